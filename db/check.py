@@ -1,0 +1,171 @@
+"""What must hold in every database of runs, after any crash: `germline db check`. Problems come back as sentences."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, text
+
+from germline.db import exact_json, lineage
+from germline.db.records import PARENTLESS
+from germline.db.rows import digest
+from germline.db.schema import evaluation, genome, individual, parentage, run
+
+_SHOWN = 5
+
+
+def problems(connection: Connection) -> list[str]:
+    """Every broken invariant, in words; [] if the database is sound.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: the database is damaged so far that the questions cannot be asked.
+    """
+    found = _pages(connection) + _genomes(connection)
+    for row in connection.execute(select(run).order_by(run.c.id)).all():
+        found += [f"run {row.name}: {problem}" for rule in _RULES for problem in rule(connection, row)]
+    return found
+
+
+def _pages(connection: Connection) -> list[str]:
+    if connection.dialect.name != "sqlite":
+        return []
+    found = [line for line in connection.scalars(text("PRAGMA quick_check")) if line != "ok"]
+    dangling = connection.execute(text("PRAGMA foreign_key_check")).all()
+    return found + [f"{row[0]} has a row that points to no row of {row[2]}" for row in dangling[:_SHOWN]]
+
+
+def _genomes(connection: Connection) -> list[str]:
+    rows = connection.execute(_streamed(select(genome.c.digest, genome.c.kind, genome.c.text)))
+    wrong = [key for key, kind, content in rows if digest(kind, content) != key]
+    return [f"genome {key}: its text is not the one its digest names" for key in wrong[:_SHOWN]]
+
+
+def _births(connection: Connection, row: Row[Any]) -> list[str]:
+    bounds = select(func.count(), func.min(individual.c.birth), func.max(individual.c.birth))
+    count, first, last = connection.execute(bounds.where(individual.c.run_id == row.id)).one()
+    if count == 0 or (first == 0 and last == count - 1):
+        return []
+    return [f"{count} births are numbered {first} to {last}, with gaps"]
+
+
+def _parents(connection: Connection, row: Row[Any]) -> list[str]:
+    child, parent, link = individual.alias("child"), individual.alias("parent"), parentage.alias("link")
+    joined = (
+        select(child.c.birth)
+        .outerjoin(link, and_(link.c.run_id == child.c.run_id, link.c.birth == child.c.birth))
+        .where(child.c.run_id == row.id)
+    )
+    orphan = joined.where(link.c.parent.is_(None), child.c.operator.not_in(PARENTLESS))
+    seed = joined.where(link.c.parent.is_not(None), child.c.operator == "seed")
+    unborn = joined.outerjoin(parent, and_(parent.c.run_id == link.c.run_id, parent.c.birth == link.c.parent)).where(
+        link.c.parent.is_not(None), or_(parent.c.birth.is_(None), parent.c.birth >= child.c.birth)
+    )
+    counted = (
+        select(parentage.c.birth)
+        .where(parentage.c.run_id == row.id)
+        .group_by(parentage.c.birth)
+        .having(func.max(parentage.c.position) != func.count() - 1)
+    )
+    return (
+        _list(connection, orphan, "no parents, though no seed")
+        + _list(connection, seed, "parents, though a seed")
+        + _list(connection, unborn, "a parent that was not born before it")
+        + _list(connection, counted, "a gap in the list of parents")
+    )
+
+
+def _cache_hits(connection: Connection, row: Row[Any]) -> list[str]:
+    hit, source = individual.alias("hit"), individual.alias("source")
+    sound = and_(
+        source.c.birth < hit.c.birth, source.c.fingerprint == hit.c.fingerprint, source.c.cached_from.is_(None)
+    )
+    broken = (
+        select(hit.c.birth)
+        .outerjoin(source, and_(source.c.run_id == hit.c.run_id, source.c.birth == hit.c.cached_from))
+        .where(hit.c.run_id == row.id, hit.c.cached_from.is_not(None), or_(source.c.birth.is_(None), ~sound))
+    )
+    return _list(connection, broken, "an outcome cached from a birth that is later, different or itself cached")
+
+
+def _evaluations(connection: Connection, row: Row[Any]) -> list[str]:
+    mine = evaluation.c.run_id == row.id
+    key = [evaluation.c[name] for name in ("fingerprint", "task", "rung", "seed")]
+    twice = select(func.min(evaluation.c.birth)).where(mine).group_by(*key).having(func.count() > 1)
+    stray = (
+        select(evaluation.c.birth)
+        .outerjoin(
+            individual, and_(individual.c.run_id == evaluation.c.run_id, individual.c.birth == evaluation.c.birth)
+        )
+        .where(mine, or_(individual.c.birth.is_(None), individual.c.fingerprint != evaluation.c.fingerprint))
+    )
+    unfit = select(evaluation.c.birth).where(mine, evaluation.c.fitness.is_not(None), _no_fitness())
+    found = (
+        _list(connection, twice, "one evaluation recorded twice")
+        + _list(connection, stray, "an evaluation of another fingerprint")
+        + _list(connection, unfit, "a fitness that is not finite, or without an ok outcome")
+    )
+    texts = connection.execute(
+        _streamed(select(evaluation.c.birth, evaluation.c.objectives, evaluation.c.measures).where(mine))
+    )
+    unreadable = [birth for birth, *floats in texts if not all(_reads(floats_text) for floats_text in floats)]
+    return found + _words(unreadable, "objectives or measures that do not read")
+
+
+def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
+    if row.status != "finished":
+        return []
+    return _words(lineage.without_outcome(connection, row), "no outcome, though the run is finished")
+
+
+def _best(connection: Connection, row: Row[Any]) -> list[str]:
+    """The best that the views and ``top`` give, found through an index, against a scan of all outcomes."""
+    outcomes = select(evaluation.c.fitness, evaluation.c.birth).where(
+        evaluation.c.run_id == row.id,
+        evaluation.c.task == row.task,
+        evaluation.c.status == "ok",
+        evaluation.c.rung + 0 == 0,  # the sum keeps the index of fitnesses out of it
+        evaluation.c.seed + 0 == 0,
+        evaluation.c.fitness.is_not(None),
+    )
+    scanned = max(connection.execute(outcomes).all(), key=lambda outcome: (outcome[0], -outcome[1]), default=None)
+    top = lineage.top(connection, row, 1)
+    if scanned is None or (top and top[0].individual.birth == scanned[1]):
+        return []
+    return [f"the best is birth {scanned[1]}, but birth {top[0].individual.birth if top else None} is given as such"]
+
+
+_RULES: tuple[Callable[[Connection, Row[Any]], list[str]], ...] = (
+    _births,
+    _parents,
+    _cache_hits,
+    _evaluations,
+    _outcomes,
+    _best,
+)
+
+
+def _streamed(query: Select[Any]) -> Select[Any]:
+    return query.execution_options(yield_per=2000)
+
+
+def _no_fitness() -> ColumnElement[bool]:
+    largest = 1.7976931348623157e308
+    return or_(evaluation.c.status != "ok", ~evaluation.c.fitness.between(-largest, largest))
+
+
+def _reads(floats: str) -> bool:
+    try:
+        exact_json.load_floats(floats)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _list(connection: Connection, query: Select[Any], what: str) -> list[str]:
+    return _words(sorted(set(connection.scalars(query))), what)
+
+
+def _words(births: list[int], what: str) -> list[str]:
+    if not births:
+        return []
+    some = ", ".join(str(birth) for birth in births[:_SHOWN]) + (", …" if len(births) > _SHOWN else "")
+    return [f"{len(births)} {'birth has' if len(births) == 1 else 'births have'} {what}: {some}"]

@@ -1,0 +1,46 @@
+"""The rows of ``germline runs`` without SQLAlchemy, whose import alone takes longer than that command may."""
+
+import contextlib
+import sqlite3
+from dataclasses import fields, replace
+
+from germline.db import owner, sqlite_file
+from germline.db.errors import DamagedDatabase
+from germline.db.location import SqliteFile, locate
+from germline.db.records import RunSummary
+from germline.db.revisions import require_current
+
+_COLUMNS = ", ".join(field.name for field in fields(RunSummary))
+
+
+def runs(url: str) -> list[RunSummary] | None:
+    """Every run, oldest first: what ``Store.runs`` gives, read-only. None if the URL is not one of SQLite.
+
+    Raises:
+        DatabaseError: as for opening a ``Store`` that must exist.
+    """
+    location = locate(url)
+    if not isinstance(location, SqliteFile):
+        return None
+    revision = sqlite_file.look(location.path)
+    if revision is None:
+        raise sqlite_file.missing(location.path)
+    require_current(revision, str(location))
+    try:
+        with contextlib.closing(sqlite_file.connect(location.path, "ro")) as connection:
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM v_runs ORDER BY created, name").fetchall()
+    except sqlite3.Error as error:
+        raise sqlite_file.explain(error, location.path) from error
+    return [summary(RunSummary(*row)) for row in rows]
+
+
+def summary(recorded: RunSummary) -> RunSummary:
+    """A row of ``v_runs`` as it is shown: ``interrupted`` if its driver is dead.
+
+    Raises:
+        DamagedDatabase: the status is no text.
+    """
+    if not isinstance(recorded.status, str) or not isinstance(recorded.owner, str | None):
+        raise DamagedDatabase(f"run {recorded.name!r} no longer reads: restore a copy made with `germline db backup`")
+    status, driver = owner.shown(recorded.status, recorded.owner)
+    return replace(recorded, status=status, owner=driver)

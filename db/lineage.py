@@ -1,0 +1,148 @@
+"""Questions about the individuals of one run: who they are, how they scored, where they come from.
+
+Every function takes a connection inside a transaction. "Scored" joins an individual with its outcome: the evaluation
+of its fingerprint on the run's own task at rung 0, seed 0, which for a cache hit was done for an earlier birth.
+"""
+
+from collections import defaultdict
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, select
+
+from germline.db.records import EvaluationRecord, IndividualRecord, ScoredIndividual
+from germline.db.rows import evaluation_record
+from germline.db.schema import evaluation, genome, individual, parentage
+
+EVALUATION_COLUMNS = [evaluation.c[field.name] for field in fields(EvaluationRecord)]
+
+
+def births(connection: Connection, run_id: int) -> int:
+    """How many individuals the run has."""
+    count = select(func.count()).select_from(individual).where(individual.c.run_id == run_id)
+    return int(connection.scalar(count) or 0)
+
+
+def one(connection: Connection, run: Row[Any], birth: int) -> ScoredIndividual | None:
+    """The individual of this birth, or None."""
+    found = _scored(connection, run, select(individual.c.birth).where(_is(run.id), individual.c.birth == birth))
+    return found[0] if found else None
+
+
+def top(connection: Connection, run: Row[Any], n: int) -> list[ScoredIndividual]:
+    """The n best different fingerprints with an ok outcome, best first, each by the birth it was scored for.
+
+    Equal fitness: the lower birth first. An ok outcome without a fitness comes last.
+    """
+    wanted = (
+        select(evaluation.c.birth)
+        .where(
+            evaluation.c.run_id == run.id,
+            evaluation.c.task == run.task,
+            evaluation.c.status == "ok",
+            evaluation.c.rung == 0,
+            evaluation.c.seed == 0,
+        )
+        .order_by(evaluation.c.fitness.desc().nulls_last(), evaluation.c.birth)
+        .limit(n)
+    )
+    ranks = {birth: rank for rank, birth in enumerate(connection.scalars(wanted))}
+    found = _scored(connection, run, select(wanted.subquery().c.birth))
+    return sorted(found, key=lambda scored: ranks[scored.individual.birth])
+
+
+def ancestry(connection: Connection, run: Row[Any], birth: int) -> list[ScoredIndividual]:
+    """The individual and all its ancestors, oldest first; each once, however many ways lead to it."""
+    line = select(literal(birth).label("birth")).cte("line", recursive=True)
+    line = line.union(
+        select(parentage.c.parent).join(line, parentage.c.birth == line.c.birth).where(parentage.c.run_id == run.id)
+    )
+    return _scored(connection, run, select(line.c.birth))
+
+
+def page(connection: Connection, run_id: int, after: int, size: int) -> list[IndividualRecord]:
+    """The next ``size`` individuals after birth ``after``, in order of birth."""
+    rows = connection.execute(
+        select(
+            individual.c.birth,
+            individual.c.block,
+            individual.c.operator,
+            genome.c.text,
+            individual.c.fingerprint,
+            individual.c.cached_from,
+        )
+        .join(genome, genome.c.digest == individual.c.genome)
+        .where(_is(run_id), individual.c.birth > after)
+        .order_by(individual.c.birth)
+        .limit(size)
+    ).all()
+    if not rows:
+        return []
+    parents = _parents(
+        connection, run_id, and_(parentage.c.birth >= rows[0].birth, parentage.c.birth <= rows[-1].birth)
+    )
+    return [
+        IndividualRecord(birth, block, parents.get(birth, ()), operator, text, fingerprint, cached_from)
+        for birth, block, operator, text, fingerprint, cached_from in rows
+    ]
+
+
+def without_outcome(connection: Connection, run: Row[Any]) -> list[int]:
+    """The births whose fingerprint has no evaluation on the run's task at rung 0, seed 0."""
+    outcome = exists().where(_outcome_of(run))
+    return list(connection.scalars(select(individual.c.birth).where(_is(run.id), ~outcome).order_by("birth")))
+
+
+def _scored(connection: Connection, run: Row[Any], wanted: Select[Any]) -> list[ScoredIndividual]:
+    """The individuals whose birth the one-column query ``wanted`` gives, in order of birth."""
+    rows = connection.execute(
+        select(
+            individual.c.birth,
+            individual.c.block,
+            individual.c.operator,
+            genome.c.text,
+            individual.c.fingerprint,
+            individual.c.cached_from,
+            evaluation.c.id,
+            *EVALUATION_COLUMNS,
+        )
+        .join(genome, genome.c.digest == individual.c.genome)
+        .outerjoin(evaluation, _outcome_of(run))
+        .where(_is(run.id), individual.c.birth.in_(wanted))
+        .order_by(individual.c.birth)
+    ).all()
+    parents = _parents(connection, run.id, parentage.c.birth.in_(wanted))
+    return [
+        ScoredIndividual(
+            run.name,
+            IndividualRecord(row[0], row[1], parents.get(row[0], ()), *row[2:6]),
+            None if row[6] is None else evaluation_record(tuple(row[7:])),
+        )
+        for row in rows
+    ]
+
+
+def _parents(connection: Connection, run_id: int, which: ColumnElement[bool]) -> dict[int, tuple[int, ...]]:
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    rows = connection.execute(
+        select(parentage.c.birth, parentage.c.parent)
+        .where(parentage.c.run_id == run_id, which)
+        .order_by(parentage.c.birth, parentage.c.position)
+    )
+    for birth, parent in rows:
+        found[birth].append(parent)
+    return {birth: tuple(parents) for birth, parents in found.items()}
+
+
+def _is(run_id: int) -> ColumnElement[bool]:
+    return individual.c.run_id == run_id
+
+
+def _outcome_of(run: Row[Any]) -> ColumnElement[bool]:
+    return and_(
+        evaluation.c.run_id == run.id,
+        evaluation.c.fingerprint == individual.c.fingerprint,
+        evaluation.c.task == run.task,
+        evaluation.c.rung == 0,
+        evaluation.c.seed == 0,
+    )

@@ -1,0 +1,222 @@
+"""SQLite files through the standard library: connecting, looking before anything is touched, copying.
+
+Nothing here imports SQLAlchemy (0.3 s), because ``germline runs`` must answer sooner than that.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from germline.db.errors import (
+    BackupRefused,
+    BadPath,
+    DamagedDatabase,
+    DatabaseError,
+    DatabaseLocked,
+    DiskFull,
+    MissingDatabase,
+    NotADatabase,
+    ReadOnlyDatabase,
+)
+from germline.db.revisions import VERSION_TABLE, foreign
+
+APPLICATION_ID: Final = 0x6765726D
+"""Stands in the header of every file of ours ("germ" in ASCII), where ``file`` and we look for it."""
+
+_MAGIC = b"SQLite format 3\x00"
+
+
+def connect(path: Path, mode: str, busy_seconds: float = 5.0) -> sqlite3.Connection:
+    """A connection that begins no transaction by itself.
+
+    ``mode`` is ro, rw or rwc, as in SQLite's own URIs, or ``still``: read-only, and sure that nobody writes.
+    A file that may not be written is opened read-only. Where not even the shared index of the write-ahead log can be
+    made (a read-only folder), the file is read as one that nobody changes, which is right if no log lies next to it.
+
+    Raises:
+        sqlite3.Error: what SQLite says; ``explain`` turns it into an error of ours.
+    """
+    if mode == "rw" and not _writable(path):
+        mode = "ro"
+    if mode == "still":
+        return _connect(path, "mode=ro&immutable=1", busy_seconds)
+    try:
+        return _connect(path, f"mode={mode}", busy_seconds)
+    except sqlite3.OperationalError as error:
+        cannot_open = _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if mode != "ro" or not cannot_open or Path(f"{path}-wal").exists():
+            raise
+        return connect(path, "still", busy_seconds)
+
+
+def look(path: Path, busy_seconds: float = 5.0) -> str | None:
+    """The schema revision of the database at ``path``; None if there is nothing yet, or an empty database.
+
+    Only reads, changes no byte of the file, and leaves nothing next to one that is not ours.
+
+    Raises:
+        BadPath, NotADatabase, DamagedDatabase, ForeignDatabase, DatabaseLocked, ReadOnlyDatabase
+    """
+    if path.is_dir():
+        raise BadPath(f"{path} is a directory: name a file in it, such as {path / 'germline.db'}")
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as file:
+            head = file.read(72)
+    except OSError as error:
+        raise BadPath(f"{path} cannot be read: {error.strerror}") from error
+    if head and not head.startswith(_MAGIC):
+        raise NotADatabase(f"{path} is not a SQLite database: name another file")
+    ours = head[68:] == APPLICATION_ID.to_bytes(4, "big")
+    in_use = any(Path(f"{path}{suffix}").exists() for suffix in ("-wal", "-journal"))
+    try:
+        # Reading a foreign file as one that stands still leaves no log or index lying next to it.
+        return _revision(path, "ro" if ours or in_use else "still", busy_seconds)
+    except sqlite3.Error as error:
+        if _code(error) != sqlite3.SQLITE_READONLY:
+            raise explain(error, path) from error
+    try:
+        return _revision(
+            path, "rw", busy_seconds
+        )  # a process died half-way; undoing its transaction takes the right to write
+    except sqlite3.Error as error:
+        raise explain(error, path) from error
+
+
+def require_folder(path: Path) -> None:
+    """Make sure that a database can be made at ``path``.
+
+    Raises:
+        BadPath: its folder is not there.
+        ReadOnlyDatabase: its folder may not be written.
+    """
+    if not path.parent.is_dir():
+        raise BadPath(f"{path} cannot be made, there is no folder {path.parent}: run `mkdir -p '{path.parent}'`")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ReadOnlyDatabase(f"{path} cannot be made, the folder may not be written: name another one")
+
+
+def missing(path: Path) -> MissingDatabase:
+    """The error for a file that is not there, or holds nothing yet."""
+    return MissingDatabase(f"no runs are recorded in {path}: name another file, or start with `germline search`")
+
+
+def explain(error: sqlite3.Error, path: Path) -> DatabaseError:
+    """SQLite's error as ours."""
+    code = _code(error)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return DatabaseLocked(f"{path} is locked by another process: wait for it to finish, then try again")
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free(path) < 1 << 20):
+        return DiskFull(f"no room to write {path}, {_free(path):,} bytes are free: free some, then go on")
+    if code == sqlite3.SQLITE_READONLY:
+        return ReadOnlyDatabase(f"{path} may not be written: change its rights, or name another file")
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return BadPath(f"{path} cannot be opened: see that the file and its folder may be read and written")
+    if code == sqlite3.SQLITE_NOTADB:
+        return NotADatabase(f"{path} is not a SQLite database: name another file")
+    if code == sqlite3.SQLITE_IOERR:
+        return DatabaseError(f"{path} cannot be read or written ({error}): see the disk's state")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA, None):
+        return DamagedDatabase(f"{path} is damaged ({error}): restore a copy made with `germline db backup`")
+    return DatabaseError(f"{path}: {error}")
+
+
+def copy(source: Path, target: Path) -> None:
+    """A consistent copy of a database that may be in use, made whole or not at all.
+
+    Raises:
+        BackupRefused: the target exists, or its folder is not there or may not be written.
+        DiskFull: no room for the copy.
+    """
+    if target.exists() or target.is_symlink():
+        raise BackupRefused(f"{target} exists already: name a new file")
+    if not target.parent.is_dir():
+        raise BackupRefused(f"there is no folder {target.parent}: run `mkdir -p '{target.parent}'`")
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        _copy_pages(source, partial)
+        _flush(partial)
+        try:
+            os.link(partial, target)  # unlike a rename, this never replaces a file that has appeared meanwhile
+        except FileExistsError:
+            raise
+        except OSError:
+            partial.rename(target)  # a file system without links
+        _flush(target.parent)
+    except FileExistsError as error:
+        raise BackupRefused(f"{target} exists already: name a new file") from error
+    except OSError as error:
+        raise BackupRefused(f"{target} cannot be written: {error.strerror}") from error
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            Path(f"{partial}{suffix}").unlink(missing_ok=True)
+
+
+def _copy_pages(source: Path, target: Path) -> None:
+    reader = writer = None
+    try:
+        reader = connect(source, "ro")
+        try:
+            writer = connect(target, "rwc")
+            reader.backup(writer)
+        except sqlite3.Error as error:
+            if _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                raise BackupRefused(f"{target} cannot be written: see the rights of its folder") from error
+            raise explain(error, target) from error
+    except sqlite3.Error as error:
+        raise explain(error, source) from error
+    finally:
+        for connection in (writer, reader):
+            if connection is not None:
+                connection.close()
+
+
+def _connect(path: Path, query: str, busy_seconds: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?{query}", uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opening alone reads nothing
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _revision(path: Path, mode: str, busy_seconds: float) -> str | None:
+    with contextlib.closing(connect(path, mode, busy_seconds)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if not names:
+            return None
+        if VERSION_TABLE not in names:
+            raise foreign(str(path))
+        rows = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall()
+    if len(rows) != 1 or not isinstance(rows[0][0], str):
+        raise DamagedDatabase(f"{path} is damaged (no schema revision): restore a copy made with `germline db backup`")
+    return rows[0][0]
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """SQLite's primary result code; None for errors of Python's own layer, such as text that is not UTF-8."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _free(path: Path) -> int:
+    return shutil.disk_usage(path.parent).free
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,132 @@
+"""Many different programs, each on its own row, in plain torch.
+
+Rows whose live programs differ only in their constants form a group: one pass over the operations of the group updates
+all its rows, with the constants as a column. Groups are contiguous, so that a group sees the buffers through a view.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from germline.programs.optimizer import Graph, Program, trace
+from germline.programs.optimizer.flat import FlatProgram, Layout
+from germline.programs.optimizer.types import LEAF, SCALAR, TREE, column_shape, row_shape
+from germline.programs.optimizer.types import ROW as ROW_TYPE
+
+
+def skeleton(graph: Graph) -> tuple[object, ...]:
+    """What two programs must share to run as one group: live operations and types, but not the constants."""
+    lines = tuple((i, graph.nodes[i].function, graph.nodes[i].args) for i in graph.live)
+    returned = tuple((graph.state_nodes[k], graph.next_states[k]) for k in graph.live_states)
+    return (lines, graph.update, returned)
+
+
+def grouped_order(graphs: Sequence[Graph]) -> list[int]:
+    """An order of the programs in which those of a group stand together; groups in order of first appearance."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for i, graph in enumerate(graphs):
+        groups.setdefault(skeleton(graph), []).append(i)
+    return [i for members in groups.values() for i in members]
+
+
+@dataclass
+class _Group:
+    """Consecutive rows that share a skeleton: their constants `[rows, 1]` and states by position.
+
+    `borrowed` are the states that may be views of the buffers.
+    """
+
+    program: FlatProgram
+    names: dict[int, str]
+    rows: int
+    literals: list[Tensor]
+    states: dict[int, Any]
+    borrowed: frozenset[int]
+
+
+class ProgramEngine:
+    """Applies programs to rows: `step` computes every row's update from its own program.
+
+    Args:
+        programs: one a row, in an order given by `grouped_order`.
+        layout: leaf shapes of the model.
+        device: where the buffers live.
+    """
+
+    def __init__(self, programs: Sequence[Program], layout: Layout, device: str = "cpu") -> None:
+        self.layout = layout
+        self.device = device
+        leaf_of = torch.as_tensor(layout.leaf_of, device=device)
+        graphs = [trace(program) for program in programs]
+        self.groups: list[_Group] = []
+        start = 0
+        while start < len(graphs):
+            key = skeleton(graphs[start])
+            end = start
+            while end < len(graphs) and skeleton(graphs[end]) == key:
+                end += 1
+            self.groups.append(self._group(graphs[start:end], leaf_of))
+            start = end
+
+    def step(self, w: Tensor, g: Tensor, lr: float, step: int) -> None:
+        """Subtracts each row's update from `w`; `w` and `g` are `[rows, elements]`, `step` is 1 at the first step."""
+        shared = {"lr": w.new_full((1, 1), lr), "step": w.new_full((1, 1), float(step))}
+        start = 0
+        for group in self.groups:
+            end = start + group.rows
+            inputs = {name: shared[name] for name in group.program.inputs if name in shared}
+            inputs.update(w=w[start:end], g=g[start:end])
+            inputs.update((group.names[k], value) for k, value in group.states.items())
+            update, states = group.program.run(inputs, group.literals)
+            group.states = {k: _own(value) if k in group.borrowed else value for k, value in states.items()}
+            w[start:end] -= update
+            start = end
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drops all rows but these, given in ascending order."""
+        start = 0
+        kept: list[_Group] = []
+        for group in self.groups:
+            inside = [row - start for row in rows if start <= row < start + group.rows]
+            start += group.rows
+            if inside:
+                index = torch.tensor(inside, device=self.device)
+                literals = [literal[index] for literal in group.literals]
+                states = {k: _rows(value, index) for k, value in group.states.items()}
+                kept.append(_Group(group.program, group.names, len(inside), literals, states, group.borrowed))
+        self.groups = kept
+
+    def _group(self, graphs: Sequence[Graph], leaf_of: Tensor) -> _Group:
+        first = graphs[0]
+        program = FlatProgram(first, self.layout, torch, leaf_of)
+        columns = [[[graph.nodes[i].literal] for graph in graphs] for i in program.literals]
+        literals = [torch.tensor(column, dtype=torch.float32, device=self.device) for column in columns]
+        states = {k: self._zeros(first, k, len(graphs)) for k in first.live_states}
+        names = {k: first.nodes[first.state_nodes[k]].function.removeprefix("input:") for k in states}
+        next_nodes = {k: first.nodes[first.next_states[k]] for k in states}
+        borrowed = frozenset(k for k, node in next_nodes.items() if not node.args or node.type not in (TREE, LEAF, SCALAR))
+        return _Group(program, names, len(graphs), literals, states, borrowed)
+
+    def _zeros(self, graph: Graph, position: int, rows: int) -> Any:
+        kind = graph.nodes[graph.state_nodes[position]].type
+        shapes = self.layout.shapes
+        flat = {TREE: self.layout.elements, LEAF: len(shapes), SCALAR: 1}
+        if kind in flat:
+            return torch.zeros(rows, flat[kind], device=self.device)
+        reduced = row_shape if kind == ROW_TYPE else column_shape
+        return [torch.zeros(rows, *reduced(shape), device=self.device) for shape in shapes]
+
+
+def _rows(value: Any, index: Tensor) -> Any:
+    if isinstance(value, list):
+        return [_rows(leaf, index) for leaf in value]
+    # A state made of the schedule alone is one row that stands for all.
+    return value[index] if value.shape[0] > 1 else value
+
+
+def _own(value: Any) -> Any:
+    """A copy, for a state that may be a view of the parameter or gradient buffer, which change in place."""
+    return [leaf.clone() for leaf in value] if isinstance(value, list) else value.clone()

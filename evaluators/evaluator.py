@@ -1,0 +1,44 @@
+"""The contract of everything that scores genomes, and the plain data from which a worker builds its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Protocol
+
+from germline.evaluators.outcome import Objective, Outcome
+
+
+class Evaluator(Protocol):
+    """Scores a batch of genomes, given as text, on one task."""
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        """What is improved; the first one makes the fitness."""
+        ...
+
+    def score(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
+        """One outcome a genome, in order. A bad genome is an outcome, never an exception."""
+        ...
+
+
+EVALUATORS = {"optimizer": "germline.evaluators.training:TrainingEvaluator"}
+"""Which evaluator scores a kind of genome."""
+
+
+@dataclass(frozen=True)
+class EvaluatorSpec:
+    """An evaluator as plain data, so that every worker builds the same one."""
+
+    kind: str
+    task: str
+    seed: int
+    device: str = "cpu"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self) -> Evaluator:
+        """The evaluator, with its task's data loaded."""
+        module, name = EVALUATORS[self.kind].split(":")
+        evaluator: Evaluator = getattr(import_module(module), name)(
+            task=self.task, seed=self.seed, device=self.device, **self.options
+        )
+        return evaluator

@@ -1,0 +1,83 @@
+"""Running jobs: the contract of executors, what they share, and the one that works in this process."""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from germline.evaluators.evaluator import Evaluator, EvaluatorSpec
+from germline.evaluators.outcome import Outcome
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Genomes to score together. `key` tells the caller which of its requests this was."""
+
+    key: tuple[int, ...]
+    genomes: tuple[str, ...]
+    rung: int
+    seed: int
+
+
+class Executor(Protocol):
+    """Takes jobs and gives them back with outcomes, in any order. What a job comes to does not depend on who ran it.
+
+    A genome that makes scoring fail gets the outcome `crashed`, `oom` or `timeout`; those beside it are scored again,
+    once, each on its own.
+    """
+
+    @property
+    def slots(self) -> int:
+        """How many jobs run at the same time; the caller keeps a few more waiting."""
+        ...
+
+    def submit(self, job: Job) -> None: ...
+
+    def next(self) -> tuple[Job, list[Outcome]]:
+        """Waits for any job to be done. Call it only while jobs are under way."""
+        ...
+
+    def close(self) -> None:
+        """Drops what is under way and frees the workers."""
+        ...
+
+
+def failure(error: BaseException) -> Outcome:
+    """The outcome of a genome whose scoring raised."""
+    text = (str(error).splitlines() or [""])[0]
+    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return Outcome("oom" if out_of_memory else "crashed", error=f"{type(error).__name__}: {text:.300}")
+
+
+def score_safely(evaluator: Evaluator, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
+    """Scores a pack; if that raises, scores each genome alone, so that one bad genome costs only itself."""
+    try:
+        return evaluator.score(genomes, rung, seed)
+    except Exception as error:
+        if len(genomes) == 1:
+            return [failure(error)]
+        log.warning("a pack of %d failed (%s); scoring its genomes one by one", len(genomes), error)
+    return [score_safely(evaluator, [genome], rung, seed)[0] for genome in genomes]
+
+
+class InlineExecutor:
+    """Scores in this process, one job at a time. It cannot interrupt a genome that hangs; the Ray executor can."""
+
+    slots = 1
+
+    def __init__(self, spec: EvaluatorSpec) -> None:
+        self.evaluator = spec.build()
+        self.waiting: deque[Job] = deque()
+
+    def submit(self, job: Job) -> None:
+        self.waiting.append(job)
+
+    def next(self) -> tuple[Job, list[Outcome]]:
+        job = self.waiting.popleft()
+        return job, score_safely(self.evaluator, job.genomes, job.rung, job.seed)
+
+    def close(self) -> None:
+        self.waiting.clear()

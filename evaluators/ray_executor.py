@@ -1,0 +1,185 @@
+"""Running jobs on Ray: one actor a worker, each with its own copy of the task.
+
+The only file that imports Ray. Ray's own retries are off: an actor call may have run although it failed, and a genome
+that kills its worker would be tried for ever. A job that kills or outlasts its worker is scored again genome by genome,
+each in a worker of its own; whoever fails then gets the outcome.
+"""
+
+import contextlib
+import logging
+import os
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.executor import Job, failure, score_safely
+from germline.evaluators.outcome import Outcome
+
+_ENVIRONMENT = {
+    # One torch thread a worker: two on two busy cores were up to 50 times slower.
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+_POLL_SECONDS = 0.5
+
+
+class NoCluster(RuntimeError):
+    """Ray could not be started or reached."""
+
+
+class _Scorer:
+    """What runs in a worker process."""
+
+    def __init__(self, spec: EvaluatorSpec) -> None:
+        self.evaluator = spec.build()
+
+    def score(self, genomes: tuple[str, ...], rung: int, seed: int) -> list[Outcome]:
+        return score_safely(self.evaluator, genomes, rung, seed)
+
+
+@dataclass
+class _Task:
+    """A job, or one genome of a job that failed as a whole."""
+
+    job: Job
+    genomes: tuple[str, ...]
+    position: int | None = None
+    began: float = 0.0
+
+
+class RayExecutor:
+    """Scores on Ray actors.
+
+    Args:
+        spec: the evaluator that each worker builds.
+        workers: how many.
+        address: of a running Ray cluster (`auto`, or `ray://host:port`); None starts Ray on this machine.
+        timeout: seconds that one call may take at rung 0; rung r has 10^r times as long.
+    """
+
+    def __init__(
+        self, spec: EvaluatorSpec, workers: int, address: str | None = None, timeout: float = 600.0
+    ) -> None:
+        self.spec = spec
+        self.slots = workers
+        self.timeout = timeout
+        self.started_here = not ray.is_initialized()
+        if self.started_here:
+            _start(workers, address)
+        gpus = 1 / workers if spec.device == "cuda" else 0
+        self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Scorer)
+        self.idle: list[Any] = [self._hire() for _ in range(workers)]
+        self.busy: dict[Any, tuple[Any, _Task]] = {}
+        self.waiting: deque[_Task] = deque()
+        self.partial: dict[tuple[int, ...], dict[int, Outcome]] = {}
+        self.done: deque[tuple[Job, list[Outcome]]] = deque()
+
+    def submit(self, job: Job) -> None:
+        self.waiting.append(_Task(job, job.genomes))
+        self._dispatch()
+
+    def next(self) -> tuple[Job, list[Outcome]]:
+        while not self.done:
+            self._dispatch()
+            ready, _ = ray.wait(list(self.busy), num_returns=1, timeout=_POLL_SECONDS)
+            for reference in ready:
+                self._collect(reference)
+            self._enforce_timeouts()
+        return self.done.popleft()
+
+    def close(self) -> None:
+        for worker in [*self.idle, *(worker for worker, _ in self.busy.values())]:
+            _kill(worker)
+        self.idle, self.busy = [], {}
+        self.waiting.clear()
+        if self.started_here:
+            ray.shutdown()
+
+    def _hire(self) -> Any:
+        return self._actor_class.remote(self.spec)
+
+    def _dispatch(self) -> None:
+        while self.idle and self.waiting:
+            worker, task = self.idle.pop(0), self.waiting.popleft()
+            task.began = time.monotonic()
+            reference = worker.score.remote(task.genomes, task.job.rung, task.job.seed)
+            self.busy[reference] = (worker, task)
+
+    def _collect(self, reference: Any) -> None:
+        worker, task = self.busy.pop(reference)
+        try:
+            outcomes = ray.get(reference)
+        except ray.exceptions.RayTaskError as error:
+            # The evaluator could not be built, or failed outside of scoring: no retry will mend that.
+            self._replace(worker)
+            self._settle(task, failure(error.cause if isinstance(error.cause, Exception) else error))
+        except ray.exceptions.RayError as error:
+            self._replace(worker)
+            status = "oom" if isinstance(error, ray.exceptions.OutOfMemoryError) else "crashed"
+            self._settle(task, Outcome(status, error=f"the worker process ended ({type(error).__name__})"))
+        else:
+            self.idle.append(worker)
+            self._finish(task, outcomes)
+
+    def _enforce_timeouts(self) -> None:
+        now = time.monotonic()
+        for reference, (worker, task) in list(self.busy.items()):
+            limit = self.timeout * 10**task.job.rung
+            if now - task.began > limit:
+                del self.busy[reference]
+                self._replace(worker)
+                self._settle(task, Outcome("timeout", seconds=limit, error=f"no outcome after {limit:g} s"))
+
+    def _replace(self, worker: Any) -> None:
+        _kill(worker)
+        self.idle.append(self._hire())
+
+    def _settle(self, task: _Task, outcome: Outcome) -> None:
+        """A call that failed: a single genome has its outcome, a pack is tried genome by genome."""
+        if len(task.genomes) == 1:
+            self._finish(task, [outcome])
+        else:
+            self.waiting.extend(_Task(task.job, (genome,), i) for i, genome in enumerate(task.genomes))
+
+    def _finish(self, task: _Task, outcomes: list[Outcome]) -> None:
+        if task.position is None:
+            self.done.append((task.job, outcomes))
+            return
+        found = self.partial.setdefault(task.job.key, {})
+        found[task.position] = outcomes[0]
+        if len(found) == len(task.job.genomes):
+            del self.partial[task.job.key]
+            self.done.append((task.job, [found[i] for i in range(len(found))]))
+
+
+def _start(workers: int, address: str | None) -> None:
+    os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name.startswith("RAY_")})
+    options: dict[str, Any] = {
+        "include_dashboard": False,
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+        "runtime_env": {"env_vars": _ENVIRONMENT},
+    }
+    if address is None:
+        # Loopback only: nothing of a local search is reachable from outside.
+        options.update(num_cpus=workers, _node_ip_address="127.0.0.1", object_store_memory=128 * 2**20)
+    else:
+        options.update(address=address)
+        del options["include_dashboard"]
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
+        where = f"reach the Ray cluster at {address}" if address else "start Ray on this machine"
+        cause = (str(error).splitlines() or [type(error).__name__])[0]
+        raise NoCluster(f"could not {where} ({cause:.200}); check the address, or use --executor inline") from None
+
+
+def _kill(worker: Any) -> None:
+    with contextlib.suppress(Exception):
+        ray.kill(worker, no_restart=True)

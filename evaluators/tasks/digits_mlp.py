@@ -1,0 +1,62 @@
+"""The task `digits-mlp`: a small perceptron on 8×8 handwritten digits."""
+
+from collections.abc import Mapping
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+from germline.evaluators.data.load import SPLITS, digits
+from germline.evaluators.task import Leaf, Rung, Split, TrainingTask
+from germline.evaluators.tasks.stacked import Params, cross_entropy, loss_and_accuracy
+
+PIXELS, HIDDEN, CLASSES = 64, 32, 10
+
+
+class DigitsMLP(TrainingTask):
+    """A perceptron 64-32-32-10 with ReLU on the 8×8 digits, pixels scaled to 0..1."""
+
+    name = "digits-mlp"
+    rungs = (Rung(200, 64), Rung(2_000, 64), Rung(20_000, 64))
+    leaves = (
+        Leaf("hidden1.weight", (HIDDEN, PIXELS), sqrt(2 / PIXELS)),
+        Leaf("hidden1.bias", (HIDDEN,), 0.0),
+        Leaf("hidden2.weight", (HIDDEN, HIDDEN), sqrt(2 / HIDDEN)),
+        Leaf("hidden2.bias", (HIDDEN,), 0.0),
+        Leaf("output.weight", (CLASSES, HIDDEN), sqrt(1 / HIDDEN)),
+        Leaf("output.bias", (CLASSES,), 0.0),
+    )
+
+    def __init__(self, device: str = "cpu") -> None:
+        data = digits()
+        self._pixels: dict[Split, Tensor] = {}
+        self._labels: dict[Split, Tensor] = {}
+        for split in SPLITS:
+            images, labels = data.part(split)
+            self._pixels[split] = (torch.from_numpy(images).flatten(1).float() / 16).to(device)
+            self._labels[split] = torch.from_numpy(labels).long().to(device)
+
+    def size(self, split: Split) -> int:
+        return len(self._labels[split])
+
+    def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
+        pixels, labels = self._pixels[split][index].T.contiguous(), self._labels[split][index]
+        return cross_entropy(_logits(params, pixels), labels)
+
+    def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
+        pixels, labels = self._pixels[split].T.contiguous(), self._labels[split]
+        with torch.no_grad():
+            both = loss_and_accuracy(_logits(params, pixels), labels)
+        return {"loss": both[:, 0], "accuracy": both[:, 1]}
+
+
+def _logits(params: Params, pixels: Tensor) -> Tensor:
+    """Logits `[N, 10, batch]` from pixels `[64, batch]` that all candidates share; examples are columns throughout."""
+    shared = pixels.expand(len(params["output.bias"]), -1, -1)
+    hidden = _affine(params, "hidden1", shared).relu_()
+    hidden = _affine(params, "hidden2", hidden).relu_()
+    return _affine(params, "output", hidden)
+
+
+def _affine(params: Params, layer: str, columns: Tensor) -> Tensor:
+    return torch.bmm(params[f"{layer}.weight"], columns) + params[f"{layer}.bias"][:, :, None]

@@ -1,0 +1,188 @@
+"""Tasks by name: the built-in ones, those of installed packages, and classes in files of the user's own.
+
+A name is all that another process needs to construct the task. Listing the names imports neither torch nor any task.
+"""
+
+import inspect
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import sha256
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from germline.evaluators.task import Rung, TrainingTask
+
+GROUP = "germline.tasks"
+_HOME = "germline.evaluators.tasks"
+BUILT_IN: dict[str, tuple[str, str]] = {
+    "digits-mlp": (f"{_HOME}.digits_mlp:DigitsMLP", "perceptron 64-32-32-10 on 1,797 handwritten digits of 8×8"),
+    "mnist5k-conv": (f"{_HOME}.mnist5k_conv:MNIST5kConv", "two convolutions and a linear layer on 5,000 MNIST digits"),
+    "text-transformer": (
+        f"{_HOME}.text_transformer:TextTransformer",
+        "character transformer, 2 layers of width 64, on 4.3 million characters of English",
+    ),
+}
+
+
+class UnknownTask(ValueError):
+    """No task has this name."""
+
+
+class InvalidTask(ValueError):
+    """The name leads to something that cannot be used as a task."""
+
+
+@dataclass(frozen=True)
+class TaskName:
+    """A task that can be named, and one line about it."""
+
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class TaskDescription:
+    """What a task declares; `parameters` is the number of parameters of its model."""
+
+    name: str
+    version: int
+    summary: str
+    rungs: "tuple[Rung, ...]"
+    parameters: int
+
+
+def task_names() -> list[TaskName]:
+    """All tasks that have a name: the built-in ones first, then those of installed packages, by name."""
+    built_in = [TaskName(name, summary) for name, (_, summary) in BUILT_IN.items()]
+    return built_in + [
+        TaskName(name, f"from {point.dist.name if point.dist else point.module}")
+        for name, point in _installed().items()
+    ]
+
+
+def task_class(name: str) -> "type[TrainingTask]":
+    """The class behind a name of `task_names()` or behind `path/to/file.py:Class`.
+
+    Raises:
+        UnknownTask: there is no such name.
+        InvalidTask: a file, package or class is missing, cannot be imported, or is not a usable `TrainingTask`.
+    """
+    if _is_file(name):
+        path, class_name = _parts(name)
+        return _checked(name, _member(name, _load(name, path), class_name))
+    if name in BUILT_IN:
+        module, _, class_name = BUILT_IN[name][0].partition(":")
+        return _checked(name, getattr(import_module(module), class_name))
+    installed = _installed()
+    if name in installed:
+        return _checked(name, _load_entry(name, installed[name]))
+    nearest = get_close_matches(name, [*BUILT_IN, *installed], n=1, cutoff=0.0)
+    raise UnknownTask(
+        f"unknown task {name!r}; the nearest is {nearest[0]!r}. "
+        "`germline tasks` lists all; a task of your own is written path/to/file.py:Class"
+    )
+
+
+def describe(name: str) -> TaskDescription:
+    """What the task declares of itself. Raises what `task_class` raises."""
+    task = task_class(name)
+    summary = BUILT_IN[name][1] if name in BUILT_IN else (inspect.getdoc(task) or "").partition("\n")[0]
+    return TaskDescription(task.name, task.version, summary, task.rungs, sum(leaf.size for leaf in task.leaves))
+
+
+def absolute_name(name: str) -> str:
+    """The same task for a process in another working directory: a file's path made absolute, other names as they are.
+
+    Raises:
+        InvalidTask: the file does not exist, or no class is given.
+    """
+    if not _is_file(name):
+        return name
+    path, class_name = _parts(name)
+    return f"{path.resolve()}:{class_name}"
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".py") or ".py:" in name
+
+
+def _parts(name: str) -> tuple[Path, str]:
+    file, _, class_name = name.rpartition(":") if ".py:" in name else (name, "", "")
+    if not class_name:
+        raise InvalidTask(f"task {name!r} names a file but no class; write {file}:Class")
+    path = Path(file)
+    if not path.is_file():
+        raise InvalidTask(f"task {name!r}: there is no file {file}; check the path (working directory: {Path.cwd()})")
+    return path, class_name
+
+
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in sorted(entry_points(group=GROUP)) if point.name not in BUILT_IN}
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    """Import a file once a process. It is registered in `sys.modules`, where dataclasses look for their module."""
+    key = f"germline_task_{sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
+    if key in sys.modules:
+        return sys.modules[key]
+    spec = spec_from_file_location(key, path)
+    if spec is None or spec.loader is None:
+        raise InvalidTask(f"task {name!r}: {path} is not a Python file")
+    module = sys.modules[key] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[key]
+        raise InvalidTask(f"task {name!r}: importing {path} failed with {_brief(error)}; correct the file") from error
+    return module
+
+
+def _member(name: str, module: ModuleType, class_name: str) -> object:
+    if not hasattr(module, class_name):
+        classes = [
+            key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
+        ]
+        raise InvalidTask(
+            f"task {name!r}: no class {class_name!r} in the file; it defines {', '.join(classes) or 'no class'}"
+        )
+    return getattr(module, class_name)
+
+
+def _load_entry(name: str, point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except Exception as error:
+        raise InvalidTask(
+            f"task {name!r}: the installed entry point {point.value!r} failed with {_brief(error)}; "
+            "repair or uninstall the package it came with"
+        ) from error
+
+
+def _checked(name: str, found: object) -> "type[TrainingTask]":
+    """`found`, if it is a class that a search can use."""
+    from germline.evaluators.task import Leaf, Rung, TrainingTask
+
+    if not (inspect.isclass(found) and issubclass(found, TrainingTask)):
+        raise InvalidTask(f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.task.TrainingTask")
+    if missing := sorted(found.__abstractmethods__):
+        raise InvalidTask(f"task {name!r} does not define {', '.join(missing)}; a TrainingTask has to")
+    if not isinstance(getattr(found, "name", None), str):
+        raise InvalidTask(f'task {name!r} has no name; add name = "..." to the class')
+    for attribute, kind in (("rungs", Rung), ("leaves", Leaf)):
+        declared = getattr(found, attribute, None)
+        if not (isinstance(declared, tuple) and declared and all(isinstance(item, kind) for item in declared)):
+            raise InvalidTask(
+                f"task {name!r}: {attribute} has to be a tuple of at least one {kind.__name__}, not {declared!r}; "
+                f"add {attribute} = ({kind.__name__}(...), ...) to the class"
+            )
+    return found
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

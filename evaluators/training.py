@@ -1,0 +1,79 @@
+"""Scores optimizer programs by training a task's model with them."""
+
+import socket
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
+
+import torch
+
+from germline.evaluators.device import resolve
+from germline.evaluators.outcome import Objective, Outcome
+from germline.evaluators.task import Rung, TrainingTask
+from germline.evaluators.tasks.registry import task_class
+from germline.evaluators.trainer import Trained, train
+from germline.programs.optimizer import Program, parse
+
+
+class TrainingEvaluator:
+    """Fitness of a program: minus the validation loss after training, averaged over replicates.
+
+    Args:
+        task: the name of a training task.
+        seed: the run's seed; data order and initial weights follow from (seed, rung, evaluation seed, replicate), so
+            all candidates of a run are compared on the same ones.
+        lengths: one replicate for each number, trained for that multiple of the rung's steps. Different lengths keep
+            a search from fitting constants to one length of training.
+        device: `auto`, `cpu` or `cuda`.
+    """
+
+    def __init__(self, task: str, seed: int, device: str = "cpu", lengths: Sequence[float] = (1.0,)) -> None:
+        torch.set_num_threads(1)
+        self.device = resolve(device)
+        self.task: TrainingTask = task_class(task)(self.device)
+        self.seed = seed
+        self.lengths = tuple(lengths)
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        return self.task.objectives
+
+    def score(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
+        began = time.perf_counter()
+        programs = [parse(genome) for genome in genomes]
+        outcomes = self._train(programs, self.task.rungs[rung], rung, seed)
+        share = (time.perf_counter() - began) / len(genomes)
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        return [replace(outcome, seconds=share, worker=worker) for outcome in outcomes]
+
+    def _train(self, programs: Sequence[Program], size: Rung, rung: int, seed: int) -> list[Outcome]:
+        """Replicate after replicate; who diverged in one does not train in the next."""
+        alive = list(range(len(programs)))
+        trained: dict[int, list[Trained]] = {i: [] for i in alive}
+        for replicate, length in enumerate(self.lengths):
+            if not alive:
+                break
+            steps = Rung(max(1, round(size.steps * length)), size.batch)
+            entropy = (self.seed, rung, seed, replicate)
+            found = train(self.task, [programs[i] for i in alive], steps, entropy, self.device)
+            for i, result in zip(alive, found, strict=True):
+                trained[i].append(result)
+            alive = [i for i in alive if trained[i][-1].measures is not None]
+        return [self._outcome(results) for results in trained.values()]
+
+    def _outcome(self, results: Sequence[Trained]) -> Outcome:
+        measures = [result.measures for result in results if result.measures is not None]
+        if len(measures) < len(self.lengths):
+            last = results[-1].step
+            return Outcome(
+                "diverged", measures={"step": last}, error=f"loss or parameters not finite by step {last}"
+            )
+        objective = self.task.objectives[0]
+        mean = {name: fmean(found[name] for found in measures) for name in measures[0]}
+        spread = {f"loss_{i}": found["loss"] for i, found in enumerate(measures)} if len(measures) > 1 else {}
+        value = mean["loss"]
+        sign = -1.0 if objective.direction == "min" else 1.0
+        others = {name: number for name, number in mean.items() if name != "loss"}
+        return Outcome("ok", sign * value, {objective.name: value}, {**others, **spread})

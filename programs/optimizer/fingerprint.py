@@ -1,0 +1,138 @@
+"""When are two programs the same? A fingerprint in two levels.
+
+The structure comes first: live statements only, names and order forgotten, arguments of commutative functions sorted,
+constant expressions folded. It is cheap, and a search meets the same structures again and again. What structure cannot
+see (`x - x`, a detour through `arcsin(sin(x))`, a state by another name) shows in a short run on fixed inputs: programs
+whose updates agree there bit for bit share a fingerprint.
+
+The run keeps every value in float32. Operations that IEEE 754 defines exactly run as they are; all others are computed in
+float64 and rounded, so that the bits do not depend on the machine. Where it proves nothing, the structure alone is the fingerprint: if a value is not finite at ordinary
+magnitudes, or if the program has functions that jump (a comparison may never flip over a few steps).
+"""
+
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from germline.programs.optimizer.flat import FlatProgram, Layout
+from germline.programs.optimizer.graph import Graph
+from germline.programs.optimizer.primitives import PRIMITIVES, Primitive
+from germline.programs.optimizer.types import LEAF, REFERENCE, SCALAR, TREE, Type
+
+_LAYOUT = Layout(REFERENCE)
+_SCALES = ((0.3, 0.03), (1.0, 1.0), (3.0, 30.0))
+"""Standard deviations of w and g, a pair for each row of probes: small, ordinary, large."""
+_ORDINARY = 2
+"""How many of the rows, from the first, must stay finite."""
+_EXTRA_STEPS = 2
+"""Steps beyond one per live state, so that a difference can travel from any state to the update."""
+
+_EXACT = frozenset(
+    ("+", "-", "*", "/", "max", "min", "abs", "sign", "square", "cube", "sqrt", "negative", "reciprocal", "interp")
+)
+
+FINGERPRINT_VERSION = 1
+_REMEMBERED: dict[str, str] = {}
+_CAPACITY = 200_000
+
+
+def fingerprint(graph: Graph) -> str:
+    """The fingerprint of a traced program: 24 hexadecimal digits, the same on every machine."""
+    structure = structural_fingerprint(graph)
+    # A memo of a pure function: it saves time and changes no result.
+    if (known := _REMEMBERED.get(structure)) is None:
+        if len(_REMEMBERED) >= _CAPACITY:
+            _REMEMBERED.clear()
+        known = _REMEMBERED[structure] = behaviour_fingerprint(graph) or structure
+    return known
+
+
+def structural_fingerprint(graph: Graph) -> str:
+    """A digest of how the update follows from the inputs; equal digests mean equal programs."""
+    keys: dict[int, bytes] = {}
+    literals: dict[int, float] = {}
+    nodes = graph.nodes
+    for i in graph.live:
+        node = nodes[i]
+        if node.literal is not None:
+            literals[i] = node.literal
+            keys[i] = repr(node.literal).encode()
+        elif not node.args:
+            keys[i] = node.function.encode()
+        else:
+            folded = _fold(node.function, [literals.get(arg) for arg in node.args])
+            if folded is not None:
+                literals[i] = folded
+                keys[i] = repr(folded).encode()
+                continue
+            parts = [keys[arg] for arg in node.args]
+            if PRIMITIVES[node.function].commutative:
+                parts.sort()
+            keys[i] = blake2b(b"\0".join([node.function.encode(), *parts]), digest_size=12).digest()
+    returned = [keys[graph.update]]
+    for k in graph.live_states:
+        state = graph.state_nodes[k]
+        returned += [keys[state], str(nodes[state].type).encode(), keys[graph.next_states[k]]]
+    return blake2b(b"\1".join(returned), digest_size=12).hexdigest()
+
+
+def _fold(function: str, args: list[float | None]) -> float | None:
+    """The value of a function of literals alone, or None."""
+    values = [arg for arg in args if arg is not None]
+    if len(values) < len(args):
+        return None
+    with np.errstate(all="ignore"):
+        return float(_call(PRIMITIVES[function], *(np.full((1, 1), value, np.float32) for value in values))[0, 0])
+
+
+def behaviour_fingerprint(graph: Graph) -> str | None:
+    """A digest of the updates on fixed inputs, or None where they prove nothing."""
+    if any(PRIMITIVES[graph.nodes[i].function].jumps for i in graph.live if graph.nodes[i].args):
+        return None
+    program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=_call)
+    literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
+    states = {k: zeros(graph.nodes[graph.state_nodes[k]].type) for k in graph.live_states}
+    names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
+    digest = blake2b(digest_size=12)
+    with np.errstate(all="ignore"):
+        for step in range(_EXTRA_STEPS + len(states)):
+            inputs = dict(_probe(step))
+            inputs.update((names[k], value) for k, value in states.items())
+            update, states = program.run(inputs, literals)
+            update = np.broadcast_to(update, (len(_SCALES), _LAYOUT.elements)) + 0.0  # -0.0 becomes 0.0
+            if not np.isfinite(update[:_ORDINARY]).all():
+                return None
+            digest.update(np.nan_to_num(update, nan=1e30, posinf=np.inf, neginf=-np.inf).tobytes())
+    return digest.hexdigest()
+
+
+def zeros(kind: Type) -> Any:
+    """A state before the first step, on the reference tree."""
+    rows = len(_SCALES)
+    if kind == SCALAR:
+        return np.zeros((rows, 1), np.float32)
+    if kind == LEAF:
+        return np.zeros((rows, len(REFERENCE)), np.float32)
+    if kind == TREE:
+        return np.zeros((rows, _LAYOUT.elements), np.float32)
+    return [np.zeros((rows, *shape), np.float32) for shape in kind.shapes or ()]
+
+
+@cache
+def _probe(step: int) -> dict[str, Any]:
+    """The inputs of one step. Some weights and gradients are exactly zero, as biases and dead units are."""
+    rng = np.random.default_rng([20230213, step])
+    rows = []
+    for scale in np.transpose(_SCALES):
+        row = scale[:, None] * rng.standard_normal((len(_SCALES), _LAYOUT.elements))
+        rows.append(np.where(rng.random(row.shape) < 0.08, 0.0, row).astype(np.float32))
+    rate = np.full((1, 1), (1.0, 0.6, 0.85, 0.3, 0.05, 0.45)[step % 6], np.float32)
+    return {"w": rows[0], "g": rows[1], "lr": rate, "step": np.full((1, 1), step + 1.0, np.float32)}
+
+
+def _call(primitive: Primitive, *args: Any) -> Any:
+    if primitive.name in _EXACT:
+        return primitive.run(np, *args)
+    return np.asarray(primitive.run(np, *(arg.astype(np.float64) for arg in args))).astype(np.float32)

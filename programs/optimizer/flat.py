@@ -1,0 +1,152 @@
+"""Many rows at once: one program structure on flat parameter rows, in numpy or torch.
+
+A row is one candidate's whole tree, its leaves flattened one after the other. A value is held by its type:
+a scalar as `[rows, 1]`, a tree like w as `[rows, elements]`, a scalar per leaf as `[rows, leaves]`, and anything else as
+a list with an array `[rows, *shape]` for each leaf.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from germline.programs.optimizer.graph import Graph, Node
+from germline.programs.optimizer.primitives import PRIMITIVES, Primitive
+from germline.programs.optimizer.types import LEAF, SCALAR, TREE, Shape, Type
+
+Value = Any
+"""An array, or a list of arrays for a tree that is not held flat."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The leaf shapes of a model, in the order of their elements in a row."""
+
+    shapes: tuple[Shape, ...]
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(prod(shape) for shape in self.shapes)
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        ends = np.cumsum(self.sizes).tolist()
+        return tuple((end - size, end) for end, size in zip(ends, self.sizes, strict=True))
+
+    @property
+    def elements(self) -> int:
+        return sum(self.sizes)
+
+    @cached_property
+    def leaf_of(self) -> np.ndarray:
+        """For each element of a row, the leaf it belongs to."""
+        return np.repeat(np.arange(len(self.shapes)), self.sizes)
+
+    def split(self, row: Any) -> list[Any]:
+        """Views of `[rows, elements]` as `[rows, *shape]`, one a leaf."""
+        return [row[:, a:b].reshape(-1, *shape) for (a, b), shape in zip(self.spans, self.shapes, strict=True)]
+
+
+class FlatProgram:
+    """The live part of a traced program, ready to run on rows of a layout.
+
+    Args:
+        graph: a traced program.
+        layout: the leaf shapes of the model.
+        xp: numpy or torch.
+        leaf_of: `layout.leaf_of` as an index array of `xp`, on the rows' device.
+        call: how a primitive is applied to its arrays; the fingerprint controls the precision there.
+    """
+
+    def __init__(
+        self, graph: Graph, layout: Layout, xp: Any, leaf_of: Any, call: Callable[..., Any] | None = None
+    ) -> None:
+        self.graph = graph
+        self.layout = layout
+        self.xp = xp
+        self.leaf_of = leaf_of
+        self.call = call or (lambda primitive, *args: primitive.run(xp, *args))
+        live = graph.live
+        self.literals = tuple(i for i in live if graph.nodes[i].literal is not None)
+        self.inputs = {graph.nodes[i].function.removeprefix("input:"): i for i in live if _is_input(graph.nodes[i])}
+        self.operations = tuple(i for i in live if graph.nodes[i].literal is None and not _is_input(graph.nodes[i]))
+
+    def run(self, inputs: Mapping[str, Value], literals: Sequence[Any]) -> tuple[Any, dict[int, Value]]:
+        """One step.
+
+        Args:
+            inputs: a value for every name in `self.inputs`.
+            literals: for every node in `self.literals`, an array that broadcasts to `[rows, 1]`.
+
+        Returns:
+            The update, `[rows, elements]`, and the next value of each live state by its position.
+        """
+        values: dict[int, Value] = {node: inputs[name] for name, node in self.inputs.items()}
+        values.update(zip(self.literals, literals, strict=True))
+        nodes = self.graph.nodes
+        for i in self.operations:
+            node = nodes[i]
+            values[i] = self._apply(node, [values[arg] for arg in node.args], [nodes[arg].type for arg in node.args])
+        states = {k: values[self.graph.next_states[k]] for k in self.graph.live_states}
+        return values[self.graph.update], states
+
+    def _apply(self, node: Node, args: list[Value], types: list[Type]) -> Value:
+        primitive = PRIMITIVES[node.function]
+        if primitive.scope == "tree":
+            return self._whole_tree(primitive, node, args)
+        if primitive.scope == "elementwise" and _one_kind(types):
+            return self.call(primitive, *args)
+        if primitive.scope == "elementwise" and all(kind in (SCALAR, LEAF, TREE) for kind in types):
+            wide = [arg[:, self.leaf_of] if kind == LEAF else arg for arg, kind in zip(args, types, strict=True)]
+            return self.call(primitive, *wide)
+        by_leaf = zip(*(self._leaves(arg, kind) for arg, kind in zip(args, types, strict=True)), strict=True)
+        align = _padded if primitive.scope == "elementwise" else tuple
+        return self._hold([self.call(primitive, *align(at_leaf)) for at_leaf in by_leaf], node.type)
+
+    def _whole_tree(self, primitive: Primitive, node: Node, args: list[Value]) -> Value:
+        flat = [self._join(arg) if isinstance(arg, list) else arg for arg in args]
+        result = self.call(primitive, *flat)
+        if node.type == SCALAR or not isinstance(args[0], list):
+            return result
+        ends = np.cumsum([prod(leaf.shape[1:]) for leaf in args[0]]).tolist()
+        starts = [0, *ends[:-1]]
+        return [
+            result[:, a:b].reshape(leaf.shape) for a, b, leaf in zip(starts, ends, args[0], strict=True)
+        ]
+
+    def _leaves(self, value: Value, kind: Type) -> list[Any]:
+        if kind == TREE:
+            return self.layout.split(value)
+        if kind == SCALAR:
+            return [value[:, 0]] * len(self.layout.shapes)
+        if kind == LEAF:
+            return [value[:, leaf] for leaf in range(len(self.layout.shapes))]
+        return list(value)
+
+    def _hold(self, leaves: list[Any], kind: Type) -> Value:
+        if kind == LEAF:
+            return self.xp.stack(leaves, 1)
+        return self._join(leaves) if kind == TREE else leaves
+
+    def _join(self, leaves: list[Any]) -> Any:
+        rows = max(leaf.shape[0] for leaf in leaves)
+        return self.xp.concatenate([leaf.reshape(rows, -1) for leaf in leaves], 1)
+
+
+def _is_input(node: Node) -> bool:
+    return node.function.startswith("input:")
+
+
+def _one_kind(types: list[Type]) -> bool:
+    trees = {kind for kind in types if kind != SCALAR}
+    return not trees or trees == {LEAF} or trees == {TREE}
+
+
+def _padded(arrays: tuple[Any, ...]) -> list[Any]:
+    """Arrays `[rows, *shape]` with the shapes brought to one rank, so that they broadcast behind the rows."""
+    rank = max(array.ndim for array in arrays)
+    return [array.reshape(array.shape[0], *(1,) * (rank - array.ndim), *array.shape[1:]) for array in arrays]
+

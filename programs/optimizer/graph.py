@@ -1,0 +1,160 @@
+"""Abstract execution: what a program computes, with types, and which of its statements matter.
+
+A program that passes is valid for every model. One that does not is rejected with a typed reason before any training.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from germline.programs.optimizer.primitives import PRIMITIVES
+from germline.programs.optimizer.program import InvalidProgram, Program, Statement
+from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch
+
+
+class Node(NamedTuple):
+    """A value: an input (`function` is `input:NAME`), a literal (`literal`), or a function of earlier nodes."""
+
+    function: str
+    args: tuple[int, ...]
+    literal: float | None
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A program in single-assignment form.
+
+    `nodes` are in the order of computation. `statements[i]` is the node of the program's i-th statement, `update` and
+    `next_states` are the returned nodes, `state_nodes` the nodes by which the states enter. `live` holds, ascending,
+    the nodes that the update depends on, at this step or a later one (through states that are read again).
+    """
+
+    nodes: tuple[Node, ...]
+    statements: tuple[int, ...]
+    update: int
+    next_states: tuple[int, ...]
+    state_nodes: tuple[int, ...]
+    live: tuple[int, ...]
+
+    @property
+    def live_states(self) -> tuple[int, ...]:
+        """Positions, among the program's states, of those that influence an update."""
+        return tuple(i for i, node in enumerate(self.state_nodes) if node in set(self.live))
+
+    @property
+    def live_statements(self) -> tuple[int, ...]:
+        """Positions, among the program's statements, of those that influence an update."""
+        live = set(self.live)
+        return tuple(i for i, node in enumerate(self.statements) if node in live)
+
+
+def trace(program: Program) -> Graph:
+    """Abstract execution of `program`.
+
+    Raises:
+        InvalidProgram: a name is unknown where it is used, a function gets types that it does not take, or what is
+            returned has the wrong type.
+    """
+    nodes: list[Node] = []
+    scope: dict[str, int] = {}
+    literals: dict[str, int] = {}
+    state_types = {state.name: STATE_TYPES[state.shape] for state in program.states}
+    for name in program.inputs:
+        scope[name] = len(nodes)
+        kind = SCALAR if name in ("lr", "step") else state_types.get(name, TREE)
+        nodes.append(Node(f"input:{name}", (), None, kind))
+    state_nodes = tuple(scope[state.name] for state in program.states)
+
+    statements = []
+    for position, line in enumerate(program.body):
+        args = []
+        for arg in line.args:
+            if isinstance(arg, float):
+                key = repr(arg)
+                if key not in literals:
+                    literals[key] = len(nodes)
+                    nodes.append(Node("literal", (), arg, SCALAR))
+                args.append(literals[key])
+            elif arg in scope:
+                args.append(scope[arg])
+            else:
+                raise _reject("unknown name", position, line, f"{arg} is used before it is assigned")
+        if line.function == "=":
+            node = args[0]
+        else:
+            node = len(nodes)
+            nodes.append(_node(nodes, position, line, tuple(args)))
+        scope[line.target] = node
+        statements.append(node)
+
+    returned = _returned(program, nodes, scope, state_types)
+    live = _live(nodes, returned[0], dict(zip(state_nodes, returned[1:], strict=True)))
+    return Graph(tuple(nodes), tuple(statements), returned[0], returned[1:], state_nodes, live)
+
+
+def _node(nodes: list[Node], position: int, line: Statement, args: tuple[int, ...]) -> Node:
+    primitive = PRIMITIVES[line.function]
+    if primitive.scope == "constant":
+        return Node("literal", (), primitive.run(), SCALAR)
+    kind = _infer(line.function, tuple(nodes[arg].type for arg in args))
+    if isinstance(kind, str):
+        raise _reject("type", position, line, kind)
+    return Node(line.function, args, None, kind)
+
+
+@lru_cache(maxsize=100_000)
+def _infer(function: str, types: tuple[Type, ...]) -> Type | str:
+    """The type of a result, or why there is none; remembered, because a search asks for the same few again and again."""
+    try:
+        return PRIMITIVES[function].rule(types)
+    except TypeMismatch as mismatch:
+        return str(mismatch)
+
+
+def _returned(
+    program: Program, nodes: list[Node], scope: dict[str, int], state_types: dict[str, Type]
+) -> tuple[int, ...]:
+    wanted = [("the update", TREE), *((f"the state {name}", kind) for name, kind in state_types.items())]
+    for name, (what, kind) in zip(program.returns, wanted, strict=True):
+        if name not in scope:
+            raise InvalidProgram("unknown name", f"return line: {name} is never assigned")
+        got = nodes[scope[name]].type
+        if got != kind:
+            raise InvalidProgram("return type", f"return line: expected {name} ({what}) to be {kind}, got {got}")
+    return tuple(scope[name] for name in program.returns)
+
+
+def _live(nodes: list[Node], update: int, next_value: dict[int, int]) -> tuple[int, ...]:
+    """Everything reachable backwards from the update, where reading a state reaches what the last step returned for it.
+
+    This is the least fixpoint over the states: one that is returned but overwritten before it is read stays out.
+    """
+    seen = {update}
+    stack = [update]
+    while stack:
+        node = stack.pop()
+        before = nodes[node].args if node not in next_value else (next_value[node],)
+        for arg in before:
+            if arg not in seen:
+                seen.add(arg)
+                stack.append(arg)
+    return tuple(sorted(seen))
+
+
+def _reject(reason: str, position: int, line: Statement, message: str) -> InvalidProgram:
+    where = "copy" if line.function == "=" else line.function
+    return InvalidProgram(reason, f"statement {position + 1} ({line.target} = {where}): {message}")
+
+
+def live_program(program: Program, graph: Graph | None = None) -> Program:
+    """The program without its dead statements and states; its updates are the same."""
+    graph = graph or trace(program)
+    live = set(graph.live)
+    keep = graph.live_states
+    return Program(
+        body=tuple(line for line, node in zip(program.body, graph.statements, strict=True) if node in live),
+        states=tuple(program.states[i] for i in keep),
+        step=program.step and program.inputs.index("step") in live,
+        returns=(program.returns[0], *(program.returns[1 + i] for i in keep)),
+    )

@@ -1,0 +1,99 @@
+"""The reference interpreter: a program on a list of torch tensors, one operation at a time.
+
+It is the meaning of the language. The batched engine and every exported class are tested against it.
+All values have the parameters' floating-point type; a literal beside a tensor enters an operation as a number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from germline.programs.optimizer.graph import trace
+from germline.programs.optimizer.primitives import PRIMITIVES
+from germline.programs.optimizer.program import Program, Statement
+from germline.programs.optimizer.types import SCALAR, STATE_TYPES, Type, column_shape, row_shape
+
+Value = list[Tensor] | Tensor | float
+"""A tree (a tensor for each leaf), a scalar (no dimensions), or a literal."""
+
+
+@dataclass
+class Interpreter:
+    """Runs one program on one model.
+
+    `step(w, g, lr)` takes the parameters and their gradients as lists of tensors, and returns the updates to subtract.
+
+    Raises:
+        InvalidProgram: on construction, if the program does not pass abstract execution.
+    """
+
+    program: Program
+    states: dict[str, Value] = field(default_factory=dict)
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        graph = trace(self.program)
+        self._types = [graph.nodes[node].type for node in graph.statements]
+
+    def step(self, w: Sequence[Tensor], g: Sequence[Tensor], lr: float = 1.0) -> list[Tensor]:
+        """One update, `[leaf]` tensors shaped like `w`; `lr` is the schedule's value, 1 at the peak."""
+        self.steps += 1
+        like = w[0].new_tensor
+        for state in self.program.states:
+            if state.name not in self.states:
+                self.states[state.name] = _start(state.shape, w)
+        # Copies, because a program may return w or g as a state and the caller changes them in place.
+        inputs = {"w": [leaf.clone() for leaf in w], "g": [leaf.clone() for leaf in g]}
+        scope: dict[str, Value] = {**inputs, **self.states, "lr": like(lr), "step": like(self.steps)}
+        for line, kind in zip(self.program.body, self._types, strict=True):
+            scope[line.target] = _run(line, scope, kind, w[0])
+        update, *states = (scope[name] for name in self.program.returns)
+        self.states = dict(zip((state.name for state in self.program.states), states, strict=True))
+        assert isinstance(update, list), "trace() admits only a tree as the update"
+        return update
+
+
+def _start(shape: str, w: Sequence[Tensor]) -> Value:
+    if STATE_TYPES[shape].shapes is None:
+        return w[0].new_zeros(())
+    of = {"tree": lambda s: s, "leaf": lambda s: (), "row": row_shape, "column": column_shape}[shape]
+    return [leaf.new_zeros(of(tuple(leaf.shape))) for leaf in w]
+
+
+def _run(line: Statement, scope: dict[str, Value], kind: Type, like: Tensor) -> Value:
+    primitive = PRIMITIVES[line.function]
+    args = [scope[arg] if isinstance(arg, str) else arg for arg in line.args]
+    if primitive.scope == "constant":
+        return like.new_tensor(primitive.run())
+    # Only + - * / and interp take plain numbers in torch, and at least one argument must be a tensor.
+    if not (primitive.operator or line.function == "interp") or all(isinstance(arg, float) for arg in args):
+        args = [like.new_tensor(arg) if isinstance(arg, float) else arg for arg in args]
+    if primitive.scope == "tree":
+        return _whole_tree(primitive.run, args, kind)
+    trees = [arg for arg in args if isinstance(arg, list)]
+    if not trees:
+        return primitive.run(torch, *args)
+    leaves = []
+    for i in range(len(trees[0])):
+        at_leaf: list[Any] = [arg[i] if isinstance(arg, list) else arg for arg in args]
+        if primitive.scope == "leaf":
+            leaves.append(primitive.run(torch, *(leaf[None] for leaf in at_leaf))[0])
+        else:
+            leaves.append(primitive.run(torch, *at_leaf))
+    return leaves
+
+
+def _whole_tree(run: Any, args: list[Any], kind: Type) -> Value:
+    """Primitives of whole trees see them as rows of elements, scalars as `[1, 1]`."""
+    flat = [
+        torch.cat([leaf.reshape(1, -1) for leaf in arg], 1) if isinstance(arg, list) else arg.reshape(1, 1)
+        for arg in args
+    ]
+    result = run(torch, *flat)
+    if kind == SCALAR:
+        return result.reshape(())
+    leaves = result.split([leaf.numel() for leaf in args[0]], 1)
+    return [part.reshape(leaf.shape) for part, leaf in zip(leaves, args[0], strict=True)]

@@ -1,0 +1,30 @@
+"""Hand-made optimizers as program texts, one file each."""
+
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+
+
+@cache
+def library() -> dict[str, str]:
+    """Every program text of the library by name, in alphabetical order."""
+    texts = [entry for entry in files(__name__).iterdir() if entry.name.endswith(".txt")]
+    return {text.name.removesuffix(".txt"): text.read_text(encoding="utf-8") for text in sorted(texts, key=_name)}
+
+
+def library_text(name: str) -> str:
+    """The text of one program.
+
+    Raises:
+        ValueError: there is no such program; the message names the nearest.
+    """
+    texts = library()
+    if name not in texts:
+        near = get_close_matches(name, texts, n=1)
+        hint = f"did you mean library:{near[0]}?" if near else f"there are {', '.join(texts)}"
+        raise ValueError(f"expected a program of the library, got {name!r:.60}; {hint}")
+    return texts[name]
+
+
+def _name(entry: object) -> str:
+    return str(getattr(entry, "name", ""))

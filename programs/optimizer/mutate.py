@@ -1,0 +1,172 @@
+"""Variation of optimizer programs.
+
+`insert`, `delete` and `modify` are the paper's three operators (Chen et al. 2023); a new constant is drawn from N(0, 1)
+and an existing one is multiplied by 2^a with a ~ N(0, 1), so that its sign never flips. `tune` and `rate` are ours: they
+move several constants at once, and the learning rate alone, because a new structure cannot compete while its constants
+are those of the old one.
+
+An operator returns None where it has nothing to work on. Its child may be invalid; the caller checks and tries again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from germline.programs.optimizer.graph import trace
+from germline.programs.optimizer.primitives import PRIMITIVES
+from germline.programs.optimizer.program import Argument, Program, Statement
+
+T = TypeVar("T")
+
+P_CONSTANT = 0.25
+"""How often a new argument is a new constant rather than a variable."""
+P_NEW_NAME = 0.5
+"""How often an inserted statement assigns a new name rather than an existing one."""
+P_TUNE = 0.5
+"""How often `tune` moves a constant."""
+
+
+def insert(program: Program, functions: Sequence[str], max_statements: int, rng: np.random.Generator) -> Program | None:
+    """Puts a random statement at a random place."""
+    if len(program.body) >= max_statements:
+        return None
+    position = int(rng.random() * (len(program.body) + 1))
+    line = random_statement(program, position, functions, rng)
+    return replace(program, body=(*program.body[:position], line, *program.body[position:]))
+
+
+def delete(program: Program, rng: np.random.Generator) -> Program | None:
+    """Drops a random statement."""
+    if not program.body:
+        return None
+    position = int(rng.random() * len(program.body))
+    return replace(program, body=program.body[:position] + program.body[position + 1 :])
+
+
+def modify(program: Program, rng: np.random.Generator) -> Program | None:
+    """Changes one argument of one statement: a constant by a factor of 2^a, a variable into another one.
+
+    One time in four a constant becomes a variable, or a variable a new constant.
+    """
+    places = [(i, j) for i, line in enumerate(program.body) for j in range(len(line.args))]
+    if not places:
+        return None
+    i, j = _pick(places, rng)
+    line = program.body[i]
+    old = line.args[j]
+    new: Argument
+    if rng.random() < P_CONSTANT:
+        new = _pick(_visible(program, i), rng) if isinstance(old, float) else _new_constant(rng)
+    elif isinstance(old, float):
+        new = _scaled(old, float(rng.standard_normal()))
+    else:
+        new = _pick(_visible(program, i), rng)
+    args = (*line.args[:j], new, *line.args[j + 1 :])
+    return _with_statement(program, i, replace(line, args=args))
+
+
+def tune(program: Program, rng: np.random.Generator) -> Program | None:
+    """Multiplies each constant, with probability 1/2, by 2^a; at least one."""
+    places = _constant_places(program)
+    if not places:
+        return None
+    chosen = [place for place in places if rng.random() < P_TUNE] or [_pick(places, rng)]
+    for i, j in chosen:
+        program = _scale_constant(program, i, j, float(rng.standard_normal()))
+    return program
+
+
+def rate(program: Program, rng: np.random.Generator) -> Program | None:
+    """Multiplies the learning rate by 2^a: the constant that scales the whole update, if there is one."""
+    place = rate_constant(program)
+    return None if place is None else _scale_constant(program, *place, float(rng.normal(0.0, 1.5)))
+
+
+def rate_constant(program: Program) -> tuple[int, int] | None:
+    """Where the constant is that the whole update is proportional to (statement, argument); None if there is none."""
+    graph = trace(program)
+    where = {node: i for i, node in enumerate(graph.statements) if program.body[i].function != "="}
+    front = [graph.update]
+    seen = set()
+    while front:
+        node = front.pop(0)
+        i = where.get(node)
+        if i is None or node in seen or program.body[i].function not in ("*", "negative"):
+            continue
+        seen.add(node)
+        for j, arg in enumerate(program.body[i].args):
+            if isinstance(arg, float):
+                return i, j
+        front += graph.nodes[node].args
+    return None
+
+
+def random_program(template: Program, functions: Sequence[str], length: int, rng: np.random.Generator) -> Program:
+    """A program of random statements with the signature of `template`; often invalid, so draw until it passes."""
+    program = replace(template, body=())
+    for position in range(length):
+        line = random_statement(program, position, functions, rng)
+        if position == length - 1:
+            line = replace(line, target=template.returns[0])
+        program = replace(program, body=(*program.body, line))
+    return program
+
+
+def random_statement(
+    program: Program, position: int, functions: Sequence[str], rng: np.random.Generator
+) -> Statement:
+    """A random function of what is visible at `position`, assigned to a new or an existing name."""
+    visible = _visible(program, position)
+    function = _pick(functions, rng)
+    args: list[Argument] = [
+        _new_constant(rng) if rng.random() < P_CONSTANT else _pick(visible, rng)
+        for _ in range(PRIMITIVES[function].arity)
+    ]
+    if rng.random() < P_NEW_NAME:
+        return Statement(_new_name(program), function, tuple(args))
+    targets = [*program.inputs, *dict.fromkeys([*(line.target for line in program.body), *program.returns])]
+    return Statement(_pick(targets, rng), function, tuple(args))
+
+
+def _visible(program: Program, position: int) -> list[str]:
+    """The names that have a value before statement `position`, in the order of the text."""
+    return list(dict.fromkeys([*program.inputs, *(line.target for line in program.body[:position])]))
+
+
+def _new_name(program: Program) -> str:
+    taken = {*program.inputs, *program.returns, *(line.target for line in program.body)}
+    number = 1
+    while f"x{number}" in taken:
+        number += 1
+    return f"x{number}"
+
+
+def _constant_places(program: Program) -> list[tuple[int, int]]:
+    return [(i, j) for i, line in enumerate(program.body) for j, arg in enumerate(line.args) if isinstance(arg, float)]
+
+
+def _scale_constant(program: Program, i: int, j: int, power: float) -> Program:
+    line = program.body[i]
+    old = line.args[j]
+    assert isinstance(old, float)
+    return _with_statement(program, i, replace(line, args=(*line.args[:j], _scaled(old, power), *line.args[j + 1 :])))
+
+
+def _scaled(constant: float, power: float) -> float:
+    """`constant * 2^power`, kept finite, with few digits enough to read (float32 has seven)."""
+    scaled = float(f"{constant * 2.0**power:.6g}")
+    return scaled if abs(scaled) < 1e30 else constant
+
+
+def _with_statement(program: Program, i: int, line: Statement) -> Program:
+    return replace(program, body=(*program.body[:i], line, *program.body[i + 1 :]))
+
+
+def _pick(options: Sequence[T], rng: np.random.Generator) -> T:
+    return options[int(rng.random() * len(options))]
+
+
+def _new_constant(rng: np.random.Generator) -> float:
+    return float(f"{rng.standard_normal():.6g}")

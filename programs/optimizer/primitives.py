@@ -1,0 +1,333 @@
+"""The functions of the language, each declared once: name, arity, type rule, implementation, and how it prints.
+
+Core functions are the 45 of "Symbolic Discovery of Optimization Algorithms" (Chen et al. 2023); the extended ones let a
+program express LAMB, Adafactor, Muon and their like. An implementation is written against `xp`, which is either numpy
+(the fingerprint) or torch (the trainers):
+
+- an elementwise function takes arrays that broadcast;
+- a function per leaf takes arrays of shape `[rows, *leaf]` and returns `[rows, *its leaf]`;
+- a function of whole trees takes them flattened, `[rows, elements]`, and scalars as `[rows, 1]`.
+
+Matrix functions see a leaf as a matrix of its first axis by all others; below rank 2 they have the elementwise meaning
+that their line states.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from germline.programs.optimizer.types import (
+    LEAF,
+    SCALAR,
+    Shape,
+    Type,
+    TypeMismatch,
+    broadcast,
+    column_shape,
+    columns,
+    row_shape,
+)
+
+Scope = Literal["constant", "elementwise", "leaf", "tree"]
+Rule = Callable[[tuple[Type, ...]], Type]
+
+
+@dataclass(frozen=True)
+class Primitive:
+    """One function of the language.
+
+    `source` is its text in exported code, `{0}` standing for the first argument; in that text a name that begins with
+    an underscore is a helper of the exporter. `commutative` functions have their arguments sorted in a fingerprint;
+    `jumps` marks those whose result can stay the same over all probes and still differ elsewhere.
+    """
+
+    name: str
+    arity: int
+    scope: Scope
+    rule: Rule
+    run: Callable[..., Any]
+    source: str
+    core: bool = True
+    commutative: bool = False
+    jumps: bool = False
+
+    @property
+    def operator(self) -> bool:
+        return self.name in ("+", "-", "*", "/")
+
+
+def _trees(types: tuple[Type, ...]) -> None:
+    for kind in types:
+        if kind.shapes is None:
+            raise TypeMismatch("expected a tree, got a scalar")
+
+
+def _per_leaf(shape: Callable[..., Shape]) -> Rule:
+    def rule(types: tuple[Type, ...]) -> Type:
+        _trees(types)
+        return Type(tuple(shape(*at) for at in zip(*(kind.shapes or () for kind in types), strict=True)))
+
+    return rule
+
+
+def _reduces(types: tuple[Type, ...]) -> Type:
+    _trees(types)
+    return LEAF
+
+
+def _to_scalar(types: tuple[Type, ...]) -> Type:
+    _trees(types)
+    if any(kind != types[0] for kind in types):
+        raise TypeMismatch(f"expected two trees of the same shapes, got {types[0]} and {types[1]}")
+    return SCALAR
+
+
+def _clips(types: tuple[Type, ...]) -> Type:
+    _trees(types[:1])
+    if types[1] != SCALAR:
+        raise TypeMismatch(f"expected a scalar as the second argument, got {types[1]}")
+    return types[0]
+
+
+def _never(types: tuple[Type, ...]) -> Type:
+    raise TypeMismatch("expected integers (it inverts bits), got floating-point numbers; use negative or reciprocal")
+
+
+def _matmul_shape(a: Shape, b: Shape) -> Shape:
+    if len(a) < 2 and len(b) < 2:
+        return broadcast((Type((a,)), Type((b,)))).shapes[0]  # type: ignore[index]
+    if len(a) < 2 or len(b) < 2 or columns(a) != b[0]:
+        raise TypeMismatch(f"expected as many columns as rows, got {a} and {b}")
+    return (a[0], *b[1:])
+
+
+def _rank_one_shape(row: Shape, column: Shape) -> Shape:
+    if len(row) < 2:
+        return row
+    if row_shape(row) != row or column_shape(column) != column or len(row) != len(column):
+        raise TypeMismatch(f"expected row means and column means, got {row} and {column}")
+    return (row[0], *column[1:])
+
+
+def _flat(x: Any) -> Any:
+    return x.reshape(x.shape[0], -1)
+
+
+def _total(x: Any) -> Any:
+    return x.sum(-1)[..., None]
+
+
+def _norm(xp: Any, x: Any) -> Any:
+    return xp.sqrt(_total(x * x))
+
+
+def _clip(xp: Any, x: Any, limit: Any) -> Any:
+    return x * xp.clip(limit / _norm(xp, x), None, 1.0)
+
+
+def _matrix(x: Any) -> Any:
+    return x.reshape(x.shape[0], x.shape[1], -1)
+
+
+def _row_mean(xp: Any, x: Any) -> Any:
+    return _matrix(x).mean(-1).reshape(x.shape[:2] + (1,) * (x.ndim - 2)) if x.ndim > 2 else x
+
+
+def _column_mean(xp: Any, x: Any) -> Any:
+    return x.mean(1)[:, None] if x.ndim > 2 else x
+
+
+def _rank_one(xp: Any, row: Any, column: Any) -> Any:
+    return row * column / row.mean(1)[:, None] if row.ndim > 2 else row
+
+
+def _matmul(xp: Any, a: Any, b: Any) -> Any:
+    if a.ndim < 3:
+        return a * b
+    return xp.matmul(_matrix(a), _matrix(b)).reshape(a.shape[:2] + b.shape[2:])
+
+
+def _transpose(xp: Any, x: Any) -> Any:
+    return xp.swapaxes(_matrix(x), 1, 2) if x.ndim > 2 else x
+
+
+def _orthogonalize(xp: Any, x: Any) -> Any:
+    """Five Newton-Schulz steps towards the nearest semi-orthogonal matrix, with Muon's coefficients."""
+    if x.ndim < 3:
+        return x
+    y = _matrix(x)
+    tall = y.shape[1] > y.shape[2]
+    y = xp.swapaxes(y, 1, 2) if tall else y
+    y = y / (xp.sqrt(_flat(y * y).sum(-1))[:, None, None] + 1e-7)
+    for _ in range(5):
+        a = xp.matmul(y, xp.swapaxes(y, 1, 2))
+        y = 3.4445 * y + xp.matmul(-4.7750 * a + 2.0315 * xp.matmul(a, a), y)
+    y = xp.swapaxes(y, 1, 2) if tall else y
+    return y.reshape(x.shape)
+
+
+def _number_per_leaf(number: Callable[[Shape], int]) -> Callable[[Any, Any], Any]:
+    def run(xp: Any, x: Any) -> Any:
+        return xp.ones_like(_flat(x)[:, 0]) * float(number(tuple(x.shape[1:])))
+
+    return run
+
+
+def _unary(name: str, run: Callable[[Any, Any], Any], source: str = "") -> Primitive:
+    return Primitive(name, 1, "elementwise", broadcast, run, source or f"torch.{name}({{0}})")
+
+
+def _constant(name: str, value: float, source: str) -> Primitive:
+    return Primitive(name, 0, "constant", lambda types: SCALAR, lambda: value, source)
+
+
+def _binary(name: str, run: Callable[[Any, Any, Any], Any], source: str, commutative: bool = False) -> Primitive:
+    return Primitive(name, 2, "elementwise", broadcast, run, source, commutative=commutative)
+
+
+def _extended(
+    name: str, arity: int, scope: Scope, rule: Rule, run: Callable[..., Any], source: str, jumps: bool = False
+) -> Primitive:
+    return Primitive(name, arity, scope, rule, run, source, core=False, jumps=jumps)
+
+
+EPSILON = 1e-8
+"""What the protected division adds to its divisor."""
+
+_TABLE = (
+    _constant("get_pi", math.pi, "math.pi"),
+    _constant("get_e", math.e, "math.e"),
+    _constant("get_eps", EPSILON, "1e-8"),
+    _unary("abs", lambda xp, x: xp.abs(x)),
+    _unary("cos", lambda xp, x: xp.cos(x)),
+    _unary("sin", lambda xp, x: xp.sin(x)),
+    _unary("tan", lambda xp, x: xp.tan(x)),
+    _unary("arcsin", lambda xp, x: xp.arcsin(x)),
+    _unary("arccos", lambda xp, x: xp.arccos(x)),
+    _unary("arctan", lambda xp, x: xp.arctan(x)),
+    _unary("sinh", lambda xp, x: xp.sinh(x)),
+    _unary("cosh", lambda xp, x: xp.cosh(x)),
+    _unary("tanh", lambda xp, x: xp.tanh(x)),
+    _unary("arcsinh", lambda xp, x: xp.arcsinh(x)),
+    _unary("arccosh", lambda xp, x: xp.arccosh(x)),
+    _unary("arctanh", lambda xp, x: xp.arctanh(x)),
+    _unary("exp", lambda xp, x: xp.exp(x)),
+    _unary("exp2", lambda xp, x: xp.exp2(x)),
+    _unary("exp10", lambda xp, x: 10.0**x, "10.0 ** {0}"),
+    _unary("expm1", lambda xp, x: xp.expm1(x)),
+    _unary("log", lambda xp, x: xp.log(xp.abs(x)), "torch.log(torch.abs({0}))"),
+    _unary("log10", lambda xp, x: xp.log10(xp.abs(x)), "torch.log10(torch.abs({0}))"),
+    _unary("log2", lambda xp, x: xp.log2(xp.abs(x)), "torch.log2(torch.abs({0}))"),
+    _unary("log1p", lambda xp, x: xp.log(xp.abs(1.0 + x)), "torch.log(torch.abs(1.0 + {0}))"),
+    _unary("square", lambda xp, x: x * x, "torch.square({0})"),
+    _unary("sqrt", lambda xp, x: xp.sqrt(xp.abs(x)), "torch.sqrt(torch.abs({0}))"),
+    _unary("cube", lambda xp, x: x * x * x, "{0} * {0} * {0}"),
+    _unary(
+        "cbrt", lambda xp, x: xp.sign(x) * xp.abs(x) ** (1 / 3), "torch.sign({0}) * torch.abs({0}) ** (1 / 3)"
+    ),
+    _unary("sign", lambda xp, x: xp.sign(x)),
+    _unary("reciprocal", lambda xp, x: 1.0 / x, "1.0 / {0}"),
+    Primitive("invert", 1, "elementwise", _never, lambda xp, x: x, "~{0}"),
+    _unary("negative", lambda xp, x: -x, "-{0}"),
+    Primitive(
+        "norm",
+        1,
+        "leaf",
+        _reduces,
+        lambda xp, x: xp.sqrt(_flat(x * x).sum(-1)),
+        "torch.sqrt(torch.sum(torch.square({0})))",
+    ),
+    Primitive("global_norm", 1, "tree", _to_scalar, _norm, "_global_norm({0})"),
+    Primitive("dot", 2, "tree", _to_scalar, lambda xp, x, y: _total(x * y), "_dot({0}, {1})", commutative=True),
+    Primitive(
+        "cosine_sim",
+        2,
+        "tree",
+        _to_scalar,
+        lambda xp, x, y: _total(x * y) / (_norm(xp, x) * _norm(xp, y)),
+        "_dot({0}, {1}) / (_global_norm({0}) * _global_norm({1}))",
+        commutative=True,
+    ),
+    Primitive("clip", 2, "tree", _clips, _clip, "torch.clamp({1} / _global_norm({0}), max=1.0)"),
+    _binary("power", lambda xp, x, y: x**y, "{0} ** {1}"),
+    Primitive(
+        "interp", 3, "elementwise", broadcast, lambda xp, x, y, a: (1 - a) * x + a * y, "(1 - {2}) * {0} + {2} * {1}"
+    ),
+    _binary("+", lambda xp, x, y: x + y, "{0} + {1}", commutative=True),
+    _binary("-", lambda xp, x, y: x - y, "{0} - {1}"),
+    _binary("*", lambda xp, x, y: x * y, "{0} * {1}", commutative=True),
+    _binary("/", lambda xp, x, y: x / (y + EPSILON), "{0} / ({1} + 1e-8)"),
+    _binary("max", lambda xp, x, y: xp.maximum(x, y), "torch.maximum({0}, {1})", commutative=True),
+    _binary("min", lambda xp, x, y: xp.minimum(x, y), "torch.minimum({0}, {1})", commutative=True),
+    # Extended: comparison and periodic events.
+    _extended("greater", 2, "elementwise", broadcast, lambda xp, x, y: (x > y) * 1.0, "({0} > {1}) * 1.0", jumps=True),
+    _extended(
+        "where",
+        3,
+        "elementwise",
+        broadcast,
+        lambda xp, c, x, y: xp.where(c > 0, x, y),
+        "torch.where({0} > 0, {1}, {2})",
+        jumps=True,
+    ),
+    _extended(
+        "modulo",
+        2,
+        "elementwise",
+        broadcast,
+        lambda xp, x, y: xp.remainder(x, y),
+        "torch.remainder({0}, {1})",
+        jumps=True,
+    ),
+    # Extended: reductions per leaf, and its shape as numbers.
+    _extended("leaf_max", 1, "leaf", _reduces, lambda xp, x: xp.amax(_flat(x), -1), "torch.amax({0})"),
+    _extended("leaf_mean", 1, "leaf", _reduces, lambda xp, x: _flat(x).mean(-1), "torch.mean({0})"),
+    _extended("leaf_sum", 1, "leaf", _reduces, lambda xp, x: _flat(x).sum(-1), "torch.sum({0})"),
+    _extended("rank", 1, "leaf", _reduces, _number_per_leaf(len), "_number({0}.ndim, {0})"),
+    _extended(
+        "rows",
+        1,
+        "leaf",
+        _reduces,
+        _number_per_leaf(lambda shape: shape[0] if len(shape) > 1 else 1),
+        "_number({0}.shape[0] if {0}.ndim > 1 else 1, {0})",
+    ),
+    _extended(
+        "columns",
+        1,
+        "leaf",
+        _reduces,
+        _number_per_leaf(lambda shape: columns(shape) if len(shape) > 1 else 1),
+        "_number({0}[0].numel() if {0}.ndim > 1 else 1, {0})",
+    ),
+    # Extended: matrix functions. Below rank 2 the means, the transpose and orthogonalize return their argument,
+    # rank_one its first argument, and matmul multiplies elementwise.
+    _extended("row_mean", 1, "leaf", _per_leaf(row_shape), _row_mean, "_row_mean({0})"),
+    _extended("column_mean", 1, "leaf", _per_leaf(column_shape), _column_mean, "_column_mean({0})"),
+    _extended("rank_one", 2, "leaf", _per_leaf(_rank_one_shape), _rank_one, "_rank_one({0}, {1})"),
+    _extended("matmul", 2, "leaf", _per_leaf(_matmul_shape), _matmul, "_matmul({0}, {1})"),
+    _extended(
+        "transpose",
+        1,
+        "leaf",
+        _per_leaf(lambda shape: (columns(shape), shape[0]) if len(shape) > 1 else shape),
+        _transpose,
+        "_transpose({0})",
+    ),
+    _extended("orthogonalize", 1, "leaf", _per_leaf(lambda shape: shape), _orthogonalize, "_orthogonalize({0})"),
+)
+
+COPY = Primitive("=", 1, "elementwise", broadcast, lambda xp, x: x, "{0}")
+"""`x = y`: a name for a value, not an operation; a search never proposes it."""
+
+PRIMITIVES: dict[str, Primitive] = {primitive.name: primitive for primitive in (*_TABLE, COPY)}
+"""Every function by name."""
+
+CORE = tuple(primitive.name for primitive in _TABLE if primitive.core)
+"""The paper's 45 functions."""
+
+EXTENDED = tuple(primitive.name for primitive in _TABLE)
+"""The core functions and the opt-in ones."""
+
+FUNCTION_SETS = {"core": CORE, "extended": EXTENDED}

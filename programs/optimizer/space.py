@@ -1,0 +1,97 @@
+"""The space of optimizer programs, as a search sees it."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from germline.programs.optimizer import mutate
+from germline.programs.optimizer.fingerprint import fingerprint
+from germline.programs.optimizer.graph import Graph, trace
+from germline.programs.optimizer.primitives import FUNCTION_SETS
+from germline.programs.optimizer.program import InvalidProgram, Program
+from germline.programs.optimizer.text import parse, write
+
+Operator = Callable[[Program, np.random.Generator], Program | None]
+
+MAX_TRIES = 1_000
+"""A parent that gives no valid child after this many tries is handed back unchanged."""
+
+REMEMBERED_TEXTS = 20_000
+
+
+class OptimizerSpace:
+    """Optimizer programs with the signature of a start program.
+
+    Args:
+        start: where random programs take their signature from.
+        functions: `core` (the paper's 45) or `extended`.
+        max_statements: `insert` grows no program beyond this.
+    """
+
+    def __init__(self, start: Program, functions: str = "core", max_statements: int = 100) -> None:
+        self.start = start
+        self.functions = FUNCTION_SETS[functions]
+        self.max_statements = max_statements
+        self._texts: dict[str, Program] = {}
+
+    @cached_property
+    def operators(self) -> Mapping[str, Operator]:
+        return {
+            "insert": lambda program, rng: mutate.insert(program, self.functions, self.max_statements, rng),
+            "delete": mutate.delete,
+            "modify": mutate.modify,
+            "tune": mutate.tune,
+            "rate": mutate.rate,
+        }
+
+    def draw(self, rng: np.random.Generator) -> Program:
+        length = max(1, len(self.start.body))
+        for _ in range(100 * MAX_TRIES):
+            program = mutate.random_program(self.start, self.functions, length, rng)
+            if self.check(program) is None:
+                return program
+        return self.start
+
+    def vary(self, genome: Program, operator: str, rng: np.random.Generator) -> Program:
+        change = self.operators[operator]
+        for _ in range(MAX_TRIES):
+            child = change(genome, rng)
+            if child is not None and self.check(child) is None:
+                return child
+        return genome
+
+    def check(self, genome: Program) -> str | None:
+        try:
+            _trace(genome)
+        except InvalidProgram as invalid:
+            return str(invalid)
+        return None
+
+    def fingerprint(self, genome: Program) -> str:
+        return fingerprint(_trace(genome))
+
+    def write(self, genome: Program) -> str:
+        text = write(genome)
+        self._remember(text, genome)
+        return text
+
+    def read(self, text: str) -> Program:
+        program = self._texts.get(text)
+        if program is None:
+            program = parse(text)
+            _trace(program)
+            self._remember(text, program)
+        return program
+
+    def _remember(self, text: str, program: Program) -> None:
+        """A child is written before it is ever read as a parent, so parsing is rare; only the time depends on this."""
+        if len(self._texts) >= REMEMBERED_TEXTS:
+            self._texts.clear()
+        self._texts[text] = program
+
+
+@lru_cache(maxsize=64)
+def _trace(program: Program) -> Graph:
+    """Remembers the last few programs, because a child is checked, fingerprinted and written in a row."""
+    return trace(program)

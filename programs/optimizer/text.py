@@ -1,0 +1,245 @@
+"""Program text, read and written: the papers' own format, a Python function that is parsed and never executed.
+
+    def train(w, g, m, v, lr):
+      m = interp(g, m, 0.9)
+      update = sign(m) * lr
+      return update, m, v
+
+States are the names between `g` and `lr`; one that is not shaped like w says so (`t: leaf`, see `types.STATE_TYPES`).
+Nested operators are split into one statement an operation.
+"""
+
+import ast
+import keyword
+import math
+import re
+import warnings
+from difflib import get_close_matches
+
+from germline.programs.optimizer.primitives import EXTENDED, PRIMITIVES
+from germline.programs.optimizer.program import Argument, InvalidProgram, Program, State, Statement
+from germline.programs.optimizer.types import STATE_TYPES
+
+MAX_CHARACTERS = 65_536
+MAX_STATEMENTS = 1_000
+MAX_DEPTH = 50
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}\Z", re.ASCII)
+_OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+_EXAMPLE = "write `def train(w, g, m, v, lr):` with assignments and one `return update, m, v`"
+
+
+def parse(text: str) -> Program:
+    """The program that `text` spells.
+
+    Raises:
+        InvalidProgram: the text is not of the language; nothing of it has been executed.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidProgram("too long", f"expected at most {MAX_CHARACTERS} characters, got {len(text)}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except SyntaxError as error:
+        raise InvalidProgram("syntax", f"line {error.lineno or 1}: not Python ({error.msg}); {_EXAMPLE}") from None
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        cause = (str(error).splitlines() or ["nested too deeply"])[0]
+        raise InvalidProgram("syntax", f"not Python ({cause:.80}); {_EXAMPLE}") from None
+    functions = [node for node in tree.body if not _is_docstring(node)]
+    if len(functions) != 1 or not isinstance(functions[0], ast.FunctionDef):
+        got = type(functions[0]).__name__.lower() if functions else "nothing"
+        raise InvalidProgram("syntax", f"expected one function, got {got}; {_EXAMPLE}")
+    return _Reader(functions[0]).read()
+
+
+def write(program: Program) -> str:
+    """The text of a program, one statement a line; `parse(write(p)) == p`."""
+    states = [s.name if s.shape == "tree" else f"{s.name}: {s.shape}" for s in program.states]
+    inputs = ["w", "g", *states, "lr", *(["step"] if program.step else [])]
+    lines = [f"def train({', '.join(inputs)}):"]
+    lines += [f"  {write_statement(line)}" for line in program.body]
+    lines.append(f"  return {', '.join(program.returns)}")
+    return "\n".join(lines) + "\n"
+
+
+def write_statement(line: Statement) -> str:
+    args = [arg if isinstance(arg, str) else repr(arg) for arg in line.args]
+    if line.function == "=":
+        return f"{line.target} = {args[0]}"
+    if PRIMITIVES[line.function].operator:
+        return f"{line.target} = {args[0]} {line.function} {args[1]}"
+    return f"{line.target} = {line.function}({', '.join(args)})"
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _fail(node: ast.AST, reason: str, message: str) -> InvalidProgram:
+    return InvalidProgram(reason, f"line {getattr(node, 'lineno', 1)}: {message}")
+
+
+class _Reader:
+    """Walks the syntax tree of one function, and holds the statements read so far."""
+
+    def __init__(self, function: ast.FunctionDef) -> None:
+        self.function = function
+        self.body: list[Statement] = []
+        self.taken = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+        self.spare = 0
+
+    def read(self) -> Program:
+        if self.function.name != "train":
+            raise _fail(self.function, "syntax", f"expected a function named train, got {self.function.name!r:.60}")
+        if self.function.decorator_list or self.function.returns or getattr(self.function, "type_params", None):
+            raise _fail(self.function, "syntax", "expected a plain function, got a decorator or a type; remove it")
+        states, step = self._signature(self.function.args)
+        lines = [node for node in self.function.body if not _is_docstring(node)]
+        if not lines or not isinstance(lines[-1], ast.Return):
+            raise _fail(lines[-1] if lines else self.function, "syntax", "expected a return line at the end")
+        for node in lines[:-1]:
+            self._assignment(node)
+        return Program(tuple(self.body), states, step, self._returns(lines[-1], states))
+
+    def _signature(self, args: ast.arguments) -> tuple[tuple[State, ...], bool]:
+        if args.vararg or args.kwarg or args.kwonlyargs or args.posonlyargs or args.defaults:
+            raise _fail(self.function, "syntax", "expected plain inputs, got defaults or stars; write `w, g, m, v, lr`")
+        names = [arg.arg for arg in args.args]
+        step = names[-1:] == ["step"]
+        if names[:2] != ["w", "g"] or names[-2 if step else -1 :][:1] != ["lr"]:
+            raise _fail(
+                self.function,
+                "signature",
+                f"expected the inputs w, g, states, lr and optionally step, got {', '.join(names)!r:.80}",
+            )
+        if len(set(names)) < len(names):
+            raise _fail(self.function, "signature", "expected different inputs, got one twice")
+        middle = args.args[2 : -2 if step else -1]
+        for arg in (*args.args[:2], *args.args[2 + len(middle) :]):
+            if arg.annotation is not None:
+                raise _fail(arg, "signature", f"expected a shape on states only, got one on {arg.arg}")
+        return tuple(self._state(arg) for arg in middle), step
+
+    def _state(self, arg: ast.arg) -> State:
+        self._check_name(arg, arg.arg)
+        if arg.annotation is None:
+            return State(arg.arg)
+        shape = arg.annotation.id if isinstance(arg.annotation, ast.Name) else "something else"
+        if shape not in STATE_TYPES:
+            raise _fail(arg, "signature", f"expected a state's shape out of {', '.join(STATE_TYPES)}, got {shape!r:.60}")
+        return State(arg.arg, shape)
+
+    def _returns(self, node: ast.Return, states: tuple[State, ...]) -> tuple[str, ...]:
+        values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value] if node.value else []
+        names = [value.id for value in values if isinstance(value, ast.Name)]
+        if len(names) < len(values) or len(names) != 1 + len(states):
+            wanted = ", ".join(["update", *(state.name for state in states)])
+            raise _fail(node, "return", f"expected {1 + len(states)} names after return, as in `return {wanted}`")
+        return tuple(names)
+
+    def _assignment(self, node: ast.stmt) -> None:
+        if not isinstance(node, ast.Assign) or len(node.targets) != 1 or not isinstance(node.targets[0], ast.Name):
+            what = _WORDS.get(type(node), type(node).__name__.lower())
+            raise _fail(node, "syntax", f"expected an assignment such as `m = interp(g, m, 0.9)`, got {what}")
+        target = node.targets[0].id
+        self._check_name(node, target)
+        value = self._operation(node.value, 0)
+        if isinstance(value, tuple):
+            self._append(node, Statement(target, *value))
+        else:
+            self._append(node, Statement(target, "=", (value,)))
+
+    def _append(self, node: ast.AST, line: Statement) -> None:
+        if len(self.body) == MAX_STATEMENTS:
+            raise _fail(node, "too long", f"expected at most {MAX_STATEMENTS} statements")
+        self.body.append(line)
+
+    def _operation(self, node: ast.expr, depth: int) -> tuple[str, tuple[Argument, ...]] | Argument:
+        """What an expression comes to: a function with its arguments, or a name or literal."""
+        if depth > MAX_DEPTH:
+            raise _fail(node, "syntax", f"expected at most {MAX_DEPTH} nested operations; split the line")
+        if isinstance(node, ast.Name):
+            self._check_name(node, node.id)
+            return node.id
+        if isinstance(node, ast.Constant):
+            return self._literal(node, node.value)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            if isinstance(node.operand, ast.Constant):
+                return -self._literal(node, node.operand.value)
+            return "negative", (self._argument(node.operand, depth),)
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+            return _OPERATORS[type(node.op)], (self._argument(node.left, depth), self._argument(node.right, depth))
+        if isinstance(node, ast.Call):
+            return self._call(node, depth)
+        what = _WORDS.get(type(node), type(node).__name__.lower())
+        if isinstance(node, ast.BinOp | ast.UnaryOp):
+            what = f"the operator {type(node.op).__name__.lower()}"
+        raise _fail(node, "syntax", f"expected calls, + - * /, names and numbers, got {what}")
+
+    def _call(self, node: ast.Call, depth: int) -> tuple[str, tuple[Argument, ...]]:
+        if not isinstance(node.func, ast.Name):
+            raise _fail(node, "syntax", "expected a function of the language, got an attribute or an expression")
+        name = node.func.id
+        if name not in EXTENDED or PRIMITIVES[name].operator:
+            near = get_close_matches(name, EXTENDED, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "; the README lists the functions"
+            raise _fail(node, "unknown function", f"expected a function of the language, got {name!r:.60}{hint}")
+        if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
+            raise _fail(node, "syntax", f"expected plain arguments for {name}, got a keyword or a star")
+        arity = PRIMITIVES[name].arity
+        if len(node.args) != arity:
+            plural = "" if arity == 1 else "s"
+            raise _fail(node, "arity", f"expected {arity} argument{plural} for {name}, got {len(node.args)}")
+        return name, tuple(self._argument(arg, depth) for arg in node.args)
+
+    def _argument(self, node: ast.expr, depth: int) -> Argument:
+        value = self._operation(node, depth + 1)
+        if not isinstance(value, tuple):
+            return value
+        self._append(node, Statement(self._fresh(), *value))
+        return self.body[-1].target
+
+    def _fresh(self) -> str:
+        while True:
+            self.spare += 1
+            if (name := f"t{self.spare}") not in self.taken:
+                return name
+
+    def _literal(self, node: ast.AST, value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _fail(node, "literal", f"expected a number, got {type(value).__name__}")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise _fail(node, "literal", "expected a finite number, got one that overflows")
+        return number
+
+    def _check_name(self, node: ast.AST, name: str) -> None:
+        if not _NAME.match(name) or keyword.iskeyword(name):
+            raise _fail(
+                node, "name", f"expected a name of letters, digits and _ (at most 40, a letter first), got {name!r:.60}"
+            )
+
+
+_WORDS: dict[type[ast.AST], str] = {
+    ast.Import: "an import",
+    ast.ImportFrom: "an import",
+    ast.For: "a loop",
+    ast.While: "a loop",
+    ast.If: "a branch",
+    ast.IfExp: "a branch",
+    ast.Attribute: "an attribute",
+    ast.Subscript: "an index",
+    ast.Lambda: "a lambda",
+    ast.AugAssign: "an augmented assignment; write it out",
+    ast.AnnAssign: "an annotated assignment",
+    ast.Compare: "a comparison; use greater(x, y)",
+    ast.Return: "an early return",
+    ast.Expr: "an expression whose value is lost",
+    ast.FunctionDef: "a function",
+    ast.ClassDef: "a class",
+    ast.Assign: "several targets",
+}

@@ -1,0 +1,1 @@
+"""How a space is searched: strategies, the block loop, presets."""

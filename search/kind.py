@@ -1,0 +1,45 @@
+"""A kind of genome, as data: everything that differs between searching optimizers, architectures and policies."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from germline.programs.space import Space
+from germline.search.loop import Plan
+from germline.search.settings import Setting
+from germline.search.strategy import Strategy
+
+G = TypeVar("G")
+
+Values = Mapping[str, Any]
+"""The resolved settings of a run."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named set of values. `births` and `minutes` are what a search runs for unless told otherwise."""
+
+    description: str
+    values: Values
+    births: int
+
+
+@dataclass(frozen=True)
+class Kind(Generic[G]):
+    """One kind of genome.
+
+    `settings` lists what a run of this kind can be told, `presets` the named sets. `prepare` makes values complete when
+    a run is created (it reads the start genome, so that the run depends on no file). The next three build the parts of
+    a run from complete values, and `describe` gives the facts of one genome.
+    """
+
+    name: str
+    default_task: str
+    settings: Sequence[Setting]
+    presets: Mapping[str, Preset]
+    prepare: Callable[[Values], dict[str, Any]]
+    space: Callable[[Values], Space[G]]
+    strategy: Callable[[Values, Space[G]], Strategy[Any]]
+    options: Callable[[Values], dict[str, Any]]
+    plan: Callable[[Values, int], Plan]
+    describe: Callable[[str], dict[str, Any]]

@@ -1,0 +1,26 @@
+"""The kinds of genome, by name."""
+
+from difflib import get_close_matches
+from typing import Any
+
+from germline.search import optimizer
+from germline.search.kind import Kind
+
+KINDS: dict[str, Kind[Any]] = {optimizer.KIND.name: optimizer.KIND}
+
+
+class UnknownPreset(ValueError):
+    """There is no preset of that name for the kind."""
+
+
+def preset_values(kind: Kind[Any], preset: str) -> Any:
+    """The preset of that name.
+
+    Raises:
+        UnknownPreset: there is none; the message names the nearest.
+    """
+    if preset not in kind.presets:
+        near = get_close_matches(preset, kind.presets, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(kind.presets)}"
+        raise UnknownPreset(f"expected a preset, got {preset!r:.60}; {hint} (germline presets lists them)")
+    return kind.presets[preset]

@@ -1,0 +1,109 @@
+"""Settings of a run: declared once with type, default and meaning; read from presets and from `--set key=value`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+
+class BadSetting(ValueError):
+    """A setting that does not exist, or a value that it does not take; the message says what to write."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of `--set`. `read` turns its text into a value, and raises ValueError with what was expected."""
+
+    name: str
+    default: Any
+    read: Callable[[str], Any]
+    help: str
+
+
+def whole(low: int = 0) -> Callable[[str], int]:
+    """A whole number of at least `low`."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError(f"a whole number of at least {low}") from None
+        if number < low:
+            raise ValueError(f"a whole number of at least {low}")
+        return number
+
+    return read
+
+
+def positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.0 < number < float("inf"):
+        raise ValueError("a positive number")
+    return number
+
+
+def positives(text: str) -> list[float]:
+    """Positive numbers, separated by commas."""
+    try:
+        return [positive(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError("positive numbers separated by commas, as in 0.5,1.5") from None
+
+
+def choice(*options: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in options:
+            raise ValueError(f"one of {', '.join(options)}")
+        return text
+
+    return read
+
+
+def weights(*names: str) -> Callable[[str], dict[str, float]]:
+    """Relative weights: `insert:1,delete:1,modify:2`."""
+    expected = f"weights such as {names[0]}:1,{names[-1]}:0.5 over {', '.join(names)}"
+
+    def read(text: str) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for part in text.split(","):
+            name, _, number = part.partition(":")
+            try:
+                found[name.strip()] = positive(number or "1")
+            except ValueError:
+                raise ValueError(expected) from None
+        if not set(found) <= set(names):
+            raise ValueError(expected)
+        return found
+
+    return read
+
+
+def any_text(text: str) -> str:
+    return text
+
+
+def resolve(table: Sequence[Setting], preset: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """Every setting with its value: the default, over it the preset's, over that the assignments `key=value`.
+
+    Raises:
+        BadSetting: an assignment has no `=`, an unknown key or a value that the setting does not take.
+    """
+    known = {setting.name: setting for setting in table}
+    values = {setting.name: preset.get(setting.name, setting.default) for setting in table}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        key = key.strip()
+        if not equals:
+            raise BadSetting(f"expected key=value, got {assignment!r:.80}; write for example --set population=200")
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise BadSetting(f"expected a setting, got {key!r:.60}; {hint}")
+        try:
+            values[key] = known[key].read(text.strip())
+        except ValueError as expected:
+            raise BadSetting(f"expected {key} to be {expected}, got {text!r:.60}") from None
+    return values

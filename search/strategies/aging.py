@@ -1,0 +1,158 @@
+"""Regularized evolution (Real et al. 2019), as Lion's search used it: the best of a small tournament has a child, and
+the oldest of the population dies.
+
+The population begins as P copies of the start genome. Only individuals that were scored well enter it: a failed one
+neither becomes a parent nor pushes an older one out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from germline.programs.space import Space
+from germline.search.individual import Block, Dice, Individual, Proposal, Review, Scored
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One place in the population: an individual with its fitness (None for the start genome before it is scored)."""
+
+    individual: Individual
+    fitness: float | None
+
+    @property
+    def rank(self) -> float:
+        return float("-inf") if self.fitness is None else self.fitness
+
+
+@dataclass(frozen=True, slots=True)
+class AgingState:
+    """`population` is ordered by age, the oldest first. `gained` is the birth that last improved the best of this epoch;
+    an epoch begins with every restart."""
+
+    population: tuple[Member, ...]
+    start: Member
+    best: Member
+    epoch_best: Member
+    gained: int
+    restarts: int = 0
+
+
+class AgingEvolution:
+    """Aging evolution with a mix of operators.
+
+    Args:
+        start: text of the genome that everything descends from.
+        population: how many individuals live at a time.
+        tournament: how many are drawn, with replacement, to find a parent.
+        operators: relative weight of each operator of the space.
+        warmup: the first so many births use `warmup_operators` only, so that structures are judged with good constants.
+        litter: a new structure is born with `litter - 1` siblings that differ from it in constants only.
+        patience: births without a gain after which the population restarts; 0 means never.
+        restart: `start`, `best` or `alternate`: which genome a restart begins with.
+    """
+
+    def __init__(
+        self,
+        start: str,
+        fingerprint: str,
+        population: int,
+        tournament: int,
+        operators: Mapping[str, float],
+        warmup: int = 0,
+        warmup_operators: Mapping[str, float] | None = None,
+        litter: int = 1,
+        sibling_operators: Mapping[str, float] | None = None,
+        patience: int = 0,
+        restart: str = "best",
+    ) -> None:
+        self.seed = Member(Individual(0, 0, (), "seed", start, fingerprint), None)
+        self.population = population
+        self.tournament = tournament
+        self.operators = operators
+        self.warmup = warmup
+        self.warmup_operators = warmup_operators or operators
+        self.litter = litter
+        self.sibling_operators = sibling_operators or operators
+        self.patience = patience
+        self.restart = restart
+
+    def init(self) -> AgingState:
+        return AgingState((self.seed,) * self.population, self.seed, self.seed, self.seed, gained=0)
+
+    def breed(self, state: AgingState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
+        if birth == 0:
+            return Proposal(self.seed.individual.genome, (), "seed")
+        if birth < self.warmup:
+            return self._child(state, space, dice, birth, self.warmup_operators)
+        first = birth - birth % self.litter
+        leader = self._child(state, space, dice, max(first, self.warmup), self.operators)
+        if birth == max(first, self.warmup):
+            return leader
+        if leader.operator in self.sibling_operators:
+            return self._child(state, space, dice, birth, self.operators)
+        rng = dice(birth)
+        operator = _choose(self.sibling_operators, rng.random())
+        genome = space.write(space.vary(space.read(leader.genome), operator, rng))
+        return replace(leader, genome=genome, operator=f"{leader.operator}+{operator}")
+
+    def advance(self, state: AgingState, block: Block) -> AgingState:
+        for scored in block.births:
+            state = self._admit(state, scored)
+        return state
+
+    def reviews(self, state: AgingState) -> Sequence[Review]:
+        return ()
+
+    def best(self, state: AgingState) -> Individual:
+        return state.best.individual
+
+    def _child(
+        self, state: AgingState, space: Space[Any], dice: Dice, birth: int, operators: Mapping[str, float]
+    ) -> Proposal:
+        rng = dice(birth)
+        drawn = [state.population[int(rng.random() * len(state.population))] for _ in range(self.tournament)]
+        parent = max(drawn, key=lambda member: member.rank).individual
+        operator = _choose(operators, rng.random())
+        child = space.vary(space.read(parent.genome), operator, rng)
+        return Proposal(space.write(child), (parent.birth,), operator)
+
+    def _admit(self, state: AgingState, scored: Scored) -> AgingState:
+        if scored.fitness is None:
+            return state
+        member = Member(scored.individual, scored.fitness)
+        birth = scored.individual.birth
+        if birth == 0:
+            # The copies of the start genome that are alive learn their fitness.
+            copies = tuple(member if old is self.seed else old for old in state.population)
+            return AgingState(copies, member, member, member, gained=0)
+        state = replace(state, population=(*state.population[1:], member))
+        if member.rank > state.epoch_best.rank:
+            state = replace(state, epoch_best=member, gained=birth)
+        if member.rank > state.best.rank:
+            state = replace(state, best=member)
+        if self.patience and birth - state.gained >= self.patience:
+            state = self._restarted(state, birth)
+        return state
+
+    def _restarted(self, state: AgingState, birth: int) -> AgingState:
+        from_best = self.restart == "best" or (self.restart == "alternate" and state.restarts % 2 == 0)
+        origin = state.best if from_best else state.start
+        return replace(
+            state,
+            population=(origin,) * self.population,
+            epoch_best=origin,
+            gained=birth,
+            restarts=state.restarts + 1,
+        )
+
+
+def _choose(weights: Mapping[str, float], roll: float) -> str:
+    """The key on which `roll`, uniform in [0, 1), falls."""
+    names = list(weights)
+    left = roll * sum(weights.values())
+    for name in names:
+        left -= weights[name]
+        if left < 0:
+            return name
+    return names[-1]

@@ -1,0 +1,48 @@
+"""Random search: every genome is drawn afresh. The baseline that a strategy has to beat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from germline.programs.space import Space
+from germline.search.individual import Block, Dice, Individual, Proposal, Review
+
+
+@dataclass(frozen=True, slots=True)
+class RandomState:
+    """The best individual so far, and its fitness (None before anything was scored well)."""
+
+    best: Individual
+    fitness: float | None = None
+
+
+class RandomSearch:
+    """Draws genomes from the space; birth 0 is the start genome, for comparison.
+
+    Args:
+        start: text of the start genome.
+        fingerprint: its fingerprint.
+    """
+
+    def __init__(self, start: str, fingerprint: str) -> None:
+        self.seed = Individual(0, 0, (), "seed", start, fingerprint)
+
+    def init(self) -> RandomState:
+        return RandomState(self.seed)
+
+    def breed(self, state: RandomState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
+        if birth == 0:
+            return Proposal(self.seed.genome, (), "seed")
+        return Proposal(space.write(space.draw(dice(birth))), (), "random")
+
+    def advance(self, state: RandomState, block: Block) -> RandomState:
+        for scored in block.births:
+            if scored.fitness is not None and (state.fitness is None or scored.fitness > state.fitness):
+                state = RandomState(scored.individual, scored.fitness)
+        return state
+
+    def reviews(self, state: RandomState) -> Sequence[Review]:
+        return ()
+
+    def best(self, state: RandomState) -> Individual:
+        return state.best

@@ -1,0 +1,36 @@
+"""The contract of search strategies."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar
+
+from germline.programs.space import Space
+from germline.search.individual import Block, Dice, Individual, Proposal, Review
+
+S = TypeVar("S")
+
+
+class Strategy(Protocol[S]):
+    """A pure fold over blocks. The state is immutable, and the same news in the same order give the same state.
+
+    Because of that a run needs no checkpoint: its state is recomputed from the rows of the database.
+    """
+
+    def init(self) -> S:
+        """The state before anything is born."""
+        ...
+
+    def breed(self, state: S, birth: int, space: Space[Any], dice: Dice) -> Proposal:
+        """The genome of a birth, drawn from `state` with the numbers of `dice`."""
+        ...
+
+    def advance(self, state: S, block: Block) -> S:
+        """The state after some news."""
+        ...
+
+    def reviews(self, state: S) -> Sequence[Review]:
+        """What should be scored again before the search goes on; the answers come in the next `advance`."""
+        ...
+
+    def best(self, state: S) -> Individual:
+        """The individual that the search would hand over if it stopped here."""
+        ...

@@ -1,0 +1,92 @@
+"""Every database the store must keep its contract on, and short ways to make records."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+
+from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord
+from germline.db.store import Store
+
+POSTGRES = os.environ.get("GERMLINE_TEST_POSTGRES")
+
+
+@pytest.fixture(params=["sqlite", *(["postgres"] if POSTGRES else [])])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A place that holds nothing yet: a path, or a schema of its own on the server."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/runs.db"
+        return
+    assert POSTGRES is not None
+    schema = f"germline_{uuid.uuid4().hex}"
+    server = sqlalchemy.create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(sqlalchemy.text(f"CREATE SCHEMA {schema}"))
+        yield f"{POSTGRES}?options=-csearch_path%3D{schema}"
+        connection.execute(sqlalchemy.text(f"DROP SCHEMA {schema} CASCADE"))
+    server.dispose()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    with Store(url) as store:
+        yield store
+
+
+@pytest.fixture
+def make_run(store: Store) -> Callable[..., RunRecord]:
+    def make(name: str | None = "first", **changed: Any) -> RunRecord:
+        values: dict[str, Any] = {
+            "kind": "optimizer",
+            "task": "digits-mlp",
+            "preset": "quick",
+            "seed": 7,
+            "config": {},
+            "environment": {},
+        }
+        return store.create_run(name, **(values | changed))
+
+    return make
+
+
+@pytest.fixture
+def born() -> Callable[..., IndividualRecord]:
+    """``born(birth, parent, …, fingerprint=…)``: a seed without parents, else modified from them."""
+
+    def make(birth: int, *parents: int, **changed: Any) -> IndividualRecord:
+        values: dict[str, Any] = {
+            "block": birth // 4,
+            "operator": "modify" if parents else "seed",
+            "genome": f"def train(w, g, lr):\n    return lr * {birth}\n",
+            "fingerprint": f"print-{birth}",
+            "cached_from": None,
+        }
+        return IndividualRecord(birth=birth, parents=parents, **(values | changed))
+
+    return make
+
+
+@pytest.fixture
+def scored() -> Callable[..., EvaluationRecord]:
+    """``scored(birth, fitness, …)``: ok with this fitness, or diverged if it is None."""
+
+    def make(birth: int, fitness: float | None, **changed: Any) -> EvaluationRecord:
+        values: dict[str, Any] = {
+            "fingerprint": f"print-{birth}",
+            "task": "digits-mlp",
+            "rung": 0,
+            "seed": 0,
+            "status": "diverged" if fitness is None else "ok",
+            "objectives": {} if fitness is None else {"loss": -fitness},
+            "measures": {},
+            "seconds": 0.25,
+            "worker": "inline",
+            "error": "loss is nan at step 3" if fitness is None else None,
+        }
+        return EvaluationRecord(birth=birth, fitness=fitness, **(values | changed))
+
+    return make

@@ -1,0 +1,107 @@
+"""Who may drive a run, and how a dead driver's run is shown."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+import sqlalchemy
+
+from germline.db import owner
+from germline.db.engine import Database
+from germline.db.errors import InvalidRecord, RunBusy
+from germline.db.location import locate
+from germline.db.records import RunRecord
+from germline.db.store import Store
+from germline.db.waiting import Patience
+
+MakeRun = Callable[..., RunRecord]
+
+
+@pytest.fixture
+def own(url: str) -> Iterator[Callable[[str | None], None]]:
+    """``own(text)`` writes any owner text into every run, as another process would."""
+    database = Database(locate(url), Patience())
+    change = sqlalchemy.text("UPDATE run SET owner = :owner, status = 'running'")
+    yield lambda text: database.write(lambda connection: connection.execute(change, {"owner": text}) and None)
+    database.close()
+
+
+@pytest.fixture
+def neighbour() -> Iterator[subprocess.Popen[str]]:
+    """A live process that is not this one."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def host() -> str:
+    return owner.this_process().split(":")[0]
+
+
+def test_the_process_that_makes_a_run_owns_it_and_may_claim_it_again(store: Store, make_run: MakeRun) -> None:
+    run = make_run()
+    store.claim(run.id)
+    assert store.run("first").owner == f"{host()}:{os.getpid()}"
+
+
+def test_a_run_that_a_live_process_drives_is_busy(
+    store: Store, make_run: MakeRun, own: Callable[[str], None], neighbour: subprocess.Popen[str]
+) -> None:
+    run = make_run()
+    own(f"{host()}:{neighbour.pid}")
+    with pytest.raises(RunBusy, match=f"'first' is driven by process {neighbour.pid}"):
+        store.claim(run.id)
+    with pytest.raises(RunBusy):
+        store.release(run.id, "finished", 1.0)
+    assert (store.run("first").status, store.runs()[0].owner) == ("running", f"{host()}:{neighbour.pid}")
+
+
+def test_a_run_whose_driver_was_killed_is_shown_as_interrupted_and_can_be_claimed(
+    store: Store, make_run: MakeRun, own: Callable[[str], None], neighbour: subprocess.Popen[str]
+) -> None:
+    run = make_run()
+    own(f"{host()}:{neighbour.pid}")
+    neighbour.kill()  # not waited for, so a zombie still has the process id
+    os.waitid(os.P_PID, neighbour.pid, os.WEXITED | os.WNOWAIT)
+    assert (store.run("first").status, store.run("first").owner) == ("interrupted", None)
+    neighbour.wait()
+    assert store.runs()[0].status == "interrupted"
+    store.claim(run.id)
+    assert store.run("first").status == "running"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only /proc tells when a process began")  # noqa: PTH110
+def test_a_later_process_with_the_same_id_is_not_the_driver(
+    store: Store, make_run: MakeRun, own: Callable[[str], None], neighbour: subprocess.Popen[str]
+) -> None:
+    run = make_run()
+    own(f"{host()}:{neighbour.pid}:1")
+    assert store.run("first").status == "interrupted"
+    store.claim(run.id)
+
+
+def test_a_driver_on_another_machine_keeps_the_run_until_force_says_it_is_gone(
+    store: Store, make_run: MakeRun, own: Callable[[str], None]
+) -> None:
+    run = make_run()
+    own("far-away:4242")
+    assert (store.run("first").status, store.run("first").owner) == ("running", "far-away:4242")
+    with pytest.raises(RunBusy, match="4242 on far-away"):
+        store.claim(run.id)
+    store.claim(run.id, force=True)
+    store.release(run.id, "stopped", 0.0)
+
+
+def test_a_released_run_has_no_owner_and_keeps_its_status(store: Store, make_run: MakeRun) -> None:
+    run = make_run()
+    store.release(run.id, "failed", 1.0)
+    assert (store.run("first").status, store.run("first").owner) == ("failed", None)
+    with pytest.raises(InvalidRecord, match="stopped, finished, failed, got 'running'"):
+        store.release(run.id, "running", 1.0)
+
+
+@pytest.mark.parametrize("text", ["", ":", "host", f"{host()}:0", f"{host()}:-1", f"{host()}:x", f"{host()}:{10**30}"])
+def test_an_owner_that_names_no_process_is_not_alive(text: str) -> None:
+    assert not owner.is_alive(text)

@@ -21,21 +21,29 @@ def problems(connection: Connection) -> list[str]:
     """
     found = _pages(connection) + _genomes(connection)
     for row in connection.execute(select(run).order_by(run.c.id)).all():
-        found += [f"run {row.name}: {problem}" for rule in _RULES for problem in rule(connection, row)]
+        found += [f"run {row.name}: {problem}" for rule in _RULES for problem in _judge(rule, connection, row)]
     return found
+
+
+def _judge(rule: Callable[[Connection, Row[Any]], list[str]], connection: Connection, row: Row[Any]) -> list[str]:
+    """The rule's problems; a column that damage gave another type, which SQLite lets pass, is one of them."""
+    try:
+        return rule(connection, row)
+    except (TypeError, AttributeError) as error:
+        return [f"a value of the wrong type ({error})"]
 
 
 def _pages(connection: Connection) -> list[str]:
     if connection.dialect.name != "sqlite":
         return []
-    found = [line for line in connection.scalars(text("PRAGMA quick_check")) if line != "ok"]
+    found = [line for line in connection.scalars(text("PRAGMA integrity_check")) if line != "ok"]
     dangling = connection.execute(text("PRAGMA foreign_key_check")).all()
     return found + [f"{row[0]} has a row that points to no row of {row[2]}" for row in dangling[:_SHOWN]]
 
 
 def _genomes(connection: Connection) -> list[str]:
     rows = connection.execute(_streamed(select(genome.c.digest, genome.c.kind, genome.c.text)))
-    wrong = [key for key, kind, content in rows if digest(kind, content) != key]
+    wrong = [key for key, *parts in rows if None in parts or digest(*map(str, parts)) != key]
     return [f"genome {key}: its text is not the one its digest names" for key in wrong[:_SHOWN]]
 
 
@@ -117,13 +125,13 @@ def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
 
 
 def _best(connection: Connection, row: Row[Any]) -> list[str]:
-    """The best that the views and ``top`` give, found through an index, against a scan of all outcomes."""
+    """The best that is given to users against one found by looking at every outcome."""
     outcomes = select(evaluation.c.fitness, evaluation.c.birth).where(
         evaluation.c.run_id == row.id,
         evaluation.c.task == row.task,
         evaluation.c.status == "ok",
-        evaluation.c.rung + 0 == 0,  # the sum keeps the index of fitnesses out of it
-        evaluation.c.seed + 0 == 0,
+        evaluation.c.rung == 0,
+        evaluation.c.seed == 0,
         evaluation.c.fitness.is_not(None),
     )
     scanned = max(connection.execute(outcomes).all(), key=lambda outcome: (outcome[0], -outcome[1]), default=None)

@@ -75,6 +75,10 @@ class Database:
                 return work(connection)
         except DBAPIError as error:
             raise _explain(error, self.location) from error
+        except UnicodeDecodeError as error:
+            if isinstance(self.location, SqliteFile):
+                raise sqlite_file.explain(error, self.location.path) from error
+            raise
 
 
 def _sqlite_engine(location: SqliteFile, busy_seconds: float) -> Engine:

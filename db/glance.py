@@ -1,7 +1,6 @@
 """The rows of ``germline runs`` without SQLAlchemy, whose import alone takes longer than that command may."""
 
 import contextlib
-import sqlite3
 from dataclasses import fields, replace
 
 from germline.db import owner, sqlite_file
@@ -29,7 +28,7 @@ def runs(url: str) -> list[RunSummary] | None:
     try:
         with contextlib.closing(sqlite_file.connect(location.path, "ro")) as connection:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM v_runs ORDER BY created, name").fetchall()
-    except sqlite3.Error as error:
+    except sqlite_file.FAILURES as error:
         raise sqlite_file.explain(error, location.path) from error
     return [summary(RunSummary(*row)) for row in rows]
 

@@ -23,8 +23,8 @@ from germline.db.errors import (
 )
 from germline.db.revisions import VERSION_TABLE, foreign
 
-APPLICATION_ID: Final = 0x6765726D
-"""Stands in the header of every file of ours ("germ" in ASCII), where ``file`` and we look for it."""
+FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises; of a damaged schema it may speak in bytes that are no text, which Python fails to decode."""
 
 _MAGIC = b"SQLite format 3\x00"
 
@@ -55,7 +55,7 @@ def connect(path: Path, mode: str, busy_seconds: float = 5.0) -> sqlite3.Connect
 def look(path: Path, busy_seconds: float = 5.0) -> str | None:
     """The schema revision of the database at ``path``; None if there is nothing yet, or an empty database.
 
-    Only reads, changes no byte of the file, and leaves nothing next to one that is not ours.
+    Only reads, changes no byte of the file and leaves nothing next to it.
 
     Raises:
         BadPath, NotADatabase, DamagedDatabase, ForeignDatabase, DatabaseLocked, ReadOnlyDatabase
@@ -66,24 +66,24 @@ def look(path: Path, busy_seconds: float = 5.0) -> str | None:
         return None
     try:
         with path.open("rb") as file:
-            head = file.read(72)
+            head = file.read(len(_MAGIC))
     except OSError as error:
         raise BadPath(f"{path} cannot be read: {error.strerror}") from error
-    if head and not head.startswith(_MAGIC):
+    if head and head != _MAGIC:
         raise NotADatabase(f"{path} is not a SQLite database: name another file")
-    ours = head[68:] == APPLICATION_ID.to_bytes(4, "big")
     in_use = any(Path(f"{path}{suffix}").exists() for suffix in ("-wal", "-journal"))
     try:
-        # Reading a foreign file as one that stands still leaves no log or index lying next to it.
-        return _revision(path, "ro" if ours or in_use else "still", busy_seconds)
-    except sqlite3.Error as error:
+        # A file that nobody has open is read as one that stands still, which leaves no log or index next to it.
+        return _revision(path, "ro" if in_use else "still", busy_seconds)
+    except FAILURES as error:
         if _code(error) != sqlite3.SQLITE_READONLY:
             raise explain(error, path) from error
     try:
-        return _revision(
-            path, "rw", busy_seconds
-        )  # a process died half-way; undoing its transaction takes the right to write
-    except sqlite3.Error as error:
+        # A process died in a transaction that only a connection with the right to write can undo; the first look
+        # makes sure that the file is ours to undo it in.
+        _revision(path, "still", busy_seconds)
+        return _revision(path, "rw", busy_seconds)
+    except FAILURES as error:
         raise explain(error, path) from error
 
 
@@ -105,8 +105,8 @@ def missing(path: Path) -> MissingDatabase:
     return MissingDatabase(f"no runs are recorded in {path}: name another file, or start with `germline search`")
 
 
-def explain(error: sqlite3.Error, path: Path) -> DatabaseError:
-    """SQLite's error as ours."""
+def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> DatabaseError:
+    """One of SQLite's ``FAILURES`` as an error of ours."""
     code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return DatabaseLocked(f"{path} is locked by another process: wait for it to finish, then try again")
@@ -138,7 +138,7 @@ def copy(source: Path, target: Path) -> None:
         raise BackupRefused(f"there is no folder {target.parent}: run `mkdir -p '{target.parent}'`")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        _copy_pages(source, partial)
+        _copy_pages(source, partial, target)
         _flush(partial)
         try:
             os.link(partial, target)  # unlike a rename, this never replaces a file that has appeared meanwhile
@@ -153,21 +153,22 @@ def copy(source: Path, target: Path) -> None:
         raise BackupRefused(f"{target} cannot be written: {error.strerror}") from error
     finally:
         for suffix in ("", "-journal", "-wal", "-shm"):
-            Path(f"{partial}{suffix}").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                Path(f"{partial}{suffix}").unlink()
 
 
-def _copy_pages(source: Path, target: Path) -> None:
+def _copy_pages(source: Path, partial: Path, target: Path) -> None:
     reader = writer = None
     try:
         reader = connect(source, "ro")
         try:
-            writer = connect(target, "rwc")
+            writer = connect(partial, "rwc")
             reader.backup(writer)
         except sqlite3.Error as error:
             if _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise BackupRefused(f"{target} cannot be written: see the rights of its folder") from error
             raise explain(error, target) from error
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise explain(error, source) from error
     finally:
         for connection in (writer, reader):
@@ -181,7 +182,7 @@ def _connect(path: Path, query: str, busy_seconds: float) -> sqlite3.Connection:
     )
     try:
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opening alone reads nothing
-    except sqlite3.Error:
+    except FAILURES:
         connection.close()
         raise
     return connection
@@ -204,7 +205,7 @@ def _writable(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def _code(error: sqlite3.Error) -> int | None:
+def _code(error: Exception) -> int | None:
     """SQLite's primary result code; None for errors of Python's own layer, such as text that is not UTF-8."""
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF

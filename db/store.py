@@ -127,11 +127,14 @@ class Store:
             rows.checked_name(name)
         while True:
             try:
-                return self._database.write(lambda connection: _create_run(connection, name, values))
+                made = self._database.write(lambda connection: _create_run(connection, name, values))
             except RecordConflict as error:
                 # Two processes on a server can find the same number free; the loser takes the next one.
                 if name is not None:
                     raise RunExists(f"a run named {name!r} exists already: name this one differently") from error
+                continue
+            self._database.drive()
+            return made
 
     def run(self, name: str) -> RunRecord:
         """The run of this name.
@@ -312,7 +315,7 @@ class Store:
                 .group_by(evaluation.c.status)
                 .order_by(evaluation.c.status)
             )
-            return dict(connection.execute(counts).tuples().all())
+            return {row[0]: row[1] for row in connection.execute(counts)}
 
         return self._database.read(ask)
 

@@ -107,7 +107,9 @@ class ProgramEngine:
         states = {k: self._zeros(first, k, len(graphs)) for k in first.live_states}
         names = {k: first.nodes[first.state_nodes[k]].function.removeprefix("input:") for k in states}
         next_nodes = {k: first.nodes[first.next_states[k]] for k in states}
-        borrowed = frozenset(k for k, node in next_nodes.items() if not node.args or node.type not in (TREE, LEAF, SCALAR))
+        borrowed = frozenset(
+            k for k, node in next_nodes.items() if not node.args or node.type not in (TREE, LEAF, SCALAR)
+        )
         return _Group(program, names, len(graphs), literals, states, borrowed)
 
     def _zeros(self, graph: Graph, position: int, rows: int) -> Any:

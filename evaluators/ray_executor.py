@@ -16,8 +16,8 @@ from typing import Any
 import ray
 
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executor import Job, failure, score_safely
-from germline.evaluators.outcome import Outcome
+from germline.evaluators.executor import Job, score_safely
+from germline.evaluators.outcome import Outcome, Status
 
 _ENVIRONMENT = {
     # One torch thread a worker: two on two busy cores were up to 50 times slower.
@@ -32,11 +32,18 @@ class NoCluster(RuntimeError):
     """Ray could not be started or reached."""
 
 
+class NoWorker(RuntimeError):
+    """A worker process could not be set up."""
+
+
 class _Scorer:
     """What runs in a worker process."""
 
     def __init__(self, spec: EvaluatorSpec) -> None:
         self.evaluator = spec.build()
+
+    def ready(self) -> None:
+        """Returns when the evaluator is built."""
 
     def score(self, genomes: tuple[str, ...], rung: int, seed: int) -> list[Outcome]:
         return score_safely(self.evaluator, genomes, rung, seed)
@@ -62,18 +69,22 @@ class RayExecutor:
         timeout: seconds that one call may take at rung 0; rung r has 10^r times as long.
     """
 
-    def __init__(
-        self, spec: EvaluatorSpec, workers: int, address: str | None = None, timeout: float = 600.0
-    ) -> None:
+    def __init__(self, spec: EvaluatorSpec, workers: int, address: str | None = None, timeout: float = 600.0) -> None:
         self.spec = spec
         self.slots = workers
         self.timeout = timeout
         self.started_here = not ray.is_initialized()
         if self.started_here:
-            _start(workers, address)
-        gpus = 1 / workers if spec.device == "cuda" else 0
+            start(workers, address)
+        found = ray.cluster_resources().get("GPU", 0)
+        if spec.device == "cuda" and not found:
+            raise NoCluster("expected a GPU for --device cuda, and Ray finds none; use --device cpu")
+        gpus = 0 if spec.device == "cpu" else min(1.0, found / workers)
         self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Scorer)
-        self.idle: list[Any] = [self._hire() for _ in range(workers)]
+        self.idle: list[Any] = []
+        self.starting: dict[Any, Any] = {}
+        for _ in range(workers):
+            self._hire()
         self.busy: dict[Any, tuple[Any, _Task]] = {}
         self.waiting: deque[_Task] = deque()
         self.partial: dict[tuple[int, ...], dict[int, Outcome]] = {}
@@ -86,22 +97,37 @@ class RayExecutor:
     def next(self) -> tuple[Job, list[Outcome]]:
         while not self.done:
             self._dispatch()
-            ready, _ = ray.wait(list(self.busy), num_returns=1, timeout=_POLL_SECONDS)
+            ready, _ = ray.wait([*self.starting, *self.busy], num_returns=1, timeout=_POLL_SECONDS)
             for reference in ready:
-                self._collect(reference)
+                if reference in self.starting:
+                    self._welcome(reference)
+                else:
+                    self._collect(reference)
             self._enforce_timeouts()
         return self.done.popleft()
 
     def close(self) -> None:
-        for worker in [*self.idle, *(worker for worker, _ in self.busy.values())]:
+        for worker in [*self.idle, *self.starting.values(), *(worker for worker, _ in self.busy.values())]:
             _kill(worker)
-        self.idle, self.busy = [], {}
+        self.idle, self.starting, self.busy = [], {}, {}
         self.waiting.clear()
         if self.started_here:
             ray.shutdown()
 
-    def _hire(self) -> Any:
-        return self._actor_class.remote(self.spec)
+    def _hire(self) -> None:
+        """Starts a worker. It takes jobs, and the clock of its first one runs, only when it has loaded the task."""
+        worker = self._actor_class.remote(self.spec)
+        self.starting[worker.ready.remote()] = worker
+
+    def _welcome(self, reference: Any) -> None:
+        worker = self.starting.pop(reference)
+        try:
+            ray.get(reference)
+        except ray.exceptions.RayError as error:
+            cause = getattr(error, "cause", None) or error
+            text = (str(cause).splitlines() or [""])[-1]
+            raise NoWorker(f"a worker could not load the task {self.spec.task}: {text:.300}") from None
+        self.idle.append(worker)
 
     def _dispatch(self) -> None:
         while self.idle and self.waiting:
@@ -114,13 +140,9 @@ class RayExecutor:
         worker, task = self.busy.pop(reference)
         try:
             outcomes = ray.get(reference)
-        except ray.exceptions.RayTaskError as error:
-            # The evaluator could not be built, or failed outside of scoring: no retry will mend that.
-            self._replace(worker)
-            self._settle(task, failure(error.cause if isinstance(error.cause, Exception) else error))
         except ray.exceptions.RayError as error:
             self._replace(worker)
-            status = "oom" if isinstance(error, ray.exceptions.OutOfMemoryError) else "crashed"
+            status: Status = "oom" if isinstance(error, ray.exceptions.OutOfMemoryError) else "crashed"
             self._settle(task, Outcome(status, error=f"the worker process ended ({type(error).__name__})"))
         else:
             self.idle.append(worker)
@@ -137,7 +159,7 @@ class RayExecutor:
 
     def _replace(self, worker: Any) -> None:
         _kill(worker)
-        self.idle.append(self._hire())
+        self._hire()
 
     def _settle(self, task: _Task, outcome: Outcome) -> None:
         """A call that failed: a single genome has its outcome, a pack is tried genome by genome."""
@@ -157,7 +179,12 @@ class RayExecutor:
             self.done.append((task.job, [found[i] for i in range(len(found))]))
 
 
-def _start(workers: int, address: str | None) -> None:
+def start(workers: int, address: str | None) -> None:
+    """Starts Ray on this machine, reachable from it alone, or connects to a cluster.
+
+    Raises:
+        NoCluster: neither worked; the message says what to do.
+    """
     os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name.startswith("RAY_")})
     options: dict[str, Any] = {
         "include_dashboard": False,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from germline.evaluators.engine import ProgramEngine, grouped_order
-from germline.evaluators.task import Rung, TrainingTask
+from germline.evaluators.task import Rung, Split, TrainingTask
 from germline.programs.optimizer import Program, trace
 from germline.programs.optimizer.flat import Layout
 
@@ -28,7 +28,7 @@ COMPACT_BELOW = 0.75
 
 @dataclass(frozen=True)
 class Trained:
-    """What became of one candidate: its measures on the validation split, or None if it diverged (and at which step)."""
+    """What became of one candidate: its measures, or None if it diverged (and by which step)."""
 
     measures: Mapping[str, float] | None
     step: int
@@ -43,7 +43,12 @@ def schedule(step: int, steps: int) -> float:
 
 
 def train(
-    task: TrainingTask, programs: Sequence[Program], rung: Rung, seed: Sequence[int], device: str = "cpu"
+    task: TrainingTask,
+    programs: Sequence[Program],
+    rung: Rung,
+    seed: Sequence[int],
+    device: str = "cpu",
+    split: Split = "validation",
 ) -> list[Trained]:
     """Trains one model with each program.
 
@@ -52,6 +57,7 @@ def train(
         programs: valid programs, one a candidate.
         rung: optimizer steps and batch size.
         seed: entropy of the initial parameters and of the batches, the same for every candidate.
+        split: where the trained models are measured; a search never asks for the held-out one.
 
     Returns:
         One result a program, in the order given.
@@ -65,11 +71,13 @@ def train(
         if (step + 1) % CHECK_EVERY == 0 and not pack.bury(step + 1):
             break
     pack.bury(rung.steps)
-    return pack.results(rung.steps)
+    return pack.results(rung.steps, split)
 
 
 class _Pack:
     """The buffers of the candidates that are still alive, and the fate of those that are not."""
+
+    views: dict[str, Tensor]
 
     def __init__(self, task: TrainingTask, programs: Sequence[Program], seed: Sequence[int], device: str) -> None:
         self.task = task
@@ -110,11 +118,11 @@ class _Pack:
         return True
 
     @torch.no_grad()
-    def results(self, steps: int) -> list[Trained]:
+    def results(self, steps: int, split: Split) -> list[Trained]:
         fates = [Trained(None, self.died.get(i, steps)) for i in range(self.count)]
         if len(self.died) == self.count:
             return fates
-        measures = {name: value.tolist() for name, value in self.task.measure(self.views, "validation").items()}
+        measures = {name: value.tolist() for name, value in self.task.measure(self.views, split).items()}
         for row, member in enumerate(self.members):
             found = {name: values[row] for name, values in measures.items()}
             if member not in self.died and math.isfinite(found["loss"]):
@@ -127,4 +135,6 @@ class _Pack:
         self.gradients = torch.zeros_like(self.rows)
         self.losses = self.rows.new_zeros(len(rows))
         views = self.layout.split(self.rows)
-        self.views = {leaf.name: view.detach().requires_grad_() for leaf, view in zip(self.task.leaves, views, strict=True)}
+        self.views = {
+            leaf.name: view.detach().requires_grad_() for leaf, view in zip(self.task.leaves, views, strict=True)
+        }

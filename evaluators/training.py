@@ -1,7 +1,7 @@
 """Scores optimizer programs by training a task's model with them."""
 
-import socket
 import os
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -67,9 +67,7 @@ class TrainingEvaluator:
         measures = [result.measures for result in results if result.measures is not None]
         if len(measures) < len(self.lengths):
             last = results[-1].step
-            return Outcome(
-                "diverged", measures={"step": last}, error=f"loss or parameters not finite by step {last}"
-            )
+            return Outcome("diverged", measures={"step": last}, error=f"loss or parameters not finite by step {last}")
         objective = self.task.objectives[0]
         mean = {name: fmean(found[name] for found in measures) for name in measures[0]}
         spread = {f"loss_{i}": found["loss"] for i, found in enumerate(measures)} if len(measures) > 1 else {}

@@ -35,6 +35,10 @@ class Space(Protocol[G]):
         """Equal for genomes that do the same; the key under which an outcome is known."""
         ...
 
+    def sizes(self, genome: G) -> tuple[int, int]:
+        """How many parts a genome has, and how many of them make a difference (the rest is dead)."""
+        ...
+
     def write(self, genome: G) -> str:
         """The genome as text; `read(write(genome)) == genome`."""
         ...

@@ -66,7 +66,8 @@ class Progress:
 
     `best` is the fittest individual at rung 0, `start` the outcome of birth 0, `new_best` says whether this event
     brought a new best. `complete` is the number of the block that this event completes, or None.
-    `replayed` births were read from the records of an earlier session.
+    `replayed` births were read from the records of an earlier session. `dead_share` is the share of dead parts in the
+    genomes of the last block that was bred.
     """
 
     births: int = 0
@@ -79,6 +80,7 @@ class Progress:
     new_best: bool = False
     complete: int | None = None
     replayed: int = 0
+    dead_share: float = 0.0
     winner: Individual | None = None
 
 
@@ -126,16 +128,25 @@ class Search:
         self.best: Scored | None = None
         self.start: Outcome | None = None
         self.under_way: dict[tuple[int, ...], list[Individual]] = {}
+        self.dead_share = 0.0
+        self.completed = 0
 
-    def events(self, births: int | None = None) -> Iterator[Progress]:
-        """Runs the search until `births` are born and scored (None: for ever).
+    def events(self, births: int | None = None, evaluations: int | None = None) -> Iterator[Progress]:
+        """Runs the search until `births` are born and scored, or no block is begun after so many `evaluations`.
+
+        Both count from the beginning of the run; None means without end. Evaluations are looked at when a block is
+        complete, so a run may overshoot by the blocks in flight, and by the same ones for any number of workers.
 
         Raises:
             SearchFailed: nothing can be scored; the message holds the last cause.
         """
         number = 0
         while True:
-            while len(self.in_flight) <= self.plan.depth and (births is None or number * self.plan.block < births):
+            while (
+                len(self.in_flight) <= self.plan.depth
+                and (births is None or number * self.plan.block < births)
+                and (evaluations is None or self.completed < evaluations)
+            ):
                 self._start_block(number, births)
                 number += 1
             if not self.in_flight:
@@ -162,6 +173,8 @@ class Search:
             individuals.append(individual)
         if fresh:
             self.journal.record_births(fresh)
+            sizes = [self.space.sizes(self.space.read(one.genome)) for one in fresh]
+            self.dead_share = 1.0 - sum(acting for _, acting in sizes) / max(1, sum(parts for parts, _ in sizes))
         self.counts["births"] += len(individuals)
         self.counts["cache_hits"] += sum(one.cached_from is not None for one in individuals)
         block = _InFlight(number, tuple(individuals))
@@ -210,6 +223,7 @@ class Search:
         return self._progress(new_best=self.best is not before)
 
     def _complete(self, block: _InFlight) -> Iterator[Progress]:
+        self.completed += sum(one.cached_from is None for one in block.individuals)
         if len(block.individuals) == self.plan.block:
             scored = tuple(Scored(one, self.outcomes[one.fingerprint, 0, 0]) for one in block.individuals)
             self.state = self.strategy.advance(self.state, Block(births=scored))
@@ -225,6 +239,7 @@ class Search:
             waiting += self._submit((number, rung, seed), individuals, rung, seed)
         while any(len(key) > 2 for key in self.under_way):
             yield self._receive()
+        self.completed += len(asked)
         answers = tuple(
             Reviewed(review, self.outcomes[review.individual.fingerprint, review.rung, review.seed]) for review in asked
         )
@@ -265,6 +280,7 @@ class Search:
             new_best=new_best,
             complete=complete,
             replayed=self.replayed,
+            dead_share=self.dead_share,
             winner=self.strategy.best(self.state) if self.best else None,
         )
 

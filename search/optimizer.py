@@ -20,13 +20,13 @@ OPERATORS = ("insert", "delete", "modify", "tune", "rate")
 CONSTANTS_ONLY = {"tune": 1.0}
 
 SETTINGS = (
-    Setting("strategy", "aging", choice("aging", "random", "constants"), "aging evolution, or one of the two baselines"),
+    Setting("strategy", "aging", choice("aging", "random", "constants"), "aging evolution, or a baseline"),
     Setting("start", "adamw_plain", any_text, "start program: a name of the library, or a file"),
     Setting("functions", "core", choice("core", "extended"), "the paper's 45 functions, or the extended set"),
     Setting("max_statements", 100, whole(1), "insert grows no program beyond this"),
     Setting("population", 300, whole(2), "individuals that live at a time"),
     Setting("tournament", 3, whole(1), "individuals drawn to find a parent"),
-    Setting("operators", {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "weights of the operators"),
+    Setting("operators", {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "operator weights"),
     Setting("warmup", 0, whole(), "first births that tune constants only"),
     Setting("litter", 1, whole(1), "births for each new structure: itself and siblings with other constants"),
     Setting("siblings", {"tune": 1.0, "rate": 1.0}, weights("tune", "rate"), "how siblings differ"),
@@ -81,11 +81,10 @@ def read_start(start: str) -> str:
     if start in library():
         return library_text(start)
     path = Path(start)
-    if not path.is_file():
-        library_text(start)
-    program = parse(path.read_text(encoding="utf-8"))
-    trace(program)
-    return write(program)
+    # A name that is neither is most likely a misspelt name, and that error suggests the nearest.
+    text = path.read_text(encoding="utf-8") if path.is_file() else library_text(start)
+    trace(parse(text))
+    return text
 
 
 def _prepare(values: Values) -> dict[str, Any]:

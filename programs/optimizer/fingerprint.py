@@ -5,9 +5,13 @@ constant expressions folded. It is cheap, and a search meets the same structures
 see (`x - x`, a detour through `arcsin(sin(x))`, a state by another name) shows in a short run on fixed inputs: programs
 whose updates agree there bit for bit share a fingerprint.
 
-The run keeps every value in float32. Operations that IEEE 754 defines exactly run as they are; all others are computed in
-float64 and rounded, so that the bits do not depend on the machine. Where it proves nothing, the structure alone is the fingerprint: if a value is not finite at ordinary
-magnitudes, or if the program has functions that jump (a comparison may never flip over a few steps).
+The run keeps every value in float32. Operations that IEEE 754 defines exactly run as they are; all others are computed
+in float64 and rounded, so that the bits do not depend on the machine.
+
+The updates alone would prove too little: under a `sign`, a `max` or a division that saturates, programs with different
+constants can agree on every probe. So the arguments of what jumps, or comes out with few distinct values, count too.
+Where the run proves nothing, the structure alone is the fingerprint: if a value is not finite at ordinary magnitudes,
+or if a jump shows from one side only.
 """
 
 from functools import cache
@@ -17,13 +21,19 @@ from typing import Any
 import numpy as np
 
 from germline.programs.optimizer.flat import FlatProgram, Layout
-from germline.programs.optimizer.graph import Graph
+from germline.programs.optimizer.graph import Graph, Node
 from germline.programs.optimizer.primitives import PRIMITIVES, Primitive
 from germline.programs.optimizer.types import LEAF, REFERENCE, SCALAR, TREE, Type
 
 _LAYOUT = Layout(REFERENCE)
 _SCALES = ((0.3, 0.03), (1.0, 1.0), (3.0, 30.0))
 """Standard deviations of w and g, a pair for each row of probes: small, ordinary, large."""
+_SPREAD = (4.0, 0.0, 0.0)
+"""For each row, over how many powers of ten below that its elements scatter, so that nothing saturates everywhere."""
+_FIRST_STEP = (1.0, 1.0, 500.0)
+"""The step count with which each row starts."""
+_RATES = (1.0, 0.6, 0.02, 0.85, 0.003, 0.3)
+"""The schedule values; each row starts with another."""
 _ORDINARY = 2
 """How many of the rows, from the first, must stay finite."""
 _EXTRA_STEPS = 2
@@ -88,24 +98,80 @@ def _fold(function: str, args: list[float | None]) -> float | None:
 
 
 def behaviour_fingerprint(graph: Graph) -> str | None:
-    """A digest of the updates on fixed inputs, or None where they prove nothing."""
-    if any(PRIMITIVES[graph.nodes[i].function].jumps for i in graph.live if graph.nodes[i].args):
-        return None
+    """A digest of the updates, and of what jumps, on fixed inputs; None where they prove nothing."""
     program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=_call)
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
     states = {k: zeros(graph.nodes[graph.state_nodes[k]].type) for k in graph.live_states}
     names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
+    sides: dict[int, set[bool]] = {i: set() for i in program.operations if PRIMITIVES[graph.nodes[i].function].jumps}
     digest = blake2b(digest_size=12)
     with np.errstate(all="ignore"):
         for step in range(_EXTRA_STEPS + len(states)):
             inputs = dict(_probe(step))
             inputs.update((names[k], value) for k, value in states.items())
-            update, states = program.run(inputs, literals)
-            update = np.broadcast_to(update, (len(_SCALES), _LAYOUT.elements)) + 0.0  # -0.0 becomes 0.0
+            values = program.values(inputs, literals)
+            states = {k: values[graph.next_states[k]] for k in states}
+            update = np.broadcast_to(values[graph.update], (len(_SCALES), _LAYOUT.elements))
             if not np.isfinite(update[:_ORDINARY]).all():
                 return None
-            digest.update(np.nan_to_num(update, nan=1e30, posinf=np.inf, neginf=-np.inf).tobytes())
-    return digest.hexdigest()
+            digest.update(_bits(update))
+            hidden = {*sides, *_collapsed(graph, program.operations, values)}
+            digest.update(b"".join(sorted({_arguments(graph.nodes[i], values) for i in hidden})))
+            for jump, seen in sides.items():
+                seen |= _sides(graph, jump, values)
+    return digest.hexdigest() if all(len(seen) == 2 for seen in sides.values()) else None
+
+
+def _collapsed(graph: Graph, operations: tuple[int, ...], values: dict[int, Any]) -> list[int]:
+    """The operations that, in some row, leave less than half of the distinct values of an argument, not all zero."""
+    distinct = {i: _distinct(values[i]) for i in values if graph.nodes[i].type == TREE}
+    collapsed = []
+    for i in operations:
+        most = [distinct[arg] for arg in graph.nodes[i].args if arg in distinct]
+        if i in distinct and most:
+            few = 2 * distinct[i] < np.maximum.reduce(most)
+            if few.any() and values[i][few].any():
+                collapsed.append(i)
+    return collapsed
+
+
+def _distinct(rows: Any) -> Any:
+    """How many different values each row has."""
+    return 1 + np.count_nonzero(np.diff(np.sort(rows, axis=1), axis=1), axis=1)
+
+
+def _arguments(node: Node, values: dict[int, Any]) -> bytes:
+    """What a function gets, as bytes; the order does not matter if it is commutative."""
+    parts = [blake2b(_bits(values[arg]), digest_size=12).digest() for arg in node.args]
+    if PRIMITIVES[node.function].commutative:
+        parts.sort()
+    return b"".join([node.function.encode(), *parts])
+
+
+def _bits(value: Any) -> bytes:
+    """The bytes of a value, in which -0.0 is 0.0 and there is one NaN."""
+    if isinstance(value, list):
+        return b"".join(map(_bits, value))
+    return bytes(np.nan_to_num(value + np.float32(0.0), nan=1e30, posinf=np.inf, neginf=-np.inf).tobytes())
+
+
+def _sides(graph: Graph, jump: int, values: dict[int, Any]) -> set[bool]:
+    """On which sides of its jump a function shows in this step; none for values that are not held flat."""
+    node = graph.nodes[jump]
+    args = [values[arg] for arg in node.args]
+    if any(isinstance(arg, list) for arg in args):
+        return set()
+    types = {graph.nodes[arg].type for arg in node.args}
+    if LEAF in types and TREE in types:
+        kinds = [graph.nodes[arg].type for arg in node.args]
+        args = [arg[:, _LAYOUT.leaf_of] if kind == LEAF else arg for arg, kind in zip(args, kinds, strict=True)]
+    if node.function == "clip":
+        left, right = args[1], np.linalg.norm(args[0], axis=1, keepdims=True)
+    elif node.function == "modulo":
+        left, right = np.abs(np.floor(args[0] / args[1])), 0.0
+    else:
+        left, right = args[0], args[1] if node.function in ("max", "min", "greater") else 0.0
+    return {side for side, shows in ((True, left > right), (False, left <= right)) if shows.any()}
 
 
 def zeros(kind: Type) -> Any:
@@ -124,12 +190,19 @@ def zeros(kind: Type) -> Any:
 def _probe(step: int) -> dict[str, Any]:
     """The inputs of one step. Some weights and gradients are exactly zero, as biases and dead units are."""
     rng = np.random.default_rng([20230213, step])
+    count = len(_SCALES)
     rows = []
     for scale in np.transpose(_SCALES):
-        row = scale[:, None] * rng.standard_normal((len(_SCALES), _LAYOUT.elements))
+        row = scale[:, None] * rng.standard_normal((count, _LAYOUT.elements))
+        row *= 10.0 ** -(np.array(_SPREAD)[:, None] * rng.random(row.shape))
         rows.append(np.where(rng.random(row.shape) < 0.08, 0.0, row).astype(np.float32))
-    rate = np.full((1, 1), (1.0, 0.6, 0.85, 0.3, 0.05, 0.45)[step % 6], np.float32)
-    return {"w": rows[0], "g": rows[1], "lr": rate, "step": np.full((1, 1), step + 1.0, np.float32)}
+    rates = [_RATES[(step + 2 * k) % len(_RATES)] for k in range(count)]
+    return {
+        "w": rows[0],
+        "g": rows[1],
+        "lr": np.array(rates, np.float32)[:, None],
+        "step": np.array(_FIRST_STEP, np.float32)[:, None] + np.float32(step),
+    }
 
 
 def _call(primitive: Primitive, *args: Any) -> Any:

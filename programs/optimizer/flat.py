@@ -1,8 +1,8 @@
 """Many rows at once: one program structure on flat parameter rows, in numpy or torch.
 
-A row is one candidate's whole tree, its leaves flattened one after the other. A value is held by its type:
-a scalar as `[rows, 1]`, a tree like w as `[rows, elements]`, a scalar per leaf as `[rows, leaves]`, and anything else as
-a list with an array `[rows, *shape]` for each leaf.
+A row is one candidate's whole tree, its leaves flattened one after the other. A value is held by its type: a scalar as
+`[rows, 1]`, a tree like w as `[rows, elements]`, a scalar per leaf as `[rows, leaves]`, and anything else as a list
+with an array `[rows, *shape]` for each leaf.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -84,14 +84,19 @@ class FlatProgram:
         Returns:
             The update, `[rows, elements]`, and the next value of each live state by its position.
         """
+        values = self.values(inputs, literals)
+        states = {k: values[self.graph.next_states[k]] for k in self.graph.live_states}
+        return values[self.graph.update], states
+
+    def values(self, inputs: Mapping[str, Value], literals: Sequence[Any]) -> dict[int, Value]:
+        """One step, as `run`: the value of every live node."""
         values: dict[int, Value] = {node: inputs[name] for name, node in self.inputs.items()}
         values.update(zip(self.literals, literals, strict=True))
         nodes = self.graph.nodes
         for i in self.operations:
             node = nodes[i]
             values[i] = self._apply(node, [values[arg] for arg in node.args], [nodes[arg].type for arg in node.args])
-        states = {k: values[self.graph.next_states[k]] for k in self.graph.live_states}
-        return values[self.graph.update], states
+        return values
 
     def _apply(self, node: Node, args: list[Value], types: list[Type]) -> Value:
         primitive = PRIMITIVES[node.function]
@@ -113,9 +118,7 @@ class FlatProgram:
             return result
         ends = np.cumsum([prod(leaf.shape[1:]) for leaf in args[0]]).tolist()
         starts = [0, *ends[:-1]]
-        return [
-            result[:, a:b].reshape(leaf.shape) for a, b, leaf in zip(starts, ends, args[0], strict=True)
-        ]
+        return [result[:, a:b].reshape(leaf.shape) for a, b, leaf in zip(starts, ends, args[0], strict=True)]
 
     def _leaves(self, value: Value, kind: Type) -> list[Any]:
         if kind == TREE:
@@ -149,4 +152,3 @@ def _padded(arrays: tuple[Any, ...]) -> list[Any]:
     """Arrays `[rows, *shape]` with the shapes brought to one rank, so that they broadcast behind the rows."""
     rank = max(array.ndim for array in arrays)
     return [array.reshape(array.shape[0], *(1,) * (rank - array.ndim), *array.shape[1:]) for array in arrays]
-

@@ -105,7 +105,7 @@ def _node(nodes: list[Node], position: int, line: Statement, args: tuple[int, ..
 
 @lru_cache(maxsize=100_000)
 def _infer(function: str, types: tuple[Type, ...]) -> Type | str:
-    """The type of a result, or why there is none; remembered, because a search asks for the same few again and again."""
+    """The type of a result, or why there is none; remembered, because a search asks for the same few."""
     try:
         return PRIMITIVES[function].rule(types)
     except TypeMismatch as mismatch:

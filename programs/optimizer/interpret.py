@@ -75,7 +75,8 @@ def _run(line: Statement, scope: dict[str, Value], kind: Type, like: Tensor) -> 
         return _whole_tree(primitive.run, args, kind)
     trees = [arg for arg in args if isinstance(arg, list)]
     if not trees:
-        return primitive.run(torch, *args)
+        value: Value = primitive.run(torch, *args)
+        return value
     leaves = []
     for i in range(len(trees[0])):
         at_leaf: list[Any] = [arg[i] if isinstance(arg, list) else arg for arg in args]
@@ -94,6 +95,7 @@ def _whole_tree(run: Any, args: list[Any], kind: Type) -> Value:
     ]
     result = run(torch, *flat)
     if kind == SCALAR:
-        return result.reshape(())
+        scalar: Tensor = result.reshape(())
+        return scalar
     leaves = result.split([leaf.numel() for leaf in args[0]], 1)
     return [part.reshape(leaf.shape) for part, leaf in zip(leaves, args[0], strict=True)]

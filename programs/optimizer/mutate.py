@@ -1,9 +1,9 @@
 """Variation of optimizer programs.
 
-`insert`, `delete` and `modify` are the paper's three operators (Chen et al. 2023); a new constant is drawn from N(0, 1)
-and an existing one is multiplied by 2^a with a ~ N(0, 1), so that its sign never flips. `tune` and `rate` are ours: they
-move several constants at once, and the learning rate alone, because a new structure cannot compete while its constants
-are those of the old one.
+`insert`, `delete` and `modify` are the paper's three operators (Chen et al. 2023); a new constant is drawn from
+N(0, 1) and an existing one is multiplied by 2^a with a ~ N(0, 1), so that its sign never flips. `tune` and `rate` are
+ours: they move several constants at once, and the learning rate alone, because a new structure cannot compete while its
+constants are those of the old one.
 
 An operator returns None where it has nothing to work on. Its child may be invalid; the caller checks and tries again.
 """

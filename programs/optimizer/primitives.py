@@ -39,7 +39,7 @@ class Primitive:
 
     `source` is its text in exported code, `{0}` standing for the first argument; in that text a name that begins with
     an underscore is a helper of the exporter. `commutative` functions have their arguments sorted in a fingerprint;
-    `jumps` marks those whose result can stay the same over all probes and still differ elsewhere.
+    `jumps` marks those that choose or cut off, so that their result can hide a difference between their arguments.
     """
 
     name: str
@@ -144,7 +144,8 @@ def _rank_one(xp: Any, row: Any, column: Any) -> Any:
 
 def _matmul(xp: Any, a: Any, b: Any) -> Any:
     if a.ndim < 3:
-        return a * b
+        # A number per row beside a vector per row.
+        return a * b if a.ndim == b.ndim else _flat(a) * _flat(b)
     return xp.matmul(_matrix(a), _matrix(b)).reshape(a.shape[:2] + b.shape[2:])
 
 
@@ -174,16 +175,18 @@ def _number_per_leaf(number: Callable[[Shape], int]) -> Callable[[Any, Any], Any
     return run
 
 
-def _unary(name: str, run: Callable[[Any, Any], Any], source: str = "") -> Primitive:
-    return Primitive(name, 1, "elementwise", broadcast, run, source or f"torch.{name}({{0}})")
+def _unary(name: str, run: Callable[[Any, Any], Any], source: str = "", jumps: bool = False) -> Primitive:
+    return Primitive(name, 1, "elementwise", broadcast, run, source or f"torch.{name}({{0}})", jumps=jumps)
 
 
 def _constant(name: str, value: float, source: str) -> Primitive:
     return Primitive(name, 0, "constant", lambda types: SCALAR, lambda: value, source)
 
 
-def _binary(name: str, run: Callable[[Any, Any, Any], Any], source: str, commutative: bool = False) -> Primitive:
-    return Primitive(name, 2, "elementwise", broadcast, run, source, commutative=commutative)
+def _binary(
+    name: str, run: Callable[[Any, Any, Any], Any], source: str, commutative: bool = False, jumps: bool = False
+) -> Primitive:
+    return Primitive(name, 2, "elementwise", broadcast, run, source, commutative=commutative, jumps=jumps)
 
 
 def _extended(
@@ -223,10 +226,8 @@ _TABLE = (
     _unary("square", lambda xp, x: x * x, "torch.square({0})"),
     _unary("sqrt", lambda xp, x: xp.sqrt(xp.abs(x)), "torch.sqrt(torch.abs({0}))"),
     _unary("cube", lambda xp, x: x * x * x, "{0} * {0} * {0}"),
-    _unary(
-        "cbrt", lambda xp, x: xp.sign(x) * xp.abs(x) ** (1 / 3), "torch.sign({0}) * torch.abs({0}) ** (1 / 3)"
-    ),
-    _unary("sign", lambda xp, x: xp.sign(x)),
+    _unary("cbrt", lambda xp, x: xp.sign(x) * xp.abs(x) ** (1 / 3), "torch.sign({0}) * torch.abs({0}) ** (1 / 3)"),
+    _unary("sign", lambda xp, x: xp.sign(x), jumps=True),
     _unary("reciprocal", lambda xp, x: 1.0 / x, "1.0 / {0}"),
     Primitive("invert", 1, "elementwise", _never, lambda xp, x: x, "~{0}"),
     _unary("negative", lambda xp, x: -x, "-{0}"),
@@ -236,7 +237,7 @@ _TABLE = (
         "leaf",
         _reduces,
         lambda xp, x: xp.sqrt(_flat(x * x).sum(-1)),
-        "torch.sqrt(torch.sum(torch.square({0})))",
+        "torch.sqrt(torch.sum(torch.square({0}).flatten()))",
     ),
     Primitive("global_norm", 1, "tree", _to_scalar, _norm, "_global_norm({0})"),
     Primitive("dot", 2, "tree", _to_scalar, lambda xp, x, y: _total(x * y), "_dot({0}, {1})", commutative=True),
@@ -246,10 +247,10 @@ _TABLE = (
         "tree",
         _to_scalar,
         lambda xp, x, y: _total(x * y) / (_norm(xp, x) * _norm(xp, y)),
-        "_dot({0}, {1}) / (_global_norm({0}) * _global_norm({1}))",
+        "_cosine_sim({0}, {1})",
         commutative=True,
     ),
-    Primitive("clip", 2, "tree", _clips, _clip, "torch.clamp({1} / _global_norm({0}), max=1.0)"),
+    Primitive("clip", 2, "tree", _clips, _clip, "_clip({0}, {1})", jumps=True),
     _binary("power", lambda xp, x, y: x**y, "{0} ** {1}"),
     Primitive(
         "interp", 3, "elementwise", broadcast, lambda xp, x, y, a: (1 - a) * x + a * y, "(1 - {2}) * {0} + {2} * {1}"
@@ -258,10 +259,18 @@ _TABLE = (
     _binary("-", lambda xp, x, y: x - y, "{0} - {1}"),
     _binary("*", lambda xp, x, y: x * y, "{0} * {1}", commutative=True),
     _binary("/", lambda xp, x, y: x / (y + EPSILON), "{0} / ({1} + 1e-8)"),
-    _binary("max", lambda xp, x, y: xp.maximum(x, y), "torch.maximum({0}, {1})", commutative=True),
-    _binary("min", lambda xp, x, y: xp.minimum(x, y), "torch.minimum({0}, {1})", commutative=True),
+    _binary("max", lambda xp, x, y: xp.maximum(x, y), "torch.maximum({0}, {1})", commutative=True, jumps=True),
+    _binary("min", lambda xp, x, y: xp.minimum(x, y), "torch.minimum({0}, {1})", commutative=True, jumps=True),
     # Extended: comparison and periodic events.
-    _extended("greater", 2, "elementwise", broadcast, lambda xp, x, y: (x > y) * 1.0, "({0} > {1}) * 1.0", jumps=True),
+    _extended(
+        "greater",
+        2,
+        "elementwise",
+        broadcast,
+        lambda xp, x, y: xp.where(x > y, xp.ones_like(x), xp.zeros_like(x)),
+        "_greater({0}, {1})",
+        jumps=True,
+    ),
     _extended(
         "where",
         3,
@@ -282,8 +291,8 @@ _TABLE = (
     ),
     # Extended: reductions per leaf, and its shape as numbers.
     _extended("leaf_max", 1, "leaf", _reduces, lambda xp, x: xp.amax(_flat(x), -1), "torch.amax({0})"),
-    _extended("leaf_mean", 1, "leaf", _reduces, lambda xp, x: _flat(x).mean(-1), "torch.mean({0})"),
-    _extended("leaf_sum", 1, "leaf", _reduces, lambda xp, x: _flat(x).sum(-1), "torch.sum({0})"),
+    _extended("leaf_mean", 1, "leaf", _reduces, lambda xp, x: _flat(x).mean(-1), "torch.mean({0}.flatten())"),
+    _extended("leaf_sum", 1, "leaf", _reduces, lambda xp, x: _flat(x).sum(-1), "torch.sum({0}.flatten())"),
     _extended("rank", 1, "leaf", _reduces, _number_per_leaf(len), "_number({0}.ndim, {0})"),
     _extended(
         "rows",

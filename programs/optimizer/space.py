@@ -15,7 +15,7 @@ from germline.programs.optimizer.text import parse, write
 Operator = Callable[[Program, np.random.Generator], Program | None]
 
 MAX_TRIES = 1_000
-"""A parent that gives no valid child after this many tries is handed back unchanged."""
+"""A parent that gives no valid child after this many tries, or has nothing to change, is handed back unchanged."""
 
 REMEMBERED_TEXTS = 20_000
 
@@ -57,7 +57,9 @@ class OptimizerSpace:
         change = self.operators[operator]
         for _ in range(MAX_TRIES):
             child = change(genome, rng)
-            if child is not None and self.check(child) is None:
+            if child is None:
+                break
+            if self.check(child) is None:
                 return child
         return genome
 
@@ -70,6 +72,9 @@ class OptimizerSpace:
 
     def fingerprint(self, genome: Program) -> str:
         return fingerprint(_trace(genome))
+
+    def sizes(self, genome: Program) -> tuple[int, int]:
+        return len(genome.body), len(_trace(genome).live_statements)
 
     def write(self, genome: Program) -> str:
         text = write(genome)
@@ -91,7 +96,7 @@ class OptimizerSpace:
         self._texts[text] = program
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1_024)
 def _trace(program: Program) -> Graph:
     """Remembers the last few programs, because a child is checked, fingerprinted and written in a row."""
     return trace(program)

@@ -42,7 +42,7 @@ def parse(text: str) -> Program:
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
     except SyntaxError as error:
-        raise InvalidProgram("syntax", f"line {error.lineno or 1}: not Python ({error.msg}); {_EXAMPLE}") from None
+        raise InvalidProgram("syntax", f"line {error.lineno or 1}: not Python ({error.msg:.70}); {_EXAMPLE}") from None
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         cause = (str(error).splitlines() or ["nested too deeply"])[0]
         raise InvalidProgram("syntax", f"not Python ({cause:.80}); {_EXAMPLE}") from None
@@ -107,7 +107,7 @@ class _Reader:
             raise _fail(self.function, "syntax", "expected plain inputs, got defaults or stars; write `w, g, m, v, lr`")
         names = [arg.arg for arg in args.args]
         step = names[-1:] == ["step"]
-        if names[:2] != ["w", "g"] or names[-2 if step else -1 :][:1] != ["lr"]:
+        if names[:2] != ["w", "g"] or names[-2 if step else -1 :][:1] != ["lr"] or "step" in names[:-1]:
             raise _fail(
                 self.function,
                 "signature",
@@ -127,7 +127,8 @@ class _Reader:
             return State(arg.arg)
         shape = arg.annotation.id if isinstance(arg.annotation, ast.Name) else "something else"
         if shape not in STATE_TYPES:
-            raise _fail(arg, "signature", f"expected a state's shape out of {', '.join(STATE_TYPES)}, got {shape!r:.60}")
+            shapes = ", ".join(STATE_TYPES)
+            raise _fail(arg, "signature", f"expected a state's shape out of {shapes}, got {shape!r:.60}")
         return State(arg.arg, shape)
 
     def _returns(self, node: ast.Return, states: tuple[State, ...]) -> tuple[str, ...]:

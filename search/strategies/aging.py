@@ -27,8 +27,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class AgingState:
-    """`population` is ordered by age, the oldest first. `gained` is the birth that last improved the best of this epoch;
-    an epoch begins with every restart."""
+    """`population` is ordered by age, the oldest first. `gained` is the birth that last improved the best of this
+    epoch; an epoch begins with every restart."""
 
     population: tuple[Member, ...]
     start: Member

@@ -60,9 +60,7 @@ def test_the_top_lists_each_fingerprint_once_by_its_first_birth(store: Store, fa
     assert store.top("family", 1)[0].individual.parents == (0,)
 
 
-def test_an_ok_outcome_without_fitness_comes_last(
-    store: Store, family: RunRecord, born: Born, scored: Scored
-) -> None:
+def test_an_ok_outcome_without_fitness_comes_last(store: Store, family: RunRecord, born: Born, scored: Scored) -> None:
     store.add_individuals(family.id, "optimizer", [born(7)])
     store.add_evaluations(family.id, [scored(7, None, status="ok", objectives={"loss": 1.0, "size": 2.0}, error=None)])
     assert [scored.individual.birth for scored in store.top("family", 10)] == [2, 5, 0, 7]
@@ -144,7 +142,9 @@ def test_the_views_say_the_same_to_any_tool(url: str, store: Store, family: RunR
         ("family", 2, 3.0, '{"loss":-3.0}', "modify", store.best("family").individual.genome),
         ("other", 0, 1000.0, '{"loss":-1000.0}', "seed", store.best("other").individual.genome),
     ]
-    assert ask("SELECT birth, parent, operator, fitness, parent_fitness FROM v_lineage WHERE run = 'family' ORDER BY 1, 2 DESC") == [
+    assert ask(
+        "SELECT birth, parent, operator, fitness, parent_fitness FROM v_lineage WHERE run = 'family' ORDER BY 1, 2 DESC"
+    ) == [
         (0, None, "seed", 1.0, None),
         (1, None, "seed", None, None),
         (2, 0, "modify", 3.0, 1.0),

@@ -116,10 +116,10 @@ def test_a_genome_is_kept_once_however_often_it_is_born(store: Store, make_run: 
     assert store.check() == []
 
 
-@pytest.mark.parametrize("genome", ["", "tab\tline\r\nend ", "ünïcode 🧬", "</script>'; DROP TABLE run; --", "x" * 10**6])
-def test_a_genome_comes_back_character_for_character(
-    store: Store, make_run: MakeRun, born: Born, genome: str
-) -> None:
+@pytest.mark.parametrize(
+    "genome", ["", "tab\tline\r\nend ", "ünïcode 🧬", "</script>'; DROP TABLE run; --", "x" * 10**6]
+)
+def test_a_genome_comes_back_character_for_character(store: Store, make_run: MakeRun, born: Born, genome: str) -> None:
     run = make_run()
     store.add_individuals(run.id, "optimizer", [born(0, genome=genome)])
     assert store.individual("first", 0).individual.genome == genome
@@ -129,7 +129,7 @@ def test_a_batch_with_one_bad_birth_leaves_nothing_behind(store: Store, make_run
     run = make_run()
     store.add_individuals(run.id, "optimizer", [born(0)])
     for bad in ([born(1), born(0)], [born(1), born(2, 9)], [born(1, 1)], [born(1, cached_from=1)]):
-        with pytest.raises(RecordConflict, match="births 1|births 0"):
+        with pytest.raises(RecordConflict, match=r"births \d to \d of run \d+: recorded already"):
             store.add_individuals(run.id, "optimizer", bad)
     for bad in ([born(1), born(2, operator="insert")], [born(1, genome="\0")], [born(1, 0, operator="seed")]):
         with pytest.raises(InvalidRecord):
@@ -194,7 +194,9 @@ def test_floats_survive_bit_for_bit(store: Store, make_run: MakeRun, born: Born,
     named = {f"value {index}": value for index, value in enumerate(values)}
     run = make_run()
     store.add_individuals(run.id, "optimizer", [born(0), born(1)])
-    store.add_evaluations(run.id, [scored(0, -1 / 3, objectives=named, measures=named, seconds=1e-320), scored(1, -0.0)])
+    store.add_evaluations(
+        run.id, [scored(0, -1 / 3, objectives=named, measures=named, seconds=1e-320), scored(1, -0.0)]
+    )
     first, second = store.evaluations(run.id)
     for floats in (first.objectives, first.measures):
         assert list(floats) == list(named)

@@ -11,13 +11,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_APPLICATION_ID = 0x6765726D
-
 
 def upgrade() -> None:
-    """Make the tables and views, and mark a SQLite file as ours."""
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    """Make the tables and views."""
     _runs()
     _individuals()
     _evaluations()

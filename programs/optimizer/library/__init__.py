@@ -5,6 +5,10 @@ from functools import cache
 from importlib.resources import files
 
 
+class UnknownProgram(ValueError):
+    """The library has no program of that name."""
+
+
 @cache
 def library() -> dict[str, str]:
     """Every program text of the library by name, in alphabetical order."""
@@ -16,13 +20,13 @@ def library_text(name: str) -> str:
     """The text of one program.
 
     Raises:
-        ValueError: there is no such program; the message names the nearest.
+        UnknownProgram: there is no such program; the message names the nearest.
     """
     texts = library()
     if name not in texts:
         near = get_close_matches(name, texts, n=1)
         hint = f"did you mean library:{near[0]}?" if near else f"there are {', '.join(texts)}"
-        raise ValueError(f"expected a program of the library, got {name!r:.60}; {hint}")
+        raise UnknownProgram(f"expected a program of the library, got {name!r:.60}; {hint}")
     return texts[name]
 
 

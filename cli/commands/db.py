@@ -1,0 +1,96 @@
+"""`germline db`: the database itself."""
+
+from pathlib import Path
+
+import click
+
+from germline.cli.common import db_option, json_option, open_store, print_json
+from germline.cli.errors import UserError, printable
+
+
+@click.group(name="db")
+def command() -> None:
+    """Check, upgrade and back up the database of runs.
+
+    \b
+    Examples:
+      germline db check
+      germline db backup copy.db
+    """
+
+
+@command.command()
+@db_option
+@json_option
+def check(url: str, as_json: bool) -> None:
+    """Look for anything that must not be.
+
+    Damaged pages, missing parents, outcomes without a birth, a wrong best. Exit status 1 if there is any.
+
+    \b
+    Example:
+      germline db check --db germline.db
+    """
+    with open_store(url) as store:
+        problems = store.check()
+        runs = store.runs() if not problems else []
+    counts = {
+        "runs": len(runs),
+        "births": sum(one.births for one in runs),
+        "evaluations": sum(one.evaluations for one in runs),
+    }
+    if as_json:
+        print_json({"ok": not problems, "problems": problems, **(counts if not problems else {})})
+    elif not problems:
+        click.echo(
+            "ok: " + ", ".join(f"{count:,} {name[:-1] if count == 1 else name}" for name, count in counts.items())
+        )
+    else:
+        for problem in problems:
+            click.echo(printable(problem).replace("\n", " "))
+    if problems:
+        plural = "s" if len(problems) > 1 else ""
+        raise UserError(f"{len(problems)} problem{plural} found; restore a copy made with `germline db backup`", 1)
+
+
+@command.command()
+@db_option
+@json_option
+def upgrade(url: str, as_json: bool) -> None:
+    """Bring the database to this version's schema.
+
+    A SQLite file is copied first, next to itself.
+
+    \b
+    Example:
+      germline db upgrade --db germline.db
+    """
+    from germline.db.opening import upgrade as upgrade_database
+
+    before, after = upgrade_database(url)
+    if as_json:
+        print_json({"before": before, "after": after})
+    elif before == after:
+        click.echo(f"the schema is up to date ({after})")
+    else:
+        click.echo(f"upgraded the schema from {before} to {after}")
+
+
+@command.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@db_option
+@json_option
+def backup(path: Path, url: str, as_json: bool) -> None:
+    """Copy the database to a new file, also while searches run.
+
+    \b
+    Example:
+      germline db backup germline-copy.db
+    """
+    with open_store(url) as store:
+        store.backup(path)
+    bytes_written = path.stat().st_size
+    if as_json:
+        print_json({"path": str(path), "bytes": bytes_written})
+    else:
+        click.echo(f"wrote {printable(str(path))} ({bytes_written:,} bytes)")

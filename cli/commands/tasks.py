@@ -1,0 +1,71 @@
+"""`germline tasks`: what candidates can be scored on."""
+
+from typing import Any
+
+import click
+
+from germline.cli.common import console, json_option, print_json
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[TASK]...")
+@json_option
+def command(names: tuple[str, ...], as_json: bool) -> None:
+    """List the tasks, or TASK alone, and how much each rung trains.
+
+    A task of your own is a class in a file (FILE.py:Class), or an entry point of the group germline.tasks in a package
+    that is installed.
+
+    \b
+    Examples:
+      germline tasks
+      germline tasks my_task.py:MyTask
+    """
+    from germline.evaluators.tasks.registry import describe, task_names
+
+    rows = [_row(describe(name)) for name in names] if names else [_listed(one.name) for one in task_names()]
+    if as_json:
+        print_json(rows)
+    else:
+        _print(rows, all_named=not names)
+
+
+def _listed(name: str) -> dict[str, Any]:
+    """A task of the list; one that somebody else's package breaks must not hide the others."""
+    from germline.evaluators.tasks.registry import InvalidTask, describe
+
+    try:
+        return _row(describe(name))
+    except InvalidTask as error:
+        return {"name": name, "error": str(error)}
+
+
+def _row(task: Any) -> dict[str, Any]:
+    return {
+        "name": task.name,
+        "version": task.version,
+        "description": task.summary,
+        "rungs": [{"steps": rung.steps, "batch": rung.batch} for rung in task.rungs],
+        "parameters": task.parameters,
+    }
+
+
+def _print(rows: list[dict[str, Any]], all_named: bool) -> None:
+    from rich.text import Text
+
+    from germline.cli.render import BAD, QUIET, safe
+
+    out = console()
+    for row in rows:
+        if "error" in row:
+            out.print(safe(row["name"], "bold"))
+            out.print(safe(f"  {row['error']}", BAD))
+            continue
+        out.print(Text.assemble(safe(row["name"], "bold"), (f"  version {row['version']}", QUIET)))
+        out.print(Text.assemble("  ", safe(row["description"])))
+        steps = " → ".join(f"{rung['steps']:,}" for rung in row["rungs"])
+        batches = "/".join(dict.fromkeys(str(rung["batch"]) for rung in row["rungs"]))
+        out.print(Text(f"  rungs of {steps} steps, {batches} examples a step; {row['parameters']:,} parameters", QUIET))
+    if all_named:
+        out.print()
+        out.print(Text("More: an entry point of the group germline.tasks, or a class as FILE.py:Class.", QUIET))

@@ -1,0 +1,60 @@
+"""`germline top`: the best of a run."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from germline.cli.common import console, db_option, json_option, open_store, print_json
+
+if TYPE_CHECKING:
+    from germline.db.records import ScoredIndividual
+
+
+@click.command()
+@click.argument("run")
+@click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
+@db_option
+@json_option
+def command(run: str, count: int, url: str, as_json: bool) -> None:
+    """List the best individuals of RUN, best first.
+
+    Each fingerprint appears once, by the birth it was scored for.
+
+    \b
+    Example:
+      germline top optimizer-1 -n 5
+    """
+    from germline.cli.individuals import individual_row
+
+    with open_store(url) as store:
+        kind = store.run(run).kind
+        found = store.top(run, count)
+    if as_json:
+        print_json([individual_row(one) for one in found])
+    elif found:
+        _print_table(found, kind)
+    else:
+        click.echo(f"{run} has no ok outcome yet", err=True)
+
+
+def _print_table(found: "list[ScoredIndividual]", kind: str) -> None:
+    from germline.cli.gist import gist
+    from germline.cli.individuals import describe
+    from germline.cli.reference import Candidate
+    from germline.cli.render import QUIET, number, plain_table, print_table, safe
+
+    numbers = ("birth", "fitness", "parents", "live")
+    table = plain_table("birth", "fitness", "operator", "parents", "live", "update", right=numbers)
+    table.columns[-1].no_wrap, table.columns[-1].overflow = True, "ellipsis"
+    for one in found:
+        individual = one.individual
+        facts = describe(Candidate(f"{one.run}:{individual.birth}", kind, individual.genome))
+        table.add_row(
+            safe(individual.birth, "bold"),
+            number(one.evaluation.fitness if one.evaluation else None),
+            safe(individual.operator),
+            safe(" ".join(map(str, individual.parents)) or "-"),
+            safe(f"{facts['live']}/{facts['statements']}", QUIET),
+            safe(gist(individual.genome)),
+        )
+    print_table(console(), table)

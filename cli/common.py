@@ -1,0 +1,72 @@
+"""What commands share: the options that name a database and the output format, and how results are printed."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from germline.cli.errors import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from germline.db.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def db_option(command: F) -> F:
+    """`--db URL`: where runs are kept."""
+    return click.option(
+        "--db",
+        "url",
+        default="sqlite:///germline.db",
+        envvar="GERMLINE_DB",
+        show_default=True,
+        metavar="URL",
+        help="Database: a SQLAlchemy URL, or the path of a SQLite file. [env: GERMLINE_DB]",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """`--json`: machine-readable output."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")(command)
+
+
+def open_store(url: str, create: bool = False) -> "Store":
+    """The store at `url`, telling on stderr when it has to wait for somebody else's lock."""
+    from germline.db.store import Store
+
+    return Store(url, create=create, on_wait=lambda message: click.echo(printable(message), err=True))
+
+
+def print_json(data: Any) -> None:
+    """Standard JSON: numbers that are not finite become strings, and characters outside ASCII are escaped."""
+    click.echo(json.dumps(_finite(data), indent=2, allow_nan=False))
+
+
+def console(stderr: bool = False) -> "Console":
+    """A rich console that writes plain text when its stream is not a terminal."""
+    from rich.console import Console
+
+    terminal = _terminal(stderr)
+    # Said outright, because rich would take FORCE_COLOR for a terminal; wide, so that a pipe gets whole lines.
+    return Console(
+        stderr=stderr, highlight=False, force_terminal=terminal, soft_wrap=not terminal, width=None if terminal else 200
+    )
+
+
+def _terminal(stderr: bool) -> bool:
+    return (sys.stderr if stderr else sys.stdout).isatty()
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float) and not (-float("inf") < data < float("inf")):
+        return str(data)
+    if isinstance(data, Mapping):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return data

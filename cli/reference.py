@@ -1,0 +1,80 @@
+"""Genome references: `RUN` (its best), `RUN:BIRTH`, `library:NAME` or a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from germline.cli.common import open_store
+
+if TYPE_CHECKING:
+    from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
+
+HELP = "REF is RUN (its best), RUN:BIRTH, library:NAME or a file with a genome."
+
+
+class BadReference(ValueError):
+    """A reference that names nothing; the message says what to write."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a reference stands for. `run` and `scored` are None for the library and for files."""
+
+    label: str
+    kind: str
+    genome: str
+    run: "RunRecord | None" = None
+    scored: "ScoredIndividual | None" = None
+    reviews: "tuple[EvaluationRecord, ...]" = ()
+
+
+def resolve(reference: str, url: str) -> Candidate:
+    """The candidate that `reference` names.
+
+    Raises:
+        BadReference, DatabaseError: it names nothing.
+        InvalidProgram: it names a file or text that is not a genome.
+    """
+    if reference.startswith("library:"):
+        from germline.programs.optimizer.library import library_text
+
+        return Candidate(reference, "optimizer", library_text(reference.removeprefix("library:")))
+    if _looks_like_file(reference):
+        return Candidate(reference, "optimizer", read_genome(Path(reference)))
+    name, colon, birth = reference.rpartition(":") if ":" in reference else (reference, "", "")
+    if colon and not (birth.isdecimal() and len(birth) < 20):
+        raise BadReference(f"expected RUN:BIRTH with a birth number, got {reference!r:.80}")
+    with open_store(url) as store:
+        run = store.run(name)
+        scored = store.individual(name, int(birth)) if colon else store.best(name)
+        reviews = tuple(
+            one for one in store.reviews(run.id, scored.individual.fingerprint) if (one.rung, one.seed) != (0, 0)
+        )
+    return Candidate(f"{name}:{scored.individual.birth}", run.kind, scored.individual.genome, run, scored, reviews)
+
+
+def read_genome(path: Path) -> str:
+    """The text of a genome file of at most 10 MB.
+
+    Raises:
+        BadReference: the file cannot be read as text.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(10_000_001)
+        if len(data) > 10_000_000:
+            raise BadReference(f"expected a genome file of at most 10 MB, got a larger one: {path}")
+        return data.decode("utf-8")
+    except OSError as error:
+        raise BadReference(f"cannot read {path} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise BadReference(f"expected a text file, got bytes that are not UTF-8: {path}") from None
+
+
+def _looks_like_file(reference: str) -> bool:
+    if "/" in reference or reference.endswith((".py", ".txt", ".json")):
+        return True
+    try:
+        return Path(reference).is_file()
+    except OSError:  # longer than the name of a file can be
+        return False

@@ -1,0 +1,187 @@
+"""A search session on a terminal: options, signals, budgets, the live view, and the last word."""
+
+import functools
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from germline.cli.common import print_json
+from germline.cli.errors import UserError
+
+if TYPE_CHECKING:
+    from germline.db.records import RunRecord
+    from germline.db.store import Store
+    from germline.search.loop import Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Duration(click.ParamType[float]):
+    """`90`, `90s`, `10m`, `2h` or `1d`, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value)
+        number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
+        try:
+            seconds = float(number) * UNITS[unit]
+        except ValueError:
+            seconds = 0.0
+        if not 0.0 < seconds < float("inf"):
+            self.fail(f"expected a time such as 90s, 10m or 2h, got {text!r:.40}", param, ctx)
+        return seconds
+
+
+class Interrupted(BaseException):
+    """SIGINT or SIGTERM; `code` is the exit status that tells which."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.code = code
+
+
+def run_options(command: F) -> F:
+    """How a run is run: none of these options changes what comes out. They arrive as one `session` argument."""
+
+    @click.option("--time", "seconds", type=Duration(), default=None, metavar="10m", help="Stop after this long.")
+    @click.option("--workers", type=click.IntRange(min=1), default=None, help="Workers; one a core unless given.")
+    @click.option(
+        "--executor",
+        type=click.Choice(["auto", "ray", "inline"]),
+        default="auto",
+        show_default=True,
+        help="Ray, or this process; auto: Ray for more than one worker.",
+    )
+    @click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="To train on.",
+    )
+    @click.option("--ray-address", default=None, metavar="ADDRESS", help="A running Ray cluster: auto, or host:port.")
+    @functools.wraps(command)
+    def wrapper(
+        *args: Any,
+        seconds: float | None,
+        workers: int | None,
+        executor: str,
+        device: str,
+        ray_address: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        session = Session(seconds, workers or _cores(executor), executor, device, ray_address)
+        return command(*args, session=session, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def _cores(executor: str) -> int:
+    return 1 if executor == "inline" else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+@dataclass(frozen=True)
+class Session:
+    """How a search is run this time."""
+
+    seconds: float | None
+    workers: int
+    executor: str
+    device: str
+    ray_address: str | None
+
+    def run(
+        self,
+        store: "Store",
+        run: "RunRecord",
+        url: str,
+        births: int | None = None,
+        evaluations: int | None = None,
+        as_json: bool = False,
+    ) -> None:
+        """Runs the search to its budget, shows where it stands, and says how to go on.
+
+        Raises:
+            UserError: interrupted (status 130 or 143).
+        """
+        from germline.cli.live import live_view
+        from germline.search.run import evolve
+
+        last: Progress | None = None
+        goal = births if births or evaluations else run.config["births"]
+        resume = f"germline resume {run.name}" + ("" if url == "sqlite:///germline.db" else f" --db {url}")
+        try:
+            with _signals():
+                events = evolve(
+                    store,
+                    run.name,
+                    workers=self.workers,
+                    executor=self.executor,  # type: ignore[arg-type]
+                    device=self.device,
+                    ray_address=self.ray_address,
+                    births=births,
+                    evaluations=evaluations,
+                    seconds=self.seconds,
+                )
+                try:
+                    with live_view(run, goal, self.seconds) as show:
+                        for last in events:
+                            show(last)
+                finally:
+                    events.close()  # type: ignore[attr-defined]
+        except Interrupted as interrupt:
+            raise UserError(f"interrupted; everything scored is kept. Go on with: {resume}", interrupt.code) from None
+        finish(store, run, last, resume, as_json)
+
+
+def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: str, as_json: bool) -> None:
+    """The last word of a session: what was found, and the next commands."""
+    from germline.cli.commands.runs import row
+
+    summary = next(one for one in store.runs() if one.name == run.name)
+    if as_json:
+        print_json(row(summary))
+        return
+    if last is None or last.best is None:
+        click.echo(f"{run.name}: {summary.status}; nothing was scored well yet. Go on with: {resume}")
+        return
+    click.echo(
+        f"{run.name}: {summary.status} after {summary.births} births, {summary.evaluations} evaluations, "
+        f"{summary.cache_hits} cache hits, {summary.failures} failures"
+    )
+    start = "not scored" if last.start is None or last.start.fitness is None else f"{last.start.fitness:.4f}"
+    click.echo(f"best {run.name}:{last.best.individual.birth}  fitness {last.best.fitness:.4f}  (start {start})")
+    if last.winner is not None and last.winner.birth != last.best.individual.birth:
+        click.echo(f"winner of the longer rung: {run.name}:{last.winner.birth}")
+    click.echo(f"next: germline show {run.name}   germline lineage {run.name}   germline export {run.name} -o FILE.py")
+    if summary.status == "stopped":
+        click.echo(f"go on with: {resume}")
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """The first SIGINT or SIGTERM drops the packs in flight and leaves in order; the second leaves at once."""
+    seen: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        code = 128 + number
+        if seen:
+            os._exit(code)
+        seen.append(number)
+        raise Interrupted(code)
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

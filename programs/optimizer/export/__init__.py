@@ -1,0 +1,21 @@
+"""Export of an optimizer program as a stand-alone PyTorch file, verified before it is written."""
+
+from germline.programs.optimizer.export.names import class_name_for
+from germline.programs.optimizer.export.origin import Origin
+from germline.programs.optimizer.export.source import TOLERANCE, export_torch
+from germline.programs.optimizer.export.verify import ExportMismatch, relative_difference, verify_torch
+from germline.programs.optimizer.export.write import ExportUnwritable, Verified, verified_torch, write_verified
+
+__all__ = [
+    "TOLERANCE",
+    "ExportMismatch",
+    "ExportUnwritable",
+    "Origin",
+    "Verified",
+    "class_name_for",
+    "export_torch",
+    "relative_difference",
+    "verified_torch",
+    "verify_torch",
+    "write_verified",
+]

@@ -1,0 +1,144 @@
+"""Names in exported code: the class, its hyper-parameters, and variables that clash with nothing around them."""
+
+import builtins
+import keyword
+import re
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import replace
+
+from germline.programs.optimizer.graph import trace
+from germline.programs.optimizer.program import Program, State, Statement
+
+Place = tuple[int, int]
+"""Where a literal stands: statement, argument."""
+
+TINY = 1e-4
+"""A positive literal up to this that is added to something is called eps."""
+
+_STEP = ("self", "group", "params", "p", "i", "state", "closure", "loss", "w", "g", "lr", "step")
+_IMPORTS = ("torch", "math", "Any", "Callable", "Iterable")
+_GROUP_KEYS = ("initial_lr", "param_names", "maximize", "foreach", "capturable", "differentiable", "fused")
+_AMBIGUOUS = ("l", "O", "I")
+_HARNESS = {*_STEP, *_IMPORTS, *_GROUP_KEYS, *_AMBIGUOUS}
+_TAKEN = _HARNESS | set(keyword.kwlist) | set(keyword.softkwlist) | set(dir(builtins))
+_BY_FUNCTION = {
+    ("clip", 1): "max_norm",
+    ("power", 0): "base",
+    ("power", 1): "exponent",
+    ("greater", 0): "threshold",
+    ("greater", 1): "threshold",
+    ("max", 0): "floor",
+    ("max", 1): "floor",
+    ("min", 0): "ceiling",
+    ("min", 1): "ceiling",
+    ("modulo", 1): "period",
+    ("interp", 2): "mix",
+    ("*", 0): "scale",
+    ("*", 1): "scale",
+    ("/", 1): "divisor",
+    ("+", 0): "shift",
+    ("+", 1): "shift",
+    ("-", 0): "shift",
+    ("-", 1): "shift",
+}
+
+
+def class_name_for(name: str | None, birth: int | None = None) -> str:
+    """A class name for a run or a program of the library: `my-run` and birth 12 give `MyRun12`."""
+    words = re.findall(r"[A-Za-z0-9]+", name or "")
+    joined = "".join(word[0].upper() + word[1:] for word in words)[:60] or "Evolved"
+    if joined[0].isdigit():
+        joined = "Optimizer" + joined
+    joined += "" if birth is None else str(birth)
+    return joined + "Optimizer" if joined in _TAKEN else joined
+
+
+def check_class_name(name: str) -> None:
+    """Raises ValueError for a name that exported code cannot give to a class."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", name) or name in _TAKEN:
+        raise ValueError(
+            f"expected a class name of letters, digits and _ (a letter first) that Python does not use itself, "
+            f"got {name!r:.60}; write a name such as MyRun12"
+        )
+
+
+def hyperparameters(program: Program, fixed: Collection[Place]) -> dict[Place, str]:
+    """A name for every literal but those at `fixed`, by what the literal does there.
+
+    Each literal keeps a name of its own, also where two are equal; a name that comes twice is numbered.
+    """
+    graph = trace(program)
+    state_nodes = set(graph.state_nodes)
+    next_states = set(graph.next_states)
+    weights = {i for i, node in enumerate(graph.nodes) if node.function == "input:w"}
+    words: dict[Place, str] = {}
+    for i, line in enumerate(program.body):
+        node = graph.statements[i]
+        args = graph.nodes[node].args if line.function != "=" else ()
+        for j, arg in enumerate(line.args):
+            if not isinstance(arg, float) or (i, j) in fixed:
+                continue
+            word = _BY_FUNCTION.get((line.function, j), "c")
+            if line.function == "interp" and j == 2 and (node in next_states or state_nodes & set(args)):
+                word = "beta"
+            elif line.function == "*" and weights & set(args):
+                word = "weight_decay"
+            elif line.function == "+" and 0 < arg <= TINY:
+                word = "eps"
+            words[i, j] = word
+    repeated = {word for word, count in Counter(words.values()).items() if count > 1}
+    numbers: Counter[str] = Counter()
+    names = {}
+    for place, word in words.items():
+        numbers[word] += 1
+        names[place] = f"{word}{numbers[word]}" if word in repeated else word
+    return names
+
+
+def rename(program: Program, taken: Collection[str], longest: int = 40) -> Program:
+    """The same program with names that fit into exported code: `p` becomes `p_`, and long ones are cut to `longest`."""
+    inputs = {"w", "g", "lr", *(["step"] if program.step else [])}
+    names = [*program.inputs, *(line.target for line in program.body)]
+    used = {*_TAKEN, *taken, *(name for name in names if len(name) <= longest)}
+    new: dict[str, str] = {name: name for name in inputs}
+    for name in names:
+        if name in new:
+            continue
+        short = name[:longest]
+        clash = name in _TAKEN or name in taken or (short != name and short in used)
+        new[name] = unique(short + "_" if name in _TAKEN or name in taken else short, used) if clash else short
+        used.add(new[name])
+    return Program(
+        body=tuple(
+            Statement(
+                new[line.target], line.function, tuple(new[arg] if isinstance(arg, str) else arg for arg in line.args)
+            )
+            for line in program.body
+        ),
+        states=tuple(State(new[state.name], state.shape) for state in program.states),
+        step=program.step,
+        returns=tuple(new[name] for name in program.returns),
+    )
+
+
+def unique(name: str, used: Collection[str]) -> str:
+    """`name`, or the first of name2, name3, … that is not used."""
+    number, found = 1, name
+    while found in used:
+        number += 1
+        found = f"{name}{number}"
+    return found
+
+
+def read_names(program: Program) -> Program:
+    """The program without assignments whose name nobody reads (copies may have such)."""
+    needed = set(program.returns)
+    kept: list[Statement] = []
+    for line in reversed(program.body):
+        idle = line.function == "=" and line.args == (line.target,)
+        if line.target in needed and not idle:
+            needed.discard(line.target)
+            needed.update(arg for arg in line.args if isinstance(arg, str))
+            kept.append(line)
+    return replace(program, body=tuple(reversed(kept)))

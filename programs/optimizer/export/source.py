@@ -1,0 +1,242 @@
+"""A program as the text of a Python file with one `torch.optim.Optimizer` in it.
+
+The file imports torch and the standard library only, and is written to be read: the program's own lines in its order,
+its constants as constructor arguments, and a docstring that says where it comes from.
+"""
+
+import textwrap
+from collections.abc import Mapping
+
+from germline.programs.optimizer.export.expressions import Rule
+from germline.programs.optimizer.export.helpers import helpers_for
+from germline.programs.optimizer.export.local import STATE, indent, local_step
+from germline.programs.optimizer.export.names import Place, check_class_name, hyperparameters, read_names, rename
+from germline.programs.optimizer.export.origin import Origin
+from germline.programs.optimizer.export.rate import find_rate
+from germline.programs.optimizer.export.tree import tree_step
+from germline.programs.optimizer.graph import live_program, trace
+from germline.programs.optimizer.program import Argument, Program
+from germline.programs.optimizer.text import parse, write, write_statement
+
+WIDTH = 88
+"""No line of code is longer, so that no formatter wraps one."""
+
+TOLERANCE = 1e-6
+"""The largest relative difference that an exported file may have; most have none."""
+
+STEPS = 20
+"""Over how many steps a file is compared with its program."""
+
+_MEANINGS = {
+    "interp": ("interp(x, y, a)", "(1 - a) * x + a * y"),
+    "/": ("x / y", "x / (y + 1e-8)"),
+    "sqrt": ("sqrt(x)", "sqrt(|x|)"),
+    "log": ("log(x)", "log(|x|)"),
+    "log2": ("log2(x)", "log2(|x|)"),
+    "log10": ("log10(x)", "log10(|x|)"),
+    "log1p": ("log1p(x)", "log(|1 + x|)"),
+    "clip": ("clip(x, c)", "x * min(c / global_norm(x), 1)"),
+    "cosine_sim": ("cosine_sim(x, y)", "dot(x, y) / (global_norm(x) * global_norm(y))"),
+    "greater": ("greater(x, y)", "1 where x > y, else 0"),
+    "where": ("where(c, x, y)", "x where c > 0, else y"),
+}
+
+
+def export_torch(program: Program, origin: Origin, class_name: str, exact: bool = False) -> str:
+    """The text of a file that defines `class_name`, a `torch.optim.Optimizer` that does what `program` does.
+
+    Args:
+        program: only its live statements and states are exported.
+        exact: keep the operations of the interpreter bit for bit also where the learning rate enters. Otherwise, where
+            the update is proportional to `lr` and nothing else reads it, the constant factor merges into `lr`.
+
+    Raises:
+        InvalidProgram: the program does not pass abstract execution, or has a name that is none.
+        ValueError: `class_name` is not a name that a class can have.
+    """
+    check_class_name(class_name)
+    # Reading its own text back proves that the program consists of names and numbers only.
+    program = parse(write(program))
+    program = read_names(live_program(program))
+    rate = find_rate(program)
+    plain = not exact and rate.plain is not None
+    if plain and rate.plain is not None:
+        program = rate.plain
+    fixed = frozenset() if plain else rate.literals
+    # Where a line gets too long, names are cut shorter and shorter; with four characters every line fits.
+    for longest in (40, 24, 16, 12, 8, 6, 4):
+        rule = _rule(program, plain, rate.default, fixed, longest)
+        step = indent(tree_step(rule) if rule.whole_tree else local_step(rule), 3)
+        if all(len(line) <= WIDTH for line in step):
+            break
+    return _file(rule, step, origin, class_name)
+
+
+def _rule(program: Program, plain: bool, default: float, fixed: frozenset[Place], longest: int) -> Rule:
+    names = hyperparameters(program, fixed)
+    program = rename(program, set(names.values()), longest)
+    needed = set(program.returns)
+    for line in reversed(program.body):
+        needed.discard(line.target)
+        needed.update(arg for arg in line.args if isinstance(arg, str))
+    return Rule(program, trace(program), plain, default, names, frozenset(needed & set(program.inputs)))
+
+
+def _file(rule: Rule, step: list[str], origin: Origin, class_name: str) -> str:
+    numbers = {name: rule.program.body[i].args[j] for (i, j), name in rule.hyperparameters.items()}
+    body = "\n".join(
+        [
+            f"class {class_name}(torch.optim.Optimizer):",
+            *indent(_docstring(rule, origin)),
+            "",
+            *indent(_constructor(rule, numbers)),
+            "",
+            *indent(_METHODS.strip("\n").splitlines()),
+            *step,
+            *indent(["return loss"], 2),
+            "",
+            *indent(_ready(rule, class_name)),
+            "",
+            *([] if not rule.leaf_states else [*indent(_LOAD.strip("\n").splitlines()), ""]),
+        ]
+    )
+    helpers = helpers_for(body)
+    return _HEADER.format(class_name) + (f"\n\n{helpers}" if helpers else "") + f"\n\n{body}"
+
+
+def _docstring(rule: Rule, origin: Origin) -> list[str]:
+    program = rule.program
+    functions = {line.function for line in program.body}
+    meanings = [f"{form} means {meaning}" for name, (form, meaning) in _MEANINGS.items() if name in functions]
+    text = ['"""Turns a parameter `w` with the gradient `g` into `w - update`, by this rule:', ""]
+    text += [*indent(_rule_text(program)), ""]
+    if meanings:
+        text += ["There,", *indent(meanings), ""]
+    if program.states:
+        text.append(f"States start at zero: {', '.join(state.name for state in program.states)}.")
+    if rule.whole_tree:
+        text += [
+            "Each parameter group is one tree: what the rule takes over all parameters, it takes over",
+            "those of the group that have a gradient.",
+        ]
+    text += [
+        "Half-precision parameters are updated in float32, and their states are kept in it.",
+        "",
+        *origin.lines(),
+        f"Checked: equals the program that was searched to {TOLERANCE:g} (relative, over {STEPS} steps)",
+        "",
+        "Args:",
+        *indent(["params: parameters to optimize, or dicts that define parameter groups", *_lr_text(rule)]),
+    ]
+    for (i, j), name in rule.hyperparameters.items():
+        text += indent([f"{name}: the {program.body[i].args[j]!r} of `{write_statement(program.body[i])}`"])
+    return [*text, '"""']
+
+
+def _rule_text(program: Program) -> list[str]:
+    lines = []
+    for line in write(program).splitlines():
+        deeper = " " * (len(line) - len(line.lstrip()) + 4)
+        lines += textwrap.wrap(line, WIDTH - 4, subsequent_indent=deeper, break_long_words=False)
+    return lines
+
+
+def _lr_text(rule: Rule) -> list[str]:
+    if "lr" not in rule.inputs:
+        return ["lr: not read by this rule; it is there for schedulers"]
+    if rule.plain:
+        return ["lr: learning rate"]
+    shown = "lr" if rule.default == 1.0 else f"lr / {rule.default!r}"
+    return [f"lr: learning rate; the rule reads {shown}, a schedule's value, 1 at the default"]
+
+
+def _constructor(rule: Rule, numbers: Mapping[str, Argument]) -> list[str]:
+    items = ", ".join(f'"{name}": {name}' for name in ("lr", *numbers))
+    defaults = [f"    defaults = {{{items}}}"]
+    if len(defaults[0]) + 4 > WIDTH:
+        defaults = ["    defaults = {", *(f'        "{name}": {name},' for name in ("lr", *numbers)), "    }"]
+    return [
+        "def __init__(",
+        "    self,",
+        "    params: Iterable[torch.Tensor] | Iterable[dict[str, Any]],",
+        f"    lr: float | torch.Tensor = {rule.default!r},",
+        *(f"    {name}: float = {number!r}," for name, number in numbers.items()),
+        ") -> None:",
+        *defaults,
+        "    super().__init__(params, defaults)",
+    ]
+
+
+def _ready(rule: Rule, class_name: str) -> list[str]:
+    program = rule.program
+    starts = [f"{STATE.format(state.name)} = {_START[state.shape]}" for state in rule.leaf_states]
+    if program.step and not rule.whole_tree:
+        starts.append('state["step"] = 0')
+    lines = [
+        "def _ready(self, group: dict[str, Any]) -> list[torch.Tensor]:",
+        f'    """The parameters of a group that have a gradient{", their states made" if starts else ""}."""',
+        '    params = [p for p in group["params"] if p.grad is not None]',
+        "    for p in params:",
+        "        if p.grad.layout != torch.strided:",
+        f'            raise RuntimeError("{class_name} does not support sparse gradients")',
+        "        if p.is_complex():",
+        f'            raise RuntimeError("{class_name} does not support complex parameters")',
+    ]
+    if starts:
+        lines += ["        state = self.state[p]", "        if not state:"]
+        lines += indent((["w = _widen(p)"] if rule.leaf_states else []) + starts, 3)
+    return [*lines, "    return params"]
+
+
+_START = {
+    "tree": "torch.zeros_like(w)",
+    "leaf": "w.new_zeros(())",
+    "row": "torch.zeros_like(_row_mean(w))",
+    "column": "torch.zeros_like(_column_mean(w))",
+}
+
+_HEADER = '''"""{}, a PyTorch optimizer exported by Germline."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+'''
+
+_METHODS = '''
+def add_param_group(self, param_group: dict[str, Any]) -> None:
+    """Add a group of parameters, which may have hyper-parameters of its own."""
+    options = {**self.defaults, **param_group}
+    for name in self.defaults:
+        value = options[name]
+        number = isinstance(value, (float, int, torch.Tensor))
+        if not number or not math.isfinite(value):
+            raise ValueError(f"expected a finite number as {name}, got {value!r}")
+    if options["lr"] < 0:
+        raise ValueError(f"expected lr at or above 0, got {options['lr']!r}")
+    super().add_param_group(param_group)
+
+@torch.no_grad()
+def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    """Update the parameters once; `closure`, if given, computes the loss again."""
+    loss = None
+    if closure is not None:
+        with torch.enable_grad():
+            loss = closure()
+
+    for group in self.param_groups:
+'''
+
+_LOAD = '''
+def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    """Load what `state_dict` returned; states keep the precision they were saved in."""
+    super().load_state_dict(state_dict)
+    # The base class has cast the states to the precision of their parameters.
+    keys = [key for group in state_dict["param_groups"] for key in group["params"]]
+    params = [p for group in self.param_groups for p in group["params"]]
+    for key, p in zip(keys, params):
+        for name, value in state_dict["state"].get(key, {}).items():
+            if isinstance(value, torch.Tensor):
+                self.state[p][name] = value.to(p.device)
+'''

@@ -1,0 +1,146 @@
+"""Does an exported file do what its program does? The file is loaded, and runs beside the reference interpreter."""
+
+import importlib.util
+import math
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from germline.programs.optimizer.export.source import STEPS, TOLERANCE
+from germline.programs.optimizer.graph import live_program
+from germline.programs.optimizer.interpret import Interpreter
+from germline.programs.optimizer.program import Program
+
+SHAPES = ((), (7,), (5, 3), (4, 6), (4, 3, 2, 2))
+SCHEDULE = (1.0, 0.6, 0.85, 0.3, 0.05, 0.45)
+"""Values of lr, one a step, over and over."""
+
+FLOOR = 1e-3
+"""Elements below this share of the largest in their tensor are compared as if they were that large."""
+
+
+class ExportMismatch(ValueError):
+    """An exported file differs from its program; the message says by how much."""
+
+
+def verify_torch(source: str, program: Program, class_name: str, steps: int = STEPS) -> float:
+    """The largest relative difference between an exported class and the interpreter.
+
+    Both start from the same random parameters of ranks 0 to 4 and get the same gradients, some of them zero, and the
+    same varying learning rates. After each step all parameters and states are compared, in float32 and again in
+    float64, where the update shows more of its digits. For a and b the difference is
+    |a - b| / max(|a|, |b|, FLOOR * the tensor's largest finite magnitude); what is not finite must be the same.
+
+    Args:
+        source: what `export_torch` returned. It is executed, so hand over no text of another origin.
+
+    Raises:
+        ExportMismatch: the difference is above TOLERANCE.
+    """
+    exported = load_class(source, class_name)
+    difference = max(
+        _difference(exported, program, steps, dtype, seed) for seed, dtype in enumerate((torch.float32, torch.float64))
+    )
+    if not difference <= TOLERANCE:
+        raise ExportMismatch(
+            f"expected {class_name} to equal its program to {TOLERANCE:g} (relative, {steps} steps), "
+            f"got a difference of {difference:.3g}; export it with exact=True"
+        )
+    return difference
+
+
+def relative_difference(a: Tensor, b: Tensor) -> float:
+    """How far two tensors of one shape are apart, as `verify_torch` defines it; infinite if NaNs differ."""
+    if torch.equal(a, b):
+        return 0.0
+    if a.shape != b.shape or not torch.equal(a.isnan(), b.isnan()):
+        return math.inf
+    finite = a.isfinite() & b.isfinite()
+    if not torch.equal(a[~finite].nan_to_num(0.0), b[~finite].nan_to_num(0.0)):
+        return math.inf
+    x, y = a[finite].double(), b[finite].double()
+    if not x.numel():
+        return 0.0
+    size = torch.maximum(x.abs(), y.abs())
+    size = torch.clamp(size, min=FLOOR * float(size.max()))
+    return float(((x - y).abs() / size).nan_to_num(0.0).max())
+
+
+def probe(steps: int, dtype: torch.dtype, seed: int) -> tuple[list[Tensor], Iterator[list[Tensor]]]:
+    """Parameters, and the gradients of each step; every tenth gradient is zero, as at dead units."""
+    random = torch.Generator().manual_seed(seed)
+
+    def draw(scale: float) -> list[Tensor]:
+        leaves = [scale * torch.randn(shape, generator=random, dtype=torch.float64) for shape in SHAPES]
+        return [leaf.to(dtype) for leaf in leaves]
+
+    weights = draw(0.5)
+
+    def gradients() -> Iterator[list[Tensor]]:
+        for step in range(steps):
+            kept = [torch.rand(shape, generator=random) >= 0.1 for shape in SHAPES]
+            yield [leaf * keep for leaf, keep in zip(draw((0.1, 1.0, 0.01)[step % 3]), kept, strict=True)]
+
+    return weights, gradients()
+
+
+def load_class(source: str, class_name: str) -> type[torch.optim.Optimizer]:
+    """The class that a freshly written source defines."""
+    with tempfile.TemporaryDirectory(prefix="germline-export-") as folder:
+        path = Path(folder) / "exported.py"
+        path.write_text(source, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location("germline_exported", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.dont_write_bytecode = written
+    found = getattr(module, class_name)
+    assert isinstance(found, type) and issubclass(found, torch.optim.Optimizer)
+    return found
+
+
+def _difference(
+    exported: type[torch.optim.Optimizer], program: Program, steps: int, dtype: torch.dtype, seed: int
+) -> float:
+    start, gradients = probe(steps, dtype, seed)
+    program = live_program(program)
+    interpreter = Interpreter(program)
+    w = [leaf.clone() for leaf in start]
+    params = [leaf.clone().requires_grad_() for leaf in start]
+    optimizer = exported(params)  # type: ignore[call-arg]
+    group = optimizer.param_groups[0]
+    default = float(group["lr"])
+    worst = 0.0
+    for step, g in enumerate(gradients):
+        group["lr"] = default * SCHEDULE[step % len(SCHEDULE)]
+        for p, gradient in zip(params, g, strict=True):
+            p.grad = gradient.clone()
+        optimizer.step()
+        update = interpreter.step(w, g, group["lr"] / default)
+        for leaf, change in zip(w, update, strict=True):
+            leaf.sub_(change)
+        pairs = [*zip((p.detach() for p in params), w, strict=True), *_pairs(optimizer, interpreter, params)]
+        worst = max(worst, *(relative_difference(*pair) for pair in pairs))
+        if worst > 1.0:
+            break
+    return worst
+
+
+def _pairs(
+    optimizer: torch.optim.Optimizer, interpreter: Interpreter, params: list[Tensor]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Exported states beside the interpreter's, in their order, because the file may call one by another name."""
+    shared = [value for name, value in optimizer.param_groups[0].items() if name != "lr" and isinstance(value, Tensor)]
+    scalars = [value for value in interpreter.states.values() if isinstance(value, Tensor)]
+    yield from zip(shared, scalars, strict=True)
+    trees = [value for value in interpreter.states.values() if isinstance(value, list)]
+    for i, p in enumerate(params):
+        kept = [value for value in optimizer.state[p].values() if isinstance(value, Tensor)]
+        yield from zip(kept, (tree[i] for tree in trees), strict=True)

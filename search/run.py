@@ -1,0 +1,270 @@
+"""Runs: a search tied to its records. What a command line does with one, a notebook does with these two functions.
+
+with Store("germline.db") as store:
+    run = new_run(store, kind="optimizer", task="digits-mlp", births=2000)
+    for progress in evolve(store, run.name):
+        print(progress.births, progress.best)
+"""
+
+import os
+import platform
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord
+from germline.db.store import Store
+from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.executor import Executor, InlineExecutor
+from germline.evaluators.outcome import Outcome
+from germline.evaluators.tasks.registry import absolute_name, task_class
+from germline.search.individual import Individual, Scored
+from germline.search.kinds import KINDS, preset_values
+from germline.search.loop import Progress, ScoreKey, Search, SearchFailed
+from germline.search.settings import resolve
+
+ExecutorName = Literal["auto", "ray", "inline"]
+
+CONFIG_VERSION = 1
+
+
+class UnknownKind(ValueError):
+    """There is no kind of genome of that name."""
+
+
+class TaskChanged(ValueError):
+    """The task is of another version than when the run began."""
+
+
+def new_run(
+    store: Store,
+    kind: str = "optimizer",
+    *,
+    task: str | None = None,
+    preset: str = "quick",
+    settings: Sequence[str] = (),
+    seed: int = 0,
+    name: str | None = None,
+    births: int | None = None,
+    evaluations: int | None = None,
+) -> RunRecord:
+    """Records a run to be; nothing is scored yet.
+
+    Args:
+        kind: what is searched (`germline.search.kinds.KINDS`).
+        task: what it is scored on; the kind's default unless given.
+        preset: named settings to begin with.
+        settings: `key=value` texts over the preset's.
+        seed: of the whole run; the same config and seed give the same lineage.
+        name: of the run; `optimizer-1`, `optimizer-2`, … unless given.
+        births: the run is finished after so many; the preset's unless one of the two budgets is given.
+        evaluations: the run begins no block after so many.
+
+    Raises:
+        ValueError: an unknown kind, task, preset or setting, or a bad value; nothing has been recorded.
+        RunExists: the name is taken.
+    """
+    if kind not in KINDS:
+        near = get_close_matches(kind, KINDS, n=1)
+        raise UnknownKind(f"expected a kind of genome, got {kind!r:.60}; did you mean {(near or list(KINDS))[0]}?")
+    this = KINDS[kind]
+    chosen = preset_values(this, preset)
+    values = this.prepare(resolve(this.settings, chosen.values, settings))
+    task_name = absolute_name(task or this.default_task)
+    task_version = task_class(task_name).version
+    config = {
+        "config_version": CONFIG_VERSION,
+        "settings": values,
+        "task_version": task_version,
+        "births": births if births or evaluations else chosen.births,
+        "evaluations": evaluations,
+    }
+    run = store.create_run(name, kind, task_name, preset, seed, config, environment())
+    store.release(run.id, "stopped", 0.0)  # whoever evolves it claims it
+    return store.run(run.name)
+
+
+def evolve(
+    store: Store,
+    name: str,
+    *,
+    workers: int = 1,
+    executor: ExecutorName = "auto",
+    device: str = "auto",
+    ray_address: str | None = None,
+    births: int | None = None,
+    evaluations: int | None = None,
+    seconds: float | None = None,
+) -> Iterator[Progress]:
+    """Runs, or goes on with, a recorded run; yields where it stands whenever something was recorded.
+
+    Args:
+        name: of the run.
+        workers: how many score at a time.
+        executor: `ray`, `inline` (this process), or `auto`: Ray for more than one worker or for an address.
+        device: `auto`, `cpu` or `cuda`.
+        ray_address: of a running Ray cluster.
+        births: stop after so many births in all.
+        evaluations: begin no block after so many evaluations in all. Without either, the run's own budgets hold.
+        seconds: stop after so many seconds of this session.
+
+    Leaving the iteration, for whatever reason, stops the run; a later `evolve` goes on with it.
+
+    Raises:
+        UnknownRun: there is no such run.
+        RunBusy: another process works on it.
+        SearchFailed: everything that was scored failed.
+    """
+    run = store.run(name)
+    this = KINDS[run.kind]
+    values = run.config["settings"]
+    spec = EvaluatorSpec(run.kind, run.task, run.seed, device, this.options(values))
+    check_task_version(run)
+    store.claim(run.id)
+    journal = _StoreJournal(store, run)
+    status = "failed"
+    pool: Executor | None = None
+    began = time.monotonic()
+    try:
+        pool = make_executor(spec, workers, executor, ray_address, values["timeout"])
+        space = this.space(values)
+        search = Search(space, this.strategy(values, space), pool, journal, this.plan(values, run.seed))
+        status = "stopped"
+        if births is None and evaluations is None:
+            births, evaluations = run.config["births"], run.config["evaluations"]
+        for progress in search.events(births, evaluations):
+            yield progress
+            if store.pending(run.id):
+                store.handled(run.id)
+                return
+            if seconds is not None and time.monotonic() - began > seconds:
+                return
+        status = "finished"
+    except SearchFailed:
+        status = "failed"
+        raise
+    finally:
+        if pool is not None:
+            pool.close()
+        store.release(run.id, status, journal.unreported())
+
+
+def make_executor(
+    spec: EvaluatorSpec, workers: int, executor: ExecutorName, ray_address: str | None, timeout: float
+) -> Executor:
+    """The executor that was asked for."""
+    if executor == "inline" or (executor == "auto" and workers == 1 and ray_address is None):
+        return InlineExecutor(spec)
+    from germline.evaluators.ray_executor import RayExecutor
+
+    return RayExecutor(spec, workers, ray_address, timeout)
+
+
+def check_task_version(run: RunRecord) -> None:
+    """A task of another version gives other outcomes under the same name: such a run cannot be gone on with."""
+    now = task_class(run.task).version
+    if now != run.config["task_version"]:
+        raise TaskChanged(
+            f"expected version {run.config['task_version']} of the task {run.task}, as when the run began, "
+            f"got version {now}; start a new run"
+        )
+
+
+def environment() -> dict[str, Any]:
+    """What a run was made with, for the record."""
+    packages = ("germline", "torch", "numpy", "ray")
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+        **{name: _version(name) for name in packages},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+class _StoreJournal:
+    """A run's rows, as the loop sees them."""
+
+    def __init__(self, store: Store, run: RunRecord) -> None:
+        self.store = store
+        self.run = run
+        self.reported = time.monotonic()
+
+    def births(self) -> Iterable[Individual]:
+        return (_individual(record) for record in self.store.individuals(self.run.id))
+
+    def outcomes(self) -> Iterable[tuple[ScoreKey, Outcome]]:
+        for record in self.store.evaluations(self.run.id):
+            yield (record.fingerprint, record.rung, record.seed), outcome_of(record)
+
+    def record_births(self, individuals: Sequence[Individual]) -> None:
+        self.store.add_individuals(self.run.id, self.run.kind, [_individual_record(one) for one in individuals])
+
+    def record_outcomes(self, scored: Sequence[Scored], rung: int, seed: int) -> None:
+        records = [_evaluation_record(one, self.run.task, rung, seed) for one in scored]
+        self.store.add_evaluations(self.run.id, records, seconds=self.unreported())
+
+    def unreported(self) -> float:
+        """Driver seconds since they were last written down."""
+        now = time.monotonic()
+        spent, self.reported = now - self.reported, now
+        return spent
+
+
+def outcome_of(record: EvaluationRecord) -> Outcome:
+    """The outcome that a record holds."""
+    return Outcome(
+        record.status,  # type: ignore[arg-type]
+        record.fitness,
+        record.objectives,
+        record.measures,
+        record.seconds,
+        record.worker,
+        record.error,
+    )
+
+
+def _individual(record: IndividualRecord) -> Individual:
+    return Individual(
+        record.birth,
+        record.block,
+        record.parents,
+        record.operator,
+        record.genome,
+        record.fingerprint,
+        record.cached_from,
+    )
+
+
+def _individual_record(one: Individual) -> IndividualRecord:
+    return IndividualRecord(
+        one.birth, one.block, one.parents, one.operator, one.genome, one.fingerprint, one.cached_from
+    )
+
+
+def _evaluation_record(scored: Scored, task: str, rung: int, seed: int) -> EvaluationRecord:
+    one, outcome = scored.individual, scored.outcome
+    measures: Mapping[str, float] = outcome.measures
+    return EvaluationRecord(
+        one.birth,
+        one.fingerprint,
+        task,
+        rung,
+        seed,
+        outcome.status,
+        outcome.fitness,
+        outcome.objectives,
+        measures,
+        outcome.seconds,
+        outcome.worker,
+        outcome.error,
+    )

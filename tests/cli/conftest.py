@@ -1,0 +1,66 @@
+"""A small search that really ran, and short ways to ask for it on the command line."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from click.testing import CliRunner, Result
+
+from germline.cli.main import cli
+from germline.db.store import Store
+from germline.search.run import evolve, new_run
+
+RUN = "first"
+SETTINGS = ("population=8", "lengths=0.1,0.2", "warmup=10", "review_every=20", "block=20", "pack=10")
+
+
+class Call(Protocol):
+    """Calls `germline` with arguments, on the small search unless `db` names another database."""
+
+    def __call__(self, *args: str | Path, db: str | Path | None = None) -> Result: ...
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with one finished run of 60 births, and one that was never begun. Nobody writes to it."""
+    path = tmp_path_factory.mktemp("searched") / "germline.db"
+    with Store(str(path)) as store:
+        run = new_run(store, births=60, settings=SETTINGS, seed=3, name=RUN)
+        for _ in evolve(store, run.name, executor="inline", device="cpu"):
+            pass
+        waiting = new_run(store, name="waiting", settings=SETTINGS)
+        store.release(waiting.id, "stopped", 0.0)
+    return path
+
+
+@pytest.fixture
+def copied(searched: Path, tmp_path: Path) -> Path:
+    """A copy of the same database, to write to."""
+    return Path(shutil.copy(searched, tmp_path / "copied.db"))
+
+
+@pytest.fixture
+def germline(searched: Path) -> Call:
+    def call(*args: str | Path, db: str | Path | None = None) -> Result:
+        return CliRunner().invoke(cli, [str(arg) for arg in args], env={"GERMLINE_DB": str(db or searched)})
+
+    return call
+
+
+@pytest.fixture
+def data(germline: Call) -> Callable[..., Any]:
+    """What `germline … --json` printed; the command has to work."""
+
+    def call(*args: str | Path, db: str | Path | None = None) -> Any:
+        result = germline(*args, "--json", db=db)
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout, parse_constant=_no_constants)
+
+    return call
+
+
+def _no_constants(name: str) -> float:
+    raise AssertionError(f"{name} is not JSON")

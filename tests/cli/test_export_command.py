@@ -1,0 +1,84 @@
+"""`export`: a find as a file."""
+
+import importlib.util
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from germline.db.store import Store
+
+Data = Callable[..., Any]
+
+
+def test_an_exported_winner_trains(data: Data, copied: Path, tmp_path: Path) -> None:
+    path = tmp_path / "winner.py"
+    row = data("export", "first", "-o", path, "--class-name", "Winner", db=copied)
+    assert (row["path"], row["target"], row["verified"]) == (str(path), "torch", True)
+    assert row["difference"] <= row["tolerance"] <= 1e-6
+    assert row["fingerprint"] == data("show", "first", db=copied)["fingerprint"]
+    spec = importlib.util.spec_from_file_location("winner", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    w = torch.nn.Parameter(torch.ones(3))
+    optimizer = module.Winner([w])
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = w.square().sum()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_the_run_notes_what_was_exported(data: Data, copied: Path, tmp_path: Path) -> None:
+    path = tmp_path / "winner.py"
+    data("export", "first", "-o", path, db=copied)
+    with Store(str(copied)) as store:
+        [artifact] = store.artifacts("first")
+        assert artifact.birth == store.best("first").individual.birth
+    assert (artifact.target, artifact.path) == ("torch", str(path))
+    assert artifact.sha256 == sha256(path.read_bytes()).hexdigest()
+
+
+def test_export_of_the_library_says_what_it_did(germline: Any, tmp_path: Path) -> None:
+    result = germline("export", "library:lion", "-o", tmp_path / "lion.py")
+    assert result.exit_code == 0
+    assert "verified against the interpreter to 1e-06" in result.stdout
+    assert "from lion import Lion" in result.stdout
+    assert "class Lion(" in (tmp_path / "lion.py").read_text()
+
+
+def test_a_file_that_is_there_is_replaced_only_by_force(germline: Any, tmp_path: Path) -> None:
+    path = tmp_path / "lion.py"
+    path.write_text("mine")
+    refused = germline("export", "library:lion", "-o", path)
+    assert refused.exit_code == 2 and "--force" in refused.stderr and refused.stderr.count("\n") == 1
+    assert path.read_text() == "mine"
+    assert germline("export", "library:lion", "-o", path, "--force").exit_code == 0
+    assert "class Lion(" in path.read_text()
+
+
+@pytest.mark.parametrize("where", ["missing/lion.py", ".", "x" * 300, "\x1b[31m/x.py"])
+def test_a_path_that_cannot_be_written_is_refused(germline: Any, tmp_path: Path, where: str) -> None:
+    result = germline("export", "library:lion", "-o", tmp_path / where)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1 and str(tmp_path) in result.stderr and "\x1b" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_target_suggests_the_nearest(germline: Any, tmp_path: Path) -> None:
+    result = germline("export", "library:lion", "-o", tmp_path / "lion.py", "--to", "troch")
+    assert result.exit_code == 2 and "--to torch" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["not a name", "class", "1st", "torch", "x" * 200])
+def test_a_name_that_no_class_can_have_is_refused(germline: Any, tmp_path: Path, name: str) -> None:
+    result = germline("export", "library:lion", "-o", tmp_path / "lion.py", "--class-name", name)
+    assert result.exit_code == 2 and "class name" in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,93 @@
+"""`lineage`: how a find came about."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from germline.cli.commands.lineage import biography
+from germline.db.records import EvaluationRecord, IndividualRecord, ScoredIndividual
+from germline.db.store import Store
+
+Data = Callable[..., Any]
+SEED = "def train(w, g, m, lr):\n  m = interp(g, m, 0.9)\n  update = m * 0.1\n  return update, m\n"
+
+
+def individual(birth: int, parents: tuple[int, ...], genome: str, fitness: float | None, key: str) -> ScoredIndividual:
+    status = "ok" if fitness is not None else "diverged"
+    outcome = EvaluationRecord(birth, key, "digits-mlp", 0, 0, status, fitness, {}, {}, 0.0, "", None)
+    operator = "modify" if parents else "seed"
+    return ScoredIndividual("run", IndividualRecord(birth, 0, parents, operator, genome, key, None), outcome)
+
+
+def test_a_lineage_leads_from_the_seed_to_the_individual(data: Data) -> None:
+    rows = data("lineage", "first")
+    best = data("show", "first")
+    assert rows[0]["operator"] == "seed" and rows[0]["gain"] is None and rows[0]["change"] == []
+    assert rows[-1]["birth"] == best["birth"]
+    for parent, child in itertools.pairwise(rows):
+        assert child["parents"] == [parent["birth"]]
+        assert child["change"] or child["fingerprint"] == parent["fingerprint"]
+        assert child["gain"] == child["fitness"] - parent["fitness"]
+
+
+def test_the_gains_add_up_to_the_rise(data: Data) -> None:
+    rows = data("lineage", "first")
+    rise = rows[-1]["fitness"] - rows[0]["fitness"]
+    assert rise > 0
+    assert abs(sum(row["gain"] for row in rows[1:]) - rise) < 1e-12
+
+
+def test_as_text_a_lineage_tells_what_each_step_changed(germline: Any, data: Data) -> None:
+    rows = data("lineage", "first")
+    text = germline("lineage", "first", "--all").stdout
+    shown = [line.split()[0] for line in text.splitlines() if line.split() and line.split()[0].isdigit()]
+    assert shown == [str(row["birth"]) for row in rows]
+    assert text.splitlines()[0].startswith(f"first:{rows[-1]['birth']}  ")
+
+
+def test_a_changed_constant_is_told_by_its_old_and_new_value() -> None:
+    seed = individual(0, (), SEED, -1.0, "a")
+    child = individual(4, (0,), SEED.replace("0.9)", "0.775)"), -0.5, "b")
+    step = list(biography([seed, child]))[1]
+    assert step.gain == 0.5 and not step.neutral
+    [row] = [change.row() for change in step.changes]
+    assert row == {
+        "kind": "changed",
+        "statement": 1,
+        "live": True,
+        "before": "m = interp(g, m, 0.9)",
+        "after": "m = interp(g, m, 0.775)",
+    }
+
+
+def test_a_step_to_a_failed_individual_gains_nothing() -> None:
+    seed = individual(0, (), SEED, -1.0, "a")
+    child = individual(1, (0,), SEED.replace("0.1", "1e30"), None, "b")
+    assert list(biography([seed, child]))[1].gain is None
+
+
+def test_neutral_steps_are_folded_unless_all_are_asked_for(germline: Any, searched: Path, copied: Path) -> None:
+    with Store(str(copied)) as store:
+        run = store.run("first")
+        births = sum(1 for _ in store.individuals(run.id))
+        best = store.best("first").individual
+        dead = best.genome.replace("  return", "  unused = square(g)\n  return")
+        line = [
+            IndividualRecord(births, 9, (best.birth,), "insert", dead, best.fingerprint, best.birth),
+            IndividualRecord(births + 1, 9, (births,), "delete", best.genome, best.fingerprint, best.birth),
+            IndividualRecord(births + 2, 9, (births + 1,), "insert", dead, best.fingerprint, best.birth),
+        ]
+        store.add_individuals(run.id, "optimizer", line)
+    folded = germline("lineage", f"first:{births + 2}", db=copied).stdout
+    assert "2 neutral steps" in folded
+    assert folded.count("+ unused = square(g)") == 1
+    every = germline("lineage", f"first:{births + 2}", "--all", db=copied).stdout
+    assert "neutral step" not in every
+    assert every.count("unused = square(g)") == 3
+    assert "· + unused" in every and "marks changes of dead statements" in every
+
+
+def test_the_library_has_no_lineage(germline: Any) -> None:
+    result = germline("lineage", "library:lion")
+    assert result.exit_code == 2 and "born in no run" in result.stderr

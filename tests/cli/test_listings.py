@@ -1,0 +1,121 @@
+"""`runs`, `presets` and `tasks`: what there is."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from germline.db.store import Store
+
+Data = Callable[..., Any]
+
+
+def test_runs_gives_the_keys_of_the_contract(data: Data, searched: Path) -> None:
+    row = data("runs")[0]
+    keys = "name kind task preset seed status births evaluations cache_hits failures seconds best"
+    assert set(row) >= set(keys.split())
+    with Store(str(searched)) as store:
+        best = store.best("first")
+    assert best.evaluation is not None
+    assert row["best"] == {"birth": best.individual.birth, "fitness": best.evaluation.fitness}
+    assert (row["name"], row["kind"], row["seed"], row["status"], row["births"]) == (
+        "first",
+        "optimizer",
+        3,
+        "finished",
+        60,
+    )
+
+
+def test_a_run_without_an_outcome_has_no_best(data: Data) -> None:
+    assert data("runs")[1]["best"] is None
+
+
+def test_runs_as_text_has_a_line_a_run(germline: Any) -> None:
+    lines = germline("runs").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["run", "first", "waiting"]
+    assert "finished" in lines[1] and "stopped" in lines[2]
+
+
+def test_without_a_database_runs_says_how_to_start(germline: Any, tmp_path: Path) -> None:
+    result = germline("runs", db=tmp_path / "none.db")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert "germline search" in result.stderr
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_an_empty_database_says_how_to_start_too(germline: Any, data: Data, tmp_path: Path) -> None:
+    Store(str(tmp_path / "empty.db")).close()
+    assert "germline search" in germline("runs", db=tmp_path / "empty.db").stderr
+    assert data("runs", db=tmp_path / "empty.db") == []
+
+
+@pytest.mark.parametrize("command", [["runs"], ["--help"], ["runs", "--json"]])
+def test_quick_answers_import_nothing_heavy(command: list[str], searched: Path) -> None:
+    program = (
+        "import sys\nfrom germline.cli.main import cli\n"
+        f"cli({[*command]!r}, standalone_mode=False)\n"
+        "heavy = {'torch', 'ray', 'numpy', 'sqlalchemy', 'alembic', 'deap'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    environment = {"GERMLINE_DB": str(searched), "PYTHONIOENCODING": "utf-8"}
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+
+
+def test_presets_lists_every_preset_and_every_setting(data: Data, germline: Any) -> None:
+    from germline.search.optimizer import KIND
+
+    [row] = data("presets", "optimizer")
+    assert row["kind"] == "optimizer"
+    assert [preset["name"] for preset in row["presets"]] == list(KIND.presets)
+    assert all(preset["description"] and preset["births"] > 0 for preset in row["presets"])
+    assert [(one["name"], one["default"]) for one in row["settings"]] == [(s.name, s.default) for s in KIND.settings]
+    text = germline("presets").stdout
+    assert all(setting.name in text and setting.help in text for setting in KIND.settings)
+
+
+def test_settings_are_shown_as_set_takes_them(germline: Any) -> None:
+    from germline.cli.render import setting
+    from germline.search.optimizer import KIND
+
+    for one in KIND.settings:
+        assert one.read(setting(one.default)) == one.default
+
+
+def test_presets_suggests_the_nearest_kind(germline: Any) -> None:
+    result = germline("presets", "optimiser")
+    assert result.exit_code == 2 and "did you mean optimizer?" in result.stderr
+
+
+def test_tasks_lists_the_built_in_ones(data: Data, germline: Any) -> None:
+    from germline.evaluators.tasks.registry import BUILT_IN
+
+    rows = {row["name"]: row for row in data("tasks")}
+    assert set(rows) >= set(BUILT_IN)
+    assert all(
+        rows[name]["rungs"][0]["steps"] > 0 and rows[name]["parameters"] > 0 and rows[name]["version"] >= 1
+        for name in BUILT_IN
+    )
+    text = germline("tasks").stdout
+    assert all(name in text for name in BUILT_IN)
+    assert "FILE.py:Class" in text
+
+
+def test_tasks_describes_a_class_in_a_file(data: Data, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from germline.evaluators.tasks.digits_mlp import DigitsMLP\n"
+        "class Mine(DigitsMLP):\n    '''Digits, but mine.'''\n    name = 'mine'\n"
+    )
+    [row] = data("tasks", f"{path}:Mine")
+    assert (row["name"], row["description"]) == ("mine", "Digits, but mine.")
+
+
+def test_tasks_suggests_the_nearest_name(germline: Any) -> None:
+    result = germline("tasks", "digits-mpl")
+    assert result.exit_code == 2 and "digits-mlp" in result.stderr

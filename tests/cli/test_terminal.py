@@ -1,0 +1,147 @@
+"""What reaches a terminal or a pipe: help, colours, and nothing that a database could smuggle in."""
+
+import os
+import pty
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from germline.cli.main import COMMANDS, cli
+
+HOSTILE = "\x1b]0;owned\x07\x1b[31m[red]x[/red]\r\u202e"
+READERS = [
+    ["runs"],
+    ["top", "first"],
+    ["show", "first"],
+    ["show", "first:0"],
+    ["lineage", "first"],
+    ["diff", "first:0", "first"],
+]
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command, and the commands of groups."""
+    context = click.Context(cli)
+    found: list[tuple[str, ...]] = []
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        found.append((name,))
+        if isinstance(command, click.Group):
+            found += [(name, inner) for inner in command.commands]
+    return found
+
+
+@pytest.mark.parametrize("names", commands(), ids=" ".join)
+def test_every_help_has_an_example_of_itself(germline: Any, names: tuple[str, ...]) -> None:
+    text = germline(*names, "--help").stdout
+    example = text.partition("Example")[2]
+    assert f"germline {' '.join(names)}" in example
+
+
+@pytest.mark.parametrize("names", commands(), ids=" ".join)
+def test_every_command_but_stop_prints_json_if_asked(germline: Any, names: tuple[str, ...]) -> None:
+    if names not in (("stop",), ("db",)):
+        assert "--json" in germline(*names, "--help").stdout
+
+
+def test_the_list_of_commands_tells_each_in_a_whole_sentence(germline: Any) -> None:
+    text = germline("--help").stdout
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +[A-Z]", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    "command",
+    [*READERS, ["presets"], ["tasks"], ["describe", "first"], ["doctor"], ["db", "check"], ["--help"]],
+    ids=" ".join,
+)
+def test_a_pipe_gets_plain_text(germline: Any, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    result = germline(*command)
+    assert result.exit_code == 0, result.stderr
+    assert plain(result.stdout)
+    assert all(line == line.rstrip() for line in result.stdout.splitlines())
+
+
+def plain(text: str) -> bool:
+    return all(char.isprintable() or char == "\n" for char in text)
+
+
+@pytest.fixture
+def hostile(copied: Path) -> Path:
+    """A database in which somebody wrote escapes and markup wherever there is text to show."""
+    with closing(sqlite3.connect(copied)) as connection:
+        connection.execute("UPDATE run SET task = ?, preset = ?", (HOSTILE, HOSTILE))
+        connection.execute("UPDATE individual SET operator = ? WHERE birth > 0", (HOSTILE,))
+        connection.execute("UPDATE evaluation SET error = ?, task = ?", (HOSTILE, HOSTILE))
+        connection.commit()
+    return copied
+
+
+@pytest.mark.parametrize("command", READERS, ids=" ".join)
+def test_text_from_a_database_is_inert_in_a_pipe(germline: Any, hostile: Path, command: list[str]) -> None:
+    result = germline(*command, db=hostile)
+    assert result.exit_code == 0, result.stderr
+    assert plain(result.stdout) and plain(result.stderr)
+    if command not in (["diff", "first:0", "first"],):
+        assert "[red]x[/red]" in result.stdout
+
+
+@pytest.mark.parametrize("command", READERS, ids=" ".join)
+def test_json_escapes_what_could_drive_a_terminal(germline: Any, hostile: Path, command: list[str]) -> None:
+    assert plain(germline(*command, "--json", db=hostile).stdout)
+
+
+@pytest.mark.parametrize(
+    "command", [["top", "first"], ["show", "first"], ["lineage", "first"], ["diff", "first", "first:0"]]
+)
+def test_a_genome_that_is_none_is_refused_in_a_line(germline: Any, copied: Path, command: list[str]) -> None:
+    with closing(sqlite3.connect(copied)) as connection:
+        connection.execute("UPDATE genome SET text = ?", (f"import os\n{HOSTILE}",))
+        connection.commit()
+    result = germline(*command, db=copied)
+    assert result.exit_code == 2 and isinstance(result.exception, SystemExit)
+    assert result.stderr.count("\n") == 1 and plain(result.stderr)
+
+
+def test_a_kind_of_another_version_is_refused_in_a_line(germline: Any, copied: Path) -> None:
+    with closing(sqlite3.connect(copied)) as connection:
+        connection.execute("UPDATE run SET kind = 'poem'")
+        connection.commit()
+    result = germline("show", "first", db=copied)
+    assert result.exit_code == 2 and "'poem'" in result.stderr
+
+
+def test_a_terminal_gets_colours_and_no_foreign_escapes(hostile: Path) -> None:
+    text = on_terminal("show", "first", db=hostile)
+    assert "\x1b[34minterp\x1b[0m" in text and "\x1b[36m" in text
+    assert "\x1b]0" not in text and "\x1b[31m[red]" not in text
+    assert "[red]x[/red]" in text
+
+
+def on_terminal(*args: str, db: Path) -> str:
+    """What a command writes to a real terminal of 100 columns."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "GERMLINE_DB": str(db), "TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": ""}
+    command = [sys.executable, "-m", "germline.cli.main", *args]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        written = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # Linux reports the closed end this way
+                break
+            if not part:
+                break
+            written += part
+        assert process.wait() == 0, written
+    os.close(ours)
+    return written.decode()

@@ -1,0 +1,126 @@
+"""Many processes at one file: nobody fails, somebody waits and says so."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from germline.db import glance
+from germline.db.errors import DatabaseLocked, DiskFull
+from germline.db.records import IndividualRecord
+from germline.db.store import Store
+
+WRITER = """
+import sys
+from germline.db.store import Store
+with Store(sys.argv[1]) as store:
+    for _ in range(50):
+        print(store.create_run(None, "optimizer", "digits-mlp", "quick", 1, {}, {}).name)
+"""
+
+
+def test_four_processes_make_a_database_and_write_fifty_transactions_each(url: str) -> None:
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    finished = [writer.communicate() for writer in writers]
+    assert [error for _, error in finished] == [""] * 4
+    names = [name for output, _ in finished for name in output.split()]
+    assert sorted(names) == sorted(f"optimizer-{number}" for number in range(1, 201))
+    with Store(url, create=False) as store:
+        assert len(store.runs()) == 200
+        assert store.check() == []
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "runs.db"
+    Store(str(path)).close()
+    return path
+
+
+@pytest.fixture
+def other(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        yield connection
+
+
+def test_a_write_waits_with_a_message_until_the_lock_is_free(path: Path, other: sqlite3.Connection) -> None:
+    messages = []
+
+    def on_wait(message: str) -> None:
+        messages.append(message)
+        if len(messages) == 2:
+            other.execute("ROLLBACK")
+
+    with Store(str(path), on_wait=on_wait, busy_seconds=0.01) as store:
+        other.execute("BEGIN EXCLUSIVE")
+        run = store.create_run("patient", "optimizer", "digits-mlp", "quick", 1, {}, {})
+        assert [summary.name for summary in store.runs()] == [run.name]
+    assert len(messages) == 2
+    assert f"{path} is locked by another process" in messages[0]
+
+
+def test_opening_waits_for_a_process_that_wants_the_file_for_itself(path: Path, other: sqlite3.Connection) -> None:
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    other.execute("CREATE TABLE mine (x)")
+    messages = []
+
+    def on_wait(message: str) -> None:
+        messages.append(message)
+        other.execute("ROLLBACK")
+        other.close()
+
+    with Store(str(path), on_wait=on_wait, busy_seconds=0.01) as store:
+        assert store.runs() == []
+    assert len(messages) == 1
+
+
+def test_a_lock_that_never_ends_is_an_error_in_the_end(path: Path, other: sqlite3.Connection) -> None:
+    with Store(str(path), busy_seconds=0.01, wait_seconds=0.05) as store:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseLocked, match="stayed locked by another process"):
+            store.create_run("impatient", "optimizer", "digits-mlp", "quick", 1, {}, {})
+        assert store.runs() == []
+        other.execute("ROLLBACK")
+        store.create_run("at-last", "optimizer", "digits-mlp", "quick", 1, {}, {})
+
+
+def test_readers_neither_wait_for_a_writer_nor_hold_it_up(path: Path, other: sqlite3.Connection) -> None:
+    with Store(str(path), busy_seconds=0.01, wait_seconds=0.0) as store:
+        other.execute("BEGIN IMMEDIATE")
+        assert store.runs() == []
+        assert store.check() == []
+        assert glance.runs(str(path)) == []
+        other.execute("ROLLBACK")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM run").fetchall()
+        store.create_run("unhindered", "optimizer", "digits-mlp", "quick", 1, {}, {})
+
+
+def test_a_full_disk_names_the_file_and_the_free_bytes_and_loses_nothing(
+    path: Path, born: Callable[..., IndividualRecord]
+) -> None:
+    def limit(connection: sqlite3.Connection, record: object) -> None:
+        connection.execute("PRAGMA max_page_count = 60")
+
+    event.listen(Engine, "connect", limit)
+    try:
+        with Store(str(path)) as store:
+            run = store.create_run("small", "optimizer", "digits-mlp", "quick", 1, {}, {})
+            store.add_individuals(run.id, "optimizer", [born(0)])
+            with pytest.raises(DiskFull, match=rf"no room to write {path}, [\d,]+ bytes are free"):
+                store.add_individuals(run.id, "optimizer", [born(1), born(2, genome="x" * 300_000)])
+            assert [record.birth for record in store.individuals(run.id)] == [0]
+    finally:
+        event.remove(Engine, "connect", limit)
+    with Store(str(path)) as store:
+        store.add_individuals(run.id, "optimizer", [born(1), born(2, genome="x" * 300_000)])
+        assert store.check() == []

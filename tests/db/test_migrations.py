@@ -1,0 +1,154 @@
+"""Migrations make exactly the schema the code works with, and upgrades keep what was there."""
+
+import ast
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+
+from germline.db import migrate
+from germline.db.engine import Database
+from germline.db.location import locate
+from germline.db.opening import upgrade
+from germline.db.records import IndividualRecord
+from germline.db.revisions import REVISIONS, VERSION_TABLE
+from germline.db.schema import VIEWS, metadata
+from germline.db.store import Store
+from germline.db.waiting import Patience
+
+SECOND = '''
+"""A column more, as a later release might add."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("run", sa.Column("note", sa.Text))
+    op.execute("UPDATE run SET note = 'upgraded'")
+'''
+
+
+def test_the_migrations_make_exactly_the_schema_of_the_code(url: str) -> None:
+    Store(url).close()
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        return list(compare_metadata(context, metadata))
+
+    database = Database(locate(url), Patience())
+    assert database.read(differences) == []
+    names = database.read(lambda connection: sqlalchemy.inspect(connection).get_view_names())
+    assert sorted(names) == sorted(VIEWS)
+    database.close()
+
+
+def test_tables_constraints_and_views_are_the_same_text_both_ways(tmp_path: Path) -> None:
+    def texts(path: Path) -> dict[str, str]:
+        with closing(sqlite3.connect(path)) as connection:
+            rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        return {name: " ".join(sql.split()) for name, sql in rows if name != VERSION_TABLE}
+
+    migrated, declared = tmp_path / "migrated.db", tmp_path / "declared.db"
+    Store(str(migrated)).close()
+    engine = sqlalchemy.create_engine(f"sqlite:///{declared}")
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        for view in VIEWS.values():
+            connection.execute(sqlalchemy.text(view))
+    engine.dispose()
+    assert texts(migrated) == texts(declared)
+
+
+def test_the_known_revisions_are_the_scripts() -> None:
+    scripts = sorted((migrate.SCRIPTS / "versions").glob("[0-9]*.py"))
+    found = []
+    for script in scripts:
+        values = {
+            node.targets[0].id: ast.literal_eval(node.value)
+            for node in ast.parse(script.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id in ("revision", "down_revision")
+        }
+        assert values["down_revision"] == (found[-1] if found else None)
+        found.append(values["revision"])
+    assert tuple(found) == REVISIONS
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Path:
+    """The migrations of a later release."""
+    target = tmp_path / "100% later"
+    shutil.copytree(migrate.SCRIPTS, target)
+    (target / "versions" / "0002_note.py").write_text(SECOND)
+    return target
+
+
+def notes(url: str) -> list[tuple[str, str]]:
+    database = Database(locate(url), Patience())
+    query = sqlalchemy.text("SELECT name, note FROM run")
+    found = database.read(lambda connection: [(row[0], row[1]) for row in connection.execute(query)])
+    database.close()
+    return found
+
+
+def test_an_upgrade_runs_the_missing_scripts_and_keeps_the_rows(
+    url: str, store: Store, scripts: Path, tmp_path: Path
+) -> None:
+    store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
+    store.close()
+    assert upgrade(url, scripts, ("0001", "0002")) == ("0001", "0002")
+    assert notes(url) == [("old", "upgraded")]
+    assert upgrade(url, scripts, ("0001", "0002")) == ("0002", "0002")
+    if url.startswith("sqlite"):
+        with Store(str(tmp_path / "runs.db.0001.backup"), create=False) as before:
+            assert [summary.name for summary in before.runs()] == ["old"]
+
+
+def test_an_upgrade_that_fails_changes_nothing(url: str, store: Store, scripts: Path) -> None:
+    store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
+    script = scripts / "versions" / "0002_note.py"
+    script.write_text(SECOND + '    raise RuntimeError("power cut")\n')
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="power cut"):
+            upgrade(url, scripts, ("0001", "0002"))
+        assert [summary.name for summary in store.runs()] == ["old"]
+        assert store.check() == []
+    script.write_text(SECOND)
+    assert upgrade(url, scripts, ("0001", "0002")) == ("0001", "0002")
+    assert notes(url) == [("old", "upgraded")]
+
+
+def test_an_up_to_date_database_is_left_alone(url: str, store: Store, tmp_path: Path) -> None:
+    assert upgrade(url) == (REVISIONS[-1], REVISIONS[-1])
+    assert not list(tmp_path.glob("*.backup"))
+
+
+@pytest.mark.parametrize("released", sorted(path.name for path in (Path(__file__).parent / "data").glob("*.db")))
+def test_a_database_of_each_released_schema_is_upgraded_checked_and_gone_on_with(
+    released: str, tmp_path: Path, born: Callable[..., IndividualRecord]
+) -> None:
+    path = tmp_path / released
+    shutil.copy(Path(__file__).parent / "data" / released, path)
+    upgrade(str(path))
+    with Store(str(path), create=False) as store:
+        assert store.check() == []
+        run = store.run("mid-run")
+        assert (run.status, (run.owner or "").split(":")[0]) == ("running", "elsewhere")
+        store.claim(run.id, force=True)
+        births = list(store.individuals(run.id))
+        assert [record.birth for record in births] == list(range(10))
+        store.add_individuals(run.id, "optimizer", [born(10, 9)])
+        assert store.best("mid-run").individual.birth == 6
+        assert store.check() == []

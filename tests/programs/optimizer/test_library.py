@@ -1,0 +1,351 @@
+"""Every program of the library against its formula in plain torch, and against torch.optim where it has the method."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from germline.programs.optimizer import library, parse, trace, write
+from germline.programs.optimizer.interpret import Interpreter
+
+SHAPES = ((), (5,), (4, 3), (3, 6), (4, 3, 2, 2))
+"""A number, a vector, a tall and a wide matrix, and a convolution kernel."""
+STEPS = 50
+
+Tree = list[Tensor]
+Oracle = Callable[[dict[str, Any], Tree, Tree, float, int], Tree]
+"""(state, w, g, schedule, t) -> what to subtract from w. The state is an empty dict at first and changed in place."""
+
+
+def problem(shapes: tuple[tuple[int, ...], ...] = SHAPES, dtype: torch.dtype = torch.float64) -> tuple[Tree, Any]:
+    """Weights and their gradient: a stiff quadratic with noise, now and then a spike, and some entries without any."""
+    rng = torch.Generator().manual_seed(7)
+    draw = lambda shape: torch.randn(shape, generator=rng, dtype=torch.float64)  # noqa: E731
+    w = [draw(shape) for shape in shapes]
+    goal = [draw(shape) for shape in shapes]
+    curvature = [10 ** draw(shape) for shape in shapes]
+    noise = [[0.3 * draw(shape) for shape in shapes] for _ in range(STEPS)]
+
+    def gradient(at: Tree, t: int) -> Tree:
+        spike = 20.0 if t in (11, 37) else 1.0
+        return [
+            (spike * (c * (x.detach().double() - y) + n) * (n.abs() > 0.01)).to(dtype)
+            for c, x, y, n in zip(curvature, at, goal, noise[t - 1], strict=True)
+        ]
+
+    return [x.to(dtype) for x in w], gradient
+
+
+def schedule(t: int) -> float:
+    return 0.55 + 0.45 * math.cos(t / 9)
+
+
+def trajectory(update: Callable[[Tree, Tree, float, int], Tree]) -> Iterator[Tree]:
+    w, gradient = problem()
+    for t in range(1, STEPS + 1):
+        w = [x - u for x, u in zip(w, update(w, gradient(w, t), schedule(t), t), strict=True)]
+        yield w
+
+
+def averages(state: dict[str, Any], g: Tree, beta1: float = 0.9, beta2: float = 0.999) -> tuple[Tree, Tree]:
+    zero = [torch.zeros_like(x) for x in g]
+    state["m"] = [beta1 * m + (1 - beta1) * x for m, x in zip(state.get("m", zero), g, strict=True)]
+    state["v"] = [beta2 * v + (1 - beta2) * x * x for v, x in zip(state.get("v", zero), g, strict=True)]
+    return state["m"], state["v"]
+
+
+def corrected(state: dict[str, Any], g: Tree, t: int) -> tuple[Tree, Tree]:
+    m, v = averages(state, g)
+    return [x / (1 - 0.9**t) for x in m], [x / (1 - 0.999**t) for x in v]
+
+
+def before(state: dict[str, Any], name: str, like: Tree) -> Tree:
+    return state.get(name) or [torch.zeros_like(x) for x in like]
+
+
+def adam(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    return [1e-3 * s * m / (v.sqrt() + 1e-8) for m, v in zip(*corrected(state, g, t), strict=True)]
+
+
+def adamw(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    return [u + 1e-3 * s * 0.01 * x for u, x in zip(adam(state, w, g, s, t), w, strict=True)]
+
+
+def adamw_plain(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    m, v = averages(state, g)
+    return [1e-3 * s * (a / (b.sqrt() + 1e-8) + 0.01 * x) for a, b, x in zip(m, v, w, strict=True)]
+
+
+def sgd_momentum(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    state["m"] = [0.9 * m + x for m, x in zip(before(state, "m", g), g, strict=True)]
+    return [0.01 * s * m for m in state["m"]]
+
+
+def rmsprop(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    state["v"] = [0.99 * v + 0.01 * x * x for v, x in zip(before(state, "v", g), g, strict=True)]
+    return [0.01 * s * x / (v.sqrt() + 1e-8) for v, x in zip(state["v"], g, strict=True)]
+
+
+def adagrad(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    state["s"] = [a + x * x for a, x in zip(before(state, "s", g), g, strict=True)]
+    return [0.01 * s * x / (a.sqrt() + 1e-10) for a, x in zip(state["s"], g, strict=True)]
+
+
+def amsgrad(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    m, v = averages(state, g)
+    state["top"] = [torch.maximum(a, b) for a, b in zip(before(state, "top", g), v, strict=True)]
+    return [1e-3 * s * a / (b.sqrt() + 1e-8) for a, b in zip(m, state["top"], strict=True)]
+
+
+def adabelief(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    state["m"] = [0.9 * m + 0.1 * x for m, x in zip(before(state, "m", g), g, strict=True)]
+    old = before(state, "s", g)
+    state["s"] = [0.999 * a + 0.001 * (x - m) ** 2 + 1e-16 for a, x, m in zip(old, g, state["m"], strict=True)]
+    m_hat = [m / (1 - 0.9**t) for m in state["m"]]
+    s_hat = [a / (1 - 0.999**t) for a in state["s"]]
+    return [1e-3 * s * a / (b.sqrt() + 1e-16) for a, b in zip(m_hat, s_hat, strict=True)]
+
+
+def diffgrad(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    friction = [torch.sigmoid((old - x).abs()) for old, x in zip(before(state, "g", g), g, strict=True)]
+    state["g"] = g
+    return [f * u for f, u in zip(friction, adam(state, w, g, s, t), strict=True)]
+
+
+def exadam(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    updates = []
+    for m, v, x in zip(*averages(state, g), g, strict=True):
+        d1 = 1 + 0.999**t * v / (v + 1e-8)
+        d2 = 1 + 0.9**t * m**2 / (m**2 + 1e-8)
+        momentum = m / (1 - 0.9**t) * d1
+        direct = x / (1 - 0.9**t) * d1
+        updates.append(1e-3 * s * (momentum + direct) / ((v / (1 - 0.999**t) * d2).sqrt() + 1e-8))
+    return updates
+
+
+def lamb(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    updates = []
+    for m, v, x in zip(*corrected(state, g, t), w, strict=True):
+        r = m / (v.sqrt() + 1e-6) + 0.01 * x
+        updates.append(1e-3 * s * torch.linalg.vector_norm(x) / torch.linalg.vector_norm(r) * r)
+    return updates
+
+
+def lars(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    new = []
+    for m, x, d in zip(before(state, "m", g), w, g, strict=True):
+        length = torch.linalg.vector_norm(x)
+        local = 1e-3 * length / (torch.linalg.vector_norm(d) + 5e-4 * length + 1e-8)
+        new.append(0.9 * m + s * local * (d + 5e-4 * x))
+    state["m"] = new
+    return new
+
+
+def adagrad_norm(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    state["b2"] = state.get("b2", 1e-2**2) + sum(float((x * x).sum()) for x in g)
+    return [s * x / math.sqrt(state["b2"]) for x in g]
+
+
+def lion(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    old = before(state, "m", g)
+    state["m"] = [0.99 * m + 0.01 * x for m, x in zip(old, g, strict=True)]
+    return [1e-4 * s * torch.sign(0.9 * m + 0.1 * x) for m, x in zip(old, g, strict=True)]
+
+
+def lion_raw(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    length = math.sqrt(sum(float((x * x).sum()) for x in g))
+    clipped = [torch.arcsin(x * min(1.0, s / length)) for x in g]
+    m = [(1 - 0.899) * x + 0.899 * v for x, v in zip(clipped, before(state, "v", g), strict=True)]
+    state["v"] = [(1 - 1.109) * x + 1.109 * a for x, a in zip(clipped, m, strict=True)]
+    return [2e-4 * s * (a / (a.abs() + 1e-8) + 0.4602 * x) for a, x in zip(m, w, strict=True)]
+
+
+def hypergradient(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    agreement = sum(float((x * old).sum()) for x, old in zip(g, before(state, "g", g), strict=True))
+    state["alpha"] = min(max(state.get("alpha", 1.0) + agreement, 0.2), 5.0)
+    state["g"] = g
+    return [0.01 * s * state["alpha"] * x for x in g]
+
+
+def stable_spam(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int, period: int = 1000) -> Tree:
+    if t == 1:
+        state |= {"T": [0.0] * len(g), "mu": [0.0] * len(g), "nu": [0.0] * len(g)}
+    cleaned = []
+    for k, x in enumerate(g):
+        top = float(x.abs().max())
+        state["T"][k] = 0.999 * state["T"][k] + 0.001 * top
+        limit = state["T"][k] / (1 - 0.999**t)
+        x = torch.where(x.abs() > limit, x / top * limit, x)
+        n = math.sqrt(float((x * x).sum()))
+        state["mu"][k] = 0.7 * state["mu"][k] + 0.3 * n
+        state["nu"][k] = 0.9 * state["nu"][k] + 0.1 * n * n
+        length = state["mu"][k] / (1 - 0.7**t) / (math.sqrt(state["nu"][k] / (1 - 0.9**t)) + 1e-8)
+        cleaned.append(x / n * length if n > 0 else x)
+    if t % period == 0:
+        state["adam"] = {}
+        state["last"] = t - 1
+    return adam(state.setdefault("adam", {}), w, cleaned, s, t - state.get("last", 0))
+
+
+def adafactor(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    beta2 = 1 - t**-0.8
+    updates = []
+    for k, (x, d) in enumerate(zip(w, g, strict=True)):
+        square = d * d + 1e-30
+        if d.ndim < 2:
+            v = state[k] = beta2 * state.get(k, 0.0) + (1 - beta2) * square
+        else:
+            matrix = square.reshape(d.shape[0], -1)
+            r, c = state.get(k, (0.0, 0.0))
+            r = beta2 * r + (1 - beta2) * matrix.mean(1)
+            c = beta2 * c + (1 - beta2) * matrix.mean(0)
+            state[k] = r, c
+            v = (torch.outer(r, c) / r.mean()).reshape(d.shape)
+        u = d / v.sqrt()
+        u = u / max(1.0, float(u.square().mean().sqrt()))
+        rho = min(1e-2, 1 / math.sqrt(t))
+        updates.append(s * max(1e-3, float(x.square().mean().sqrt())) * rho * u)
+    return updates
+
+
+def orthogonal(u: Tensor) -> Tensor:
+    x = u.reshape(u.shape[0], -1)
+    x = x / (torch.linalg.matrix_norm(x) + 1e-7)
+    flip = x.shape[0] > x.shape[1]
+    x = x.T if flip else x
+    for _ in range(5):
+        a = x @ x.T
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+    return (x.T if flip else x).reshape(u.shape)
+
+
+def muon(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    updates = adam(state.setdefault("adam", {}), w, g, s, t)
+    state["m"] = [0.95 * m + x for m, x in zip(before(state, "m", g), g, strict=True)]
+    for k, (m, x) in enumerate(zip(state["m"], g, strict=True)):
+        if x.ndim > 1:
+            stretch = math.sqrt(max(1.0, x.shape[0] / x[0].numel()))
+            updates[k] = 0.02 * s * stretch * orthogonal(x + 0.95 * m)
+    return updates
+
+
+ORACLES: dict[str, Oracle] = {
+    "adabelief": adabelief,
+    "adafactor": adafactor,
+    "adagrad": adagrad,
+    "adagrad_norm": adagrad_norm,
+    "adam": adam,
+    "adamw": adamw,
+    "adamw_plain": adamw_plain,
+    "amsgrad": amsgrad,
+    "diffgrad": diffgrad,
+    "exadam": exadam,
+    "hypergradient": hypergradient,
+    "lamb": lamb,
+    "lars": lars,
+    "lion": lion,
+    "lion_raw": lion_raw,
+    "muon": muon,
+    "rmsprop": rmsprop,
+    "sgd_momentum": sgd_momentum,
+    "stable_spam": stable_spam,
+}
+
+
+def same_trajectory(text: str, oracle: Callable[[dict[str, Any], Tree, Tree, float, int], Tree]) -> None:
+    program = Interpreter(parse(text))
+    state: dict[str, Any] = {}
+    ours = trajectory(lambda w, g, s, t: program.step(w, g, s))
+    theirs = trajectory(lambda w, g, s, t: oracle(state, w, g, s, t))
+    for t, (a, b) in enumerate(zip(ours, theirs, strict=True), 1):
+        for x, y in zip(a, b, strict=True):
+            torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-11, msg=lambda text, t=t: f"step {t}: {text}")
+    assert t == STEPS
+
+
+def test_every_program_of_the_library_has_an_oracle() -> None:
+    assert list(library()) == sorted(ORACLES)
+
+
+@pytest.mark.parametrize("name", sorted(ORACLES))
+def test_a_program_follows_its_formula_for_fifty_steps(name: str) -> None:
+    same_trajectory(library()[name], ORACLES[name])
+
+
+def test_stable_spam_resets_its_momentum() -> None:
+    text = library()["stable_spam"].replace("modulo(step, 1000.0)", "modulo(step, 20.0)")
+    assert text != library()["stable_spam"]
+    same_trajectory(text, lambda *at: stable_spam(*at, period=20))
+    with pytest.raises(AssertionError, match="step 20"):
+        same_trajectory(text, stable_spam)
+
+
+TORCH: dict[str, Callable[[Tree], torch.optim.Optimizer]] = {
+    "sgd_momentum": lambda w: torch.optim.SGD(w, lr=0.01, momentum=0.9),
+    "rmsprop": lambda w: torch.optim.RMSprop(w),
+    "adagrad": lambda w: torch.optim.Adagrad(w),
+    "adam": lambda w: torch.optim.Adam(w),
+    "adamw": lambda w: torch.optim.AdamW(w),
+    "adafactor": lambda w: torch.optim.Adafactor(w, eps=(1e-30, 1e-3)),
+}
+"""The methods that torch has with the same conventions. Its AMSGrad corrects the bias, its Muon computes in bfloat16,
+and its Adafactor factors kernels by their last two axes, so it is compared on matrices."""
+
+
+@pytest.mark.parametrize("name", sorted(TORCH))
+def test_a_program_equals_the_optimizer_of_torch(name: str) -> None:
+    w, gradient = problem(SHAPES[:-1])
+    program = Interpreter(parse(library()[name]))
+    params = [torch.nn.Parameter(x.clone()) for x in w]
+    optimizer = TORCH[name](params)
+    base = optimizer.param_groups[0]["lr"]
+    for t in range(1, STEPS + 1):
+        for param, g in zip(params, gradient(params, t), strict=True):
+            param.grad = g
+        optimizer.param_groups[0]["lr"] = base * schedule(t)
+        optimizer.step()
+        w = [x - u for x, u in zip(w, program.step(w, gradient(w, t), schedule(t)), strict=True)]
+        for x, y in zip(w, params, strict=True):
+            torch.testing.assert_close(x, y.detach(), rtol=1e-9, atol=1e-10)
+
+
+def test_muon_moves_matrices_as_the_optimizer_of_torch_does_in_bfloat16() -> None:
+    w, gradient = problem(((6, 3), (3, 6)))
+    program = Interpreter(parse(library()["muon"]))
+    params = [torch.nn.Parameter(x.clone()) for x in w]
+    optimizer = torch.optim.Muon(params, lr=0.02, weight_decay=0.0)
+    for t in range(1, 6):
+        g = gradient(w, t)
+        for param, x in zip(params, g, strict=True):
+            param.grad = x.clone()
+        optimizer.step()
+        w = [x - u for x, u in zip(w, program.step(w, g), strict=True)]
+        for x, y in zip(w, params, strict=True):
+            torch.testing.assert_close(x, y.detach(), rtol=0, atol=0.02 * 0.05 * t)
+
+
+@pytest.mark.parametrize("name", sorted(ORACLES))
+def test_zero_weights_and_gradients_do_not_break_a_program(name: str) -> None:
+    program = Interpreter(parse(library()[name]))
+    w, gradient = problem(dtype=torch.float32)
+    w = [torch.zeros_like(x) for x in w]
+    for t in range(1, 8):
+        g = [torch.zeros_like(x) if k == t % 5 else x for k, x in enumerate(gradient(w, t))]
+        if t > 2:
+            g[2][0], g[2][:, 1], g[4][:, 0] = 0.0, 0.0, 0.0
+        w = [x - u for x, u in zip(w, program.step(w, g), strict=True)]
+        assert all(torch.isfinite(x).all() for x in w), t
+    assert all(x.any() for x in w)
+
+
+@pytest.mark.parametrize("name", sorted(ORACLES))
+def test_a_program_uses_every_line_but_the_one_known_dead(name: str) -> None:
+    program = parse(library()[name])
+    graph = trace(program)
+    dead = {program.body[i].function for i in range(len(program.body)) if i not in graph.live_statements}
+    assert dead == ({"cosh"} if name == "lion_raw" else set())
+    assert library()[name].startswith("# ")
+    assert parse(write(program)) == program

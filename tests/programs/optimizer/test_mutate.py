@@ -1,0 +1,136 @@
+"""Variation: what the operators do, that they are reproducible, and that no mutant breaks anything."""
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from germline.programs.optimizer import Program, library, mutate, parse, trace, write
+from germline.programs.optimizer.fingerprint import structural_fingerprint
+from germline.programs.optimizer.primitives import CORE, EXTENDED
+from germline.programs.optimizer.space import OptimizerSpace
+
+ADAMW = parse(library()["adamw_plain"])
+OPERATORS = sorted(OptimizerSpace(ADAMW).operators)
+
+
+def children(operator: str, seed: int = 0, count: int = 200) -> list[Program]:
+    rng = np.random.default_rng(seed)
+    space = OptimizerSpace(ADAMW)
+    return [space.vary(ADAMW, operator, rng) for _ in range(count)]
+
+
+def differences(child: Program) -> list[int]:
+    return [i for i, (a, b) in enumerate(zip(ADAMW.body, child.body, strict=True)) if a != b]
+
+
+def test_insert_adds_one_statement_and_keeps_the_rest() -> None:
+    for child in children("insert"):
+        assert len(child.body) == len(ADAMW.body) + 1
+        assert any(child.body[:i] + child.body[i + 1 :] == ADAMW.body for i in range(len(child.body)))
+
+
+def test_delete_drops_one_statement_and_keeps_the_rest() -> None:
+    for child in children("delete"):
+        assert any(ADAMW.body[:i] + ADAMW.body[i + 1 :] == child.body for i in range(len(ADAMW.body)))
+
+
+def test_modify_changes_at_most_one_argument_and_never_a_function_a_target_or_the_return_line() -> None:
+    changed = 0
+    for child in children("modify"):
+        assert child.returns == ADAMW.returns
+        for i in (found := differences(child)):
+            a, b = ADAMW.body[i], child.body[i]
+            assert (a.target, a.function) == (b.target, b.function)
+            assert sum(x != y for x, y in zip(a.args, b.args, strict=True)) == 1
+        assert len(found) <= 1
+        changed += len(found)
+    assert changed > 100
+
+
+def test_tune_moves_constants_alone_and_flips_no_sign() -> None:
+    moved = 0
+    for child in children("tune"):
+        for i in differences(child):
+            for a, b in zip(ADAMW.body[i].args, child.body[i].args, strict=True):
+                assert isinstance(a, float) == isinstance(b, float)
+                assert a == b if isinstance(a, str) else a * b > 0
+        assert len(child.constants) == len(ADAMW.constants)
+        moved += sum(a != b for a, b in zip(ADAMW.constants, child.constants, strict=True))
+    assert moved > 300
+
+
+def test_rate_moves_the_constant_that_scales_the_whole_update() -> None:
+    i, j = mutate.rate_constant(ADAMW) or (-1, -1)
+    assert ADAMW.body[i].args[j] == 0.001
+    for child in children("rate"):
+        assert differences(child) in ([i], [])
+
+
+def test_a_program_whose_update_is_not_scaled_by_a_constant_has_no_rate() -> None:
+    assert mutate.rate_constant(parse("def train(w, g, lr):\n  update = g + w\n  return update\n")) is None
+    assert (
+        mutate.rate(parse("def train(w, g, lr):\n  update = g + w\n  return update\n"), np.random.default_rng()) is None
+    )
+
+
+def test_insert_stops_at_the_longest_program() -> None:
+    space = OptimizerSpace(ADAMW, max_statements=len(ADAMW.body))
+    assert space.vary(ADAMW, "insert", np.random.default_rng(0)) == ADAMW
+
+
+@pytest.mark.parametrize("functions", ["core", "extended"])
+def test_inserted_functions_are_those_of_the_function_set(functions: str) -> None:
+    rng = np.random.default_rng(0)
+    space = OptimizerSpace(ADAMW, functions)
+    seen = set()
+    for _ in range(800):
+        child = space.vary(ADAMW, "insert", rng)
+        seen |= {line.function for line in child.body}
+    allowed = CORE if functions == "core" else EXTENDED
+    assert seen <= set(allowed)
+    assert set(allowed) - seen <= {"invert", "matmul", "rank_one"}
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_operator_is_a_function_of_the_generator(operator: str) -> None:
+    assert children(operator, seed=7) == children(operator, seed=7)
+    assert children(operator, seed=7) != children(operator, seed=8)
+
+
+def test_thirty_proposals_are_those_of_this_release() -> None:
+    rng = np.random.default_rng(20230213)
+    space = OptimizerSpace(ADAMW)
+    program, texts = ADAMW, []
+    for birth in range(30):
+        program = space.vary(program, OPERATORS[birth % len(OPERATORS)], rng)
+        texts.append(write(program))
+    digest = sha256("\n".join(texts).encode()).hexdigest()
+    assert digest == "f53feb43a7aaff5767e2cc2901cfc45ca04c9a32878b29113e5a3b3b7398b785", (
+        "a new sequence of births: old runs cannot be resumed by this release"
+    )
+
+
+def test_random_programs_are_valid_and_reproducible() -> None:
+    space = OptimizerSpace(parse("def train(w, g, m, lr):\n  update = g * lr\n  m = g + m\n  return update, m\n"))
+    drawn = [space.draw(np.random.default_rng(seed)) for seed in range(5)]
+    assert all(space.check(program) is None for program in drawn)
+    assert all(len(program.body) == 2 for program in drawn)
+    assert drawn == [space.draw(np.random.default_rng(seed)) for seed in range(5)]
+
+
+@pytest.mark.parametrize("functions", ["core", "extended"])
+def test_every_mutant_reads_back_the_same_with_the_same_fingerprint(
+    mutants: Callable[..., Iterator[Program]], scale: int, functions: str
+) -> None:
+    space = OptimizerSpace(ADAMW, functions)
+    different = set()
+    for birth, program in enumerate(islice(mutants(1, functions), 2_500 * scale)):
+        again = parse(write(program))
+        assert again == program
+        assert structural_fingerprint(trace(again)) == structural_fingerprint(trace(program))
+        if birth % 4 == 0:
+            different.add(space.fingerprint(again))
+    assert len(different) > 150 * scale

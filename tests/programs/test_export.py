@@ -1,0 +1,543 @@
+"""An exported file stands alone and does what its program does."""
+
+import ast
+import copy
+import io
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from germline.programs.optimizer import InvalidProgram, Program, Statement, library, parse
+from germline.programs.optimizer.export import (
+    TOLERANCE,
+    ExportMismatch,
+    ExportUnwritable,
+    Origin,
+    class_name_for,
+    export_torch,
+    relative_difference,
+    verified_torch,
+    verify_torch,
+    write_verified,
+)
+from germline.programs.optimizer.export.verify import load_class
+from germline.programs.optimizer.graph import live_program
+from germline.programs.optimizer.interpret import Interpreter
+from germline.programs.optimizer.space import OptimizerSpace
+
+NOWHERE = Origin(None, None, "0" * 24, None, None)
+STANDARD = {"math", "collections.abc", "typing", "torch"}
+LIBRARY = sorted(library())
+
+MIXED = """
+def train(w, g, m, t: leaf, r: row, b: scalar, lr, step):
+  n = global_norm(g)
+  b = interp(n, b, 0.9)
+  r = row_mean(g)
+  t = leaf_max(g)
+  m = interp(g, m, 0.8)
+  lr = lr * 0.01
+  d = dot(m, g)
+  k = d / b
+  u = m + r
+  u = u * k
+  u = u + t
+  u = clip(u, 1.5)
+  decay = power(step, -0.5)
+  u = u * decay
+  update = u * lr
+  return update, m, t, r, b
+"""
+"""Every shape of state, a step count, and reductions in the middle."""
+
+
+def optimizer_class(text: str, name: str = "Exported") -> type[torch.optim.Optimizer]:
+    return load_class(verified_torch(parse(text), NOWHERE, name).source, name)
+
+
+def leaves(seed: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    return [torch.randn(shape, generator=random).to(dtype) for shape in ((), (4,), (3, 5), (2, 3, 2, 2))]
+
+
+def parameters(seed: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    return [leaf.requires_grad_() for leaf in leaves(seed, dtype)]
+
+
+def run(optimizer: torch.optim.Optimizer, params: list[Tensor], steps: range) -> None:
+    for step in steps:
+        for p, g in zip(params, leaves(1000 + step), strict=True):
+            p.grad = g.to(p.dtype)
+        optimizer.step()
+
+
+def random_programs(count: int) -> list[Program]:
+    """Start programs after 1 to 25 random changes: three in four of core functions, the others of all."""
+    start = parse(library()["adamw_plain"])
+    every = [parse(library()[name]) for name in LIBRARY]
+    programs = []
+    for k in range(count):
+        rng = np.random.default_rng([5, k])
+        program = every[k % len(every)] if k % 4 == 3 else start
+        space = OptimizerSpace(program, "extended" if k % 4 == 3 else "core")
+        for _ in range(int(rng.integers(1, 26))):
+            program = space.vary(program, ("insert", "delete", "modify")[rng.integers(3)], rng)
+        programs.append(program)
+    return programs
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_every_program_of_the_library_is_exported_and_equals_the_interpreter(name: str) -> None:
+    program = parse(library()[name])
+    assert verified_torch(program, NOWHERE, class_name_for(name)).difference <= TOLERANCE
+    exact = export_torch(program, NOWHERE, "Exported", exact=True)
+    assert verify_torch(exact, program, "Exported") == 0.0
+
+
+def test_states_of_every_shape_and_reductions_in_the_middle_equal_the_interpreter() -> None:
+    for exact in (False, True):
+        source = export_torch(parse(MIXED), NOWHERE, "Exported", exact)
+        assert verify_torch(source, parse(MIXED), "Exported") <= TOLERANCE * (not exact)
+
+
+def test_random_programs_equal_the_interpreter_and_their_exact_form_does_so_bit_for_bit() -> None:
+    for k, program in enumerate(random_programs(200)):
+        assert verified_torch(program, NOWHERE, "Exported").difference <= TOLERANCE, k
+        if k % 10 == 7:
+            exact = export_torch(program, NOWHERE, "Exported", exact=True)
+            assert verify_torch(exact, program, "Exported") == 0.0, k
+
+
+def test_a_file_that_differs_is_refused() -> None:
+    program = parse(library()["lion"])
+    source = export_torch(program, NOWHERE, "Lion")
+    wrong = source.replace("beta2: float = 0.99,", "beta2: float = 0.9901,")
+    assert wrong != source
+    with pytest.raises(ExportMismatch, match=r"expected Lion to equal its program to 1e-06 .*, got a difference of"):
+        verify_torch(wrong, program, "Lion")
+
+
+def test_states_that_differ_are_found_although_the_updates_agree() -> None:
+    program = parse("def train(w, g, m, lr):\n  m = m + g\n  s = sign(m)\n  update = s * lr\n  return update, m\n")
+    source = export_torch(program, NOWHERE, "Signs")
+    wrong = source.replace('state["m"] = m\n', 'state["m"] = m * 1.001\n')
+    assert wrong != source
+    with pytest.raises(ExportMismatch):
+        verify_torch(wrong, program, "Signs")
+
+
+def test_a_relative_difference_counts_what_is_not_finite() -> None:
+    inf, nan = float("inf"), float("nan")
+    assert relative_difference(torch.tensor([1.0, nan, inf]), torch.tensor([1.0, nan, inf])) == 0.0
+    assert relative_difference(torch.tensor([1.0, nan]), torch.tensor([1.0, 2.0])) == inf
+    assert relative_difference(torch.tensor([1.0, inf]), torch.tensor([1.0, -inf])) == inf
+    assert relative_difference(torch.tensor([1.0, inf]), torch.tensor([1.0, 3.0])) == inf
+    assert relative_difference(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5])) == pytest.approx(0.2)
+    assert relative_difference(torch.tensor([1000.0, 0.0]), torch.tensor([1000.0, 1e-3])) == pytest.approx(1e-3)
+
+
+def test_files_import_torch_and_the_standard_library_only() -> None:
+    for name in LIBRARY:
+        tree = ast.parse(export_torch(parse(library()[name]), NOWHERE, "Exported"))
+        imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert imported <= STANDARD, name
+
+
+def test_files_pass_the_linter_and_the_formatter_as_they_come(tmp_path: Path) -> None:
+    long = re.sub(
+        r"\bu\b", "the_update_before_clipping", MIXED.replace("decay", "reciprocal_root_of_the_number_of_steps")
+    )
+    texts = [*(parse(library()[name]) for name in LIBRARY), parse(MIXED), parse(long), *random_programs(40)]
+    for (k, program), exact in itertools.product(enumerate(texts), (False, True)):
+        source = export_torch(program, NOWHERE, "Exported", exact)
+        assert max(map(len, source.splitlines())) <= 100, k
+        (tmp_path / f"exported_{k}_{exact}.py").write_text(source, encoding="utf-8")
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(tmp_path)]
+        result = subprocess.run(ruff, capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+
+
+def test_lion_is_as_short_as_a_person_would_write_it() -> None:
+    source = export_torch(parse(library()["lion"]), NOWHERE, "Lion")
+    assert len(source.splitlines()) <= 130
+    assert "lr: float | torch.Tensor = 0.0001," in source
+    assert 'lr = float(group["lr"])\n' in source
+    assert {"beta1", "beta2"} < set(optimizer_class(library()["lion"])(parameters(0)).defaults)  # type: ignore[call-arg]
+
+
+def test_the_rate_is_the_product_of_all_constant_factors_of_the_update() -> None:
+    text = "def train(w, g, lr):\n  s = sign(g)\n  k = 0.5 * 0.01\n  k = k * lr\n  u = 0.2 * s\n"
+    text += "  update = u * k\n  return update\n"
+    source = export_torch(parse(text), NOWHERE, "Exported")
+    assert "lr: float | torch.Tensor = 0.001," in source
+    assert "0.5" not in source
+    assert verify_torch(source, parse(text), "Exported") <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("text", "default"),
+    [
+        ("def train(w, g, lr):\n  update = g * 0.1\n  return update\n", 1.0),
+        ("def train(w, g, lr):\n  g = clip(g, lr)\n  update = g * 0.1\n  return update\n", 1.0),
+        ("def train(w, g, lr):\n  g = g * lr\n  update = g * -0.1\n  return update\n", 0.1),
+        ("def train(w, g, lr):\n  g = g * lr\n  g = g * lr\n  update = g * 0.1\n  return update\n", 0.1),
+        ("def train(w, g, lr):\n  g = g * lr\n  update = g * 0.0\n  return update\n", 1.0),
+        ("def train(w, g, lr):\n  c = cosh(lr)\n  g = g * lr\n  g = g * c\n  update = g * 0.1\n  return update\n", 0.1),
+        ("def train(w, g, m, lr):\n  m = m + g\n  m = m * lr\n  update = m * 0.1\n  return update, m\n", 0.1),
+        ("def train(w, g, lr):\n  a = negative(0.1)\n  g = g * lr\n  update = g * a\n  return update\n", 0.1),
+        ("def train(w, g, lr):\n  lr = negative(lr)\n  g = g * 0.1\n  update = g * lr\n  return update\n", 0.1),
+    ],
+)
+def test_programs_that_use_lr_otherwise_equal_the_interpreter_at_every_schedule_value(
+    text: str, default: float
+) -> None:
+    verified = verified_torch(parse(text), NOWHERE, "Exported")
+    assert f"lr: float | torch.Tensor = {default!r}," in verified.source
+    assert verified.difference <= TOLERANCE
+
+
+def test_names_that_clash_with_the_code_around_them_get_a_suffix() -> None:
+    text = """
+def train(w, g, state, params, torch, sum, lr):
+  p = interp(g, state, 0.9)
+  group = interp(g, params, 0.8)
+  beta1 = square(p)
+  torch = interp(beta1, torch, 0.7)
+  sum = max(torch, sum)
+  l = group * 0.5
+  float = l + p
+  self = float / sum
+  math = self * 0.001
+  update = math * lr
+  return update, p, group, torch, sum
+"""
+    source = verified_torch(parse(text), NOWHERE, "Exported").source
+    assert "p_ = (1 - beta1) * g + beta1 * state_" in source
+    assert "beta1_ = torch.square(p_)" in source
+    assert "self_ = float_ / (sum_ + 1e-8)" in source
+
+
+def test_two_equal_literals_are_two_arguments_with_names_that_say_what_they_do() -> None:
+    text = """
+def train(w, g, m, v, lr):
+  g = clip(g, 2.0)
+  m = interp(g, m, 0.9)
+  v = interp(g, v, 0.9)
+  d = power(v, 2.0)
+  d = d + 1e-06
+  d = max(d, 0.25)
+  d = min(d, 8.0)
+  u = m / d
+  wd = w * 0.1
+  u = u + wd
+  h = greater(u, 0.5)
+  u = u * h
+  u = u * lr
+  update = u * 0.001
+  return update, m, v
+"""
+    defaults = optimizer_class(text)(parameters(0)).defaults  # type: ignore[call-arg]
+    expected = {
+        "max_norm": 2.0, "beta1": 0.9, "beta2": 0.9, "exponent": 2.0, "eps": 1e-6, "floor": 0.25, "ceiling": 8.0,
+        "weight_decay": 0.1, "threshold": 0.5, "lr": 0.001,
+    }  # fmt: skip
+    assert {name: defaults[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), "0.9", None])
+def test_hyper_parameters_are_checked_on_construction_and_for_every_group(bad: object) -> None:
+    lion = optimizer_class(library()["lion"])
+    with pytest.raises(ValueError, match=r"expected a finite number as beta1, got"):
+        lion(parameters(0), beta1=bad)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match=r"expected a finite number as beta2, got"):
+        lion([{"params": parameters(0), "beta2": bad}])  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match=r"expected lr at or above 0, got -0.1"):
+        lion(parameters(0), lr=-0.1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("text", [library()["adamw"], MIXED], ids=["adamw", "mixed"])
+def test_each_group_follows_its_own_hyper_parameters(text: str) -> None:
+    exported = optimizer_class(text)
+    first, second = parameters(1), parameters(2)
+    name = "beta1" if "beta1" in exported(parameters(0)).defaults else "beta"  # type: ignore[call-arg]
+    groups = [{"params": first}, {"params": second, "lr": 0.5, name: 0.3}]
+    together = exported(groups)  # type: ignore[call-arg]
+    run(together, first + second, range(0))
+    alone = parameters(1), parameters(2)
+    apart = exported(alone[0]), exported(alone[1], **{"lr": 0.5, name: 0.3})  # type: ignore[call-arg]
+    for step in range(5):
+        for p, g in zip((*first, *second), leaves(step) * 2, strict=True):
+            p.grad = g.clone()
+        together.step()
+        for optimizer, params in zip(apart, alone, strict=True):
+            for p, g in zip(params, leaves(step), strict=True):
+                p.grad = g.clone()
+            optimizer.step()
+    assert all(map(torch.equal, first + second, alone[0] + alone[1]))
+    assert not torch.equal(second[3], first[3])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("text", [library()["adamw"], library()["lion_raw"], MIXED], ids=["adamw", "lion_raw", "mixed"])
+def test_a_run_continues_bit_for_bit_from_a_state_dict(text: str, dtype: torch.dtype) -> None:
+    exported = optimizer_class(text)
+    straight = parameters(3, dtype)
+    run(exported(straight), straight, range(12))  # type: ignore[call-arg]
+
+    before = parameters(3, dtype)
+    optimizer = exported(before)  # type: ignore[call-arg]
+    run(optimizer, before, range(5))
+    file = io.BytesIO()
+    torch.save(optimizer.state_dict(), file)
+    file.seek(0)
+    after = [p.detach().clone().requires_grad_() for p in before]
+    resumed = exported(after, lr=0.123)  # type: ignore[call-arg]
+    resumed.load_state_dict(torch.load(file, weights_only=True))
+    run(resumed, after, range(5, 12))
+    assert all(map(torch.equal, straight, after))
+    kept = [value for p in after for value in resumed.state[p].values() if isinstance(value, Tensor)]
+    assert kept and all(value.dtype == torch.float32 for value in kept)
+
+
+def test_a_deep_copy_goes_its_own_way() -> None:
+    params = parameters(4)
+    optimizer = optimizer_class(MIXED)(params)  # type: ignore[call-arg]
+    run(optimizer, params, range(3))
+    twin = copy.deepcopy(optimizer)
+    copied = twin.param_groups[0]["params"]
+    run(optimizer, params, range(3, 6))
+    run(twin, copied, range(3, 6))
+    assert all(map(torch.equal, params, copied))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_parameters_are_updated_in_float32(dtype: torch.dtype) -> None:
+    program = live_program(parse(MIXED))
+    interpreter = Interpreter(program)
+    params = parameters(5, dtype)
+    w = [p.detach().clone() for p in params]
+    optimizer = optimizer_class(MIXED)(params)  # type: ignore[call-arg]
+    for step in range(6):
+        g = leaves(step, dtype)
+        for p, gradient in zip(params, g, strict=True):
+            p.grad = gradient.clone()
+        optimizer.step()
+        update = interpreter.step([leaf.float() for leaf in w], [leaf.float() for leaf in g])
+        w = [(leaf.float() - change).to(dtype) for leaf, change in zip(w, update, strict=True)]
+    # The rate may have merged into lr, which moves the last bit of float32 and seldom one of half precision.
+    assert max(map(relative_difference, params, w)) < 0.01
+    same = sum(int((p == leaf).sum()) for p, leaf in zip(params, w, strict=True))
+    assert same >= 0.9 * sum(p.numel() for p in params)
+
+
+@pytest.mark.parametrize("text", [library()["adamw"], MIXED], ids=["adamw", "mixed"])
+def test_parameters_without_a_gradient_are_left_alone(text: str) -> None:
+    params, others = parameters(6), parameters(6)
+    optimizer = optimizer_class(text)(params)  # type: ignore[call-arg]
+    optimizer.step()
+    assert not any(optimizer.state.values())
+    run(optimizer, params, range(2))
+    params[2].grad = None
+    kept, state = params[2].detach().clone(), copy.deepcopy(optimizer.state[params[2]])
+    moved = params[1].detach().clone()
+    optimizer.step()
+    assert torch.equal(params[2], kept)
+    assert not torch.equal(params[1], moved)
+    assert all(
+        torch.equal(torch.as_tensor(optimizer.state[params[2]][key]), torch.as_tensor(state[key])) for key in state
+    )
+    assert not torch.equal(params[3], others[3])
+
+
+def test_a_closure_is_called_once_with_gradients_on_and_its_loss_is_returned() -> None:
+    p = torch.tensor([1.0, -2.0], requires_grad=True)
+    optimizer = optimizer_class(library()["lion"])([p], lr=0.5)  # type: ignore[call-arg]
+    calls = []
+
+    def closure() -> Tensor:
+        calls.append(torch.is_grad_enabled())
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    loss = optimizer.step(closure)
+    assert loss is not None and float(torch.as_tensor(loss).detach()) == 5.0
+    assert calls == [True]
+    assert p.tolist() == [0.5, -1.5]
+
+
+@pytest.mark.parametrize("text", [library()["adamw"], MIXED], ids=["adamw", "mixed"])
+def test_sparse_and_complex_gradients_are_refused(text: str) -> None:
+    exported = optimizer_class(text)
+    embedding = torch.nn.Embedding(5, 3, sparse=True)
+    embedding(torch.tensor([1, 2])).sum().backward()
+    with pytest.raises(RuntimeError, match="Exported does not support sparse gradients"):
+        exported(embedding.parameters()).step()  # type: ignore[call-arg]
+    p = torch.ones(3, dtype=torch.complex64, requires_grad=True)
+    p.abs().sum().backward()
+    with pytest.raises(RuntimeError, match="Exported does not support complex parameters"):
+        exported([p]).step()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+@pytest.mark.parametrize("name", ["adamw", "lion_raw"])
+def test_a_scheduler_of_torch_drives_the_program_s_lr(name: str, as_tensor: bool) -> None:
+    program = live_program(parse(library()[name]))
+    params = parameters(7)
+    w = [p.detach().clone() for p in params]
+    exported = optimizer_class(library()[name])
+    default = exported(parameters(7)).defaults["lr"]  # type: ignore[call-arg]
+    optimizer = exported(params, **({"lr": torch.tensor(default)} if as_tensor else {}))  # type: ignore[call-arg]
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=10)
+    interpreter = Interpreter(program)
+    for step in range(10):
+        g = leaves(step)
+        for p, gradient in zip(params, g, strict=True):
+            p.grad = gradient.clone()
+        optimizer.step()
+        scheduler.step()
+        update = interpreter.step(w, g, 0.5 * (1 + np.cos(np.pi * step / 10)))
+        w = [leaf - change for leaf, change in zip(w, update, strict=True)]
+    assert max(map(relative_difference, params, w)) < 1e-5
+
+
+def test_states_do_not_share_memory_with_parameters_or_gradients() -> None:
+    text = "def train(w, g, a, b, r: row, lr):\n  d = g - a\n  e = w - b\n  u = d + e\n  u = u + r\n"
+    text += "  r = row_mean(g)\n  u = u * lr\n  update = u * 0.1\n  return update, g, w, r\n"
+    interpreter = Interpreter(parse(text))
+    params = parameters(8)
+    w = [p.detach().clone() for p in params]
+    optimizer = optimizer_class(text)(params)  # type: ignore[call-arg]
+    for step in range(4):
+        # A gradient that is cleared in place, as with zero_grad(set_to_none=False).
+        optimizer.zero_grad(set_to_none=False)
+        for p, gradient in zip(params, leaves(step), strict=True):
+            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+            p.grad += gradient
+        optimizer.step()
+        update = interpreter.step(w, leaves(step))
+        w = [leaf - change for leaf, change in zip(w, update, strict=True)]
+    assert max(map(relative_difference, params, w)) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["adamw", "lion", "muon", "stable_spam"])
+def test_an_exported_optimizer_trains_a_small_network(name: str) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(64, 6)
+    y = torch.sin(x.sum(1, keepdim=True))
+    model = torch.nn.Sequential(torch.nn.Linear(6, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
+    optimizer = optimizer_class(library()[name])(model.parameters(), lr=0.01)  # type: ignore[call-arg]
+    losses = []
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_docstring_says_what_the_class_does_and_where_it_comes_from() -> None:
+    origin = Origin("my-run", 12, "abc123", 0.8125, "digits-mlp")
+    doc = load_class(export_torch(parse(library()["lion_raw"]), origin, "MyRun12"), "MyRun12").__doc__ or ""
+    for part in (
+        "m = interp(g, v, 0.899)",
+        "my-run",
+        "Birth: 12",
+        "abc123",
+        "0.8125",
+        "digits-mlp",
+        "1e-06",
+        "one tree",
+    ):
+        assert part in doc
+    assert "cosh" not in doc
+    bare = load_class(export_torch(parse(library()["lion_raw"]), NOWHERE, "MyRun12"), "MyRun12").__doc__ or ""
+    assert not re.search("Run:|Birth:|Fitness:|Task:|None", bare)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        '"""\nimport os\nos.environ["GERMLINE_BROKEN"] = "1"\n"""',
+        '\\"""; raise SystemExit',
+        'x"',
+        "x\\",
+        "\\" * 100,
+        "a\x00b\x1b[31m\r\n\u2028\u202e\ud800",
+        "{0} {class_name} %s",
+        "Zürich 東京 ✓",
+        "",
+    ],
+)
+def test_no_name_of_a_run_breaks_out_of_the_docstring(name: str) -> None:
+    program = parse(library()["lion"])
+    source = export_torch(program, Origin(name, 1, name, 0.5, name), "Lion")
+    plain = ast.parse(export_torch(program, Origin("a", 1, "b", 0.5, "c"), "Lion"))
+    tree = ast.parse(source)
+    for found in (tree, plain):
+        defined = next(node for node in found.body if isinstance(node, ast.ClassDef))
+        defined.body = defined.body[1:]
+    assert ast.dump(tree) == ast.dump(plain)
+    assert all(character.isprintable() or character == "\n" for character in source)
+    assert verify_torch(source, program, "Lion") <= TOLERANCE
+
+
+def test_a_program_whose_names_are_code_is_refused() -> None:
+    bad = Program((Statement("update = 1\nimport os\nupdate", "*", ("g", "lr")),), (), False, ("update",))
+    with pytest.raises(InvalidProgram):
+        export_torch(bad, NOWHERE, "Exported")
+    for name in ("class", "torch", "a b", "x; import os", "", "2x", "é"):
+        with pytest.raises(ValueError, match="expected a class name"):
+            export_torch(parse(library()["lion"]), NOWHERE, name)
+
+
+@pytest.mark.parametrize(
+    ("run", "birth", "name"),
+    [
+        ("my-run", 12, "MyRun12"),
+        ("adamw_plain", None, "AdamwPlain"),
+        ("2024 test", 3, "Optimizer2024Test3"),
+        ("", 7, "Evolved7"),
+        (None, None, "Evolved"),
+        ("../Zürich", 0, "ZRich0"),
+        ("none", None, "NoneOptimizer"),
+    ],
+)
+def test_a_class_is_named_after_its_run_and_birth(run: str | None, birth: int | None, name: str) -> None:
+    assert class_name_for(run, birth) == name
+    assert f"class {name}(" in export_torch(parse(library()["lion"]), NOWHERE, name)
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    program = parse(library()["lion"])
+    source = export_torch(program, NOWHERE, "Lion")
+    path = tmp_path / "with space ü.py"
+    path.write_text("old")
+    with pytest.raises(ExportMismatch):
+        write_verified(path, source.replace("= 0.99,", "= 0.9,"), program, "Lion")
+    assert path.read_text() == "old"
+    assert write_verified(path, source, program, "Lion") <= TOLERANCE
+    assert path.read_text(encoding="utf-8") == source
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_path_that_takes_no_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    program = parse(library()["lion"])
+    source = export_torch(program, NOWHERE, "Lion")
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "missing" / "lion.py", tmp_path, tmp_path / "file" / "lion.py", tmp_path / ("x" * 300)):
+        with pytest.raises(ExportUnwritable, match=r"^expected .*, got .*") as caught:
+            write_verified(path, source, program, "Lion")
+        assert "\n" not in str(caught.value)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]

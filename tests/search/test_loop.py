@@ -1,0 +1,172 @@
+"""The block loop on real searches: what it records, what it reuses, and that nothing but the config decides."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from germline.db.records import EvaluationRecord, RunRecord
+from germline.db.store import Store
+from germline.search.loop import Progress, SearchFailed
+from germline.search.run import evolve
+
+Create = Callable[..., RunRecord]
+
+
+def lineage(store: Store, run: RunRecord) -> list[object]:
+    """Everything that must not depend on how a run was run; of an evaluation, all but who did it and how fast."""
+    kept: list[object] = list(store.individuals(run.id))
+    kept += sorted((essence(one) for one in store.evaluations(run.id)), key=repr)
+    return kept
+
+
+def essence(record: EvaluationRecord) -> EvaluationRecord:
+    return replace(record, seconds=0.0, worker="", birth=0)
+
+
+def last(store: Store, run: RunRecord, **options: object) -> Progress:
+    *_, progress = evolve(store, run.name, **options)  # type: ignore[arg-type]
+    return progress
+
+
+def test_births_are_numbered_parents_come_first_and_the_count_is_what_was_asked(store: Store, small_run: Create) -> None:
+    run = small_run(births=70)
+    progress = last(store, run)
+    individuals = list(store.individuals(run.id))
+    assert [one.birth for one in individuals] == list(range(70))
+    assert individuals[0].operator == "seed" and not individuals[0].parents
+    assert all(parent < one.birth for one in individuals for parent in one.parents)
+    assert (progress.births, store.runs()[0].births, store.runs()[0].status) == (70, 70, "finished")
+    assert store.check() == []
+
+
+def test_a_known_fingerprint_is_a_cache_hit_and_is_not_scored_again(store: Store, small_run: Create) -> None:
+    run = small_run("warmup=0", "litter=1", births=160)
+    progress = last(store, run)
+    hits = [one for one in store.individuals(run.id) if one.cached_from is not None]
+    scored = [one.fingerprint for one in store.evaluations(run.id)]
+    assert progress.cache_hits == len(hits) > 0
+    assert len(scored) == len(set(scored)) == 160 - len(hits) == progress.evaluations
+    first = {one.birth: one for one in store.individuals(run.id)}
+    assert all(first[one.cached_from].fingerprint == one.fingerprint for one in hits if one.cached_from is not None)
+
+
+def test_the_same_seed_gives_the_same_lineage_and_another_seed_another(store: Store, small_run: Create) -> None:
+    runs = [small_run(seed=seed) for seed in (1, 1, 2)]
+    for run in runs:
+        last(store, run)
+    first, same, other = (lineage(store, run) for run in runs)
+    assert first == same != other
+
+
+def test_a_run_in_pieces_equals_a_run_in_one(store: Store, small_run: Create) -> None:
+    straight, pieces = small_run("review_every=32"), small_run("review_every=32")
+    last(store, straight)
+    for births in (7, 16, 41, 64, 80):
+        last(store, pieces, births=births)
+    assert lineage(store, straight) == lineage(store, pieces)
+
+
+@pytest.mark.parametrize("events", [1, 2, 5, 9])
+def test_a_run_that_is_left_at_any_event_and_resumed_equals_a_run_in_one(
+    store: Store, small_run: Create, events: int
+) -> None:
+    straight, broken = small_run("review_every=32"), small_run("review_every=32")
+    last(store, straight)
+    session = evolve(store, broken.name)
+    for _ in range(events):
+        next(session)
+    session.close()  # type: ignore[attr-defined]
+    assert store.run(broken.name).status == "stopped"
+    last(store, broken)
+    assert lineage(store, straight) == lineage(store, broken)
+
+
+def test_ray_workers_give_the_lineage_that_this_process_gives(
+    local_ray: None, store: Store, small_run: Create
+) -> None:
+    runs = {"inline": small_run("review_every=32"), "1": small_run("review_every=32"), "2": small_run("review_every=32")}
+    last(store, runs["inline"], executor="inline")
+    last(store, runs["1"], executor="ray", workers=1)
+    last(store, runs["2"], executor="ray", workers=2)
+    assert lineage(store, runs["inline"]) == lineage(store, runs["1"]) == lineage(store, runs["2"])
+
+
+SESSION = """
+import sys
+from germline.db.store import Store
+from germline.search.run import evolve
+with Store(sys.argv[1]) as store:
+    for progress in evolve(store, sys.argv[2]):
+        print(progress.evaluations, flush=True)
+"""
+
+
+def test_a_killed_run_that_is_resumed_equals_one_that_was_not_and_hash_seeds_do_not_matter(
+    store: Store, small_run: Create, tmp_path: Path
+) -> None:
+    straight = small_run(births=160)
+    last(store, straight)
+    killed = small_run(births=160)
+    for number in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SESSION, str(tmp_path / "runs.db"), killed.name],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONHASHSEED": str(number)},
+        )
+        assert process.stdout is not None
+        acknowledged = int(process.stdout.readline())
+        time.sleep(0.02 * number)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        recorded = sum(1 for _ in store.evaluations(killed.id))
+        assert recorded >= acknowledged
+        assert store.run(killed.name).status in ("interrupted", "finished")
+        assert store.check() == []
+    last(store, killed)
+    assert lineage(store, straight) == lineage(store, killed)
+
+
+def test_a_stop_request_from_elsewhere_ends_the_session_and_loses_nothing(store: Store, small_run: Create) -> None:
+    run = small_run()
+    session = evolve(store, run.name)
+    next(session)
+    store.request(run.name, "stop")
+    assert len(list(session)) <= 1
+    assert store.run(run.name).status == "stopped"
+    assert last(store, run).births == 80
+
+
+def test_an_evaluation_budget_ends_at_the_same_birth_for_any_number_of_workers(
+    local_ray: None, store: Store, small_run: Create
+) -> None:
+    one, two = small_run(), small_run()
+    first = last(store, one, evaluations=30, executor="inline")
+    second = last(store, two, evaluations=30, executor="ray", workers=2)
+    assert 30 <= first.evaluations <= 30 + 3 * 16
+    assert lineage(store, one) == lineage(store, two) and second.evaluations == first.evaluations
+
+
+FAILING = """
+from germline.evaluators.tasks.digits_mlp import DigitsMLP
+class Failing(DigitsMLP):
+    name = "failing"
+    def measure(self, params, split):
+        raise RuntimeError("no such sensor")
+"""
+
+
+def test_a_search_in_which_everything_fails_ends_with_the_cause(
+    store: Store, small_run: Create, tmp_path: Path
+) -> None:
+    (tmp_path / "failing.py").write_text(FAILING)
+    run = small_run("max_failures=10", task=f"{tmp_path / 'failing.py'}:Failing")
+    with pytest.raises(SearchFailed, match=r"the last 1\d scorings failed.*RuntimeError: no such sensor"):
+        last(store, run)
+    assert store.run(run.name).status == "failed"

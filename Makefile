@@ -12,7 +12,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: setup
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh demo.sh
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python demo.py
 
 test: lint
 	$(BIN)/python -m pytest

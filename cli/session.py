@@ -144,14 +144,21 @@ class Session:
 
 
 def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: str, as_json: bool) -> None:
-    """The last word of a session: what was found, and the next commands."""
+    """The last word of a session: what was found, and the next commands.
+
+    The winner is what the strategy hands over: with a funnel, the best at the longer rung.
+    """
     from germline.cli.commands.runs import row
 
     summary = next(one for one in store.runs() if one.name == run.name)
+    winner = None
+    if last is not None and last.winner is not None:
+        scored = store.individual(run.name, last.winner.birth)
+        winner = {"birth": last.winner.birth, "fitness": scored.evaluation.fitness if scored.evaluation else None}
     if as_json:
-        print_json(row(summary))
+        print_json({**row(summary), "winner": winner})
         return
-    if last is None or last.best is None:
+    if last is None or last.best is None or winner is None:
         click.echo(f"{run.name}: {summary.status}; nothing was scored well yet. Go on with: {resume}")
         return
     click.echo(
@@ -159,12 +166,14 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
         f"{summary.cache_hits} cache hits, {summary.failures} failures"
     )
     start = "not scored" if last.start is None or last.start.fitness is None else f"{last.start.fitness:.4f}"
-    click.echo(f"best {run.name}:{last.best.individual.birth}  fitness {last.best.fitness:.4f}  (start {start})")
-    if last.winner is not None and last.winner.birth != last.best.individual.birth:
-        click.echo(f"winner of the longer rung: {run.name}:{last.winner.birth}")
-    click.echo(f"next: germline show {run.name}   germline lineage {run.name}   germline export {run.name} -o FILE.py")
+    click.echo(f"best    {run.name}:{last.best.individual.birth}  fitness {last.best.fitness:.4f}  (start {start})")
+    reference = run.name
+    if winner["birth"] != last.best.individual.birth:
+        reference = f"{run.name}:{winner['birth']}"
+        click.echo(f"winner  {reference}  fitness {winner['fitness']:.4f}, and the best at the longer rung")
+    click.echo(f"next    germline show {reference}   germline export {reference} -o found.py")
     if summary.status == "stopped":
-        click.echo(f"go on with: {resume}")
+        click.echo(f"go on   {resume}")
 
 
 @contextmanager

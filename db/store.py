@@ -1,6 +1,5 @@
 """The store: what runs have done, kept so that they can be gone on with and asked about."""
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -10,16 +9,14 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Row, column, func, insert, select, table, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from germline.db import check, exact_json, lineage, owner, rows, sqlite_file
+from germline.db import check, exact_json, lineage, owner, rows, runs, sqlite_file
 from germline.db.errors import (
     DamagedDatabase,
     InvalidRecord,
     NothingScored,
     RecordConflict,
-    RunBusy,
     RunExists,
     UnknownBirth,
-    UnknownRun,
     Unsupported,
 )
 from germline.db.glance import summary
@@ -127,7 +124,7 @@ class Store:
             rows.checked_name(name)
         while True:
             try:
-                made = self._database.write(lambda connection: _create_run(connection, name, values))
+                made = self._database.write(lambda connection: runs.create(connection, name, values))
             except RecordConflict as error:
                 # Two processes on a server can find the same number free; the loser takes the next one.
                 if name is not None:
@@ -142,7 +139,7 @@ class Store:
         Raises:
             UnknownRun: there is none.
         """
-        return self._database.read(lambda connection: rows.run_record(_run_row(connection, name)))
+        return self._database.read(lambda connection: rows.run_record(runs.row_of(connection, name)))
 
     def runs(self) -> list[RunSummary]:
         """Every run, oldest first."""
@@ -159,7 +156,7 @@ class Store:
         Raises:
             RunBusy: another process owns the run.
         """
-        self._database.write(lambda connection: _claim(connection, run_id, force))
+        self._database.write(lambda connection: runs.claim(connection, run_id, force))
         self._database.drive()
 
     def release(self, run_id: int, status: str, seconds: float) -> None:
@@ -171,7 +168,7 @@ class Store:
         """
         if status not in RUN_STATES[1:]:
             raise InvalidRecord(f"a run is released as one of {', '.join(RUN_STATES[1:])}, got {status!r}")
-        self._database.write(lambda connection: _release(connection, run_id, status, seconds))
+        self._database.write(lambda connection: runs.release(connection, run_id, status, seconds))
 
     # What a driver writes and reads back
 
@@ -247,7 +244,7 @@ class Store:
         """
 
         def ask(connection: Connection) -> ScoredIndividual:
-            row = _run_row(connection, run_name)
+            row = runs.row_of(connection, run_name)
             found = lineage.one(connection, row, birth) if 0 <= birth < 1 << 31 else None
             if found is None:
                 raise _unknown_birth(connection, row, birth)
@@ -272,7 +269,7 @@ class Store:
         Raises:
             UnknownRun
         """
-        return self._database.read(lambda connection: lineage.top(connection, _run_row(connection, run_name), n))
+        return self._database.read(lambda connection: lineage.top(connection, runs.row_of(connection, run_name), n))
 
     def reviews(self, run_id: int, fingerprint: str) -> list[EvaluationRecord]:
         """All evaluations of a fingerprint in a run: every task, rung and seed, lowest first."""
@@ -292,7 +289,7 @@ class Store:
         """
 
         def ask(connection: Connection) -> list[ScoredIndividual]:
-            row = _run_row(connection, run_name)
+            row = runs.row_of(connection, run_name)
             found = lineage.ancestry(connection, row, birth) if 0 <= birth < 1 << 31 else []
             if not found:
                 raise _unknown_birth(connection, row, birth)
@@ -308,7 +305,7 @@ class Store:
         """
 
         def ask(connection: Connection) -> dict[str, int]:
-            row = _run_row(connection, run_name)
+            row = runs.row_of(connection, run_name)
             counts = (
                 select(evaluation.c.status, func.count())
                 .where(evaluation.c.run_id == row.id, evaluation.c.status != "ok")
@@ -333,7 +330,7 @@ class Store:
 
         def ask(connection: Connection) -> None:
             values = {"request": request, "created": rows.now(), "handled": False}
-            connection.execute(insert(control).values(run_id=_run_row(connection, run_name).id, **values))
+            connection.execute(insert(control).values(run_id=runs.row_of(connection, run_name).id, **values))
 
         self._database.write(ask)
 
@@ -363,7 +360,7 @@ class Store:
         }
 
         def add(connection: Connection) -> None:
-            connection.execute(insert(artifact).values(run_id=_run_row(connection, run_name).id, **values))
+            connection.execute(insert(artifact).values(run_id=runs.row_of(connection, run_name).id, **values))
 
         self._add(add, f"an artifact of birth {birth} of run {run_name!r}")
 
@@ -376,7 +373,7 @@ class Store:
 
         def ask(connection: Connection) -> list[ArtifactRecord]:
             columns = [artifact.c[field.name] for field in fields(ArtifactRecord)]
-            run_id = _run_row(connection, run_name).id
+            run_id = runs.row_of(connection, run_name).id
             query = select(*columns).where(artifact.c.run_id == run_id).order_by(artifact.c.id)
             return [ArtifactRecord(*row) for row in connection.execute(query)]
 
@@ -410,57 +407,10 @@ class Store:
             raise RecordConflict(f"{what}: recorded already, or pointing to a missing birth ({error})") from error
 
 
-def _run_row(connection: Connection, name: str) -> Row[Any]:
-    row = connection.execute(select(run).where(run.c.name == name)).one_or_none()
-    if row is not None:
-        return row
-    nearest = difflib.get_close_matches(name, list(connection.scalars(select(run.c.name))), n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    raise UnknownRun(f"there is no run {name!r}: {hint}`germline runs` lists them")
-
-
 def _unknown_birth(connection: Connection, row: Row[Any], birth: int) -> UnknownBirth:
     count = lineage.births(connection, row.id)
     has = f"has births 0 to {count - 1}" if count else "has no births yet"
     return UnknownBirth(f"run {row.name!r} {has}, got {birth}")
-
-
-def _create_run(connection: Connection, name: str | None, values: Mapping[str, Any]) -> RunRecord:
-    if name is None:
-        taken = set(connection.scalars(select(run.c.name).where(run.c.name.startswith(f"{values['kind']}-"))))
-        number = next(n for n in range(1, len(taken) + 2) if f"{values['kind']}-{n}" not in taken)
-        name = rows.checked_name(f"{values['kind']}-{number}")
-    connection.execute(insert(run).values(name=name, **values))
-    return rows.run_record(_run_row(connection, name))
-
-
-def _owned_row(connection: Connection, run_id: int) -> Row[Any]:
-    row = connection.execute(select(run).where(run.c.id == run_id).with_for_update()).one_or_none()
-    if row is None:
-        raise UnknownRun(f"there is no run with id {run_id}: `germline runs` lists the runs")
-    return row
-
-
-def _claim(connection: Connection, run_id: int, force: bool) -> None:
-    row = _owned_row(connection, run_id)
-    driver, me = row.owner, owner.this_process()
-    if driver is not None and driver != me and not force:
-        process = " on ".join(reversed(driver.split(":")[:2]))
-        if not owner.on_this_host(driver):
-            raise RunBusy(f"run {row.name!r} is driven by process {process}, another machine: stop it there first")
-        if owner.is_alive(driver):
-            raise RunBusy(
-                f"run {row.name!r} is driven by process {process}: `germline stop {row.name}` ends it, or wait for it"
-            )
-    connection.execute(update(run).where(run.c.id == run_id).values(status="running", owner=me))
-
-
-def _release(connection: Connection, run_id: int, status: str, seconds: float) -> None:
-    row = _owned_row(connection, run_id)
-    if row.owner not in (None, owner.this_process()):
-        raise RunBusy(f"run {row.name!r} is driven by another process ({row.owner}): only that one can release it")
-    values = {"status": status, "owner": None, "seconds": row.seconds + float(seconds)}
-    connection.execute(update(run).where(run.c.id == run_id).values(**values))
 
 
 def _span(records: Sequence[IndividualRecord] | Sequence[EvaluationRecord]) -> str:

@@ -162,18 +162,19 @@ class Search:
         first = number * self.plan.block
         last = first + self.plan.block if births is None else min(first + self.plan.block, births)
         individuals = []
-        fresh = []
+        fresh: list[Individual] = []
+        sizes: list[tuple[int, int]] = []
         for birth in range(first, last):
             if self.recorded and self.recorded[0].birth == birth:
                 individual = self.recorded.popleft()
             else:
-                individual = self._breed(birth, number)
+                individual, size = self._breed(birth, number)
                 fresh.append(individual)
+                sizes.append(size)
             self.first_with.setdefault(individual.fingerprint, birth)
             individuals.append(individual)
         if fresh:
             self.journal.record_births(fresh)
-            sizes = [self.space.sizes(self.space.read(one.genome)) for one in fresh]
             self.dead_share = 1.0 - sum(acting for _, acting in sizes) / max(1, sum(parts for parts, _ in sizes))
         self.counts["births"] += len(individuals)
         self.counts["cache_hits"] += sum(one.cached_from is not None for one in individuals)
@@ -182,13 +183,20 @@ class Search:
         firsts = [one for one in individuals if one.cached_from is None]
         block.jobs = self._submit((number,), firsts, 0, 0)
 
-    def _breed(self, birth: int, number: int) -> Individual:
+    def _breed(self, birth: int, number: int) -> tuple[Individual, tuple[int, int]]:
         proposal = self.strategy.breed(self.state, birth, self.space, lambda b: dice(self.plan.seed, b))
-        fingerprint = self.space.fingerprint(self.space.read(proposal.genome))
-        known = self.first_with.get(fingerprint)
-        return Individual(
-            birth, number, proposal.parents, proposal.operator, proposal.genome, fingerprint, cached_from=known
+        genome = self.space.read(proposal.genome)
+        fingerprint = self.space.fingerprint(genome)
+        individual = Individual(
+            birth,
+            number,
+            proposal.parents,
+            proposal.operator,
+            proposal.genome,
+            fingerprint,
+            cached_from=self.first_with.get(fingerprint),
         )
+        return individual, self.space.sizes(genome)
 
     def _submit(self, key: tuple[int, ...], individuals: Sequence[Individual], rung: int, seed: int) -> int:
         """Hands out packs in birth order; those whose outcomes are recorded already are not scored again."""

@@ -39,6 +39,9 @@ _ORDINARY = 2
 _EXTRA_STEPS = 2
 """Steps beyond one per live state, so that a difference can travel from any state to the update."""
 
+_TAME = 1e6
+"""Values below this in every row, the large one too, are not about to overflow."""
+
 _EXACT = frozenset(
     ("+", "-", "*", "/", "max", "min", "abs", "sign", "square", "cube", "sqrt", "negative", "reciprocal", "interp")
 )
@@ -123,16 +126,26 @@ def behaviour_fingerprint(graph: Graph) -> str | None:
 
 
 def _collapsed(graph: Graph, operations: tuple[int, ...], values: dict[int, Any]) -> list[int]:
-    """The operations that, in some row, leave less than half of the distinct values of an argument, not all zero."""
+    """The operations that lose what they get: in some row, less than half of an argument's distinct values are left.
+
+    Zeros alone are an identity, such as `x - x` or `0 * x`, as long as nothing in the program nears an overflow.
+    """
     distinct = {i: _distinct(values[i]) for i in values if graph.nodes[i].type == TREE}
-    collapsed = []
+    collapsed, zeros_alone = [], []
     for i in operations:
         most = [distinct[arg] for arg in graph.nodes[i].args if arg in distinct]
-        if i in distinct and most:
-            few = 2 * distinct[i] < np.maximum.reduce(most)
-            if few.any() and values[i][few].any():
-                collapsed.append(i)
-    return collapsed
+        if isinstance(values[i], list):
+            continue
+        if not values[i].any():
+            zeros_alone.append(i)
+        elif i in distinct and most and (2 * distinct[i] < np.maximum.reduce(most)).any():
+            collapsed.append(i)
+    tame = not zeros_alone or all(
+        (np.abs(leaf) < _TAME).all()
+        for i in values
+        for leaf in (values[i] if isinstance(values[i], list) else [values[i]])
+    )
+    return collapsed if tame else collapsed + zeros_alone
 
 
 def _distinct(rows: Any) -> Any:

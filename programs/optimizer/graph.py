@@ -58,7 +58,7 @@ def trace(program: Program) -> Graph:
     """
     nodes: list[Node] = []
     scope: dict[str, int] = {}
-    literals: dict[str, int] = {}
+    literals: dict[float | str, int] = {}
     state_types = {state.name: STATE_TYPES[state.shape] for state in program.states}
     for name in program.inputs:
         scope[name] = len(nodes)
@@ -71,7 +71,7 @@ def trace(program: Program) -> Graph:
         args = []
         for arg in line.args:
             if isinstance(arg, float):
-                key = repr(arg)
+                key = arg or repr(arg)  # 0.0 and -0.0 are equal as keys, and not the same
                 if key not in literals:
                     literals[key] = len(nodes)
                     nodes.append(Node("literal", (), arg, SCALAR))
@@ -94,17 +94,16 @@ def trace(program: Program) -> Graph:
 
 
 def _node(nodes: list[Node], position: int, line: Statement, args: tuple[int, ...]) -> Node:
-    primitive = PRIMITIVES[line.function]
-    if primitive.scope == "constant":
-        return Node("literal", (), primitive.run(), SCALAR)
-    kind = _infer(line.function, tuple(nodes[arg].type for arg in args))
+    if not args:
+        return Node("literal", (), PRIMITIVES[line.function].run(), SCALAR)
+    kind = _infer(line.function, *[nodes[arg].type for arg in args])
     if isinstance(kind, str):
         raise _reject("type", position, line, kind)
     return Node(line.function, args, None, kind)
 
 
 @lru_cache(maxsize=100_000)
-def _infer(function: str, types: tuple[Type, ...]) -> Type | str:
+def _infer(function: str, *types: Type) -> Type | str:
     """The type of a result, or why there is none; remembered, because a search asks for the same few."""
     try:
         return PRIMITIVES[function].rule(types)

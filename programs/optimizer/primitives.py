@@ -27,6 +27,7 @@ from germline.programs.optimizer.types import (
     column_shape,
     columns,
     row_shape,
+    type_of,
 )
 
 Scope = Literal["constant", "elementwise", "leaf", "tree"]
@@ -66,7 +67,7 @@ def _trees(types: tuple[Type, ...]) -> None:
 def _per_leaf(shape: Callable[..., Shape]) -> Rule:
     def rule(types: tuple[Type, ...]) -> Type:
         _trees(types)
-        return Type(tuple(shape(*at) for at in zip(*(kind.shapes or () for kind in types), strict=True)))
+        return type_of(tuple(shape(*at) for at in zip(*(kind.shapes or () for kind in types), strict=True)))
 
     return rule
 
@@ -96,7 +97,7 @@ def _never(types: tuple[Type, ...]) -> Type:
 
 def _matmul_shape(a: Shape, b: Shape) -> Shape:
     if len(a) < 2 and len(b) < 2:
-        return broadcast((Type((a,)), Type((b,)))).shapes[0]  # type: ignore[index]
+        return broadcast((type_of((a,)), type_of((b,)))).shapes[0]  # type: ignore[index]
     if len(a) < 2 or len(b) < 2 or columns(a) != b[0]:
         raise TypeMismatch(f"expected as many columns as rows, got {a} and {b}")
     return (a[0], *b[1:])

@@ -1,7 +1,7 @@
 """The space of optimizer programs, as a search sees it."""
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class OptimizerSpace:
         self.functions = FUNCTION_SETS[functions]
         self.max_statements = max_statements
         self._texts: dict[str, Program] = {}
+        self._last: tuple[Program, Graph] | None = None
 
     @cached_property
     def operators(self) -> Mapping[str, Operator]:
@@ -65,16 +66,16 @@ class OptimizerSpace:
 
     def check(self, genome: Program) -> str | None:
         try:
-            _trace(genome)
+            self._trace(genome)
         except InvalidProgram as invalid:
             return str(invalid)
         return None
 
     def fingerprint(self, genome: Program) -> str:
-        return fingerprint(_trace(genome))
+        return fingerprint(self._trace(genome))
 
     def sizes(self, genome: Program) -> tuple[int, int]:
-        return len(genome.body), len(_trace(genome).live_statements)
+        return len(genome.body), len(self._trace(genome).live_statements)
 
     def write(self, genome: Program) -> str:
         text = write(genome)
@@ -85,18 +86,18 @@ class OptimizerSpace:
         program = self._texts.get(text)
         if program is None:
             program = parse(text)
-            _trace(program)
+            trace(program)
             self._remember(text, program)
         return program
+
+    def _trace(self, program: Program) -> Graph:
+        """Remembers the last program, because a child is checked, measured and fingerprinted in a row."""
+        if self._last is None or self._last[0] is not program:
+            self._last = (program, trace(program))
+        return self._last[1]
 
     def _remember(self, text: str, program: Program) -> None:
         """A child is written before it is ever read as a parent, so parsing is rare; only the time depends on this."""
         if len(self._texts) >= REMEMBERED_TEXTS:
             self._texts.clear()
         self._texts[text] = program
-
-
-@lru_cache(maxsize=1_024)
-def _trace(program: Program) -> Graph:
-    """Remembers the last few programs, because a child is checked, fingerprinted and written in a row."""
-    return trace(program)

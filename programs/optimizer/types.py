@@ -5,6 +5,7 @@ only if they agree for every model.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 
 Shape = tuple[int, ...]
@@ -13,14 +14,23 @@ REFERENCE: tuple[Shape, ...] = ((), (3,), (3, 2), (2, 4), (3, 2, 2, 2))
 """Leaf shapes on which programs are checked and fingerprinted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Type:
-    """`shapes` is None for a scalar; for a tree it is the shape at each leaf of the reference tree."""
+    """`shapes` is None for a scalar; for a tree it is the shape at each leaf of the reference tree.
+
+    Made by `type_of` alone, so that equal types are one object and a search compares them at no cost.
+    """
 
     shapes: tuple[Shape, ...] | None
 
     def __str__(self) -> str:
         return _NAMES.get(self, "a tree with the leaf shapes " + str(self.shapes))
+
+
+@cache
+def type_of(shapes: tuple[Shape, ...] | None) -> Type:
+    """The type with these leaf shapes."""
+    return Type(shapes)
 
 
 def row_shape(shape: Shape) -> Shape:
@@ -36,11 +46,11 @@ def columns(shape: Shape) -> int:
     return prod(shape[1:])
 
 
-SCALAR = Type(None)
-TREE = Type(REFERENCE)
-LEAF = Type(tuple(() for _ in REFERENCE))
-ROW = Type(tuple(map(row_shape, REFERENCE)))
-COLUMN = Type(tuple(map(column_shape, REFERENCE)))
+SCALAR = type_of(None)
+TREE = type_of(REFERENCE)
+LEAF = type_of(tuple(() for _ in REFERENCE))
+ROW = type_of(tuple(map(row_shape, REFERENCE)))
+COLUMN = type_of(tuple(map(column_shape, REFERENCE)))
 
 STATE_TYPES = {"tree": TREE, "leaf": LEAF, "row": ROW, "column": COLUMN, "scalar": SCALAR}
 """What a state may be declared as: `m` (a tree like w), `t: leaf` (a number per tensor), `r: row`, `b: scalar`."""
@@ -63,7 +73,7 @@ def broadcast(types: tuple[Type, ...]) -> Type:
     trees = [kind.shapes for kind in types if kind.shapes is not None]
     if not trees:
         return SCALAR
-    return Type(tuple(_broadcast_shapes(at_leaf) for at_leaf in zip(*trees, strict=True)))
+    return type_of(tuple(_broadcast_shapes(at_leaf) for at_leaf in zip(*trees, strict=True)))
 
 
 def _broadcast_shapes(shapes: tuple[Shape, ...]) -> Shape:

@@ -31,8 +31,18 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     server.dispose()
 
 
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A fresh SQLite database; a copy of it saves a test the migrations."""
+    path = tmp_path_factory.mktemp("blank") / "blank.db"
+    Store(str(path)).close()
+    return path.read_bytes()
+
+
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
+def store(url: str, blank: bytes) -> Iterator[Store]:
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).write_bytes(blank)
     with Store(url) as store:
         yield store
 

@@ -12,9 +12,12 @@ from germline.db.store import Store
 
 
 @pytest.fixture
-def path(tmp_path: Path, born: Callable[..., IndividualRecord], scored: Callable[..., EvaluationRecord]) -> Path:
+def path(
+    tmp_path: Path, blank: bytes, born: Callable[..., IndividualRecord], scored: Callable[..., EvaluationRecord]
+) -> Path:
     """A sound, finished run with a cache hit and a failure."""
     path = tmp_path / "runs.db"
+    path.write_bytes(blank)
     with Store(str(path)) as store:
         run = store.create_run("sound", "optimizer", "digits-mlp", "quick", 1, {}, {})
         hit = born(4, 3, fingerprint="print-2", cached_from=2)

@@ -39,9 +39,9 @@ def test_four_processes_make_a_database_and_write_fifty_transactions_each(url: s
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path: Path, blank: bytes) -> Path:
     path = tmp_path / "runs.db"
-    Store(str(path)).close()
+    path.write_bytes(blank)
     return path
 
 

@@ -72,7 +72,7 @@ def test_tables_constraints_and_views_are_the_same_text_both_ways(tmp_path: Path
 
 def test_the_known_revisions_are_the_scripts() -> None:
     scripts = sorted((migrate.SCRIPTS / "versions").glob("[0-9]*.py"))
-    found = []
+    found: list[str] = []
     for script in scripts:
         values = {
             node.targets[0].id: ast.literal_eval(node.value)

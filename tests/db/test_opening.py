@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -32,13 +33,16 @@ def open_store(url: str) -> None:
     Store(url).close()
 
 
-OPENERS = [open_store, glance.runs, upgrade]
+OPENERS: list[Callable[[str], object]] = [open_store, glance.runs, upgrade]
 
 
 @pytest.fixture
-def kept(tmp_path: Path, born: Callable[..., IndividualRecord], scored: Callable[..., EvaluationRecord]) -> Path:
+def kept(
+    tmp_path: Path, blank: bytes, born: Callable[..., IndividualRecord], scored: Callable[..., EvaluationRecord]
+) -> Path:
     """A sound file with a small run in it."""
     path = tmp_path / "kept.db"
+    path.write_bytes(blank)
     with Store(str(path)) as store:
         run = store.create_run("kept", "optimizer", "digits-mlp", "quick", 1, {}, {})
         store.add_individuals(run.id, "optimizer", [born(0), *(born(birth, birth - 1) for birth in range(1, 40))])
@@ -137,6 +141,12 @@ def test_what_names_no_database_is_refused(url: str, tmp_path: Path, monkeypatch
         open_store(url)
     assert str(caught.value).isprintable()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_needs_its_driver_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(Unreachable, match=r"needs psycopg: run `pip install 'germline\[postgres\]'`"):
+        open_store("postgresql://me@localhost/germline")
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password() -> None:

@@ -20,11 +20,11 @@ MakeRun = Callable[..., RunRecord]
 
 
 @pytest.fixture
-def own(url: str) -> Iterator[Callable[[str | None], None]]:
+def own(url: str) -> Iterator[Callable[[str], object]]:
     """``own(text)`` writes any owner text into every run, as another process would."""
     database = Database(locate(url), Patience())
     change = sqlalchemy.text("UPDATE run SET owner = :owner, status = 'running'")
-    yield lambda text: database.write(lambda connection: connection.execute(change, {"owner": text}) and None)
+    yield lambda text: database.write(lambda connection: connection.execute(change, {"owner": text}))
     database.close()
 
 
@@ -47,7 +47,7 @@ def test_the_process_that_makes_a_run_owns_it_and_may_claim_it_again(store: Stor
 
 
 def test_a_run_that_a_live_process_drives_is_busy(
-    store: Store, make_run: MakeRun, own: Callable[[str], None], neighbour: subprocess.Popen[str]
+    store: Store, make_run: MakeRun, own: Callable[[str], object], neighbour: subprocess.Popen[str]
 ) -> None:
     run = make_run()
     own(f"{host()}:{neighbour.pid}")
@@ -59,7 +59,7 @@ def test_a_run_that_a_live_process_drives_is_busy(
 
 
 def test_a_run_whose_driver_was_killed_is_shown_as_interrupted_and_can_be_claimed(
-    store: Store, make_run: MakeRun, own: Callable[[str], None], neighbour: subprocess.Popen[str]
+    store: Store, make_run: MakeRun, own: Callable[[str], object], neighbour: subprocess.Popen[str]
 ) -> None:
     run = make_run()
     own(f"{host()}:{neighbour.pid}")
@@ -74,7 +74,7 @@ def test_a_run_whose_driver_was_killed_is_shown_as_interrupted_and_can_be_claime
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only /proc tells when a process began")  # noqa: PTH110
 def test_a_later_process_with_the_same_id_is_not_the_driver(
-    store: Store, make_run: MakeRun, own: Callable[[str], None], neighbour: subprocess.Popen[str]
+    store: Store, make_run: MakeRun, own: Callable[[str], object], neighbour: subprocess.Popen[str]
 ) -> None:
     run = make_run()
     own(f"{host()}:{neighbour.pid}:1")
@@ -83,7 +83,7 @@ def test_a_later_process_with_the_same_id_is_not_the_driver(
 
 
 def test_a_driver_on_another_machine_keeps_the_run_until_force_says_it_is_gone(
-    store: Store, make_run: MakeRun, own: Callable[[str], None]
+    store: Store, make_run: MakeRun, own: Callable[[str], object]
 ) -> None:
     run = make_run()
     own("far-away:4242")

@@ -12,8 +12,10 @@ import torch
 
 from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import behaviour_fingerprint, fingerprint, structural_fingerprint
+from germline.programs.optimizer.flat import FlatProgram, Layout, Value
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
+from germline.programs.optimizer.types import column_shape, row_shape
 
 ADAMW = library()["adamw_plain"]
 
@@ -164,33 +166,91 @@ def test_renamed_and_commuted_mutants_keep_their_fingerprint(
         assert fingerprint(trace(live_program(program))) == fingerprint(trace(program)), write(program)
 
 
-SHAPES = ((), (5,), (3, 4), (2, 3, 2, 1))
+LAYOUT = Layout(((), (5,), (3, 4), (2, 3, 2, 1)))
+FRESH = 32
+"""Inputs on which two programs of one fingerprint are compared."""
+STEPS = 6
 
 
-def run_fresh(program: Program, rng: np.random.Generator, steps: int) -> torch.Tensor:
-    """The updates of the interpreter over a few steps on fresh inputs of fresh magnitudes, `[steps, elements]`."""
-    interpreter = Interpreter(program)
-    size = 10.0 ** rng.uniform(-3, 1.3)
-    updates = []
-    for _ in range(steps):
-        w, g = (
-            [torch.as_tensor(rng.standard_normal(shape), dtype=torch.float32) for shape in SHAPES] for _ in range(2)
+def fresh_inputs(seed: int) -> list[dict[str, torch.Tensor]]:
+    """Weights and gradients of many magnitudes for a few steps, `[rows, elements]`, with schedule and step count."""
+    rng = np.random.default_rng(seed)
+    size = 10.0 ** rng.uniform(-3.0, 1.3, (FRESH, 1))
+    inputs = []
+    for t in range(STEPS):
+        w, g, lr = (
+            rng.standard_normal((FRESH, LAYOUT.elements)),
+            rng.standard_normal((FRESH, LAYOUT.elements)),
+            rng.random(),
         )
-        update = interpreter.step(w, [leaf * size for leaf in g], float(rng.random()))
-        updates.append(torch.cat([leaf.reshape(-1) for leaf in update]))
+        values = {"w": w, "g": size * g, "lr": np.full((1, 1), lr), "step": np.full((1, 1), t + 1.0)}
+        inputs.append({name: torch.as_tensor(value, dtype=torch.float32) for name, value in values.items()})
+    return inputs
+
+
+def run_rows(program: Program, inputs: list[dict[str, torch.Tensor]]) -> torch.Tensor:
+    """The updates, `[steps, rows, elements]`."""
+    graph = trace(program)
+    flat = FlatProgram(graph, LAYOUT, torch, torch.as_tensor(LAYOUT.leaf_of))
+    literals = [torch.full((1, 1), graph.nodes[i].literal or 0.0) for i in flat.literals]
+    states: dict[int, Value] = {k: start(program.states[k].shape) for k in graph.live_states}
+    updates = []
+    for step in inputs:
+        update, states = flat.run(step | {program.states[k].name: value for k, value in states.items()}, literals)
+        updates.append(update.expand(FRESH, LAYOUT.elements))
     return torch.stack(updates)
 
 
-def test_programs_of_one_fingerprint_give_equal_updates(mutants: Callable[..., Iterator[Program]], scale: int) -> None:
-    first: dict[str, Program] = {}
-    pairs = 0
-    for birth, program in enumerate(mutants(5, "core", length=40)):
-        other = first.setdefault(fingerprint(trace(program)), program)
-        if other == program or structural_fingerprint(trace(other)) == structural_fingerprint(trace(program)):
+def start(shape: str) -> Value:
+    if shape in ("scalar", "tree", "leaf"):
+        return torch.zeros(FRESH, {"scalar": 1, "tree": LAYOUT.elements, "leaf": len(LAYOUT.shapes)}[shape])
+    of = row_shape if shape == "row" else column_shape
+    return [torch.zeros(FRESH, *of(leaf)) for leaf in LAYOUT.shapes]
+
+
+def equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether updates `[…, elements]` agree to 1e-6 of the largest of their row."""
+    largest = a.abs().nan_to_num(0.0, 0.0).amax(-1, keepdim=True)
+    with_nan = (a == b) | (a.isnan() & b.isnan())
+    return bool((with_nan | ((a - b).abs() <= 1e-6 * largest)).all())
+
+
+@pytest.mark.parametrize("functions", ["core", "extended"])
+def test_programs_of_one_fingerprint_give_equal_updates(
+    mutants: Callable[..., Iterator[Program]], scale: int, functions: str
+) -> None:
+    inputs = fresh_inputs(17)
+    first: dict[str, tuple[Program, str]] = {}
+    pairs = beyond_structure = 0
+    for program in mutants(5, functions, length=40):
+        graph = trace(program)
+        structure = structural_fingerprint(graph)
+        other, its_structure = first.setdefault(fingerprint(graph), (program, structure))
+        if other.body == program.body:
             continue
         pairs += 1
-        a, b = (run_fresh(each, np.random.default_rng(birth), 6) for each in (other, program))
-        close = torch.isclose(a, b, rtol=1e-6, atol=1e-6 * float(a.nan_to_num(0, 0, 0).abs().amax()), equal_nan=True)
-        assert close.all(), f"{write(other)}\n{write(program)}"
-        if pairs == 120 * scale:
+        beyond_structure += structure != its_structure
+        assert equal(run_rows(other, inputs), run_rows(program, inputs)), f"{write(other)}\n{write(program)}"
+        if pairs == 600 * scale:
+            break
+    print(f"{functions}: {pairs} pairs, {beyond_structure} of other structure, {len(first)} fingerprints")
+    assert beyond_structure > 20
+
+
+def test_the_interpreter_gives_equal_updates_for_one_fingerprint(mutants: Callable[..., Iterator[Program]]) -> None:
+    first: dict[str, Program] = {}
+    pairs = 0
+    inputs = fresh_inputs(18)
+    for program in mutants(6, "core", length=40):
+        other = first.setdefault(fingerprint(trace(program)), program)
+        if structural_fingerprint(trace(other)) == structural_fingerprint(trace(program)):
+            continue
+        row = pairs % FRESH
+        a, b = Interpreter(other), Interpreter(program)
+        for step in inputs:
+            w, g = ([leaf[row] for leaf in LAYOUT.split(step[name])] for name in ("w", "g"))
+            updates = [torch.cat([x.reshape(-1) for x in each.step(w, g, step["lr"].item())]) for each in (a, b)]
+            assert equal(*updates), f"{write(other)}\n{write(program)}"
+        pairs += 1
+        if pairs == 60:
             break

@@ -1,0 +1,75 @@
+"""Rows of ``run``: finding, making, claiming and releasing them, each inside the transaction of its caller."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from germline.db import owner, rows
+from germline.db.errors import RunBusy, UnknownRun
+from germline.db.records import RunRecord
+from germline.db.schema import run
+
+
+def row_of(connection: Connection, name: str) -> Row[Any]:
+    """The row of the run of this name.
+
+    Raises:
+        UnknownRun: there is none; the nearest name is given.
+    """
+    row = connection.execute(select(run).where(run.c.name == name)).one_or_none()
+    if row is not None:
+        return row
+    nearest = difflib.get_close_matches(name, list(connection.scalars(select(run.c.name))), n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    raise UnknownRun(f"there is no run {name!r}: {hint}`germline runs` lists them")
+
+
+def create(connection: Connection, name: str | None, values: Mapping[str, Any]) -> RunRecord:
+    """A new run of these columns; without a name it gets the first free number of its kind."""
+    if name is None:
+        taken = set(connection.scalars(select(run.c.name).where(run.c.name.startswith(f"{values['kind']}-"))))
+        number = next(n for n in range(1, len(taken) + 2) if f"{values['kind']}-{n}" not in taken)
+        name = rows.checked_name(f"{values['kind']}-{number}")
+    connection.execute(insert(run).values(name=name, **values))
+    return rows.run_record(row_of(connection, name))
+
+
+def _locked_row(connection: Connection, run_id: int) -> Row[Any]:
+    row = connection.execute(select(run).where(run.c.id == run_id).with_for_update()).one_or_none()
+    if row is None:
+        raise UnknownRun(f"there is no run with id {run_id}: `germline runs` lists the runs")
+    return row
+
+
+def claim(connection: Connection, run_id: int, force: bool) -> None:
+    """Make the calling process the owner of the run.
+
+    Raises:
+        RunBusy: another process owns it and may be alive.
+    """
+    row = _locked_row(connection, run_id)
+    driver, me = row.owner, owner.this_process()
+    if driver is not None and driver != me and row.status == "running" and not force:
+        process = " on ".join(reversed(driver.split(":")[:2]))
+        if not owner.on_this_host(driver):
+            raise RunBusy(f"run {row.name!r} is driven by process {process}, another machine: stop it there first")
+        if owner.is_alive(driver):
+            raise RunBusy(
+                f"run {row.name!r} is driven by process {process}: `germline stop {row.name}` ends it, or wait for it"
+            )
+    connection.execute(update(run).where(run.c.id == run_id).values(status="running", owner=me))
+
+
+def release(connection: Connection, run_id: int, status: str, seconds: float) -> None:
+    """Give up the ownership of the run, leaving it ``status``, with ``seconds`` more of driver time.
+
+    Raises:
+        RunBusy: another process owns it.
+    """
+    row = _locked_row(connection, run_id)
+    if row.owner not in (None, owner.this_process()):
+        raise RunBusy(f"run {row.name!r} is driven by another process ({row.owner}): only that one can release it")
+    values = {"status": status, "owner": None, "seconds": row.seconds + float(seconds)}
+    connection.execute(update(run).where(run.c.id == run_id).values(**values))

@@ -1,0 +1,35 @@
+"""`make bench`: every benchmark, both sides in one process; prints a table and writes `bench.json`.
+
+Each row has a name, a value with its unit, what it is compared with, and the ratio of the two. Absolute numbers drift
+with the machine; the ratio is what to look at.
+"""
+
+import argparse
+import json
+import warnings
+from pathlib import Path
+
+import torch
+
+import breeding
+import candidate_steps
+
+BENCHMARKS = {"breeding": breeding.rows, "candidate-steps": candidate_steps.rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which ones; all unless given")
+    parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    rows = [row for name in options.names or BENCHMARKS for row in BENCHMARKS[name]()]
+    print(f"{'name':<34}{'value':>14} {'unit':<28}{'ratio':>8}  baseline")
+    for row in rows:
+        print(f"{row['name']:<34}{row['value']:>14,.0f} {row['unit']:<28}{row['ratio']:>7.1f}x  {row['baseline']}")
+    options.out.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

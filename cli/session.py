@@ -106,6 +106,7 @@ class Session:
         url: str,
         births: int | None = None,
         evaluations: int | None = None,
+        force: bool = False,
         as_json: bool = False,
     ) -> None:
         """Runs the search to its budget, shows where it stands, and says how to go on.
@@ -131,6 +132,7 @@ class Session:
                     births=births,
                     evaluations=evaluations,
                     seconds=self.seconds,
+                    force=force,
                 )
                 try:
                     with live_view(run, goal, self.seconds) as show:
@@ -170,7 +172,9 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
     reference = run.name
     if winner["birth"] != last.best.individual.birth:
         reference = f"{run.name}:{winner['birth']}"
-        click.echo(f"winner  {reference}  fitness {winner['fitness']:.4f}, and the best at the longer rung")
+        click.echo(
+            f"winner  {reference}  fitness {winner['fitness']:.4f}, the fittest that holds up at the longer rung"
+        )
     click.echo(f"next    germline show {reference}   germline export {reference} -o found.py")
     if summary.status == "stopped":
         click.echo(f"go on   {resume}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from germline.evaluators.device import NoDevice
 from germline.evaluators.evaluator import Evaluator, EvaluatorSpec
 from germline.evaluators.outcome import Outcome
 
@@ -45,6 +46,14 @@ class Executor(Protocol):
         ...
 
 
+class NoWorker(RuntimeError):
+    """The evaluator could not be set up, here or in a worker process."""
+
+    def __init__(self, task: str, cause: BaseException) -> None:
+        text = (str(cause).splitlines() or [""])[-1]
+        super().__init__(f"could not load the task {task} ({type(cause).__name__}: {text:.300})")
+
+
 def failure(error: BaseException) -> Outcome:
     """The outcome of a genome whose scoring raised."""
     text = (str(error).splitlines() or [""])[0]
@@ -69,7 +78,12 @@ class InlineExecutor:
     slots = 1
 
     def __init__(self, spec: EvaluatorSpec) -> None:
-        self.evaluator = spec.build()
+        try:
+            self.evaluator = spec.build()
+        except NoDevice:
+            raise
+        except Exception as error:
+            raise NoWorker(spec.task, error) from error
         self.waiting: deque[Job] = deque()
 
     def submit(self, job: Job) -> None:

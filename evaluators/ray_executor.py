@@ -16,7 +16,7 @@ from typing import Any
 import ray
 
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executor import Job, score_safely
+from germline.evaluators.executor import Job, NoWorker, score_safely
 from germline.evaluators.outcome import Outcome, Status
 
 _ENVIRONMENT = {
@@ -30,10 +30,6 @@ _POLL_SECONDS = 0.5
 
 class NoCluster(RuntimeError):
     """Ray could not be started or reached."""
-
-
-class NoWorker(RuntimeError):
-    """A worker process could not be set up."""
 
 
 class _Scorer:
@@ -124,9 +120,7 @@ class RayExecutor:
         try:
             ray.get(reference)
         except ray.exceptions.RayError as error:
-            cause = getattr(error, "cause", None) or error
-            text = (str(cause).splitlines() or [""])[-1]
-            raise NoWorker(f"a worker could not load the task {self.spec.task}: {text:.300}") from None
+            raise NoWorker(self.spec.task, getattr(error, "cause", None) or error) from None
         self.idle.append(worker)
 
     def _dispatch(self) -> None:

@@ -23,7 +23,7 @@ from germline.evaluators.tasks.registry import absolute_name, task_class
 from germline.search.individual import Individual, Scored
 from germline.search.kinds import KINDS, preset_values
 from germline.search.loop import Progress, ScoreKey, Search, SearchFailed
-from germline.search.settings import resolve
+from germline.search.settings import BadSetting, resolve
 
 ExecutorName = Literal["auto", "ray", "inline"]
 
@@ -73,11 +73,14 @@ def new_run(
     chosen = preset_values(this, preset)
     values = this.prepare(resolve(this.settings, chosen.values, settings))
     task_name = absolute_name(task or this.default_task)
-    task_version = task_class(task_name).version
+    chosen_task = task_class(task_name)
+    if values.get("review_rung", 0) >= len(chosen_task.rungs):
+        last = len(chosen_task.rungs) - 1
+        raise BadSetting(f"expected review_rung to be a rung of {task_name}, at most {last}, got {values['review_rung']}")
     config = {
         "config_version": CONFIG_VERSION,
         "settings": values,
-        "task_version": task_version,
+        "task_version": chosen_task.version,
         "births": births if births or evaluations else chosen.births,
         "evaluations": evaluations,
     }
@@ -97,6 +100,7 @@ def evolve(
     births: int | None = None,
     evaluations: int | None = None,
     seconds: float | None = None,
+    force: bool = False,
 ) -> Iterator[Progress]:
     """Runs, or goes on with, a recorded run; yields where it stands whenever something was recorded.
 
@@ -109,6 +113,7 @@ def evolve(
         births: stop after so many births in all.
         evaluations: begin no block after so many evaluations in all. Without either, the run's own budgets hold.
         seconds: stop after so many seconds of this session.
+        force: take the run over from a process on another host, whose end cannot be seen from here.
 
     Leaving the iteration, for whatever reason, stops the run; a later `evolve` goes on with it.
 
@@ -122,7 +127,8 @@ def evolve(
     values = run.config["settings"]
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, this.options(values))
     check_task_version(run)
-    store.claim(run.id)
+    store.claim(run.id, force)
+    store.handled(run.id)  # requests to an earlier session are not for this one
     journal = _StoreJournal(store, run)
     status = "failed"
     pool: Executor | None = None

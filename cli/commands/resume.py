@@ -10,10 +10,13 @@ from germline.cli.session import Session, run_options
 @click.argument("run")
 @click.option("--births", type=click.IntRange(min=1), default=None, help="Go on to so many births in all.")
 @click.option("--evaluations", type=click.IntRange(min=1), default=None, help="Begin no block after so many in all.")
+@click.option("--force", is_flag=True, help="Take over from a driver on another host that is known to be gone.")
 @run_options
 @db_option
 @json_option
-def command(run: str, births: int | None, evaluations: int | None, session: Session, url: str, as_json: bool) -> None:
+def command(
+    run: str, births: int | None, evaluations: int | None, force: bool, session: Session, url: str, as_json: bool
+) -> None:
     """Go on with RUN where it was stopped or killed.
 
     What it is may not change, so there is no --set; how it runs may: workers, executor, device, budget. The result is
@@ -24,4 +27,4 @@ def command(run: str, births: int | None, evaluations: int | None, session: Sess
       germline resume first --workers 2 --births 4000
     """
     with open_store(url) as store:
-        session.run(store, store.run(run), url, births=births, evaluations=evaluations, as_json=as_json)
+        session.run(store, store.run(run), url, births=births, evaluations=evaluations, force=force, as_json=as_json)

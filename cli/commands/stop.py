@@ -2,14 +2,17 @@
 
 import click
 
-from germline.cli.common import db_option, open_store
+from germline.cli.common import db_option, json_option, open_store, print_json
 
 
 @click.command()
 @click.argument("run")
 @db_option
-def command(run: str, url: str) -> None:
-    """Ask the process that works on RUN to stop after the pack in flight, from any shell that reaches the database.
+@json_option
+def command(run: str, url: str, as_json: bool) -> None:
+    """Ask a running search to stop.
+
+    The process that works on RUN ends after the pack in flight; any shell that reaches the database can ask.
 
     \b
     Example:
@@ -22,4 +25,6 @@ def command(run: str, url: str) -> None:
         if status != "running":
             raise UserError(f"expected a running search, {run} is {status}; nothing to stop")
         store.request(run, "stop")
+    if as_json:
+        print_json({"run": run, "request": "stop"})
     click.echo(f"asked {run} to stop; it ends after the pack in flight (germline resume {run} goes on)", err=True)

@@ -9,7 +9,7 @@ The run keeps every value in float32. Operations that IEEE 754 defines exactly r
 in float64 and rounded, so that the bits do not depend on the machine.
 
 The updates alone would prove too little: under a `sign`, a `max` or a division that saturates, programs with different
-constants can agree on every probe. So the arguments of what jumps, or comes out with few distinct values, count too.
+constants can agree on every probe. So the arguments of what jumps, saturates or absorbs count too.
 Where the run proves nothing, the structure alone is the fingerprint: if a value is not finite at ordinary magnitudes,
 or if a jump shows from one side only.
 """
@@ -118,34 +118,42 @@ def behaviour_fingerprint(graph: Graph) -> str | None:
             if not np.isfinite(update[:_ORDINARY]).all():
                 return None
             digest.update(_bits(update))
-            hidden = {*sides, *_collapsed(graph, program.operations, values)}
+            hidden = {*sides, *_lossy(graph, program.operations, values)}
             digest.update(b"".join(sorted({_arguments(graph.nodes[i], values) for i in hidden})))
             for jump, seen in sides.items():
                 seen |= _sides(graph, jump, values)
     return digest.hexdigest() if all(len(seen) == 2 for seen in sides.values()) else None
 
 
-def _collapsed(graph: Graph, operations: tuple[int, ...], values: dict[int, Any]) -> list[int]:
-    """The operations that lose what they get: in some row, less than half of an argument's distinct values are left.
+def _lossy(graph: Graph, operations: tuple[int, ...], values: dict[int, Any]) -> list[int]:
+    """The operations whose results show too little of what they got.
 
-    Zeros alone are an identity, such as `x - x` or `0 * x`, as long as nothing in the program nears an overflow.
+    In some row less than half of an argument's distinct values are left, or a sum equals one side although the other is
+    not zero. Zeros alone are an identity, such as `x - x` or `0 * x`, as long as nothing nears an overflow.
     """
     distinct = {i: _distinct(values[i]) for i in values if graph.nodes[i].type == TREE}
-    collapsed, zeros_alone = [], []
+    lossy, zeros_alone = [], []
     for i in operations:
-        most = [distinct[arg] for arg in graph.nodes[i].args if arg in distinct]
-        if isinstance(values[i], list):
+        node, result = graph.nodes[i], values[i]
+        args = [values[arg] for arg in node.args]
+        if any(isinstance(value, list) for value in (result, *args)):
             continue
-        if not values[i].any():
+        most = [distinct[arg] for arg in node.args if arg in distinct]
+        few = i in distinct and most and (2 * distinct[i] < np.maximum.reduce(most)).any()
+        if not result.any():
             zeros_alone.append(i)
-        elif i in distinct and most and (2 * distinct[i] < np.maximum.reduce(most)).any():
-            collapsed.append(i)
-    tame = not zeros_alone or all(
-        (np.abs(leaf) < _TAME).all()
-        for i in values
-        for leaf in (values[i] if isinstance(values[i], list) else [values[i]])
-    )
-    return collapsed if tame else collapsed + zeros_alone
+        elif few or (node.function in ("+", "-") and _absorbs(result, args)):
+            lossy.append(i)
+    return lossy if not zeros_alone or _tame(values) else lossy + zeros_alone
+
+
+def _absorbs(total: Any, sides: list[Any]) -> bool:
+    return any(a.shape == total.shape and (a == total).all() and b.any() for a, b in (sides, sides[::-1]))
+
+
+def _tame(values: dict[int, Any]) -> bool:
+    leaves = (leaf for value in values.values() for leaf in (value if isinstance(value, list) else [value]))
+    return all((np.abs(leaf) < _TAME).all() for leaf in leaves)
 
 
 def _distinct(rows: Any) -> Any:

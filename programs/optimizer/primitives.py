@@ -145,8 +145,7 @@ def _rank_one(xp: Any, row: Any, column: Any) -> Any:
 
 def _matmul(xp: Any, a: Any, b: Any) -> Any:
     if a.ndim < 3:
-        # A number per row beside a vector per row.
-        return a * b if a.ndim == b.ndim else _flat(a) * _flat(b)
+        return a * b
     return xp.matmul(_matrix(a), _matrix(b)).reshape(a.shape[:2] + b.shape[2:])
 
 

@@ -1,8 +1,8 @@
 """The funnel of Lion's search: what looks best on the proxy task is trained for longer before anyone believes in it.
 
-It wraps another strategy. The start genome and then every new best is reviewed at the next rungs; the answers stand in
-the database beside the proxy's, and the reviewed individual that is best at the highest rung is what the search hands
-over.
+It wraps another strategy. The start genome and then every new best is reviewed at a longer rung; the answers stand in
+the database beside the proxy's. The search hands over the latest best, and so the fittest on the proxy, of those that
+beat the start genome at the longer rung too.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ S = TypeVar("S")
 class FunnelState(Generic[S]):
     """The wrapped strategy's state, the fingerprints that were reviewed, and the births at the last review.
 
-    `winner` is the reviewed individual with the best outcome at the funnel's rung, `winner_fitness` that outcome.
+    `bar` is the start genome's fitness at the funnel's rung, and `winner` the latest best that passed it.
     """
 
     inner: S
@@ -28,8 +28,8 @@ class FunnelState(Generic[S]):
     last: int = 0
     reviewed: tuple[str, ...] = ()
     due: tuple[Review, ...] = ()
+    bar: float = float("-inf")
     winner: Individual | None = None
-    winner_fitness: float = float("-inf")
 
 
 class Funnel(Generic[S]):
@@ -56,8 +56,11 @@ class Funnel(Generic[S]):
         state = replace(state, inner=self.inner.advance(state.inner, block), births=state.births + len(block.births))
         for answer in block.reviews:
             fitness = answer.outcome.fitness
-            if fitness is not None and fitness > state.winner_fitness:
-                state = replace(state, winner=answer.review.individual, winner_fitness=fitness)
+            individual = answer.review.individual
+            if fitness is not None and individual.birth == 0:
+                state = replace(state, bar=fitness, winner=individual)
+            elif fitness is not None and fitness > state.bar:
+                state = replace(state, winner=individual)
         return replace(state, due=()) if block.reviews else self._ask(state, block)
 
     def reviews(self, state: FunnelState[S]) -> Sequence[Review]:

@@ -91,5 +91,3 @@ def _round(pool: list[Program], number: int) -> tuple[float, float, float]:
     first = 1_000_000 * (number + 1)
     fast, hits = breed(pool, first)
     return fast, breed_plainly(pool, first, CHILDREN // 6), hits
-
-

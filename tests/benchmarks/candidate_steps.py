@@ -6,10 +6,10 @@ statements as torch operations, one candidate after the other.
 
 import time
 
+import breeding
 import numpy as np
 import torch
 
-import breeding
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
 from germline.evaluators.trainer import schedule, train

@@ -9,10 +9,9 @@ import json
 import warnings
 from pathlib import Path
 
-import torch
-
 import breeding
 import candidate_steps
+import torch
 
 BENCHMARKS = {"breeding": breeding.rows, "candidate-steps": candidate_steps.rows}
 

@@ -49,7 +49,9 @@ class Trouble(DigitsMLP):
 
 def marked(number: int) -> str:
     """A program after whose first steps every weight is near `number`."""
-    return f"def train(w, g, m, v, lr):\n  x = w - {float(number)}\n  update = interp(x, x, 0.5)\n  return update, m, v\n"
+    return (
+        f"def train(w, g, m, v, lr):\n  x = w - {float(number)}\n  update = interp(x, x, 0.5)\n  return update, m, v\n"
+    )
 
 
 @pytest.fixture

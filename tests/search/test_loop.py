@@ -35,7 +35,9 @@ def last(store: Store, run: RunRecord, **options: object) -> Progress:
     return progress
 
 
-def test_births_are_numbered_parents_come_first_and_the_count_is_what_was_asked(store: Store, small_run: Create) -> None:
+def test_births_are_numbered_parents_come_first_and_the_count_is_what_was_asked(
+    store: Store, small_run: Create
+) -> None:
     run = small_run(births=70)
     progress = last(store, run)
     individuals = list(store.individuals(run.id))
@@ -88,10 +90,12 @@ def test_a_run_that_is_left_at_any_event_and_resumed_equals_a_run_in_one(
     assert lineage(store, straight) == lineage(store, broken)
 
 
-def test_ray_workers_give_the_lineage_that_this_process_gives(
-    local_ray: None, store: Store, small_run: Create
-) -> None:
-    runs = {"inline": small_run("review_every=32"), "1": small_run("review_every=32"), "2": small_run("review_every=32")}
+def test_ray_workers_give_the_lineage_that_this_process_gives(local_ray: None, store: Store, small_run: Create) -> None:
+    runs = {
+        "inline": small_run("review_every=32"),
+        "1": small_run("review_every=32"),
+        "2": small_run("review_every=32"),
+    }
     last(store, runs["inline"], executor="inline")
     last(store, runs["1"], executor="ray", workers=1)
     last(store, runs["2"], executor="ray", workers=2)

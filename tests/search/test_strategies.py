@@ -129,13 +129,13 @@ def test_the_funnel_reviews_each_new_best_once_and_hands_over_what_holds_up() ->
     strategy = Funnel(aging(), rung=1, every=2)
     state = strategy.init()
     asked_for = []
-    for birth, (proxy, longer) in enumerate([(1.0, 1.0), (2.0, 5.0), (3.0, 0.0), (2.5, 9.0), (0.0, 0.0)]):
+    for birth, (proxy, longer) in enumerate([(1.0, 1.0), (2.0, 5.0), (3.0, 2.0), (2.5, 9.0), (5.0, 0.5)]):
         state = strategy.advance(state, Block(births=(scored(birth, proxy),)))
         if asked := strategy.reviews(state):
             asked_for += [(one.individual.birth, one.rung) for one in asked]
             answers = tuple(Reviewed(one, Outcome("ok", longer)) for one in asked)
             state = strategy.advance(state, Block(reviews=answers))
             assert not strategy.reviews(state)
-    assert asked_for == [(0, 1), (2, 1)]
-    assert strategy.best(state).birth == 0
-    assert strategy.inner.best(state.inner).birth == 2
+    assert asked_for == [(0, 1), (2, 1), (4, 1)]
+    assert strategy.inner.best(state.inner).birth == 4
+    assert strategy.best(state).birth == 2

@@ -1,6 +1,6 @@
 """Many rows at once in torch: every row equals the reference interpreter and does not know of the others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -84,7 +84,9 @@ def test_a_row_does_not_depend_on_the_others(name: str) -> None:
     torch.testing.assert_close(after[:, 1], before[:, 1], rtol=1e-12, atol=0)
 
 
-def test_rows_equal_the_interpreter_for_mutants_of_every_kind(mutants: Callable[..., object], scale: int) -> None:
+def test_rows_equal_the_interpreter_for_mutants_of_every_kind(
+    mutants: Callable[..., Iterator[Program]], scale: int
+) -> None:
     rng = np.random.default_rng(2)
     for _, program in zip(range(250 * scale), mutants(3, "extended"), strict=False):
         w, g = draw(rng)
@@ -95,10 +97,8 @@ def test_rows_equal_the_interpreter_for_mutants_of_every_kind(mutants: Callable[
             assert same.all(), write(program)
 
 
-def test_a_number_and_a_vector_multiply_row_by_row() -> None:
-    program = parse("def train(w, g, lr):\n  update = w + matmul(norm(w) * 0.0, g) * 0.0\n  return update\n")
-    flatter = parse("def train(w, g, lr):\n  update = where(rank(w) - 1.5, w, g)\n  return update\n")
+def test_a_condition_per_leaf_chooses_leaf_by_leaf() -> None:
+    program = parse("def train(w, g, lr):\n  update = where(greater(rank(w), 1.5), w, g)\n  return update\n")
     w, g = draw(np.random.default_rng(4))
-    torch.testing.assert_close(run_rows(flatter, w, g)[:, 1], run_alone(flatter, w[:, 1], g[:, 1]))
-    with pytest.raises(ValueError, match="columns as rows"):
-        trace(program)
+    matrix = torch.tensor([len(shape) > 1 for shape in LAYOUT.shapes])[torch.as_tensor(LAYOUT.leaf_of)]
+    assert torch.equal(run_rows(program, w, g), torch.where(matrix, w, g))

@@ -1,5 +1,7 @@
 """Abstract execution: types, rejections with a reason, and which statements and states matter."""
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from germline.programs.optimizer import InvalidProgram, Program, Statement, library, parse, trace
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
-from germline.programs.optimizer.types import COLUMN, LEAF, ROW, SCALAR, TREE, Type
+from germline.programs.optimizer.types import COLUMN, LEAF, ROW, SCALAR, TREE, Type, type_of
 
 SHAPES = ((), (4,), (3, 5), (2, 3, 2, 2))
 
@@ -40,8 +42,8 @@ def program(*lines: str, signature: str = "w, g, m, v, lr", returns: str = "upda
         ("row_mean(w) * column_mean(w)", TREE),
         ("rank_one(row_mean(w), column_mean(w))", TREE),
         ("orthogonalize(w)", TREE),
-        ("transpose(w)", Type(((), (3,), (2, 3), (4, 2), (8, 3)))),
-        ("matmul(w, transpose(w))", Type(((), (3,), (3, 3), (2, 2), (3, 3)))),
+        ("transpose(w)", type_of(((), (3,), (2, 3), (4, 2), (8, 3)))),
+        ("matmul(w, transpose(w))", type_of(((), (3,), (3, 3), (2, 2), (3, 3)))),
         ("matmul(matmul(w, transpose(w)), w)", TREE),
         ("where(greater(rank(w), 1.5), w, 0.0)", TREE),
     ],
@@ -166,7 +168,7 @@ def test_a_step_count_that_is_not_used_leaves_the_signature() -> None:
     assert live_program(used).inputs == ("w", "g", "lr", "step")
 
 
-def test_the_live_program_gives_identical_updates(mutants, scale: int) -> None:
+def test_the_live_program_gives_identical_updates(mutants: Callable[..., Iterator[Program]], scale: int) -> None:
     rng = np.random.default_rng(5)
     shorter = 0
     for _, mutant in zip(range(300 * scale), mutants(11, "extended"), strict=False):

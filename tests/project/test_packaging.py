@@ -1,0 +1,61 @@
+"""The repository holds what it says: packages, layers, data, and nothing unsafe on a path that reads foreign data."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("search", "programs", "evaluators", "cli", "db")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def sources() -> list[Path]:
+    return [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_every_package_of_the_tree_is_listed_and_no_other() -> None:
+    found = {f"germline.{path.parent.relative_to(ROOT).as_posix().replace('/', '.')}" for path in sources()}
+    assert set(PROJECT["tool"]["setuptools"]["packages"]) == found
+
+
+def test_every_folder_with_modules_is_a_package() -> None:
+    assert all((path.parent / "__init__.py").exists() for path in sources())
+
+
+def test_no_module_evaluates_or_unpickles_anything() -> None:
+    unsafe = re.compile(
+        r"(?<![\w.])(?:eval|exec|compile)\(|\bpickle\b|\bcloudpickle\b|\bmarshal\b|sympify|yaml\.load|shell=True"
+        r"|weights_only=False|allow_pickle=True|__import__\("
+    )
+    # A test of the text format may name what it refuses; code may not use it.
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sources()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if unsafe.search(line)
+    ]
+    assert found == []
+
+
+def test_data_files_are_in_the_package() -> None:
+    assert {"digits.npz", "mnist5k.npz", "kjv.txt.xz", "DATA.md"} <= {
+        entry.name for entry in files("germline.evaluators.data").iterdir()
+    }
+    assert len([e for e in files("germline.programs.optimizer.library").iterdir() if e.name.endswith(".txt")]) >= 17
+
+
+def test_listing_kinds_and_presets_loads_neither_torch_nor_ray() -> None:
+    code = "import sys, germline.search.kinds; print([m for m in ('torch', 'ray', 'sqlalchemy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_readme_names_every_command_and_the_changelog_this_version() -> None:
+    from germline.cli.main import COMMANDS
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"germline {name}" not in readme] == []
+    assert f"## {PROJECT['project']['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -1,7 +1,5 @@
 """Where candidates are trained."""
 
-import torch
-
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -15,6 +13,8 @@ def resolve(device: str) -> str:
     Raises:
         NoDevice: CUDA was asked for and is not there, or the name is unknown.
     """
+    import torch  # here, so that naming a device costs nothing
+
     if device not in DEVICES:
         raise NoDevice(f"expected a device out of {', '.join(DEVICES)}, got {device!r:.40}")
     if device == "cuda" and not torch.cuda.is_available():

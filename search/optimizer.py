@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from germline.programs.optimizer import Program, library, parse, trace, write
-from germline.programs.optimizer.fingerprint import fingerprint
+from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
 from germline.programs.optimizer.library import library_text
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.programs.space import Space
@@ -46,15 +46,15 @@ PRESETS = {
     "quick": Preset(
         "a real result in minutes on two cores: mixed operators, tuned start, litters, two lengths of training",
         {
-            "population": 200,
+            "population": 100,
             "tournament": 3,
             "operators": {"insert": 1.0, "delete": 1.0, "modify": 1.0, "tune": 2.0},
-            "warmup": 640,
+            "warmup": 256,
             "litter": 2,
-            "lengths": [0.5, 1.5],
-            "review_every": 640,
+            "lengths": [0.5, 3.0],
+            "review_every": 256,
         },
-        births=6_400,
+        births=3_000,
     ),
     "paper": Preset(
         "Chen et al. 2023: population 1000, tournament 2, three operators, restart from the best on a plateau",
@@ -148,6 +148,7 @@ def describe(text: str) -> dict[str, Any]:
 
 KIND: Kind[Program] = Kind(
     name="optimizer",
+    genome_version=FINGERPRINT_VERSION,
     default_task="digits-mlp",
     settings=SETTINGS,
     presets=PRESETS,

@@ -34,8 +34,8 @@ class UnknownKind(ValueError):
     """There is no kind of genome of that name."""
 
 
-class TaskChanged(ValueError):
-    """The task is of another version than when the run began."""
+class RunOutdated(ValueError):
+    """The run began with another version of its task or of the fingerprint."""
 
 
 def new_run(
@@ -76,9 +76,12 @@ def new_run(
     chosen_task = task_class(task_name)
     if values.get("review_rung", 0) >= len(chosen_task.rungs):
         last = len(chosen_task.rungs) - 1
-        raise BadSetting(f"expected review_rung to be a rung of {task_name}, at most {last}, got {values['review_rung']}")
+        raise BadSetting(
+            f"expected review_rung to be a rung of {task_name}, at most {last}, got {values['review_rung']}"
+        )
     config = {
         "config_version": CONFIG_VERSION,
+        "genome_version": this.genome_version,
         "settings": values,
         "task_version": chosen_task.version,
         "births": births if births or evaluations else chosen.births,
@@ -126,7 +129,7 @@ def evolve(
     this = KINDS[run.kind]
     values = run.config["settings"]
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, this.options(values))
-    check_task_version(run)
+    check_versions(run)
     store.claim(run.id, force)
     store.handled(run.id)  # requests to an earlier session are not for this one
     journal = _StoreJournal(store, run)
@@ -168,14 +171,20 @@ def make_executor(
     return RayExecutor(spec, workers, ray_address, timeout)
 
 
-def check_task_version(run: RunRecord) -> None:
-    """A task of another version gives other outcomes under the same name: such a run cannot be gone on with."""
-    now = task_class(run.task).version
-    if now != run.config["task_version"]:
-        raise TaskChanged(
-            f"expected version {run.config['task_version']} of the task {run.task}, as when the run began, "
-            f"got version {now}; start a new run"
-        )
+def check_versions(run: RunRecord) -> None:
+    """A task or a fingerprint of another version gives other outcomes under the same name.
+
+    Raises:
+        RunOutdated: the run began with such a one; it can be read, but not gone on with.
+    """
+    now = {"task": task_class(run.task).version, "genome": KINDS[run.kind].genome_version}
+    for what, version_now in now.items():
+        began = run.config[f"{what}_version"]
+        if version_now != began:
+            raise RunOutdated(
+                f"expected version {began} of the {what}, with which {run.name} began, got version {version_now}; "
+                f"start a new run"
+            )
 
 
 def environment() -> dict[str, Any]:

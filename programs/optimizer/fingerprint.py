@@ -38,9 +38,10 @@ _ORDINARY = 2
 """How many of the rows, from the first, must stay finite."""
 _EXTRA_STEPS = 2
 """Steps beyond one per live state, so that a difference can travel from any state to the update."""
-
+_MIN_STEPS = 8
+"""Long enough for what feeds its own square or exponential back to overflow: `0 * x` is an identity only until then."""
 _TAME = 1e6
-"""Values below this in every row, the large one too, are not about to overflow."""
+"""What stays below this in every row, the large one too, has no poles to fear."""
 
 _EXACT = frozenset(
     ("+", "-", "*", "/", "max", "min", "abs", "sign", "square", "cube", "sqrt", "negative", "reciprocal", "interp")
@@ -109,7 +110,7 @@ def behaviour_fingerprint(graph: Graph) -> str | None:
     sides: dict[int, set[bool]] = {i: set() for i in program.operations if PRIMITIVES[graph.nodes[i].function].jumps}
     digest = blake2b(digest_size=12)
     with np.errstate(all="ignore"):
-        for step in range(_EXTRA_STEPS + len(states)):
+        for step in range(max(_MIN_STEPS, _EXTRA_STEPS + len(states))):
             inputs = dict(_probe(step))
             inputs.update((names[k], value) for k, value in states.items())
             values = program.values(inputs, literals)
@@ -129,7 +130,7 @@ def _lossy(graph: Graph, operations: tuple[int, ...], values: dict[int, Any]) ->
     """The operations whose results show too little of what they got.
 
     In some row less than half of an argument's distinct values are left, or a sum equals one side although the other is
-    not zero. Zeros alone are an identity, such as `x - x` or `0 * x`, as long as nothing nears an overflow.
+    not zero. Zeros alone are an identity, such as `x - x` or `0 * x`, unless some value is very large.
     """
     distinct = {i: _distinct(values[i]) for i in values if graph.nodes[i].type == TREE}
     lossy, zeros_alone = [], []
@@ -147,13 +148,13 @@ def _lossy(graph: Graph, operations: tuple[int, ...], values: dict[int, Any]) ->
     return lossy if not zeros_alone or _tame(values) else lossy + zeros_alone
 
 
-def _absorbs(total: Any, sides: list[Any]) -> bool:
-    return any(a.shape == total.shape and (a == total).all() and b.any() for a, b in (sides, sides[::-1]))
-
-
 def _tame(values: dict[int, Any]) -> bool:
     leaves = (leaf for value in values.values() for leaf in (value if isinstance(value, list) else [value]))
     return all((np.abs(leaf) < _TAME).all() for leaf in leaves)
+
+
+def _absorbs(total: Any, sides: list[Any]) -> bool:
+    return any(a.shape == total.shape and (a == total).all() and b.any() for a, b in (sides, sides[::-1]))
 
 
 def _distinct(rows: Any) -> Any:

@@ -1,0 +1,154 @@
+"""search, resume and stop, as a user runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from germline.cli.main import cli
+
+SMALL = ["population=20", "block=16", "pack=4", "lengths=0.05", "warmup=0", "litter=1", "review_every=16"]
+SETTINGS = [word for setting in SMALL for word in ("--set", setting)]
+
+
+def germline(*words: str, db: Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cli, [*words, "--db", str(db)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "runs.db"
+
+
+def test_a_search_ends_with_its_best_and_the_next_commands(db: Path) -> None:
+    code, out, err = germline(
+        "search", "optimizer", *SETTINGS, "--births", "40", "--executor", "inline", "--name", "first", db=db
+    )
+    assert code == 0, err
+    assert "first: finished after 40 births" in out
+    assert "germline show first" in out and "germline export first" in out
+    assert "\x1b" not in out + err
+
+
+def test_the_json_of_a_search_is_a_row_of_runs_with_the_winner(db: Path) -> None:
+    words = ("search", "optimizer", *SETTINGS, "--births", "20", "--executor", "inline", "--json")
+    code, out, _ = germline(*words, db=db)
+    row = json.loads(out)
+    assert (code, row["name"], row["status"], row["births"]) == (0, "optimizer-1", "finished", 20)
+    assert set(row["best"]) == set(row["winner"]) == {"birth", "fitness"}
+    assert json.loads(germline("runs", "--json", db=db)[1])[0]["best"] == row["best"]
+
+
+def test_a_stopped_search_says_how_to_go_on_and_resume_does(db: Path) -> None:
+    words = ("search", "optimizer", *SETTINGS, "--births", "500", "--time", "0.2s", "--executor", "inline")
+    code, out, _ = germline(*words, db=db)
+    assert code == 0 and "stopped" in out and "germline resume optimizer-1" in out
+    code, out, _ = germline("resume", "optimizer-1", "--births", "64", "--executor", "inline", "--json", db=db)
+    assert code == 0 and json.loads(out)["births"] >= 64
+
+
+def test_stop_wants_a_running_search(db: Path) -> None:
+    germline("search", "optimizer", *SETTINGS, "--births", "4", "--executor", "inline", db=db)
+    code, _, err = germline("stop", "optimizer-1", db=db)
+    assert code == 2 and err == "Error: expected a running search, optimizer-1 is finished; nothing to stop\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--task", "digits-mpl"], "the nearest is 'digits-mlp'"),
+        (["--task", "nowhere.py:Task"], "nowhere.py"),
+        (["--preset", "quik"], "did you mean quick"),
+        (["--set", "populaton=9"], "did you mean population"),
+        (["--set", "population=none"], "expected population to be a whole number"),
+        (["--set", "start=adamw_plane"], "did you mean library:adamw_plain"),
+        (["--set", "review_rung=7"], "expected review_rung to be a rung of digits-mlp, at most 2"),
+        (["--births", "0"], "births"),
+        (["--time", "soon"], "expected a time such as 90s, 10m or 2h, got 'soon'"),
+        (["--name", "a:b"], "name"),
+        (["--device", "tpu"], "tpu"),
+        (["--birth", "3"], "--births"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_no_run_behind(db: Path, words: list[str], message: str) -> None:
+    code, out, err = germline("search", "optimizer", "--births", "2", *words, db=db)
+    assert code == 2 and not out and message in err and err.count("\n") == 1, err
+    assert not db.exists() or json.loads(germline("runs", "--json", db=db)[1]) == []
+
+
+def test_an_unknown_kind_is_one_line(db: Path) -> None:
+    code, _, err = germline("search", "optimiser", db=db)
+    assert code == 2 and "optimizer" in err and err.count("\n") == 1
+
+
+def test_an_unknown_run_cannot_be_resumed(db: Path) -> None:
+    germline("search", "optimizer", *SETTINGS, "--births", "2", "--executor", "inline", "--name", "first", db=db)
+    code, _, err = germline("resume", "frist", db=db)
+    assert code == 2 and "first" in err and err.count("\n") == 1
+
+
+def started(db: Path, *words: str) -> subprocess.Popen[str]:
+    """A search in a process of its own, under way."""
+    command = [sys.executable, "-m", "germline.cli.main", "search", "optimizer", *SETTINGS, "--db", str(db), *words]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if db.exists():
+            code, out, _ = germline("runs", "--json", db=db)
+            if code == 0 and json.loads(out) and json.loads(out)[0]["evaluations"] > 0:
+                return process
+        time.sleep(0.1)
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_search_in_order(db: Path, number: int, code: int) -> None:
+    process = started(db, "--births", "100000", "--executor", "inline")
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "germline resume optimizer-1" in err and "Traceback" not in err
+    assert json.loads(germline("runs", "--json", db=db)[1])[0]["status"] == "stopped"
+    assert germline("db", "check", db=db)[0] == 0
+
+
+def test_a_stop_from_another_shell_ends_a_search(db: Path) -> None:
+    process = started(db, "--births", "100000", "--executor", "inline")
+    assert germline("stop", "optimizer-1", db=db)[0] == 0
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "stopped" in out and "germline resume optimizer-1" in out
+
+
+def test_an_interrupted_search_on_ray_leaves_no_process_behind(db: Path) -> None:
+    process = started(db, "--births", "100000", "--executor", "ray", "--workers", "1")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 130 and "germline resume" in err
+    deadline = time.monotonic() + 20
+    while (left := members(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+
+
+def members(session: int) -> list[str]:
+    """Command lines of the processes of a session that still run."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(command[:80])
+    return found

@@ -173,7 +173,7 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
     if winner["birth"] != last.best.individual.birth:
         reference = f"{run.name}:{winner['birth']}"
         click.echo(
-            f"winner  {reference}  fitness {winner['fitness']:.4f}, the fittest that holds up at the longer rung"
+            f"winner  {reference}  fitness {winner['fitness']:.4f}, the best with fresh seeds that lasts at the longer rung"
         )
     click.echo(f"next    germline show {reference}   germline export {reference} -o found.py")
     if summary.status == "stopped":

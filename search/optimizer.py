@@ -33,7 +33,8 @@ SETTINGS = (
     Setting("patience", 0, whole(), "births without a gain before a restart; 0: never"),
     Setting("restart", "best", choice("start", "best", "alternate"), "what a restart begins with"),
     Setting("lengths", [1.0], positives, "replicates: one training each, for that multiple of the rung's steps"),
-    Setting("review_rung", 1, whole(1), "rung at which every new best is trained again"),
+    Setting("review_rung", 1, whole(1), "longer rung at which every new best is scored again"),
+    Setting("review_seeds", 3, whole(1), "fresh seeds at rung 0 with which every new best is scored again"),
     Setting("review_every", 0, whole(), "births between reviews of the best; 0: none"),
     Setting("block", 64, whole(1), "births in a block"),
     Setting("depth", 1, whole(), "blocks in flight beyond the one that is scored"),
@@ -114,7 +115,9 @@ def _strategy(values: Values, space: Space[Program]) -> Strategy[Any]:
         patience=values["patience"],
         restart=values["restart"],
     )
-    return Funnel(aging, values["review_rung"], values["review_every"]) if values["review_every"] else aging
+    if not values["review_every"]:
+        return aging
+    return Funnel(aging, values["review_rung"], values["review_every"], values["review_seeds"])
 
 
 def _options(values: Values) -> dict[str, Any]:

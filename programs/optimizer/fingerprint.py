@@ -76,10 +76,9 @@ def structural_fingerprint(graph: Graph) -> str:
         elif not node.args:
             keys[i] = node.function.encode()
         else:
-            folded = _fold(node.function, [literals.get(arg) for arg in node.args])
-            if folded is not None:
-                literals[i] = folded
-                keys[i] = repr(folded).encode()
+            if all(arg in literals for arg in node.args):
+                literals[i] = _fold(node.function, [literals[arg] for arg in node.args])
+                keys[i] = repr(literals[i]).encode()
                 continue
             parts = [keys[arg] for arg in node.args]
             if PRIMITIVES[node.function].commutative:
@@ -92,11 +91,8 @@ def structural_fingerprint(graph: Graph) -> str:
     return blake2b(b"\1".join(returned), digest_size=12).hexdigest()
 
 
-def _fold(function: str, args: list[float | None]) -> float | None:
-    """The value of a function of literals alone, or None."""
-    values = [arg for arg in args if arg is not None]
-    if len(values) < len(args):
-        return None
+def _fold(function: str, values: list[float]) -> float:
+    """The value of a function of literals."""
     with np.errstate(all="ignore"):
         return float(_call(PRIMITIVES[function], *(np.full((1, 1), value, np.float32) for value in values))[0, 0])
 
@@ -108,6 +104,7 @@ def behaviour_fingerprint(graph: Graph) -> str | None:
     states = {k: zeros(graph.nodes[graph.state_nodes[k]].type) for k in graph.live_states}
     names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
     sides: dict[int, set[bool]] = {i: set() for i in program.operations if PRIMITIVES[graph.nodes[i].function].jumps}
+    watch = _Watch(graph, program.operations)
     digest = blake2b(digest_size=12)
     with np.errstate(all="ignore"):
         for step in range(max(_MIN_STEPS, _EXTRA_STEPS + len(states))):
@@ -119,33 +116,52 @@ def behaviour_fingerprint(graph: Graph) -> str | None:
             if not np.isfinite(update[:_ORDINARY]).all():
                 return None
             digest.update(_bits(update))
-            hidden = {*sides, *_lossy(graph, program.operations, values)}
+            hidden = {*sides, *watch.lossy(values)}
             digest.update(b"".join(sorted({_arguments(graph.nodes[i], values) for i in hidden})))
             for jump, seen in sides.items():
                 seen |= _sides(graph, jump, values)
     return digest.hexdigest() if all(len(seen) == 2 for seen in sides.values()) else None
 
 
-def _lossy(graph: Graph, operations: tuple[int, ...], values: dict[int, Any]) -> list[int]:
-    """The operations whose results show too little of what they got.
+class _Watch:
+    """Looks for operations whose results show too little of what they got.
 
     In some row less than half of an argument's distinct values are left, or a sum equals one side although the other is
     not zero. Zeros alone are an identity, such as `x - x` or `0 * x`, unless some value is very large.
     """
-    distinct = {i: _distinct(values[i]) for i in values if graph.nodes[i].type == TREE}
-    lossy, zeros_alone = [], []
-    for i in operations:
-        node, result = graph.nodes[i], values[i]
-        args = [values[arg] for arg in node.args]
-        if any(isinstance(value, list) for value in (result, *args)):
-            continue
-        most = [distinct[arg] for arg in node.args if arg in distinct]
-        few = i in distinct and most and (2 * distinct[i] < np.maximum.reduce(most)).any()
-        if not result.any():
-            zeros_alone.append(i)
-        elif few or (node.function in ("+", "-") and _absorbs(result, args)):
-            lossy.append(i)
-    return lossy if not zeros_alone or _tame(values) else lossy + zeros_alone
+
+    def __init__(self, graph: Graph, operations: tuple[int, ...]) -> None:
+        nodes = graph.nodes
+        self.graph = graph
+        self.trees = [i for i in graph.live if nodes[i].type == TREE]
+        place = {node: k for k, node in enumerate(self.trees)}
+        flat = [i for i in operations if _is_flat(nodes[i].type) and all(_is_flat(nodes[a].type) for a in nodes[i].args)]
+        takes = {i: [place[arg] for arg in nodes[i].args if arg in place] for i in flat if i in place}
+        self.reducing = [i for i, args in takes.items() if args]
+        self.results = np.array([place[i] for i in self.reducing], dtype=np.intp)
+        # Fewer than three trees: the first one again, which changes no maximum.
+        self.takes = np.array([(takes[i] * 3)[:3] for i in self.reducing], dtype=np.intp).reshape(-1, 3)
+        self.small = [i for i in flat if i not in place]
+        self.flat_trees = [i for i in flat if i in place]
+        self.sums = [i for i in flat if nodes[i].function in ("+", "-")]
+
+    def lossy(self, values: dict[int, Any]) -> list[int]:
+        """The operations that hide something in this step."""
+        stacked = np.stack([values[i] for i in self.trees])
+        ascending = np.sort(stacked, axis=2)
+        distinct = np.count_nonzero(ascending[:, :, 1:] != ascending[:, :, :-1], axis=2) + 1
+        few = (2 * distinct[self.results] < distinct[self.takes].max(axis=1)).any(axis=1)
+        found = {self.reducing[k] for k in np.flatnonzero(few)}
+        found.update(i for i in self.sums if _absorbs(values[i], [values[arg] for arg in self.graph.nodes[i].args]))
+        nonzero = dict(zip(self.trees, stacked.any(axis=(1, 2)).tolist(), strict=True))
+        zeros_alone = [i for i in self.flat_trees if not nonzero[i]]
+        zeros_alone += [i for i in self.small if not values[i].any()]
+        found.difference_update(zeros_alone)
+        return [*found, *zeros_alone] if zeros_alone and not _tame(values) else list(found)
+
+
+def _is_flat(kind: Type) -> bool:
+    return kind in (SCALAR, LEAF, TREE)
 
 
 def _tame(values: dict[int, Any]) -> bool:
@@ -155,11 +171,6 @@ def _tame(values: dict[int, Any]) -> bool:
 
 def _absorbs(total: Any, sides: list[Any]) -> bool:
     return any(a.shape == total.shape and (a == total).all() and b.any() for a, b in (sides, sides[::-1]))
-
-
-def _distinct(rows: Any) -> Any:
-    """How many different values each row has."""
-    return 1 + np.count_nonzero(np.diff(np.sort(rows, axis=1), axis=1), axis=1)
 
 
 def _arguments(node: Node, values: dict[int, Any]) -> bytes:
@@ -174,7 +185,9 @@ def _bits(value: Any) -> bytes:
     """The bytes of a value, in which -0.0 is 0.0 and there is one NaN."""
     if isinstance(value, list):
         return b"".join(map(_bits, value))
-    return bytes(np.nan_to_num(value + np.float32(0.0), nan=1e30, posinf=np.inf, neginf=-np.inf).tobytes())
+    canonical = value + np.float32(0.0)
+    canonical[np.isnan(canonical)] = 1e30
+    return bytes(canonical.tobytes())
 
 
 def _sides(graph: Graph, jump: int, values: dict[int, Any]) -> set[bool]:

@@ -1,35 +1,44 @@
-"""The funnel of Lion's search: what looks best on the proxy task is trained for longer before anyone believes in it.
+"""The funnel of Lion's search: what looks best on the proxy task is tried again before anyone believes in it.
 
-It wraps another strategy. The start genome and then every new best is reviewed at a longer rung; the answers stand in
-the database beside the proxy's. The search hands over the latest best, and so the fittest on the proxy, of those that
-beat the start genome at the longer rung too.
+It wraps another strategy. The start genome and then every new best is reviewed: with fresh seeds, to see whether it is
+real or was lucky with the seeds of the search, and at a longer rung, to see whether it lasts. The answers stand in the
+database beside the proxy's. The search hands over the individual with the best mean over fresh seeds, of those that do
+no worse than the start genome at the longer rung.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any, Generic, TypeVar
 
 from germline.programs.space import Space
-from germline.search.individual import Block, Dice, Individual, Proposal, Review
+from germline.search.individual import Block, Dice, Individual, Proposal, Review, Reviewed
 from germline.search.strategy import Strategy
 
 S = TypeVar("S")
 
+FAILED = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What reviews said of an individual: its mean fitness over fresh seeds, and its fitness at the longer rung."""
+
+    individual: Individual
+    fresh: float
+    longer: float
+
 
 @dataclass(frozen=True, slots=True)
 class FunnelState(Generic[S]):
-    """The wrapped strategy's state, the fingerprints that were reviewed, and the births at the last review.
-
-    `bar` is the start genome's fitness at the funnel's rung, and `winner` the latest best that passed it.
-    """
+    """The wrapped strategy's state, the births at the last review, the reviews that are due, and the verdicts so far
+    by fingerprint, in the order of the reviews; the first is the start genome's."""
 
     inner: S
     births: int = 0
     last: int = 0
-    reviewed: tuple[str, ...] = ()
     due: tuple[Review, ...] = ()
-    bar: float = float("-inf")
-    winner: Individual | None = None
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 class Funnel(Generic[S]):
@@ -37,14 +46,16 @@ class Funnel(Generic[S]):
 
     Args:
         inner: the strategy that breeds.
-        rung: where reviews are scored.
+        rung: the longer rung.
         every: births between two reviews, at least; a best that is still the best is not reviewed again.
+        seeds: how many fresh seeds at rung 0.
     """
 
-    def __init__(self, inner: Strategy[S], rung: int, every: int) -> None:
+    def __init__(self, inner: Strategy[S], rung: int, every: int, seeds: int) -> None:
         self.inner = inner
         self.rung = rung
         self.every = every
+        self.seeds = seeds
 
     def init(self) -> FunnelState[S]:
         return FunnelState(self.inner.init())
@@ -54,30 +65,42 @@ class Funnel(Generic[S]):
 
     def advance(self, state: FunnelState[S], block: Block) -> FunnelState[S]:
         state = replace(state, inner=self.inner.advance(state.inner, block), births=state.births + len(block.births))
-        for answer in block.reviews:
-            fitness = answer.outcome.fitness
-            individual = answer.review.individual
-            if fitness is not None and individual.birth == 0:
-                state = replace(state, bar=fitness, winner=individual)
-            elif fitness is not None and fitness > state.bar:
-                state = replace(state, winner=individual)
-        return replace(state, due=()) if block.reviews else self._ask(state, block)
+        if block.reviews:
+            return replace(state, due=(), verdicts={**state.verdicts, **self._verdicts(block.reviews)})
+        return self._ask(state, block)
 
     def reviews(self, state: FunnelState[S]) -> Sequence[Review]:
         return state.due
 
     def best(self, state: FunnelState[S]) -> Individual:
-        return state.winner or self.inner.best(state.inner)
+        if not state.verdicts:
+            return self.inner.best(state.inner)
+        start, *_ = state.verdicts.values()
+        lasting = [verdict for verdict in state.verdicts.values() if verdict.longer >= start.longer]
+        return max(lasting, key=lambda verdict: (verdict.fresh, -verdict.individual.birth)).individual
 
     def _ask(self, state: FunnelState[S], block: Block) -> FunnelState[S]:
-        first = [scored.individual for scored in block.births if scored.individual.birth == 0 and scored.fitness]
-        if state.births - state.last < self.every and not first:
+        start = [scored.individual for scored in block.births if scored.individual.birth == 0]
+        if state.births - state.last < self.every and not start:
             return state
-        wanted = [*first, self.inner.best(state.inner)]
-        fresh = {one.fingerprint: one for one in wanted if one.fingerprint not in state.reviewed}
-        return replace(
-            state,
-            last=state.births,
-            reviewed=(*state.reviewed, *fresh),
-            due=tuple(Review(individual, self.rung, 0) for individual in fresh.values()),
-        )
+        wanted = [*start, self.inner.best(state.inner)]
+        new = {one.fingerprint: one for one in wanted if one.fingerprint not in state.verdicts}
+        levels = [*((0, seed) for seed in range(1, self.seeds + 1)), (self.rung, 0)]
+        due = tuple(Review(one, rung, seed) for one in new.values() for rung, seed in levels)
+        return replace(state, last=state.births, due=due)
+
+    def _verdicts(self, answers: Sequence[Reviewed]) -> dict[str, Verdict]:
+        found: dict[str, list[Reviewed]] = {}
+        for answer in answers:
+            found.setdefault(answer.review.individual.fingerprint, []).append(answer)
+        return {key: self._verdict(of_one) for key, of_one in found.items()}
+
+    def _verdict(self, answers: Sequence[Reviewed]) -> Verdict:
+        fitness = {
+            (answer.review.rung, answer.review.seed): FAILED
+            if answer.outcome.fitness is None
+            else answer.outcome.fitness
+            for answer in answers
+        }
+        fresh = [value for (rung, _), value in fitness.items() if rung == 0] or [0.0]
+        return Verdict(answers[0].review.individual, fmean(fresh), fitness[self.rung, 0])

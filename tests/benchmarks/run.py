@@ -11,19 +11,21 @@ from pathlib import Path
 
 import breeding
 import candidate_steps
+import strategies
 import torch
 
-BENCHMARKS = {"breeding": breeding.rows, "candidate-steps": candidate_steps.rows}
+BENCHMARKS = {"breeding": breeding.rows, "candidate-steps": candidate_steps.rows, "strategies": strategies.rows}
+QUICK = ("breeding", "candidate-steps")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which ones; all unless given")
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which ones; the quick ones unless given")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    rows = [row for name in options.names or BENCHMARKS for row in BENCHMARKS[name]()]
+    rows = [row for name in options.names or QUICK for row in BENCHMARKS[name]()]
     print(f"{'name':<34}{'value':>14} {'unit':<28}{'ratio':>8}  baseline")
     for row in rows:
         print(f"{row['name']:<34}{row['value']:>14,.0f} {row['unit']:<28}{row['ratio']:>7.1f}x  {row['baseline']}")

@@ -28,7 +28,7 @@ def aging(**options: Any) -> AgingEvolution:
 STRATEGIES: dict[str, Strategy[Any]] = {
     "aging": aging(warmup=4, litter=2, patience=6, restart="alternate"),
     "random": RandomSearch(START, KEY),
-    "funnel": Funnel(aging(), rung=1, every=4),
+    "funnel": Funnel(aging(), rung=1, every=4, seeds=2),
 }
 
 
@@ -125,17 +125,23 @@ def test_the_warmup_tunes_constants_only() -> None:
     assert operators == ["tune"] * 9 + ["insert"] * 4
 
 
-def test_the_funnel_reviews_each_new_best_once_and_hands_over_what_holds_up() -> None:
-    strategy = Funnel(aging(), rung=1, every=2)
+def test_the_funnel_reviews_each_new_best_once_and_hands_over_what_is_real_and_lasts() -> None:
+    strategy = Funnel(aging(), rung=1, every=2, seeds=2)
     state = strategy.init()
     asked_for = []
-    for birth, (proxy, longer) in enumerate([(1.0, 1.0), (2.0, 5.0), (3.0, 2.0), (2.5, 9.0), (5.0, 0.5)]):
+    # The proxy's fitness, the mean over fresh seeds, the longer rung: birth 2 is real and lasts, 4 was lucky, 6 is not
+    # reviewed because 4 is still the best, and 8 does not last.
+    births = [(1.0, 1.0, 1.0), (0.0, 0, 0), (3.0, 2.0, 1.5), (0.0, 0, 0), (4.0, 1.0, 2.0), (0.0, 0, 0), (3.5, 9.0, 9.0)]
+    births += [(0.0, 0, 0), (5.0, 8.0, 0.5)]
+    for birth, (proxy, fresh, longer) in enumerate(births):
         state = strategy.advance(state, Block(births=(scored(birth, proxy),)))
         if asked := strategy.reviews(state):
-            asked_for += [(one.individual.birth, one.rung) for one in asked]
-            answers = tuple(Reviewed(one, Outcome("ok", longer)) for one in asked)
+            asked_for += [(one.individual.birth, one.rung, one.seed) for one in asked]
+            worth = {(0, 1): fresh - 0.5, (0, 2): fresh + 0.5, (1, 0): longer}
+            answers = tuple(Reviewed(one, Outcome("ok", worth[one.rung, one.seed])) for one in asked)
             state = strategy.advance(state, Block(reviews=answers))
             assert not strategy.reviews(state)
-    assert asked_for == [(0, 1), (2, 1), (4, 1)]
-    assert strategy.inner.best(state.inner).birth == 4
+    levels = [(0, 1), (0, 2), (1, 0)]
+    assert asked_for == [(birth, *level) for birth in (0, 2, 4, 8) for level in levels]
+    assert strategy.inner.best(state.inner).birth == 8
     assert strategy.best(state).birth == 2

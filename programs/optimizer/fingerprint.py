@@ -153,8 +153,8 @@ class _Watch:
         few = (2 * distinct[self.results] < distinct[self.takes].max(axis=1)).any(axis=1)
         found = {self.reducing[k] for k in np.flatnonzero(few)}
         found.update(i for i in self.sums if _absorbs(values[i], [values[arg] for arg in self.graph.nodes[i].args]))
-        nonzero = dict(zip(self.trees, stacked.any(axis=(1, 2)).tolist(), strict=True))
-        zeros_alone = [i for i in self.flat_trees if not nonzero[i]]
+        nonzero = {self.trees[k] for k in np.flatnonzero(stacked.reshape(len(stacked), -1).any(axis=1))}
+        zeros_alone = [i for i in self.flat_trees if i not in nonzero]
         zeros_alone += [i for i in self.small if not values[i].any()]
         found.difference_update(zeros_alone)
         return [*found, *zeros_alone] if zeros_alone and not _tame(values) else list(found)

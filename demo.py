@@ -15,7 +15,7 @@ from germline.evaluators.data.load import digits
 
 FOLDER = Path("demo")
 FOUND = FOLDER / "found_optimizer.py"
-EVALUATIONS = 1_200
+EVALUATIONS = 1_500
 SEED = 1
 
 

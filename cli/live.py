@@ -101,7 +101,7 @@ class _View:
         elapsed = max(time.monotonic() - self.began, 1e-9)
         hits = progress.cache_hits / max(progress.births, 1)
         counts = [
-            f"{progress.births} births ({(progress.births - first.births) / elapsed:.0f}/s)",
+            f"{progress.births} births ({(progress.births - first.births) / elapsed:.1f}/s)",
             f"{progress.evaluations} evaluations ({(progress.evaluations - first.evaluations) / elapsed:.1f}/s)",
             f"cache hits {hits:.0%}",
             f"dead statements {progress.dead_share:.0%}",

@@ -45,13 +45,12 @@ SETTINGS = (
 
 PRESETS = {
     "quick": Preset(
-        "a real result in minutes on two cores: mixed operators, tuned start, litters, two lengths of training",
+        "a real result in minutes on two cores: a tuned start, mixed operators, two lengths of training, reviews",
         {
             "population": 100,
             "tournament": 3,
-            "operators": {"insert": 1.0, "delete": 1.0, "modify": 1.0, "tune": 2.0},
-            "warmup": 256,
-            "litter": 2,
+            "operators": {"insert": 1.0, "delete": 1.0, "modify": 2.0, "tune": 3.0},
+            "warmup": 512,
             "lengths": [0.5, 3.0],
             "review_every": 256,
         },

@@ -87,7 +87,7 @@ def _birth(scored: "ScoredIndividual") -> str:
 
 
 def _print_worth(out: "Console", candidate: Candidate, start: Candidate) -> None:
-    """Fitness, objectives and measures beside the start program's, rung by rung."""
+    """Fitness, objectives and measures beside the start program's; of a review the fitness alone, to stay readable."""
     from germline.cli.render import BAD, gain, level, number, plain_table, print_table, safe
 
     assert candidate.run is not None
@@ -105,7 +105,8 @@ def _print_worth(out: "Console", candidate: Candidate, start: Candidate) -> None
         if one.status != "ok":
             table.add_row(safe(name), safe(one.status, BAD), safe(""), safe(""), safe(""))
             continue
-        for k, (key, value) in enumerate(_values(one).items()):
+        values = _values(one) if one is found[0] else {"fitness": one.fitness}
+        for k, (key, value) in enumerate(values.items()):
             against = _values(other).get(key) if other else None
             better = gain(value - against if key == "fitness" and value is not None and against is not None else None)
             style = "bold" if key == "fitness" else ""

@@ -24,6 +24,8 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray gives its workers the niceness 15, and beside any other process they would hardly run.
+    "RAY_worker_niceness": "0",
 }
 _POLL_SECONDS = 0.5
 

@@ -29,9 +29,9 @@ class Kind(Generic[G]):
     """One kind of genome.
 
     `genome_version` changes with the meaning of genomes or of their fingerprints: a run is only gone on with under the
-    version that it began with. `settings` lists what a run of this kind can be told, `presets` the named sets. `prepare` makes values complete when
-    a run is created (it reads the start genome, so that the run depends on no file). The next three build the parts of
-    a run from complete values, and `describe` gives the facts of one genome.
+    version that it began with. `settings` lists what a run of this kind can be told, `presets` the named sets.
+    `prepare` makes values complete when a run is created (it reads the start genome, so that the run depends on no
+    file). The next four build the parts of a run from complete values, and `describe` gives the facts of one genome.
     """
 
     name: str

@@ -135,7 +135,7 @@ class _Watch:
         self.graph = graph
         self.trees = [i for i in graph.live if nodes[i].type == TREE]
         place = {node: k for k, node in enumerate(self.trees)}
-        flat = [i for i in operations if _is_flat(nodes[i].type) and all(_is_flat(nodes[a].type) for a in nodes[i].args)]
+        flat = [i for i in operations if all(_is_flat(nodes[k].type) for k in (i, *nodes[i].args))]
         takes = {i: [place[arg] for arg in nodes[i].args if arg in place] for i in flat if i in place}
         self.reducing = [i for i, args in takes.items() if args]
         self.results = np.array([place[i] for i in self.reducing], dtype=np.intp)

@@ -114,9 +114,7 @@ def random_program(template: Program, functions: Sequence[str], length: int, rng
     return program
 
 
-def random_statement(
-    program: Program, position: int, functions: Sequence[str], rng: np.random.Generator
-) -> Statement:
+def random_statement(program: Program, position: int, functions: Sequence[str], rng: np.random.Generator) -> Statement:
     """A random function of what is visible at `position`, assigned to a new or an existing name."""
     visible = _visible(program, position)
     function = _pick(functions, rng)

@@ -104,8 +104,9 @@ class _View:
             f"{progress.births} births ({(progress.births - first.births) / elapsed:.1f}/s)",
             f"{progress.evaluations} evaluations ({(progress.evaluations - first.evaluations) / elapsed:.1f}/s)",
             f"cache hits {hits:.0%}",
-            f"dead statements {progress.dead_share:.0%}",
         ]
+        if progress.dead_share is not None:
+            counts.append(f"dead statements {progress.dead_share:.0%}")
         if progress.failures:
             counts.append("failed: " + ", ".join(f"{n} {status}" for status, n in sorted(progress.failures.items())))
         if progress.best is not None:

@@ -2,9 +2,12 @@
 
 import functools
 import os
+import re
+import shlex
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from germline.search.loop import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(@)")
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -52,7 +57,14 @@ class Interrupted(BaseException):
 def run_options(command: F) -> F:
     """How a run is run: none of these options changes what comes out. They arrive as one `session` argument."""
 
-    @click.option("--time", "seconds", type=Duration(), default=None, metavar="10m", help="Stop after this long.")
+    @click.option(
+        "--time",
+        "seconds",
+        type=Duration(),
+        default=None,
+        metavar="10m",
+        help="Stop when a pack is done after this long.",
+    )
     @click.option("--workers", type=click.IntRange(min=1), default=None, help="Workers; one a core unless given.")
     @click.option(
         "--executor",
@@ -99,6 +111,9 @@ class Session:
     device: str
     ray_address: str | None
 
+    def _in_this_process(self) -> bool:
+        return self.executor == "inline" or (self.executor == "auto" and self.workers == 1 and self.ray_address is None)
+
     def run(
         self,
         store: "Store",
@@ -119,9 +134,11 @@ class Session:
 
         last: Progress | None = None
         goal = births if births or evaluations else run.config["births"]
-        resume = f"germline resume {run.name}" + ("" if url == "sqlite:///germline.db" else f" --db {url}")
+        resume = f"germline resume {run.name}"
+        if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
+            resume += " --db " + shlex.quote(_PASSWORD.sub(r"\1***\2", url))
         try:
-            with _signals():
+            with _signals(raising=self._in_this_process()) as caught:
                 events = evolve(
                     store,
                     run.name,
@@ -133,13 +150,17 @@ class Session:
                     evaluations=evaluations,
                     seconds=self.seconds,
                     force=force,
+                    stopped=lambda: bool(caught),
                 )
                 try:
-                    with live_view(run, goal, self.seconds) as show:
+                    # A task may print; stdout is for the result.
+                    with live_view(run, goal, self.seconds) as show, redirect_stdout(sys.stderr):
                         for last in events:
                             show(last)
                 finally:
                     events.close()  # type: ignore[attr-defined]
+                if caught:
+                    raise Interrupted(128 + caught[0])
         except Interrupted as interrupt:
             raise UserError(f"interrupted; everything scored is kept. Go on with: {resume}", interrupt.code) from None
         finish(store, run, last, resume, as_json)
@@ -179,8 +200,12 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
-    """The first SIGINT or SIGTERM drops the packs in flight and leaves in order; the second leaves at once."""
+def _signals(raising: bool) -> Iterator[list[int]]:
+    """The first SIGINT or SIGTERM drops the packs in flight and leaves in order; the second leaves at once.
+
+    Gives the list of signals that came. Where the scoring is done in this process the first one also raises, so that
+    it need not wait for a pack; inside of Ray's calls nothing may be raised.
+    """
     seen: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -188,11 +213,12 @@ def _signals() -> Iterator[None]:
         if seen:
             os._exit(code)
         seen.append(number)
-        raise Interrupted(code)
+        if raising:
+            raise Interrupted(code)
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield seen
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

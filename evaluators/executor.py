@@ -30,20 +30,23 @@ class Executor(Protocol):
     once, each on its own.
     """
 
-    @property
-    def slots(self) -> int:
-        """How many jobs run at the same time; the caller keeps a few more waiting."""
-        ...
-
     def submit(self, job: Job) -> None: ...
 
     def next(self) -> tuple[Job, list[Outcome]]:
-        """Waits for any job to be done. Call it only while jobs are under way."""
+        """Waits for any job to be done. Call it only while jobs are under way.
+
+        Raises:
+            Stopped: the caller's `stopped` became true while waiting.
+        """
         ...
 
     def close(self) -> None:
         """Drops what is under way and frees the workers."""
         ...
+
+
+class Stopped(Exception):
+    """Waiting was given up because the caller wants to end."""
 
 
 class NoWorker(RuntimeError):
@@ -65,7 +68,7 @@ def score_safely(evaluator: Evaluator, genomes: Sequence[str], rung: int, seed: 
     """Scores a pack; if that raises, scores each genome alone, so that one bad genome costs only itself."""
     try:
         return evaluator.score(genomes, rung, seed)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if len(genomes) == 1:
             return [failure(error)]
         log.warning("a pack of %d failed (%s); scoring its genomes one by one", len(genomes), error)
@@ -75,14 +78,12 @@ def score_safely(evaluator: Evaluator, genomes: Sequence[str], rung: int, seed: 
 class InlineExecutor:
     """Scores in this process, one job at a time. It cannot interrupt a genome that hangs; the Ray executor can."""
 
-    slots = 1
-
     def __init__(self, spec: EvaluatorSpec) -> None:
         try:
             self.evaluator = spec.build()
         except NoDevice:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise NoWorker(spec.task, error) from error
         self.waiting: deque[Job] = deque()
 

@@ -8,15 +8,19 @@ each in a worker of its own; whoever fails then gets the outcome.
 import contextlib
 import logging
 import os
+import signal
+import socket
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executor import Job, NoWorker, score_safely
+from germline.evaluators.executor import Job, NoWorker, Stopped, score_safely
 from germline.evaluators.outcome import Outcome, Status
 
 _ENVIRONMENT = {
@@ -28,6 +32,8 @@ _ENVIRONMENT = {
     "RAY_worker_niceness": "0",
 }
 _POLL_SECONDS = 0.5
+_START_SECONDS = 60.0
+"""What a worker may take to start, beyond the time-out of its first call."""
 
 
 class NoCluster(RuntimeError):
@@ -65,11 +71,19 @@ class RayExecutor:
         workers: how many.
         address: of a running Ray cluster (`auto`, or `ray://host:port`); None starts Ray on this machine.
         timeout: seconds that one call may take at rung 0; rung r has 10^r times as long.
+        stopped: looked at twice a second while waiting; when it says so, `next` raises `Stopped`.
     """
 
-    def __init__(self, spec: EvaluatorSpec, workers: int, address: str | None = None, timeout: float = 600.0) -> None:
+    def __init__(
+        self,
+        spec: EvaluatorSpec,
+        workers: int,
+        address: str | None = None,
+        timeout: float = 600.0,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.spec = spec
-        self.slots = workers
+        self.stopped = stopped
         self.timeout = timeout
         self.started_here = not ray.is_initialized()
         if self.started_here:
@@ -80,7 +94,7 @@ class RayExecutor:
         gpus = 0 if spec.device == "cpu" else min(1.0, found / workers)
         self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Scorer)
         self.idle: list[Any] = []
-        self.starting: dict[Any, Any] = {}
+        self.starting: dict[Any, tuple[Any, float]] = {}
         for _ in range(workers):
             self._hire()
         self.busy: dict[Any, tuple[Any, _Task]] = {}
@@ -94,6 +108,8 @@ class RayExecutor:
 
     def next(self) -> tuple[Job, list[Outcome]]:
         while not self.done:
+            if self.stopped():
+                raise Stopped
             self._dispatch()
             ready, _ = ray.wait([*self.starting, *self.busy], num_returns=1, timeout=_POLL_SECONDS)
             for reference in ready:
@@ -105,7 +121,11 @@ class RayExecutor:
         return self.done.popleft()
 
     def close(self) -> None:
-        for worker in [*self.idle, *self.starting.values(), *(worker for worker, _ in self.busy.values())]:
+        for worker in [
+            *self.idle,
+            *(worker for worker, _ in self.starting.values()),
+            *(worker for worker, _ in self.busy.values()),
+        ]:
             _kill(worker)
         self.idle, self.starting, self.busy = [], {}, {}
         self.waiting.clear()
@@ -115,10 +135,10 @@ class RayExecutor:
     def _hire(self) -> None:
         """Starts a worker. It takes jobs, and the clock of its first one runs, only when it has loaded the task."""
         worker = self._actor_class.remote(self.spec)
-        self.starting[worker.ready.remote()] = worker
+        self.starting[worker.ready.remote()] = (worker, time.monotonic())
 
     def _welcome(self, reference: Any) -> None:
-        worker = self.starting.pop(reference)
+        worker, _ = self.starting.pop(reference)
         try:
             ray.get(reference)
         except ray.exceptions.RayError as error:
@@ -146,6 +166,8 @@ class RayExecutor:
 
     def _enforce_timeouts(self) -> None:
         now = time.monotonic()
+        if any(now - began > self.timeout + _START_SECONDS for _, began in self.starting.values()):
+            raise NoWorker(self.spec.task, TimeoutError(f"not loaded after {self.timeout + _START_SECONDS:g} s"))
         for reference, (worker, task) in list(self.busy.items()):
             limit = self.timeout * 10**task.job.rung
             if now - task.began > limit:
@@ -195,12 +217,28 @@ def start(workers: int, address: str | None) -> None:
     else:
         options.update(address=address)
         del options["include_dashboard"]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        if address and ":" in address and "://" not in address:
+            _probe(address)  # Ray itself would try for most of a minute
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
         where = f"reach the Ray cluster at {address}" if address else "start Ray on this machine"
         cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise NoCluster(f"could not {where} ({cause:.200}); check the address, or use --executor inline") from None
+
+    finally:
+        # Ray puts its own in place; who runs the search decides what a signal means.
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def _probe(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        raise ValueError(f"expected host:port, got {address!r:.80}")
+    socket.create_connection((host, int(port)), timeout=5).close()
 
 
 def _kill(worker: Any) -> None:

@@ -70,7 +70,10 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
-        """Numbers on the whole of a split (or a fixed sample of it), each of shape `[N]`; must hold `loss`."""
+        """Numbers on the whole of a split (or a fixed sample of it), each of shape `[N]`.
+
+        `loss` must be there. An objective is the measure of its name, and the loss if there is none of that name.
+        """
 
     def start(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Initial parameters of one candidate, drawn on the CPU so that every device starts from the same bits."""

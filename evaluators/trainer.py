@@ -26,6 +26,10 @@ COMPACT_BELOW = 0.75
 """The buffer is compacted when fewer than this share of its rows is alive."""
 
 
+class BadTask(ValueError):
+    """A task's model does not keep the contract of `TrainingTask`."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """What became of one candidate: its measures, or None if it diverged (and by which step)."""
@@ -93,6 +97,9 @@ class _Pack:
 
     def step(self, index: Tensor, lr: float, step: int) -> None:
         self.losses = self.task.loss(self.views, "train", index)
+        if self.losses.shape != (len(self.rows),):
+            got, wanted = tuple(self.losses.shape), len(self.rows)
+            raise BadTask(f"expected loss of {self.task.name} to have one entry a candidate ({wanted},), got {got}")
         # The views are leaves of their own: differentiating the buffer would build a full-size gradient for each.
         leaves = torch.autograd.grad(self.losses.sum(), list(self.views.values()))
         torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=self.gradients)
@@ -122,7 +129,14 @@ class _Pack:
         fates = [Trained(None, self.died.get(i, steps)) for i in range(self.count)]
         if len(self.died) == self.count:
             return fates
-        measures = {name: value.tolist() for name, value in self.task.measure(self.views, split).items()}
+        found_by_name = self.task.measure(self.views, split)
+        bad = [name for name, value in found_by_name.items() if value.shape != (len(self.rows),)]
+        if bad or "loss" not in found_by_name:
+            what = f"{bad[0]} is {tuple(found_by_name[bad[0]].shape)}" if bad else "there is no loss"
+            raise BadTask(
+                f"expected measure of {self.task.name} to give loss and others as ({len(self.rows)},), {what}"
+            )
+        measures = {name: value.tolist() for name, value in found_by_name.items()}
         for row, member in enumerate(self.members):
             found = {name: values[row] for name, values in measures.items()}
             if member not in self.died and math.isfinite(found["loss"]):

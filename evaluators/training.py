@@ -14,7 +14,7 @@ from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.task import Rung, TrainingTask
 from germline.evaluators.tasks.registry import task_class
 from germline.evaluators.trainer import Trained, train
-from germline.programs.optimizer import Program, parse
+from germline.programs.optimizer import InvalidProgram, Program, parse, trace
 
 
 class TrainingEvaluator:
@@ -42,8 +42,10 @@ class TrainingEvaluator:
 
     def score(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
         began = time.perf_counter()
-        programs = [parse(genome) for genome in genomes]
-        outcomes = self._train(programs, self.task.rungs[rung], rung, seed)
+        programs = [_read(genome) for genome in genomes]
+        valid = [program for program in programs if isinstance(program, Program)]
+        trained = iter(self._train(valid, self.task.rungs[rung], rung, seed))
+        outcomes = [program if isinstance(program, Outcome) else next(trained) for program in programs]
         share = (time.perf_counter() - began) / len(genomes)
         worker = f"{socket.gethostname()}:{os.getpid()}"
         return [replace(outcome, seconds=share, worker=worker) for outcome in outcomes]
@@ -71,7 +73,17 @@ class TrainingEvaluator:
         objective = self.task.objectives[0]
         mean = {name: fmean(found[name] for found in measures) for name in measures[0]}
         spread = {f"loss_{i}": found["loss"] for i, found in enumerate(measures)} if len(measures) > 1 else {}
-        value = mean["loss"]
+        # `loss` is what every task measures; an objective that has no measure of its own is that.
+        value = mean.get(objective.name, mean["loss"])
         sign = -1.0 if objective.direction == "min" else 1.0
-        others = {name: number for name, number in mean.items() if name != "loss"}
+        others = {name: number for name, number in mean.items() if name not in ("loss", objective.name)}
         return Outcome("ok", sign * value, {objective.name: value}, {**others, **spread})
+
+
+def _read(genome: str) -> Program | Outcome:
+    try:
+        program = parse(genome)
+        trace(program)
+    except InvalidProgram as invalid:
+        return Outcome("rejected", error=str(invalid))
+    return program

@@ -67,7 +67,7 @@ class Progress:
     `best` is the fittest individual at rung 0, `start` the outcome of birth 0, `new_best` says whether this event
     brought a new best. `complete` is the number of the block that this event completes, or None.
     `replayed` births were read from the records of an earlier session. `dead_share` is the share of dead parts in the
-    genomes of the last block that was bred.
+    genomes of the last block that was bred, `winner` what the strategy would hand over.
     """
 
     births: int = 0
@@ -80,7 +80,7 @@ class Progress:
     new_best: bool = False
     complete: int | None = None
     replayed: int = 0
-    dead_share: float = 0.0
+    dead_share: float | None = None
     winner: Individual | None = None
 
 
@@ -128,8 +128,10 @@ class Search:
         self.best: Scored | None = None
         self.start: Outcome | None = None
         self.under_way: dict[tuple[int, ...], list[Individual]] = {}
-        self.dead_share = 0.0
+        self.dead_share: float | None = None
         self.completed = 0
+        self.winner: Individual | None = None
+        self.rest: Block | None = None
 
     def events(self, births: int | None = None, evaluations: int | None = None) -> Iterator[Progress]:
         """Runs the search until `births` are born and scored, or no block is begun after so many `evaluations`.
@@ -150,6 +152,7 @@ class Search:
                 self._start_block(number, births)
                 number += 1
             if not self.in_flight:
+                yield from self._close(number)
                 return
             block = self.in_flight[0]
             while block.jobs:
@@ -203,15 +206,18 @@ class Search:
         jobs = 0
         for i in range(0, len(individuals), self.plan.pack):
             pack = individuals[i : i + self.plan.pack]
-            missing = [one for one in pack if (one.fingerprint, rung, seed) not in self.outcomes]
+            missing = []
+            for one in pack:
+                known = self.outcomes.get((one.fingerprint, rung, seed))
+                if known is None:
+                    missing.append(one)
+                else:
+                    self._count(one, known, rung, seed)
             if missing:
                 job = Job((*key, i), tuple(one.genome for one in missing), rung, seed)
                 self.under_way[job.key] = missing
                 self.executor.submit(job)
                 jobs += 1
-            else:
-                for one in pack:
-                    self._count(one, self.outcomes[one.fingerprint, rung, seed], rung)
         return jobs
 
     def _receive(self) -> Progress:
@@ -223,7 +229,7 @@ class Search:
         self.journal.record_outcomes(scored, job.rung, job.seed)
         for one in scored:
             self.outcomes[one.individual.fingerprint, job.rung, job.seed] = one.outcome
-            self._count(one.individual, one.outcome, job.rung)
+            self._count(one.individual, one.outcome, job.rung, job.seed)
             self._watch(one.outcome)
         for block in self.in_flight:
             if job.key[0] == block.number and len(job.key) == 2:
@@ -232,32 +238,46 @@ class Search:
 
     def _complete(self, block: _InFlight) -> Iterator[Progress]:
         self.completed += sum(one.cached_from is None for one in block.individuals)
+        scored = tuple(Scored(one, self.outcomes[one.fingerprint, 0, 0]) for one in block.individuals)
+        news = Block(births=scored)
         if len(block.individuals) == self.plan.block:
-            scored = tuple(Scored(one, self.outcomes[one.fingerprint, 0, 0]) for one in block.individuals)
-            self.state = self.strategy.advance(self.state, Block(births=scored))
+            self.state = self.strategy.advance(self.state, news)
             while asked := self.strategy.reviews(self.state):
+                self.completed += len(asked)
                 yield from self._review(block.number, asked)
+                self.state = self.strategy.advance(self.state, self._answers(asked))
+            self.winner = self.strategy.best(self.state)
+        else:
+            # Cut short by the budget: a later session may complete it, so it does not enter the state.
+            self.rest = news
         yield self._progress(complete=block.number)
+
+    def _close(self, number: int) -> Iterator[Progress]:
+        """The last reviews, so that what is handed over has been reviewed; the state stays as it is, for a resume."""
+        state = self.strategy.advance(self.state, self.rest) if self.rest else self.state
+        if asked := self.strategy.closing(state):
+            yield from self._review(number, asked)
+            state = self.strategy.advance(state, self._answers(asked))
+        self.winner = self.strategy.best(state)
+        yield self._progress()
+
+    def _answers(self, asked: Sequence[Review]) -> Block:
+        keys = [(review.individual.fingerprint, review.rung, review.seed) for review in asked]
+        return Block(reviews=tuple(Reviewed(one, self.outcomes[key]) for one, key in zip(asked, keys, strict=True)))
 
     def _review(self, number: int, asked: Sequence[Review]) -> Iterator[Progress]:
         levels = dict.fromkeys((review.rung, review.seed) for review in asked)
-        waiting = 0
         for rung, seed in levels:
             individuals = [review.individual for review in asked if (review.rung, review.seed) == (rung, seed)]
-            waiting += self._submit((number, rung, seed), individuals, rung, seed)
+            self._submit((number, rung, seed), individuals, rung, seed)
         while any(len(key) > 2 for key in self.under_way):
             yield self._receive()
-        self.completed += len(asked)
-        answers = tuple(
-            Reviewed(review, self.outcomes[review.individual.fingerprint, review.rung, review.seed]) for review in asked
-        )
-        self.state = self.strategy.advance(self.state, Block(reviews=answers))
 
-    def _count(self, individual: Individual, outcome: Outcome, rung: int) -> None:
+    def _count(self, individual: Individual, outcome: Outcome, rung: int, seed: int) -> None:
         self.counts["evaluations"] += 1
         if outcome.status != "ok":
             self.failures[outcome.status] += 1
-        if rung > 0:
+        if (rung, seed) != (0, 0):
             self.counts["reviews"] += 1
             return
         if individual.birth == 0:
@@ -289,7 +309,7 @@ class Search:
             complete=complete,
             replayed=self.replayed,
             dead_share=self.dead_share,
-            winner=self.strategy.best(self.state) if self.best else None,
+            winner=self.winner if self.best else None,
         )
 
 

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from germline.programs.optimizer import Program, library, parse, trace, write
+from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
 from germline.programs.optimizer.library import library_text
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.programs.space import Space
 from germline.search.kind import Kind, Preset, Values
 from germline.search.loop import Plan
-from germline.search.settings import Setting, any_text, choice, positive, positives, weights, whole
+from germline.search.settings import BadSetting, Setting, any_text, choice, positive, positives, weights, whole
 from germline.search.strategies.aging import AgingEvolution
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.random_search import RandomSearch
@@ -36,9 +36,9 @@ SETTINGS = (
     Setting("review_rung", 1, whole(1), "longer rung at which every new best is scored again"),
     Setting("review_seeds", 3, whole(1), "fresh seeds at rung 0 with which every new best is scored again"),
     Setting("review_every", 0, whole(), "births between reviews of the best; 0: none"),
-    Setting("block", 64, whole(1), "births in a block"),
-    Setting("depth", 1, whole(), "blocks in flight beyond the one that is scored"),
-    Setting("pack", 16, whole(1), "programs trained together"),
+    Setting("block", 64, whole(1, 100_000), "births in a block"),
+    Setting("depth", 1, whole(0, 8), "blocks in flight beyond the one that is scored"),
+    Setting("pack", 16, whole(1, 100_000), "programs trained together"),
     Setting("max_failures", 50, whole(1), "the search stops when so many scorings in a row failed"),
     Setting("timeout", 600.0, positive, "seconds for a pack at rung 0 before its worker is replaced (Ray only)"),
 )
@@ -72,6 +72,10 @@ PRESETS = {
 }
 
 
+class BadStart(ValueError):
+    """The start program cannot be read, or is not a valid program."""
+
+
 def read_start(start: str) -> str:
     """The text of a start program: a name of the library, or a file.
 
@@ -81,13 +85,28 @@ def read_start(start: str) -> str:
     if start in library():
         return library_text(start)
     path = Path(start)
-    # A name that is neither is most likely a misspelt name, and that error suggests the nearest.
-    text = path.read_text(encoding="utf-8") if path.is_file() else library_text(start)
-    trace(parse(text))
+    if not path.is_file():
+        # Most likely a misspelt name of the library, and that error suggests the nearest.
+        return library_text(start.removeprefix("library:"))
+    try:
+        text = path.read_text(encoding="utf-8")
+        trace(parse(text))
+    except OSError as error:
+        raise BadStart(f"cannot read the start program {start} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise BadStart(f"expected a text file as the start program, got bytes that are not UTF-8: {start}") from None
+    except InvalidProgram as invalid:
+        raise BadStart(f"the start program {start} is not valid: {invalid}") from None
     return text
 
 
 def _prepare(values: Values) -> dict[str, Any]:
+    litter = values["litter"]
+    if values["block"] % litter or values["warmup"] % litter:
+        raise BadSetting(
+            f"expected block and warmup to be multiples of litter ({litter}), got {values['block']} and "
+            f"{values['warmup']}: a litter is born in one block"
+        )
     return {**values, "start": write(parse(read_start(values["start"])))}
 
 

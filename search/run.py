@@ -9,7 +9,7 @@ with Store("germline.db") as store:
 import os
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord
 from germline.db.store import Store
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executor import Executor, InlineExecutor
+from germline.evaluators.executor import Executor, InlineExecutor, Stopped
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import absolute_name, task_class
 from germline.search.individual import Individual, Scored
@@ -74,10 +74,11 @@ def new_run(
     values = this.prepare(resolve(this.settings, chosen.values, settings))
     task_name = absolute_name(task or this.default_task)
     chosen_task = task_class(task_name)
-    if values.get("review_rung", 0) >= len(chosen_task.rungs):
-        last = len(chosen_task.rungs) - 1
+    last = len(chosen_task.rungs) - 1
+    if values.get("review_every") and values["review_rung"] > last:
         raise BadSetting(
-            f"expected review_rung to be a rung of {task_name}, at most {last}, got {values['review_rung']}"
+            f"expected review_rung to be a rung of {task_name}, at most {last}, got {values['review_rung']}; "
+            f"set it, or use --set review_every=0"
         )
     config = {
         "config_version": CONFIG_VERSION,
@@ -104,6 +105,7 @@ def evolve(
     evaluations: int | None = None,
     seconds: float | None = None,
     force: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Progress]:
     """Runs, or goes on with, a recorded run; yields where it stands whenever something was recorded.
 
@@ -117,6 +119,7 @@ def evolve(
         evaluations: begin no block after so many evaluations in all. Without either, the run's own budgets hold.
         seconds: stop after so many seconds of this session.
         force: take the run over from a process on another host, whose end cannot be seen from here.
+        stopped: looked at now and then; when it says so, the session ends as if the iteration had been left.
 
     Leaving the iteration, for whatever reason, stops the run; a later `evolve` goes on with it.
 
@@ -136,8 +139,12 @@ def evolve(
     status = "failed"
     pool: Executor | None = None
     began = time.monotonic()
+
+    def over() -> bool:
+        return stopped() or (seconds is not None and time.monotonic() - began > seconds)
+
     try:
-        pool = make_executor(spec, workers, executor, ray_address, values["timeout"])
+        pool = make_executor(spec, workers, executor, ray_address, values["timeout"], over)
         space = this.space(values)
         search = Search(space, this.strategy(values, space), pool, journal, this.plan(values, run.seed))
         status = "stopped"
@@ -148,9 +155,11 @@ def evolve(
             if store.pending(run.id):
                 store.handled(run.id)
                 return
-            if seconds is not None and time.monotonic() - began > seconds:
+            if over():
                 return
         status = "finished"
+    except Stopped:
+        return
     except SearchFailed:
         status = "failed"
         raise
@@ -161,14 +170,19 @@ def evolve(
 
 
 def make_executor(
-    spec: EvaluatorSpec, workers: int, executor: ExecutorName, ray_address: str | None, timeout: float
+    spec: EvaluatorSpec,
+    workers: int,
+    executor: ExecutorName,
+    ray_address: str | None,
+    timeout: float,
+    stopped: Callable[[], bool],
 ) -> Executor:
     """The executor that was asked for."""
     if executor == "inline" or (executor == "auto" and workers == 1 and ray_address is None):
         return InlineExecutor(spec)
     from germline.evaluators.ray_executor import RayExecutor
 
-    return RayExecutor(spec, workers, ray_address, timeout)
+    return RayExecutor(spec, workers, ray_address, timeout, stopped)
 
 
 def check_versions(run: RunRecord) -> None:

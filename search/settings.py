@@ -20,16 +20,17 @@ class Setting:
     help: str
 
 
-def whole(low: int = 0) -> Callable[[str], int]:
-    """A whole number of at least `low`."""
+def whole(low: int = 0, high: int = 1_000_000) -> Callable[[str], int]:
+    """A whole number from `low` to `high`."""
 
     def read(text: str) -> int:
+        expected = f"a whole number from {low} to {high}"
         try:
             number = int(text)
         except ValueError:
-            raise ValueError(f"a whole number of at least {low}") from None
-        if number < low:
-            raise ValueError(f"a whole number of at least {low}")
+            raise ValueError(expected) from None
+        if not low <= number <= high:
+            raise ValueError(expected)
         return number
 
     return read
@@ -40,8 +41,8 @@ def positive(text: str) -> float:
         number = float(text)
     except ValueError:
         number = 0.0
-    if not 0.0 < number < float("inf"):
-        raise ValueError("a positive number")
+    if not 0.0 < number <= 1e6:
+        raise ValueError("a positive number up to a million")
     return number
 
 
@@ -50,7 +51,7 @@ def positives(text: str) -> list[float]:
     try:
         return [positive(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError("positive numbers separated by commas, as in 0.5,1.5") from None
+        raise ValueError("positive numbers up to a million, separated by commas, as in 0.5,1.5") from None
 
 
 def choice(*options: str) -> Callable[[str], str]:

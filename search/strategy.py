@@ -31,6 +31,10 @@ class Strategy(Protocol[S]):
         """What should be scored again before the search goes on; the answers come in the next `advance`."""
         ...
 
+    def closing(self, state: S) -> Sequence[Review]:
+        """What should be scored again when the budget has ended; the answers change only what is handed over."""
+        ...
+
     def best(self, state: S) -> Individual:
         """The individual that the search would hand over if it stopped here."""
         ...

@@ -13,7 +13,9 @@ from germline.cli.session import Session, run_options
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting over the preset's; repeatable.")
 @click.option("--name", default=None, metavar="RUN", help="Name of the run; optimizer-1, optimizer-2, … unless given.")
 @click.option("--births", type=click.IntRange(min=1), default=None, help="Stop after so many births.")
-@click.option("--evaluations", type=click.IntRange(min=1), default=None, help="Begin no block after so many.")
+@click.option(
+    "--evaluations", type=click.IntRange(min=1), default=None, help="Begin no block after so many; those in flight end."
+)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the whole run.")
 @run_options
 @db_option

@@ -104,6 +104,9 @@ class AgingEvolution:
     def reviews(self, state: AgingState) -> Sequence[Review]:
         return ()
 
+    def closing(self, state: AgingState) -> Sequence[Review]:
+        return ()
+
     def best(self, state: AgingState) -> Individual:
         return state.best.individual
 

@@ -32,7 +32,7 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class FunnelState(Generic[S]):
     """The wrapped strategy's state, the births at the last review, the reviews that are due, and the verdicts so far
-    by fingerprint, in the order of the reviews; the first is the start genome's."""
+    by fingerprint, in the order of the reviews."""
 
     inner: S
     births: int = 0
@@ -72,22 +72,27 @@ class Funnel(Generic[S]):
     def reviews(self, state: FunnelState[S]) -> Sequence[Review]:
         return state.due
 
+    def closing(self, state: FunnelState[S]) -> Sequence[Review]:
+        return self._wanted(state, [self.inner.best(state.inner)])
+
     def best(self, state: FunnelState[S]) -> Individual:
         if not state.verdicts:
             return self.inner.best(state.inner)
-        start, *_ = state.verdicts.values()
-        lasting = [verdict for verdict in state.verdicts.values() if verdict.longer >= start.longer]
+        bar = max((v.longer for v in state.verdicts.values() if v.individual.birth == 0), default=FAILED)
+        lasting = [verdict for verdict in state.verdicts.values() if verdict.longer >= bar]
         return max(lasting, key=lambda verdict: (verdict.fresh, -verdict.individual.birth)).individual
 
     def _ask(self, state: FunnelState[S], block: Block) -> FunnelState[S]:
         start = [scored.individual for scored in block.births if scored.individual.birth == 0]
         if state.births - state.last < self.every and not start:
             return state
-        wanted = [*start, self.inner.best(state.inner)]
-        new = {one.fingerprint: one for one in wanted if one.fingerprint not in state.verdicts}
+        return replace(state, last=state.births, due=self._wanted(state, [*start, self.inner.best(state.inner)]))
+
+    def _wanted(self, state: FunnelState[S], individuals: Sequence[Individual]) -> tuple[Review, ...]:
+        """The reviews of those that have none yet."""
+        new = {one.fingerprint: one for one in individuals if one.fingerprint not in state.verdicts}
         levels = [*((0, seed) for seed in range(1, self.seeds + 1)), (self.rung, 0)]
-        due = tuple(Review(one, rung, seed) for one in new.values() for rung, seed in levels)
-        return replace(state, last=state.births, due=due)
+        return tuple(Review(one, rung, seed) for one in new.values() for rung, seed in levels)
 
     def _verdicts(self, answers: Sequence[Reviewed]) -> dict[str, Verdict]:
         found: dict[str, list[Reviewed]] = {}

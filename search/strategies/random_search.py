@@ -44,5 +44,8 @@ class RandomSearch:
     def reviews(self, state: RandomState) -> Sequence[Review]:
         return ()
 
+    def closing(self, state: RandomState) -> Sequence[Review]:
+        return ()
+
     def best(self, state: RandomState) -> Individual:
         return state.best

@@ -30,6 +30,12 @@ def essence(record: EvaluationRecord) -> EvaluationRecord:
     return replace(record, seconds=0.0, worker="", birth=0)
 
 
+def births_and_outcomes(store: Store, run: RunRecord) -> list[object]:
+    """As `lineage`, without reviews: a session that ends reviews what it hands over."""
+    outcomes = [one for one in store.evaluations(run.id) if (one.rung, one.seed) == (0, 0)]
+    return [*store.individuals(run.id), *sorted((essence(one) for one in outcomes), key=repr)]
+
+
 def last(store: Store, run: RunRecord, **options: object) -> Progress:
     *_, progress = evolve(store, run.name, **options)  # type: ignore[arg-type]
     return progress
@@ -71,8 +77,32 @@ def test_a_run_in_pieces_equals_a_run_in_one(store: Store, small_run: Create) ->
     straight, pieces = small_run("review_every=32"), small_run("review_every=32")
     last(store, straight)
     for births in (7, 16, 41, 64, 80):
-        last(store, pieces, births=births)
-    assert lineage(store, straight) == lineage(store, pieces)
+        progress = last(store, pieces, births=births)
+    assert births_and_outcomes(store, straight) == births_and_outcomes(store, pieces)
+    best = store.best(pieces.name)
+    assert progress.best is not None and progress.best.individual.birth == best.individual.birth
+    assert progress.start is not None and progress.start.fitness == store.individual(pieces.name, 0).evaluation.fitness  # type: ignore[union-attr]
+
+
+def test_the_progress_of_a_run_agrees_with_its_records_however_it_was_cut(store: Store, small_run: Create) -> None:
+    run = small_run("review_every=16", "depth=0", "pack=8")
+    for births in (3, 30, 80):
+        progress = last(store, run, births=births)
+        summary = store.runs()[0]
+        assert progress.best is not None
+        assert (progress.best.individual.birth, progress.best.fitness) == (summary.best_birth, summary.best_fitness)
+        assert (progress.births, progress.cache_hits) == (summary.births, summary.cache_hits)
+        assert progress.evaluations <= summary.evaluations
+
+
+def test_what_is_handed_over_has_been_reviewed(store: Store, small_run: Create) -> None:
+    run = small_run("review_every=64", births=40)
+    winner = last(store, run).winner
+    assert winner is not None
+    reviews = {(one.rung, one.seed) for one in store.reviews(run.id, winner.fingerprint)}
+    assert reviews == {(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)}
+    best = store.best(run.name).individual.fingerprint
+    assert len(store.reviews(run.id, best)) == 5
 
 
 @pytest.mark.parametrize("events", [1, 2, 5, 9])

@@ -21,13 +21,16 @@ def test_an_assignment_goes_over_the_preset_and_the_preset_over_the_default() ->
         ("populaton=5", "expected a setting, got 'populaton'; did you mean population?"),
         ("zzz=5", "expected a setting, got 'zzz'; there are strategy, start"),
         ("population", "expected key=value, got 'population'"),
-        ("population=many", "expected population to be a whole number of at least 2, got 'many'"),
-        ("population=1", "expected population to be a whole number of at least 2, got '1'"),
-        ("lengths=0", "expected lengths to be positive numbers separated by commas, as in 0.5,1.5, got '0'"),
+        ("population=many", "expected population to be a whole number from 2 to 1000000, got 'many'"),
+        ("population=1", "expected population to be a whole number from 2 to 1000000, got '1'"),
+        (
+            "lengths=0",
+            "expected lengths to be positive numbers up to a million, separated by commas, as in 0.5,1.5, got '0'",
+        ),
         ("lengths=inf", "expected lengths to be positive numbers"),
         ("strategy=magic", "expected strategy to be one of aging, random, constants, got 'magic'"),
         ("operators=fuse:1", "expected operators to be weights such as insert:1,rate:0.5 over insert, delete"),
-        ("timeout=-3", "expected timeout to be a positive number, got '-3'"),
+        ("timeout=-3", "expected timeout to be a positive number up to a million, got '-3'"),
     ],
 )
 def test_a_bad_assignment_says_what_to_write(assignment: str, message: str) -> None:

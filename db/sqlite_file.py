@@ -96,8 +96,14 @@ def require_folder(path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise BadPath(f"{path} cannot be made, there is no folder {path.parent}: run `mkdir -p '{path.parent}'`")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ReadOnlyDatabase(f"{path} cannot be made, the folder may not be written: name another one")
+    # Tried, not asked: a folder such as /proc says that root may write it.
+    try:
+        existed = path.exists()
+        path.touch()
+        if not existed:
+            path.unlink()
+    except OSError:
+        raise ReadOnlyDatabase(f"{path} cannot be made, the folder may not be written: name another one") from None
 
 
 def missing(path: Path) -> MissingDatabase:

@@ -38,7 +38,7 @@ _ORDINARY = 2
 """How many of the rows, from the first, must stay finite."""
 _EXTRA_STEPS = 2
 """Steps beyond one per live state, so that a difference can travel from any state to the update."""
-_MIN_STEPS = 8
+_MIN_STEPS = 6
 """Long enough for what feeds its own square or exponential back to overflow: `0 * x` is an identity only until then."""
 _TAME = 1e6
 """What stays below this in every row, the large one too, has no poles to fear."""
@@ -69,21 +69,20 @@ def structural_fingerprint(graph: Graph) -> str:
     literals: dict[int, float] = {}
     nodes = graph.nodes
     for i in graph.live:
-        node = nodes[i]
-        if node.literal is not None:
-            literals[i] = node.literal
-            keys[i] = repr(node.literal).encode()
-        elif not node.args:
-            keys[i] = node.function.encode()
+        function, args, literal, _ = nodes[i]
+        if literal is not None:
+            literals[i] = literal
+            keys[i] = repr(literal).encode()
+        elif not args:
+            keys[i] = function.encode()
+        elif literals.keys() >= set(args):
+            literals[i] = _fold(function, [literals[arg] for arg in args])
+            keys[i] = repr(literals[i]).encode()
         else:
-            if all(arg in literals for arg in node.args):
-                literals[i] = _fold(node.function, [literals[arg] for arg in node.args])
-                keys[i] = repr(literals[i]).encode()
-                continue
-            parts = [keys[arg] for arg in node.args]
-            if PRIMITIVES[node.function].commutative:
+            parts = [keys[arg] for arg in args]
+            if len(parts) > 1 and PRIMITIVES[function].commutative:
                 parts.sort()
-            keys[i] = blake2b(b"\0".join([node.function.encode(), *parts]), digest_size=12).digest()
+            keys[i] = blake2b(b"\0".join([function.encode(), *parts]), digest_size=12).digest()
     returned = [keys[graph.update]]
     for k in graph.live_states:
         state = graph.state_nodes[k]

@@ -21,6 +21,10 @@ class Node(NamedTuple):
     type: Type
 
 
+_new = tuple.__new__
+"""Makes a Node without the detour through its constructor: half a search's breeding is spent in `trace`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A program in single-assignment form.
@@ -74,7 +78,7 @@ def trace(program: Program) -> Graph:
                 key = arg or repr(arg)  # 0.0 and -0.0 are equal as keys, and not the same
                 if key not in literals:
                     literals[key] = len(nodes)
-                    nodes.append(Node("literal", (), arg, SCALAR))
+                    nodes.append(_new(Node, ("literal", (), arg, SCALAR)))
                 args.append(literals[key])
             elif arg in scope:
                 args.append(scope[arg])
@@ -84,22 +88,19 @@ def trace(program: Program) -> Graph:
             node = args[0]
         else:
             node = len(nodes)
-            nodes.append(_node(nodes, position, line, tuple(args)))
+            if args:
+                kind_or_why = _infer(line.function, *[nodes[arg].type for arg in args])
+                if isinstance(kind_or_why, str):
+                    raise _reject("type", position, line, kind_or_why)
+                nodes.append(_new(Node, (line.function, tuple(args), None, kind_or_why)))
+            else:
+                nodes.append(Node("literal", (), PRIMITIVES[line.function].run(), SCALAR))
         scope[line.target] = node
         statements.append(node)
 
     returned = _returned(program, nodes, scope, state_types)
     live = _live(nodes, returned[0], dict(zip(state_nodes, returned[1:], strict=True)))
     return Graph(tuple(nodes), tuple(statements), returned[0], returned[1:], state_nodes, live)
-
-
-def _node(nodes: list[Node], position: int, line: Statement, args: tuple[int, ...]) -> Node:
-    if not args:
-        return Node("literal", (), PRIMITIVES[line.function].run(), SCALAR)
-    kind = _infer(line.function, *[nodes[arg].type for arg in args])
-    if isinstance(kind, str):
-        raise _reject("type", position, line, kind)
-    return Node(line.function, args, None, kind)
 
 
 @lru_cache(maxsize=100_000)

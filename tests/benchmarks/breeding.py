@@ -1,4 +1,4 @@
-"""Children a second on one core: mutate, abstract execution, fingerprint, cache look-up, write.
+"""Children a second on one core: mutate, abstract execution, fingerprint, cache look-up.
 
 The parents are programs of 20 to 40 statements from a real search (their share of dead statements is what a search
 has). The baseline does the same without what makes it fast: it parses each parent from its text and runs every child on
@@ -53,7 +53,6 @@ def breed(pool: list[Program], first: int) -> tuple[float, float]:
         parent = space.read(texts[int(rng.random() * len(texts))])
         child = space.vary(parent, OPERATORS[int(rng.random() * 3)], rng)
         hits += known.setdefault(space.fingerprint(child), birth) != birth
-        space.write(child)
     return CHILDREN / (time.process_time() - began), hits / CHILDREN
 
 
@@ -68,7 +67,6 @@ def breed_plainly(pool: list[Program], first: int, children: int) -> float:
         child = space.vary(parent, OPERATORS[int(rng.random() * 3)], rng)
         graph = trace(child)
         known.setdefault(behaviour_fingerprint(graph) or structural_fingerprint(graph), birth)
-        space.write(child)
     return children / (time.process_time() - began)
 
 

@@ -1,11 +1,13 @@
 """From genome text to outcomes."""
 
 import math
+from pathlib import Path
 
 import pytest
 
 from germline.evaluators.device import NoDevice, resolve
 from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.trainer import BadTask
 from germline.programs.optimizer import library
 
 GOOD = library()["adamw_plain"]
@@ -41,3 +43,47 @@ def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(NoDevice, match="expected a device out of auto, cpu, cuda"):
         resolve("tpu")
     assert resolve("cpu") == "cpu"
+
+
+PLUG_IN = """
+from germline.evaluators.outcome import Objective
+from germline.evaluators.tasks.digits_mlp import DigitsMLP
+class Accuracy(DigitsMLP):
+    name = "accuracy"
+    objectives = (Objective("accuracy", "max"),)
+class Summed(DigitsMLP):
+    name = "summed"
+    def loss(self, params, split, index):
+        return super().loss(params, split, index).sum()
+class Lossless(DigitsMLP):
+    name = "lossless"
+    def measure(self, params, split):
+        return {"accuracy": super().measure(params, split)["accuracy"]}
+"""
+
+
+@pytest.fixture
+def plug_in(tmp_path: Path) -> str:
+    (tmp_path / "plug_in.py").write_text(PLUG_IN)
+    return str(tmp_path / "plug_in.py")
+
+
+def test_the_objective_of_a_task_makes_the_fitness(plug_in: str) -> None:
+    outcome = EvaluatorSpec("optimizer", f"{plug_in}:Accuracy", seed=1, options={"lengths": (0.2,)}).build()
+    found = outcome.score([GOOD], 0, 0)[0]
+    assert found.fitness == found.objectives["accuracy"] and 0.1 < found.fitness <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Summed", "expected loss of summed to have one entry a candidate"), ("Lossless", "there is no loss")],
+)
+def test_a_task_that_breaks_its_contract_is_told_so(plug_in: str, name: str, message: str) -> None:
+    evaluator = EvaluatorSpec("optimizer", f"{plug_in}:{name}", seed=1, options={"lengths": (0.05,)}).build()
+    with pytest.raises(BadTask, match=message):
+        evaluator.score([GOOD, GOOD], 0, 0)
+
+
+def test_a_genome_that_is_no_program_is_rejected_and_costs_only_itself() -> None:
+    good, bad = spec().build().score([GOOD, "def train(w, g, lr):\n  return lr,\n"], 0, 0)
+    assert (good.status, bad.status) == ("ok", "rejected") and bad.error

@@ -74,7 +74,7 @@ def main() -> None:
     rows = [("best found", found), ("best with constants tuned only", tuned)]
     for label, row in rows:
         print(f"  {label:<46} {row['best']['fitness']:.4f}   after {row['evaluations']} evaluations")
-    print(f"  winner, the best with fresh seeds ({winner:<13}) {found['winner']['fitness']:.4f}")
+    print(f"  {f'winner by its reviews, {winner}':<46} {found['winner']['fitness']:.4f}")
     print(f"\nThe optimizer: {FOUND}")
     print(f"It trains a fresh 64-48-10 network to {accuracy_after_training():.1%} on held-out digits in 400 steps.")
 

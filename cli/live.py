@@ -26,6 +26,7 @@ def live_view(run: "RunRecord", births: int | None, seconds: float | None) -> It
     view = _View(run, births, seconds)
     if not sys.stderr.isatty():
         yield view.log
+        view.say_last()
         return
     from rich.console import Console
     from rich.live import Live
@@ -58,6 +59,11 @@ class _View:
         if now - self.logged >= LOG_SECONDS:
             self.logged = now
             click.echo(f"{self.run.name}: {', '.join(self._counts(progress))}", err=True)
+
+    def say_last(self) -> None:
+        """The line with which a session without a terminal ends."""
+        if self.last is not None:
+            click.echo(f"{self.run.name}: {', '.join(self._counts(self.last))}", err=True)
 
     def panel(self) -> "RenderableType":
         from rich.console import Group

@@ -126,7 +126,8 @@ class _Watch:
     """Looks for operations whose results show too little of what they got.
 
     In some row less than half of an argument's distinct values are left, or a sum equals one side although the other is
-    not zero. Zeros alone are an identity, such as `x - x` or `0 * x`, unless some value is very large.
+    not zero. Zeros alone are an identity, such as `x - x` or `0 * x`, unless some value is very large, or comes from a
+    function with a pole that the probes may have missed.
     """
 
     def __init__(self, graph: Graph, operations: tuple[int, ...]) -> None:
@@ -142,6 +143,7 @@ class _Watch:
         self.takes = np.array([(takes[i] * 3)[:3] for i in self.reducing], dtype=np.intp).reshape(-1, 3)
         self.small = [i for i in flat if i not in place]
         self.flat_trees = [i for i in flat if i in place]
+        self.risky = _after_poles(graph, operations)
         self.sums = [i for i in flat if nodes[i].function in ("+", "-")]
 
     def lossy(self, values: dict[int, Any]) -> list[int]:
@@ -156,7 +158,19 @@ class _Watch:
         zeros_alone = [i for i in self.flat_trees if i not in nonzero]
         zeros_alone += [i for i in self.small if not values[i].any()]
         found.difference_update(zeros_alone)
-        return [*found, *zeros_alone] if zeros_alone and not _tame(values) else list(found)
+        if zeros_alone and not _tame(values):
+            return [*found, *zeros_alone]
+        return [*found, *(i for i in zeros_alone if i in self.risky)]
+
+
+def _after_poles(graph: Graph, operations: tuple[int, ...]) -> set[int]:
+    """The operations that get something from an unprotected division or power."""
+    found: set[int] = set()
+    for i in operations:
+        args = graph.nodes[i].args
+        if any(arg in found or graph.nodes[arg].function in ("reciprocal", "power") for arg in args):
+            found.add(i)
+    return found
 
 
 def _is_flat(kind: Type) -> bool:

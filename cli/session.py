@@ -111,9 +111,6 @@ class Session:
     device: str
     ray_address: str | None
 
-    def _in_this_process(self) -> bool:
-        return self.executor == "inline" or (self.executor == "auto" and self.workers == 1 and self.ray_address is None)
-
     def run(
         self,
         store: "Store",
@@ -138,7 +135,7 @@ class Session:
         if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
             resume += " --db " + shlex.quote(_PASSWORD.sub(r"\1***\2", url))
         try:
-            with _signals(raising=self._in_this_process()) as caught:
+            with _signals() as caught:
                 events = evolve(
                     store,
                     run.name,
@@ -200,11 +197,11 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
 
 
 @contextmanager
-def _signals(raising: bool) -> Iterator[list[int]]:
-    """The first SIGINT or SIGTERM drops the packs in flight and leaves in order; the second leaves at once.
+def _signals() -> Iterator[list[int]]:
+    """The first SIGINT or SIGTERM ends the session in order, the second at once. Gives the signals that came.
 
-    Gives the list of signals that came. Where the scoring is done in this process the first one also raises, so that
-    it need not wait for a pack; inside of Ray's calls nothing may be raised.
+    The handler raises nothing: it may have come in the middle of a transaction or of a call into Ray. In this process
+    the pack in flight is finished first; what runs on Ray is dropped.
     """
     seen: list[int] = []
 
@@ -213,8 +210,7 @@ def _signals(raising: bool) -> Iterator[list[int]]:
         if seen:
             os._exit(code)
         seen.append(number)
-        if raising:
-            raise Interrupted(code)
+        os.write(2, b"stopping after what is in flight; once more to leave at once\n")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -46,14 +46,6 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
-class Interrupted(BaseException):
-    """SIGINT or SIGTERM; `code` is the exit status that tells which."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__()
-        self.code = code
-
-
 def run_options(command: F) -> F:
     """How a run is run: none of these options changes what comes out. They arrive as one `session` argument."""
 
@@ -134,32 +126,29 @@ class Session:
         resume = f"germline resume {run.name}"
         if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
             resume += " --db " + shlex.quote(_PASSWORD.sub(r"\1***\2", url))
-        try:
-            with _signals() as caught:
-                events = evolve(
-                    store,
-                    run.name,
-                    workers=self.workers,
-                    executor=self.executor,  # type: ignore[arg-type]
-                    device=self.device,
-                    ray_address=self.ray_address,
-                    births=births,
-                    evaluations=evaluations,
-                    seconds=self.seconds,
-                    force=force,
-                    stopped=lambda: bool(caught),
-                )
-                try:
-                    # A task may print; stdout is for the result.
-                    with live_view(run, goal, self.seconds) as show, redirect_stdout(sys.stderr):
-                        for last in events:
-                            show(last)
-                finally:
-                    events.close()  # type: ignore[attr-defined]
-                if caught:
-                    raise Interrupted(128 + caught[0])
-        except Interrupted as interrupt:
-            raise UserError(f"interrupted; everything scored is kept. Go on with: {resume}", interrupt.code) from None
+        with _signals() as caught:
+            events = evolve(
+                store,
+                run.name,
+                workers=self.workers,
+                executor=self.executor,  # type: ignore[arg-type]
+                device=self.device,
+                ray_address=self.ray_address,
+                births=births,
+                evaluations=evaluations,
+                seconds=self.seconds,
+                force=force,
+                stopped=lambda: bool(caught),
+            )
+            try:
+                # A task may print; stdout is for the result.
+                with live_view(run, goal, self.seconds) as show, redirect_stdout(sys.stderr):
+                    for last in events:
+                        show(last)
+            finally:
+                events.close()  # type: ignore[attr-defined]
+        if caught:
+            raise UserError(f"interrupted; everything scored is kept. Go on with: {resume}", 128 + caught[0])
         finish(store, run, last, resume, as_json)
 
 

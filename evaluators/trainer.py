@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from germline.evaluators.engine import ProgramEngine, grouped_order
+from germline.evaluators.engine import ProgramEngine
 from germline.evaluators.task import Rung, Split, TrainingTask
-from germline.programs.optimizer import Program, trace
+from germline.programs.optimizer import Program
 from germline.programs.optimizer.flat import Layout
 
 WARMUP = 0.05
@@ -86,42 +86,40 @@ class _Pack:
     def __init__(self, task: TrainingTask, programs: Sequence[Program], seed: Sequence[int], device: str) -> None:
         self.task = task
         self.count = len(programs)
-        self.members = grouped_order([trace(program) for program in programs])
         self.layout = Layout(tuple(leaf.shape for leaf in task.leaves))
-        self.engine = ProgramEngine([programs[i] for i in self.members], self.layout, device)
+        self.engine = ProgramEngine(programs, self.layout, device)
         generator = torch.Generator().manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
         start = task.start(generator)
         row = torch.cat([start[leaf.name].reshape(-1) for leaf in task.leaves]).to(device)
         self.died: dict[int, int] = {}
-        self._hold(row.repeat(len(self.members), 1))
+        self.engine.parameters.copy_(row.expand(self.count, -1))
+        self._view()
 
     def step(self, index: Tensor, lr: float, step: int) -> None:
         self.losses = self.task.loss(self.views, "train", index)
-        if self.losses.shape != (len(self.rows),):
-            got, wanted = tuple(self.losses.shape), len(self.rows)
+        if self.losses.shape != (len(self.engine.order),):
+            got, wanted = tuple(self.losses.shape), len(self.engine.order)
             raise BadTask(f"expected loss of {self.task.name} to have one entry a candidate ({wanted},), got {got}")
         # The views are leaves of their own: differentiating the buffer would build a full-size gradient for each.
         leaves = torch.autograd.grad(self.losses.sum(), list(self.views.values()))
-        torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=self.gradients)
-        with torch.no_grad():
-            self.engine.step(self.rows, self.gradients, lr, step)
+        torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=self.engine.gradients)
+        self.engine.step(lr, step)
 
     @torch.no_grad()
     def bury(self, step: int) -> bool:
         """Marks candidates whose loss or parameters are not finite as dead; False if none is left alive."""
-        finite = (torch.isfinite(self.losses.detach()) & torch.isfinite(self.rows).all(1)).tolist()
+        finite = (torch.isfinite(self.losses.detach()) & torch.isfinite(self.engine.parameters).all(1)).tolist()
         alive = []
-        for row, (member, healthy) in enumerate(zip(self.members, finite, strict=True)):
+        for row, (member, healthy) in enumerate(zip(self.engine.order, finite, strict=True)):
             if healthy and member not in self.died:
                 alive.append(row)
             else:
                 self.died.setdefault(member, step)
         if not alive:
             return False
-        if len(alive) < COMPACT_BELOW * len(self.members):
+        if len(alive) < COMPACT_BELOW * len(self.engine.order):
             self.engine.keep(alive)
-            self.members = [self.members[row] for row in alive]
-            self._hold(self.rows[torch.tensor(alive, device=self.rows.device)])
+            self._view()
         return True
 
     @torch.no_grad()
@@ -130,25 +128,22 @@ class _Pack:
         if len(self.died) == self.count:
             return fates
         found_by_name = self.task.measure(self.views, split)
-        bad = [name for name, value in found_by_name.items() if value.shape != (len(self.rows),)]
+        bad = [name for name, value in found_by_name.items() if value.shape != (len(self.engine.order),)]
         if bad or "loss" not in found_by_name:
             what = f"{bad[0]} is {tuple(found_by_name[bad[0]].shape)}" if bad else "there is no loss"
             raise BadTask(
-                f"expected measure of {self.task.name} to give loss and others as ({len(self.rows)},), {what}"
+                f"expected measure of {self.task.name} to give loss and others as ({len(self.engine.order)},), {what}"
             )
         measures = {name: value.tolist() for name, value in found_by_name.items()}
-        for row, member in enumerate(self.members):
+        for row, member in enumerate(self.engine.order):
             found = {name: values[row] for name, values in measures.items()}
             if member not in self.died and math.isfinite(found["loss"]):
                 fates[member] = Trained(found, steps)
         return fates
 
-    def _hold(self, rows: Tensor) -> None:
-        """Makes `rows` the parameter buffer, with a view for each leaf of the model."""
-        self.rows = rows.contiguous()
-        self.gradients = torch.zeros_like(self.rows)
-        self.losses = self.rows.new_zeros(len(rows))
-        views = self.layout.split(self.rows)
+    def _view(self) -> None:
+        """Views of the parameter buffer, one for each leaf of the model."""
+        views = self.layout.split(self.engine.parameters)
         self.views = {
             leaf.name: view.detach().requires_grad_() for leaf, view in zip(self.task.leaves, views, strict=True)
         }

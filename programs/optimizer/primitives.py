@@ -40,7 +40,8 @@ class Primitive:
 
     `source` is its text in exported code, `{0}` standing for the first argument; in that text a name that begins with
     an underscore is a helper of the exporter. `commutative` functions have their arguments sorted in a fingerprint;
-    `jumps` marks those that choose or cut off, so that their result can hide a difference between their arguments.
+    `jumps` marks those that choose or cut off, so that their result can hide a difference between their arguments;
+    `of_shape` those whose result depends on the shape of a leaf alone.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Primitive:
     core: bool = True
     commutative: bool = False
     jumps: bool = False
+    of_shape: bool = False
 
     @property
     def operator(self) -> bool:
@@ -195,6 +197,10 @@ def _extended(
     return Primitive(name, arity, scope, rule, run, source, core=False, jumps=jumps)
 
 
+def _of_shape(name: str, number: Callable[[Shape], int], source: str) -> Primitive:
+    return Primitive(name, 1, "leaf", _reduces, _number_per_leaf(number), source, core=False, of_shape=True)
+
+
 EPSILON = 1e-8
 """What the protected division adds to its divisor."""
 
@@ -293,21 +299,15 @@ _TABLE = (
     _extended("leaf_max", 1, "leaf", _reduces, lambda xp, x: xp.amax(_flat(x), -1), "torch.amax({0})"),
     _extended("leaf_mean", 1, "leaf", _reduces, lambda xp, x: _flat(x).mean(-1), "torch.mean({0}.flatten())"),
     _extended("leaf_sum", 1, "leaf", _reduces, lambda xp, x: _flat(x).sum(-1), "torch.sum({0}.flatten())"),
-    _extended("rank", 1, "leaf", _reduces, _number_per_leaf(len), "_number({0}.ndim, {0})"),
-    _extended(
+    _of_shape("rank", len, "_number({0}.ndim, {0})"),
+    _of_shape(
         "rows",
-        1,
-        "leaf",
-        _reduces,
-        _number_per_leaf(lambda shape: shape[0] if len(shape) > 1 else 1),
+        lambda shape: shape[0] if len(shape) > 1 else 1,
         "_number({0}.shape[0] if {0}.ndim > 1 else 1, {0})",
     ),
-    _extended(
+    _of_shape(
         "columns",
-        1,
-        "leaf",
-        _reduces,
-        _number_per_leaf(lambda shape: columns(shape) if len(shape) > 1 else 1),
+        lambda shape: columns(shape) if len(shape) > 1 else 1,
         "_number({0}[0].numel() if {0}.ndim > 1 else 1, {0})",
     ),
     # Extended: matrix functions. Below rank 2 the means, the transpose and orthogonalize return their argument,

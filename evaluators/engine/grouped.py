@@ -2,6 +2,7 @@
 
 Rows whose live programs differ only in their constants form a group: one pass over the operations of the group updates
 all its rows, with the constants as a column. Groups are contiguous, so that a group sees the buffers through a view.
+This is the engine for what bytecode cannot express, and the one to compare with.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from germline.programs.optimizer import Graph, Program, trace
+from germline.programs.optimizer import Graph
 from germline.programs.optimizer.flat import FlatProgram, Layout
 from germline.programs.optimizer.types import LEAF, SCALAR, TREE, column_shape, row_shape
 from germline.programs.optimizer.types import ROW as ROW_TYPE
@@ -47,20 +48,19 @@ class _Group:
     borrowed: frozenset[int]
 
 
-class ProgramEngine:
-    """Applies programs to rows: `step` computes every row's update from its own program.
+class GroupedRows:
+    """Rows that are updated by plain torch, group by group.
 
     Args:
-        programs: one a row, in an order given by `grouped_order`.
+        graphs: one a row, in an order given by `grouped_order`.
         layout: leaf shapes of the model.
         device: where the buffers live.
     """
 
-    def __init__(self, programs: Sequence[Program], layout: Layout, device: str = "cpu") -> None:
+    def __init__(self, graphs: Sequence[Graph], layout: Layout, device: str) -> None:
         self.layout = layout
         self.device = device
         leaf_of = torch.as_tensor(layout.leaf_of, device=device)
-        graphs = [trace(program) for program in programs]
         self.groups: list[_Group] = []
         start = 0
         while start < len(graphs):

@@ -1,0 +1,626 @@
+"""The bytecode interpreter for a CPU, compiled by Numba to vector instructions.
+
+Elementary functions are computed in double precision from their series, and rounded once: nearly always the float32 next
+to the exact value, for every argument, on every machine. They are written here because a call of the C library for each
+element would keep the loops from being vectorized. Everything that is compiled is in this file, since the compiler's
+cache on disk notices changes of this file only.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+
+from germline.evaluators.engine.bytecode import FIRST_IS_NUMBER, OPCODES, SECOND_IS_NUMBER, SPACE_BITS, Space
+
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
+INLINE = {**OPTIONS, "forceinline": True}
+"""For what stands in a loop: a call in it, and the loop would not be vectorized."""
+
+FLOAT, DOUBLE = np.float32, np.float64
+ROUND = 1.5 * 2.0**52
+"""A double to which this is added, and from which it is taken again, is rounded to a whole number."""
+LN2, LOG2_E, LOG2_10, LOG10_E = math.log(2), 1 / math.log(2), math.log2(10), 1 / math.log(10)
+PI = math.pi
+# pi / 2 in three parts: products of the first two with a whole number below 2**20 are exact.
+HALF_PI_1 = float.fromhex("0x1.921fb544p+0")
+HALF_PI_2 = float.fromhex("0x1.0b4611a6p-34")
+HALF_PI_3 = float.fromhex("0x1.3198a2e037073p-69")
+FAR = 1e6
+"""Arguments beyond this need more digits of pi, and go to the C library."""
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _bits(typing_context: Any, x: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(types.int64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _from_bits(typing_context: Any, x: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], context.get_value_type(types.float64))
+
+    return types.float64(types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _choose(typing_context: Any, condition: Any, x: Any, y: Any) -> Any:
+    """x or y without a branch: one branch in a loop, and it would not be vectorized."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(args[0], args[1], args[2])
+
+    return x(types.boolean, x, x), generate
+
+
+# Elementary functions of doubles
+
+
+@njit(**INLINE)
+def _expm1_parts(y):
+    """2**n and exp(r) - 1 with y = n * ln 2 + r and |r| <= ln 2 / 2."""
+    y = _choose(y > 800.0, 800.0, y)
+    y = _choose(y < -800.0, -800.0, y)
+    shifted = y * LOG2_E + ROUND
+    n = shifted - ROUND
+    r = y - n * LN2
+    p = 1 / 3628800 + r * (1 / 39916800)
+    p = 1 / 40320 + r * (1 / 362880 + r * p)
+    p = 1 / 720 + r * (1 / 5040 + r * p)
+    p = 1 / 24 + r * (1 / 120 + r * p)
+    p = r + r * r * (1 / 2 + r * (1 / 6 + r * p))
+    return _from_bits((_bits(shifted) + 1023) << 52), p
+
+
+@njit(**INLINE)
+def _exp(y):
+    scale, p = _expm1_parts(y)
+    return scale + scale * p
+
+
+@njit(**INLINE)
+def _expm1(y):
+    scale, p = _expm1_parts(y)
+    return scale * p + (scale - 1.0)
+
+
+@njit(**INLINE)
+def _log(y):
+    """The logarithm of a positive normal double, of 0 and of infinity; NaN below 0."""
+    bits = _bits(y)
+    # The exponent is taken so that the fraction lies between the square roots of 1/2 and of 2.
+    exponent = (bits - 0x3FE6A09E667F3BCD) >> 52
+    fraction = _from_bits(bits - (exponent << 52))
+    s = (fraction - 1.0) / (fraction + 1.0)
+    z = s * s
+    p = 1 / 13 + z * (1 / 15 + z * (1 / 17 + z * (1 / 19)))
+    p = 1 / 7 + z * (1 / 9 + z * (1 / 11 + z * p))
+    result = exponent * LN2 + 2.0 * (s + s * z * (1 / 3 + z * (1 / 5 + z * p)))
+    result = _choose(y > 1.7e308, y, result)
+    result = _choose(y == 0.0, -np.inf, result)
+    return _choose((y < 0.0) | (y != y), np.nan, result)
+
+
+@njit(**INLINE)
+def _quadrant(y):
+    """k and r with y = k * pi / 2 + r and |r| <= pi / 4."""
+    shifted = y * (2 / PI) + ROUND
+    k = shifted - ROUND
+    return _bits(shifted) & 3, ((y - k * HALF_PI_1) - k * HALF_PI_2) - k * HALF_PI_3
+
+
+@njit(**INLINE)
+def _sine(r):
+    z = r * r
+    p = 1 / 362880 - z * (1 / 39916800 - z * (1 / 6227020800))
+    return r - r * z * (1 / 6 - z * (1 / 120 - z * (1 / 5040 - z * p)))
+
+
+@njit(**INLINE)
+def _cosine(r):
+    z = r * r
+    p = 1 / 40320 - z * (1 / 3628800 - z * (1 / 479001600))
+    return 1.0 - z * (1 / 2 - z * (1 / 24 - z * (1 / 720 - z * p)))
+
+
+@njit(**INLINE)
+def _atan(y):
+    """The arctangent by two reductions, to below tan(pi / 8), and the series."""
+    size = abs(y)
+    inverted = size > 1.0
+    t = _choose(inverted, 1.0 / size, size)
+    turned = t > 0.41421356237309503
+    t = _choose(turned, (t - 1.0) / (t + 1.0), t)
+    z = t * t
+    p = 1 / 21 - z * (1 / 23 - z * (1 / 25 - z * (1 / 27)))
+    p = 1 / 13 - z * (1 / 15 - z * (1 / 17 - z * (1 / 19 - z * p)))
+    p = 1 / 5 - z * (1 / 7 - z * (1 / 9 - z * (1 / 11 - z * p)))
+    angle = t - t * z * (1 / 3 - z * p)
+    angle = _choose(turned, angle + PI / 4, angle)
+    angle = _choose(inverted, PI / 2 - angle, angle)
+    return math.copysign(angle, y)
+
+
+# The micro-operations on float32
+
+
+@njit(**INLINE)
+def negative(x):
+    return -x
+
+
+@njit(**INLINE)
+def absolute(x):
+    return abs(x)
+
+
+@njit(**INLINE)
+def sign(x):
+    return FLOAT(x > 0.0) - FLOAT(x < 0.0)
+
+
+@njit(**INLINE)
+def sqrt(x):
+    return math.sqrt(x)
+
+
+@njit(**INLINE)
+def reciprocal(x):
+    return FLOAT(1.0) / x
+
+
+@njit(**INLINE)
+def exp(x):
+    return FLOAT(_exp(DOUBLE(x)))
+
+
+@njit(**INLINE)
+def exp2(x):
+    return FLOAT(_exp(DOUBLE(x) * LN2))
+
+
+@njit(**INLINE)
+def expm1(x):
+    return FLOAT(math.copysign(_expm1(DOUBLE(x)), DOUBLE(x)))
+
+
+@njit(**INLINE)
+def log(x):
+    return FLOAT(_log(DOUBLE(x)))
+
+
+@njit(**INLINE)
+def log2(x):
+    return FLOAT(_log(DOUBLE(x)) * LOG2_E)
+
+
+@njit(**INLINE)
+def log10(x):
+    return FLOAT(_log(DOUBLE(x)) * LOG10_E)
+
+
+@njit(**INLINE)
+def sin(x):
+    k, r = _quadrant(DOUBLE(x))
+    y = _choose(k & 1 == 1, _cosine(r), _sine(r))
+    return FLOAT(_choose(k & 2 == 2, -y, y))
+
+
+@njit(**INLINE)
+def cos(x):
+    k, r = _quadrant(DOUBLE(x))
+    y = _choose(k & 1 == 1, _sine(r), _cosine(r))
+    return FLOAT(_choose((k + 1) & 2 == 2, -y, y))
+
+
+@njit(**INLINE)
+def tan(x):
+    k, r = _quadrant(DOUBLE(x))
+    s, c = _sine(r), _cosine(r)
+    return FLOAT(_choose(k & 1 == 1, -c / s, s / c))
+
+
+@njit(**INLINE)
+def arcsin(x):
+    y = DOUBLE(x)
+    return FLOAT(_atan(y / math.sqrt((1.0 - y) * (1.0 + y))))
+
+
+@njit(**INLINE)
+def arccos(x):
+    y = DOUBLE(x)
+    return FLOAT(2.0 * _atan(math.sqrt((1.0 - y) / (1.0 + y))))
+
+
+@njit(**INLINE)
+def arctan(x):
+    return FLOAT(_atan(DOUBLE(x)))
+
+
+@njit(**INLINE)
+def sinh(x):
+    y = DOUBLE(x)
+    u = _expm1(abs(y))
+    return FLOAT(math.copysign(0.5 * (u + u / (u + 1.0)), y))
+
+
+@njit(**INLINE)
+def cosh(x):
+    e = _exp(abs(DOUBLE(x)))
+    return FLOAT(0.5 * (e + 1.0 / e))
+
+
+@njit(**INLINE)
+def tanh(x):
+    y = DOUBLE(x)
+    u = _expm1(2.0 * _choose(abs(y) > 20.0, 20.0, abs(y)))
+    return FLOAT(math.copysign(u / (u + 2.0), y))
+
+
+@njit(**INLINE)
+def arcsinh(x):
+    y = abs(DOUBLE(x))
+    z = y * y
+    near = y - y * z * (1 / 6 - z * (3 / 40 - z * (15 / 336)))
+    far = _log(y + math.sqrt(z + 1.0))
+    return FLOAT(math.copysign(_choose(y < 0.01, near, far), DOUBLE(x)))
+
+
+@njit(**INLINE)
+def arccosh(x):
+    y = DOUBLE(x)
+    return FLOAT(_log(y + math.sqrt((y - 1.0) * (y + 1.0))))
+
+
+@njit(**INLINE)
+def arctanh(x):
+    y = DOUBLE(x)
+    z = y * y
+    near = y + y * z * (1 / 3 + z * (1 / 5 + z * (1 / 7)))
+    far = 0.5 * _log((1.0 + y) / (1.0 - y))
+    return FLOAT(_choose(abs(y) < 0.01, near, far))
+
+
+@njit(**INLINE)
+def add(x, y):
+    return x + y
+
+
+@njit(**INLINE)
+def subtract(x, y):
+    return x - y
+
+
+@njit(**INLINE)
+def multiply(x, y):
+    return x * y
+
+
+@njit(**INLINE)
+def divide(x, y):
+    return x / y
+
+
+@njit(**INLINE)
+def power(x, y):
+    a, b = DOUBLE(x), DOUBLE(y)
+    size, half = abs(a), 0.5 * b
+    result = _exp(b * _log(size))
+    far = abs(b) >= 2.0**24
+    whole = far | ((b + ROUND) - ROUND == b)
+    odd = whole & (not far) & ((half + ROUND) - ROUND != half)
+    result = _choose(odd, math.copysign(result, a), result)
+    result = _choose((a < 0.0) & (not whole) & (size < np.inf), np.nan, result)
+    result = _choose((size == 1.0) & (abs(b) == np.inf), 1.0, result)
+    return FLOAT(_choose((b == 0.0) | (a == 1.0), 1.0, result))
+
+
+@njit(**INLINE)
+def maximum(x, y):
+    return _choose((x > y) | (x != x), x, y)
+
+
+@njit(**INLINE)
+def minimum(x, y):
+    return _choose((x < y) | (x != x), x, y)
+
+
+@njit(**INLINE)
+def remainder(x, y):
+    """The remainder with the divisor's sign."""
+    return x % y
+
+
+@njit(**INLINE)
+def greater(x, y):
+    return FLOAT(x > y)
+
+
+@njit(**INLINE)
+def where(condition, x, y):
+    return _choose(condition > 0.0, x, y)
+
+
+# Loops over operands in memory. Slices, because Numba then knows that no index is negative.
+
+
+def _unary(function):
+    @njit(**OPTIONS)
+    def run(memory, target, first, n):
+        out, x = memory[target : target + n], memory[first : first + n]
+        for i in range(n):
+            out[i] = function(x[i])
+
+    return run
+
+
+def _circular(function, exact):
+    """A function of angles: beyond `FAR` element by element, with all the digits of pi that it takes."""
+
+    @njit(**OPTIONS)
+    def run(memory, target, first, n):
+        out, x = memory[target : target + n], memory[first : first + n]
+        near = True
+        for i in range(n):
+            near &= abs(x[i]) <= FAR
+        if near:
+            for i in range(n):
+                out[i] = function(x[i])
+        else:
+            for i in range(n):
+                out[i] = exact(DOUBLE(x[i]))
+
+    return run
+
+
+@njit(**OPTIONS)
+def _exact_sin(y):
+    return math.sin(y)
+
+
+@njit(**OPTIONS)
+def _exact_cos(y):
+    return math.cos(y)
+
+
+@njit(**OPTIONS)
+def _exact_tan(y):
+    return math.tan(y)
+
+
+def _binary(function):
+    @njit(**OPTIONS)
+    def run(memory, mode, target, first, second, n):
+        out = memory[target : target + n]
+        if mode == 0:
+            x, y = memory[first : first + n], memory[second : second + n]
+            for i in range(n):
+                out[i] = function(x[i], y[i])
+        elif mode == FIRST_IS_NUMBER:
+            number, y = memory[first], memory[second : second + n]
+            for i in range(n):
+                out[i] = function(number, y[i])
+        elif mode == SECOND_IS_NUMBER:
+            x, number = memory[first : first + n], memory[second]
+            for i in range(n):
+                out[i] = function(x[i], number)
+        else:
+            out[:] = function(memory[first], memory[second])
+
+    return run
+
+
+@njit(**OPTIONS)
+def _where(memory, target, first, second, third, n):
+    out, c = memory[target : target + n], memory[first : first + n]
+    x, y = memory[second : second + n], memory[third : third + n]
+    for i in range(n):
+        out[i] = where(c[i], x[i], y[i])
+
+
+@njit(**OPTIONS)
+def _copy(memory, mode, target, first, n):
+    if mode == FIRST_IS_NUMBER:
+        memory[target : target + n] = memory[first]
+    else:
+        out, x = memory[target : target + n], memory[first : first + n]
+        for i in range(n):
+            out[i] = x[i]
+
+
+@njit(**OPTIONS)
+def _update(memory, mode, target, first, n):
+    out = memory[target : target + n]
+    if mode == FIRST_IS_NUMBER:
+        number = memory[first]
+        for i in range(n):
+            out[i] -= number
+    else:
+        x = memory[first : first + n]
+        for i in range(n):
+            out[i] -= x[i]
+
+
+@njit(fastmath={"reassoc"}, **OPTIONS)
+def _sum(memory, first, n):
+    """In double precision, so that the order, which is free here, does not show after rounding."""
+    total = 0.0
+    x = memory[first : first + n]
+    for i in range(n):
+        total += DOUBLE(x[i])
+    return total
+
+
+@njit(**OPTIONS)
+def _amax(memory, first, n, most):
+    for i in range(first, first + n):
+        most = maximum(DOUBLE(memory[i]), most)
+    return most
+
+
+_negative, _absolute, _sign, _sqrt = _unary(negative), _unary(absolute), _unary(sign), _unary(sqrt)
+_reciprocal, _exp_, _exp2, _expm1_ = _unary(reciprocal), _unary(exp), _unary(exp2), _unary(expm1)
+_log_, _log2, _log10 = _unary(log), _unary(log2), _unary(log10)
+_sin, _cos, _tan = _circular(sin, _exact_sin), _circular(cos, _exact_cos), _circular(tan, _exact_tan)
+_arcsin, _arccos, _arctan = _unary(arcsin), _unary(arccos), _unary(arctan)
+_sinh, _cosh, _tanh = _unary(sinh), _unary(cosh), _unary(tanh)
+_arcsinh, _arccosh, _arctanh = _unary(arcsinh), _unary(arccosh), _unary(arctanh)
+_add, _subtract, _multiply, _divide = _binary(add), _binary(subtract), _binary(multiply), _binary(divide)
+_power, _maximum, _minimum = _binary(power), _binary(maximum), _binary(minimum)
+_remainder, _greater = _binary(remainder), _binary(greater)
+
+
+# Opcodes as constants of this module, because compiled code reads no dictionaries.
+ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER, MAXIMUM = (OPCODES[name] for name in "add subtract multiply divide power maximum".split())
+MINIMUM, REMAINDER, GREATER, NEGATIVE, ABS, SIGN = (OPCODES[name] for name in "minimum remainder greater negative abs sign".split())
+SQRT, RECIPROCAL, EXP, EXP2, EXPM1, LOG = (OPCODES[name] for name in "sqrt reciprocal exp exp2 expm1 log".split())
+LOG2, LOG10, SIN, COS, TAN, ARCSIN = (OPCODES[name] for name in "log2 log10 sin cos tan arcsin".split())
+ARCCOS, ARCTAN, SINH, COSH, TANH, ARCSINH = (OPCODES[name] for name in "arccos arctan sinh cosh tanh arcsinh".split())
+ARCCOSH, ARCTANH, WHERE, COPY, UPDATE, SUM = (OPCODES[name] for name in "arccosh arctanh where copy update sum".split())
+AMAX, BEGIN_SUM, BEGIN_AMAX, FINISH, SUM_LEAVES, AMAX_LEAVES = (OPCODES[name] for name in "amax begin_sum begin_amax finish sum_leaves amax_leaves".split())
+REGISTER, PARAMETER, GRADIENT, TREE, NUMBER, LEAF_NUMBER = (int(space) for space in Space)
+SPACE_MASK = (1 << SPACE_BITS) - 1
+
+@njit(**OPTIONS)
+def _execute(memory, sums, code, line, at, leaf, n):
+    """Runs one instruction over `n` numbers; `at` is where each space begins."""
+    operation, mode = code[line, 0], code[line, 1]
+    target = at[code[line, 3] & SPACE_MASK] + (code[line, 3] >> SPACE_BITS)
+    first = at[code[line, 4] & SPACE_MASK] + (code[line, 4] >> SPACE_BITS)
+    second = at[code[line, 5] & SPACE_MASK] + (code[line, 5] >> SPACE_BITS)
+    if operation == ADD:
+        _add(memory, mode, target, first, second, n)
+    elif operation == MULTIPLY:
+        _multiply(memory, mode, target, first, second, n)
+    elif operation == SUBTRACT:
+        _subtract(memory, mode, target, first, second, n)
+    elif operation == DIVIDE:
+        _divide(memory, mode, target, first, second, n)
+    elif operation == POWER:
+        _power(memory, mode, target, first, second, n)
+    elif operation == MAXIMUM:
+        _maximum(memory, mode, target, first, second, n)
+    elif operation == MINIMUM:
+        _minimum(memory, mode, target, first, second, n)
+    elif operation == REMAINDER:
+        _remainder(memory, mode, target, first, second, n)
+    elif operation == GREATER:
+        _greater(memory, mode, target, first, second, n)
+    elif operation == NEGATIVE:
+        _negative(memory, target, first, n)
+    elif operation == ABS:
+        _absolute(memory, target, first, n)
+    elif operation == SIGN:
+        _sign(memory, target, first, n)
+    elif operation == SQRT:
+        _sqrt(memory, target, first, n)
+    elif operation == RECIPROCAL:
+        _reciprocal(memory, target, first, n)
+    elif operation == EXP:
+        _exp_(memory, target, first, n)
+    elif operation == EXP2:
+        _exp2(memory, target, first, n)
+    elif operation == EXPM1:
+        _expm1_(memory, target, first, n)
+    elif operation == LOG:
+        _log_(memory, target, first, n)
+    elif operation == LOG2:
+        _log2(memory, target, first, n)
+    elif operation == LOG10:
+        _log10(memory, target, first, n)
+    elif operation == SIN:
+        _sin(memory, target, first, n)
+    elif operation == COS:
+        _cos(memory, target, first, n)
+    elif operation == TAN:
+        _tan(memory, target, first, n)
+    elif operation == ARCSIN:
+        _arcsin(memory, target, first, n)
+    elif operation == ARCCOS:
+        _arccos(memory, target, first, n)
+    elif operation == ARCTAN:
+        _arctan(memory, target, first, n)
+    elif operation == SINH:
+        _sinh(memory, target, first, n)
+    elif operation == COSH:
+        _cosh(memory, target, first, n)
+    elif operation == TANH:
+        _tanh(memory, target, first, n)
+    elif operation == ARCSINH:
+        _arcsinh(memory, target, first, n)
+    elif operation == ARCCOSH:
+        _arccosh(memory, target, first, n)
+    elif operation == ARCTANH:
+        _arctanh(memory, target, first, n)
+    elif operation == WHERE:
+        third = at[code[line, 6] & SPACE_MASK] + (code[line, 6] >> SPACE_BITS)
+        _where(memory, target, first, second, third, n)
+    elif operation == COPY:
+        _copy(memory, mode, target, first, n)
+    elif operation == UPDATE:
+        _update(memory, mode, target, first, n)
+    else:
+        _reduce(memory, sums, code, line, target, first, leaf, n)
+
+
+@njit(**OPTIONS)
+def _reduce(memory, sums, code, line, target, first, leaf, n):
+    operation = code[line, 0]
+    slot = code[line, 3] >> SPACE_BITS
+    if operation == SUM or operation == AMAX:
+        slot += leaf if code[line, 3] & SPACE_MASK == LEAF_NUMBER else 0
+        if operation == SUM:
+            sums[slot] += _sum(memory, first, n)
+        else:
+            sums[slot] = _amax(memory, first, n, sums[slot])
+    elif operation == BEGIN_SUM or operation == BEGIN_AMAX:
+        sums[slot : slot + n] = 0.0 if operation == BEGIN_SUM else -np.inf
+    elif operation == FINISH:
+        slot = code[line, 4] >> SPACE_BITS
+        for i in range(n):
+            memory[target + i] = sums[slot + i]
+    elif operation == SUM_LEAVES:
+        memory[target] = _sum(memory, first, n)
+    else:
+        memory[target] = _amax(memory, first, n, -np.inf)
+
+
+@njit(cache=True, nogil=True, **OPTIONS)
+def run_rows(memory, code, sections, rows, whole, by_leaf, sums, leaves, lr, step):
+    """One step of every row's program.
+
+    Args:
+        memory: float32, all that the programs work on.
+        code: int32 `[instructions, 7]`, the code of all rows.
+        sections: int32 `[sections, 3]`: first and last (exclusive) instruction, and whether it runs over elements.
+        rows: int64 `[rows, 9]`: first and last section, whether chunks are by leaf, and where each space begins.
+        whole, by_leaf: int32 `[chunks, 3]`: first element, size and leaf of each chunk.
+        sums: float64, room for the sums of one row.
+        leaves: how many leaves the model has.
+        lr, step: float32, what the programs see of the schedule.
+    """
+    at = np.empty(6, np.int64)
+    for row in range(len(rows)):
+        chunks = by_leaf if rows[row, 2] else whole
+        at[:] = rows[row, 3:9]
+        memory[at[NUMBER]] = lr
+        memory[at[NUMBER] + 1] = step
+        for section in range(rows[row, 0], rows[row, 1]):
+            begin, end = sections[section, 0], sections[section, 1]
+            if sections[section, 2]:
+                for chunk in range(len(chunks)):
+                    start, n, leaf = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
+                    at[PARAMETER] = rows[row, 3 + PARAMETER] + start
+                    at[GRADIENT] = rows[row, 3 + GRADIENT] + start
+                    at[LEAF_NUMBER] = rows[row, 3 + NUMBER] + leaf
+                    at[TREE] = rows[row, 3 + TREE] + start
+                    for i in range(begin, end):
+                        _execute(memory, sums, code, i, at, leaf, n)
+            else:
+                for i in range(begin, end):
+                    _execute(memory, sums, code, i, at, 0, leaves if code[i, 2] == 1 else 1)

@@ -1,0 +1,262 @@
+"""Lowers a traced program to micro-operations: the few elementwise and reducing operations that a compiled engine runs.
+
+Nothing is declared twice. A primitive's own implementation runs on symbols in place of arrays, and what it does to them
+is recorded. The record is in single-assignment form; equal operations are one, those that nothing needs are dropped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from germline.programs.optimizer import Graph
+from germline.programs.optimizer.flat import Layout
+from germline.programs.optimizer.graph import Node
+from germline.programs.optimizer.primitives import PRIMITIVES, Primitive
+from germline.programs.optimizer.types import LEAF, SCALAR, TREE, Type
+
+
+class Domain(IntEnum):
+    """How many numbers a value has: one, one a leaf, or one an element."""
+
+    SCALAR = 0
+    LEAF = 1
+    TREE = 2
+
+
+DOMAINS: dict[Type, Domain] = {SCALAR: Domain.SCALAR, LEAF: Domain.LEAF, TREE: Domain.TREE}
+
+UNARY = (
+    *("negative", "abs", "sign", "sqrt", "reciprocal"),
+    *("exp", "exp2", "expm1", "log", "log2", "log10"),
+    *("sin", "cos", "tan", "arcsin", "arccos", "arctan"),
+    *("sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),
+)
+BINARY = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "remainder", "greater")
+TERNARY = ("where",)
+REDUCING = ("sum", "amax")
+"""From the elements of a tree to a number a leaf, or from a tree or the leaves to one number."""
+MICRO_OPERATIONS = (*UNARY, *BINARY, *TERNARY, *REDUCING)
+
+
+class Unsupported(ValueError):
+    """The program needs more than elementwise functions and sums: a matrix function, or a tree of other shapes."""
+
+
+class Micro(NamedTuple):
+    """One value: an input (`input:w`), a `constant` (a number, or a tuple with one for each leaf), or an operation."""
+
+    operation: str
+    args: tuple[int, ...]
+    domain: Domain
+    constant: float | tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class MicroProgram:
+    """What a step computes.
+
+    `values` are in the order of computation, `update` is the one to subtract from w, and `states` gives for each state
+    that matters the value that replaces it, and its domain.
+    """
+
+    values: tuple[Micro, ...]
+    update: int
+    states: dict[str, tuple[int, Domain]]
+
+
+def lower(graph: Graph, layout: Layout) -> MicroProgram:
+    """The live part of a traced program on the leaves of `layout`.
+
+    Raises:
+        Unsupported: the program has parts that work on matrices.
+    """
+    record = _Record(layout)
+    symbols: dict[int, Any] = {}
+    for i in graph.live:
+        node = graph.nodes[i]
+        if node.type not in DOMAINS:
+            raise Unsupported(f"{node.function} gives {node.type}")
+        if node.literal is not None:
+            symbols[i] = node.literal
+        elif node.function.startswith("input:"):
+            symbols[i] = record.emit(node.function, (), DOMAINS[node.type])
+        else:
+            symbols[i] = _apply(record, node, [(symbols[arg], graph.nodes[arg].type) for arg in node.args])
+    ends = {
+        graph.nodes[graph.state_nodes[k]].function.removeprefix("input:"): graph.next_states[k]
+        for k in graph.live_states
+    }
+    states = {name: (record.index(symbols[node]), DOMAINS[graph.nodes[node].type]) for name, node in ends.items()}
+    return _without_dead(record.values, record.index(symbols[graph.update]), states)
+
+
+def _apply(record: "_Record", node: Node, args: Sequence[tuple[Any, Type]]) -> Any:
+    primitive = PRIMITIVES[node.function]
+    values = [value for value, _ in args]
+    if primitive.of_shape:
+        return record.constant(_by_leaf(primitive, args[0][1], record.layout))
+    if primitive.scope == "leaf" and node.type != LEAF:
+        raise Unsupported(f"{node.function} works on matrices")
+    # As in the reference interpreter: + - * / and interp meet a literal as a Python number beside a tensor.
+    if not (primitive.operator or node.function == "interp") or all(isinstance(value, float) for value in values):
+        values = [record.symbol(value) for value in values]
+    record.reduce_to = Domain.LEAF if primitive.scope == "leaf" else Domain.SCALAR
+    return primitive.run(_Functions(), *values)
+
+
+def _by_leaf(primitive: Primitive, kind: Type, layout: Layout) -> tuple[float, ...]:
+    shapes = layout.shapes if kind == TREE else ((),) * len(layout.shapes)
+    return tuple(float(primitive.run(np, np.zeros((1, *shape)))[0]) for shape in shapes)
+
+
+class _Record:
+    """What has been computed so far."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.values: list[Micro] = []
+        self.known: dict[tuple[object, ...], int] = {}
+        self.reduce_to = Domain.SCALAR
+
+    def emit(self, operation: str, args: tuple["_Symbol", ...], domain: Domain, constant: Any = None) -> "_Symbol":
+        # repr, because 0.0 and -0.0 are equal as keys, and not the same.
+        key = (operation, tuple(arg.index for arg in args), repr(constant), domain)
+        if key not in self.known:
+            self.known[key] = len(self.values)
+            self.values.append(Micro(operation, tuple(arg.index for arg in args), domain, constant))
+        return _Symbol(self, self.known[key], domain)
+
+    def constant(self, value: float | tuple[float, ...]) -> "_Symbol":
+        return self.emit("constant", (), Domain.LEAF if isinstance(value, tuple) else Domain.SCALAR, value)
+
+    def symbol(self, value: Any) -> "_Symbol":
+        return value if isinstance(value, _Symbol) else self.constant(float(value))
+
+    def index(self, value: Any) -> int:
+        return self.symbol(value).index
+
+
+class _Symbol:
+    """Stands for an array in a primitive's implementation, and records what is done to it."""
+
+    def __init__(self, record: _Record, index: int, domain: Domain) -> None:
+        self.record = record
+        self.index = index
+        self.domain = domain
+
+    def do(self, operation: str, *others: Any) -> "_Symbol":
+        return self._of(operation, self, *others)
+
+    def _of(self, operation: str, *args: Any) -> "_Symbol":
+        symbols = tuple(self.record.symbol(arg) for arg in args)
+        return self.record.emit(operation, symbols, max(symbol.domain for symbol in symbols))
+
+    def __neg__(self) -> "_Symbol":
+        return self.do("negative")
+
+    def __add__(self, other: Any) -> "_Symbol":
+        return self.do("add", other)
+
+    def __radd__(self, other: Any) -> "_Symbol":
+        return self._of("add", other, self)
+
+    def __sub__(self, other: Any) -> "_Symbol":
+        return self.do("subtract", other)
+
+    def __rsub__(self, other: Any) -> "_Symbol":
+        return self._of("subtract", other, self)
+
+    def __mul__(self, other: Any) -> "_Symbol":
+        return self.do("multiply", other)
+
+    def __rmul__(self, other: Any) -> "_Symbol":
+        return self._of("multiply", other, self)
+
+    def __truediv__(self, other: Any) -> "_Symbol":
+        return self.do("divide", other)
+
+    def __rtruediv__(self, other: Any) -> "_Symbol":
+        return self.do("reciprocal") if other == 1.0 else self._of("divide", other, self)
+
+    def __pow__(self, other: Any) -> "_Symbol":
+        return self.do("power", other)
+
+    def __rpow__(self, other: Any) -> "_Symbol":
+        return self._of("power", other, self)
+
+    def __gt__(self, other: Any) -> "_Symbol":
+        return self.do("greater", other)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (1,)
+
+    def reshape(self, *shape: int) -> "_Symbol":
+        return self
+
+    def __getitem__(self, index: Any) -> "_Symbol":
+        """Only ever adds an axis behind a sum, which a number a row does not need."""
+        return self
+
+    def sum(self, axis: int) -> "_Symbol":
+        return self._reduced("sum")
+
+    def mean(self, axis: int) -> "_Symbol":
+        sizes = self.record.layout.sizes if self.domain == Domain.TREE else (1,) * len(self.record.layout.sizes)
+        return self._reduced("sum") / self.record.constant(tuple(map(float, sizes)))
+
+    def _reduced(self, operation: str) -> "_Symbol":
+        to = self.record.reduce_to
+        return self if self.domain <= to else self.record.emit(operation, (self,), to)
+
+
+class _Functions:
+    """What primitives call on their `xp`, on symbols."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda first, *others: first.do(name, *others)
+
+    @staticmethod
+    def clip(x: _Symbol, low: None, high: float) -> _Symbol:
+        return x.do("minimum", high)
+
+    @staticmethod
+    def amax(x: _Symbol, axis: int) -> _Symbol:
+        return x._reduced("amax")
+
+    @staticmethod
+    def ones_like(x: _Symbol) -> _Symbol:
+        return x.record.constant(1.0)
+
+    @staticmethod
+    def zeros_like(x: _Symbol) -> _Symbol:
+        return x.record.constant(0.0)
+
+    @staticmethod
+    def where(condition: _Symbol, x: _Symbol, y: _Symbol) -> _Symbol:
+        choices = [condition.record.values[symbol.index].constant for symbol in (x, y)]
+        # A comparison is 1.0 or 0.0 already.
+        return condition if choices == [1.0, 0.0] else condition.do("where", x, y)
+
+
+def _without_dead(values: Sequence[Micro], update: int, states: dict[str, tuple[int, Domain]]) -> MicroProgram:
+    """Only what the update needs, now or through a state that is read.
+
+    Lowering may have folded away more than liveness saw, such as the numbers of a state whose shape alone is read.
+    """
+    needed: set[int] = set()
+    asked = [update]
+    while asked:
+        index = asked.pop()
+        if index not in needed:
+            needed.add(index)
+            asked.extend(values[index].args)
+            asked.extend(end for name, (end, _) in states.items() if values[index].operation == f"input:{name}")
+    new = {old: position for position, old in enumerate(sorted(needed))}
+    kept = tuple(values[old]._replace(args=tuple(new[arg] for arg in values[old].args)) for old in sorted(needed))
+    read = {one.operation for one in kept}
+    ends = {name: (new[end], domain) for name, (end, domain) in states.items() if f"input:{name}" in read}
+    return MicroProgram(kept, new[update], ends)

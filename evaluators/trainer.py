@@ -143,6 +143,7 @@ class _Pack:
 
     def _view(self) -> None:
         """Views of the parameter buffer, one for each leaf of the model."""
+        self.losses = self.engine.parameters.new_zeros(len(self.engine.order))
         views = self.layout.split(self.engine.parameters)
         self.views = {
             leaf.name: view.detach().requires_grad_() for leaf, view in zip(self.task.leaves, views, strict=True)

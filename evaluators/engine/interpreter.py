@@ -64,8 +64,8 @@ def _choose(typing_context: Any, condition: Any, x: Any, y: Any) -> Any:
 @njit(**INLINE)
 def _expm1_parts(y):
     """2**n and exp(r) - 1 with y = n * ln 2 + r and |r| <= ln 2 / 2."""
-    y = _choose(y > 800.0, 800.0, y)
-    y = _choose(y < -800.0, -800.0, y)
+    y = _choose(y > 700.0, 700.0, y)
+    y = _choose(y < -700.0, -700.0, y)
     shifted = y * LOG2_E + ROUND
     n = shifted - ROUND
     r = y - n * LN2
@@ -274,7 +274,7 @@ def arcsinh(x):
 @njit(**INLINE)
 def arccosh(x):
     y = DOUBLE(x)
-    return FLOAT(_log(y + math.sqrt((y - 1.0) * (y + 1.0))))
+    return FLOAT(_choose(y < 1.0, np.nan, _log(y + math.sqrt((y - 1.0) * (y + 1.0)))))
 
 
 @njit(**INLINE)

@@ -80,7 +80,8 @@ def lower(graph: Graph, layout: Layout) -> MicroProgram:
         if node.type not in DOMAINS:
             raise Unsupported(f"{node.function} gives {node.type}")
         if node.literal is not None:
-            symbols[i] = node.literal
+            # A literal stays a Python number, as it is in the reference interpreter.
+            symbols[i] = node.literal if node.function == "literal" else record.constant(node.literal)
         elif node.function.startswith("input:"):
             symbols[i] = record.emit(node.function, (), DOMAINS[node.type])
         else:
@@ -179,13 +180,9 @@ class _Symbol:
         return self.do("divide", other)
 
     def __rtruediv__(self, other: Any) -> "_Symbol":
-        return self.do("reciprocal") if other == 1.0 else self._of("divide", other, self)
-
-    def __pow__(self, other: Any) -> "_Symbol":
-        return self.do("power", other)
-
-    def __rpow__(self, other: Any) -> "_Symbol":
-        return self._of("power", other, self)
+        """As torch does it for a number: the reciprocal, times the number."""
+        reciprocal = self.do("reciprocal")
+        return reciprocal if other == 1.0 else reciprocal * other
 
     def __gt__(self, other: Any) -> "_Symbol":
         return self.do("greater", other)
@@ -201,14 +198,7 @@ class _Symbol:
         """Only ever adds an axis behind a sum, which a number a row does not need."""
         return self
 
-    def sum(self, axis: int) -> "_Symbol":
-        return self._reduced("sum")
-
-    def mean(self, axis: int) -> "_Symbol":
-        sizes = self.record.layout.sizes if self.domain == Domain.TREE else (1,) * len(self.record.layout.sizes)
-        return self._reduced("sum") / self.record.constant(tuple(map(float, sizes)))
-
-    def _reduced(self, operation: str) -> "_Symbol":
+    def reduced(self, operation: str) -> "_Symbol":
         to = self.record.reduce_to
         return self if self.domain <= to else self.record.emit(operation, (self,), to)
 
@@ -224,8 +214,22 @@ class _Functions:
         return x.do("minimum", high)
 
     @staticmethod
+    def pow(x: Any, y: Any) -> _Symbol:
+        either: _Symbol = x if isinstance(x, _Symbol) else y
+        return either.record.symbol(x).do("power", y)
+
+    @staticmethod
+    def sum(x: _Symbol, axis: int) -> _Symbol:
+        return x.reduced("sum")
+
+    @staticmethod
+    def mean(x: _Symbol, axis: int) -> _Symbol:
+        sizes = x.record.layout.sizes if x.domain == Domain.TREE else (1,) * len(x.record.layout.sizes)
+        return x.reduced("sum") / x.record.constant(tuple(map(float, sizes)))
+
+    @staticmethod
     def amax(x: _Symbol, axis: int) -> _Symbol:
-        return x._reduced("amax")
+        return x.reduced("amax")
 
     @staticmethod
     def ones_like(x: _Symbol) -> _Symbol:

@@ -13,7 +13,10 @@ from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, T
 
 
 class Node(NamedTuple):
-    """A value: an input (`function` is `input:NAME`), a literal (`literal`), or a function of earlier nodes."""
+    """A value: an input (`function` is `input:NAME`), a number (`literal`), or a function of earlier nodes.
+
+    A number is a literal of the text (`function` is `literal`) or a constant of the language, such as `get_pi`.
+    """
 
     function: str
     args: tuple[int, ...]
@@ -94,7 +97,7 @@ def trace(program: Program) -> Graph:
                     raise _reject("type", position, line, kind_or_why)
                 nodes.append(_new(Node, (line.function, tuple(args), None, kind_or_why)))
             else:
-                nodes.append(Node("literal", (), PRIMITIVES[line.function].run(), SCALAR))
+                nodes.append(Node(line.function, (), PRIMITIVES[line.function].run(), SCALAR))
         scope[line.target] = node
         statements.append(node)
 

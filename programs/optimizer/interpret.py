@@ -26,11 +26,16 @@ class Interpreter:
 
     `step(w, g, lr)` takes the parameters and their gradients as lists of tensors, and returns the updates to subtract.
 
+    Args:
+        program: a valid program.
+        xp: whose functions the primitives call, torch unless told; another one may round them in its own way.
+
     Raises:
         InvalidProgram: on construction, if the program does not pass abstract execution.
     """
 
     program: Program
+    xp: Any = torch
     states: dict[str, Value] = field(default_factory=dict)
     steps: int = 0
 
@@ -49,7 +54,7 @@ class Interpreter:
         inputs = {"w": [leaf.clone() for leaf in w], "g": [leaf.clone() for leaf in g]}
         scope: dict[str, Value] = {**inputs, **self.states, "lr": like(lr), "step": like(self.steps)}
         for line, kind in zip(self.program.body, self._types, strict=True):
-            scope[line.target] = _run(line, scope, kind, w[0])
+            scope[line.target] = _run(self.xp, line, scope, kind, w[0])
         update, *states = (scope[name] for name in self.program.returns)
         self.states = dict(zip((state.name for state in self.program.states), states, strict=True))
         assert isinstance(update, list), "trace() admits only a tree as the update"
@@ -63,7 +68,7 @@ def _start(shape: str, w: Sequence[Tensor]) -> Value:
     return [leaf.new_zeros(of(tuple(leaf.shape))) for leaf in w]
 
 
-def _run(line: Statement, scope: dict[str, Value], kind: Type, like: Tensor) -> Value:
+def _run(xp: Any, line: Statement, scope: dict[str, Value], kind: Type, like: Tensor) -> Value:
     primitive = PRIMITIVES[line.function]
     args = [scope[arg] if isinstance(arg, str) else arg for arg in line.args]
     if primitive.scope == "constant":
@@ -72,28 +77,28 @@ def _run(line: Statement, scope: dict[str, Value], kind: Type, like: Tensor) -> 
     if not (primitive.operator or line.function == "interp") or all(isinstance(arg, float) for arg in args):
         args = [like.new_tensor(arg) if isinstance(arg, float) else arg for arg in args]
     if primitive.scope == "tree":
-        return _whole_tree(primitive.run, args, kind)
+        return _whole_tree(xp, primitive.run, args, kind)
     trees = [arg for arg in args if isinstance(arg, list)]
     if not trees:
-        value: Value = primitive.run(torch, *args)
+        value: Value = primitive.run(xp, *args)
         return value
     leaves = []
     for i in range(len(trees[0])):
         at_leaf: list[Any] = [arg[i] if isinstance(arg, list) else arg for arg in args]
         if primitive.scope == "leaf":
-            leaves.append(primitive.run(torch, *(leaf[None] for leaf in at_leaf))[0])
+            leaves.append(primitive.run(xp, *(leaf[None] for leaf in at_leaf))[0])
         else:
-            leaves.append(primitive.run(torch, *at_leaf))
+            leaves.append(primitive.run(xp, *at_leaf))
     return leaves
 
 
-def _whole_tree(run: Any, args: list[Any], kind: Type) -> Value:
+def _whole_tree(xp: Any, run: Any, args: list[Any], kind: Type) -> Value:
     """Primitives of whole trees see them as rows of elements, scalars as `[1, 1]`."""
     flat = [
         torch.cat([leaf.reshape(1, -1) for leaf in arg], 1) if isinstance(arg, list) else arg.reshape(1, 1)
         for arg in args
     ]
-    result = run(torch, *flat)
+    result = run(xp, *flat)
     if kind == SCALAR:
         scalar: Tensor = result.reshape(())
         return scalar

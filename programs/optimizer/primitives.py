@@ -1,8 +1,8 @@
 """The functions of the language, each declared once: name, arity, type rule, implementation, and how it prints.
 
 Core functions are the 45 of "Symbolic Discovery of Optimization Algorithms" (Chen et al. 2023); the extended ones let a
-program express LAMB, Adafactor, Muon and their like. An implementation is written against `xp`, which is either numpy
-(the fingerprint) or torch (the trainers):
+program express LAMB, Adafactor, Muon and their like. An implementation is written against `xp`: numpy (the fingerprint),
+torch (the interpreters), or symbols (the compiled engines). Whatever may round is a function of `xp` or an operator:
 
 - an elementwise function takes arrays that broadcast;
 - a function per leaf takes arrays of shape `[rows, *leaf]` and returns `[rows, *its leaf]`;
@@ -117,12 +117,12 @@ def _flat(x: Any) -> Any:
     return x.reshape(x.shape[0], -1)
 
 
-def _total(x: Any) -> Any:
-    return x.sum(-1)[..., None]
+def _total(xp: Any, x: Any) -> Any:
+    return xp.sum(x, -1)[..., None]
 
 
 def _norm(xp: Any, x: Any) -> Any:
-    return xp.sqrt(_total(x * x))
+    return xp.sqrt(_total(xp, x * x))
 
 
 def _clip(xp: Any, x: Any, limit: Any) -> Any:
@@ -223,7 +223,7 @@ _TABLE = (
     _unary("arctanh", lambda xp, x: xp.arctanh(x)),
     _unary("exp", lambda xp, x: xp.exp(x)),
     _unary("exp2", lambda xp, x: xp.exp2(x)),
-    _unary("exp10", lambda xp, x: 10.0**x, "10.0 ** {0}"),
+    _unary("exp10", lambda xp, x: xp.pow(10.0, x), "10.0 ** {0}"),
     _unary("expm1", lambda xp, x: xp.expm1(x)),
     _unary("log", lambda xp, x: xp.log(xp.abs(x)), "torch.log(torch.abs({0}))"),
     _unary("log10", lambda xp, x: xp.log10(xp.abs(x)), "torch.log10(torch.abs({0}))"),
@@ -232,7 +232,7 @@ _TABLE = (
     _unary("square", lambda xp, x: x * x, "torch.square({0})"),
     _unary("sqrt", lambda xp, x: xp.sqrt(xp.abs(x)), "torch.sqrt(torch.abs({0}))"),
     _unary("cube", lambda xp, x: x * x * x, "{0} * {0} * {0}"),
-    _unary("cbrt", lambda xp, x: xp.sign(x) * xp.abs(x) ** (1 / 3), "torch.sign({0}) * torch.abs({0}) ** (1 / 3)"),
+    _unary("cbrt", lambda xp, x: xp.sign(x) * xp.pow(xp.abs(x), 1 / 3), "torch.sign({0}) * torch.abs({0}) ** (1 / 3)"),
     _unary("sign", lambda xp, x: xp.sign(x), jumps=True),
     _unary("reciprocal", lambda xp, x: 1.0 / x, "1.0 / {0}"),
     Primitive("invert", 1, "elementwise", _never, lambda xp, x: x, "~{0}"),
@@ -242,22 +242,22 @@ _TABLE = (
         1,
         "leaf",
         _reduces,
-        lambda xp, x: xp.sqrt(_flat(x * x).sum(-1)),
+        lambda xp, x: xp.sqrt(xp.sum(_flat(x * x), -1)),
         "torch.sqrt(torch.sum(torch.square({0}).flatten()))",
     ),
     Primitive("global_norm", 1, "tree", _to_scalar, _norm, "_global_norm({0})"),
-    Primitive("dot", 2, "tree", _to_scalar, lambda xp, x, y: _total(x * y), "_dot({0}, {1})", commutative=True),
+    Primitive("dot", 2, "tree", _to_scalar, lambda xp, x, y: _total(xp, x * y), "_dot({0}, {1})", commutative=True),
     Primitive(
         "cosine_sim",
         2,
         "tree",
         _to_scalar,
-        lambda xp, x, y: _total(x * y) / (_norm(xp, x) * _norm(xp, y)),
+        lambda xp, x, y: _total(xp, x * y) / (_norm(xp, x) * _norm(xp, y)),
         "_cosine_sim({0}, {1})",
         commutative=True,
     ),
     Primitive("clip", 2, "tree", _clips, _clip, "_clip({0}, {1})", jumps=True),
-    _binary("power", lambda xp, x, y: x**y, "{0} ** {1}"),
+    _binary("power", lambda xp, x, y: xp.pow(x, y), "{0} ** {1}"),
     Primitive(
         "interp", 3, "elementwise", broadcast, lambda xp, x, y, a: (1 - a) * x + a * y, "(1 - {2}) * {0} + {2} * {1}"
     ),
@@ -297,8 +297,8 @@ _TABLE = (
     ),
     # Extended: reductions per leaf, and its shape as numbers.
     _extended("leaf_max", 1, "leaf", _reduces, lambda xp, x: xp.amax(_flat(x), -1), "torch.amax({0})"),
-    _extended("leaf_mean", 1, "leaf", _reduces, lambda xp, x: _flat(x).mean(-1), "torch.mean({0}.flatten())"),
-    _extended("leaf_sum", 1, "leaf", _reduces, lambda xp, x: _flat(x).sum(-1), "torch.sum({0}.flatten())"),
+    _extended("leaf_mean", 1, "leaf", _reduces, lambda xp, x: xp.mean(_flat(x), -1), "torch.mean({0}.flatten())"),
+    _extended("leaf_sum", 1, "leaf", _reduces, lambda xp, x: xp.sum(_flat(x), -1), "torch.sum({0}.flatten())"),
     _of_shape("rank", len, "_number({0}.ndim, {0})"),
     _of_shape(
         "rows",

@@ -10,6 +10,7 @@ from statistics import fmean
 import torch
 
 from germline.evaluators.device import resolve
+from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.task import Rung, TrainingTask
 from germline.evaluators.tasks.registry import task_class
@@ -31,6 +32,7 @@ class TrainingEvaluator:
 
     def __init__(self, task: str, seed: int, device: str = "cpu", lengths: Sequence[float] = (1.0,)) -> None:
         torch.set_num_threads(1)
+        keep_freed_memory()
         self.device = resolve(device)
         self.task: TrainingTask = task_class(task)(self.device)
         self.seed = seed

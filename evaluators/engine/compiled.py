@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from germline.evaluators.engine.bytecode import FIXED_NUMBERS, GAP, Bytecode, Space, assemble, structure
+from germline.evaluators.engine.bytecode import FIELDS, GAP, Bytecode, Space, assemble, structure
 from germline.evaluators.engine.interpreter import run_rows
 from germline.evaluators.engine.micro import MicroProgram
 from germline.programs.optimizer.flat import Layout
@@ -114,9 +114,9 @@ class CompiledRows:
                 Space.LEAF_NUMBER: self.number_starts[i],
             }
             table.append((first, first + len(one.sections), one.by_leaf, *(starts[space] for space in Space)))
-        self.code = np.array(code, np.int32).reshape(len(code), -1)
-        self.sections = np.array(sections, np.int32).reshape(len(sections), -1)
-        self.table = np.array(table, np.int64).reshape(len(table), -1)
+        self.code = np.array(code, np.int32).reshape(len(code), len(FIELDS))
+        self.sections = np.array(sections, np.int32).reshape(len(sections), 3)
+        self.table = np.array(table, np.int64).reshape(len(table), 3 + len(Space))
 
 
 def _chunks(sizes: Sequence[int]) -> np.ndarray:
@@ -127,5 +127,3 @@ def _chunks(sizes: Sequence[int]) -> np.ndarray:
         first += size
     return np.array(found, np.int32)
 
-
-assert FIXED_NUMBERS == 2

@@ -25,7 +25,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "mnist5k-conv": (f"{_HOME}.mnist5k_conv:MNIST5kConv", "two convolutions and a linear layer on 5,000 MNIST digits"),
     "text-transformer": (
         f"{_HOME}.text_transformer:TextTransformer",
-        "character transformer, 2 layers of width 64, on 4.3 million characters of English",
+        "character transformer, 2 layers of width 32, on 4.3 million characters of English",
     ),
 }
 

@@ -13,7 +13,7 @@ from germline.evaluators.task import Leaf, Rung, Split, TrainingTask
 from germline.evaluators.tasks.stacked import Params, cross_entropy, in_packs, loss_and_accuracy
 
 ALPHABET = "\n !'(),-.0123456789:;?ABCDEFGHIJKLMNOPQRSTUVWYZabcdefghijklmnopqrstuvwxyz"
-SYMBOLS, SEQUENCE, WIDTH, HEADS, INNER, LAYERS = len(ALPHABET), 32, 64, 2, 128, 2
+SYMBOLS, SEQUENCE, WIDTH, HEADS, INNER, LAYERS = len(ALPHABET), 32, 32, 2, 64, 2
 PACK, MEASURED_WINDOWS = 8, 128
 
 
@@ -33,12 +33,13 @@ def _layer(layer: int) -> tuple[Leaf, ...]:
 
 
 class TextTransformer(TrainingTask):
-    """A pre-norm transformer, 2 layers of width 64 with 2 heads, that predicts every next character of 32.
+    """A pre-norm transformer, 2 layers of width 32 with 2 heads, that predicts every next character of 32.
 
     Losses are nats a character. An example is a window of the text; its index is the window's first character.
     """
 
     name = "text-transformer"
+    version = 2
     rungs = (Rung(300, 8), Rung(3_000, 8), Rung(30_000, 8))
     leaves = (
         Leaf("symbol", (SYMBOLS, WIDTH), 0.5),
@@ -79,7 +80,7 @@ class TextTransformer(TrainingTask):
         return windows[:, :-1].reshape(-1), windows[:, 1:].reshape(-1)
 
     def _logits(self, params: Params, seen: Tensor) -> Tensor:
-        """Logits `[N, 73, batch * 32]`; the stream is `[N, batch * 32, 64]`."""
+        """Logits `[N, 73, batch * 32]`; the stream is `[N, batch * 32, 32]`."""
         n, batch = len(params["symbol"]), len(seen) // SEQUENCE
         row = seen + SYMBOLS * torch.arange(n, device=seen.device)[:, None]
         embedded = F.embedding(row, params["symbol"].reshape(n * SYMBOLS, WIDTH)).view(n, batch, SEQUENCE, WIDTH)
@@ -93,7 +94,7 @@ class TextTransformer(TrainingTask):
         return torch.bmm(params["output.weight"], _norm(params, "norm", stream).mT)
 
     def _attend(self, projected: Tensor) -> Tensor:
-        """Causal softmax attention `[windows, 32, 192]` → `[windows, 32, 64]`.
+        """Causal softmax attention `[windows, 32, 96]` → `[windows, 32, 32]`.
 
         The heads are slices of the last axis, so that no query, key or value is copied.
         """

@@ -16,7 +16,9 @@ from numba.extending import intrinsic
 from germline.evaluators.engine.bytecode import FIRST_IS_NUMBER, OPCODES, SECOND_IS_NUMBER, SPACE_BITS, Space
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
-INLINE = {**OPTIONS, "forceinline": True}
+LOOP = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""For what only compiled code calls."""
+INLINE = {**LOOP, "forceinline": True}
 """For what stands in a loop: a call in it, and the loop would not be vectorized."""
 
 FLOAT, DOUBLE = np.float32, np.float64
@@ -346,120 +348,111 @@ def where(condition, x, y):
     return _choose(condition > 0.0, x, y)
 
 
-# Loops over operands in memory. Slices, because Numba then knows that no index is negative.
+# Loops over operands in memory. Places and counts are unsigned: Numba then drops the test for negative indices, which
+# would keep a loop from being vectorized.
 
 
-def _unary(function):
-    @njit(**OPTIONS)
+def _unary(function: Any) -> Any:
+    @njit(**LOOP)
     def run(memory, target, first, n):
-        out, x = memory[target : target + n], memory[first : first + n]
         for i in range(n):
-            out[i] = function(x[i])
+            memory[target + i] = function(memory[first + i])
 
     return run
 
 
-def _circular(function, exact):
+def _circular(function: Any, exact: Any) -> Any:
     """A function of angles: beyond `FAR` element by element, with all the digits of pi that it takes."""
 
-    @njit(**OPTIONS)
+    @njit(**LOOP)
     def run(memory, target, first, n):
-        out, x = memory[target : target + n], memory[first : first + n]
         near = True
         for i in range(n):
-            near &= abs(x[i]) <= FAR
+            near &= abs(memory[first + i]) <= FAR
         if near:
             for i in range(n):
-                out[i] = function(x[i])
+                memory[target + i] = function(memory[first + i])
         else:
             for i in range(n):
-                out[i] = exact(DOUBLE(x[i]))
+                memory[target + i] = exact(DOUBLE(memory[first + i]))
 
     return run
 
 
-@njit(**OPTIONS)
+def _binary(function: Any) -> Any:
+    @njit(**LOOP)
+    def run(memory, mode, target, first, second, n):
+        if mode == 0:
+            for i in range(n):
+                memory[target + i] = function(memory[first + i], memory[second + i])
+        elif mode == FIRST_IS_NUMBER:
+            number = memory[first]
+            for i in range(n):
+                memory[target + i] = function(number, memory[second + i])
+        else:
+            number = memory[second]
+            for i in range(n):
+                memory[target + i] = function(memory[first + i], number)
+
+    return run
+
+
+@njit(**LOOP)
 def _exact_sin(y):
     return math.sin(y)
 
 
-@njit(**OPTIONS)
+@njit(**LOOP)
 def _exact_cos(y):
     return math.cos(y)
 
 
-@njit(**OPTIONS)
+@njit(**LOOP)
 def _exact_tan(y):
     return math.tan(y)
 
 
-def _binary(function):
-    @njit(**OPTIONS)
-    def run(memory, mode, target, first, second, n):
-        out = memory[target : target + n]
-        if mode == 0:
-            x, y = memory[first : first + n], memory[second : second + n]
-            for i in range(n):
-                out[i] = function(x[i], y[i])
-        elif mode == FIRST_IS_NUMBER:
-            number, y = memory[first], memory[second : second + n]
-            for i in range(n):
-                out[i] = function(number, y[i])
-        elif mode == SECOND_IS_NUMBER:
-            x, number = memory[first : first + n], memory[second]
-            for i in range(n):
-                out[i] = function(x[i], number)
-        else:
-            out[:] = function(memory[first], memory[second])
-
-    return run
-
-
-@njit(**OPTIONS)
+@njit(**LOOP)
 def _where(memory, target, first, second, third, n):
-    out, c = memory[target : target + n], memory[first : first + n]
-    x, y = memory[second : second + n], memory[third : third + n]
     for i in range(n):
-        out[i] = where(c[i], x[i], y[i])
+        memory[target + i] = where(memory[first + i], memory[second + i], memory[third + i])
 
 
-@njit(**OPTIONS)
+@njit(**LOOP)
 def _copy(memory, mode, target, first, n):
-    if mode == FIRST_IS_NUMBER:
-        memory[target : target + n] = memory[first]
-    else:
-        out, x = memory[target : target + n], memory[first : first + n]
-        for i in range(n):
-            out[i] = x[i]
-
-
-@njit(**OPTIONS)
-def _update(memory, mode, target, first, n):
-    out = memory[target : target + n]
     if mode == FIRST_IS_NUMBER:
         number = memory[first]
         for i in range(n):
-            out[i] -= number
+            memory[target + i] = number
     else:
-        x = memory[first : first + n]
         for i in range(n):
-            out[i] -= x[i]
+            memory[target + i] = memory[first + i]
 
 
-@njit(fastmath={"reassoc"}, **OPTIONS)
+@njit(**LOOP)
+def _update(memory, mode, target, first, n):
+    if mode == FIRST_IS_NUMBER:
+        number = memory[first]
+        for i in range(n):
+            memory[target + i] -= number
+    else:
+        for i in range(n):
+            memory[target + i] -= memory[first + i]
+
+
+@njit(fastmath={"reassoc"}, **LOOP)
 def _sum(memory, first, n):
     """In double precision, so that the order, which is free here, does not show after rounding."""
     total = 0.0
-    x = memory[first : first + n]
     for i in range(n):
-        total += DOUBLE(x[i])
+        total += DOUBLE(memory[first + i])
     return total
 
 
-@njit(**OPTIONS)
+@njit(**LOOP)
 def _amax(memory, first, n, most):
-    for i in range(first, first + n):
-        most = maximum(DOUBLE(memory[i]), most)
+    for i in range(n):
+        most = maximum(DOUBLE(memory[first + i]), most)
     return most
 
 
@@ -486,13 +479,13 @@ AMAX, BEGIN_SUM, BEGIN_AMAX, FINISH, SUM_LEAVES, AMAX_LEAVES = (OPCODES[name] fo
 REGISTER, PARAMETER, GRADIENT, TREE, NUMBER, LEAF_NUMBER = (int(space) for space in Space)
 SPACE_MASK = (1 << SPACE_BITS) - 1
 
-@njit(**OPTIONS)
+@njit(**LOOP)
 def _execute(memory, sums, code, line, at, leaf, n):
     """Runs one instruction over `n` numbers; `at` is where each space begins."""
     operation, mode = code[line, 0], code[line, 1]
-    target = at[code[line, 3] & SPACE_MASK] + (code[line, 3] >> SPACE_BITS)
-    first = at[code[line, 4] & SPACE_MASK] + (code[line, 4] >> SPACE_BITS)
-    second = at[code[line, 5] & SPACE_MASK] + (code[line, 5] >> SPACE_BITS)
+    target = np.uint64(at[code[line, 3] & SPACE_MASK] + (code[line, 3] >> SPACE_BITS))
+    first = np.uint64(at[code[line, 4] & SPACE_MASK] + (code[line, 4] >> SPACE_BITS))
+    second = np.uint64(at[code[line, 5] & SPACE_MASK] + (code[line, 5] >> SPACE_BITS))
     if operation == ADD:
         _add(memory, mode, target, first, second, n)
     elif operation == MULTIPLY:
@@ -558,7 +551,7 @@ def _execute(memory, sums, code, line, at, leaf, n):
     elif operation == ARCTANH:
         _arctanh(memory, target, first, n)
     elif operation == WHERE:
-        third = at[code[line, 6] & SPACE_MASK] + (code[line, 6] >> SPACE_BITS)
+        third = np.uint64(at[code[line, 6] & SPACE_MASK] + (code[line, 6] >> SPACE_BITS))
         _where(memory, target, first, second, third, n)
     elif operation == COPY:
         _copy(memory, mode, target, first, n)
@@ -568,10 +561,9 @@ def _execute(memory, sums, code, line, at, leaf, n):
         _reduce(memory, sums, code, line, target, first, leaf, n)
 
 
-@njit(**OPTIONS)
+@njit(**LOOP)
 def _reduce(memory, sums, code, line, target, first, leaf, n):
-    operation = code[line, 0]
-    slot = code[line, 3] >> SPACE_BITS
+    operation, slot = code[line, 0], code[line, 3] >> SPACE_BITS
     if operation == SUM or operation == AMAX:
         slot += leaf if code[line, 3] & SPACE_MASK == LEAF_NUMBER else 0
         if operation == SUM:
@@ -579,11 +571,12 @@ def _reduce(memory, sums, code, line, target, first, leaf, n):
         else:
             sums[slot] = _amax(memory, first, n, sums[slot])
     elif operation == BEGIN_SUM or operation == BEGIN_AMAX:
-        sums[slot : slot + n] = 0.0 if operation == BEGIN_SUM else -np.inf
+        for i in range(n):
+            sums[np.uint64(slot) + i] = 0.0 if operation == BEGIN_SUM else -np.inf
     elif operation == FINISH:
         slot = code[line, 4] >> SPACE_BITS
         for i in range(n):
-            memory[target + i] = sums[slot + i]
+            memory[target + i] = sums[np.uint64(slot) + i]
     elif operation == SUM_LEAVES:
         memory[target] = _sum(memory, first, n)
     else:
@@ -614,7 +607,7 @@ def run_rows(memory, code, sections, rows, whole, by_leaf, sums, leaves, lr, ste
             begin, end = sections[section, 0], sections[section, 1]
             if sections[section, 2]:
                 for chunk in range(len(chunks)):
-                    start, n, leaf = chunks[chunk, 0], chunks[chunk, 1], chunks[chunk, 2]
+                    start, n, leaf = chunks[chunk, 0], np.uint64(chunks[chunk, 1]), chunks[chunk, 2]
                     at[PARAMETER] = rows[row, 3 + PARAMETER] + start
                     at[GRADIENT] = rows[row, 3 + GRADIENT] + start
                     at[LEAF_NUMBER] = rows[row, 3 + NUMBER] + leaf
@@ -623,4 +616,4 @@ def run_rows(memory, code, sections, rows, whole, by_leaf, sums, leaves, lr, ste
                         _execute(memory, sums, code, i, at, leaf, n)
             else:
                 for i in range(begin, end):
-                    _execute(memory, sums, code, i, at, 0, leaves if code[i, 2] == 1 else 1)
+                    _execute(memory, sums, code, i, at, 0, np.uint64(leaves if code[i, 2] == 1 else 1))

@@ -2,18 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from germline.evaluators.engine.bytecode import FIELDS, GAP, Bytecode, Space, assemble, structure
-from germline.evaluators.engine.interpreter import run_rows
+from germline.evaluators.engine.bytecode import FIELDS, FIXED_NUMBERS, GAP, Bytecode, Space, assemble, structure
 from germline.evaluators.engine.micro import MicroProgram
 from germline.programs.optimizer.flat import Layout
 
-CHUNK = 2048
-"""Elements at a time: a program's registers of this length stay in the first-level cache."""
+CPU_CHUNK = 2048
+"""Elements at a time: a program's registers of this length stay in the caches of one core."""
+
+
+def compiles(device: str) -> bool:
+    """Whether bytecode can run there: always on a CPU, and on a graphics processor if Triton is installed."""
+    return device == "cpu" or find_spec("triton") is not None
 
 
 @dataclass(frozen=True)
@@ -24,14 +30,14 @@ class Row:
     constants: tuple[tuple[int, float | tuple[float, ...]], ...]
 
 
-def rows_of(programs: Sequence[MicroProgram], layout: Layout) -> list[Row]:
+def rows_of(programs: Sequence[MicroProgram], layout: Layout, device: str) -> list[Row]:
     """Assembles each structure once."""
     known: dict[tuple[object, ...], Bytecode] = {}
     found = []
     for program in programs:
         key = structure(program)
         if key not in known:
-            known[key] = assemble(program, len(layout.shapes), layout.elements, CHUNK)
+            known[key] = assemble(program, len(layout.shapes), layout.elements, _chunk(device))
         values = program.values
         constants = ((place, values[i].constant) for i, place in known[key].constants)
         found.append(Row(known[key], tuple((place, value) for place, value in constants if value is not None)))
@@ -39,60 +45,74 @@ def rows_of(programs: Sequence[MicroProgram], layout: Layout) -> list[Row]:
 
 
 class CompiledRows:
-    """The first rows of `parameters` and `gradients`, and the memory in which those lie.
+    """The first rows of `parameters` and `gradients`, and the one block of memory in which everything lies.
+
+    Its order: registers, parameters, gradients, and then for each row its trees and its numbers.
 
     Args:
         rows: what runs on each row.
         others: how many rows the buffers have beyond these.
         layout: leaf shapes of the model.
+        device: where it all is.
     """
 
-    def __init__(self, rows: Sequence[Row], others: int, layout: Layout) -> None:
+    def __init__(self, rows: Sequence[Row], others: int, layout: Layout, device: str) -> None:
         self.rows = rows
         self.layout = layout
-        elements, count = layout.elements, len(rows) + others
-        trees = [row.bytecode.trees * elements for row in rows]
-        numbers = [row.bytecode.numbers for row in rows]
-        registers = max((row.bytecode.registers for row in rows), default=0) * (CHUNK + GAP)
-        sizes = [registers, count * elements, count * elements, *trees, *numbers]
-        ends = np.cumsum(sizes)
-        starts = ends - sizes
-        self.memory = torch.zeros(int(ends[-1]))
-        _, parameters, gradients, *own = starts.tolist()
-        self.tree_starts, self.number_starts = own[: len(rows)], own[len(rows) :]
-        self.parameters = self.memory[parameters : parameters + sizes[1]].view(count, elements)
-        self.gradients = self.memory[gradients : gradients + sizes[1]].view(count, elements)
-        for row, start in zip(rows, self.number_starts, strict=True):
-            for place, value in row.constants:
-                size = len(value) if isinstance(value, tuple) else 1
-                self.memory[start + place : start + place + size] = torch.tensor(value)
-        self._tables(parameters, gradients)
-        self.sums = np.zeros(max((row.bytecode.sums for row in rows), default=0))
-        self.whole, self.by_leaf = _chunks([elements]), _chunks(layout.sizes)
+        self.device = device
+        elements, count, chunk = layout.elements, len(rows) + others, _chunk(device)
+        self.programs = _programs(len(rows), device)
+        self.scratch = max((row.bytecode.registers for row in rows), default=0) * (chunk + GAP)
+        owned = [row.bytecode.trees * elements + row.bytecode.numbers for row in rows]
+        parameters = self.programs * self.scratch
+        gradients = parameters + count * elements
+        ends = gradients + count * elements + np.cumsum([0, *owned])
+        self.starts: list[int] = ends.tolist()
+        self.memory = torch.zeros(self.starts[-1], device=device)
+        self.parameters = self.memory[parameters:gradients].view(count, elements)
+        self.gradients = self.memory[gradients : self.starts[0]].view(count, elements)
+        self._write_constants()
+        sums = max((row.bytecode.sums for row in rows), default=0)
+        self.sums = torch.zeros(self.programs, sums, dtype=torch.float64, device=device)
+        tables = [*self._tables(parameters, gradients), _chunks([elements], chunk), _chunks(layout.sizes, chunk)]
+        self.tables = [torch.from_numpy(table).to(device) for table in tables]
 
     def step(self, lr: float, step: int) -> None:
         """Runs every row's program on its parameters and gradient."""
-        if self.rows:
-            memory = self.memory.numpy()
-            leaves = len(self.layout.shapes)
-            numbers = (np.float32(lr), np.float32(step))
-            tables = (self.code, self.sections, self.table, self.whole, self.by_leaf, self.sums)
-            run_rows(memory, *tables, leaves, *numbers)
+        if not self.rows:
+            return
+        leaves = len(self.layout.shapes)
+        if self.device == "cpu":
+            arrays: list[Any] = [tensor.numpy() for tensor in (self.memory, *self.tables, self.sums[0])]
+            _interpreter().run_rows(*arrays, leaves, np.float32(lr), np.float32(step))
+        else:
+            from germline.evaluators.engine import cuda
+
+            cuda.run_rows(self.memory, *self.tables, self.sums, self.scratch, leaves, lr, float(step))
 
     def keep(self, kept: Sequence[int], others: int) -> "CompiledRows":
         """The same programs and states on these rows alone; the parameters are left for the caller to fill in."""
-        smaller = CompiledRows([self.rows[i] for i in kept], others, self.layout)
+        smaller = CompiledRows([self.rows[i] for i in kept], others, self.layout, self.device)
         for new, old in enumerate(kept):
-            row = self.rows[old].bytecode
-            for size, into, out_of in (
-                (row.trees * self.layout.elements, smaller.tree_starts[new], self.tree_starts[old]),
-                (row.numbers, smaller.number_starts[new], self.number_starts[old]),
-            ):
-                smaller.memory[into : into + size] = self.memory[out_of : out_of + size]
+            own = self.memory[self.starts[old] : self.starts[old + 1]]
+            smaller.memory[smaller.starts[new] : smaller.starts[new + 1]] = own
         return smaller
 
-    def _tables(self, parameters: int, gradients: int) -> None:
-        """Code and sections of each structure once, and for each row its sections and where its memory begins."""
+    def _write_constants(self) -> None:
+        places: list[int] = []
+        numbers: list[float] = []
+        for row, end in zip(self.rows, self.starts[1:], strict=True):
+            for place, value in row.constants:
+                values = value if isinstance(value, tuple) else (value,)
+                first = end - row.bytecode.numbers + place
+                places.extend(range(first, first + len(values)))
+                numbers.extend(values)
+        self.memory[torch.tensor(places, dtype=torch.int64, device=self.device)] = torch.tensor(
+            numbers, dtype=torch.float32, device=self.device
+        )
+
+    def _tables(self, parameters: int, gradients: int) -> list[np.ndarray]:
+        """Code and sections of each structure once, and for each row its sections and where each space begins."""
         code: list[tuple[int, ...]] = []
         sections: list[tuple[int, int, bool]] = []
         first_section: dict[int, int] = {}
@@ -103,27 +123,56 @@ class CompiledRows:
                 first_section[id(one)] = len(sections)
                 sections.extend((len(code) + a, len(code) + b, over) for a, b, over in one.sections)
                 code.extend(one.code)
-            first = first_section[id(one)]
-            own = i * self.layout.elements
+            first, numbers = first_section[id(one)], self.starts[i + 1] - one.numbers
             starts = {
                 Space.REGISTER: 0,
-                Space.PARAMETER: parameters + own,
-                Space.GRADIENT: gradients + own,
-                Space.TREE: self.tree_starts[i],
-                Space.NUMBER: self.number_starts[i],
-                Space.LEAF_NUMBER: self.number_starts[i],
+                Space.PARAMETER: parameters + i * self.layout.elements,
+                Space.GRADIENT: gradients + i * self.layout.elements,
+                Space.TREE: self.starts[i],
+                Space.NUMBER: numbers,
+                Space.LEAF_NUMBER: numbers,
             }
             table.append((first, first + len(one.sections), one.by_leaf, *(starts[space] for space in Space)))
-        self.code = np.array(code, np.int32).reshape(len(code), len(FIELDS))
-        self.sections = np.array(sections, np.int32).reshape(len(sections), 3)
-        self.table = np.array(table, np.int64).reshape(len(table), 3 + len(Space))
+        return [
+            np.array(code, np.int32).reshape(len(code), len(FIELDS)),
+            np.array(sections, np.int32).reshape(len(sections), 3),
+            np.array(table, np.int64).reshape(len(table), 3 + len(Space)),
+        ]
 
 
-def _chunks(sizes: Sequence[int]) -> np.ndarray:
+def _chunk(device: str) -> int:
+    if device == "cpu":
+        return CPU_CHUNK
+    from germline.evaluators.engine import cuda
+
+    return cuda.CHUNK
+
+
+def _programs(rows: int, device: str) -> int:
+    """How many registers' worth of scratch there are: one for each row that can run at the same time."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return 1
+    from germline.evaluators.engine import cuda
+
+    processors = torch.cuda.get_device_properties(device).multi_processor_count
+    return max(1, min(rows, processors * cuda.PROGRAMS_PER_PROCESSOR))
+
+
+@cache
+def _interpreter() -> Any:
+    """Imported late: Numba takes a second to import, and is not needed where all rows run elsewhere."""
+    from germline.evaluators.engine import interpreter
+
+    return interpreter
+
+
+def _chunks(sizes: Sequence[int], chunk: int) -> np.ndarray:
     """First element, size and leaf of each chunk, none of which crosses the end of one of `sizes`."""
     found, first = [], 0
     for leaf, size in enumerate(sizes):
-        found += [(first + at, min(CHUNK, size - at), leaf) for at in range(0, size, CHUNK)]
+        found += [(first + at, min(chunk, size - at), leaf) for at in range(0, size, chunk)]
         first += size
     return np.array(found, np.int32)
 
+
+assert FIXED_NUMBERS == 2, "both interpreters write lr and step to the first two numbers of a row"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from germline.evaluators.engine.compiled import CompiledRows, rows_of
+from germline.evaluators.engine.compiled import CompiledRows, compiles, rows_of
 from germline.evaluators.engine.grouped import GroupedRows, grouped_order
 from germline.evaluators.engine.micro import MicroProgram, Unsupported, lower
 from germline.programs.optimizer import Graph, Program, trace
@@ -33,11 +33,12 @@ class ProgramEngine:
     ) -> None:
         self.layout = layout
         graphs = [trace(program) for program in programs]
+        compiled = compiled and compiles(device)
         micro = {i: found for i, graph in enumerate(graphs) if compiled and (found := _lowered(graph, layout))}
         others = [i for i in range(len(programs)) if i not in micro]
         others = [others[i] for i in grouped_order([graphs[i] for i in others])]
         self.order = [*micro, *others]
-        self._compiled = CompiledRows(rows_of(list(micro.values()), layout), len(others), layout)
+        self._compiled = CompiledRows(rows_of(list(micro.values()), layout, device), len(others), layout, device)
         self._grouped = GroupedRows([graphs[i] for i in others], layout, device)
 
     @property
@@ -67,7 +68,7 @@ class ProgramEngine:
         compiled = [row for row in rows if row < first]
         others = [row - first for row in rows if row >= first]
         smaller = self._compiled.keep(compiled, len(others))
-        smaller.parameters.copy_(self.parameters[torch.tensor(rows)])
+        smaller.parameters.copy_(self.parameters[torch.tensor(rows, device=self.parameters.device)])
         self._compiled = smaller
         self._grouped.keep(others)
         self.order = [self.order[row] for row in rows]

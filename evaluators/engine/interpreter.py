@@ -21,7 +21,6 @@ LOOP = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 INLINE = {**LOOP, "forceinline": True}
 """For what stands in a loop: a call in it, and the loop would not be vectorized."""
 
-FLOAT, DOUBLE = np.float32, np.float64
 ROUND = 1.5 * 2.0**52
 """A double to which this is added, and from which it is taken again, is rounded to a whole number."""
 LN2, LOG2_E, LOG2_10, LOG10_E = math.log(2), 1 / math.log(2), math.log2(10), 1 / math.log(10)
@@ -30,12 +29,24 @@ PI = math.pi
 HALF_PI_1 = float.fromhex("0x1.921fb544p+0")
 HALF_PI_2 = float.fromhex("0x1.0b4611a6p-34")
 HALF_PI_3 = float.fromhex("0x1.3198a2e037073p-69")
+ROOT_HALF = 0x3FE6A09E667F3BCD
+"""The bits of the square root of 1/2."""
 FAR = 1e6
 """Arguments beyond this need more digits of pi, and go to the C library."""
 
 
+# What the elementary functions are made of. A graphics processor has its own (`cuda.py`).
+
+double, single, fabs, root, with_sign = np.float64, np.float32, abs, math.sqrt, math.copysign
+INF, NAN = math.inf, math.nan
+EVEN = 2.0**24
+"""From here on every float32 is an even number."""
+
+
 @intrinsic  # type: ignore[untyped-decorator]
-def _bits(typing_context: Any, x: Any) -> Any:
+def bits(typing_context: Any, x: Any) -> Any:
+    """A double's bits as an integer."""
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(types.int64))
 
@@ -43,7 +54,9 @@ def _bits(typing_context: Any, x: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _from_bits(typing_context: Any, x: Any) -> Any:
+def from_bits(typing_context: Any, x: Any) -> Any:
+    """The double with these bits."""
+
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(types.float64))
 
@@ -51,7 +64,7 @@ def _from_bits(typing_context: Any, x: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _choose(typing_context: Any, condition: Any, x: Any, y: Any) -> Any:
+def choose(typing_context: Any, condition: Any, x: Any, y: Any) -> Any:
     """x or y without a branch: one branch in a loop, and it would not be vectorized."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -66,8 +79,8 @@ def _choose(typing_context: Any, condition: Any, x: Any, y: Any) -> Any:
 @njit(**INLINE)
 def _expm1_parts(y):
     """2**n and exp(r) - 1 with y = n * ln 2 + r and |r| <= ln 2 / 2."""
-    y = _choose(y > 700.0, 700.0, y)
-    y = _choose(y < -700.0, -700.0, y)
+    y = choose(y > 700.0, 700.0, y)
+    y = choose(y < -700.0, -700.0, y)
     shifted = y * LOG2_E + ROUND
     n = shifted - ROUND
     r = y - n * LN2
@@ -76,7 +89,7 @@ def _expm1_parts(y):
     p = 1 / 720 + r * (1 / 5040 + r * p)
     p = 1 / 24 + r * (1 / 120 + r * p)
     p = r + r * r * (1 / 2 + r * (1 / 6 + r * p))
-    return _from_bits((_bits(shifted) + 1023) << 52), p
+    return from_bits((bits(shifted) + 1023) << 52), p
 
 
 @njit(**INLINE)
@@ -94,18 +107,18 @@ def _expm1(y):
 @njit(**INLINE)
 def _log(y):
     """The logarithm of a positive normal double, of 0 and of infinity; NaN below 0."""
-    bits = _bits(y)
+    word = bits(y)
     # The exponent is taken so that the fraction lies between the square roots of 1/2 and of 2.
-    exponent = (bits - 0x3FE6A09E667F3BCD) >> 52
-    fraction = _from_bits(bits - (exponent << 52))
+    exponent = (word - ROOT_HALF) >> 52
+    fraction = from_bits(word - (exponent << 52))
     s = (fraction - 1.0) / (fraction + 1.0)
     z = s * s
     p = 1 / 13 + z * (1 / 15 + z * (1 / 17 + z * (1 / 19)))
     p = 1 / 7 + z * (1 / 9 + z * (1 / 11 + z * p))
-    result = exponent * LN2 + 2.0 * (s + s * z * (1 / 3 + z * (1 / 5 + z * p)))
-    result = _choose(y > 1.7e308, y, result)
-    result = _choose(y == 0.0, -np.inf, result)
-    return _choose((y < 0.0) | (y != y), np.nan, result)
+    result = double(exponent) * LN2 + 2.0 * (s + s * z * (1 / 3 + z * (1 / 5 + z * p)))
+    result = choose(y > 1.7e308, y, result)
+    result = choose(y == 0.0, -INF, result)
+    return choose((y < 0.0) | (y != y), NAN, result)
 
 
 @njit(**INLINE)
@@ -113,7 +126,9 @@ def _quadrant(y):
     """k and r with y = k * pi / 2 + r and |r| <= pi / 4."""
     shifted = y * (2 / PI) + ROUND
     k = shifted - ROUND
-    return _bits(shifted) & 3, ((y - k * HALF_PI_1) - k * HALF_PI_2) - k * HALF_PI_3
+    r = ((y - k * HALF_PI_1) - k * HALF_PI_2) - k * HALF_PI_3
+    # Far out the parts of pi run short of digits; what is left must not explode.
+    return bits(shifted) & 3, choose(fabs(r) > 1.0, y - y, r)
 
 
 @njit(**INLINE)
@@ -133,19 +148,19 @@ def _cosine(r):
 @njit(**INLINE)
 def _atan(y):
     """The arctangent by two reductions, to below tan(pi / 8), and the series."""
-    size = abs(y)
+    size = fabs(y)
     inverted = size > 1.0
-    t = _choose(inverted, 1.0 / size, size)
+    t = choose(inverted, 1.0 / size, size)
     turned = t > 0.41421356237309503
-    t = _choose(turned, (t - 1.0) / (t + 1.0), t)
+    t = choose(turned, (t - 1.0) / (t + 1.0), t)
     z = t * t
     p = 1 / 21 - z * (1 / 23 - z * (1 / 25 - z * (1 / 27)))
     p = 1 / 13 - z * (1 / 15 - z * (1 / 17 - z * (1 / 19 - z * p)))
     p = 1 / 5 - z * (1 / 7 - z * (1 / 9 - z * (1 / 11 - z * p)))
     angle = t - t * z * (1 / 3 - z * p)
-    angle = _choose(turned, angle + PI / 4, angle)
-    angle = _choose(inverted, PI / 2 - angle, angle)
-    return math.copysign(angle, y)
+    angle = choose(turned, angle + PI / 4, angle)
+    angle = choose(inverted, PI / 2 - angle, angle)
+    return with_sign(angle, y)
 
 
 # The micro-operations on float32
@@ -158,134 +173,124 @@ def negative(x):
 
 @njit(**INLINE)
 def absolute(x):
-    return abs(x)
+    return fabs(x)
 
 
 @njit(**INLINE)
 def sign(x):
-    return FLOAT(x > 0.0) - FLOAT(x < 0.0)
-
-
-@njit(**INLINE)
-def sqrt(x):
-    return math.sqrt(x)
-
-
-@njit(**INLINE)
-def reciprocal(x):
-    return FLOAT(1.0) / x
+    return single(x > 0.0) - single(x < 0.0)
 
 
 @njit(**INLINE)
 def exp(x):
-    return FLOAT(_exp(DOUBLE(x)))
+    return single(_exp(double(x)))
 
 
 @njit(**INLINE)
 def exp2(x):
-    return FLOAT(_exp(DOUBLE(x) * LN2))
+    return single(_exp(double(x) * LN2))
 
 
 @njit(**INLINE)
 def expm1(x):
-    return FLOAT(math.copysign(_expm1(DOUBLE(x)), DOUBLE(x)))
+    return single(with_sign(_expm1(double(x)), double(x)))
 
 
 @njit(**INLINE)
 def log(x):
-    return FLOAT(_log(DOUBLE(x)))
+    return single(_log(double(x)))
 
 
 @njit(**INLINE)
 def log2(x):
-    return FLOAT(_log(DOUBLE(x)) * LOG2_E)
+    return single(_log(double(x)) * LOG2_E)
 
 
 @njit(**INLINE)
 def log10(x):
-    return FLOAT(_log(DOUBLE(x)) * LOG10_E)
+    return single(_log(double(x)) * LOG10_E)
 
 
 @njit(**INLINE)
 def sin(x):
-    k, r = _quadrant(DOUBLE(x))
-    y = _choose(k & 1 == 1, _cosine(r), _sine(r))
-    return FLOAT(_choose(k & 2 == 2, -y, y))
+    k, r = _quadrant(double(x))
+    y = choose(k & 1 == 1, _cosine(r), _sine(r))
+    return single(choose(k & 2 == 2, -y, y))
 
 
 @njit(**INLINE)
 def cos(x):
-    k, r = _quadrant(DOUBLE(x))
-    y = _choose(k & 1 == 1, _sine(r), _cosine(r))
-    return FLOAT(_choose((k + 1) & 2 == 2, -y, y))
+    k, r = _quadrant(double(x))
+    y = choose(k & 1 == 1, _sine(r), _cosine(r))
+    return single(choose((k + 1) & 2 == 2, -y, y))
 
 
 @njit(**INLINE)
 def tan(x):
-    k, r = _quadrant(DOUBLE(x))
+    k, r = _quadrant(double(x))
     s, c = _sine(r), _cosine(r)
-    return FLOAT(_choose(k & 1 == 1, -c / s, s / c))
+    return single(choose(k & 1 == 1, -c / s, s / c))
 
 
 @njit(**INLINE)
 def arcsin(x):
-    y = DOUBLE(x)
-    return FLOAT(_atan(y / math.sqrt((1.0 - y) * (1.0 + y))))
+    y = double(x)
+    return single(_atan(y / root((1.0 - y) * (1.0 + y))))
 
 
 @njit(**INLINE)
 def arccos(x):
-    y = DOUBLE(x)
-    return FLOAT(2.0 * _atan(math.sqrt((1.0 - y) / (1.0 + y))))
+    y = double(x)
+    return single(2.0 * _atan(root((1.0 - y) / (1.0 + y))))
 
 
 @njit(**INLINE)
 def arctan(x):
-    return FLOAT(_atan(DOUBLE(x)))
+    return single(_atan(double(x)))
 
 
 @njit(**INLINE)
 def sinh(x):
-    y = DOUBLE(x)
-    u = _expm1(abs(y))
-    return FLOAT(math.copysign(0.5 * (u + u / (u + 1.0)), y))
+    y = double(x)
+    u = _expm1(fabs(y))
+    return single(with_sign(0.5 * (u + u / (u + 1.0)), y))
 
 
 @njit(**INLINE)
 def cosh(x):
-    e = _exp(abs(DOUBLE(x)))
-    return FLOAT(0.5 * (e + 1.0 / e))
+    e = _exp(fabs(double(x)))
+    return single(0.5 * (e + 1.0 / e))
 
 
 @njit(**INLINE)
 def tanh(x):
-    y = DOUBLE(x)
-    u = _expm1(2.0 * _choose(abs(y) > 20.0, 20.0, abs(y)))
-    return FLOAT(math.copysign(u / (u + 2.0), y))
+    y = double(x)
+    u = _expm1(2.0 * choose(fabs(y) > 20.0, 20.0, fabs(y)))
+    return single(with_sign(u / (u + 2.0), y))
 
 
 @njit(**INLINE)
 def arcsinh(x):
-    y = abs(DOUBLE(x))
+    y = fabs(double(x))
     z = y * y
     near = y - y * z * (1 / 6 - z * (3 / 40 - z * (15 / 336)))
-    far = _log(y + math.sqrt(z + 1.0))
-    return FLOAT(math.copysign(_choose(y < 0.01, near, far), DOUBLE(x)))
+    far = _log(y + root(z + 1.0))
+    return single(with_sign(choose(y < 0.01, near, far), double(x)))
 
 
 @njit(**INLINE)
 def arccosh(x):
-    y = DOUBLE(x)
-    return FLOAT(_choose(y < 1.0, np.nan, _log(y + math.sqrt((y - 1.0) * (y + 1.0)))))
+    y = double(x)
+    return single(choose(y < 1.0, NAN, _log(y + root((y - 1.0) * (y + 1.0)))))
 
 
 @njit(**INLINE)
 def arctanh(x):
-    y = DOUBLE(x)
+    y = double(x)
     z = y * y
     near = y + y * z * (1 / 3 + z * (1 / 5 + z * (1 / 7)))
     far = 0.5 * _log((1.0 + y) / (1.0 - y))
-    return FLOAT(_choose(abs(y) < 0.01, near, far))
+    return single(choose(fabs(y) < 0.01, near, far))
 
 
 @njit(**INLINE)
@@ -304,48 +309,61 @@ def multiply(x, y):
 
 
 @njit(**INLINE)
-def divide(x, y):
-    return x / y
-
-
-@njit(**INLINE)
 def power(x, y):
-    a, b = DOUBLE(x), DOUBLE(y)
-    size, half = abs(a), 0.5 * b
+    a, b = double(x), double(y)
+    size, half = fabs(a), 0.5 * b
     result = _exp(b * _log(size))
-    far = abs(b) >= 2.0**24
+    far = fabs(b) >= EVEN
     whole = far | ((b + ROUND) - ROUND == b)
-    odd = whole & (not far) & ((half + ROUND) - ROUND != half)
-    result = _choose(odd, math.copysign(result, a), result)
-    result = _choose((a < 0.0) & (not whole) & (size < np.inf), np.nan, result)
-    result = _choose((size == 1.0) & (abs(b) == np.inf), 1.0, result)
-    return FLOAT(_choose((b == 0.0) | (a == 1.0), 1.0, result))
+    odd = (fabs(b) < EVEN) & ((b + ROUND) - ROUND == b) & ((half + ROUND) - ROUND != half)
+    result = choose(odd, with_sign(result, a), result)
+    result = choose((a < 0.0) & (size < INF), choose(whole, result, NAN), result)
+    result = choose((size == 1.0) & (fabs(b) == INF), 1.0, result)
+    return single(choose((b == 0.0) | (a == 1.0), 1.0, result))
 
 
 @njit(**INLINE)
 def maximum(x, y):
-    return _choose((x > y) | (x != x), x, y)
+    return choose((x > y) | (x != x), x, y)
 
 
 @njit(**INLINE)
 def minimum(x, y):
-    return _choose((x < y) | (x != x), x, y)
+    return choose((x < y) | (x != x), x, y)
+
+
+@njit(**INLINE)
+def greater(x, y):
+    return single(x > y)
+
+
+@njit(**INLINE)
+def where(condition, x, y):
+    return choose(condition > 0.0, x, y)
+
+
+# Four that a graphics processor has in forms of its own.
+
+
+@njit(**INLINE)
+def sqrt(x):
+    return math.sqrt(x)
+
+
+@njit(**INLINE)
+def reciprocal(x):
+    return single(1.0) / x
+
+
+@njit(**INLINE)
+def divide(x, y):
+    return x / y
 
 
 @njit(**INLINE)
 def remainder(x, y):
     """The remainder with the divisor's sign."""
     return x % y
-
-
-@njit(**INLINE)
-def greater(x, y):
-    return FLOAT(x > y)
-
-
-@njit(**INLINE)
-def where(condition, x, y):
-    return _choose(condition > 0.0, x, y)
 
 
 # Loops over operands in memory. Places and counts are unsigned: Numba then drops the test for negative indices, which
@@ -374,7 +392,7 @@ def _circular(function: Any, exact: Any) -> Any:
                 memory[target + i] = function(memory[first + i])
         else:
             for i in range(n):
-                memory[target + i] = exact(DOUBLE(memory[first + i]))
+                memory[target + i] = exact(double(memory[first + i]))
 
     return run
 
@@ -445,14 +463,14 @@ def _sum(memory, first, n):
     """In double precision, so that the order, which is free here, does not show after rounding."""
     total = 0.0
     for i in range(n):
-        total += DOUBLE(memory[first + i])
+        total += double(memory[first + i])
     return total
 
 
 @njit(**LOOP)
 def _amax(memory, first, n, most):
     for i in range(n):
-        most = maximum(DOUBLE(memory[first + i]), most)
+        most = maximum(double(memory[first + i]), most)
     return most
 
 

@@ -1,0 +1,328 @@
+"""The bytecode interpreter for a graphics processor: one kernel runs the programs of all rows.
+
+A program of the kernel takes rows in turn and keeps their registers in a scratch of its own, which stays in the
+second-level cache. The elementary functions are those of the processor's interpreter, in the same double precision and
+without fused products, so that both engines round alike.
+"""
+
+from types import FunctionType
+from typing import Any
+
+import triton
+import triton.language as tl
+
+from germline.evaluators.engine import interpreter
+from germline.evaluators.engine.bytecode import FIRST_IS_NUMBER, OPCODES, SECOND_IS_NUMBER, SPACE_BITS, Space
+
+CHUNK = 1024
+"""Elements at a time."""
+PROGRAMS_PER_PROCESSOR = 8
+
+
+@triton.jit
+def double(x):
+    return x.to(tl.float64)
+
+
+@triton.jit
+def single(x):
+    return x.to(tl.float32)
+
+
+@triton.jit
+def fabs(x):
+    return tl.abs(x)
+
+
+@triton.jit
+def root(x):
+    return tl.sqrt(x)
+
+
+@triton.jit
+def bits(x):
+    return x.to(tl.int64, bitcast=True)
+
+
+@triton.jit
+def from_bits(x):
+    return x.to(tl.float64, bitcast=True)
+
+
+@triton.jit
+def choose(condition, x, y):
+    return tl.where(condition, x, y)
+
+
+@triton.jit
+def with_sign(x, y):
+    return tl.where(bits(y) < 0, -tl.abs(x), tl.abs(x))
+
+
+@triton.jit
+def sqrt(x):
+    return tl.sqrt_rn(x)
+
+
+@triton.jit
+def reciprocal(x):
+    return tl.div_rn(tl.full(x.shape, 1.0, tl.float32), x)
+
+
+@triton.jit
+def divide(x, y):
+    return tl.div_rn(x, y)
+
+
+@triton.jit
+def remainder(x, y):
+    a, b = x.to(tl.float64), y.to(tl.float64)
+    rest = a - tl.floor(a / b) * b
+    # The quotient may have been rounded up to the next whole number.
+    rest = tl.where((rest != 0.0) & ((rest < 0.0) != (b < 0.0)), rest + b, rest)
+    return rest.to(tl.float32)
+
+
+_OWN = ("double", "single", "fabs", "root", "bits", "from_bits", "choose", "with_sign")
+_CONSTANTS = (
+    *("ROUND", "LN2", "LOG2_E", "LOG10_E", "PI", "HALF_PI_1", "HALF_PI_2", "HALF_PI_3", "INF", "NAN", "EVEN", "ROOT_HALF"),
+)
+_SHARED = (
+    *("_expm1_parts", "_exp", "_expm1", "_log", "_quadrant", "_sine", "_cosine", "_atan"),
+    *("sign", "exp", "exp2", "expm1", "log", "log2", "log10", "sin", "cos", "tan", "arcsin", "arccos", "arctan"),
+    *("sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "power", "maximum", "minimum", "greater", "where"),
+)
+
+
+def _shared() -> dict[str, Any]:
+    """The processor's functions, compiled for the other: the same code on top of the functions above."""
+    names: dict[str, Any] = {"__name__": __name__, "tl": tl, **{name: globals()[name] for name in _OWN}}
+    names.update((name, tl.constexpr(getattr(interpreter, name))) for name in _CONSTANTS)
+    for name in _SHARED:
+        function = getattr(interpreter, name).py_func
+        names[name] = triton.jit(FunctionType(function.__code__, names, name))
+    return {name: names[name] for name in _SHARED}
+
+
+globals().update(_shared())
+
+_CODES = {name.upper(): tl.constexpr(code) for name, code in OPCODES.items()}
+globals().update(_CODES)
+globals().update((f"{space.name}_SPACE", tl.constexpr(int(space))) for space in Space)
+BITS = tl.constexpr(SPACE_BITS)
+MASK = tl.constexpr((1 << SPACE_BITS) - 1)
+MODE_FIRST, MODE_SECOND = tl.constexpr(FIRST_IS_NUMBER), tl.constexpr(SECOND_IS_NUMBER)
+
+
+@triton.jit
+def _elementwise(operation, x, y, z):
+    """The result of an elementwise operation; the frequent ones come first."""
+    if operation == MULTIPLY:
+        result = x * y
+    elif operation == ADD:
+        result = x + y
+    elif operation == DIVIDE:
+        result = divide(x, y)
+    elif operation == SUBTRACT or operation == UPDATE:
+        result = x - y
+    elif operation == ABS:
+        result = tl.abs(x)
+    elif operation == SQRT:
+        result = sqrt(x)
+    elif operation == COPY:
+        result = x
+    elif operation == POWER:
+        result = power(x, y)
+    elif operation == MAXIMUM:
+        result = maximum(x, y)
+    elif operation == MINIMUM:
+        result = minimum(x, y)
+    elif operation == REMAINDER:
+        result = remainder(x, y)
+    elif operation == GREATER:
+        result = greater(x, y)
+    elif operation == NEGATIVE:
+        result = -x
+    elif operation == SIGN:
+        result = sign(x)
+    elif operation == RECIPROCAL:
+        result = reciprocal(x)
+    elif operation == EXP:
+        result = exp(x)
+    elif operation == EXP2:
+        result = exp2(x)
+    elif operation == EXPM1:
+        result = expm1(x)
+    elif operation == LOG:
+        result = log(x)
+    elif operation == LOG2:
+        result = log2(x)
+    elif operation == LOG10:
+        result = log10(x)
+    elif operation == SIN:
+        result = sin(x)
+    elif operation == COS:
+        result = cos(x)
+    elif operation == TAN:
+        result = tan(x)
+    elif operation == ARCSIN:
+        result = arcsin(x)
+    elif operation == ARCCOS:
+        result = arccos(x)
+    elif operation == ARCTAN:
+        result = arctan(x)
+    elif operation == SINH:
+        result = sinh(x)
+    elif operation == COSH:
+        result = cosh(x)
+    elif operation == TANH:
+        result = tanh(x)
+    elif operation == ARCSINH:
+        result = arcsinh(x)
+    elif operation == ARCCOSH:
+        result = arccosh(x)
+    elif operation == ARCTANH:
+        result = arctanh(x)
+    else:
+        result = where(x, y, z)
+    return result
+
+
+@triton.jit
+def _address(operand, register, parameter, gradient, tree, number, leaf):
+    space = operand & MASK
+    base = number
+    base = tl.where(space == REGISTER_SPACE, register, base)
+    base = tl.where(space == PARAMETER_SPACE, parameter, base)
+    base = tl.where(space == GRADIENT_SPACE, gradient, base)
+    base = tl.where(space == TREE_SPACE, tree, base)
+    base = tl.where(space == LEAF_NUMBER_SPACE, number + leaf, base)
+    return base + (operand >> BITS)
+
+
+@triton.jit
+def _execute(memory, sums, line, register, parameter, gradient, tree, number, leaf, n, SIZE: tl.constexpr):
+    """Runs one instruction over `n` numbers. Every load and store has the same layout, one number a lane."""
+    lane = tl.arange(0, SIZE)
+    inside = lane < n
+    operation, mode, written = tl.load(line), tl.load(line + 1), tl.load(line + 3)
+    target = _address(written, register, parameter, gradient, tree, number, leaf)
+    first = _address(tl.load(line + 4), register, parameter, gradient, tree, number, leaf)
+    second = _address(tl.load(line + 5), register, parameter, gradient, tree, number, leaf)
+    step_first = 1 - (mode & MODE_FIRST)
+    step_second = 1 - (mode & MODE_SECOND) // MODE_SECOND
+    if operation == UPDATE:
+        second, step_second = first, step_first
+        first, step_first = target, 1
+    slot = (written >> BITS) + tl.where(written & MASK == LEAF_NUMBER_SPACE, leaf, 0)
+    if operation == SUM or operation == AMAX:
+        x = tl.load(memory + first + lane, mask=inside, other=0.0).to(tl.float64)
+        before = tl.load(sums + slot)
+        if operation == SUM:
+            tl.store(sums + slot, before + tl.sum(x, 0))
+        else:
+            most = tl.max(tl.where(inside, x, -INFINITY), 0)
+            most = tl.where(tl.sum((x != x).to(tl.int32), 0) > 0, NOT_A_NUMBER, most)
+            tl.store(sums + slot, tl.where((before > most) | (before != before), before, most))
+    elif operation == BEGIN_SUM or operation == BEGIN_AMAX:
+        start = tl.where(operation == BEGIN_SUM, 0.0, -INFINITY).to(tl.float64)
+        tl.store(sums + slot + lane, tl.zeros([SIZE], tl.float64) + start, mask=inside)
+    elif operation == FINISH:
+        total = tl.load(sums + (tl.load(line + 4) >> BITS) + lane, mask=inside, other=0.0)
+        tl.store(memory + target + lane, total.to(tl.float32), mask=inside)
+    elif operation == SUM_LEAVES or operation == AMAX_LEAVES:
+        x = tl.load(memory + first + lane, mask=inside, other=0.0).to(tl.float64)
+        most = tl.max(tl.where(inside, x, -INFINITY), 0)
+        most = tl.where(tl.sum((x != x).to(tl.int32), 0) > 0, NOT_A_NUMBER, most)
+        tl.store(memory + target, tl.where(operation == SUM_LEAVES, tl.sum(x, 0), most).to(tl.float32))
+    else:
+        x = tl.load(memory + first + lane * step_first, mask=inside, other=0.0)
+        y = tl.load(memory + second + lane * step_second, mask=inside, other=0.0)
+        z = x
+        if operation == WHERE:
+            third = _address(tl.load(line + 6), register, parameter, gradient, tree, number, leaf)
+            z = tl.load(memory + third + lane, mask=inside, other=0.0)
+        tl.store(memory + target + lane, _elementwise(operation, x, y, z), mask=inside)
+    # What is written in one lane may be read in all others.
+    tl.debug_barrier()
+
+
+INFINITY, NOT_A_NUMBER = tl.constexpr(float("inf")), tl.constexpr(float("nan"))
+
+
+@triton.jit(do_not_specialize=["count", "whole_count", "leaf_count", "scratch", "sum_count", "leaves"])
+def _run_rows(
+    memory,
+    code,
+    sections,
+    rows,
+    count,
+    whole,
+    whole_count,
+    by_leaf,
+    leaf_count,
+    sums,
+    sum_count,
+    registers,
+    scratch,
+    leaves,
+    lr,
+    step,
+    SIZE: tl.constexpr,
+):
+    """As `interpreter.run_rows`; each program of the kernel has `scratch` registers and `sum_count` sums of its own."""
+    program = tl.program_id(0)
+    own_sums = sums + program * sum_count
+    for row in range(program, count, tl.num_programs(0)):
+        info = rows + row * 9
+        register = tl.load(info + 3) + registers + program.to(tl.int64) * scratch
+        parameter, gradient = tl.load(info + 4), tl.load(info + 5)
+        tree, number = tl.load(info + 6), tl.load(info + 7)
+        tl.store(memory + number, lr)
+        tl.store(memory + number + 1, step)
+        tl.debug_barrier()
+        chunks = tl.where(tl.load(info + 2) != 0, by_leaf, whole)
+        chunk_count = tl.where(tl.load(info + 2) != 0, leaf_count, whole_count)
+        for section in range(tl.load(info), tl.load(info + 1)):
+            begin, end = tl.load(sections + section * 3), tl.load(sections + section * 3 + 1)
+            over_elements = tl.load(sections + section * 3 + 2) != 0
+            for chunk in range(0, tl.where(over_elements, chunk_count, 1)):
+                at = chunks + chunk * 3
+                start = tl.where(over_elements, tl.load(at), 0)
+                leaf = tl.where(over_elements, tl.load(at + 2), 0)
+                for i in range(begin, end):
+                    line = code + i * 7
+                    few = tl.where(tl.load(line + 2) == 1, leaves, 1)
+                    n = tl.where(over_elements, tl.load(at + 1), few)
+                    _execute(
+                        *(memory, own_sums, line, register, parameter + start, gradient + start, tree + start),
+                        *(number, leaf, n, SIZE),
+                    )
+
+
+def run_rows(
+    memory: Any,
+    code: Any,
+    sections: Any,
+    rows: Any,
+    whole: Any,
+    by_leaf: Any,
+    sums: Any,
+    registers: int,
+    leaves: int,
+    lr: float,
+    step: float,
+) -> None:
+    """One step of every row's program; see `interpreter.run_rows`. All tables are on the device.
+
+    Args:
+        sums: float64 `[programs, sums]`, and as many programs share the rows.
+        registers: how many numbers of scratch each program has, at the beginning of `memory`.
+    """
+    _run_rows[(len(sums),)](
+        *(memory, code, sections, rows, len(rows), whole, len(whole), by_leaf, len(by_leaf)),
+        *(sums, sums.shape[1], 0, registers, leaves, lr, step),
+        SIZE=CHUNK,
+        num_warps=4,
+        enable_fp_fusion=False,
+    )

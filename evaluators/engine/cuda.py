@@ -85,7 +85,7 @@ def remainder(x, y):
 
 _OWN = ("double", "single", "fabs", "root", "bits", "from_bits", "choose", "with_sign")
 _CONSTANTS = (
-    *("ROUND", "LN2", "LOG2_E", "LOG10_E", "PI", "HALF_PI_1", "HALF_PI_2", "HALF_PI_3", "INF", "NAN", "EVEN", "ROOT_HALF"),
+    *("ROUND", "LN2", "LOG2_E", "LOG10_E", "PI", "HALF_PI_1", "HALF_PI_2", "HALF_PI_3", "INF", "EVEN", "ROOT_HALF"),
 )
 _SHARED = (
     *("_expm1_parts", "_exp", "_expm1", "_log", "_quadrant", "_sine", "_cosine", "_atan"),
@@ -111,6 +111,7 @@ globals().update(_CODES)
 globals().update((f"{space.name}_SPACE", tl.constexpr(int(space))) for space in Space)
 BITS = tl.constexpr(SPACE_BITS)
 MASK = tl.constexpr((1 << SPACE_BITS) - 1)
+INFINITY = tl.constexpr(float("inf"))
 MODE_FIRST, MODE_SECOND = tl.constexpr(FIRST_IS_NUMBER), tl.constexpr(SECOND_IS_NUMBER)
 
 
@@ -201,6 +202,13 @@ def _address(operand, register, parameter, gradient, tree, number, leaf):
 
 
 @triton.jit
+def _largest(x, inside):
+    """The largest of the numbers inside, or NaN if one of them is."""
+    most = tl.max(tl.where(inside, x, -INFINITY), 0)
+    return tl.where(tl.sum((inside & (x != x)).to(tl.int32), 0) > 0, INFINITY - INFINITY, most)
+
+
+@triton.jit
 def _execute(memory, sums, line, register, parameter, gradient, tree, number, leaf, n, SIZE: tl.constexpr):
     """Runs one instruction over `n` numbers. Every load and store has the same layout, one number a lane."""
     lane = tl.arange(0, SIZE)
@@ -216,25 +224,22 @@ def _execute(memory, sums, line, register, parameter, gradient, tree, number, le
         first, step_first = target, 1
     slot = (written >> BITS) + tl.where(written & MASK == LEAF_NUMBER_SPACE, leaf, 0)
     if operation == SUM or operation == AMAX:
-        x = tl.load(memory + first + lane, mask=inside, other=0.0).to(tl.float64)
+        elements = tl.load(memory + first + lane, mask=inside, other=0.0).to(tl.float64)
         before = tl.load(sums + slot)
         if operation == SUM:
-            tl.store(sums + slot, before + tl.sum(x, 0))
+            tl.store(sums + slot, before + tl.sum(elements, 0))
         else:
-            most = tl.max(tl.where(inside, x, -INFINITY), 0)
-            most = tl.where(tl.sum((x != x).to(tl.int32), 0) > 0, NOT_A_NUMBER, most)
-            tl.store(sums + slot, tl.where((before > most) | (before != before), before, most))
+            tl.store(sums + slot, maximum(before, _largest(elements, inside)))
     elif operation == BEGIN_SUM or operation == BEGIN_AMAX:
-        start = tl.where(operation == BEGIN_SUM, 0.0, -INFINITY).to(tl.float64)
-        tl.store(sums + slot + lane, tl.zeros([SIZE], tl.float64) + start, mask=inside)
+        begin = tl.where(operation == BEGIN_SUM, 0.0, -INFINITY).to(tl.float64)
+        tl.store(sums + slot + lane, tl.zeros([SIZE], tl.float64) + begin, mask=inside)
     elif operation == FINISH:
         total = tl.load(sums + (tl.load(line + 4) >> BITS) + lane, mask=inside, other=0.0)
         tl.store(memory + target + lane, total.to(tl.float32), mask=inside)
     elif operation == SUM_LEAVES or operation == AMAX_LEAVES:
-        x = tl.load(memory + first + lane, mask=inside, other=0.0).to(tl.float64)
-        most = tl.max(tl.where(inside, x, -INFINITY), 0)
-        most = tl.where(tl.sum((x != x).to(tl.int32), 0) > 0, NOT_A_NUMBER, most)
-        tl.store(memory + target, tl.where(operation == SUM_LEAVES, tl.sum(x, 0), most).to(tl.float32))
+        numbers = tl.load(memory + first + lane, mask=inside, other=0.0).to(tl.float64)
+        reduced = tl.where(operation == SUM_LEAVES, tl.sum(numbers, 0), _largest(numbers, inside))
+        tl.store(memory + target, reduced.to(tl.float32))
     else:
         x = tl.load(memory + first + lane * step_first, mask=inside, other=0.0)
         y = tl.load(memory + second + lane * step_second, mask=inside, other=0.0)
@@ -245,9 +250,6 @@ def _execute(memory, sums, line, register, parameter, gradient, tree, number, le
         tl.store(memory + target + lane, _elementwise(operation, x, y, z), mask=inside)
     # What is written in one lane may be read in all others.
     tl.debug_barrier()
-
-
-INFINITY, NOT_A_NUMBER = tl.constexpr(float("inf")), tl.constexpr(float("nan"))
 
 
 @triton.jit(do_not_specialize=["count", "whole_count", "leaf_count", "scratch", "sum_count", "leaves"])

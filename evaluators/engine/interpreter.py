@@ -38,7 +38,8 @@ FAR = 1e6
 # What the elementary functions are made of. A graphics processor has its own (`cuda.py`).
 
 double, single, fabs, root, with_sign = np.float64, np.float32, abs, math.sqrt, math.copysign
-INF, NAN = math.inf, math.nan
+INF = math.inf
+"""`INF - INF` is how these functions write NaN: as a constant, it would not be equal to itself when compared."""
 EVEN = 2.0**24
 """From here on every float32 is an even number."""
 
@@ -118,7 +119,7 @@ def _log(y):
     result = double(exponent) * LN2 + 2.0 * (s + s * z * (1 / 3 + z * (1 / 5 + z * p)))
     result = choose(y > 1.7e308, y, result)
     result = choose(y == 0.0, -INF, result)
-    return choose((y < 0.0) | (y != y), NAN, result)
+    return choose((y < 0.0) | (y != y), INF - INF, result)
 
 
 @njit(**INLINE)
@@ -281,7 +282,7 @@ def arcsinh(x):
 @njit(**INLINE)
 def arccosh(x):
     y = double(x)
-    return single(choose(y < 1.0, NAN, _log(y + root((y - 1.0) * (y + 1.0)))))
+    return single(choose(y < 1.0, INF - INF, _log(y + root((y - 1.0) * (y + 1.0)))))
 
 
 @njit(**INLINE)
@@ -317,7 +318,7 @@ def power(x, y):
     whole = far | ((b + ROUND) - ROUND == b)
     odd = (fabs(b) < EVEN) & ((b + ROUND) - ROUND == b) & ((half + ROUND) - ROUND != half)
     result = choose(odd, with_sign(result, a), result)
-    result = choose((a < 0.0) & (size < INF), choose(whole, result, NAN), result)
+    result = choose((a < 0.0) & (size < INF), choose(whole, result, INF - INF), result)
     result = choose((size == 1.0) & (fabs(b) == INF), 1.0, result)
     return single(choose((b == 0.0) | (a == 1.0), 1.0, result))
 

@@ -103,20 +103,20 @@ def behaviour_fingerprint(graph: Graph) -> str | None:
     states = {k: zeros(graph.nodes[graph.state_nodes[k]].type) for k in graph.live_states}
     names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
     sides: dict[int, set[bool]] = {i: set() for i in program.operations if PRIMITIVES[graph.nodes[i].function].jumps}
-    watch = _Watch(graph, program.operations)
-    digest = blake2b(digest_size=12)
+    taken: list[dict[int, Any]] = []
     with np.errstate(all="ignore"):
         for step in range(max(_MIN_STEPS, _EXTRA_STEPS + len(states))):
             inputs = dict(_probe(step))
             inputs.update((names[k], value) for k, value in states.items())
             values = program.values(inputs, literals)
             states = {k: values[graph.next_states[k]] for k in states}
-            update = np.broadcast_to(values[graph.update], (len(_SCALES), _LAYOUT.elements))
-            if not np.isfinite(update[:_ORDINARY]).all():
+            if not np.isfinite(values[graph.update][:_ORDINARY]).all():
                 return None
-            digest.update(_bits(update))
-            hidden = {*sides, *watch.lossy(values)}
-            digest.update(b"".join(sorted({_arguments(graph.nodes[i], values) for i in hidden})))
+            taken.append(values)
+        digest = blake2b(digest_size=12)
+        for values, lossy in zip(taken, _Watch(graph, program.operations).lossy(taken), strict=True):
+            digest.update(_bits(np.broadcast_to(values[graph.update], (len(_SCALES), _LAYOUT.elements))))
+            digest.update(b"".join(sorted({_arguments(graph.nodes[i], values) for i in {*sides, *lossy}})))
             for jump, seen in sides.items():
                 seen |= _sides(graph, jump, values)
     return digest.hexdigest() if all(len(seen) == 2 for seen in sides.values()) else None
@@ -146,16 +146,20 @@ class _Watch:
         self.risky = _after_poles(graph, operations)
         self.sums = [i for i in flat if nodes[i].function in ("+", "-")]
 
-    def lossy(self, values: dict[int, Any]) -> list[int]:
-        """The operations that hide something in this step."""
-        stacked = np.stack([values[i] for i in self.trees])
-        ascending = np.sort(stacked, axis=2)
-        distinct = np.count_nonzero(ascending[:, :, 1:] != ascending[:, :, :-1], axis=2) + 1
-        few = (2 * distinct[self.results] < distinct[self.takes].max(axis=1)).any(axis=1)
+    def lossy(self, steps: list[dict[int, Any]]) -> list[list[int]]:
+        """For each step, with the values that it took, the operations that hide something in it."""
+        stacked = np.stack([[values[i] for i in self.trees] for values in steps])
+        ascending = np.sort(stacked, axis=3)
+        distinct = np.count_nonzero(ascending[..., 1:] != ascending[..., :-1], axis=3) + 1
+        few = (2 * distinct[:, self.results] < distinct[:, self.takes].max(axis=2)).any(axis=2)
+        nonzero = stacked.reshape(len(steps), len(self.trees), -1).any(axis=2)
+        return [self._lossy(values, few[k], nonzero[k]) for k, values in enumerate(steps)]
+
+    def _lossy(self, values: dict[int, Any], few: np.ndarray, nonzero: np.ndarray) -> list[int]:
         found = {self.reducing[k] for k in np.flatnonzero(few)}
         found.update(i for i in self.sums if _absorbs(values[i], [values[arg] for arg in self.graph.nodes[i].args]))
-        nonzero = {self.trees[k] for k in np.flatnonzero(stacked.reshape(len(stacked), -1).any(axis=1))}
-        zeros_alone = [i for i in self.flat_trees if i not in nonzero]
+        filled = {self.trees[k] for k in np.flatnonzero(nonzero)}
+        zeros_alone = [i for i in self.flat_trees if i not in filled]
         zeros_alone += [i for i in self.small if not values[i].any()]
         found.difference_update(zeros_alone)
         if zeros_alone and not _tame(values):

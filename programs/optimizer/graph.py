@@ -32,13 +32,14 @@ _new = tuple.__new__
 class Graph:
     """A program in single-assignment form.
 
-    `nodes` are in the order of computation. `statements[i]` is the node of the program's i-th statement, `update` and
-    `next_states` are the returned nodes, `state_nodes` the nodes by which the states enter. `live` holds, ascending,
+    `nodes` are in the order of computation. `statements[i]` is the node of the program's i-th statement, `before[i]` the
+    number of nodes before it; `update` and `next_states` are the returned nodes, `state_nodes` the nodes by which the states enter. `live` holds, ascending,
     the nodes that the update depends on, at this step or a later one (through states that are read again).
     """
 
     nodes: tuple[Node, ...]
     statements: tuple[int, ...]
+    before: tuple[int, ...]
     update: int
     next_states: tuple[int, ...]
     state_nodes: tuple[int, ...]
@@ -56,29 +57,43 @@ class Graph:
         return tuple(i for i, node in enumerate(self.statements) if node in live)
 
 
-def trace(program: Program) -> Graph:
+def trace(program: Program, parent: tuple[Program, Graph] | None = None) -> Graph:
     """Abstract execution of `program`.
+
+    Args:
+        program: any program.
+        parent: a traced program with the same inputs. What is known of the statements that both begin with is not
+            worked out again; the result is the same.
 
     Raises:
         InvalidProgram: a name is unknown where it is used, a function gets types that it does not take, or what is
             returned has the wrong type.
     """
-    nodes: list[Node] = []
-    scope: dict[str, int] = {}
-    literals: dict[float | str, int] = {}
     state_types = {state.name: STATE_TYPES[state.shape] for state in program.states}
-    for name in program.inputs:
-        scope[name] = len(nodes)
-        kind = SCALAR if name in ("lr", "step") else state_types.get(name, TREE)
-        nodes.append(Node(f"input:{name}", (), None, kind))
+    nodes: list[Node] = [_input(name, state_types) for name in program.inputs]
+    scope: dict[str, int] = {name: node for node, name in enumerate(program.inputs)}
     state_nodes = tuple(scope[state.name] for state in program.states)
+    statements: list[int] = []
+    before: list[int] = []
+    shared = 0
+    if parent is not None:
+        shared = _shared_statements(program, parent[0])
+        known = parent[1]
+        nodes = list(known.nodes[: known.before[shared] if shared < len(known.before) else len(known.nodes)])
+        statements, before = list(known.statements[:shared]), list(known.before[:shared])
+        scope.update(zip((line.target for line in program.body[:shared]), statements, strict=True))
+    # 0.0 and -0.0 are equal as keys, and not the same.
+    literals: dict[float | str, int] = {
+        node.literal or repr(node.literal): i for i, node in enumerate(nodes) if node.function == "literal"
+    }
 
-    statements = []
-    for position, line in enumerate(program.body):
+    for position in range(shared, len(program.body)):
+        line = program.body[position]
+        before.append(len(nodes))
         args = []
         for arg in line.args:
             if isinstance(arg, float):
-                key = arg or repr(arg)  # 0.0 and -0.0 are equal as keys, and not the same
+                key = arg or repr(arg)
                 if key not in literals:
                     literals[key] = len(nodes)
                     nodes.append(_new(Node, ("literal", (), arg, SCALAR)))
@@ -103,7 +118,19 @@ def trace(program: Program) -> Graph:
 
     returned = _returned(program, nodes, scope, state_types)
     live = _live(nodes, returned[0], dict(zip(state_nodes, returned[1:], strict=True)))
-    return Graph(tuple(nodes), tuple(statements), returned[0], returned[1:], state_nodes, live)
+    return Graph(tuple(nodes), tuple(statements), tuple(before), returned[0], returned[1:], state_nodes, live)
+
+
+def _input(name: str, state_types: dict[str, Type]) -> Node:
+    return Node(f"input:{name}", (), None, SCALAR if name in ("lr", "step") else state_types.get(name, TREE))
+
+
+def _shared_statements(program: Program, parent: Program) -> int:
+    """How many statements both begin with, as the same objects."""
+    if program.states != parent.states or program.step != parent.step:
+        return 0
+    pairs = zip(program.body, parent.body, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a is not b), min(len(program.body), len(parent.body)))
 
 
 @lru_cache(maxsize=100_000)

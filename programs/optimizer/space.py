@@ -17,7 +17,7 @@ Operator = Callable[[Program, np.random.Generator], Program | None]
 MAX_TRIES = 1_000
 """A parent that gives no valid child after this many tries, or has nothing to change, is handed back unchanged."""
 
-REMEMBERED_TEXTS = 20_000
+REMEMBERED_TEXTS, REMEMBERED_GRAPHS = 20_000, 4_000
 
 
 class OptimizerSpace:
@@ -34,7 +34,7 @@ class OptimizerSpace:
         self.functions = FUNCTION_SETS[functions]
         self.max_statements = max_statements
         self._texts: dict[str, Program] = {}
-        self._last: tuple[Program, Graph] | None = None
+        self._graphs: dict[int, tuple[Program, Graph]] = {}
 
     @cached_property
     def operators(self) -> Mapping[str, Operator]:
@@ -56,12 +56,16 @@ class OptimizerSpace:
 
     def vary(self, genome: Program, operator: str, rng: np.random.Generator) -> Program:
         change = self.operators[operator]
+        parent = (genome, self._trace(genome))
         for _ in range(MAX_TRIES):
             child = change(genome, rng)
             if child is None:
                 break
-            if self.check(child) is None:
-                return child
+            try:
+                self._trace(child, parent)
+            except InvalidProgram:
+                continue
+            return child
         return genome
 
     def check(self, genome: Program) -> str | None:
@@ -90,11 +94,14 @@ class OptimizerSpace:
             self._remember(text, program)
         return program
 
-    def _trace(self, program: Program) -> Graph:
-        """Remembers the last program, because a child is checked, measured and fingerprinted in a row."""
-        if self._last is None or self._last[0] is not program:
-            self._last = (program, trace(program))
-        return self._last[1]
+    def _trace(self, program: Program, parent: tuple[Program, Graph] | None = None) -> Graph:
+        """Remembered by identity: a child is checked, measured and fingerprinted in a row, and soon it is a parent."""
+        known = self._graphs.get(id(program))
+        if known is None or known[0] is not program:
+            if len(self._graphs) >= REMEMBERED_GRAPHS:
+                self._graphs.clear()
+            known = self._graphs[id(program)] = (program, trace(program, parent))
+        return known[1]
 
     def _remember(self, text: str, program: Program) -> None:
         """A child is written before it is ever read as a parent, so parsing is rare; only the time depends on this."""

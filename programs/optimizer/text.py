@@ -15,6 +15,7 @@ import math
 import re
 import warnings
 from difflib import get_close_matches
+from functools import cached_property
 
 from germline.programs.optimizer.primitives import EXTENDED, PRIMITIVES
 from germline.programs.optimizer.program import Argument, InvalidProgram, Program, State, Statement
@@ -64,6 +65,21 @@ def write(program: Program) -> str:
 
 
 def write_statement(line: Statement) -> str:
+    """A statement's line. Remembered by identity: a child shares most of its statements with its parent, and 0.0 and
+    -0.0, which are equal, are not written alike."""
+    known = _LINES.get(id(line))
+    if known is None or known[0] is not line:
+        if len(_LINES) >= _REMEMBERED_LINES:
+            _LINES.clear()
+        known = _LINES[id(line)] = (line, _statement(line))
+    return known[1]
+
+
+_LINES: dict[int, tuple[Statement, str]] = {}
+_REMEMBERED_LINES = 100_000
+
+
+def _statement(line: Statement) -> str:
     args = [arg if isinstance(arg, str) else repr(arg) for arg in line.args]
     if line.function == "=":
         return f"{line.target} = {args[0]}"
@@ -86,8 +102,12 @@ class _Reader:
     def __init__(self, function: ast.FunctionDef) -> None:
         self.function = function
         self.body: list[Statement] = []
-        self.taken = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
         self.spare = 0
+
+    @cached_property
+    def taken(self) -> set[str]:
+        """Every name in the text; looked at only where operations are nested and need names of their own."""
+        return {node.id for node in ast.walk(self.function) if isinstance(node, ast.Name)}
 
     def read(self) -> Program:
         if self.function.name != "train":

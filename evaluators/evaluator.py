@@ -16,8 +16,12 @@ class Evaluator(Protocol):
         """What is improved; the first one makes the fitness."""
         ...
 
-    def score(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
-        """One outcome a genome, in order. A bad genome is an outcome, never an exception."""
+    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: float | None = None) -> list[Outcome]:
+        """One outcome a genome, in order. A bad genome is an outcome, never an exception.
+
+        An evaluator that looks at a genome before it is done notes what it saw as the measure `hurdle`, the smaller
+        the better, and rejects the genome if that is over `limit`.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from germline.evaluators.device import NoDevice
 from germline.evaluators.evaluator import Evaluator, EvaluatorSpec
+from germline.evaluators.memory import out_of_memory
 from germline.evaluators.outcome import Outcome
 
 log = logging.getLogger(__name__)
@@ -15,12 +16,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """Genomes to score together. `key` tells the caller which of its requests this was."""
+    """Genomes to score together. `key` tells the caller which of its requests this was.
+
+    `limit` is what a genome may show at a hurdle, for evaluators that have one; None: anything.
+    """
 
     key: tuple[int, ...]
     genomes: tuple[str, ...]
     rung: int
     seed: int
+    limit: float | None = None
 
 
 class Executor(Protocol):
@@ -60,19 +65,20 @@ class NoWorker(RuntimeError):
 def failure(error: BaseException) -> Outcome:
     """The outcome of a genome whose scoring raised."""
     text = (str(error).splitlines() or [""])[0]
-    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return Outcome("oom" if out_of_memory else "crashed", error=f"{type(error).__name__}: {text:.300}")
+    return Outcome("oom" if out_of_memory(error) else "crashed", error=f"{type(error).__name__}: {text:.300}")
 
 
-def score_safely(evaluator: Evaluator, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
+def score_safely(
+    evaluator: Evaluator, genomes: Sequence[str], rung: int, seed: int, limit: float | None = None
+) -> list[Outcome]:
     """Scores a pack; if that raises, scores each genome alone, so that one bad genome costs only itself."""
     try:
-        return evaluator.score(genomes, rung, seed)
+        return evaluator.score(genomes, rung, seed, limit)
     except (Exception, SystemExit) as error:
         if len(genomes) == 1:
             return [failure(error)]
         log.warning("a pack of %d failed (%s); scoring its genomes one by one", len(genomes), error)
-    return [score_safely(evaluator, [genome], rung, seed)[0] for genome in genomes]
+    return [score_safely(evaluator, [genome], rung, seed, limit)[0] for genome in genomes]
 
 
 class InlineExecutor:
@@ -92,7 +98,7 @@ class InlineExecutor:
 
     def next(self) -> tuple[Job, list[Outcome]]:
         job = self.waiting.popleft()
-        return job, score_safely(self.evaluator, job.genomes, job.rung, job.seed)
+        return job, score_safely(self.evaluator, job.genomes, job.rung, job.seed, job.limit)
 
     def close(self) -> None:
         self.waiting.clear()

@@ -49,8 +49,8 @@ class _Scorer:
     def ready(self) -> None:
         """Returns when the evaluator is built."""
 
-    def score(self, genomes: tuple[str, ...], rung: int, seed: int) -> list[Outcome]:
-        return score_safely(self.evaluator, genomes, rung, seed)
+    def score(self, genomes: tuple[str, ...], rung: int, seed: int, limit: float | None) -> list[Outcome]:
+        return score_safely(self.evaluator, genomes, rung, seed, limit)
 
 
 @dataclass
@@ -149,7 +149,7 @@ class RayExecutor:
         while self.idle and self.waiting:
             worker, task = self.idle.pop(0), self.waiting.popleft()
             task.began = time.monotonic()
-            reference = worker.score.remote(task.genomes, task.job.rung, task.job.seed)
+            reference = worker.score.remote(task.genomes, task.job.rung, task.job.seed, task.job.limit)
             self.busy[reference] = (worker, task)
 
     def _collect(self, reference: Any) -> None:

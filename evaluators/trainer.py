@@ -1,12 +1,15 @@
 """The batched trainer: N candidates train at once on the same batches.
 
-Parameters are one `[N, P]` buffer with a view for each tensor of the model, and gradients land in a buffer of the same
-shape. The model is written batched, one backward pass of the summed loss gives every candidate's gradient, and the
-program engine applies each candidate's own program to its row.
+The program engine holds the parameters of all candidates in one `[N, P]` buffer, with a view for each tensor of the
+model, and their gradients in another. The model is written batched, one backward pass of the summed loss gives every
+candidate's gradient, and the engine applies each candidate's own program to its row.
+
+On a CPU a candidate comes to the same bits whoever trains beside it. On a graphics processor the model's products may
+round differently for another number of candidates; the engine itself does not.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +27,8 @@ CHECK_EVERY = 10
 """Steps between looks at which candidates are still finite; a look is a transfer to the host."""
 COMPACT_BELOW = 0.75
 """The buffer is compacted when fewer than this share of its rows is alive."""
+DRAWN_AT_ONCE = 1_000
+"""Steps whose batches are drawn, and brought to the device, together."""
 
 
 class BadTask(ValueError):
@@ -31,11 +36,34 @@ class BadTask(ValueError):
 
 
 @dataclass(frozen=True)
+class Hurdle:
+    """A look at the training loss when some of the training is done.
+
+    Args:
+        share: of the steps, after which it stands; the loss is the mean of the last `CHECK_EVERY` steps before it.
+        limit: a candidate with a larger loss leaves.
+    """
+
+    share: float
+    limit: float = math.inf
+
+    def step(self, steps: int) -> int:
+        """After which step of a training it stands."""
+        return min(steps, CHECK_EVERY * max(1, round(self.share * steps / CHECK_EVERY)))
+
+
+@dataclass(frozen=True)
 class Trained:
-    """What became of one candidate: its measures, or None if it diverged (and by which step)."""
+    """What became of one candidate.
+
+    `measures` is None if it diverged or failed the hurdle, by `step`. `hurdle` is its loss there, if it came so far;
+    `dropped` says that this was too large.
+    """
 
     measures: Mapping[str, float] | None
     step: int
+    hurdle: float | None = None
+    dropped: bool = False
 
 
 def schedule(step: int, steps: int) -> float:
@@ -53,6 +81,8 @@ def train(
     seed: Sequence[int],
     device: str = "cpu",
     split: Split = "validation",
+    hurdle: Hurdle | None = None,
+    compiled: bool = True,
 ) -> list[Trained]:
     """Trains one model with each program.
 
@@ -61,37 +91,55 @@ def train(
         programs: valid programs, one a candidate.
         rung: optimizer steps and batch size.
         seed: entropy of the initial parameters and of the batches, the same for every candidate.
+        device: where the task keeps its data.
         split: where the trained models are measured; a search never asks for the held-out one.
+        hurdle: where to look at the training loss, and what is too large there.
+        compiled: False runs the programs in plain torch.
 
     Returns:
         One result a program, in the order given.
     """
-    pack = _Pack(task, programs, seed, device)
-    batches = np.random.default_rng([*seed, 1])
-    size = task.size("train")
-    for step in range(rung.steps):
-        index = torch.as_tensor(batches.integers(0, size, rung.batch), device=device)
-        pack.step(index, schedule(step, rung.steps), step + 1)
-        if (step + 1) % CHECK_EVERY == 0 and not pack.bury(step + 1):
+    pack = _Pack(task, programs, seed, device, compiled)
+    hurdle_step = hurdle.step(rung.steps) if hurdle else 0
+    for step, index in enumerate(batches(task.size("train"), rung, seed, device), 1):
+        pack.step(index, schedule(step - 1, rung.steps), step)
+        if hurdle_step - CHECK_EVERY < step <= hurdle_step:
+            pack.watch()
+        if hurdle and step == hurdle_step:
+            pack.clear_hurdle(hurdle.limit, step)
+        if step % CHECK_EVERY == 0 and not pack.bury(step):
             break
     pack.bury(rung.steps)
     return pack.results(rung.steps, split)
 
 
+def batches(size: int, rung: Rung, seed: Sequence[int], device: str) -> Iterator[Tensor]:
+    """The examples of each step, int64 of shape `[batch]`, on the device; the same ones on every device."""
+    rng = np.random.default_rng([*seed, 1])
+    for first in range(0, rung.steps, DRAWN_AT_ONCE):
+        count = min(DRAWN_AT_ONCE, rung.steps - first)
+        yield from torch.as_tensor(rng.integers(0, size, (count, rung.batch)), device=device)
+
+
 class _Pack:
-    """The buffers of the candidates that are still alive, and the fate of those that are not."""
+    """The candidates that are still in training, and the fate of those that are not."""
 
     views: dict[str, Tensor]
+    losses: Tensor
+    recent: Tensor
 
-    def __init__(self, task: TrainingTask, programs: Sequence[Program], seed: Sequence[int], device: str) -> None:
+    def __init__(
+        self, task: TrainingTask, programs: Sequence[Program], seed: Sequence[int], device: str, compiled: bool
+    ) -> None:
         self.task = task
         self.count = len(programs)
         self.layout = Layout(tuple(leaf.shape for leaf in task.leaves))
-        self.engine = ProgramEngine(programs, self.layout, device)
+        self.engine = ProgramEngine(programs, self.layout, device, compiled)
         generator = torch.Generator().manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
         start = task.start(generator)
         row = torch.cat([start[leaf.name].reshape(-1) for leaf in task.leaves]).to(device)
-        self.died: dict[int, int] = {}
+        self.fates: dict[int, Trained] = {}
+        self.hurdles: dict[int, float] = {}
         self.engine.parameters.copy_(row.expand(self.count, -1))
         self._view()
 
@@ -106,15 +154,29 @@ class _Pack:
         self.engine.step(lr, step)
 
     @torch.no_grad()
+    def watch(self) -> None:
+        """Adds the losses of this step to those that a hurdle looks at."""
+        self.recent += self.losses / CHECK_EVERY
+
+    @torch.no_grad()
+    def clear_hurdle(self, limit: float, step: int) -> None:
+        """Notes each candidate's recent loss; who is over the limit is out."""
+        for member, loss in zip(self.engine.order, self.recent.tolist(), strict=True):
+            if member not in self.fates and math.isfinite(loss):
+                self.hurdles[member] = loss
+                if loss > limit:
+                    self.fates[member] = Trained(None, step, loss, dropped=True)
+
+    @torch.no_grad()
     def bury(self, step: int) -> bool:
-        """Marks candidates whose loss or parameters are not finite as dead; False if none is left alive."""
+        """Marks candidates whose loss or parameters are not finite as diverged; False if none is left in training."""
         finite = (torch.isfinite(self.losses.detach()) & torch.isfinite(self.engine.parameters).all(1)).tolist()
         alive = []
         for row, (member, healthy) in enumerate(zip(self.engine.order, finite, strict=True)):
-            if healthy and member not in self.died:
+            if healthy and member not in self.fates:
                 alive.append(row)
             else:
-                self.died.setdefault(member, step)
+                self.fates.setdefault(member, Trained(None, step, self.hurdles.get(member)))
         if not alive:
             return False
         if len(alive) < COMPACT_BELOW * len(self.engine.order):
@@ -124,26 +186,27 @@ class _Pack:
 
     @torch.no_grad()
     def results(self, steps: int, split: Split) -> list[Trained]:
-        fates = [Trained(None, self.died.get(i, steps)) for i in range(self.count)]
-        if len(self.died) == self.count:
-            return fates
+        if len(self.fates) < self.count:
+            self._measure(steps, split)
+        return [self.fates[member] for member in range(self.count)]
+
+    def _measure(self, steps: int, split: Split) -> None:
+        rows = len(self.engine.order)
         found_by_name = self.task.measure(self.views, split)
-        bad = [name for name, value in found_by_name.items() if value.shape != (len(self.engine.order),)]
+        bad = [name for name, value in found_by_name.items() if value.shape != (rows,)]
         if bad or "loss" not in found_by_name:
             what = f"{bad[0]} is {tuple(found_by_name[bad[0]].shape)}" if bad else "there is no loss"
-            raise BadTask(
-                f"expected measure of {self.task.name} to give loss and others as ({len(self.engine.order)},), {what}"
-            )
+            raise BadTask(f"expected measure of {self.task.name} to give loss and others as ({rows},), {what}")
         measures = {name: value.tolist() for name, value in found_by_name.items()}
         for row, member in enumerate(self.engine.order):
             found = {name: values[row] for name, values in measures.items()}
-            if member not in self.died and math.isfinite(found["loss"]):
-                fates[member] = Trained(found, steps)
-        return fates
+            finite = math.isfinite(found["loss"])
+            self.fates.setdefault(member, Trained(found if finite else None, steps, self.hurdles.get(member)))
 
     def _view(self) -> None:
         """Views of the parameter buffer, one for each leaf of the model."""
         self.losses = self.engine.parameters.new_zeros(len(self.engine.order))
+        self.recent = torch.zeros_like(self.losses)
         views = self.layout.split(self.engine.parameters)
         self.views = {
             leaf.name: view.detach().requires_grad_() for leaf, view in zip(self.task.leaves, views, strict=True)

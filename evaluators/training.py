@@ -1,5 +1,7 @@
 """Scores optimizer programs by training a task's model with them."""
 
+import logging
+import math
 import os
 import socket
 import time
@@ -10,12 +12,14 @@ from statistics import fmean
 import torch
 
 from germline.evaluators.device import resolve
-from germline.evaluators.memory import keep_freed_memory
+from germline.evaluators.memory import keep_freed_memory, out_of_memory, release_memory
 from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.task import Rung, TrainingTask
 from germline.evaluators.tasks.registry import task_class
-from germline.evaluators.trainer import Trained, train
+from germline.evaluators.trainer import Hurdle, Trained, train
 from germline.programs.optimizer import InvalidProgram, Program, parse, trace
+
+log = logging.getLogger(__name__)
 
 
 class TrainingEvaluator:
@@ -27,33 +31,42 @@ class TrainingEvaluator:
             all candidates of a run are compared on the same ones.
         lengths: one replicate for each number, trained for that multiple of the rung's steps. Different lengths keep
             a search from fitting constants to one length of training.
+        hurdle: after this share of the longest training a candidate's loss is noted, as the measure `hurdle`; if it
+            is over the limit that `score` got, the candidate is rejected. 0: no hurdle.
         device: `auto`, `cpu` or `cuda`.
     """
 
-    def __init__(self, task: str, seed: int, device: str = "cpu", lengths: Sequence[float] = (1.0,)) -> None:
+    def __init__(
+        self, task: str, seed: int, device: str = "cpu", lengths: Sequence[float] = (1.0,), hurdle: float = 0.0
+    ) -> None:
         torch.set_num_threads(1)
         keep_freed_memory()
         self.device = resolve(device)
         self.task: TrainingTask = task_class(task)(self.device)
         self.seed = seed
         self.lengths = tuple(lengths)
+        self.hurdle = hurdle
+        self.fits: int | None = None
+        """How many candidates the device's memory holds, once it has been too small."""
 
     @property
     def objectives(self) -> Sequence[Objective]:
         return self.task.objectives
 
-    def score(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
+    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: float | None = None) -> list[Outcome]:
         began = time.perf_counter()
         programs = [_read(genome) for genome in genomes]
         valid = [program for program in programs if isinstance(program, Program)]
-        trained = iter(self._train(valid, self.task.rungs[rung], rung, seed))
+        trained = iter(self._train(valid, self.task.rungs[rung], rung, seed, limit))
         outcomes = [program if isinstance(program, Outcome) else next(trained) for program in programs]
         share = (time.perf_counter() - began) / len(genomes)
         worker = f"{socket.gethostname()}:{os.getpid()}"
         return [replace(outcome, seconds=share, worker=worker) for outcome in outcomes]
 
-    def _train(self, programs: Sequence[Program], size: Rung, rung: int, seed: int) -> list[Outcome]:
-        """Replicate after replicate; who diverged in one does not train in the next."""
+    def _train(
+        self, programs: Sequence[Program], size: Rung, rung: int, seed: int, limit: float | None
+    ) -> list[Outcome]:
+        """Replicate after replicate; who diverged or was dropped in one does not train in the next."""
         alive = list(range(len(programs)))
         trained: dict[int, list[Trained]] = {i: [] for i in alive}
         for replicate, length in enumerate(self.lengths):
@@ -61,16 +74,47 @@ class TrainingEvaluator:
                 break
             steps = Rung(max(1, round(size.steps * length)), size.batch)
             entropy = (self.seed, rung, seed, replicate)
-            found = train(self.task, [programs[i] for i in alive], steps, entropy, self.device)
+            hurdle = Hurdle(self.hurdle, math.inf if limit is None else limit) if self._looks(replicate) else None
+            found = self._fit([programs[i] for i in alive], steps, entropy, hurdle)
             for i, result in zip(alive, found, strict=True):
                 trained[i].append(result)
             alive = [i for i in alive if trained[i][-1].measures is not None]
         return [self._outcome(results) for results in trained.values()]
 
+    def _looks(self, replicate: int) -> bool:
+        """Whether the hurdle stands in this replicate: the longest, where most is to be saved."""
+        return self.hurdle > 0 and replicate == self.lengths.index(max(self.lengths))
+
+    def _fit(
+        self, programs: Sequence[Program], steps: Rung, entropy: Sequence[int], hurdle: Hurdle | None
+    ) -> list[Trained]:
+        """Trains as many at once as the memory holds: a pack that runs out of it is split, and the size remembered."""
+        size = min(self.fits or len(programs), len(programs))
+        found: list[Trained] = []
+        while len(found) < len(programs):
+            part = programs[len(found) : len(found) + size]
+            try:
+                found += train(self.task, part, steps, entropy, self.device, hurdle=hurdle)
+                continue
+            except Exception as error:
+                if len(part) == 1 or not out_of_memory(error):
+                    raise
+            # Here, and not above: until the error is forgotten it holds on to what filled the memory.
+            size = self.fits = len(part) // 2
+            release_memory(self.device)
+            log.warning(
+                "the memory of %s does not hold %d candidates; training %d at once", self.device, 2 * size, size
+            )
+        return found
+
     def _outcome(self, results: Sequence[Trained]) -> Outcome:
         measures = [result.measures for result in results if result.measures is not None]
         if len(measures) < len(self.lengths):
             last = results[-1].step
+            if results[-1].dropped:
+                loss = results[-1].hurdle or 0.0
+                error = f"training loss {loss:.4g} at step {last}, more than at this hurdle was allowed"
+                return Outcome("rejected", measures={"step": last, "hurdle": loss}, error=error)
             return Outcome("diverged", measures={"step": last}, error=f"loss or parameters not finite by step {last}")
         objective = self.task.objectives[0]
         mean = {name: fmean(found[name] for found in measures) for name in measures[0]}
@@ -78,8 +122,9 @@ class TrainingEvaluator:
         # `loss` is what every task measures; an objective that has no measure of its own is that.
         value = mean.get(objective.name, mean["loss"])
         sign = -1.0 if objective.direction == "min" else 1.0
+        looked = [("hurdle", result.hurdle) for result in results if result.hurdle is not None]
         others = {name: number for name, number in mean.items() if name not in ("loss", objective.name)}
-        return Outcome("ok", sign * value, {objective.name: value}, {**others, **spread})
+        return Outcome("ok", sign * value, {objective.name: value}, {**others, **spread, **dict(looked)})
 
 
 def _read(genome: str) -> Program | Outcome:

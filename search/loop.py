@@ -184,7 +184,7 @@ class Search:
         block = _InFlight(number, tuple(individuals))
         self.in_flight.append(block)
         firsts = [one for one in individuals if one.cached_from is None]
-        block.jobs = self._submit((number,), firsts, 0, 0)
+        block.jobs = self._submit((number,), firsts, 0, 0, self.strategy.limit(self.state))
 
     def _breed(self, birth: int, number: int) -> tuple[Individual, tuple[int, int]]:
         proposal = self.strategy.breed(self.state, birth, self.space, lambda b: dice(self.plan.seed, b))
@@ -201,7 +201,9 @@ class Search:
         )
         return individual, self.space.sizes(genome)
 
-    def _submit(self, key: tuple[int, ...], individuals: Sequence[Individual], rung: int, seed: int) -> int:
+    def _submit(
+        self, key: tuple[int, ...], individuals: Sequence[Individual], rung: int, seed: int, limit: float | None = None
+    ) -> int:
         """Hands out packs in birth order; those whose outcomes are recorded already are not scored again."""
         jobs = 0
         for i in range(0, len(individuals), self.plan.pack):
@@ -214,7 +216,7 @@ class Search:
                 else:
                     self._count(one, known, rung, seed)
             if missing:
-                job = Job((*key, i), tuple(one.genome for one in missing), rung, seed)
+                job = Job((*key, i), tuple(one.genome for one in missing), rung, seed, limit)
                 self.under_way[job.key] = missing
                 self.executor.submit(job)
                 jobs += 1

@@ -10,7 +10,7 @@ from germline.programs.optimizer.space import OptimizerSpace
 from germline.programs.space import Space
 from germline.search.kind import Kind, Preset, Values
 from germline.search.loop import Plan
-from germline.search.settings import BadSetting, Setting, any_text, choice, positive, positives, weights, whole
+from germline.search.settings import BadSetting, Setting, any_text, choice, positive, positives, share, weights, whole
 from germline.search.strategies.aging import AgingEvolution
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.random_search import RandomSearch
@@ -33,6 +33,8 @@ SETTINGS = (
     Setting("patience", 0, whole(), "births without a gain before a restart; 0: never"),
     Setting("restart", "best", choice("start", "best", "alternate"), "what a restart begins with"),
     Setting("lengths", [1.0], positives, "replicates: one training each, for that multiple of the rung's steps"),
+    Setting("hurdle", 0.0, share, "share of the training after which the worst leave; 0: never"),
+    Setting("passing", 0.75, share, "share of the population that would pass its children's hurdle"),
     Setting("review_rung", 1, whole(1), "longer rung at which every new best is scored again"),
     Setting("review_seeds", 3, whole(1), "fresh seeds at rung 0 with which every new best is scored again"),
     Setting("review_every", 0, whole(), "births between reviews of the best; 0: none"),
@@ -132,6 +134,7 @@ def _strategy(values: Values, space: Space[Program]) -> Strategy[Any]:
         sibling_operators=values["siblings"],
         patience=values["patience"],
         restart=values["restart"],
+        passing=values["passing"] if values["hurdle"] else 1.0,
     )
     if not values["review_every"]:
         return aging
@@ -139,7 +142,7 @@ def _strategy(values: Values, space: Space[Program]) -> Strategy[Any]:
 
 
 def _options(values: Values) -> dict[str, Any]:
-    return {"lengths": tuple(values["lengths"])}
+    return {"lengths": tuple(values["lengths"]), "hurdle": values["hurdle"]}
 
 
 def _plan(values: Values, seed: int) -> Plan:

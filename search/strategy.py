@@ -27,6 +27,10 @@ class Strategy(Protocol[S]):
         """The state after some news."""
         ...
 
+    def limit(self, state: S) -> float | None:
+        """What a genome of the next block may show at the hurdle; None: anything."""
+        ...
+
     def reviews(self, state: S) -> Sequence[Review]:
         """What should be scored again before the search goes on; the answers come in the next `advance`."""
         ...

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from germline.evaluators.engine.micro import MICRO_OPERATIONS, REDUCING, Domain, Micro, MicroProgram
+from germline.evaluators.engine.micro import REDUCING, Domain, Micro, MicroProgram
 
 
 class Space(IntEnum):
@@ -28,15 +28,60 @@ class Space(IntEnum):
 
 
 SPACE_BITS = 3
+SPACE_MASK = (1 << SPACE_BITS) - 1
 """An operand is `offset << SPACE_BITS | space`."""
 
-OPCODES = {
-    name: code
-    for code, name in enumerate(
-        (*MICRO_OPERATIONS, "copy", "update", "begin_sum", "begin_amax", "finish", "sum_leaves", "amax_leaves")
-    )
-}
-"""`update` subtracts from the parameters. `begin_*`, `sum` or `amax`, `finish`: a reduction and its two ends."""
+
+class Op(IntEnum):
+    """What an instruction does: the micro-operations by their names, and what only bytecode has."""
+
+    # Elementwise, of one operand.
+    NEGATIVE = 0
+    ABS = 1
+    SIGN = 2
+    SQRT = 3
+    RECIPROCAL = 4
+    EXP = 5
+    EXP2 = 6
+    EXPM1 = 7
+    LOG = 8
+    LOG2 = 9
+    LOG10 = 10
+    SIN = 11
+    COS = 12
+    TAN = 13
+    ARCSIN = 14
+    ARCCOS = 15
+    ARCTAN = 16
+    SINH = 17
+    COSH = 18
+    TANH = 19
+    ARCSINH = 20
+    ARCCOSH = 21
+    ARCTANH = 22
+    COPY = 23
+    # Elementwise, of two and of three.
+    ADD = 24
+    SUBTRACT = 25
+    MULTIPLY = 26
+    DIVIDE = 27
+    POWER = 28
+    MAXIMUM = 29
+    MINIMUM = 30
+    REMAINDER = 31
+    GREATER = 32
+    WHERE = 33
+    # Subtracts its operand from the parameters.
+    UPDATE = 34
+    # A reduction over elements, between its beginning and its end, which are over numbers; and one over leaves.
+    SUM = 35
+    AMAX = 36
+    BEGIN_SUM = 37
+    BEGIN_AMAX = 38
+    FINISH = 39
+    SUM_LEAVES = 40
+    AMAX_LEAVES = 41
+
 
 FIRST_IS_NUMBER, SECOND_IS_NUMBER = 1, 2
 """Modes: this operand is one number for the whole chunk."""
@@ -293,7 +338,7 @@ class _Assembler:
             self._free(self.place.get(arg))
 
     def _free(self, place: int | None) -> None:
-        if place is not None and place & ((1 << SPACE_BITS) - 1) == Space.REGISTER:
+        if place is not None and place & SPACE_MASK == Space.REGISTER:
             self.free.append((place >> SPACE_BITS) // (self.chunk + GAP))
 
     def _element(self, i: int, one: Micro, target: int) -> list[int]:
@@ -340,7 +385,7 @@ class _Assembler:
 
     def _emit(self, operation: str, size: Domain, target: int, *args: int, mode: int = 0) -> None:
         first, second, third = (*args, 0, 0, 0)[:3]
-        self.code.append((OPCODES[operation], mode, size, target, first, second, third))
+        self.code.append((Op[operation.upper()], mode, size, target, first, second, third))
 
 
 def _ready(values: Sequence[Micro]) -> list[int]:

@@ -88,7 +88,7 @@ class CompiledRows:
         else:
             from germline.evaluators.engine import cuda
 
-            cuda.run_rows(self.memory, *self.tables, self.sums, self.scratch, leaves, lr, float(step))
+            cuda.run_rows(self.memory, self.tables, self.sums, self.scratch, leaves, lr, float(step))
 
     def keep(self, kept: Sequence[int], others: int) -> "CompiledRows":
         """The same programs and states on these rows alone; the parameters are left for the caller to fill in."""

@@ -5,14 +5,16 @@ second-level cache. The elementary functions are those of the processor's interp
 without fused products, so that both engines round alike.
 """
 
-from types import FunctionType
+from collections.abc import Sequence
+from types import FunctionType, ModuleType
 from typing import Any
 
 import triton
 import triton.language as tl
+from torch import Tensor
 
 from germline.evaluators.engine import interpreter
-from germline.evaluators.engine.bytecode import FIRST_IS_NUMBER, OPCODES, SECOND_IS_NUMBER, SPACE_BITS, Space
+from germline.evaluators.engine.bytecode import FIRST_IS_NUMBER, SECOND_IS_NUMBER, SPACE_BITS, SPACE_MASK, Op, Space
 
 CHUNK = 1024
 """Elements at a time."""
@@ -83,7 +85,7 @@ def remainder(x, y):
     return rest.to(tl.float32)
 
 
-_OWN = ("double", "single", "fabs", "root", "bits", "from_bits", "choose", "with_sign")
+_OWN = (double, single, fabs, root, bits, from_bits, choose, with_sign)
 _CONSTANTS = (
     *("ROUND", "LN2", "LOG2_E", "LOG10_E", "PI", "HALF_PI_1", "HALF_PI_2", "HALF_PI_3", "INF", "EVEN", "ROOT_HALF"),
 )
@@ -94,9 +96,16 @@ _SHARED = (
 )
 
 
+def _module(name: str, members: dict[str, Any]) -> ModuleType:
+    """A module made of `members`: the only kind of name space that a kernel may look into."""
+    module = ModuleType(f"{__name__}.{name}")
+    vars(module).update(members)
+    return module
+
+
 def _shared() -> dict[str, Any]:
-    """The processor's functions, compiled for the other: the same code on top of the functions above."""
-    names: dict[str, Any] = {"__name__": __name__, "tl": tl, **{name: globals()[name] for name in _OWN}}
+    """The CPU's functions, compiled for the other processor: the same code on top of the functions above."""
+    names: dict[str, Any] = {"__name__": __name__, "tl": tl, **{function.fn.__name__: function for function in _OWN}}
     names.update((name, tl.constexpr(getattr(interpreter, name))) for name in _CONSTANTS)
     for name in _SHARED:
         function = getattr(interpreter, name).py_func
@@ -104,13 +113,10 @@ def _shared() -> dict[str, Any]:
     return {name: names[name] for name in _SHARED}
 
 
-globals().update(_shared())
-
-_CODES = {name.upper(): tl.constexpr(code) for name, code in OPCODES.items()}
-globals().update(_CODES)
-globals().update((f"{space.name}_SPACE", tl.constexpr(int(space))) for space in Space)
-BITS = tl.constexpr(SPACE_BITS)
-MASK = tl.constexpr((1 << SPACE_BITS) - 1)
+on = _module("on", _shared())
+op = _module("op", {member.name: tl.constexpr(member.value) for member in Op})
+at = _module("at", {member.name: tl.constexpr(member.value) for member in Space})
+BITS, MASK = tl.constexpr(SPACE_BITS), tl.constexpr(SPACE_MASK)
 INFINITY = tl.constexpr(float("inf"))
 MODE_FIRST, MODE_SECOND = tl.constexpr(FIRST_IS_NUMBER), tl.constexpr(SECOND_IS_NUMBER)
 
@@ -118,74 +124,74 @@ MODE_FIRST, MODE_SECOND = tl.constexpr(FIRST_IS_NUMBER), tl.constexpr(SECOND_IS_
 @triton.jit
 def _elementwise(operation, x, y, z):
     """The result of an elementwise operation; the frequent ones come first."""
-    if operation == MULTIPLY:
+    if operation == op.MULTIPLY:
         result = x * y
-    elif operation == ADD:
+    elif operation == op.ADD:
         result = x + y
-    elif operation == DIVIDE:
+    elif operation == op.DIVIDE:
         result = divide(x, y)
-    elif operation == SUBTRACT or operation == UPDATE:
+    elif operation == op.SUBTRACT or operation == op.UPDATE:
         result = x - y
-    elif operation == ABS:
+    elif operation == op.ABS:
         result = tl.abs(x)
-    elif operation == SQRT:
+    elif operation == op.SQRT:
         result = sqrt(x)
-    elif operation == COPY:
+    elif operation == op.COPY:
         result = x
-    elif operation == POWER:
-        result = power(x, y)
-    elif operation == MAXIMUM:
-        result = maximum(x, y)
-    elif operation == MINIMUM:
-        result = minimum(x, y)
-    elif operation == REMAINDER:
+    elif operation == op.POWER:
+        result = on.power(x, y)
+    elif operation == op.MAXIMUM:
+        result = on.maximum(x, y)
+    elif operation == op.MINIMUM:
+        result = on.minimum(x, y)
+    elif operation == op.REMAINDER:
         result = remainder(x, y)
-    elif operation == GREATER:
-        result = greater(x, y)
-    elif operation == NEGATIVE:
+    elif operation == op.GREATER:
+        result = on.greater(x, y)
+    elif operation == op.NEGATIVE:
         result = -x
-    elif operation == SIGN:
-        result = sign(x)
-    elif operation == RECIPROCAL:
+    elif operation == op.SIGN:
+        result = on.sign(x)
+    elif operation == op.RECIPROCAL:
         result = reciprocal(x)
-    elif operation == EXP:
-        result = exp(x)
-    elif operation == EXP2:
-        result = exp2(x)
-    elif operation == EXPM1:
-        result = expm1(x)
-    elif operation == LOG:
-        result = log(x)
-    elif operation == LOG2:
-        result = log2(x)
-    elif operation == LOG10:
-        result = log10(x)
-    elif operation == SIN:
-        result = sin(x)
-    elif operation == COS:
-        result = cos(x)
-    elif operation == TAN:
-        result = tan(x)
-    elif operation == ARCSIN:
-        result = arcsin(x)
-    elif operation == ARCCOS:
-        result = arccos(x)
-    elif operation == ARCTAN:
-        result = arctan(x)
-    elif operation == SINH:
-        result = sinh(x)
-    elif operation == COSH:
-        result = cosh(x)
-    elif operation == TANH:
-        result = tanh(x)
-    elif operation == ARCSINH:
-        result = arcsinh(x)
-    elif operation == ARCCOSH:
-        result = arccosh(x)
-    elif operation == ARCTANH:
-        result = arctanh(x)
+    elif operation == op.EXP:
+        result = on.exp(x)
+    elif operation == op.EXP2:
+        result = on.exp2(x)
+    elif operation == op.EXPM1:
+        result = on.expm1(x)
+    elif operation == op.LOG:
+        result = on.log(x)
+    elif operation == op.LOG2:
+        result = on.log2(x)
+    elif operation == op.LOG10:
+        result = on.log10(x)
+    elif operation == op.SIN:
+        result = on.sin(x)
+    elif operation == op.COS:
+        result = on.cos(x)
+    elif operation == op.TAN:
+        result = on.tan(x)
+    elif operation == op.ARCSIN:
+        result = on.arcsin(x)
+    elif operation == op.ARCCOS:
+        result = on.arccos(x)
+    elif operation == op.ARCTAN:
+        result = on.arctan(x)
+    elif operation == op.SINH:
+        result = on.sinh(x)
+    elif operation == op.COSH:
+        result = on.cosh(x)
+    elif operation == op.TANH:
+        result = on.tanh(x)
+    elif operation == op.ARCSINH:
+        result = on.arcsinh(x)
+    elif operation == op.ARCCOSH:
+        result = on.arccosh(x)
+    elif operation == op.ARCTANH:
+        result = on.arctanh(x)
     else:
-        result = where(x, y, z)
+        result = on.where(x, y, z)
     return result
 
 
@@ -193,11 +199,11 @@ def _elementwise(operation, x, y, z):
 def _address(operand, register, parameter, gradient, tree, number, leaf):
     space = operand & MASK
     base = number
-    base = tl.where(space == REGISTER_SPACE, register, base)
-    base = tl.where(space == PARAMETER_SPACE, parameter, base)
-    base = tl.where(space == GRADIENT_SPACE, gradient, base)
-    base = tl.where(space == TREE_SPACE, tree, base)
-    base = tl.where(space == LEAF_NUMBER_SPACE, number + leaf, base)
+    base = tl.where(space == at.REGISTER, register, base)
+    base = tl.where(space == at.PARAMETER, parameter, base)
+    base = tl.where(space == at.GRADIENT, gradient, base)
+    base = tl.where(space == at.TREE, tree, base)
+    base = tl.where(space == at.LEAF_NUMBER, number + leaf, base)
     return base + (operand >> BITS)
 
 
@@ -219,32 +225,32 @@ def _execute(memory, sums, line, register, parameter, gradient, tree, number, le
     second = _address(tl.load(line + 5), register, parameter, gradient, tree, number, leaf)
     step_first = 1 - (mode & MODE_FIRST)
     step_second = 1 - (mode & MODE_SECOND) // MODE_SECOND
-    if operation == UPDATE:
+    if operation == op.UPDATE:
         second, step_second = first, step_first
         first, step_first = target, 1
-    slot = (written >> BITS) + tl.where(written & MASK == LEAF_NUMBER_SPACE, leaf, 0)
-    if operation == SUM or operation == AMAX:
+    slot = (written >> BITS) + tl.where(written & MASK == at.LEAF_NUMBER, leaf, 0)
+    if operation == op.SUM or operation == op.AMAX:
         elements = tl.load(memory + first + lane, mask=inside, other=0.0).to(tl.float64)
         before = tl.load(sums + slot)
-        if operation == SUM:
+        if operation == op.SUM:
             tl.store(sums + slot, before + tl.sum(elements, 0))
         else:
-            tl.store(sums + slot, maximum(before, _largest(elements, inside)))
-    elif operation == BEGIN_SUM or operation == BEGIN_AMAX:
-        begin = tl.where(operation == BEGIN_SUM, 0.0, -INFINITY).to(tl.float64)
+            tl.store(sums + slot, on.maximum(before, _largest(elements, inside)))
+    elif operation == op.BEGIN_SUM or operation == op.BEGIN_AMAX:
+        begin = tl.where(operation == op.BEGIN_SUM, 0.0, -INFINITY).to(tl.float64)
         tl.store(sums + slot + lane, tl.zeros([SIZE], tl.float64) + begin, mask=inside)
-    elif operation == FINISH:
+    elif operation == op.FINISH:
         total = tl.load(sums + (tl.load(line + 4) >> BITS) + lane, mask=inside, other=0.0)
         tl.store(memory + target + lane, total.to(tl.float32), mask=inside)
-    elif operation == SUM_LEAVES or operation == AMAX_LEAVES:
+    elif operation == op.SUM_LEAVES or operation == op.AMAX_LEAVES:
         numbers = tl.load(memory + first + lane, mask=inside, other=0.0).to(tl.float64)
-        reduced = tl.where(operation == SUM_LEAVES, tl.sum(numbers, 0), _largest(numbers, inside))
+        reduced = tl.where(operation == op.SUM_LEAVES, tl.sum(numbers, 0), _largest(numbers, inside))
         tl.store(memory + target, reduced.to(tl.float32))
     else:
         x = tl.load(memory + first + lane * step_first, mask=inside, other=0.0)
         y = tl.load(memory + second + lane * step_second, mask=inside, other=0.0)
         z = x
-        if operation == WHERE:
+        if operation == op.WHERE:
             third = _address(tl.load(line + 6), register, parameter, gradient, tree, number, leaf)
             z = tl.load(memory + third + lane, mask=inside, other=0.0)
         tl.store(memory + target + lane, _elementwise(operation, x, y, z), mask=inside)
@@ -288,14 +294,14 @@ def _run_rows(
         for section in range(tl.load(info), tl.load(info + 1)):
             begin, end = tl.load(sections + section * 3), tl.load(sections + section * 3 + 1)
             over_elements = tl.load(sections + section * 3 + 2) != 0
-            for chunk in range(0, tl.where(over_elements, chunk_count, 1)):
-                at = chunks + chunk * 3
-                start = tl.where(over_elements, tl.load(at), 0)
-                leaf = tl.where(over_elements, tl.load(at + 2), 0)
+            for chunk in range(tl.where(over_elements, chunk_count, 1)):
+                place = chunks + chunk * 3
+                start = tl.where(over_elements, tl.load(place), 0)
+                leaf = tl.where(over_elements, tl.load(place + 2), 0)
                 for i in range(begin, end):
                     line = code + i * 7
                     few = tl.where(tl.load(line + 2) == 1, leaves, 1)
-                    n = tl.where(over_elements, tl.load(at + 1), few)
+                    n = tl.where(over_elements, tl.load(place + 1), few)
                     _execute(
                         *(memory, own_sums, line, register, parameter + start, gradient + start, tree + start),
                         *(number, leaf, n, SIZE),
@@ -303,24 +309,19 @@ def _run_rows(
 
 
 def run_rows(
-    memory: Any,
-    code: Any,
-    sections: Any,
-    rows: Any,
-    whole: Any,
-    by_leaf: Any,
-    sums: Any,
-    registers: int,
-    leaves: int,
-    lr: float,
-    step: float,
+    memory: Tensor, tables: Sequence[Tensor], sums: Tensor, registers: int, leaves: int, lr: float, step: float
 ) -> None:
-    """One step of every row's program; see `interpreter.run_rows`. All tables are on the device.
+    """One step of every row's program, on the device of `memory`.
 
     Args:
-        sums: float64 `[programs, sums]`, and as many programs share the rows.
-        registers: how many numbers of scratch each program has, at the beginning of `memory`.
+        memory: what the programs work on.
+        tables: `code`, `sections`, `rows`, `whole` and `by_leaf`, as `interpreter.run_rows` describes them.
+        sums: float64 `[programs, sums]`; as many programs of the kernel share the rows.
+        registers: how many numbers of scratch each of them has, at the beginning of `memory`.
+        leaves: how many leaves the model has.
+        lr, step: what the programs see of the schedule.
     """
+    code, sections, rows, whole, by_leaf = tables
     _run_rows[(len(sums),)](
         *(memory, code, sections, rows, len(rows), whole, len(whole), by_leaf, len(by_leaf)),
         *(sums, sums.shape[1], 0, registers, leaves, lr, step),

@@ -28,9 +28,7 @@ class ProgramEngine:
         parameters, gradients: float32 of shape `[N, elements]`; replaced by `keep`.
     """
 
-    def __init__(
-        self, programs: Sequence[Program], layout: Layout, device: str = "cpu", compiled: bool = True
-    ) -> None:
+    def __init__(self, programs: Sequence[Program], layout: Layout, device: str = "cpu", compiled: bool = True) -> None:
         self.layout = layout
         graphs = [trace(program) for program in programs]
         compiled = compiled and compiles(device)
@@ -68,7 +66,7 @@ class ProgramEngine:
         compiled = [row for row in rows if row < first]
         others = [row - first for row in rows if row >= first]
         smaller = self._compiled.keep(compiled, len(others))
-        smaller.parameters.copy_(self.parameters[torch.tensor(rows, device=self.parameters.device)])
+        smaller.parameters.copy_(self.parameters[torch.tensor(rows, dtype=torch.int64, device=self.parameters.device)])
         self._compiled = smaller
         self._grouped.keep(others)
         self.order = [self.order[row] for row in rows]

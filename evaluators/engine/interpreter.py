@@ -1,9 +1,9 @@
 """The bytecode interpreter for a CPU, compiled by Numba to vector instructions.
 
-Elementary functions are computed in double precision from their series, and rounded once: nearly always the float32 next
-to the exact value, for every argument, on every machine. They are written here because a call of the C library for each
-element would keep the loops from being vectorized. Everything that is compiled is in this file, since the compiler's
-cache on disk notices changes of this file only.
+Elementary functions are computed in double precision from their series, and rounded once: nearly always the float32
+next to the exact value, for every argument, on every machine. They are written here because a call of the C library for
+each element would keep the loops from being vectorized. Everything that is compiled is in this file, since the
+compiler's cache on disk notices changes of this file only.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from germline.evaluators.engine.bytecode import FIRST_IS_NUMBER, OPCODES, SECOND_IS_NUMBER, SPACE_BITS, Space
+from germline.evaluators.engine.bytecode import FIRST_IS_NUMBER, SPACE_BITS, SPACE_MASK, Op, Space
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
 LOOP = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -475,28 +475,18 @@ def _amax(memory, first, n, most):
     return most
 
 
-_negative, _absolute, _sign, _sqrt = _unary(negative), _unary(absolute), _unary(sign), _unary(sqrt)
-_reciprocal, _exp_, _exp2, _expm1_ = _unary(reciprocal), _unary(exp), _unary(exp2), _unary(expm1)
-_log_, _log2, _log10 = _unary(log), _unary(log2), _unary(log10)
-_sin, _cos, _tan = _circular(sin, _exact_sin), _circular(cos, _exact_cos), _circular(tan, _exact_tan)
-_arcsin, _arccos, _arctan = _unary(arcsin), _unary(arccos), _unary(arctan)
-_sinh, _cosh, _tanh = _unary(sinh), _unary(cosh), _unary(tanh)
-_arcsinh, _arccosh, _arctanh = _unary(arcsinh), _unary(arccosh), _unary(arctanh)
-_add, _subtract, _multiply, _divide = _binary(add), _binary(subtract), _binary(multiply), _binary(divide)
-_power, _maximum, _minimum = _binary(power), _binary(maximum), _binary(minimum)
-_remainder, _greater = _binary(remainder), _binary(greater)
+each_negative, each_abs, each_sign, each_sqrt = _unary(negative), _unary(absolute), _unary(sign), _unary(sqrt)
+each_reciprocal, each_exp, each_exp2, each_expm1 = _unary(reciprocal), _unary(exp), _unary(exp2), _unary(expm1)
+each_log, each_log2, each_log10 = _unary(log), _unary(log2), _unary(log10)
+each_sin, each_cos = _circular(sin, _exact_sin), _circular(cos, _exact_cos)
+each_tan = _circular(tan, _exact_tan)
+each_arcsin, each_arccos, each_arctan = _unary(arcsin), _unary(arccos), _unary(arctan)
+each_sinh, each_cosh, each_tanh = _unary(sinh), _unary(cosh), _unary(tanh)
+each_arcsinh, each_arccosh, each_arctanh = _unary(arcsinh), _unary(arccosh), _unary(arctanh)
+each_add, each_subtract, each_multiply = _binary(add), _binary(subtract), _binary(multiply)
+each_divide, each_power, each_maximum = _binary(divide), _binary(power), _binary(maximum)
+each_minimum, each_remainder, each_greater = _binary(minimum), _binary(remainder), _binary(greater)
 
-
-# Opcodes as constants of this module, because compiled code reads no dictionaries.
-ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER, MAXIMUM = (OPCODES[name] for name in "add subtract multiply divide power maximum".split())
-MINIMUM, REMAINDER, GREATER, NEGATIVE, ABS, SIGN = (OPCODES[name] for name in "minimum remainder greater negative abs sign".split())
-SQRT, RECIPROCAL, EXP, EXP2, EXPM1, LOG = (OPCODES[name] for name in "sqrt reciprocal exp exp2 expm1 log".split())
-LOG2, LOG10, SIN, COS, TAN, ARCSIN = (OPCODES[name] for name in "log2 log10 sin cos tan arcsin".split())
-ARCCOS, ARCTAN, SINH, COSH, TANH, ARCSINH = (OPCODES[name] for name in "arccos arctan sinh cosh tanh arcsinh".split())
-ARCCOSH, ARCTANH, WHERE, COPY, UPDATE, SUM = (OPCODES[name] for name in "arccosh arctanh where copy update sum".split())
-AMAX, BEGIN_SUM, BEGIN_AMAX, FINISH, SUM_LEAVES, AMAX_LEAVES = (OPCODES[name] for name in "amax begin_sum begin_amax finish sum_leaves amax_leaves".split())
-REGISTER, PARAMETER, GRADIENT, TREE, NUMBER, LEAF_NUMBER = (int(space) for space in Space)
-SPACE_MASK = (1 << SPACE_BITS) - 1
 
 @njit(**LOOP)
 def _execute(memory, sums, code, line, at, leaf, n):
@@ -505,76 +495,76 @@ def _execute(memory, sums, code, line, at, leaf, n):
     target = np.uint64(at[code[line, 3] & SPACE_MASK] + (code[line, 3] >> SPACE_BITS))
     first = np.uint64(at[code[line, 4] & SPACE_MASK] + (code[line, 4] >> SPACE_BITS))
     second = np.uint64(at[code[line, 5] & SPACE_MASK] + (code[line, 5] >> SPACE_BITS))
-    if operation == ADD:
-        _add(memory, mode, target, first, second, n)
-    elif operation == MULTIPLY:
-        _multiply(memory, mode, target, first, second, n)
-    elif operation == SUBTRACT:
-        _subtract(memory, mode, target, first, second, n)
-    elif operation == DIVIDE:
-        _divide(memory, mode, target, first, second, n)
-    elif operation == POWER:
-        _power(memory, mode, target, first, second, n)
-    elif operation == MAXIMUM:
-        _maximum(memory, mode, target, first, second, n)
-    elif operation == MINIMUM:
-        _minimum(memory, mode, target, first, second, n)
-    elif operation == REMAINDER:
-        _remainder(memory, mode, target, first, second, n)
-    elif operation == GREATER:
-        _greater(memory, mode, target, first, second, n)
-    elif operation == NEGATIVE:
-        _negative(memory, target, first, n)
-    elif operation == ABS:
-        _absolute(memory, target, first, n)
-    elif operation == SIGN:
-        _sign(memory, target, first, n)
-    elif operation == SQRT:
-        _sqrt(memory, target, first, n)
-    elif operation == RECIPROCAL:
-        _reciprocal(memory, target, first, n)
-    elif operation == EXP:
-        _exp_(memory, target, first, n)
-    elif operation == EXP2:
-        _exp2(memory, target, first, n)
-    elif operation == EXPM1:
-        _expm1_(memory, target, first, n)
-    elif operation == LOG:
-        _log_(memory, target, first, n)
-    elif operation == LOG2:
-        _log2(memory, target, first, n)
-    elif operation == LOG10:
-        _log10(memory, target, first, n)
-    elif operation == SIN:
-        _sin(memory, target, first, n)
-    elif operation == COS:
-        _cos(memory, target, first, n)
-    elif operation == TAN:
-        _tan(memory, target, first, n)
-    elif operation == ARCSIN:
-        _arcsin(memory, target, first, n)
-    elif operation == ARCCOS:
-        _arccos(memory, target, first, n)
-    elif operation == ARCTAN:
-        _arctan(memory, target, first, n)
-    elif operation == SINH:
-        _sinh(memory, target, first, n)
-    elif operation == COSH:
-        _cosh(memory, target, first, n)
-    elif operation == TANH:
-        _tanh(memory, target, first, n)
-    elif operation == ARCSINH:
-        _arcsinh(memory, target, first, n)
-    elif operation == ARCCOSH:
-        _arccosh(memory, target, first, n)
-    elif operation == ARCTANH:
-        _arctanh(memory, target, first, n)
-    elif operation == WHERE:
+    if operation == Op.ADD:
+        each_add(memory, mode, target, first, second, n)
+    elif operation == Op.MULTIPLY:
+        each_multiply(memory, mode, target, first, second, n)
+    elif operation == Op.SUBTRACT:
+        each_subtract(memory, mode, target, first, second, n)
+    elif operation == Op.DIVIDE:
+        each_divide(memory, mode, target, first, second, n)
+    elif operation == Op.POWER:
+        each_power(memory, mode, target, first, second, n)
+    elif operation == Op.MAXIMUM:
+        each_maximum(memory, mode, target, first, second, n)
+    elif operation == Op.MINIMUM:
+        each_minimum(memory, mode, target, first, second, n)
+    elif operation == Op.REMAINDER:
+        each_remainder(memory, mode, target, first, second, n)
+    elif operation == Op.GREATER:
+        each_greater(memory, mode, target, first, second, n)
+    elif operation == Op.NEGATIVE:
+        each_negative(memory, target, first, n)
+    elif operation == Op.ABS:
+        each_abs(memory, target, first, n)
+    elif operation == Op.SIGN:
+        each_sign(memory, target, first, n)
+    elif operation == Op.SQRT:
+        each_sqrt(memory, target, first, n)
+    elif operation == Op.RECIPROCAL:
+        each_reciprocal(memory, target, first, n)
+    elif operation == Op.EXP:
+        each_exp(memory, target, first, n)
+    elif operation == Op.EXP2:
+        each_exp2(memory, target, first, n)
+    elif operation == Op.EXPM1:
+        each_expm1(memory, target, first, n)
+    elif operation == Op.LOG:
+        each_log(memory, target, first, n)
+    elif operation == Op.LOG2:
+        each_log2(memory, target, first, n)
+    elif operation == Op.LOG10:
+        each_log10(memory, target, first, n)
+    elif operation == Op.SIN:
+        each_sin(memory, target, first, n)
+    elif operation == Op.COS:
+        each_cos(memory, target, first, n)
+    elif operation == Op.TAN:
+        each_tan(memory, target, first, n)
+    elif operation == Op.ARCSIN:
+        each_arcsin(memory, target, first, n)
+    elif operation == Op.ARCCOS:
+        each_arccos(memory, target, first, n)
+    elif operation == Op.ARCTAN:
+        each_arctan(memory, target, first, n)
+    elif operation == Op.SINH:
+        each_sinh(memory, target, first, n)
+    elif operation == Op.COSH:
+        each_cosh(memory, target, first, n)
+    elif operation == Op.TANH:
+        each_tanh(memory, target, first, n)
+    elif operation == Op.ARCSINH:
+        each_arcsinh(memory, target, first, n)
+    elif operation == Op.ARCCOSH:
+        each_arccosh(memory, target, first, n)
+    elif operation == Op.ARCTANH:
+        each_arctanh(memory, target, first, n)
+    elif operation == Op.WHERE:
         third = np.uint64(at[code[line, 6] & SPACE_MASK] + (code[line, 6] >> SPACE_BITS))
         _where(memory, target, first, second, third, n)
-    elif operation == COPY:
+    elif operation == Op.COPY:
         _copy(memory, mode, target, first, n)
-    elif operation == UPDATE:
+    elif operation == Op.UPDATE:
         _update(memory, mode, target, first, n)
     else:
         _reduce(memory, sums, code, line, target, first, leaf, n)
@@ -583,20 +573,20 @@ def _execute(memory, sums, code, line, at, leaf, n):
 @njit(**LOOP)
 def _reduce(memory, sums, code, line, target, first, leaf, n):
     operation, slot = code[line, 0], code[line, 3] >> SPACE_BITS
-    if operation == SUM or operation == AMAX:
-        slot += leaf if code[line, 3] & SPACE_MASK == LEAF_NUMBER else 0
-        if operation == SUM:
+    if operation == Op.SUM or operation == Op.AMAX:
+        slot += leaf if code[line, 3] & SPACE_MASK == Space.LEAF_NUMBER else 0
+        if operation == Op.SUM:
             sums[slot] += _sum(memory, first, n)
         else:
             sums[slot] = _amax(memory, first, n, sums[slot])
-    elif operation == BEGIN_SUM or operation == BEGIN_AMAX:
+    elif operation == Op.BEGIN_SUM or operation == Op.BEGIN_AMAX:
         for i in range(n):
-            sums[np.uint64(slot) + i] = 0.0 if operation == BEGIN_SUM else -np.inf
-    elif operation == FINISH:
+            sums[np.uint64(slot) + i] = 0.0 if operation == Op.BEGIN_SUM else -np.inf
+    elif operation == Op.FINISH:
         slot = code[line, 4] >> SPACE_BITS
         for i in range(n):
             memory[target + i] = sums[np.uint64(slot) + i]
-    elif operation == SUM_LEAVES:
+    elif operation == Op.SUM_LEAVES:
         memory[target] = _sum(memory, first, n)
     else:
         memory[target] = _amax(memory, first, n, -np.inf)
@@ -620,17 +610,17 @@ def run_rows(memory, code, sections, rows, whole, by_leaf, sums, leaves, lr, ste
     for row in range(len(rows)):
         chunks = by_leaf if rows[row, 2] else whole
         at[:] = rows[row, 3:9]
-        memory[at[NUMBER]] = lr
-        memory[at[NUMBER] + 1] = step
+        memory[at[Space.NUMBER]] = lr
+        memory[at[Space.NUMBER] + 1] = step
         for section in range(rows[row, 0], rows[row, 1]):
             begin, end = sections[section, 0], sections[section, 1]
             if sections[section, 2]:
                 for chunk in range(len(chunks)):
                     start, n, leaf = chunks[chunk, 0], np.uint64(chunks[chunk, 1]), chunks[chunk, 2]
-                    at[PARAMETER] = rows[row, 3 + PARAMETER] + start
-                    at[GRADIENT] = rows[row, 3 + GRADIENT] + start
-                    at[LEAF_NUMBER] = rows[row, 3 + NUMBER] + leaf
-                    at[TREE] = rows[row, 3 + TREE] + start
+                    at[Space.PARAMETER] = rows[row, 3 + Space.PARAMETER] + start
+                    at[Space.GRADIENT] = rows[row, 3 + Space.GRADIENT] + start
+                    at[Space.LEAF_NUMBER] = rows[row, 3 + Space.NUMBER] + leaf
+                    at[Space.TREE] = rows[row, 3 + Space.TREE] + start
                     for i in range(begin, end):
                         _execute(memory, sums, code, i, at, leaf, n)
             else:

@@ -28,17 +28,8 @@ class Domain(IntEnum):
 
 DOMAINS: dict[Type, Domain] = {SCALAR: Domain.SCALAR, LEAF: Domain.LEAF, TREE: Domain.TREE}
 
-UNARY = (
-    *("negative", "abs", "sign", "sqrt", "reciprocal"),
-    *("exp", "exp2", "expm1", "log", "log2", "log10"),
-    *("sin", "cos", "tan", "arcsin", "arccos", "arctan"),
-    *("sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),
-)
-BINARY = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "remainder", "greater")
-TERNARY = ("where",)
 REDUCING = ("sum", "amax")
 """From the elements of a tree to a number a leaf, or from a tree or the leaves to one number."""
-MICRO_OPERATIONS = (*UNARY, *BINARY, *TERNARY, *REDUCING)
 
 
 class Unsupported(ValueError):

@@ -14,7 +14,7 @@ Where the run proves nothing, the structure alone is the fingerprint: if a value
 or if a jump shows from one side only.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -76,7 +76,7 @@ def structural_fingerprint(graph: Graph) -> str:
         elif not args:
             keys[i] = function.encode()
         elif literals.keys() >= set(args):
-            literals[i] = _fold(function, [literals[arg] for arg in args])
+            literals[i] = _fold(function, *map(repr, (literals[arg] for arg in args)))
             keys[i] = repr(literals[i]).encode()
         else:
             parts = [keys[arg] for arg in args]
@@ -90,10 +90,12 @@ def structural_fingerprint(graph: Graph) -> str:
     return blake2b(b"\1".join(returned), digest_size=12).hexdigest()
 
 
-def _fold(function: str, values: list[float]) -> float:
-    """The value of a function of literals."""
+@lru_cache(maxsize=100_000)
+def _fold(function: str, *values: str) -> float:
+    """The value of a function of literals, which come as text because 0.0 and -0.0 are equal as keys."""
     with np.errstate(all="ignore"):
-        return float(_call(PRIMITIVES[function], *(np.full((1, 1), value, np.float32) for value in values))[0, 0])
+        arrays = (np.full((1, 1), float(value), np.float32) for value in values)
+        return float(_call(PRIMITIVES[function], *arrays)[0, 0])
 
 
 def behaviour_fingerprint(graph: Graph) -> str | None:
@@ -151,8 +153,8 @@ class _Watch:
         stacked = np.stack([[values[i] for i in self.trees] for values in steps])
         ascending = np.sort(stacked, axis=3)
         distinct = np.count_nonzero(ascending[..., 1:] != ascending[..., :-1], axis=3) + 1
-        few = (2 * distinct[:, self.results] < distinct[:, self.takes].max(axis=2)).any(axis=2)
-        nonzero = stacked.reshape(len(steps), len(self.trees), -1).any(axis=2)
+        few: np.ndarray = (2 * distinct[:, self.results] < distinct[:, self.takes].max(axis=2)).any(axis=2)
+        nonzero: np.ndarray = stacked.reshape(len(steps), len(self.trees), -1).any(axis=2)
         return [self._lossy(values, few[k], nonzero[k]) for k, values in enumerate(steps)]
 
     def _lossy(self, values: dict[int, Any], few: np.ndarray, nonzero: np.ndarray) -> list[int]:

@@ -4,8 +4,7 @@ A program that passes is valid for every model. One that does not is rejected wi
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import InvalidProgram, Program, Statement
@@ -32,9 +31,10 @@ _new = tuple.__new__
 class Graph:
     """A program in single-assignment form.
 
-    `nodes` are in the order of computation. `statements[i]` is the node of the program's i-th statement, `before[i]` the
-    number of nodes before it; `update` and `next_states` are the returned nodes, `state_nodes` the nodes by which the states enter. `live` holds, ascending,
-    the nodes that the update depends on, at this step or a later one (through states that are read again).
+    `nodes` are in the order of computation. `statements[i]` is the node of the program's i-th statement and `before[i]`
+    the number of nodes before it. `update` and `next_states` are the returned nodes, `state_nodes` those by which the
+    states enter. `live` holds, ascending, the nodes that the update depends on, at this step or a later one (through
+    states that are read again).
     """
 
     nodes: tuple[Node, ...]
@@ -107,7 +107,8 @@ def trace(program: Program, parent: tuple[Program, Graph] | None = None) -> Grap
         else:
             node = len(nodes)
             if args:
-                kind_or_why = _infer(line.function, *[nodes[arg].type for arg in args])
+                question = (line.function, *[nodes[arg][3] for arg in args])
+                kind_or_why = _KINDS.get(question) or _infer(question)
                 if isinstance(kind_or_why, str):
                     raise _reject("type", position, line, kind_or_why)
                 nodes.append(_new(Node, (line.function, tuple(args), None, kind_or_why)))
@@ -133,13 +134,21 @@ def _shared_statements(program: Program, parent: Program) -> int:
     return next((i for i, (a, b) in enumerate(pairs) if a is not b), min(len(program.body), len(parent.body)))
 
 
-@lru_cache(maxsize=100_000)
-def _infer(function: str, *types: Type) -> Type | str:
-    """The type of a result, or why there is none; remembered, because a search asks for the same few."""
+_KINDS: dict[tuple[object, ...], Type | str] = {}
+"""The types of results, or why there are none: a search asks for the same few over and over."""
+_REMEMBERED_KINDS = 100_000
+
+
+def _infer(key: tuple[Any, ...]) -> Type | str:
+    """The type of what a function, the first of `key`, makes of the types that follow."""
+    function, *types = key
+    if len(_KINDS) >= _REMEMBERED_KINDS:
+        _KINDS.clear()
     try:
-        return PRIMITIVES[function].rule(types)
+        _KINDS[key] = PRIMITIVES[function].rule(tuple(types))
     except TypeMismatch as mismatch:
-        return str(mismatch)
+        _KINDS[key] = str(mismatch)
+    return _KINDS[key]
 
 
 def _returned(

@@ -35,9 +35,9 @@ class Interpreter:
     """
 
     program: Program
-    xp: Any = torch
     states: dict[str, Value] = field(default_factory=dict)
     steps: int = 0
+    xp: Any = torch
 
     def __post_init__(self) -> None:
         graph = trace(self.program)

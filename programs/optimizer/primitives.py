@@ -1,8 +1,8 @@
 """The functions of the language, each declared once: name, arity, type rule, implementation, and how it prints.
 
 Core functions are the 45 of "Symbolic Discovery of Optimization Algorithms" (Chen et al. 2023); the extended ones let a
-program express LAMB, Adafactor, Muon and their like. An implementation is written against `xp`: numpy (the fingerprint),
-torch (the interpreters), or symbols (the compiled engines). Whatever may round is a function of `xp` or an operator:
+program express LAMB, Adafactor, Muon and their like. An implementation is written against `xp`, which is numpy for the
+fingerprint, torch for the interpreters, and symbols for the compiled engines. All that rounds is `xp`'s or an operator:
 
 - an elementwise function takes arrays that broadcast;
 - a function per leaf takes arrays of shape `[rows, *leaf]` and returns `[rows, *its leaf]`;

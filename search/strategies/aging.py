@@ -5,20 +5,23 @@ The population begins as P copies of the start genome. Only individuals that wer
 neither becomes a parent nor pushes an older one out.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from germline.programs.space import Space
-from germline.search.individual import Block, Dice, Individual, Proposal, Review, Scored
+from germline.search.individual import Block, Dice, Individual, Proposal, Review
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One place in the population: an individual with its fitness (None for the start genome before it is scored)."""
+    """One place in the population: an individual with its fitness (None for the start genome before it is scored) and
+    what it showed at the hurdle, if there is one."""
 
     individual: Individual
     fitness: float | None
+    hurdle: float | None = None
 
     @property
     def rank(self) -> float:
@@ -50,6 +53,8 @@ class AgingEvolution:
         litter: a new structure is born with `litter - 1` siblings that differ from it in constants only.
         patience: births without a gain after which the population restarts; 0 means never.
         restart: `start`, `best` or `alternate`: which genome a restart begins with.
+        passing: share of the living that would pass the hurdle which their children meet. It is that of AutoML-Zero
+            (Real et al. 2020): it rises with the population, and a rerun computes the same from the same state.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class AgingEvolution:
         sibling_operators: Mapping[str, float] | None = None,
         patience: int = 0,
         restart: str = "best",
+        passing: float = 1.0,
     ) -> None:
         self.seed = Member(Individual(0, 0, (), "seed", start, fingerprint), None)
         self.population = population
@@ -76,6 +82,7 @@ class AgingEvolution:
         self.sibling_operators = sibling_operators or operators
         self.patience = patience
         self.restart = restart
+        self.passing = passing
 
     def init(self) -> AgingState:
         return AgingState((self.seed,) * self.population, self.seed, self.seed, self.seed, gained=0)
@@ -97,9 +104,40 @@ class AgingEvolution:
         return replace(leader, genome=genome, operator=f"{leader.operator}+{operator}")
 
     def advance(self, state: AgingState, block: Block) -> AgingState:
+        """Works on a list and builds one state a block: copying a large population for each birth would cost more than
+        breeding does."""
+        living = list(state.population)
+        start, best, epoch_best = state.start, state.best, state.epoch_best
+        gained, restarts = state.gained, state.restarts
         for scored in block.births:
-            state = self._admit(state, scored)
-        return state
+            if scored.fitness is None:
+                continue
+            member = Member(scored.individual, scored.fitness, scored.outcome.measures.get("hurdle"))
+            birth = scored.individual.birth
+            if birth == 0:
+                # The copies of the start genome that are alive learn their fitness.
+                living = [member if old is self.seed else old for old in living]
+                start = best = epoch_best = member
+                continue
+            living.append(member)
+            if member.rank > epoch_best.rank:
+                epoch_best, gained = member, birth
+            if member.rank > best.rank:
+                best = member
+            if self.patience and birth - gained >= self.patience:
+                from_best = self.restart == "best" or (self.restart == "alternate" and restarts % 2 == 0)
+                origin = best if from_best else start
+                living = [origin] * self.population
+                epoch_best, gained, restarts = origin, birth, restarts + 1
+        return AgingState(tuple(living[-self.population :]), start, best, epoch_best, gained, restarts)
+
+    def limit(self, state: AgingState) -> float | None:
+        living = state.population
+        # As long as copies of one genome are alive there is no population to compare with.
+        if self.passing >= 1 or len(living) < 2 or living[0] is living[1]:
+            return None
+        seen = sorted(math.inf if member.hurdle is None else member.hurdle for member in living)
+        return seen[max(0, math.ceil(self.passing * len(seen)) - 1)]
 
     def reviews(self, state: AgingState) -> Sequence[Review]:
         return ()
@@ -119,35 +157,6 @@ class AgingEvolution:
         operator = _choose(operators, rng.random())
         child = space.vary(space.read(parent.genome), operator, rng)
         return Proposal(space.write(child), (parent.birth,), operator)
-
-    def _admit(self, state: AgingState, scored: Scored) -> AgingState:
-        if scored.fitness is None:
-            return state
-        member = Member(scored.individual, scored.fitness)
-        birth = scored.individual.birth
-        if birth == 0:
-            # The copies of the start genome that are alive learn their fitness.
-            copies = tuple(member if old is self.seed else old for old in state.population)
-            return AgingState(copies, member, member, member, gained=0)
-        state = replace(state, population=(*state.population[1:], member))
-        if member.rank > state.epoch_best.rank:
-            state = replace(state, epoch_best=member, gained=birth)
-        if member.rank > state.best.rank:
-            state = replace(state, best=member)
-        if self.patience and birth - state.gained >= self.patience:
-            state = self._restarted(state, birth)
-        return state
-
-    def _restarted(self, state: AgingState, birth: int) -> AgingState:
-        from_best = self.restart == "best" or (self.restart == "alternate" and state.restarts % 2 == 0)
-        origin = state.best if from_best else state.start
-        return replace(
-            state,
-            population=(origin,) * self.population,
-            epoch_best=origin,
-            gained=birth,
-            restarts=state.restarts + 1,
-        )
 
 
 def _choose(weights: Mapping[str, float], roll: float) -> str:

@@ -69,6 +69,9 @@ class Funnel(Generic[S]):
             return replace(state, due=(), verdicts={**state.verdicts, **self._verdicts(block.reviews)})
         return self._ask(state, block)
 
+    def limit(self, state: FunnelState[S]) -> float | None:
+        return self.inner.limit(state.inner)
+
     def reviews(self, state: FunnelState[S]) -> Sequence[Review]:
         return state.due
 

@@ -41,6 +41,9 @@ class RandomSearch:
                 state = RandomState(scored.individual, scored.fitness)
         return state
 
+    def limit(self, state: RandomState) -> float | None:
+        return None
+
     def reviews(self, state: RandomState) -> Sequence[Review]:
         return ()
 

@@ -1,70 +1,148 @@
-"""Candidate-steps a second on one CPU thread: N programs trained together, against one after the other.
+"""Candidate-steps a second: N programs trained together, against one after the other, and the program engine alone.
 
 The baseline is what a competent user would write without us: an ordinary module, autograd, and the program's live
-statements as torch operations, one candidate after the other.
+statements as torch operations on each tensor, one candidate after the other. The programs are from births 32,134 to
+39,992 of a search with the paper's settings on `digits-mlp` (`programs.txt`).
 """
 
 import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
 
-import breeding
+import modules
 import numpy as np
 import torch
 
+from germline.evaluators.engine import ProgramEngine
+from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
 from germline.evaluators.trainer import schedule, train
-from germline.programs.optimizer import Program
+from germline.programs.optimizer import Program, parse, trace
+from germline.programs.optimizer.flat import Layout
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
 
-STEPS = 40
-PACKS = (16, 64)
+ROUNDS = 3
+ALONE = 4
+"""Candidates that the baseline trains in a round."""
+BASELINE = "one candidate after the other, nn.Module and autograd"
 
 
-def batched(programs: list[Program]) -> float:
-    task = task_class("digits-mlp")("cpu")
-    train(task, programs[:2], Rung(2, 64), (0,))
+def programs(count: int) -> list[Program]:
+    """So many programs of a real search, again from the first when there are no more."""
+    texts = (Path(__file__).parent / "programs.txt").read_text().strip().split("\n\n")
+    found = [parse(text + "\n") for text in texts]
+    return [found[i % len(found)] for i in range(count)]
+
+
+def together(name: str, pool: Sequence[Program], rung: Rung, device: str) -> float:
+    task = task_class(name)(device)
+    train(task, pool[:2], Rung(2, rung.batch), (0,), device)
     began = time.perf_counter()
-    train(task, programs, Rung(STEPS, 64), (0,))
-    return len(programs) * STEPS / (time.perf_counter() - began)
+    train(task, pool, rung, (0,), device)
+    return len(pool) * rung.steps / (time.perf_counter() - began)
 
 
-def one_by_one(programs: list[Program]) -> float:
-    task = task_class("digits-mlp")("cpu")
+def one_by_one(name: str, pool: Sequence[Program], rung: Rung, device: str) -> float:
+    made = modules.MODULES[name](device)
+    train_alone(made, pool[0], Rung(2, rung.batch), device)
+    began = time.perf_counter()
+    for program in pool:
+        train_alone(made, program, rung, device)
+    synchronize(device)
+    return len(pool) * rung.steps / (time.perf_counter() - began)
+
+
+def train_alone(made: modules.Made, program: Program, rung: Rung, device: str) -> None:
+    module, inputs, targets = made
     rng = np.random.default_rng(0)
-    images = torch.rand(task.size("train"), 64)
-    labels = torch.as_tensor(rng.integers(0, 10, task.size("train")))
+    model = module()
+    weights = list(model.parameters())
+    interpreter = Interpreter(live_program(program))
+    for step in range(rung.steps):
+        index = torch.as_tensor(rng.integers(0, len(inputs), rung.batch), device=device)
+        logits = model(inputs[index])
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), targets[index].flatten())
+        gradients = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            updates = interpreter.step(weights, gradients, schedule(step, rung.steps))
+            for weight, update in zip(weights, updates, strict=True):
+                weight -= update
+
+
+def trained(name: str, count: int, steps: int, device: str = "cpu") -> dict[str, object]:
+    """A row: both sides in turn, the median of some rounds of each."""
+    pool = programs(count)
+    rung = Rung(steps, task_class(name).rungs[0].batch)
+    rounds = [(together(name, pool, rung, device), one_by_one(name, pool[:ALONE], rung, device)) for _ in range(ROUNDS)]
+    fast, plain = (median(side) for side in zip(*rounds, strict=True))
+    return {
+        "name": f"candidate-steps/{name}/{count}" + ("/cuda" if device == "cuda" else ""),
+        "value": fast,
+        "unit": "candidate-steps/s",
+        "baseline": BASELINE,
+        "ratio": fast / plain,
+    }
+
+
+def engine(count: int, device: str = "cpu") -> dict[str, object]:
+    """A row: elements times live operations a second on rows of the size of `digits-mlp`."""
+    pool = programs(count)
+    layout = Layout(tuple(leaf.shape for leaf in task_class("digits-mlp").leaves))
+    graphs = [trace(program) for program in pool]
+    operations = layout.elements * sum(len(graph.live_statements) for graph in graphs)
+    engines = [ProgramEngine(pool, layout, device, compiled) for compiled in (True, False)]
+    for one in engines:
+        one.parameters.normal_()
+        one.gradients.normal_()
+    rounds = [[operations / seconds_a_step(one, device) for one in engines] for _ in range(ROUNDS)]
+    fast, plain = (median(side) for side in zip(*rounds, strict=True))
+    return {
+        "name": f"primitive-operations/{count}" + ("/cuda" if device == "cuda" else ""),
+        "value": fast,
+        "unit": "operations/s",
+        "baseline": "plain torch, rows grouped by structure",
+        "ratio": fast / plain,
+    }
+
+
+def seconds_a_step(one: ProgramEngine, device: str, repeat: int = 20) -> float:
+    def steps(count: int) -> None:
+        for step in range(count):
+            one.step(1e-3, step + 1)
+        synchronize(device)
+
+    steps(2)
+    return timed(lambda: steps(repeat)) / repeat
+
+
+def timed(action: Callable[[], None]) -> float:
     began = time.perf_counter()
-    for program in programs:
-        model = torch.nn.Sequential(
-            torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
-        )
-        weights = list(model.parameters())
-        interpreter = Interpreter(live_program(program))
-        for step in range(STEPS):
-            index = torch.as_tensor(rng.integers(0, len(images), 64))
-            loss = torch.nn.functional.cross_entropy(model(images[index]), labels[index])
-            gradients = torch.autograd.grad(loss, weights)
-            with torch.no_grad():
-                updates = interpreter.step(weights, gradients, schedule(step, STEPS))
-                for weight, update in zip(weights, updates, strict=True):
-                    weight -= update
-    return len(programs) * STEPS / (time.perf_counter() - began)
+    action()
+    return time.perf_counter() - began
+
+
+def synchronize(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def rows() -> list[dict[str, object]]:
-    pool = breeding.parents()
-    found = []
-    for size in PACKS:
-        rounds = [(batched(pool[:size]), one_by_one(pool[:8])) for _ in range(3)]
-        fast, plain = sorted(rounds)[1]
-        found.append(
-            {
-                "name": f"candidate-steps/digits-mlp/{size}",
-                "value": fast,
-                "unit": "candidate-steps/s",
-                "baseline": "one candidate after the other, nn.Module and autograd",
-                "ratio": fast / plain,
-            }
-        )
+    keep_freed_memory()
+    found = [
+        trained("digits-mlp", 64, 200),
+        trained("digits-mlp", 256, 200),
+        trained("mnist5k-conv", 32, 100),
+        trained("text-transformer", 32, 100),
+        engine(64),
+        engine(256),
+    ]
+    if torch.cuda.is_available():
+        found += [
+            trained("digits-mlp", 4096, 200, "cuda"),
+            trained("text-transformer", 512, 60, "cuda"),
+            engine(4096, "cuda"),
+        ]
     return found

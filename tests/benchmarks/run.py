@@ -26,9 +26,9 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     rows = [row for name in options.names or QUICK for row in BENCHMARKS[name]()]
-    print(f"{'name':<34}{'value':>14} {'unit':<28}{'ratio':>8}  baseline")
+    print(f"{'name':<36}{'value':>14} {'unit':<28}{'ratio':>8}  baseline")
     for row in rows:
-        print(f"{row['name']:<34}{row['value']:>14,.0f} {row['unit']:<28}{row['ratio']:>7.1f}x  {row['baseline']}")
+        print(f"{row['name']:<36}{row['value']:>14,.0f} {row['unit']:<28}{row['ratio']:>7.1f}x  {row['baseline']}")
     options.out.write_text(json.dumps(rows, indent=2) + "\n")
 
 

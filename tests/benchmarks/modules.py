@@ -1,0 +1,88 @@
+"""The models of the training tasks as ordinary modules, with their data: what the baseline trains."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from germline.evaluators.data.load import digits, mnist5k, text, text_split
+from germline.evaluators.tasks import digits_mlp, text_transformer
+
+Made = tuple[Callable[[], nn.Module], Tensor, Tensor]
+"""A maker of fresh models, the training inputs and their targets."""
+
+
+def _digits(device: str) -> Made:
+    images, labels = digits().part("train")
+    inputs = torch.from_numpy(images).flatten(1).float().to(device) / 16
+    hidden, pixels = digits_mlp.HIDDEN, digits_mlp.PIXELS
+
+    def model() -> nn.Module:
+        layers = (nn.Linear(pixels, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 10))
+        return nn.Sequential(*layers).to(device)
+
+    return model, inputs, torch.from_numpy(labels).long().to(device)
+
+
+def _mnist5k(device: str) -> Made:
+    images, labels = mnist5k().part("train")
+    inputs = torch.from_numpy(images)[:, None].float().to(device) / 255
+
+    def model() -> nn.Module:
+        convolutions = (nn.Conv2d(1, 8, 5, 2), nn.ReLU(), nn.Conv2d(8, 16, 3, 2), nn.ReLU())
+        return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(400, 10)).to(device)
+
+    return model, inputs, torch.from_numpy(labels).long().to(device)
+
+
+class _Layer(nn.Module):
+    """A pre-norm transformer layer."""
+
+    def __init__(self, width: int, heads: int, inner: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attend, self.attended = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
+        self.expand, self.contract = nn.Linear(width, inner, bias=False), nn.Linear(inner, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        parts = self.attend(self.norm1(x)).view(batch, length, 3, self.heads, width // self.heads)
+        attended = F.scaled_dot_product_attention(*parts.permute(2, 0, 3, 1, 4), is_causal=True)
+        x = x + self.attended(attended.transpose(1, 2).reshape(batch, length, width))
+        return x + self.contract(F.relu(self.expand(self.norm2(x))))
+
+
+class _Characters(nn.Module):
+    """The model of `text-transformer`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        task = text_transformer
+        self.symbol = nn.Embedding(task.SYMBOLS, task.WIDTH)
+        self.position = nn.Parameter(0.25 * torch.randn(task.SEQUENCE, task.WIDTH))
+        self.layers = nn.Sequential(*(_Layer(task.WIDTH, task.HEADS, task.INNER) for _ in range(task.LAYERS)))
+        self.norm = nn.LayerNorm(task.WIDTH)
+        self.output = nn.Linear(task.WIDTH, task.SYMBOLS, bias=False)
+
+    def forward(self, symbols: Tensor) -> Tensor:
+        logits: Tensor = self.output(self.norm(self.layers(self.symbol(symbols) + self.position)))
+        return logits
+
+
+def _text(device: str) -> Made:
+    codes = text()
+    number = np.zeros(256, np.int64)
+    number[list(text_transformer.ALPHABET.encode("ascii"))] = np.arange(text_transformer.SYMBOLS)
+    symbols = torch.from_numpy(number[codes[text_split(codes)["train"]]])
+    windows = symbols.unfold(0, text_transformer.SEQUENCE + 1, text_transformer.SEQUENCE).to(device)
+    return lambda: _Characters().to(device), windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
+
+
+MODULES: dict[str, Callable[[str], Made]] = {
+    "digits-mlp": _digits,
+    "mnist5k-conv": _mnist5k,
+    "text-transformer": _text,
+}

@@ -37,7 +37,7 @@ def rows_of(programs: Sequence[MicroProgram], layout: Layout, device: str) -> li
     for program in programs:
         key = structure(program)
         if key not in known:
-            known[key] = assemble(program, len(layout.shapes), layout.elements, _chunk(device))
+            known[key] = assemble(program, len(layout.shapes), _stride(layout), _chunk(device))
         values = program.values
         constants = ((place, values[i].constant) for i, place in known[key].constants)
         found.append(Row(known[key], tuple((place, value) for place, value in constants if value is not None)))
@@ -60,17 +60,18 @@ class CompiledRows:
         self.rows = rows
         self.layout = layout
         self.device = device
-        elements, count, chunk = layout.elements, len(rows) + others, _chunk(device)
+        elements, stride = layout.elements, _stride(layout)
+        count, chunk = len(rows) + others, _chunk(device)
         self.programs = _programs(len(rows), device)
         self.scratch = max((row.bytecode.registers for row in rows), default=0) * (chunk + GAP)
-        owned = [row.bytecode.trees * elements + row.bytecode.numbers for row in rows]
+        owned = [row.bytecode.trees * stride + _aligned(row.bytecode.numbers) for row in rows]
         parameters = self.programs * self.scratch
-        gradients = parameters + count * elements
-        ends = gradients + count * elements + np.cumsum([0, *owned])
+        gradients = parameters + count * stride
+        ends = gradients + count * stride + np.cumsum([0, *owned])
         self.starts: list[int] = ends.tolist()
         self.memory = torch.zeros(self.starts[-1], device=device)
-        self.parameters = self.memory[parameters:gradients].view(count, elements)
-        self.gradients = self.memory[gradients : self.starts[0]].view(count, elements)
+        self.parameters = self.memory[parameters:gradients].view(count, stride)[:, :elements]
+        self.gradients = self.memory[gradients : self.starts[0]].view(count, stride)[:, :elements]
         self._write_constants()
         sums = max((row.bytecode.sums for row in rows), default=0)
         self.sums = torch.zeros(self.programs, sums, dtype=torch.float64, device=device)
@@ -101,10 +102,10 @@ class CompiledRows:
     def _write_constants(self) -> None:
         places: list[int] = []
         numbers: list[float] = []
-        for row, end in zip(self.rows, self.starts[1:], strict=True):
+        for row, start in zip(self.rows, self.starts[:-1], strict=True):
             for place, value in row.constants:
                 values = value if isinstance(value, tuple) else (value,)
-                first = end - row.bytecode.numbers + place
+                first = start + row.bytecode.trees * _stride(self.layout) + place
                 places.extend(range(first, first + len(values)))
                 numbers.extend(values)
         self.memory[torch.tensor(places, dtype=torch.int64, device=self.device)] = torch.tensor(
@@ -123,11 +124,11 @@ class CompiledRows:
                 first_section[id(one)] = len(sections)
                 sections.extend((len(code) + a, len(code) + b, over) for a, b, over in one.sections)
                 code.extend(one.code)
-            first, numbers = first_section[id(one)], self.starts[i + 1] - one.numbers
+            first, numbers = first_section[id(one)], self.starts[i] + one.trees * _stride(self.layout)
             starts = {
                 Space.REGISTER: 0,
-                Space.PARAMETER: parameters + i * self.layout.elements,
-                Space.GRADIENT: gradients + i * self.layout.elements,
+                Space.PARAMETER: parameters + i * _stride(self.layout),
+                Space.GRADIENT: gradients + i * _stride(self.layout),
                 Space.TREE: self.starts[i],
                 Space.NUMBER: numbers,
                 Space.LEAF_NUMBER: numbers,
@@ -138,6 +139,16 @@ class CompiledRows:
             np.array(sections, np.int32).reshape(len(sections), 3),
             np.array(table, np.int64).reshape(len(table), 3 + len(Space)),
         ]
+
+
+def _aligned(numbers: int) -> int:
+    """A length after which memory goes on at the beginning of a cache line."""
+    return -(-numbers // 16) * 16
+
+
+def _stride(layout: Layout) -> int:
+    """From one row's parameters to the next one's."""
+    return _aligned(layout.elements)
 
 
 def _chunk(device: str) -> int:

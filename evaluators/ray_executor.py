@@ -32,8 +32,8 @@ _ENVIRONMENT = {
     "RAY_worker_niceness": "0",
 }
 _POLL_SECONDS = 0.5
-_START_SECONDS = 60.0
-"""What a worker may take to start, beyond the time-out of its first call."""
+_START_SECONDS = 180.0
+"""What a worker may take to start, which includes compiling, beyond the time-out of its first call."""
 
 
 class NoCluster(RuntimeError):

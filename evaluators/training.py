@@ -12,6 +12,7 @@ from statistics import fmean
 import torch
 
 from germline.evaluators.device import resolve
+from germline.evaluators.engine import prepare
 from germline.evaluators.memory import keep_freed_memory, out_of_memory, release_memory
 from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.task import Rung, TrainingTask
@@ -43,6 +44,7 @@ class TrainingEvaluator:
         keep_freed_memory()
         self.device = resolve(device)
         self.task: TrainingTask = task_class(task)(self.device)
+        prepare(self.device)
         self.seed = seed
         self.lengths = tuple(lengths)
         self.hurdle = hurdle

@@ -212,7 +212,7 @@ def check_versions(run: RunRecord) -> None:
 
 def environment() -> dict[str, Any]:
     """What a run was made with, for the record."""
-    packages = ("germline", "torch", "numpy", "ray")
+    packages = ("germline", "torch", "numpy", "numba", "ray")
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),

@@ -46,7 +46,7 @@ def _versions() -> dict[str, Any]:
     from importlib.metadata import PackageNotFoundError, version
 
     found: dict[str, Any] = {"python": platform.python_version()}
-    for package in ("germline", "torch", "numpy", "ray", "sqlalchemy", "alembic", "deap", "click", "rich"):
+    for package in ("germline", "torch", "numpy", "numba", "ray", "sqlalchemy", "alembic", "deap", "click", "rich"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

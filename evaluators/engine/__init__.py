@@ -6,3 +6,4 @@ express runs in plain torch (`grouped`).
 """
 
 from germline.evaluators.engine.engine import ProgramEngine as ProgramEngine
+from germline.evaluators.engine.engine import prepare as prepare

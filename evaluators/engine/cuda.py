@@ -1,8 +1,8 @@
 """The bytecode interpreter for a graphics processor: one kernel runs the programs of all rows.
 
 A program of the kernel takes rows in turn and keeps their registers in a scratch of its own, which stays in the
-second-level cache. The elementary functions are those of the processor's interpreter, in the same double precision and
-without fused products, so that both engines round alike.
+second-level cache. The elementary functions are those of the CPU's interpreter, in the same double precision and without
+fused products, so that both engines round alike.
 """
 
 from collections.abc import Sequence
@@ -271,7 +271,6 @@ def _run_rows(
     leaf_count,
     sums,
     sum_count,
-    registers,
     scratch,
     leaves,
     lr,
@@ -283,7 +282,7 @@ def _run_rows(
     own_sums = sums + program * sum_count
     for row in range(program, count, tl.num_programs(0)):
         info = rows + row * 9
-        register = tl.load(info + 3) + registers + program.to(tl.int64) * scratch
+        register = tl.load(info + 3) + program.to(tl.int64) * scratch
         parameter, gradient = tl.load(info + 4), tl.load(info + 5)
         tree, number = tl.load(info + 6), tl.load(info + 7)
         tl.store(memory + number, lr)
@@ -324,7 +323,7 @@ def run_rows(
     code, sections, rows, whole, by_leaf = tables
     _run_rows[(len(sums),)](
         *(memory, code, sections, rows, len(rows), whole, len(whole), by_leaf, len(by_leaf)),
-        *(sums, sums.shape[1], 0, registers, leaves, lr, step),
+        *(sums, sums.shape[1], registers, leaves, lr, step),
         SIZE=CHUNK,
         num_warps=4,
         enable_fp_fusion=False,

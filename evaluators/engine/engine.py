@@ -10,6 +10,7 @@ from germline.evaluators.engine.grouped import GroupedRows, grouped_order
 from germline.evaluators.engine.micro import MicroProgram, Unsupported, lower
 from germline.programs.optimizer import Graph, Program, trace
 from germline.programs.optimizer.flat import Layout
+from germline.programs.optimizer.program import Statement
 
 
 class ProgramEngine:
@@ -70,6 +71,15 @@ class ProgramEngine:
         self._compiled = smaller
         self._grouped.keep(others)
         self.order = [self.order[row] for row in rows]
+
+
+def prepare(device: str) -> None:
+    """Compiles what programs run on, so that no training waits for it: some 20 seconds, once an installation."""
+    engine = ProgramEngine([_TRIVIAL], Layout(((1,),)), device)
+    engine.step(1.0, 1)
+
+
+_TRIVIAL = Program((Statement("update", "*", ("g", "lr")),), states=(), returns=("update",))
 
 
 def _lowered(graph: Graph, layout: Layout) -> MicroProgram | None:

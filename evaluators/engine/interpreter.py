@@ -592,7 +592,15 @@ def _reduce(memory, sums, code, line, target, first, leaf, n):
         memory[target] = _amax(memory, first, n, -np.inf)
 
 
-@njit(cache=True, nogil=True, **OPTIONS)
+def _compiled(function: Any) -> Any:
+    """Compiled once an installation; where nothing can be written, once a process."""
+    try:
+        return njit(cache=True, nogil=True, **OPTIONS)(function)
+    except RuntimeError:
+        return njit(nogil=True, **OPTIONS)(function)
+
+
+@_compiled
 def run_rows(memory, code, sections, rows, whole, by_leaf, sums, leaves, lr, step):
     """One step of every row's program.
 

@@ -4,11 +4,14 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
+from germline.evaluators import training
 from germline.evaluators.device import NoDevice, resolve
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.trainer import BadTask
-from germline.programs.optimizer import library
+from germline.evaluators.executor import score_safely
+from germline.evaluators.trainer import BadTask, Trained, train
+from germline.programs.optimizer import library, parse
 
 GOOD = library()["adamw_plain"]
 DIVERGES = "def train(w, g, m, v, lr):\n  update = exp10(w) * 1e30\n  update = update * update\n  return update, m, v\n"
@@ -87,3 +90,53 @@ def test_a_task_that_breaks_its_contract_is_told_so(plug_in: str, name: str, mes
 def test_a_genome_that_is_no_program_is_rejected_and_costs_only_itself() -> None:
     good, bad = spec().build().score([GOOD, "def train(w, g, lr):\n  return lr,\n"], 0, 0)
     assert (good.status, bad.status) == ("ok", "rejected") and bad.error
+
+
+def test_a_pack_that_does_not_fit_the_memory_is_split_and_comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    genomes = [*list(library().values())[:7], DIVERGES]
+    whole = spec().build().score(genomes, 0, 0)
+    sizes = []
+
+    def small(task: object, programs: list[object], *args: object, **options: object) -> list[Trained]:
+        sizes.append(len(programs))
+        if len(programs) > 3:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+        return train(task, programs, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train", small)
+    evaluator = spec().build()
+    for _ in range(2):
+        parts = evaluator.score(genomes, 0, 0)
+        assert [(one.status, one.fitness) for one in parts] == [(one.status, one.fitness) for one in whole]
+    # Halved until it fits, and the next pack begins with what fitted.
+    assert sizes == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
+
+
+def test_one_candidate_that_does_not_fit_is_out_of_memory_and_the_others_are_scored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    huge = parse(DIVERGES)
+
+    def small(task: object, programs: list[object], *args: object, **options: object) -> list[Trained]:
+        if huge in programs:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return train(task, programs, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train", small)
+    outcomes = score_safely(spec().build(), [GOOD, DIVERGES, GOOD], 0, 0)
+    assert [outcome.status for outcome in outcomes] == ["ok", "oom", "ok"]
+
+
+def test_who_is_over_the_limit_at_the_hurdle_is_rejected_with_what_it_showed() -> None:
+    evaluator = spec(lengths=(0.1, 0.4), hurdle=0.5).build()
+    free = evaluator.score(list(library().values()), 0, 0)
+    seen = sorted(outcome.measures["hurdle"] for outcome in free)
+    limited = evaluator.score(list(library().values()), 0, 0, limit=seen[3])
+    assert sum(outcome.status == "ok" for outcome in limited) == 4
+    for before, after in zip(free, limited, strict=True):
+        assert after.measures["hurdle"] == before.measures["hurdle"]
+        if after.status == "ok":
+            assert after.fitness == before.fitness
+        else:
+            assert after.status == "rejected" and after.fitness is None
+            assert after.measures["step"] == 40 and "hurdle" in str(after.error)

@@ -105,6 +105,18 @@ def test_what_is_handed_over_has_been_reviewed(store: Store, small_run: Create) 
     assert len(store.reviews(run.id, best)) == 5
 
 
+def test_a_run_with_hurdles_drops_some_and_is_the_same_in_pieces(store: Store, small_run: Create) -> None:
+    hurdles = ("hurdle=0.5", "passing=0.5", "population=10", "lengths=0.2", "warmup=0", "litter=1")
+    straight, pieces = small_run(*hurdles, births=160), small_run(*hurdles, births=160)
+    last(store, straight)
+    for births in (16, 41, 100, 160):
+        last(store, pieces, births=births)
+    assert births_and_outcomes(store, straight) == births_and_outcomes(store, pieces)
+    dropped = [one for one in store.evaluations(straight.id) if one.status == "rejected"]
+    assert dropped and all("hurdle" in str(one.error) for one in dropped)
+    assert all(one.measures["hurdle"] > 0 for one in store.evaluations(straight.id) if one.status == "ok")
+
+
 @pytest.mark.parametrize("events", [1, 2, 5, 9])
 def test_a_run_that_is_left_at_any_event_and_resumed_equals_a_run_in_one(
     store: Store, small_run: Create, events: int

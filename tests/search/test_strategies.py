@@ -1,5 +1,6 @@
 """Strategies as pure folds: no evaluator, only outcomes that the test makes up."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,3 +146,19 @@ def test_the_funnel_reviews_each_new_best_once_and_hands_over_what_is_real_and_l
     assert asked_for == [(birth, *level) for birth in (0, 2, 4, 8) for level in levels]
     assert strategy.inner.best(state.inner).birth == 8
     assert strategy.best(state).birth == 2
+
+
+def test_the_hurdle_follows_the_living_and_waits_until_they_are_a_population() -> None:
+    strategy = aging(passing=0.6)
+    state = strategy.init()
+    assert strategy.limit(state) is None
+    for birth in range(5):
+        one = scored(birth, float(birth))
+        shown = replace(one, outcome=replace(one.outcome, measures={"hurdle": 10.0 + birth}))
+        state = strategy.advance(state, Block(births=(shown,)))
+        # Birth 0 only tells the copies of the start what they are worth.
+        assert (strategy.limit(state) is None) == (birth < 4)
+    living = sorted(member.hurdle or 0.0 for member in state.population)
+    assert strategy.limit(state) == living[2]
+    assert aging(passing=1.0).limit(state) is None
+    assert Funnel(strategy, rung=1, every=4, seeds=2).limit(Funnel(strategy, 1, 4, 2).init()) is None

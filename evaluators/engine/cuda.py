@@ -1,8 +1,8 @@
 """The bytecode interpreter for a graphics processor: one kernel runs the programs of all rows.
 
 A program of the kernel takes rows in turn and keeps their registers in a scratch of its own, which stays in the
-second-level cache. The elementary functions are those of the CPU's interpreter, in the same double precision and without
-fused products, so that both engines round alike.
+second-level cache. The elementary functions are those of the CPU's interpreter, in the same double precision and
+without fused products, so that both engines round alike.
 """
 
 from collections.abc import Sequence

@@ -153,8 +153,8 @@ class _Watch:
         stacked = np.stack([[values[i] for i in self.trees] for values in steps])
         ascending = np.sort(stacked, axis=3)
         distinct = np.count_nonzero(ascending[..., 1:] != ascending[..., :-1], axis=3) + 1
-        few: np.ndarray = (2 * distinct[:, self.results] < distinct[:, self.takes].max(axis=2)).any(axis=2)
-        nonzero: np.ndarray = stacked.reshape(len(steps), len(self.trees), -1).any(axis=2)
+        few: Any = (2 * distinct[:, self.results] < distinct[:, self.takes].max(axis=2)).any(axis=2)
+        nonzero: Any = stacked.reshape(len(steps), len(self.trees), -1).any(axis=2)
         return [self._lossy(values, few[k], nonzero[k]) for k, values in enumerate(steps)]
 
     def _lossy(self, values: dict[int, Any], few: np.ndarray, nonzero: np.ndarray) -> list[int]:

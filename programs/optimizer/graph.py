@@ -3,11 +3,12 @@
 A program that passes is valid for every model. One that does not is rejected with a typed reason before any training.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from germline.programs.optimizer.primitives import PRIMITIVES
-from germline.programs.optimizer.program import InvalidProgram, Program, Statement
+from germline.programs.optimizer.program import Argument, InvalidProgram, Program, State, Statement
 from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch
 
 
@@ -69,69 +70,73 @@ def trace(program: Program, parent: tuple[Program, Graph] | None = None) -> Grap
         InvalidProgram: a name is unknown where it is used, a function gets types that it does not take, or what is
             returned has the wrong type.
     """
-    state_types = {state.name: STATE_TYPES[state.shape] for state in program.states}
-    nodes: list[Node] = [_input(name, state_types) for name in program.inputs]
-    scope: dict[str, int] = {name: node for node, name in enumerate(program.inputs)}
-    state_nodes = tuple(scope[state.name] for state in program.states)
-    statements: list[int] = []
-    before: list[int] = []
-    shared = 0
-    if parent is not None:
-        shared = _shared_statements(program, parent[0])
-        known = parent[1]
-        nodes = list(known.nodes[: known.before[shared] if shared < len(known.before) else len(known.nodes)])
-        statements, before = list(known.statements[:shared]), list(known.before[:shared])
-        scope.update(zip((line.target for line in program.body[:shared]), statements, strict=True))
-    # 0.0 and -0.0 are equal as keys, and not the same.
-    literals: dict[float | str, int] = {
-        node.literal or repr(node.literal): i for i, node in enumerate(nodes) if node.function == "literal"
-    }
+    states = program.states
+    inputs = program.inputs
+    if parent is not None and states == parent[0].states and program.step == parent[0].step:
+        shared, nodes, statements, before = _beginning(program, *parent)
+    else:
+        shared, nodes, statements, before = 0, [_input(name, states) for name in inputs], [], []
+    # Names and literals alike, each with its node. Zero is never in it: 0.0 and -0.0 are equal as keys.
+    scope: dict[str | float, int] = {name: node for node, name in enumerate(inputs)}
+    state_nodes = tuple(scope[state.name] for state in states)
+    scope.update(zip([line.target for line in program.body[:shared]], statements, strict=True))
+    scope.update([(node[2], i) for i, node in enumerate(nodes) if node[2] and node[0] == "literal"])
+
+    find = scope.get
 
     for position in range(shared, len(program.body)):
         line = program.body[position]
         before.append(len(nodes))
-        args = []
-        for arg in line.args:
-            if isinstance(arg, float):
-                key = arg or repr(arg)
-                if key not in literals:
-                    literals[key] = len(nodes)
-                    nodes.append(_new(Node, ("literal", (), arg, SCALAR)))
-                args.append(literals[key])
-            elif arg in scope:
-                args.append(scope[arg])
-            else:
-                raise _reject("unknown name", position, line, f"{arg} is used before it is assigned")
+        args: list[Any] = [find(arg) for arg in line.args]
+        if None in args:
+            args = [_argument(arg, nodes, scope, position, line) for arg in line.args]
         if line.function == "=":
             node = args[0]
         else:
             node = len(nodes)
-            if args:
-                question = (line.function, *[nodes[arg][3] for arg in args])
-                kind_or_why = _KINDS.get(question) or _infer(question)
-                if isinstance(kind_or_why, str):
-                    raise _reject("type", position, line, kind_or_why)
-                nodes.append(_new(Node, (line.function, tuple(args), None, kind_or_why)))
-            else:
-                nodes.append(Node(line.function, (), PRIMITIVES[line.function].run(), SCALAR))
+            question = (line.function, *[nodes[arg][3] for arg in args])
+            kind = _KINDS.get(question) or _infer(question)
+            if isinstance(kind, str):
+                raise _reject("type", position, line, kind)
+            literal = None if args else PRIMITIVES[line.function].run()
+            nodes.append(_new(Node, (line.function, tuple(args), literal, kind)))
         scope[line.target] = node
         statements.append(node)
 
-    returned = _returned(program, nodes, scope, state_types)
+    returned = _returned(program, nodes, scope)
     live = _live(nodes, returned[0], dict(zip(state_nodes, returned[1:], strict=True)))
     return Graph(tuple(nodes), tuple(statements), tuple(before), returned[0], returned[1:], state_nodes, live)
 
 
-def _input(name: str, state_types: dict[str, Type]) -> Node:
-    return Node(f"input:{name}", (), None, SCALAR if name in ("lr", "step") else state_types.get(name, TREE))
-
-
-def _shared_statements(program: Program, parent: Program) -> int:
-    """How many statements both begin with, as the same objects."""
-    if program.states != parent.states or program.step != parent.step:
-        return 0
+def _beginning(program: Program, parent: Program, known: Graph) -> tuple[int, list[Node], list[int], list[int]]:
+    """How many statements both begin with, as the same objects, and their nodes, statements and counts."""
     pairs = zip(program.body, parent.body, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a is not b), min(len(program.body), len(parent.body)))
+    shared = next((i for i, (a, b) in enumerate(pairs) if a is not b), min(len(program.body), len(parent.body)))
+    end = known.before[shared] if shared < len(known.before) else len(known.nodes)
+    return shared, list(known.nodes[:end]), list(known.statements[:shared]), list(known.before[:shared])
+
+
+def _argument(arg: Argument, nodes: list[Node], scope: dict[str | float, int], position: int, line: Statement) -> int:
+    """The node of a name or a literal, which is added if it is new."""
+    if isinstance(arg, str):
+        if arg not in scope:
+            raise _reject("unknown name", position, line, f"{arg} is used before it is assigned")
+        return scope[arg]
+    if arg in scope:
+        return scope[arg]
+    if not arg:
+        for i, node in enumerate(nodes):
+            if node.function == "literal" and repr(node.literal) == repr(arg):
+                return i
+    nodes.append(_new(Node, ("literal", (), arg, SCALAR)))
+    if arg:
+        scope[arg] = len(nodes) - 1
+    return len(nodes) - 1
+
+
+def _input(name: str, states: Sequence[State]) -> Node:
+    shapes = {state.name: state.shape for state in states}
+    return Node(f"input:{name}", (), None, SCALAR if name in ("lr", "step") else STATE_TYPES[shapes.get(name, "tree")])
 
 
 _KINDS: dict[tuple[object, ...], Type | str] = {}
@@ -151,15 +156,14 @@ def _infer(key: tuple[Any, ...]) -> Type | str:
     return _KINDS[key]
 
 
-def _returned(
-    program: Program, nodes: list[Node], scope: dict[str, int], state_types: dict[str, Type]
-) -> tuple[int, ...]:
-    wanted = [("the update", TREE), *((f"the state {name}", kind) for name, kind in state_types.items())]
-    for name, (what, kind) in zip(program.returns, wanted, strict=True):
+def _returned(program: Program, nodes: list[Node], scope: Mapping[str | float, int]) -> tuple[int, ...]:
+    wanted = [TREE, *(STATE_TYPES[state.shape] for state in program.states)]
+    for position, (name, kind) in enumerate(zip(program.returns, wanted, strict=True)):
         if name not in scope:
             raise InvalidProgram("unknown name", f"return line: {name} is never assigned")
         got = nodes[scope[name]].type
         if got != kind:
+            what = f"the state {program.states[position - 1].name}" if position else "the update"
             raise InvalidProgram("return type", f"return line: expected {name} ({what}) to be {kind}, got {got}")
     return tuple(scope[name] for name in program.returns)
 

@@ -29,6 +29,10 @@ EVALUATORS = {"optimizer": "germline.evaluators.training:TrainingEvaluator"}
 """Which evaluator scores a kind of genome."""
 
 
+SCORING_VERSION = 2
+"""Changes whenever the same genome on the same task comes to other numbers. 1: programs in plain torch."""
+
+
 @dataclass(frozen=True)
 class EvaluatorSpec:
     """An evaluator as plain data, so that every worker builds the same one."""

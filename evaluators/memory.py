@@ -12,8 +12,8 @@ def keep_freed_memory() -> None:
     """Lets the C library keep what is freed, for the next step to use again.
 
     A training step frees and asks for the same few megabytes over and over. The C library of Linux hands such blocks
-    back to the system at once, and every new page then costs a fault: up to a third of a step. Where there is no such
-    library, nothing is done.
+    back to the system at once, and every new page then costs a fault: up to a third of a step. It holds for the whole
+    process. Where there is no such library, nothing is done.
     """
     if sys.platform != "linux":
         return
@@ -25,18 +25,24 @@ def keep_freed_memory() -> None:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device, or the host, has no more memory."""
-    # torch's class is known by its name, so that the executors need not import torch.
+    # torch's class is known by its name, so that the executors need not import torch; the libraries below torch say it
+    # in words.
+    said = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+        or (isinstance(error, RuntimeError) and any(words in str(error) for words in said))
     )
 
 
 def release_memory(device: str) -> None:
-    """Hands back what torch keeps for later, so that a smaller attempt begins with all of the device's memory."""
+    """Hands back what is kept for later, so that a smaller attempt begins with all of the device's memory."""
     gc.collect()
-    if device != "cpu":
+    if device == "cpu":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+        if trim is not None:
+            trim(0)
+    else:
         import torch
 
         torch.cuda.empty_cache()

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from germline.evaluators.engine import ProgramEngine
+from germline.evaluators.memory import out_of_memory
 from germline.evaluators.task import Rung, Split, TrainingTask
 from germline.programs.optimizer import Program
 from germline.programs.optimizer.flat import Layout
@@ -48,8 +49,8 @@ class Hurdle:
     limit: float = math.inf
 
     def step(self, steps: int) -> int:
-        """After which step of a training it stands."""
-        return min(steps, CHECK_EVERY * max(1, round(self.share * steps / CHECK_EVERY)))
+        """After which step of a training it stands, a multiple of `CHECK_EVERY`; 0 if the training is too short."""
+        return CHECK_EVERY * min(steps // CHECK_EVERY, max(1, round(self.share * steps / CHECK_EVERY)))
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def train(
             pack.clear_hurdle(hurdle.limit, step)
         if step % CHECK_EVERY == 0 and not pack.bury(step):
             break
-    pack.bury(rung.steps)
+    pack.bury(rung.steps, last=True)
     return pack.results(rung.steps, split)
 
 
@@ -162,13 +163,15 @@ class _Pack:
     def clear_hurdle(self, limit: float, step: int) -> None:
         """Notes each candidate's recent loss; who is over the limit is out."""
         for member, loss in zip(self.engine.order, self.recent.tolist(), strict=True):
-            if member not in self.fates and math.isfinite(loss):
+            if member in self.fates:
+                continue
+            if math.isfinite(loss):
                 self.hurdles[member] = loss
-                if loss > limit:
-                    self.fates[member] = Trained(None, step, loss, dropped=True)
+            if limit < math.inf and not loss <= limit:
+                self.fates[member] = Trained(None, step, self.hurdles.get(member), dropped=True)
 
     @torch.no_grad()
-    def bury(self, step: int) -> bool:
+    def bury(self, step: int, last: bool = False) -> bool:
         """Marks candidates whose loss or parameters are not finite as diverged; False if none is left in training."""
         finite = (torch.isfinite(self.losses.detach()) & torch.isfinite(self.engine.parameters).all(1)).tolist()
         alive = []
@@ -179,10 +182,19 @@ class _Pack:
                 self.fates.setdefault(member, Trained(None, step, self.hurdles.get(member)))
         if not alive:
             return False
-        if len(alive) < COMPACT_BELOW * len(self.engine.order):
-            self.engine.keep(alive)
-            self._view()
+        if not last and len(alive) < COMPACT_BELOW * len(self.engine.order):
+            self._compact(alive)
         return True
+
+    def _compact(self, alive: Sequence[int]) -> None:
+        """Drops the rows of the others. For a moment both buffers exist; where they do not fit, the large one stays."""
+        try:
+            self.engine.keep(alive)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+        else:
+            self._view()
 
     @torch.no_grad()
     def results(self, steps: int, split: Split) -> list[Trained]:

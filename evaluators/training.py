@@ -48,8 +48,8 @@ class TrainingEvaluator:
         self.seed = seed
         self.lengths = tuple(lengths)
         self.hurdle = hurdle
-        self.fits: int | None = None
-        """How many candidates the device's memory holds, once it has been too small."""
+        self.fits: dict[int, int] = {}
+        """How many candidates the device's memory holds at a batch size, once it has been too small."""
 
     @property
     def objectives(self) -> Sequence[Objective]:
@@ -91,7 +91,7 @@ class TrainingEvaluator:
         self, programs: Sequence[Program], steps: Rung, entropy: Sequence[int], hurdle: Hurdle | None
     ) -> list[Trained]:
         """Trains as many at once as the memory holds: a pack that runs out of it is split, and the size remembered."""
-        size = min(self.fits or len(programs), len(programs))
+        size = min(self.fits.get(steps.batch, len(programs)), len(programs))
         found: list[Trained] = []
         while len(found) < len(programs):
             part = programs[len(found) : len(found) + size]
@@ -102,11 +102,10 @@ class TrainingEvaluator:
                 if len(part) == 1 or not out_of_memory(error):
                     raise
             # Here, and not above: until the error is forgotten it holds on to what filled the memory.
-            size = self.fits = len(part) // 2
+            size = self.fits[steps.batch] = len(part) // 2
             release_memory(self.device)
-            log.warning(
-                "the memory of %s does not hold %d candidates; training %d at once", self.device, 2 * size, size
-            )
+            message = "the memory of %s does not hold %d candidates; training %d at once"
+            log.warning(message, self.device, len(part), size)
         return found
 
     def _outcome(self, results: Sequence[Trained]) -> Outcome:
@@ -114,9 +113,11 @@ class TrainingEvaluator:
         if len(measures) < len(self.lengths):
             last = results[-1].step
             if results[-1].dropped:
-                loss = results[-1].hurdle or 0.0
-                error = f"training loss {loss:.4g} at step {last}, more than at this hurdle was allowed"
-                return Outcome("rejected", measures={"step": last, "hurdle": loss}, error=error)
+                loss = results[-1].hurdle
+                shown = {} if loss is None else {"hurdle": loss}
+                what = "not finite" if loss is None else f"{loss:.4g}"
+                error = f"training loss {what} at step {last}, more than at this hurdle was allowed"
+                return Outcome("rejected", measures={"step": last, **shown}, error=error)
             return Outcome("diverged", measures={"step": last}, error=f"loss or parameters not finite by step {last}")
         objective = self.task.objectives[0]
         mean = {name: fmean(found[name] for found in measures) for name in measures[0]}

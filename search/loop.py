@@ -290,6 +290,8 @@ class Search:
 
     def _watch(self, outcome: Outcome) -> None:
         """A search in which everything fails must end, with the cause, rather than go on for ever."""
+        if outcome.status in ("diverged", "rejected") and self.best is not None:
+            return  # says something of the genome, and nothing of whether scoring works
         self.failed_in_a_row = 0 if outcome.status == "ok" else self.failed_in_a_row + 1
         broken = outcome.status in ("crashed", "timeout", "oom") or self.best is None
         if broken and self.failed_in_a_row >= self.plan.max_failures:

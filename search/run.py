@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord
 from germline.db.store import Store
-from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.evaluator import SCORING_VERSION, EvaluatorSpec
 from germline.evaluators.executor import Executor, InlineExecutor, Stopped
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import absolute_name, task_class
@@ -33,6 +33,8 @@ CONFIG_VERSION = 1
 _FEW_COLLECTIONS = (100_000, 50, 100)
 """Thresholds of the cyclic garbage collector during a search. What breeding keeps are many small tuples without cycles,
 and to look through all of them again and again took a third of its time."""
+_found_thresholds: list[tuple[int, int, int]] = []
+"""What each search under way found when it began; the first of them is what the process had."""
 
 
 class UnknownKind(ValueError):
@@ -40,7 +42,7 @@ class UnknownKind(ValueError):
 
 
 class RunOutdated(ValueError):
-    """The run began with another version of its task or of the fingerprint."""
+    """The run began with another version of its task, of the fingerprint or of the trainer."""
 
 
 def new_run(
@@ -90,6 +92,7 @@ def new_run(
         "genome_version": this.genome_version,
         "settings": values,
         "task_version": chosen_task.version,
+        "scoring_version": SCORING_VERSION,
         "births": births if births or evaluations else chosen.births,
         "evaluations": evaluations,
     }
@@ -145,13 +148,12 @@ def evolve(
     status = "failed"
     pool: Executor | None = None
     began = time.monotonic()
-    thresholds = gc.get_threshold()
 
     def over() -> bool:
         return stopped() or (seconds is not None and time.monotonic() - began > seconds)
 
     try:
-        gc.set_threshold(*_FEW_COLLECTIONS)
+        _collect_less(True)
         pool = make_executor(spec, workers, executor, ray_address, values["timeout"], over)
         space = this.space(values)
         search = Search(space, this.strategy(values, space), pool, journal, this.plan(values, run.seed))
@@ -172,10 +174,21 @@ def evolve(
         status = "failed"
         raise
     finally:
-        gc.set_threshold(*thresholds)
+        _collect_less(False)
         if pool is not None:
             pool.close()
         store.release(run.id, status, journal.unreported())
+
+
+def _collect_less(begin: bool) -> None:
+    """Called by each search when it begins and when it ends; the last to end puts back what the first one found."""
+    if begin:
+        _found_thresholds.append(gc.get_threshold())
+        gc.set_threshold(*_FEW_COLLECTIONS)
+    elif len(_found_thresholds) > 1:
+        _found_thresholds.pop()
+    else:
+        gc.set_threshold(*_found_thresholds.pop())
 
 
 def make_executor(
@@ -200,9 +213,13 @@ def check_versions(run: RunRecord) -> None:
     Raises:
         RunOutdated: the run began with such a one; it can be read, but not gone on with.
     """
-    now = {"task": task_class(run.task).version, "genome": KINDS[run.kind].genome_version}
+    now = {
+        "task": task_class(run.task).version,
+        "genome": KINDS[run.kind].genome_version,
+        "scoring": SCORING_VERSION,
+    }
     for what, version_now in now.items():
-        began = run.config[f"{what}_version"]
+        began = run.config.get(f"{what}_version", 1)
         if version_now != began:
             raise RunOutdated(
                 f"expected version {began} of the {what}, with which {run.name} began, got version {version_now}; "

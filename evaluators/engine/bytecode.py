@@ -139,7 +139,7 @@ class _Assembler:
         self.ready = _ready(program.values)
         elementwise = [self.ready[i] for i, one in enumerate(self.values) if one.domain == Domain.TREE]
         summed = [self.ready[i] - 1 for i in range(len(self.values)) if self._sums(i)]
-        self.last = max(*elementwise, *summed, 0)
+        self.last = max([*elementwise, *summed], default=0)
         self.read_until = self._read_until()
         self.code: list[tuple[int, ...]] = []
         self.sections: list[tuple[int, int, bool]] = []
@@ -261,7 +261,6 @@ class _Assembler:
                 sources[name] = self._new_number(domain)
                 self._copy_number(end, domain, sources[name])
         for name, end, domain in ends:
-            # A state that nothing reads at this step has no place yet only if it is dead, and then it is not here.
             thin = self.values[end].domain < domain and sources[name] == self.place[end]
             self._emit("copy", domain, self.number_of[name], sources[name], mode=FIRST_IS_NUMBER * thin)
 

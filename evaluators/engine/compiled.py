@@ -17,9 +17,10 @@ CPU_CHUNK = 2048
 """Elements at a time: a program's registers of this length stay in the caches of one core."""
 
 
-def compiles(device: str) -> bool:
-    """Whether bytecode can run there: always on a CPU, and on a graphics processor if Triton is installed."""
-    return device == "cpu" or find_spec("triton") is not None
+def compiles(device: str, layout: Layout) -> bool:
+    """Whether bytecode can run there: always on a CPU, and on a graphics processor if Triton is installed and a chunk
+    holds a number for each leaf."""
+    return device == "cpu" or (find_spec("triton") is not None and len(layout.shapes) <= _chunk(device))
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class CompiledRows:
             }
             table.append((first, first + len(one.sections), one.by_leaf, *(starts[space] for space in Space)))
         return [
-            np.array(code, np.int32).reshape(len(code), len(FIELDS)),
+            np.array(code, np.int64).reshape(len(code), len(FIELDS)),
             np.array(sections, np.int32).reshape(len(sections), 3),
             np.array(table, np.int64).reshape(len(table), 3 + len(Space)),
         ]

@@ -2,7 +2,8 @@
 
 A program of the kernel takes rows in turn and keeps their registers in a scratch of its own, which stays in the
 second-level cache. The elementary functions are those of the CPU's interpreter, in the same double precision and
-without fused products, so that both engines round alike.
+without fused products, so that both engines round alike. They differ where the CPU takes a slower way that is not
+worth it here: `remainder` when the quotient is beyond 2**28, and the circular functions beyond `interpreter.FAR`.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from germline.evaluators.engine.bytecode import FIRST_IS_NUMBER, SECOND_IS_NUMBE
 CHUNK = 1024
 """Elements at a time."""
 PROGRAMS_PER_PROCESSOR = 8
+
+INFINITY = tl.constexpr(float("inf"))
 
 
 @triton.jit
@@ -82,6 +85,10 @@ def remainder(x, y):
     rest = a - tl.floor(a / b) * b
     # The quotient may have been rounded up to the next whole number.
     rest = tl.where((rest != 0.0) & ((rest < 0.0) != (b < 0.0)), rest + b, rest)
+    rest = tl.where(rest == 0.0, with_sign(rest, a), rest)
+    # An infinite divisor leaves what is on its own side as it is.
+    rest = tl.where(tl.abs(b) == INFINITY, tl.where((a == 0.0) | ((a < 0.0) == (b < 0.0)), a, b), rest)
+    rest = tl.where((tl.abs(a) == INFINITY) | (b != b), INFINITY - INFINITY, rest)
     return rest.to(tl.float32)
 
 
@@ -117,7 +124,6 @@ on = _module("on", _shared())
 op = _module("op", {member.name: tl.constexpr(member.value) for member in Op})
 at = _module("at", {member.name: tl.constexpr(member.value) for member in Space})
 BITS, MASK = tl.constexpr(SPACE_BITS), tl.constexpr(SPACE_MASK)
-INFINITY = tl.constexpr(float("inf"))
 MODE_FIRST, MODE_SECOND = tl.constexpr(FIRST_IS_NUMBER), tl.constexpr(SECOND_IS_NUMBER)
 
 
@@ -225,9 +231,10 @@ def _execute(memory, sums, line, register, parameter, gradient, tree, number, le
     second = _address(tl.load(line + 5), register, parameter, gradient, tree, number, leaf)
     step_first = 1 - (mode & MODE_FIRST)
     step_second = 1 - (mode & MODE_SECOND) // MODE_SECOND
-    if operation == op.UPDATE:
-        second, step_second = first, step_first
-        first, step_first = target, 1
+    # An update takes its own target as the first operand.
+    updates = operation == op.UPDATE
+    second, step_second = tl.where(updates, first, second), tl.where(updates, step_first, step_second)
+    first, step_first = tl.where(updates, target, first), tl.where(updates, 1, step_first)
     slot = (written >> BITS) + tl.where(written & MASK == at.LEAF_NUMBER, leaf, 0)
     if operation == op.SUM or operation == op.AMAX:
         elements = tl.load(memory + first + lane, mask=inside, other=0.0).to(tl.float64)

@@ -32,7 +32,7 @@ class ProgramEngine:
     def __init__(self, programs: Sequence[Program], layout: Layout, device: str = "cpu", compiled: bool = True) -> None:
         self.layout = layout
         graphs = [trace(program) for program in programs]
-        compiled = compiled and compiles(device)
+        compiled = compiled and compiles(device, layout)
         micro = {i: found for i, graph in enumerate(graphs) if compiled and (found := _lowered(graph, layout))}
         others = [i for i in range(len(programs)) if i not in micro]
         others = [others[i] for i in grouped_order([graphs[i] for i in others])]

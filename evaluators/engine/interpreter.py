@@ -2,18 +2,26 @@
 
 Elementary functions are computed in double precision from their series, and rounded once: nearly always the float32
 next to the exact value, for every argument, on every machine. They are written here because a call of the C library for
-each element would keep the loops from being vectorized. Everything that is compiled is in this file, since the
-compiler's cache on disk notices changes of this file only.
+each element would keep the loops from being vectorized. All code that is compiled is in this file, since the compiler's
+cache on disk notices changes of this file only; the numbers that it takes from elsewhere are part of the cache's key.
 """
 
 import math
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from germline.evaluators.engine.bytecode import FIRST_IS_NUMBER, SPACE_BITS, SPACE_MASK, Op, Space
+from germline.evaluators.engine.bytecode import (
+    FIRST_IS_NUMBER,
+    SECOND_IS_NUMBER,
+    SPACE_BITS,
+    SPACE_MASK,
+    Op,
+    Space,
+)
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
 LOOP = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -23,7 +31,7 @@ INLINE = {**LOOP, "forceinline": True}
 
 ROUND = 1.5 * 2.0**52
 """A double to which this is added, and from which it is taken again, is rounded to a whole number."""
-LN2, LOG2_E, LOG2_10, LOG10_E = math.log(2), 1 / math.log(2), math.log2(10), 1 / math.log(10)
+LN2, LOG2_E, LOG10_E = math.log(2), 1 / math.log(2), 1 / math.log(10)
 PI = math.pi
 # pi / 2 in three parts: products of the first two with a whole number below 2**20 are exact.
 HALF_PI_1 = float.fromhex("0x1.921fb544p+0")
@@ -136,7 +144,7 @@ def _quadrant(y):
 def _sine(r):
     z = r * r
     p = 1 / 362880 - z * (1 / 39916800 - z * (1 / 6227020800))
-    return r - r * z * (1 / 6 - z * (1 / 120 - z * (1 / 5040 - z * p)))
+    return r * (1.0 - z * (1 / 6 - z * (1 / 120 - z * (1 / 5040 - z * p))))
 
 
 @njit(**INLINE)
@@ -363,43 +371,48 @@ def divide(x, y):
 
 @njit(**INLINE)
 def remainder(x, y):
-    """The remainder with the divisor's sign."""
-    return x % y
+    """The remainder with the divisor's sign, or zero with the dividend's, as in torch."""
+    rest = np.fmod(x, y)
+    return rest + y if (rest != 0.0) and ((rest < 0.0) != (y < 0.0)) else rest
 
 
 # Loops over operands in memory. Places and counts are unsigned: Numba then drops the test for negative indices, which
 # would keep a loop from being vectorized.
 
 
+def _named(run: Any, function: Any) -> Any:
+    """The loop `run`, compiled under a name of its own: the code of loops with one name, out of the cache and fresh,
+    would be taken for each other."""
+    run.__name__ = run.__qualname__ = f"each_{function.py_func.__name__}"
+    return njit(**LOOP)(run)
+
+
 def _unary(function: Any) -> Any:
-    @njit(**LOOP)
     def run(memory, target, first, n):
         for i in range(n):
             memory[target + i] = function(memory[first + i])
 
-    return run
+    return _named(run, function)
 
 
 def _circular(function: Any, exact: Any) -> Any:
     """A function of angles: beyond `FAR` element by element, with all the digits of pi that it takes."""
 
-    @njit(**LOOP)
     def run(memory, target, first, n):
-        near = True
+        far = False
         for i in range(n):
-            near &= abs(memory[first + i]) <= FAR
-        if near:
+            far |= abs(memory[first + i]) > FAR
+        if not far:
             for i in range(n):
                 memory[target + i] = function(memory[first + i])
         else:
             for i in range(n):
                 memory[target + i] = exact(double(memory[first + i]))
 
-    return run
+    return _named(run, function)
 
 
 def _binary(function: Any) -> Any:
-    @njit(**LOOP)
     def run(memory, mode, target, first, second, n):
         if mode == 0:
             for i in range(n):
@@ -413,7 +426,7 @@ def _binary(function: Any) -> Any:
             for i in range(n):
                 memory[target + i] = function(memory[first + i], number)
 
-    return run
+    return _named(run, function)
 
 
 @njit(**LOOP)
@@ -592,45 +605,54 @@ def _reduce(memory, sums, code, line, target, first, leaf, n):
         memory[target] = _amax(memory, first, n, -np.inf)
 
 
-def _compiled(function: Any) -> Any:
-    """Compiled once an installation; where nothing can be written, once a process."""
-    try:
-        return njit(cache=True, nogil=True, **OPTIONS)(function)
-    except RuntimeError:
-        return njit(nogil=True, **OPTIONS)(function)
+def _declared(numbering: int) -> Any:
+    """`run_rows`, compiled once an installation; where nothing can be written, once a process.
 
-
-@_compiled
-def run_rows(memory, code, sections, rows, whole, by_leaf, sums, leaves, lr, step):
-    """One step of every row's program.
-
-    Args:
-        memory: float32, all that the programs work on.
-        code: int32 `[instructions, 7]`, the code of all rows.
-        sections: int32 `[sections, 3]`: first and last (exclusive) instruction, and whether it runs over elements.
-        rows: int64 `[rows, 9]`: first and last section, whether chunks are by leaf, and where each space begins.
-        whole, by_leaf: int32 `[chunks, 3]`: first element, size and leaf of each chunk.
-        sums: float64, room for the sums of one row.
-        leaves: how many leaves the model has.
-        lr, step: float32, what the programs see of the schedule.
+    The compiler freezes the numbers of instructions and spaces into its code. `numbering` stands for them in the key
+    by which the code is found again: the key holds what a function closes over, if the function looks at it.
     """
-    at = np.empty(6, np.int64)
-    for row in range(len(rows)):
-        chunks = by_leaf if rows[row, 2] else whole
-        at[:] = rows[row, 3:9]
-        memory[at[Space.NUMBER]] = lr
-        memory[at[Space.NUMBER] + 1] = step
-        for section in range(rows[row, 0], rows[row, 1]):
-            begin, end = sections[section, 0], sections[section, 1]
-            if sections[section, 2]:
-                for chunk in range(len(chunks)):
-                    start, n, leaf = chunks[chunk, 0], np.uint64(chunks[chunk, 1]), chunks[chunk, 2]
-                    at[Space.PARAMETER] = rows[row, 3 + Space.PARAMETER] + start
-                    at[Space.GRADIENT] = rows[row, 3 + Space.GRADIENT] + start
-                    at[Space.LEAF_NUMBER] = rows[row, 3 + Space.NUMBER] + leaf
-                    at[Space.TREE] = rows[row, 3 + Space.TREE] + start
+
+    def run_rows(memory, code, sections, rows, whole, by_leaf, sums, leaves, lr, step):
+        """One step of every row's program.
+
+        Args:
+            memory: float32, all that the programs work on.
+            code: int64 `[instructions, 7]`, the code of all rows.
+            sections: int32 `[sections, 3]`: first and last (exclusive) instruction, and whether it runs over elements.
+            rows: int64 `[rows, 9]`: first and last section, whether chunks are by leaf, and where each space begins.
+            whole, by_leaf: int32 `[chunks, 3]`: first element, size and leaf of each chunk.
+            sums: float64, room for the sums of one row.
+            leaves: how many leaves the model has.
+            lr, step: float32, what the programs see of the schedule.
+        """
+        if not numbering:
+            return
+        at = np.empty(6, np.int64)
+        for row in range(len(rows)):
+            chunks = by_leaf if rows[row, 2] else whole
+            at[:] = rows[row, 3:9]
+            memory[at[Space.NUMBER]] = lr
+            memory[at[Space.NUMBER] + 1] = step
+            for section in range(rows[row, 0], rows[row, 1]):
+                begin, end = sections[section, 0], sections[section, 1]
+                if sections[section, 2]:
+                    for chunk in range(len(chunks)):
+                        start, n, leaf = chunks[chunk, 0], np.uint64(chunks[chunk, 1]), chunks[chunk, 2]
+                        at[Space.PARAMETER] = rows[row, 3 + Space.PARAMETER] + start
+                        at[Space.GRADIENT] = rows[row, 3 + Space.GRADIENT] + start
+                        at[Space.LEAF_NUMBER] = rows[row, 3 + Space.NUMBER] + leaf
+                        at[Space.TREE] = rows[row, 3 + Space.TREE] + start
+                        for i in range(begin, end):
+                            _execute(memory, sums, code, i, at, leaf, n)
+                else:
                     for i in range(begin, end):
-                        _execute(memory, sums, code, i, at, leaf, n)
-            else:
-                for i in range(begin, end):
-                    _execute(memory, sums, code, i, at, 0, np.uint64(leaves if code[i, 2] == 1 else 1))
+                        _execute(memory, sums, code, i, at, 0, np.uint64(leaves if code[i, 2] == 1 else 1))
+
+    try:
+        return njit(cache=True, nogil=True, **OPTIONS)(run_rows)
+    except RuntimeError:
+        return njit(nogil=True, **OPTIONS)(run_rows)
+
+
+_NUMBERS = [*((one.name, int(one)) for one in (*Op, *Space)), SPACE_BITS, FIRST_IS_NUMBER, SECOND_IS_NUMBER]
+run_rows = _declared(crc32(repr(_NUMBERS).encode()) | 1)

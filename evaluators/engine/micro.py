@@ -234,7 +234,7 @@ class _Functions:
     def where(condition: _Symbol, x: _Symbol, y: _Symbol) -> _Symbol:
         choices = [condition.record.values[symbol.index].constant for symbol in (x, y)]
         # A comparison is 1.0 or 0.0 already.
-        return condition if choices == [1.0, 0.0] else condition.do("where", x, y)
+        return condition if repr(choices) == "[1.0, 0.0]" else condition.do("where", x, y)
 
 
 def _without_dead(values: Sequence[Micro], update: int, states: dict[str, tuple[int, Domain]]) -> MicroProgram:

@@ -23,6 +23,9 @@ class Type:
 
     shapes: tuple[Shape, ...] | None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type_of, (self.shapes,)
+
     def __str__(self) -> str:
         return _NAMES.get(self, "a tree with the leaf shapes " + str(self.shapes))
 

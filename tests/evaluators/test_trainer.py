@@ -102,7 +102,24 @@ def test_a_hurdle_drops_who_is_over_it_whoever_is_beside(digits: TrainingTask) -
     assert sum(found.dropped for found in strict) == len(seen) - len(seen) // 2 - 1
 
 
-@pytest.mark.parametrize(("steps", "share", "expected"), [(200, 0.25, 50), (40, 0.01, 10), (7, 0.5, 7), (60, 1, 60)])
+def test_a_hurdle_sees_the_same_of_a_candidate_whose_neighbours_die(digits: TrainingTask) -> None:
+    rung, hurdle = Rung(steps=35, batch=16), Hurdle(1.0)
+    alone = train(digits, [START], rung, (7, 0), hurdle=hurdle)
+    crowd = train(digits, [START, *[parse(DIVERGES)] * 3], rung, (7, 0), hurdle=hurdle)
+    assert alone[0] == crowd[0] and alone[0].hurdle is not None
+
+
+def test_what_is_not_finite_fails_every_hurdle_that_has_a_limit(digits: TrainingTask) -> None:
+    there_and_back = ("z = w * 0.0", "a = greater(1.5, step)", "far = z - a * 1e30", "u = far - m", "m = far")
+    body = "".join(f"  {line}\n" for line in there_and_back)
+    recovers = parse(f"def train(w, g, m, lr, step):\n{body}  return u, m\n")
+    rung = Rung(steps=10, batch=16)
+    free, dropped = (train(digits, [recovers], rung, (7, 0), hurdle=Hurdle(1.0, limit))[0] for limit in (math.inf, 5.0))
+    assert free.measures is not None and not free.dropped
+    assert dropped.dropped and dropped.hurdle is None
+
+
+@pytest.mark.parametrize(("steps", "share", "expected"), [(200, 0.25, 50), (40, 0.01, 10), (7, 0.5, 0), (15, 1, 10)])
 def test_where_a_hurdle_stands(steps: int, share: float, expected: int) -> None:
     assert Hurdle(share).step(steps) == expected
 

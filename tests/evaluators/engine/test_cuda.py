@@ -87,7 +87,7 @@ def test_the_kernel_compiles_for_real_processors() -> None:
 
     kernel = cuda._run_rows
     kinds = {"memory": "*fp32", "rows": "*i64", "sums": "*fp64", "lr": "fp32", "step": "fp32", "SIZE": "constexpr"}
-    kinds |= dict.fromkeys(("code", "sections", "whole", "by_leaf"), "*i32")
+    kinds |= {"code": "*i64", **dict.fromkeys(("sections", "whole", "by_leaf"), "*i32")}
     signature = {name: kinds.get(name, "i32") for name in kernel.arg_names}
     source = ASTSource(kernel, signature, constexprs={(kernel.arg_names.index("SIZE"),): cuda.CHUNK})
     options = {"num_warps": 4, "enable_fp_fusion": False}

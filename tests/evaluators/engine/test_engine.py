@@ -112,9 +112,10 @@ def test_random_programs(functions: str, numbers: tuple[Tensor, Tensor]) -> None
         program("u = rank(g) + rows(g) * columns(g) * w"),
         program("u = g * leaf_mean(t)", "t = leaf_max(g)", inputs="t: leaf, lr", returns="t"),
         program("u = w", "m = w", "v = g"),
+        program("a = where(g, 1.0, -0.0)", "u = arctan(reciprocal(a))", "v = v + where(g, -0.0, 1.0)"),
         program("u = g - g * 0.0 + get_pi() * get_eps()", "m = 2.0 * 3.0 + g"),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_states_change_places_and_sums_come_in_sections(one: Program, numbers: tuple[Tensor, Tensor]) -> None:
     check([one, one], numbers)
@@ -149,3 +150,29 @@ def test_what_is_lowered_is_done_once_and_only_if_needed() -> None:
     operations = [one.operation for one in values if one.args]
     assert operations == ["multiply", "add", "add"]
     assert lower(trace(twice), LAYOUT).states == {}
+
+
+@pytest.mark.parametrize("shapes", [((2048,),), ((2049,), (3,)), ((),), ((), (2048,), ()), ((5, 1),) * 60])
+def test_models_of_other_shapes(shapes: tuple[tuple[int, ...], ...]) -> None:
+    layout = Layout(shapes)
+    numbers = torch.Generator().manual_seed(3)
+    w = 0.5 * torch.randn(layout.elements, generator=numbers)
+    gradients = 0.5 * torch.randn(3, layout.elements, generator=numbers)
+    for one in [*map(parse, library().values()), *mutants(int(20 * SCALE), seed=8)]:
+        engine = ProgramEngine([one], layout)
+        engine.parameters.copy_(w[None])
+        for step, g in enumerate(gradients, 1):
+            engine.gradients.copy_(g[None])
+            engine.step(lr=1.0 / step, step=step)
+        expected = run_alone(one, shapes, w, gradients, RoundsOnce())
+        if is_compiled(one):
+            assert same(engine.parameters[0], expected).all(), one
+
+
+def test_a_very_long_program() -> None:
+    lines = [f"x{i} = sin(x{i - 1}) + norm(x{i - 2})" for i in range(3, 330)]
+    one = program("x1 = g + w", "x2 = x1 * m", *lines, "u = x329 * x5", "m = x100")
+    numbers = torch.Generator().manual_seed(3)
+    w = torch.randn(LAYOUT.elements, generator=numbers)
+    gradients = torch.randn(2, LAYOUT.elements, generator=numbers)
+    assert same(run([one], w, gradients)[0], run_alone(one, LAYOUT.shapes, w, gradients, RoundsOnce())).all()

@@ -78,3 +78,25 @@ def test_the_sign_of_what_is_no_number_is_zero_as_in_torch() -> None:
     memory = np.array([3.0, -2.0, 0.0, np.nan, 9, 9, 9, 9], np.float32)
     unary(interpreter.each_sign, memory, 4)
     assert memory[4:].tolist() == [1, -1, 0, 0]
+
+
+def test_zeros_keep_their_signs() -> None:
+    """0.0 and -0.0 are equal, and their reciprocals are not."""
+    x, y = np.array([-0.0, 0.0, -6.0, 6.0], np.float32), np.array([3.0, -3.0, 3.0, -3.0], np.float32)
+    memory = np.concatenate([x, y, np.ones(4, np.float32)])
+    binary(interpreter.each_remainder, memory, 0, 4)
+    assert np.signbit(memory[8:]).tolist() == [True, False, True, False]
+    for name in ("sin", "tan", "arcsin", "arctan", "sinh", "tanh", "arcsinh", "arctanh", "expm1"):
+        memory = np.array([-0.0, 0.0, 1, 1], np.float32)
+        unary(LOOPS[name], memory, 2)
+        assert np.signbit(memory[2:]).tolist() == [True, False]
+
+
+def test_the_compilers_cache_is_known_by_the_numbers_that_it_froze() -> None:
+    """Renumbered instructions must not find the code of the old ones, which lies on disk."""
+    keys = set()
+    for numbering in (1, 2):
+        function = interpreter._declared(numbering)
+        signature = interpreter.run_rows.signatures[0] if interpreter.run_rows.signatures else ()
+        keys.add(function._cache._index_key(signature, interpreter.run_rows.targetctx.codegen()))
+    assert len(keys) == 2

@@ -1,5 +1,6 @@
 """The block loop on real searches: what it records, what it reuses, and that nothing but the config decides."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -216,3 +217,15 @@ def test_a_search_in_which_everything_fails_ends_with_the_cause(
     with pytest.raises(SearchFailed, match=r"the last 1\d scorings failed.*RuntimeError: no such sensor"):
         last(store, run)
     assert store.run(run.name).status == "failed"
+
+
+def test_searches_that_overlap_leave_the_garbage_collector_as_they_found_it(store: Store, small_run: Create) -> None:
+    before = gc.get_threshold()
+    first, second = (evolve(store, small_run().name) for _ in range(2))
+    next(first)
+    next(second)
+    assert gc.get_threshold() != before
+    first.close()  # type: ignore[attr-defined]
+    assert gc.get_threshold() != before
+    second.close()  # type: ignore[attr-defined]
+    assert gc.get_threshold() == before

@@ -1,14 +1,17 @@
 """Abstract execution: types, rejections with a reason, and which statements and states matter."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 import torch
+from reference_runs import mutants as random_mutants
 
 from germline.programs.optimizer import InvalidProgram, Program, Statement, library, parse, trace
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
+from germline.programs.optimizer.space import OptimizerSpace
 from germline.programs.optimizer.types import COLUMN, LEAF, ROW, SCALAR, TREE, Type, type_of
 
 SHAPES = ((), (4,), (3, 5), (2, 3, 2, 2))
@@ -181,3 +184,24 @@ def test_the_live_program_gives_identical_updates(mutants: Callable[..., Iterato
             for a, b in zip(whole.step(w, g, 0.7), part.step(w, g, 0.7), strict=True):
                 assert torch.equal(a.nan_to_num(nan=7.0), b.nan_to_num(nan=7.0))
     assert shorter > 100
+
+
+def test_tracing_with_a_parent_changes_nothing() -> None:
+    rng = np.random.default_rng(0)
+    space = OptimizerSpace(parse(library()["adamw_plain"]), "extended")
+    valid = 0
+    for parent in random_mutants(60, seed=2, functions="extended"):
+        graph = trace(parent)
+        for operator in ("insert", "delete", "modify", "tune", "rate"):
+            child = space.operators[operator](parent, rng)
+            if child is None:
+                continue
+            try:
+                alone = trace(child)
+            except InvalidProgram as refused:
+                with pytest.raises(InvalidProgram, match=re.escape(str(refused))):
+                    trace(child, (parent, graph))
+            else:
+                assert trace(child, (parent, graph)) == alone
+                valid += 1
+    assert valid > 150

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.program import InvalidProgram, Program
 from germline.programs.optimizer.text import parse, write
 
+K = TypeVar("K")
+V = TypeVar("V")
 Operator = Callable[[Program, np.random.Generator], Program | None]
 
 MAX_TRIES = 1_000
@@ -82,29 +86,31 @@ class OptimizerSpace:
         return len(genome.body), len(self._trace(genome).live_statements)
 
     def write(self, genome: Program) -> str:
+        """A child is written before it is ever read as a parent, so that parsing is rare."""
         text = write(genome)
-        self._remember(text, genome)
+        _remember(self._texts, text, genome, REMEMBERED_TEXTS)
         return text
 
     def read(self, text: str) -> Program:
         program = self._texts.get(text)
         if program is None:
             program = parse(text)
-            trace(program)
-            self._remember(text, program)
+            self._trace(program)
+            _remember(self._texts, text, program, REMEMBERED_TEXTS)
         return program
 
     def _trace(self, program: Program, parent: tuple[Program, Graph] | None = None) -> Graph:
         """Remembered by identity: a child is checked, measured and fingerprinted in a row, and soon it is a parent."""
         known = self._graphs.get(id(program))
         if known is None or known[0] is not program:
-            if len(self._graphs) >= REMEMBERED_GRAPHS:
-                self._graphs.clear()
-            known = self._graphs[id(program)] = (program, trace(program, parent))
+            known = (program, trace(program, parent))
+            _remember(self._graphs, id(program), known, REMEMBERED_GRAPHS)
         return known[1]
 
-    def _remember(self, text: str, program: Program) -> None:
-        """A child is written before it is ever read as a parent, so parsing is rare; only the time depends on this."""
-        if len(self._texts) >= REMEMBERED_TEXTS:
-            self._texts.clear()
-        self._texts[text] = program
+
+def _remember(memory: dict[K, V], key: K, value: V, most: int) -> None:
+    """The older half is forgotten when it is full, so that what lives now stays; only the time depends on this."""
+    if len(memory) >= most:
+        for old in list(islice(memory, most // 2)):
+            del memory[old]
+    memory[key] = value

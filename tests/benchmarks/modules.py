@@ -8,33 +8,35 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from germline.evaluators.data.load import digits, mnist5k, text, text_split
+from germline.evaluators.task import Split
 from germline.evaluators.tasks import digits_mlp, text_transformer
 
-Made = tuple[Callable[[], nn.Module], Tensor, Tensor]
-"""A maker of fresh models, the training inputs and their targets."""
+Made = tuple[Callable[[], nn.Module], tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""A maker of fresh models, inputs and targets to train on, and those to measure on."""
 
 
 def _digits(device: str) -> Made:
-    images, labels = digits().part("train")
-    inputs = torch.from_numpy(images).flatten(1).float().to(device) / 16
     hidden, pixels = digits_mlp.HIDDEN, digits_mlp.PIXELS
 
     def model() -> nn.Module:
         layers = (nn.Linear(pixels, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 10))
         return nn.Sequential(*layers).to(device)
 
-    return model, inputs, torch.from_numpy(labels).long().to(device)
+    return model, *(_images(digits().part(split), device, 16, flat=True) for split in ("train", "validation"))
 
 
 def _mnist5k(device: str) -> Made:
-    images, labels = mnist5k().part("train")
-    inputs = torch.from_numpy(images)[:, None].float().to(device) / 255
-
     def model() -> nn.Module:
         convolutions = (nn.Conv2d(1, 8, 5, 2), nn.ReLU(), nn.Conv2d(8, 16, 3, 2), nn.ReLU())
         return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(400, 10)).to(device)
 
-    return model, inputs, torch.from_numpy(labels).long().to(device)
+    return model, *(_images(mnist5k().part(split), device, 255, flat=False) for split in ("train", "validation"))
+
+
+def _images(part: tuple[np.ndarray, np.ndarray], device: str, brightest: int, flat: bool) -> tuple[Tensor, Tensor]:
+    images, labels = (torch.from_numpy(array).to(device) for array in part)
+    shaped = images.flatten(1) if flat else images[:, None]
+    return shaped.float() / brightest, labels.long()
 
 
 class _Layer(nn.Module):
@@ -76,9 +78,15 @@ def _text(device: str) -> Made:
     codes = text()
     number = np.zeros(256, np.int64)
     number[list(text_transformer.ALPHABET.encode("ascii"))] = np.arange(text_transformer.SYMBOLS)
-    symbols = torch.from_numpy(number[codes[text_split(codes)["train"]]])
-    windows = symbols.unfold(0, text_transformer.SEQUENCE + 1, text_transformer.SEQUENCE).to(device)
-    return lambda: _Characters().to(device), windows[:, :-1].contiguous(), windows[:, 1:].contiguous()
+    length = text_transformer.SEQUENCE
+
+    def windows(split: Split, step: int, most: int | None) -> tuple[Tensor, Tensor]:
+        symbols = torch.from_numpy(number[codes[text_split(codes)[split]]])
+        found = symbols.unfold(0, length + 1, step)[:most].to(device)
+        return found[:, :-1].contiguous(), found[:, 1:].contiguous()
+
+    measured = text_transformer.MEASURED_WINDOWS
+    return lambda: _Characters().to(device), windows("train", length, None), windows("validation", length, measured)
 
 
 MODULES: dict[str, Callable[[str], Made]] = {

@@ -68,8 +68,9 @@ class ProgramEngine:
         others = [row - first for row in rows if row >= first]
         smaller = self._compiled.keep(compiled, len(others))
         smaller.parameters.copy_(self.parameters[torch.tensor(rows, dtype=torch.int64, device=self.parameters.device)])
-        self._compiled = smaller
         self._grouped.keep(others)
+        # Nothing fails from here on: where the memory is too small, all stays as it was.
+        self._compiled = smaller
         self.order = [self.order[row] for row in rows]
 
 

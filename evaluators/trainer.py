@@ -125,7 +125,7 @@ def batches(size: int, rung: Rung, seed: Sequence[int], device: str) -> Iterator
 class _Pack:
     """The candidates that are still in training, and the fate of those that are not."""
 
-    views: dict[str, Tensor]
+    parts: list[tuple[slice, dict[str, Tensor]]]
     losses: Tensor
     recent: Tensor
 
@@ -145,13 +145,16 @@ class _Pack:
         self._view()
 
     def step(self, index: Tensor, lr: float, step: int) -> None:
-        self.losses = self.task.loss(self.views, "train", index)
-        if self.losses.shape != (len(self.engine.order),):
-            got, wanted = tuple(self.losses.shape), len(self.engine.order)
-            raise BadTask(f"expected loss of {self.task.name} to have one entry a candidate ({wanted},), got {got}")
-        # The views are leaves of their own: differentiating the buffer would build a full-size gradient for each.
-        leaves = torch.autograd.grad(self.losses.sum(), list(self.views.values()))
-        torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=self.engine.gradients)
+        for rows, views in self.parts:
+            losses = self.task.loss(views, "train", index)
+            gradients = self.engine.gradients[rows]
+            if losses.shape != (len(gradients),):
+                got, wanted = tuple(losses.shape), len(gradients)
+                raise BadTask(f"expected loss of {self.task.name} to have one entry a candidate ({wanted},), got {got}")
+            # The views are leaves of their own: differentiating the buffer would build a full-size gradient for each.
+            leaves = torch.autograd.grad(losses.sum(), list(views.values()))
+            torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=gradients)
+            self.losses[rows] = losses.detach()
         self.engine.step(lr, step)
 
     @torch.no_grad()
@@ -203,23 +206,32 @@ class _Pack:
         return [self.fates[member] for member in range(self.count)]
 
     def _measure(self, steps: int, split: Split) -> None:
-        rows = len(self.engine.order)
-        found_by_name = self.task.measure(self.views, split)
-        bad = [name for name, value in found_by_name.items() if value.shape != (rows,)]
-        if bad or "loss" not in found_by_name:
-            what = f"{bad[0]} is {tuple(found_by_name[bad[0]].shape)}" if bad else "there is no loss"
-            raise BadTask(f"expected measure of {self.task.name} to give loss and others as ({rows},), {what}")
-        measures = {name: value.tolist() for name, value in found_by_name.items()}
-        for row, member in enumerate(self.engine.order):
-            found = {name: values[row] for name, values in measures.items()}
-            finite = math.isfinite(found["loss"])
-            self.fates.setdefault(member, Trained(found if finite else None, steps, self.hurdles.get(member)))
+        for rows, views in self.parts:
+            members = self.engine.order[rows]
+            found_by_name = self.task.measure(views, split)
+            bad = [name for name, value in found_by_name.items() if value.shape != (len(members),)]
+            if bad or "loss" not in found_by_name:
+                what = f"{bad[0]} is {tuple(found_by_name[bad[0]].shape)}" if bad else "there is no loss"
+                expected = f"loss and others as ({len(members)},)"
+                raise BadTask(f"expected measure of {self.task.name} to give {expected}, {what}")
+            measures = {name: value.tolist() for name, value in found_by_name.items()}
+            for row, member in enumerate(members):
+                found = {name: values[row] for name, values in measures.items()}
+                finite = math.isfinite(found["loss"])
+                self.fates.setdefault(member, Trained(found if finite else None, steps, self.hurdles.get(member)))
 
     def _view(self) -> None:
-        """Views of the parameter buffer, one for each leaf of the model."""
-        self.losses = self.engine.parameters.new_zeros(len(self.engine.order))
+        """Views of the parameter buffer, one for each leaf of the model, for as many rows as pass through it at once.
+
+        On a CPU the activations of a few candidates stay in the cache; elsewhere one launch for all is what is fast.
+        """
+        count = len(self.engine.order)
+        self.losses = self.engine.parameters.new_zeros(count)
         self.recent = torch.zeros_like(self.losses)
-        views = self.layout.split(self.engine.parameters)
-        self.views = {
-            leaf.name: view.detach().requires_grad_() for leaf, view in zip(self.task.leaves, views, strict=True)
-        }
+        size = self.task.pack if self.losses.device.type == "cpu" else count
+        self.parts = []
+        for first in range(0, count, size):
+            rows = slice(first, min(first + size, count))
+            views = self.layout.split(self.engine.parameters[rows])
+            names = (leaf.name for leaf in self.task.leaves)
+            self.parts.append((rows, {n: v.detach().requires_grad_() for n, v in zip(names, views, strict=True)}))

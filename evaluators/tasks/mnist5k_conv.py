@@ -9,12 +9,12 @@ from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, mnist5k
 from germline.evaluators.task import Leaf, Rung, Split, TrainingTask
-from germline.evaluators.tasks.stacked import Params, cross_entropy, in_packs, loss_and_accuracy
+from germline.evaluators.tasks.stacked import Params, cross_entropy, loss_and_accuracy
 
 CHANNELS1, KERNEL1, SIDE1 = 8, 5, 12
 CHANNELS2, KERNEL2, SIDE2 = 16, 3, 5
 FEATURES, CLASSES = CHANNELS2 * SIDE2 * SIDE2, 10
-PACK, MEASURED_AT_ONCE = 8, 250
+MEASURED_AT_ONCE = 250
 
 
 class MNIST5kConv(TrainingTask):
@@ -45,7 +45,7 @@ class MNIST5kConv(TrainingTask):
 
     def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
         patches, labels = _patches1(self._images[split][index]), self._labels[split][index]
-        return in_packs(lambda pack: cross_entropy(_logits(pack, patches), labels), params, PACK)
+        return cross_entropy(_logits(params, patches), labels)
 
     def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
         with torch.no_grad():
@@ -56,7 +56,7 @@ class MNIST5kConv(TrainingTask):
 
     def _measured(self, params: Params, split: Split, index: Tensor) -> Tensor:
         patches, labels = _patches1(self._images[split][index]), self._labels[split][index]
-        return in_packs(lambda pack: loss_and_accuracy(_logits(pack, patches), labels), params, PACK)
+        return loss_and_accuracy(_logits(params, patches), labels)
 
 
 def _logits(params: Params, patches: Tensor) -> Tensor:

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, text, text_split
 from germline.evaluators.task import Leaf, Rung, Split, TrainingTask
-from germline.evaluators.tasks.stacked import Params, cross_entropy, in_packs, loss_and_accuracy
+from germline.evaluators.tasks.norm import layer_norm
+from germline.evaluators.tasks.stacked import Params, cross_entropy, loss_and_accuracy
 
 ALPHABET = "\n !'(),-.0123456789:;?ABCDEFGHIJKLMNOPQRSTUVWYZabcdefghijklmnopqrstuvwxyz"
 SYMBOLS, SEQUENCE, WIDTH, HEADS, INNER, LAYERS = len(ALPHABET), 32, 32, 2, 64, 2
-PACK, MEASURED_WINDOWS = 8, 128
+MEASURED_WINDOWS = 128
 
 
 def _layer(layer: int) -> tuple[Leaf, ...]:
@@ -39,7 +40,7 @@ class TextTransformer(TrainingTask):
     """
 
     name = "text-transformer"
-    version = 2
+    version = 3
     rungs = (Rung(300, 8), Rung(3_000, 8), Rung(30_000, 8))
     leaves = (
         Leaf("symbol", (SYMBOLS, WIDTH), 0.5),
@@ -64,14 +65,14 @@ class TextTransformer(TrainingTask):
 
     def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
         seen, target = self._windows(split, index)
-        return in_packs(lambda pack: cross_entropy(self._logits(pack, seen), target), params, PACK)
+        return cross_entropy(self._logits(params, seen), target)
 
     def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
         """Loss and accuracy on the characters of 128 windows spread evenly over the split."""
         starts = torch.arange(MEASURED_WINDOWS, device=self._window.device) * (self.size(split) // MEASURED_WINDOWS)
         seen, target = self._windows(split, starts)
         with torch.no_grad():
-            both = in_packs(lambda pack: loss_and_accuracy(self._logits(pack, seen), target), params, PACK)
+            both = loss_and_accuracy(self._logits(params, seen), target)
         return {"loss": both[:, 0], "accuracy": both[:, 1]}
 
     def _windows(self, split: Split, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,5 +109,4 @@ class TextTransformer(TrainingTask):
 
 
 def _norm(params: Params, name: str, stream: Tensor) -> Tensor:
-    scale, bias = params[f"{name}.scale"], params[f"{name}.bias"]
-    return torch.addcmul(bias[:, None], F.layer_norm(stream, (WIDTH,)), 1 + scale[:, None])
+    return layer_norm(stream, params[f"{name}.scale"], params[f"{name}.bias"])

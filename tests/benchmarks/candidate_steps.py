@@ -74,10 +74,10 @@ def train_alone(made: modules.Made, program: Program, rung: Rung, device: str) -
         float(torch.nn.functional.cross_entropy(model(seen).flatten(0, -2), wanted.flatten()))
 
 
-def trained(name: str, count: int, steps: int, device: str = "cpu") -> dict[str, object]:
-    """A row: both sides in turn, the median of some rounds of each."""
+def trained(name: str, count: int, device: str = "cpu") -> dict[str, object]:
+    """A row: both sides train the task's first rung in turn, the median of some rounds of each."""
     pool = programs(count)
-    rung = Rung(steps, task_class(name).rungs[0].batch)
+    rung = task_class(name).rungs[0]
     rounds = [(together(name, pool, rung, device), one_by_one(name, pool[:ALONE], rung, device)) for _ in range(ROUNDS)]
     fast, plain = (median(side) for side in zip(*rounds, strict=True))
     return {
@@ -134,17 +134,17 @@ def synchronize(device: str) -> None:
 def rows() -> list[dict[str, object]]:
     keep_freed_memory()
     found = [
-        trained("digits-mlp", 64, 200),
-        trained("digits-mlp", 256, 200),
-        trained("mnist5k-conv", 32, 100),
-        trained("text-transformer", 32, 100),
+        trained("digits-mlp", 64),
+        trained("digits-mlp", 256),
+        trained("mnist5k-conv", 32),
+        trained("text-transformer", 32),
         engine(64),
         engine(256),
     ]
     if torch.cuda.is_available():
         found += [
-            trained("digits-mlp", 4096, 200, "cuda"),
-            trained("text-transformer", 512, 60, "cuda"),
+            trained("digits-mlp", 4096, "cuda"),
+            trained("text-transformer", 512, "cuda"),
             engine(4096, "cuda"),
         ]
     return found

@@ -1,0 +1,48 @@
+import torch
+import torch.nn.functional as F
+
+from germline.evaluators.tasks.norm import EPSILON, layer_norm
+
+
+def inputs(candidates: int = 5, positions: int = 33, width: int = 24) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    stream = 2 + 3 * torch.randn(candidates, positions, width, generator=generator)
+    # As in training: a column of a wider buffer, so that rows are far apart.
+    columns = torch.randn(candidates, 3 * width, generator=generator)
+    return [stream, columns[:, :width], columns[:, width : 2 * width]]
+
+
+def run(stream: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor) -> list[torch.Tensor]:
+    leaves = [tensor.detach().requires_grad_() for tensor in (stream, scale, bias)]
+    normed = layer_norm(*leaves)
+    return [normed.detach(), *torch.autograd.grad(normed.pow(3).sum(), leaves)]
+
+
+def test_it_is_torchs_layer_norm_in_double_precision_up_to_rounding():
+    stream, scale, bias = (tensor.double().requires_grad_() for tensor in inputs())
+    normed = F.layer_norm(stream, stream.shape[-1:], eps=EPSILON) * (1 + scale[:, None]) + bias[:, None]
+    exact = [normed, *torch.autograd.grad(normed.pow(3).sum(), (stream, scale, bias))]
+    for got, wanted in zip(run(*inputs()), exact, strict=True):
+        torch.testing.assert_close(
+            got.double(), wanted.detach(), rtol=2e-5, atol=2e-5 * float(wanted.detach().abs().max())
+        )
+
+
+def test_a_candidate_gets_the_same_bits_whoever_is_beside_it():
+    together = run(*inputs())
+    for n in range(5):
+        alone = run(*(tensor[n : n + 1] for tensor in inputs()))
+        assert all(torch.equal(one[0], all_[n]) for one, all_ in zip(alone, together, strict=True))
+
+
+def test_what_is_not_finite_stays_with_its_candidate():
+    stream, scale, bias = inputs()
+    healthy = run(stream, scale, bias)
+    stream[1, 2, 3] = torch.inf
+    stream[2, 0, 0] = torch.nan
+    found = run(stream, scale, bias)
+    for n in range(5):
+        same = all(torch.equal(a[n], b[n]) for a, b in zip(found, healthy, strict=True))
+        assert same == (n not in (1, 2))
+    assert not found[0][1, 2].isfinite().any()
+    assert not found[0][2, 0].isfinite().any()

@@ -27,6 +27,15 @@ def digest(kind: str, text: str) -> str:
     return hashlib.blake2b(kind.encode() + b"\0" + text.encode(), digest_size=16).hexdigest()
 
 
+def addresses(kind: str, records: Sequence[IndividualRecord]) -> list[str]:
+    """The address of each record's genome.
+
+    Raises:
+        InvalidRecord: a genome that not every database can keep.
+    """
+    return [digest(kind, checked_text(one.genome, f"the genome of birth {one.birth}")) for one in records]
+
+
 def checked_name(name: str) -> str:
     """A name that a run may have.
 
@@ -44,7 +53,7 @@ def checked_text(text: str, what: str) -> str:
     Raises:
         InvalidRecord: NUL or half of a surrogate pair in it.
     """
-    if _UNSTORABLE.search(text):
+    if not (text.isascii() and "\0" not in text) and _UNSTORABLE.search(text):
         raise InvalidRecord(f"{what} must be text without NUL and lone surrogates, got {text[:60]!r}")
     return text
 
@@ -61,30 +70,30 @@ def checked_whole(number: int, what: str, bits: int = 64) -> int:
     return int(number)
 
 
-def genome_rows(kind: str, records: Sequence[IndividualRecord]) -> list[dict[str, Any]]:
+def genome_rows(kind: str, records: Sequence[IndividualRecord], addresses: Sequence[str]) -> list[dict[str, Any]]:
     """One row for each different genome."""
-    rows = {}
-    for record in records:
-        text = checked_text(record.genome, f"the genome of birth {record.birth}")
-        key = digest(kind, text)
-        rows[key] = {"digest": key, "kind": kind, "fingerprint": record.fingerprint, "text": text}
+    rows = {
+        address: {"digest": address, "kind": kind, "fingerprint": record.fingerprint, "text": record.genome}
+        for record, address in zip(records, addresses, strict=True)
+    }
     return list(rows.values())
 
 
-def individual_rows(run_id: int, kind: str, records: Sequence[IndividualRecord]) -> list[dict[str, Any]]:
+def individual_rows(run_id: int, records: Sequence[IndividualRecord], addresses: Sequence[str]) -> list[dict[str, Any]]:
     """One row a birth, in the order of births, so that a row never points to a later one."""
-    return [
+    rows = [
         {
             "run_id": run_id,
             "birth": checked_whole(record.birth, "a birth", bits=32),
             "block": checked_whole(record.block, "a block", bits=32),
-            "genome": digest(kind, record.genome),
+            "genome": address,
             "fingerprint": checked_text(record.fingerprint, "a fingerprint"),
             "operator": checked_text(record.operator, "an operator"),
             "cached_from": None if record.cached_from is None else int(record.cached_from),
         }
-        for record in sorted(records, key=lambda record: record.birth)
+        for record, address in zip(records, addresses, strict=True)
     ]
+    return sorted(rows, key=lambda row: row["birth"])
 
 
 def parentage_rows(run_id: int, records: Sequence[IndividualRecord]) -> list[dict[str, Any]]:

@@ -179,8 +179,9 @@ class Store:
             RecordConflict: a birth is recorded already, or points to a birth that is not; none was added.
             InvalidRecord: a record that breaks an invariant by itself.
         """
-        genomes = rows.genome_rows(kind, records)
-        individuals = rows.individual_rows(run_id, kind, records)
+        addresses = rows.addresses(kind, records)
+        genomes = rows.genome_rows(kind, records, addresses)
+        individuals = rows.individual_rows(run_id, records, addresses)
         parents = rows.parentage_rows(run_id, records)
 
         def add(connection: Connection) -> None:

@@ -9,7 +9,6 @@ An operator returns None where it has nothing to work on. Its child may be inval
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -34,7 +33,7 @@ def insert(program: Program, functions: Sequence[str], max_statements: int, rng:
         return None
     position = int(rng.random() * (len(program.body) + 1))
     line = random_statement(program, position, functions, rng)
-    return replace(program, body=(*program.body[:position], line, *program.body[position:]))
+    return _with_body(program, (*program.body[:position], line, *program.body[position:]))
 
 
 def delete(program: Program, rng: np.random.Generator) -> Program | None:
@@ -42,7 +41,7 @@ def delete(program: Program, rng: np.random.Generator) -> Program | None:
     if not program.body:
         return None
     position = int(rng.random() * len(program.body))
-    return replace(program, body=program.body[:position] + program.body[position + 1 :])
+    return _with_body(program, program.body[:position] + program.body[position + 1 :])
 
 
 def modify(program: Program, rng: np.random.Generator) -> Program | None:
@@ -50,10 +49,12 @@ def modify(program: Program, rng: np.random.Generator) -> Program | None:
 
     One time in four a constant becomes a variable, or a variable a new constant.
     """
-    places = [(i, j) for i, line in enumerate(program.body) for j in range(len(line.args))]
-    if not places:
+    arities = [len(line.args) for line in program.body]
+    if not any(arities):
         return None
-    i, j = _pick(places, rng)
+    i, j = 0, int(rng.random() * sum(arities))
+    while j >= arities[i]:
+        i, j = i + 1, j - arities[i]
     line = program.body[i]
     old = line.args[j]
     new: Argument
@@ -64,7 +65,7 @@ def modify(program: Program, rng: np.random.Generator) -> Program | None:
     else:
         new = _pick(_visible(program, i), rng)
     args = (*line.args[:j], new, *line.args[j + 1 :])
-    return _with_statement(program, i, replace(line, args=args))
+    return _with_statement(program, i, Statement(line.target, line.function, args))
 
 
 def tune(program: Program, rng: np.random.Generator) -> Program | None:
@@ -105,12 +106,12 @@ def rate_constant(program: Program) -> tuple[int, int] | None:
 
 def random_program(template: Program, functions: Sequence[str], length: int, rng: np.random.Generator) -> Program:
     """A program of random statements with the signature of `template`; often invalid, so draw until it passes."""
-    program = replace(template, body=())
+    program = _with_body(template, ())
     for position in range(length):
         line = random_statement(program, position, functions, rng)
         if position == length - 1:
-            line = replace(line, target=template.returns[0])
-        program = replace(program, body=(*program.body, line))
+            line = Statement(template.returns[0], line.function, line.args)
+        program = _with_body(program, (*program.body, line))
     return program
 
 
@@ -149,7 +150,8 @@ def _scale_constant(program: Program, i: int, j: int, power: float) -> Program:
     line = program.body[i]
     old = line.args[j]
     assert isinstance(old, float)
-    return _with_statement(program, i, replace(line, args=(*line.args[:j], _scaled(old, power), *line.args[j + 1 :])))
+    args = (*line.args[:j], _scaled(old, power), *line.args[j + 1 :])
+    return _with_statement(program, i, Statement(line.target, line.function, args))
 
 
 def _scaled(constant: float, power: float) -> float:
@@ -159,7 +161,11 @@ def _scaled(constant: float, power: float) -> float:
 
 
 def _with_statement(program: Program, i: int, line: Statement) -> Program:
-    return replace(program, body=(*program.body[:i], line, *program.body[i + 1 :]))
+    return _with_body(program, (*program.body[:i], line, *program.body[i + 1 :]))
+
+
+def _with_body(program: Program, body: tuple[Statement, ...]) -> Program:
+    return Program(body, program.states, program.step, program.returns)
 
 
 def _pick(options: Sequence[T], rng: np.random.Generator) -> T:

@@ -1,6 +1,6 @@
 """An optimizer program as data: what a genome of this kind is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Argument = str | float
 """The name of a variable, or a literal."""
@@ -21,6 +21,8 @@ class Statement:
     target: str
     function: str
     args: tuple[Argument, ...]
+    text: str = field(default="", init=False, repr=False, compare=False)
+    """Its line, once it has been written: a child shares most of its statements with its parent."""
 
 
 @dataclass(frozen=True, slots=True)

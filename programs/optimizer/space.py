@@ -1,6 +1,7 @@
 """The space of optimizer programs, as a search sees it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import TypeVar
@@ -24,6 +25,15 @@ MAX_TRIES = 1_000
 REMEMBERED_TEXTS, REMEMBERED_GRAPHS = 20_000, 4_000
 
 
+@dataclass(slots=True)
+class _Known:
+    """What has been worked out about a program."""
+
+    program: Program
+    graph: Graph
+    fingerprint: str | None = None
+
+
 class OptimizerSpace:
     """Optimizer programs with the signature of a start program.
 
@@ -38,7 +48,7 @@ class OptimizerSpace:
         self.functions = FUNCTION_SETS[functions]
         self.max_statements = max_statements
         self._texts: dict[str, Program] = {}
-        self._graphs: dict[int, tuple[Program, Graph]] = {}
+        self._known: dict[int, _Known] = {}
 
     @cached_property
     def operators(self) -> Mapping[str, Operator]:
@@ -60,13 +70,13 @@ class OptimizerSpace:
 
     def vary(self, genome: Program, operator: str, rng: np.random.Generator) -> Program:
         change = self.operators[operator]
-        parent = (genome, self._trace(genome))
+        parent = self._knows(genome)
         for _ in range(MAX_TRIES):
             child = change(genome, rng)
             if child is None:
                 break
             try:
-                self._trace(child, parent)
+                self._knows(child, parent)
             except InvalidProgram:
                 continue
             return child
@@ -74,16 +84,20 @@ class OptimizerSpace:
 
     def check(self, genome: Program) -> str | None:
         try:
-            self._trace(genome)
+            self._knows(genome)
         except InvalidProgram as invalid:
             return str(invalid)
         return None
 
     def fingerprint(self, genome: Program) -> str:
-        return fingerprint(self._trace(genome))
+        known = self._knows(genome)
+        if known.fingerprint is None:
+            known.fingerprint = fingerprint(known.graph)
+        return known.fingerprint
 
     def sizes(self, genome: Program) -> tuple[int, int]:
-        return len(genome.body), len(self._trace(genome).live_statements)
+        graph = self._knows(genome).graph
+        return len(genome.body), sum(map(set(graph.live).__contains__, graph.statements))
 
     def write(self, genome: Program) -> str:
         """A child is written before it is ever read as a parent, so that parsing is rare."""
@@ -95,17 +109,22 @@ class OptimizerSpace:
         program = self._texts.get(text)
         if program is None:
             program = parse(text)
-            self._trace(program)
+            self._knows(program)
             _remember(self._texts, text, program, REMEMBERED_TEXTS)
         return program
 
-    def _trace(self, program: Program, parent: tuple[Program, Graph] | None = None) -> Graph:
+    def _knows(self, program: Program, parent: _Known | None = None) -> _Known:
         """Remembered by identity: a child is checked, measured and fingerprinted in a row, and soon it is a parent."""
-        known = self._graphs.get(id(program))
-        if known is None or known[0] is not program:
-            known = (program, trace(program, parent))
-            _remember(self._graphs, id(program), known, REMEMBERED_GRAPHS)
-        return known[1]
+        known = self._known.get(id(program))
+        if known is None or known.program is not program:
+            if parent is None:
+                known = _Known(program, trace(program))
+            else:
+                known = _Known(program, trace(program, (parent.program, parent.graph)))
+                if known.graph.live is parent.graph.live:
+                    known.fingerprint = parent.fingerprint
+            _remember(self._known, id(program), known, REMEMBERED_GRAPHS)
+        return known
 
 
 def _remember(memory: dict[K, V], key: K, value: V, most: int) -> None:

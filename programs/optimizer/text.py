@@ -59,33 +59,25 @@ def write(program: Program) -> str:
     states = [s.name if s.shape == "tree" else f"{s.name}: {s.shape}" for s in program.states]
     inputs = ["w", "g", *states, "lr", *(["step"] if program.step else [])]
     lines = [f"def train({', '.join(inputs)}):"]
-    lines += [f"  {write_statement(line)}" for line in program.body]
+    lines += [line.text or _remembered(line) for line in program.body]
     lines.append(f"  return {', '.join(program.returns)}")
     return "\n".join(lines) + "\n"
 
 
 def write_statement(line: Statement) -> str:
-    """A statement's line. Remembered by identity: a child shares most of its statements with its parent, and 0.0 and
-    -0.0, which are equal, are not written alike."""
-    known = _LINES.get(id(line))
-    if known is None or known[0] is not line:
-        if len(_LINES) >= _REMEMBERED_LINES:
-            _LINES.clear()
-        known = _LINES[id(line)] = (line, _statement(line))
-    return known[1]
-
-
-_LINES: dict[int, tuple[Statement, str]] = {}
-_REMEMBERED_LINES = 100_000
-
-
-def _statement(line: Statement) -> str:
+    """A statement as it stands in a text, but for the indent."""
     args = [arg if isinstance(arg, str) else repr(arg) for arg in line.args]
     if line.function == "=":
         return f"{line.target} = {args[0]}"
     if PRIMITIVES[line.function].operator:
         return f"{line.target} = {args[0]} {line.function} {args[1]}"
     return f"{line.target} = {line.function}({', '.join(args)})"
+
+
+def _remembered(line: Statement) -> str:
+    text = f"  {write_statement(line)}"
+    object.__setattr__(line, "text", text)
+    return text
 
 
 def _is_docstring(node: ast.stmt) -> bool:

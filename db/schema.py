@@ -181,7 +181,7 @@ WHERE e.status <> 'ok'
 CREATE VIEW v_runs AS
 SELECT r.name, r.kind, r.task, r.preset, r.seed, r.status,
     (SELECT count(*) FROM individual i WHERE i.run_id = r.id) AS births,
-    (SELECT count(*) FROM evaluation e WHERE e.run_id = r.id AND e.status <> 'rejected') AS evaluations,
+    (SELECT count(*) FROM evaluation e WHERE e.run_id = r.id) AS evaluations,
     (SELECT count(i.cached_from) FROM individual i WHERE i.run_id = r.id) AS cache_hits,
     (SELECT count(*) FROM evaluation e WHERE e.run_id = r.id AND e.status <> 'ok') AS failures,
     r.seconds, best.birth AS best_birth, best.fitness AS best_fitness, r.owner, r.created

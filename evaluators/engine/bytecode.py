@@ -133,6 +133,9 @@ class _Assembler:
     def __init__(self, program: MicroProgram, leaves: int, elements: int, chunk: int) -> None:
         self.values = program.values
         self.program = program
+        # What replaces a state, or is subtracted from w, has as many numbers as that.
+        ends = ((program.update, Domain.TREE), *program.states.values())
+        assert all(self.values[end].domain == domain for end, domain in ends), "types and micro-operations disagree"
         self.leaves = leaves
         self.elements = elements
         self.chunk = chunk
@@ -259,13 +262,9 @@ class _Assembler:
             sources[name] = self.place[end]
             if self.values[end].operation.startswith("input:"):
                 sources[name] = self._new_number(domain)
-                self._copy_number(end, domain, sources[name])
-        for name, end, domain in ends:
-            thin = self.values[end].domain < domain and sources[name] == self.place[end]
-            self._emit("copy", domain, self.number_of[name], sources[name], mode=FIRST_IS_NUMBER * thin)
-
-    def _copy_number(self, end: int, domain: Domain, target: int) -> None:
-        self._emit("copy", domain, target, self.place[end], mode=FIRST_IS_NUMBER * (self.values[end].domain < domain))
+                self._emit("copy", domain, sources[name], self.place[end])
+        for name, _, domain in ends:
+            self._emit("copy", domain, self.number_of[name], sources[name])
 
     # Sections over elements
 
@@ -368,19 +367,15 @@ class _Assembler:
         """The parameters, then the states; what enters a step is copied before anything is written over it."""
         sources = {}
         for name, end in ends.items():
-            entering = self.values[end].operation.startswith("input:") and self.values[end].domain == Domain.TREE
-            sources[name] = self._as_element(end)
-            if entering and sources[name] != self._tree(self.tree_of[name]):
+            sources[name] = self.place[end]
+            if self.values[end].operation.startswith("input:") and sources[name] != self._tree(self.tree_of[name]):
                 sources[name] = self._new_register()
                 self._emit("copy", Domain.TREE, sources[name], self.place[end])
-        update = self.program.update
-        mode = FIRST_IS_NUMBER * (self.values[update].domain < Domain.TREE)
-        self._emit("update", Domain.TREE, Space.PARAMETER, self._as_element(update), mode=mode)
-        for name, end in ends.items():
+        self._emit("update", Domain.TREE, Space.PARAMETER, self.place[self.program.update])
+        for name in ends:
             target = self._tree(self.tree_of[name])
             if sources[name] != target:
-                mode = FIRST_IS_NUMBER * (self.values[end].domain < Domain.TREE)
-                self._emit("copy", Domain.TREE, target, sources[name], mode=mode)
+                self._emit("copy", Domain.TREE, target, sources[name])
 
     def _emit(self, operation: str, size: Domain, target: int, *args: int, mode: int = 0) -> None:
         first, second, third = (*args, 0, 0, 0)[:3]

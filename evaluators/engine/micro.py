@@ -182,6 +182,13 @@ class _Symbol:
     def shape(self) -> tuple[int, ...]:
         return (1,)
 
+    @property
+    def ndim(self) -> int:
+        """Of the array for one leaf: `[rows]` if it has one number a row. Of a tree, that differs from leaf to leaf."""
+        if self.domain == Domain.TREE:
+            raise Unsupported("a function of matrices")
+        return 1
+
     def reshape(self, *shape: int) -> "_Symbol":
         return self
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, digits
 from germline.evaluators.task import Leaf, Rung, Split, TrainingTask
-from germline.evaluators.tasks.stacked import Params, cross_entropy, loss_and_accuracy
+from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 
 PIXELS, HIDDEN, CLASSES = 64, 32, 10
 

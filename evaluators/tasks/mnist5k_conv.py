@@ -9,7 +9,7 @@ from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, mnist5k
 from germline.evaluators.task import Leaf, Rung, Split, TrainingTask
-from germline.evaluators.tasks.stacked import Params, cross_entropy, loss_and_accuracy
+from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 
 CHANNELS1, KERNEL1, SIDE1 = 8, 5, 12
 CHANNELS2, KERNEL2, SIDE2 = 16, 3, 5

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, text, text_split
 from germline.evaluators.task import Leaf, Rung, Split, TrainingTask
+from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 from germline.evaluators.tasks.norm import layer_norm
-from germline.evaluators.tasks.stacked import Params, cross_entropy, loss_and_accuracy
 
 ALPHABET = "\n !'(),-.0123456789:;?ABCDEFGHIJKLMNOPQRSTUVWYZabcdefghijklmnopqrstuvwxyz"
 SYMBOLS, SEQUENCE, WIDTH, HEADS, INNER, LAYERS = len(ALPHABET), 32, 32, 2, 64, 2

@@ -121,7 +121,7 @@ def test_a_summary_counts_what_happened(store: Store, family: RunRecord) -> None
         seed=7,
         status="running",
         births=7,
-        evaluations=7,
+        evaluations=8,
         cache_hits=1,
         failures=2,
         seconds=0.0,

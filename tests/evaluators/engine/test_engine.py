@@ -84,6 +84,12 @@ def test_every_function(name: str, numbers: tuple[Tensor, Tensor]) -> None:
     check([using(name)], numbers)
 
 
+@pytest.mark.parametrize("name", [name for name in EXTENDED if PRIMITIVES[name].scope == "leaf"])
+def test_a_function_of_matrices_on_a_number_a_leaf(name: str, numbers: tuple[Tensor, Tensor]) -> None:
+    args = ", ".join(["a", "a * a"][: PRIMITIVES[name].arity])
+    check([program("m = g", "a = columns(g)", f"b = {name}({args})", "u = b * g")], numbers)
+
+
 def test_the_library(numbers: tuple[Tensor, Tensor]) -> None:
     check([parse(text) for text in library().values()], numbers)
 

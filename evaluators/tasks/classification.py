@@ -1,4 +1,4 @@
-"""What classifiers written for many candidates measure."""
+"""What a classifier written for many candidates loses and gets right."""
 
 from collections.abc import Mapping
 

@@ -27,7 +27,7 @@ def digest(kind: str, text: str) -> str:
     return hashlib.blake2b(kind.encode() + b"\0" + text.encode(), digest_size=16).hexdigest()
 
 
-def addresses(kind: str, records: Sequence[IndividualRecord]) -> list[str]:
+def genome_digests(kind: str, records: Sequence[IndividualRecord]) -> list[str]:
     """The address of each record's genome.
 
     Raises:
@@ -70,28 +70,28 @@ def checked_whole(number: int, what: str, bits: int = 64) -> int:
     return int(number)
 
 
-def genome_rows(kind: str, records: Sequence[IndividualRecord], addresses: Sequence[str]) -> list[dict[str, Any]]:
+def genome_rows(kind: str, records: Sequence[IndividualRecord], digests: Sequence[str]) -> list[dict[str, Any]]:
     """One row for each different genome."""
     rows = {
-        address: {"digest": address, "kind": kind, "fingerprint": record.fingerprint, "text": record.genome}
-        for record, address in zip(records, addresses, strict=True)
+        key: {"digest": key, "kind": kind, "fingerprint": record.fingerprint, "text": record.genome}
+        for record, key in zip(records, digests, strict=True)
     }
     return list(rows.values())
 
 
-def individual_rows(run_id: int, records: Sequence[IndividualRecord], addresses: Sequence[str]) -> list[dict[str, Any]]:
+def individual_rows(run_id: int, records: Sequence[IndividualRecord], digests: Sequence[str]) -> list[dict[str, Any]]:
     """One row a birth, in the order of births, so that a row never points to a later one."""
     rows = [
         {
             "run_id": run_id,
             "birth": checked_whole(record.birth, "a birth", bits=32),
             "block": checked_whole(record.block, "a block", bits=32),
-            "genome": address,
+            "genome": key,
             "fingerprint": checked_text(record.fingerprint, "a fingerprint"),
             "operator": checked_text(record.operator, "an operator"),
             "cached_from": None if record.cached_from is None else int(record.cached_from),
         }
-        for record, address in zip(records, addresses, strict=True)
+        for record, key in zip(records, digests, strict=True)
     ]
     return sorted(rows, key=lambda row: row["birth"])
 

@@ -179,9 +179,9 @@ class Store:
             RecordConflict: a birth is recorded already, or points to a birth that is not; none was added.
             InvalidRecord: a record that breaks an invariant by itself.
         """
-        addresses = rows.addresses(kind, records)
-        genomes = rows.genome_rows(kind, records, addresses)
-        individuals = rows.individual_rows(run_id, records, addresses)
+        digests = rows.genome_digests(kind, records)
+        genomes = rows.genome_rows(kind, records, digests)
+        individuals = rows.individual_rows(run_id, records, digests)
         parents = rows.parentage_rows(run_id, records)
 
         def add(connection: Connection) -> None:

@@ -46,7 +46,7 @@ class TrainingTask(ABC):
     version: ClassVar[int] = 1
     rungs: ClassVar[tuple[Rung, ...]]
     leaves: ClassVar[tuple[Leaf, ...]]
-    pack: ClassVar[int] = 16
+    at_once: ClassVar[int] = 16
     """How many candidates pass through the model together on a CPU, where their activations must fit the cache."""
     objectives: ClassVar[tuple[Objective, ...]] = (Objective("validation_loss", "min"),)
 

@@ -228,7 +228,7 @@ class _Pack:
         count = len(self.engine.order)
         self.losses = self.engine.parameters.new_zeros(count)
         self.recent = torch.zeros_like(self.losses)
-        size = self.task.pack if self.losses.device.type == "cpu" else count
+        size = self.task.at_once if self.losses.device.type == "cpu" else count
         self.parts = []
         for first in range(0, count, size):
             rows = slice(first, min(first + size, count))

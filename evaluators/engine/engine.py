@@ -75,7 +75,7 @@ class ProgramEngine:
 
 
 def prepare(device: str) -> None:
-    """Compiles what programs run on, so that no training waits for it: some 20 seconds, once an installation."""
+    """Compiles what programs run on before it is needed: some 20 seconds, once an installation."""
     engine = ProgramEngine([_TRIVIAL], Layout(((1,),)), device)
     engine.step(1.0, 1)
 

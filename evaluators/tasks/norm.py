@@ -26,8 +26,12 @@ def layer_norm(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
         scale, bias: float32 of shape `[N, width]`.
 
     Returns:
-        A tensor like `stream`.
+        A tensor like `stream`; NaN where the squares of a position's features overflow.
     """
+    expected = (len(stream), stream.shape[-1])
+    if scale.shape != expected or bias.shape != expected:
+        got = f"{tuple(scale.shape)} and {tuple(bias.shape)}"
+        raise ValueError(f"expected scale and bias of shape {expected}, got {got}")
     if stream.device.type == "cpu":
         normed: Tensor = _LayerNorm.apply(stream, 1 + scale, bias)  # type: ignore[no-untyped-call]
         return normed
@@ -71,7 +75,8 @@ def _forward(stream, scale, bias, normed, mean, inverse):  # type: ignore[no-unt
             for j in range(width):
                 distance = x[first + j] - center
                 total += distance * distance
-            over = f32(1) / np.sqrt(total * share + f32(EPSILON))
+            # Past the largest float32 the quotient would be a harmless zero, and hide that the candidate diverged.
+            over = f32(1) / np.sqrt(total * share + f32(EPSILON)) if np.isfinite(total) else f32(np.nan)
             mean[n, position], inverse[n, position] = center, over
             for j in range(width):
                 y[first + j] = (x[first + j] - center) * over * a[j] + b[j]

@@ -181,6 +181,8 @@ def _checked(name: str, found: object) -> "type[TrainingTask]":
                 f"task {name!r}: {attribute} has to be a tuple of at least one {kind.__name__}, not {declared!r}; "
                 f"add {attribute} = ({kind.__name__}(...), ...) to the class"
             )
+    if type(found.at_once) is not int or found.at_once < 1:
+        raise InvalidTask(f"task {name!r}: at_once has to be a whole number from 1, not {found.at_once!r:.60}")
     return found
 
 

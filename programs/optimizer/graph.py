@@ -135,7 +135,7 @@ class _Work:
 
 
 def _follows(program: Program, parent: Program, known: Graph) -> bool:
-    """Whether a graph can be made from the parent's; not if that has as many nodes left over as in use."""
+    """Whether a graph can be made from the parent's; not if that has gathered many nodes, most of them left over."""
     few = len(known.nodes) <= 3 * len(program.body) + 32
     return few and program.states == parent.states and program.step == parent.step
 

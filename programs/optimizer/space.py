@@ -96,8 +96,7 @@ class OptimizerSpace:
         return known.fingerprint
 
     def sizes(self, genome: Program) -> tuple[int, int]:
-        graph = self._knows(genome).graph
-        return len(genome.body), sum(map(set(graph.live).__contains__, graph.statements))
+        return len(genome.body), len(self._knows(genome).graph.live_statements)
 
     def write(self, genome: Program) -> str:
         """A child is written before it is ever read as a parent, so that parsing is rare."""

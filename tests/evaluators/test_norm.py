@@ -1,3 +1,4 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -46,3 +47,18 @@ def test_what_is_not_finite_stays_with_its_candidate():
         assert same == (n not in (1, 2))
     assert not found[0][1, 2].isfinite().any()
     assert not found[0][2, 0].isfinite().any()
+
+
+def test_an_overflow_shows():
+    stream, scale, bias = inputs()
+    stream[1, 2] *= 1e20
+    found = run(stream, scale, bias)
+    assert found[0][1, 2].isnan().all()
+    assert found[1][1, 2].isnan().all()
+    assert found[0][1, 3].isfinite().all()
+
+
+def test_wrong_shapes_are_refused():
+    stream, scale, bias = inputs()
+    with pytest.raises(ValueError, match=r"expected scale and bias of shape \(5, 24\), got \(1, 24\) and \(5, 24\)"):
+        layer_norm(stream, scale[:1], bias)

@@ -70,6 +70,10 @@ class WrongLeaves(Bowl):
     leaves = (("x", (2, 3)),)
 
 
+class NoneAtOnce(Bowl):
+    at_once = 0
+
+
 instance = Bowl()
 '''
 
@@ -156,6 +160,7 @@ def test_any_unknown_name_gets_one_line(typed: str) -> None:
         ("Nameless", "has no name"),
         ("NoRungs", "rungs has to be a tuple of at least one Rung"),
         ("WrongLeaves", "leaves has to be a tuple of at least one Leaf"),
+        ("NoneAtOnce", "at_once has to be a whole number from 1, not 0"),
     ],
 )
 def test_an_unusable_class_is_refused_with_the_reason(plug_in: Path, class_name: str, told: str) -> None:

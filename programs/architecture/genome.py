@@ -1,0 +1,143 @@
+"""An architecture as data: what a genome of this kind is, and its text."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from germline.programs.architecture.operations import OPERATIONS
+
+Edge = tuple[str, int]
+"""An operation, and the node whose output it takes: the cell's inputs come first, then its nodes in order."""
+Node = tuple[Edge, ...]
+"""The outputs of its edges are added."""
+
+MAX_CHARACTERS = 65_536
+MAX_NODES = 8
+
+
+class InvalidArchitecture(ValueError):
+    """A text that is no architecture, or one that a space does not admit; the message says what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A small directed graph. `concat` lists, ascending, the nodes whose outputs the cell hands on, joined by channels.
+
+    Nodes are numbered from the number of inputs, as edges count them.
+    """
+
+    nodes: tuple[Node, ...]
+    concat: tuple[int, ...]
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        return tuple(edge for node in self.nodes for edge in node)
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A genome: two cells (normal and reduction, two inputs each, two edges a node), as in NASNet and DARTS; or one
+    cell with one input in which every node takes all that come before it, as in NAS-Bench-201."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs each cell has."""
+        return len(self.cells)
+
+
+NAMES = {1: ("cell",), 2: ("normal", "reduce")}
+"""The names of the cells, by how many there are."""
+
+
+def loose_ends(nodes: tuple[Node, ...], inputs: int) -> tuple[int, ...]:
+    """The nodes that no other one takes."""
+    used = {source for node in nodes for _, source in node}
+    return tuple(number for number in range(inputs, inputs + len(nodes)) if number not in used)
+
+
+def write(architecture: Architecture) -> str:
+    """One line of JSON in the convention of DARTS; `read(write(a)) == a`."""
+    text: dict[str, Any] = {}
+    for name, cell in zip(NAMES[len(architecture.cells)], architecture.cells, strict=True):
+        text[name] = [list(edge) for edge in cell.edges]
+        if architecture.inputs == 2:
+            text[f"{name}_concat"] = list(cell.concat)
+    return json.dumps(text)
+
+
+def read(text: str) -> Architecture:
+    """The architecture that a text spells.
+
+    Raises:
+        InvalidArchitecture: it is none; nothing of it has been executed.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidArchitecture(f"expected at most {MAX_CHARACTERS} characters, got {len(text)}")
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        cause = (str(error).splitlines() or ["nested too deeply"])[0]
+        raise InvalidArchitecture(f"expected JSON ({cause:.80}); {_EXAMPLE}") from None
+    if not isinstance(found, dict):
+        raise InvalidArchitecture(f"expected an object with cells, got {type(found).__name__}; {_EXAMPLE}")
+    keys = [sorted(NAMES[1]), sorted([*NAMES[2], *(f"{name}_concat" for name in NAMES[2])])]
+    if sorted(found) not in keys:
+        got = ", ".join(map(str, sorted(found))) or "nothing"
+        raise InvalidArchitecture(f"expected {' or '.join(', '.join(one) for one in keys)}, got {got:.80}; {_EXAMPLE}")
+    names = NAMES[1] if "cell" in found else NAMES[2]
+    return Architecture(tuple(_cell(name, found, len(names)) for name in names))
+
+
+_EXAMPLE = 'write {"normal": [["sep_conv_3x3", 1], …], "normal_concat": […], "reduce": […], "reduce_concat": […]}'
+
+
+def _cell(name: str, found: dict[str, Any], inputs: int) -> Cell:
+    listed = found[name]
+    if not isinstance(listed, list) or not listed:
+        raise InvalidArchitecture(f"{name}: expected a list of [operation, input], got {listed!r:.60}")
+    nodes: list[Node] = []
+    begin = 0
+    while begin < len(listed):
+        size = 2 if inputs == 2 else len(nodes) + 1
+        edges = listed[begin : begin + size]
+        if len(edges) < size or len(nodes) == MAX_NODES:
+            wanted = "an even number of pairs" if inputs == 2 else "1, 3, 6, 10, … pairs, one for each earlier node"
+            raise InvalidArchitecture(f"{name}: expected {wanted}, at most {MAX_NODES} nodes, got {len(listed)} pairs")
+        nodes.append(tuple(_edge(f"{name}[{begin + i}]", edge, inputs + len(nodes)) for i, edge in enumerate(edges)))
+        begin += size
+    last = inputs + len(nodes) - 1
+    if inputs == 1:
+        for number, node in enumerate(nodes):
+            if [source for _, source in node] != list(range(number + 1)):
+                raise InvalidArchitecture(f"{name}: expected node {number + 1} to take nodes 0 to {number} in order")
+        return Cell(tuple(nodes), (last,))
+    return Cell(tuple(nodes), _concat(f"{name}_concat", found[f"{name}_concat"], inputs, last))
+
+
+def _edge(where: str, edge: Any, number: int) -> Edge:
+    if not isinstance(edge, list) or len(edge) != 2 or not isinstance(edge[0], str) or type(edge[1]) is not int:
+        raise InvalidArchitecture(f'{where}: expected a pair such as ["sep_conv_3x3", 1], got {edge!r:.60}')
+    operation, source = edge
+    if operation not in OPERATIONS:
+        raise InvalidArchitecture(f"{where}: {unknown_operation(operation)}")
+    if not 0 <= source < number:
+        raise InvalidArchitecture(f"{where}: expected an input from 0 to {number - 1}, got {source}")
+    return operation, source
+
+
+def unknown_operation(name: str) -> str:
+    """What to say of an operation that there is not."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, OPERATIONS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(OPERATIONS)}"
+    return f"expected an operation, got {name!r:.60}; {hint}"
+
+
+def _concat(where: str, found: Any, first: int, last: int) -> tuple[int, ...]:
+    whole = isinstance(found, list) and all(type(number) is int and first <= number <= last for number in found)
+    if not whole or not found or sorted(set(found)) != sorted(found):
+        raise InvalidArchitecture(f"{where}: expected different nodes from {first} to {last}, got {found!r:.60}")
+    return tuple(sorted(found))

@@ -1,0 +1,284 @@
+"""Spaces of architectures, as data, and as a search sees them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from germline.programs.architecture.canonical import fingerprint
+from germline.programs.architecture.counts import Counts, Skeleton, count
+from germline.programs.architecture.genome import Architecture, Cell, Edge, InvalidArchitecture, Node, loose_ends
+from germline.programs.architecture.genome import read as read_architecture
+from germline.programs.architecture.genome import write as write_architecture
+from germline.programs.architecture.operations import OPERATIONS, cost
+
+T = TypeVar("T")
+
+MAX_TRIES = 100
+"""After so many genomes over the limits, the last one is made smaller edge by edge."""
+
+DARTS_OPERATIONS = (
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+EEEA_OPERATIONS = (
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+    "inv_res_3x3",
+    "inv_res_5x5",
+    "skip_connect",
+)
+
+
+FULL = Skeleton()
+"""The network of the papers: 20 cells, 36 channels, on 32×32 images of ten classes."""
+
+
+@dataclass(frozen=True)
+class CellSpace:
+    """Which cells there are.
+
+    Args:
+        operations: what an edge may be.
+        nodes: of each cell.
+        inputs: 2 for a normal and a reduction cell whose nodes choose two inputs each; 1 for one cell in which a node
+            takes everything before it, and only the operations are chosen.
+        last: whether a node may take the one right before it. Without (`exclusive`) is what EEEA-Net's code does.
+        concat: what a cell hands on: its loose ends, or all of its nodes (of one with one input: the last).
+        skeleton: of the network that the space is about.
+    """
+
+    operations: tuple[str, ...]
+    nodes: int
+    inputs: Literal[1, 2] = 2
+    last: bool = True
+    concat: Literal["loose", "all"] = "loose"
+    skeleton: Skeleton = FULL
+
+    def sources(self, node: int) -> range:
+        """What the edges of a node may take."""
+        return range(self.inputs + node - (0 if self.last or self.inputs == 1 else 1))
+
+    def cell(self, nodes: tuple[Node, ...]) -> Cell:
+        """A cell of these nodes that hands on what this space says."""
+        if self.inputs == 1:
+            return Cell(nodes, (len(nodes),))
+        every = tuple(range(self.inputs, self.inputs + len(nodes)))
+        return Cell(nodes, every if self.concat == "all" else loose_ends(nodes, self.inputs))
+
+    def smallest(self) -> Architecture:
+        """The network with the fewest parameters and multiply-accumulates: what costs least, and few loose ends."""
+        cheapest = min(self.operations, key=lambda name: cost(OPERATIONS[name], 1))
+        nodes = []
+        for number in range(self.nodes):
+            sources = self.sources(number)
+            taken = sources if self.inputs == 1 else (sources[-1], sources[-1])
+            nodes.append(tuple((cheapest, source) for source in taken))
+        return Architecture((self.cell(tuple(nodes)),) * self.inputs)
+
+
+SPACES = {
+    "eeea-paper": CellSpace(EEEA_OPERATIONS, nodes=4),
+    "eeea": CellSpace(EEEA_OPERATIONS, nodes=5),
+    "eeea-exclusive": CellSpace(EEEA_OPERATIONS, nodes=5, last=False),
+    "darts": CellSpace(DARTS_OPERATIONS, nodes=4, concat="all"),
+    "nb201": CellSpace(
+        ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"),
+        nodes=3,
+        inputs=1,
+        skeleton=Skeleton(channels=16, cells=15),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest network that is let through; None: any.
+
+    Args:
+        params, macs: of the whole network, as it will be used.
+        children: whether children have to keep them too. EEEA-Net asks it of the first generation alone.
+    """
+
+    params: int | None = None
+    macs: int | None = None
+    children: bool = True
+
+    def broken(self, counts: Counts) -> str | None:
+        """What is too large, in one line; None if nothing is."""
+        for name, most, got in (("params", self.params, counts.params), ("macs", self.macs, counts.macs)):
+            if most is not None and got > most:
+                return f"expected at most {most:,} {name}, got {got:,}"
+        return None
+
+
+class ArchitectureSpace:
+    """The architectures of a space whose networks keep some limits.
+
+    Args:
+        cells: which cells there are.
+        skeleton: of the network that the limits are about.
+        limits: how large it may be.
+
+    Attributes:
+        rejected: how many genomes `draw` and `vary` have thrown away for being over the limits.
+
+    Raises:
+        InvalidArchitecture: no architecture keeps the limits; the message names the smallest one's size.
+    """
+
+    def __init__(self, cells: CellSpace, skeleton: Skeleton, limits: Limits | None = None) -> None:
+        self.cells = cells
+        self.skeleton = skeleton
+        self.limits = limits or Limits()
+        self.rejected = 0
+        self.least = cells.smallest()
+        if broken := self.limits.broken(count(self.least, skeleton)):
+            raise InvalidArchitecture(f"no architecture of the space is so small: {broken} for the smallest one")
+
+    @cached_property
+    def operators(self) -> Mapping[str, Callable[[Architecture, np.random.Generator], Architecture | None]]:
+        return {
+            "mutate": lambda genome, rng: self._change(genome, rng, operation=True, source=True),
+            "operation": lambda genome, rng: self._change(genome, rng, operation=True, source=False),
+            "input": lambda genome, rng: self._change(genome, rng, operation=False, source=True),
+        }
+
+    def draw(self, rng: np.random.Generator) -> Architecture:
+        """Uniform over operations and inputs, among those that keep the limits."""
+        return self._kept(lambda: self._random(rng), rng)
+
+    def vary(self, genome: Architecture, operator: str, rng: np.random.Generator) -> Architecture:
+        change = self.operators[operator]
+        return self._child(lambda: change(genome, rng) or genome, rng)
+
+    def cross(self, one: Architecture, other: Architecture, rng: np.random.Generator) -> Architecture:
+        """Uniform crossover: each edge from either parent."""
+        return self._child(lambda: self._crossed(one, other, rng), rng)
+
+    def neighbours(self, genome: Architecture) -> list[Architecture]:
+        """All that differ from it in one operation or one input, and keep the limits."""
+        found = []
+        for c, cell in enumerate(genome.cells):
+            for n, node in enumerate(cell.nodes):
+                for e, (operation, source) in enumerate(node):
+                    edges = [(other, source) for other in self.cells.operations if other != operation]
+                    if self.cells.inputs == 2:
+                        edges += [(operation, other) for other in self.cells.sources(n) if other != source]
+                    found += [self._with_edge(genome, (c, n, e), edge) for edge in edges]
+        return [one for one in found if self.check(one) is None]
+
+    def check(self, genome: Architecture) -> str | None:
+        if genome.inputs != self.cells.inputs or any(len(cell.nodes) != self.cells.nodes for cell in genome.cells):
+            return f"expected {self.cells.inputs} cells of {self.cells.nodes} nodes each"
+        for cell in genome.cells:
+            if cell != self.cells.cell(cell.nodes):
+                return f"expected the cells to hand on {self.cells.concat} nodes, got {list(cell.concat)}"
+            for number, node in enumerate(cell.nodes):
+                for operation, source in node:
+                    if operation not in self.cells.operations or source not in self.cells.sources(number):
+                        return f"node {number}: {operation} of {source} is not in the space"
+        return self.limits.broken(count(genome, self.skeleton))
+
+    def fingerprint(self, genome: Architecture) -> str:
+        return fingerprint(genome)
+
+    def sizes(self, genome: Architecture) -> tuple[int, int]:
+        edges = [edge for cell in genome.cells for edge in cell.edges]
+        return len(edges), sum(not OPERATIONS[operation].zero for operation, _ in edges)
+
+    def write(self, genome: Architecture) -> str:
+        return write_architecture(genome)
+
+    def read(self, text: str) -> Architecture:
+        return read_architecture(text)
+
+    # How genomes come about
+
+    def _child(self, make: Callable[[], Architecture], rng: np.random.Generator) -> Architecture:
+        return self._kept(make, rng) if self.limits.children else make()
+
+    def _kept(self, make: Callable[[], Architecture], rng: np.random.Generator) -> Architecture:
+        """The first one made that keeps the limits; if that takes too long, one that is made to keep them."""
+        genome = make()
+        for _ in range(MAX_TRIES):
+            if self.limits.broken(count(genome, self.skeleton)) is None:
+                return genome
+            self.rejected += 1
+            genome = make()
+        return self._repaired(genome, rng)
+
+    def _repaired(self, genome: Architecture, rng: np.random.Generator) -> Architecture:
+        """Edges of the smallest network take the place of its own, in random order, until it keeps the limits."""
+        places = list(_places(genome))
+        for k in rng.permutation(len(places)):
+            if self.limits.broken(count(genome, self.skeleton)) is None:
+                break
+            c, n, e = places[k]
+            genome = self._with_edge(genome, places[k], self.least.cells[c].nodes[n][e])
+        return genome
+
+    def _random(self, rng: np.random.Generator) -> Architecture:
+        return self._assembled(lambda number, place: self._random_edge(number, place, rng))
+
+    def _random_edge(self, number: int, place: int, rng: np.random.Generator) -> Edge:
+        operation = _pick(self.cells.operations, rng)
+        return operation, place if self.cells.inputs == 1 else _pick(self.cells.sources(number), rng)
+
+    def _assembled(self, edge: Callable[[int, int], Edge]) -> Architecture:
+        """An architecture of the edges that `edge(node, place in the node)` gives."""
+        cells = []
+        for _ in range(self.cells.inputs):
+            sizes = [2 if self.cells.inputs == 2 else number + 1 for number in range(self.cells.nodes)]
+            nodes = [tuple(edge(number, place) for place in range(size)) for number, size in enumerate(sizes)]
+            cells.append(self.cells.cell(tuple(nodes)))
+        return Architecture(tuple(cells))
+
+    def _change(
+        self, genome: Architecture, rng: np.random.Generator, operation: bool, source: bool
+    ) -> Architecture | None:
+        """One edge gets another operation, another input, or both, drawn afresh."""
+        if not operation and self.cells.inputs == 1:
+            return None
+        c, n, e = place = _pick(list(_places(genome)), rng)
+        old = genome.cells[c].nodes[n][e]
+        new = self._random_edge(n, e, rng)
+        return self._with_edge(genome, place, (new[0] if operation else old[0], new[1] if source else old[1]))
+
+    def _crossed(self, one: Architecture, other: Architecture, rng: np.random.Generator) -> Architecture:
+        cells = []
+        for cell, others in zip(one.cells, other.cells, strict=True):
+            pairs = zip(cell.nodes, others.nodes, strict=True)
+            nodes = [tuple(_pick(edges, rng) for edges in zip(*pair, strict=True)) for pair in pairs]
+            cells.append(self.cells.cell(tuple(nodes)))
+        return Architecture(tuple(cells))
+
+    def _with_edge(self, genome: Architecture, place: tuple[int, int, int], edge: Edge) -> Architecture:
+        c, n, e = place
+        cell = genome.cells[c]
+        node = (*cell.nodes[n][:e], edge, *cell.nodes[n][e + 1 :])
+        changed = self.cells.cell((*cell.nodes[:n], node, *cell.nodes[n + 1 :]))
+        return Architecture((*genome.cells[:c], changed, *genome.cells[c + 1 :]))
+
+
+def _places(genome: Architecture) -> Iterator[tuple[int, int, int]]:
+    """Cell, node and edge of every edge."""
+    for c, cell in enumerate(genome.cells):
+        for n, node in enumerate(cell.nodes):
+            for e in range(len(node)):
+                yield c, n, e
+
+
+def _pick(options: Sequence[T], rng: np.random.Generator) -> T:
+    return options[int(rng.random() * len(options))]

@@ -25,7 +25,10 @@ class Evaluator(Protocol):
         ...
 
 
-EVALUATORS = {"optimizer": "germline.evaluators.training:TrainingEvaluator"}
+EVALUATORS = {
+    "optimizer": "germline.evaluators.training:TrainingEvaluator",
+    "architecture": "germline.evaluators.cells:CellEvaluator",
+}
 """Which evaluator scores a kind of genome."""
 
 

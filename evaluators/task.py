@@ -35,23 +35,34 @@ class Leaf:
         return prod(self.shape)
 
 
-class TrainingTask(ABC):
+class Task(ABC):
+    """What genomes of a kind are scored on. It names itself, and lists its rungs and what it measures.
+
+    `kind` is the kind of genome; `version` changes whenever a genome comes to other numbers.
+    """
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    rungs: ClassVar[tuple[Rung, ...]]
+    objectives: ClassVar[tuple[Objective, ...]]
+
+    @abstractmethod
+    def __init__(self, device: str = "cpu") -> None: ...
+
+
+class TrainingTask(Task):
     """A supervised problem on which optimizer programs are trained.
 
     A subclass names itself, lists its rungs and leaves, loads its data in `__init__(device)` and writes its model
     batched over candidates. The held-out split is never read by a search.
     """
 
-    name: ClassVar[str]
-    version: ClassVar[int] = 1
-    rungs: ClassVar[tuple[Rung, ...]]
+    kind = "optimizer"
     leaves: ClassVar[tuple[Leaf, ...]]
     at_once: ClassVar[int] = 16
     """How many candidates pass through the model together on a CPU, where their activations must fit the cache."""
-    objectives: ClassVar[tuple[Objective, ...]] = (Objective("validation_loss", "min"),)
-
-    @abstractmethod
-    def __init__(self, device: str = "cpu") -> None: ...
+    objectives = (Objective("validation_loss", "min"),)
 
     @abstractmethod
     def size(self, split: Split) -> int:

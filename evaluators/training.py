@@ -43,7 +43,10 @@ class TrainingEvaluator:
         torch.set_num_threads(1)
         keep_freed_memory()
         self.device = resolve(device)
-        self.task: TrainingTask = task_class(task)(self.device)
+        found = task_class(task)(self.device)
+        if not isinstance(found, TrainingTask):
+            raise TypeError(f"expected a task for optimizers, got {task}")
+        self.task = found
         prepare(self.device)
         self.seed = seed
         self.lengths = tuple(lengths)

@@ -50,3 +50,23 @@ class Space(Protocol[G]):
             ValueError: the text is not a genome of this kind; the message says why and what to write.
         """
         ...
+
+
+class CrossingSpace(Space[G], Protocol[G]):
+    """A space in which two genomes can have a child."""
+
+    def cross(self, one: G, other: G, rng: np.random.Generator) -> G:
+        """A valid child of both."""
+        ...
+
+
+class NeighbourSpace(Space[G], Protocol[G]):
+    """A space that knows what is next to a genome."""
+
+    def neighbours(self, genome: G) -> list[G]:
+        """All valid genomes that differ from it in one choice."""
+        ...
+
+    def size(self, genome: G) -> float:
+        """What costs nothing to know, and rises with what a genome can do."""
+        ...

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from germline.evaluators.task import Task
 from germline.programs.space import Space
 from germline.search.loop import Plan
 from germline.search.settings import Setting
@@ -30,8 +31,9 @@ class Kind(Generic[G]):
 
     `genome_version` changes with the meaning of genomes or of their fingerprints: a run is only gone on with under the
     version that it began with. `settings` lists what a run of this kind can be told, `presets` the named sets.
-    `prepare` makes values complete when a run is created (it reads the start genome, so that the run depends on no
-    file). The next four build the parts of a run from complete values, and `describe` gives the facts of one genome.
+    `prepare` makes values complete for a task when a run is created (it reads the start genome, so that the run depends
+    on no file), and refuses those that no search can keep. The next four build the parts of a run from complete values,
+    and `describe` gives the facts of one genome.
     """
 
     name: str
@@ -39,7 +41,7 @@ class Kind(Generic[G]):
     default_task: str
     settings: Sequence[Setting]
     presets: Mapping[str, Preset]
-    prepare: Callable[[Values], dict[str, Any]]
+    prepare: Callable[[Values, type[Task]], dict[str, Any]]
     space: Callable[[Values], Space[G]]
     strategy: Callable[[Values, Space[G]], Strategy[Any]]
     options: Callable[[Values], dict[str, Any]]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from germline.evaluators.task import Task
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
 from germline.programs.optimizer.library import library_text
@@ -102,7 +103,7 @@ def read_start(start: str) -> str:
     return text
 
 
-def _prepare(values: Values) -> dict[str, Any]:
+def _prepare(values: Values, task: type[Task]) -> dict[str, Any]:
     litter = values["litter"]
     if values["block"] % litter or values["warmup"] % litter:
         raise BadSetting(

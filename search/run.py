@@ -78,9 +78,11 @@ def new_run(
         raise UnknownKind(f"expected a kind of genome, got {kind!r:.60}; did you mean {(near or list(KINDS))[0]}?")
     this = KINDS[kind]
     chosen = preset_values(this, preset)
-    values = this.prepare(resolve(this.settings, chosen.values, settings))
     task_name = absolute_name(task or this.default_task)
     chosen_task = task_class(task_name)
+    if chosen_task.kind != kind:
+        raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
+    values = this.prepare(resolve(this.settings, chosen.values, settings), chosen_task)
     last = len(chosen_task.rungs) - 1
     if values.get("review_every") and values["review_rung"] > last:
         raise BadSetting(

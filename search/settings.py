@@ -46,6 +46,32 @@ def positive(text: str) -> float:
     return number
 
 
+def amount(text: str) -> int | None:
+    """A whole number with an optional k, M or G behind it; `off` is None."""
+    if text == "off":
+        return None
+    factor = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
+    try:
+        number = float(text.rstrip("kMG")) * factor
+    except ValueError:
+        number = 0.0
+    if not 1 <= number <= 1e15:
+        raise ValueError("a positive number such as 3M, 400k or 3000000, or off")
+    return round(number)
+
+
+def names(*options: str) -> Callable[[str], list[str]]:
+    """One or more of some names, separated by commas."""
+
+    def read(text: str) -> list[str]:
+        found = [part.strip() for part in text.split(",")]
+        if not found or len(set(found)) < len(found) or not set(found) <= set(options):
+            raise ValueError(f"different names out of {', '.join(options)}, separated by commas")
+        return found
+
+    return read
+
+
 def share(text: str) -> float:
     """A number from 0 to 1."""
     try:

@@ -39,6 +39,6 @@ class Strategy(Protocol[S]):
         """What should be scored again when the budget has ended; the answers change only what is handed over."""
         ...
 
-    def best(self, state: S) -> Individual:
-        """The individual that the search would hand over if it stopped here."""
+    def best(self, state: S) -> Individual | None:
+        """The individual that the search would hand over if it stopped here; None before anything was scored well."""
         ...

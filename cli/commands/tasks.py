@@ -43,6 +43,7 @@ def _listed(name: str) -> dict[str, Any]:
 def _row(task: Any) -> dict[str, Any]:
     return {
         "name": task.name,
+        "kind": task.kind,
         "version": task.version,
         "description": task.summary,
         "rungs": [{"steps": rung.steps, "batch": rung.batch} for rung in task.rungs],
@@ -61,11 +62,12 @@ def _print(rows: list[dict[str, Any]], all_named: bool) -> None:
             out.print(safe(row["name"], "bold"))
             out.print(safe(f"  {row['error']}", BAD))
             continue
-        out.print(Text.assemble(safe(row["name"], "bold"), (f"  version {row['version']}", QUIET)))
+        out.print(Text.assemble(safe(row["name"], "bold"), (f"  {row['kind']}, version {row['version']}", QUIET)))
         out.print(Text.assemble("  ", safe(row["description"])))
         steps = " → ".join(f"{rung['steps']:,}" for rung in row["rungs"])
         batches = "/".join(dict.fromkeys(str(rung["batch"]) for rung in row["rungs"]))
-        out.print(Text(f"  rungs of {steps} steps, {batches} examples a step; {row['parameters']:,} parameters", QUIET))
+        size = f"; {row['parameters']:,} parameters" if row["parameters"] else ""
+        out.print(Text(f"  rungs of {steps} steps, {batches} examples a step{size}", QUIET))
     if all_named:
         out.print()
         out.print(Text("More: an entry point of the group germline.tasks, or a class as FILE.py:Class.", QUIET))

@@ -47,6 +47,34 @@ def mnist5k() -> Digits:
     return _images("mnist5k.npz")
 
 
+@dataclass(frozen=True)
+class TrainedCells:
+    """What NAS-Bench-201 found for each of its 15,625 cells on one data set, after 200 epochs.
+
+    A cell's place is its six operations as digits of base 5, in the order of its edges: 0 none, 1 skip_connect,
+    2 nor_conv_1x1, 3 nor_conv_3x3, 4 avg_pool_3x3.
+
+    Attributes:
+        accuracy: on the validation images in percent, float32 of shape `[15625, 3]`, one column a seed; NaN where a
+            cell was trained with two seeds.
+        seconds: how long a training took, float32 of shape `[15625]`.
+        latency: seconds for a batch, float32 of shape `[15625]`.
+    """
+
+    accuracy: NDArray[np.float32]
+    seconds: NDArray[np.float32]
+    latency: NDArray[np.float32]
+
+
+def nb201(data: str) -> TrainedCells:
+    """The table for `cifar10`, `cifar100` or `imagenet16`."""
+    with (
+        (files("germline.evaluators.data") / "nb201.npz").open("rb") as file,
+        np.load(file, allow_pickle=False) as all_,
+    ):
+        return TrainedCells(*(all_[f"{data}_{name}"].squeeze() for name in ("accuracy", "seconds", "latency")))
+
+
 def text() -> NDArray[np.uint8]:
     """The King James Bible as ASCII codes: uint8 of shape `[4303441]`, verses end with a newline (10)."""
     packed = (files("germline.evaluators.data") / "kjv.txt.xz").read_bytes()

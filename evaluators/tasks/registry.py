@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from germline.evaluators.task import Rung, TrainingTask
+    from germline.evaluators.task import Rung, Task
 
 GROUP = "germline.tasks"
 _HOME = "germline.evaluators.tasks"
@@ -27,6 +27,11 @@ BUILT_IN: dict[str, tuple[str, str]] = {
         f"{_HOME}.text_transformer:TextTransformer",
         "character transformer, 2 layers of width 32, on 4.3 million characters of English",
     ),
+    "digits-cells": (f"{_HOME}.image_cells:DigitsCells", "cells of a network for 1,797 handwritten digits of 8×8"),
+    "mnist5k-cells": (f"{_HOME}.image_cells:MNIST5kCells", "cells of a network for 5,000 MNIST digits"),
+    "nb201-cifar10": (f"{_HOME}.nb201:CIFAR10Cells", "NAS-Bench-201's 15,625 cells, trained on CIFAR-10: a table"),
+    "nb201-cifar100": (f"{_HOME}.nb201:CIFAR100Cells", "the same cells, trained on CIFAR-100"),
+    "nb201-imagenet16": (f"{_HOME}.nb201:ImageNet16Cells", "the same cells, trained on ImageNet16-120"),
 }
 
 
@@ -48,13 +53,14 @@ class TaskName:
 
 @dataclass(frozen=True)
 class TaskDescription:
-    """What a task declares; `parameters` is the number of parameters of its model."""
+    """What a task declares; `parameters` is the number of parameters of its model, None if candidates are models."""
 
     name: str
+    kind: str
     version: int
     summary: str
     rungs: "tuple[Rung, ...]"
-    parameters: int
+    parameters: int | None
 
 
 def task_names() -> list[TaskName]:
@@ -66,7 +72,7 @@ def task_names() -> list[TaskName]:
     ]
 
 
-def task_class(name: str) -> "type[TrainingTask]":
+def task_class(name: str) -> "type[Task]":
     """The class behind a name of `task_names()` or behind `path/to/file.py:Class`.
 
     Raises:
@@ -93,7 +99,9 @@ def describe(name: str) -> TaskDescription:
     """What the task declares of itself. Raises what `task_class` raises."""
     task = task_class(name)
     summary = BUILT_IN[name][1] if name in BUILT_IN else (inspect.getdoc(task) or "").partition("\n")[0]
-    return TaskDescription(task.name, task.version, summary, task.rungs, sum(leaf.size for leaf in task.leaves))
+    leaves = getattr(task, "leaves", None)
+    parameters = sum(leaf.size for leaf in leaves) if leaves else None
+    return TaskDescription(task.name, task.kind, task.version, summary, task.rungs, parameters)
 
 
 def absolute_name(name: str) -> str:
@@ -164,25 +172,27 @@ def _load_entry(name: str, point: EntryPoint) -> object:
         ) from error
 
 
-def _checked(name: str, found: object) -> "type[TrainingTask]":
+def _checked(name: str, found: object) -> "type[Task]":
     """`found`, if it is a class that a search can use."""
-    from germline.evaluators.task import Leaf, Rung, TrainingTask
+    from germline.evaluators.task import Leaf, Rung, Task, TrainingTask
 
-    if not (inspect.isclass(found) and issubclass(found, TrainingTask)):
+    if not (inspect.isclass(found) and issubclass(found, Task)):
         raise InvalidTask(f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.task.TrainingTask")
     if missing := sorted(found.__abstractmethods__):
-        raise InvalidTask(f"task {name!r} does not define {', '.join(missing)}; a TrainingTask has to")
+        raise InvalidTask(f"task {name!r} does not define {', '.join(missing)}; a task of its kind has to")
     if not isinstance(getattr(found, "name", None), str):
         raise InvalidTask(f'task {name!r} has no name; add name = "..." to the class')
-    for attribute, kind in (("rungs", Rung), ("leaves", Leaf)):
+    lists = {"rungs": Rung, "leaves": Leaf} if issubclass(found, TrainingTask) else {"rungs": Rung}
+    for attribute, kind in lists.items():
         declared = getattr(found, attribute, None)
         if not (isinstance(declared, tuple) and declared and all(isinstance(item, kind) for item in declared)):
             raise InvalidTask(
                 f"task {name!r}: {attribute} has to be a tuple of at least one {kind.__name__}, not {declared!r}; "
                 f"add {attribute} = ({kind.__name__}(...), ...) to the class"
             )
-    if type(found.at_once) is not int or found.at_once < 1:
-        raise InvalidTask(f"task {name!r}: at_once has to be a whole number from 1, not {found.at_once!r:.60}")
+    at_once = getattr(found, "at_once", 1)
+    if type(at_once) is not int or at_once < 1:
+        raise InvalidTask(f"task {name!r}: at_once has to be a whole number from 1, not {at_once!r:.60}")
     return found
 
 

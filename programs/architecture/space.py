@@ -198,6 +198,10 @@ class ArchitectureSpace:
         edges = [edge for cell in genome.cells for edge in cell.edges]
         return len(edges), sum(not OPERATIONS[operation].zero for operation, _ in edges)
 
+    def size(self, genome: Architecture) -> float:
+        """The parameters of its network: the cheapest guess at what it can do."""
+        return count(genome, self.skeleton).params
+
     def write(self, genome: Architecture) -> str:
         return write_architecture(genome)
 

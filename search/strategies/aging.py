@@ -1,8 +1,8 @@
 """Regularized evolution (Real et al. 2019), as Lion's search used it: the best of a small tournament has a child, and
 the oldest of the population dies.
 
-The population begins as P copies of the start genome. Only individuals that were scored well enter it: a failed one
-neither becomes a parent nor pushes an older one out.
+The population begins as P copies of the start genome or, without one, with random genomes. Only individuals that were
+scored well enter it: a failed one neither becomes a parent nor pushes an older one out.
 """
 
 import math
@@ -34,9 +34,9 @@ class AgingState:
     epoch; an epoch begins with every restart."""
 
     population: tuple[Member, ...]
-    start: Member
-    best: Member
-    epoch_best: Member
+    start: Member | None
+    best: Member | None
+    epoch_best: Member | None
     gained: int
     restarts: int = 0
 
@@ -45,7 +45,7 @@ class AgingEvolution:
     """Aging evolution with a mix of operators.
 
     Args:
-        start: text of the genome that everything descends from.
+        start: text of the genome that everything descends from; None: the first `population` births are drawn.
         population: how many individuals live at a time.
         tournament: how many are drawn, with replacement, to find a parent.
         operators: relative weight of each operator of the space.
@@ -59,7 +59,7 @@ class AgingEvolution:
 
     def __init__(
         self,
-        start: str,
+        start: str | None,
         fingerprint: str,
         population: int,
         tournament: int,
@@ -72,8 +72,9 @@ class AgingEvolution:
         restart: str = "best",
         passing: float = 1.0,
     ) -> None:
-        self.seed = Member(Individual(0, 0, (), "seed", start, fingerprint), None)
+        self.seed = Member(Individual(0, 0, (), "seed", start, fingerprint), None) if start else None
         self.population = population
+        self.drawn = 0 if start else population
         self.tournament = tournament
         self.operators = operators
         self.warmup = warmup
@@ -85,11 +86,14 @@ class AgingEvolution:
         self.passing = passing
 
     def init(self) -> AgingState:
-        return AgingState((self.seed,) * self.population, self.seed, self.seed, self.seed, gained=0)
+        copies = (self.seed,) * self.population if self.seed else ()
+        return AgingState(copies, self.seed, self.seed, self.seed, gained=0)
 
     def breed(self, state: AgingState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
-        if birth == 0:
+        if birth == 0 and self.seed:
             return Proposal(self.seed.individual.genome, (), "seed")
+        if birth < self.drawn or not state.population:
+            return Proposal(space.write(space.draw(dice(birth))), (), "random")
         if birth < self.warmup:
             return self._child(state, space, dice, birth, self.warmup_operators)
         first = birth - birth % self.litter
@@ -114,19 +118,19 @@ class AgingEvolution:
                 continue
             member = Member(scored.individual, scored.fitness, scored.outcome.measures.get("hurdle"))
             birth = scored.individual.birth
-            if birth == 0:
+            if birth == 0 and self.seed:
                 # The copies of the start genome that are alive learn their fitness.
                 living = [member if old is self.seed else old for old in living]
                 start = best = epoch_best = member
                 continue
             living.append(member)
-            if member.rank > epoch_best.rank:
+            if epoch_best is None or member.rank > epoch_best.rank:
                 epoch_best, gained = member, birth
-            if member.rank > best.rank:
+            if best is None or member.rank > best.rank:
                 best = member
             if self.patience and birth - gained >= self.patience:
                 from_best = self.restart == "best" or (self.restart == "alternate" and restarts % 2 == 0)
-                origin = best if from_best else start
+                origin = best if from_best or start is None else start
                 living = [origin] * self.population
                 epoch_best, gained, restarts = origin, birth, restarts + 1
         return AgingState(tuple(living[-self.population :]), start, best, epoch_best, gained, restarts)
@@ -145,8 +149,8 @@ class AgingEvolution:
     def closing(self, state: AgingState) -> Sequence[Review]:
         return ()
 
-    def best(self, state: AgingState) -> Individual:
-        return state.best.individual
+    def best(self, state: AgingState) -> Individual | None:
+        return state.best.individual if state.best else None
 
     def _child(
         self, state: AgingState, space: Space[Any], dice: Dice, birth: int, operators: Mapping[str, float]

@@ -78,7 +78,7 @@ class Funnel(Generic[S]):
     def closing(self, state: FunnelState[S]) -> Sequence[Review]:
         return self._wanted(state, [self.inner.best(state.inner)])
 
-    def best(self, state: FunnelState[S]) -> Individual:
+    def best(self, state: FunnelState[S]) -> Individual | None:
         if not state.verdicts:
             return self.inner.best(state.inner)
         bar = max((v.longer for v in state.verdicts.values() if v.individual.birth == 0), default=FAILED)
@@ -91,9 +91,9 @@ class Funnel(Generic[S]):
             return state
         return replace(state, last=state.births, due=self._wanted(state, [*start, self.inner.best(state.inner)]))
 
-    def _wanted(self, state: FunnelState[S], individuals: Sequence[Individual]) -> tuple[Review, ...]:
+    def _wanted(self, state: FunnelState[S], individuals: Sequence[Individual | None]) -> tuple[Review, ...]:
         """The reviews of those that have none yet."""
-        new = {one.fingerprint: one for one in individuals if one.fingerprint not in state.verdicts}
+        new = {one.fingerprint: one for one in individuals if one and one.fingerprint not in state.verdicts}
         levels = [*((0, seed) for seed in range(1, self.seeds + 1)), (self.rung, 0)]
         return tuple(Review(one, rung, seed) for one in new.values() for rung, seed in levels)
 

@@ -12,7 +12,7 @@ from germline.search.individual import Block, Dice, Individual, Proposal, Review
 class RandomState:
     """The best individual so far, and its fitness (None before anything was scored well)."""
 
-    best: Individual
+    best: Individual | None
     fitness: float | None = None
 
 
@@ -20,18 +20,18 @@ class RandomSearch:
     """Draws genomes from the space; birth 0 is the start genome, for comparison.
 
     Args:
-        start: text of the start genome.
+        start: text of the start genome; None: birth 0 is drawn as well.
         fingerprint: its fingerprint.
     """
 
-    def __init__(self, start: str, fingerprint: str) -> None:
-        self.seed = Individual(0, 0, (), "seed", start, fingerprint)
+    def __init__(self, start: str | None, fingerprint: str) -> None:
+        self.seed = Individual(0, 0, (), "seed", start, fingerprint) if start else None
 
     def init(self) -> RandomState:
         return RandomState(self.seed)
 
     def breed(self, state: RandomState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
-        if birth == 0:
+        if birth == 0 and self.seed:
             return Proposal(self.seed.genome, (), "seed")
         return Proposal(space.write(space.draw(dice(birth))), (), "random")
 
@@ -50,5 +50,5 @@ class RandomSearch:
     def closing(self, state: RandomState) -> Sequence[Review]:
         return ()
 
-    def best(self, state: RandomState) -> Individual:
+    def best(self, state: RandomState) -> Individual | None:
         return state.best

@@ -1,0 +1,42 @@
+"""A task for architectures: images sorted into classes, and what a network of some cells comes to on them."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from germline.evaluators.outcome import Objective
+from germline.evaluators.task import Rung, Task
+from germline.programs.architecture.counts import Skeleton
+from germline.programs.architecture.genome import Architecture
+
+
+class CellTask(Task):
+    """A classification problem on which architectures are compared.
+
+    `skeleton` is what surrounds the cells and `space` the one whose cells it takes, if the task fixes them, as a table
+    of trained networks does. The fitness comes from a validation part of the training data; held-out images are never
+    read by a search.
+    """
+
+    kind = "architecture"
+    image: ClassVar[tuple[int, int, int]]
+    classes: ClassVar[int]
+    skeleton: ClassVar[Skeleton | None] = None
+    space: ClassVar[str | None] = None
+    objectives = (Objective("validation_error", "min"), Objective("params", "min"), Objective("macs", "min"))
+
+    @abstractmethod
+    def measure(
+        self, architecture: Architecture, skeleton: Skeleton, rung: Rung, seed: Sequence[int]
+    ) -> Mapping[str, float] | None:
+        """What the network of these cells comes to after the training of a rung.
+
+        Args:
+            architecture: the cells.
+            skeleton: of the network that is trained.
+            rung: how long, one of `rungs`.
+            seed: entropy of the initial weights and of the batches, the same for every candidate.
+
+        Returns:
+            `validation_error` in percent, and whatever else was seen; None if the training diverged.
+        """

@@ -1,0 +1,148 @@
+"""The kind `architecture`: cells of networks, scored by training a small network of them or by a table."""
+
+from typing import Any
+
+from germline.evaluators.cell_task import CellTask
+from germline.evaluators.outcome import Objective
+from germline.evaluators.task import Task
+from germline.programs.architecture.canonical import FINGERPRINT_VERSION, fingerprint
+from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read
+from germline.programs.architecture.space import SPACES, ArchitectureSpace, Limits
+from germline.programs.space import Space
+from germline.search.kind import Kind, Preset, Values
+from germline.search.loop import Plan
+from germline.search.settings import BadSetting, Setting, amount, choice, names, positive, share, whole
+from germline.search.strategies.aging import AgingEvolution
+from germline.search.strategies.local_search import LocalSearch
+from germline.search.strategies.nsga2 import NSGA2
+from germline.search.strategies.random_search import RandomSearch
+from germline.search.strategy import Strategy
+
+OBJECTIVES = {name: Objective(name, "min") for name in ("validation_error", "params", "macs")}
+
+SETTINGS = (
+    Setting("strategy", "nsga2", choice("nsga2", "local", "aging", "random"), "how it is searched"),
+    Setting("space", "eeea", choice(*SPACES), "which cells there are"),
+    Setting("objectives", ["validation_error", "params"], names(*OBJECTIVES), "what competes in nsga2"),
+    Setting("population", 40, whole(2), "individuals that live at a time (nsga2, aging)"),
+    Setting("crossover", 0.9, share, "how often a child has two parents (nsga2)"),
+    Setting("tournament", 10, whole(1), "individuals drawn to find a parent (aging)"),
+    Setting("starts", 10, whole(1), "genomes scored before a climb begins (local)"),
+    Setting("pool", 1, whole(1, 10_000), "each start is the largest of so many drawn (local)"),
+    Setting("cells", 8, whole(1, 100), "cells of the network that is trained"),
+    Setting("channels", 16, whole(1, 1000), "channels of its first cell"),
+    Setting("full_cells", 20, whole(1, 100), "cells of the network that is counted"),
+    Setting("full_channels", 36, whole(1, 1000), "channels of its first cell"),
+    Setting("max_params", None, amount, "most parameters of the full network, such as 3M; off: any"),
+    Setting("max_macs", None, amount, "most multiply-accumulates of the full network for an image; off: any"),
+    Setting("enforce", "always", choice("always", "first"), "limits for all that is born, or for what is drawn alone"),
+    Setting("block", 40, whole(1, 100_000), "births in a block"),
+    Setting("depth", 0, whole(0, 8), "blocks in flight beyond the one that is scored"),
+    Setting("pack", 4, whole(1, 100_000), "architectures scored in one job"),
+    Setting("max_failures", 50, whole(1), "the search stops when so many scorings in a row failed"),
+    Setting("timeout", 3600.0, positive, "seconds for a job before its worker is replaced (Ray only)"),
+)
+
+PRESETS = {
+    "quick": Preset(
+        "a front of small networks for 8×8 digits in minutes on two cores",
+        {"cells": 3, "channels": 8, "full_cells": 3, "full_channels": 8, "population": 20, "block": 20, "pack": 2},
+        births=200,
+    ),
+    "paper": Preset(
+        "EEEA-Net 2021: NSGA-II, 30 generations of 40, limits on the first generation alone, a proxy of 8 cells",
+        {
+            "space": "eeea-exclusive",
+            "objectives": ["validation_error", "params", "macs"],
+            "channels": 32,
+            "enforce": "first",
+            "max_params": 5_000_000,
+        },
+        births=1_200,
+    ),
+    "nb201": Preset(
+        "local search on NAS-Bench-201's table (--task nb201-cifar10)",
+        {"strategy": "local", "space": "nb201", "block": 1, "pack": 1, "starts": 5, "pool": 20},
+        births=300,
+    ),
+}
+
+
+def _prepare(values: Values, task: type[Task]) -> dict[str, Any]:
+    if not issubclass(task, CellTask):
+        raise BadSetting(f"expected a task for architectures, got {task.name}")
+    if values["strategy"] == "local" and values["depth"]:
+        raise BadSetting(f"expected depth 0 for strategy=local, got {values['depth']}: it moves after every block")
+    if task.space and values["space"] != task.space:
+        raise BadSetting(
+            f"expected space {task.space} for {task.name}, got {values['space']}; --set space={task.space}"
+        )
+    found = {**values, "classes": task.classes, "image": list(task.image)}
+    if task.skeleton:
+        found |= {"full_cells": task.skeleton.cells, "full_channels": task.skeleton.channels}
+    _space(found)
+    return found
+
+
+def _space(values: Values) -> ArchitectureSpace:
+    limits = Limits(values["max_params"], values["max_macs"], values["enforce"] == "always")
+    colours, height, width = values["image"]
+    full = Skeleton(values["full_channels"], values["full_cells"], values["classes"], (colours, height, width))
+    try:
+        return ArchitectureSpace(SPACES[values["space"]], full, limits)
+    except InvalidArchitecture as impossible:
+        raise BadSetting(str(impossible)) from None
+
+
+def _strategy(values: Values, space: Space[Architecture]) -> Strategy[Any]:
+    assert isinstance(space, ArchitectureSpace)
+    if values["strategy"] == "random":
+        return RandomSearch(None, "")
+    if values["strategy"] == "aging":
+        operators = {"operation": 1.0, "input": 1.0} if space.cells.inputs == 2 else {"operation": 1.0}
+        return AgingEvolution(None, "", values["population"], values["tournament"], operators)
+    if values["strategy"] == "local":
+        return LocalSearch(space, values["starts"], values["pool"])
+    objectives = [OBJECTIVES[name] for name in values["objectives"]]
+    return NSGA2(space, objectives, values["population"], values["crossover"])
+
+
+def _options(values: Values) -> dict[str, Any]:
+    return {name: values[name] for name in ("cells", "channels", "full_cells", "full_channels")}
+
+
+def _plan(values: Values, seed: int) -> Plan:
+    return Plan(seed=seed, **{name: values[name] for name in ("block", "depth", "pack", "max_failures")})
+
+
+def describe(text: str) -> dict[str, Any]:
+    """Counts and the fingerprint of an architecture, for a network of 20 cells and 36 channels on 32×32 images.
+
+    Raises:
+        InvalidArchitecture: the text is not an architecture.
+    """
+    architecture = read(text)
+    counts = count(architecture, Skeleton())
+    return {
+        "kind": "architecture",
+        "fingerprint": fingerprint(architecture),
+        "params": counts.params,
+        "macs": counts.macs,
+        "nodes": [len(cell.nodes) for cell in architecture.cells],
+    }
+
+
+KIND: Kind[Architecture] = Kind(
+    name="architecture",
+    genome_version=FINGERPRINT_VERSION,
+    default_task="digits-cells",
+    settings=SETTINGS,
+    presets=PRESETS,
+    prepare=_prepare,
+    space=_space,
+    strategy=_strategy,
+    options=_options,
+    plan=_plan,
+    describe=describe,
+)

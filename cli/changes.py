@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
-from germline.cli.program_text import Line, highlight, program_lines
+from germline.cli.genome_text import Line, genome_lines, highlight
 from germline.cli.render import BAD, GOOD, QUIET
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def align(before: str, after: str) -> list[Pair]:
     Raises:
         InvalidProgram: one of the texts is not a valid program.
     """
-    old, new = program_lines(before), program_lines(after)
+    old, new = genome_lines(before), genome_lines(after)
     pairs: list[Pair] = []
     for tag, a, b, c, d in _opcodes([line.text for line in old], [line.text for line in new]):
         if tag == "equal":

@@ -56,8 +56,8 @@ def evaluation_row(evaluation: "EvaluationRecord") -> dict[str, Any]:
     }
 
 
-def describe(candidate: Candidate) -> dict[str, Any]:
-    """The facts of a candidate's genome.
+def describe(candidate: Candidate, **asked: Any) -> dict[str, Any]:
+    """The facts of a candidate's genome; of an architecture for the network of its run, or what is asked for.
 
     Raises:
         BadReference: its text is not a genome of its kind; the message says whose, where and why.
@@ -69,10 +69,14 @@ def describe(candidate: Candidate) -> dict[str, Any]:
             f"{candidate.label} is of kind {candidate.kind!r:.40}; this version knows {', '.join(KINDS)}"
         )
     try:
-        facts = KINDS[candidate.kind].describe(candidate.genome)
+        facts = KINDS[candidate.kind].describe(candidate.genome, _settings(candidate), **asked)
     except ValueError as error:
         raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
     if candidate.scored is None:
         return facts
     # In a run the recorded one is what outcomes are known by, also when a later version would compute another.
     return {**facts, "fingerprint": candidate.scored.individual.fingerprint}
+
+
+def _settings(candidate: Candidate) -> dict[str, Any]:
+    return dict(candidate.run.config["settings"]) if candidate.run else {}

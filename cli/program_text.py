@@ -1,37 +1,19 @@
-"""Optimizer programs on a terminal: statements numbered and coloured, dead ones dimmed and marked with a dot."""
+"""Optimizer programs on a terminal: their lines, how much of them counts, and the update in one line."""
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from germline.cli.errors import printable
-from germline.cli.render import QUIET
+from germline.cli.genome_text import Line
 
 if TYPE_CHECKING:
-    from rich.text import Text
+    from germline.programs.optimizer import Graph, Program
 
-    from germline.programs.optimizer import Program
+DEPTH = 6
+"""Deeper than this a value is only hinted at; an expression shared by many grows fast."""
 
-DEAD = "·"
-_WORD = re.compile(
-    r"(?P<keyword>\b(?:def|return)\b)|(?P<function>[A-Za-z_]\w*(?=\())|(?P<number>(?<![\w.])-?\d[\d.]*(?:e[+-]?\d+)?)"
-)
-_STYLES = {"keyword": "bold", "function": "blue", "number": "cyan"}
-"""Three of the terminal's own colours, so that it reads on a dark and on a light ground."""
-
-
-class Line(NamedTuple):
-    """A line of a program: what it says, whether an update depends on it, and what a change of it is told by.
-
-    `key` names what the line does and `args` what it does it to; two lines that share the key differ in arguments only.
-    """
-
-    text: str
-    live: bool
-    key: tuple[str, ...]
-    args: tuple[str, ...]
-    statement: int | None = None
+_RANKS = {"+": 1, "-": 1, "*": 2, "/": 2}
+_ATOM = 3
 
 
 @lru_cache(maxsize=64)
@@ -58,30 +40,6 @@ def program_lines(text: str) -> tuple[Line, ...]:
     )
 
 
-def highlight(text: str, live: bool = True) -> "Text":
-    """One line with functions and numbers in colour; a dead one is only dimmed."""
-    from rich.text import Text
-
-    shown = Text(printable(text), "" if live else QUIET)
-    if live:
-        for match in _WORD.finditer(shown.plain):
-            shown.stylize(_STYLES[str(match.lastgroup)], *match.span())
-    return shown
-
-
-def program_view(text: str) -> "Text":
-    """The whole program, one statement a line, dead statements marked."""
-    from rich.text import Text
-
-    shown = []
-    for line in program_lines(text):
-        where = "" if line.statement is None else str(line.statement)
-        gutter = f"{where:>4} {' ' if line.live else DEAD} "
-        indent = "" if line.key == ("def",) else "  "
-        shown.append(Text.assemble((gutter, QUIET), indent, highlight(line.text, line.live)))
-    return Text("\n").join(shown)
-
-
 def counts(facts: Mapping[str, object]) -> str:
     """How much of a program counts, in a line."""
     names = facts["live_states"]
@@ -91,6 +49,44 @@ def counts(facts: Mapping[str, object]) -> str:
         f"{len(names) if isinstance(names, list) else 0} of {facts['states']} states{states}, "
         f"{facts['constants']} constants"
     )
+
+
+def gist(text: str) -> str:
+    """The update as an expression, constants to three digits. A state stands for its new value where it has one.
+
+    Raises:
+        InvalidProgram: the text is not a valid program.
+    """
+    from germline.programs.optimizer import parse, trace
+
+    program = parse(text)
+    graph = trace(program)
+    names = {graph.next_states[k]: program.states[k].name for k in graph.live_states}
+    names.pop(graph.update, None)
+    return _expression(graph, graph.update, names, DEPTH)[0]
+
+
+def _expression(graph: "Graph", at: int, names: dict[int, str], depth: int) -> tuple[str, int]:
+    """A node's expression and how tightly its outermost operation binds."""
+    node = graph.nodes[at]
+    if node.literal is not None:
+        return f"{node.literal:.3g}", _ATOM
+    if not node.args:
+        return node.function.removeprefix("input:"), _ATOM
+    if at in names:
+        return names[at], _ATOM
+    if depth == 0:
+        return "…", _ATOM
+    args = [_expression(graph, arg, names, depth - 1) for arg in node.args]
+    rank = _RANKS.get(node.function)
+    if rank is None:
+        return f"{node.function}({', '.join(text for text, _ in args)})", _ATOM
+    (left, left_rank), (right, right_rank) = args
+    # On the right of - and / an operation of the same rank needs its brackets; elsewhere they are noise.
+    tight = rank + (node.function in "-/")
+    left = f"({left})" if left_rank < rank else left
+    right = f"({right})" if right_rank < tight or right.startswith("-") else right
+    return f"{left} {node.function} {right}", rank
 
 
 def _arguments(program: "Program", i: int) -> tuple[str, ...]:

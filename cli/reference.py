@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from germline.cli.common import open_store
+from germline.cli.genome_text import is_architecture
 
 if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
@@ -40,7 +41,8 @@ def resolve(reference: str, url: str) -> Candidate:
 
         return Candidate(reference, "optimizer", library_text(reference.removeprefix("library:")))
     if _looks_like_file(reference):
-        return Candidate(reference, "optimizer", read_genome(Path(reference)))
+        text = read_genome(Path(reference))
+        return Candidate(reference, "architecture" if is_architecture(text) else "optimizer", text)
     name, colon, birth = reference.rpartition(":") if ":" in reference else (reference, "", "")
     if colon and not (birth.isdecimal() and len(birth) < 20):
         raise BadReference(f"expected RUN:BIRTH with a birth number, got {reference!r:.80}")

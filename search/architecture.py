@@ -1,10 +1,8 @@
 """The kind `architecture`: cells of networks, scored by training a small network of them or by a table."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from germline.evaluators.cell_task import CellTask
 from germline.evaluators.outcome import Objective
-from germline.evaluators.task import Task
 from germline.programs.architecture.canonical import FINGERPRINT_VERSION, fingerprint
 from germline.programs.architecture.counts import Skeleton, count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read
@@ -18,6 +16,9 @@ from germline.search.strategies.local_search import LocalSearch
 from germline.search.strategies.nsga2 import NSGA2
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
+
+if TYPE_CHECKING:
+    from germline.evaluators.cell_task import CellTask
 
 OBJECTIVES = {name: Objective(name, "min") for name in ("validation_error", "params", "macs")}
 
@@ -69,9 +70,7 @@ PRESETS = {
 }
 
 
-def _prepare(values: Values, task: type[Task]) -> dict[str, Any]:
-    if not issubclass(task, CellTask):
-        raise BadSetting(f"expected a task for architectures, got {task.name}")
+def _prepare(values: Values, task: "type[CellTask]") -> dict[str, Any]:
     if values["strategy"] == "local" and values["depth"]:
         raise BadSetting(f"expected depth 0 for strategy=local, got {values['depth']}: it moves after every block")
     if task.space and values["space"] != task.space:
@@ -116,14 +115,23 @@ def _plan(values: Values, seed: int) -> Plan:
     return Plan(seed=seed, **{name: values[name] for name in ("block", "depth", "pack", "max_failures")})
 
 
-def describe(text: str) -> dict[str, Any]:
-    """Counts and the fingerprint of an architecture, for a network of 20 cells and 36 channels on 32×32 images.
+def describe(text: str, values: Values, **asked: Any) -> dict[str, Any]:
+    """Counts and the fingerprint of an architecture.
+
+    Args:
+        text: the architecture.
+        values: of its run; empty for one of no run.
+        asked: `channels`, `cells`, `classes` or `image`, where it shall not be the run's, or that of the papers.
 
     Raises:
         InvalidArchitecture: the text is not an architecture.
     """
     architecture = read(text)
-    counts = count(architecture, Skeleton())
+    full = {name: values[f"full_{name}"] for name in ("channels", "cells") if f"full_{name}" in values}
+    home = {name: values[name] for name in ("classes", "image") if name in values}
+    found = {"image": (3, 32, 32), **full, **home, **asked}
+    size = Skeleton(**{**found, "image": tuple(found["image"])})
+    counts = count(architecture, size)
     return {
         "kind": "architecture",
         "fingerprint": fingerprint(architecture),

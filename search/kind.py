@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from germline.evaluators.task import Task
 from germline.programs.space import Space
 from germline.search.loop import Plan
 from germline.search.settings import Setting
@@ -33,7 +32,7 @@ class Kind(Generic[G]):
     version that it began with. `settings` lists what a run of this kind can be told, `presets` the named sets.
     `prepare` makes values complete for a task when a run is created (it reads the start genome, so that the run depends
     on no file), and refuses those that no search can keep. The next four build the parts of a run from complete values,
-    and `describe` gives the facts of one genome.
+    and `describe(text, values, **asked)` gives the facts of one genome: in a run of these values, or as asked.
     """
 
     name: str
@@ -41,9 +40,9 @@ class Kind(Generic[G]):
     default_task: str
     settings: Sequence[Setting]
     presets: Mapping[str, Preset]
-    prepare: Callable[[Values, type[Task]], dict[str, Any]]
+    prepare: Callable[[Values, Any], dict[str, Any]]
     space: Callable[[Values], Space[G]]
     strategy: Callable[[Values, Space[G]], Strategy[Any]]
     options: Callable[[Values], dict[str, Any]]
     plan: Callable[[Values, int], Plan]
-    describe: Callable[[str], dict[str, Any]]
+    describe: Callable[..., dict[str, Any]]

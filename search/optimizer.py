@@ -1,9 +1,8 @@
 """The kind `optimizer`: update rules as programs, scored by training with them."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from germline.evaluators.task import Task
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
 from germline.programs.optimizer.library import library_text
@@ -16,6 +15,9 @@ from germline.search.strategies.aging import AgingEvolution
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
+
+if TYPE_CHECKING:
+    from germline.evaluators.task import Task
 
 OPERATORS = ("insert", "delete", "modify", "tune", "rate")
 CONSTANTS_ONLY = {"tune": 1.0}
@@ -103,7 +105,7 @@ def read_start(start: str) -> str:
     return text
 
 
-def _prepare(values: Values, task: type[Task]) -> dict[str, Any]:
+def _prepare(values: Values, task: "type[Task]") -> dict[str, Any]:
     litter = values["litter"]
     if values["block"] % litter or values["warmup"] % litter:
         raise BadSetting(
@@ -151,12 +153,15 @@ def _plan(values: Values, seed: int) -> Plan:
     return Plan(seed=seed, **{name: values[name] for name in names})
 
 
-def describe(text: str) -> dict[str, Any]:
+def describe(text: str, values: Values, **asked: Any) -> dict[str, Any]:
     """Counts and the fingerprint of a program text.
 
     Raises:
         InvalidProgram: the text is not a valid program.
+        BadSetting: something is asked that is of architectures.
     """
+    if asked:
+        raise BadSetting(f"expected no {', '.join(asked)} for an optimizer program: these are of architectures")
     program = parse(text)
     graph = trace(program)
     return {

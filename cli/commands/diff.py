@@ -6,10 +6,12 @@ import click
 
 from germline.cli.changes import align, change, change_text, changes
 from germline.cli.common import console, db_option, json_option, print_json
-from germline.cli.reference import HELP, Candidate
+from germline.cli.reference import HELP, BadReference, Candidate
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+SHOWN = ("statements", "live", "states", "constants", "params", "macs")
 
 
 @click.command(epilog=HELP)
@@ -29,6 +31,9 @@ def command(first: str, second: str, url: str, as_json: bool) -> None:
     from germline.cli.reference import resolve
 
     pair = [resolve(first, url), resolve(second, url)]
+    if pair[0].kind != pair[1].kind:
+        kinds = " and ".join(f"{one.label} is of kind {one.kind}" for one in pair)
+        raise BadReference(f"expected two genomes of one kind; {kinds}")
     facts = [describe(one) for one in pair]
     if as_json:
         rows = [{"ref": one.label, **fact, **candidate_row(one, fact)} for one, fact in zip(pair, facts, strict=True)]
@@ -47,7 +52,7 @@ def command(first: str, second: str, url: str, as_json: bool) -> None:
 def _print(pair: list[Candidate], facts: list[dict[str, Any]]) -> None:
     from rich.text import Text
 
-    from germline.cli.program_text import DEAD, highlight
+    from germline.cli.genome_text import DEAD, highlight
     from germline.cli.render import QUIET, safe
 
     out = console()
@@ -84,7 +89,7 @@ def _print_facts(out: "Console", pair: list[Candidate], facts: list[dict[str, An
     difference = fitness[1] - fitness[0] if comparable else None  # type: ignore[operator]
     note = gain(difference) if comparable else safe("" if None in fitness else "of different runs", "dim")
     table.add_row("fitness", *(number(value) for value in fitness), note)
-    for name in ("statements", "live", "states", "constants"):
+    for name in [key for key in SHOWN if all(key in fact for fact in facts)]:
         table.add_row(name, *(str(fact[name]) for fact in facts), "")
     table.add_row("fingerprint", *(safe(fact["fingerprint"]) for fact in facts), "")
     print_table(out, table)

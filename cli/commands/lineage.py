@@ -89,7 +89,7 @@ def _fitness(scored: "ScoredIndividual") -> float | None:
 def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
     from rich.text import Text
 
-    from germline.cli.program_text import DEAD
+    from germline.cli.genome_text import DEAD
     from germline.cli.render import QUIET, gain, number, plain_table, print_table, safe
 
     out = console()
@@ -129,12 +129,13 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
 def _told(step: Step) -> "Text":
     from rich.text import Text
 
-    from germline.cli.program_text import DEAD, highlight, program_lines
+    from germline.cli.genome_text import DEAD, genome_lines, highlight, is_architecture
     from germline.cli.render import QUIET
 
     if not step.scored.individual.parents:
-        lines = program_lines(step.scored.individual.genome)
+        lines = genome_lines(step.scored.individual.genome)
         count = sum(line.statement is not None for line in lines)
-        return Text.assemble("  ", highlight(lines[0].text), (f"  {count} statements", QUIET))
+        unit = "nodes" if is_architecture(step.scored.individual.genome) else "statements"
+        return Text.assemble("  ", highlight(lines[0].text), (f"  {count} {unit}", QUIET))
     told = [Text.assemble(("  " if change.live else f"{DEAD} ", QUIET), change_text(change)) for change in step.changes]
     return Text("\n").join(told) if told else Text("  nothing: no valid child was found", QUIET)

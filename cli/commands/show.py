@@ -54,17 +54,17 @@ def _evaluations(candidate: Candidate) -> "list[EvaluationRecord]":
 def _print(candidate: Candidate, start: Candidate | None, facts: dict[str, Any]) -> None:
     from rich.text import Text
 
-    from germline.cli.program_text import DEAD, counts, program_view
+    from germline.cli.genome_text import DEAD, genome_view, summary
     from germline.cli.render import QUIET, safe
 
     out = console()
     out.print(Text.assemble(safe(candidate.label, "bold"), "  ", safe(_origin(candidate), QUIET)))
     out.print(safe(f"fingerprint {facts['fingerprint']}", QUIET))
     out.print()
-    out.print(program_view(candidate.genome))
+    out.print(genome_view(candidate.genome))
     out.print()
-    dead = f"; {DEAD} marks dead ones" if facts["live"] < facts["statements"] else ""
-    out.print(safe(counts(facts) + dead, QUIET))
+    dead = f"; {DEAD} marks dead ones" if facts.get("live", 0) < facts.get("statements", 0) else ""
+    out.print(safe(summary(facts) + dead, QUIET))
     if candidate.scored and start:
         out.print()
         _print_worth(out, candidate, start)

@@ -7,7 +7,7 @@ import click
 from germline.cli.common import console, db_option, json_option, open_store, print_json
 
 if TYPE_CHECKING:
-    from germline.db.records import ScoredIndividual
+    from germline.db.records import RunRecord, ScoredIndividual
 
 
 @click.command()
@@ -27,34 +27,44 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
     from germline.cli.individuals import individual_row
 
     with open_store(url) as store:
-        kind = store.run(run).kind
+        record = store.run(run)
         found = store.top(run, count)
     if as_json:
         print_json([individual_row(one) for one in found])
     elif found:
-        _print_table(found, kind)
+        _print_table(found, record)
     else:
         click.echo(f"{run} has no ok outcome yet", err=True)
 
 
-def _print_table(found: "list[ScoredIndividual]", kind: str) -> None:
-    from germline.cli.gist import gist
+def _print_table(found: "list[ScoredIndividual]", run: "RunRecord") -> None:
+    from germline.cli.genome_text import gist, size, size_names
     from germline.cli.individuals import describe
     from germline.cli.reference import Candidate
     from germline.cli.render import QUIET, number, plain_table, print_table, safe
 
-    numbers = ("birth", "fitness", "parents", "live")
-    table = plain_table("birth", "fitness", "operator", "parents", "live", "update", right=numbers)
+    sized, said = size_names(run.kind)
+    objectives = _others(found)
+    numbers = ("birth", "fitness", *objectives, "parents", sized)
+    headers = ("birth", "fitness", *objectives, "operator", "parents", sized, said)
+    table = plain_table(*headers, right=numbers)
     table.columns[-1].no_wrap, table.columns[-1].overflow = True, "ellipsis"
     for one in found:
         individual = one.individual
-        facts = describe(Candidate(f"{one.run}:{individual.birth}", kind, individual.genome))
+        facts = describe(Candidate(f"{one.run}:{individual.birth}", run.kind, individual.genome, run))
         table.add_row(
             safe(individual.birth, "bold"),
             number(one.evaluation.fitness if one.evaluation else None),
+            *(safe(f"{one.evaluation.objectives[name]:,.6g}" if one.evaluation else "") for name in objectives),
             safe(individual.operator),
             safe(" ".join(map(str, individual.parents)) or "-"),
-            safe(f"{facts['live']}/{facts['statements']}", QUIET),
+            safe(size(facts), QUIET),
             safe(gist(individual.genome)),
         )
     print_table(console(), table)
+
+
+def _others(found: "list[ScoredIndividual]") -> list[str]:
+    """The objectives beside the one that makes the fitness, but for what a genome's size says already."""
+    every = list(found[0].evaluation.objectives) if found[0].evaluation else []
+    return [name for name in every[1:] if name != "params"]

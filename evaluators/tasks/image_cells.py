@@ -36,7 +36,8 @@ class ImageCellTask(CellTask):
         self._labels: dict[Split, Tensor] = {}
         for split in SPLITS:
             images, labels = data.part(split)
-            self._images[split] = (torch.from_numpy(images).float() / self.brightest)[:, None].to(device)
+            pixels = (torch.from_numpy(images).float() / self.brightest)[:, None]
+            self._images[split] = pixels.to(device, memory_format=torch.channels_last)
             self._labels[split] = torch.from_numpy(labels).long().to(device)
 
     def measure(
@@ -52,7 +53,8 @@ class ImageCellTask(CellTask):
         """A network after the training of a rung; None if its loss left the finite numbers."""
         with torch.random.fork_rng(devices=[self.device] if self.device.startswith("cuda") else []):
             torch.manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
-            network = build().to(self.device)
+            # Channels last: on a CPU depthwise convolutions are up to four times as fast.
+            network: nn.Module = build().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             weights = list(network.parameters())
             optimizer = torch.optim.SGD(weights, RATE, MOMENTUM, weight_decay=DECAY)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rung.steps)

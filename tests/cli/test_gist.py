@@ -2,7 +2,7 @@
 
 import pytest
 
-from germline.cli.gist import gist
+from germline.cli.program_text import gist
 from germline.programs.optimizer.library import library_text
 
 

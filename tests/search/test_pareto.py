@@ -1,0 +1,95 @@
+"""Fronts, crowding and hypervolume against brute force and DEAP."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from deap import base, tools
+
+from germline.search import pareto
+
+
+class Fitness(base.Fitness):  # type: ignore[misc]
+    weights = (-1.0, -1.0, -1.0)
+
+
+def by_definition(points: np.ndarray) -> np.ndarray:
+    """Front after front of what nothing left dominates."""
+    ranks = np.full(len(points), -1)
+    left, front = set(range(len(points))), 0
+    while left:
+        now = {
+            i
+            for i in left
+            if not any((points[j] <= points[i]).all() and (points[j] < points[i]).any() for j in left if j != i)
+        }
+        ranks[list(now)] = front
+        left, front = left - now, front + 1
+    return ranks
+
+
+def populations(objectives: int) -> list[np.ndarray]:
+    """With few different values, so that there are ties and duplicates, and with many."""
+    rng = np.random.default_rng(objectives)
+    return [np.round(rng.random((40, objectives)) * k) / k for k in (1, 2, 3, 5, 9) for _ in range(6)] + [
+        rng.random((60, objectives)) for _ in range(5)
+    ]
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3, 4])
+def test_fronts_are_those_of_the_definition(objectives: int) -> None:
+    for points in populations(objectives):
+        assert pareto.fronts(points).tolist() == by_definition(points).tolist()
+
+
+@pytest.mark.parametrize("objectives", [2, 3])
+def test_fronts_are_those_of_deap(objectives: int) -> None:
+    for points in populations(objectives):
+        individuals = [SimpleNamespace(number=i, fitness=Fitness()) for i in range(len(points))]
+        for one, point in zip(individuals, points, strict=True):
+            one.fitness.weights = (-1.0,) * objectives
+            one.fitness.values = tuple(point)
+        found = tools.sortLogNondominated(individuals, len(points))
+        ranks = {one.number: rank for rank, front in enumerate(found) for one in front}
+        assert pareto.fronts(points).tolist() == [ranks[i] for i in range(len(points))]
+
+
+def test_fronts_may_end_early() -> None:
+    points = np.random.default_rng(0).random((200, 3))
+    all_of_them = pareto.fronts(points)
+    early = pareto.fronts(points, enough=50)
+    last = early.max()
+    assert (early[early < last] == all_of_them[early < last]).all()
+    assert (early < last).sum() >= 50
+
+
+def test_survivors_are_whole_fronts_and_the_least_crowded_of_the_last() -> None:
+    for points in populations(2):
+        ranks = pareto.fronts(points)
+        kept = pareto.survivors(points, 15)
+        assert len(set(kept.tolist())) == 15
+        last = ranks[kept].max()
+        assert set(np.flatnonzero(ranks < last)) <= set(kept.tolist())
+        members = np.flatnonzero(ranks == last)
+        distance = dict(zip(members.tolist(), pareto.crowding(points[members]).tolist(), strict=True))
+        inside = [distance[i] for i in members.tolist() if i in kept]
+        outside = [distance[i] for i in members.tolist() if i not in kept]
+        assert not outside or min(inside) >= max(outside)
+
+
+def test_the_ends_of_a_front_are_never_crowded() -> None:
+    front = np.array([[0.0, 4.0], [1.0, 2.0], [2.0, 1.0], [4.0, 0.0]])
+    assert pareto.crowding(front).tolist() == [np.inf, 2 / 4 + 3 / 4, 3 / 4 + 2 / 4, np.inf]
+
+
+def test_hypervolume() -> None:
+    two = np.array([[0.0, 1.0], [1.0, 0.0], [3.0, 0.0]])
+    assert pareto.hypervolume(two, np.array([2.0, 2.0])) == pytest.approx(3.0)
+    assert pareto.hypervolume(np.array([[3.0, 3.0]]), np.array([2.0, 2.0])) == 0.0
+    cube = np.array([[0.0, 0.0, 0.0]])
+    assert pareto.hypervolume(cube, np.ones(3) * 2) == pytest.approx(8.0)
+
+
+def test_the_knee_is_nearest_to_the_ideal() -> None:
+    assert pareto.knee(np.array([[0.0, 1.0], [0.2, 0.3], [1.0, 0.0]])) == 1
+    assert pareto.knee(np.array([[5.0, 1.0]])) == 0

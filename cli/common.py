@@ -3,7 +3,8 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -70,3 +71,33 @@ def _finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [_finite(value) for value in data]
     return data
+
+
+def size_options(command: F) -> F:
+    """`--channels`, `--cells`, `--classes`, `--image`: the network of an architecture. They come as one dict, `asked`,
+    that holds those which were given."""
+
+    @wraps(command)
+    def gathered(*args: Any, **options: Any) -> Any:
+        given = {name: options.pop(name) for name in ("channels", "cells", "classes", "image")}
+        return command(*args, asked={name: value for name, value in given.items() if value is not None}, **options)
+
+    of = "of an architecture's network"
+    whole = click.IntRange(1, 100_000)
+    for option in (
+        click.option("--image", callback=_image, metavar="C,H,W", help=f"Image {of}: channels, height, width."),
+        click.option("--classes", type=whole, help=f"Classes {of}."),
+        click.option("--cells", type=whole, help=f"Cells {of}; its run's, or 20."),
+        click.option("--channels", type=whole, help=f"First channels {of}; its run's, or 36."),
+    ):
+        gathered = option(gathered)
+    return cast(F, gathered)
+
+
+def _image(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() and 0 < int(part) < 100_000 for part in parts):
+        raise click.BadParameter(f"expected channels,height,width such as 3,32,32, got {text!r:.60}")
+    return tuple(map(int, parts))

@@ -69,7 +69,7 @@ def describe(candidate: Candidate, **asked: Any) -> dict[str, Any]:
             f"{candidate.label} is of kind {candidate.kind!r:.40}; this version knows {', '.join(KINDS)}"
         )
     try:
-        facts = KINDS[candidate.kind].describe(candidate.genome, _settings(candidate), **asked)
+        facts = KINDS[candidate.kind].describe(candidate.genome, settings(candidate), **asked)
     except ValueError as error:
         raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
     if candidate.scored is None:
@@ -78,5 +78,6 @@ def describe(candidate: Candidate, **asked: Any) -> dict[str, Any]:
     return {**facts, "fingerprint": candidate.scored.individual.fingerprint}
 
 
-def _settings(candidate: Candidate) -> dict[str, Any]:
+def settings(candidate: Candidate) -> dict[str, Any]:
+    """Those of its run; empty for one of no run."""
     return dict(candidate.run.config["settings"]) if candidate.run else {}

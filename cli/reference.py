@@ -10,6 +10,7 @@ from germline.cli.genome_text import is_architecture
 if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
 
+PICK = "Of a RUN's architectures the one that is picked: knee, error, params, macs, or under=3M."
 HELP = "REF is RUN (its best), RUN:BIRTH, library:NAME or a file with a genome."
 
 
@@ -53,6 +54,27 @@ def resolve(reference: str, url: str) -> Candidate:
             one for one in store.reviews(run.id, scored.individual.fingerprint) if (one.rung, one.seed) != (0, 0)
         )
     return Candidate(f"{name}:{scored.individual.birth}", run.kind, scored.individual.genome, run, scored, reviews)
+
+
+def picked(name: str, policy: str, url: str) -> Candidate:
+    """The candidate that a policy picks among all architectures of a run that were scored well.
+
+    Raises:
+        BadReference: there is none, or the run is of another kind.
+        BadPolicy: there is no such policy, or nothing meets it.
+    """
+    from germline.search.picking import pick
+
+    with open_store(url) as store:
+        run = store.run(name)
+        found = store.top(name, 1_000_000) if run.kind == "architecture" else []
+    scored = [(one, one.evaluation.objectives) for one in found if one.evaluation]
+    if not scored:
+        raise BadReference(
+            f"expected a run of architectures that were scored to pick from, got {name}, a {run.kind} run"
+        )
+    chosen = scored[pick([objectives for _, objectives in scored], policy)][0].individual
+    return resolve(f"{name}:{chosen.birth}", url)
 
 
 def read_genome(path: Path) -> str:

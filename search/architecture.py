@@ -86,10 +86,8 @@ def _prepare(values: Values, task: "type[CellTask]") -> dict[str, Any]:
 
 def _space(values: Values) -> ArchitectureSpace:
     limits = Limits(values["max_params"], values["max_macs"], values["enforce"] == "always")
-    colours, height, width = values["image"]
-    full = Skeleton(values["full_channels"], values["full_cells"], values["classes"], (colours, height, width))
     try:
-        return ArchitectureSpace(SPACES[values["space"]], full, limits)
+        return ArchitectureSpace(SPACES[values["space"]], skeleton(values), limits)
     except InvalidArchitecture as impossible:
         raise BadSetting(str(impossible)) from None
 
@@ -115,6 +113,14 @@ def _plan(values: Values, seed: int) -> Plan:
     return Plan(seed=seed, **{name: values[name] for name in ("block", "depth", "pack", "max_failures")})
 
 
+def skeleton(values: Values, **asked: Any) -> Skeleton:
+    """The full network of a run of these values, or as asked; what neither says is as in the papers."""
+    full = {name: values[f"full_{name}"] for name in ("channels", "cells") if f"full_{name}" in values}
+    home = {name: values[name] for name in ("classes", "image") if name in values}
+    found = {"image": (3, 32, 32), **full, **home, **asked}
+    return Skeleton(**{**found, "image": tuple(found["image"])})
+
+
 def describe(text: str, values: Values, **asked: Any) -> dict[str, Any]:
     """Counts and the fingerprint of an architecture.
 
@@ -127,11 +133,7 @@ def describe(text: str, values: Values, **asked: Any) -> dict[str, Any]:
         InvalidArchitecture: the text is not an architecture.
     """
     architecture = read(text)
-    full = {name: values[f"full_{name}"] for name in ("channels", "cells") if f"full_{name}" in values}
-    home = {name: values[name] for name in ("classes", "image") if name in values}
-    found = {"image": (3, 32, 32), **full, **home, **asked}
-    size = Skeleton(**{**found, "image": tuple(found["image"])})
-    counts = count(architecture, size)
+    counts = count(architecture, skeleton(values, **asked))
     return {
         "kind": "architecture",
         "fingerprint": fingerprint(architecture),

@@ -1,16 +1,16 @@
 """`germline export`: a candidate as code that stands alone."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from germline.cli.common import db_option, json_option, open_store, print_json
+from germline.cli.common import db_option, json_option, open_store, print_json, size_options
 from germline.cli.errors import UserError, one_line, printable
-from germline.cli.reference import HELP, Candidate
+from germline.cli.reference import HELP, PICK, Candidate, picked
 
 if TYPE_CHECKING:
-    from germline.programs.optimizer.export import Origin, Verified
+    from germline.programs.export.origin import Origin
 
 TARGETS = ("torch",)
 
@@ -20,55 +20,99 @@ TARGETS = ("torch",)
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--to", "target", default="torch", show_default=True, metavar="TARGET", help=f"{', '.join(TARGETS)}.")
 @click.option("--class-name", default=None, metavar="NAME", help="Name of the class; made from REF unless given.")
+@click.option("--pick", "policy", default=None, metavar="POLICY", help=PICK)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
+@size_options
 @db_option
 @json_option
 def command(
-    reference: str, path: Path, target: str, class_name: str | None, force: bool, url: str, as_json: bool
+    reference: str,
+    path: Path,
+    target: str,
+    class_name: str | None,
+    policy: str | None,
+    force: bool,
+    asked: dict[str, Any],
+    url: str,
+    as_json: bool,
 ) -> None:
-    """Write REF as a PyTorch optimizer that needs nothing but torch.
+    """Write REF as a file that needs nothing but torch.
 
-    The file is run beside the interpreter before it is written, and appears whole or not at all.
+    An optimizer becomes a torch.optim.Optimizer, and runs beside the interpreter before it is written; an architecture
+    becomes an nn.Module of its full network, and is compared with it in size and output. The file appears whole or not
+    at all.
 
     \b
-    Example:
+    Examples:
       germline export optimizer-1 -o my_optimizer.py --class-name MyOptimizer
+      germline export architecture-1 -o net.py --pick under=3M --channels 36 --cells 20
     """
-    from germline.cli.individuals import describe
     from germline.cli.reference import resolve
-    from germline.programs.optimizer import parse
-    from germline.programs.optimizer.export import TOLERANCE, verified_torch, write_verified
 
     _check_target(target)
     if not force:
         _check_free(path)
-    candidate = resolve(reference, url)
-    origin = _origin(candidate, describe(candidate)["fingerprint"])
+    candidate = picked(reference, policy, url) if policy else resolve(reference, url)
     name = _class_name(candidate, class_name)
-    program = parse(candidate.genome)
-    verified = verified_torch(program, origin, name)
-    write_verified(path, verified.source, program, name)
-    _record(candidate, target, path, verified, url)
+    export = _architecture if candidate.kind == "architecture" else _optimizer
+    made = export(candidate, path, name, asked)
+    _record(candidate, target, path, made.source, url)
     if as_json:
-        print_json(
-            {
-                "path": str(path),
-                "target": target,
-                "verified": True,
-                "tolerance": TOLERANCE,
-                "fingerprint": origin.fingerprint,
-                "difference": verified.difference,
-                "class_name": name,
-            }
-        )
+        row = {"path": str(path), "target": target, "verified": True, "tolerance": made.tolerance}
+        print_json({**row, "fingerprint": made.fingerprint, "difference": made.difference, "class_name": name})
         return
-    click.echo(f"wrote {printable(str(path))}: class {name}(torch.optim.Optimizer)")
+    click.echo(f"wrote {printable(str(path))}: class {name}({made.base})")
     click.echo(
-        f"verified against the interpreter to {TOLERANCE:g}: "
-        f"the largest relative difference is {verified.difference:.2g}"
+        f"verified against {made.against} to {made.tolerance:g}: "
+        f"the largest relative difference is {made.difference:.2g}"
     )
     if path.stem.isidentifier() and path.suffix == ".py":
-        click.echo(f"use it: from {path.stem} import {name}; optimizer = {name}(model.parameters())")
+        click.echo(f"use it: from {path.stem} import {name}; {made.use.format(name=name)}")
+
+
+class Made(NamedTuple):
+    """An exported file, and what there is to say of it."""
+
+    source: str
+    fingerprint: str
+    difference: float
+    tolerance: float
+    base: str
+    against: str
+    use: str
+
+
+def _optimizer(candidate: Candidate, path: Path, name: str, asked: dict[str, Any]) -> Made:
+    from germline.cli.individuals import describe
+    from germline.programs.optimizer import parse
+    from germline.programs.optimizer.export import TOLERANCE, verified_torch, write_verified
+
+    fingerprint = describe(candidate, **asked)["fingerprint"]
+    program = parse(candidate.genome)
+    verified = verified_torch(program, _origin(candidate, fingerprint), name)
+    write_verified(path, verified.source, program, name)
+    use = "optimizer = {name}(model.parameters())"
+    base = "torch.optim.Optimizer"
+    return Made(verified.source, fingerprint, verified.difference, TOLERANCE, base, "the interpreter", use)
+
+
+def _architecture(candidate: Candidate, path: Path, name: str, asked: dict[str, Any]) -> Made:
+    from germline.cli.individuals import describe, settings
+    from germline.programs.architecture.export import TOLERANCE, verified_torch
+    from germline.programs.architecture.genome import read
+    from germline.programs.export.files import check_writable, write_whole
+    from germline.search.architecture import skeleton
+
+    check_writable(path)
+    fingerprint = describe(candidate, **asked)["fingerprint"]
+    size = skeleton(settings(candidate), **asked)
+    try:
+        verified = verified_torch(read(candidate.genome), size, _origin(candidate, fingerprint), name)
+    except ValueError as error:
+        raise UserError(one_line(error)) from None
+    write_whole(path, verified.source)
+    against = f"its network ({verified.counts.params:,} parameters, {verified.counts.macs:,} multiply-accumulates)"
+    return Made(verified.source, fingerprint, verified.difference, TOLERANCE, "nn.Module", against, "net = {name}()")
 
 
 def _check_target(target: str) -> None:
@@ -105,7 +149,7 @@ def _class_name(candidate: Candidate, asked: str | None) -> str:
 
 
 def _origin(candidate: Candidate, fingerprint: str) -> "Origin":
-    from germline.programs.optimizer.export import Origin
+    from germline.programs.export.origin import Origin
 
     if candidate.scored is None or candidate.run is None:
         return Origin(None, None, fingerprint, None, None)
@@ -114,7 +158,7 @@ def _origin(candidate: Candidate, fingerprint: str) -> "Origin":
     return Origin(candidate.run.name, candidate.scored.individual.birth, fingerprint, fitness, candidate.run.task)
 
 
-def _record(candidate: Candidate, target: str, path: Path, verified: "Verified", url: str) -> None:
+def _record(candidate: Candidate, target: str, path: Path, source: str, url: str) -> None:
     """Notes in the run that the file was made; that it cannot be noted does not take the file back."""
     from hashlib import sha256
 
@@ -123,7 +167,7 @@ def _record(candidate: Candidate, target: str, path: Path, verified: "Verified",
     if candidate.scored is None:
         return
     written = str(path.absolute()).encode("utf-8", "replace").decode()
-    digest = sha256(verified.source.encode()).hexdigest()
+    digest = sha256(source.encode()).hexdigest()
     try:
         with open_store(url) as store:
             store.add_artifact(candidate.scored.run, candidate.scored.individual.birth, target, written, digest)

@@ -1,0 +1,309 @@
+"""Export of an architecture as a file with its network: it needs nothing but torch, and is checked before it counts."""
+
+import importlib.util
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import torch
+from torch import nn
+
+from germline.programs.architecture.counts import STEM, Counts, Skeleton, count
+from germline.programs.architecture.genome import NAMES, Architecture
+from germline.programs.architecture.network import Network, count_built
+from germline.programs.architecture.operations import OPERATIONS, Layer, Operation
+from germline.programs.export.origin import Origin
+
+TOLERANCE = 1e-6
+"""The largest difference of logits, relative to the largest logit, that an exported file may show."""
+
+
+_TAKEN = frozenset(
+    ("torch", "F", "nn", "OPERATIONS", "Cell", "Halving", "Zero", "Residual", "ResidualBlock", "pointwise", *OPERATIONS)
+)
+"""Names that exported files use."""
+
+
+class ExportMismatch(ValueError):
+    """An exported network is not the architecture's; the message says in what it differs."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A source text whose network has been compared with the architecture's, and the difference of their logits."""
+
+    source: str
+    difference: float
+    counts: Counts
+
+
+def verified_torch(architecture: Architecture, skeleton: Skeleton, origin: Origin, class_name: str) -> Verified:
+    """The file of an architecture, after its network has shown the same size and the same logits.
+
+    Raises:
+        ExportMismatch: it has not.
+    """
+    source = export_torch(architecture, skeleton, origin, class_name)
+    exported = load_class(source, class_name)()
+    expected = count(architecture, skeleton)
+    found = count_built(exported, skeleton.image)
+    if found != expected:
+        raise ExportMismatch(f"expected {expected} of the exported network, got {found}")
+    return Verified(source, _difference(exported, architecture, skeleton), found)
+
+
+def export_torch(architecture: Architecture, skeleton: Skeleton, origin: Origin, class_name: str) -> str:
+    """The source of a file with a class for the network of an architecture.
+
+    Raises:
+        ValueError: the class's name is taken by something in the file.
+    """
+    if class_name in _TAKEN or not class_name.isidentifier():
+        raise ValueError(f"expected a class name that the file does not use itself, got {class_name!r:.60}")
+    pair = architecture.inputs == 2
+    counts = count(architecture, skeleton)
+    facts = "\n".join([*origin.lines(), f"Parameters: {counts.params:,}", f"Multiply-accumulates: {counts.macs:,}"])
+    used = sorted({name for cell in architecture.cells for name, _ in cell.edges})
+    parts = [
+        f'"""The network of an architecture that Germline found.\n\n{facts}\n"""',
+        "import torch\n" + ("import torch.nn.functional as F\n" if pair else "") + "from torch import nn",
+        _cells_source(architecture),
+        _HALVING if pair else "",
+        _ZERO if "none" in used else "",
+        _RESIDUAL if any(OPERATIONS[name].residual for name in used) else "",
+        *[_operation_source(OPERATIONS[name]) for name in used],
+        "OPERATIONS = {" + ", ".join(f'"{name}": {name}' for name in used) + "}",
+        _PAIR_CELL if pair else _EDGE_CELL,
+        (_PAIR_NETWORK if pair else _EDGE_NETWORK).substitute(
+            class_name=class_name,
+            channels=skeleton.channels,
+            cells=skeleton.cells,
+            classes=skeleton.classes,
+            colours=skeleton.image[0],
+            stem=STEM,
+        ),
+    ]
+    return "\n\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def load_class(source: str, class_name: str) -> Any:
+    """The class that a freshly written source defines. The source is executed: hand over no text of another origin."""
+    with tempfile.TemporaryDirectory(prefix="germline-export-") as folder:
+        path = Path(folder) / "exported.py"
+        path.write_text(source, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location("germline_exported_network", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.dont_write_bytecode = written
+    return getattr(module, class_name)
+
+
+def _difference(exported: nn.Module, architecture: Architecture, skeleton: Skeleton) -> float:
+    """How far the logits are apart, with the same weights, relative to the largest; in training and out of it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Network(architecture, skeleton)
+        images = torch.randn(4, *skeleton.image)
+        ours, theirs = network.state_dict(), exported.state_dict()
+        if [value.shape for value in ours.values()] != [value.shape for value in theirs.values()]:
+            raise ExportMismatch("expected the exported network to have the architecture's tensors in their order")
+        exported.load_state_dict(dict(zip(theirs, ours.values(), strict=True)))
+        worst = 0.0
+        for training in (True, False):
+            with torch.no_grad():
+                a, b = network.train(training)(images), exported.train(training)(images)
+            worst = max(worst, float((a - b).abs().max() / a.abs().max().clamp(min=1e-12)))
+    if not worst <= TOLERANCE:
+        raise ExportMismatch(f"expected the same logits to {TOLERANCE:g}, got a difference of {worst:.3g}")
+    return worst
+
+
+def _cells_source(architecture: Architecture) -> str:
+    """The cells as data: for each node its edges, (operation, source)."""
+    lines = ["# For each node of a cell, its edges: an operation, and the node it takes. The cell's inputs come first."]
+    for name, cell in zip(NAMES[architecture.inputs], architecture.cells, strict=True):
+        lines.append(f"{name.upper()} = (")
+        for node in cell.nodes:
+            edges = ", ".join(f'("{operation}", {source})' for operation, source in node)
+            lines.append(f"    ({edges},),")
+        lines.append(")")
+        if architecture.inputs == 2:
+            lines.append(f"{name.upper()}_CONCAT = {cell.concat!r}")
+    return "\n".join(lines)
+
+
+def _operation_source(operation: Operation) -> str:
+    head = f"def {operation.name}(channels, stride):\n"
+    if operation.zero:
+        return f"{head}    return Zero(stride)"
+    if not operation.layers:
+        return f"{head}    return nn.Identity() if stride == 1 else Halving(channels, channels)"
+    layers = "".join(f"        {_layer_source(layer)},\n" for layer in operation.layers)
+    if operation.residual:
+        return f"{head}    kind = Residual if stride == 1 else nn.Sequential\n    return kind(\n{layers}    )"
+    return f"{head}    return nn.Sequential(\n{layers}    )"
+
+
+def _layer_source(layer: Layer) -> str:
+    stride = "stride" if layer.strided else "1"
+    padding = layer.dilation * (layer.kernel // 2)
+    if layer.step == "conv":
+        groups = ", groups=channels" if layer.depthwise else ""
+        dilation = f", dilation={layer.dilation}" if layer.dilation > 1 else ""
+        return f"nn.Conv2d(channels, channels, {layer.kernel}, {stride}, {padding}{dilation}{groups}, bias=False)"
+    if layer.step == "max":
+        return f"nn.MaxPool2d({layer.kernel}, {stride}, {padding})"
+    if layer.step == "avg":
+        return f"nn.AvgPool2d({layer.kernel}, {stride}, {padding}, count_include_pad=False)"
+    return "nn.BatchNorm2d(channels)" if layer.step == "norm" else "nn.ReLU()"
+
+
+_HALVING = '''
+class Halving(nn.Module):
+    """Half of the map in each direction, by two 1x1 convolutions of which the second looks a pixel further."""
+
+    def __init__(self, channels, made):
+        super().__init__()
+        self.first = nn.Conv2d(channels, made // 2, 1, 2, bias=False)
+        self.second = nn.Conv2d(channels, made - made // 2, 1, 2, bias=False)
+        self.norm = nn.BatchNorm2d(made)
+
+    def forward(self, x):
+        x = F.relu(x)
+        shifted = F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+        return self.norm(torch.cat([self.first(x), self.second(shifted)], dim=1))
+'''
+_ZERO = """
+class Zero(nn.Module):
+    def __init__(self, stride):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x):
+        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+"""
+_RESIDUAL = """
+class Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+"""
+_PAIR_CELL = '''
+def pointwise(channels, made):
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(channels, made, 1, bias=False), nn.BatchNorm2d(made))
+
+
+class Cell(nn.Module):
+    """Takes the outputs of the two cells before it; `halved` says that the last one halved its map."""
+
+    def __init__(self, nodes, concat, before, last, channels, stride, halved):
+        super().__init__()
+        self.concat = concat
+        self.sources = [[source for _, source in node] for node in nodes]
+        self.channels = channels * len(concat)
+        self.enter0 = Halving(before, channels) if halved else pointwise(before, channels)
+        self.enter1 = pointwise(last, channels)
+        self.edges = nn.ModuleList(
+            OPERATIONS[name](channels, stride if source < 2 else 1) for node in nodes for name, source in node
+        )
+
+    def forward(self, before, last):
+        maps = [self.enter0(before), self.enter1(last)]
+        edges = iter(self.edges)
+        for sources in self.sources:
+            first, second = (next(edges)(maps[source]) for source in sources)
+            maps.append(first + second)
+        return torch.cat([maps[number] for number in self.concat], dim=1)
+'''
+_EDGE_CELL = '''
+class Cell(nn.Module):
+    """Every node adds what its edges make of all maps before it; the last one is the output."""
+
+    def __init__(self, nodes, channels):
+        super().__init__()
+        self.sizes = [len(node) for node in nodes]
+        self.edges = nn.ModuleList(OPERATIONS[name](channels, 1) for node in nodes for name, _ in node)
+
+    def forward(self, x):
+        maps = [x]
+        edges = iter(self.edges)
+        for size in self.sizes:
+            maps.append(sum(next(edges)(taken) for taken in maps[:size]))
+        return maps[-1]
+
+
+class ResidualBlock(nn.Module):
+    """Halves the map and doubles the channels."""
+
+    def __init__(self, channels, made):
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(channels, made, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(made),
+            nn.ReLU(),
+            nn.Conv2d(made, made, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(made),
+        )
+        self.beside = nn.Sequential(
+            nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False), nn.Conv2d(channels, made, 1, bias=False)
+        )
+
+    def forward(self, x):
+        return self.main(x) + self.beside(x)
+'''
+_PAIR_NETWORK = Template('''
+class $class_name(nn.Module):
+    """Logits [batch, classes] of images [batch, channels, height, width]."""
+
+    def __init__(self, channels=$channels, cells=$cells, classes=$classes, image_channels=$colours):
+        super().__init__()
+        before = last = $stem * channels
+        self.stem = nn.Sequential(nn.Conv2d(image_channels, last, 3, padding=1, bias=False), nn.BatchNorm2d(last))
+        self.cells = nn.ModuleList()
+        halved = False
+        for number in range(cells):
+            reduces = number in (cells // 3, 2 * cells // 3)
+            channels *= 2 if reduces else 1
+            nodes, concat = (REDUCE, REDUCE_CONCAT) if reduces else (NORMAL, NORMAL_CONCAT)
+            cell = Cell(nodes, concat, before, last, channels, 2 if reduces else 1, halved)
+            self.cells.append(cell)
+            before, last, halved = last, cell.channels, reduces
+        self.classifier = nn.Linear(last, classes)
+
+    def forward(self, images):
+        before = last = self.stem(images)
+        for cell in self.cells:
+            before, last = last, cell(before, last)
+        return self.classifier(last.mean((2, 3)))
+''')
+_EDGE_NETWORK = Template('''
+class $class_name(nn.Module):
+    """Logits [batch, classes] of images [batch, channels, height, width]."""
+
+    def __init__(self, channels=$channels, cells=$cells, classes=$classes, image_channels=$colours):
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(image_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
+        self.cells = nn.ModuleList()
+        for number in range(cells):
+            if number in (cells // 3, 2 * cells // 3):
+                self.cells.append(ResidualBlock(channels, 2 * channels))
+                channels *= 2
+            self.cells.append(Cell(CELL, channels))
+        self.last = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, images):
+        x = self.stem(images)
+        for cell in self.cells:
+            x = cell(x)
+        return self.classifier(self.last(x).mean((2, 3)))
+''')

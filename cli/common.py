@@ -4,11 +4,12 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from germline.cli.errors import printable
+from germline.cli.errors import UserError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,6 +42,16 @@ def open_store(url: str, create: bool = False) -> "Store":
     from germline.db.store import Store
 
     return Store(url, create=create, on_wait=lambda message: click.echo(printable(message), err=True))
+
+
+def check_free(path: Path) -> None:
+    """Raises UserError where a file would be replaced."""
+    try:
+        taken = path.is_file()
+    except OSError:  # a path that cannot even be looked at: writing will say why
+        return
+    if taken:
+        raise UserError(printable(f"{path} exists already; name another file, or add --force to replace it"))
 
 
 def print_json(data: Any) -> None:

@@ -26,6 +26,7 @@ COMMANDS = (
     "lineage",
     "diff",
     "describe",
+    "draw",
     "export",
     "db",
     "doctor",

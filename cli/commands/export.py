@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from germline.cli.common import db_option, json_option, open_store, print_json, size_options
+from germline.cli.common import check_free, db_option, json_option, open_store, print_json, size_options
 from germline.cli.errors import UserError, one_line, printable
 from germline.cli.reference import HELP, PICK, Candidate, picked
 
@@ -51,7 +51,7 @@ def command(
 
     _check_target(target)
     if not force:
-        _check_free(path)
+        check_free(path)
     candidate = picked(reference, policy, url) if policy else resolve(reference, url)
     name = _class_name(candidate, class_name)
     export = _architecture if candidate.kind == "architecture" else _optimizer
@@ -123,15 +123,6 @@ def _check_target(target: str) -> None:
         raise UserError(
             printable(f"expected a target out of {', '.join(TARGETS)}, got {target!r:.60}; write --to {near}")
         )
-
-
-def _check_free(path: Path) -> None:
-    try:
-        taken = path.is_file()
-    except OSError:  # a path that cannot even be looked at: writing will say why
-        return
-    if taken:
-        raise UserError(printable(f"{path} exists already; name another file, or add --force to replace it"))
 
 
 def _class_name(candidate: Candidate, asked: str | None) -> str:

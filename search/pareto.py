@@ -3,60 +3,24 @@
 All objectives are minimised here; who has one to maximise turns its sign.
 """
 
-from bisect import bisect_right
 from types import SimpleNamespace
 
 import numpy as np
-from deap.benchmarks.tools import hypervolume as deap_hypervolume
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
 """One row for each individual, one column for each objective."""
 
 
-def fronts(points: Points, enough: int | None = None) -> NDArray[np.intp]:
-    """The front of each point, 0 for those that no other one dominates; equal points are in the same one.
+def fronts(points: Points) -> NDArray[np.intp]:
+    """The front of each point, 0 for those that no other one dominates; equal points are in the same one."""
+    from germline.search.sorting import ranks
 
-    With `enough`, the search for fronts ends when so many points have theirs; the others get the next number.
-    """
-    unique, back, counts = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-    if points.shape[1] == 2:
-        ranks = _two(unique)
-    else:
-        ranks = _many(unique, counts, len(points) if enough is None else enough)
-    return ranks[back.reshape(-1)]
-
-
-def _two(unique: Points) -> NDArray[np.intp]:
-    """For two objectives: along the first one, a point is dominated by a front that has reached its second."""
-    lowest: list[float] = []
-    ranks = np.empty(len(unique), np.intp)
-    for i, second in enumerate(unique[:, 1].tolist()):
-        rank = bisect_right(lowest, second)
-        if rank == len(lowest):
-            lowest.append(second)
-        else:
-            lowest[rank] = second
-        ranks[i] = rank
-    return ranks
-
-
-def _many(unique: Points, counts: NDArray[np.intp], enough: int) -> NDArray[np.intp]:
-    """Front after front is taken off a table of who dominates whom."""
-    dominates = np.ones((len(unique), len(unique)), np.bool_)
-    for column in unique.T:
-        dominates &= column[:, None] <= column
-    np.fill_diagonal(dominates, False)
-    over = dominates.sum(0, dtype=np.int32)
-    ranks = np.full(len(unique), -1, np.intp)
-    front, found = 0, 0
-    while found < enough and (now := np.flatnonzero((over == 0) & (ranks < 0))).size:
-        ranks[now] = front
-        found += int(counts[now].sum())
-        over -= dominates[now].sum(0, dtype=np.int32)
-        front += 1
-    ranks[ranks < 0] = front
-    return ranks
+    if not len(points):
+        return np.empty(0, np.intp)
+    unique, back = np.unique(points, axis=0, return_inverse=True)
+    found: NDArray[np.intp] = ranks(unique)
+    return found[back.reshape(-1)]
 
 
 def crowding(points: Points) -> Points:
@@ -78,7 +42,7 @@ def survivors(points: Points, count: int) -> NDArray[np.intp]:
 
     Of equally crowded points the earlier one stays.
     """
-    ranks = fronts(points, count)
+    ranks = fronts(points)
     kept: list[NDArray[np.intp]] = []
     room = count
     for front in range(int(ranks.max()) + 1 if len(ranks) else 0):
@@ -93,6 +57,8 @@ def survivors(points: Points, count: int) -> NDArray[np.intp]:
 
 def hypervolume(points: Points, reference: Points) -> float:
     """The volume that the points dominate, up to a reference point that is worse than all that counts."""
+    from deap.benchmarks.tools import hypervolume as deap_hypervolume
+
     inside = points[(points < reference).all(1)]
     # DEAP maximises, and takes anything with a fitness.
     front = [SimpleNamespace(fitness=SimpleNamespace(wvalues=-point)) for point in inside]

@@ -19,7 +19,7 @@ def front(
 ) -> list[int]:
     """The places of those that no other one dominates, by the first objective and then by the others."""
     points = _points(objectives, names)
-    first = np.flatnonzero(pareto.fronts(points, 1) == 0).tolist() if len(points) else []
+    first = np.flatnonzero(pareto.fronts(points) == 0).tolist()
     return sorted(first, key=lambda i: tuple(points[i]))
 
 

@@ -54,15 +54,6 @@ def test_fronts_are_those_of_deap(objectives: int) -> None:
         assert pareto.fronts(points).tolist() == [ranks[i] for i in range(len(points))]
 
 
-def test_fronts_may_end_early() -> None:
-    points = np.random.default_rng(0).random((200, 3))
-    all_of_them = pareto.fronts(points)
-    early = pareto.fronts(points, enough=50)
-    last = early.max()
-    assert (early[early < last] == all_of_them[early < last]).all()
-    assert (early < last).sum() >= 50
-
-
 def test_survivors_are_whole_fronts_and_the_least_crowded_of_the_last() -> None:
     for points in populations(2):
         ranks = pareto.fronts(points)

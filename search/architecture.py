@@ -48,8 +48,17 @@ SETTINGS = (
 PRESETS = {
     "quick": Preset(
         "a front of small networks for 8×8 digits in minutes on two cores",
-        {"cells": 3, "channels": 8, "full_cells": 3, "full_channels": 8, "population": 20, "block": 20, "pack": 2},
-        births=200,
+        {
+            "space": "eeea-paper",
+            "cells": 3,
+            "channels": 8,
+            "full_cells": 3,
+            "full_channels": 8,
+            "population": 20,
+            "block": 20,
+            "pack": 1,
+        },
+        births=120,
     ),
     "paper": Preset(
         "EEEA-Net 2021: NSGA-II, 30 generations of 40, limits on the first generation alone, a proxy of 8 cells",

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from germline.db.records import RunRecord, ScoredIndividual
 
 
+EVERY = 1_000_000
+
+
 @click.command()
 @click.argument("run")
 @click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 def command(run: str, count: int, url: str, as_json: bool) -> None:
     """List the best individuals of RUN, best first.
 
-    Each fingerprint appears once, by the birth it was scored for.
+    Each fingerprint appears once, by the birth it was scored for. Of a run with several objectives the front comes
+    first: what no other individual beats in one of them without being worse in another.
 
     \b
     Example:
@@ -28,16 +32,20 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
 
     with open_store(url) as store:
         record = store.run(run)
-        found = store.top(run, count)
+        names = record.config["settings"].get("objectives", [])
+        found = store.top(run, count) if len(names) < 2 else store.top(run, EVERY)
+    front = 0
+    if len(names) > 1:
+        found, front = _front_first(found, names, count)
     if as_json:
         print_json([individual_row(one) for one in found])
     elif found:
-        _print_table(found, record)
+        _print_table(found, record, front)
     else:
         click.echo(f"{run} has no ok outcome yet", err=True)
 
 
-def _print_table(found: "list[ScoredIndividual]", run: "RunRecord") -> None:
+def _print_table(found: "list[ScoredIndividual]", run: "RunRecord", front: int) -> None:
     from germline.cli.genome_text import gist, size, size_names
     from germline.cli.individuals import describe
     from germline.cli.reference import Candidate
@@ -49,11 +57,11 @@ def _print_table(found: "list[ScoredIndividual]", run: "RunRecord") -> None:
     headers = ("birth", "fitness", *objectives, "operator", "parents", sized, said)
     table = plain_table(*headers, right=numbers)
     table.columns[-1].no_wrap, table.columns[-1].overflow = True, "ellipsis"
-    for one in found:
+    for place, one in enumerate(found):
         individual = one.individual
         facts = describe(Candidate(f"{one.run}:{individual.birth}", run.kind, individual.genome, run))
         table.add_row(
-            safe(individual.birth, "bold"),
+            safe(individual.birth, "bold" if place < front or not front else ""),
             number(one.evaluation.fitness if one.evaluation else None),
             *(safe(f"{one.evaluation.objectives[name]:,.6g}" if one.evaluation else "") for name in objectives),
             safe(individual.operator),
@@ -62,6 +70,18 @@ def _print_table(found: "list[ScoredIndividual]", run: "RunRecord") -> None:
             safe(gist(individual.genome)),
         )
     print_table(console(), table)
+    if front:
+        console().print(safe(f"the first {min(front, len(found))} of {front} on the front", QUIET))
+
+
+def _front_first(found: "list[ScoredIndividual]", names: list[str], count: int) -> "tuple[list[ScoredIndividual], int]":
+    """The front by its first objective, then the others by fitness; and how many are on the front."""
+    from germline.search.picking import front
+
+    scored = [one for one in found if one.evaluation]
+    first = front([one.evaluation.objectives for one in scored if one.evaluation], names)
+    rest = [one for place, one in enumerate(scored) if place not in set(first)]
+    return [*(scored[place] for place in first), *rest][:count], len(first)
 
 
 def _others(found: "list[ScoredIndividual]") -> list[str]:

@@ -11,11 +11,19 @@ from pathlib import Path
 
 import breeding
 import candidate_steps
+import cells
+import nb201
 import strategies
 import torch
 
-BENCHMARKS = {"breeding": breeding.rows, "candidate-steps": candidate_steps.rows, "strategies": strategies.rows}
-QUICK = ("breeding", "candidate-steps")
+BENCHMARKS = {
+    "breeding": breeding.rows,
+    "candidate-steps": candidate_steps.rows,
+    "cells": cells.rows,
+    "nb201": nb201.rows,
+    "strategies": strategies.rows,
+}
+QUICK = ("breeding", "candidate-steps", "cells")
 
 
 def main() -> None:

@@ -26,12 +26,19 @@ def architecture_lines(text: str) -> tuple[Line, ...]:
 
 
 def gist(text: str) -> str:
-    """How often each operation stands in each cell."""
+    """How often each operation stands in each cell, in short: `normal sep3×4 skip×2 dil5`."""
     from germline.programs.architecture.genome import NAMES, read
 
     architecture = read(text)
     told = []
     for name, cell in zip(NAMES[architecture.inputs], architecture.cells, strict=True):
-        counted = Counter(operation for operation, _ in cell.edges)
-        told.append(f"{name}: " + " ".join(f"{operation}×{count}" for operation, count in counted.most_common()))
+        counted = Counter(_short(operation) for operation, _ in cell.edges).most_common()
+        told.append(f"{name} " + " ".join(one if count == 1 else f"{one}×{count}" for one, count in counted))
     return "  ".join(told)
+
+
+def _short(operation: str) -> str:
+    """`sep_conv_3x3` as `sep3`, `skip_connect` as `skip`."""
+    first, _, rest = operation.partition("_")
+    size = rest[-1] if rest.endswith(("1x1", "3x3", "5x5")) else ""
+    return {"nor": "conv", "inv": "inv"}.get(first, first) + size

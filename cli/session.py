@@ -179,7 +179,8 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
     reference = run.name
     if winner["birth"] != last.best.individual.birth:
         reference = f"{run.name}:{winner['birth']}"
-        click.echo(f"winner  {reference}  fitness {winner['fitness']:.4f}, the best of the reviews (germline show)")
+        why = "the best of the reviews (germline show)" if last.reviews else "the knee of the front (germline top)"
+        click.echo(f"winner  {reference}  fitness {winner['fitness']:.4f}, {why}")
     click.echo(f"next    germline show {reference}   germline export {reference} -o found.py")
     if summary.status == "stopped":
         click.echo(f"go on   {resume}")

@@ -55,7 +55,7 @@ def test_what_was_found_can_be_looked_at(database: Path) -> None:
     for command in (("top", "cells"), ("show", "cells"), ("lineage", "cells"), ("diff", "cells:0", "cells")):
         done = call(database, *command)
         assert done.exit_code == 0, done.output
-        assert "nor_conv" in done.stdout
+        assert ("conv3" if command[0] == "top" else "nor_conv_3x3") in done.stdout
     assert data(database, "show", "cells")["params"] == rows[0]["objectives"]["params"]
 
 

@@ -1,12 +1,7 @@
 """Export of an architecture as a file with its network: it needs nothing but torch, and is checked before it counts."""
 
-import importlib.util
-import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from string import Template
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,6 +10,7 @@ from germline.programs.architecture.counts import STEM, Counts, Skeleton, count
 from germline.programs.architecture.genome import NAMES, Architecture
 from germline.programs.architecture.network import Network, count_built
 from germline.programs.architecture.operations import OPERATIONS, Layer, Operation
+from germline.programs.export.loading import load_class
 from germline.programs.export.origin import Origin
 
 TOLERANCE = 1e-6
@@ -87,22 +83,6 @@ def export_torch(architecture: Architecture, skeleton: Skeleton, origin: Origin,
         ),
     ]
     return "\n\n\n".join(part.strip() for part in parts if part) + "\n"
-
-
-def load_class(source: str, class_name: str) -> Any:
-    """The class that a freshly written source defines. The source is executed: hand over no text of another origin."""
-    with tempfile.TemporaryDirectory(prefix="germline-export-") as folder:
-        path = Path(folder) / "exported.py"
-        path.write_text(source, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location("germline_exported_network", path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        try:
-            spec.loader.exec_module(module)
-        finally:
-            sys.dont_write_bytecode = written
-    return getattr(module, class_name)
 
 
 def _difference(exported: nn.Module, architecture: Architecture, skeleton: Skeleton) -> float:

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from germline.programs.export.loading import load_class
 from germline.programs.optimizer import InvalidProgram, Program, Statement, library, parse
 from germline.programs.optimizer.export import (
     TOLERANCE,
@@ -27,7 +28,6 @@ from germline.programs.optimizer.export import (
     verify_torch,
     write_verified,
 )
-from germline.programs.optimizer.export.verify import load_class
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
 from germline.programs.optimizer.space import OptimizerSpace

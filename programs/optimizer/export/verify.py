@@ -1,15 +1,12 @@
 """Does an exported file do what its program does? The file is loaded, and runs beside the reference interpreter."""
 
-import importlib.util
 import math
-import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from germline.programs.export.loading import load_class
 from germline.programs.optimizer.export.source import STEPS, TOLERANCE
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
@@ -86,24 +83,6 @@ def probe(steps: int, dtype: torch.dtype, seed: int) -> tuple[list[Tensor], Iter
             yield [leaf * keep for leaf, keep in zip(draw((0.1, 1.0, 0.01)[step % 3]), kept, strict=True)]
 
     return weights, gradients()
-
-
-def load_class(source: str, class_name: str) -> type[torch.optim.Optimizer]:
-    """The class that a freshly written source defines."""
-    with tempfile.TemporaryDirectory(prefix="germline-export-") as folder:
-        path = Path(folder) / "exported.py"
-        path.write_text(source, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location("germline_exported", path)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        try:
-            spec.loader.exec_module(module)
-        finally:
-            sys.dont_write_bytecode = written
-    found = getattr(module, class_name)
-    assert isinstance(found, type) and issubclass(found, torch.optim.Optimizer)
-    return found
 
 
 def _difference(

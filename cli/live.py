@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -46,7 +46,7 @@ class _View:
         self.first: Progress | None = None
         self.last: Progress | None = None
         self.logged = self.began - LOG_SECONDS
-        self.facts: tuple[int, Any] | None = None
+        self.drawn: tuple[int, RenderableType] | None = None
 
     def keep(self, progress: "Progress") -> None:
         if self.first is None:
@@ -79,28 +79,17 @@ class _View:
         return Panel(Group(*lines, bar, *self._best(self.last)), title=printable(title), border_style="dim")
 
     def _best(self, progress: "Progress") -> "list[RenderableType]":
-        from rich.syntax import Syntax
         from rich.text import Text
 
         if progress.best is None:
             return [Text("nothing scored well yet")]
         individual, fitness = progress.best.individual, progress.best.fitness
         start = progress.start.fitness if progress.start else None
-        against = "" if start is None else f"   start program {start:.4f}"
-        return [
-            Text(f"\nbest so far: birth {individual.birth} ({individual.operator}), fitness {fitness:.4f}{against}"),
-            Syntax(
-                printable(self._live_text(individual.birth, individual.genome)), "python", background_color="default"
-            ),
-        ]
-
-    def _live_text(self, birth: int, genome: str) -> str:
-        from germline.programs.optimizer import parse, write
-        from germline.programs.optimizer.graph import live_program
-
-        if self.facts is None or self.facts[0] != birth:
-            self.facts = (birth, write(live_program(parse(genome))).rstrip())
-        return str(self.facts[1])
+        against = "" if start is None else f"   start {start:.4f}"
+        told = Text(f"\nbest so far: birth {individual.birth} ({individual.operator}), fitness {fitness:.4f}{against}")
+        if self.drawn is None or self.drawn[0] != individual.birth:
+            self.drawn = (individual.birth, _genome(individual.genome))
+        return [told, self.drawn[1]]
 
     def _counts(self, progress: "Progress") -> list[str]:
         first = self.first or progress
@@ -111,7 +100,7 @@ class _View:
             f"{progress.evaluations} evaluations ({(progress.evaluations - first.evaluations) / elapsed:.1f}/s)",
             f"cache hits {hits:.0%}",
         ]
-        if progress.dead_share is not None:
+        if progress.dead_share is not None and self.run.kind == "optimizer":
             counts.append(f"dead statements {progress.dead_share:.0%}")
         if progress.failures:
             counts.append("failed: " + ", ".join(f"{n} {status}" for status, n in sorted(progress.failures.items())))
@@ -131,6 +120,20 @@ class _View:
         if guesses:
             texts.append(f"remaining about {_clock(max(0.0, min(guesses)))}")
         return texts
+
+
+def _genome(text: str) -> "RenderableType":
+    """A genome to look at; of a program what lives."""
+    from rich.syntax import Syntax
+
+    from germline.cli.genome_text import genome_view, is_architecture
+
+    if is_architecture(text):
+        return genome_view(text)
+    from germline.programs.optimizer import parse, write
+    from germline.programs.optimizer.graph import live_program
+
+    return Syntax(printable(write(live_program(parse(text))).rstrip()), "python", background_color="default")
 
 
 def _clock(seconds: float) -> str:

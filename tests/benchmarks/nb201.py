@@ -16,7 +16,6 @@ from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executor import InlineExecutor
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import task_class
-from germline.search import pareto
 from germline.search.architecture import KIND
 from germline.search.individual import Individual, Scored
 from germline.search.loop import ScoreKey, Search
@@ -76,12 +75,6 @@ def summary(task: str, settings: Sequence[str]) -> dict[str, float]:
     at = {f"best at {n}": fmean(float(run[min(n, len(run)) - 1]) for run in runs) for n in (50, 100, 150, 300)}
     reached = [until(run, GOALS[task]) for run in runs]
     return {"trainings": fmean(reached), "reached": sum(n < BUDGET for n in reached), **at}
-
-
-def volume(scored: Sequence[Scored]) -> float:
-    """The hypervolume of error (to 50 %) and parameters (to 1.6 million), as a share of the whole."""
-    rows = [[one.outcome.objectives["validation_error"], one.outcome.objectives["params"]] for one in scored]
-    return pareto.hypervolume(np.array(rows) / [50.0, 1.6e6], np.ones(2))
 
 
 def rows() -> list[dict[str, object]]:

@@ -126,6 +126,19 @@ def test_a_terminal_gets_colours_and_no_foreign_escapes(hostile: Path) -> None:
     assert "[red]x[/red]" in text
 
 
+SEARCHES = {
+    "optimizer": ["--set", "lengths=0.1", "--set", "review_every=0", "--births", "30"],
+    "architecture": ["--preset", "nb201", "--task", "nb201-cifar10", "--births", "30"],
+}
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("optimizer", "return"), ("architecture", "cell.3")])
+def test_a_search_on_a_terminal_shows_the_best_so_far(tmp_path: Path, kind: str, shown: str) -> None:
+    text = on_terminal("search", kind, *SEARCHES[kind], "--executor", "inline", db=tmp_path / "runs.db")
+    assert "best so far: birth" in text and shown in text
+    assert "finished after 30 births" in text
+
+
 def on_terminal(*args: str, db: Path) -> str:
     """What a command writes to a real terminal of 100 columns."""
     ours, theirs = pty.openpty()

@@ -12,9 +12,20 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 
 from germline.db.records import EvaluationRecord, IndividualRecord, ScoredIndividual
 from germline.db.rows import evaluation_record
-from germline.db.schema import evaluation, genome, individual, parentage
+from germline.db.schema import evaluation, genome, individual, parentage, rejection
 
 EVALUATION_COLUMNS = [evaluation.c[field.name] for field in fields(EvaluationRecord)]
+_INDIVIDUAL_COLUMNS = (
+    individual.c.birth,
+    individual.c.block,
+    individual.c.operator,
+    genome.c.text,
+    individual.c.fingerprint,
+    individual.c.cached_from,
+    func.coalesce(rejection.c.genomes, 0),
+)
+"""What an ``IndividualRecord`` holds beside its parents, in its order."""
+_REJECTED = and_(rejection.c.run_id == individual.c.run_id, rejection.c.birth == individual.c.birth)
 
 
 def births(connection: Connection, run_id: int) -> int:
@@ -63,15 +74,9 @@ def ancestry(connection: Connection, run: Row[Any], birth: int) -> list[ScoredIn
 def page(connection: Connection, run_id: int, after: int, size: int) -> list[IndividualRecord]:
     """The next ``size`` individuals after birth ``after``, in order of birth."""
     rows = connection.execute(
-        select(
-            individual.c.birth,
-            individual.c.block,
-            individual.c.operator,
-            genome.c.text,
-            individual.c.fingerprint,
-            individual.c.cached_from,
-        )
+        select(*_INDIVIDUAL_COLUMNS)
         .join(genome, genome.c.digest == individual.c.genome)
+        .outerjoin(rejection, _REJECTED)
         .where(_is(run_id), individual.c.birth > after)
         .order_by(individual.c.birth)
         .limit(size)
@@ -82,8 +87,7 @@ def page(connection: Connection, run_id: int, after: int, size: int) -> list[Ind
         connection, run_id, and_(parentage.c.birth >= rows[0].birth, parentage.c.birth <= rows[-1].birth)
     )
     return [
-        IndividualRecord(birth, block, parents.get(birth, ()), operator, text, fingerprint, cached_from)
-        for birth, block, operator, text, fingerprint, cached_from in rows
+        IndividualRecord(birth, block, parents.get(birth, ()), *others) for birth, block, *others in map(tuple, rows)
     ]
 
 
@@ -96,17 +100,9 @@ def without_outcome(connection: Connection, run: Row[Any]) -> list[int]:
 def _scored(connection: Connection, run: Row[Any], wanted: Select[Any]) -> list[ScoredIndividual]:
     """The individuals whose birth the one-column query ``wanted`` gives, in order of birth."""
     rows = connection.execute(
-        select(
-            individual.c.birth,
-            individual.c.block,
-            individual.c.operator,
-            genome.c.text,
-            individual.c.fingerprint,
-            individual.c.cached_from,
-            evaluation.c.id,
-            *EVALUATION_COLUMNS,
-        )
+        select(*_INDIVIDUAL_COLUMNS, evaluation.c.id, *EVALUATION_COLUMNS)
         .join(genome, genome.c.digest == individual.c.genome)
+        .outerjoin(rejection, _REJECTED)
         .outerjoin(evaluation, _outcome_of(run))
         .where(_is(run.id), individual.c.birth.in_(wanted))
         .order_by(individual.c.birth)
@@ -115,8 +111,8 @@ def _scored(connection: Connection, run: Row[Any], wanted: Select[Any]) -> list[
     return [
         ScoredIndividual(
             run.name,
-            IndividualRecord(row[0], row[1], parents.get(row[0], ()), *row[2:6]),
-            None if row[6] is None else evaluation_record(tuple(row[7:])),
+            IndividualRecord(row[0], row[1], parents.get(row[0], ()), *row[2:7]),
+            None if row[7] is None else evaluation_record(tuple(row[8:])),
         )
         for row in rows
     ]

@@ -37,7 +37,8 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class IndividualRecord:
-    """One birth. ``genome`` is its text; ``cached_from`` the earlier birth whose outcome it shares (a cache hit)."""
+    """One birth. ``genome`` is its text; ``cached_from`` the earlier birth whose outcome it shares (a cache hit);
+    ``rejected`` how many genomes were thrown away in its place, for a limit."""
 
     birth: int
     block: int
@@ -46,6 +47,7 @@ class IndividualRecord:
     genome: str
     fingerprint: str
     cached_from: int | None
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class RunSummary:
     evaluations: int
     cache_hits: int
     failures: int
+    rejected: int
     seconds: float
     best_birth: int | None
     best_fitness: float | None

@@ -96,6 +96,19 @@ def individual_rows(run_id: int, records: Sequence[IndividualRecord], digests: S
     return sorted(rows, key=lambda row: row["birth"])
 
 
+def rejection_rows(run_id: int, records: Sequence[IndividualRecord]) -> list[dict[str, Any]]:
+    """One row for each birth before which genomes were thrown away."""
+    return [
+        {
+            "run_id": run_id,
+            "birth": int(record.birth),
+            "genomes": checked_whole(record.rejected, "rejected genomes", bits=32),
+        }
+        for record in records
+        if record.rejected
+    ]
+
+
 def parentage_rows(run_id: int, records: Sequence[IndividualRecord]) -> list[dict[str, Any]]:
     """One row for each parent of each birth.
 

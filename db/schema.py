@@ -93,6 +93,18 @@ parentage = Table(
     sqlite_with_rowid=False,
 )
 
+rejection = Table(
+    "rejection",
+    metadata,
+    Column("run_id", Integer, nullable=False),
+    Column("birth", Integer, nullable=False),
+    Column("genomes", Integer, nullable=False),
+    PrimaryKeyConstraint("run_id", "birth"),
+    ForeignKeyConstraint(["run_id", "birth"], ["individual.run_id", "individual.birth"]),
+    CheckConstraint("genomes > 0", name="genomes"),
+    sqlite_with_rowid=False,
+)
+
 evaluation = Table(
     "evaluation",
     metadata,
@@ -184,6 +196,7 @@ SELECT r.name, r.kind, r.task, r.preset, r.seed, r.status,
     (SELECT count(*) FROM evaluation e WHERE e.run_id = r.id) AS evaluations,
     (SELECT count(i.cached_from) FROM individual i WHERE i.run_id = r.id) AS cache_hits,
     (SELECT count(*) FROM evaluation e WHERE e.run_id = r.id AND e.status <> 'ok') AS failures,
+    (SELECT coalesce(sum(j.genomes), 0) FROM rejection j WHERE j.run_id = r.id) AS rejected,
     r.seconds, best.birth AS best_birth, best.fitness AS best_fitness, r.owner, r.created
 FROM run r
 LEFT JOIN evaluation best ON best.id = ({_BEST})

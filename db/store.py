@@ -32,7 +32,7 @@ from germline.db.records import (
     RunSummary,
     ScoredIndividual,
 )
-from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, run
+from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run
 from germline.db.waiting import Patience
 
 _PAGE: Final = 5000
@@ -183,6 +183,7 @@ class Store:
         genomes = rows.genome_rows(kind, records, digests)
         individuals = rows.individual_rows(run_id, records, digests)
         parents = rows.parentage_rows(run_id, records)
+        rejections = rows.rejection_rows(run_id, records)
 
         def add(connection: Connection) -> None:
             if genomes:
@@ -191,6 +192,8 @@ class Store:
                 connection.execute(insert(individual), individuals)
             if parents:
                 connection.execute(insert(parentage), parents)
+            if rejections:
+                connection.execute(insert(rejection), rejections)
 
         self._add(add, f"births {_span(records)} of run {run_id}")
 
@@ -295,6 +298,20 @@ class Store:
             if not found:
                 raise _unknown_birth(connection, row, birth)
             return found
+
+        return self._database.read(ask)
+
+    def mean_seconds(self, run_name: str) -> float:
+        """What an evaluation at rung 0 took on average, in seconds; 0 while there is none.
+
+        Raises:
+            UnknownRun
+        """
+
+        def ask(connection: Connection) -> float:
+            mean = select(func.avg(evaluation.c.seconds))
+            here = (evaluation.c.run_id == runs.row_of(connection, run_name).id, evaluation.c.rung == 0)
+            return float(connection.scalar(mean.where(*here)) or 0.0)
 
         return self._database.read(ask)
 

@@ -14,6 +14,9 @@ class Space(Protocol[G]):
     Every method is a pure function of its arguments: the same generator state gives the same genome.
     """
 
+    rejected: int
+    """How many genomes `draw`, `vary` and `cross` have thrown away so far for being over a limit."""
+
     @property
     def operators(self) -> Mapping[str, Callable[[G, np.random.Generator], G | None]]:
         """Named ways to make a child from a parent. None means: not possible here, try again."""

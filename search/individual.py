@@ -22,7 +22,8 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Individual:
-    """A birth in a run. `cached_from` is the earlier birth with the same fingerprint, whose outcome it shares."""
+    """A birth in a run. `cached_from` is the earlier birth with the same fingerprint, whose outcome it shares;
+    `rejected` is how many genomes were thrown away in its place, for being over the limits of the space."""
 
     birth: int
     block: int
@@ -31,6 +32,7 @@ class Individual:
     genome: str
     fingerprint: str
     cached_from: int | None = None
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

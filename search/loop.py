@@ -67,7 +67,8 @@ class Progress:
     `best` is the fittest individual at rung 0, `start` the outcome of birth 0, `new_best` says whether this event
     brought a new best. `complete` is the number of the block that this event completes, or None.
     `replayed` births were read from the records of an earlier session. `dead_share` is the share of dead parts in the
-    genomes of the last block that was bred, `winner` what the strategy would hand over.
+    genomes of the last block that was bred, `winner` what the strategy would hand over. `rejected` genomes broke a
+    limit of the space and were never scored.
     """
 
     births: int = 0
@@ -82,6 +83,7 @@ class Progress:
     replayed: int = 0
     dead_share: float | None = None
     winner: Individual | None = None
+    rejected: int = 0
 
 
 @dataclass
@@ -181,12 +183,14 @@ class Search:
             self.dead_share = 1.0 - sum(acting for _, acting in sizes) / max(1, sum(parts for parts, _ in sizes))
         self.counts["births"] += len(individuals)
         self.counts["cache_hits"] += sum(one.cached_from is not None for one in individuals)
+        self.counts["rejected"] += sum(one.rejected for one in individuals)
         block = _InFlight(number, tuple(individuals))
         self.in_flight.append(block)
         firsts = [one for one in individuals if one.cached_from is None]
         block.jobs = self._submit((number,), firsts, 0, 0, self.strategy.limit(self.state))
 
     def _breed(self, birth: int, number: int) -> tuple[Individual, tuple[int, int]]:
+        rejected = self.space.rejected
         proposal = self.strategy.breed(self.state, birth, self.space, lambda b: dice(self.plan.seed, b))
         genome = self.space.read(proposal.genome)
         fingerprint = self.space.fingerprint(genome)
@@ -198,6 +202,7 @@ class Search:
             proposal.genome,
             fingerprint,
             cached_from=self.first_with.get(fingerprint),
+            rejected=self.space.rejected - rejected,
         )
         return individual, self.space.sizes(genome)
 
@@ -314,6 +319,7 @@ class Search:
             replayed=self.replayed,
             dead_share=self.dead_share,
             winner=self.winner if self.best else None,
+            rejected=self.counts["rejected"],
         )
 
 

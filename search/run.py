@@ -83,6 +83,7 @@ def new_run(
     if chosen_task.kind != kind:
         raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
     values = this.prepare(resolve(this.settings, chosen.values, settings), chosen_task)
+    chosen_task.check_data()
     last = len(chosen_task.rungs) - 1
     if values.get("review_every") and values["review_rung"] > last:
         raise BadSetting(
@@ -299,12 +300,13 @@ def _individual(record: IndividualRecord) -> Individual:
         record.genome,
         record.fingerprint,
         record.cached_from,
+        record.rejected,
     )
 
 
 def _individual_record(one: Individual) -> IndividualRecord:
     return IndividualRecord(
-        one.birth, one.block, one.parents, one.operator, one.genome, one.fingerprint, one.cached_from
+        one.birth, one.block, one.parents, one.operator, one.genome, one.fingerprint, one.cached_from, one.rejected
     )
 
 

@@ -50,6 +50,7 @@ def row(summary: "RunSummary") -> dict[str, Any]:
         "evaluations": summary.evaluations,
         "cache_hits": summary.cache_hits,
         "failures": summary.failures,
+        "rejected": summary.rejected,
         "seconds": summary.seconds,
         "best": best,
         "created": summary.created,

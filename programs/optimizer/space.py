@@ -43,6 +43,8 @@ class OptimizerSpace:
         max_statements: `insert` grows no program beyond this.
     """
 
+    rejected = 0
+
     def __init__(self, start: Program, functions: str = "core", max_statements: int = 100) -> None:
         self.start = start
         self.functions = FUNCTION_SETS[functions]

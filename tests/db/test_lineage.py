@@ -27,10 +27,10 @@ def family(store: Store, make_run: MakeRun, born: Born, scored: Scored) -> RunRe
         born(0),
         born(1),
         born(2, 0),
-        born(3, 1, 0),
+        born(3, 1, 0, rejected=3),
         born(4, 3, fingerprint="print-2", cached_from=2),
         born(5, 4, 2),
-        born(6, 5),
+        born(6, 5, rejected=2),
     ]
     store.add_individuals(run.id, "optimizer", births)
     store.add_evaluations(
@@ -124,6 +124,7 @@ def test_a_summary_counts_what_happened(store: Store, family: RunRecord) -> None
         evaluations=8,
         cache_hits=1,
         failures=2,
+        rejected=5,
         seconds=0.0,
         best_birth=2,
         best_fitness=3.0,

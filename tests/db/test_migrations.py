@@ -23,14 +23,14 @@ from germline.db.schema import VIEWS, metadata
 from germline.db.store import Store
 from germline.db.waiting import Patience
 
-SECOND = '''
+THIRD = '''
 """A column more, as a later release might add."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -91,7 +91,7 @@ def scripts(tmp_path: Path) -> Path:
     """The migrations of a later release."""
     target = tmp_path / "100% later"
     shutil.copytree(migrate.SCRIPTS, target)
-    (target / "versions" / "0002_note.py").write_text(SECOND)
+    (target / "versions" / "0003_note.py").write_text(THIRD)
     return target
 
 
@@ -108,25 +108,25 @@ def test_an_upgrade_runs_the_missing_scripts_and_keeps_the_rows(
 ) -> None:
     store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
     store.close()
-    assert upgrade(url, scripts, ("0001", "0002")) == ("0001", "0002")
+    assert upgrade(url, scripts, ("0001", "0002", "0003")) == ("0002", "0003")
     assert notes(url) == [("old", "upgraded")]
-    assert upgrade(url, scripts, ("0001", "0002")) == ("0002", "0002")
+    assert upgrade(url, scripts, ("0001", "0002", "0003")) == ("0003", "0003")
     if url.startswith("sqlite"):
-        with Store(str(tmp_path / "runs.db.0001.backup"), create=False) as before:
+        with Store(str(tmp_path / "runs.db.0002.backup"), create=False) as before:
             assert [summary.name for summary in before.runs()] == ["old"]
 
 
 def test_an_upgrade_that_fails_changes_nothing(url: str, store: Store, scripts: Path) -> None:
     store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
-    script = scripts / "versions" / "0002_note.py"
-    script.write_text(SECOND + '    raise RuntimeError("power cut")\n')
+    script = scripts / "versions" / "0003_note.py"
+    script.write_text(THIRD + '    raise RuntimeError("power cut")\n')
     for _ in range(2):
         with pytest.raises(RuntimeError, match="power cut"):
-            upgrade(url, scripts, ("0001", "0002"))
+            upgrade(url, scripts, ("0001", "0002", "0003"))
         assert [summary.name for summary in store.runs()] == ["old"]
         assert store.check() == []
-    script.write_text(SECOND)
-    assert upgrade(url, scripts, ("0001", "0002")) == ("0001", "0002")
+    script.write_text(THIRD)
+    assert upgrade(url, scripts, ("0001", "0002", "0003")) == ("0002", "0003")
     assert notes(url) == [("old", "upgraded")]
 
 
@@ -148,6 +148,7 @@ def test_a_database_of_each_released_schema_is_upgraded_checked_and_gone_on_with
         assert (run.status, (run.owner or "").split(":")[0]) == ("running", "elsewhere")
         store.claim(run.id, force=True)
         births = list(store.individuals(run.id))
+        assert [record.rejected for record in births if record.rejected] == ([] if "0001" in released else [7])
         assert [record.birth for record in births] == list(range(10))
         store.add_individuals(run.id, "optimizer", [born(10, 9)])
         assert store.best("mid-run").individual.birth == 6

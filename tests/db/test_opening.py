@@ -26,6 +26,7 @@ from germline.db.errors import (
 )
 from germline.db.opening import upgrade
 from germline.db.records import EvaluationRecord, IndividualRecord
+from germline.db.revisions import REVISIONS
 from germline.db.store import Store
 
 
@@ -177,9 +178,9 @@ def test_a_newer_schema_is_refused_untouched(kept: Path) -> None:
 
 
 def test_an_older_schema_asks_for_the_upgrade(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("germline.db.opening.REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr("germline.db.opening.REVISIONS", (*REVISIONS, "later"))
     with pytest.raises(
-        SchemaOutdated, match="has schema 0001, this version works with 0002: run `germline db upgrade`"
+        SchemaOutdated, match=f"has schema {REVISIONS[-1]}, this version works with later: run `germline db upgrade`"
     ):
         open_store(str(kept))
 

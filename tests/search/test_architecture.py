@@ -24,7 +24,10 @@ def store(tmp_path: Path) -> Store:
 
 def born(store: Store, name: str) -> list[tuple[object, ...]]:
     rows = store.individuals(store.run(name).id)
-    return [(one.birth, one.parents, one.operator, one.genome, one.fingerprint, one.cached_from) for one in rows]
+    return [
+        (one.birth, one.parents, one.operator, one.genome, one.fingerprint, one.cached_from, one.rejected)
+        for one in rows
+    ]
 
 
 def scored(store: Store, name: str) -> dict[str, object]:
@@ -38,7 +41,7 @@ def last(events: object) -> Progress:
 
 @pytest.mark.parametrize("strategy", ["local", "nsga2", "aging", "random"])
 def test_every_strategy_searches_and_resumes_where_it_stopped(store: Store, strategy: str) -> None:
-    settings = (f"strategy={strategy}", "population=10", "block=5")
+    settings = (f"strategy={strategy}", "population=10", "block=5", "max_params=1.2M")
     for name in ("whole", "parts"):
         new_run(store, **TABLE, settings=settings, seed=3, births=60, name=name)  # type: ignore[arg-type]
     final = last(evolve(store, "whole"))
@@ -65,6 +68,7 @@ def test_nsga2_hands_over_a_network_of_its_front_and_limits_hold(store: Store) -
     skeleton = Skeleton(16, 15)
     records = list(store.individuals(store.run("front").id))
     assert len(records) == 120
+    assert final.rejected == sum(one.rejected for one in records) == store.runs()[0].rejected > 0
     assert all(count(read(one.genome), skeleton).params <= 800_000 for one in records)
     assert final.winner is not None
     outcomes = {one.fingerprint: one.objectives for one in store.evaluations(store.run("front").id)}

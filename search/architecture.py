@@ -12,8 +12,10 @@ from germline.search.kind import Kind, Preset, Values
 from germline.search.loop import Plan
 from germline.search.settings import BadSetting, Setting, amount, choice, names, positive, share, whole
 from germline.search.strategies.aging import AgingEvolution
+from germline.search.strategies.eeea import EEEA
 from germline.search.strategies.local_search import LocalSearch
 from germline.search.strategies.nsga2 import NSGA2
+from germline.search.strategies.pareto_local import ParetoLocalSearch
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
 
@@ -22,14 +24,16 @@ if TYPE_CHECKING:
 
 OBJECTIVES = {name: Objective(name, "min") for name in ("validation_error", "params", "macs")}
 
+STRATEGIES = ("nsga2", "pareto-local", "local", "aging", "random", "eeea")
+
 SETTINGS = (
-    Setting("strategy", "nsga2", choice("nsga2", "local", "aging", "random"), "how it is searched"),
+    Setting("strategy", "nsga2", choice(*STRATEGIES), "how it is searched"),
     Setting("space", "eeea", choice(*SPACES), "which cells there are"),
-    Setting("objectives", ["validation_error", "params"], names(*OBJECTIVES), "what competes in nsga2"),
-    Setting("population", 40, whole(2), "individuals that live at a time (nsga2, aging)"),
+    Setting("objectives", ["validation_error", "params"], names(*OBJECTIVES), "what competes, where several can"),
+    Setting("population", 40, whole(2), "individuals that live at a time (nsga2, eeea, aging)"),
     Setting("crossover", 0.9, share, "how often a child has two parents (nsga2)"),
     Setting("tournament", 10, whole(1), "individuals drawn to find a parent (aging)"),
-    Setting("starts", 10, whole(1), "genomes scored before a climb begins (local)"),
+    Setting("starts", 10, whole(1), "genomes scored before a climb begins (local, pareto-local)"),
     Setting("pool", 1, whole(1, 10_000), "each start is the largest of so many drawn (local)"),
     Setting("cells", 8, whole(1, 100), "cells of the network that is trained"),
     Setting("channels", 16, whole(1, 1000), "channels of its first cell"),
@@ -71,6 +75,19 @@ PRESETS = {
         },
         births=1_200,
     ),
+    "eeea": Preset(
+        "the loop of EEEA-Net's published code, faults and all: what the others are compared with",
+        {
+            "strategy": "eeea",
+            "space": "eeea-exclusive",
+            "objectives": ["validation_error", "params", "macs"],
+            "enforce": "first",
+            "max_params": 5_000_000,
+            "block": 4,
+            "pack": 2,
+        },
+        births=1_084,
+    ),
     "nb201": Preset(
         "local search on NAS-Bench-201's table (--task nb201-cifar10)",
         {"strategy": "local", "space": "nb201", "block": 1, "pack": 1, "starts": 5, "pool": 20},
@@ -80,8 +97,11 @@ PRESETS = {
 
 
 def _prepare(values: Values, task: "type[CellTask]") -> dict[str, Any]:
-    if values["strategy"] == "local" and values["depth"]:
-        raise BadSetting(f"expected depth 0 for strategy=local, got {values['depth']}: it moves after every block")
+    if values["strategy"] in ("local", "pareto-local") and values["depth"]:
+        name = values["strategy"]
+        raise BadSetting(f"expected depth 0 for strategy={name}, got {values['depth']}: it moves after every block")
+    if values["strategy"] == "eeea" and values["enforce"] == "always" and (values["max_params"] or values["max_macs"]):
+        raise BadSetting("expected enforce=first for strategy=eeea, got always: its children keep no limit")
     if task.space and values["space"] != task.space:
         raise BadSetting(
             f"expected space {task.space} for {task.name}, got {values['space']}; --set space={task.space}"
@@ -111,6 +131,10 @@ def _strategy(values: Values, space: Space[Architecture]) -> Strategy[Any]:
     if values["strategy"] == "local":
         return LocalSearch(space, values["starts"], values["pool"])
     objectives = [OBJECTIVES[name] for name in values["objectives"]]
+    if values["strategy"] == "pareto-local":
+        return ParetoLocalSearch(space, objectives, values["starts"])
+    if values["strategy"] == "eeea":
+        return EEEA(space, objectives, values["population"])
     return NSGA2(space, objectives, values["population"], values["crossover"])
 
 

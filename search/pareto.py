@@ -3,13 +3,23 @@
 All objectives are minimised here; who has one to maximise turns its sign.
 """
 
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from germline.evaluators.outcome import Objective
+
 Points = NDArray[np.float64]
 """One row for each individual, one column for each objective."""
+
+
+def minimised(found: Sequence[Mapping[str, float]], objectives: Sequence[Objective]) -> Points:
+    """The objectives of each individual; what is to be maximised has its sign turned."""
+    signs = [1.0 if one.direction == "min" else -1.0 for one in objectives]
+    rows = [[sign * one[o.name] for sign, o in zip(signs, objectives, strict=True)] for one in found]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(objectives))
 
 
 def fronts(points: Points) -> NDArray[np.intp]:

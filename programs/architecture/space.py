@@ -202,6 +202,29 @@ class ArchitectureSpace:
         """The parameters of its network: the cheapest guess at what it can do."""
         return count(genome, self.skeleton).params
 
+    def choices(self, genome: Architecture) -> tuple[int, ...]:
+        """How many values each gene can have: for every edge its operation and, where it is chosen, its input."""
+        operations = len(self.cells.operations)
+        if self.cells.inputs == 1:
+            return (operations,) * len(list(_places(genome)))
+        return tuple(n for _, node, _ in _places(genome) for n in (operations, len(self.cells.sources(node))))
+
+    def genes(self, genome: Architecture) -> tuple[int, ...]:
+        """The genome as numbers, each below its `choices`."""
+        numbered = [(self.cells.operations.index(name), source) for cell in genome.cells for name, source in cell.edges]
+        return tuple(gene for pair in numbered for gene in pair[: self.cells.inputs])
+
+    def with_genes(self, genome: Architecture, genes: tuple[int, ...]) -> Architecture:
+        """The genome of these genes; of another one it takes the inputs, where they are not chosen."""
+        left = iter(genes)
+
+        def edge(old: Edge) -> Edge:
+            operation = self.cells.operations[next(left)]
+            return operation, next(left) if self.cells.inputs == 2 else old[1]
+
+        cells = [tuple(tuple(edge(old) for old in node) for node in cell.nodes) for cell in genome.cells]
+        return Architecture(tuple(self.cells.cell(nodes) for nodes in cells))
+
     def write(self, genome: Architecture) -> str:
         return write_architecture(genome)
 

@@ -72,8 +72,7 @@ class NSGA2:
 
     def points(self, scored: Sequence[Scored]) -> pareto.Points:
         """The objectives of each, to be minimised."""
-        rows = [[_minimised(one, objective) for objective in self.objectives] for one in scored]
-        return np.array(rows, dtype=np.float64)
+        return pareto.minimised([one.outcome.objectives for one in scored], self.objectives)
 
     def limit(self, state: NSGA2State) -> float | None:
         return None
@@ -93,8 +92,3 @@ class NSGA2:
         """The better of two: the population is in order."""
         size = len(state.population)
         return state.population[min(int(rng.random() * size), int(rng.random() * size))].individual
-
-
-def _minimised(scored: Scored, objective: Objective) -> float:
-    value = scored.outcome.objectives[objective.name]
-    return value if objective.direction == "min" else -value

@@ -9,7 +9,7 @@ from germline.db.store import Store
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.architecture.counts import Skeleton, count
 from germline.programs.architecture.genome import read
-from germline.search.architecture import KIND
+from germline.search.architecture import KIND, STRATEGIES
 from germline.search.loop import Progress
 from germline.search.run import evolve, new_run
 from germline.search.settings import BadSetting
@@ -39,9 +39,9 @@ def last(events: object) -> Progress:
     return final  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("strategy", ["local", "nsga2", "aging", "random"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_searches_and_resumes_where_it_stopped(store: Store, strategy: str) -> None:
-    settings = (f"strategy={strategy}", "population=10", "block=5", "max_params=1.2M")
+    settings = (f"strategy={strategy}", "population=10", "block=5", "max_params=1.2M", "enforce=first")
     for name in ("whole", "parts"):
         new_run(store, **TABLE, settings=settings, seed=3, births=60, name=name)  # type: ignore[arg-type]
     final = last(evolve(store, "whole"))
@@ -96,6 +96,10 @@ def test_a_real_training_gives_the_same_lineage_twice(store: Store) -> None:
         (lambda store: new_run(store, "architecture", task="digits-mlp"), "expected a task for kind architecture"),
         (lambda store: new_run(store, "optimizer", task="digits-cells"), "expected a task for kind optimizer"),
         (lambda store: new_run(store, **TABLE, settings=["depth=1"]), "expected depth 0 for strategy=local"),
+        (
+            lambda store: new_run(store, **TABLE, settings=["strategy=eeea", "max_params=1M"]),
+            "expected enforce=first for strategy=eeea, got always",
+        ),
         (
             lambda store: new_run(store, "architecture", settings=["max_params=10"]),
             r"no architecture .* for the smallest",

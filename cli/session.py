@@ -16,6 +16,7 @@ import click
 
 from germline.cli.common import print_json
 from germline.cli.errors import UserError
+from germline.evaluators.data.directory import VARIABLE
 
 if TYPE_CHECKING:
     from germline.db.records import RunRecord
@@ -73,6 +74,13 @@ def run_options(command: F) -> F:
         help="To train on.",
     )
     @click.option("--ray-address", default=None, metavar="ADDRESS", help="A running Ray cluster: auto, or host:port.")
+    @click.option(
+        "--data",
+        type=click.Path(exists=True, file_okay=False),
+        default=None,
+        metavar="DIR",
+        help="Where your copies of data sets lie; ./data unless given. [env: GERMLINE_DATA]",
+    )
     @functools.wraps(command)
     def wrapper(
         *args: Any,
@@ -81,9 +89,12 @@ def run_options(command: F) -> F:
         executor: str,
         device: str,
         ray_address: str | None,
+        data: str | None,
         **kwargs: Any,
     ) -> Any:
-        session = Session(seconds, workers or _cores(executor), executor, device, ray_address)
+        if data is not None:
+            os.environ[VARIABLE] = data
+        session = Session(seconds, workers or _cores(executor), executor, device, ray_address, data)
         return command(*args, session=session, **kwargs)
 
     return wrapper  # type: ignore[return-value]
@@ -102,6 +113,7 @@ class Session:
     executor: str
     device: str
     ray_address: str | None
+    data: str | None = None
 
     def run(
         self,
@@ -117,15 +129,20 @@ class Session:
 
         Raises:
             UserError: interrupted (status 130 or 143).
+            MissingData: the task's data are not where they are looked for.
         """
         from germline.cli.live import live_view
+        from germline.evaluators.tasks.registry import task_class
         from germline.search.run import evolve
 
+        task_class(run.task).check_data()
         last: Progress | None = None
         goal = births if births or evaluations else run.config["births"]
         resume = f"germline resume {run.name}"
         if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
             resume += " --db " + shlex.quote(_PASSWORD.sub(r"\1***\2", url))
+        if self.data is not None:
+            resume += " --data " + shlex.quote(self.data)
         with _signals() as caught:
             events = evolve(
                 store,
@@ -158,14 +175,16 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
     The winner is what the strategy hands over: with a funnel, the best at the longer rung.
     """
     from germline.cli.commands.runs import row
+    from germline.cli.render import duration
 
     summary = next(one for one in store.runs() if one.name == run.name)
     winner = None
     if last is not None and last.winner is not None:
         scored = store.individual(run.name, last.winner.birth)
         winner = {"birth": last.winner.birth, "fitness": scored.evaluation.fitness if scored.evaluation else None}
+    saved = summary.rejected * store.mean_seconds(run.name) if summary.rejected else 0.0
     if as_json:
-        print_json({**row(summary), "winner": winner})
+        print_json({**row(summary), "winner": winner, "saved_seconds": saved})
         return
     if last is None or last.best is None or winner is None:
         click.echo(f"{run.name}: {summary.status}; nothing was scored well yet. Go on with: {resume}")
@@ -181,6 +200,9 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
         reference = f"{run.name}:{winner['birth']}"
         why = "the best of the reviews (germline show)" if last.reviews else "the knee of the front (germline top)"
         click.echo(f"winner  {reference}  fitness {winner['fitness']:.4f}, {why}")
+    if summary.rejected:
+        time = f", about {duration(saved)} saved at the mean of those that were scored" if saved >= 1 else ""
+        click.echo(f"limits  {summary.rejected:,} genomes over the limits were thrown away unscored{time}")
     click.echo(f"next    germline show {reference}   germline export {reference} -o found.py")
     if summary.status == "stopped":
         click.echo(f"go on   {resume}")

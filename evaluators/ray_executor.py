@@ -19,6 +19,7 @@ from typing import Any
 
 import ray
 
+from germline.evaluators.data.directory import VARIABLE, directory
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executor import Job, NoWorker, Stopped, score_safely
 from germline.evaluators.outcome import Outcome, Status
@@ -41,9 +42,14 @@ class NoCluster(RuntimeError):
 
 
 class _Scorer:
-    """What runs in a worker process."""
+    """What runs in a worker process.
 
-    def __init__(self, spec: EvaluatorSpec) -> None:
+    The data directory comes as an argument: Ray's environment of a job is settled when Ray starts, which may have been
+    long before, and a worker's working directory need not be ours.
+    """
+
+    def __init__(self, spec: EvaluatorSpec, data: str) -> None:
+        os.environ[VARIABLE] = data
         self.evaluator = spec.build()
 
     def ready(self) -> None:
@@ -134,7 +140,7 @@ class RayExecutor:
 
     def _hire(self) -> None:
         """Starts a worker. It takes jobs, and the clock of its first one runs, only when it has loaded the task."""
-        worker = self._actor_class.remote(self.spec)
+        worker = self._actor_class.remote(self.spec, str(directory()))
         self.starting[worker.ready.remote()] = (worker, time.monotonic())
 
     def _welcome(self, reference: Any) -> None:

@@ -35,6 +35,10 @@ class Leaf:
         return prod(self.shape)
 
 
+class NoHeldout(ValueError):
+    """A task that keeps no data back."""
+
+
 class Task(ABC):
     """What genomes of a kind are scored on. It names itself, and lists its rungs and what it measures.
 
@@ -49,6 +53,14 @@ class Task(ABC):
 
     @abstractmethod
     def __init__(self, device: str = "cpu") -> None: ...
+
+    @classmethod
+    def check_data(cls) -> None:
+        """Raises ValueError, with what to get and where to put it, if the task's data are not on this machine.
+
+        A search is refused then, before anything of it is recorded. Nothing is read: files are looked for by name.
+        """
+        return
 
 
 class TrainingTask(Task):

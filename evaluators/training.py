@@ -15,7 +15,7 @@ from germline.evaluators.device import resolve
 from germline.evaluators.engine import prepare
 from germline.evaluators.memory import keep_freed_memory, out_of_memory, release_memory
 from germline.evaluators.outcome import Objective, Outcome
-from germline.evaluators.task import Rung, TrainingTask
+from germline.evaluators.task import Rung, Split, TrainingTask
 from germline.evaluators.tasks.registry import task_class
 from germline.evaluators.trainer import Hurdle, Trained, train
 from germline.programs.optimizer import InvalidProgram, Program, parse, trace
@@ -68,6 +68,14 @@ class TrainingEvaluator:
         worker = f"{socket.gethostname()}:{os.getpid()}"
         return [replace(outcome, seconds=share, worker=worker) for outcome in outcomes]
 
+    def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[float | None]:
+        programs = [_read(genome) for genome in genomes]
+        valid = [program for program in programs if isinstance(program, Program)]
+        name = self.task.objectives[0].name
+        trained = iter(self._fit(valid, self.task.rungs[rung], (self.seed, rung, seed), None, "heldout"))
+        fates = [next(trained).measures if isinstance(program, Program) else None for program in programs]
+        return [None if found is None else found.get(name, found["loss"]) for found in fates]
+
     def _train(
         self, programs: Sequence[Program], size: Rung, rung: int, seed: int, limit: float | None
     ) -> list[Outcome]:
@@ -91,7 +99,12 @@ class TrainingEvaluator:
         return self.hurdle > 0 and replicate == self.lengths.index(max(self.lengths))
 
     def _fit(
-        self, programs: Sequence[Program], steps: Rung, entropy: Sequence[int], hurdle: Hurdle | None
+        self,
+        programs: Sequence[Program],
+        steps: Rung,
+        entropy: Sequence[int],
+        hurdle: Hurdle | None,
+        split: Split = "validation",
     ) -> list[Trained]:
         """Trains as many at once as the memory holds: a pack that runs out of it is split, and the size remembered."""
         size = min(self.fits.get(steps.batch, len(programs)), len(programs))
@@ -99,7 +112,7 @@ class TrainingEvaluator:
         while len(found) < len(programs):
             part = programs[len(found) : len(found) + size]
             try:
-                found += train(self.task, part, steps, entropy, self.device, hurdle=hurdle)
+                found += train(self.task, part, steps, entropy, self.device, split, hurdle)
                 continue
             except Exception as error:
                 if len(part) == 1 or not out_of_memory(error):

@@ -67,7 +67,24 @@ def _machine() -> dict[str, Any]:
         "cores": usable,
         "memory_bytes": _sysconf("SC_PHYS_PAGES"),
         "memory_free_bytes": _sysconf("SC_AVPHYS_PAGES"),
+        "data": _data(),
     }
+
+
+def _data() -> dict[str, Any]:
+    """The data directory, and for each set that can be read from there where it lies; None: it does not."""
+    from germline.evaluators.data.directory import MissingData, directory
+    from germline.evaluators.data.original import SETS
+
+    folder = directory()
+    sets: dict[str, str | None] = {}
+    for one in SETS:
+        try:
+            first = one.files(folder, "training")[0]
+            sets[one.title] = str(first if first.name.endswith(".tar.gz") else first.parent)
+        except MissingData:
+            sets[one.title] = None
+    return {"directory": str(folder), "sets": sets}
 
 
 def _sysconf(pages: str) -> int | None:
@@ -176,6 +193,12 @@ def _print(found: dict[str, Any]) -> None:
     line("machine", ", ".join(parts))
     line("devices", ", ".join(torch_facts["devices"]) + ("" if torch_facts["cuda"] else " (torch without CUDA)"))
     line("torch threads", f"{torch_facts['threads']} here; a search uses one in each worker")
+    folder, sets = machine["data"].values()
+    missing = [title for title, where in sets.items() if not where]
+    sets_found = [f"{title} in {where}" for title, where in sets.items() if where]
+    sets_found += [f"no {', '.join(missing)} in {folder} (another directory: GERMLINE_DATA)"] if missing else []
+    for number, fact in enumerate(sets_found):
+        line("" if number else "data", fact)
     line("sqlite", sqlite["version"])
     if sqlite["note"]:
         line("", sqlite["note"])

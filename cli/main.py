@@ -26,6 +26,7 @@ COMMANDS = (
     "lineage",
     "diff",
     "describe",
+    "validate",
     "draw",
     "export",
     "db",
@@ -98,6 +99,7 @@ def cli() -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("germline").setLevel(logging.INFO)
     cli()
 
 

@@ -10,7 +10,7 @@ from germline.cli.genome_text import is_architecture
 if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
 
-PICK = "Of a RUN's architectures the one that is picked: knee, error, params, macs, or under=3M."
+PICK = "Of a RUN's architectures the one that is picked: knee, error, params, macs, latency, or under=3M."
 HELP = "REF is RUN (its best), RUN:BIRTH, library:NAME or a file with a genome."
 
 

@@ -27,16 +27,16 @@ class CellTask(Task):
 
     @abstractmethod
     def measure(
-        self, architecture: Architecture, skeleton: Skeleton, rung: Rung, seed: Sequence[int]
-    ) -> Mapping[str, float] | None:
-        """What the network of these cells comes to after the training of a rung.
+        self, architectures: Sequence[Architecture], skeleton: Skeleton, rung: Rung, seed: Sequence[int]
+    ) -> list[Mapping[str, float] | None]:
+        """What the networks of these cells come to after the training of a rung.
 
         Args:
-            architecture: the cells.
-            skeleton: of the network that is trained.
+            architectures: the cells of each candidate.
+            skeleton: of the networks that are trained.
             rung: how long, one of `rungs`.
             seed: entropy of the initial weights and of the batches, the same for every candidate.
 
         Returns:
-            `validation_error` in percent, and whatever else was seen; None if the training diverged.
+            For each candidate `validation_error` in percent, and whatever else was seen; None if its training diverged.
         """

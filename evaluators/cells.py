@@ -3,8 +3,9 @@
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -15,6 +16,7 @@ from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.architecture.counts import Skeleton, count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read
+from germline.programs.architecture.latency import LatencyTable, predicted
 
 
 class CellEvaluator:
@@ -29,6 +31,7 @@ class CellEvaluator:
         device: `auto`, `cpu` or `cuda`.
         cells, channels: of the network that is trained.
         full_cells, full_channels: of the network that is counted.
+        latency: the data of a table by which its latency is predicted, an objective then.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class CellEvaluator:
         channels: int = 16,
         full_cells: int = 20,
         full_channels: int = 36,
+        latency: Mapping[str, Any] | None = None,
     ) -> None:
         torch.set_num_threads(1)
         keep_freed_memory()
@@ -52,32 +56,42 @@ class CellEvaluator:
         fixed = found.skeleton
         self.trained = fixed or Skeleton(channels, cells, found.classes, found.image)
         self.full = fixed or Skeleton(full_channels, full_cells, found.classes, found.image)
+        self.table = LatencyTable.of(latency) if latency else None
 
     @property
     def objectives(self) -> Sequence[Objective]:
-        return self.task.objectives
+        return (*self.task.objectives, Objective("latency", "min")) if self.table else self.task.objectives
 
     def score(self, genomes: Sequence[str], rung: int, seed: int, limit: float | None = None) -> list[Outcome]:
-        worker = f"{socket.gethostname()}:{os.getpid()}"
-        outcomes = []
-        for genome in genomes:
-            began = time.perf_counter()
-            outcome = self._score(genome, rung, seed)
-            outcomes.append(replace(outcome, seconds=time.perf_counter() - began, worker=worker))
-        return outcomes
+        """An outcome for each genome. They are measured together, and each is charged its share of the time."""
+        began = time.perf_counter()
+        read_ones = [_read(genome) for genome in genomes]
+        architectures = [one for one in read_ones if isinstance(one, Architecture)]
+        entropy = self.seed, rung, seed
+        found = iter(self.task.measure(architectures, self.trained, self.task.rungs[rung], entropy))
+        outcomes = [
+            self._outcome(one, next(found)) if isinstance(one, Architecture) else Outcome("rejected", error=one)
+            for one in read_ones
+        ]
+        seconds, worker = time.perf_counter() - began, f"{socket.gethostname()}:{os.getpid()}"
+        share = seconds / max(1, len(architectures))
+        return [replace(one, seconds=0.0 if one.status == "rejected" else share, worker=worker) for one in outcomes]
 
-    def _score(self, genome: str, rung: int, seed: int) -> Outcome:
-        try:
-            architecture = read(genome)
-        except InvalidArchitecture as invalid:
-            return Outcome("rejected", error=str(invalid))
-        found = self.task.measure(architecture, self.trained, self.task.rungs[rung], (self.seed, rung, seed))
-        if found is None:
+    def _outcome(self, architecture: Architecture, measures: Mapping[str, float] | None) -> Outcome:
+        if measures is None:
             return Outcome("diverged", error="the loss was not finite")
-        return self._outcome(architecture, dict(found))
-
-    def _outcome(self, architecture: Architecture, found: dict[str, float]) -> Outcome:
+        found = dict(measures)
         error = found.pop("validation_error")
         counts = count(architecture, self.full)
         objectives = {"validation_error": error, "params": float(counts.params), "macs": float(counts.macs)}
+        if self.table:
+            objectives["latency"] = predicted(architecture, self.full, self.table)
         return Outcome("ok", -error, objectives, found)
+
+
+def _read(genome: str) -> Architecture | str:
+    """The architecture of a genome, or what is wrong with it."""
+    try:
+        return read(genome)
+    except InvalidArchitecture as invalid:
+        return str(invalid)

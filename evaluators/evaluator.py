@@ -24,6 +24,16 @@ class Evaluator(Protocol):
         """
         ...
 
+    def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[float | None]:
+        """The first objective of each genome on the held-out data, after a training of its own; None: it failed.
+
+        No search calls this.
+
+        Raises:
+            NoHeldout: the task keeps nothing back.
+        """
+        ...
+
 
 EVALUATORS = {
     "optimizer": "germline.evaluators.training:TrainingEvaluator",

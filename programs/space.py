@@ -69,7 +69,3 @@ class NeighbourSpace(Space[G], Protocol[G]):
     def neighbours(self, genome: G) -> list[G]:
         """All valid genomes that differ from it in one choice."""
         ...
-
-    def size(self, genome: G) -> float:
-        """What costs nothing to know, and rises with what a genome can do."""
-        ...

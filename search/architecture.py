@@ -1,16 +1,20 @@
 """The kind `architecture`: cells of networks, scored by training a small network of them or by a table."""
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from germline.evaluators.outcome import Objective
 from germline.programs.architecture.canonical import FINGERPRINT_VERSION, fingerprint
 from germline.programs.architecture.counts import Skeleton, count
-from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read
+from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read, write
+from germline.programs.architecture.handmade import of_size
+from germline.programs.architecture.latency import LatencyTable, predicted
+from germline.programs.architecture.score import SCORES
 from germline.programs.architecture.space import SPACES, ArchitectureSpace, Limits
 from germline.programs.space import Space
 from germline.search.kind import Kind, Preset, Values
 from germline.search.loop import Plan
-from germline.search.settings import BadSetting, Setting, amount, choice, names, positive, share, whole
+from germline.search.settings import BadSetting, Setting, amount, choice, milliseconds, names, positive, share, whole
 from germline.search.strategies.aging import AgingEvolution
 from germline.search.strategies.eeea import EEEA
 from germline.search.strategies.local_search import LocalSearch
@@ -22,7 +26,12 @@ from germline.search.strategy import Strategy
 if TYPE_CHECKING:
     from germline.evaluators.cell_task import CellTask
 
-OBJECTIVES = {name: Objective(name, "min") for name in ("validation_error", "params", "macs")}
+log = logging.getLogger(__name__)
+
+OBJECTIVES = {name: Objective(name, "min") for name in ("validation_error", "params", "macs", "latency")}
+
+TABLE = "latency_table"
+"""Where a run's values hold what was measured when it was created, so that no decision depends on a clock."""
 
 STRATEGIES = ("nsga2", "pareto-local", "local", "aging", "random", "eeea")
 
@@ -34,13 +43,16 @@ SETTINGS = (
     Setting("crossover", 0.9, share, "how often a child has two parents (nsga2)"),
     Setting("tournament", 10, whole(1), "individuals drawn to find a parent (aging)"),
     Setting("starts", 10, whole(1), "genomes scored before a climb begins (local, pareto-local)"),
-    Setting("pool", 1, whole(1, 10_000), "each start is the largest of so many drawn (local)"),
+    Setting("pool", 1, whole(1, 10_000), "what is drawn is the best of so many, by a score without training"),
+    Setting("score", "size", choice(*SCORES), "that score"),
     Setting("cells", 8, whole(1, 100), "cells of the network that is trained"),
     Setting("channels", 16, whole(1, 1000), "channels of its first cell"),
     Setting("full_cells", 20, whole(1, 100), "cells of the network that is counted"),
     Setting("full_channels", 36, whole(1, 1000), "channels of its first cell"),
     Setting("max_params", None, amount, "most parameters of the full network, such as 3M; off: any"),
     Setting("max_macs", None, amount, "most multiply-accumulates of the full network for an image; off: any"),
+    Setting("max_latency", None, milliseconds, "most milliseconds of the full network for an image; off: any"),
+    Setting("latency_device", "cpu", choice("cpu", "cuda"), "where they are measured, once, when the run is created"),
     Setting("enforce", "always", choice("always", "first"), "limits for all that is born, or for what is drawn alone"),
     Setting("block", 40, whole(1, 100_000), "births in a block"),
     Setting("depth", 0, whole(0, 8), "blocks in flight beyond the one that is scored"),
@@ -100,7 +112,8 @@ def _prepare(values: Values, task: "type[CellTask]") -> dict[str, Any]:
     if values["strategy"] in ("local", "pareto-local") and values["depth"]:
         name = values["strategy"]
         raise BadSetting(f"expected depth 0 for strategy={name}, got {values['depth']}: it moves after every block")
-    if values["strategy"] == "eeea" and values["enforce"] == "always" and (values["max_params"] or values["max_macs"]):
+    limited = any(values[limit] for limit in ("max_params", "max_macs", "max_latency"))
+    if values["strategy"] == "eeea" and values["enforce"] == "always" and limited:
         raise BadSetting("expected enforce=first for strategy=eeea, got always: its children keep no limit")
     if task.space and values["space"] != task.space:
         raise BadSetting(
@@ -109,16 +122,38 @@ def _prepare(values: Values, task: "type[CellTask]") -> dict[str, Any]:
     found = {**values, "classes": task.classes, "image": list(task.image)}
     if task.skeleton:
         found |= {"full_cells": task.skeleton.cells, "full_channels": task.skeleton.channels}
-    _space(found)
+    _space({**found, "max_latency": None})  # what can be refused without a measurement
+    if values["max_latency"] or "latency" in values["objectives"]:
+        found[TABLE] = _measured(found).data()
+        _space(found)
     return found
 
 
-def _space(values: Values) -> ArchitectureSpace:
-    limits = Limits(values["max_params"], values["max_macs"], values["enforce"] == "always")
+def _measured(values: Values) -> LatencyTable:
+    from germline.evaluators.device import NoDevice
+    from germline.evaluators.latency import measure
+
+    log.info("measuring what the parts of a network take on %s, up to 20 seconds", values["latency_device"])
     try:
-        return ArchitectureSpace(SPACES[values["space"]], skeleton(values), limits)
+        return measure(SPACES[values["space"]], skeleton(values), values["latency_device"])
+    except NoDevice:
+        raise BadSetting(
+            "expected a CUDA device for latency_device=cuda, found none; --set latency_device=cpu"
+        ) from None
+
+
+def _space(values: Values) -> ArchitectureSpace:
+    limits = Limits(values["max_params"], values["max_macs"], values["enforce"] == "always", values["max_latency"])
+    try:
+        cells, score = SPACES[values["space"]], SCORES[values["score"]]
+        return ArchitectureSpace(cells, skeleton(values), limits, _table(values), values["pool"], score)
     except InvalidArchitecture as impossible:
         raise BadSetting(str(impossible)) from None
+
+
+def _table(values: Values) -> LatencyTable | None:
+    """That of the run, if it has one."""
+    return LatencyTable.of(values[TABLE]) if TABLE in values else None
 
 
 def _strategy(values: Values, space: Space[Architecture]) -> Strategy[Any]:
@@ -129,7 +164,7 @@ def _strategy(values: Values, space: Space[Architecture]) -> Strategy[Any]:
         operators = {"operation": 1.0, "input": 1.0} if space.cells.inputs == 2 else {"operation": 1.0}
         return AgingEvolution(None, "", values["population"], values["tournament"], operators)
     if values["strategy"] == "local":
-        return LocalSearch(space, values["starts"], values["pool"])
+        return LocalSearch(space, values["starts"])
     objectives = [OBJECTIVES[name] for name in values["objectives"]]
     if values["strategy"] == "pareto-local":
         return ParetoLocalSearch(space, objectives, values["starts"])
@@ -139,7 +174,8 @@ def _strategy(values: Values, space: Space[Architecture]) -> Strategy[Any]:
 
 
 def _options(values: Values) -> dict[str, Any]:
-    return {name: values[name] for name in ("cells", "channels", "full_cells", "full_channels")}
+    found = {name: values[name] for name in ("cells", "channels", "full_cells", "full_channels")}
+    return {**found, "latency": values[TABLE]} if TABLE in values else found
 
 
 def _plan(values: Values, seed: int) -> Plan:
@@ -162,18 +198,37 @@ def describe(text: str, values: Values, **asked: Any) -> dict[str, Any]:
         values: of its run; empty for one of no run.
         asked: `channels`, `cells`, `classes` or `image`, where it shall not be the run's, or that of the papers.
 
+    Returns:
+        With `latency` in milliseconds, as the run predicts it, if it has a table and no other size was asked for.
+
     Raises:
         InvalidArchitecture: the text is not an architecture.
     """
     architecture = read(text)
-    counts = count(architecture, skeleton(values, **asked))
-    return {
+    size = skeleton(values, **asked)
+    counts = count(architecture, size)
+    table = None if asked else _table(values)
+    facts = {
         "kind": "architecture",
         "fingerprint": fingerprint(architecture),
         "params": counts.params,
         "macs": counts.macs,
         "nodes": [len(cell.nodes) for cell in architecture.cells],
     }
+    return {**facts, "latency": predicted(architecture, size, table)} if table else facts
+
+
+def _in_full(values: Values) -> Values:
+    return {**values, "cells": values["full_cells"], "channels": values["full_channels"]}
+
+
+def _baseline(text: str, values: Values) -> tuple[str, str, Values]:
+    """A hand-made network with as many parameters and as many cells."""
+    architecture = read(text)
+    here = skeleton(values)
+    made, size = of_size(count(architecture, here).params, architecture.inputs, here)
+    sized = _in_full({**values, "full_channels": size.channels})
+    return f"hand-made, {size.channels} channels", write(made), sized
 
 
 KIND: Kind[Architecture] = Kind(
@@ -188,4 +243,6 @@ KIND: Kind[Architecture] = Kind(
     options=_options,
     plan=_plan,
     describe=describe,
+    in_full=_in_full,
+    baseline=_baseline,
 )

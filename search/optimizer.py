@@ -176,6 +176,14 @@ def describe(text: str, values: Values, **asked: Any) -> dict[str, Any]:
     }
 
 
+def _in_full(values: Values) -> Values:
+    return values
+
+
+def _baseline(text: str, values: Values) -> tuple[str, str, Values]:
+    return "start program", values["start"], values
+
+
 KIND: Kind[Program] = Kind(
     name="optimizer",
     genome_version=FINGERPRINT_VERSION,
@@ -188,4 +196,6 @@ KIND: Kind[Program] = Kind(
     options=_options,
     plan=_plan,
     describe=describe,
+    in_full=_in_full,
+    baseline=_baseline,
 )

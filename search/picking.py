@@ -7,7 +7,7 @@ import numpy as np
 from germline.search import pareto
 from germline.search.settings import amount
 
-POLICIES = "knee, error, params, macs, or a limit such as under=3M"
+POLICIES = "knee, error, params, macs, latency, or a limit such as under=3M"
 
 
 class BadPolicy(ValueError):
@@ -27,9 +27,10 @@ def pick(objectives: Sequence[Mapping[str, float]], policy: str) -> int:
     """The place of the one that a policy picks.
 
     Args:
-        objectives: of each candidate, all to be minimised: `validation_error`, `params`, `macs`.
-        policy: `knee` (nearest to the ideal of the front of error and parameters), `error`, `params` or `macs` (the
-            least of it, of equals the least error), or `under=3M` (the least error with at most so many parameters).
+        objectives: of each candidate, all to be minimised: `validation_error`, `params`, `macs`, perhaps `latency`.
+        policy: `knee` (nearest to the ideal of the front of error and parameters), `error`, `params`, `macs` or
+            `latency` (the least of it, of equals the least error), or `under=3M` (the least error with at most so many
+            parameters).
 
     Raises:
         BadPolicy: there is no such policy, or nothing meets it.
@@ -38,8 +39,10 @@ def pick(objectives: Sequence[Mapping[str, float]], policy: str) -> int:
     if policy == "knee":
         best = front(objectives)
         return best[pareto.knee(_points([objectives[i] for i in best], ("validation_error", "params")))]
-    if policy in ("error", "params", "macs"):
+    if policy in ("error", "params", "macs", "latency"):
         name = "validation_error" if policy == "error" else policy
+        if any(name not in one for one in objectives):
+            raise BadPolicy(f"expected a run that was searched for {name}; --set objectives=validation_error,{name}")
         return min(everyone, key=lambda i: (objectives[i][name], objectives[i]["validation_error"], i))
     if policy.startswith("under="):
         try:

@@ -60,6 +60,16 @@ def amount(text: str) -> int | None:
     return round(number)
 
 
+def milliseconds(text: str) -> float | None:
+    """A positive number; `off` is None."""
+    if text == "off":
+        return None
+    try:
+        return positive(text.removesuffix("ms").strip())
+    except ValueError:
+        raise ValueError("a positive number of milliseconds such as 2.5, or off") from None
+
+
 def names(*options: str) -> Callable[[str], list[str]]:
     """One or more of some names, separated by commas."""
 

@@ -5,25 +5,30 @@ from typing import Any
 import click
 
 from germline.cli.common import console, db_option, json_option, print_json, size_options
-from germline.cli.reference import HELP
+from germline.cli.errors import UserError, printable
+from germline.cli.reference import HELP, Candidate
 
 
 @click.command(epilog=HELP)
 @click.argument("references", nargs=-1, required=True, metavar="REF...")
+@click.option("--latency", "timed", is_flag=True, help="Measure what an architecture's network takes for one image.")
+@click.option("--device", default="cpu", show_default=True, help="Where it is measured: cpu, cuda or auto.")
 @size_options
 @db_option
 @json_option
-def command(references: tuple[str, ...], asked: dict[str, Any], url: str, as_json: bool) -> None:
+def command(
+    references: tuple[str, ...], timed: bool, device: str, asked: dict[str, Any], url: str, as_json: bool
+) -> None:
     """Count what each REF is made of.
 
     Of an optimizer statements, states and constants; of an architecture the parameters and multiply-accumulates of its
     network, whose size is that of its run unless the options say otherwise. A genome is checked completely, and nothing
-    of it is executed.
+    of it is executed; but --latency builds an architecture's network, and runs it.
 
     \b
     Examples:
       germline describe optimizer-1 library:lion my_program.py
-      germline describe cell.json --channels 36 --cells 20 --classes 10
+      germline describe cell.json --channels 36 --cells 20 --classes 10 --latency
     """
     from germline.cli.individuals import describe
     from germline.cli.reference import resolve
@@ -31,11 +36,31 @@ def command(references: tuple[str, ...], asked: dict[str, Any], url: str, as_jso
     rows: list[dict[str, Any]] = []
     for reference in references:
         candidate = resolve(reference, url)
-        rows.append({"ref": candidate.label, **describe(candidate, **asked)})
+        facts = describe(candidate, **asked)
+        if timed:
+            facts["latency_measured"] = _latency(candidate, asked, device)
+        rows.append({"ref": candidate.label, **facts})
     if as_json:
         print_json(rows)
     else:
         _print(rows)
+
+
+def _latency(candidate: Candidate, asked: dict[str, Any], device: str) -> float:
+    """Milliseconds that the network takes for one image, here and now."""
+    if candidate.kind != "architecture":
+        raise UserError(
+            f"expected an architecture for --latency, got {printable(candidate.label)} of kind "
+            f"{printable(candidate.kind)}; leave --latency away"
+        )
+    from germline.cli.individuals import settings
+    from germline.evaluators.latency import measured
+    from germline.programs.architecture.genome import read
+    from germline.programs.architecture.network import Network
+    from germline.search.architecture import skeleton
+
+    size = skeleton(settings(candidate), **asked)
+    return measured(Network(read(candidate.genome), size), size.image, device)
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
@@ -44,5 +69,11 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
     table = plain_table("genome", "kind", "size", "fingerprint")
     for row in rows:
-        table.add_row(safe(row["ref"], "bold"), safe(row["kind"]), safe(summary(row)), safe(row["fingerprint"], QUIET))
+        size = summary(row) + _times(row)
+        table.add_row(safe(row["ref"], "bold"), safe(row["kind"]), safe(size), safe(row["fingerprint"], QUIET))
     print_table(console(), table)
+
+
+def _times(row: dict[str, Any]) -> str:
+    told = (("latency", "predicted"), ("latency_measured", "measured"))
+    return "".join(f", {row[name]:.3g} ms {how}" for name, how in told if name in row)

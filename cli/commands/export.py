@@ -1,5 +1,6 @@
 """`germline export`: a candidate as code that stands alone."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,15 +11,18 @@ from germline.cli.errors import UserError, one_line, printable
 from germline.cli.reference import HELP, PICK, Candidate, picked
 
 if TYPE_CHECKING:
+    from germline.programs.architecture.counts import Counts
     from germline.programs.export.origin import Origin
 
-TARGETS = ("torch",)
+TARGETS = ("torch", "onnx")
+
+_TO = "torch, or onnx for an architecture: its weights are initial, not trained."
 
 
 @click.command(epilog=HELP)
 @click.argument("reference", metavar="REF")
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path), required=True, help="The file to write.")
-@click.option("--to", "target", default="torch", show_default=True, metavar="TARGET", help=f"{', '.join(TARGETS)}.")
+@click.option("--to", "target", default="torch", show_default=True, metavar="TARGET", help=_TO)
 @click.option("--class-name", default=None, metavar="NAME", help="Name of the class; made from REF unless given.")
 @click.option("--pick", "policy", default=None, metavar="POLICY", help=PICK)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
@@ -36,73 +40,101 @@ def command(
     url: str,
     as_json: bool,
 ) -> None:
-    """Write REF as a file that needs nothing but torch.
+    """Write REF as a file that needs nothing but torch, or as an ONNX file.
 
     An optimizer becomes a torch.optim.Optimizer, and runs beside the interpreter before it is written; an architecture
-    becomes an nn.Module of its full network, and is compared with it in size and output. The file appears whole or not
-    at all.
+    becomes an nn.Module of its full network, and is compared with it in size and output. With --to onnx it becomes that
+    network in evaluation, for a batch of any size, and another runtime has to come to the same logits; the weights are
+    initial ones of a fixed seed, since a search keeps none that were trained. The file appears whole or not at all.
 
     \b
     Examples:
       germline export optimizer-1 -o my_optimizer.py --class-name MyOptimizer
       germline export architecture-1 -o net.py --pick under=3M --channels 36 --cells 20
+      germline export architecture-1 -o net.onnx --to onnx
     """
     from germline.cli.reference import resolve
 
-    _check_target(target)
+    _check_target(target, path, class_name)
     if not force:
         check_free(path)
     candidate = picked(reference, policy, url) if policy else resolve(reference, url)
-    name = _class_name(candidate, class_name)
-    export = _architecture if candidate.kind == "architecture" else _optimizer
-    made = export(candidate, path, name, asked)
-    _record(candidate, target, path, made.source, url)
+    made = _exporter(candidate, target)(candidate, path, class_name, asked)
+    _record(candidate, target, path, made.content, url)
     if as_json:
         row = {"path": str(path), "target": target, "verified": True, "tolerance": made.tolerance}
-        print_json({**row, "fingerprint": made.fingerprint, "difference": made.difference, "class_name": name})
+        print_json(
+            {**row, "fingerprint": made.fingerprint, "difference": made.difference, "class_name": made.class_name}
+        )
         return
-    click.echo(f"wrote {printable(str(path))}: class {name}({made.base})")
+    click.echo(f"wrote {printable(str(path))}: {made.what}")
     click.echo(
         f"verified against {made.against} to {made.tolerance:g}: "
         f"the largest relative difference is {made.difference:.2g}"
     )
-    if path.stem.isidentifier() and path.suffix == ".py":
-        click.echo(f"use it: from {path.stem} import {name}; {made.use.format(name=name)}")
+    if made.class_name is None:
+        click.echo(printable(f"use it: onnxruntime.InferenceSession({str(path)!r}); {made.use}"))
+    elif path.stem.isidentifier() and path.suffix == ".py":
+        click.echo(f"use it: from {path.stem} import {made.class_name}; {made.use}")
 
 
 class Made(NamedTuple):
-    """An exported file, and what there is to say of it."""
+    """An exported file, and what there is to say of it; `class_name` is None for one that holds no class."""
 
-    source: str
+    content: str | bytes
     fingerprint: str
     difference: float
     tolerance: float
-    base: str
+    class_name: str | None
+    what: str
     against: str
     use: str
 
 
-def _optimizer(candidate: Candidate, path: Path, name: str, asked: dict[str, Any]) -> Made:
+Exporter = Callable[[Candidate, Path, str | None, dict[str, Any]], Made]
+
+
+def _exporter(candidate: Candidate, target: str) -> Exporter:
+    if target == "onnx":
+        if candidate.kind != "architecture":
+            raise UserError(
+                f"expected an architecture for --to onnx, got {printable(candidate.label)} of kind "
+                f"{printable(candidate.kind)}; write --to torch"
+            )
+        return _onnx
+    return _architecture if candidate.kind == "architecture" else _optimizer
+
+
+def _optimizer(candidate: Candidate, path: Path, class_name: str | None, asked: dict[str, Any]) -> Made:
     from germline.cli.individuals import describe
     from germline.programs.optimizer import parse
     from germline.programs.optimizer.export import TOLERANCE, verified_torch, write_verified
 
+    name = _class_name(candidate, class_name)
     fingerprint = describe(candidate, **asked)["fingerprint"]
     program = parse(candidate.genome)
     verified = verified_torch(program, _origin(candidate, fingerprint), name)
     write_verified(path, verified.source, program, name)
-    use = "optimizer = {name}(model.parameters())"
-    base = "torch.optim.Optimizer"
-    return Made(verified.source, fingerprint, verified.difference, TOLERANCE, base, "the interpreter", use)
+    return Made(
+        content=verified.source,
+        fingerprint=fingerprint,
+        difference=verified.difference,
+        tolerance=TOLERANCE,
+        class_name=name,
+        what=f"class {name}(torch.optim.Optimizer)",
+        against="the interpreter",
+        use=f"optimizer = {name}(model.parameters())",
+    )
 
 
-def _architecture(candidate: Candidate, path: Path, name: str, asked: dict[str, Any]) -> Made:
+def _architecture(candidate: Candidate, path: Path, class_name: str | None, asked: dict[str, Any]) -> Made:
     from germline.cli.individuals import describe, settings
     from germline.programs.architecture.export import TOLERANCE, verified_torch
     from germline.programs.architecture.genome import read
     from germline.programs.export.files import check_writable, write_whole
     from germline.search.architecture import skeleton
 
+    name = _class_name(candidate, class_name)
     check_writable(path)
     fingerprint = describe(candidate, **asked)["fingerprint"]
     size = skeleton(settings(candidate), **asked)
@@ -111,11 +143,47 @@ def _architecture(candidate: Candidate, path: Path, name: str, asked: dict[str, 
     except ValueError as error:
         raise UserError(one_line(error)) from None
     write_whole(path, verified.source)
-    against = f"its network ({verified.counts.params:,} parameters, {verified.counts.macs:,} multiply-accumulates)"
-    return Made(verified.source, fingerprint, verified.difference, TOLERANCE, "nn.Module", against, "net = {name}()")
+    return Made(
+        content=verified.source,
+        fingerprint=fingerprint,
+        difference=verified.difference,
+        tolerance=TOLERANCE,
+        class_name=name,
+        what=f"class {name}(nn.Module)",
+        against=_network(verified.counts),
+        use=f"net = {name}()",
+    )
 
 
-def _check_target(target: str) -> None:
+def _onnx(candidate: Candidate, path: Path, class_name: str | None, asked: dict[str, Any]) -> Made:
+    from germline.cli.individuals import describe, settings
+    from germline.programs.architecture.genome import read
+    from germline.programs.architecture.onnx_file import TOLERANCE, WEIGHTS, verified_onnx
+    from germline.programs.export.files import check_writable, write_whole
+    from germline.search.architecture import skeleton
+
+    check_writable(path)
+    fingerprint = describe(candidate, **asked)["fingerprint"]
+    size = skeleton(settings(candidate), **asked)
+    verified = verified_onnx(read(candidate.genome), size, _origin(candidate, fingerprint))
+    write_whole(path, verified.content)
+    return Made(
+        content=verified.content,
+        fingerprint=fingerprint,
+        difference=verified.difference,
+        tolerance=TOLERANCE,
+        class_name=None,
+        what=f"an ONNX network for images {list(size.image)}; its weights are {WEIGHTS}",
+        against=_network(verified.counts),
+        use="session.run(['logits'], {'images': images})",
+    )
+
+
+def _network(counts: "Counts") -> str:
+    return f"its network ({counts.params:,} parameters, {counts.macs:,} multiply-accumulates)"
+
+
+def _check_target(target: str, path: Path, class_name: str | None) -> None:
     from difflib import get_close_matches
 
     if target not in TARGETS:
@@ -123,6 +191,12 @@ def _check_target(target: str) -> None:
         raise UserError(
             printable(f"expected a target out of {', '.join(TARGETS)}, got {target!r:.60}; write --to {near}")
         )
+    if target != "onnx" and path.suffix.lower() == ".onnx":
+        raise UserError(
+            printable(f"expected --to onnx for {path.name!r:.80}, got --to {target}; add --to onnx, or name a .py file")
+        )
+    if target == "onnx" and class_name is not None:
+        raise UserError("expected no --class-name with --to onnx, whose file holds no class; leave it away")
 
 
 def _class_name(candidate: Candidate, asked: str | None) -> str:
@@ -149,7 +223,7 @@ def _origin(candidate: Candidate, fingerprint: str) -> "Origin":
     return Origin(candidate.run.name, candidate.scored.individual.birth, fingerprint, fitness, candidate.run.task)
 
 
-def _record(candidate: Candidate, target: str, path: Path, source: str, url: str) -> None:
+def _record(candidate: Candidate, target: str, path: Path, content: str | bytes, url: str) -> None:
     """Notes in the run that the file was made; that it cannot be noted does not take the file back."""
     from hashlib import sha256
 
@@ -158,7 +232,7 @@ def _record(candidate: Candidate, target: str, path: Path, source: str, url: str
     if candidate.scored is None:
         return
     written = str(path.absolute()).encode("utf-8", "replace").decode()
-    digest = sha256(source.encode()).hexdigest()
+    digest = sha256(content.encode() if isinstance(content, str) else content).hexdigest()
     try:
         with open_store(url) as store:
             store.add_artifact(candidate.scored.run, candidate.scored.individual.birth, target, written, digest)

@@ -9,18 +9,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from germline.evaluators.cell_task import CellTask
+from germline.evaluators.cell_trainer import (
+    CHECK_EVERY,
+    DECAY,
+    LONGEST_GRADIENT,
+    MOMENTUM,
+    RATE,
+    entropy,
+    networks,
+    train_together,
+)
 from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
+from germline.evaluators.memory import out_of_memory, release_memory
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.trainer import batches
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
-from germline.programs.architecture.network import AUXILIARY_WEIGHT, Network
+from germline.programs.architecture.network import AUXILIARY_WEIGHT
 
-RATE, MOMENTUM, DECAY, LONGEST_GRADIENT = 0.05, 0.9, 3e-4, 5.0
-"""Stochastic gradient descent as EEEA-Net and DARTS train: the rate falls along half a cosine."""
 MEASURED_AT_ONCE = 500
-CHECK_EVERY = 20
-"""Steps between looks at whether the loss is still finite; a look is a transfer to the host."""
 
 
 class ImageCellTask(CellTask):
@@ -40,26 +47,61 @@ class ImageCellTask(CellTask):
             self._images[split] = pixels.to(device, memory_format=torch.channels_last)
             self._labels[split] = torch.from_numpy(labels).long().to(device)
 
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Images `[batch, channels, height, width]` and labels `[batch]` to train on, both on the device.
+
+        All candidates see the same ones. A subclass may change images here, as long as a step's `index`, int64 of shape
+        `[batch]`, says how.
+        """
+        return self.prepared(self._images["train"][index]), self._labels["train"][index]
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Stored images as a network takes them, float32."""
+        return images
+
     def measure(
-        self, architecture: Architecture, skeleton: Skeleton, rung: Rung, seed: Sequence[int]
-    ) -> Mapping[str, float] | None:
-        network = self.trained(lambda: Network(architecture, skeleton), rung, seed)
-        if network is None:
-            return None
-        loss, error = self.test(network, "validation")
-        return {"validation_error": error, "loss": loss} if np.isfinite(loss) else None
+        self, architectures: Sequence[Architecture], skeleton: Skeleton, rung: Rung, seed: Sequence[int]
+    ) -> list[Mapping[str, float] | None]:
+        if not architectures:
+            return []
+        try:
+            return self._measured(architectures, skeleton, rung, seed)
+        except Exception as error:
+            if len(architectures) == 1 or not out_of_memory(error):
+                raise
+        # Outside of the handler: its traceback holds on to what did not fit.
+        release_memory(self.device)
+        half = len(architectures) // 2
+        halves = architectures[:half], architectures[half:]
+        return [found for one in halves for found in self.measure(one, skeleton, rung, seed)]
+
+    def _measured(
+        self, architectures: Sequence[Architecture], skeleton: Skeleton, rung: Rung, seed: Sequence[int]
+    ) -> list[Mapping[str, float] | None]:
+        started = networks(architectures, skeleton, entropy(seed), self.device)
+        size = self._size("train")
+        trained = train_together(started, len(architectures), rung, seed, size, self.batch, self.device)
+        images, labels = self._images["validation"], self._labels["validation"]
+        parts = torch.split(images, rung.batch)
+        logits = torch.cat([trained.networks.logits(self.prepared(part)) for part in parts], 1)
+        found = [None if row is None else _scores(logits[row], labels) for row in trained.rows]
+        return [
+            {"validation_error": one[1], "loss": one[0]} if one is not None and np.isfinite(one[0]) else None
+            for one in found
+        ]
 
     def trained(self, build: Callable[[], nn.Module], rung: Rung, seed: Sequence[int]) -> nn.Module | None:
         """A network after the training of a rung; None if its loss left the finite numbers."""
         with torch.random.fork_rng(devices=[self.device] if self.device.startswith("cuda") else []):
-            torch.manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
+            torch.manual_seed(entropy(seed))
             # Channels last: on a CPU depthwise convolutions are up to four times as fast.
             network: nn.Module = build().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             weights = list(network.parameters())
             optimizer = torch.optim.SGD(weights, RATE, MOMENTUM, weight_decay=DECAY)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rung.steps)
             for step, index in enumerate(batches(self._size("train"), rung, seed, self.device), 1):
-                loss = _loss(network(self._images["train"][index]), self._labels["train"][index])
+                images, labels = self.batch(index)
+                loss = _loss(network(images), labels)
                 if (step % CHECK_EVERY == 0 or step == rung.steps) and not torch.isfinite(loss):
                     return None
                 optimizer.zero_grad()
@@ -74,8 +116,8 @@ class ImageCellTask(CellTask):
         """Mean cross entropy in nats, and the error in percent."""
         network.eval()
         images, labels = self._images[split], self._labels[split]
-        logits = torch.cat([network(part) for part in torch.split(images, MEASURED_AT_ONCE)])
-        return float(F.cross_entropy(logits, labels)), 100 * float((logits.argmax(1) != labels).float().mean())
+        logits = torch.cat([network(self.prepared(part)) for part in torch.split(images, MEASURED_AT_ONCE)])
+        return _scores(logits, labels)
 
     def _size(self, split: Split) -> int:
         return len(self._labels[split])
@@ -84,7 +126,7 @@ class ImageCellTask(CellTask):
 class DigitsCells(ImageCellTask):
     """1,797 handwritten digits of 8×8 pixels: 1,197 to train on, 300 to validate."""
 
-    name, load, brightest = "digits-cells", staticmethod(digits), 16
+    name, version, load, brightest = "digits-cells", 2, staticmethod(digits), 16
     image, classes = (1, 8, 8), 10
     rungs = (Rung(100, 64), Rung(500, 64), Rung(2_500, 64))
 
@@ -92,9 +134,14 @@ class DigitsCells(ImageCellTask):
 class MNIST5kCells(ImageCellTask):
     """5,000 handwritten digits of 28×28 pixels: 3,500 to train on, 750 to validate."""
 
-    name, load, brightest = "mnist5k-cells", staticmethod(mnist5k), 255
+    name, version, load, brightest = "mnist5k-cells", 2, staticmethod(mnist5k), 255
     image, classes = (1, 28, 28), 10
     rungs = (Rung(100, 64), Rung(500, 64), Rung(2_500, 64))
+
+
+def _scores(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Mean cross entropy in nats, and the error in percent."""
+    return float(F.cross_entropy(logits, labels)), 100 * float((logits.argmax(1) != labels).float().mean())
 
 
 def _loss(logits: Tensor | tuple[Tensor, Tensor], labels: Tensor) -> Tensor:

@@ -30,8 +30,11 @@ class TrainedCellTask(CellTask):
         self._error = 100 - np.nanmean(self._table.accuracy.astype(np.float64), axis=1)
 
     def measure(
-        self, architecture: Architecture, skeleton: Skeleton, rung: Rung, seed: Sequence[int]
-    ) -> Mapping[str, float] | None:
+        self, architectures: Sequence[Architecture], skeleton: Skeleton, rung: Rung, seed: Sequence[int]
+    ) -> list[Mapping[str, float] | None]:
+        return [self._found(architecture) for architecture in architectures]
+
+    def _found(self, architecture: Architecture) -> Mapping[str, float]:
         edges = [edge for cell in architecture.cells for edge in cell.edges]
         if architecture.inputs != 1 or len(edges) != 6 or any(name not in OPERATIONS for name, _ in edges):
             raise ValueError("expected a cell of the space nb201: six edges of its five operations")

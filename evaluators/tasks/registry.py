@@ -29,6 +29,18 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     ),
     "digits-cells": (f"{_HOME}.image_cells:DigitsCells", "cells of a network for 1,797 handwritten digits of 8×8"),
     "mnist5k-cells": (f"{_HOME}.image_cells:MNIST5kCells", "cells of a network for 5,000 MNIST digits"),
+    "fashion-cells": (
+        f"{_HOME}.large_images:FashionCells",
+        "cells of a network for Fashion-MNIST, 70,000 images of 28×28 from your data directory",
+    ),
+    "cifar10-cells": (
+        f"{_HOME}.large_images:CIFAR10Cells",
+        "cells of a network for CIFAR-10, 60,000 images of 32×32 from your data directory",
+    ),
+    "cifar100-cells": (
+        f"{_HOME}.large_images:CIFAR100Cells",
+        "cells of a network for CIFAR-100, 60,000 images of 32×32 from your data directory",
+    ),
     "nb201-cifar10": (f"{_HOME}.nb201:CIFAR10Cells", "NAS-Bench-201's 15,625 cells, trained on CIFAR-10: a table"),
     "nb201-cifar100": (f"{_HOME}.nb201:CIFAR100Cells", "the same cells, trained on CIFAR-100"),
     "nb201-imagenet16": (f"{_HOME}.nb201:ImageNet16Cells", "the same cells, trained on ImageNet16-120"),

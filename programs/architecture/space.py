@@ -12,7 +12,9 @@ from germline.programs.architecture.counts import Counts, Skeleton, count
 from germline.programs.architecture.genome import Architecture, Cell, Edge, InvalidArchitecture, Node, loose_ends
 from germline.programs.architecture.genome import read as read_architecture
 from germline.programs.architecture.genome import write as write_architecture
+from germline.programs.architecture.latency import LatencyTable, fastest, predicted
 from germline.programs.architecture.operations import OPERATIONS, cost
+from germline.programs.architecture.score import Score, size
 
 T = TypeVar("T")
 
@@ -109,17 +111,21 @@ class Limits:
     Args:
         params, macs: of the whole network, as it will be used.
         children: whether children have to keep them too. EEEA-Net asks it of the first generation alone.
+        latency: milliseconds for one image, as a table of measurements predicts them.
     """
 
     params: int | None = None
     macs: int | None = None
     children: bool = True
+    latency: float | None = None
 
-    def broken(self, counts: Counts) -> str | None:
+    def broken(self, counts: Counts, latency: float | None = None) -> str | None:
         """What is too large, in one line; None if nothing is."""
         for name, most, got in (("params", self.params, counts.params), ("macs", self.macs, counts.macs)):
             if most is not None and got > most:
                 return f"expected at most {most:,} {name}, got {got:,}"
+        if self.latency is not None and latency is not None and latency > self.latency:
+            return f"expected at most {self.latency:g} ms of latency, got {latency:.3g}"
         return None
 
 
@@ -130,22 +136,35 @@ class ArchitectureSpace:
         cells: which cells there are.
         skeleton: of the network that the limits are about.
         limits: how large it may be.
+        table: what the parts of such networks take; needed for a limit on latency.
+        pool: what is drawn is the best of so many; 1: any.
+        score: what is best there.
 
     Attributes:
         rejected: how many genomes `draw` and `vary` have thrown away for being over the limits.
 
     Raises:
-        InvalidArchitecture: no architecture keeps the limits; the message names the smallest one's size.
+        InvalidArchitecture: no architecture keeps the limits; the message names the smallest one's size, or the
+            fastest one's latency.
     """
 
-    def __init__(self, cells: CellSpace, skeleton: Skeleton, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        cells: CellSpace,
+        skeleton: Skeleton,
+        limits: Limits | None = None,
+        table: LatencyTable | None = None,
+        pool: int = 1,
+        score: Score = size,
+    ) -> None:
         self.cells = cells
         self.skeleton = skeleton
         self.limits = limits or Limits()
+        self.table = table
+        self.pool = pool
+        self.score = score
         self.rejected = 0
-        self.least = cells.smallest()
-        if broken := self.limits.broken(count(self.least, skeleton)):
-            raise InvalidArchitecture(f"no architecture of the space is so small: {broken} for the smallest one")
+        self.least = self._least()
 
     @cached_property
     def operators(self) -> Mapping[str, Callable[[Architecture, np.random.Generator], Architecture | None]]:
@@ -156,8 +175,9 @@ class ArchitectureSpace:
         }
 
     def draw(self, rng: np.random.Generator) -> Architecture:
-        """Uniform over operations and inputs, among those that keep the limits."""
-        return self._kept(lambda: self._random(rng), rng)
+        """Uniform over operations and inputs, among those that keep the limits; of a pool, the best one."""
+        pool = [self._kept(lambda: self._random(rng), rng) for _ in range(self.pool)]
+        return pool[0] if len(pool) == 1 else max(pool, key=lambda one: self.score(one, self.skeleton))
 
     def vary(self, genome: Architecture, operator: str, rng: np.random.Generator) -> Architecture:
         change = self.operators[operator]
@@ -189,7 +209,11 @@ class ArchitectureSpace:
                 for operation, source in node:
                     if operation not in self.cells.operations or source not in self.cells.sources(number):
                         return f"node {number}: {operation} of {source} is not in the space"
-        return self.limits.broken(count(genome, self.skeleton))
+        return self.broken(genome)
+
+    def broken(self, genome: Architecture) -> str | None:
+        """Which limit a genome of the space breaks, in one line; None if it keeps them all."""
+        return self.limits.broken(count(genome, self.skeleton), self._latency(genome))
 
     def fingerprint(self, genome: Architecture) -> str:
         return fingerprint(genome)
@@ -197,10 +221,6 @@ class ArchitectureSpace:
     def sizes(self, genome: Architecture) -> tuple[int, int]:
         edges = [edge for cell in genome.cells for edge in cell.edges]
         return len(edges), sum(not OPERATIONS[operation].zero for operation, _ in edges)
-
-    def size(self, genome: Architecture) -> float:
-        """The parameters of its network: the cheapest guess at what it can do."""
-        return count(genome, self.skeleton).params
 
     def choices(self, genome: Architecture) -> tuple[int, ...]:
         """How many values each gene can have: for every edge its operation and, where it is chosen, its input."""
@@ -231,6 +251,32 @@ class ArchitectureSpace:
     def read(self, text: str) -> Architecture:
         return read_architecture(text)
 
+    def _latency(self, genome: Architecture) -> float | None:
+        """In milliseconds; None where nothing asks for it."""
+        if self.limits.latency is None:
+            return None
+        assert self.table is not None
+        return predicted(genome, self.skeleton, self.table)
+
+    def _least(self) -> Architecture:
+        """One that keeps the limits, if any does: the smallest; if it takes too long, the fastest."""
+        smallest = self.cells.smallest()
+        large = self.broken(smallest)
+        if large is None:
+            return smallest
+        if self.limits.broken(count(smallest, self.skeleton)):
+            raise InvalidArchitecture(f"no architecture of the space is so small: {large} for the smallest one")
+        assert self.table is not None
+        quick = fastest(self.cells, self.skeleton, self.table)
+        slow = self.broken(quick)
+        if slow is None:
+            return quick
+        if self.limits.broken(count(quick, self.skeleton)):
+            raise InvalidArchitecture(
+                f"found no architecture that keeps all limits: {large} for the smallest one, {slow} for the fastest"
+            )
+        raise InvalidArchitecture(f"no architecture of the space is so fast: {slow} for the fastest one")
+
     # How genomes come about
 
     def _child(self, make: Callable[[], Architecture], rng: np.random.Generator) -> Architecture:
@@ -240,7 +286,7 @@ class ArchitectureSpace:
         """The first one made that keeps the limits; if that takes too long, one that is made to keep them."""
         genome = make()
         for _ in range(MAX_TRIES):
-            if self.limits.broken(count(genome, self.skeleton)) is None:
+            if self.broken(genome) is None:
                 return genome
             self.rejected += 1
             genome = make()
@@ -250,7 +296,7 @@ class ArchitectureSpace:
         """Edges of the smallest network take the place of its own, in random order, until it keeps the limits."""
         places = list(_places(genome))
         for k in rng.permutation(len(places)):
-            if self.limits.broken(count(genome, self.skeleton)) is None:
+            if self.broken(genome) is None:
                 break
             c, n, e = places[k]
             genome = self._with_edge(genome, places[k], self.least.cells[c].nodes[n][e])

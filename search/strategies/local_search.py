@@ -29,22 +29,18 @@ class LocalSearch:
     Args:
         space: whose neighbours are tried.
         starts: genomes that are scored before the climb begins, and before each restart.
-        pool: each start is the largest of so many that are drawn, which costs no training; 1: any.
     """
 
-    def __init__(self, space: NeighbourSpace[Any], starts: int, pool: int) -> None:
+    def __init__(self, space: NeighbourSpace[Any], starts: int) -> None:
         self.space = space
         self.starts = starts
-        self.pool = pool
 
     def init(self) -> LocalState:
         return LocalState()
 
     def breed(self, state: LocalState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
         if state.current is None or not state.climbing:
-            rng = dice(birth)
-            drawn = [self.space.draw(rng) for _ in range(self.pool)]
-            return Proposal(self.space.write(max(drawn, key=self.space.size)), (), "random")
+            return Proposal(self.space.write(self.space.draw(dice(birth))), (), "random")
         here = state.current.individual
         around = self.space.neighbours(self.space.read(here.genome))
         order = dice(state.since).permutation(len(around))

@@ -13,6 +13,7 @@ import breeding
 import candidate_steps
 import cells
 import nb201
+import stacked
 import strategies
 import torch
 
@@ -21,9 +22,10 @@ BENCHMARKS = {
     "candidate-steps": candidate_steps.rows,
     "cells": cells.rows,
     "nb201": nb201.rows,
+    "stacked": stacked.rows,
     "strategies": strategies.rows,
 }
-QUICK = ("breeding", "candidate-steps", "cells")
+QUICK = ("breeding", "candidate-steps", "cells", "stacked")
 
 
 def main() -> None:

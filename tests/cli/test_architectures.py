@@ -86,6 +86,74 @@ def test_a_network_is_exported_by_policy_and_drawn(database: Path, tmp_path: Pat
     assert (tmp_path / "cells.svg").read_text().startswith("<svg")
 
 
+def test_a_network_is_exported_to_onnx(database: Path, tmp_path: Path) -> None:
+    import onnx
+
+    path = tmp_path / "net.onnx"
+    row = data(database, "export", "cells", "-o", str(path), "--to", "onnx", "--channels", "4", "--cells", "3")
+    assert {**row, "difference": 0.0} == {
+        "path": str(path),
+        "target": "onnx",
+        "verified": True,
+        "tolerance": 1e-4,
+        "fingerprint": data(database, "show", "cells")["fingerprint"],
+        "difference": 0.0,
+        "class_name": None,
+    }
+    facts = {one.key: one.value for one in onnx.load(path).metadata_props}
+    assert (facts["run"], facts["fingerprint"], facts["task"]) == ("cells", row["fingerprint"], "nb201-cifar10")
+    said = call(database, "export", "cells", "-o", str(path), "--to", "onnx", "--cells", "3", "--force").stdout
+    assert "its weights are initial, not trained" in said and "verified against its network" in said
+
+
+def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from germline.evaluators import latency
+    from germline.programs.architecture.latency import LatencyTable, required
+
+    path = tmp_path / "germline.db"
+    times = {"skip_connect": 0.01, "none": 0.02, "avg_pool_3x3": 0.3}
+
+    def measure(cells: Any, skeleton: Any, device: str) -> LatencyTable:
+        return LatencyTable({part: times.get(part.name, 0.1) for part in required(cells, skeleton)}, device)
+
+    def again(*_: Any) -> LatencyTable:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(latency, "measure", measure)
+    nb201 = ("search", "architecture", "--preset", "nb201", "--task", "nb201-cifar10", "--executor", "inline")
+    nsga2 = ("--set", "strategy=nsga2", "--set", "objectives=validation_error,latency", "--set", "population=10")
+    options = (*nb201, *nsga2, "--set", "block=10", "--births", "30", "--name", "quick")
+    done = call(path, *options, "--set", "max_latency=10ms")
+    assert done.exit_code == 0, done.output
+    monkeypatch.setattr(latency, "measure", again)
+    assert call(path, "resume", "quick", "--births", "50", "--executor", "inline").exit_code == 0
+    rows = data(path, "describe", *(f"quick:{birth}" for birth in range(50)))
+    assert all(0 < row["latency"] <= 10 for row in rows)
+    found = data(path, "top", "quick", "-n", "1000")
+    described = {row["ref"]: row["latency"] for row in rows}
+    assert all(row["objectives"]["latency"] == described[f"quick:{row['birth']}"] for row in found)
+    assert "ms predicted" in call(path, "describe", "quick").stdout
+    assert "latency" not in data(path, "describe", "quick", "--cells", "4")[0]
+
+    monkeypatch.setattr(latency, "measure", measure)
+    refused = call(path, *nb201, "--set", "max_latency=1")
+    assert refused.exit_code == 2
+    # 15 cells of six edges, three additions and the rest; two blocks, stem and head.
+    least = 15 * (6 * 0.01 + 3 * 0.1 + 0.1) + 0.4
+    assert f"so fast: expected at most 1 ms of latency, got {least:.3g} for the fastest one" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_a_network_is_measured_where_one_is(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from germline.evaluators import latency
+
+    monkeypatch.setattr(latency, "ROUNDS", (2, 2))
+    path = tmp_path / "darts.json"
+    path.write_text(json.dumps(DARTS))
+    (row,) = data(database, "describe", str(path), "--latency", "--channels", "4", "--cells", "3")
+    assert row["latency_measured"] > 0 and "latency" not in row
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -97,6 +165,12 @@ def test_a_network_is_exported_by_policy_and_drawn(database: Path, tmp_path: Pat
         (("export", "cells", "-o", "x.py", "--pick", "nicest"), "expected a policy"),
         (("export", "cells", "-o", "x.py", "--pick", "under=1"), "nothing has at most 1 parameters"),
         (("export", "cells", "-o", "x.py", "--class-name", "Cell"), "expected a class name"),
+        (("export", "cells", "-o", "x.onnx"), "add --to onnx"),
+        (("export", "cells", "-o", "x.py", "--to", "onnx", "--class-name", "Net"), "expected no --class-name"),
+        (("export", "library:lion", "-o", "x.py", "--to", "onnx"), "expected an architecture for --to onnx"),
+        (("describe", "library:lion", "--latency"), "expected an architecture for --latency"),
+        (("describe", "cells", "--latency", "--device", "tpu"), "expected a device out of"),
+        (("search", "architecture", "--set", "max_latency=fast"), "expected max_latency to be a positive number"),
         (("draw", "library:lion", "-o", "x.svg"), "expected an architecture to draw"),
         (("diff", "cells", "library:lion"), "expected two genomes of one kind"),
     ],

@@ -24,11 +24,17 @@ def test_policies(policy: str, place: int) -> None:
     assert pick(FOUND, policy) == place
 
 
+def test_the_fastest_of_equals_has_the_least_error() -> None:
+    times = (3.0, 2.0, 2.0, 9.0, 2.0, 4.0)
+    assert pick([{**one, "latency": time} for one, time in zip(FOUND, times, strict=True)], "latency") == 1
+
+
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
         ("best", "expected a policy"),
         ("under=", "after under="),
+        ("latency", "expected a run that was searched for latency"),
         ("under=10", "at most 10 parameters; the smallest found has 1,000,000"),
     ],
 )

@@ -1,0 +1,131 @@
+"""`germline validate`: is a find real?"""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from germline.cli.common import console, db_option, json_option, print_json
+from germline.cli.errors import UserError
+from germline.cli.reference import HELP, PICK, BadReference, Candidate, picked
+
+if TYPE_CHECKING:
+    from germline.search.validation import Contender, Verdict
+
+
+@click.command(epilog=HELP)
+@click.argument("references", nargs=-1, required=True, metavar="REF...")
+@click.option("--task", default=None, help="What to train on; that of the run unless given.")
+@click.option("--rung", type=click.IntRange(min=0), default=1, show_default=True, help="How long; germline tasks.")
+@click.option("--seeds", type=click.IntRange(1, 1_000), default=3, show_default=True, help="Trainings of each.")
+@click.option("--pick", "policy", default=None, metavar="POLICY", help=PICK)
+@click.option("--channels", type=click.IntRange(1, 100_000), help="First channels of a network; its run's full ones.")
+@click.option("--cells", type=click.IntRange(1, 100_000), help="Cells of a network; its run's full ones.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@db_option
+@json_option
+def command(
+    references: tuple[str, ...],
+    task: str | None,
+    rung: int,
+    seeds: int,
+    policy: str | None,
+    channels: int | None,
+    cells: int | None,
+    device: str,
+    url: str,
+    as_json: bool,
+) -> None:
+    """Train each REF anew, and measure it on the held-out data.
+
+    The seeds are fresh ones, and no search reads the held-out data. Beside an optimizer stands the start program of its
+    run; beside an architecture, which is trained in the full size of its run, a hand-made network with as many
+    parameters.
+
+    \b
+    Examples:
+      germline validate optimizer-1 library:lion --rung 1
+      germline validate architecture-1 --pick knee --seeds 5
+    """
+    from germline.cli.reference import resolve
+    from germline.evaluators.tasks.registry import absolute_name, task_class
+    from germline.search.kinds import KINDS
+    from germline.search.validation import validate, with_baselines
+
+    candidates = [picked(one, policy, url) if policy else resolve(one, url) for one in references]
+    kinds = sorted({one.kind for one in candidates})
+    if len(kinds) > 1:
+        raise UserError(f"expected candidates of one kind, got {' and '.join(kinds)}; validate each kind by itself")
+    kind = KINDS[kinds[0]]
+    home = absolute_name(task) if task else next((one.run.task for one in candidates if one.run), kind.default_task)
+    rungs = task_class(home).rungs
+    if rung >= len(rungs):
+        raise UserError(f"expected a rung of {home}, at most {len(rungs) - 1}, got {rung}; germline tasks lists them")
+    sizes = {"full_channels": channels, "full_cells": cells}
+    asked = {name: value for name, value in sizes.items() if value is not None}
+    if asked and kind.name != "architecture":
+        raise UserError("expected no --channels and --cells for an optimizer: these are of architectures")
+    contenders = with_baselines(kind, [_contender(one, home, asked) for one in candidates])
+    verdicts = validate(kind, home, contenders, rung, seeds, device)
+    rows = [_row(one, kind.name, home, rung) for one in verdicts]
+    if as_json:
+        print_json(rows)
+    else:
+        _print(rows, f"{home}, rung {rung}: {rungs[rung].steps:,} steps of {rungs[rung].batch}, {_counted(seeds)}")
+
+
+def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Contender":
+    """With the settings of its run, made ready for another task where one is asked for; of no run: those of `quick`."""
+    from germline.evaluators.tasks.registry import task_class
+    from germline.search.kinds import KINDS
+    from germline.search.settings import resolve
+    from germline.search.validation import Contender
+
+    kind = KINDS[candidate.kind]
+    if task_class(task).kind != kind.name:
+        raise BadReference(f"expected a task for kind {kind.name}, got {task}, which is for {task_class(task).kind}")
+    own = dict(candidate.run.config["settings"]) if candidate.run else {}
+    if candidate.run and candidate.run.task == task:
+        return Contender(candidate.label, candidate.genome, {**own, **asked})
+    quick = resolve(kind.settings, kind.presets["quick"].values, [])
+    known = {name: own.get(name, value) for name, value in quick.items()}
+    return Contender(candidate.label, candidate.genome, kind.prepare({**known, **asked}, task_class(task)))
+
+
+def _row(verdict: "Verdict", kind: str, task: str, rung: int) -> dict[str, Any]:
+    return {
+        "ref": verdict.contender.label,
+        "baseline": verdict.contender.baseline,
+        "kind": kind,
+        "task": task,
+        "rung": rung,
+        "measure": verdict.measure,
+        "mean": verdict.mean,
+        "deviation": verdict.deviation,
+        "values": list(verdict.found),
+        "facts": dict(verdict.facts),
+    }
+
+
+def _print(rows: list[dict[str, Any]], what: str) -> None:
+    from germline.cli.genome_text import size, size_names
+    from germline.cli.render import BAD, QUIET, number, plain_table, print_table, safe
+
+    measure = rows[0]["measure"]
+    sized, _ = size_names(rows[0]["kind"])
+    numbers = (measure, "±", sized)
+    table = plain_table("", *numbers, "each training", right=numbers)
+    for row in rows:
+        each = " ".join("failed" if value is None else number(value) for value in row["values"])
+        table.add_row(
+            safe(row["ref"], "" if row["baseline"] else "bold"),
+            safe("failed", BAD) if row["mean"] is None else number(row["mean"]),
+            number(row["deviation"]) if row["deviation"] is not None else safe(""),
+            safe(size(row["facts"]), QUIET),
+            safe(each, QUIET),
+        )
+    print_table(console(), table)
+    console().print(safe(what, QUIET))
+
+
+def _counted(seeds: int) -> str:
+    return "one fresh seed" if seeds == 1 else f"{seeds} fresh seeds"

@@ -1,0 +1,380 @@
+"""A network as data: the list of instructions that its forward pass is, and where each of its tensors lies.
+
+`programs.architecture.network` builds a network as torch modules. Here the same network is a flat program over maps,
+which whoever trains many networks can run without calling modules, or reorder so that what is alike in different
+networks runs together. What does not reach the loss is left out, as autograd leaves it alone.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from germline.programs.architecture.counts import STEM, Skeleton, halved
+from germline.programs.architecture.genome import Architecture, Cell
+from germline.programs.architecture.operations import OPERATIONS
+
+
+class Kind(IntEnum):
+    """What an instruction does with its source; the numbers are those of the compiled interpreter."""
+
+    DEPTHWISE = 0
+    DENSE = 1
+    NORM = 2
+    MAX = 3
+    AVERAGE = 4
+    COPY = 5
+    ZERO = 6
+
+
+class Window(NamedTuple):
+    """Which pixels an output pixel sees: at `stride * y - padding + dilation * i` for i below `kernel`, and in x alike.
+
+    A negative padding is a shift. The map that comes out has `ceil(size / stride)` pixels a side.
+    """
+
+    kernel: int = 1
+    stride: int = 1
+    dilation: int = 1
+    padding: int = 0
+
+
+PIXEL = Window()
+GAP = 1
+"""As in the compiled interpreter, which says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Feature maps of one image. `place` counts numbers from the first map's, among them `GAP` unused ones behind each
+    channel; `parts` are the maps that make it up when it is several joined by channels."""
+
+    place: int
+    channels: int
+    height: int
+    width: int
+    parts: tuple["Map", ...] = ()
+
+    @property
+    def positions(self) -> int:
+        return self.height * self.width
+
+    @property
+    def size(self) -> int:
+        return self.channels * (self.positions + GAP)
+
+    @property
+    def leaves(self) -> tuple["Map", ...]:
+        return self.parts or (self,)
+
+
+class Slot(NamedTuple):
+    """Where a tensor of the network lies in a candidate's row: of its weights, or of its running statistics.
+
+    With `by_taps` the tensor, a full convolution's `[made, channels, height, width]`, lies there as `[made, height,
+    width, channels]`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    place: int = 0
+    by_taps: bool = False
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One layer. With `relu` it sees the positive part of its source; with `add` it adds to its target.
+
+    `weight` is the place of a convolution's weights `[made, taps, channels]` (depthwise: `[channels, taps]`), or of a
+    norm's scale and then bias; `statistics` that of a norm's running mean and then variance. `cell` counts the cells
+    before it, those that halve the map between stages too.
+    """
+
+    kind: Kind
+    target: Map
+    source: Map
+    relu: bool = False
+    add: bool = False
+    window: Window = PIXEL
+    weight: int = 0
+    statistics: int = 0
+    cell: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """A network without what does not reach the loss.
+
+    Its classifier sees the mean of the maps `last` over their positions, of their positive parts with `last_relu`; its
+    weights `[classes, channels]` and then bias lie at `classifier`. `size` numbers hold all maps of one image, of which
+    the first ones are the image.
+    """
+
+    skeleton: Skeleton
+    instructions: tuple[Instruction, ...]
+    image: Map
+    last: Map
+    last_relu: bool
+    classifier: int
+    size: int
+    weights: tuple[Slot, ...]
+    statistics: tuple[Slot, ...]
+
+    @property
+    def weight_count(self) -> int:
+        return sum(slot.size for slot in self.weights)
+
+    @property
+    def statistic_count(self) -> int:
+        return sum(slot.size for slot in self.statistics)
+
+
+def tape(architecture: Architecture, skeleton: Skeleton) -> Tape:
+    """The program of `Network(architecture, skeleton)`."""
+    writer = _Writer()
+    image = writer.map(*skeleton.image)
+    channels = skeleton.channels
+    last = writer.convolve(
+        image, STEM * channels if architecture.inputs == 2 else channels, Window(3, 1, 1, 1), "stem.0"
+    )
+    before = last = writer.norm(last, "stem.1")
+    reduced, modules = False, 0
+    for number in range(skeleton.cells):
+        writer.cell += 1
+        reduces = number in skeleton.reductions
+        channels *= 2 if reduces else 1
+        if architecture.inputs == 2:
+            cell = architecture.cells[reduces]
+            before, last = last, _pair_cell(writer, cell, before, last, channels, reduces, reduced, f"cells.{number}")
+        else:
+            if reduces:
+                last, modules = _residual_block(writer, last, channels, f"cells.{modules}"), modules + 1
+                writer.cell += 1
+            last, modules = _edge_cell(writer, architecture.cells[0], last, f"cells.{modules}"), modules + 1
+        reduced = reduces
+    if architecture.inputs == 1:
+        last = writer.norm(last, "last.0")
+    return writer.finished(skeleton, image, last, architecture.inputs == 1)
+
+
+def _pair_cell(
+    writer: "_Writer", cell: Cell, before: Map, last: Map, channels: int, reduces: bool, reduced: bool, name: str
+) -> Map:
+    if reduced:
+        entered = writer.halve(before, channels, f"{name}.enter0")
+    else:
+        entered = writer.enter(before, channels, f"{name}.enter0")
+    maps = [entered, writer.enter(last, channels, f"{name}.enter1")]
+    height, width = (halved(last.height), halved(last.width)) if reduces else (last.height, last.width)
+    joined = writer.joined(len(cell.concat), channels, height, width)
+    edges = 0
+    for number, node in enumerate(cell.nodes, 2):
+        here = (
+            joined.leaves[cell.concat.index(number)] if number in cell.concat else writer.map(channels, height, width)
+        )
+        for operation, source in node:
+            stride = 2 if reduces and source < 2 else 1
+            writer.edge(operation, maps[source], here, stride, f"{name}.edges.{edges}")
+            edges += 1
+        maps.append(here)
+    return joined
+
+
+def _edge_cell(writer: "_Writer", cell: Cell, last: Map, name: str) -> Map:
+    maps, edges = [last], 0
+    for node in cell.nodes:
+        here = writer.map(last.channels, last.height, last.width)
+        for operation, source in node:
+            writer.edge(operation, maps[source], here, 1, f"{name}.edges.{edges}")
+            edges += 1
+        maps.append(here)
+    return maps[-1]
+
+
+def _residual_block(writer: "_Writer", last: Map, doubled: int, name: str) -> Map:
+    inner = writer.norm(writer.convolve(last, doubled, Window(3, 2, 1, 1), f"{name}.main.1", True), f"{name}.main.2")
+    out = writer.norm(writer.convolve(inner, doubled, Window(3, 1, 1, 1), f"{name}.main.4", True), f"{name}.main.5")
+    pooled = writer.map(last.channels, out.height, out.width)
+    writer.emit(Instruction(Kind.AVERAGE, pooled, last, window=Window(2, 2)))
+    writer.convolve(pooled, doubled, PIXEL, f"{name}.beside.1", into=out)
+    return out
+
+
+@dataclass
+class _Writer:
+    """Instructions as they come, with places for what they make and need."""
+
+    instructions: list[Instruction] = field(default_factory=list)
+    slots: dict[tuple[bool, int], tuple[Slot, ...]] = field(default_factory=dict)
+    """The tensors of an instruction, by whether they are statistics and the number of the instruction."""
+    written: set[int] = field(default_factory=set)
+    """The places of maps to which something has been written: whoever comes next adds."""
+    size: int = 0
+    cell: int = 0
+
+    def map(self, channels: int, height: int, width: int) -> Map:
+        made = Map(self.size, channels, height, width)
+        self.size += made.size
+        return made
+
+    def joined(self, count: int, channels: int, height: int, width: int) -> Map:
+        parts = tuple(self.map(channels, height, width) for _ in range(count))
+        return Map(parts[0].place, count * channels, height, width, parts)
+
+    def emit(self, instruction: Instruction, weights: tuple[Slot, ...] = (), statistics: tuple[Slot, ...] = ()) -> None:
+        number, place = len(self.instructions), instruction.target.place
+        self.slots[False, number], self.slots[True, number] = weights, statistics
+        self.instructions.append(replace(instruction, add=place in self.written, cell=self.cell))
+        self.written.add(place)
+
+    def convolve(
+        self, source: Map, made: int, window: Window, name: str, relu: bool = False, into: Map | None = None
+    ) -> Map:
+        target = into or self.map(made, -(-source.height // window.stride), -(-source.width // window.stride))
+        shape = (made, source.channels, window.kernel, window.kernel)
+        slot = Slot(f"{name}.weight", shape, by_taps=True)
+        self.emit(Instruction(Kind.DENSE, target, source, relu, window=window), (slot,))
+        return target
+
+    def convolve_depthwise(self, source: Map, window: Window, name: str, relu: bool) -> Map:
+        target = self.map(source.channels, -(-source.height // window.stride), -(-source.width // window.stride))
+        shape = (source.channels, 1, window.kernel, window.kernel)
+        self.emit(Instruction(Kind.DEPTHWISE, target, source, relu, window=window), (Slot(f"{name}.weight", shape),))
+        return target
+
+    def norm(self, source: Map, name: str, into: Map | None = None) -> Map:
+        target = into or self.map(source.channels, source.height, source.width)
+        shape = (source.channels,)
+        learned = tuple(Slot(f"{name}.{one}", shape) for one in ("weight", "bias"))
+        running = tuple(Slot(f"{name}.{one}", shape) for one in ("running_mean", "running_var"))
+        self.emit(Instruction(Kind.NORM, target, source), learned, running)
+        return target
+
+    def enter(self, source: Map, made: int, name: str) -> Map:
+        return self.norm(self.convolve(source, made, PIXEL, f"{name}.1", True), f"{name}.2")
+
+    def halve(self, source: Map, made: int, name: str, into: Map | None = None) -> Map:
+        height, width = halved(source.height), halved(source.width)
+        parts = (self.map(made // 2, height, width), self.map(made - made // 2, height, width))
+        self.convolve(source, parts[0].channels, Window(1, 2), f"{name}.first", True, parts[0])
+        self.convolve(source, parts[1].channels, Window(1, 2, padding=-1), f"{name}.second", True, parts[1])
+        return self.norm(Map(parts[0].place, made, height, width, parts), f"{name}.norm", into)
+
+    def edge(self, operation: str, source: Map, into: Map, stride: int, name: str) -> None:
+        """What an operation makes of its source, added to a node."""
+        found = OPERATIONS[operation]
+        if found.zero:
+            # A node that adds nothing but zeros still has to be zero.
+            if into.place not in self.written:
+                self.emit(Instruction(Kind.ZERO, into, into))
+            return
+        if not found.layers:
+            if stride == 1:
+                self.emit(Instruction(Kind.COPY, into, source))
+            else:
+                self.halve(source, source.channels, name, into)
+            return
+        if found.residual and stride == 1:
+            self.emit(Instruction(Kind.COPY, into, source))
+        taken, relu = source, False
+        for number, layer in enumerate(found.layers):
+            target = into if number == len(found.layers) - 1 else None
+            here = stride if layer.strided else 1
+            window = Window(layer.kernel, here, layer.dilation, layer.dilation * (layer.kernel // 2))
+            if layer.step == "relu":
+                relu = True
+                continue
+            if layer.step == "norm":
+                taken = self.norm(taken, f"{name}.{number}", target)
+            elif layer.step == "conv" and layer.depthwise:
+                taken = self.convolve_depthwise(taken, window, f"{name}.{number}", relu)
+            elif layer.step == "conv":
+                taken = self.convolve(taken, taken.channels, window, f"{name}.{number}", relu)
+            else:
+                self.emit(Instruction(Kind.MAX if layer.step == "max" else Kind.AVERAGE, into, taken, window=window))
+            relu = False
+
+    def finished(self, skeleton: Skeleton, image: Map, last: Map, last_relu: bool) -> Tape:
+        """The tape of what reaches the classifier, with its tensors one behind the other."""
+        needed, kept = {leaf.place for leaf in last.leaves}, []
+        for number in reversed(range(len(self.instructions))):
+            instruction = self.instructions[number]
+            if any(leaf.place in needed for leaf in instruction.target.leaves):
+                kept.append(number)
+                if instruction.kind is not Kind.ZERO:
+                    needed.update(leaf.place for leaf in instruction.source.leaves)
+        weights, statistics, instructions = _Row(), _Row(), []
+        for number in reversed(kept):
+            places = weights.add(self.slots[False, number]), statistics.add(self.slots[True, number])
+            instructions.append(replace(self.instructions[number], weight=places[0], statistics=places[1]))
+        linear = ("weight", (skeleton.classes, last.channels)), ("bias", (skeleton.classes,))
+        classifier = weights.add(tuple(Slot(f"classifier.{name}", shape) for name, shape in linear))
+        rows = tuple(weights.slots), tuple(statistics.slots)
+        return Tape(skeleton, tuple(instructions), image, last, last_relu, classifier, self.size, *rows)
+
+
+class _Row:
+    """Slots one behind the other."""
+
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []
+        self.size = 0
+
+    def add(self, slots: tuple[Slot, ...]) -> int:
+        """Gives slots their places, and returns the first one's."""
+        first = self.size
+        for slot in slots:
+            self.slots.append(slot._replace(place=self.size))
+            self.size += slot.size
+        return first
+
+
+class Table(NamedTuple):
+    """A window on a map of a size, as runs of pixels that are alike.
+
+    Both are int64: the number of runs, then for each of them its first pixel, how many pixels it has, how many taps
+    there are, and for each tap its number and the pixel that the run's first one sees through it. The following pixels
+    of the run see the following ones. `forward` runs over the pixels that come out, `backward` over those that went in.
+    """
+
+    forward: NDArray[np.int64]
+    backward: NDArray[np.int64]
+
+
+@lru_cache(maxsize=1024)
+def table(height: int, width: int, window: Window) -> Table:
+    """The table of a window on a map of so many pixels. Taps that fall beside the map are not in it."""
+    kernel, stride, dilation, padding = window
+    rows, columns = -(-height // stride), -(-width // stride)
+    seen: list[list[tuple[int, int]]] = [[] for _ in range(rows * columns)]
+    seeing: list[list[tuple[int, int]]] = [[] for _ in range(height * width)]
+    for out in range(rows * columns):
+        top, left = (stride * at - padding for at in divmod(out, columns))
+        for tap in range(kernel * kernel):
+            y, x = top + dilation * (tap // kernel), left + dilation * (tap % kernel)
+            if 0 <= y < height and 0 <= x < width:
+                seen[out].append((tap, y * width + x))
+                seeing[y * width + x].append((tap, out))
+    return Table(_runs(seen), _runs([sorted(taps) for taps in seeing]))
+
+
+def _runs(pixels: list[list[tuple[int, int]]]) -> NDArray[np.int64]:
+    runs: list[tuple[int, list[tuple[int, int]]]] = []
+    for pixel, taps in enumerate(pixels):
+        if runs:
+            first, before = runs[-1]
+            if taps == [(tap, at + pixel - first) for tap, at in before]:
+                continue
+        runs.append((pixel, taps))
+    flat = [len(runs)]
+    ends = [first for first, _ in runs[1:]] + [len(pixels)]
+    for (first, taps), end in zip(runs, ends, strict=True):
+        flat += [first, end - first, len(taps), *(number for pair in taps for number in pair)]
+    return np.array(flat, dtype=np.int64)

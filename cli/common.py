@@ -98,8 +98,8 @@ def size_options(command: F) -> F:
     for option in (
         click.option("--image", callback=_image, metavar="C,H,W", help=f"Image {of}: channels, height, width."),
         click.option("--classes", type=whole, help=f"Classes {of}."),
-        click.option("--cells", type=whole, help=f"Cells {of}; its run's, or 20."),
-        click.option("--channels", type=whole, help=f"First channels {of}; its run's, or 36."),
+        click.option("--cells", type=whole, help=f"Cells {of}; its run's, or those of its paper."),
+        click.option("--channels", type=whole, help=f"First channels {of}; its run's, or those of its paper."),
     ):
         gathered = option(gathered)
     return cast(F, gathered)

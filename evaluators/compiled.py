@@ -78,7 +78,7 @@ class CompiledNetworks:
     def _classify(self, one: "_Network", batch: int, training: bool) -> None:
         """Brings the arena's images through a network."""
         arena = self._arena
-        room = arena.seen, batch, training, arena.rectified, *arena.rows[:2]
+        room = arena.seen, batch, training, arena.rectified, *arena.rows
         kernels.forward(one.code, arena.maps, self._tables.flat, one.weights, one.statistics, *room)
         kernels.classify(one.head, arena.maps, one.weights, arena.logits, arena.pooled, batch)
 
@@ -151,7 +151,7 @@ class _Arena:
         self.rectified = _numbers(room)
         self.pooled, self.logits = _numbers(batch * int(channels.max())), _numbers(batch * int(made.max()))
         panel = max(4 * widest, int((channels * made).max()))
-        self.rows = np.empty(max(widest, 1), dtype=np.int64), _numbers(panel), _numbers(widest)
+        self.rows = np.empty(max(widest, 1), dtype=np.int64), _numbers(panel)
         self._sizes = batch * max(network.gradient_size for network in networks), room
         self._gradients = self.lower = _numbers(0)
 

@@ -72,11 +72,30 @@ CACHED = 6144
 # Sums over rows
 
 
-def _block(outputs, vectors, lanes):
+def _operands(context, builder, signature, args):
+    """Arguments of a function that is written as the compiler's own code: of arrays, where their numbers begin."""
+    pairs = zip(signature.args, args, strict=True)
+    return [
+        make_array(kind)(context, builder, one).data if isinstance(kind, types.Array) else one for kind, one in pairs
+    ]
+
+
+def _vector_at(builder, base, place, lanes):
+    vector = ir.VectorType(ir.FloatType(), lanes)
+    return builder.bitcast(builder.gep(base, [place]), vector.as_pointer())
+
+
+def _times_and_add(builder, total, one, other):
+    """Adds a product to a sum in memory, which the compiler keeps in a register."""
+    product = builder.fmul(one, other, flags=("contract",))
+    builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
+
+
+def _weighing(outputs, vectors, lanes):
     """A function that adds to some numbers of `outputs` rows of `out` so many rows of x, each by its weights.
 
-    It is written as the compiler's own code: sums that stay in registers over all rows, which loops do not come to. They
-    are `vectors` vectors of `lanes` numbers for each output.
+    Its sums, `vectors` vectors of `lanes` numbers for each output, stay in registers over all rows: no loop comes to
+    that.
 
     Args (of the function):
         out, first, apart: the rows of `out` begin at `first`, and are so far apart.
@@ -85,31 +104,23 @@ def _block(outputs, vectors, lanes):
     """
 
     @intrinsic
-    def block(_, out, first, apart, x, places, offset, weights, count):
+    def weigh(_, out, first, apart, x, places, offset, weights, count):
         def generate(context, builder, signature, args):
             vector, word = ir.VectorType(ir.FloatType(), lanes), ir.IntType(64)
-            arrays = [
-                make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
-                for kind, value in zip(signature.args, args, strict=True)
+            to, start, between, source, begins, shift, factors, rows = _operands(context, builder, signature, args)
+            starts = [builder.add(start, builder.mul(between, word(m))) for m in range(outputs)]
+            cells = [
+                _vector_at(builder, to, builder.add(one, word(lanes * v)), lanes)
+                for one in starts
+                for v in range(vectors)
             ]
-            to, start, between, source, begins, shift, factors, rows = arrays
-            steps = [word(lanes * v) for v in range(vectors)]
-
-            def at(base, place):
-                return builder.bitcast(builder.gep(base, [place]), vector.as_pointer())
-
-            def pointers(m):
-                begin = builder.add(start, builder.mul(between, word(m)))
-                return [at(to, builder.add(begin, one)) for one in steps]
-
-            def read(pointer):
-                return builder.load(pointer, align=4)
-
-            targets = [pointers(m) for m in range(outputs)]
-            sums = [[cgutils.alloca_once_value(builder, read(one)) for one in row] for row in targets]
+            sums = [cgutils.alloca_once_value(builder, builder.load(cell, align=4)) for cell in cells]
             with cgutils.for_range(builder, rows) as loop:
                 begin = builder.add(builder.load(builder.gep(begins, [loop.index])), shift)
-                seen = [read(at(source, builder.add(begin, one))) for one in steps]
+                seen = [
+                    builder.load(_vector_at(builder, source, builder.add(begin, word(lanes * v)), lanes), align=4)
+                    for v in range(vectors)
+                ]
                 for m in range(outputs):
                     place = builder.add(builder.mul(loop.index, word(outputs)), word(m))
                     factor = builder.load(builder.gep(factors, [place]))
@@ -117,23 +128,74 @@ def _block(outputs, vectors, lanes):
                     first_lane = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
                     spread = builder.shuffle_vector(single, single, first_lane)
                     for v in range(vectors):
-                        product = builder.fmul(seen[v], spread, flags=("contract",))
-                        total = builder.fadd(builder.load(sums[m][v]), product, flags=("contract",))
-                        builder.store(total, sums[m][v])
-            for row, places_of_row in zip(sums, targets, strict=True):
-                for one, pointer in zip(row, places_of_row, strict=True):
-                    builder.store(builder.load(one), pointer, align=4)
+                        _times_and_add(builder, sums[m * vectors + v], seen[v], spread)
+            for one, cell in zip(sums, cells, strict=True):
+                builder.store(builder.load(one), cell, align=4)
             return context.get_dummy_value()
 
         integer = types.int64
         return types.void(out, integer, integer, x, places, integer, weights, integer), generate
 
-    return block
+    return weigh
+
+
+def _correlating(outputs, rows, lanes):
+    """A function that adds to `found` the products of `outputs` rows of g with `rows` rows of x.
+
+    Args (of the function):
+        found, to, between: `[outputs, rows]`, begins at `to`; its rows are so far apart.
+        g, first, apart: the rows of g begin at `first`, and are so far apart.
+        x, places, k, begin: the rows of x begin at `places[k]` and those behind it.
+        begin, end: where in each row the product begins and ends, a multiple of `lanes` apart.
+    """
+
+    @intrinsic
+    def correlate(_, found, to, between, g, first, apart, x, places, k, begin, end):
+        def generate(context, builder, signature, args):
+            vector, word = ir.VectorType(ir.FloatType(), lanes), ir.IntType(64)
+            sums, start, distance, upper, g_start, g_distance, source, begins, row, low, high = _operands(
+                context, builder, signature, args
+            )
+            zero = ir.Constant(vector, [0.0] * lanes)
+            totals = [cgutils.alloca_once_value(builder, zero) for _ in range(outputs * rows)]
+            uppers = [builder.add(g_start, builder.mul(g_distance, word(m))) for m in range(outputs)]
+            sources = [builder.load(builder.gep(begins, [builder.add(row, word(r))])) for r in range(rows)]
+            with cgutils.for_range_slice(builder, low, high, word(lanes), inc=True) as (t, _):
+                seen = [
+                    builder.load(_vector_at(builder, source, builder.add(one, t), lanes), align=4) for one in sources
+                ]
+                for m, one in enumerate(uppers):
+                    here = builder.load(_vector_at(builder, upper, builder.add(one, t), lanes), align=4)
+                    for r in range(rows):
+                        _times_and_add(builder, totals[m * rows + r], here, seen[r])
+            for m in range(outputs):
+                for r in range(rows):
+                    total, width = builder.load(totals[m * rows + r]), lanes
+                    while width > 1:
+                        width //= 2
+                        half = [ir.Constant(ir.IntType(32), lane + width) for lane in range(width)]
+                        other = ir.Constant(ir.VectorType(ir.IntType(32), width), half)
+                        lower = ir.Constant(ir.VectorType(ir.IntType(32), width), list(range(width)))
+                        total = builder.fadd(
+                            builder.shuffle_vector(total, total, lower), builder.shuffle_vector(total, total, other)
+                        )
+                    place = builder.add(builder.add(start, builder.mul(distance, word(m))), word(r))
+                    cell = builder.gep(sums, [place])
+                    whole = builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+                    builder.store(builder.fadd(builder.load(cell), whole), cell)
+            return context.get_dummy_value()
+
+        i = types.int64
+        return types.void(found, i, i, g, i, i, x, places, i, i, i), generate
+
+    return correlate
 
 
 LANES = 8
-FOUR_WIDE, FOUR_NARROW = _block(4, 2, LANES), _block(4, 1, 1)
-ONE_WIDE, ONE_SHORT, ONE_NARROW = _block(1, 8, LANES), _block(1, 1, LANES), _block(1, 1, 1)
+WEIGH_FOUR, WEIGH_FOUR_SINGLY = _weighing(4, 2, LANES), _weighing(4, 1, 1)
+WEIGH, WEIGH_SHORT, WEIGH_SINGLY = _weighing(1, 8, LANES), _weighing(1, 1, LANES), _weighing(1, 1, 1)
+DOT_FOUR, DOT_FOUR_ONCE = _correlating(4, 2, LANES), _correlating(4, 1, LANES)
+DOT, DOT_ONCE, DOT_SINGLY = _correlating(1, 8, LANES), _correlating(1, 1, LANES), _correlating(1, 1, 1)
 
 
 @njit(**OPTIONS)
@@ -141,13 +203,13 @@ def _weigh(out, first, length, x, places, weights, count):
     """Adds to `length` numbers of `out` so many rows of x, each by its weight."""
     done = 0
     while done + 8 * LANES <= length:
-        ONE_WIDE(out, first + done, 0, x, places, done, weights, count)
+        WEIGH(out, first + done, 0, x, places, done, weights, count)
         done += 8 * LANES
     while done + LANES <= length:
-        ONE_SHORT(out, first + done, 0, x, places, done, weights, count)
+        WEIGH_SHORT(out, first + done, 0, x, places, done, weights, count)
         done += LANES
     while done < length:
-        ONE_NARROW(out, first + done, 0, x, places, done, weights, count)
+        WEIGH_SINGLY(out, first + done, 0, x, places, done, weights, count)
         done += 1
 
 
@@ -156,79 +218,48 @@ def _weigh_four(out, first, apart, length, x, places, weights, count):
     """`_weigh` of four rows of `out`, which are so far apart, with weights `[count, 4]`."""
     done = 0
     while done + 2 * LANES <= length:
-        FOUR_WIDE(out, first + done, apart, x, places, done, weights, count)
+        WEIGH_FOUR(out, first + done, apart, x, places, done, weights, count)
         done += 2 * LANES
     while done < length:
-        FOUR_NARROW(out, first + done, apart, x, places, done, weights, count)
+        WEIGH_FOUR_SINGLY(out, first + done, apart, x, places, done, weights, count)
         done += 1
 
 
-# Slices tell the compiler that neighbours are neighbours.
+@njit(**OPTIONS)
+def _dot(found, to, g, first, length, x, places, count):
+    """Adds to each of `count` numbers of `found` the product of a row of g with a row of x."""
+    whole = length // LANES * LANES
+    k = 0
+    while k + 8 <= count:
+        DOT(found, to + k, 0, g, first, 0, x, places, k, 0, whole)
+        k += 8
+    while k < count:
+        DOT_ONCE(found, to + k, 0, g, first, 0, x, places, k, 0, whole)
+        k += 1
+    if whole < length:
+        for one in range(count):
+            DOT_SINGLY(found, to + one, 0, g, first, 0, x, places, one, whole, length)
 
 
 @njit(**OPTIONS)
-def _dot(found, g, x, places, count):
-    """Adds to each of `found` the product of g with a row of x."""
-    length = len(g)
-    r = 0
-    while r + 4 <= count:
-        x0 = x[places[r] : places[r] + length]
-        x1 = x[places[r + 1] : places[r + 1] + length]
-        x2 = x[places[r + 2] : places[r + 2] + length]
-        x3 = x[places[r + 3] : places[r + 3] + length]
-        a0, a1, a2, a3 = f32(0), f32(0), f32(0), f32(0)
-        for t in range(length):
-            a0 += g[t] * x0[t]
-            a1 += g[t] * x1[t]
-            a2 += g[t] * x2[t]
-            a3 += g[t] * x3[t]
-        found[r] += a0
-        found[r + 1] += a1
-        found[r + 2] += a2
-        found[r + 3] += a3
-        r += 4
-    while r < count:
-        x0 = x[places[r] : places[r] + length]
-        a0 = f32(0)
-        for t in range(length):
-            a0 += g[t] * x0[t]
-        found[r] += a0
-        r += 1
-
-
-@njit(**OPTIONS)
-def _dot_pair(found, other, g, h, x, places, count):
-    """`_dot` of two rows g and h at once: each number of x is then loaded once for both."""
-    length = len(g)
-    r = 0
-    while r + 4 <= count:
-        x0 = x[places[r] : places[r] + length]
-        x1 = x[places[r + 1] : places[r + 1] + length]
-        x2 = x[places[r + 2] : places[r + 2] + length]
-        x3 = x[places[r + 3] : places[r + 3] + length]
-        a0, a1, a2, a3 = f32(0), f32(0), f32(0), f32(0)
-        b0, b1, b2, b3 = f32(0), f32(0), f32(0), f32(0)
-        for t in range(length):
-            a0 += g[t] * x0[t]
-            a1 += g[t] * x1[t]
-            a2 += g[t] * x2[t]
-            a3 += g[t] * x3[t]
-            b0 += h[t] * x0[t]
-            b1 += h[t] * x1[t]
-            b2 += h[t] * x2[t]
-            b3 += h[t] * x3[t]
-        found[r] += a0
-        found[r + 1] += a1
-        found[r + 2] += a2
-        found[r + 3] += a3
-        other[r] += b0
-        other[r + 1] += b1
-        other[r + 2] += b2
-        other[r + 3] += b3
-        r += 4
-    if r < count:
-        _dot(found[r:], g, x, places[r:], count - r)
-        _dot(other[r:], h, x, places[r:], count - r)
+def _dot_all(found, to, between, g, first, apart, made, length, x, places, count):
+    """`_dot` of `made` rows of g, which are so far apart, into rows of `found`, which are `between` apart."""
+    whole = length // LANES * LANES
+    four = made // 4 * 4
+    for m in range(0, four, 4):
+        k, here, there = 0, to + m * between, first + m * apart
+        while k + 2 <= count:
+            DOT_FOUR(found, here + k, between, g, there, apart, x, places, k, 0, whole)
+            k += 2
+        if k < count:
+            DOT_FOUR_ONCE(found, here + k, between, g, there, apart, x, places, k, 0, whole)
+        if whole < length:
+            for k in range(count):
+                for one in range(4):
+                    at = there + one * apart
+                    DOT_SINGLY(found, here + one * between + k, 0, g, at, 0, x, places, k, whole, length)
+    for m in range(four, made):
+        _dot(found, to + m * between, g, first + m * apart, length, x, places, count)
 
 
 @njit(**OPTIONS)
@@ -327,7 +358,7 @@ def _multiply(out, made, apart, x, channels, distance, w, by_made, by_tap, by_ch
 
 
 @njit(**OPTIONS)
-def _correlate(dw, g, made, apart, x, channels, distance, tables, at, batch, places, row, other):
+def _correlate(dw, g, made, apart, x, channels, distance, tables, at, batch, places, row):
     """Adds to the gradients of weights `[made, taps, channels]` the products of `made` rows of g with what they see."""
     window = len(dw) // made
     for _ in range(tables[at]):
@@ -339,20 +370,15 @@ def _correlate(dw, g, made, apart, x, channels, distance, tables, at, batch, pla
                 first = tables[at + 5 + 2 * k] * batch + begin
                 for c in range(channels):
                     places[k * channels + c] = first + c * distance
-            for m in range(0, made, 2):
-                first = m * apart + pixel * batch + begin
-                # The last one of an odd number goes with itself.
-                second = first + apart if m + 1 < made else first
-                _clear(row[:count])
-                _clear(other[:count])
-                _dot_pair(row, other, g[first : first + size], g[second : second + size], x, places, count)
-                for k in range(taps):
-                    there = m * window + tables[at + 4 + 2 * k] * channels
-                    for c in range(channels):
-                        dw[there + c] += row[k * channels + c]
-                    if m + 1 < made:
+            for m in range(0, made, 4):
+                together, first = min(4, made - m), m * apart + pixel * batch + begin
+                _clear(row[: together * count])
+                _dot_all(row, 0, count, g, first, apart, together, size, x, places, count)
+                for one in range(together):
+                    for k in range(taps):
+                        there = (m + one) * window + tables[at + 4 + 2 * k] * channels
                         for c in range(channels):
-                            dw[there + window + c] += other[k * channels + c]
+                            dw[there + c] += row[one * count + k * channels + c]
         at += 3 + 2 * taps
 
 
@@ -408,7 +434,7 @@ def _pointwise(i, x, tables, w, batch, rectified, places, panel):
 
 
 @njit(**OPTIONS)
-def _pointwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, panel, other):
+def _pointwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, panel):
     made, channels = i[MADE], i[CHANNELS]
     entering, leaving = (i[ENTERING] + GAP) * batch, (i[LEAVING] + GAP) * batch
     source = x[i[SOURCE] * batch : i[SOURCE] * batch + channels * entering]
@@ -436,14 +462,7 @@ def _pointwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, pan
                     _rectify(there, here)
                 else:
                     _pass_back(there, here, here, False, True)
-            for m in range(0, made, 2):
-                found = dw[i[WEIGHT] + m * channels :]
-                # The last one of an odd number goes with itself.
-                second = found[channels:] if m + 1 < made else other
-                here, there = first + m * leaving, first + min(m + 1, made - 1) * leaving
-                _dot_pair(
-                    found, second, upper[here : here + size], upper[there : there + size], rectified, places, channels
-                )
+            _dot_all(dw, i[WEIGHT], channels, upper, first, leaving, made, size, rectified, places, channels)
             for m in range(made):
                 places[m] = first + m * leaving
             _clear(lower[: channels * (chunk + 16)])
@@ -472,7 +491,7 @@ def _dense(i, x, tables, w, batch, rectified, places, row):
 
 
 @njit(**OPTIONS)
-def _dense_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row, other):
+def _dense_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row):
     made, channels, taps = i[MADE], i[CHANNELS], i[TAPS]
     entering, leaving = (i[ENTERING] + GAP) * batch, (i[LEAVING] + GAP) * batch
     taken = x[i[SOURCE] * batch : i[SOURCE] * batch + channels * entering]
@@ -483,7 +502,7 @@ def _dense_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row, ot
     upper = g[i[TARGET_GRADIENT] * batch : i[TARGET_GRADIENT] * batch + made * leaving]
     found = dw[i[WEIGHT] : i[WEIGHT] + made * taps * channels]
     _correlate(
-        found, upper, made, leaving, source, channels, entering, tables, i[TABLE], batch, places, row, other
+        found, upper, made, leaving, source, channels, entering, tables, i[TABLE], batch, places, row
     )  # fmt: skip
     if i[WANTED]:
         lower = lower[: len(taken)]
@@ -548,7 +567,7 @@ def _depthwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row
             for k in range(taps):
                 row[k] = f32(0)
                 places[k] = tables[at + 5 + 2 * k] * batch
-            _dot(row, upper[pixel * batch : (pixel + pixels) * batch], source, places, taps)
+            _dot(row, 0, upper, pixel * batch, pixels * batch, source, places, taps)
             for k in range(taps):
                 dw[place + tables[at + 4 + 2 * k]] += row[k]
             at += 3 + 2 * taps
@@ -734,15 +753,15 @@ def forward(code, x, tables, w, running, seen, batch, training, rectified, place
 
 
 @njit(**OPTIONS)
-def backward(code, x, g, tables, w, dw, seen, batch, rectified, lower, places, row, other):
+def backward(code, x, g, tables, w, dw, seen, batch, rectified, lower, places, row):
     """Runs a tape from its end, with the gradient of its last map in g: adds to the gradients of its weights."""
     for number in range(len(code) - 1, -1, -1):
         i = code[number]
         kind = i[KIND]
         if kind == DENSE and i[TAPS] == 1:
-            _pointwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row, other)
+            _pointwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row)
         elif kind == DENSE:
-            _dense_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row, other)
+            _dense_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row)
         elif kind == DEPTHWISE:
             _depthwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row)
         elif kind == NORM:

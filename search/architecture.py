@@ -1,6 +1,7 @@
 """The kind `architecture`: cells of networks, scored by training a small network of them or by a table."""
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from germline.evaluators.outcome import Objective
@@ -182,12 +183,15 @@ def _plan(values: Values, seed: int) -> Plan:
     return Plan(seed=seed, **{name: values[name] for name in ("block", "depth", "pack", "max_failures")})
 
 
-def skeleton(values: Values, **asked: Any) -> Skeleton:
-    """The full network of a run of these values, or as asked; what neither says is as in the papers."""
+def skeleton(values: Values, architecture: Architecture | None = None, **asked: Any) -> Skeleton:
+    """The full network of a run of these values, or as asked; what neither says is as in the paper of such cells."""
+    papers = SPACES["nb201" if architecture and architecture.inputs == 1 else "eeea"].skeleton
     full = {name: values[f"full_{name}"] for name in ("channels", "cells") if f"full_{name}" in values}
     home = {name: values[name] for name in ("classes", "image") if name in values}
-    found = {"image": (3, 32, 32), **full, **home, **asked}
-    return Skeleton(**{**found, "image": tuple(found["image"])})
+    found = {**full, **home, **asked}
+    if "image" in found:
+        found["image"] = tuple(found["image"])
+    return replace(papers, **found)
 
 
 def describe(text: str, values: Values, **asked: Any) -> dict[str, Any]:
@@ -205,7 +209,7 @@ def describe(text: str, values: Values, **asked: Any) -> dict[str, Any]:
         InvalidArchitecture: the text is not an architecture.
     """
     architecture = read(text)
-    size = skeleton(values, **asked)
+    size = skeleton(values, architecture, **asked)
     counts = count(architecture, size)
     table = None if asked else _table(values)
     facts = {

@@ -59,8 +59,9 @@ def _latency(candidate: Candidate, asked: dict[str, Any], device: str) -> float:
     from germline.programs.architecture.network import Network
     from germline.search.architecture import skeleton
 
-    size = skeleton(settings(candidate), **asked)
-    return measured(Network(read(candidate.genome), size), size.image, device)
+    architecture = read(candidate.genome)
+    size = skeleton(settings(candidate), architecture, **asked)
+    return measured(Network(architecture, size), size.image, device)
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

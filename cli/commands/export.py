@@ -137,9 +137,10 @@ def _architecture(candidate: Candidate, path: Path, class_name: str | None, aske
     name = _class_name(candidate, class_name)
     check_writable(path)
     fingerprint = describe(candidate, **asked)["fingerprint"]
-    size = skeleton(settings(candidate), **asked)
+    architecture = read(candidate.genome)
+    size = skeleton(settings(candidate), architecture, **asked)
     try:
-        verified = verified_torch(read(candidate.genome), size, _origin(candidate, fingerprint), name)
+        verified = verified_torch(architecture, size, _origin(candidate, fingerprint), name)
     except ValueError as error:
         raise UserError(one_line(error)) from None
     write_whole(path, verified.source)
@@ -164,8 +165,9 @@ def _onnx(candidate: Candidate, path: Path, class_name: str | None, asked: dict[
 
     check_writable(path)
     fingerprint = describe(candidate, **asked)["fingerprint"]
-    size = skeleton(settings(candidate), **asked)
-    verified = verified_onnx(read(candidate.genome), size, _origin(candidate, fingerprint))
+    architecture = read(candidate.genome)
+    size = skeleton(settings(candidate), architecture, **asked)
+    verified = verified_onnx(architecture, size, _origin(candidate, fingerprint))
     write_whole(path, verified.content)
     return Made(
         content=verified.content,

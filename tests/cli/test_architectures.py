@@ -78,6 +78,14 @@ def test_a_file_in_the_convention_of_darts_is_described(database: Path, tmp_path
     assert small["params"] < row["params"] and small["fingerprint"] == row["fingerprint"]
 
 
+def test_a_file_with_one_cell_is_described_as_in_nas_bench_201(database: Path, tmp_path: Path) -> None:
+    names = ("nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_3x3", "nor_conv_1x1")
+    path = tmp_path / "best.json"
+    path.write_text(json.dumps({"cell": list(zip(names, (0, 0, 1, 0, 1, 2), strict=True))}))
+    (row,) = data(database, "describe", str(path))
+    assert row["params"] == 1_073_466
+
+
 def test_a_network_is_exported_by_policy_and_drawn(database: Path, tmp_path: Path) -> None:
     out = data(database, "export", "cells", "-o", str(tmp_path / "net.py"), "--pick", "params")
     assert out["verified"] and out["target"] == "torch"

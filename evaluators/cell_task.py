@@ -4,8 +4,9 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.outcome import Objective
-from germline.evaluators.task import Rung, Task
+from germline.evaluators.task import Rung, Split, Task
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
 
@@ -27,7 +28,13 @@ class CellTask(Task):
 
     @abstractmethod
     def measure(
-        self, architectures: Sequence[Architecture], skeleton: Skeleton, rung: Rung, seed: Sequence[int]
+        self,
+        architectures: Sequence[Architecture],
+        skeleton: Skeleton,
+        rung: Rung,
+        seed: Sequence[int],
+        split: Split = "validation",
+        hurdle: Hurdle | None = None,
     ) -> list[Mapping[str, float] | None]:
         """What the networks of these cells come to after the training of a rung.
 
@@ -36,7 +43,14 @@ class CellTask(Task):
             skeleton: of the networks that are trained.
             rung: how long, one of `rungs`.
             seed: entropy of the initial weights and of the batches, the same for every candidate.
+            split: where the trained networks are measured; a search never asks for the held-out one.
+            hurdle: where to look at the training loss, and what is too large there.
 
         Returns:
-            For each candidate `validation_error` in percent, and whatever else was seen; None if its training diverged.
+            For each candidate `validation_error` in percent (`heldout_error` of that split) and whatever else was seen;
+            for one that was dropped at the hurdle what it showed there, as `hurdle`, and no error; None if its training
+            diverged.
+
+        Raises:
+            NoHeldout: the held-out split is asked for, and there is none.
         """

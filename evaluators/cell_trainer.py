@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from germline.evaluators.compiled import CompiledNetworks
+from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.stacked import StackedNetwork
 from germline.evaluators.tape import tape
 from germline.evaluators.task import Rung
@@ -45,10 +46,13 @@ class Networks(Protocol):
 @dataclass(frozen=True)
 class Trained:
     """Networks after their training, and for each candidate which of them is its own: None if its loss left the finite
-    numbers."""
+    numbers, or was too large at the hurdle. `shown` is what each showed there, if it came so far, and `dropped` says
+    for whom that was too much."""
 
     networks: Networks
     rows: tuple[int | None, ...]
+    shown: tuple[float | None, ...]
+    dropped: tuple[bool, ...]
 
     def load_into(self, network: Network, candidate: int) -> None:
         """Gives a module of the candidate's architecture its weights and statistics, where they reach the loss."""
@@ -94,6 +98,7 @@ def train_together(
     size: int,
     batch: Callable[[Tensor], tuple[Tensor, Tensor]],
     device: str = "cpu",
+    hurdle: Hurdle | None = None,
 ) -> Trained:
     """Trains networks on the same batches.
 
@@ -104,21 +109,37 @@ def train_together(
         size: how many examples there are.
         batch: images and labels of the examples of an index, on the device.
         device: where the index has to be.
+        hurdle: where to look at the training losses, and which are too large.
     """
-    rows: dict[int, int] = {candidate: candidate for candidate in range(count)}
+    rows = {candidate: candidate for candidate in range(count)}
     running, width = started, count
+    looked_at = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
+    recent = torch.zeros(count, device=device)
+    shown: dict[int, float] = {}
+    dropped: set[int] = set()
     for step, index in enumerate(batches(size, rung, seed, device), 1):
         images, labels = batch(index)
         losses = running.step(images, labels, rate(step - 1, rung.steps), MOMENTUM, DECAY, LONGEST_GRADIENT)
+        # Networks are left out at multiples of CHECK_EVERY alone, so these losses belong to the same rows.
+        if looked_at - CHECK_EVERY < step <= looked_at:
+            recent = losses / CHECK_EVERY if step == looked_at - CHECK_EVERY + 1 else recent + losses / CHECK_EVERY
         if step % CHECK_EVERY == 0 or step == rung.steps:
             finite = torch.isfinite(losses).tolist()
             rows = {candidate: row for candidate, row in rows.items() if finite[row]}
+            if hurdle and step == looked_at:
+                seen = recent.tolist()
+                shown = {candidate: seen[row] for candidate, row in rows.items()}
+                dropped = {candidate for candidate, loss in shown.items() if hurdle.too_much(candidate, loss)}
+                rows = {candidate: row for candidate, row in rows.items() if candidate not in dropped}
             if not rows:
                 break
             if 2 * len(rows) < width:
                 running, width = running.keep(list(rows.values())), len(rows)
                 rows = {candidate: row for row, candidate in enumerate(rows)}
-    return Trained(running, tuple(rows.get(candidate) for candidate in range(count)))
+    every = range(count)
+    return Trained(
+        running, tuple(map(rows.get, every)), tuple(map(shown.get, every)), tuple(i in dropped for i in every)
+    )
 
 
 def rate(step: int, steps: int) -> float:

@@ -11,6 +11,7 @@ import torch
 
 from germline.evaluators.cell_task import CellTask
 from germline.evaluators.device import resolve
+from germline.evaluators.hurdle import Hurdle, Limit, most
 from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.tasks.registry import task_class
@@ -32,6 +33,8 @@ class CellEvaluator:
         cells, channels: of the network that is trained.
         full_cells, full_channels: of the network that is counted.
         latency: the data of a table by which its latency is predicted, an objective then.
+        hurdle: after this share of the training its loss is looked at; a candidate for which that is more than the
+            limit lets through is rejected. 0: no hurdle.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class CellEvaluator:
         full_cells: int = 20,
         full_channels: int = 36,
         latency: Mapping[str, Any] | None = None,
+        hurdle: float = 0.0,
     ) -> None:
         torch.set_num_threads(1)
         keep_freed_memory()
@@ -53,6 +57,7 @@ class CellEvaluator:
             raise TypeError(f"expected a task for architectures, got {task}")
         self.task = found
         self.seed = seed
+        self.hurdle = hurdle
         fixed = found.skeleton
         self.trained = fixed or Skeleton(channels, cells, found.classes, found.image)
         self.full = fixed or Skeleton(full_channels, full_cells, found.classes, found.image)
@@ -62,13 +67,16 @@ class CellEvaluator:
     def objectives(self) -> Sequence[Objective]:
         return (*self.task.objectives, Objective("latency", "min")) if self.table else self.task.objectives
 
-    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: float | None = None) -> list[Outcome]:
+    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None) -> list[Outcome]:
         """An outcome for each genome. They are measured together, and each is charged its share of the time."""
         began = time.perf_counter()
         read_ones = [_read(genome) for genome in genomes]
         architectures = [one for one in read_ones if isinstance(one, Architecture)]
         entropy = self.seed, rung, seed
-        found = iter(self.task.measure(architectures, self.trained, self.task.rungs[rung], entropy))
+        counts = [count(one, self.full) for one in architectures]
+        hurdle = Hurdle(self.hurdle, tuple(most(limit, one.params) for one in counts)) if self.hurdle else None
+        size = self.task.rungs[rung]
+        found = iter(self.task.measure(architectures, self.trained, size, entropy, hurdle=hurdle))
         outcomes = [
             self._outcome(one, next(found)) if isinstance(one, Architecture) else Outcome("rejected", error=one)
             for one in read_ones
@@ -77,9 +85,20 @@ class CellEvaluator:
         share = seconds / max(1, len(architectures))
         return [replace(one, seconds=0.0 if one.status == "rejected" else share, worker=worker) for one in outcomes]
 
+    def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[float | None]:
+        read_ones = [_read(genome) for genome in genomes]
+        architectures = [one for one in read_ones if isinstance(one, Architecture)]
+        entropy = self.seed, rung, seed
+        found = iter(self.task.measure(architectures, self.trained, self.task.rungs[rung], entropy, "heldout"))
+        fates = [next(found) if isinstance(one, Architecture) else None for one in read_ones]
+        return [None if fate is None else fate["heldout_error"] for fate in fates]
+
     def _outcome(self, architecture: Architecture, measures: Mapping[str, float] | None) -> Outcome:
         if measures is None:
             return Outcome("diverged", error="the loss was not finite")
+        if "validation_error" not in measures:
+            cause = f"training loss {measures['hurdle']:.4g}, more than at this hurdle was allowed"
+            return Outcome("rejected", measures=measures, error=cause)
         found = dict(measures)
         error = found.pop("validation_error")
         counts = count(architecture, self.full)

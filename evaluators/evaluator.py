@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
 
+from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Objective, Outcome
 
 
@@ -16,11 +17,11 @@ class Evaluator(Protocol):
         """What is improved; the first one makes the fitness."""
         ...
 
-    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: float | None = None) -> list[Outcome]:
+    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None) -> list[Outcome]:
         """One outcome a genome, in order. A bad genome is an outcome, never an exception.
 
         An evaluator that looks at a genome before it is done notes what it saw as the measure `hurdle`, the smaller
-        the better, and rejects the genome if that is over `limit`.
+        the better, and rejects the genome if that is more than `limit` lets through.
         """
         ...
 

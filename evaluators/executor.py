@@ -8,6 +8,7 @@ from typing import Protocol
 
 from germline.evaluators.device import NoDevice
 from germline.evaluators.evaluator import Evaluator, EvaluatorSpec
+from germline.evaluators.hurdle import Limit
 from germline.evaluators.memory import out_of_memory
 from germline.evaluators.outcome import Outcome
 
@@ -25,7 +26,7 @@ class Job:
     genomes: tuple[str, ...]
     rung: int
     seed: int
-    limit: float | None = None
+    limit: Limit | None = None
 
 
 class Executor(Protocol):
@@ -69,7 +70,7 @@ def failure(error: BaseException) -> Outcome:
 
 
 def score_safely(
-    evaluator: Evaluator, genomes: Sequence[str], rung: int, seed: int, limit: float | None = None
+    evaluator: Evaluator, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None
 ) -> list[Outcome]:
     """Scores a pack; if that raises, scores each genome alone, so that one bad genome costs only itself."""
     try:

@@ -22,6 +22,7 @@ import ray
 from germline.evaluators.data.directory import VARIABLE, directory
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executor import Job, NoWorker, Stopped, score_safely
+from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Outcome, Status
 
 _ENVIRONMENT = {
@@ -55,7 +56,7 @@ class _Scorer:
     def ready(self) -> None:
         """Returns when the evaluator is built."""
 
-    def score(self, genomes: tuple[str, ...], rung: int, seed: int, limit: float | None) -> list[Outcome]:
+    def score(self, genomes: tuple[str, ...], rung: int, seed: int, limit: Limit | None) -> list[Outcome]:
         return score_safely(self.evaluator, genomes, rung, seed, limit)
 
 

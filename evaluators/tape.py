@@ -8,6 +8,7 @@ networks runs together. What does not reach the loss is left out, as autograd le
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -85,7 +86,7 @@ class Slot(NamedTuple):
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)

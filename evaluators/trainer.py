@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from germline.evaluators.engine import ProgramEngine
+from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.memory import out_of_memory
 from germline.evaluators.task import Rung, Split, TrainingTask
 from germline.programs.optimizer import Program
@@ -34,23 +35,6 @@ DRAWN_AT_ONCE = 1_000
 
 class BadTask(ValueError):
     """A task's model does not keep the contract of `TrainingTask`."""
-
-
-@dataclass(frozen=True)
-class Hurdle:
-    """A look at the training loss when some of the training is done.
-
-    Args:
-        share: of the steps, after which it stands; the loss is the mean of the last `CHECK_EVERY` steps before it.
-        limit: a candidate with a larger loss leaves.
-    """
-
-    share: float
-    limit: float = math.inf
-
-    def step(self, steps: int) -> int:
-        """After which step of a training it stands, a multiple of `CHECK_EVERY`; 0 if the training is too short."""
-        return CHECK_EVERY * min(steps // CHECK_EVERY, max(1, round(self.share * steps / CHECK_EVERY)))
 
 
 @dataclass(frozen=True)
@@ -101,13 +85,13 @@ def train(
         One result a program, in the order given.
     """
     pack = _Pack(task, programs, seed, device, compiled)
-    hurdle_step = hurdle.step(rung.steps) if hurdle else 0
+    hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
     for step, index in enumerate(batches(task.size("train"), rung, seed, device), 1):
         pack.step(index, schedule(step - 1, rung.steps), step)
         if hurdle_step - CHECK_EVERY < step <= hurdle_step:
             pack.watch()
         if hurdle and step == hurdle_step:
-            pack.clear_hurdle(hurdle.limit, step)
+            pack.clear_hurdle(hurdle, step)
         if step % CHECK_EVERY == 0 and not pack.bury(step):
             break
     pack.bury(rung.steps, last=True)
@@ -163,14 +147,14 @@ class _Pack:
         self.recent += self.losses / CHECK_EVERY
 
     @torch.no_grad()
-    def clear_hurdle(self, limit: float, step: int) -> None:
-        """Notes each candidate's recent loss; who is over the limit is out."""
+    def clear_hurdle(self, hurdle: Hurdle, step: int) -> None:
+        """Notes each candidate's recent loss; for whom it is too much is out."""
         for member, loss in zip(self.engine.order, self.recent.tolist(), strict=True):
             if member in self.fates:
                 continue
             if math.isfinite(loss):
                 self.hurdles[member] = loss
-            if limit < math.inf and not loss <= limit:
+            if hurdle.too_much(member, loss):
                 self.fates[member] = Trained(None, step, self.hurdles.get(member), dropped=True)
 
     @torch.no_grad()

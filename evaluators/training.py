@@ -1,7 +1,6 @@
 """Scores optimizer programs by training a task's model with them."""
 
 import logging
-import math
 import os
 import socket
 import time
@@ -13,11 +12,12 @@ import torch
 
 from germline.evaluators.device import resolve
 from germline.evaluators.engine import prepare
+from germline.evaluators.hurdle import Hurdle, Limit, most
 from germline.evaluators.memory import keep_freed_memory, out_of_memory, release_memory
 from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.task import Rung, Split, TrainingTask
 from germline.evaluators.tasks.registry import task_class
-from germline.evaluators.trainer import Hurdle, Trained, train
+from germline.evaluators.trainer import Trained, train
 from germline.programs.optimizer import InvalidProgram, Program, parse, trace
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class TrainingEvaluator:
     def objectives(self) -> Sequence[Objective]:
         return self.task.objectives
 
-    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: float | None = None) -> list[Outcome]:
+    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None) -> list[Outcome]:
         began = time.perf_counter()
         programs = [_read(genome) for genome in genomes]
         valid = [program for program in programs if isinstance(program, Program)]
@@ -77,7 +77,7 @@ class TrainingEvaluator:
         return [None if found is None else found.get(name, found["loss"]) for found in fates]
 
     def _train(
-        self, programs: Sequence[Program], size: Rung, rung: int, seed: int, limit: float | None
+        self, programs: Sequence[Program], size: Rung, rung: int, seed: int, limit: Limit | None
     ) -> list[Outcome]:
         """Replicate after replicate; who diverged or was dropped in one does not train in the next."""
         alive = list(range(len(programs)))
@@ -87,7 +87,7 @@ class TrainingEvaluator:
                 break
             steps = Rung(max(1, round(size.steps * length)), size.batch)
             entropy = (self.seed, rung, seed, replicate)
-            hurdle = Hurdle(self.hurdle, math.inf if limit is None else limit) if self._looks(replicate) else None
+            hurdle = Hurdle(self.hurdle, (most(limit),) * len(alive)) if self._looks(replicate) else None
             found = self._fit([programs[i] for i in alive], steps, entropy, hurdle)
             for i, result in zip(alive, found, strict=True):
                 trained[i].append(result)
@@ -110,9 +110,11 @@ class TrainingEvaluator:
         size = min(self.fits.get(steps.batch, len(programs)), len(programs))
         found: list[Trained] = []
         while len(found) < len(programs):
-            part = programs[len(found) : len(found) + size]
+            these = slice(len(found), len(found) + size)
+            part = programs[these]
             try:
-                found += train(self.task, part, steps, entropy, self.device, split, hurdle)
+                looked = hurdle.of(these) if hurdle else None
+                found += train(self.task, part, steps, entropy, self.device, split, looked)
                 continue
             except Exception as error:
                 if len(part) == 1 or not out_of_memory(error):

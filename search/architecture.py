@@ -46,6 +46,8 @@ SETTINGS = (
     Setting("starts", 10, whole(1), "genomes scored before a climb begins (local, pareto-local)"),
     Setting("pool", 1, whole(1, 10_000), "what is drawn is the best of so many, by a score without training"),
     Setting("score", "size", choice(*SCORES), "that score"),
+    Setting("hurdle", 0.0, share, "share of the training after which the worst leave; 0: never"),
+    Setting("passing", 0.75, share, "share of the population that would pass its children's hurdle (nsga2, aging)"),
     Setting("cells", 8, whole(1, 100), "cells of the network that is trained"),
     Setting("channels", 16, whole(1, 1000), "channels of its first cell"),
     Setting("full_cells", 20, whole(1, 100), "cells of the network that is counted"),
@@ -163,7 +165,7 @@ def _strategy(values: Values, space: Space[Architecture]) -> Strategy[Any]:
         return RandomSearch(None, "")
     if values["strategy"] == "aging":
         operators = {"operation": 1.0, "input": 1.0} if space.cells.inputs == 2 else {"operation": 1.0}
-        return AgingEvolution(None, "", values["population"], values["tournament"], operators)
+        return AgingEvolution(None, "", values["population"], values["tournament"], operators, passing=_passing(values))
     if values["strategy"] == "local":
         return LocalSearch(space, values["starts"])
     objectives = [OBJECTIVES[name] for name in values["objectives"]]
@@ -171,11 +173,15 @@ def _strategy(values: Values, space: Space[Architecture]) -> Strategy[Any]:
         return ParetoLocalSearch(space, objectives, values["starts"])
     if values["strategy"] == "eeea":
         return EEEA(space, objectives, values["population"])
-    return NSGA2(space, objectives, values["population"], values["crossover"])
+    return NSGA2(space, objectives, values["population"], values["crossover"], _passing(values))
+
+
+def _passing(values: Values) -> float:
+    return values["passing"] if values["hurdle"] else 1.0
 
 
 def _options(values: Values) -> dict[str, Any]:
-    found = {name: values[name] for name in ("cells", "channels", "full_cells", "full_channels")}
+    found = {name: values[name] for name in ("cells", "channels", "full_cells", "full_channels", "hurdle")}
     return {**found, "latency": values[TABLE]} if TABLE in values else found
 
 

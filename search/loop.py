@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from germline.evaluators.executor import Executor, Job
+from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Outcome
 from germline.programs.space import Space
 from germline.search.individual import Block, Individual, Review, Reviewed, Scored
@@ -207,7 +208,7 @@ class Search:
         return individual, self.space.sizes(genome)
 
     def _submit(
-        self, key: tuple[int, ...], individuals: Sequence[Individual], rung: int, seed: int, limit: float | None = None
+        self, key: tuple[int, ...], individuals: Sequence[Individual], rung: int, seed: int, limit: Limit | None = None
     ) -> int:
         """Hands out packs in birth order; those whose outcomes are recorded already are not scored again."""
         jobs = 0

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
+from germline.evaluators.hurdle import Limit
 from germline.programs.space import Space
 from germline.search.individual import Block, Dice, Individual, Proposal, Review
 
@@ -27,7 +28,7 @@ class Strategy(Protocol[S]):
         """The state after some news."""
         ...
 
-    def limit(self, state: S) -> float | None:
+    def limit(self, state: S) -> Limit | None:
         """What a genome of the next block may show at the hurdle; None: anything."""
         ...
 

@@ -20,6 +20,7 @@ from germline.evaluators.cell_trainer import (
     train_together,
 )
 from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
+from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.memory import out_of_memory, release_memory
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.trainer import batches
@@ -60,35 +61,58 @@ class ImageCellTask(CellTask):
         return images
 
     def measure(
-        self, architectures: Sequence[Architecture], skeleton: Skeleton, rung: Rung, seed: Sequence[int]
+        self,
+        architectures: Sequence[Architecture],
+        skeleton: Skeleton,
+        rung: Rung,
+        seed: Sequence[int],
+        split: Split = "validation",
+        hurdle: Hurdle | None = None,
     ) -> list[Mapping[str, float] | None]:
         if not architectures:
             return []
         try:
-            return self._measured(architectures, skeleton, rung, seed)
+            return self._measured(architectures, skeleton, rung, seed, split, hurdle)
         except Exception as error:
             if len(architectures) == 1 or not out_of_memory(error):
                 raise
         # Outside of the handler: its traceback holds on to what did not fit.
         release_memory(self.device)
-        half = len(architectures) // 2
-        halves = architectures[:half], architectures[half:]
-        return [found for one in halves for found in self.measure(one, skeleton, rung, seed)]
+        middle = len(architectures) // 2
+        halves = [slice(0, middle), slice(middle, None)]
+        looks = [hurdle.of(half) if hurdle else None for half in halves]
+        parts = [
+            self.measure(architectures[half], skeleton, rung, seed, split, look)
+            for half, look in zip(halves, looks, strict=True)
+        ]
+        return [found for part in parts for found in part]
 
     def _measured(
-        self, architectures: Sequence[Architecture], skeleton: Skeleton, rung: Rung, seed: Sequence[int]
+        self,
+        architectures: Sequence[Architecture],
+        skeleton: Skeleton,
+        rung: Rung,
+        seed: Sequence[int],
+        split: Split,
+        hurdle: Hurdle | None,
     ) -> list[Mapping[str, float] | None]:
         started = networks(architectures, skeleton, entropy(seed), self.device)
         size = self._size("train")
-        trained = train_together(started, len(architectures), rung, seed, size, self.batch, self.device)
-        images, labels = self._images["validation"], self._labels["validation"]
-        parts = torch.split(images, rung.batch)
-        logits = torch.cat([trained.networks.logits(self.prepared(part)) for part in parts], 1)
-        found = [None if row is None else _scores(logits[row], labels) for row in trained.rows]
-        return [
-            {"validation_error": one[1], "loss": one[0]} if one is not None and np.isfinite(one[0]) else None
-            for one in found
-        ]
+        trained = train_together(started, len(architectures), rung, seed, size, self.batch, self.device, hurdle)
+        if all(row is None for row in trained.rows):
+            logits = torch.empty(0)
+        else:
+            parts = torch.split(self._images[split], rung.batch)
+            logits = torch.cat([trained.networks.logits(self.prepared(part)) for part in parts], 1)
+        found: list[Mapping[str, float] | None] = []
+        for row, shown, dropped in zip(trained.rows, trained.shown, trained.dropped, strict=True):
+            looked = {} if shown is None else {"hurdle": shown}
+            if row is None:
+                found.append(looked if dropped else None)
+                continue
+            loss, error = _scores(logits[row], self._labels[split])
+            found.append({f"{split}_error": error, "loss": loss, **looked} if np.isfinite(loss) else None)
+        return found
 
     def trained(self, build: Callable[[], nn.Module], rung: Rung, seed: Sequence[int]) -> nn.Module | None:
         """A network after the training of a rung; None if its loss left the finite numbers."""

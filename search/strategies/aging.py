@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from germline.evaluators.hurdle import Limit, passed
 from germline.programs.space import Space
 from germline.search.individual import Block, Dice, Individual, Proposal, Review
 
@@ -135,13 +136,12 @@ class AgingEvolution:
                 epoch_best, gained, restarts = origin, birth, restarts + 1
         return AgingState(tuple(living[-self.population :]), start, best, epoch_best, gained, restarts)
 
-    def limit(self, state: AgingState) -> float | None:
+    def limit(self, state: AgingState) -> Limit | None:
         living = state.population
         # As long as copies of one genome are alive there is no population to compare with.
         if self.passing >= 1 or len(living) < 2 or living[0] is living[1]:
             return None
-        seen = sorted(math.inf if member.hurdle is None else member.hurdle for member in living)
-        return seen[max(0, math.ceil(self.passing * len(seen)) - 1)]
+        return passed([math.inf if member.hurdle is None else member.hurdle for member in living], self.passing)
 
     def reviews(self, state: AgingState) -> Sequence[Review]:
         return ()

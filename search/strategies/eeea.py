@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Objective
 from germline.programs.space import Space
 from germline.search import pareto
@@ -111,7 +112,7 @@ class EEEA:
             state = self._joined(state, scored)
         return state
 
-    def limit(self, state: EEEAState) -> float | None:
+    def limit(self, state: EEEAState) -> Limit | None:
         return None
 
     def reviews(self, state: EEEAState) -> Sequence[Review]:

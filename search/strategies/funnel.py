@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any, Generic, TypeVar
 
+from germline.evaluators.hurdle import Limit
 from germline.programs.space import Space
 from germline.search.individual import Block, Dice, Individual, Proposal, Review, Reviewed
 from germline.search.strategy import Strategy
@@ -69,7 +70,7 @@ class Funnel(Generic[S]):
             return replace(state, due=(), verdicts={**state.verdicts, **self._verdicts(block.reviews)})
         return self._ask(state, block)
 
-    def limit(self, state: FunnelState[S]) -> float | None:
+    def limit(self, state: FunnelState[S]) -> Limit | None:
         return self.inner.limit(state.inner)
 
     def reviews(self, state: FunnelState[S]) -> Sequence[Review]:

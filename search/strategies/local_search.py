@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from germline.evaluators.hurdle import Limit
 from germline.programs.space import NeighbourSpace, Space
 from germline.search.individual import Block, Dice, Individual, Proposal, Review, Scored
 
@@ -64,7 +65,7 @@ class LocalSearch:
             return LocalState(None, False, born, best)
         return replace(state, best=best)
 
-    def limit(self, state: LocalState) -> float | None:
+    def limit(self, state: LocalState) -> Limit | None:
         return None
 
     def reviews(self, state: LocalState) -> Sequence[Review]:

@@ -3,16 +3,21 @@
 The population holds every network once; one that fails never enters. Births before the population is full are drawn.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from germline.evaluators.hurdle import Limit, passed
 from germline.evaluators.outcome import Objective
 from germline.programs.space import CrossingSpace, Space
 from germline.search import pareto
 from germline.search.individual import Block, Dice, Individual, Proposal, Review, Scored
+
+FEWEST = 5
+"""A child that is larger than fewer of the living than these meets no hurdle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +36,23 @@ class NSGA2:
         objectives: what competes, by name and direction.
         population: how many survive a block.
         crossover: how often a child has two parents; it is mutated in any case.
+        passing: share of the living that would pass the hurdle of a child as large as they are. It is compared with
+            those alone that are no larger than it, so that nothing leaves for being small.
     """
 
     def __init__(
-        self, space: CrossingSpace[Any], objectives: Sequence[Objective], population: int, crossover: float
+        self,
+        space: CrossingSpace[Any],
+        objectives: Sequence[Objective],
+        population: int,
+        crossover: float,
+        passing: float = 1.0,
     ) -> None:
         self.space = space
         self.objectives = tuple(objectives)
         self.population = population
         self.crossover = crossover
+        self.passing = passing
 
     def init(self) -> NSGA2State:
         return NSGA2State()
@@ -74,8 +87,15 @@ class NSGA2:
         """The objectives of each, to be minimised."""
         return pareto.minimised([one.outcome.objectives for one in scored], self.objectives)
 
-    def limit(self, state: NSGA2State) -> float | None:
-        return None
+    def limit(self, state: NSGA2State) -> Limit | None:
+        if self.passing >= 1 or len(state.population) < self.population:
+            return None
+        rows = [(one.outcome.objectives["params"], one.outcome.measures.get("hurdle")) for one in state.population]
+        living = sorted((size, math.inf if shown is None else shown) for size, shown in rows)
+        steps = [
+            (living[i][0], passed([shown for _, shown in living[: i + 1]], self.passing)) for i in range(len(living))
+        ]
+        return tuple(steps[FEWEST - 1 :])
 
     def reviews(self, state: NSGA2State) -> Sequence[Review]:
         return ()

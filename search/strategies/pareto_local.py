@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Objective
 from germline.programs.space import NeighbourSpace, Space
 from germline.search import pareto
@@ -63,7 +64,7 @@ class ParetoLocalSearch:
         beaten = all(one.individual.birth != state.centre.individual.birth for one in state.front)
         return self._moved(state, born) if beaten or born - state.since >= len(around) else state
 
-    def limit(self, state: ParetoLocalState) -> float | None:
+    def limit(self, state: ParetoLocalState) -> Limit | None:
         return None
 
     def reviews(self, state: ParetoLocalState) -> Sequence[Review]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from germline.evaluators.hurdle import Limit
 from germline.programs.space import Space
 from germline.search.individual import Block, Dice, Individual, Proposal, Review
 
@@ -41,7 +42,7 @@ class RandomSearch:
                 state = RandomState(scored.individual, scored.fitness)
         return state
 
-    def limit(self, state: RandomState) -> float | None:
+    def limit(self, state: RandomState) -> Limit | None:
         return None
 
     def reviews(self, state: RandomState) -> Sequence[Review]:

@@ -2,11 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from germline.evaluators.cells import CellEvaluator
+from germline.evaluators.outcome import Outcome
+from germline.evaluators.task import NoHeldout
+from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import write
-from germline.programs.architecture.space import SPACES
+from germline.programs.architecture.handmade import SEPARABLE
+from germline.programs.architecture.space import SPACES, ArchitectureSpace
 
 BEST = ["nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_3x3", "nor_conv_1x1"]
 NONE = ["none"] * 6
@@ -41,3 +46,47 @@ def test_a_network_is_trained_and_one_of_other_weights_differs() -> None:
 def test_what_is_no_architecture_is_an_outcome() -> None:
     (found,) = CellEvaluator("nb201-cifar10", 0).score(["def train(): pass"], 0, 0)
     assert found.status == "rejected" and "expected JSON" in str(found.error)
+
+
+def test_a_hurdle_drops_who_is_over_its_own_limit_and_changes_nobody_else() -> None:
+    rng = np.random.default_rng(3)
+    size = {"cells": 3, "channels": 4, "full_cells": 3, "full_channels": 4}
+    space = ArchitectureSpace(SPACES["darts"], Skeleton(4, 3, 10, (1, 8, 8)))
+    genomes = [write(space.draw(rng)) for _ in range(6)]
+    free = CellEvaluator("digits-cells", 0, **size).score(genomes, 0, 0)
+    looking = CellEvaluator("digits-cells", 0, hurdle=0.4, **size)
+    looked = looking.score(genomes, 0, 0)
+    assert [one.objectives for one in looked] == [one.objectives for one in free]
+    shown = [one.measures["hurdle"] for one in looked]
+    assert len(set(shown)) == 6 and all(0 < loss < 3 for loss in shown)
+    middle = sorted(shown)[2]
+    for limit, expected in (
+        (middle, [loss <= middle for loss in shown]),
+        (0.0, [False] * 6),
+        # Only those that are as large as the largest meet a hurdle that nobody clears.
+        (((max(one.objectives["params"] for one in free), 0.0),), [one is not largest(free) for one in free]),
+    ):
+        dropped = looking.score(genomes, 0, 0, limit)
+        assert [one.status == "ok" for one in dropped] == expected
+        for before, after in zip(looked, dropped, strict=True):
+            assert after.measures["hurdle"] == before.measures["hurdle"]
+            if after.status == "ok":
+                assert (after.fitness, after.measures) == (before.fitness, before.measures)
+            else:
+                assert after.status == "rejected" and "more than at this hurdle was allowed" in str(after.error)
+
+
+def largest(outcomes: list[Outcome]) -> Outcome:
+    return max(outcomes, key=lambda one: one.objectives["params"])
+
+
+def test_held_out_images_are_measured_only_when_asked_for() -> None:
+    evaluator = CellEvaluator("digits-cells", 0, cells=3, channels=4, full_cells=3, full_channels=4)
+    genome = write(SEPARABLE)
+    (error,) = evaluator.validate([genome], 0, 1_000)
+    (same,) = evaluator.score([genome], 0, 1_000)
+    assert error is not None and 0 < error < 90
+    assert error != same.objectives["validation_error"]
+    assert evaluator.validate([genome, "nothing"], 0, 1_000) == [error, None]
+    with pytest.raises(NoHeldout, match="nb201-cifar10 is a table"):
+        CellEvaluator("nb201-cifar10", 0).validate([cell(BEST)], 0, 0)

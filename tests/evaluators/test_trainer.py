@@ -10,9 +10,10 @@ from reference_runs import START, RoundsOnce, mutants
 from torch import Tensor
 
 from germline.evaluators import trainer
+from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.task import Rung, TrainingTask
 from germline.evaluators.tasks.registry import task_class
-from germline.evaluators.trainer import Hurdle, Trained, batches, schedule, train
+from germline.evaluators.trainer import Trained, batches, schedule, train
 from germline.programs.optimizer import Program, library, parse
 from germline.programs.optimizer.interpret import Interpreter
 
@@ -92,8 +93,8 @@ def test_a_hurdle_drops_who_is_over_it_whoever_is_beside(digits: TrainingTask) -
     seen = sorted(found.hurdle for found in looked if found.hurdle is not None)
     assert len(seen) == len(library())
     limit = seen[len(seen) // 2]
-    strict = train(digits, programs, rung, (7, 0), hurdle=Hurdle(0.5, limit))
-    alone = [train(digits, [program], rung, (7, 0), hurdle=Hurdle(0.5, limit))[0] for program in programs]
+    strict = train(digits, programs, rung, (7, 0), hurdle=Hurdle(0.5, (limit,) * len(programs)))
+    alone = [train(digits, [program], rung, (7, 0), hurdle=Hurdle(0.5, (limit,)))[0] for program in programs]
     assert strict == alone
     for before, after in zip(looked, strict, strict=True):
         over = before.hurdle is not None and before.hurdle > limit
@@ -114,14 +115,15 @@ def test_what_is_not_finite_fails_every_hurdle_that_has_a_limit(digits: Training
     body = "".join(f"  {line}\n" for line in there_and_back)
     recovers = parse(f"def train(w, g, m, lr, step):\n{body}  return u, m\n")
     rung = Rung(steps=10, batch=16)
-    free, dropped = (train(digits, [recovers], rung, (7, 0), hurdle=Hurdle(1.0, limit))[0] for limit in (math.inf, 5.0))
+    limits = (math.inf, 5.0)
+    free, dropped = (train(digits, [recovers], rung, (7, 0), hurdle=Hurdle(1.0, (one,)))[0] for one in limits)
     assert free.measures is not None and not free.dropped
     assert dropped.dropped and dropped.hurdle is None
 
 
 @pytest.mark.parametrize(("steps", "share", "expected"), [(200, 0.25, 50), (40, 0.01, 10), (7, 0.5, 0), (15, 1, 10)])
 def test_where_a_hurdle_stands(steps: int, share: float, expected: int) -> None:
-    assert Hurdle(share).step(steps) == expected
+    assert Hurdle(share).step(steps, 10) == expected
 
 
 def test_what_a_candidate_comes_to_does_not_depend_on_its_pack(digits: TrainingTask) -> None:

@@ -1,12 +1,17 @@
 """Fronts, crowding and hypervolume against brute force and DEAP."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from deap import base, tools
 
+from germline.evaluators.hurdle import most
+from germline.evaluators.outcome import Objective, Outcome
 from germline.search import pareto
+from germline.search.individual import Individual, Scored
+from germline.search.strategies.nsga2 import NSGA2, NSGA2State
 
 
 class Fitness(base.Fitness):  # type: ignore[misc]
@@ -84,3 +89,22 @@ def test_hypervolume() -> None:
 def test_the_knee_is_nearest_to_the_ideal() -> None:
     assert pareto.knee(np.array([[0.0, 1.0], [0.2, 0.3], [1.0, 0.0]])) == 1
     assert pareto.knee(np.array([[5.0, 1.0]])) == 0
+
+
+def test_a_child_meets_the_hurdle_of_those_that_are_no_larger() -> None:
+    """Ten that live, the larger the better; what is smaller than five of them is let through whatever it shows."""
+    objectives = [Objective("validation_error", "min"), Objective("params", "min")]
+
+    def alive(birth: int) -> Scored:
+        individual = Individual(birth, 0, (), "random", "", f"print-{birth}")
+        shown = {"hurdle": 10.0 - birth}
+        return Scored(individual, Outcome("ok", 0.0, {"validation_error": 50 - birth, "params": 100 * birth}, shown))
+
+    state = NSGA2State(tuple(alive(birth) for birth in range(10)), 10)
+    limit = NSGA2(None, objectives, 10, 0.9, passing=0.6).limit(state)  # type: ignore[arg-type]
+    assert limit is not None
+    assert most(limit, 399) == math.inf
+    assert most(limit, 400) == 8.0  # of 10, 9, 8, 7, 6 three are at most 8
+    assert most(limit, 10_000) == 6.0
+    assert NSGA2(None, objectives, 11, 0.9, passing=0.6).limit(state) is None  # type: ignore[arg-type]
+    assert NSGA2(None, objectives, 10, 0.9).limit(state) is None  # type: ignore[arg-type]

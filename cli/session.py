@@ -201,7 +201,7 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
         why = "the best of the reviews (germline show)" if last.reviews else "the knee of the front (germline top)"
         click.echo(f"winner  {reference}  fitness {winner['fitness']:.4f}, {why}")
     if summary.rejected:
-        time = f", about {duration(saved)} saved at the mean of those that were scored" if saved >= 1 else ""
+        time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
         click.echo(f"limits  {summary.rejected:,} genomes over the limits were thrown away unscored{time}")
     click.echo(f"next    germline show {reference}   germline export {reference} -o found.py")
     if summary.status == "stopped":

@@ -29,8 +29,8 @@ def pick(objectives: Sequence[Mapping[str, float]], policy: str) -> int:
     Args:
         objectives: of each candidate, all to be minimised: `validation_error`, `params`, `macs`, perhaps `latency`.
         policy: `knee` (nearest to the ideal of the front of error and parameters), `error`, `params`, `macs` or
-            `latency` (the least of it, of equals the least error), or `under=3M` (the least error with at most so many
-            parameters).
+            `latency` (the least of it; of equals the least error, then the fewest parameters), or `under=3M` (the
+            least error with at most so many parameters).
 
     Raises:
         BadPolicy: there is no such policy, or nothing meets it.
@@ -43,7 +43,9 @@ def pick(objectives: Sequence[Mapping[str, float]], policy: str) -> int:
         name = "validation_error" if policy == "error" else policy
         if any(name not in one for one in objectives):
             raise BadPolicy(f"expected a run that was searched for {name}; --set objectives=validation_error,{name}")
-        return min(everyone, key=lambda i: (objectives[i][name], objectives[i]["validation_error"], i))
+        return min(
+            everyone, key=lambda i: (objectives[i][name], objectives[i]["validation_error"], objectives[i]["params"])
+        )
     if policy.startswith("under="):
         try:
             limit = amount(policy.removeprefix("under="))

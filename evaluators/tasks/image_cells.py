@@ -6,29 +6,16 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from germline.evaluators.cell_task import CellTask
-from germline.evaluators.cell_trainer import (
-    CHECK_EVERY,
-    DECAY,
-    LONGEST_GRADIENT,
-    MOMENTUM,
-    RATE,
-    entropy,
-    networks,
-    train_together,
-)
 from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.memory import out_of_memory, release_memory
+from germline.evaluators.networks.trainer import entropy, networks, train_together
 from germline.evaluators.task import Rung, Split
-from germline.evaluators.trainer import batches
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
-from germline.programs.architecture.network import AUXILIARY_WEIGHT
-
-MEASURED_AT_ONCE = 500
 
 
 class ImageCellTask(CellTask):
@@ -55,6 +42,10 @@ class ImageCellTask(CellTask):
         `[batch]`, says how.
         """
         return self.prepared(self._images["train"][index]), self._labels["train"][index]
+
+    def part(self, split: Split) -> tuple[Tensor, Tensor]:
+        """Stored images and the labels of a split, on the device."""
+        return self._images[split], self._labels[split]
 
     def prepared(self, images: Tensor) -> Tensor:
         """Stored images as a network takes them, float32."""
@@ -96,13 +87,14 @@ class ImageCellTask(CellTask):
         split: Split,
         hurdle: Hurdle | None,
     ) -> list[Mapping[str, float] | None]:
+        images, labels = self.part(split)
         started = networks(architectures, skeleton, entropy(seed), self.device)
-        size = self._size("train")
+        size = len(self.part("train")[1])
         trained = train_together(started, len(architectures), rung, seed, size, self.batch, self.device, hurdle)
         if all(row is None for row in trained.rows):
             logits = torch.empty(0)
         else:
-            parts = torch.split(self._images[split], rung.batch)
+            parts = torch.split(images, rung.batch)
             logits = torch.cat([trained.networks.logits(self.prepared(part)) for part in parts], 1)
         found: list[Mapping[str, float] | None] = []
         for row, shown, dropped in zip(trained.rows, trained.shown, trained.dropped, strict=True):
@@ -110,41 +102,9 @@ class ImageCellTask(CellTask):
             if row is None:
                 found.append(looked if dropped else None)
                 continue
-            loss, error = _scores(logits[row], self._labels[split])
+            loss, error = _scores(logits[row], labels)
             found.append({f"{split}_error": error, "loss": loss, **looked} if np.isfinite(loss) else None)
         return found
-
-    def trained(self, build: Callable[[], nn.Module], rung: Rung, seed: Sequence[int]) -> nn.Module | None:
-        """A network after the training of a rung; None if its loss left the finite numbers."""
-        with torch.random.fork_rng(devices=[self.device] if self.device.startswith("cuda") else []):
-            torch.manual_seed(entropy(seed))
-            # Channels last: on a CPU depthwise convolutions are up to four times as fast.
-            network: nn.Module = build().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            weights = list(network.parameters())
-            optimizer = torch.optim.SGD(weights, RATE, MOMENTUM, weight_decay=DECAY)
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rung.steps)
-            for step, index in enumerate(batches(self._size("train"), rung, seed, self.device), 1):
-                images, labels = self.batch(index)
-                loss = _loss(network(images), labels)
-                if (step % CHECK_EVERY == 0 or step == rung.steps) and not torch.isfinite(loss):
-                    return None
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(weights, LONGEST_GRADIENT)
-                optimizer.step()
-                schedule.step()
-        return network
-
-    @torch.no_grad()
-    def test(self, network: nn.Module, split: Split) -> tuple[float, float]:
-        """Mean cross entropy in nats, and the error in percent."""
-        network.eval()
-        images, labels = self._images[split], self._labels[split]
-        logits = torch.cat([network(self.prepared(part)) for part in torch.split(images, MEASURED_AT_ONCE)])
-        return _scores(logits, labels)
-
-    def _size(self, split: Split) -> int:
-        return len(self._labels[split])
 
 
 class DigitsCells(ImageCellTask):
@@ -166,10 +126,3 @@ class MNIST5kCells(ImageCellTask):
 def _scores(logits: Tensor, labels: Tensor) -> tuple[float, float]:
     """Mean cross entropy in nats, and the error in percent."""
     return float(F.cross_entropy(logits, labels)), 100 * float((logits.argmax(1) != labels).float().mean())
-
-
-def _loss(logits: Tensor | tuple[Tensor, Tensor], labels: Tensor) -> Tensor:
-    """Cross entropy; that of an auxiliary head is added with its weight."""
-    if isinstance(logits, tuple):
-        return F.cross_entropy(logits[0], labels) + AUXILIARY_WEIGHT * F.cross_entropy(logits[1], labels)
-    return F.cross_entropy(logits, labels)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from germline.evaluators.data.directory import directory
 from germline.evaluators.data.original import CIFAR10, CIFAR100, FASHION_MNIST, ImageSet, LabelledImages
@@ -72,10 +72,10 @@ class LargeImageTask(ImageCellTask):
         pixels = images.to(torch.float32, memory_format=torch.channels_last)
         return pixels.sub_(self._mean).div_(self._deviation)
 
-    def test(self, network: nn.Module, split: Split) -> tuple[float, float]:
+    def part(self, split: Split) -> tuple[Tensor, Tensor]:
         if split not in self._images:
             self._keep(split, self.source.read(directory(), "test"))
-        return super().test(network, split)
+        return super().part(split)
 
     def _keep(self, split: Split, part: LabelledImages) -> None:
         self._images[split] = torch.tensor(part.images, device=self.device)

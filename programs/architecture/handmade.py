@@ -12,8 +12,7 @@ SEPARABLE = read(
 """A residual network of separable convolutions, as Xception and MobileNet are built."""
 
 RESIDUAL = read(
-    '{"cell": [["nor_conv_3x3", 0], ["none", 0], ["nor_conv_3x3", 1],'
-    ' ["skip_connect", 0], ["none", 1], ["none", 2]]}'
+    '{"cell": [["nor_conv_3x3", 0], ["none", 0], ["nor_conv_3x3", 1], ["skip_connect", 0], ["none", 1], ["none", 2]]}'
 )
 """The cell of NAS-Bench-201 that is a residual network's."""
 

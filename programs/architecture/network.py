@@ -10,9 +10,6 @@ from germline.programs.architecture.counts import STEM, Counts, Skeleton, halved
 from germline.programs.architecture.genome import Architecture, Cell
 from germline.programs.architecture.operations import OPERATIONS, Layer, Operation
 
-AUXILIARY_WEIGHT = 0.4
-"""What the auxiliary head's loss counts in training (Zoph et al. 2018)."""
-
 
 class Network(nn.Module):
     """An architecture between a stem and a classifier.
@@ -20,7 +17,8 @@ class Network(nn.Module):
     Args:
         architecture: the cells.
         skeleton: what surrounds them.
-        auxiliary: whether a second classifier stands at two thirds of the depth, for training only.
+        auxiliary: whether a second classifier stands at two thirds of the depth, for training only; its loss counts
+            0.4 in the papers (Zoph et al. 2018).
         drop_path: the largest probability with which an edge is dropped for an image, reached at the last cell.
     """
 

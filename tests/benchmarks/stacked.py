@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from germline.evaluators.cell_trainer import (
+from germline.evaluators.memory import keep_freed_memory
+from germline.evaluators.networks.trainer import (
     DECAY,
     LONGEST_GRADIENT,
     MOMENTUM,
@@ -22,7 +23,6 @@ from germline.evaluators.cell_trainer import (
     networks,
     train_together,
 )
-from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.task import Rung
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture

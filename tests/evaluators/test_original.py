@@ -37,6 +37,7 @@ from germline.evaluators.tasks.large_images import (
     shifted,
 )
 from germline.evaluators.trainer import batches
+from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import write
 from germline.programs.architecture.space import SPACES
 
@@ -347,28 +348,22 @@ def test_held_out_images_are_opened_when_they_are_asked_for(small: Path) -> None
     content = (small / "test_batch.bin").read_bytes()
     (small / "test_batch.bin").unlink()
     task = CIFAR10Cells()
-    constant = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 10))
-    task.test(constant, "validation")
+    assert len(task.part("validation")[1]) > 0
     with pytest.raises(MissingData, match="test_batch"):
-        task.test(constant, "heldout")
+        task.part("heldout")
     (small / "test_batch.bin").write_bytes(content)
-    assert 0 <= task.test(constant, "heldout")[1] <= 100
+    (found,) = task.measure([SPACES["darts"].smallest()], Skeleton(4, 2), Rung(2, 8), (0,), "heldout")
+    assert found is not None and 0 <= found["heldout_error"] <= 100
 
 
 def test_what_is_measured_has_the_mean_and_deviation_of_the_training_part(small: Path) -> None:
     """The network sees the last tenth, without augmentation, in the units of the other nine."""
-    seen: list[torch.Tensor] = []
-
-    class Watch(torch.nn.Module):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            seen.append(images)
-            return images.mean((2, 3)) @ torch.zeros(3, 10)
-
-    CIFAR10Cells().test(Watch(), "validation")
+    task = CIFAR10Cells()
+    seen = task.prepared(task.part("validation")[0])
     train, validation = TEN.read(small.parent, "training").split()
     pixels = train.images.astype(np.float64)
     mean, deviation = (one(pixels, axis=(0, 2, 3), keepdims=True) for one in (np.mean, np.std))
-    assert np.allclose(torch.cat(seen).numpy(), (validation.images - mean) / deviation, atol=1e-5)
+    assert np.allclose(seen.numpy(), (validation.images - mean) / deviation, atol=1e-5)
 
 
 def test_moments_are_exact_and_a_constant_colour_can_be_divided_by() -> None:

@@ -10,14 +10,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from germline.evaluators import cell_trainer
-from germline.evaluators.cell_trainer import CHECK_EVERY, Networks, Trained, networks, train_together
-from germline.evaluators.compiled import CompiledNetworks
-from germline.evaluators.stacked import StackedNetwork
-from germline.evaluators.tape import tape
+from germline.evaluators.networks import trainer as cell_trainer
+from germline.evaluators.networks.compiled import CompiledNetworks
+from germline.evaluators.networks.stacked import StackedNetwork
+from germline.evaluators.networks.tape import tape
+from germline.evaluators.networks.trainer import (
+    CHECK_EVERY,
+    DECAY,
+    LONGEST_GRADIENT,
+    MOMENTUM,
+    RATE,
+    Networks,
+    Trained,
+    networks,
+    train_together,
+)
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks import image_cells
 from germline.evaluators.tasks.image_cells import DigitsCells
+from germline.evaluators.trainer import batches
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture, Cell
 from germline.programs.architecture.network import Network
@@ -119,8 +130,17 @@ def plain_losses(rung: Rung, seed: tuple[int, ...]) -> list[float]:
     """What modules that are trained one after the other come to on the first images."""
     task, found = DigitsCells(), []
     for architecture in drawn("eeea-paper", SMALL, 4):
-        network = task.trained(functools.partial(Network, architecture, SMALL), rung, seed)
-        assert network is not None
+        torch.manual_seed(cell_trainer.entropy(seed))
+        network = Network(architecture, SMALL)
+        optimizer = torch.optim.SGD(network.parameters(), RATE, MOMENTUM, weight_decay=DECAY)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rung.steps)
+        for index in batches(len(task.part("train")[1]), rung, seed, "cpu"):
+            images, labels = task.batch(index)
+            optimizer.zero_grad()
+            F.cross_entropy(network(images), labels).backward()
+            nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
+            optimizer.step()
+            schedule.step()
         found.append(loss_on_first_images(task, network))
     return found
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from germline.evaluators.compiled import plan
-from germline.evaluators.tape import Kind, Window, table, tape
+from germline.evaluators.networks.compiled import plan
+from germline.evaluators.networks.tape import Kind, Window, table, tape
 from germline.programs.architecture.counts import Skeleton, count
 from germline.programs.architecture.genome import Architecture, Cell
 from germline.programs.architecture.space import SPACES, ArchitectureSpace

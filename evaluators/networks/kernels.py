@@ -52,7 +52,7 @@ FIELDS = (
     FRESH,
     WANTED,
 ) = range(len(FIELDS))
-# The numbers of germline.evaluators.tape.Kind: the compiler's cache on disk notices changes of this file alone.
+# The numbers of networks.tape.Kind: the compiler's cache on disk notices changes of this file alone.
 DEPTHWISE, DENSE, NORM, MAX, AVERAGE, COPY, ZERO = range(7)
 
 # Sums in any order are sums in vectors; the order is fixed when it is compiled.

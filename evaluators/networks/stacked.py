@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from germline.evaluators.tape import PIXEL, Kind, Map, Slot, Tape, Window
+from germline.evaluators.networks.tape import PIXEL, Kind, Map, Slot, Tape, Window
 
 KEPT, EPSILON = 0.9, 1e-5
 """Of batch norm: how much of the running statistics a batch leaves, and what is added to the variance."""

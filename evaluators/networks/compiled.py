@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from germline.evaluators import tape_kernels as kernels
-from germline.evaluators.tape import Instruction, Kind, Map, Slot, Tape, Window, table
+from germline.evaluators.networks import kernels
+from germline.evaluators.networks.tape import Instruction, Kind, Map, Slot, Tape, Window, table
 
 Row = NDArray[np.float32]
 Integers = NDArray[np.int64]

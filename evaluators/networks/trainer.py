@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from germline.evaluators.compiled import CompiledNetworks
 from germline.evaluators.hurdle import Hurdle
-from germline.evaluators.stacked import StackedNetwork
-from germline.evaluators.tape import tape
+from germline.evaluators.networks.compiled import CompiledNetworks
+from germline.evaluators.networks.stacked import StackedNetwork
+from germline.evaluators.networks.tape import tape
 from germline.evaluators.task import Rung
 from germline.evaluators.trainer import batches
 from germline.programs.architecture.counts import Skeleton

@@ -1,10 +1,11 @@
 """Non-dominated sorting, compiled (imported late: the compiler takes a second to load)."""
 
 import numpy as np
-from numba import njit
+
+from germline.evaluators.compiling import compiled
 
 
-@njit(cache=True)
+@compiled()
 def ranks(points):
     """The front of each of some different points in lexicographic order, all minimised.
 

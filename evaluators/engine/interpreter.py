@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from germline.evaluators.compiling import compiled
 from germline.evaluators.engine.bytecode import (
     FIRST_IS_NUMBER,
     SECOND_IS_NUMBER,
@@ -648,10 +649,7 @@ def _declared(numbering: int) -> Any:
                     for i in range(begin, end):
                         _execute(memory, sums, code, i, at, 0, np.uint64(leaves if code[i, 2] == 1 else 1))
 
-    try:
-        return njit(cache=True, nogil=True, **OPTIONS)(run_rows)
-    except RuntimeError:
-        return njit(nogil=True, **OPTIONS)(run_rows)
+    return compiled(nogil=True, **OPTIONS)(run_rows)
 
 
 _NUMBERS = [*((one.name, int(one)) for one in (*Op, *Space)), SPACE_BITS, FIRST_IS_NUMBER, SECOND_IS_NUMBER]

@@ -6,10 +6,12 @@ never breaks a vector, and joined channels are joined memory.
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
+
+from germline.evaluators.compiling import compiled
 
 # An instruction is a row of these numbers. Places and sizes of maps are for one image.
 FIELDS = (
@@ -56,7 +58,7 @@ FIELDS = (
 DEPTHWISE, DENSE, NORM, MAX, AVERAGE, COPY, ZERO = range(7)
 
 # Sums in any order are sums in vectors; the order is fixed when it is compiled.
-OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
 f32 = np.float32
 EPSILON, KEPT = f32(1e-5), f32(0.9)
 """Of batch norm: what is added to the variance, and how much of the running statistics a batch leaves."""
@@ -198,7 +200,7 @@ DOT_FOUR, DOT_FOUR_ONCE = _correlating(4, 2, LANES), _correlating(4, 1, LANES)
 DOT, DOT_ONCE, DOT_SINGLY = _correlating(1, 8, LANES), _correlating(1, 1, LANES), _correlating(1, 1, 1)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _weigh(out, first, length, x, places, weights, count):
     """Adds to `length` numbers of `out` so many rows of x, each by its weight."""
     done = 0
@@ -213,7 +215,7 @@ def _weigh(out, first, length, x, places, weights, count):
         done += 1
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _weigh_four(out, first, apart, length, x, places, weights, count):
     """`_weigh` of four rows of `out`, which are so far apart, with weights `[count, 4]`."""
     done = 0
@@ -225,7 +227,7 @@ def _weigh_four(out, first, apart, length, x, places, weights, count):
         done += 1
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _dot(found, to, g, first, length, x, places, count):
     """Adds to each of `count` numbers of `found` the product of a row of g with a row of x."""
     whole = length // LANES * LANES
@@ -241,7 +243,7 @@ def _dot(found, to, g, first, length, x, places, count):
             DOT_SINGLY(found, to + one, 0, g, first, 0, x, places, one, whole, length)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _dot_all(found, to, between, g, first, apart, made, length, x, places, count):
     """`_dot` of `made` rows of g, which are so far apart, into rows of `found`, which are `between` apart."""
     whole = length // LANES * LANES
@@ -262,7 +264,7 @@ def _dot_all(found, to, between, g, first, apart, made, length, x, places, count
         _dot(found, to + m * between, g, first + m * apart, length, x, places, count)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _sum(x):
     total = 0.0
     for first in range(0, len(x), 4096):
@@ -274,7 +276,7 @@ def _sum(x):
     return total
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _squares(x, center):
     total = 0.0
     for first in range(0, len(x), 4096):
@@ -287,7 +289,7 @@ def _squares(x, center):
     return total
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _rectify(out, x):
     for t in range(len(out)):
         value = x[t]
@@ -295,7 +297,7 @@ def _rectify(out, x):
         out[t] = f32(0) if value < f32(0) else value
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _pass_back(lower, x, upper, relu, fresh):
     """Hands a gradient on to `lower`; with relu, where x is positive."""
     if relu and fresh:
@@ -312,7 +314,7 @@ def _pass_back(lower, x, upper, relu, fresh):
             lower[t] += upper[t]
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _clear(x):
     for t in range(len(x)):
         x[t] = f32(0)
@@ -321,12 +323,12 @@ def _clear(x):
 # Products of all channels
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _chunk(rows):
     return max(SHORTEST, min(LONGEST, CACHED // rows // 64 * 64))
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _multiply(out, made, apart, x, channels, distance, w, by_made, by_tap, by_channel, tables, at, batch, places, row):
     """Adds to `made` rows of `out` what their pixels see of `channels` rows of x through a window.
 
@@ -357,7 +359,7 @@ def _multiply(out, made, apart, x, channels, distance, w, by_made, by_tap, by_ch
         at += 3 + 2 * taps
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _correlate(dw, g, made, apart, x, channels, distance, tables, at, batch, places, row):
     """Adds to the gradients of weights `[made, taps, channels]` the products of `made` rows of g with what they see."""
     window = len(dw) // made
@@ -382,7 +384,7 @@ def _correlate(dw, g, made, apart, x, channels, distance, tables, at, batch, pla
         at += 3 + 2 * taps
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _arrange(panel, w, made, channels, by_made, by_channel):
     """The weights of a 1×1 convolution as `_weigh_four` and, for what is left over, `_weigh` take them."""
     for m in range(made):
@@ -393,7 +395,7 @@ def _arrange(panel, w, made, channels, by_made, by_channel):
             panel[to] = w[m * by_made + c * by_channel]
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _multiply_chunk(out, first, made, apart, size, x, places, panel, channels):
     """Adds products of all channels to a chunk of each of `made` rows, with arranged weights."""
     for m in range(0, made, 4):
@@ -404,7 +406,7 @@ def _multiply_chunk(out, first, made, apart, size, x, places, panel, channels):
                 _weigh(out, first + one * apart, size, x, places, panel[one * channels :], channels)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _pointwise(i, x, tables, w, batch, rectified, places, panel):
     """A 1×1 convolution. A chunk of all channels goes through it, and stays in the cache, before the next one."""
     made, channels = i[MADE], i[CHANNELS]
@@ -433,7 +435,7 @@ def _pointwise(i, x, tables, w, batch, rectified, places, panel):
         at += 3 + 2 * taps
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _pointwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, panel):
     made, channels = i[MADE], i[CHANNELS]
     entering, leaving = (i[ENTERING] + GAP) * batch, (i[LEAVING] + GAP) * batch
@@ -473,7 +475,7 @@ def _pointwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, pan
         at += 3 + 2 * taps
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _dense(i, x, tables, w, batch, rectified, places, row):
     made, channels, taps = i[MADE], i[CHANNELS], i[TAPS]
     entering, leaving = (i[ENTERING] + GAP) * batch, (i[LEAVING] + GAP) * batch
@@ -490,7 +492,7 @@ def _dense(i, x, tables, w, batch, rectified, places, row):
     )  # fmt: skip
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _dense_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row):
     made, channels, taps = i[MADE], i[CHANNELS], i[TAPS]
     entering, leaving = (i[ENTERING] + GAP) * batch, (i[LEAVING] + GAP) * batch
@@ -518,7 +520,7 @@ def _dense_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row):
 # Products of each channel on its own
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _windows(out, x, first, tables, at, w, batch, places, row):
     """Adds to the pixels of one channel what they see of x through a window of weights w."""
     for _ in range(tables[at]):
@@ -530,7 +532,7 @@ def _windows(out, x, first, tables, at, w, batch, places, row):
         at += 3 + 2 * taps
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _depthwise(i, x, tables, w, batch, rectified, places, row):
     entering, leaving = i[ENTERING] * batch, i[LEAVING] * batch
     for c in range(i[CHANNELS]):
@@ -547,7 +549,7 @@ def _depthwise(i, x, tables, w, batch, rectified, places, row):
         _windows(out, source, 0, tables, i[TABLE], w[place : place + i[TAPS]], batch, places, row)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _depthwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row):
     entering, leaving = i[ENTERING] * batch, i[LEAVING] * batch
     lower = lower[:entering]
@@ -580,7 +582,7 @@ def _depthwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row
 # Norms
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _norm(i, x, w, running, seen, batch, training):
     channels, size = i[CHANNELS], i[LEAVING] * batch
     for c in range(channels):
@@ -608,7 +610,7 @@ def _norm(i, x, w, running, seen, batch, training):
                 out[t] = (source[t] - center) * scale + bias
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _norm_back(i, x, g, w, dw, seen, batch):
     channels, size = i[CHANNELS], i[LEAVING] * batch
     for c in range(channels):
@@ -644,7 +646,7 @@ def _norm_back(i, x, g, w, dw, seen, batch):
 # Pools
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _largest(out, x, tables, at, batch, length):
     """The largest of what a run of pixels sees; the table's entry begins at `at`."""
     for k in range(tables[at + 2]):
@@ -659,7 +661,7 @@ def _largest(out, x, tables, at, batch, length):
                 out[t] = out[t] if out[t] >= here[t] or out[t] != out[t] else here[t]
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _pool(i, x, tables, batch, largest):
     entering, leaving = i[ENTERING] * batch, i[LEAVING] * batch
     for c in range(i[CHANNELS]):
@@ -687,7 +689,7 @@ def _pool(i, x, tables, batch, largest):
             at += 3 + 2 * taps
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _pool_back(i, x, g, tables, batch, largest, left):
     entering, leaving = i[ENTERING] * batch, i[LEAVING] * batch
     for c in range(i[CHANNELS]):
@@ -726,7 +728,7 @@ def _pool_back(i, x, g, tables, batch, largest, left):
 # A network
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def forward(code, x, tables, w, running, seen, batch, training, rectified, places, row):
     """Runs a tape: all maps of x behind the images. In training, `seen` gets mean and 1 / deviation of the batch."""
     for number in range(len(code)):
@@ -752,7 +754,7 @@ def forward(code, x, tables, w, running, seen, batch, training, rectified, place
                 _pass_back(x[target : target + size], here, here, False, not i[ADD])
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def backward(code, x, g, tables, w, dw, seen, batch, rectified, lower, places, row):
     """Runs a tape from its end, with the gradient of its last map in g: adds to the gradients of its weights."""
     for number in range(len(code) - 1, -1, -1):
@@ -775,7 +777,7 @@ def backward(code, x, g, tables, w, dw, seen, batch, rectified, lower, places, r
             _pass_back(g[there : there + size], upper, upper, False, i[FRESH])
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def classify(i, x, w, logits, pooled, batch):
     """Logits `[classes, batch]` of the last map; i is an instruction that makes the classes out of its channels.
 
@@ -801,7 +803,7 @@ def classify(i, x, w, logits, pooled, batch):
                 out[t] += weight * mean[t]
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def classify_back(i, x, g, w, dw, logits, labels, pooled):
     """The mean cross entropy; its gradients for the last map and for the classifier. Overwrites logits and `pooled`."""
     batch, channels, classes, pixels = len(labels), i[CHANNELS], i[MADE], i[ENTERING]
@@ -842,7 +844,7 @@ def classify_back(i, x, g, w, dw, logits, labels, pooled):
     return f32(loss / batch)
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def update(w, dw, momentum, rate, kept, decay, longest):
     """Gradient descent with momentum and weight decay, the gradient made no longer than `longest`."""
     total = 0.0

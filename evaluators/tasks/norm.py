@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numba import njit
 from torch import Tensor
+
+from germline.evaluators.compiling import compiled
 
 EPSILON = 1e-5
 # Sums in any order are sums in vectors; the order is fixed when it is compiled, the same for every row.
-OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"reassoc"}}
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc"}}
 f32 = np.float32
 
 
@@ -58,7 +59,7 @@ class _LayerNorm(torch.autograd.Function):
 # Rows are read through a flat view and a first element: Numba then sees runs of neighbours, and uses vectors.
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _forward(stream, scale, bias, normed, mean, inverse):  # type: ignore[no-untyped-def]
     candidates, positions, width = stream.shape
     x, y = stream.reshape(-1), normed.reshape(-1)
@@ -82,7 +83,7 @@ def _forward(stream, scale, bias, normed, mean, inverse):  # type: ignore[no-unt
                 y[first + j] = (x[first + j] - center) * over * a[j] + b[j]
 
 
-@njit(**OPTIONS)
+@compiled(**OPTIONS)
 def _backward(upper, stream, scale, mean, inverse, lower, scale_gradient, bias_gradient):  # type: ignore[no-untyped-def]
     candidates, positions, width = stream.shape
     g, x, d = upper.reshape(-1), stream.reshape(-1), lower.reshape(-1)

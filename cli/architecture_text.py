@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from germline.cli.genome_text import Line
+from germline.cli.lines import Line
 
 
 def architecture_lines(text: str) -> tuple[Line, ...]:

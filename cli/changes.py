@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
-from germline.cli.genome_text import Line, genome_lines, highlight
+from germline.cli.genome_text import genome_lines, highlight
+from germline.cli.lines import Line
 from germline.cli.render import BAD, GOOD, QUIET
 
 if TYPE_CHECKING:

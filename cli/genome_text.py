@@ -5,9 +5,10 @@ A genome's text says of which kind it is: JSON is an architecture, anything else
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from germline.cli.errors import printable
+from germline.cli.lines import Line
 from germline.cli.render import QUIET
 
 if TYPE_CHECKING:
@@ -19,19 +20,6 @@ _WORD = re.compile(
 )
 _STYLES = {"keyword": "bold", "function": "blue", "number": "cyan"}
 """Three of the terminal's own colours, so that it reads on a dark and on a light ground."""
-
-
-class Line(NamedTuple):
-    """A line of a program: what it says, whether an update depends on it, and what a change of it is told by.
-
-    `key` names what the line does and `args` what it does it to; two lines that share the key differ in arguments only.
-    """
-
-    text: str
-    live: bool
-    key: tuple[str, ...]
-    args: tuple[str, ...]
-    statement: int | None = None
 
 
 def is_architecture(text: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from germline.cli.genome_text import Line
+from germline.cli.lines import Line
 
 if TYPE_CHECKING:
     from germline.programs.optimizer import Graph, Program

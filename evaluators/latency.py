@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from germline.evaluators.device import resolve
 from germline.evaluators.memory import keep_freed_memory
+from germline.programs.architecture.cells import CellSpace
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.latency import MODULES, REST, LatencyTable, Part, covering, parts, predicted
 from germline.programs.architecture.network import Network
-from germline.programs.architecture.space import ArchitectureSpace, CellSpace
+from germline.programs.architecture.space import ArchitectureSpace
 
 ROUNDS = (5, 101)
 """How often everything is timed: at least, and at most."""

@@ -9,14 +9,12 @@ of a genome is a pure function of both, as its parameters are. Latency tables ar
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from germline.programs.architecture.cells import CellSpace
 from germline.programs.architecture.counts import STEM, Skeleton, halved
 from germline.programs.architecture.genome import Architecture, Node
 from germline.programs.architecture.operations import OPERATIONS
-
-if TYPE_CHECKING:
-    from germline.programs.architecture.space import CellSpace
 
 MODULES = frozenset(("stem", "enter", "halve", "block", "head", *OPERATIONS))
 """Parts that are modules of the built network, of which the parts of an architecture name each one in its order."""
@@ -171,12 +169,12 @@ def _places(skeleton: Skeleton) -> Iterator[_Place]:
 # What a space needs
 
 
-def required(cells: "CellSpace", skeleton: Skeleton) -> tuple[Part, ...]:
+def required(cells: CellSpace, skeleton: Skeleton) -> tuple[Part, ...]:
     """Every part that a network of the space can have, once."""
     return tuple({part: None for one in covering(cells) for part in parts(one, skeleton)})
 
 
-def covering(cells: "CellSpace") -> Iterator[Architecture]:
+def covering(cells: CellSpace) -> Iterator[Architecture]:
     """A few architectures that together have every part that one of the space can have.
 
     Of each operation a network of nothing else, and of each number of loose ends one whose cells hand on so many.
@@ -189,7 +187,7 @@ def covering(cells: "CellSpace") -> Iterator[Architecture]:
             yield _architecture(cells, _nodes(cells, first, first, ends))
 
 
-def fastest(cells: "CellSpace", skeleton: Skeleton, table: LatencyTable) -> Architecture:
+def fastest(cells: CellSpace, skeleton: Skeleton, table: LatencyTable) -> Architecture:
     """The architecture of the space with the smallest latency; of equals the first found.
 
     With so many loose ends of either cell, the time of what surrounds its edges is fixed, and that of the edges is
@@ -221,13 +219,13 @@ def fastest(cells: "CellSpace", skeleton: Skeleton, table: LatencyTable) -> Arch
     return min(candidates, key=lambda one: predicted(one, skeleton, table))
 
 
-def _architecture(cells: "CellSpace", *nodes: tuple[Node, ...]) -> Architecture:
+def _architecture(cells: CellSpace, *nodes: tuple[Node, ...]) -> Architecture:
     """Of these nodes of each cell; of one cell's, if those of both are the same."""
     made = [cells.cell(one) for one in nodes]
     return Architecture(tuple(made if len(made) == cells.inputs else made * cells.inputs))
 
 
-def _nodes(cells: "CellSpace", outer: str, inner: str, ends: int = 1, many: bool = True) -> tuple[Node, ...]:
+def _nodes(cells: CellSpace, outer: str, inner: str, ends: int = 1, many: bool = True) -> tuple[Node, ...]:
     """Nodes of which so many are loose ends, or as few more as the space allows.
 
     Edges that take a cell's input are `outer`, those that take a node are `inner`; of these there are as many as can

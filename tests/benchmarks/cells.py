@@ -11,9 +11,10 @@ from statistics import median
 
 import numpy as np
 
+from germline.programs.architecture.cells import FULL, SPACES
 from germline.programs.architecture.counts import count
 from germline.programs.architecture.network import Network
-from germline.programs.architecture.space import FULL, SPACES, ArchitectureSpace
+from germline.programs.architecture.space import ArchitectureSpace
 from germline.search import pareto
 
 GENOMES = 20

@@ -24,10 +24,11 @@ from germline.evaluators.networks.trainer import (
     train_together,
 )
 from germline.evaluators.task import Rung
+from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
-from germline.programs.architecture.space import SPACES, ArchitectureSpace
+from germline.programs.architecture.space import ArchitectureSpace
 
 IMAGES = 1_200
 SEED = (0, 0)

@@ -7,11 +7,11 @@ from germline.evaluators import latency
 from germline.evaluators.cells import CellEvaluator
 from germline.evaluators.device import NoDevice
 from germline.evaluators.latency import measure, measured
+from germline.programs.architecture.cells import SPACES, CellSpace
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import write
 from germline.programs.architecture.latency import REST, LatencyTable, predicted, required
 from germline.programs.architecture.network import Network
-from germline.programs.architecture.space import SPACES, CellSpace
 
 SIZE = Skeleton(channels=4, cells=3, classes=3, image=(1, 8, 8))
 

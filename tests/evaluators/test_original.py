@@ -37,9 +37,9 @@ from germline.evaluators.tasks.large_images import (
     shifted,
 )
 from germline.evaluators.trainer import batches
+from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import write
-from germline.programs.architecture.space import SPACES
 
 FASHION = replace(FASHION_MNIST, training=30, test=10)
 TEN = replace(CIFAR10, records=(8, 6))

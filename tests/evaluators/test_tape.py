@@ -7,9 +7,10 @@ import torch.nn.functional as F
 
 from germline.evaluators.networks.compiled import plan
 from germline.evaluators.networks.tape import Kind, Window, table, tape
+from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import Skeleton, count
 from germline.programs.architecture.genome import Architecture, Cell
-from germline.programs.architecture.space import SPACES, ArchitectureSpace
+from germline.programs.architecture.space import ArchitectureSpace
 
 WINDOWS = [
     Window(kernel, stride, dilation, dilation * (kernel // 2))

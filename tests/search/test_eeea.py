@@ -3,8 +3,9 @@
 import numpy as np
 
 from germline.evaluators.outcome import Objective, Outcome
+from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import Skeleton
-from germline.programs.architecture.space import SPACES, ArchitectureSpace
+from germline.programs.architecture.space import ArchitectureSpace
 from germline.search.individual import Block, Individual, Scored
 from germline.search.loop import dice
 from germline.search.strategies.eeea import EEEA, EEEAState

@@ -1,10 +1,10 @@
 """Finds are trained anew beside what people would use in their place."""
 
 from germline.evaluators.tasks.registry import task_class
+from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import read, write
 from germline.programs.architecture.handmade import RESIDUAL, SEPARABLE, of_size
-from germline.programs.architecture.space import SPACES
 from germline.programs.optimizer import library
 from germline.search import architecture, optimizer
 from germline.search.settings import resolve

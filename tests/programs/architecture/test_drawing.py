@@ -6,8 +6,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.drawing import NODE_HEIGHT, ROW, draw
-from germline.programs.architecture.space import SPACES, ArchitectureSpace
+from germline.programs.architecture.space import ArchitectureSpace
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from germline.programs.architecture.cells import SPACES, CellSpace
 from germline.programs.architecture.counts import Skeleton, count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture
 from germline.programs.architecture.latency import (
@@ -26,7 +27,7 @@ from germline.programs.architecture.latency import (
     required,
 )
 from germline.programs.architecture.network import Network
-from germline.programs.architecture.space import SPACES, ArchitectureSpace, CellSpace, Limits
+from germline.programs.architecture.space import ArchitectureSpace, Limits
 
 SKELETONS = (
     Skeleton(channels=4, cells=3, classes=10, image=(3, 16, 16)),

@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from germline.programs.architecture import onnx_file
+from germline.programs.architecture.cells import SPACES, CellSpace
 from germline.programs.architecture.counts import Skeleton, count
 from germline.programs.architecture.export import ExportMismatch
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.onnx_file import TOLERANCE, OnnxMissing, TooLarge, verified_onnx
 from germline.programs.architecture.operations import OPERATIONS
-from germline.programs.architecture.space import SPACES, ArchitectureSpace, CellSpace
+from germline.programs.architecture.space import ArchitectureSpace
 from germline.programs.export.origin import Origin
 
 ORIGIN = Origin("a run", 3, "abc", -1.5, "digits-cells")

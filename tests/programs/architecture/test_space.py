@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from germline.programs.architecture.cells import FULL, SPACES
 from germline.programs.architecture.counts import Skeleton, count
 from germline.programs.architecture.genome import InvalidArchitecture
-from germline.programs.architecture.space import FULL, SPACES, ArchitectureSpace, Limits
+from germline.programs.architecture.space import ArchitectureSpace, Limits
 
 
 @pytest.mark.parametrize("name", SPACES)

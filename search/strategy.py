@@ -13,7 +13,8 @@ S = TypeVar("S")
 class Strategy(Protocol[S]):
     """A pure fold over blocks. The state is immutable, and the same news in the same order give the same state.
 
-    Because of that a run needs no checkpoint: its state is recomputed from the rows of the database.
+    Because of that a run needs no checkpoint: its state is recomputed from the rows of the database. A strategy that
+    derives from this has no hurdle and asks for no reviews unless it says otherwise.
     """
 
     def init(self) -> S:
@@ -30,15 +31,15 @@ class Strategy(Protocol[S]):
 
     def limit(self, state: S) -> Limit | None:
         """What a genome of the next block may show at the hurdle; None: anything."""
-        ...
+        return None
 
     def reviews(self, state: S) -> Sequence[Review]:
         """What should be scored again before the search goes on; the answers come in the next `advance`."""
-        ...
+        return ()
 
     def closing(self, state: S) -> Sequence[Review]:
         """What should be scored again when the budget has ended; the answers change only what is handed over."""
-        ...
+        return ()
 
     def best(self, state: S) -> Individual | None:
         """The individual that the search would hand over if it stopped here; None before anything was scored well."""

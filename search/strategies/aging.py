@@ -6,13 +6,14 @@ scored well enter it: a failed one neither becomes a parent nor pushes an older 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from germline.evaluators.hurdle import Limit, passed
 from germline.programs.space import Space
-from germline.search.individual import Block, Dice, Individual, Proposal, Review
+from germline.search.individual import Block, Dice, Individual, Proposal
+from germline.search.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class AgingState:
     restarts: int = 0
 
 
-class AgingEvolution:
+class AgingEvolution(Strategy[AgingState]):
     """Aging evolution with a mix of operators.
 
     Args:
@@ -142,12 +143,6 @@ class AgingEvolution:
         if self.passing >= 1 or len(living) < 2 or living[0] is living[1]:
             return None
         return passed([math.inf if member.hurdle is None else member.hurdle for member in living], self.passing)
-
-    def reviews(self, state: AgingState) -> Sequence[Review]:
-        return ()
-
-    def closing(self, state: AgingState) -> Sequence[Review]:
-        return ()
 
     def best(self, state: AgingState) -> Individual | None:
         return state.best.individual if state.best else None

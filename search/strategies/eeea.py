@@ -16,11 +16,11 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Objective
 from germline.programs.space import Space
 from germline.search import pareto
-from germline.search.individual import Block, Dice, Individual, Proposal, Review, Scored
+from germline.search.individual import Block, Dice, Individual, Proposal, Scored
+from germline.search.strategy import Strategy
 
 G = TypeVar("G")
 Genes = tuple[int, ...]
@@ -66,7 +66,7 @@ class _Generation:
     children: list[Proposal]
 
 
-class EEEA:
+class EEEA(Strategy[EEEAState]):
     """EEEA-Net's loop over some objectives.
 
     Args:
@@ -111,15 +111,6 @@ class EEEA:
         for scored in block.births:
             state = self._joined(state, scored)
         return state
-
-    def limit(self, state: EEEAState) -> Limit | None:
-        return None
-
-    def reviews(self, state: EEEAState) -> Sequence[Review]:
-        return ()
-
-    def closing(self, state: EEEAState) -> Sequence[Review]:
-        return ()
 
     def best(self, state: EEEAState) -> Individual | None:
         return state.handed or (state.born[0].individual if state.born else None)

@@ -4,13 +4,12 @@ White et al. (2021) show that it is hard to beat where neighbours are alike. A n
 any name, costs nothing.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from germline.evaluators.hurdle import Limit
 from germline.programs.space import NeighbourSpace, Space
-from germline.search.individual import Block, Dice, Individual, Proposal, Review, Scored
+from germline.search.individual import Block, Dice, Individual, Proposal, Scored
+from germline.search.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class LocalState:
     best: Scored | None = None
 
 
-class LocalSearch:
+class LocalSearch(Strategy[LocalState]):
     """Hill climbing with restarts, by fitness. It needs a pipeline of depth 0.
 
     Args:
@@ -64,15 +63,6 @@ class LocalSearch:
         if born - state.since >= len(self.space.neighbours(self.space.read(state.current.individual.genome))):
             return LocalState(None, False, born, best)
         return replace(state, best=best)
-
-    def limit(self, state: LocalState) -> Limit | None:
-        return None
-
-    def reviews(self, state: LocalState) -> Sequence[Review]:
-        return ()
-
-    def closing(self, state: LocalState) -> Sequence[Review]:
-        return ()
 
     def best(self, state: LocalState) -> Individual | None:
         return state.best.individual if state.best else None

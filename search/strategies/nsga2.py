@@ -14,7 +14,8 @@ from germline.evaluators.hurdle import Limit, passed
 from germline.evaluators.outcome import Objective
 from germline.programs.space import CrossingSpace, Space
 from germline.search import pareto
-from germline.search.individual import Block, Dice, Individual, Proposal, Review, Scored
+from germline.search.individual import Block, Dice, Individual, Proposal, Scored
+from germline.search.strategy import Strategy
 
 FEWEST = 5
 """A child that is larger than fewer of the living than these meets no hurdle."""
@@ -28,7 +29,7 @@ class NSGA2State:
     front: int = 0
 
 
-class NSGA2:
+class NSGA2(Strategy[NSGA2State]):
     """NSGA-II over some objectives.
 
     Args:
@@ -96,12 +97,6 @@ class NSGA2:
             (living[i][0], passed([shown for _, shown in living[: i + 1]], self.passing)) for i in range(len(living))
         ]
         return tuple(steps[FEWEST - 1 :])
-
-    def reviews(self, state: NSGA2State) -> Sequence[Review]:
-        return ()
-
-    def closing(self, state: NSGA2State) -> Sequence[Review]:
-        return ()
 
     def best(self, state: NSGA2State) -> Individual | None:
         """The knee of the front."""

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Objective
 from germline.programs.space import NeighbourSpace, Space
 from germline.search import pareto
-from germline.search.individual import Block, Dice, Individual, Proposal, Review, Scored
+from germline.search.individual import Block, Dice, Individual, Proposal, Scored
+from germline.search.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class ParetoLocalState:
     tried: frozenset[str] = frozenset()
 
 
-class ParetoLocalSearch:
+class ParetoLocalSearch(Strategy[ParetoLocalState]):
     """Local search over some objectives. It needs a pipeline of depth 0.
 
     Args:
@@ -63,15 +63,6 @@ class ParetoLocalSearch:
         around = self.space.neighbours(self.space.read(state.centre.individual.genome))
         beaten = all(one.individual.birth != state.centre.individual.birth for one in state.front)
         return self._moved(state, born) if beaten or born - state.since >= len(around) else state
-
-    def limit(self, state: ParetoLocalState) -> Limit | None:
-        return None
-
-    def reviews(self, state: ParetoLocalState) -> Sequence[Review]:
-        return ()
-
-    def closing(self, state: ParetoLocalState) -> Sequence[Review]:
-        return ()
 
     def best(self, state: ParetoLocalState) -> Individual | None:
         """The knee of the front."""

@@ -1,12 +1,11 @@
 """Random search: every genome is drawn afresh. The baseline that a strategy has to beat."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from germline.evaluators.hurdle import Limit
 from germline.programs.space import Space
-from germline.search.individual import Block, Dice, Individual, Proposal, Review
+from germline.search.individual import Block, Dice, Individual, Proposal
+from germline.search.strategy import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class RandomState:
     fitness: float | None = None
 
 
-class RandomSearch:
+class RandomSearch(Strategy[RandomState]):
     """Draws genomes from the space; birth 0 is the start genome, for comparison.
 
     Args:
@@ -41,15 +40,6 @@ class RandomSearch:
             if scored.fitness is not None and (state.fitness is None or scored.fitness > state.fitness):
                 state = RandomState(scored.individual, scored.fitness)
         return state
-
-    def limit(self, state: RandomState) -> Limit | None:
-        return None
-
-    def reviews(self, state: RandomState) -> Sequence[Review]:
-        return ()
-
-    def closing(self, state: RandomState) -> Sequence[Review]:
-        return ()
 
     def best(self, state: RandomState) -> Individual | None:
         return state.best

@@ -58,6 +58,8 @@ def size(count: float) -> str:
 
 def setting(value: Any) -> str:
     """A setting's value as `--set` takes it."""
+    if value is None:
+        return "off"
     if isinstance(value, Mapping):
         return ",".join(f"{key}:{weight:g}" for key, weight in value.items())
     if isinstance(value, list | tuple):

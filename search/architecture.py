@@ -116,6 +116,8 @@ def _prepare(values: Values, task: "type[CellTask]") -> dict[str, Any]:
     if values["strategy"] in ("local", "pareto-local") and values["depth"]:
         name = values["strategy"]
         raise BadSetting(f"expected depth 0 for strategy={name}, got {values['depth']}: it moves after every block")
+    if values["hurdle"] and values["strategy"] not in ("nsga2", "aging"):
+        raise BadSetting(f"expected hurdle 0 for strategy={values['strategy']}, got {values['hurdle']:g}: it sets none")
     limited = any(values[limit] for limit in ("max_params", "max_macs", "max_latency"))
     if values["strategy"] == "eeea" and values["enforce"] == "always" and limited:
         raise BadSetting("expected enforce=first for strategy=eeea, got always: its children keep no limit")

@@ -1,6 +1,7 @@
 """What commands share: the options that name a database and the output format, and how results are printed."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from germline.cli.errors import UserError, printable
+from germline.evaluators.data.directory import VARIABLE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +37,25 @@ def db_option(command: F) -> F:
 def json_option(command: F) -> F:
     """`--json`: machine-readable output."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")(command)
+
+
+def data_option(expose: bool) -> Callable[[F], F]:
+    """`--data DIR`: where data sets lie. It holds for this process and its workers; a command may want to know it."""
+    return click.option(
+        "--data",
+        type=click.Path(exists=True, file_okay=False),
+        default=None,
+        metavar="DIR",
+        callback=_use_data,
+        expose_value=expose,
+        help="Where your copies of data sets lie; ./data unless given. [env: GERMLINE_DATA]",
+    )
+
+
+def _use_data(context: click.Context, option: click.Parameter, folder: str | None) -> str | None:
+    if folder is not None:
+        os.environ[VARIABLE] = folder
+    return folder
 
 
 def open_store(url: str, create: bool = False) -> "Store":

@@ -80,4 +80,4 @@ def describe(candidate: Candidate, **asked: Any) -> dict[str, Any]:
 
 def settings(candidate: Candidate) -> dict[str, Any]:
     """Those of its run; empty for one of no run."""
-    return dict(candidate.run.config["settings"]) if candidate.run else {}
+    return dict(candidate.run.config.get("settings", {})) if candidate.run else {}

@@ -43,7 +43,8 @@ def resolve(reference: str, url: str) -> Candidate:
         return Candidate(reference, "optimizer", library_text(reference.removeprefix("library:")))
     if _looks_like_file(reference):
         text = read_genome(Path(reference))
-        return Candidate(reference, "architecture" if is_architecture(text) else "optimizer", text)
+        cells = reference.endswith(".json") or is_architecture(text)
+        return Candidate(reference, "architecture" if cells else "optimizer", text)
     name, colon, birth = reference.rpartition(":") if ":" in reference else (reference, "", "")
     if colon and not (birth.isdecimal() and len(birth) < 20):
         raise BadReference(f"expected RUN:BIRTH with a birth number, got {reference!r:.80}")
@@ -65,13 +66,15 @@ def picked(name: str, policy: str, url: str) -> Candidate:
     """
     from germline.search.picking import pick
 
+    if ":" in name or _looks_like_file(name):
+        raise BadReference(f"expected a RUN to pick from, got {name!r:.80}; leave --pick away")
     with open_store(url) as store:
         run = store.run(name)
         found = store.top(name, 1_000_000) if run.kind == "architecture" else []
     scored = [(one, one.evaluation.objectives) for one in found if one.evaluation]
     if not scored:
         raise BadReference(
-            f"expected a run of architectures that were scored to pick from, got {name}, a {run.kind} run"
+            f"expected a run of architectures that were scored to pick from, got {name}, of kind {run.kind}"
         )
     chosen = scored[pick([objectives for _, objectives in scored], policy)][0].individual
     return resolve(f"{name}:{chosen.birth}", url)

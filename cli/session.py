@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from germline.cli.common import print_json
+from germline.cli.common import data_option, print_json
 from germline.cli.errors import UserError
-from germline.evaluators.data.directory import VARIABLE
 
 if TYPE_CHECKING:
     from germline.db.records import RunRecord
@@ -74,13 +73,7 @@ def run_options(command: F) -> F:
         help="To train on.",
     )
     @click.option("--ray-address", default=None, metavar="ADDRESS", help="A running Ray cluster: auto, or host:port.")
-    @click.option(
-        "--data",
-        type=click.Path(exists=True, file_okay=False),
-        default=None,
-        metavar="DIR",
-        help="Where your copies of data sets lie; ./data unless given. [env: GERMLINE_DATA]",
-    )
+    @data_option(expose=True)
     @functools.wraps(command)
     def wrapper(
         *args: Any,
@@ -92,8 +85,6 @@ def run_options(command: F) -> F:
         data: str | None,
         **kwargs: Any,
     ) -> Any:
-        if data is not None:
-            os.environ[VARIABLE] = data
         session = Session(seconds, workers or _cores(executor), executor, device, ray_address, data)
         return command(*args, session=session, **kwargs)
 
@@ -186,7 +177,12 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
     if as_json:
         print_json({**row(summary), "winner": winner, "saved_seconds": saved})
         return
-    if last is None or last.best is None or winner is None:
+    if last is None or last.best is None:
+        if summary.status == "finished" and summary.failures:
+            causes = [one.error or one.status for one in store.evaluations(run.id)]
+            raise UserError(
+                f"none of the {summary.failures} scorings of {run.name} went well; the last: {causes[-1]}", 1
+            )
         click.echo(f"{run.name}: {summary.status}; nothing was scored well yet. Go on with: {resume}")
         return
     click.echo(
@@ -196,16 +192,26 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
     start = "not scored" if last.start is None or last.start.fitness is None else f"{last.start.fitness:.4f}"
     click.echo(f"best    {run.name}:{last.best.individual.birth}  fitness {last.best.fitness:.4f}  (start {start})")
     reference = run.name
-    if winner["birth"] != last.best.individual.birth:
+    if winner and winner["birth"] != last.best.individual.birth:
         reference = f"{run.name}:{winner['birth']}"
-        why = "the best of the reviews (germline show)" if last.reviews else "the knee of the front (germline top)"
-        click.echo(f"winner  {reference}  fitness {winner['fitness']:.4f}, {why}")
+        click.echo(f"winner  {reference}  fitness {winner['fitness']:.4f}, {_why(run, last)}")
     if summary.rejected:
         time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
         click.echo(f"limits  {summary.rejected:,} genomes over the limits were thrown away unscored{time}")
     click.echo(f"next    germline show {reference}   germline export {reference} -o found.py")
     if summary.status == "stopped":
         click.echo(f"go on   {resume}")
+
+
+def _why(run: "RunRecord", last: "Progress") -> str:
+    """By what the winner is one, where it is not the fittest."""
+    if last.reviews:
+        return "the best of the reviews (germline show)"
+    settings = run.config.get("settings", {})
+    if settings.get("strategy") == "eeea":
+        return "what EEEA-Net's code hands over; choose by --pick instead"
+    objectives = settings.get("objectives", [])
+    return "the knee of the front (germline top)" if len(objectives) > 1 else f"the least {' '.join(objectives)}"
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Scores architectures: what their network comes to on a task, and what it costs."""
 
+import math
 import os
 import socket
 import time
@@ -83,7 +84,8 @@ class CellEvaluator:
         ]
         seconds, worker = time.perf_counter() - began, f"{socket.gethostname()}:{os.getpid()}"
         share = seconds / max(1, len(architectures))
-        return [replace(one, seconds=0.0 if one.status == "rejected" else share, worker=worker) for one in outcomes]
+        shares = [share if isinstance(one, Architecture) else 0.0 for one in read_ones]
+        return [replace(one, seconds=taken, worker=worker) for one, taken in zip(outcomes, shares, strict=True)]
 
     def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[float | None]:
         read_ones = [_read(genome) for genome in genomes]
@@ -99,6 +101,8 @@ class CellEvaluator:
         if "validation_error" not in measures:
             cause = f"training loss {measures['hurdle']:.4g}, more than at this hurdle was allowed"
             return Outcome("rejected", measures=measures, error=cause)
+        if not math.isfinite(measures["validation_error"]):
+            return Outcome("diverged", error=f"the validation error was {measures['validation_error']}")
         found = dict(measures)
         error = found.pop("validation_error")
         counts = count(architecture, self.full)

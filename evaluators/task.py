@@ -50,6 +50,8 @@ class Task(ABC):
     version: ClassVar[int] = 1
     rungs: ClassVar[tuple[Rung, ...]]
     objectives: ClassVar[tuple[Objective, ...]]
+    heldout: ClassVar[bool] = True
+    """Whether it keeps data back, to validate finds on."""
 
     @abstractmethod
     def __init__(self, device: str = "cpu") -> None: ...

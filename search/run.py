@@ -141,6 +141,10 @@ def evolve(
     """
     run = store.run(name)
     this = KINDS[run.kind]
+    if "settings" not in run.config:
+        raise RunOutdated(
+            f"expected settings in the config of {run.name}, got none; it can be read, but not gone on with"
+        )
     # A setting that came later than the run has its default: what was done before it existed.
     values = {**{setting.name: setting.default for setting in this.settings}, **run.config["settings"]}
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, this.options(values))

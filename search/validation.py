@@ -16,12 +16,13 @@ FIRST_SEED = 1_000
 
 @dataclass(frozen=True)
 class Contender:
-    """A genome, and the settings under which it is trained. `label` says what it is."""
+    """A genome, and the settings under which it is trained. `label` says what it is, and `of` whose baseline."""
 
     label: str
     genome: str
     values: Values
     baseline: bool = False
+    of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,10 @@ def with_baselines(kind: Kind[Any], contenders: Sequence[Contender]) -> list[Con
     found: list[Contender] = []
     for one in full:
         label, genome, values = kind.baseline(one.genome, one.values)
-        found.append(Contender(label, genome, values, baseline=True))
-    unique = {_key(one): one for one in found}
+        found.append(Contender(label, genome, values, baseline=True, of=one.label))
+    unique: dict[str, Contender] = {}
+    for one in found:
+        unique.setdefault(_key(one), one)
     return [*full, *(one for one in unique.values() if _key(one) not in set(map(_key, full)))]
 
 

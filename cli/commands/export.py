@@ -129,12 +129,13 @@ def _optimizer(candidate: Candidate, path: Path, class_name: str | None, asked: 
 
 def _architecture(candidate: Candidate, path: Path, class_name: str | None, asked: dict[str, Any]) -> Made:
     from germline.cli.individuals import describe, settings
-    from germline.programs.architecture.export import TOLERANCE, verified_torch
+    from germline.programs.architecture.export import TOLERANCE, free_name, verified_torch
     from germline.programs.architecture.genome import read
     from germline.programs.export.files import check_writable, write_whole
     from germline.search.architecture import skeleton
 
     name = _class_name(candidate, class_name)
+    name = name if class_name else free_name(name)
     check_writable(path)
     fingerprint = describe(candidate, **asked)["fingerprint"]
     architecture = read(candidate.genome)

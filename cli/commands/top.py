@@ -32,7 +32,7 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
 
     with open_store(url) as store:
         record = store.run(run)
-        names = record.config["settings"].get("objectives", [])
+        names = record.config.get("settings", {}).get("objectives", [])
         found = store.top(run, count) if len(names) < 2 else store.top(run, EVERY)
     front = 0
     if len(names) > 1:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from germline.cli.common import console, db_option, json_option, print_json
+from germline.cli.common import console, data_option, db_option, json_option, print_json
 from germline.cli.errors import UserError
 from germline.cli.reference import HELP, PICK, BadReference, Candidate, picked
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--channels", type=click.IntRange(1, 100_000), help="First channels of a network; its run's full ones.")
 @click.option("--cells", type=click.IntRange(1, 100_000), help="Cells of a network; its run's full ones.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@data_option(expose=False)
 @db_option
 @json_option
 def command(
@@ -57,6 +58,12 @@ def command(
         raise UserError(f"expected candidates of one kind, got {' and '.join(kinds)}; validate each kind by itself")
     kind = KINDS[kinds[0]]
     home = absolute_name(task) if task else next((one.run.task for one in candidates if one.run), kind.default_task)
+    if task_class(home).kind != kind.name:
+        raise BadReference(f"expected a task for kind {kind.name}, got {home}, which is for {task_class(home).kind}")
+    if not task_class(home).heldout:
+        raise BadReference(
+            f"expected a task that keeps data back, got {home}; --task {kind.default_task}, for instance"
+        )
     rungs = task_class(home).rungs
     if rung >= len(rungs):
         raise UserError(f"expected a rung of {home}, at most {len(rungs) - 1}, got {rung}; germline tasks lists them")
@@ -81,9 +88,7 @@ def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Conte
     from germline.search.validation import Contender
 
     kind = KINDS[candidate.kind]
-    if task_class(task).kind != kind.name:
-        raise BadReference(f"expected a task for kind {kind.name}, got {task}, which is for {task_class(task).kind}")
-    own = dict(candidate.run.config["settings"]) if candidate.run else {}
+    own = dict(candidate.run.config.get("settings", {})) if candidate.run else {}
     if candidate.run and candidate.run.task == task:
         return Contender(candidate.label, candidate.genome, {**own, **asked})
     quick = resolve(kind.settings, kind.presets["quick"].values, [])
@@ -95,6 +100,7 @@ def _row(verdict: "Verdict", kind: str, task: str, rung: int) -> dict[str, Any]:
     return {
         "ref": verdict.contender.label,
         "baseline": verdict.contender.baseline,
+        "of": verdict.contender.of,
         "kind": kind,
         "task": task,
         "rung": rung,
@@ -117,7 +123,7 @@ def _print(rows: list[dict[str, Any]], what: str) -> None:
     for row in rows:
         each = " ".join("failed" if value is None else number(value) for value in row["values"])
         table.add_row(
-            safe(row["ref"], "" if row["baseline"] else "bold"),
+            safe(f"{row['ref']} ({row['of']})" if row["baseline"] else row["ref"], "" if row["baseline"] else "bold"),
             safe("failed", BAD) if row["mean"] is None else number(row["mean"]),
             number(row["deviation"]) if row["deviation"] is not None else safe(""),
             safe(size(row["facts"]), QUIET),

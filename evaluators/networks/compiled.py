@@ -47,7 +47,11 @@ class CompiledNetworks:
 
         Returns:
             Losses of shape `[N]` in nats, before the step.
+
+        Raises:
+            ValueError: images of another shape, or labels that are not one class for each image.
         """
+        self._check(images, labels)
         arena, batch, wanted = self._with(images), len(images), labels.numpy()
         maps, lower, tables = arena.maps, arena.gradients(), self._tables.flat
         numbers = [np.float32(one) for one in (rate, momentum, decay, longest)]
@@ -75,6 +79,17 @@ class CompiledNetworks:
             found.append(torch.from_numpy(arena.logits[: classes * batch].copy()).view(classes, batch).T)
         return torch.stack(found)
 
+    def _check(self, images: Tensor, labels: Tensor) -> None:
+        """Compiled code looks at nothing: what does not fit would be written beside the arena."""
+        classes = self._networks[0].tape.skeleton.classes
+        if labels.shape != images.shape[:1] or not len(labels):
+            raise ValueError(f"expected a label for each of {len(images)} images, got {tuple(labels.shape)}")
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= classes:
+            raise ValueError(
+                f"expected labels from 0 to {classes - 1}, got {low} to {high}; correct the task's classes"
+            )
+
     def _classify(self, one: "_Network", batch: int, training: bool) -> None:
         """Brings the arena's images through a network."""
         arena = self._arena
@@ -93,7 +108,7 @@ class CompiledNetworks:
         return unpacked(one.tape.weights, one.gradients)
 
     def keep(self, numbers: Sequence[int]) -> "CompiledNetworks":
-        """Some of the networks, as they are now."""
+        """Some of the networks; they go on as these."""
         kept = copy(self)
         kept._networks = [self._networks[number] for number in numbers]
         return kept
@@ -102,7 +117,9 @@ class CompiledNetworks:
         """An arena that is large enough, with images at its beginning."""
         if len(images) > self._arena.batch:
             self._arena = _Arena(len(images), self._networks)
-        image = self._networks[0].tape.image
+        image, expected = self._networks[0].tape.image, self._networks[0].tape.skeleton.image
+        if tuple(images.shape[1:]) != expected:
+            raise ValueError(f"expected images of {expected}, got {tuple(images.shape[1:])}")
         room = self._arena.maps[: image.size * len(images)].reshape(image.channels, -1, len(images))
         room[:, : image.positions] = images.flatten(2).permute(1, 2, 0).numpy()
         return self._arena

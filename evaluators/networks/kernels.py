@@ -57,8 +57,9 @@ FIELDS = (
 # The numbers of networks.tape.Kind: the compiler's cache on disk notices changes of this file alone.
 DEPTHWISE, DENSE, NORM, MAX, AVERAGE, COPY, ZERO = range(7)
 
-# Sums in any order are sums in vectors; the order is fixed when it is compiled.
-OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
+# No order of a sum is left to the compiler, nor what it joins to one operation: it decides otherwise in a process that
+# compiles than in what it keeps on disk for the next one.
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz"}}
 f32 = np.float32
 EPSILON, KEPT = f32(1e-5), f32(0.9)
 """Of batch norm: what is added to the variance, and how much of the running statistics a batch leaves."""
@@ -193,7 +194,61 @@ def _correlating(outputs, rows, lanes):
     return correlate
 
 
-LANES = 8
+def _adding(term):
+    """A function that adds up `count` terms of x and y, a multiple of `WIDE`, in an order that no compilation changes.
+
+    Left to the compiler, the order of a sum differs between a process that compiles and one that reads its cache.
+
+    Args (of the function):
+        x, y: the rows of which the terms are, from their beginning.
+        center: what `term` takes away.
+        count: how many.
+    """
+
+    @intrinsic
+    def add_up(_, x, y, center, count):
+        def generate(context, builder, signature, args):
+            vector, word = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
+            one, other, middle, whole = _operands(context, builder, signature, args)
+            single = builder.insert_element(ir.Constant(vector, ir.Undefined), middle, word(0))
+            spread = builder.shuffle_vector(
+                single, single, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+            )
+            zero = ir.Constant(vector, [0.0] * LANES)
+            totals = [cgutils.alloca_once_value(builder, zero) for _ in range(WIDE // LANES)]
+            with cgutils.for_range_slice(builder, word(0), whole, word(WIDE), inc=True) as (t, _):
+                for v, total in enumerate(totals):
+                    place = builder.add(t, word(v * LANES))
+                    a, b = (builder.load(_vector_at(builder, base, place, LANES), align=4) for base in (one, other))
+                    term(builder, total, a, b, spread)
+            sums = [builder.load(total) for total in totals]
+            while len(sums) > 1:
+                sums = [builder.fadd(a, b) for a, b in zip(sums[::2], sums[1::2], strict=True)]
+            found = builder.extract_element(sums[0], ir.Constant(ir.IntType(32), 0))
+            for lane in range(1, LANES):
+                found = builder.fadd(found, builder.extract_element(sums[0], ir.Constant(ir.IntType(32), lane)))
+            return found
+
+        return types.float32(x, y, types.float32, types.int64), generate
+
+    return add_up
+
+
+def _plain(builder, total, a, b, center):
+    builder.store(builder.fadd(builder.load(total), a), total)
+
+
+def _squared(builder, total, a, b, center):
+    distance = builder.fsub(a, center)
+    _times_and_add(builder, total, distance, distance)
+
+
+def _product(builder, total, a, b, center):
+    _times_and_add(builder, total, a, builder.fsub(b, center))
+
+
+LANES, WIDE = 8, 32
+ADD_UP, ADD_UP_SQUARES, ADD_UP_PRODUCTS = _adding(_plain), _adding(_squared), _adding(_product)
 WEIGH_FOUR, WEIGH_FOUR_SINGLY = _weighing(4, 2, LANES), _weighing(4, 1, 1)
 WEIGH, WEIGH_SHORT, WEIGH_SINGLY = _weighing(1, 8, LANES), _weighing(1, 1, LANES), _weighing(1, 1, 1)
 DOT_FOUR, DOT_FOUR_ONCE = _correlating(4, 2, LANES), _correlating(4, 1, LANES)
@@ -268,9 +323,10 @@ def _dot_all(found, to, between, g, first, apart, made, length, x, places, count
 def _sum(x):
     total = 0.0
     for first in range(0, len(x), 4096):
-        part = f32(0)
         here = x[first : first + 4096]
-        for t in range(len(here)):
+        whole = len(here) // WIDE * WIDE
+        part = ADD_UP(here, here, f32(0), whole)
+        for t in range(whole, len(here)):
             part += here[t]
         total += part
     return total
@@ -278,13 +334,29 @@ def _sum(x):
 
 @compiled(**OPTIONS)
 def _squares(x, center):
+    """The sum of squared distances from a number."""
     total = 0.0
     for first in range(0, len(x), 4096):
-        part = f32(0)
         here = x[first : first + 4096]
-        for t in range(len(here)):
+        whole = len(here) // WIDE * WIDE
+        part = ADD_UP_SQUARES(here, here, center, whole)
+        for t in range(whole, len(here)):
             distance = here[t] - center
             part += distance * distance
+        total += part
+    return total
+
+
+@compiled(**OPTIONS)
+def _products(x, y, center):
+    """The sum of the products of x with the distance of y from a number."""
+    total = 0.0
+    for first in range(0, len(x), 4096):
+        u, s = x[first : first + 4096], y[first : first + 4096]
+        whole = len(u) // WIDE * WIDE
+        part = ADD_UP_PRODUCTS(u, s, center, whole)
+        for t in range(whole, len(u)):
+            part += u[t] * (s[t] - center)
         total += part
     return total
 
@@ -445,8 +517,8 @@ def _pointwise_back(i, x, g, tables, w, dw, batch, rectified, lower, places, pan
     _arrange(panel, w[i[WEIGHT] :], channels, made, 1, channels)
     chunk = min(LONGEST, leaving)
     fresh = i[FRESH]
-    if fresh and entering != leaving:
-        # Some pixels are seen by nobody.
+    if fresh and (entering != leaving or tables[i[TABLE] + 3] == 0):
+        # Some pixels are seen by nobody; the only one of a map that is halved may be such a one.
         _clear(below)
         fresh = 0
     at = i[TABLE]
@@ -619,15 +691,7 @@ def _norm_back(i, x, g, w, dw, seen, batch):
         begin = (i[TARGET_GRADIENT] + c * (i[LEAVING] + GAP)) * batch
         upper = g[begin : begin + size]
         center, inverse = seen[i[STATISTICS] + c], seen[i[STATISTICS] + channels + c]
-        total, aligned = 0.0, 0.0
-        for first in range(0, size, 4096):
-            u, s = upper[first : first + 4096], source[first : first + 4096]
-            part, product = f32(0), f32(0)
-            for t in range(len(u)):
-                part += u[t]
-                product += u[t] * (s[t] - center)
-            total += part
-            aligned += product
+        total, aligned = _sum(upper), _products(upper, source, center)
         aligned *= inverse
         dw[i[WEIGHT] + c] += f32(aligned)
         dw[i[WEIGHT] + channels + c] += f32(total)
@@ -828,10 +892,7 @@ def classify_back(i, x, g, w, dw, logits, labels, pooled):
     for c in range(channels):
         mean = pooled[c * batch : (c + 1) * batch]
         for k in range(classes):
-            upper, product = logits[k * batch : (k + 1) * batch], f32(0)
-            for t in range(batch):
-                product += upper[t] * mean[t]
-            dw[i[WEIGHT] + k * channels + c] += product
+            dw[i[WEIGHT] + k * channels + c] += f32(_products(logits[k * batch : (k + 1) * batch], mean, f32(0)))
         _clear(mean)
         for k in range(classes):
             weight, upper = share * w[i[WEIGHT] + k * channels + c], logits[k * batch : (k + 1) * batch]

@@ -148,7 +148,7 @@ class StackedNetwork(nn.Module):
         return self._weights.of(number, self._gradients)
 
     def keep(self, numbers: Sequence[int]) -> "StackedNetwork":
-        """A stack of some of the candidates, as they are now."""
+        """A stack of some of the candidates; they go on in it."""
         kept = StackedNetwork([self.tapes[n] for n in numbers], [self.tensors(n) for n in numbers], self.device)
         kept._momentum.copy_(kept._weights.packed([self._weights.of(n, self._momentum) for n in numbers]))
         return kept

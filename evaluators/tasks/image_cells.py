@@ -23,6 +23,8 @@ class ImageCellTask(CellTask):
 
     load: ClassVar[Callable[[], Digits]]
     brightest: ClassVar[int]
+    fits: int | None = None
+    """How many candidates the device's memory holds, once it has been too small."""
 
     def __init__(self, device: str = "cpu") -> None:
         data = type(self).load()
@@ -60,23 +62,20 @@ class ImageCellTask(CellTask):
         split: Split = "validation",
         hurdle: Hurdle | None = None,
     ) -> list[Mapping[str, float] | None]:
-        if not architectures:
-            return []
-        try:
-            return self._measured(architectures, skeleton, rung, seed, split, hurdle)
-        except Exception as error:
-            if len(architectures) == 1 or not out_of_memory(error):
-                raise
-        # Outside of the handler: its traceback holds on to what did not fit.
-        release_memory(self.device)
-        middle = len(architectures) // 2
-        halves = [slice(0, middle), slice(middle, None)]
-        looks = [hurdle.of(half) if hurdle else None for half in halves]
-        parts = [
-            self.measure(architectures[half], skeleton, rung, seed, split, look)
-            for half, look in zip(halves, looks, strict=True)
-        ]
-        return [found for part in parts for found in part]
+        found: list[Mapping[str, float] | None] = []
+        while len(found) < len(architectures):
+            these = slice(len(found), len(found) + (self.fits or len(architectures)))
+            part, look = architectures[these], hurdle.of(these) if hurdle else None
+            try:
+                found += self._measured(part, skeleton, rung, seed, split, look)
+                continue
+            except Exception as error:
+                if len(part) == 1 or not out_of_memory(error):
+                    raise
+            # Here, and not above: until the error is forgotten it holds on to what filled the memory.
+            release_memory(self.device)
+            self.fits = len(part) // 2
+        return found
 
     def _measured(
         self,

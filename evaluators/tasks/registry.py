@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from germline.evaluators.cell_task import CellTask
     from germline.evaluators.task import Rung, Task
 
 GROUP = "germline.tasks"
@@ -186,6 +187,7 @@ def _load_entry(name: str, point: EntryPoint) -> object:
 
 def _checked(name: str, found: object) -> "type[Task]":
     """`found`, if it is a class that a search can use."""
+    from germline.evaluators.cell_task import CellTask
     from germline.evaluators.task import Leaf, Rung, Task, TrainingTask
 
     if not (inspect.isclass(found) and issubclass(found, Task)):
@@ -202,10 +204,27 @@ def _checked(name: str, found: object) -> "type[Task]":
                 f"task {name!r}: {attribute} has to be a tuple of at least one {kind.__name__}, not {declared!r}; "
                 f"add {attribute} = ({kind.__name__}(...), ...) to the class"
             )
+    if issubclass(found, CellTask):
+        _check_cells(name, found)
     at_once = getattr(found, "at_once", 1)
     if type(at_once) is not int or at_once < 1:
         raise InvalidTask(f"task {name!r}: at_once has to be a whole number from 1, not {at_once!r:.60}")
     return found
+
+
+def _check_cells(name: str, found: "type[CellTask]") -> None:
+    from germline.programs.architecture.cells import SPACES
+
+    classes, image = getattr(found, "classes", None), getattr(found, "image", None)
+    if type(classes) is not int or classes < 1:
+        raise InvalidTask(f"task {name!r}: classes has to be a whole number from 1, not {classes!r:.60}")
+    whole = isinstance(image, tuple) and len(image) == 3 and all(type(one) is int and one > 0 for one in image)
+    if not whole:
+        raise InvalidTask(f"task {name!r}: image has to be (channels, height, width), not {image!r:.60}")
+    if found.space is not None and found.space not in SPACES:
+        raise InvalidTask(
+            f"task {name!r}: space has to be one of {', '.join(SPACES)}, or None, not {found.space!r:.60}"
+        )
 
 
 def _brief(error: Exception) -> str:

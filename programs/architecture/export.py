@@ -18,7 +18,11 @@ TOLERANCE = 1e-6
 
 
 _TAKEN = frozenset(
-    ("torch", "F", "nn", "OPERATIONS", "Cell", "Halving", "Zero", "Residual", "ResidualBlock", "pointwise", *OPERATIONS)
+    (
+        *("torch", "F", "nn", "OPERATIONS", "Cell", "Halving", "Zero", "Residual", "ResidualBlock", "pointwise"),
+        *OPERATIONS,
+        *(f"{name}{end}".upper() for names in NAMES.values() for name in names for end in ("", "_concat")),
+    )
 )
 """Names that exported files use."""
 
@@ -36,6 +40,11 @@ class Verified:
     counts: Counts
 
 
+def free_name(class_name: str) -> str:
+    """The name, or one that the file does not use itself."""
+    return f"{class_name}Net" if class_name in _TAKEN else class_name
+
+
 def verified_torch(architecture: Architecture, skeleton: Skeleton, origin: Origin, class_name: str) -> Verified:
     """The file of an architecture, after its network has shown the same size and the same logits.
 
@@ -43,7 +52,8 @@ def verified_torch(architecture: Architecture, skeleton: Skeleton, origin: Origi
         ExportMismatch: it has not.
     """
     source = export_torch(architecture, skeleton, origin, class_name)
-    exported = load_class(source, class_name)()
+    with torch.random.fork_rng(devices=[]):
+        exported = load_class(source, class_name)()
     expected = count(architecture, skeleton)
     found = count_built(exported, skeleton.image)
     if found != expected:
@@ -58,7 +68,9 @@ def export_torch(architecture: Architecture, skeleton: Skeleton, origin: Origin,
         ValueError: the class's name is taken by something in the file.
     """
     if class_name in _TAKEN or not class_name.isidentifier():
-        raise ValueError(f"expected a class name that the file does not use itself, got {class_name!r:.60}")
+        raise ValueError(
+            f"expected a class name that the file does not use itself, got {class_name!r:.60}; add --class-name NAME"
+        )
     pair = architecture.inputs == 2
     counts = count(architecture, skeleton)
     facts = "\n".join([*origin.lines(), f"Parameters: {counts.params:,}", f"Multiply-accumulates: {counts.macs:,}"])

@@ -41,7 +41,8 @@ def synflow(architecture: Architecture, skeleton: Skeleton) -> float:
     with torch.no_grad():
         for weight in network.parameters():
             weight.abs_()
-    network(torch.ones(1, *image, dtype=torch.float64)).sum().backward()
+    with torch.enable_grad():
+        network(torch.ones(1, *image, dtype=torch.float64)).sum().backward()
     flows = [(one.detach() * one.grad).abs().sum() for one in network.parameters() if one.grad is not None]
     return float(torch.stack(flows).log1p().sum())
 

@@ -46,7 +46,8 @@ class GeneSpace(Space[G], Protocol[G]):
 @dataclass(frozen=True, slots=True)
 class EEEAState:
     """`parents` survived; `born` are of the generation that is under way, of which `wanted` are to be born, the first
-    one with birth `since`. `seen` are the genes of all of them, and `handed` is what the code would return."""
+    one with birth `since`. `seen` are the genes of all, `before` those of all that are older than this generation, and
+    `handed` is what the code would return."""
 
     wanted: int
     parents: tuple[Scored, ...] = ()
@@ -54,6 +55,7 @@ class EEEAState:
     births: int = 0
     since: int = 0
     seen: frozenset[Genes] = frozenset()
+    before: frozenset[Genes] = frozenset()
     handed: Individual | None = None
 
 
@@ -131,6 +133,7 @@ class EEEA(Strategy[EEEAState]):
             parents=tuple(survivors) if len(survivors) > 1 else (),
             since=scored.individual.birth + 1,
             seen=state.seen,
+            before=state.seen,
             handed=everyone[0].individual if everyone else None,
         )
 
@@ -147,7 +150,7 @@ class EEEA(Strategy[EEEAState]):
 
     def _children(self, state: EEEAState, rng: np.random.Generator) -> Iterator[Proposal]:
         """A generation, child by child: each differs from all that was born, and from those before it."""
-        seen = set(state.seen)
+        seen = set(state.before)
         genes = [self.space.genes(self.space.read(one.individual.genome)) for one in state.parents]
         form = self.space.read(state.parents[0].individual.genome)
         points = self._points(state.parents)

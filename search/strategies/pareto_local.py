@@ -49,6 +49,8 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
             return Proposal(self.space.write(self.space.draw(dice(birth))), (), "random")
         here = state.centre.individual
         around = self.space.neighbours(self.space.read(here.genome))
+        if not around:
+            return Proposal(self.space.write(self.space.draw(dice(birth))), (), "random")
         order = dice(state.since).permutation(len(around))
         genome = around[order[(birth - state.since) % len(around)]]
         return Proposal(self.space.write(genome), (here.birth,), "neighbour")

@@ -173,6 +173,14 @@ def test_a_network_is_measured_where_one_is(database: Path, tmp_path: Path, monk
         (("export", "cells", "-o", "x.py", "--pick", "nicest"), "expected a policy"),
         (("export", "cells", "-o", "x.py", "--pick", "under=1"), "nothing has at most 1 parameters"),
         (("export", "cells", "-o", "x.py", "--class-name", "Cell"), "expected a class name"),
+        (("export", "cells", "-o", "x.py", "--class-name", "CELL"), "add --class-name NAME"),
+        (("export", "library:lion", "-o", "x.py", "--pick", "knee"), "expected a RUN to pick from"),
+        (("validate", "cells"), "expected a task that keeps data back, got nb201-cifar10"),
+        (("validate", "library:lion", "cells"), "expected candidates of one kind"),
+        (("validate", "library:lion", "--task", "digits-cells"), "expected a task for kind optimizer"),
+        (("validate", "library:lion", "--rung", "9"), "expected a rung of digits-mlp, at most 2, got 9"),
+        (("validate", "library:lion", "--cells", "3"), "these are of architectures"),
+        (("validate", "cells", "--task", "cifar10-cells", "--data", "."), "no CIFAR-10 in"),
         (("export", "cells", "-o", "x.onnx"), "add --to onnx"),
         (("export", "cells", "-o", "x.py", "--to", "onnx", "--class-name", "Net"), "expected no --class-name"),
         (("export", "library:lion", "-o", "x.py", "--to", "onnx"), "expected an architecture for --to onnx"),
@@ -196,3 +204,79 @@ def test_a_broken_file_gets_one_line(database: Path, tmp_path: Path) -> None:
     path.write_text(json.dumps({**DARTS, "normal": [["sep_conv_3x4", 0]] * 8}))
     done = call(database, "describe", str(path))
     assert done.exit_code == 2 and "did you mean sep_conv_3x3?" in done.stderr
+
+
+def test_an_empty_json_file_is_told_to_be_no_architecture(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.json").write_text("")
+    done = call(database, "describe", str(tmp_path / "empty.json"))
+    assert done.exit_code == 2 and "expected JSON" in done.stderr
+
+
+def test_a_file_whose_name_the_export_uses_itself_is_exported(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "cell.json").write_text(json.dumps(DARTS))
+    sizes = ("--channels", "4", "--cells", "3")
+    out = data(database, "export", str(tmp_path / "cell.json"), "-o", str(tmp_path / "net.py"), *sizes)
+    assert out["class_name"] == "CellNet" and out["verified"]
+
+
+def test_a_find_is_validated_beside_a_hand_made_network(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "darts.json").write_text(json.dumps(DARTS))
+    sizes = ("--channels", "4", "--cells", "3", "--rung", "0", "--seeds", "2")
+    mine, other = data(database, "validate", str(tmp_path / "darts.json"), *sizes)
+    assert (mine["baseline"], other["baseline"], other["of"]) == (False, True, mine["ref"])
+    assert mine["measure"] == "heldout_error" and len(mine["values"]) == 2 and 0 < mine["mean"] < 95
+    assert abs(other["facts"]["params"] / mine["facts"]["params"] - 1) < 0.3
+    shown = call(database, "validate", str(tmp_path / "darts.json"), *sizes).stdout
+    assert "heldout_error" in shown and "2 fresh seeds" in shown
+
+
+PLUG_IN = """
+from germline.evaluators.cell_task import CellTask
+from germline.evaluators.task import Rung
+
+
+class Says(CellTask):
+    name, rungs, image, classes = "says", (Rung(1, 1),), (1, 4, 4), 2
+
+    def __init__(self, device="cpu"):
+        pass
+
+    def measure(self, architectures, skeleton, rung, seed, split="validation", hurdle=None):
+        ANSWER
+
+
+class Classless(Says):
+    classes = None
+
+
+class Flat(Says):
+    image = (4, 4)
+
+
+class Lost(Says):
+    space = "nowhere"
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "message"),
+    [
+        ("raise ValueError('boom')", 1, "went well; the last: ValueError: boom"),
+        ("return [{'validation_error': float('nan')}] * len(architectures)", 1, "the validation error was nan"),
+    ],
+)
+def test_a_task_of_your_own_that_fails_costs_outcomes_and_says_why(
+    database: Path, tmp_path: Path, answer: str, status: int, message: str
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(PLUG_IN.replace("ANSWER", answer))
+    sizes = ("--set", "full_cells=3", "--set", "full_channels=4")
+    done = call(database, "search", "architecture", "--task", f"{path}:Says", "--births", "4", *sizes)
+    assert done.exit_code == status and message in done.stderr
+    for name, expected in (
+        ("Classless", "classes has to be"),
+        ("Flat", "image has to be"),
+        ("Lost", "space has to be"),
+    ):
+        refused = call(database, "search", "architecture", "--task", f"{path}:{name}", "--births", "1")
+        assert refused.exit_code == 2 and expected in refused.stderr

@@ -1,5 +1,10 @@
 """What is compiled runs also where nothing can be kept on disk."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from numba.core.caching import CacheImpl
 
@@ -21,3 +26,30 @@ def test_it_runs_wherever_what_was_compiled_can_be_kept(writable: bool, monkeypa
 
 def test_the_kernels_number_instructions_as_tapes_do() -> None:
     assert {kind.name: getattr(kernels, kind.name) for kind in Kind} == {kind.name: kind.value for kind in Kind}
+
+
+SCORES = """
+import numpy as np
+from germline.evaluators.cells import CellEvaluator
+from germline.programs.architecture.cells import SPACES
+from germline.programs.architecture.counts import Skeleton
+from germline.programs.architecture.genome import write
+from germline.programs.architecture.space import ArchitectureSpace
+space = ArchitectureSpace(SPACES["eeea-paper"], Skeleton(8, 3, 10, (1, 8, 8)))
+rng = np.random.default_rng(2)
+genomes = [write(space.draw(rng)) for _ in range(4)]
+for outcome in CellEvaluator("digits-cells", 2, cells=3, channels=8).score(genomes, 0, 0):
+    print(outcome.measures["loss"].hex())
+"""
+
+
+def test_what_was_compiled_gives_the_bits_of_what_was_kept(tmp_path: Path) -> None:
+    """A process that compiles may hold several copies of a function, made differently; the next one has others."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", SCORES], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    )
+    assert first == second and len(set(first.split())) == 4

@@ -52,6 +52,18 @@ def test_every_strategy_searches_and_resumes_where_it_stopped(store: Store, stra
     assert scored(store, "parts") == scored(store, "whole")
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_run_that_was_cut_anywhere_is_the_one_that_was_not(store: Store, strategy: str) -> None:
+    for block in (1, 4):
+        settings = (f"strategy={strategy}", "population=10", f"block={block}", "pool=1")
+        for name in (f"whole-{block}", f"cut-{block}"):
+            new_run(store, **TABLE, settings=settings, seed=5, births=48, name=name)  # type: ignore[arg-type]
+        last(evolve(store, f"whole-{block}"))
+        for births in (13, 20, 27, 36, 48):
+            last(evolve(store, f"cut-{block}", births=births))
+        assert born(store, f"cut-{block}") == born(store, f"whole-{block}")
+
+
 def test_local_search_finds_the_best_cell_of_the_table(store: Store) -> None:
     """Its mean validation accuracy over three seeds is 91.607 %."""
     new_run(store, **TABLE, seed=0, births=300, name="local")  # type: ignore[arg-type]

@@ -6,13 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from germline.evaluators.outcome import Outcome
+from germline.evaluators.outcome import Objective, Outcome
+from germline.programs.architecture.cells import SPACES
+from germline.programs.architecture.counts import Skeleton
+from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.space import ArchitectureSpace
 from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.individual import Block, Individual, Proposal, Reviewed, Scored
 from germline.search.loop import dice
 from germline.search.strategies.aging import AgingEvolution, AgingState
 from germline.search.strategies.funnel import Funnel
+from germline.search.strategies.local_search import LocalSearch
+from germline.search.strategies.pareto_local import ParetoLocalSearch
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
 
@@ -162,3 +168,22 @@ def test_the_hurdle_follows_the_living_and_waits_until_they_are_a_population() -
     assert strategy.limit(state) == living[2]
     assert aging(passing=1.0).limit(state) is None
     assert Funnel(strategy, rung=1, every=4, seeds=2).limit(Funnel(strategy, 1, 4, 2).init()) is None
+
+
+@pytest.mark.parametrize("strategy", ["local", "pareto"])
+def test_a_genome_without_neighbours_is_left_for_a_random_one(strategy: str) -> None:
+    class Alone(ArchitectureSpace):
+        def neighbours(self, genome: Architecture) -> list[Architecture]:
+            return []
+
+    space = Alone(SPACES["nb201"], Skeleton(16, 15))
+    objectives = [Objective("validation_error", "min")]
+    local: Strategy[Any] = LocalSearch(space, 2) if strategy == "local" else ParetoLocalSearch(space, objectives, 2)
+    state, operators = local.init(), []
+    for birth in range(8):
+        proposal = local.breed(state, birth, space, lambda b: dice(3, b))
+        operators.append(proposal.operator)
+        one = Individual(birth, birth, proposal.parents, proposal.operator, proposal.genome, f"print-{birth}")
+        outcome = Outcome("ok", -float(birth), {"validation_error": float(birth)})
+        state = local.advance(state, Block(births=(Scored(one, outcome),)))
+    assert operators == ["random"] * 8

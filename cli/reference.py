@@ -57,6 +57,15 @@ def resolve(reference: str, url: str) -> Candidate:
     return Candidate(f"{name}:{scored.individual.birth}", run.kind, scored.individual.genome, run, scored, reviews)
 
 
+def chosen(reference: str, policy: str | None, url: str) -> Candidate:
+    """What a reference names or, with a policy, what that picks of the run it names.
+
+    Raises:
+        BadReference, BadPolicy, DatabaseError, InvalidProgram: as `resolve` and `picked` do.
+    """
+    return picked(reference, policy, url) if policy else resolve(reference, url)
+
+
 def picked(name: str, policy: str, url: str) -> Candidate:
     """The candidate that a policy picks among all architectures of a run that were scored well.
 

@@ -6,7 +6,7 @@ import click
 
 from germline.cli.common import check_free, db_option, json_option, print_json
 from germline.cli.errors import printable
-from germline.cli.reference import HELP, PICK, BadReference, picked
+from germline.cli.reference import HELP, PICK, BadReference, chosen
 
 
 @click.command(epilog=HELP)
@@ -24,14 +24,13 @@ def command(reference: str, path: Path, policy: str | None, force: bool, url: st
       germline draw architecture-1 -o cells.svg
     """
     from germline.cli.individuals import describe
-    from germline.cli.reference import resolve
     from germline.programs.architecture.drawing import draw
     from germline.programs.architecture.genome import read
     from germline.programs.export.files import write_whole
 
     if not force:
         check_free(path)
-    candidate = picked(reference, policy, url) if policy else resolve(reference, url)
+    candidate = chosen(reference, policy, url)
     facts = describe(candidate)
     if candidate.kind != "architecture":
         raise BadReference(

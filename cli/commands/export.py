@@ -8,7 +8,7 @@ import click
 
 from germline.cli.common import check_free, db_option, json_option, open_store, print_json, size_options
 from germline.cli.errors import UserError, one_line, printable
-from germline.cli.reference import HELP, PICK, Candidate, picked
+from germline.cli.reference import HELP, PICK, Candidate, chosen
 
 if TYPE_CHECKING:
     from germline.programs.architecture.counts import Counts
@@ -53,12 +53,11 @@ def command(
       germline export architecture-1 -o net.py --pick under=3M --channels 36 --cells 20
       germline export architecture-1 -o net.onnx --to onnx
     """
-    from germline.cli.reference import resolve
 
     _check_target(target, path, class_name)
     if not force:
         check_free(path)
-    candidate = picked(reference, policy, url) if policy else resolve(reference, url)
+    candidate = chosen(reference, policy, url)
     made = _exporter(candidate, target)(candidate, path, class_name, asked)
     _record(candidate, target, path, made.content, url)
     if as_json:

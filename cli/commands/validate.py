@@ -6,7 +6,7 @@ import click
 
 from germline.cli.common import console, data_option, db_option, json_option, print_json
 from germline.cli.errors import UserError
-from germline.cli.reference import HELP, PICK, BadReference, Candidate, picked
+from germline.cli.reference import HELP, PICK, BadReference, Candidate, chosen
 
 if TYPE_CHECKING:
     from germline.search.validation import Contender, Verdict
@@ -47,12 +47,11 @@ def command(
       germline validate optimizer-1 library:lion --rung 1
       germline validate architecture-1 --pick knee --seeds 5
     """
-    from germline.cli.reference import resolve
     from germline.evaluators.tasks.registry import absolute_name, task_class
     from germline.search.kinds import KINDS
     from germline.search.validation import validate, with_baselines
 
-    candidates = [picked(one, policy, url) if policy else resolve(one, url) for one in references]
+    candidates = [chosen(one, policy, url) for one in references]
     kinds = sorted({one.kind for one in candidates})
     if len(kinds) > 1:
         raise UserError(f"expected candidates of one kind, got {' and '.join(kinds)}; validate each kind by itself")

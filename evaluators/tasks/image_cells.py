@@ -43,7 +43,8 @@ class ImageCellTask(CellTask):
         All candidates see the same ones. A subclass may change images here, as long as a step's `index`, int64 of shape
         `[batch]`, says how.
         """
-        return self.prepared(self._images["train"][index]), self._labels["train"][index]
+        images, labels = self.part("train")
+        return self.prepared(images[index]), labels[index]
 
     def part(self, split: Split) -> tuple[Tensor, Tensor]:
         """Stored images and the labels of a split, on the device."""

@@ -73,6 +73,7 @@ def test_a_limit_for_the_first_generation_alone() -> None:
     drawn = [space.draw(rng) for _ in range(30)]
     assert all(limits.broken(count(genome, FULL)) is None for genome in drawn)
     assert any(limits.broken(count(space.vary(genome, "mutate", rng), FULL)) for genome in drawn)
+    assert any(limits.broken(count(one, FULL)) for genome in drawn[:5] for one in space.neighbours(genome))
 
 
 def test_how_often_the_early_exit_rejects() -> None:

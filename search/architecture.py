@@ -231,8 +231,11 @@ def describe(text: str, values: Values, **asked: Any) -> dict[str, Any]:
     return {**facts, "latency": predicted(architecture, size, table)} if table else facts
 
 
-def _in_full(values: Values) -> Values:
-    return {**values, "cells": values["full_cells"], "channels": values["full_channels"]}
+def _in_full(values: Values, task: "type[CellTask]") -> Values:
+    """Without the latencies of a search: the network of another task, and a baseline, have other parts."""
+    home = {"classes": task.classes, "image": list(task.image)}
+    kept = {name: value for name, value in values.items() if name != TABLE}
+    return {**kept, **home, "cells": values["full_cells"], "channels": values["full_channels"]}
 
 
 def _baseline(text: str, values: Values) -> tuple[str, str, Values]:
@@ -240,8 +243,8 @@ def _baseline(text: str, values: Values) -> tuple[str, str, Values]:
     architecture = read(text)
     here = skeleton(values)
     made, size = of_size(count(architecture, here).params, architecture.inputs, here)
-    sized = _in_full({**values, "full_channels": size.channels})
-    return f"hand-made, {size.channels} channels", write(made), sized
+    sized = {"full_channels": size.channels, "channels": size.channels}
+    return f"hand-made, {size.channels} channels", write(made), {**values, **sized}
 
 
 KIND: Kind[Architecture] = Kind(

@@ -33,8 +33,9 @@ class Kind(Generic[G]):
     `prepare` makes values complete for a task when a run is created (it reads the start genome, so that the run depends
     on no file), and refuses those that no search can keep. The next four build the parts of a run from complete values,
     and `describe(text, values, **asked)` gives the facts of one genome: in a run of these values, or as asked.
-    `in_full` gives the values under which a genome is trained as it will be used, `baseline(text, values)` what people
-    would use in its place: what it is called, its text, and values for it.
+    `in_full(values, task)` gives the values under which a genome is trained on a task as it will be used, without what
+    a search alone needs; `baseline(text, values)` what people would use in its place: what it is called, its text, and
+    values for it.
     """
 
     name: str
@@ -48,5 +49,5 @@ class Kind(Generic[G]):
     options: Callable[[Values], dict[str, Any]]
     plan: Callable[[Values, int], Plan]
     describe: Callable[..., dict[str, Any]]
-    in_full: Callable[[Values], Values]
+    in_full: Callable[[Values, Any], Values]
     baseline: Callable[[str, Values], tuple[str, str, Values]]

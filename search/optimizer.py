@@ -176,7 +176,7 @@ def describe(text: str, values: Values, **asked: Any) -> dict[str, Any]:
     }
 
 
-def _in_full(values: Values) -> Values:
+def _in_full(values: Values, task: "type[Task]") -> Values:
     return values
 
 

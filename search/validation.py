@@ -50,9 +50,9 @@ class Verdict:
         return stdev(whole) if len(whole) == len(self.found) > 1 else None
 
 
-def with_baselines(kind: Kind[Any], contenders: Sequence[Contender]) -> list[Contender]:
-    """Each contender in full size, and behind those of one baseline that baseline, once."""
-    full = [replace(one, values=kind.in_full(one.values)) for one in contenders]
+def with_baselines(kind: Kind[Any], task: str, contenders: Sequence[Contender]) -> list[Contender]:
+    """Each contender as it is trained in full on a task, and behind those of one baseline that baseline, once."""
+    full = [replace(one, values=kind.in_full(one.values, task_class(task))) for one in contenders]
     found: list[Contender] = []
     for one in full:
         label, genome, values = kind.baseline(one.genome, one.values)

@@ -70,7 +70,7 @@ def command(
     asked = {name: value for name, value in sizes.items() if value is not None}
     if asked and kind.name != "architecture":
         raise UserError("expected no --channels and --cells for an optimizer: these are of architectures")
-    contenders = with_baselines(kind, [_contender(one, home, asked) for one in candidates])
+    contenders = with_baselines(kind, home, [_contender(one, home, asked) for one in candidates])
     verdicts = validate(kind, home, contenders, rung, seeds, device)
     rows = [_row(one, kind.name, home, rung) for one in verdicts]
     if as_json:
@@ -80,7 +80,7 @@ def command(
 
 
 def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Contender":
-    """With the settings of its run, made ready for another task where one is asked for; of no run: those of `quick`."""
+    """With the settings of its run; of no run: those of `quick`."""
     from germline.evaluators.tasks.registry import task_class
     from germline.search.kinds import KINDS
     from germline.search.settings import resolve
@@ -88,11 +88,10 @@ def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Conte
 
     kind = KINDS[candidate.kind]
     own = dict(candidate.run.config.get("settings", {})) if candidate.run else {}
-    if candidate.run and candidate.run.task == task:
-        return Contender(candidate.label, candidate.genome, {**own, **asked})
-    quick = resolve(kind.settings, kind.presets["quick"].values, [])
-    known = {name: own.get(name, value) for name, value in quick.items()}
-    return Contender(candidate.label, candidate.genome, kind.prepare({**known, **asked}, task_class(task)))
+    if not own:
+        own = kind.prepare(resolve(kind.settings, kind.presets["quick"].values, []), task_class(task))
+    later = {setting.name: setting.default for setting in kind.settings}
+    return Contender(candidate.label, candidate.genome, {**later, **own, **asked})
 
 
 def _row(verdict: "Verdict", kind: str, task: str, rung: int) -> dict[str, Any]:

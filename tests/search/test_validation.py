@@ -25,7 +25,7 @@ def test_a_hand_made_network_has_nearly_as_many_parameters() -> None:
 def test_an_architecture_and_its_baseline_are_trained_in_full_size_on_the_held_out_images() -> None:
     values = architecture.KIND.prepare(DIGITS, task_class("digits-cells"))
     found = Contender("mine", write(SPACES["eeea-paper"].smallest()), values)
-    contenders = with_baselines(architecture.KIND, [found, found])
+    contenders = with_baselines(architecture.KIND, "digits-cells", [found, found])
     assert [one.baseline for one in contenders] == [False, False, True]
     first, again, baseline = validate(architecture.KIND, "digits-cells", contenders, 0, 2)
     assert first.measure == "heldout_error" and first.found == again.found and len(first.found) == 2
@@ -39,9 +39,21 @@ def test_an_optimizer_stands_beside_its_start_and_a_failure_is_no_number() -> No
     values = optimizer.KIND.prepare(resolve(optimizer.SETTINGS, {}, []), task_class("digits-mlp"))
     diverges = "def train(w, g, lr):\n  update = exp10(w) * 1e30\n  update = update * update\n  return update\n"
     contenders = [Contender("lion", library()["lion"], values), Contender("bad", diverges, values)]
-    lion, bad, start = validate(optimizer.KIND, "digits-mlp", with_baselines(optimizer.KIND, contenders), 0, 1)
+    every = with_baselines(optimizer.KIND, "digits-mlp", contenders)
+    lion, bad, start = validate(optimizer.KIND, "digits-mlp", every, 0, 1)
     assert lion.measure == "heldout_loss" and lion.mean is not None and lion.deviation is None
     assert bad.found == (None,) and bad.mean is None
     assert start.contender.label == "start program" and start.mean is not None
     again = [Contender("start", values["start"], values)]
-    assert len(with_baselines(optimizer.KIND, again)) == 1  # it is its own baseline
+    assert len(with_baselines(optimizer.KIND, "digits-mlp", again)) == 1  # it is its own baseline
+
+
+def test_limits_of_a_search_do_not_bind_a_validation() -> None:
+    """Neither on another task, whose networks are larger, nor by latencies of parts that a baseline does not have."""
+    table = {"device": "cpu", "parts": []}
+    home = {"classes": 10, "image": [1, 8, 8], "latency_table": table, "max_latency": 1.0, "max_macs": 1_000}
+    found = Contender("mine", write(SPACES["eeea-paper"].smallest()), {**DIGITS, **home})
+    contenders = with_baselines(architecture.KIND, "mnist5k-cells", [found])
+    assert [one.values["image"] for one in contenders] == [[1, 28, 28]] * 2
+    facts = [architecture.KIND.describe(one.genome, one.values) for one in contenders]
+    assert all(one["macs"] > 1_000 and "latency" not in one for one in facts)

@@ -79,7 +79,7 @@ def picked(name: str, policy: str, url: str) -> Candidate:
         raise BadReference(f"expected a RUN to pick from, got {name!r:.80}; leave --pick away")
     with open_store(url) as store:
         run = store.run(name)
-        found = store.top(name, 1_000_000) if run.kind == "architecture" else []
+        found = store.top(name) if run.kind == "architecture" else []
     scored = [(one, one.evaluation.objectives) for one in found if one.evaluation]
     if not scored:
         raise BadReference(

@@ -40,7 +40,7 @@ def one(connection: Connection, run: Row[Any], birth: int) -> ScoredIndividual |
     return found[0] if found else None
 
 
-def top(connection: Connection, run: Row[Any], n: int) -> list[ScoredIndividual]:
+def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndividual]:
     """The n best different fingerprints with an ok outcome, best first, each by the birth it was scored for.
 
     Equal fitness: the lower birth first. An ok outcome without a fitness comes last.

@@ -267,8 +267,8 @@ class Store:
             raise NothingScored(f"run {run_name!r} has no ok outcome yet: `germline runs` shows how far it is")
         return found[0]
 
-    def top(self, run_name: str, n: int) -> list[ScoredIndividual]:
-        """The ``n`` best of different fingerprints, best first, ok outcomes only; each by its first birth.
+    def top(self, run_name: str, n: int | None = None) -> list[ScoredIndividual]:
+        """The ``n`` best of different fingerprints (all: None), best first, ok outcomes only; each by its first birth.
 
         Raises:
             UnknownRun

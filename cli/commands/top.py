@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from germline.db.records import RunRecord, ScoredIndividual
 
 
-EVERY = 1_000_000
-
-
 @click.command()
 @click.argument("run")
 @click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
@@ -33,7 +30,7 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
     with open_store(url) as store:
         record = store.run(run)
         names = record.config.get("settings", {}).get("objectives", [])
-        found = store.top(run, count) if len(names) < 2 else store.top(run, EVERY)
+        found = store.top(run, count if len(names) < 2 else None)
     front = 0
     if len(names) > 1:
         found, front = _front_first(found, names, count)

@@ -90,7 +90,7 @@ def task_class(name: str) -> "type[Task]":
 
     Raises:
         UnknownTask: there is no such name.
-        InvalidTask: a file, package or class is missing, cannot be imported, or is not a usable `TrainingTask`.
+        InvalidTask: a file, package or class is missing, cannot be imported, or is not a usable `Task`.
     """
     if _is_file(name):
         path, class_name = _parts(name)
@@ -191,7 +191,10 @@ def _checked(name: str, found: object) -> "type[Task]":
     from germline.evaluators.task import Leaf, Rung, Task, TrainingTask
 
     if not (inspect.isclass(found) and issubclass(found, Task)):
-        raise InvalidTask(f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.task.TrainingTask")
+        raise InvalidTask(
+            f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.task.TrainingTask or, "
+            "for architectures, germline.evaluators.cell_task.CellTask"
+        )
     if missing := sorted(found.__abstractmethods__):
         raise InvalidTask(f"task {name!r} does not define {', '.join(missing)}; a task of its kind has to")
     if not isinstance(getattr(found, "name", None), str):

@@ -9,6 +9,7 @@ from typing import Any
 
 from germline.programs.space import NeighbourSpace, Space
 from germline.search.individual import Block, Dice, Individual, Proposal, Scored
+from germline.search.neighbourhood import neighbour
 from germline.search.strategy import Strategy
 
 
@@ -39,15 +40,8 @@ class LocalSearch(Strategy[LocalState]):
         return LocalState()
 
     def breed(self, state: LocalState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
-        if state.current is None or not state.climbing:
-            return Proposal(self.space.write(self.space.draw(dice(birth))), (), "random")
-        here = state.current.individual
-        around = self.space.neighbours(self.space.read(here.genome))
-        if not around:
-            return Proposal(self.space.write(self.space.draw(dice(birth))), (), "random")
-        order = dice(state.since).permutation(len(around))
-        genome = around[order[(birth - state.since) % len(around)]]
-        return Proposal(self.space.write(genome), (here.birth,), "neighbour")
+        centre = state.current.individual if state.current and state.climbing else None
+        return neighbour(self.space, centre, state.since, birth, dice)
 
     def advance(self, state: LocalState, block: Block) -> LocalState:
         if not block.births:

@@ -13,6 +13,7 @@ from germline.evaluators.outcome import Objective
 from germline.programs.space import NeighbourSpace, Space
 from germline.search import pareto
 from germline.search.individual import Block, Dice, Individual, Proposal, Scored
+from germline.search.neighbourhood import neighbour
 from germline.search.strategy import Strategy
 
 
@@ -45,15 +46,8 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
         return ParetoLocalState()
 
     def breed(self, state: ParetoLocalState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
-        if state.centre is None:
-            return Proposal(self.space.write(self.space.draw(dice(birth))), (), "random")
-        here = state.centre.individual
-        around = self.space.neighbours(self.space.read(here.genome))
-        if not around:
-            return Proposal(self.space.write(self.space.draw(dice(birth))), (), "random")
-        order = dice(state.since).permutation(len(around))
-        genome = around[order[(birth - state.since) % len(around)]]
-        return Proposal(self.space.write(genome), (here.birth,), "neighbour")
+        centre = state.centre.individual if state.centre else None
+        return neighbour(self.space, centre, state.since, birth, dice)
 
     def advance(self, state: ParetoLocalState, block: Block) -> ParetoLocalState:
         if not block.births:

@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from numba.core.caching import CacheImpl
 
 from germline.evaluators.compiling import compiled
-from germline.evaluators.networks import kernels
+from germline.evaluators.networks import kernels, stacked, tape
 from germline.evaluators.networks.tape import Kind
 
 
@@ -26,6 +27,11 @@ def test_it_runs_wherever_what_was_compiled_can_be_kept(writable: bool, monkeypa
 
 def test_the_kernels_number_instructions_as_tapes_do() -> None:
     assert {kind.name: getattr(kernels, kind.name) for kind in Kind} == {kind.name: kind.value for kind in Kind}
+
+
+def test_what_stands_beside_the_kernels_has_their_numbers() -> None:
+    assert tape.GAP == kernels.GAP
+    assert (np.float32(stacked.KEPT), np.float32(stacked.EPSILON)) == (kernels.KEPT, kernels.EPSILON)
 
 
 SCORES = """

@@ -20,6 +20,7 @@ class CellTask(Task):
     """
 
     kind = "architecture"
+    rungs: ClassVar[tuple[Rung, ...]]
     image: ClassVar[tuple[int, int, int]]
     classes: ClassVar[int]
     skeleton: ClassVar[Skeleton | None] = None

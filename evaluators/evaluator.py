@@ -39,6 +39,7 @@ class Evaluator(Protocol):
 EVALUATORS = {
     "optimizer": "germline.evaluators.training:TrainingEvaluator",
     "architecture": "germline.evaluators.cells:CellEvaluator",
+    "policy": "germline.evaluators.policies.evaluator:PolicyEvaluator",
 }
 """Which evaluator scores a kind of genome."""
 

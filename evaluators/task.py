@@ -21,6 +21,19 @@ class Rung:
     steps: int
     batch: int
 
+    def __str__(self) -> str:
+        return f"{self.steps:,} steps of {self.batch}"
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """An amount of playing."""
+
+    episodes: int
+
+    def __str__(self) -> str:
+        return "1 episode" if self.episodes == 1 else f"{self.episodes} episodes"
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -48,7 +61,7 @@ class Task(ABC):
     kind: ClassVar[str]
     name: ClassVar[str]
     version: ClassVar[int] = 1
-    rungs: ClassVar[tuple[Rung, ...]]
+    rungs: ClassVar[tuple[Rung, ...] | tuple[Episodes, ...]]
     objectives: ClassVar[tuple[Objective, ...]]
     heldout: ClassVar[bool] = True
     """Whether it keeps data back, to validate finds on."""
@@ -73,6 +86,7 @@ class TrainingTask(Task):
     """
 
     kind = "optimizer"
+    rungs: ClassVar[tuple[Rung, ...]]
     leaves: ClassVar[tuple[Leaf, ...]]
     at_once: ClassVar[int] = 16
     """How many candidates pass through the model together on a CPU, where their activations must fit the cache."""

@@ -3,10 +3,10 @@
 from difflib import get_close_matches
 from typing import Any
 
-from germline.search import architecture, optimizer
+from germline.search import architecture, optimizer, policy
 from germline.search.kind import Kind
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (optimizer.KIND, architecture.KIND)}
+KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (optimizer.KIND, architecture.KIND, policy.KIND)}
 
 
 class UnknownPreset(ValueError):

@@ -36,6 +36,34 @@ def whole(low: int = 0, high: int = 1_000_000) -> Callable[[str], int]:
     return read
 
 
+def wholes(low: int, high: int) -> Callable[[str], list[int]]:
+    """Whole numbers from `low` to `high`, separated by commas."""
+    one = whole(low, high)
+
+    def read(text: str) -> list[int]:
+        try:
+            return [one(part) for part in text.split(",")]
+        except ValueError as expected:
+            raise ValueError(f"{expected}, or several separated by commas, as in 64,64") from None
+
+    return read
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """A number from `low` to `high`."""
+
+    def read(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = float("nan")
+        if not low <= found <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return found
+
+    return read
+
+
 def positive(text: str) -> float:
     try:
         number = float(text)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from germline.evaluators.compiling import compiled
+from germline.programs.compiling import compiled
 
 
 @compiled()

@@ -7,7 +7,7 @@ from germline.cli.session import Session, run_options
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["optimizer", "architecture"]))
+@click.argument("kind", type=click.Choice(["optimizer", "architecture", "policy"]))
 @click.option("--preset", default="quick", show_default=True, help="Named settings to begin with (germline presets).")
 @click.option("--task", default=None, help="What candidates are scored on: a name (germline tasks) or FILE.py:Class.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting over the preset's; repeatable.")

@@ -1,5 +1,6 @@
 """`germline tasks`: what candidates can be scored on."""
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -46,7 +47,7 @@ def _row(task: Any) -> dict[str, Any]:
         "kind": task.kind,
         "version": task.version,
         "description": task.summary,
-        "rungs": [{"steps": rung.steps, "batch": rung.batch} for rung in task.rungs],
+        "rungs": [asdict(rung) for rung in task.rungs],
         "parameters": task.parameters,
     }
 
@@ -64,6 +65,10 @@ def _print(rows: list[dict[str, Any]], all_named: bool) -> None:
             continue
         out.print(Text.assemble(safe(row["name"], "bold"), (f"  {row['kind']}, version {row['version']}", QUIET)))
         out.print(Text.assemble("  ", safe(row["description"])))
+        if row["kind"] == "policy":
+            episodes = " → ".join(str(rung["episodes"]) for rung in row["rungs"])
+            out.print(Text(f"  rungs of {episodes} episodes", QUIET))
+            continue
         steps = " → ".join(f"{rung['steps']:,}" for rung in row["rungs"])
         batches = "/".join(dict.fromkeys(str(rung["batch"]) for rung in row["rungs"]))
         size = f"; {row['parameters']:,} parameters" if row["parameters"] else ""

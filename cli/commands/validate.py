@@ -76,7 +76,7 @@ def command(
     if as_json:
         print_json(rows)
     else:
-        _print(rows, f"{home}, rung {rung}: {rungs[rung].steps:,} steps of {rungs[rung].batch}, {_counted(seeds)}")
+        _print(rows, f"{home}, rung {rung}: {rungs[rung]}, {_counted(seeds)}")
 
 
 def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Contender":

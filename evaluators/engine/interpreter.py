@@ -14,7 +14,6 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
-from germline.evaluators.compiling import compiled
 from germline.evaluators.engine.bytecode import (
     FIRST_IS_NUMBER,
     SECOND_IS_NUMBER,
@@ -23,6 +22,7 @@ from germline.evaluators.engine.bytecode import (
     Op,
     Space,
 )
+from germline.programs.compiling import compiled
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
 LOOP = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}

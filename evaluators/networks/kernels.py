@@ -11,7 +11,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from germline.evaluators.compiling import compiled
+from germline.programs.compiling import compiled
 
 # An instruction is a row of these numbers. Places and sizes of maps are for one image.
 FIELDS = (

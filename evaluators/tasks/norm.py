@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from germline.evaluators.compiling import compiled
+from germline.programs.compiling import compiled
 
 EPSILON = 1e-5
 # Sums in any order are sums in vectors; the order is fixed when it is compiled, the same for every row.

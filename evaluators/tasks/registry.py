@@ -13,11 +13,11 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from germline.evaluators.cell_task import CellTask
-    from germline.evaluators.task import Rung, Task
+    from germline.evaluators.task import Episodes, Rung, Task
 
 GROUP = "germline.tasks"
 _HOME = "germline.evaluators.tasks"
@@ -46,6 +46,11 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "nb201-cifar100": (f"{_HOME}.nb201:CIFAR100Cells", "the same cells, trained on CIFAR-100"),
     "nb201-imagenet16": (f"{_HOME}.nb201:ImageNet16Cells", "the same cells, trained on ImageNet16-120"),
 }
+FAMILIES: dict[str, tuple[str, str, str]] = {
+    "gym": (f"{_HOME}.gym:GymTask", "gym:<id>", "an environment of gymnasium by its id, such as gym:CartPole-v1"),
+}
+"""Tasks of which there are many: by what stands before the colon, the class that makes them (`of(name)`), how such a
+task is written, and what it is."""
 
 
 class UnknownTask(ValueError):
@@ -72,13 +77,14 @@ class TaskDescription:
     kind: str
     version: int
     summary: str
-    rungs: "tuple[Rung, ...]"
+    rungs: "tuple[Rung, ...] | tuple[Episodes, ...]"
     parameters: int | None
 
 
 def task_names() -> list[TaskName]:
     """All tasks that have a name: the built-in ones first, then those of installed packages, by name."""
     built_in = [TaskName(name, summary) for name, (_, summary) in BUILT_IN.items()]
+    built_in += [TaskName(written, summary) for _, written, summary in FAMILIES.values()]
     return built_in + [
         TaskName(name, f"from {point.dist.name if point.dist else point.module}")
         for name, point in _installed().items()
@@ -96,25 +102,38 @@ def task_class(name: str) -> "type[Task]":
         path, class_name = _parts(name)
         return _checked(name, _member(name, _load(name, path), class_name))
     if name in BUILT_IN:
-        module, _, class_name = BUILT_IN[name][0].partition(":")
-        return _checked(name, getattr(import_module(module), class_name))
+        return _checked(name, _imported(BUILT_IN[name][0]))
+    family, _, member = name.partition(":")
+    if family in FAMILIES and member:
+        of, written, _ = FAMILIES[family]
+        made: type[Task] = _imported(of) if name == written else _imported(of).of(member)
+        return made
     installed = _installed()
     if name in installed:
         return _checked(name, _load_entry(name, installed[name]))
-    nearest = get_close_matches(name, [*BUILT_IN, *installed], n=1, cutoff=0.0)
+    families = [form for _, form, _ in FAMILIES.values()]
+    nearest = get_close_matches(name, [*BUILT_IN, *families, *installed], n=1, cutoff=0.0)
     raise UnknownTask(
         f"unknown task {name!r}; the nearest is {nearest[0]!r}. "
         "`germline tasks` lists all; a task of your own is written path/to/file.py:Class"
     )
 
 
+def _imported(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
 def describe(name: str) -> TaskDescription:
     """What the task declares of itself. Raises what `task_class` raises."""
     task = task_class(name)
-    summary = BUILT_IN[name][1] if name in BUILT_IN else (inspect.getdoc(task) or "").partition("\n")[0]
+    known = {one.name: one.summary for one in task_names()} if name not in _installed() else {}
+    summary = known.get(name) or (inspect.getdoc(task) or "").partition("\n")[0]
     leaves = getattr(task, "leaves", None)
     parameters = sum(leaf.size for leaf in leaves) if leaves else None
-    return TaskDescription(task.name, task.kind, task.version, summary, task.rungs, parameters)
+    return TaskDescription(
+        name if name in known else task.name, task.kind, task.version, summary, task.rungs, parameters
+    )
 
 
 def absolute_name(name: str) -> str:
@@ -188,18 +207,22 @@ def _load_entry(name: str, point: EntryPoint) -> object:
 def _checked(name: str, found: object) -> "type[Task]":
     """`found`, if it is a class that a search can use."""
     from germline.evaluators.cell_task import CellTask
-    from germline.evaluators.task import Leaf, Rung, Task, TrainingTask
+    from germline.evaluators.policy_task import PolicyTask
+    from germline.evaluators.task import Episodes, Leaf, Rung, Task, TrainingTask
 
     if not (inspect.isclass(found) and issubclass(found, Task)):
         raise InvalidTask(
             f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.task.TrainingTask or, "
-            "for architectures, germline.evaluators.cell_task.CellTask"
+            "for architectures, germline.evaluators.cell_task.CellTask, for policies, "
+            "germline.evaluators.policy_task.PolicyTask"
         )
     if missing := sorted(found.__abstractmethods__):
         raise InvalidTask(f"task {name!r} does not define {', '.join(missing)}; a task of its kind has to")
     if not isinstance(getattr(found, "name", None), str):
         raise InvalidTask(f'task {name!r} has no name; add name = "..." to the class')
-    lists = {"rungs": Rung, "leaves": Leaf} if issubclass(found, TrainingTask) else {"rungs": Rung}
+    lists: dict[str, type] = {"rungs": Episodes if issubclass(found, PolicyTask) else Rung}
+    if issubclass(found, TrainingTask):
+        lists["leaves"] = Leaf
     for attribute, kind in lists.items():
         declared = getattr(found, attribute, None)
         if not (isinstance(declared, tuple) and declared and all(isinstance(item, kind) for item in declared)):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numba.core.caching import CacheImpl
 
-from germline.evaluators.compiling import compiled
 from germline.evaluators.networks import kernels, stacked, tape
 from germline.evaluators.networks.tape import Kind
+from germline.programs.compiling import compiled
 
 
 def twice(number: int) -> int:

@@ -1,0 +1,1 @@
+"""Environments that policies play in, many side by side."""

@@ -1,0 +1,1 @@
+"""Playing episodes with policies: many at once, each with its own weights."""

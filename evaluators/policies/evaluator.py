@@ -1,0 +1,134 @@
+"""Scores policies: the mean return of the episodes that they play."""
+
+import math
+import os
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean, stdev
+
+import torch
+
+from germline.evaluators.device import resolve
+from germline.evaluators.hurdle import Limit
+from germline.evaluators.outcome import Objective, Outcome
+from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.parameters import ParentCache
+from germline.evaluators.policies.play import Episode, Played, play
+from germline.evaluators.policies.seeds import episode_seeds
+from germline.evaluators.policy_task import Environments, PolicyTask
+from germline.evaluators.tasks.registry import task_class
+from germline.programs.policy.genome import InvalidPolicy, Policy, read
+
+
+class PolicyEvaluator:
+    """Fitness of a policy: its mean return.
+
+    Args:
+        task: the name of a task for policies.
+        seed: the run's seed; episodes follow from (seed, rung, evaluation seed).
+        device: `auto`, `cpu` or `cuda`.
+        episodes: how many are played at each rung.
+        starts: `own`: at rung 0 each policy plays other episodes, so that a search cannot settle on a few starts;
+            `common`: all play the same ones. At higher rungs, where policies are compared, all play the same.
+        steps: the most decisions in an episode; 0: as many as the task says.
+        slots: episodes at a time; 0: as many as the task says.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        seed: int,
+        device: str = "cpu",
+        episodes: Sequence[int] = (1, 30, 200),
+        starts: str = "own",
+        steps: int = 0,
+        slots: int = 0,
+    ) -> None:
+        torch.set_num_threads(1)
+        self.device = resolve(device)
+        chosen = task_class(task)
+        if not issubclass(chosen, PolicyTask):
+            raise TypeError(f"expected a task for policies, got {task}")
+        self.task = chosen(self.device)
+        self.world = chosen.world()
+        self.seed = seed
+        self.episodes = tuple(episodes)
+        self.own = starts == "own"
+        self.steps = min(steps or self.world.steps, self.world.steps)
+        self.slots = slots or chosen.slots
+        self.parents = ParentCache()
+        self.environments: dict[int, Environments] = {}
+        """By their number of slots."""
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        return self.task.objectives
+
+    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None) -> list[Outcome]:
+        """An outcome for each genome; each is charged a share of the time by its decisions."""
+        began = time.perf_counter()
+        policies = [self._read(genome) for genome in genomes]
+        found = iter(self._play([one for one in policies if isinstance(one, Policy)], rung, seed))
+        outcomes = [self._outcome(next(found)) if isinstance(one, Policy) else one for one in policies]
+        seconds, worker = time.perf_counter() - began, f"{socket.gethostname()}:{os.getpid()}"
+        decisions = sum(one.measures.get("steps", 0.0) for one in outcomes) or 1.0
+        return [
+            replace(one, seconds=seconds * one.measures.get("steps", 0.0) / decisions, worker=worker)
+            for one in outcomes
+        ]
+
+    def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[float | None]:
+        outcomes = self.score(genomes, rung, seed)
+        return [one.objectives.get("return") for one in outcomes]
+
+    def _play(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
+        """The episodes of each policy."""
+        if not policies:
+            return []
+        own = self.own and rung == 0
+        count = self.episodes[rung]
+        from germline.programs.policy.genome import write
+
+        episodes = [
+            Episode(i, episode)
+            for i, policy in enumerate(policies)
+            for episode in episode_seeds(self.seed, rung, seed, count, write(policy) if own else None)
+        ]
+        networks = CompiledPolicies(policies[0].network, [self.parents.parameters(one) for one in policies])
+        slots = min(self.slots, len(episodes))
+        if slots not in self.environments:
+            self.environments[slots] = self.task.environments(slots)
+        played = play(networks.outputs, policies[0].network.actions, self.environments[slots], episodes, self.steps)
+        return [played[i : i + count] for i in range(0, len(played), count)]
+
+    def _read(self, genome: str) -> Policy | Outcome:
+        """The policy of a genome, or its fate."""
+        try:
+            policy = read(genome)
+        except InvalidPolicy as invalid:
+            return Outcome("rejected", error=str(invalid))
+        network = policy.network
+        if network.observation != self.world.observation or network.actions != self.world.actions:
+            return Outcome(
+                "rejected",
+                error=f"expected a policy for observations {list(self.world.observation)} of {self.task.name}, "
+                f"got one for {list(network.observation)}",
+            )
+        return policy
+
+    def _outcome(self, played: Sequence[Played]) -> Outcome:
+        steps = sum(one.steps for one in played)
+        measures = {"episodes": float(len(played)), "steps": float(steps), "frames": float(steps * self.world.frames)}
+        for one in played:
+            if one.error is not None:
+                return Outcome("crashed", measures=measures, error=one.error)
+            if not math.isfinite(one.total):
+                return Outcome("diverged", measures=measures, error=f"a return was {one.total}")
+        mean = fmean(one.total for one in played)
+        if len(played) > 1:
+            measures["deviation"] = stdev(one.total for one in played)
+        for i, values in enumerate(zip(*(one.behaviour for one in played), strict=True)):
+            measures[f"behaviour_{i}"] = fmean(values)
+        return Outcome("ok", mean, {"return": mean}, measures)

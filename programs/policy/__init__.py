@@ -1,0 +1,1 @@
+"""Policies: networks whose weights are a list of seeds."""

@@ -1,0 +1,73 @@
+"""Normal noise from a seed: the same bits on every machine, any part of it without the rest.
+
+The counter-based generator Philox 4x32-10 (Salmon et al. 2011) gives 16 random bits for each number, and they choose
+one of 65,536 values in the middle of as many equally likely slices of the normal distribution, scaled to variance 1.
+Values are multiples of 1/4096, so that what a machine's logarithm does to the last bits of the table is rounded away;
+all else is whole numbers, one product and one sum. The largest value is 4.32.
+"""
+
+from functools import cache
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from germline.programs.compiling import compiled
+
+NAME = "philox-normal16/1"
+"""Name and version; part of a genome. The version changes with any bit of what follows from a seed."""
+
+STEP = 4096
+"""The values are multiples of 1 / STEP."""
+
+INITIAL, MUTATION = 0, 1
+"""What the noise is for: the two are different although their seeds may be equal."""
+
+SEEDS = 2**32
+
+Floats = NDArray[np.float32]
+
+
+def add_noise(values: Floats, seed: int, purpose: int, scale: float) -> None:
+    """Adds `scale` times noise to each of `values`, in place.
+
+    Args:
+        values: float32 of shape `[P]`; number i gets number i of the noise of the seed.
+        seed: from 0 to 2^32 - 1.
+        purpose: `INITIAL` or `MUTATION`.
+        scale: the standard deviation; rounded to float32.
+    """
+    _add(values, np.uint32(seed), np.uint32(purpose), np.float32(scale) / np.float32(STEP), table())
+
+
+@cache
+def table() -> NDArray[np.int16]:
+    """The 65,536 values times `STEP`, the upper half negative."""
+    distribution = NormalDist()
+    upper = np.array([distribution.inv_cdf(0.5 + (i + 0.5) / 2**16) for i in range(2**15)])
+    upper = np.rint(upper / np.sqrt(np.mean(upper**2)) * STEP).astype(np.int16)
+    return np.concatenate([upper, -upper])
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def _add(values: Any, seed: Any, purpose: Any, scale: Any, table: Any) -> None:
+    words = np.empty((4, 128), np.uint32)  # a chunk stays in the first cache, and its counters fill vectors
+    halves = words.reshape(512).view(np.uint16)
+    for chunk in range((values.size + 1023) // 1024):
+        for i in range(128):
+            c0, c1, c2, c3 = np.uint32(128 * chunk + i), np.uint32(0), np.uint32(0), np.uint32(0)
+            k0, k1 = seed, purpose
+            for _ in range(10):
+                p0 = np.uint64(0xD2511F53) * np.uint64(c0)
+                p1 = np.uint64(0xCD9E8D57) * np.uint64(c2)
+                c0 = np.uint32(p1 >> np.uint64(32)) ^ c1 ^ k0
+                c1 = np.uint32(p1)
+                c2 = np.uint32(p0 >> np.uint64(32)) ^ c3 ^ k1
+                c3 = np.uint32(p0)
+                k0 = np.uint32(k0 + np.uint32(0x9E3779B9))
+                k1 = np.uint32(k1 + np.uint32(0xBB67AE85))
+            words[0, i], words[1, i], words[2, i], words[3, i] = c0, c1, c2, c3
+        first = 1024 * chunk
+        for i in range(min(1024, values.size - first)):
+            values[first + i] += scale * np.float32(table[halves[i]])

@@ -1,0 +1,151 @@
+"""The kind `policy`: weights of a network, scored by playing episodes."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
+from germline.programs.policy.network import Box, InvalidNetwork, Network, read_network
+from germline.programs.policy.space import PolicySpace
+from germline.programs.space import Space
+from germline.search.kind import Kind, Preset, Values
+from germline.search.loop import Plan
+from germline.search.settings import BadSetting, Setting, choice, number, positive, share, whole, wholes
+from germline.search.strategies.truncation import Sigma, Truncation
+from germline.search.strategy import Strategy
+
+if TYPE_CHECKING:
+    from germline.evaluators.policy_task import PolicyTask, World
+
+log = logging.getLogger(__name__)
+
+NETWORK = "network_data"
+"""Where a run's values hold its network, complete, as it stands in every genome."""
+
+SETTINGS = (
+    Setting("strategy", "truncation", choice("truncation", "random"), "how it is searched"),
+    Setting("population", 100, whole(2), "births in a generation, which is a block"),
+    Setting("parents", 10, whole(1), "how many of the best have children, the elite among them (T)"),
+    Setting("sigma", 0.05, positive, "standard deviation of a mutation"),
+    Setting("sigma_decay", 1.0, share, "by what it is multiplied each generation"),
+    Setting("sigma_least", 0.0, number(0, 1e6), "what it does not fall below"),
+    Setting("episodes", 1, whole(1, 100_000), "episodes by which a birth is scored"),
+    Setting("starts", "own", choice("own", "common"), "whether births play episodes of their own, or all the same"),
+    Setting("candidates", 10, whole(0, 1_000), "individuals reviewed after a generation, the old elite among them"),
+    Setting("review_episodes", 30, whole(1, 100_000), "episodes of a review"),
+    Setting("test_episodes", 200, whole(0, 1_000_000), "episodes that the winner plays in the end; 0: no test"),
+    Setting("steps", 0, whole(0), "most decisions in an episode; 0: as many as the task says"),
+    Setting("network", "auto", choice("auto", "mlp", "conv"), "auto: conv for images of 0 to 255, else mlp"),
+    Setting("hidden", [32, 32], wholes(1, 10_000), "units of an mlp's hidden layers"),
+    Setting("activation", "tanh", choice("tanh", "relu"), "of an mlp"),
+    Setting("padding", "same", choice("same", "valid"), "of a conv: keep the borders of images, or cut them"),
+    Setting("actions", "auto", choice("auto", "discrete", "continuous"), "what is needed; auto: what the task has"),
+    Setting("depth", 0, whole(0, 8), "generations in flight beyond the one that is scored"),
+    Setting("pack", 50, whole(1, 100_000), "policies scored in one job"),
+    Setting("slots", 0, whole(0, 100_000), "episodes at a time in a process; 0: as many as the task says"),
+    Setting("max_failures", 50, whole(1), "the search stops when so many scorings in a row failed"),
+    Setting("timeout", 600.0, positive, "seconds for a job before its worker is replaced (Ray only)"),
+)
+
+PRESETS = {
+    "quick": Preset("a controller in seconds to minutes on two cores", {}, births=2_000),
+    "paper": Preset(
+        "Deep GA on Atari: population 1000, 20 parents, σ 0.002, at most 5,000 decisions (--task atari:frostbite)",
+        {"population": 1000, "parents": 20, "sigma": 0.002, "steps": 5_000, "pack": 32, "timeout": 3_600.0},
+        births=100_000,
+    ),
+}
+
+
+def _prepare(values: Values, task: "type[PolicyTask]") -> dict[str, Any]:
+    return {**values, NETWORK: _network(values, task.world(), task.name).data()}
+
+
+def _network(values: Values, world: "World", task: str) -> Network:
+    discrete = isinstance(world.actions, int)
+    if values["actions"] != "auto" and discrete != (values["actions"] == "discrete"):
+        has = f"{world.actions} actions to choose from" if discrete else f"{_dimensions(world.actions)} to set"
+        raise BadSetting(f"expected {values['actions']} actions, got {task}, which has {has}; --set actions=auto")
+    form = values["network"] if values["network"] != "auto" else "conv" if world.pixels else "mlp"
+    if form == "conv" and not (world.pixels and len(world.observation) == 3):
+        raise BadSetting(
+            f"expected images for network=conv, got {task}, which shows {list(world.observation)}; --set network=mlp"
+        )
+    data: dict[str, Any] = {"form": form, "observation": list(world.observation)}
+    data |= {"padding": values["padding"]} if form == "conv" else {
+        "hidden": values["hidden"], "activation": values["activation"]
+    }  # fmt: skip
+    box = world.actions
+    data["actions"] = {"low": list(box.low), "high": list(box.high)} if isinstance(box, Box) else box
+    try:
+        return read_network(data)
+    except InvalidNetwork as invalid:
+        raise BadSetting(str(invalid)) from None
+
+
+def _dimensions(actions: "int | Box") -> str:
+    assert isinstance(actions, Box)
+    return "1 number" if len(actions.low) == 1 else f"{len(actions.low)} numbers"
+
+
+def _space(values: Values) -> PolicySpace:
+    return PolicySpace(read_network(values[NETWORK]), values["sigma"])
+
+
+def _strategy(values: Values, space: Space[Policy]) -> Strategy[Any]:
+    parents = 0 if values["strategy"] == "random" else values["parents"]
+    sigma = Sigma(values["sigma"], values["sigma_decay"], values["sigma_least"])
+    return Truncation(values["population"], parents, sigma, values["candidates"], values["test_episodes"] > 0)
+
+
+def _options(values: Values) -> dict[str, Any]:
+    episodes = [values["episodes"], values["review_episodes"], max(1, values["test_episodes"])]
+    return {"episodes": episodes, "starts": values["starts"], "steps": values["steps"], "slots": values["slots"]}
+
+
+def _plan(values: Values, seed: int) -> Plan:
+    return Plan(seed, values["population"], values["depth"], values["pack"], values["max_failures"])
+
+
+def describe(text: str, values: Values) -> dict[str, Any]:
+    """Size and fingerprint of a policy, and by what its genome is shorter than its parameters.
+
+    Raises:
+        InvalidPolicy: the text is not a policy.
+    """
+    policy = read(text)
+    size, count = len(text.encode()), policy.network.parameters
+    return {
+        "kind": "policy",
+        "fingerprint": fingerprint(policy),
+        "parameters": count,
+        "mutations": len(policy.mutations),
+        "genome_bytes": size,
+        "float32_bytes": 4 * count,
+        "compression": 4 * count / size,
+    }
+
+
+def _in_full(values: Values, task: "type[PolicyTask]") -> Values:
+    return values
+
+
+def _baseline(text: str, values: Values) -> tuple[str, str, Values]:
+    """The same network with its first random weights."""
+    return "untrained", write(Policy(read(text).network, 0)), values
+
+
+KIND = Kind(
+    name="policy",
+    genome_version=FINGERPRINT_VERSION,
+    default_task="gym:CartPole-v1",
+    settings=SETTINGS,
+    presets=PRESETS,
+    prepare=_prepare,
+    space=_space,
+    strategy=_strategy,
+    options=_options,
+    plan=_plan,
+    describe=describe,
+    in_full=_in_full,
+    baseline=_baseline,
+)

@@ -46,6 +46,32 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+class Amount(click.ParamType[int]):
+    """`2M`, `400k` or `2000000`."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        factor = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
+        try:
+            found = round(float(text.rstrip("kMG")) * factor)
+        except (ValueError, OverflowError):
+            found = 0
+        if not 1 <= found <= 10**15:
+            self.fail(f"expected a number such as 2M, 400k or 2000000, got {text!r:.40}", param, ctx)
+        return found
+
+
+frames_option = click.option(
+    "--frames",
+    type=Amount(),
+    default=None,
+    metavar="2M",
+    help="Begin no block after policies have played so many frames in all, reviews included.",
+)
+
+
 def run_options(command: F) -> F:
     """How a run is run: none of these options changes what comes out. They arrive as one `session` argument."""
 
@@ -113,6 +139,7 @@ class Session:
         url: str,
         births: int | None = None,
         evaluations: int | None = None,
+        frames: int | None = None,
         force: bool = False,
         as_json: bool = False,
     ) -> None:
@@ -128,7 +155,7 @@ class Session:
 
         task_class(run.task).check_data()
         last: Progress | None = None
-        goal = births if births or evaluations else run.config["births"]
+        goal = births if births or evaluations or frames else run.config["births"]
         resume = f"germline resume {run.name}"
         if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
             resume += " --db " + shlex.quote(_PASSWORD.sub(r"\1***\2", url))
@@ -144,6 +171,7 @@ class Session:
                 ray_address=self.ray_address,
                 births=births,
                 evaluations=evaluations,
+                frames=frames,
                 seconds=self.seconds,
                 force=force,
                 stopped=lambda: bool(caught),

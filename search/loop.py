@@ -69,7 +69,7 @@ class Progress:
     brought a new best. `complete` is the number of the block that this event completes, or None.
     `replayed` births were read from the records of an earlier session. `dead_share` is the share of dead parts in the
     genomes of the last block that was bred, `winner` what the strategy would hand over. `rejected` genomes broke a
-    limit of the space and were never scored.
+    limit of the space and were never scored. `frames` is how much policies have played in all, reviews included.
     """
 
     births: int = 0
@@ -85,6 +85,7 @@ class Progress:
     dead_share: float | None = None
     winner: Individual | None = None
     rejected: int = 0
+    frames: int = 0
 
 
 @dataclass
@@ -133,14 +134,19 @@ class Search:
         self.under_way: dict[tuple[int, ...], list[Individual]] = {}
         self.dead_share: float | None = None
         self.completed = 0
+        self.played = 0
         self.winner: Individual | None = None
         self.rest: Block | None = None
 
-    def events(self, births: int | None = None, evaluations: int | None = None) -> Iterator[Progress]:
-        """Runs the search until `births` are born and scored, or no block is begun after so many `evaluations`.
+    def events(
+        self, births: int | None = None, evaluations: int | None = None, frames: int | None = None
+    ) -> Iterator[Progress]:
+        """Runs the search until `births` are born and scored, or no block is begun after so many `evaluations`, or
+        after policies have played so many `frames`.
 
-        Both count from the beginning of the run; None means without end. Evaluations are looked at when a block is
-        complete, so a run may overshoot by the blocks in flight, and by the same ones for any number of workers.
+        All count from the beginning of the run; None means without end. Evaluations and frames are looked at when a
+        block is complete, so a run may overshoot by the blocks in flight, and by the same ones for any number of
+        workers. Reviews count, but not those of the end.
 
         Raises:
             SearchFailed: nothing can be scored; the message holds the last cause.
@@ -151,6 +157,7 @@ class Search:
                 len(self.in_flight) <= self.plan.depth
                 and (births is None or number * self.plan.block < births)
                 and (evaluations is None or self.completed < evaluations)
+                and (frames is None or self.played < frames)
             ):
                 self._start_block(number, births)
                 number += 1
@@ -247,13 +254,16 @@ class Search:
     def _complete(self, block: _InFlight) -> Iterator[Progress]:
         self.completed += sum(one.cached_from is None for one in block.individuals)
         scored = tuple(Scored(one, self.outcomes[one.fingerprint, 0, 0]) for one in block.individuals)
+        self.played += sum(_frames(one.outcome) for one in scored if one.individual.cached_from is None)
         news = Block(births=scored)
         if len(block.individuals) == self.plan.block:
             self.state = self.strategy.advance(self.state, news)
             while asked := self.strategy.reviews(self.state):
                 self.completed += len(asked)
                 yield from self._review(block.number, asked)
-                self.state = self.strategy.advance(self.state, self._answers(asked))
+                answers = self._answers(asked)
+                self.played += sum(_frames(one.outcome) for one in answers.reviews)
+                self.state = self.strategy.advance(self.state, answers)
             self.winner = self.strategy.best(self.state)
         else:
             # Cut short by the budget: a later session may complete it, so it does not enter the state.
@@ -283,6 +293,7 @@ class Search:
 
     def _count(self, individual: Individual, outcome: Outcome, rung: int, seed: int) -> None:
         self.counts["evaluations"] += 1
+        self.counts["frames"] += _frames(outcome)
         if outcome.status != "ok":
             self.failures[outcome.status] += 1
         if (rung, seed) != (0, 0):
@@ -321,6 +332,7 @@ class Search:
             dead_share=self.dead_share,
             winner=self.winner if self.best else None,
             rejected=self.counts["rejected"],
+            frames=self.counts["frames"],
         )
 
 
@@ -328,6 +340,11 @@ def _beats(one: Scored, other: Scored) -> bool:
     """Higher fitness wins; of equals the earlier birth, so that the order in which packs finish does not matter."""
     assert one.fitness is not None and other.fitness is not None
     return (one.fitness, -one.individual.birth) > (other.fitness, -other.individual.birth)
+
+
+def _frames(outcome: Outcome) -> int:
+    """How much a policy played; 0 for other kinds."""
+    return int(outcome.measures.get("frames", 0))
 
 
 def _counted(failures: Mapping[str, int]) -> str:

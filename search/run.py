@@ -56,6 +56,7 @@ def new_run(
     name: str | None = None,
     births: int | None = None,
     evaluations: int | None = None,
+    frames: int | None = None,
 ) -> RunRecord:
     """Records a run to be; nothing is scored yet.
 
@@ -66,8 +67,9 @@ def new_run(
         settings: `key=value` texts over the preset's.
         seed: of the whole run; the same config and seed give the same lineage.
         name: of the run; `optimizer-1`, `optimizer-2`, … unless given.
-        births: the run is finished after so many; the preset's unless one of the two budgets is given.
+        births: the run is finished after so many; the preset's unless one of the budgets is given.
         evaluations: the run begins no block after so many.
+        frames: the run begins no block after policies have played so many, reviews included.
 
     Raises:
         ValueError: an unknown kind, task, preset or setting, or a bad value; nothing has been recorded.
@@ -84,6 +86,8 @@ def new_run(
         raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
     values = this.prepare(resolve(this.settings, chosen.values, settings), chosen_task)
     chosen_task.check_data()
+    if frames and kind != "policy":
+        raise BadSetting(f"expected births or evaluations as the budget of kind {kind}, got frames: these are played")
     last = len(chosen_task.rungs) - 1
     if values.get("review_every") and values["review_rung"] > last:
         raise BadSetting(
@@ -96,8 +100,9 @@ def new_run(
         "settings": values,
         "task_version": chosen_task.version,
         "scoring_version": SCORING_VERSION,
-        "births": births if births or evaluations else chosen.births,
+        "births": births if births or evaluations or frames else chosen.births,
         "evaluations": evaluations,
+        "frames": frames,
     }
     run = store.create_run(name, kind, task_name, preset, seed, config, environment())
     store.release(run.id, "stopped", 0.0)  # whoever evolves it claims it
@@ -114,6 +119,7 @@ def evolve(
     ray_address: str | None = None,
     births: int | None = None,
     evaluations: int | None = None,
+    frames: int | None = None,
     seconds: float | None = None,
     force: bool = False,
     stopped: Callable[[], bool] = lambda: False,
@@ -127,7 +133,8 @@ def evolve(
         device: `auto`, `cpu` or `cuda`.
         ray_address: of a running Ray cluster.
         births: stop after so many births in all.
-        evaluations: begin no block after so many evaluations in all. Without either, the run's own budgets hold.
+        evaluations: begin no block after so many evaluations in all.
+        frames: begin no block after so many frames played in all. Without any of the three, the run's own budgets hold.
         seconds: stop after so many seconds of this session.
         force: take the run over from a process on another host, whose end cannot be seen from here.
         stopped: looked at now and then; when it says so, the session ends as if the iteration had been left.
@@ -165,9 +172,10 @@ def evolve(
         space = this.space(values)
         search = Search(space, this.strategy(values, space), pool, journal, this.plan(values, run.seed))
         status = "stopped"
-        if births is None and evaluations is None:
+        if births is None and evaluations is None and frames is None:
             births, evaluations = run.config["births"], run.config["evaluations"]
-        for progress in search.events(births, evaluations):
+            frames = run.config.get("frames")
+        for progress in search.events(births, evaluations, frames):
             yield progress
             if store.pending(run.id):
                 store.handled(run.id)

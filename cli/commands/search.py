@@ -3,7 +3,7 @@
 import click
 
 from germline.cli.common import db_option, json_option, open_store
-from germline.cli.session import Session, run_options
+from germline.cli.session import Session, frames_option, run_options
 
 
 @click.command()
@@ -16,6 +16,7 @@ from germline.cli.session import Session, run_options
 @click.option(
     "--evaluations", type=click.IntRange(min=1), default=None, help="Begin no block after so many; those in flight end."
 )
+@frames_option
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the whole run.")
 @run_options
 @db_option
@@ -28,6 +29,7 @@ def command(
     name: str | None,
     births: int | None,
     evaluations: int | None,
+    frames: int | None,
     seed: int,
     session: Session,
     url: str,
@@ -55,5 +57,6 @@ def command(
             name=name,
             births=births,
             evaluations=evaluations,
+            frames=frames,
         )
         session.run(store, run, url, as_json=as_json)

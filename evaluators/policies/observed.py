@@ -1,0 +1,82 @@
+"""What untrained policies observe: a mean and a scale for each number, by which a network sees them alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.play import Episode, play
+from germline.evaluators.policies.seeds import episode_seeds
+from germline.evaluators.policy_task import PolicyTask
+from germline.programs.policy.network import Network, Normalisation
+from germline.programs.policy.noise import Floats
+from germline.programs.policy.parameters import initial
+
+POLICIES = 32
+"""How many untrained policies play an episode each."""
+
+STEPS = 1_000
+"""How long at most."""
+
+CONSTANT = 1e-6
+"""What varies less than this is taken for constant, and not scaled."""
+
+DIGITS = 4
+"""Mean and scale are in every genome, so they are short."""
+
+
+def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
+    """Mean and scale of what untrained policies observe in a task: the same ones whenever it is asked.
+
+    Raises:
+        ValueError: nothing finite was observed.
+    """
+    seen = _Seen(prod(network.observation))
+    networks = CompiledPolicies(replace(network, normalisation=None), [initial(network, i) for i in range(POLICIES)])
+    environments = task().environments(POLICIES)
+    try:
+        episodes = [Episode(i, seed) for i, seed in enumerate(episode_seeds(0, 0, 0, POLICIES))]
+        steps = min(STEPS, task.world().steps)
+        play(seen.watching(networks.outputs), network.actions, environments, episodes, steps)
+    finally:
+        environments.close()
+    mean = seen.total / seen.count
+    spread = np.sqrt(np.maximum(seen.squares / seen.count - mean**2, 0.0))
+    scale = np.where(spread < CONSTANT, 1.0, 1.0 / np.maximum(spread, CONSTANT))
+    if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
+        raise ValueError(f"expected finite observations in {task.name}, got others; --set normalise=off")
+    return Normalisation(_short(mean), _short(scale))
+
+
+@dataclass
+class _Seen:
+    """Sums over all observations so far."""
+
+    size: int
+    count: int = 0
+    total: NDArray[np.float64] = field(init=False)
+    squares: NDArray[np.float64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.total, self.squares = np.zeros(self.size), np.zeros(self.size)
+
+    def watching(
+        self, outputs: Callable[[NDArray[np.int64], NDArray[np.generic]], Floats]
+    ) -> Callable[[NDArray[np.int64], NDArray[np.generic]], Floats]:
+        """The same networks, with all that they see added up."""
+
+        def watched(which: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
+            flat = observations.reshape(len(which), -1).astype(np.float64)
+            self.count += len(which)
+            self.total += flat.sum(0)
+            self.squares += np.square(flat).sum(0)
+            return outputs(which, observations)
+
+        return watched
+
+
+def _short(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(f"{value:.{DIGITS}g}") for value in values)

@@ -1,0 +1,173 @@
+"""Searches for policies from end to end: determinism, kill and resume, budgets, reviews, settings."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from germline.db.store import Store
+from germline.programs.policy.genome import read
+from germline.search.loop import Progress
+from germline.search.policy import KIND
+from germline.search.run import evolve, new_run
+from germline.search.settings import BadSetting
+
+SMALL = ("population=12", "parents=4", "pack=5", "candidates=3", "review_episodes=2", "test_episodes=3", "hidden=6")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "runs.db"), create=True)
+
+
+def create(store: Store, name: str, *settings: str, births: int = 60, seed: int = 3, task: str | None = None) -> None:
+    new_run(store, "policy", task=task, settings=(*SMALL, *settings), births=births, seed=seed, name=name)
+
+
+def born(store: Store, name: str) -> list[tuple[object, ...]]:
+    rows = store.individuals(store.run(name).id)
+    return [(one.birth, one.parents, one.operator, one.genome, one.fingerprint) for one in rows]
+
+
+def scored(store: Store, name: str) -> dict[tuple[str, int, int], object]:
+    return {
+        (one.fingerprint, one.rung, one.seed): (one.status, one.fitness, one.objectives, one.measures)
+        for one in store.evaluations(store.run(name).id)
+    }
+
+
+def last(events: object) -> Progress:
+    *_, final = events  # type: ignore[misc]
+    return final  # type: ignore[no-any-return]
+
+
+def test_a_run_that_was_cut_anywhere_is_the_one_that_was_not(store: Store) -> None:
+    for name in ("whole", "cut"):
+        create(store, name)
+    whole = last(evolve(store, "whole"))
+    for births in (5, 12, 13, 30, 60):
+        final = last(evolve(store, "cut", births=births))
+    assert born(store, "cut") == born(store, "whole")
+    assert final.winner == whole.winner
+    ends = {key for key in scored(store, "cut") if key[1] == 2}  # each session ends with a test of its own
+    assert {
+        key: one for key, one in scored(store, "cut").items() if key not in ends or key in scored(store, "whole")
+    } == (scored(store, "whole"))
+
+
+@pytest.mark.parametrize("starts", ["own", "common"])
+def test_the_lineage_is_the_same_for_any_number_of_workers(store: Store, local_ray: None, starts: str) -> None:
+    for workers in (0, 1, 2):
+        create(store, f"with-{workers}", f"starts={starts}", "normalise=on", births=36)
+        executor = "ray" if workers else "inline"
+        last(evolve(store, f"with-{workers}", workers=workers or 1, executor=executor))  # type: ignore[arg-type]
+    assert born(store, "with-0") == born(store, "with-1") == born(store, "with-2")
+    assert scored(store, "with-0") == scored(store, "with-1") == scored(store, "with-2")
+
+
+def test_neither_packs_nor_slots_change_what_policies_come_to(store: Store) -> None:
+    for name, settings in (("a", ("pack=5",)), ("b", ("pack=12", "slots=3")), ("c", ("pack=1", "slots=1"))):
+        create(store, name, *settings, births=24)
+        last(evolve(store, name))
+    assert scored(store, "a") == scored(store, "b") == scored(store, "c")
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_been(store: Store, tmp_path: Path) -> None:
+    for name in ("whole", "killed"):
+        create(store, name, "episodes=30", births=240)
+    last(evolve(store, "whole"))
+    script = (
+        "import sys; from germline.db.store import Store; from germline.search.run import evolve\n"
+        "for _ in evolve(Store(sys.argv[1]), 'killed'): print('.', flush=True)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "runs.db")], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for _ in range(20):
+        process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before, until = len(born(store, "killed")), monotonic() + 5
+    assert 0 < before < 240
+    while store.run("killed").status != "running" and monotonic() < until:
+        sleep(0.1)
+    last(evolve(store, "killed"))
+    assert born(store, "killed") == born(store, "whole")
+    assert scored(store, "killed") == scored(store, "whole")
+
+
+def test_the_elite_is_reviewed_with_fresh_episodes_each_generation_and_tested_in_the_end(store: Store) -> None:
+    create(store, "reviewed", births=48)
+    final = last(evolve(store, "reviewed"))
+    found = scored(store, "reviewed")
+    assert {seed for _, rung, seed in found if rung == 1} == {1, 2, 3, 4}
+    assert [sum(key[1:] == (1, seed) for key in found) for seed in (1, 2, 3, 4)] == [3, 3, 3, 3]
+    assert final.winner is not None
+    assert [key for key in found if key[1] == 2] == [(final.winner.fingerprint, 2, 4)]
+    _, _, _, measures = found[final.winner.fingerprint, 2, 4]  # type: ignore[misc]
+    assert measures["episodes"] == 3  # type: ignore[index]
+
+
+def test_children_have_one_mutation_more_than_their_parent(store: Store) -> None:
+    create(store, "grown", "sigma=0.1", "sigma_decay=0.5")
+    last(evolve(store, "grown"))
+    records = list(store.individuals(store.run("grown").id))
+    for one in records[12:]:
+        assert one.operator == "mutate"
+        child, parent = read(one.genome), read(records[one.parents[0]].genome)
+        assert child.parent == parent
+        assert child.mutations[-1][1] == 0.1 * 0.5 ** (one.birth // 12)
+
+
+def test_random_search_draws_everything(store: Store) -> None:
+    create(store, "drawn", "strategy=random")
+    last(evolve(store, "drawn"))
+    assert {(one.operator, one.parents) for one in store.individuals(store.run("drawn").id)} == {("random", ())}
+
+
+def test_a_budget_in_frames_counts_reviews_and_begins_no_generation_after_it(store: Store) -> None:
+    new_run(store, "policy", settings=SMALL, frames=6_000, name="frames", seed=1)
+    final = last(evolve(store, "frames"))
+    found = scored(store, "frames")
+    played = [measures["frames"] for (_, rung, _), (_, _, _, measures) in found.items() if rung < 2]  # type: ignore[misc]
+    assert sum(played) >= 6_000
+    assert final.births % 12 == 0
+    assert final.frames == sum(measures["frames"] for _, _, _, measures in found.values())  # type: ignore[misc]
+    new_run(store, "policy", settings=SMALL, births=final.births - 12, name="before", seed=1)
+    last(evolve(store, "before"))
+    earlier = [m["frames"] for (_, rung, _), (_, _, _, m) in scored(store, "before").items() if rung < 2]  # type: ignore[misc]
+    assert sum(earlier) < 6_000
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda store: create(store, "x", "actions=discrete", task="gym:Pendulum-v1"),
+            "expected discrete actions, got",
+        ),
+        (lambda store: create(store, "x", "actions=continuous"), "expected continuous actions, got gym:CartPole-v1"),
+        (lambda store: create(store, "x", "network=conv"), "expected images for network=conv"),
+        (lambda store: create(store, "x", "hidden=0"), "a whole number from 1"),
+        (lambda store: create(store, "x", "sigma=-1"), "a positive number"),
+        (lambda store: create(store, "x", task="digits-mlp"), "expected a task for kind policy"),
+        (lambda store: new_run(store, "optimizer", frames=5), "got frames"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_before_anything_is_recorded(
+    store: Store, make: Callable[[Store], object], message: str
+) -> None:
+    with pytest.raises(BadSetting, match=message):
+        make(store)
+    assert store.runs() == []
+
+
+@pytest.mark.parametrize("name", KIND.presets)
+def test_every_preset_can_be_begun(store: Store, name: str) -> None:
+    assert new_run(store, "policy", preset=name).config["settings"]["population"] > 0

@@ -64,6 +64,10 @@ def describe(candidate: Candidate, **asked: Any) -> dict[str, Any]:
     """
     from germline.search.kinds import KINDS
 
+    if asked and candidate.kind == "policy":
+        raise BadReference(
+            f"expected no {', '.join(asked)} for {candidate.label}, which is a policy: these are of architectures"
+        )
     if candidate.kind not in KINDS:
         raise BadReference(
             f"{candidate.label} is of kind {candidate.kind!r:.40}; this version knows {', '.join(KINDS)}"

@@ -125,11 +125,15 @@ class _View:
 def _genome(text: str) -> "RenderableType":
     """A genome to look at; of a program what lives."""
     from rich.syntax import Syntax
+    from rich.text import Text
 
-    from germline.cli.genome_text import genome_view, is_architecture
+    from germline.cli.genome_text import genome_view, gist, kind_of
 
-    if is_architecture(text):
+    kind = kind_of(text)
+    if kind == "architecture":
         return genome_view(text)
+    if kind == "policy":
+        return Text(printable(gist(text)))
     from germline.programs.optimizer import parse, write
     from germline.programs.optimizer.graph import live_program
 

@@ -27,6 +27,8 @@ COMMANDS = (
     "diff",
     "describe",
     "validate",
+    "compare",
+    "play",
     "draw",
     "export",
     "db",

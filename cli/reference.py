@@ -1,11 +1,14 @@
-"""Genome references: `RUN` (its best), `RUN:BIRTH`, `library:NAME` or a file."""
+"""Genome references: `RUN` (its best), `RUN:BIRTH`, `library:NAME` or a file.
+
+The best of a run of policies is who is handed over: the fittest by one episode is only the luckiest.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from germline.cli.common import open_store
-from germline.cli.genome_text import is_architecture
+from germline.cli.genome_text import kind_of
 
 if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
@@ -43,14 +46,14 @@ def resolve(reference: str, url: str) -> Candidate:
         return Candidate(reference, "optimizer", library_text(reference.removeprefix("library:")))
     if _looks_like_file(reference):
         text = read_genome(Path(reference))
-        cells = reference.endswith(".json") or is_architecture(text)
-        return Candidate(reference, "architecture" if cells else "optimizer", text)
+        return Candidate(reference, kind_of(text, json=reference.endswith(".json")), text)
     name, colon, birth = reference.rpartition(":") if ":" in reference else (reference, "", "")
     if colon and not (birth.isdecimal() and len(birth) < 20):
         raise BadReference(f"expected RUN:BIRTH with a birth number, got {reference!r:.80}")
     with open_store(url) as store:
         run = store.run(name)
-        scored = store.individual(name, int(birth)) if colon else store.best(name)
+        best = store.winner if run.kind == "policy" else store.best
+        scored = store.individual(name, int(birth)) if colon else best(name)
         reviews = tuple(
             one for one in store.reviews(run.id, scored.individual.fingerprint) if (one.rung, one.seed) != (0, 0)
         )

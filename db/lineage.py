@@ -62,6 +62,37 @@ def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndi
     return sorted(found, key=lambda scored: ranks[scored.individual.birth])
 
 
+def elite(connection: Connection, run: Row[Any], seed: int | None) -> ScoredIndividual | None:
+    """The fittest at the highest rung of the reviews with a seed, or with the highest one; None if there are none.
+
+    Equal fitness: the lower birth.
+    """
+    birth = connection.scalar(
+        select(evaluation.c.birth)
+        .where(
+            evaluation.c.run_id == run.id,
+            evaluation.c.task == run.task,
+            evaluation.c.status == "ok",
+            evaluation.c.fitness.is_not(None),
+            evaluation.c.rung > 0,
+            *([] if seed is None else [evaluation.c.seed == seed]),
+        )
+        .order_by(evaluation.c.seed.desc(), evaluation.c.rung.desc(), evaluation.c.fitness.desc(), evaluation.c.birth)
+        .limit(1)
+    )
+    return None if birth is None else one(connection, run, birth)
+
+
+def block(connection: Connection, run: Row[Any], number: int | None) -> list[ScoredIndividual]:
+    """The individuals of a block, in order of birth; None: of the last one in which all have an outcome."""
+    if number is None:
+        waiting = select(func.min(individual.c.block)).where(_is(run.id), ~exists().where(_outcome_of(run)))
+        first = connection.scalar(waiting)
+        last = connection.scalar(select(func.max(individual.c.block)).where(_is(run.id)))
+        number = (-1 if last is None else last) if first is None else first - 1
+    return _scored(connection, run, select(individual.c.birth).where(_is(run.id), individual.c.block == number))
+
+
 def ancestry(connection: Connection, run: Row[Any], birth: int) -> list[ScoredIndividual]:
     """The individual and all its ancestors, oldest first; each once, however many ways lead to it."""
     line = select(literal(birth).label("birth")).cte("line", recursive=True)

@@ -275,6 +275,43 @@ class Store:
         """
         return self._database.read(lambda connection: lineage.top(connection, runs.row_of(connection, run_name), n))
 
+    def winner(self, run_name: str) -> ScoredIndividual:
+        """Who is handed over where the fittest may only be the luckiest: the fittest of the last round of reviews.
+
+        Reviews are scorings at a higher rung, and their seed is their round; in the last round the highest rung counts.
+        Without reviews it is the best.
+
+        Raises:
+            UnknownRun, NothingScored
+        """
+        return self.elite(run_name) or self.best(run_name)
+
+    def elite(self, run_name: str, round: int | None = None) -> ScoredIndividual | None:
+        """The fittest of a round of reviews, at its highest rung; None: of the last round. None if there was none.
+
+        Raises:
+            UnknownRun
+        """
+
+        def ask(connection: Connection) -> ScoredIndividual | None:
+            return lineage.elite(connection, runs.row_of(connection, run_name), round)
+
+        return self._database.read(ask)
+
+    def block(self, run_name: str, number: int | None = None) -> list[ScoredIndividual]:
+        """The individuals of a block, in order of birth; None: of the last one in which all have an outcome.
+
+        There are none if there is no such block.
+
+        Raises:
+            UnknownRun
+        """
+
+        def ask(connection: Connection) -> list[ScoredIndividual]:
+            return lineage.block(connection, runs.row_of(connection, run_name), number)
+
+        return self._database.read(ask)
+
     def reviews(self, run_id: int, fingerprint: str) -> list[EvaluationRecord]:
         """All evaluations of a fingerprint in a run: every task, rung and seed, lowest first."""
         query = (

@@ -1,15 +1,18 @@
 """A training task: data, a model written for many candidates at once, and the amount of training at each rung."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar, Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from germline.evaluators.outcome import Objective
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Split = Literal["train", "validation", "heldout"]
 
@@ -118,4 +121,6 @@ class TrainingTask(Task):
 
     def start(self, generator: torch.Generator) -> dict[str, Tensor]:
         """Initial parameters of one candidate, drawn on the CPU so that every device starts from the same bits."""
+        import torch  # here, since not all tasks need it, and it takes seconds
+
         return {leaf.name: leaf.std * torch.randn(leaf.shape, generator=generator) for leaf in self.leaves}

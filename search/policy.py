@@ -1,15 +1,17 @@
 """The kind `policy`: weights of a network, scored by playing episodes."""
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
-from germline.programs.policy.network import Box, InvalidNetwork, Network, read_network
+from germline.programs.policy.network import Box, InvalidNetwork, Network, Normalisation, read_network
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
 from germline.search.kind import Kind, Preset, Values
 from germline.search.loop import Plan
 from germline.search.settings import BadSetting, Setting, choice, number, positive, share, whole, wholes
+from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.truncation import Sigma, Truncation
 from germline.search.strategy import Strategy
 
@@ -22,9 +24,12 @@ NETWORK = "network_data"
 """Where a run's values hold its network, complete, as it stands in every genome."""
 
 SETTINGS = (
-    Setting("strategy", "truncation", choice("truncation", "random"), "how it is searched"),
+    Setting("strategy", "truncation", choice("truncation", "novelty", "random"), "how it is searched"),
     Setting("population", 100, whole(2), "births in a generation, which is a block"),
     Setting("parents", 10, whole(1), "how many of the best have children, the elite among them (T)"),
+    Setting("neighbours", 25, whole(1, 100_000), "of novelty: by how many of the nearest behaviours it is measured"),
+    Setting("archive", 0.01, share, "of novelty: how often a birth enters the archive"),
+    Setting("blend", 0.0, share, "of novelty: weight of the return in who has children; 0: novelty alone"),
     Setting("sigma", 0.05, positive, "standard deviation of a mutation"),
     Setting("sigma_decay", 1.0, share, "by what it is multiplied each generation"),
     Setting("sigma_least", 0.0, number(0, 1e6), "what it does not fall below"),
@@ -37,6 +42,7 @@ SETTINGS = (
     Setting("network", "auto", choice("auto", "mlp", "conv"), "auto: conv for images of 0 to 255, else mlp"),
     Setting("hidden", [32, 32], wholes(1, 10_000), "units of an mlp's hidden layers"),
     Setting("activation", "tanh", choice("tanh", "relu"), "of an mlp"),
+    Setting("normalise", "off", choice("off", "on"), "whether an mlp sees observations alike, by untrained policies"),
     Setting("padding", "same", choice("same", "valid"), "of a conv: keep the borders of images, or cut them"),
     Setting("actions", "auto", choice("auto", "discrete", "continuous"), "what is needed; auto: what the task has"),
     Setting("depth", 0, whole(0, 8), "generations in flight beyond the one that is scored"),
@@ -53,11 +59,41 @@ PRESETS = {
         {"population": 1000, "parents": 20, "sigma": 0.002, "steps": 5_000, "pack": 32, "timeout": 3_600.0},
         births=100_000,
     ),
+    "maze": Preset(
+        "novelty search in a maze that deceives (--task hard-maze): 250 births a generation, 10 parents, σ 0.05",
+        {
+            "strategy": "novelty",
+            "population": 250,
+            "parents": 10,
+            "sigma": 0.05,
+            "hidden": [16],
+            "pack": 125,
+            "candidates": 0,
+            "review_episodes": 1,
+            "test_episodes": 0,
+        },
+        births=20_000,
+    ),
 }
 
 
 def _prepare(values: Values, task: "type[PolicyTask]") -> dict[str, Any]:
-    return {**values, NETWORK: _network(values, task.world(), task.name).data()}
+    network = _network(values, task.world(), task.name)
+    if values["normalise"] == "on":
+        if network.form == "conv":
+            raise BadSetting("expected normalise=off for network=conv, got on: images are divided by 255")
+        log.info("measuring what untrained policies observe in %s", task.name)
+        network = replace(network, normalisation=_observed(task, network))
+    return {**values, NETWORK: network.data()}
+
+
+def _observed(task: "type[PolicyTask]", network: Network) -> Normalisation:
+    from germline.evaluators.policies.observed import normalisation
+
+    try:
+        return normalisation(task, network)
+    except ValueError as invalid:
+        raise BadSetting(str(invalid)) from None
 
 
 def _network(values: Values, world: "World", task: str) -> Network:
@@ -94,7 +130,10 @@ def _space(values: Values) -> PolicySpace:
 def _strategy(values: Values, space: Space[Policy]) -> Strategy[Any]:
     parents = 0 if values["strategy"] == "random" else values["parents"]
     sigma = Sigma(values["sigma"], values["sigma_decay"], values["sigma_least"])
-    return Truncation(values["population"], parents, sigma, values["candidates"], values["test_episodes"] > 0)
+    truncation = Truncation(values["population"], parents, sigma, values["candidates"], values["test_episodes"] > 0)
+    if values["strategy"] == "novelty":
+        return Novelty(truncation, values["neighbours"], values["archive"], values["blend"])
+    return truncation
 
 
 def _options(values: Values) -> dict[str, Any]:

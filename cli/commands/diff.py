@@ -1,17 +1,18 @@
 """`germline diff`: two genomes against each other."""
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from germline.cli.changes import align, change, change_text, changes
+from germline.cli.changes import Pair, align, change, change_text, changes
 from germline.cli.common import console, db_option, json_option, print_json
 from germline.cli.reference import HELP, BadReference, Candidate
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-SHOWN = ("statements", "live", "states", "constants", "params", "macs")
+SHOWN = ("statements", "live", "states", "constants", "params", "macs", "parameters", "mutations", "genome_bytes")
 
 
 @click.command(epilog=HELP)
@@ -59,7 +60,8 @@ def _print(pair: list[Candidate], facts: list[dict[str, Any]]) -> None:
     _print_facts(out, pair, facts)
     out.print()
     dead = False
-    for before, after in align(pair[0].genome, pair[1].genome):
+    aligned = align(pair[0].genome, pair[1].genome)
+    for before, after in _folded(aligned) if pair[0].kind == "policy" else aligned:
         line = after or before
         assert line is not None
         dead = dead or not line.live
@@ -75,6 +77,17 @@ def _print(pair: list[Candidate], facts: list[dict[str, Any]]) -> None:
         out.print(safe(f"{DEAD} marks statements on which no update depends", QUIET))
     same = facts[0]["fingerprint"] == facts[1]["fingerprint"]
     out.print(safe("the same fingerprint: both do the same" if same else "different fingerprints"))
+
+
+def _folded(pairs: list[Pair]) -> list[Pair]:
+    """With what many lines in a row have in common, or one side alone has, in short: policies have long histories."""
+    from germline.cli.policy_text import shortened
+
+    folded: list[Pair] = []
+    for (before, after), group in groupby(pairs, key=lambda pair: (pair[0] is not None, pair[1] is not None)):
+        lines = shortened([line for pair in group if (line := pair[1] or pair[0])])
+        folded += [(line if before else None, line if after else None) for line in lines]
+    return folded
 
 
 def _print_facts(out: "Console", pair: list[Candidate], facts: list[dict[str, Any]]) -> None:

@@ -89,14 +89,15 @@ def _fitness(scored: "ScoredIndividual") -> float | None:
 def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
     from rich.text import Text
 
-    from germline.cli.genome_text import DEAD
+    from germline.cli.genome_text import DEAD, kind_of
     from germline.cli.render import QUIET, gain, number, plain_table, print_table, safe
 
     out = console()
     seed, last = steps[0].scored, steps[-1].scored
     mutations = f"{len(steps) - 1} mutations" if len(steps) != 2 else "1 mutation"
     rise = f"fitness {number(_fitness(seed))} → {number(_fitness(last))}"
-    out.print(Text.assemble(safe(candidate.label, "bold"), safe(f"  {mutations} from the seed, {rise}", QUIET)))
+    begun = "first weights" if kind_of(candidate.genome) == "policy" else "seed"
+    out.print(Text.assemble(safe(candidate.label, "bold"), safe(f"  {mutations} from the {begun}, {rise}", QUIET)))
     out.print()
     numbers = ("birth", "fitness", "gain")
     table = plain_table("birth", "operator", "fitness", "gain", "change", right=numbers)
@@ -123,19 +124,31 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
     out.print()
     if any(not change.live for step in steps for change in step.changes):
         out.print(safe(f"{DEAD} marks changes of dead statements, on which no update depends", QUIET))
+    if _lucky(candidate):
+        out.print(safe("each played episodes of its own, so gains hold luck; germline show tells the reviews", QUIET))
     out.print(safe("next  ", QUIET), safe(f"germline show {candidate.label}"), sep="")
+
+
+def _lucky(candidate: Candidate) -> bool:
+    """Whether each individual was scored on episodes of its own."""
+    from germline.cli.individuals import settings
+
+    return candidate.kind == "policy" and settings(candidate).get("starts") == "own"
 
 
 def _told(step: Step) -> "Text":
     from rich.text import Text
 
-    from germline.cli.genome_text import DEAD, genome_lines, highlight, is_architecture
+    from germline.cli.genome_text import DEAD, genome_lines, highlight, kind_of
     from germline.cli.render import QUIET
 
     if not step.scored.individual.parents:
-        lines = genome_lines(step.scored.individual.genome)
+        genome = step.scored.individual.genome
+        lines = genome_lines(genome)
+        if kind_of(genome) == "policy":
+            return Text.assemble("  ", highlight(f"{lines[1].text}, {lines[0].text}"))
         count = sum(line.statement is not None for line in lines)
-        unit = "nodes" if is_architecture(step.scored.individual.genome) else "statements"
+        unit = "nodes" if kind_of(genome) == "architecture" else "statements"
         return Text.assemble("  ", highlight(lines[0].text), (f"  {count} {unit}", QUIET))
     told = [Text.assemble(("  " if change.live else f"{DEAD} ", QUIET), change_text(change)) for change in step.changes]
     return Text("\n").join(told) if told else Text("  nothing: no valid child was found", QUIET)

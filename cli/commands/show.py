@@ -21,7 +21,8 @@ def command(reference: str, url: str, as_json: bool) -> None:
     """Show a candidate: program, worth and origin.
 
     Its fitness stands beside the start program's, rung by rung. Statements on which no
-    update depends are dimmed and marked with a dot.
+    update depends are dimmed and marked with a dot. Of a policy there is the last review
+    and the test, with the 95 % confidence interval of the mean return.
 
     \b
     Examples:
@@ -41,9 +42,26 @@ def command(reference: str, url: str, as_json: bool) -> None:
         row["evaluations"] = {
             name: [evaluation_row(one) for one in _evaluations(of)] for name, of in outcomes.items() if of
         }
+        if candidate.kind == "policy":
+            row["score"] = _score(_evaluations(candidate))
         print_json(row)
     else:
         _print(candidate, start, facts)
+
+
+def _score(evaluations: "list[EvaluationRecord]") -> dict[str, Any] | None:
+    """What says most of a policy."""
+    from germline.cli.policy_text import interval, source, worth
+
+    found = worth(evaluations)
+    if found is None:
+        return None
+    return {
+        "mean": found.fitness,
+        "interval": interval(found),
+        "episodes": found.measures.get("episodes"),
+        "of": source(found),
+    }
 
 
 def _evaluations(candidate: Candidate) -> "list[EvaluationRecord]":
@@ -67,7 +85,10 @@ def _print(candidate: Candidate, start: Candidate | None, facts: dict[str, Any])
     out.print(safe(summary(facts) + dead, QUIET))
     if candidate.scored and start:
         out.print()
-        _print_worth(out, candidate, start)
+        if candidate.kind == "policy":
+            _print_scores(out, candidate)
+        else:
+            _print_worth(out, candidate, start)
     out.print()
     _print_next(out, candidate)
 
@@ -84,6 +105,24 @@ def _birth(scored: "ScoredIndividual") -> str:
     parents = f" of {' and '.join(map(str, one.parents))}" if one.parents else ""
     cached = f", outcome shared with {one.cached_from}" if one.cached_from is not None else ""
     return f"{one.operator}{parents}{cached}"
+
+
+def _print_scores(out: "Console", candidate: Candidate) -> None:
+    """What a policy came to; its start is none to compare with, since episodes differ from one birth to the next."""
+    from germline.cli.policy_text import last_ones, rounds, scores_table
+    from germline.cli.render import BAD, QUIET, level, print_table, safe
+
+    assert candidate.run is not None
+    home, found = candidate.run.task, _evaluations(candidate)
+    if not found:
+        out.print(safe("not scored yet"))
+        return
+    print_table(out, scores_table(found, home))
+    if told := rounds(found):
+        out.print(safe(told, QUIET))
+    for one in last_ones(found):
+        if one.error:
+            out.print(safe(f"{level(one, home)}: {one.error:.300}", BAD))
 
 
 def _print_worth(out: "Console", candidate: Candidate, start: Candidate) -> None:
@@ -130,6 +169,8 @@ def _print_next(out: "Console", candidate: Candidate) -> None:
     commands = [f"germline export {label} -o FILE.py"]
     if candidate.scored is not None:
         name = label.rpartition(":")[0]
-        commands = [f"germline lineage {label}", f"germline diff {name}:0 {label}", *commands]
+        policy = candidate.kind == "policy"
+        second = f"germline play {label}" if policy else f"germline diff {name}:0 {label}"
+        commands = [f"germline lineage {label}", second, *commands]
     for k, line in enumerate(commands):
         out.print(safe("next  " if k == 0 else "      ", QUIET), safe(line), sep="")

@@ -1,5 +1,6 @@
 """`germline top`: the best of a run."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -7,7 +8,7 @@ import click
 from germline.cli.common import console, db_option, json_option, open_store, print_json
 
 if TYPE_CHECKING:
-    from germline.db.records import RunRecord, ScoredIndividual
+    from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
 
 
 @click.command()
@@ -19,16 +20,24 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
     """List the best individuals of RUN, best first.
 
     Each fingerprint appears once, by the birth it was scored for. Of a run with several objectives the front comes
-    first: what no other individual beats in one of them without being worse in another.
+    first: what no other individual beats in one of them without being worse in another. The fitness of a policy is what
+    its training episodes gave; who is handed over is decided by reviews, and named below the list.
 
     \b
     Example:
       germline top optimizer-1 -n 5
     """
     from germline.cli.individuals import individual_row
+    from germline.db.errors import NothingScored
 
+    winner: ScoredIndividual | None = None
+    reviews: list[EvaluationRecord] = []
     with open_store(url) as store:
         record = store.run(run)
+        if record.kind == "policy":
+            with suppress(NothingScored):
+                winner = store.winner(run)
+                reviews = store.reviews(record.id, winner.individual.fingerprint)
         names = record.config.get("settings", {}).get("objectives", [])
         found = store.top(run, count if len(names) < 2 else None)
     front = 0
@@ -38,6 +47,8 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
         print_json([individual_row(one) for one in found])
     elif found:
         _print_table(found, record, front)
+        if winner is not None:
+            _print_winner(winner, reviews)
     else:
         click.echo(f"{run} has no ok outcome yet", err=True)
 
@@ -69,6 +80,18 @@ def _print_table(found: "list[ScoredIndividual]", run: "RunRecord", front: int) 
     print_table(console(), table)
     if front:
         console().print(safe(f"the first {min(front, len(found))} of {front} on the front", QUIET))
+
+
+def _print_winner(winner: "ScoredIndividual", reviews: "list[EvaluationRecord]") -> None:
+    """Who is handed over: of policies not the first of the list, which may only have been lucky."""
+    from germline.cli.policy_text import counted, interval, source, with_interval, worth
+    from germline.cli.render import QUIET, safe
+
+    told = f"handed over: {winner.run}:{winner.individual.birth}"
+    if found := worth(reviews):
+        episodes = counted(round(found.measures.get("episodes", 0)), "episode")
+        told += f", {source(found)} {with_interval(found.fitness, interval(found))} over {episodes}"
+    console().print(safe(told, QUIET))
 
 
 def _front_first(found: "list[ScoredIndividual]", names: list[str], count: int) -> "tuple[list[ScoredIndividual], int]":

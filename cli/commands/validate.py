@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.argument("references", nargs=-1, required=True, metavar="REF...")
 @click.option("--task", default=None, help="What to train on; that of the run unless given.")
 @click.option("--rung", type=click.IntRange(min=0), default=1, show_default=True, help="How long; germline tasks.")
-@click.option("--seeds", type=click.IntRange(1, 1_000), default=3, show_default=True, help="Trainings of each.")
+@click.option("--seeds", type=click.IntRange(1, 1_000), default=3, show_default=True, help="How often each.")
 @click.option("--pick", "policy", default=None, metavar="POLICY", help=PICK)
 @click.option("--channels", type=click.IntRange(1, 100_000), help="First channels of a network; its run's full ones.")
 @click.option("--cells", type=click.IntRange(1, 100_000), help="Cells of a network; its run's full ones.")
@@ -40,7 +40,7 @@ def command(
 
     The seeds are fresh ones, and no search reads the held-out data. Beside an optimizer stands the start program of its
     run; beside an architecture, which is trained in the full size of its run, a hand-made network with as many
-    parameters.
+    parameters. A policy is not trained: it plays fresh episodes, and its network with random weights plays them too.
 
     \b
     Examples:
@@ -69,7 +69,8 @@ def command(
     sizes = {"full_channels": channels, "full_cells": cells}
     asked = {name: value for name, value in sizes.items() if value is not None}
     if asked and kind.name != "architecture":
-        raise UserError("expected no --channels and --cells for an optimizer: these are of architectures")
+        article = "an" if kind.name == "optimizer" else "a"
+        raise UserError(f"expected no --channels and --cells for {article} {kind.name}: these are of architectures")
     contenders = with_baselines(kind, home, [_contender(one, home, asked) for one in candidates])
     verdicts = validate(kind, home, contenders, rung, seeds, device)
     rows = [_row(one, kind.name, home, rung) for one in verdicts]
@@ -117,7 +118,8 @@ def _print(rows: list[dict[str, Any]], what: str) -> None:
     measure = rows[0]["measure"]
     sized, _ = size_names(rows[0]["kind"])
     numbers = (measure, "±", sized)
-    table = plain_table("", *numbers, "each training", right=numbers)
+    each_time = "each time" if rows[0]["kind"] == "policy" else "each training"
+    table = plain_table("", *numbers, each_time, right=numbers)
     for row in rows:
         each = " ".join("failed" if value is None else number(value) for value in row["values"])
         table.add_row(

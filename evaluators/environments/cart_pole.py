@@ -1,12 +1,14 @@
 """CartPole-v1 of gymnasium, stepped for many at once: the same numbers to the last bit."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.environments.seeding import generator
+from germline.evaluators.environments.seeding import uniform
 from germline.evaluators.policy_task import Slots, Step, World
+from germline.programs.compiling import compiled
 
 GRAVITY, CART, POLE, LENGTH, FORCE, TAU = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
 ANGLE, POSITION = 12 * 2 * np.pi / 360, 2.4
@@ -23,24 +25,11 @@ class CartPole:
         self.observations = np.zeros((slots, 4), np.float32)
 
     def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
-        for slot, seed in zip(slots, seeds, strict=True):
-            self.state[slot] = generator(seed).uniform(-0.05, 0.05, 4)
-        self.observations[slots] = self.state[slots]
+        self.state[slots] = self.observations[slots] = uniform(seeds, -0.05, 0.05, 4)
 
     def step(self, slots: Slots, actions: NDArray[np.int64]) -> Step:
-        x, speed, angle, turn = self.state[slots].T
-        force = np.where(actions == 1, FORCE, -FORCE)
-        cos, sin = np.cos(angle), np.sin(angle)
-        total = POLE + CART
-        moment = POLE * LENGTH
-        pushed = (force + moment * np.square(turn) * sin) / total
-        turning = (GRAVITY * sin - cos * pushed) / (LENGTH * (4.0 / 3.0 - POLE * np.square(cos) / total))
-        pace = pushed - moment * turning * cos / total
-        x, speed, angle, turn = x + TAU * speed, speed + TAU * pace, angle + TAU * turn, turn + TAU * turning
-        state = np.stack([x, speed, angle, turn], 1)
-        self.state[slots] = state
-        self.observations[slots] = state
-        over = (x < -POSITION) | (x > POSITION) | (angle < -ANGLE) | (angle > ANGLE)
+        over = np.empty(len(slots), np.bool_)
+        _step(self.state, self.observations, slots, actions, over)
         return Step(np.ones(len(slots)), over)
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
@@ -49,3 +38,20 @@ class CartPole:
 
     def close(self) -> None:
         return
+
+
+@compiled()  # type: ignore[untyped-decorator]
+def _step(states: Any, observations: Any, slots: Any, actions: Any, over: Any) -> None:
+    for i in range(slots.size):
+        state, seen = states[slots[i]], observations[slots[i]]
+        x, speed, angle, turn = state[0], state[1], state[2], state[3]
+        force = FORCE if actions[i] == 1 else -FORCE
+        cos, sin = np.cos(angle), np.sin(angle)
+        total, moment = POLE + CART, POLE * LENGTH
+        pushed = (force + moment * (turn * turn) * sin) / total
+        turning = (GRAVITY * sin - cos * pushed) / (LENGTH * (4.0 / 3.0 - POLE * (cos * cos) / total))
+        pace = pushed - moment * turning * cos / total
+        state[0], state[1] = x + TAU * speed, speed + TAU * pace
+        state[2], state[3] = angle + TAU * turn, turn + TAU * turning
+        seen[0], seen[1], seen[2], seen[3] = state[0], state[1], state[2], state[3]
+        over[i] = abs(state[0]) > POSITION or abs(state[2]) > ANGLE

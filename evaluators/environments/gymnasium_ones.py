@@ -1,8 +1,9 @@
 """Any environment of gymnasium, one for each slot."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from functools import cache
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -14,11 +15,16 @@ from germline.evaluators.policy_task import Slots, Step, World
 from germline.evaluators.tasks.registry import InvalidTask, UnknownTask
 from germline.programs.policy.network import Box
 
+Environment = gymnasium.Env[Any, Any]
+
 STEPS = 1_000
 """The most decisions in an episode of an environment that sets no limit itself."""
 
 SHOWN = 16
 """Observations of at most so many numbers are what an episode did, where there is nothing better."""
+
+PLACE = ("x_position", "y_position")
+"""Where a body is, in what MuJoCo's environments tell beside an observation."""
 
 EXTRAS = {"Box2D": "box2d", "box2d": "box2d", "mujoco": "mujoco", "imageio": "mujoco", "ale_py": "atari"}
 """The extra of ours that brings a module."""
@@ -28,74 +34,100 @@ class GymnasiumEnvironments:
     """One environment for each slot; where one raises, its episode alone has failed.
 
     Args:
-        name: its id.
+        name: its id, or how it is called.
         slots: how many.
+        build: makes one that has no id.
     """
 
-    def __init__(self, name: str, slots: int) -> None:
+    def __init__(self, name: str, slots: int, build: Callable[[], Environment] | None = None) -> None:
         self.slots = slots
         self.name = name
-        self.environments = [make(name) for _ in range(slots)]
-        space: Any = self.environments[0].observation_space
-        self.first_action = int(getattr(self.environments[0].action_space, "start", 0))
-        self.observations = np.zeros((slots, *space.shape), np.uint8 if space.dtype == np.uint8 else np.float64)
-        self.places: dict[int, tuple[float, ...]] = {}
+        self.build = build or partial(make, name)
+        self.environments = [self.build() for _ in range(slots)]
+        self.broken: set[int] = set()
+        """Slots whose environment raised: it is made anew for the next episode."""
+        seen, chosen = self.environments[0].observation_space, self.environments[0].action_space
+        self.whole = seen.dtype == np.uint8
+        self.last = _channels_last(seen)
+        self.first_action = int(getattr(chosen, "start", 0))
+        self.action_type: Any = chosen.dtype
+        self.observations = np.zeros((slots, *_shape(seen)), np.uint8 if self.whole else np.float64)
+        self.places: dict[int, list[float]] = {}
 
     def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
         for slot, seed in zip(slots.tolist(), seeds, strict=True):
-            self.observations[slot], _ = self.environments[slot].reset(seed=seed)
+            if slot in self.broken:
+                _close(self.environments[slot])
+                self.environments[slot] = self.build()
+            self.broken.add(slot)
             self.places.pop(slot, None)
+            self._show(slot, *self.environments[slot].reset(seed=seed))
+            self.broken.remove(slot)
 
     def step(self, slots: Slots, actions: NDArray[Any]) -> Step:
-        rewards, over, failed = np.zeros(len(slots)), np.zeros(len(slots), bool), {}
+        rewards, over, failed = np.zeros(len(slots)), np.zeros(len(slots), np.bool_), {}
+        discrete = actions.ndim == 1
         for i, slot in enumerate(slots.tolist()):
-            action = self.first_action + int(actions[i]) if actions.ndim == 1 else actions[i]
+            action = self.first_action + int(actions[i]) if discrete else actions[i].astype(self.action_type)
             try:
-                seen, reward, terminated, truncated, info = self.environments[slot].step(action)
-                self.observations[slot] = seen
+                seen, reward, terminated, truncated, told = self.environments[slot].step(action)
+                self._show(slot, seen, told)
                 rewards[i], over[i] = float(reward), bool(terminated or truncated)
-                if "x_position" in info:
-                    self.places[slot] = tuple(
-                        float(info[name]) for name in ("x_position", "y_position") if name in info
-                    )
             except Exception as error:
                 over[i], failed[i] = True, in_a_line(error)
-                self.environments[slot] = make(self.name)  # what raised may be broken
+                self.broken.add(slot)
         return Step(rewards, over, failed)
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
         """Where the body came to rest, if the environment says so; else the last observation, if it is short."""
-        if all(slot in self.places for slot in slots.tolist()):
-            return np.array([self.places[slot] for slot in slots.tolist()])
+        found = [self.places.get(slot) for slot in slots.tolist()]
+        if width := max((len(one) for one in found if one), default=0):
+            return np.array([one or [0.0] * width for one in found])  # only episodes that failed have none
         if self.observations[0].size > SHOWN:
             return np.zeros((len(slots), 0))
         return self.observations[slots].reshape(len(slots), -1).astype(np.float64)
 
     def close(self) -> None:
         for environment in self.environments:
-            environment.close()
+            _close(environment)
+
+    def _show(self, slot: int, seen: Any, told: dict[str, Any]) -> None:
+        self.observations[slot] = np.moveaxis(seen, -1, 0) if self.last else seen
+        if not self.whole and np.isnan(self.observations[slot]).any():
+            raise ValueError("expected numbers to see, got NaN")
+        if PLACE[0] in told:
+            self.places[slot] = [float(told[name]) for name in PLACE if name in told]
 
 
-def make(name: str, **options: Any) -> "gymnasium.Env[Any, Any]":
-    """One environment.
+def _close(environment: Environment) -> None:
+    with contextlib.suppress(Exception):
+        environment.close()
+
+
+def make(name: str, **options: Any) -> Environment:
+    """The environment of an id.
 
     Raises:
         UnknownTask: there is none of that id.
         InvalidTask: a package that it needs is missing, or it cannot be made.
     """
     try:
-        return gymnasium.make(name, disable_env_checker=True, **options)
-    except gymnasium.error.DependencyNotInstalled as error:
+        found: Environment = gymnasium.make(name, disable_env_checker=True, **options)
+    except (gymnasium.error.DependencyNotInstalled, ModuleNotFoundError) as error:
         raise InvalidTask(_missing(name, error)) from None
     except gymnasium.error.Error as error:
-        near = get_close_matches(name, gymnasium.registry, n=1, cutoff=0.0)
-        raise UnknownTask(
-            f"expected an environment of gymnasium, got {name!r:.60}; the nearest is {near[0]}"
-        ) from error
-    except ImportError as error:
-        raise InvalidTask(_missing(name, error)) from None
+        raise UnknownTask(_unknown(name, f" ({in_a_line(error)})")) from None
     except Exception as error:
         raise InvalidTask(f"gym:{name} cannot be made: {in_a_line(error)}") from None
+    if found.spec and found.spec.id != name.rpartition(":")[2]:  # gymnasium takes the newest where no version is given
+        raise UnknownTask(_unknown(name, ""))
+    return found
+
+
+def _unknown(name: str, why: str) -> str:
+    known = [one for one in gymnasium.registry if one != name]
+    near = get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"expected an environment of gymnasium, got {name!r:.60}{why}; the nearest is gym:{near[0]}"
 
 
 def _missing(name: str, error: Exception) -> str:
@@ -106,27 +138,42 @@ def _missing(name: str, error: Exception) -> str:
     return f"gym:{name} needs a package that is not here ({in_a_line(error)}); {get}"
 
 
-@cache
-def world_of(name: str) -> World:
-    """What a policy meets in an environment.
+def world_of(environment: Environment, name: str, steps: int = STEPS) -> World:
+    """What a policy meets in an environment. Pictures are `[channels, height, width]`.
+
+    Args:
+        name: of the task, for messages.
+        steps: the most decisions in an episode, if the environment sets no limit itself.
 
     Raises:
-        UnknownTask, InvalidTask: as `make`; or its observations or actions are not numbers in a box or a choice.
+        InvalidTask: its observations or actions are not numbers in a box or a choice.
     """
-    environment = make(name)
-    try:
-        seen, chosen = environment.observation_space, environment.action_space
-        limit = environment.spec.max_episode_steps if environment.spec else None
-    finally:
-        environment.close()
+    seen, chosen = environment.observation_space, environment.action_space
     if not isinstance(seen, gymnasium.spaces.Box) or not seen.shape:
-        raise InvalidTask(f"gym:{name}: expected observations that are a box of numbers, got {seen!s:.80}")
+        raise InvalidTask(
+            f"{name}: expected observations that are a box of numbers, got {seen!s:.80}; "
+            "gymnasium.wrappers.FlattenObservation makes most others one, in a task of your own"
+        )
     actions: int | Box
     if isinstance(chosen, gymnasium.spaces.Discrete):
         actions = int(chosen.n)
-    elif isinstance(chosen, gymnasium.spaces.Box) and len(chosen.shape) == 1 and chosen.is_bounded():
+    elif isinstance(chosen, gymnasium.spaces.Box) and _is_row(chosen):
         actions = Box(tuple(map(float, chosen.low)), tuple(map(float, chosen.high)))
     else:
-        raise InvalidTask(f"gym:{name}: expected a choice of actions or a bounded row of numbers, got {chosen!s:.80}")
-    pixels = seen.dtype == np.uint8 and len(seen.shape) == 3
-    return World(tuple(seen.shape), actions, limit or STEPS, pixels=pixels)
+        raise InvalidTask(f"{name}: expected a choice of actions or a bounded row of real numbers, got {chosen!s:.80}")
+    limit = environment.spec.max_episode_steps if environment.spec else None
+    return World(_shape(seen), actions, limit or steps, pixels=seen.dtype == np.uint8 and len(seen.shape) == 3)
+
+
+def _is_row(space: gymnasium.spaces.Box) -> bool:
+    return len(space.shape) == 1 and space.is_bounded() and np.issubdtype(space.dtype, np.floating)
+
+
+def _shape(space: Any) -> tuple[int, ...]:
+    shape = tuple(map(int, space.shape))
+    return (shape[-1], *shape[:-1]) if _channels_last(space) else shape
+
+
+def _channels_last(space: Any) -> bool:
+    """Whether it is a picture whose colours come last, as in most of gymnasium."""
+    return space.dtype == np.uint8 and len(space.shape) == 3 and space.shape[-1] <= 4 < space.shape[0]

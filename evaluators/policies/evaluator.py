@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 
-import torch
-
 from germline.evaluators.device import resolve
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Objective, Outcome
@@ -46,7 +44,6 @@ class PolicyEvaluator:
         steps: int = 0,
         slots: int = 0,
     ) -> None:
-        torch.set_num_threads(1)
         self.device = resolve(device)
         chosen = task_class(task)
         if not issubclass(chosen, PolicyTask):
@@ -100,7 +97,8 @@ class PolicyEvaluator:
         slots = min(self.slots, len(episodes))
         if slots not in self.environments:
             self.environments[slots] = self.task.environments(slots)
-        played = play(networks.outputs, policies[0].network.actions, self.environments[slots], episodes, self.steps)
+        actions, environments = policies[0].network.actions, self.environments[slots]
+        played = play(networks.outputs, actions, environments, episodes, self.steps, networks.attend)
         return [played[i : i + count] for i in range(0, len(played), count)]
 
     def _read(self, genome: str) -> Policy | Outcome:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,10 @@ from germline.programs.policy.network import Box
 from germline.programs.policy.noise import Floats
 
 Outputs = Callable[[NDArray[np.int64], NDArray[np.generic]], Floats]
-"""What the networks of some policies `[n]` say to what they see, `[n, outputs]`."""
+"""What the networks of some policies `[n]` say to what they see, `[n, outputs]`. What is seen may change afterwards."""
+
+Attend = Callable[[NDArray[np.int64], NDArray[np.bool_]], None]
+"""Tells of which slots `[n]` the next rows are, and in which of them an episode begins."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,12 @@ class Played:
 
 
 def play(
-    outputs: Outputs, actions: int | Box, environments: Environments, episodes: Sequence[Episode], steps: int
+    outputs: Outputs,
+    actions: int | Box,
+    environments: Environments,
+    episodes: Sequence[Episode],
+    steps: int,
+    attend: Attend | None = None,
 ) -> list[Played]:
     """Plays all episodes; what one comes to does not depend on the others.
 
@@ -43,45 +52,66 @@ def play(
         environments: whose slots are used.
         episodes: what is played, in this order.
         steps: after so many decisions an episode is over.
+        attend: for networks that keep something from one decision to the next.
     """
     choose = chooser(actions)
     policies = np.array([one.policy for one in episodes], np.int64)
     found: list[Played | None] = [None] * len(episodes)
     totals = np.zeros(environments.slots)
-    lengths = np.zeros(environments.slots, np.int64)
+    begun = np.zeros(environments.slots, np.int64)
     playing = np.full(environments.slots, -1, np.int64)
     waiting = 0
 
     def fill(free: NDArray[np.int64]) -> None:
         """Begins the next episodes in slots that are free; an environment that cannot begin has failed its episode."""
         nonlocal waiting
-        for slot in free:
-            playing[slot] = -1
-            while playing[slot] < 0 and waiting < len(episodes):
-                try:
-                    environments.reset(np.array([slot]), [episodes[waiting].seed])
-                    totals[slot], lengths[slot], playing[slot] = 0.0, 0, waiting
-                except Exception as error:
-                    found[waiting] = Played(0.0, 0, (), in_a_line(error))
-                waiting += 1
+        while free.size and waiting < len(episodes):
+            places = np.arange(waiting, min(waiting + free.size, len(episodes)))
+            here, waiting = free[: places.size], waiting + places.size
+            failed = _begin(environments, here, [episodes[place].seed for place in places.tolist()])
+            for i, error in failed.items():
+                found[places[i]] = Played(0.0, 0, (), error)
+            well = [i for i in range(places.size) if i not in failed]
+            totals[here], begun[here], playing[here[well]] = 0.0, now, places[well]
+            free = np.delete(free, well)
 
-    fill(np.arange(environments.slots))
-    while (active := np.flatnonzero(playing >= 0)).size:
-        chosen = choose(outputs(policies[playing[active]], environments.observations[active]))
-        step = environments.step(active, chosen)
-        totals[active] += step.rewards
-        lengths[active] += 1
-        over = step.over | (lengths[active] >= steps) | ~np.isfinite(totals[active])
+    now = 0
+    active = np.arange(environments.slots)
+    fill(active)
+    while (active := active[playing[active] >= 0]).size:
+        whose, every = policies[playing[active]], active.size == environments.slots
+        total, due = totals[active], begun[active].min() + steps
+        if attend:
+            attend(active, begun[active] == now)
+        going = True
+        while going:  # the same slots, until an episode is over
+            seen = environments.observations if every else environments.observations[active]
+            step = environments.step(active, choose(outputs(whose, seen)))
+            total += step.rewards
+            now += 1
+            going = now < due and not step.over.any() and isfinite(total.sum())
+        totals[active] = total
+        over = step.over | (now - begun[active] >= steps) | ~np.isfinite(total)
         ended = active[over]
-        if ended.size:
-            did = environments.behaviour(ended)
-            for slot, behaviour, place in zip(ended, did, np.flatnonzero(over), strict=True):
-                error = step.failed.get(int(place))
-                found[playing[slot]] = Played(
-                    float(totals[slot]), int(lengths[slot]), tuple(map(float, behaviour)), error
-                )
-            fill(ended)
+        for slot, behaviour, place in zip(ended, environments.behaviour(ended), np.flatnonzero(over), strict=True):
+            found[playing[slot]] = Played(
+                float(totals[slot]), int(now - begun[slot]), tuple(map(float, behaviour)), step.failed.get(int(place))
+            )
+        playing[ended] = -1
+        fill(ended)
     return [one for one in found if one is not None]
+
+
+def _begin(environments: Environments, slots: NDArray[np.int64], seeds: Sequence[int]) -> dict[int, str]:
+    """Begins an episode in each slot. Gives what was raised, by place in the row of slots."""
+    try:
+        environments.reset(slots, seeds)
+        return {}
+    except Exception as error:
+        if len(slots) == 1:
+            return {0: in_a_line(error)}
+    failed = [_begin(environments, slots[i : i + 1], seeds[i : i + 1]) for i in range(len(slots))]
+    return {i: one[0] for i, one in enumerate(failed) if one}
 
 
 def chooser(actions: int | Box) -> Callable[[Floats], NDArray[np.generic]]:

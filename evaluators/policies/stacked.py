@@ -57,7 +57,7 @@ class StackedPolicies:
             return out.numpy
         landed = torch.empty(out.shape, pin_memory=True)
         landed.copy_(out, non_blocking=True)
-        done = torch.cuda.Event()
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
         done.record()
 
         def wait() -> Floats:

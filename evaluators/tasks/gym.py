@@ -1,37 +1,89 @@
 """The tasks `gym:<id>`: environments of gymnasium. Those of classic control are stepped many at a time."""
 
+from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from functools import cache
 from typing import ClassVar
 
-from germline.evaluators.environments.cart_pole import WORLD as CART_POLE
-from germline.evaluators.environments.cart_pole import CartPole
-from germline.evaluators.environments.gymnasium_ones import GymnasiumEnvironments, world_of
+from germline.evaluators.environments import acrobot, cart_pole, mountain_car, mountain_car_continuous, pendulum
+from germline.evaluators.environments.gymnasium_ones import STEPS, Environment, GymnasiumEnvironments, make, world_of
+from germline.evaluators.policies.play import in_a_line
 from germline.evaluators.policy_task import Environments, PolicyTask, World
+from germline.evaluators.tasks.registry import InvalidTask, UnknownTask
 
 VECTORISED: dict[str, tuple[World, Callable[[int], Environments]]] = {
-    "CartPole-v1": (CART_POLE, CartPole),
+    "Acrobot-v1": (acrobot.WORLD, acrobot.Acrobot),
+    "CartPole-v0": (replace(cart_pole.WORLD, steps=200), cart_pole.CartPole),
+    "CartPole-v1": (cart_pole.WORLD, cart_pole.CartPole),
+    "MountainCar-v0": (mountain_car.WORLD, mountain_car.MountainCar),
+    "MountainCarContinuous-v0": (mountain_car_continuous.WORLD, mountain_car_continuous.MountainCarContinuous),
+    "Pendulum-v1": (pendulum.WORLD, pendulum.Pendulum),
 }
 """Environments that are written for many at once: their world, and how so many are made."""
 
 
-class GymTask(PolicyTask):
+class GymnasiumTask(PolicyTask):
+    """A task of one's own in an environment of gymnasium's form; a subclass has a `name` and makes the environment.
+
+    Example:
+        class Corridor(GymnasiumTask):
+            '''A corridor.'''
+
+            name = "corridor"
+
+            def make(self) -> gymnasium.Env:
+                return CorridorEnv(length=10)
+    """
+
+    steps: ClassVar[int] = STEPS
+    """The most decisions in an episode, if the environment sets no limit itself."""
+
+    @abstractmethod
+    def make(self) -> Environment:
+        """One environment. It may raise whatever it likes; so may its `reset` and `step`, which fails the episode."""
+
+    @classmethod
+    def world(cls) -> World:
+        return _world(cls)
+
+    def environments(self, slots: int) -> Environments:
+        return GymnasiumEnvironments(self.name, slots, self.make)
+
+
+@cache
+def _world(task: type[GymnasiumTask]) -> World:
+    try:
+        environment = task().make()
+    except (InvalidTask, UnknownTask):
+        raise
+    except Exception as error:
+        raise InvalidTask(f"{task.name}: its environment cannot be made: {in_a_line(error)}") from error
+    with closing(environment):
+        return world_of(environment, task.name, task.steps)
+
+
+class GymTask(GymnasiumTask):
     """An environment of gymnasium."""
 
     name = "gym:<id>"
     environment: ClassVar[str]
 
     @classmethod
+    @cache
     def of(cls, name: str) -> "type[GymTask]":
         """The task of the environment of that id."""
         return type("GymTask", (cls,), {"name": f"gym:{name}", "environment": name, "__doc__": f"{name} of gymnasium."})
 
     @classmethod
     def world(cls) -> World:
-        if cls.environment in VECTORISED:
-            return VECTORISED[cls.environment][0]
-        return world_of(cls.environment)
+        return VECTORISED[cls.environment][0] if cls.environment in VECTORISED else super().world()
+
+    def make(self) -> Environment:
+        return make(self.environment)
 
     def environments(self, slots: int) -> Environments:
         if self.environment in VECTORISED:
             return VECTORISED[self.environment][1](slots)
-        return GymnasiumEnvironments(self.environment, slots)
+        return super().environments(slots)

@@ -45,9 +45,16 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "nb201-cifar10": (f"{_HOME}.nb201:CIFAR10Cells", "NAS-Bench-201's 15,625 cells, trained on CIFAR-10: a table"),
     "nb201-cifar100": (f"{_HOME}.nb201:CIFAR100Cells", "the same cells, trained on CIFAR-100"),
     "nb201-imagenet16": (f"{_HOME}.nb201:ImageNet16Cells", "the same cells, trained on ImageNet16-120"),
+    "hard-maze": (f"{_HOME}.hard_maze:HardMazeTask", "policies of a robot in a maze that deceives, with range finders"),
+    "hard-maze-pixels": (f"{_HOME}.hard_maze:HardMazePixels", "the same maze, seen in pictures of 84×84"),
 }
 FAMILIES: dict[str, tuple[str, str, str]] = {
     "gym": (f"{_HOME}.gym:GymTask", "gym:<id>", "an environment of gymnasium by its id, such as gym:CartPole-v1"),
+    "atari": (
+        f"{_HOME}.atari:AtariTask",
+        "atari:<game>",
+        "a game of the Atari 2600 by its name, such as atari:frostbite",
+    ),
 }
 """Tasks of which there are many: by what stands before the colon, the class that makes them (`of(name)`), how such a
 task is written, and what it is."""

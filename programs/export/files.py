@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -24,20 +25,41 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     Raises:
         ExportUnwritable: the folder is missing, or nothing can be written there.
     """
-    check_writable(path)
-    target = Path(path)
-    beside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    write_together([(path, content)])
+
+
+def write_together(files: Sequence[tuple[str | os.PathLike[str], str | bytes]]) -> None:
+    """Writes files that belong together: none is renamed to its place before all are written, then each in order.
+
+    Raises:
+        ExportUnwritable: a folder is missing, or something cannot be written there.
+    """
+    for path, _ in files:
+        check_writable(path)
+    waiting: list[tuple[Path, Path]] = []
+    target = Path()
     try:
-        with beside.open("xb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
+        for path, content in files:
+            target = Path(path)
+            waiting.append((beside(target), target))
+            with waiting[-1][0].open("xb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+        for written, target in waiting:
+            written.replace(target)
     except OSError as error:
         raise _unwritable(target, error) from None
     finally:
-        beside.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+        for written, _ in waiting:
+            written.unlink(missing_ok=True)
+    for folder in dict.fromkeys(target.parent for _, target in waiting):
+        _sync_folder(folder)
+
+
+def beside(target: Path) -> Path:
+    """A hidden name in the same folder that nothing else has; it ends as the file does."""
+    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp{target.suffix[:20]}")
 
 
 def _check_writable(target: Path) -> None:

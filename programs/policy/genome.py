@@ -8,6 +8,7 @@ A genome is one line of JSON:
 
 import json
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -76,6 +77,15 @@ def read(text: str) -> Policy:
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidPolicy(f"expected at most {MAX_CHARACTERS:,} characters, got {len(text):,}")
+    return _read(text) if len(text) <= _REMEMBERED else _read.__wrapped__(text)
+
+
+_REMEMBERED = 20_000
+"""A search reads the same genomes again and again: those of up to so many characters are remembered."""
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> Policy:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -85,7 +95,7 @@ def read(text: str) -> Policy:
         got = ", ".join(map(str, sorted(found))) if isinstance(found, dict) else type(found).__name__
         raise InvalidPolicy(f"expected an object of {', '.join(_KEYS)}, got {got or 'nothing':.80}; {_EXAMPLE}")
     try:
-        network = read_network(found["network"])
+        network = _network(json.dumps(found["network"]))
     except InvalidNetwork as invalid:
         raise InvalidPolicy(str(invalid)) from None
     if found["noise"] != noise.NAME:
@@ -100,6 +110,12 @@ def read(text: str) -> Policy:
         raise InvalidPolicy(f"mutations: expected a list of at most {MAX_MUTATIONS:,} pairs, got {mutations!r:.60}")
     pairs = tuple(_mutation(number, one) for number, one in enumerate(mutations))
     return Policy(network, _seed("seed", found["seed"]), pairs)
+
+
+@lru_cache(maxsize=256)
+def _network(text: str) -> Network:
+    """The policies of a search have one network: it is read once."""
+    return read_network(json.loads(text))
 
 
 def _mutation(number: int, found: Any) -> tuple[int, float]:

@@ -124,4 +124,7 @@ class Truncation(Strategy[TruncationState]):
 
 def _different(individuals: Sequence[Individual]) -> list[Individual]:
     """Each genome once, where it stands first."""
-    return list({one.fingerprint: one for one in reversed(individuals)}.values())[::-1]
+    first: dict[str, Individual] = {}
+    for one in individuals:
+        first.setdefault(one.fingerprint, one)
+    return list(first.values())

@@ -9,18 +9,24 @@ import json
 import warnings
 from pathlib import Path
 
+import atari
 import breeding
 import candidate_steps
+import cartpole
 import cells
+import hard_maze
 import nb201
 import stacked
 import strategies
 import torch
 
 BENCHMARKS = {
+    "atari": atari.rows,
     "breeding": breeding.rows,
     "candidate-steps": candidate_steps.rows,
+    "cartpole": cartpole.rows,
     "cells": cells.rows,
+    "hard-maze": hard_maze.rows,
     "nb201": nb201.rows,
     "stacked": stacked.rows,
     "strategies": strategies.rows,

@@ -10,6 +10,7 @@ import pytest
 
 from germline.db.errors import (
     InvalidRecord,
+    NothingScored,
     RecordConflict,
     RunExists,
     UnknownBirth,
@@ -270,3 +271,50 @@ def test_what_one_store_wrote_the_next_one_reads(url: str, store: Store, make_ru
     with Store(url, create=False) as second:
         assert list(second.individuals(run.id)) == [born(0), born(1, 0)]
         assert second.runs() == store.runs()
+
+
+def test_the_winner_is_the_fittest_of_the_last_round_of_reviews(
+    store: Store, make_run: MakeRun, born: Born, scored: Scored
+) -> None:
+    run = make_run(kind="policy")
+    store.add_individuals(run.id, "policy", [born(0), born(1), born(2), born(3)])
+    with pytest.raises(NothingScored):
+        store.winner("first")
+    assert store.elite("first") is None
+    store.add_evaluations(run.id, [scored(0, 5.0), scored(1, 9.0), scored(2, 7.0), scored(3, None)])
+    assert store.winner("first").individual.birth == 1  # no reviews: the best
+    first = [scored(birth, fitness, rung=1, seed=1) for birth, fitness in ((1, 2.0), (0, 4.0), (2, 4.0))]
+    store.add_evaluations(run.id, first)
+    assert store.winner("first").individual.birth == 0  # of equals the earlier birth
+    assert store.winner("first").evaluation == scored(0, 5.0)
+    second = [scored(0, 3.0, rung=1, seed=2), scored(2, 3.5, rung=1, seed=2), scored(1, None, rung=1, seed=2)]
+    store.add_evaluations(run.id, second)
+    assert store.winner("first").individual.birth == 2
+    store.add_evaluations(run.id, [scored(1, 1.0, rung=2, seed=2)])
+    assert store.winner("first").individual.birth == 1  # the highest rung of the round
+    store.add_evaluations(run.id, [scored(0, 0.5, rung=1, seed=3)])
+    assert store.winner("first").individual.birth == 0  # the run went on after its test
+    assert [one.individual.birth for number in (1, 2) if (one := store.elite("first", number))] == [0, 1]
+    assert store.elite("first", 9) is None
+
+
+def test_a_review_on_another_task_makes_no_winner(store: Store, make_run: MakeRun, born: Born, scored: Scored) -> None:
+    run = make_run()
+    store.add_individuals(run.id, "optimizer", [born(0), born(1)])
+    store.add_evaluations(run.id, [scored(0, 1.0), scored(1, 2.0), scored(0, 9.0, rung=1, seed=1, task="other")])
+    assert store.winner("first").individual.birth == 1
+
+
+def test_a_block_comes_with_its_outcomes_the_last_complete_one_unless_it_is_named(
+    store: Store, make_run: MakeRun, born: Born, scored: Scored
+) -> None:
+    run = make_run()
+    assert store.block("first") == []
+    store.add_individuals(run.id, "optimizer", [born(birth) for birth in range(10)])  # four in a block
+    assert store.block("first") == []
+    store.add_evaluations(run.id, [scored(birth, float(birth)) for birth in (0, 1, 2, 3, 4, 5, 7)])
+    assert [one.individual.birth for one in store.block("first")] == [0, 1, 2, 3]
+    assert [one.evaluation for one in store.block("first", 1)][2:] == [None, scored(7, 7.0)]
+    store.add_evaluations(run.id, [scored(birth, None) for birth in (6, 8, 9)])
+    assert [one.individual.birth for one in store.block("first")] == [8, 9]
+    assert store.block("first", 3) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from germline.evaluators.cell_task import CellTask
+from germline.evaluators.policy_task import PolicyTask
 from germline.evaluators.task import TrainingTask
 from germline.evaluators.tasks import registry
 from germline.evaluators.tasks.registry import (
@@ -90,7 +91,8 @@ def plug_in(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_built_in_task_is_found_under_the_name_it_bears(name: str) -> None:
     found = task_class(name)
-    assert issubclass(found, CellTask if name.endswith("-cells") or name.startswith("nb201-") else TrainingTask)
+    kinds = {"optimizer": TrainingTask, "architecture": CellTask, "policy": PolicyTask}
+    assert issubclass(found, kinds[found.kind])
     assert found.name == name
 
 

@@ -13,13 +13,18 @@ from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.space import ArchitectureSpace
 from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.space import OptimizerSpace
+from germline.programs.policy.network import Network
+from germline.programs.policy.space import PolicySpace
+from germline.programs.space import Space
 from germline.search.individual import Block, Individual, Proposal, Reviewed, Scored
 from germline.search.loop import dice
 from germline.search.strategies.aging import AgingEvolution, AgingState
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.local_search import LocalSearch
+from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.pareto_local import ParetoLocalSearch
 from germline.search.strategies.random_search import RandomSearch
+from germline.search.strategies.truncation import Sigma, Truncation
 from germline.search.strategy import Strategy
 
 SPACE = OptimizerSpace(parse(library()["adamw_plain"]))
@@ -32,10 +37,16 @@ def aging(**options: Any) -> AgingEvolution:
     return AgingEvolution(START, KEY, **values)
 
 
-STRATEGIES: dict[str, Strategy[Any]] = {
+STARTED: dict[str, Strategy[Any]] = {
     "aging": aging(warmup=4, litter=2, patience=6, restart="alternate"),
     "random": RandomSearch(START, KEY),
     "funnel": Funnel(aging(), rung=1, every=4, seeds=2),
+}
+POLICIES = PolicySpace(Network("mlp", (2,), 2, (3,)), 0.05)
+STRATEGIES: dict[str, Strategy[Any]] = {
+    **STARTED,
+    "truncation": Truncation(5, 3, Sigma(0.1, decay=0.9), candidates=2),
+    "novelty": Novelty(Truncation(5, 3, Sigma(0.1), candidates=0), neighbours=2, archive=0.3),
 }
 
 
@@ -44,7 +55,8 @@ def roll(birth: int) -> np.random.Generator:
 
 
 def scored(birth: int, fitness: float | None, proposal: Proposal | None = None) -> Scored:
-    outcome = Outcome("ok", fitness, {"loss": -fitness}) if fitness is not None else Outcome("diverged")
+    did = {"behaviour_0": birth * 0.7 % 1.0}
+    outcome = Outcome("ok", fitness, {"loss": -fitness}, did) if fitness is not None else Outcome("diverged")
     chosen = proposal or Proposal(START, (), "seed")
     individual = Individual(birth, 0, chosen.parents, chosen.operator, chosen.genome, f"f{birth}")
     return Scored(individual, outcome)
@@ -52,9 +64,10 @@ def scored(birth: int, fitness: float | None, proposal: Proposal | None = None) 
 
 def live(strategy: Strategy[Any], births: int) -> tuple[list[Proposal], Any]:
     """Breeds one at a time; fitness is a made-up function of the birth number, every third birth fails."""
+    space: Space[Any] = POLICIES if isinstance(strategy, Truncation | Novelty) else SPACE
     state, proposals = strategy.init(), []
     for birth in range(births):
-        proposal = strategy.breed(state, birth, SPACE, roll)
+        proposal = strategy.breed(state, birth, space, roll)
         proposals.append(proposal)
         fitness = None if birth % 3 == 2 else float((birth * 7919) % 101)
         state = strategy.advance(state, Block(births=(scored(birth, fitness, proposal),)))
@@ -69,9 +82,9 @@ def test_the_same_news_give_the_same_proposals_and_the_same_state(name: str) -> 
     assert live(STRATEGIES[name], 30) == live(STRATEGIES[name], 30)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", STARTED)
 def test_birth_zero_is_the_start_genome_and_every_proposal_is_valid(name: str) -> None:
-    proposals, _ = live(STRATEGIES[name], 30)
+    proposals, _ = live(STARTED[name], 30)
     assert proposals[0] == Proposal(START, (), "seed")
     assert all(SPACE.check(SPACE.read(proposal.genome)) is None for proposal in proposals)
 

@@ -1,0 +1,223 @@
+"""`germline play`: a policy at work."""
+
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from germline.cli.common import check_free, console, db_option, json_option, print_json
+from germline.cli.errors import UserError, printable
+from germline.cli.reference import BadReference, Candidate
+
+if TYPE_CHECKING:
+    from germline.evaluators.policies.play import Played
+    from germline.evaluators.policy_task import PolicyTask
+    from germline.programs.policy.genome import Policy
+
+LAST_SEED = 2**31 - 1
+
+
+@click.command(epilog="REF is RUN (who is handed over), RUN:BIRTH or a file with a policy.")
+@click.argument("reference", metavar="REF")
+@click.option("--episodes", type=click.IntRange(1, 100_000), default=5, show_default=True, help="How many.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, LAST_SEED),
+    default=0,
+    show_default=True,
+    help="Of the first episode; the next ones have the next seeds.",
+)
+@click.option("--task", default=None, help="Where to play; the task of its run unless given.")
+@click.option(
+    "--video", type=click.Path(path_type=Path), default=None, help="Write a film of the first episode, .mp4 or .gif."
+)
+@click.option("--force", is_flag=True, help="Replace a film that is there.")
+@db_option
+@json_option
+def command(
+    reference: str,
+    episodes: int,
+    seed: int,
+    task: str | None,
+    video: Path | None,
+    force: bool,
+    url: str,
+    as_json: bool,
+) -> None:
+    """Play episodes with the policy REF.
+
+    What an episode comes to follows from its seed: an exported policy plays the same one in an environment that was
+    reset with it. The interval holds the mean return with 95 %.
+
+    \b
+    Examples:
+      germline play policy-1 --episodes 20
+      germline play policy-1 --video policy.mp4
+    """
+    from germline.cli.policy_text import half_width
+    from germline.cli.reference import resolve
+
+    if video is not None:
+        from germline.cli.video import check_format
+        from germline.programs.export.files import check_writable
+
+        check_format(video)
+        check_writable(video)
+        if not force:
+            check_free(video)
+    if seed + episodes - 1 > LAST_SEED:
+        raise UserError(f"expected seeds of at most {LAST_SEED}, got {seed + episodes - 1} for the last episode")
+    player = _player(resolve(reference, url), task)
+    played, seconds = _play(player, range(seed, seed + episodes))
+    if video is not None:
+        _film(player, seed, played[0], video)
+    returns = [one.total for one in played if one.error is None]
+    frames = sum(one.steps for one in played) * player.frames
+    row = {
+        "ref": player.label,
+        "task": player.task.name,
+        "episodes": [
+            {"seed": seed + i, "return": one.total, "length": one.steps, "error": one.error}
+            for i, one in enumerate(played)
+        ],
+        "mean": fmean(returns) if returns else None,
+        "interval": half_width(stdev(returns), len(returns)) if len(returns) > 1 else None,
+        "frames": frames,
+        "frames_per_second": frames / seconds,
+        "video": str(video) if video else None,
+    }
+    if as_json:
+        print_json(row)
+    else:
+        _print(row)
+    if not returns:
+        raise UserError(printable(f"no episode of {player.task.name} went well; the last: {played[-1].error}"), 1)
+
+
+class Player(NamedTuple):
+    """A policy with its task; `frames` of the world pass with each of at most `steps` decisions."""
+
+    label: str
+    policy: "Policy"
+    task: "PolicyTask"
+    steps: int
+    frames: int
+
+
+def _player(candidate: Candidate, task: str | None) -> Player:
+    """The policy at its task, or at another one with the same observations and actions.
+
+    Raises:
+        BadReference: it is no policy, or the task is none for it.
+    """
+    from germline.cli.individuals import settings
+    from germline.evaluators.policy_task import PolicyTask
+    from germline.evaluators.tasks.registry import absolute_name, task_class
+    from germline.programs.policy.genome import InvalidPolicy, read
+
+    if candidate.kind != "policy":
+        raise BadReference(f"expected a policy to play, got {candidate.label}, which is of kind {candidate.kind}")
+    home = candidate.run.task if candidate.run else None
+    name = absolute_name(task) if task else home
+    if name is None:
+        raise BadReference(f"expected a task for {candidate.label}, which is of no run; add --task gym:CartPole-v1")
+    try:
+        policy = read(candidate.genome)
+    except InvalidPolicy as invalid:
+        raise BadReference(f"{candidate.label} is not a valid genome: {invalid}") from None
+    chosen = task_class(name)
+    if not issubclass(chosen, PolicyTask):
+        raise BadReference(f"expected a task for policies, got {name}, which is for kind {chosen.kind}")
+    world, network = chosen.world(), policy.network
+    if (network.observation, network.actions) != (world.observation, world.actions):
+        raise BadReference(
+            f"expected a policy for {name}, with observations {list(world.observation)} and {_told(world.actions)}; "
+            f"{candidate.label} has {list(network.observation)} and {_told(network.actions)}"
+        )
+    own = settings(candidate).get("steps") or world.steps if name == home else world.steps
+    return Player(candidate.label, policy, chosen(), min(own, world.steps), world.frames)
+
+
+def _told(actions: Any) -> str:
+    if isinstance(actions, int):
+        return f"{actions} actions"
+    return f"{len(actions.low)} numbers from {min(actions.low):g} to {max(actions.high):g}"
+
+
+def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
+    """What the episodes came to, and how many seconds it took, without compiling."""
+    from contextlib import closing
+    from time import perf_counter
+
+    from germline.evaluators.policies.compiled import CompiledPolicies
+    from germline.evaluators.policies.play import Episode, play
+    from germline.programs.policy.parameters import replay
+
+    networks = CompiledPolicies(player.policy.network, [replay(player.policy)])
+    actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
+    with closing(player.task.environments(min(len(seeds), player.task.slots))) as environments:
+        play(networks.outputs, actions, environments, episodes[:1], 1, networks.attend)
+        began = perf_counter()
+        played = play(networks.outputs, actions, environments, episodes, player.steps, networks.attend)
+        return played, max(perf_counter() - began, 1e-9)
+
+
+def _film(player: Player, seed: int, played: "Played", path: Path) -> None:
+    """Plays the episode once more and takes pictures; it has to come to the same.
+
+    Raises:
+        UserError: it came to something else, or the film cannot be written.
+        InvalidTask: the task cannot be drawn.
+    """
+    import os
+
+    from germline.cli.video import write_film
+    from germline.evaluators.policies.compiled import CompiledPolicies
+    from germline.evaluators.policies.film import Film
+    from germline.programs.policy.parameters import replay
+
+    # What draws needs no screen and no sound, and stdout is for the result.
+    for name, value in (
+        ("SDL_VIDEODRIVER", "dummy"),
+        ("SDL_AUDIODRIVER", "dummy"),
+        ("PYGAME_HIDE_SUPPORT_PROMPT", "1"),
+    ):
+        os.environ.setdefault(name, value)
+    networks = CompiledPolicies(player.policy.network, [replay(player.policy)])
+    film = Film(networks.outputs, player.policy.network.actions, player.task, seed, player.steps)
+
+    def pictures() -> Any:
+        yield from film
+        if film.played is None or (film.played.total, film.played.steps) != (played.total, played.steps):
+            raise UserError(
+                f"expected the episode of seed {seed} to come to the same when it is filmed ({played.total:g}), "
+                f"got {film.played.total if film.played else 'nothing'}; no film was written",
+                1,
+            )
+
+    try:
+        write_film(path, pictures(), film.pace)
+    finally:
+        film.close()
+
+
+def _print(row: dict[str, Any]) -> None:
+    from germline.cli.policy_text import counted, with_interval
+    from germline.cli.render import BAD, QUIET, number, plain_table, print_table, safe
+
+    out = console()
+    table = plain_table("seed", "return", "length", right=("seed", "return", "length"))
+    for one in row["episodes"]:
+        failed = one["error"] is not None
+        table.add_row(str(one["seed"]), safe("failed", BAD) if failed else number(one["return"]), f"{one['length']:,}")
+    print_table(out, table)
+    for one in row["episodes"]:
+        if one["error"] is not None:
+            out.print(safe(f"seed {one['seed']}: {one['error']:.300}", BAD))
+    mean = with_interval(row["mean"], row["interval"])
+    well = sum(one["error"] is None for one in row["episodes"])
+    out.print(safe(f"{row['ref']}: mean return {mean} over {counted(well, 'episode')}", "bold"))
+    out.print(safe(f"{row['task']}, {row['frames']:,} frames, {row['frames_per_second']:,.0f} a second", QUIET))
+    if row["video"]:
+        out.print(safe(f"wrote {row['video']}: the episode of seed {row['episodes'][0]['seed']}"))

@@ -1,0 +1,77 @@
+"""Whether an exported network plays as the policy does."""
+
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.play import Episode, Played, chooser, play
+from germline.evaluators.policy_task import PolicyTask
+from germline.programs.policy.export import ExportMismatch, random_observations
+from germline.programs.policy.genome import Policy
+from germline.programs.policy.noise import Floats
+from germline.programs.policy.parameters import replay
+
+SEEDS = (0, 1, 2)
+MOST_STEPS = {"mlp": 1_000, "conv": 50}
+"""Decisions after which an episode that is compared is broken off: one of a convolutional network takes some 20 ms."""
+
+
+def check_by_playing(module: Any, policy: Policy, task: PolicyTask, steps: int) -> list[Played]:
+    """What the same episodes, or their beginnings, come to with the exported network and with that of the search.
+
+    Args:
+        module: an exported network, with `forward` and `act`.
+        policy: what it was made of.
+        task: where it plays.
+        steps: the most decisions in an episode.
+
+    Raises:
+        ExportMismatch: a return, a length or what an episode did is another one.
+    """
+    networks = CompiledPolicies(policy.network, [replay(policy)])
+    episodes = [Episode(0, seed) for seed in SEEDS]
+
+    def theirs(which: NDArray[np.int64], observations: NDArray[np.generic], *_: object) -> Floats:
+        return _outputs(module, observations)
+
+    with closing(task.environments(len(SEEDS))) as environments:
+        asked = (policy.network.actions, environments, episodes, min(steps, MOST_STEPS[policy.network.form]))
+        expected = play(networks.outputs, *asked, networks.attend)
+        played = play(theirs, *asked)
+    for seed, one, other in zip(SEEDS, expected, played, strict=True):
+        if one.error is not None:
+            raise ExportMismatch(f"expected an episode of {task.name} to compare, got {one.error}")
+        if one != other:
+            raise ExportMismatch(
+                f"expected the exported network to play the episode of seed {seed} to a return of {one.total} after "
+                f"{one.steps} decisions, got {other.total} after {other.steps}"
+            )
+    check_actions(module, policy)
+    return expected
+
+
+def check_actions(module: Any, policy: Policy) -> None:
+    """Compares outputs and actions on observations that need no task.
+
+    Raises:
+        ExportMismatch: one of them is another.
+    """
+    networks = CompiledPolicies(policy.network, [replay(policy)])
+    seen = random_observations(policy.network, 16)
+    ours = networks.outputs(np.zeros(len(seen), np.int64), seen)
+    if not np.array_equal(ours, _outputs(module, seen)):
+        raise ExportMismatch("expected the exported network to come to the policy's outputs, got others")
+    actions = chooser(policy.network.actions)(ours)
+    if not all(np.array_equal(module.act(one), action) for one, action in zip(seen, actions, strict=True)):
+        raise ExportMismatch("expected the exported network to choose the policy's actions, got others")
+
+
+def _outputs(module: Any, observations: NDArray[Any]) -> Floats:
+    """One observation after the other, as it will be used."""
+    with torch.no_grad():
+        found: Floats = np.stack([module(one).numpy() for one in observations])
+    return found

@@ -1,0 +1,34 @@
+"""The tasks `hard-maze` and `hard-maze-pixels`: a maze in which coming nearer to the goal leads into a dead end."""
+
+from typing import ClassVar
+
+from germline.evaluators.environments.hard_maze import NEAR, PIXELS, WORLD, HardMaze
+from germline.evaluators.policy_task import Environments, PolicyTask, World
+from germline.evaluators.task import Episodes
+
+SOLVED = -NEAR
+"""A policy with a higher return has reached the goal: the return is minus the distance from it at the end."""
+
+
+class HardMazeTask(PolicyTask):
+    """The Hard Maze, felt with range finders. All episodes of a policy are the same one."""
+
+    name = "hard-maze"
+    rungs = (Episodes(1), Episodes(1), Episodes(1))
+    slots = 512
+    pixels: ClassVar[bool] = False
+
+    @classmethod
+    def world(cls) -> World:
+        return PIXELS if cls.pixels else WORLD
+
+    def environments(self, slots: int) -> Environments:
+        return HardMaze(slots, self.pixels)
+
+
+class HardMazePixels(HardMazeTask):
+    """The Hard Maze, seen from above in a picture of 84×84."""
+
+    name = "hard-maze-pixels"
+    slots = 64
+    pixels = True

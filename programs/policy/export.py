@@ -1,0 +1,225 @@
+"""Export of a policy as a file with its network and, beside it, one with its weights: torch and safetensors suffice."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from germline.programs.export.loading import load_class
+from germline.programs.export.origin import Origin, inert
+from germline.programs.policy import noise
+from germline.programs.policy.genome import Policy, fingerprint
+from germline.programs.policy.module import PolicyModule, layers, paddings, tensors
+from germline.programs.policy.network import LIMIT, Box, Network
+from germline.programs.policy.parameters import replay
+
+SUFFIX = ".safetensors"
+
+_TAKEN = ("F", "Path", "load_file", "nn", "torch")
+"""Names that exported files use."""
+
+
+class ExportMismatch(ValueError):
+    """An exported network is not the policy's; the message says in what it differs."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The two files, and the network that they make, which has been compared with the policy's."""
+
+    source: str
+    weights: bytes
+    module: Any
+
+
+def free_name(class_name: str) -> str:
+    """The name, or one that the file does not use itself."""
+    return f"{class_name}Policy" if class_name in _TAKEN else class_name
+
+
+def verified_torch(policy: Policy, origin: Origin, class_name: str, stem: str, score: str | None = None) -> Verified:
+    """The files of a policy, after its network has come to the same outputs, bit for bit.
+
+    Args:
+        policy: what is exported.
+        origin: where it comes from; for what a policy is worth its fitness says little.
+        class_name: of the network.
+        stem: the name of both files without its end.
+        score: what the policy is worth, in words.
+
+    Raises:
+        ExportMismatch: it has not.
+    """
+    source = export_torch(policy, origin, class_name, stem, score)
+    parameters = replay(policy)
+    weights = save(_saved(policy.network, parameters), metadata(policy))
+    with tempfile.TemporaryDirectory(prefix="germline-export-") as folder, torch.random.fork_rng(devices=[]):
+        path = Path(folder) / f"exported{SUFFIX}"
+        path.write_bytes(weights)
+        module = load_class(source, class_name)(path)
+    seen = torch.from_numpy(random_observations(policy.network, 16))
+    with torch.no_grad():
+        ours, theirs = PolicyModule(policy.network, parameters)(seen), module(seen)
+        alone = module(seen[0])
+    if not (torch.equal(ours, theirs) and torch.equal(ours[0], alone)):
+        raise ExportMismatch("expected the exported network to come to the policy's outputs, got others")
+    return Verified(source, weights, module)
+
+
+def random_observations(network: Network, count: int) -> NDArray[Any]:
+    """`[count, *observation]`: pixels, or numbers of different sizes; always the same."""
+    rng = np.random.default_rng(0)
+    shape = (count, *network.observation)
+    if network.form == "conv":
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    return rng.normal(size=shape) * np.logspace(-2, 1, count).reshape(-1, *[1] * len(network.observation))
+
+
+def export_torch(policy: Policy, origin: Origin, class_name: str, stem: str, score: str | None = None) -> str:
+    """The source of the file with the network."""
+    network = policy.network
+    facts = [
+        *origin.lines(),
+        *([f"Return: {inert(score)}"] if score else []),
+        f"Mutations: {len(policy.mutations)}",
+        f"Parameters: {network.parameters:,}",
+    ]
+    functional = network.form == "conv"
+    return "\n".join(
+        [
+            '"""A policy that Germline found; its weights lie beside this file.',
+            "",
+            *facts,
+            "",
+            *_example(network, origin.task, class_name, stem),
+            '"""',
+            "",
+            "from pathlib import Path",
+            "",
+            "import torch",
+            *(["import torch.nn.functional as F"] if functional else []),
+            "from safetensors.torch import load_file",
+            "from torch import nn",
+            "",
+            "",
+            f"class {class_name}(nn.Module):",
+            f'    """{_chooses(network.actions)}',
+            "",
+            "    It computes in double precision and rounds once, so that the same actions come",
+            "    out wherever it runs.",
+            "",
+            "    Args:",
+            "        path: of the weights; those beside this file unless given.",
+            '    """',
+            "",
+            "    def __init__(self, path=None):",
+            "        super().__init__()",
+            *(f"        {line}" for line in _layers(network)),
+            "        self.double()",
+            f'        weights = path or Path(__file__).with_suffix("{SUFFIX}")',
+            "        self.load_state_dict(load_file(weights))",
+            "",
+            "    def forward(self, observation):",
+            f'        """Outputs [{network.outputs}] for an observation {_shape(network)}, or for a batch of them."""',
+            *(f"        {line}" for line in _forward(network)),
+            "",
+            "    @torch.no_grad()",
+            "    def act(self, observation):",
+            *(f"        {line}" for line in _act(network.actions)),
+            "",
+        ]
+    )
+
+
+def _example(network: Network, task: str | None, class_name: str, stem: str) -> Iterator[str]:
+    name = stem if stem.isidentifier() else "NAME"
+    family, _, environment = (task or "").partition(":")
+    if family != "gym" or network.form == "conv":  # images come in another order from gymnasium
+        dtype = "uint8" if network.form == "conv" else "numbers"
+        where = f" as {inert(task)} shows it" if task else ""
+        yield from (f"It sees an observation, {dtype} {_shape(network)}{where}:", "")
+        yield from (f"    from {name} import {class_name}", "", f"    policy = {class_name}()")
+        yield "    action = policy.act(observation)"
+        return
+    yield from ("To see it play:", "", "    import gymnasium", f"    from {name} import {class_name}", "")
+    yield f'    env, policy = gymnasium.make("{inert(environment)}", render_mode="human"), {class_name}()'
+    yield from ("    observation, _ = env.reset(seed=0)", "    over = False", "    while not over:")
+    yield "        action = policy.act(observation)"
+    yield "        observation, reward, terminated, truncated, _ = env.step(action)"
+    yield "        over = terminated or truncated"
+
+
+def _shape(network: Network) -> str:
+    return str(list(network.observation))
+
+
+def _chooses(actions: int | Box) -> str:
+    if isinstance(actions, int):
+        return f"Chooses one of {actions} actions."
+    return f"Sets {len(actions.low)} numbers." if len(actions.low) > 1 else "Sets a number."
+
+
+def _layers(network: Network) -> Iterator[str]:
+    for name, layer in layers(network):
+        if isinstance(layer, nn.Conv2d):
+            sizes = (layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0])
+            yield f"self.{name} = nn.Conv2d({', '.join(map(str, sizes))})"
+        elif isinstance(layer, nn.Linear):
+            yield f"self.{name} = nn.Linear({layer.in_features}, {layer.out_features})"
+    for name, value in _buffers(network).items():
+        yield f'self.register_buffer("{name}", torch.empty({len(value)}))'
+
+
+def _forward(network: Network) -> Iterator[str]:
+    names = [name for name, _ in layers(network)]
+    taken = "torch.as_tensor(observation).to(self.output.weight)"
+    if network.form == "conv":
+        yield f"x = {taken} / 255"
+        for name, edges in zip(names, paddings(network), strict=False):
+            padded = f"F.pad(x, {edges})" if any(edges) else "x"
+            yield f"x = F.relu(self.{name}({padded}))"
+        yield "x = F.relu(self.dense(x.flatten(-3)))"
+    else:
+        dimensions = len(network.observation)
+        yield f"x = {taken}" + (f".flatten(-{dimensions})" if dimensions > 1 else "")
+        if network.normalisation:
+            yield f"x = ((x - self.mean) * self.scale).clamp(-{LIMIT:g}, {LIMIT:g})"
+        for name in names[:-1]:
+            yield f"x = torch.{network.activation}(self.{name}(x))"
+    yield "return self.output(x).float()"
+
+
+def _act(actions: int | Box) -> Iterator[str]:
+    if isinstance(actions, int):
+        yield '"""The action for one observation: the place of the largest output."""'
+        yield "return int(self(observation).argmax())"
+        return
+    yield '"""The action for one observation: outputs from -1 to 1, scaled to the box."""'
+    yield "share = (self(observation).double().clamp(-1, 1) + 1) / 2"
+    yield "return (self.low + share * (self.high - self.low)).float().numpy(force=True)"
+
+
+def _buffers(network: Network) -> dict[str, tuple[float, ...]]:
+    """What a network knows besides its weights, in double precision."""
+    found: dict[str, tuple[float, ...]] = {}
+    if network.normalisation:
+        found |= {"mean": network.normalisation.mean, "scale": network.normalisation.scale}
+    if isinstance(network.actions, Box):
+        found |= {"low": network.actions.low, "high": network.actions.high}
+    return found
+
+
+def _saved(network: Network, parameters: noise.Floats) -> dict[str, Tensor]:
+    buffers = {name: torch.tensor(value, dtype=torch.float64) for name, value in _buffers(network).items()}
+    return tensors(network, parameters) | buffers
+
+
+def metadata(policy: Policy) -> dict[str, str]:
+    return {"fingerprint": fingerprint(policy), "layout": policy.network.layout, "noise": noise.NAME}

@@ -1,0 +1,251 @@
+"""`play`: episodes of a policy, and a film of the first one."""
+
+import json
+import sys
+from collections.abc import Sequence
+from math import sqrt
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import gymnasium
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from germline.cli.main import cli
+from germline.evaluators.policies.film import Film, Pictured
+from germline.programs.policy.genome import Policy, read, write
+from germline.programs.policy.module import PolicyModule
+from germline.programs.policy.network import Network
+from germline.programs.policy.parameters import replay
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("play") / "germline.db"
+    options = ("--set", "population=10", "--set", "candidates=0", "--set", "test_episodes=0", "--set", "steps=60")
+    done = call(path, "search", "policy", "--executor", "inline", "--births", "20", "--name", "cp", *options)
+    assert done.exit_code == 0, done.output
+    return path
+
+
+def call(database: Path, *args: str) -> Result:
+    return CliRunner().invoke(cli, args, env={"GERMLINE_DB": str(database)})
+
+
+def data(database: Path, *args: str) -> Any:
+    done = call(database, *args, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def played(genome: str, seed: int, steps: int) -> float:
+    """The return of an episode in gymnasium's own environment."""
+    policy, environment = read(genome), gymnasium.make("CartPole-v1")
+    module, total = PolicyModule(policy.network, replay(policy)), 0.0
+    seen, _ = environment.reset(seed=seed)
+    for _ in range(steps):
+        with torch.no_grad():
+            action = int(module(torch.from_numpy(seen[None])).argmax())
+        seen, reward, terminated, truncated, _ = environment.step(action)
+        total += float(reward)
+        if terminated or truncated:
+            break
+    return total
+
+
+def test_episodes_follow_from_their_seeds_as_in_gymnasium(database: Path) -> None:
+    row = data(database, "play", "cp:13", "--episodes", "4", "--seed", "11")
+    genome = data(database, "show", "cp:13")["genome"]
+    assert [one["seed"] for one in row["episodes"]] == [11, 12, 13, 14]
+    returns = [one["return"] for one in row["episodes"]]
+    assert returns == [played(genome, seed, 60) for seed in (11, 12, 13, 14)]
+    assert [one["length"] for one in row["episodes"]] == returns
+    assert row["mean"] == fmean(returns)
+    assert row["interval"] == pytest.approx(1.96 * stdev(returns) / sqrt(4))
+    assert row["frames"] == sum(returns) and row["frames_per_second"] > 0
+    again = data(database, "play", "cp:13", "--episodes", "2", "--seed", "12")
+    assert again["episodes"] == row["episodes"][1:3]
+
+
+def test_as_text_there_is_a_line_for_each_episode_and_the_mean(database: Path) -> None:
+    row = data(database, "play", "cp:13", "--episodes", "3")
+    text = call(database, "play", "cp:13", "--episodes", "3").stdout
+    for one in row["episodes"]:
+        assert f"{one['seed']:>4}  {one['return']:.4f}" in text
+    assert f"cp:13: mean return {row['mean']:.4f} ± " in text and "a second" in text
+    assert "±" not in call(database, "play", "cp:13", "--episodes", "1").stdout
+
+
+def test_a_file_plays_at_the_task_that_is_named(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(write(Policy(Network("mlp", (4,), 2, (32,)), 3)))
+    row = data(database, "play", str(path), "--task", "gym:CartPole-v1", "--episodes", "1")
+    assert (row["ref"], row["task"]) == (str(path), "gym:CartPole-v1")
+
+
+@pytest.mark.parametrize("name", ["film.gif", "film.mp4"])
+def test_a_film_shows_the_first_episode(database: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    row = data(database, "play", "cp:13", "--episodes", "2", "--video", str(path))
+    assert row["video"] == str(path) and [one.name for one in tmp_path.iterdir()] == [name]
+    with imageio.get_reader(path) as film:
+        pictures = [np.asarray(picture) for picture in film]
+    assert pictures[0].shape[:2] == (400, 600)
+    expected = row["episodes"][0]["length"] + 1
+    assert len(pictures) == expected if name == "film.mp4" else 1 < len(pictures) <= expected
+
+
+def test_a_film_that_is_there_is_replaced_only_by_force(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "film.gif"
+    path.write_text("mine")
+    refused = call(database, "play", "cp", "--video", str(path))
+    assert refused.exit_code == 2 and "exists already" in refused.stderr and path.read_text() == "mine"
+    assert call(database, "play", "cp", "--episodes", "1", "--video", str(path), "--force").exit_code == 0
+
+
+def test_a_film_whose_episode_comes_to_something_else_is_not_written(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Film.__iter__
+
+    def shorter(film: Film) -> Any:
+        film.steps = 3
+        return right(film)
+
+    monkeypatch.setattr(Film, "__iter__", shorter)
+    done = call(database, "play", "cp", "--video", str(tmp_path / "film.gif"))
+    assert done.exit_code == 1 and "come to the same when it is filmed" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+TASKS = '''
+import numpy as np
+from germline.evaluators.policy_task import PolicyTask, Step, World
+
+
+class Rooms:
+    def __init__(self, slots):
+        self.slots, self.observations, self.pace = slots, np.zeros((slots, 4)), 12
+
+    def reset(self, slots, seeds):
+        if FAILING in seeds:
+            raise OSError("the door is locked")
+        self.observations[slots] = 0
+
+    def step(self, slots, actions):
+        self.observations[slots] += 1
+        return Step(np.ones(len(slots)), self.observations[slots, 0] >= 5)
+
+    def behaviour(self, slots):
+        return self.observations[slots][:, :2]
+
+    def close(self):
+        pass
+
+
+class Seen(Rooms):
+    def picture(self, slot):
+        return np.full((11, 13, 3), 40 * int(self.observations[slot, 0]), np.uint8)
+
+
+class Dark(PolicyTask):
+    """A room without a window."""
+
+    name, made = "dark", Rooms
+
+    @classmethod
+    def world(cls):
+        return World((4,), 2, 500, frames=4)
+
+    def environments(self, slots):
+        return self.made(slots)
+
+
+class Bright(Dark):
+    name, made = "bright", Seen
+'''
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Path:
+    path = tmp_path / "rooms.py"
+    path.write_text(TASKS.replace("FAILING", "2"))
+    return path
+
+
+def test_an_environment_may_show_itself(database: Path, tmp_path: Path, rooms: Path) -> None:
+    path = tmp_path / "film.gif"
+    row = data(database, "play", "cp", "--task", f"{rooms}:Bright", "--episodes", "2", "--video", str(path))
+    assert row["frames"] == 4 * 10
+    with imageio.get_reader(path) as film:
+        pictures = [np.asarray(picture) for picture in film]
+    assert len(pictures) == 6 and pictures[0].shape[:2] == (11, 13)
+
+
+def test_an_episode_that_fails_is_told_and_left_out_of_the_mean(database: Path, rooms: Path) -> None:
+    row = data(database, "play", "cp", "--task", f"{rooms}:Dark", "--episodes", "4")
+    assert row["episodes"][2] == {"seed": 2, "return": 0.0, "length": 0, "error": "OSError: the door is locked"}
+    assert row["mean"] == 5.0
+    text = call(database, "play", "cp", "--task", f"{rooms}:Dark", "--episodes", "4").stdout
+    assert "seed 2: OSError: the door is locked" in text and "over 3 episodes" in text
+    nothing = call(database, "play", "cp", "--task", f"{rooms}:Dark", "--episodes", "1", "--seed", "2")
+    assert nothing.exit_code == 1 and "no episode of dark went well" in nothing.stderr
+
+
+def test_environments_without_pictures_are_none_to_look_at() -> None:
+    class Blind:
+        slots, observations = 1, np.zeros((1, 4))
+
+        def reset(self, slots: Any, seeds: Sequence[int]) -> None: ...
+
+    assert not isinstance(Blind(), Pictured)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("play", "library:lion"), "expected a policy to play, got library:lion"),
+        (("play", "cp", "--task", "digits-mlp"), "expected a task for policies, got digits-mlp"),
+        (("play", "cp", "--task", "gym:Pendulum-v1"), "with observations [3] and 1 numbers from -2 to 2"),
+        (("play", "cp", "--task", "gym:CartPool-v1"), "expected an environment of gymnasium"),
+        (("play", "cp", "--episodes", "0"), "--episodes"),
+        (("play", "cp", "--seed", "2147483647"), "expected seeds of at most 2147483647"),
+        (("play", "cp", "--video", "film.avi"), "expected a file of a film, .mp4 or .gif, got 'film.avi'"),
+        (("play", "cp", "--video", "nowhere/film.gif"), "expected an existing folder"),
+        (("play", "nobody"), "nobody"),
+    ],
+)
+def test_a_mistake_gets_one_line(database: Path, args: tuple[str, ...], message: str) -> None:
+    done = call(database, *args)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_task_without_pictures_is_told_before_anything_is_written(
+    database: Path, tmp_path: Path, rooms: Path
+) -> None:
+    done = call(database, "play", "cp", "--task", f"{rooms}:Dark", "--video", str(tmp_path / "film.gif"))
+    assert done.exit_code == 2 and "its environments have no picture(slot)" in done.stderr
+    assert not (tmp_path / "film.gif").exists()
+
+
+def test_a_file_of_no_run_needs_a_task(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text(write(Policy(Network("mlp", (4,), 2), 3)))
+    done = call(database, "play", str(path))
+    assert done.exit_code == 2 and "add --task gym:CartPole-v1" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "package"), [("film.mp4", "imageio_ffmpeg"), ("film.gif", "PIL.Image")])
+def test_without_the_packages_it_says_how_to_get_them(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    done = call(database, "play", "cp", "--video", str(tmp_path / name))
+    assert done.exit_code == 2 and "pip install 'germline[video]'" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

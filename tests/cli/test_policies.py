@@ -1,0 +1,285 @@
+"""Policies on the command line, from the search to the file."""
+
+import json
+import re
+from math import sqrt
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from germline.cli.changes import changes
+from germline.cli.generation import walls
+from germline.cli.genome_text import genome_lines, genome_view, gist, kind_of
+from germline.cli.main import cli
+from germline.cli.policy_text import FEW, shortened
+from germline.db.store import Store
+from germline.programs.policy.genome import Policy, read, write
+from germline.programs.policy.network import Network
+
+SVG = "{http://www.w3.org/2000/svg}"
+CART_POLE = Network("mlp", (4,), 2, (32, 32))
+LONG = Policy(CART_POLE, 7, tuple((100 + i, 0.05) for i in range(100)))
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("policies") / "germline.db"
+    settings = ("population=20", "parents=5", "candidates=4", "review_episodes=10", "test_episodes=20", "hidden=4")
+    options = [part for setting in settings for part in ("--set", setting)]
+    done = call(path, "search", "policy", "--executor", "inline", "--births", "60", "--name", "cp", *options)
+    assert done.exit_code == 0, done.output
+    return path
+
+
+def call(database: Path, *args: str) -> Result:
+    return CliRunner().invoke(cli, args, env={"GERMLINE_DB": str(database)})
+
+
+def data(database: Path, *args: str) -> Any:
+    done = call(database, *args, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_text_says_of_which_kind_it_is() -> None:
+    assert kind_of(write(LONG)) == "policy"
+    assert kind_of('{"cell": []}') == kind_of("", json=True) == "architecture"
+    assert kind_of("def train(w, g, lr):") == "optimizer"
+
+
+def test_a_run_stands_for_who_is_handed_over(database: Path) -> None:
+    with Store(str(database)) as store:
+        winner, run = store.winner("cp").individual, store.run("cp")
+        tested = [one for one in store.evaluations(run.id) if one.rung == 2]
+    assert [one.birth for one in tested] == [winner.birth]
+    row = data(database, "show", "cp")
+    assert (row["birth"], row["kind"]) == (winner.birth, "policy")
+    for command in (("describe", "cp"), ("diff", "cp", "cp"), ("lineage", "cp"), ("play", "cp", "--episodes", "1")):
+        assert f"cp:{winner.birth}" in call(database, *command).stdout
+    assert f"handed over: cp:{winner.birth}, test" in call(database, "top", "cp").stdout
+
+
+def test_show_tells_the_score_with_its_interval(database: Path) -> None:
+    row = data(database, "show", "cp")
+    [test] = [one for one in row["evaluations"]["this"] if one["rung"] == 2]
+    assert row["score"] == {
+        "mean": test["fitness"],
+        "interval": pytest.approx(1.96 * test["measures"]["deviation"] / sqrt(20)),
+        "episodes": 20,
+        "of": "test",
+    }
+    text = call(database, "show", "cp").stdout
+    for said in ("return", "± 95 %", "episodes", "behaviour", "test of round 3", "mlp 4-4-2 tanh", "germline play cp:"):
+        assert said in text
+    assert f"{row['fitness']:.4f}" in text and f"{test['fitness']:.4f}" in text
+
+
+def test_of_many_reviews_the_last_one_is_shown(database: Path) -> None:
+    with Store(str(database)) as store:
+        run = store.run("cp")
+        often = [one for one in store.evaluations(run.id) if one.rung == 1]
+    birth = max({one.birth for one in often}, key=[one.birth for one in often].count)
+    rounds = sorted(one.seed for one in often if one.birth == birth)
+    assert len(rounds) > 1
+    text = call(database, "show", f"cp:{birth}").stdout
+    assert text.count("review of round") == 1 and f"review of round {rounds[-1]}" in text
+    assert f"reviewed {len(rounds)} times, in rounds {rounds[0]} to {rounds[-1]}" in text
+
+
+def test_describe_counts_parameters_mutations_and_bytes(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "long.json"
+    path.write_text(write(LONG))
+    (row,) = data(database, "describe", str(path))
+    assert row["ref"] == str(path)
+    assert (row["kind"], row["parameters"], row["mutations"]) == ("policy", 1_282, 100)
+    assert (row["genome_bytes"], row["float32_bytes"]) == (len(write(LONG)), 4 * 1_282)
+    assert row["compression"] == row["float32_bytes"] / row["genome_bytes"]
+    said = call(database, "describe", str(path)).stdout
+    assert "1,282 parameters, 100 mutations; a genome of" in said and "5.0 KiB of float32" in said
+
+
+def test_top_lists_network_and_mutations(database: Path) -> None:
+    rows = data(database, "top", "cp", "-n", "5")
+    assert [row["fitness"] for row in rows] == sorted((row["fitness"] for row in rows), reverse=True)
+    text = call(database, "top", "cp", "-n", "5").stdout
+    mutations = len(read(rows[0]["genome"]).mutations)
+    assert f"mlp 4-4-2 tanh, {mutations} mutation" in text and "params" in text
+
+
+def test_a_lineage_has_a_line_for_each_mutation(database: Path) -> None:
+    rows = data(database, "lineage", "cp:59")
+    policy = read(rows[-1]["genome"])
+    assert len(rows) == 1 + len(policy.mutations)
+    assert rows[0]["parents"] == [] and rows[0]["change"] == []
+    for row, (seed, sigma) in zip(rows[1:], policy.mutations, strict=True):
+        [change] = row["change"]
+        assert change["kind"] == "added" and change["after"].split() == [
+            "noise",
+            "of",
+            "seed",
+            str(seed),
+            "σ",
+            f"{sigma:g}",
+        ]
+    lines = call(database, "lineage", "cp:59").stdout.splitlines()
+    assert sum(bool(re.match(r" *\d+  ", line)) for line in lines) == len(rows)
+    assert f"weights of seed {policy.seed}" in "\n".join(lines)
+    assert "gains hold luck" in lines[-2]
+
+
+def test_a_long_history_is_shown_in_short() -> None:
+    lines = genome_lines(write(LONG))
+    assert len(lines) == 2 + 100
+    assert "… 94 more" in genome_view(write(LONG)).plain and genome_view(write(LONG)).plain.count("\n") == 2 * FEW
+    assert len(shortened(lines[:9])) == 9 and len(shortened(lines[:10])) == 9
+    assert gist(write(LONG)) == "mlp 4-32-32-2 tanh, 100 mutations"
+    assert gist(write(Policy(Network("conv", (4, 84, 84), 18), 1))) == "conv 4×84×84-18 same, 0 mutations"
+
+
+def test_a_mutation_is_one_change() -> None:
+    [change] = changes(write(LONG), write(LONG.child(9, 0.02)))
+    assert (change.kind, change.live) == ("added", True)
+    assert change.row()["statement"] == 101
+
+
+def test_a_difference_of_long_histories_folds_what_is_common(database: Path, tmp_path: Path) -> None:
+    other = Policy(CART_POLE, 7, (*LONG.mutations[:80], *((i, 0.1) for i in range(20))))
+    paths = [tmp_path / "one.json", tmp_path / "other.json"]
+    for path, policy in zip(paths, (LONG, other), strict=True):
+        path.write_text(write(policy))
+    text = call(database, "diff", *map(str, paths)).stdout
+    assert text.count("more") == 3 and len(text.splitlines()) < 50
+    assert "+ noise of seed 19" in text and "- noise of seed 199" in text
+    assert len(data(database, "diff", *map(str, paths))["changes"]) == 40
+
+
+def test_a_policy_plays_fresh_episodes_beside_its_untrained_network(database: Path) -> None:
+    mine, other = data(database, "validate", "cp", "--rung", "0", "--seeds", "4")
+    assert (mine["measure"], other["ref"], other["baseline"]) == ("return", "untrained", True)
+    assert len(mine["values"]) == 4 and mine["mean"] > other["mean"]
+    assert "each time" in call(database, "validate", "cp", "--rung", "0").stdout
+
+
+def test_an_exported_policy_is_written_with_its_weights(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "agent.py"
+    row = data(database, "export", "cp", "-o", str(path), "--class-name", "Agent")
+    shown = data(database, "show", "cp")
+    assert row == {
+        "path": str(path),
+        "target": "torch",
+        "verified": True,
+        "tolerance": 0.0,
+        "fingerprint": shown["fingerprint"],
+        "difference": 0.0,
+        "class_name": "Agent",
+        "weights": str(tmp_path / "agent.safetensors"),
+    }
+    source = path.read_text()
+    assert "class Agent(nn.Module)" in source and "over 20 episodes" in source
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["agent.py", "agent.safetensors"]
+    with Store(str(database)) as store:
+        noted = {one.path for one in store.artifacts("cp")}
+    assert {row["path"], row["weights"]} <= noted
+
+
+def test_an_export_says_what_was_verified(database: Path, tmp_path: Path) -> None:
+    said = call(database, "export", "cp", "-o", str(tmp_path / "agent.py")).stdout
+    assert "verified: 3 episodes of gym:CartPole-v1 came to the search's own returns" in said
+    assert "from agent import" in said and "policy.act(observation)" in said
+    said = call(database, "export", "cp", "-o", str(tmp_path / "agent.onnx"), "--to", "onnx").stdout
+    assert "verified: onnxruntime chose the policy's actions" in said
+    (tmp_path / "path.json").write_text(write(Policy(CART_POLE, 7)))
+    row = data(database, "export", str(tmp_path / "path.json"), "-o", str(tmp_path / "other.py"))
+    assert row["class_name"] == "PathPolicy"
+
+
+def test_weights_that_are_there_are_replaced_only_by_force(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "agent.safetensors").write_text("mine")
+    refused = call(database, "export", "cp", "-o", str(tmp_path / "agent.py"))
+    assert refused.exit_code == 2 and "agent.safetensors exists already" in refused.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["agent.safetensors"]
+    assert call(database, "export", "cp", "-o", str(tmp_path / "agent.py"), "--force").exit_code == 0
+
+
+def test_a_generation_is_drawn_with_its_parents_and_its_elite(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cloud.svg"
+    assert data(database, "draw", "cp", "-o", str(path), "--generation", "1")["generation"] == 1
+    root = ElementTree.fromstring(path.read_text())
+    texts = [node.text or "" for node in root.iter(f"{SVG}text")]
+    assert "cp, generation 1: gym:CartPole-v1" in texts and "parents of the next generation" in texts
+    assert "of 4 numbers of behaviour the two that differ most" in texts
+    dots = [node for node in root.iter(f"{SVG}circle") if node.find(f"{SVG}title") is not None]
+    with Store(str(database)) as store:
+        chosen = {birth for one in store.block("cp", 2) for birth in one.individual.parents}
+        here = {one.individual.birth for one in store.block("cp", 1)}
+        elite = store.elite("cp", 2)
+    assert elite is not None
+    assert len(dots) == len(here | chosen | {elite.individual.birth})
+    assert sum(dot.get("r") == "5" for dot in dots) == len(chosen)
+    last = call(database, "draw", "cp", "-o", str(path), "--force")
+    assert "generation 2 of cp" in last.stdout and "it has no children" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("describe", "cp", "--cells", "3"), "expected no cells for cp:"),
+        (("describe", "cp", "--latency"), "expected an architecture for --latency"),
+        (("export", "cp", "-o", "x.txt"), "expected a name that ends in .py"),
+        (("export", "cp", "-o", "x.py", "--pick", "knee"), "expected a run of architectures"),
+        (("export", "cp", "-o", "x.onnx"), "add --to onnx"),
+        (("draw", "cp:3", "-o", "x.svg"), "expected a RUN of policies"),
+        (("draw", "cp", "-o", "x.svg", "--generation", "9"), "generations 0 to 2 are complete"),
+        (("draw", "cp", "-o", "nowhere/x.svg"), "expected an existing folder"),
+        (("validate", "cp", "--cells", "3"), "expected no --channels and --cells for a policy"),
+        (("diff", "cp", "library:lion"), "expected two genomes of one kind"),
+    ],
+)
+def test_a_mistake_gets_one_line(database: Path, args: tuple[str, ...], message: str) -> None:
+    done = call(database, *args)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [["describe"], ["show"], ["export", "-o", "x.py"], ["play", "--task", "gym:CartPole-v1"]]
+)
+def test_a_broken_file_gets_one_line(database: Path, tmp_path: Path, command: list[str]) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(write(LONG).replace("philox", "xorshift"))
+    done = call(database, *command, str(path))
+    assert done.exit_code == 2 and len(done.stderr.strip().splitlines()) == 1
+    assert "expected noise philox-normal16/1" in done.stderr and "broken.json" in done.stderr
+
+
+WALLED = """
+import numpy as np
+from germline.evaluators.environments.cart_pole import CartPole
+from germline.evaluators.policy_task import PolicyTask, World
+
+
+class Walls(CartPole):
+    walls = np.array([[[0, 0], [2, 0]], [[2, 0], [2, 3]]])
+
+
+class Walled(PolicyTask):
+    name = "walled"
+
+    @classmethod
+    def world(cls):
+        return World((4,), 2, 20)
+
+    def environments(self, slots):
+        return Walls(slots)
+"""
+
+
+def test_walls_of_an_environment_stand_behind_the_cloud(tmp_path: Path) -> None:
+    (tmp_path / "walled.py").write_text(WALLED)
+    task = f"{tmp_path / 'walled.py'}:Walled"
+    assert walls(task) == [(0, 0, 2, 0), (2, 0, 2, 3)]
+    assert walls("gym:CartPole-v1") == walls("digits-mlp") == walls("a task that is gone") == []

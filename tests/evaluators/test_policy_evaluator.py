@@ -1,0 +1,106 @@
+"""The evaluator of policies: whose episodes are whose, and that nothing depends on who is scored beside whom."""
+
+from statistics import fmean
+
+import pytest
+
+from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.executor import Job
+from germline.evaluators.policies.evaluator import PolicyEvaluator
+from germline.evaluators.policies.parameters import ParentCache
+from germline.evaluators.policies.seeds import episode_seeds
+from germline.programs.policy.genome import Policy, write
+from germline.programs.policy.network import Network
+from germline.programs.policy.parameters import replay
+
+TASK = "gym:CartPole-v1"
+NETWORK = Network("mlp", (4,), 2, (8,))
+POLICIES = [Policy(NETWORK, seed, ((7, 0.5), (seed, 0.3))) for seed in range(12)]
+GENOMES = [write(policy) for policy in POLICIES]
+EPISODES = (2, 5, 7)
+
+
+def evaluator(**options: object) -> PolicyEvaluator:
+    return PolicyEvaluator(TASK, seed=1, **{"episodes": EPISODES, **options})  # type: ignore[arg-type]
+
+
+def returns(found: PolicyEvaluator, genomes: list[str] = GENOMES, rung: int = 0, seed: int = 0) -> list[float]:
+    outcomes = found.score(genomes, rung, seed)
+    assert {one.status for one in outcomes} == {"ok"}
+    return [one.objectives["return"] for one in outcomes]
+
+
+def test_a_pack_scores_what_its_genomes_score_one_by_one() -> None:
+    together = returns(evaluator())
+    assert together == [returns(evaluator(slots=1), [genome])[0] for genome in GENOMES]
+    assert together[::-1] == returns(evaluator(slots=5), GENOMES[::-1])
+    assert len(set(together)) > 6
+
+
+def test_the_fitness_is_the_mean_return_of_as_many_episodes_as_the_rung_has() -> None:
+    for rung, count in enumerate(EPISODES):
+        outcome = evaluator().score(GENOMES[:1], rung, 0)[0]
+        assert outcome.fitness == outcome.objectives["return"] == outcome.measures["steps"] / count
+        assert outcome.measures["episodes"] == count and outcome.measures["frames"] == outcome.measures["steps"]
+        assert outcome.measures["deviation"] > 0
+
+
+def test_own_starts_are_each_policys_own_and_common_ones_are_all_the_same() -> None:
+    same = [episode_seeds(1, 0, 0, 2), episode_seeds(1, 1, 0, 2), episode_seeds(1, 0, 1, 2), episode_seeds(2, 0, 0, 2)]
+    own = [episode_seeds(1, 0, 0, 2, genome) for genome in GENOMES]
+    assert len({seed for seeds in same + own for seed in seeds}) == 2 * len(same + own)
+    assert returns(evaluator()) != returns(evaluator(starts="common"))
+    assert returns(evaluator(), rung=1) == returns(evaluator(starts="common"), rung=1)
+
+
+def test_a_rung_and_a_seed_are_other_episodes_and_the_same_again_each_time() -> None:
+    found = evaluator(episodes=(5, 5, 5), starts="common")
+    all_of_them = [returns(found, rung=rung, seed=seed) for rung in range(3) for seed in range(2)]
+    assert len({tuple(one) for one in all_of_them}) == 6
+    assert all_of_them == [returns(found, rung=rung, seed=seed) for rung in range(3) for seed in range(2)]
+    assert returns(PolicyEvaluator(TASK, seed=2, episodes=(5, 5, 5), starts="common")) not in all_of_them
+
+
+def test_an_episode_has_no_more_steps_than_are_allowed() -> None:
+    assert all(score <= 9 for score in returns(evaluator(steps=9)))
+    assert evaluator(steps=9999).steps == 500
+
+
+def test_a_policy_of_another_task_and_a_text_that_is_none_are_rejected_alone() -> None:
+    other = write(Policy(Network("mlp", (2,), 3, (8,)), 1))
+    wider = write(Policy(Network("mlp", (4,), 3, (8,)), 1))
+    outcomes = evaluator().score([GENOMES[0], other, "{}", wider, GENOMES[1]], 0, 0)
+    assert [one.status for one in outcomes] == ["ok", "rejected", "rejected", "rejected", "ok"]
+    assert "expected a policy for observations [4] of gym:CartPole-v1, got one for [2]" in str(outcomes[1].error)
+    assert [outcomes[0].fitness, outcomes[4].fitness] == returns(evaluator(), GENOMES[:2])
+
+
+def test_what_is_validated_is_what_is_reviewed() -> None:
+    assert evaluator().validate(GENOMES[:3], 2, 4) == returns(evaluator(), GENOMES[:3], 2, 4)
+
+
+@pytest.mark.parametrize("kept", [1, 3, 100])
+def test_parameters_by_way_of_parents_are_those_of_a_whole_replay(kept: int) -> None:
+    cache = ParentCache(room=kept * 4 * NETWORK.parameters)
+    family = [POLICIES[0]]
+    for seed in range(30):
+        family.append(family[seed * 7 % len(family)].child(seed, 0.1))
+    for policy in [*family, *family[::-1]]:
+        assert (cache.parameters(policy) == replay(policy)).all()
+    assert len(cache.kept) <= kept
+
+
+def test_workers_score_what_is_scored_here(local_ray: None) -> None:
+    from germline.evaluators.ray_executor import RayExecutor
+
+    expected = returns(evaluator())
+    for workers in (1, 2):
+        executor = RayExecutor(EvaluatorSpec("policy", TASK, 1, options={"episodes": EPISODES}), workers)
+        try:
+            for first in range(0, len(GENOMES), 3):
+                executor.submit(Job((first,), tuple(GENOMES[first : first + 3]), 0, 0))
+            found = {job.key[0]: outcomes for job, outcomes in (executor.next() for _ in range(4))}
+        finally:
+            executor.close()
+        assert [one.fitness for first in sorted(found) for one in found[first]] == expected
+    assert fmean(expected) > 9

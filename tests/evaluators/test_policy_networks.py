@@ -1,0 +1,141 @@
+"""Compiled networks give the numbers of double precision, whoever plays beside them and whatever is kept."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from germline.evaluators.policies import kernels
+from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.programs.policy.network import CONVOLUTIONS, LIMIT, Network, Normalisation
+from germline.programs.policy.parameters import initial, mutate
+
+RNG = np.random.default_rng(3)
+PLAIN = Normalisation((0.5, -1.0, 0.0), (2.0, 0.1, 30.0))
+MLPS = [
+    Network("mlp", (3,), 2, (16, 8), "tanh"),
+    Network("mlp", (3,), 5, (7,), "relu"),
+    Network("mlp", (3,), 4, ()),
+    Network("mlp", (3,), 2, (32, 32), "tanh", normalisation=PLAIN),
+]
+CONVS = [
+    Network("conv", (4, 84, 84), 18),
+    Network("conv", (4, 84, 84), 3, padding="valid"),
+    Network("conv", (1, 40, 52), 6),
+    Network("conv", (3, 50, 37), 2, padding="valid"),
+]
+
+
+def parameters(network: Network, seed: int) -> np.ndarray:
+    """With biases that are not 0."""
+    found = initial(network, seed)
+    mutate(found, seed, 0.02)
+    return found
+
+
+def in_torch(network: Network, row: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    leaves = {
+        leaf.name: torch.tensor(row[leaf.begin : leaf.begin + leaf.size]).reshape(leaf.shape).double()
+        for leaf in network.leaves
+    }
+    values = torch.tensor(seen).double()
+    if network.normalisation:
+        mean, scale = torch.tensor([network.normalisation.mean, network.normalisation.scale], dtype=torch.float64)
+        values = ((values - mean) * scale).clamp(-LIMIT, LIMIT)
+    if network.form == "conv":
+        values = values[None] / 255
+        for number, (_, kernel, stride) in enumerate(CONVOLUTIONS, 1):
+            edges = []
+            for there, made in zip(network.sizes[number - 1][::-1], network.sizes[number][::-1], strict=True):
+                lacking = max(0, (made - 1) * stride + kernel - there) if network.padding == "same" else 0
+                edges += [lacking // 2, lacking - lacking // 2]
+            weight = leaves[f"conv{number}.weight"].permute(3, 2, 0, 1)
+            values = functional.pad(values, edges)
+            values = functional.conv2d(values, weight, leaves[f"conv{number}.bias"], stride).relu()
+        values = values[0].permute(1, 2, 0).flatten()
+    names = [leaf.name.split(".")[0] for leaf in network.leaves if leaf.name.endswith("weight")]
+    for name in names[3 if network.form == "conv" else 0 :]:
+        values = values @ leaves[f"{name}.weight"] + leaves[f"{name}.bias"]
+        if name != "output":
+            values = values.tanh() if network.form == "mlp" and network.activation == "tanh" else values.relu()
+    return values.float().numpy()
+
+
+def observations(network: Network, count: int) -> np.ndarray:
+    shape = (count, *network.observation)
+    return RNG.integers(0, 256, shape, dtype=np.uint8) if network.form == "conv" else RNG.normal(size=shape) * 3
+
+
+def film(network: Network, length: int) -> np.ndarray:
+    """Images of which a part changes from one to the next."""
+    frames = [observations(network, 1)[0]]
+    for _ in range(length - 1):
+        new = frames[-1].copy()
+        top, left = RNG.integers(0, 30, 2)
+        new[:, top : top + 9, left : left + 7] = RNG.integers(0, 256, new[:, top : top + 9, left : left + 7].shape)
+        frames.append(new)
+    return np.stack(frames)
+
+
+@pytest.mark.parametrize("network", MLPS + CONVS, ids=lambda one: f"{one.form}{one.observation}")
+def test_outputs_have_the_bits_of_double_precision(network: Network) -> None:
+    count = 3 if network.form == "conv" else 50
+    rows, seen = [parameters(network, seed) for seed in range(count)], observations(network, count)
+    found = CompiledPolicies(network, rows).outputs(np.arange(count), seen)
+    for row, one, out in zip(rows, seen, found, strict=True):
+        np.testing.assert_array_equal(out, in_torch(network, row, one))
+
+
+@pytest.mark.parametrize("network", [MLPS[0], CONVS[2]], ids=["mlp", "conv"])
+def test_a_row_depends_on_its_own_policy_and_observation_alone(network: Network) -> None:
+    rows, seen = [parameters(network, seed) for seed in range(5)], observations(network, 8)
+    which = np.array([0, 3, 3, 1, 4, 2, 0, 4])
+    together = CompiledPolicies(network, rows).outputs(which, seen)
+    for i, policy in enumerate(which):
+        alone = CompiledPolicies(network, [rows[policy]]).outputs(np.zeros(1, np.int64), seen[i : i + 1])
+        assert alone[0].tobytes() == together[i].tobytes()
+
+
+@pytest.mark.parametrize("network", [CONVS[2], CONVS[3]], ids=["same", "valid"])
+def test_what_only_changes_are_computed_of_is_what_all_of_it_gives(network: Network) -> None:
+    policies = CompiledPolicies(network, [parameters(network, seed) for seed in range(3)])
+    films, which, slots = [film(network, 40) for _ in range(3)], np.arange(3), np.array([1, 4, 6])
+    policies.attend(slots, np.ones(3, bool))
+    kept = np.stack([policies.outputs(which, np.stack(images)) for images in zip(*films, strict=True)])
+    for policy, images in enumerate(films):
+        whole = CompiledPolicies(network, [policies.parameters[policy]]).outputs(np.zeros(40, np.int64), images)
+        np.testing.assert_allclose(kept[:, policy], whole, rtol=2e-7, atol=1e-9)
+        assert (kept[:, policy] != whole).mean() < 0.02
+
+
+def test_an_episode_is_the_same_in_any_slot_after_any_other() -> None:
+    network = CONVS[2]
+    policies = CompiledPolicies(network, [parameters(network, seed) for seed in range(2)])
+    images, others, began = film(network, 12), film(network, 12), np.ones(1, bool)
+
+    def watch(policy: int, slot: int, shown: np.ndarray) -> bytes:
+        policies.attend(np.array([slot]), began)
+        return b"".join(policies.outputs(np.array([policy]), one[None]).tobytes() for one in shown)
+
+    first = watch(1, 0, images)
+    watch(0, 2, others)
+    assert watch(1, 2, images) == first
+
+
+def test_a_slot_begins_anew_now_and_then() -> None:
+    network = CONVS[2]
+    policies = CompiledPolicies(network, [parameters(network, 0)])
+    image = observations(network, 1)
+    policies.attend(np.zeros(1, np.int64), np.ones(1, bool))
+    found = policies.outputs(np.zeros(1, np.int64), image)
+    policies.memory.sums[:] += 1.0
+    assert not np.array_equal(policies.outputs(np.zeros(1, np.int64), image), found)
+    policies.memory.ages[0] = kernels.REFRESH
+    np.testing.assert_array_equal(policies.outputs(np.zeros(1, np.int64), image), found)
+
+
+def test_tanh_is_right_to_the_last_bits() -> None:
+    values = np.concatenate([RNG.normal(size=10_000) * 3, [0.0, -0.0, 1e-9, 19.9, 50.0, -50.0, np.inf, -np.inf]])
+    found = values.copy()
+    kernels.tanh(found)
+    np.testing.assert_allclose(found, np.tanh(values), rtol=0, atol=4e-16)

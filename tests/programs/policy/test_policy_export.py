@@ -1,0 +1,204 @@
+"""Exported policies: the same bits, from files that stand alone, in torch and in another runtime."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from safetensors import safe_open
+
+from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.exported import check_actions, check_by_playing
+from germline.evaluators.policies.play import Episode, play
+from germline.evaluators.tasks.gym import GymTask
+from germline.programs.export.files import ExportUnwritable, write_together
+from germline.programs.export.origin import Origin
+from germline.programs.policy import export, noise, onnx_file
+from germline.programs.policy.export import ExportMismatch, export_torch, free_name, random_observations, verified_torch
+from germline.programs.policy.genome import Policy, fingerprint
+from germline.programs.policy.module import PolicyModule
+from germline.programs.policy.network import Box, Network, Normalisation
+from germline.programs.policy.onnx_file import OnnxMissing, TooLarge, verified_onnx
+from germline.programs.policy.parameters import replay
+
+ORIGIN = Origin("a run", 3, "abc", None, "gym:CartPole-v1")
+CART_POLE = Policy(Network("mlp", (4,), 2, (32, 32)), 7, ((5, 0.3),))
+POLICIES = {
+    "mlp": CART_POLE,
+    "linear": Policy(Network("mlp", (3,), 3), 1),
+    "box": Policy(Network("mlp", (2, 3), Box((-2.0, 0.0), (2.0, 1.0)), (16,), "relu"), 2),
+    "normalised": Policy(Network("mlp", (3,), 4, (8,), normalisation=Normalisation((0.5,) * 3, (30.0,) * 3)), 3),
+    "same": Policy(Network("conv", (4, 84, 84), 18), 4),
+    "valid": Policy(Network("conv", (3, 40, 52), 5, padding="valid"), 5),
+}
+every_network = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
+
+
+@every_network
+def test_an_exported_network_has_the_policys_outputs_and_actions(policy: Policy) -> None:
+    module = verified_torch(policy, ORIGIN, "Found", "found").module
+    check_actions(module, policy)
+    seen = random_observations(policy.network, 3)
+    with torch.no_grad():
+        assert module(seen).shape == (3, policy.network.outputs)
+        assert torch.equal(module(seen[1]), module(seen)[1]) and module(seen).dtype == torch.float32
+    action = module.act(seen[0])
+    if isinstance(policy.network.actions, int):
+        assert type(action) is int
+    else:
+        assert action.dtype == np.float32 and action.shape == (policy.network.outputs,)
+
+
+def test_weights_are_float32_and_say_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(verified_torch(CART_POLE, ORIGIN, "Found", "found").weights)
+    with safe_open(path, "pt") as file:
+        assert file.metadata() == {
+            "fingerprint": fingerprint(CART_POLE),
+            "layout": CART_POLE.network.layout,
+            "noise": noise.NAME,
+        }
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert {one.dtype for one in tensors.values()} == {torch.float32}
+    assert sum(one.numel() for one in tensors.values()) == CART_POLE.network.parameters
+
+
+PLAYED = """
+import json
+import gymnasium
+from agent import Found
+
+policy, environment, found = Found(), gymnasium.make("CartPole-v1"), []
+for seed in range(4):
+    observation, _ = environment.reset(seed=seed)
+    total, over = 0.0, False
+    while not over:
+        observation, reward, terminated, truncated, _ = environment.step(policy.act(observation))
+        total, over = total + reward, terminated or truncated
+    found.append(total)
+print(json.dumps(found))
+"""
+
+
+def test_an_exported_policy_plays_the_same_episodes_in_another_process(tmp_path: Path) -> None:
+    verified = verified_torch(CART_POLE, ORIGIN, "Found", "agent")
+    write_together([(tmp_path / "agent.safetensors", verified.weights), (tmp_path / "agent.py", verified.source)])
+    (tmp_path / "play.py").write_text(PLAYED)
+    done = subprocess.run([sys.executable, "play.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    networks = CompiledPolicies(CART_POLE.network, [replay(CART_POLE)])
+    environments = GymTask.of("CartPole-v1")().environments(4)
+    expected = play(networks.outputs, 2, environments, [Episode(0, seed) for seed in range(4)], 500)
+    assert json.loads(done.stdout) == [one.total for one in expected]
+    assert len(set(json.loads(done.stdout))) > 1
+
+
+def test_episodes_are_compared_and_a_network_that_plays_otherwise_is_refused() -> None:
+    task = GymTask.of("CartPole-v1")()
+    module = verified_torch(CART_POLE, ORIGIN, "Found", "found").module
+    assert [one.steps for one in check_by_playing(module, CART_POLE, task, 500)] != []
+    with torch.no_grad():
+        module.output.weight.neg_()
+        module.output.bias.neg_()
+    with pytest.raises(ExportMismatch, match="expected the exported network to play the episode of seed"):
+        check_by_playing(module, CART_POLE, task, 500)
+
+
+@pytest.mark.parametrize("fault", ["_forward", "_layers"])
+def test_a_file_that_differs_is_not_handed_over(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = getattr(export, fault)
+    edits = {"_forward": ("torch.tanh", "torch.relu"), "_layers": ("nn.Linear(32, 2)", "nn.Linear(32, 2, bias=False)")}
+    old, new = edits[fault]
+    monkeypatch.setattr(export, fault, lambda network: (line.replace(old, new) for line in right(network)))
+    with pytest.raises((ExportMismatch, RuntimeError)):
+        verified_torch(CART_POLE, ORIGIN, "Found", "found")
+
+
+@every_network
+def test_files_are_short_and_pass_the_linter_and_the_formatter(policy: Policy, tmp_path: Path) -> None:
+    source = export_torch(policy, ORIGIN, "Found", "found", "487.2 ± 3.1 over 200 episodes")
+    assert len(source.splitlines()) <= 90
+    (tmp_path / "found.py").write_text(source)
+    for command in (["check", "--select", "E,F,I,B,UP"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(tmp_path)]
+        result = subprocess.run(ruff, capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_files_import_torch_and_safetensors_only() -> None:
+    tree = ast.parse(export_torch(POLICIES["same"], ORIGIN, "Found", "found"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in imported} == {"pathlib", "torch", "safetensors"}
+
+
+def test_what_a_run_is_called_cannot_break_out_of_the_docstring() -> None:
+    evil = Origin('"""\nimport os\n', 3, "abc", None, 'gym:"""; import os; """')
+    tree = ast.parse(export_torch(CART_POLE, evil, "Found", '"""'))
+    kinds = [type(node).__name__ for node in tree.body]
+    assert kinds == ["Expr", "ImportFrom", "Import", "ImportFrom", "ImportFrom", "ClassDef"]
+
+
+def test_the_docstring_shows_how_it_plays_where_it_was_found() -> None:
+    source = export_torch(CART_POLE, ORIGIN, "Found", "agent", "487.2 ± 3.1 over 200 episodes")
+    for line in ("Run: a run", "Return: 487.2 ± 3.1 over 200 episodes", "Mutations: 1", "Parameters: 1,282"):
+        assert f"\n{line}\n" in source
+    assert 'gymnasium.make("CartPole-v1", render_mode="human")' in source and "from agent import Found" in source
+    maze = export_torch(POLICIES["valid"], Origin(None, None, "abc", None, "hard-maze"), "Found", "not-a-name")
+    assert "uint8 [3, 40, 52] as hard-maze shows it" in maze and "from NAME import Found" in maze
+
+
+def test_a_class_is_not_named_like_what_the_file_uses() -> None:
+    assert [free_name(name) for name in ("Path", "F", "Found")] == ["PathPolicy", "FPolicy", "Found"]
+
+
+def test_two_files_appear_both_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / "taken.py").mkdir()
+    with pytest.raises(ExportUnwritable):
+        write_together([(tmp_path / "taken.safetensors", b"weights"), (tmp_path / "taken.py", "source")])
+    assert [one.name for one in tmp_path.iterdir()] == ["taken.py"]
+
+
+@every_network
+def test_another_runtime_comes_to_the_same_outputs_and_actions(policy: Policy) -> None:
+    session = onnxruntime.InferenceSession(verified_onnx(policy, ORIGIN))
+    seen = random_observations(policy.network, 5)
+    outputs, action = session.run(["outputs", "action"], {"observation": seen})
+    with torch.no_grad():
+        ours = PolicyModule(policy.network, replay(policy))(torch.from_numpy(seen)).numpy()
+    assert np.array_equal(outputs, ours)
+    module = verified_torch(policy, ORIGIN, "Found", "found").module
+    assert np.array_equal(action, np.array([module.act(one) for one in seen]))
+
+
+def test_an_onnx_file_says_where_it_comes_from() -> None:
+    model = onnx.load_from_string(verified_onnx(CART_POLE, ORIGIN, "487.2 over 200 episodes"))
+    facts = {one.key: one.value for one in model.metadata_props}
+    assert (facts["run"], facts["birth"], facts["task"]) == ("a run", "3", "gym:CartPole-v1")
+    assert (facts["return"], facts["noise"]) == ("487.2 over 200 episodes", noise.NAME)
+    assert facts["fingerprint"] == fingerprint(CART_POLE)
+
+
+def test_an_onnx_file_that_chooses_otherwise_is_not_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = onnx_file._normalised
+    monkeypatch.setattr(onnx_file, "_normalised", lambda graph, *args: graph.node("Neg", right(graph, *args)))
+    with pytest.raises(ExportMismatch, match="expected the policy's actions"):
+        verified_onnx(CART_POLE, ORIGIN)
+
+
+def test_what_no_onnx_file_can_hold_is_refused_before_it_is_made() -> None:
+    with pytest.raises(TooLarge, match="at most 500,000,000 parameters"):
+        verified_onnx(Policy(Network("mlp", (30_000,), 2, (20_000,)), 1), ORIGIN)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_without_the_packages_it_says_how_to_get_them(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(OnnxMissing, match=r"pip install 'germline\[onnx\]'"):
+        verified_onnx(CART_POLE, ORIGIN)

@@ -1,0 +1,69 @@
+"""Networks of policies: their sizes, their leaves, and what names them."""
+
+from math import prod, sqrt
+
+import pytest
+
+from germline.programs.policy.network import Box, Network, Normalisation, read_network
+
+ATARI = (4, 84, 84)
+
+
+@pytest.mark.parametrize(("padding", "parameters"), [("same", 4_052_658), ("valid", 1_693_362)])
+def test_the_network_for_atari_has_the_papers_number_of_parameters(padding: str, parameters: int) -> None:
+    """4,052,658 is what Deep GA's code comes to for 18 actions, where TensorFlow keeps the borders of images."""
+    network = read_network({"form": "conv", "observation": list(ATARI), "padding": padding, "actions": 18})
+    assert network.parameters == parameters
+    assert sum(prod(leaf.shape) for leaf in network.leaves) == parameters
+
+
+def test_convolutions_make_maps_of_known_sizes() -> None:
+    same, valid = (Network("conv", ATARI, 18, padding=padding) for padding in ("same", "valid"))  # type: ignore[arg-type]
+    assert same.sizes == ((84, 84), (21, 21), (11, 11), (11, 11))
+    assert valid.sizes == ((84, 84), (20, 20), (9, 9), (7, 7))
+
+
+def test_leaves_lie_one_after_the_other() -> None:
+    for network in (Network("mlp", (4,), 2, (32, 16)), Network("conv", ATARI, 6)):
+        begin = 0
+        for leaf in network.leaves:
+            assert leaf.begin == begin
+            begin += leaf.size
+        assert begin == network.parameters
+        names = [leaf.name for leaf in network.leaves]
+        assert names[-2:] == ["output.weight", "output.bias"] and len(set(names)) == len(names)
+
+
+def test_weights_begin_by_what_goes_into_a_unit_and_the_last_ones_smaller() -> None:
+    weight, bias, last, _ = Network("mlp", (4,), 2, (32,)).leaves
+    assert (weight.std, bias.std, last.std) == (1 / sqrt(4), 0.0, 0.1 / sqrt(32))
+
+
+def test_a_network_without_hidden_layers_is_linear() -> None:
+    network = Network("mlp", (2, 3), Box((-1.0,), (1.0,)))
+    assert [leaf.name for leaf in network.leaves] == ["output.weight", "output.bias"]
+    assert (network.parameters, network.outputs) == (7, 1)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Network("mlp", (4,), 2, (32, 32)),
+        Network("mlp", (2, 2), Box((-2.0, 0.5), (2.0, 1.0)), (), "relu"),
+        Network("mlp", (2,), 3, (4,), normalisation=Normalisation((0.0, 1.0), (1.0, 0.5))),
+        Network("conv", ATARI, 4, padding="valid"),
+    ],
+)
+def test_a_network_is_read_from_its_data(network: Network) -> None:
+    assert read_network(network.data()) == network
+
+
+def test_the_layout_changes_with_the_place_of_parameters_and_with_nothing_else() -> None:
+    one = Network("mlp", (4,), 2, (32,))
+    assert (
+        one.layout
+        == Network("mlp", (2, 2), 2, (32,), "relu").layout
+        == Network("mlp", (4,), Box((0, 0), (1, 1)), (32,)).layout
+    )
+    others = [Network("mlp", (4,), 2, (31,)), Network("mlp", (4,), 3, (32,)), Network("mlp", (5,), 2, (32,))]
+    assert len({network.layout for network in [one, *others]}) == 4

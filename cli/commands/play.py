@@ -150,11 +150,11 @@ def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
     from contextlib import closing
     from time import perf_counter
 
-    from germline.evaluators.policies.compiled import CompiledPolicies
+    from germline.evaluators.policies.networks import networks_of
     from germline.evaluators.policies.play import Episode, play
     from germline.programs.policy.parameters import replay
 
-    networks = CompiledPolicies(player.policy.network, [replay(player.policy)])
+    networks = networks_of(player.policy.network, [replay(player.policy)])
     actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
     with closing(player.task.environments(min(len(seeds), player.task.slots))) as environments:
         play(networks.outputs, actions, environments, episodes[:1], 1, networks.attend)
@@ -173,8 +173,8 @@ def _film(player: Player, seed: int, played: "Played", path: Path) -> None:
     import os
 
     from germline.cli.video import write_film
-    from germline.evaluators.policies.compiled import CompiledPolicies
     from germline.evaluators.policies.film import Film
+    from germline.evaluators.policies.networks import networks_of
     from germline.programs.policy.parameters import replay
 
     # What draws needs no screen and no sound, and stdout is for the result.
@@ -184,7 +184,7 @@ def _film(player: Player, seed: int, played: "Played", path: Path) -> None:
         ("PYGAME_HIDE_SUPPORT_PROMPT", "1"),
     ):
         os.environ.setdefault(name, value)
-    networks = CompiledPolicies(player.policy.network, [replay(player.policy)])
+    networks = networks_of(player.policy.network, [replay(player.policy)])
     film = Film(networks.outputs, player.policy.network.actions, player.task, seed, player.steps)
 
     def pictures() -> Any:

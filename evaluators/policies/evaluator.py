@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 from germline.evaluators.device import resolve
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Objective, Outcome
-from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.parameters import ParentCache
 from germline.evaluators.policies.play import Episode, Played, play
 from germline.evaluators.policies.seeds import episode_seeds
@@ -93,12 +93,14 @@ class PolicyEvaluator:
             for i, policy in enumerate(policies)
             for episode in episode_seeds(self.seed, rung, seed, count, write(policy) if own else None)
         ]
-        networks = CompiledPolicies(policies[0].network, [self.parents.parameters(one) for one in policies])
+        parameters = [self.parents.parameters(one) for one in policies]
+        networks = networks_of(policies[0].network, parameters, self.device)
         slots = min(self.slots, len(episodes))
         if slots not in self.environments:
             self.environments[slots] = self.task.environments(slots)
         actions, environments = policies[0].network.actions, self.environments[slots]
-        played = play(networks.outputs, actions, environments, episodes, self.steps, networks.attend)
+        submit = networks.submit if self.device != "cpu" else None
+        played = play(networks.outputs, actions, environments, episodes, self.steps, networks.attend, submit)
         return [played[i : i + count] for i in range(0, len(played), count)]
 
     def _read(self, genome: str) -> Policy | Outcome:

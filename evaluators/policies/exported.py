@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.play import Episode, Played, chooser, play
 from germline.evaluators.policy_task import PolicyTask
 from germline.programs.policy.export import ExportMismatch, random_observations
@@ -32,7 +32,7 @@ def check_by_playing(module: Any, policy: Policy, task: PolicyTask, steps: int) 
     Raises:
         ExportMismatch: a return, a length or what an episode did is another one.
     """
-    networks = CompiledPolicies(policy.network, [replay(policy)])
+    networks = networks_of(policy.network, [replay(policy)])
     episodes = [Episode(0, seed) for seed in SEEDS]
 
     def theirs(which: NDArray[np.int64], observations: NDArray[np.generic], *_: object) -> Floats:
@@ -60,7 +60,7 @@ def check_actions(module: Any, policy: Policy) -> None:
     Raises:
         ExportMismatch: one of them is another.
     """
-    networks = CompiledPolicies(policy.network, [replay(policy)])
+    networks = networks_of(policy.network, [replay(policy)])
     seen = random_observations(policy.network, 16)
     ours = networks.outputs(np.zeros(len(seen), np.int64), seen)
     if not np.array_equal(ours, _outputs(module, seen)):

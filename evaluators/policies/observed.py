@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.play import Episode, play
 from germline.evaluators.policies.seeds import episode_seeds
 from germline.evaluators.policy_task import PolicyTask
@@ -35,7 +35,7 @@ def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
         ValueError: nothing finite was observed.
     """
     seen = _Seen(prod(network.observation))
-    networks = CompiledPolicies(replace(network, normalisation=None), [initial(network, i) for i in range(POLICIES)])
+    networks = networks_of(replace(network, normalisation=None), [initial(network, i) for i in range(POLICIES)])
     environments = task().environments(POLICIES)
     try:
         episodes = [Episode(i, seed) for i, seed in enumerate(episode_seeds(0, 0, 0, POLICIES))]

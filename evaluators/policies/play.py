@@ -1,6 +1,7 @@
 """Playing episodes: slots in which they go on side by side, each filled again as soon as its episode is over."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -13,6 +14,9 @@ from germline.programs.policy.noise import Floats
 
 Outputs = Callable[[NDArray[np.int64], NDArray[np.generic]], Floats]
 """What the networks of some policies `[n]` say to what they see, `[n, outputs]`. What is seen may change afterwards."""
+
+Submit = Callable[[NDArray[np.int64], NDArray[np.generic]], Callable[[], Floats]]
+"""The same in two steps: begins, and gives a function that waits for what comes out."""
 
 Attend = Callable[[NDArray[np.int64], NDArray[np.bool_]], None]
 """Tells of which slots `[n]` the next rows are, and in which of them an episode begins."""
@@ -43,6 +47,7 @@ def play(
     episodes: Sequence[Episode],
     steps: int,
     attend: Attend | None = None,
+    submit: Submit | None = None,
 ) -> list[Played]:
     """Plays all episodes; what one comes to does not depend on the others.
 
@@ -53,6 +58,8 @@ def play(
         episodes: what is played, in this order.
         steps: after so many decisions an episode is over.
         attend: for networks that keep something from one decision to the next.
+        submit: for networks on another device. The slots are then two halves: while the networks of one half are busy,
+            the environments of the other one are stepped.
     """
     choose = chooser(actions)
     policies = np.array([one.policy for one in episodes], np.int64)
@@ -62,7 +69,7 @@ def play(
     playing = np.full(environments.slots, -1, np.int64)
     waiting = 0
 
-    def fill(free: NDArray[np.int64]) -> None:
+    def fill(free: NDArray[np.int64], now: int) -> None:
         """Begins the next episodes in slots that are free; an environment that cannot begin has failed its episode."""
         nonlocal waiting
         while free.size and waiting < len(episodes):
@@ -75,30 +82,45 @@ def play(
             totals[here], begun[here], playing[here[well]] = 0.0, now, places[well]
             free = np.delete(free, well)
 
-    now = 0
-    active = np.arange(environments.slots)
-    fill(active)
-    while (active := active[playing[active] >= 0]).size:
-        whose, every = policies[playing[active]], active.size == environments.slots
-        total, due = totals[active], begun[active].min() + steps
-        if attend:
-            attend(active, begun[active] == now)
-        going = True
-        while going:  # the same slots, until an episode is over
-            seen = environments.observations if every else environments.observations[active]
-            step = environments.step(active, choose(outputs(whose, seen)))
-            total += step.rewards
-            now += 1
-            going = now < due and not step.over.any() and isfinite(total.sum())
-        totals[active] = total
-        over = step.over | (now - begun[active] >= steps) | ~np.isfinite(total)
-        ended = active[over]
-        for slot, behaviour, place in zip(ended, environments.behaviour(ended), np.flatnonzero(over), strict=True):
-            found[playing[slot]] = Played(
-                float(totals[slot]), int(now - begun[slot]), tuple(map(float, behaviour)), step.failed.get(int(place))
-            )
-        playing[ended] = -1
-        fill(ended)
+    def side(active: NDArray[np.int64]) -> Iterator[None]:
+        """Plays in some slots until nothing is left; yields while the networks are busy elsewhere."""
+        now = 0
+        fill(active, now)
+        while (active := active[playing[active] >= 0]).size:
+            whose, every = policies[playing[active]], active.size == environments.slots
+            total, due = totals[active], begun[active].min() + steps
+            if attend:
+                attend(active, begun[active] == now)
+            going = True
+            while going:  # the same slots, until an episode is over
+                seen = environments.observations if every else environments.observations[active]
+                if submit:
+                    said = submit(whose, seen)
+                    yield
+                    step = environments.step(active, choose(said()))
+                else:
+                    step = environments.step(active, choose(outputs(whose, seen)))
+                total += step.rewards
+                now += 1
+                going = now < due and not step.over.any() and isfinite(total.sum())
+            totals[active] = total
+            over = step.over | (now - begun[active] >= steps) | ~np.isfinite(total)
+            ended = active[over]
+            for slot, behaviour, place in zip(ended, environments.behaviour(ended), np.flatnonzero(over), strict=True):
+                found[playing[slot]] = Played(
+                    float(totals[slot]),
+                    int(now - begun[slot]),
+                    tuple(map(float, behaviour)),
+                    step.failed.get(int(place)),
+                )
+            playing[ended] = -1
+            fill(ended, now)
+
+    sides = deque(side(slots) for slots in np.array_split(np.arange(environments.slots), 2 if submit else 1))
+    while sides:
+        one = sides.popleft()
+        if next(one, one) is None:
+            sides.append(one)
     return [one for one in found if one is not None]
 
 

@@ -40,12 +40,14 @@ class StackedPolicies:
             torch.tensor(network.normalisation.scale, dtype=torch.float64, device=device),
         )
 
+    def attend(self, slots: NDArray[np.int64], began: NDArray[np.bool_]) -> None:
+        return
+
     def outputs(self, which: NDArray[np.int64], observations: NDArray[Any]) -> Floats:
-        """What networks say to what they see; as `CompiledPolicies.outputs`."""
         return self.submit(which, observations)()
 
     def submit(self, which: NDArray[np.int64], observations: NDArray[Any]) -> Callable[[], Floats]:
-        """Begins, and gives a function that waits for what comes out: meanwhile the host can do something else."""
+        """Meanwhile the host can do something else."""
         rows, places = _grid(which)
         seen = torch.from_numpy(np.ascontiguousarray(observations)).to(self.device, non_blocking=True)
         at = torch.from_numpy(rows).to(self.device), torch.from_numpy(places).to(self.device)

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from germline.evaluators.environments.atari import FRAMES, AtariEnvironments, machine
-from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.play import Episode, play
 from germline.programs.policy.network import CONVOLUTIONS, Network
 from germline.programs.policy.parameters import initial
@@ -90,7 +90,7 @@ def rates(first: int, rounds: int = ROUNDS) -> tuple[float, float, float]:
     torch.set_num_threads(1)
     parameters = [initial(NETWORK, first + i) for i in range(POLICIES)]
     single, many, loop = AtariEnvironments(GAME, 1), AtariEnvironments(GAME, POLICIES), Loop(parameters)
-    sides = [Side(CompiledPolicies(NETWORK, parameters), single), Side(loop, many), Side(loop, single)]
+    sides = [Side(networks_of(NETWORK, parameters), single), Side(loop, many), Side(loop, single)]
     for round_ in range(rounds):
         for side in sides:
             side.play(round_)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.observed import normalisation
 from germline.evaluators.policies.play import Episode, play
 from germline.evaluators.policy_task import PolicyTask
@@ -29,7 +29,7 @@ def test_it_is_the_same_whenever_it_is_asked_for(task: type[PolicyTask]) -> None
 def test_what_other_untrained_policies_see_has_mean_0_and_deviation_1(task: type[PolicyTask]) -> None:
     network = Network("mlp", (4,), 2, (8,))
     found = normalisation(task, network)
-    networks = CompiledPolicies(network, [initial(network, 1_000 + i) for i in range(64)])
+    networks = networks_of(network, [initial(network, 1_000 + i) for i in range(64)])
     rows = []
 
     def outputs(which: np.ndarray, observations: np.ndarray) -> np.ndarray:
@@ -51,7 +51,7 @@ def test_a_normalised_network_sees_what_a_plain_one_sees_of_normal_numbers(task:
     raw = seen / np.array(normal.normalisation.scale) + np.array(normal.normalisation.mean)
     which = np.zeros(5, np.int64)
     np.testing.assert_allclose(
-        CompiledPolicies(normal, [initial(normal, 1)]).outputs(which, raw),
-        CompiledPolicies(plain, [initial(plain, 1)]).outputs(which, seen),
+        networks_of(normal, [initial(normal, 1)]).outputs(which, raw),
+        networks_of(plain, [initial(plain, 1)]).outputs(which, seen),
         rtol=1e-5,
     )

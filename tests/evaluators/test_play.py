@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from germline.evaluators.environments.cart_pole import CartPole
 from germline.evaluators.environments.mountain_car_continuous import MountainCarContinuous
-from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.play import Episode, Outputs, Played, chooser, play
 from germline.evaluators.policy_task import Slots, Step
 from germline.programs.policy.network import Box, Network
@@ -82,7 +82,7 @@ def test_an_episode_whose_return_is_no_number_ends_at_once() -> None:
 def test_results_depend_neither_on_the_slots_nor_on_the_order_nor_on_the_pack(make: Any) -> None:
     actions = 2 if make is CartPole else Box((-1.0,), (1.0,))
     network = Network("mlp", (4,) if make is CartPole else (2,), actions, (8, 8))
-    networks = CompiledPolicies(network, [initial(network, seed) for seed in range(5)])
+    networks = networks_of(network, [initial(network, seed) for seed in range(5)])
 
     def results(slots: int, episodes: Sequence[Episode]) -> dict[Episode, Played]:
         return dict(zip(episodes, play(networks.outputs, actions, make(slots), episodes, 60), strict=True))

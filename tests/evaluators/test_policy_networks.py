@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from germline.evaluators.policies import kernels
-from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.conv_kernels import REFRESH
+from germline.evaluators.policies.networks import networks_of
+from germline.evaluators.policies.perceptron_kernels import tanh
 from germline.programs.policy.network import CONVOLUTIONS, LIMIT, Network, Normalisation
 from germline.programs.policy.parameters import initial, mutate
 
@@ -81,7 +82,7 @@ def film(network: Network, length: int) -> np.ndarray:
 def test_outputs_have_the_bits_of_double_precision(network: Network) -> None:
     count = 3 if network.form == "conv" else 50
     rows, seen = [parameters(network, seed) for seed in range(count)], observations(network, count)
-    found = CompiledPolicies(network, rows).outputs(np.arange(count), seen)
+    found = networks_of(network, rows).outputs(np.arange(count), seen)
     for row, one, out in zip(rows, seen, found, strict=True):
         np.testing.assert_array_equal(out, in_torch(network, row, one))
 
@@ -90,27 +91,39 @@ def test_outputs_have_the_bits_of_double_precision(network: Network) -> None:
 def test_a_row_depends_on_its_own_policy_and_observation_alone(network: Network) -> None:
     rows, seen = [parameters(network, seed) for seed in range(5)], observations(network, 8)
     which = np.array([0, 3, 3, 1, 4, 2, 0, 4])
-    together = CompiledPolicies(network, rows).outputs(which, seen)
+    together = networks_of(network, rows).outputs(which, seen)
     for i, policy in enumerate(which):
-        alone = CompiledPolicies(network, [rows[policy]]).outputs(np.zeros(1, np.int64), seen[i : i + 1])
+        alone = networks_of(network, [rows[policy]]).outputs(np.zeros(1, np.int64), seen[i : i + 1])
         assert alone[0].tobytes() == together[i].tobytes()
+
+
+def test_policies_that_come_and_go_say_what_each_says_alone() -> None:
+    network = MLPS[0]
+    rows = [parameters(network, seed) for seed in range(30)]
+    policies = networks_of(network, rows)
+    for count in (20, 19, 20, 9, 5, 1, 30, 30):
+        which, seen = RNG.integers(0, 30, count), observations(network, count)
+        found = policies.outputs(which, seen)
+        np.testing.assert_array_equal(found, networks_of(network, rows).outputs(which, seen))
+        for row, policy in enumerate(which.tolist()):
+            np.testing.assert_array_equal(found[row], in_torch(network, rows[policy], seen[row]))
 
 
 @pytest.mark.parametrize("network", [CONVS[2], CONVS[3]], ids=["same", "valid"])
 def test_what_only_changes_are_computed_of_is_what_all_of_it_gives(network: Network) -> None:
-    policies = CompiledPolicies(network, [parameters(network, seed) for seed in range(3)])
+    policies = networks_of(network, [parameters(network, seed) for seed in range(3)])
     films, which, slots = [film(network, 40) for _ in range(3)], np.arange(3), np.array([1, 4, 6])
     policies.attend(slots, np.ones(3, bool))
     kept = np.stack([policies.outputs(which, np.stack(images)) for images in zip(*films, strict=True)])
     for policy, images in enumerate(films):
-        whole = CompiledPolicies(network, [policies.parameters[policy]]).outputs(np.zeros(40, np.int64), images)
+        whole = networks_of(network, [policies.parameters[policy]]).outputs(np.zeros(40, np.int64), images)
         np.testing.assert_allclose(kept[:, policy], whole, rtol=2e-7, atol=1e-9)
         assert (kept[:, policy] != whole).mean() < 0.02
 
 
 def test_an_episode_is_the_same_in_any_slot_after_any_other() -> None:
     network = CONVS[2]
-    policies = CompiledPolicies(network, [parameters(network, seed) for seed in range(2)])
+    policies = networks_of(network, [parameters(network, seed) for seed in range(2)])
     images, others, began = film(network, 12), film(network, 12), np.ones(1, bool)
 
     def watch(policy: int, slot: int, shown: np.ndarray) -> bytes:
@@ -124,18 +137,18 @@ def test_an_episode_is_the_same_in_any_slot_after_any_other() -> None:
 
 def test_a_slot_begins_anew_now_and_then() -> None:
     network = CONVS[2]
-    policies = CompiledPolicies(network, [parameters(network, 0)])
+    policies = networks_of(network, [parameters(network, 0)])
     image = observations(network, 1)
     policies.attend(np.zeros(1, np.int64), np.ones(1, bool))
     found = policies.outputs(np.zeros(1, np.int64), image)
     policies.memory.sums[:] += 1.0
     assert not np.array_equal(policies.outputs(np.zeros(1, np.int64), image), found)
-    policies.memory.ages[0] = kernels.REFRESH
+    policies.memory.ages[0] = REFRESH
     np.testing.assert_array_equal(policies.outputs(np.zeros(1, np.int64), image), found)
 
 
 def test_tanh_is_right_to_the_last_bits() -> None:
     values = np.concatenate([RNG.normal(size=10_000) * 3, [0.0, -0.0, 1e-9, 19.9, 50.0, -50.0, np.inf, -np.inf]])
     found = values.copy()
-    kernels.tanh(found)
+    tanh(found, np.empty(found.size, np.int64), np.empty(found.size))
     np.testing.assert_allclose(found, np.tanh(values), rtol=0, atol=4e-16)

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.networks import networks_of
+from germline.evaluators.policies.play import Episode, play
 from germline.evaluators.policies.stacked import StackedPolicies
+from germline.evaluators.policy_task import PolicyTask
+from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.network import Box, Network, Normalisation
 from germline.programs.policy.parameters import initial
 
@@ -34,7 +37,20 @@ def test_stacked_policies_say_what_compiled_ones_say(name: str, device: str) -> 
     parameters = [initial(network, seed) for seed in range(4)]
     which = np.array([0, 3, 3, 1, 0, 0])
     observations = seen(network, len(which))
-    alone = CompiledPolicies(network, parameters).outputs(which, observations)
+    alone = networks_of(network, parameters).outputs(which, observations)
     together = StackedPolicies(network, parameters, device).outputs(which, observations)
     assert together.dtype == np.float32
     np.testing.assert_array_equal(together, alone)
+
+
+def test_slots_in_two_halves_play_what_slots_in_one_play() -> None:
+    task = task_class("gym:CartPole-v1")
+    assert issubclass(task, PolicyTask)
+    network = Network("mlp", (4,), 2, (8,))
+    parameters = [initial(network, seed) for seed in range(5)]
+    episodes = [Episode(i % 5, 100 + i) for i in range(23)]
+    alone, together = networks_of(network, parameters), StackedPolicies(network, parameters, "cpu")
+    for slots in (1, 2, 7):
+        expected = play(alone.outputs, 2, task().environments(slots), episodes, 200, alone.attend)
+        found = play(together.outputs, 2, task().environments(slots), episodes, 200, submit=together.submit)
+        assert found == expected

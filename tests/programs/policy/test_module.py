@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from germline.evaluators.policies.compiled import CompiledPolicies
+from germline.evaluators.policies.networks import networks_of
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.module import PolicyModule, paddings, tensors
 from germline.programs.policy.network import Box, Network, Normalisation
@@ -31,7 +31,7 @@ def test_outputs_are_those_of_the_kernels_bit_for_bit(network: Network) -> None:
         seen = rng.normal(size=(200, *network.observation)) * 3
     with torch.no_grad():
         found = PolicyModule(network, parameters)(torch.from_numpy(seen))
-    expected = CompiledPolicies(network, [parameters]).outputs(np.zeros(len(seen), np.int64), seen)
+    expected = networks_of(network, [parameters]).outputs(np.zeros(len(seen), np.int64), seen)
     assert found.dtype == torch.float32 and found.shape == (len(seen), network.outputs)
     assert np.array_equal(found.numpy(), expected)
     assert len(np.unique(expected)) > len(seen)

@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from germline.evaluators.policies.compiled import CompiledPolicies
 from germline.evaluators.policies.exported import check_actions, check_by_playing
+from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.play import Episode, play
 from germline.evaluators.tasks.gym import GymTask
 from germline.programs.export.files import ExportUnwritable, write_together
@@ -92,7 +92,7 @@ def test_an_exported_policy_plays_the_same_episodes_in_another_process(tmp_path:
     (tmp_path / "play.py").write_text(PLAYED)
     done = subprocess.run([sys.executable, "play.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    networks = CompiledPolicies(CART_POLE.network, [replay(CART_POLE)])
+    networks = networks_of(CART_POLE.network, [replay(CART_POLE)])
     environments = GymTask.of("CartPole-v1")().environments(4)
     expected = play(networks.outputs, 2, environments, [Episode(0, seed) for seed in range(4)], 500)
     assert json.loads(done.stdout) == [one.total for one in expected]

@@ -1,16 +1,12 @@
-"""The networks of policies, compiled: one decision after the other, each with its own policy's parameters.
+"""Convolutional networks of policies, compiled: one decision after the other, each with its policy's parameters.
 
-Parameters are float32, all else is computed in double precision, and only what comes out is rounded to float32. So the
-same numbers come out whatever computes them, in whatever order it adds up (the chance of another last bit is some 1e-8
-a number), and an exported network plays the same episodes. Every sum has its order written down.
-
-A convolutional network looks at images of which little changes from one decision to the next. So a slot keeps what its
+A network looks at images of which little changes from one decision to the next. So a slot keeps what its
 layers were fed and the sums that came out, and only the differences pass through: what is fed to a layer and is not
 what it was changes the sums that it takes part in. An image after nothing is the case in which all of it has changed.
 
-`layers` holds a row for each layer: where its weights and its biases begin, how many inputs and outputs it has. In a
-convolutional network the row goes on with height, width and channels of the layer's input, kernel, stride, height and
-width of its output, and the padding above and to the left; to a dense layer all inputs are channels of one pixel.
+`layers` holds a row for each layer: where its weights and its biases begin, how many inputs and outputs it has, height,
+width and channels of its input, kernel, stride, height and width of its output, and the padding above and to the left;
+to a dense layer all inputs are channels of one pixel.
 """
 
 from typing import Any
@@ -23,107 +19,8 @@ from numba.extending import intrinsic
 
 from germline.programs.compiling import compiled
 
-RELU, TANH = 0, 1
-
 REFRESH = 500
 """After so many decisions a slot begins anew, so that what rounding adds to its sums stays near 1e-13."""
-
-_POWERS = 2.0 ** np.arange(64)
-
-
-@compiled()
-def tanh(values: Any) -> None:
-    """In place, to 2e-16: 1 - 2 / (e^2x + 1), with e^x from a power of two and the sum of a series."""
-    for i in range(values.size):
-        x = min(abs(values[i]), 20.0) * 2.0
-        whole = np.floor(x * 1.4426950408889634 + 0.5)
-        rest = (x - whole * 0.693147180369123816490) - whole * 1.90821492927058770002e-10
-        series = 1.0 / 6227020800.0
-        series = series * rest + 1.0 / 479001600.0
-        series = series * rest + 1.0 / 39916800.0
-        series = series * rest + 1.0 / 3628800.0
-        series = series * rest + 1.0 / 362880.0
-        series = series * rest + 1.0 / 40320.0
-        series = series * rest + 1.0 / 5040.0
-        series = series * rest + 1.0 / 720.0
-        series = series * rest + 1.0 / 120.0
-        series = series * rest + 1.0 / 24.0
-        series = series * rest + 1.0 / 6.0
-        series = series * rest + 0.5
-        series = series * rest + 1.0
-        series = series * rest + 1.0
-        found = 1.0 - 2.0 / (series * _POWERS[np.int64(whole)] + 1.0)
-        values[i] = found if values[i] >= 0.0 else -found
-
-
-@compiled()
-def activate(values: Any, activation: int) -> None:
-    if activation == TANH:
-        tanh(values)
-    else:
-        for i in range(values.size):
-            values[i] = max(values[i], 0.0)
-
-
-@compiled()
-def dense(inputs: Any, weights: Any, biases: Any, out: Any, active: Any) -> None:
-    """`out = biases + inputs @ weights`, added up in the order of the inputs; those that are 0 are passed over."""
-    count = 0
-    for i in range(inputs.size):
-        if inputs[i] != 0.0:
-            active[count] = i
-            count += 1
-    units = out.size
-    for j in range(units):
-        out[j] = biases[j]
-    whole = count - count % 4
-    for k in range(0, whole, 4):
-        a, b, c, d = active[k], active[k + 1], active[k + 2], active[k + 3]
-        xa, xb, xc, xd = inputs[a], inputs[b], inputs[c], inputs[d]
-        wa, wb = weights[a * units : (a + 1) * units], weights[b * units : (b + 1) * units]
-        wc, wd = weights[c * units : (c + 1) * units], weights[d * units : (d + 1) * units]
-        for j in range(units):
-            out[j] = (((out[j] + xa * wa[j]) + xb * wb[j]) + xc * wc[j]) + xd * wd[j]
-    for k in range(whole, count):
-        x, row = inputs[active[k]], weights[active[k] * units : (active[k] + 1) * units]
-        for j in range(units):
-            out[j] += x * row[j]
-
-
-@compiled()
-def mlp(
-    parameters: Any, which: Any, observations: Any, mean: Any, scale: Any, limit: float, layers: Any, activation: int,
-    out: Any,
-) -> None:  # fmt: skip
-    """Outputs of multi-layer perceptrons.
-
-    Args:
-        parameters: float32 `[N, P]`.
-        which: whose turn it is, int64 `[n]`.
-        observations: `[n, D]`.
-        mean, scale: float64 `[D]`, or empty.
-        limit: where normalised observations are cut.
-        out: float32 `[n, A]`.
-    """
-    widest = max(layers[:, 2].max(), layers[:, 3].max())
-    one, other = np.empty(widest), np.empty(widest)
-    active = np.empty(widest, np.int64)
-    for i in range(which.size):
-        row = parameters[which[i]]
-        for j in range(observations.shape[1]):
-            one[j] = observations[i, j]
-        if mean.size:
-            for j in range(observations.shape[1]):
-                one[j] = min(max((one[j] - mean[j]) * scale[j], -limit), limit)
-        for layer in range(layers.shape[0]):
-            begin, biases, inputs, units = layers[layer, 0], layers[layer, 1], layers[layer, 2], layers[layer, 3]
-            dense(one[:inputs], row[begin:biases], row[biases : biases + units], other[:units], active)
-            one, other = other, one
-            if layer < layers.shape[0] - 1:
-                activate(one[:units], activation)
-        for j in range(out.shape[1]):
-            out[i, j] = one[j]
-
 
 LONG, AHEAD, LINE = 256, 8, 16
 """Rows of so many units are asked for so many rows before they are used, a line of so many floats at a time."""

@@ -1,0 +1,125 @@
+"""Multi-layer perceptrons of policies, compiled: all decisions at once, each in a column with its own parameters.
+
+Side by side the parameters of different policies fill the processor's vectors, whatever the size of a layer. Every sum
+has its order written down.
+
+`layers` holds a row for each layer: where its weights and its biases begin, how many inputs and how many units it has.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from germline.programs.compiling import compiled
+
+RELU, TANH = 0, 1
+
+
+@compiled(error_model="numpy")
+def tanh(values: Any, powers: Any, rests: Any) -> None:
+    """In place, to 2e-16: 1 - 2 / (e^2x + 1), with e^x from a power of two and the sum of a series.
+
+    Args:
+        values: float64 `[n]`.
+        powers, rests: int64 and float64 of at least that size, for what is known in between.
+    """
+    count = values.size
+    for i in range(count):
+        x = min(abs(values[i]), 20.0) * 2.0
+        whole = np.floor(x * 1.4426950408889634 + 0.5)
+        rests[i] = (x - whole * 0.693147180369123816490) - whole * 1.90821492927058770002e-10
+        powers[i] = (np.int64(whole) + 1023) << 52  # the bits of two to that power
+    twos = powers.view(np.float64)
+    for i in range(count):
+        rest = rests[i]
+        series = 1.0 / 6227020800.0
+        series = series * rest + 1.0 / 479001600.0
+        series = series * rest + 1.0 / 39916800.0
+        series = series * rest + 1.0 / 3628800.0
+        series = series * rest + 1.0 / 362880.0
+        series = series * rest + 1.0 / 40320.0
+        series = series * rest + 1.0 / 5040.0
+        series = series * rest + 1.0 / 720.0
+        series = series * rest + 1.0 / 120.0
+        series = series * rest + 1.0 / 24.0
+        series = series * rest + 1.0 / 6.0
+        series = series * rest + 0.5
+        series = series * rest + 1.0
+        series = series * rest + 1.0
+        values[i] = np.copysign(1.0 - 2.0 / (series * twos[i] + 1.0), values[i])
+
+
+@compiled()
+def place(parameters: Any, column: int, layers: Any, columns: Any) -> None:
+    """Writes parameters `[P]` into a column of `[P, width]`, the weights of a unit one after another."""
+    for layer in range(layers.shape[0]):
+        begin, biases, inputs, units = layers[layer, 0], layers[layer, 1], layers[layer, 2], layers[layer, 3]
+        for j in range(units):
+            for i in range(inputs):
+                columns[begin + j * inputs + i, column] = parameters[begin + i * units + j]
+            columns[biases + j, column] = parameters[biases + j]
+
+
+@compiled(error_model="numpy")
+def dense(inputs: Any, weights: Any, biases: Any, sums: Any, width: int) -> None:
+    """`sums = biases + inputs @ weights` in each column, added up in the order of inputs; all `[…, width]`, flat."""
+    count = inputs.size // width
+    whole = count - count % 4
+    for j in range(sums.size // width):
+        made, bias = sums[j * width : (j + 1) * width], biases[j * width : (j + 1) * width]
+        for n in range(width):
+            made[n] = bias[n]
+        row = j * count
+        for k in range(0, whole, 4):
+            xa, xb = inputs[k * width : (k + 1) * width], inputs[(k + 1) * width : (k + 2) * width]
+            xc, xd = inputs[(k + 2) * width : (k + 3) * width], inputs[(k + 3) * width : (k + 4) * width]
+            at = (row + k) * width
+            wa, wb = weights[at : at + width], weights[at + width : at + 2 * width]
+            wc, wd = weights[at + 2 * width : at + 3 * width], weights[at + 3 * width : at + 4 * width]
+            for n in range(width):
+                made[n] = (((made[n] + xa[n] * wa[n]) + xb[n] * wb[n]) + xc[n] * wc[n]) + xd[n] * wd[n]
+        for k in range(whole, count):
+            x, w = inputs[k * width : (k + 1) * width], weights[(row + k) * width : (row + k + 1) * width]
+            for n in range(width):
+                made[n] += x[n] * w[n]
+
+
+@compiled(error_model="numpy")
+def perceptrons(
+    columns: Any, places: Any, observations: Any, mean: Any, scale: Any, limit: float, layers: Any, activation: int,
+    one: Any, other: Any, powers: Any, out: Any,
+) -> None:  # fmt: skip
+    """Outputs of multi-layer perceptrons.
+
+    Args:
+        columns: float32 `[P, width]`, as `place` writes them.
+        places: the column of each observation, int64 `[n]`.
+        observations: `[n, D]`.
+        mean, scale: float64 `[D]`, or empty.
+        limit: where normalised observations are cut.
+        one, other: float64 `[widest, width]`, flat, for what layers make; finite before.
+        powers: int64 of the same size.
+        out: float32 `[n, A]`.
+    """
+    width, flat = columns.shape[1], columns.reshape(-1)
+    for i in range(places.size):
+        for d in range(observations.shape[1]):
+            x = np.float64(observations[i, d])
+            if mean.size:
+                x = min(max((x - mean[d]) * scale[d], -limit), limit)
+            one[d * width + places[i]] = x
+    for layer in range(layers.shape[0]):
+        begin, biases, inputs, units = layers[layer, 0], layers[layer, 1], layers[layer, 2], layers[layer, 3]
+        made = other[: units * width]
+        weights, shift = flat[begin * width : biases * width], flat[biases * width : (biases + units) * width]
+        dense(one[: inputs * width], weights, shift, made, width)
+        if layer < layers.shape[0] - 1:
+            if activation == TANH:
+                tanh(made, powers[: made.size], one)
+            else:
+                for k in range(made.size):
+                    made[k] = max(made[k], 0.0)
+        one, other = other, one
+    for i in range(places.size):
+        for j in range(out.shape[1]):
+            out[i, j] = one[j * width + places[i]]

@@ -51,6 +51,7 @@ class Plan:
         block: births a block.
         depth: blocks in flight beyond the one that is scored (0: generational).
         pack: genomes scored together.
+        review_pack: the same in reviews, which may take much longer; 0: as many.
         max_failures: the search stops when so many scorings in a row have failed.
     """
 
@@ -59,6 +60,7 @@ class Plan:
     depth: int = 1
     pack: int = 16
     max_failures: int = 50
+    review_pack: int = 0
 
 
 @dataclass(frozen=True)
@@ -219,8 +221,9 @@ class Search:
     ) -> int:
         """Hands out packs in birth order; those whose outcomes are recorded already are not scored again."""
         jobs = 0
-        for i in range(0, len(individuals), self.plan.pack):
-            pack = individuals[i : i + self.plan.pack]
+        size = self.plan.pack if (rung, seed) == (0, 0) else self.plan.review_pack or self.plan.pack
+        for i in range(0, len(individuals), size):
+            pack = individuals[i : i + size]
             missing = []
             for one in pack:
                 known = self.outcomes.get((one.fingerprint, rung, seed))

@@ -53,7 +53,9 @@ SETTINGS = (
 )
 
 PRESETS = {
-    "quick": Preset("a controller in seconds to minutes on two cores", {}, births=2_000),
+    "quick": Preset(
+        "a controller in seconds to minutes on two cores", {"candidates": 5, "review_episodes": 10}, births=2_000
+    ),
     "paper": Preset(
         "Deep GA on Atari: population 1000, 20 parents, σ 0.002, at most 5,000 decisions (--task atari:frostbite)",
         {"population": 1000, "parents": 20, "sigma": 0.002, "steps": 5_000, "pack": 32, "timeout": 3_600.0},
@@ -142,7 +144,7 @@ def _options(values: Values) -> dict[str, Any]:
 
 
 def _plan(values: Values, seed: int) -> Plan:
-    return Plan(seed, values["population"], values["depth"], values["pack"], values["max_failures"])
+    return Plan(seed, values["population"], values["depth"], values["pack"], values["max_failures"], review_pack=1)
 
 
 def describe(text: str, values: Values) -> dict[str, Any]:

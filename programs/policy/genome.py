@@ -47,6 +47,7 @@ class Policy:
         return replace(self, mutations=(*self.mutations, (seed, sigma)))
 
 
+@lru_cache(maxsize=1024)
 def write(policy: Policy) -> str:
     """One line of JSON; `read(write(policy)) == policy`."""
     return json.dumps(

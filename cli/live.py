@@ -98,7 +98,9 @@ class _View:
         counts = [
             f"{progress.births} births ({(progress.births - first.births) / elapsed:.1f}/s)",
             f"{progress.evaluations} evaluations ({(progress.evaluations - first.evaluations) / elapsed:.1f}/s)",
-            f"cache hits {hits:.0%}",
+            f"{_short(progress.frames)} frames ({_short((progress.frames - first.frames) / elapsed)}/s)"
+            if progress.frames
+            else f"cache hits {hits:.0%}",
         ]
         if progress.dead_share is not None and self.run.kind == "optimizer":
             counts.append(f"dead statements {progress.dead_share:.0%}")
@@ -138,6 +140,14 @@ def _genome(text: str) -> "RenderableType":
     from germline.programs.optimizer.graph import live_program
 
     return Syntax(printable(write(live_program(parse(text))).rstrip()), "python", background_color="default")
+
+
+def _short(number: float) -> str:
+    """`950`, `12.3k`, `4.56M`."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.0f}"
 
 
 def _clock(seconds: float) -> str:

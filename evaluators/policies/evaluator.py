@@ -56,8 +56,8 @@ class PolicyEvaluator:
         self.steps = min(steps or self.world.steps, self.world.steps)
         self.slots = slots or chosen.slots
         self.parents = ParentCache()
-        self.environments: dict[int, Environments] = {}
-        """By their number of slots."""
+        self.environments: Environments | None = None
+        """As many slots as were needed so far."""
 
     @property
     def objectives(self) -> Sequence[Objective]:
@@ -95,13 +95,17 @@ class PolicyEvaluator:
         ]
         parameters = [self.parents.parameters(one) for one in policies]
         networks = networks_of(policies[0].network, parameters, self.device)
-        slots = min(self.slots, len(episodes))
-        if slots not in self.environments:
-            self.environments[slots] = self.task.environments(slots)
-        actions, environments = policies[0].network.actions, self.environments[slots]
+        actions, environments = policies[0].network.actions, self._environments(min(self.slots, len(episodes)))
         submit = networks.submit if self.device != "cpu" else None
         played = play(networks.outputs, actions, environments, episodes, self.steps, networks.attend, submit)
         return [played[i : i + count] for i in range(0, len(played), count)]
+
+    def _environments(self, slots: int) -> Environments:
+        if self.environments is None or self.environments.slots < slots:
+            if self.environments is not None:
+                self.environments.close()
+            self.environments = self.task.environments(slots)
+        return self.environments
 
     def _read(self, genome: str) -> Policy | Outcome:
         """The policy of a genome, or its fate."""

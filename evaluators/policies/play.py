@@ -116,7 +116,8 @@ def play(
             playing[ended] = -1
             fill(ended, now)
 
-    sides = deque(side(slots) for slots in np.array_split(np.arange(environments.slots), 2 if submit else 1))
+    slots = np.arange(min(environments.slots, len(episodes)))
+    sides = deque(side(half) for half in np.array_split(slots, 2 if submit else 1))
     while sides:
         one = sides.popleft()
         if next(one, one) is None:

@@ -15,6 +15,7 @@ import candidate_steps
 import cartpole
 import cells
 import hard_maze
+import mutation
 import nb201
 import stacked
 import strategies
@@ -27,6 +28,7 @@ BENCHMARKS = {
     "cartpole": cartpole.rows,
     "cells": cells.rows,
     "hard-maze": hard_maze.rows,
+    "mutation": mutation.rows,
     "nb201": nb201.rows,
     "stacked": stacked.rows,
     "strategies": strategies.rows,

@@ -1,16 +1,20 @@
 """A generation of policies as a cloud of points."""
 
+import logging
 from collections.abc import Sequence
 from statistics import pstdev
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from germline.cli.common import open_store
+from germline.cli.errors import one_line
 from germline.cli.policy_text import behaviour, counted
 from germline.cli.reference import BadReference
 
 if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
     from germline.programs.policy.drawing import Point, Wall
+
+log = logging.getLogger(__name__)
 
 
 class Generation(NamedTuple):
@@ -99,24 +103,28 @@ def axes(outcomes: "Sequence[EvaluationRecord]") -> tuple[list[tuple[float, floa
 
 
 def walls(task: str) -> "list[Wall]":
-    """Lines that stand in the environment of a task, if it says so: `walls`, `[n, 2, 2]`, from point to point."""
+    """Lines that stand in the environment of a task, if it says so: `walls`, `[n, 2, 2]`, from point to point.
+
+    Only of a task of ours: what a database names may be anybody's code, and to look at a run must not execute it.
+    """
+    from contextlib import closing
+
     import numpy as np
 
     from germline.evaluators.policy_task import PolicyTask
-    from germline.evaluators.tasks.registry import InvalidTask, UnknownTask, task_class
+    from germline.evaluators.tasks.registry import BUILT_IN, task_class
 
+    if task not in BUILT_IN:
+        return []
     try:
         chosen = task_class(task)
         if not issubclass(chosen, PolicyTask):
             return []
-        environments = chosen().environments(1)
-    except (InvalidTask, UnknownTask):  # what is drawn is in the database; only the backdrop is missing
+        with closing(chosen().environments(1)) as environments:
+            lines = np.asarray(getattr(environments, "walls", ()), np.float64).reshape(-1, 4)
+    except Exception as error:  # what is drawn is in the database; only the backdrop is missing
+        log.warning("%s: drawn without its walls (%s)", task, one_line(error))
         return []
-    try:
-        told: Any = getattr(environments, "walls", ())
-        lines = np.asarray(told() if callable(told) else told, np.float64).reshape(-1, 4)
-    finally:
-        environments.close()
     return [(float(a), float(b), float(c), float(d)) for a, b, c, d in lines]
 
 

@@ -28,6 +28,7 @@ COMMANDS = (
     "describe",
     "validate",
     "compare",
+    "curve",
     "play",
     "draw",
     "export",

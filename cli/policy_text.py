@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord
     from germline.programs.policy.network import Network
 
-NORMAL_95 = 1.96
-"""How many standard errors to each side of a mean hold 95 % of a normal distribution."""
+# fmt: off
+STUDENT_95 = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)
+# fmt: on
+"""How far to each side 95 % of Student's t distribution lie, by degrees of freedom, from 1 on."""
 
 FEW = 4
 """So many lines that are of no news are still shown; more of them become one that counts them."""
@@ -88,16 +94,30 @@ def half_width(deviation: float, count: float) -> float:
     """How far the 95 % confidence interval of a mean goes to each side.
 
     Args:
-        deviation: the standard deviation of what it is the mean of.
-        count: of how many.
+        deviation: the standard deviation of what it is the mean of, estimated from the same values.
+        count: of how many, at least 2.
     """
-    return NORMAL_95 * deviation / sqrt(count)
+    return student(round(count) - 1) * deviation / sqrt(count)
+
+
+def student(freedom: int) -> float:
+    """How far to each side of 0 lie 95 % of Student's t distribution with so many degrees of freedom.
+
+    Beyond the table it is the expansion around the normal distribution (Abramowitz & Stegun 26.7.5), which is exact to
+    three digits there.
+    """
+    if freedom <= len(STUDENT_95):
+        return STUDENT_95[freedom - 1]
+    return 1.95996 + 2.37227 / freedom + 2.82250 / freedom**2
 
 
 def interval(evaluation: "EvaluationRecord") -> float | None:
-    """The half width of the 95 % confidence interval of a mean return; None for one episode."""
+    """The half width of the 95 % confidence interval of a mean return in a test; None for one episode.
+
+    What selects has none: who did best in it was also lucky, so its mean is too high by more than chance.
+    """
     deviation, episodes = evaluation.measures.get("deviation"), evaluation.measures.get("episodes", 0.0)
-    return half_width(deviation, episodes) if deviation is not None and episodes > 1 else None
+    return half_width(deviation, episodes) if tested(evaluation) and deviation is not None and episodes > 1 else None
 
 
 def behaviour(evaluation: "EvaluationRecord") -> list[float]:
@@ -128,32 +148,48 @@ def source(evaluation: "EvaluationRecord") -> str:
     return SOURCES[min(evaluation.rung, len(SOURCES) - 1)]
 
 
+def tested(evaluation: "EvaluationRecord") -> bool:
+    """Whether nobody was selected by a score."""
+    return source(evaluation) == "test"
+
+
+def told(evaluation: "EvaluationRecord") -> str:
+    """A mean return in words: `487.2 ± 3.1 over 200 episodes`, or `501.3 over 30 episodes used for selection`."""
+    episodes = counted(round(evaluation.measures.get("episodes", 0)), "episode")
+    use = "" if tested(evaluation) else " used for selection"
+    return f"{with_interval(evaluation.fitness, interval(evaluation))} over {episodes}{use}"
+
+
 def scores_table(evaluations: "Sequence[EvaluationRecord]", home: str) -> "Table":
-    """Fitness, the last review and the test: mean return, its confidence interval, and what the episodes were like.
+    """Fitness, the last review and the test: mean return, and what the episodes were like.
+
+    A test has a confidence interval; what has none in its place was used for selection.
 
     Args:
         evaluations: of one policy.
         home: the task of its run; others are named.
     """
-    from germline.cli.render import BAD, number, plain_table, safe
+    from germline.cli.render import BAD, QUIET, number, plain_table, safe
 
     numbers = ("return", "± 95 %", "episodes", "length")
     table = plain_table("", *numbers, "behaviour", right=numbers)
     for one in last_ones(evaluations):
-        name = source(one) + (f" of round {one.seed}" if one.seed else "")
+        # Seeds of reviews count generations from 1, which are numbered from 0 everywhere else.
+        name = source(one) + (f" after generation {one.seed - 1}" if one.seed else "")
         name = name if one.task == home else f"{one.task} {name}"
         if one.fitness is None:
             table.add_row(safe(name), safe(one.status, BAD))
             continue
         episodes = one.measures.get("episodes", 0.0)
         width = interval(one)
+        spread = "" if width is None else number(width)
         table.add_row(
             safe(name, "bold"),
             safe(number(one.fitness), "bold"),
-            "" if width is None else number(width),
+            safe(spread if tested(one) else "selects", "" if tested(one) else QUIET),
             f"{episodes:,.0f}",
             f"{one.measures.get('steps', 0.0) / episodes:,.1f}" if episodes else "",
-            safe(" ".join(f"{value:.3g}" for value in behaviour(one)), "dim"),
+            safe(" ".join(f"{value:.3g}" for value in behaviour(one)), QUIET),
         )
     return table
 
@@ -161,7 +197,9 @@ def scores_table(evaluations: "Sequence[EvaluationRecord]", home: str) -> "Table
 def rounds(evaluations: "Sequence[EvaluationRecord]") -> str:
     """How often a policy was reviewed, in words; nothing if never or once."""
     found = sorted(one.seed for one in evaluations if source(one) == "review")
-    return f"reviewed {len(found):,} times, in rounds {found[0]} to {found[-1]}" if len(found) > 1 else ""
+    return (
+        f"reviewed {len(found):,} times, after generations {found[0] - 1} to {found[-1] - 1}" if len(found) > 1 else ""
+    )
 
 
 def with_interval(value: float | None, width: float | None) -> str:

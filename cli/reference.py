@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
 
 PICK = "Of a RUN's architectures the one that is picked: knee, error, params, macs, latency, or under=3M."
-HELP = "REF is RUN (its best), RUN:BIRTH, library:NAME or a file with a genome."
+BEST = "its best; of policies, whom the last reviews favour"
+HELP = f"REF is RUN ({BEST}), RUN:BIRTH, library:NAME or a file with a genome."
 
 
 class BadReference(ValueError):

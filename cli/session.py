@@ -52,14 +52,14 @@ class Amount(click.ParamType[int]):
     name = "amount"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        text = str(value)
-        factor = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
+        from germline.search.settings import amount
+
         try:
-            found = round(float(text.rstrip("kMG")) * factor)
-        except (ValueError, OverflowError):
-            found = 0
-        if not 1 <= found <= 10**15:
-            self.fail(f"expected a number such as 2M, 400k or 2000000, got {text!r:.40}", param, ctx)
+            found = amount(str(value))
+        except ValueError:
+            found = None
+        if found is None:
+            self.fail(f"expected a number such as 2M, 400k or 2000000, got {str(value)!r:.40}", param, ctx)
         return found
 
 
@@ -68,7 +68,7 @@ frames_option = click.option(
     type=Amount(),
     default=None,
     metavar="2M",
-    help="Begin no block after policies have played so many frames in all, reviews included.",
+    help="Policies only: begin no block after so many frames were played in all, reviews included.",
 )
 
 
@@ -96,7 +96,7 @@ def run_options(command: F) -> F:
         type=click.Choice(["auto", "cpu", "cuda"]),
         default="auto",
         show_default=True,
-        help="To train on.",
+        help="Where candidates are trained, or the networks of policies computed.",
     )
     @click.option("--ray-address", default=None, metavar="ADDRESS", help="A running Ray cluster: auto, or host:port.")
     @data_option(expose=True)

@@ -6,7 +6,9 @@ three values JSON has no word for become the strings ``"inf"``, ``"-inf"`` and `
 
 import json
 import math
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from germline.db.errors import InvalidRecord
@@ -30,6 +32,25 @@ def load_floats(text: str) -> dict[str, float]:
     if not isinstance(values, dict):
         raise ValueError(f"expected a JSON object of floats, got {text[:40]!r}")
     return {name: _readable(value) for name, value in values.items()}
+
+
+def load_one(text: str, name: str) -> float | None:
+    """One of the floats of ``dump_floats``, without reading the others; None if it is not among them.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    found = _place(name).search(text)
+    if found is None:
+        return None
+    word = found[1]
+    return _readable(word[1:-1]) if word.startswith('"') else float(word)
+
+
+@lru_cache(maxsize=16)
+def _place(name: str) -> re.Pattern[str]:
+    # Nowhere else do these characters follow each other: inside of a name the quotes stand behind backslashes.
+    return re.compile(rf'[{{,]{re.escape(json.dumps(name))}:("[^"]*"|[-+.0-9eE]*)')
 
 
 def dump_plain(values: Mapping[str, Any], what: str) -> str:

@@ -8,10 +8,10 @@ from collections import defaultdict
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select
 
-from germline.db.records import EvaluationRecord, IndividualRecord, ScoredIndividual
-from germline.db.rows import evaluation_record
+from germline.db.records import BirthScore, EvaluationRecord, IndividualRecord, ReviewScore, ScoredIndividual
+from germline.db.rows import birth_score, evaluation_record, review_score
 from germline.db.schema import evaluation, genome, individual, parentage, rejection
 
 EVALUATION_COLUMNS = [evaluation.c[field.name] for field in fields(EvaluationRecord)]
@@ -63,7 +63,7 @@ def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndi
 
 
 def elite(connection: Connection, run: Row[Any], seed: int | None) -> ScoredIndividual | None:
-    """The fittest at the highest rung of the reviews with a seed, or with the highest one; None if there are none.
+    """The fittest of the reviews with a seed at rung 1; or of those with the highest seed at the highest rung; or None.
 
     Equal fitness: the lower birth.
     """
@@ -75,7 +75,7 @@ def elite(connection: Connection, run: Row[Any], seed: int | None) -> ScoredIndi
             evaluation.c.status == "ok",
             evaluation.c.fitness.is_not(None),
             evaluation.c.rung > 0,
-            *([] if seed is None else [evaluation.c.seed == seed]),
+            *([] if seed is None else [evaluation.c.seed == seed, evaluation.c.rung == 1]),
         )
         .order_by(evaluation.c.seed.desc(), evaluation.c.rung.desc(), evaluation.c.fitness.desc(), evaluation.c.birth)
         .limit(1)
@@ -120,6 +120,33 @@ def page(connection: Connection, run_id: int, after: int, size: int) -> list[Ind
     return [
         IndividualRecord(birth, block, parents.get(birth, ()), *others) for birth, block, *others in map(tuple, rows)
     ]
+
+
+def birth_scores(connection: Connection, run: Row[Any], measure: str) -> list[BirthScore]:
+    """All births, in their order, without their genomes; of the measures of their outcomes one."""
+    columns = (individual.c.birth, individual.c.block, individual.c.cached_from)
+    found = connection.execute(
+        select(*columns, evaluation.c.id, evaluation.c.fitness, evaluation.c.measures)
+        .outerjoin(evaluation, _outcome_of(run))
+        .where(_is(run.id))
+        .order_by(individual.c.birth)
+    )
+    return [birth_score(tuple(row), measure) for row in found]
+
+
+def review_scores(connection: Connection, run: Row[Any]) -> list[ReviewScore]:
+    """All reviews on the run's own task, in the order in which they were recorded."""
+    wanted = (evaluation.c.birth, evaluation.c.rung, evaluation.c.seed, evaluation.c.id)
+    found = connection.execute(
+        select(*wanted, evaluation.c.fitness, evaluation.c.measures)
+        .where(
+            evaluation.c.run_id == run.id,
+            evaluation.c.task == run.task,
+            or_(evaluation.c.rung != 0, evaluation.c.seed != 0),
+        )
+        .order_by(evaluation.c.id)
+    )
+    return [review_score(tuple(row)) for row in found]
 
 
 def without_outcome(connection: Connection, run: Row[Any]) -> list[int]:

@@ -104,6 +104,43 @@ class ScoredIndividual:
 
 
 @dataclass(frozen=True, slots=True)
+class BirthScore:
+    """A birth without its genome, and what its outcome brought.
+
+    ``outcome`` is the place of its outcome in the order in which evaluations were recorded, None if it has none yet.
+    ``measure`` is the one measure that was asked for; None if the outcome has no such.
+    """
+
+    birth: int
+    block: int
+    cached_from: int | None
+    outcome: int | None
+    fitness: float | None
+    measure: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewScore:
+    """A review on the run's own task, and its place in the order in which evaluations were recorded."""
+
+    birth: int
+    rung: int
+    seed: int
+    place: int
+    fitness: float | None
+    measures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RunScores:
+    """All that was scored in a run: its births in their order, and its reviews in the order of their recording."""
+
+    run: RunRecord
+    births: tuple[BirthScore, ...]
+    reviews: tuple[ReviewScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactRecord:
     """A file that was exported from an individual: ``target`` says for what, ``sha256`` is of its bytes."""
 

@@ -11,7 +11,15 @@ from sqlalchemy import Row
 
 from germline.db import exact_json, owner
 from germline.db.errors import DamagedDatabase, InvalidRecord
-from germline.db.records import OUTCOMES, PARENTLESS, EvaluationRecord, IndividualRecord, RunRecord
+from germline.db.records import (
+    OUTCOMES,
+    PARENTLESS,
+    BirthScore,
+    EvaluationRecord,
+    IndividualRecord,
+    ReviewScore,
+    RunRecord,
+)
 
 _NAME = re.compile(r"\w[\w.+-]{0,99}")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL or UTF-8 has no bytes for
@@ -196,6 +204,32 @@ def evaluation_record(values: tuple[Any, ...]) -> EvaluationRecord:
         return EvaluationRecord(*(*values[:7], objectives, measures, *values[9:]))
     except (ValueError, TypeError) as error:
         raise _unreadable(f"the evaluation of birth {values[0]!r}", error) from error
+
+
+def birth_score(values: tuple[Any, ...], measure: str) -> BirthScore:
+    """The columns of a ``BirthScore`` in the order of its fields, with all measures in place of the last.
+
+    Raises:
+        DamagedDatabase: the measure no longer reads.
+    """
+    *others, measures = values
+    try:
+        return BirthScore(*(*others, None if measures is None else exact_json.load_one(measures, measure)))
+    except (ValueError, TypeError) as error:
+        raise _unreadable(f"the outcome of birth {values[0]!r}", error) from error
+
+
+def review_score(values: tuple[Any, ...]) -> ReviewScore:
+    """The columns of a ``ReviewScore`` in the order of its fields.
+
+    Raises:
+        DamagedDatabase: the measures no longer read.
+    """
+    *others, measures = values
+    try:
+        return ReviewScore(*(*others, exact_json.load_floats(measures)))
+    except (ValueError, TypeError) as error:
+        raise _unreadable(f"a review of birth {values[0]!r}", error) from error
 
 
 def _unreadable(what: str, error: Exception) -> DamagedDatabase:

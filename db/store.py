@@ -29,6 +29,7 @@ from germline.db.records import (
     EvaluationRecord,
     IndividualRecord,
     RunRecord,
+    RunScores,
     RunSummary,
     ScoredIndividual,
 )
@@ -276,9 +277,10 @@ class Store:
         return self._database.read(lambda connection: lineage.top(connection, runs.row_of(connection, run_name), n))
 
     def winner(self, run_name: str) -> ScoredIndividual:
-        """Who is handed over where the fittest may only be the luckiest: the fittest of the last round of reviews.
+        """Who is handed over where the fittest may only be the luckiest: the fittest of the last reviews.
 
-        Reviews are scorings at a higher rung, and their seed is their round; in the last round the highest rung counts.
+        Reviews are scorings at a higher rung, and their seed is the generation; of the last one the highest rung
+        counts.
         Without reviews it is the best.
 
         Raises:
@@ -286,15 +288,15 @@ class Store:
         """
         return self.elite(run_name) or self.best(run_name)
 
-    def elite(self, run_name: str, round: int | None = None) -> ScoredIndividual | None:
-        """The fittest of a round of reviews, at its highest rung; None: of the last round. None if there was none.
+    def elite(self, run_name: str, generation: int | None = None) -> ScoredIndividual | None:
+        """The fittest of the reviews of a generation, counted from 1; None: `winner`'s. None if there were none.
 
         Raises:
             UnknownRun
         """
 
         def ask(connection: Connection) -> ScoredIndividual | None:
-            return lineage.elite(connection, runs.row_of(connection, run_name), round)
+            return lineage.elite(connection, runs.row_of(connection, run_name), generation)
 
         return self._database.read(ask)
 
@@ -309,6 +311,24 @@ class Store:
 
         def ask(connection: Connection) -> list[ScoredIndividual]:
             return lineage.block(connection, runs.row_of(connection, run_name), number)
+
+        return self._database.read(ask)
+
+    def scores(self, run_name: str, measure: str) -> RunScores:
+        """What every birth and every review of a run brought, at one moment: all that a learning curve is made of.
+
+        Args:
+            run_name: of the run.
+            measure: which one to read of the births' outcomes; they can have hundreds.
+
+        Raises:
+            UnknownRun
+        """
+
+        def ask(connection: Connection) -> RunScores:
+            row = runs.row_of(connection, run_name)
+            births = lineage.birth_scores(connection, row, measure)
+            return RunScores(rows.run_record(row), tuple(births), tuple(lineage.review_scores(connection, row)))
 
         return self._database.read(ask)
 

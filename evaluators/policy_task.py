@@ -86,7 +86,9 @@ class PolicyTask(Task):
     rungs: ClassVar[tuple[Episodes, ...]] = (Episodes(1), Episodes(30), Episodes(200))
     objectives = (Objective("return", "max"),)
     slots: ClassVar[int] = 64
-    """How many episodes are played at a time."""
+    """How many episodes are played at a time on a CPU."""
+    stacked_slots: ClassVar[int] = 256
+    """How many on another device, where all networks whose turn it is are one batch."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device

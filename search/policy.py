@@ -31,11 +31,11 @@ SETTINGS = (
     Setting("archive", 0.01, share, "of novelty: how often a birth enters the archive"),
     Setting("blend", 0.0, share, "of novelty: weight of the return in who has children; 0: novelty alone"),
     Setting("sigma", 0.05, positive, "standard deviation of a mutation"),
-    Setting("sigma_decay", 1.0, share, "by what it is multiplied each generation"),
+    Setting("sigma_decay", 1.0, number(1e-6, 1), "by what it is multiplied each generation"),
     Setting("sigma_least", 0.0, number(0, 1e6), "what it does not fall below"),
     Setting("episodes", 1, whole(1, 100_000), "episodes by which a birth is scored"),
     Setting("starts", "own", choice("own", "common"), "whether births play episodes of their own, or all the same"),
-    Setting("candidates", 10, whole(0, 1_000), "individuals reviewed after a generation, the old elite among them"),
+    Setting("candidates", 10, whole(0, 1_000), "reviewed after a generation, the old elite among them; 0: none"),
     Setting("review_episodes", 30, whole(1, 100_000), "episodes of a review"),
     Setting("test_episodes", 200, whole(0, 1_000_000), "episodes that the winner plays in the end; 0: no test"),
     Setting("steps", 0, whole(0), "most decisions in an episode; 0: as many as the task says"),
@@ -47,9 +47,11 @@ SETTINGS = (
     Setting("actions", "auto", choice("auto", "discrete", "continuous"), "what is needed; auto: what the task has"),
     Setting("depth", 0, whole(0, 8), "generations in flight beyond the one that is scored"),
     Setting("pack", 50, whole(1, 100_000), "policies scored in one job"),
-    Setting("slots", 0, whole(0, 100_000), "episodes at a time in a process; 0: as many as the task says"),
+    Setting("slots", 0, whole(0, 100_000), "episodes at a time in a process; 0: 64, of Atari 1"),
     Setting("max_failures", 50, whole(1), "the search stops when so many scorings in a row failed"),
-    Setting("timeout", 600.0, positive, "seconds for a job before its worker is replaced (Ray only)"),
+    Setting(
+        "timeout", 600.0, positive, "seconds for a job, in reviews 10 times, before its worker is replaced (Ray only)"
+    ),
 )
 
 PRESETS = {
@@ -80,13 +82,25 @@ PRESETS = {
 
 
 def _prepare(values: Values, task: "type[PolicyTask]") -> dict[str, Any]:
-    network = _network(values, task.world(), task.name)
+    network = _network(values, _world(task), task.name)
     if values["normalise"] == "on":
         if network.form == "conv":
             raise BadSetting("expected normalise=off for network=conv, got on: images are divided by 255")
         log.info("measuring what untrained policies observe in %s", task.name)
         network = replace(network, normalisation=_observed(task, network))
     return {**values, NETWORK: network.data()}
+
+
+def _world(task: "type[PolicyTask]") -> "World":
+    """What the task says of itself; one of a user's own may raise anything."""
+    from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
+
+    try:
+        return task.world()
+    except (InvalidTask, UnknownTask):
+        raise
+    except Exception as error:
+        raise BadSetting(f"expected the task {task.name} to tell its world, got {in_a_line(error)}") from error
 
 
 def _observed(task: "type[PolicyTask]", network: Network) -> Normalisation:
@@ -167,7 +181,9 @@ def describe(text: str, values: Values) -> dict[str, Any]:
 
 
 def _in_full(values: Values, task: "type[PolicyTask]") -> Values:
-    return values
+    """With the task's own numbers of episodes, so that what is compared played as many."""
+    names = ("episodes", "review_episodes", "test_episodes")
+    return {**values, **dict(zip(names, (rung.episodes for rung in task.rungs), strict=True))}
 
 
 def _baseline(text: str, values: Values) -> tuple[str, str, Values]:

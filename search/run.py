@@ -86,8 +86,7 @@ def new_run(
         raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
     values = this.prepare(resolve(this.settings, chosen.values, settings), chosen_task)
     chosen_task.check_data()
-    if frames and kind != "policy":
-        raise BadSetting(f"expected births or evaluations as the budget of kind {kind}, got frames: these are played")
+    _check_frames(kind, frames)
     last = len(chosen_task.rungs) - 1
     if values.get("review_every") and values["review_rung"] > last:
         raise BadSetting(
@@ -145,6 +144,7 @@ def evolve(
         UnknownRun: there is no such run.
         RunBusy: another process works on it.
         SearchFailed: everything that was scored failed.
+        BadSetting: a budget in frames, for another kind than policies.
     """
     run = store.run(name)
     this = KINDS[run.kind]
@@ -156,6 +156,7 @@ def evolve(
     values = {**{setting.name: setting.default for setting in this.settings}, **run.config["settings"]}
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, this.options(values))
     check_versions(run)
+    _check_frames(run.kind, frames)
     store.claim(run.id, force)
     store.handled(run.id)  # requests to an earlier session are not for this one
     journal = _StoreJournal(store, run)
@@ -193,6 +194,11 @@ def evolve(
         if pool is not None:
             pool.close()
         store.release(run.id, status, journal.unreported())
+
+
+def _check_frames(kind: str, frames: int | None) -> None:
+    if frames and kind != "policy":
+        raise BadSetting(f"expected births or evaluations as the budget of kind {kind}, got frames: policies play them")
 
 
 def _collect_less(begin: bool) -> None:

@@ -3,8 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from germline.cli.common import console, db_option, json_option, open_store, print_json
-from germline.cli.reference import BadReference
+from germline.cli.matching import matching
 
 if TYPE_CHECKING:
     from germline.db.records import RunRecord, RunSummary
@@ -72,23 +70,6 @@ def command(names: tuple[str, ...], url: str, as_json: bool) -> None:
         print_json([_row(one) for one in groups])
     else:
         _print(groups)
-
-
-def matching(runs: "Sequence[RunSummary]", names: Sequence[str]) -> "list[RunSummary]":
-    """The runs of some names and patterns, each once, in the order in which they are named.
-
-    Raises:
-        BadReference: a name or a pattern fits none.
-    """
-    found: dict[str, RunSummary] = {}
-    for name in names:
-        fitting = [one for one in runs if one.name == name] or [one for one in runs if fnmatchcase(one.name, name)]
-        if not fitting:
-            near = get_close_matches(name, [one.name for one in runs], n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "germline runs lists them"
-            raise BadReference(f"expected a run, or a pattern that fits one, got {name!r:.80}; {hint}")
-        found |= {one.name: one for one in fitting}
-    return list(found.values())
 
 
 def grouped(results: Sequence[Result]) -> list[Group]:

@@ -1,5 +1,7 @@
 """`germline play`: a policy at work."""
 
+from contextlib import closing, nullcontext
+from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +13,9 @@ from germline.cli.errors import UserError, printable
 from germline.cli.reference import BadReference, Candidate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from germline.evaluators.policies.film import Film, Picture
     from germline.evaluators.policies.play import Played
     from germline.evaluators.policy_task import PolicyTask
     from germline.programs.policy.genome import Policy
@@ -48,7 +53,8 @@ def command(
     """Play episodes with the policy REF.
 
     What an episode comes to follows from its seed: an exported policy plays the same one in an environment that was
-    reset with it. The interval holds the mean return with 95 %.
+    reset with it. The interval holds the mean return with 95 % (Student's t). An episode that fails, or whose return is
+    no finite number, is told and left out of the mean.
 
     \b
     Examples:
@@ -69,17 +75,19 @@ def command(
     if seed + episodes - 1 > LAST_SEED:
         raise UserError(f"expected seeds of at most {LAST_SEED}, got {seed + episodes - 1} for the last episode")
     player = _player(resolve(reference, url), task)
-    played, seconds = _play(player, range(seed, seed + episodes))
-    if video is not None:
-        _film(player, seed, played[0], video)
-    returns = [one.total for one in played if one.error is None]
+    with closing(_film(player, seed)) if video else nullcontext() as film:
+        played, seconds = _play(player, range(seed, seed + episodes))
+        if video and film:
+            _write(film, video, seed, played[0])
+    errors = [_error(one) for one in played]
+    returns = [one.total for one, error in zip(played, errors, strict=True) if error is None]
     frames = sum(one.steps for one in played) * player.frames
     row = {
         "ref": player.label,
         "task": player.task.name,
         "episodes": [
-            {"seed": seed + i, "return": one.total, "length": one.steps, "error": one.error}
-            for i, one in enumerate(played)
+            {"seed": seed + i, "return": one.total, "length": one.steps, "error": error}
+            for i, (one, error) in enumerate(zip(played, errors, strict=True))
         ],
         "mean": fmean(returns) if returns else None,
         "interval": half_width(stdev(returns), len(returns)) if len(returns) > 1 else None,
@@ -92,7 +100,7 @@ def command(
     else:
         _print(row)
     if not returns:
-        raise UserError(printable(f"no episode of {player.task.name} went well; the last: {played[-1].error}"), 1)
+        raise UserError(printable(f"no episode of {player.task.name} went well; the last: {errors[-1]}"), 1)
 
 
 class Player(NamedTuple):
@@ -147,7 +155,6 @@ def _told(actions: Any) -> str:
 
 def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
     """What the episodes came to, and how many seconds it took, without compiling."""
-    from contextlib import closing
     from time import perf_counter
 
     from germline.evaluators.policies.networks import networks_of
@@ -163,16 +170,21 @@ def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
         return played, max(perf_counter() - began, 1e-9)
 
 
-def _film(player: Player, seed: int, played: "Played", path: Path) -> None:
-    """Plays the episode once more and takes pictures; it has to come to the same.
+def _error(played: "Played") -> str | None:
+    """Why an episode does not count, if it does not: as in a search."""
+    if played.error is None and not isfinite(played.total):
+        return f"diverged: the return was {played.total}"
+    return played.error
+
+
+def _film(player: Player, seed: int) -> "Film":
+    """The episode once more, to be filmed.
 
     Raises:
-        UserError: it came to something else, or the film cannot be written.
-        InvalidTask: the task cannot be drawn.
+        InvalidTask: the task cannot be drawn, or the episode not begin.
     """
     import os
 
-    from germline.cli.video import write_film
     from germline.evaluators.policies.film import Film
     from germline.evaluators.policies.networks import networks_of
     from germline.programs.policy.parameters import replay
@@ -185,21 +197,29 @@ def _film(player: Player, seed: int, played: "Played", path: Path) -> None:
     ):
         os.environ.setdefault(name, value)
     networks = networks_of(player.policy.network, [replay(player.policy)])
-    film = Film(networks.outputs, player.policy.network.actions, player.task, seed, player.steps)
+    actions = player.policy.network.actions
+    return Film(networks.outputs, actions, player.task, seed, player.steps, networks.attend)
 
-    def pictures() -> Any:
+
+def _write(film: "Film", path: Path, seed: int, played: "Played") -> None:
+    """Takes the pictures of an episode, which has to come to the same as before.
+
+    Raises:
+        UserError: it came to something else, or the film cannot be written.
+    """
+    from germline.cli.video import write_film
+
+    def pictures() -> "Iterator[Picture]":
         yield from film
-        if film.played is None or (film.played.total, film.played.steps) != (played.total, played.steps):
+        # As text, in which a return that is no number equals itself.
+        if film.played is None or f"{film.played.total} {film.played.steps}" != f"{played.total} {played.steps}":
             raise UserError(
                 f"expected the episode of seed {seed} to come to the same when it is filmed ({played.total:g}), "
                 f"got {film.played.total if film.played else 'nothing'}; no film was written",
                 1,
             )
 
-    try:
-        write_film(path, pictures(), film.pace)
-    finally:
-        film.close()
+    write_film(path, pictures(), film.pace)
 
 
 def _print(row: dict[str, Any]) -> None:

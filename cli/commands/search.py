@@ -41,8 +41,9 @@ def command(
     goes on with `germline resume`.
 
     \b
-    Example:
+    Examples:
       germline search optimizer --task digits-mlp --births 2000 --set population=100 --name first
+      germline search policy --task gym:CartPole-v1 --frames 2M
     """
     from germline.search.run import new_run
 

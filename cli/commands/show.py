@@ -21,8 +21,9 @@ def command(reference: str, url: str, as_json: bool) -> None:
     """Show a candidate: program, worth and origin.
 
     Its fitness stands beside the start program's, rung by rung. Statements on which no
-    update depends are dimmed and marked with a dot. Of a policy there is the last review
-    and the test, with the 95 % confidence interval of the mean return.
+    update depends are dimmed and marked with a dot. Of a policy there is the last review,
+    which selects and so flatters whom it selected, and the test, with the 95 % confidence
+    interval of the mean return.
 
     \b
     Examples:

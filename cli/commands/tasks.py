@@ -33,7 +33,8 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
 
 def _listed(name: str) -> dict[str, Any]:
     """A task of the list; one that somebody else's package breaks must not hide the others."""
-    from germline.evaluators.tasks.registry import InvalidTask, describe
+    from germline.evaluators.errors import InvalidTask
+    from germline.evaluators.tasks.registry import describe
 
     try:
         return _row(describe(name))

@@ -84,14 +84,12 @@ def _print_table(found: "list[ScoredIndividual]", run: "RunRecord", front: int) 
 
 def _print_winner(winner: "ScoredIndividual", reviews: "list[EvaluationRecord]") -> None:
     """Who is handed over: of policies not the first of the list, which may only have been lucky."""
-    from germline.cli.policy_text import counted, interval, source, with_interval, worth
+    from germline.cli.policy_text import source, told, worth
     from germline.cli.render import QUIET, safe
 
-    told = f"handed over: {winner.run}:{winner.individual.birth}"
-    if found := worth(reviews):
-        episodes = counted(round(found.measures.get("episodes", 0)), "episode")
-        told += f", {source(found)} {with_interval(found.fitness, interval(found))} over {episodes}"
-    console().print(safe(told, QUIET))
+    found = worth(reviews)
+    score = f", {source(found)} {told(found)}" if found else ""
+    console().print(safe(f"handed over: {winner.run}:{winner.individual.birth}{score}", QUIET))
 
 
 def _front_first(found: "list[ScoredIndividual]", names: list[str], count: int) -> "tuple[list[ScoredIndividual], int]":

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
 @click.command(epilog=HELP)
 @click.argument("references", nargs=-1, required=True, metavar="REF...")
-@click.option("--task", default=None, help="What to train on; that of the run unless given.")
-@click.option("--rung", type=click.IntRange(min=0), default=1, show_default=True, help="How long; germline tasks.")
+@click.option("--task", default=None, help="What to train on or play; that of the run unless given.")
+@click.option(
+    "--rung",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="How long to train, or how many episodes to play, each time; germline tasks lists them.",
+)
 @click.option("--seeds", type=click.IntRange(1, 1_000), default=3, show_default=True, help="How often each.")
 @click.option("--pick", "policy", default=None, metavar="POLICY", help=PICK)
 @click.option("--channels", type=click.IntRange(1, 100_000), help="First channels of a network; its run's full ones.")
@@ -36,16 +42,18 @@ def command(
     url: str,
     as_json: bool,
 ) -> None:
-    """Train each REF anew, and measure it on the held-out data.
+    """Measure each REF anew, on what no search has seen.
 
-    The seeds are fresh ones, and no search reads the held-out data. Beside an optimizer stands the start program of its
-    run; beside an architecture, which is trained in the full size of its run, a hand-made network with as many
-    parameters. A policy is not trained: it plays fresh episodes, and its network with random weights plays them too.
+    An optimizer or an architecture is trained with fresh seeds and measured on held-out data, which no search reads.
+    Beside an optimizer stands the start program of its run; beside an architecture, which is trained in the full size
+    of its run, a hand-made network with as many parameters. A policy is not trained: it plays fresh episodes, as many
+    as the rung of the task says, and its network with random weights plays them too.
 
     \b
     Examples:
       germline validate optimizer-1 library:lion --rung 1
       germline validate architecture-1 --pick knee --seeds 5
+      germline validate policy-1 --rung 2
     """
     from germline.evaluators.tasks.registry import absolute_name, task_class
     from germline.search.kinds import KINDS

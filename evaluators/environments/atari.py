@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from germline.evaluators.errors import InvalidTask, UnknownTask
 from germline.evaluators.policy_task import Slots, Step, World
-from germline.evaluators.tasks.registry import InvalidTask, UnknownTask
 from germline.programs.compiling import compiled
 
 FRAMES, STACKED, SIDE = 4, 4, 84
@@ -41,13 +41,17 @@ class AtariEnvironments:
         UnknownTask, InvalidTask: as `machine`.
     """
 
+    pace = 60 // FRAMES
+    """How many decisions make a second."""
+
     def __init__(self, game: str, slots: int, sticky: float = 0.0) -> None:
         self.slots = slots
         self.sticky = sticky
         self.machines = [machine(game) for _ in range(slots)]
         self.starts = [one.cloneState() for one in self.machines]
         self.actions = self.machines[0].getMinimalActionSet()
-        self.held = [self.actions[0]] * slots
+        self.nothing = _ale(game).Action.NOOP
+        self.held = [self.nothing] * slots
         self.random = [np.random.default_rng(0)] * slots
         self.observations = np.zeros((slots, STACKED, SIDE, SIDE), np.uint8)
         height, width = self.machines[0].getScreenDims()
@@ -65,8 +69,8 @@ class AtariEnvironments:
         played.reset_game()  # a state leaves out some of the machine (paddles, what Q*bert and Tetris draw from)
         played.restoreState(self.starts[slot])
         for _ in range(no_ops):
-            played.act(self.actions[0])
-        self.held[slot] = self.actions[0]
+            played.act(self.nothing)
+        self.held[slot] = self.nothing
         self.observations[slot] = 0
         for frame in self.frames:
             played.getScreenGrayscale(frame)
@@ -100,6 +104,11 @@ class AtariEnvironments:
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
         """Nothing."""
         return np.zeros((len(slots), 0))
+
+    def picture(self, slot: int) -> NDArray[np.uint8]:
+        """The last frame in colour, uint8 `[height, width, 3]`."""
+        found: NDArray[np.uint8] = self.machines[slot].getScreenRGB()
+        return found
 
     def close(self) -> None:
         return

@@ -19,8 +19,9 @@ from numba.extending import intrinsic
 
 from germline.programs.compiling import compiled
 
-REFRESH = 500
-"""After so many decisions a slot begins anew, so that what rounding adds to its sums stays near 1e-13."""
+REFRESH = 100
+"""After so many decisions a slot begins anew, so that rounding does not add up. In Atari games it came to at most 6e-14
+of the largest sum of a layer; of a sum near 0 that may be much more of its own size."""
 
 LONG, AHEAD, LINE = 256, 8, 16
 """Rows of so many units are asked for so many rows before they are used, a line of so many floats at a time."""

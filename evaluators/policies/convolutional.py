@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from germline.evaluators.policies.conv_kernels import conv
-from germline.programs.policy.network import CONVOLUTIONS, Network
+from germline.programs.policy.network import CONVOLUTIONS, Network, paddings
 from germline.programs.policy.noise import Floats
 
 
@@ -18,12 +18,12 @@ class ConvolutionalPolicies:
 
     Args:
         network: what all of them are.
-        parameters: of each, float32 of shape `[P]`.
+        parameters: of each, float32 of shape `[P]`, or one array `[N, P]`, which is not copied.
     """
 
-    def __init__(self, network: Network, parameters: Sequence[Floats]) -> None:
+    def __init__(self, network: Network, parameters: Sequence[Floats] | Floats) -> None:
         self.network = network
-        self.parameters = np.stack(parameters)
+        self.parameters = np.asarray(parameters)
         self.layers = _layers(network)
         self.memory = _memory(network, self.layers)
         self.slots: NDArray[np.int64] | None = None
@@ -84,13 +84,9 @@ def _layers(network: Network) -> NDArray[np.int64]:
     """The rows that the kernels read."""
     pairs = list(zip(network.leaves[::2], network.leaves[1::2], strict=True))
     rows = [[weight.begin, bias.begin, prod(weight.shape[:-1]), bias.size] for weight, bias in pairs]
-    for row, (weight, _), (_, kernel, stride), size, made in zip(
-        rows, pairs, CONVOLUTIONS, network.sizes, network.sizes[1:], strict=False
+    for row, (weight, _), (_, kernel, stride), size, made, (left, _, above, _) in zip(
+        rows, pairs, CONVOLUTIONS, network.sizes, network.sizes[1:], paddings(network), strict=False
     ):
-        above, left = (
-            max(0, (out - 1) * stride + kernel - there) // 2 if network.padding == "same" else 0
-            for there, out in zip(size, made, strict=True)
-        )
         row += [*size, weight.shape[2], kernel, stride, *made, above, left]
     rows[3:] = [[*row, 1, 1, row[2], 1, 1, 1, 1, 0, 0] for row in rows[3:]]
     return np.array(rows, np.int64)

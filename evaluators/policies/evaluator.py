@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 
+import numpy as np
+
 from germline.evaluators.device import resolve
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Objective, Outcome
@@ -17,7 +19,10 @@ from germline.evaluators.policies.play import Episode, Played, play
 from germline.evaluators.policies.seeds import episode_seeds
 from germline.evaluators.policy_task import Environments, PolicyTask
 from germline.evaluators.tasks.registry import task_class
-from germline.programs.policy.genome import InvalidPolicy, Policy, read
+from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
+
+UNSEEN = 2**32
+"""Seeds of reviews are numbers of generations; those of a validation are beyond all of them."""
 
 
 class PolicyEvaluator:
@@ -54,7 +59,7 @@ class PolicyEvaluator:
         self.episodes = tuple(episodes)
         self.own = starts == "own"
         self.steps = min(steps or self.world.steps, self.world.steps)
-        self.slots = slots or chosen.slots
+        self.slots = slots or (chosen.slots if self.device == "cpu" else chosen.stacked_slots)
         self.parents = ParentCache()
         self.environments: Environments | None = None
         """As many slots as were needed so far."""
@@ -77,33 +82,38 @@ class PolicyEvaluator:
         ]
 
     def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[float | None]:
-        outcomes = self.score(genomes, rung, seed)
+        outcomes = self.score(genomes, rung, UNSEEN + seed)
         return [one.objectives.get("return") for one in outcomes]
 
     def _play(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
-        """The episodes of each policy."""
-        if not policies:
-            return []
-        own = self.own and rung == 0
-        count = self.episodes[rung]
-        from germline.programs.policy.genome import write
+        """The episodes of each policy; those of one network play side by side."""
+        found: dict[int, list[Played]] = {}
+        for network in dict.fromkeys(policy.network for policy in policies):
+            same = [place for place, policy in enumerate(policies) if policy.network == network]
+            found |= zip(same, self._play_together([policies[place] for place in same], rung, seed), strict=True)
+        return [found[place] for place in range(len(policies))]
 
+    def _play_together(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
+        network, own, count = policies[0].network, self.own and rung == 0, self.episodes[rung]
         episodes = [
             Episode(i, episode)
             for i, policy in enumerate(policies)
             for episode in episode_seeds(self.seed, rung, seed, count, write(policy) if own else None)
         ]
-        parameters = [self.parents.parameters(one) for one in policies]
-        networks = networks_of(policies[0].network, parameters, self.device)
-        actions, environments = policies[0].network.actions, self._environments(min(self.slots, len(episodes)))
+        parameters = np.empty((len(policies), network.parameters), np.float32)
+        for policy, row in zip(policies, parameters, strict=True):
+            self.parents.write(policy, row)
+        networks = networks_of(network, parameters, self.device)
         submit = networks.submit if self.device != "cpu" else None
-        played = play(networks.outputs, actions, environments, episodes, self.steps, networks.attend, submit)
+        environments = self._environments(min(self.slots, len(episodes)))
+        played = play(networks.outputs, network.actions, environments, episodes, self.steps, networks.attend, submit)
         return [played[i : i + count] for i in range(0, len(played), count)]
 
     def _environments(self, slots: int) -> Environments:
         if self.environments is None or self.environments.slots < slots:
             if self.environments is not None:
                 self.environments.close()
+                self.environments = None
             self.environments = self.task.environments(slots)
         return self.environments
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.play import Episode, Played, chooser, play
 from germline.evaluators.policy_task import PolicyTask
+from germline.evaluators.tasks.gym import GymTask
 from germline.programs.policy.export import ExportMismatch, random_observations
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.noise import Floats
@@ -18,6 +19,9 @@ from germline.programs.policy.parameters import replay
 SEEDS = (0, 1, 2)
 MOST_STEPS = {"mlp": 1_000, "conv": 50}
 """Decisions after which an episode that is compared is broken off: one of a convolutional network takes some 20 ms."""
+
+_NAMES = {"error": "error", "total": "return", "steps": "length", "behaviour": "behaviour"}
+"""What there is to compare of an episode, and what it is called."""
 
 
 def check_by_playing(module: Any, policy: Policy, task: PolicyTask, steps: int) -> list[Played]:
@@ -45,13 +49,33 @@ def check_by_playing(module: Any, policy: Policy, task: PolicyTask, steps: int) 
     for seed, one, other in zip(SEEDS, expected, played, strict=True):
         if one.error is not None:
             raise ExportMismatch(f"expected an episode of {task.name} to compare, got {one.error}")
-        if one != other:
+        if differs := _difference(one, other):
             raise ExportMismatch(
-                f"expected the exported network to play the episode of seed {seed} to a return of {one.total} after "
-                f"{one.steps} decisions, got {other.total} after {other.steps}"
+                f"expected the exported network to play the episode of seed {seed} as the policy does, got {differs}"
             )
     check_actions(module, policy)
     return expected
+
+
+def _difference(one: Played, other: Played) -> str | None:
+    """The first thing in which two episodes differ, in words."""
+    for name, called in _NAMES.items():
+        # As text, in which a number that is none equals itself.
+        ours, theirs = repr(getattr(one, name)), repr(getattr(other, name))
+        if ours != theirs:
+            return f"another {called}: {theirs:.200} in place of {ours:.200}"
+    return None
+
+
+def environment_of(task: PolicyTask) -> str | None:
+    """The id of the environment of gymnasium in which an exported network can play as it is.
+
+    None if there is none: pictures have their colours last in gymnasium, and actions may not be counted from 0 there.
+    """
+    if not isinstance(task, GymTask) or len(task.world().observation) == 3:
+        return None
+    with closing(task.environments(1)) as environments:
+        return None if getattr(environments, "first_action", 0) else task.environment
 
 
 def check_actions(module: Any, policy: Policy) -> None:

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import isfinite
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.environments.gymnasium_ones import Environment, GymnasiumEnvironments, make
-from germline.evaluators.policies.play import Outputs, Played, chooser, in_a_line
+from germline.evaluators.environments.gymnasium_slots import Environment, GymnasiumEnvironments, make
+from germline.evaluators.errors import InvalidTask, in_a_line
+from germline.evaluators.policies.play import Attend, Outputs, Played, chooser
 from germline.evaluators.policy_task import Environments, PolicyTask
 from germline.evaluators.tasks.gym import GymnasiumTask, GymTask
-from germline.evaluators.tasks.registry import InvalidTask
 from germline.programs.policy.network import Box
 
 Picture = NDArray[np.uint8]
@@ -38,42 +39,67 @@ class Pictured(Protocol):
 class Film:
     """An episode that is played while its pictures are taken one after the other; it can be gone through once.
 
+    The first picture is taken at once: where nothing can be filmed, this is known before anything is played.
+
     Args:
         outputs: the network of policy 0.
         actions: what its outputs are read as.
         task: where it plays; an environment of gymnasium is drawn by gymnasium, whose numbers are the same.
         seed: of the episode.
         steps: the most decisions.
+        attend: for networks that keep something from one decision to the next, which makes them fast.
 
     Raises:
-        InvalidTask: the task cannot be drawn, or a package for it is missing.
+        InvalidTask: the task cannot be drawn, a package for it is missing, or the episode cannot begin.
     """
 
-    def __init__(self, outputs: Outputs, actions: int | Box, task: PolicyTask, seed: int, steps: int) -> None:
+    def __init__(
+        self,
+        outputs: Outputs,
+        actions: int | Box,
+        task: PolicyTask,
+        seed: int,
+        steps: int,
+        attend: Attend | None = None,
+    ) -> None:
         self.outputs = outputs
         self.choose = chooser(actions)
         self.environments = pictured(task)
-        self.seed = seed
         self.steps = steps
+        self.attend = attend
         self.pace = int(getattr(self.environments, "pace", PACE))
         self.played: Played | None = None
         """What the episode came to, when all pictures were taken."""
+        try:
+            self.environments.reset(_ONLY, [seed])
+            self.first = self._picture()
+        except Exception as error:
+            self.close()
+            if isinstance(error, InvalidTask):
+                raise
+            raise InvalidTask(
+                f"expected an episode of {task.name} to film, got {in_a_line(error)}; leave the film away"
+            ) from None
 
     def __iter__(self) -> Iterator[Picture]:
         environments = self.environments
-        assert isinstance(environments, Pictured)
-        environments.reset(_ONLY, [self.seed])
-        yield environments.picture(0)
+        yield self.first
+        if self.attend:
+            self.attend(_ONLY, np.array([True]))
         total, over, length, error = 0.0, False, 0, None
         while not over:
             step = environments.step(_ONLY, self.choose(self.outputs(_ONLY, environments.observations)))
             total += float(step.rewards[0])
             length += 1
-            over, error = bool(step.over[0]) or length >= self.steps, step.failed.get(0)
+            over, error = bool(step.over[0]) or length >= self.steps or not isfinite(total), step.failed.get(0)
             if error is None:
-                yield environments.picture(0)
+                yield self._picture()
         behaviour = environments.behaviour(_ONLY)[0]
         self.played = Played(total, length, tuple(map(float, behaviour)), error)
+
+    def _picture(self) -> Picture:
+        assert isinstance(self.environments, Pictured)
+        return self.environments.picture(0)
 
     def close(self) -> None:
         self.environments.close()

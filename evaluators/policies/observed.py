@@ -32,7 +32,7 @@ def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
     """Mean and scale of what untrained policies observe in a task: the same ones whenever it is asked.
 
     Raises:
-        ValueError: nothing finite was observed.
+        ValueError: no episode could begin, or something that is not finite was observed.
     """
     seen = _Seen(prod(network.observation))
     networks = networks_of(replace(network, normalisation=None), [initial(network, i) for i in range(POLICIES)])
@@ -40,9 +40,11 @@ def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
     try:
         episodes = [Episode(i, seed) for i, seed in enumerate(episode_seeds(0, 0, 0, POLICIES))]
         steps = min(STEPS, task.world().steps)
-        play(seen.watching(networks.outputs), network.actions, environments, episodes, steps)
+        played = play(seen.watching(networks.outputs), network.actions, environments, episodes, steps)
     finally:
         environments.close()
+    if not seen.count:
+        raise ValueError(f"expected episodes of {task.name} to begin, got {played[0].error}")
     mean = seen.total / seen.count
     spread = np.sqrt(np.maximum(seen.squares / seen.count - mean**2, 0.0))
     scale = np.where(spread < CONSTANT, 1.0, 1.0 / np.maximum(spread, CONSTANT))

@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.noise import Floats
-from germline.programs.policy.parameters import initial, mutate
+from germline.programs.policy.parameters import initial, mutate, replay
 
 
 class ParentCache:
@@ -14,30 +14,30 @@ class ParentCache:
         room: how many bytes of them.
     """
 
-    def __init__(self, room: int = 1 << 30) -> None:
+    def __init__(self, room: int = 1 << 29) -> None:
         self.room = room
         self.kept: OrderedDict[Policy, Floats] = OrderedDict()
 
-    def parameters(self, policy: Policy) -> Floats:
-        """float32 of shape `[P]`, the caller's own; equal to a whole replay."""
+    def write(self, policy: Policy, found: Floats) -> None:
+        """The parameters of a policy into float32 `[P]`; equal to a whole replay."""
         parent = policy.parent
         if parent is None:
-            return initial(policy.network, policy.seed)
-        found = self._parent(parent).copy()
-        mutate(found, *policy.mutations[-1])
-        return found
+            found[:] = initial(policy.network, policy.seed)
+        else:
+            found[:] = self._parent(parent)
+            mutate(found, *policy.mutations[-1])
 
     def _parent(self, policy: Policy) -> Floats:
+        """From its own parent, if that is known, as it is in a search; from nothing otherwise."""
         if policy in self.kept:
             self.kept.move_to_end(policy)
             return self.kept[policy]
-        known = len(policy.mutations)
-        while known and Policy(policy.network, policy.seed, policy.mutations[:known]) not in self.kept:
-            known -= 1
-        start = Policy(policy.network, policy.seed, policy.mutations[:known])
-        found = self.kept[start].copy() if start in self.kept else initial(policy.network, policy.seed)
-        for seed, sigma in policy.mutations[known:]:
-            mutate(found, seed, sigma)
+        parent = policy.parent
+        if parent is not None and parent in self.kept:
+            found = self.kept[parent].copy()
+            mutate(found, *policy.mutations[-1])
+        else:
+            found = replay(policy)
         self.kept[policy] = found
         while len(self.kept) > 1 and len(self.kept) * found.nbytes > self.room:
             self.kept.popitem(last=False)

@@ -20,10 +20,10 @@ class PerceptronPolicies:
 
     Args:
         network: what all of them are.
-        parameters: of each, float32 of shape `[P]`.
+        parameters: of each, float32 of shape `[P]`, or one array `[N, P]`.
     """
 
-    def __init__(self, network: Network, parameters: Sequence[Floats]) -> None:
+    def __init__(self, network: Network, parameters: Sequence[Floats] | Floats) -> None:
         self.network = network
         self.parameters = parameters
         pairs = zip(network.leaves[::2], network.leaves[1::2], strict=True)
@@ -61,9 +61,9 @@ class PerceptronPolicies:
             there.setdefault(policy, []).append(column)
         places = [columns.pop() if (columns := there.get(policy)) else -1 for policy in which.tolist()]
         free = [column for columns in there.values() for column in columns]
-        lacking = places.count(-1)
-        if lacking > len(free) or 2 * len(places) <= len(self.held):
-            self._widen(-(-len(places) // VECTOR) * VECTOR)
+        width = -(-len(places) // VECTOR) * VECTOR
+        if places.count(-1) > len(free) or 2 * width <= len(self.held):
+            self._widen(width)
             places, free = [-1] * len(places), list(range(len(self.held)))
         for i, policy in enumerate(which.tolist()):
             if places[i] < 0:

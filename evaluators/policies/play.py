@@ -3,13 +3,14 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from germline.evaluators.errors import in_a_line
 from germline.evaluators.policy_task import Environments
-from germline.programs.policy.network import Box
+from germline.programs.policy.network import Box, chosen
 from germline.programs.policy.noise import Floats
 
 Outputs = Callable[[NDArray[np.int64], NDArray[np.generic]], Floats]
@@ -102,7 +103,7 @@ def play(
                     step = environments.step(active, choose(outputs(whose, seen)))
                 total += step.rewards
                 now += 1
-                going = now < due and not step.over.any() and isfinite(total.sum())
+                going = now < due and not step.over.any() and bool(np.isfinite(total).all())
             totals[active] = total
             over = step.over | (now - begun[active] >= steps) | ~np.isfinite(total)
             ended = active[over]
@@ -138,15 +139,5 @@ def _begin(environments: Environments, slots: NDArray[np.int64], seeds: Sequence
 
 
 def chooser(actions: int | Box) -> Callable[[Floats], NDArray[np.generic]]:
-    """From outputs to actions: the first of the largest outputs, or each output from -1 to 1 scaled to the box."""
-    if isinstance(actions, int):
-        return lambda outputs: outputs.argmax(1)
-    low, high = np.array(actions.low), np.array(actions.high)
-    return lambda outputs: (low + (np.clip(outputs.astype(np.float64), -1, 1) + 1) / 2 * (high - low)).astype(
-        np.float32
-    )
-
-
-def in_a_line(error: BaseException) -> str:
-    text = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text:.300}"
+    """From outputs to actions."""
+    return partial(chosen, actions)

@@ -4,8 +4,8 @@ from functools import cache
 from typing import ClassVar
 
 from germline.evaluators.environments.atari import AtariEnvironments, world_of
+from germline.evaluators.errors import UnknownTask
 from germline.evaluators.policy_task import Environments, PolicyTask, World
-from germline.evaluators.tasks.registry import UnknownTask
 
 STICKY = 0.25
 """With `@sticky`: the probability with which a frame repeats the action of the frame before (Machado et al. 2018)."""
@@ -21,7 +21,7 @@ class AtariTask(PolicyTask):
     game: ClassVar[str]
     sticky: ClassVar[float] = 0.0
     slots: ClassVar[int] = 1
-    """One policy after the other: the weights of one stay in the cache, those of many would not."""
+    """One policy after the other: the weights of one stay in a CPU's cache, those of many would not."""
 
     @classmethod
     @cache

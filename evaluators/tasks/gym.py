@@ -2,16 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import ClassVar
 
 from germline.evaluators.environments import acrobot, cart_pole, mountain_car, mountain_car_continuous, pendulum
-from germline.evaluators.environments.gymnasium_ones import STEPS, Environment, GymnasiumEnvironments, make, world_of
-from germline.evaluators.policies.play import in_a_line
+from germline.evaluators.environments.gymnasium_slots import STEPS, Environment, GymnasiumEnvironments, make, world_of
+from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
 from germline.evaluators.policy_task import Environments, PolicyTask, World
-from germline.evaluators.tasks.registry import InvalidTask, UnknownTask
 
 VECTORISED: dict[str, tuple[World, Callable[[int], Environments]]] = {
     "Acrobot-v1": (acrobot.WORLD, acrobot.Acrobot),
@@ -56,12 +55,14 @@ class GymnasiumTask(PolicyTask):
 def _world(task: type[GymnasiumTask]) -> World:
     try:
         environment = task().make()
+        found = world_of(environment, task.name, task.steps)
     except (InvalidTask, UnknownTask):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InvalidTask(f"{task.name}: its environment cannot be made: {in_a_line(error)}") from error
-    with closing(environment):
-        return world_of(environment, task.name, task.steps)
+    with suppress(Exception):
+        environment.close()
+    return found
 
 
 class GymTask(GymnasiumTask):

@@ -15,7 +15,7 @@ class HardMazeTask(PolicyTask):
 
     name = "hard-maze"
     rungs = (Episodes(1), Episodes(1), Episodes(1))
-    slots = 512
+    slots = stacked_slots = 512
     pixels: ClassVar[bool] = False
 
     @classmethod
@@ -30,5 +30,5 @@ class HardMazePixels(HardMazeTask):
     """The Hard Maze, seen from above in a picture of 84×84."""
 
     name = "hard-maze-pixels"
-    slots = 64
+    slots, stacked_slots = 64, 256
     pixels = True

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from germline.evaluators.errors import InvalidTask, UnknownTask
+
 if TYPE_CHECKING:
     from germline.evaluators.cell_task import CellTask
     from germline.evaluators.task import Episodes, Rung, Task
@@ -58,14 +60,6 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
 }
 """Tasks of which there are many: by what stands before the colon, the class that makes them (`of(name)`), how such a
 task is written, and what it is."""
-
-
-class UnknownTask(ValueError):
-    """No task has this name."""
-
-
-class InvalidTask(ValueError):
-    """The name leads to something that cannot be used as a task."""
 
 
 @dataclass(frozen=True)
@@ -239,9 +233,10 @@ def _checked(name: str, found: object) -> "type[Task]":
             )
     if issubclass(found, CellTask):
         _check_cells(name, found)
-    at_once = getattr(found, "at_once", 1)
-    if type(at_once) is not int or at_once < 1:
-        raise InvalidTask(f"task {name!r}: at_once has to be a whole number from 1, not {at_once!r:.60}")
+    for attribute in ("at_once", "slots", "stacked_slots"):
+        count = getattr(found, attribute, 1)
+        if type(count) is not int or count < 1:
+            raise InvalidTask(f"task {name!r}: {attribute} has to be a whole number from 1, not {count!r:.60}")
     return found
 
 

@@ -7,11 +7,10 @@ from the others (Okabe and Ito 2008). The picture needs no font or file but its 
 from xml.sax.saxutils import escape
 
 from germline.programs.architecture.genome import NAMES, Architecture, Cell
+from germline.programs.drawing import COLOURS, FONT
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#b59f00", "#5e3c99", "#222222")
 COLUMN, ROW, NODE_WIDTH, NODE_HEIGHT, MARGIN, TITLE = 186, 40, 62, 28, 24, 30
 HALO = 'stroke="white" stroke-width="3" paint-order="stroke"'
-FONT = 'font-family="Helvetica, Arial, sans-serif"'
 
 
 def draw(architecture: Architecture) -> str:

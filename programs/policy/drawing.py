@@ -6,14 +6,13 @@ order in grey (viridis). The picture needs no font or file but its own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, isfinite, log10
-from xml.sax.saxutils import escape
+from math import isfinite
+
+from germline.programs.drawing import FAINT, INK, Axis, frame, picture, span, text, ticks
 
 WIDTH, HEIGHT = 560, 460
 """Of the field in which points lie, at most."""
 LEFT, TOP, RIGHT, BOTTOM = 84, 64, 130, 92
-FONT = 'font-family="Helvetica, Arial, sans-serif"'
-INK, FAINT = "#222222", "#7f7f7f"
 SCALE = ("#440154", "#482878", "#3e4a89", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725")
 """Viridis (van der Walt and Smith 2015) at ten places."""
 ELITE = "#d55e00"
@@ -31,21 +30,6 @@ class Point:
     fitness: float
     parent: bool = False
     elite: bool = False
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """A range of numbers on a length of pixels; `turned`: the largest number comes first, as on a screen's y."""
-
-    low: float
-    high: float
-    begin: float
-    length: float
-    turned: bool = False
-
-    def at(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return self.begin + self.length * (1 - share if self.turned else share)
 
 
 def draw(
@@ -66,76 +50,39 @@ def draw(
     high = max((one.fitness for one in shown), default=0.0)
     width, height = LEFT + across.length + RIGHT, TOP + up.length + BOTTOM + 16 * len(notes)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
-        f'viewBox="0 0 {width:g} {height:g}">',
-        f'<rect width="{width:g}" height="{height:g}" fill="white"/>',
-        _text(LEFT, 26, title, 15, weight="bold"),
+        text(LEFT, 26, title, 15, weight="bold"),
         _legend(LEFT, 46, shown),
-        *_frame(across, up, x, y),
+        *frame(across, up, x, y, (_marks(across), _marks(up))),
         *(_wall(wall, across, up) for wall in walls),
         *(_dot(one, across, up, low, high) for one in sorted(shown, key=lambda one: (one.elite, one.fitness))),
         *_bar(across.begin + across.length + 24, up, low, high),
-        *(_text(LEFT, TOP + up.length + 68 + 16 * i, note, 11, FAINT) for i, note in enumerate(notes)),
-        "</svg>",
+        *(text(LEFT, TOP + up.length + 68 + 16 * i, note, 11, FAINT) for i, note in enumerate(notes)),
     ]
-    return "\n".join(parts) + "\n"
+    return picture(width, height, parts)
 
 
-def _axes(points: Sequence[Point], walls: Sequence[Wall]) -> tuple[_Axis, _Axis]:
+def _axes(points: Sequence[Point], walls: Sequence[Wall]) -> tuple[Axis, Axis]:
     xs = [one.x for one in points] + [value for wall in walls for value in wall[::2]]
     ys = [one.y for one in points] + [value for wall in walls for value in wall[1::2]]
-    (left, right), (bottom, top) = _range(xs), _range(ys)
+    (left, right), (bottom, top) = span(xs), span(ys)
     width, height = float(WIDTH), float(HEIGHT)
     if walls:
         scale = min(WIDTH / (right - left), HEIGHT / (top - bottom))
         width, height = scale * (right - left), scale * (top - bottom)
-    return _Axis(left, right, LEFT, width), _Axis(bottom, top, TOP, height, turned=True)
+    return Axis(left, right, LEFT, width), Axis(bottom, top, TOP, height, turned=True)
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    """A little more than from the least to the greatest."""
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    room = 0.04 * (high - low) or 0.5 * abs(high) or 0.5
-    return low - room, high + room
+def _marks(axis: Axis) -> dict[float, str]:
+    return {value: f"{value:.6g}" for value in ticks(axis.low, axis.high)}
 
 
-def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round numbers between two others: steps of 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / most
-    power: float = 10.0 ** floor(log10(rough))
-    step = next(one * power for one in (1, 2, 5, 10) if one * power >= rough)
-    first = -floor(-low / step)
-    return [step * (first + i) for i in range(floor(high / step) - first + 1)]
-
-
-def _frame(across: _Axis, up: _Axis, x: str, y: str) -> list[str]:
-    bottom = up.begin + up.length
-    parts = [
-        f'<rect x="{across.begin:g}" y="{up.begin:g}" width="{across.length:.6g}" height="{up.length:.6g}" '
-        f'fill="#fafafa" stroke="{FAINT}"/>'
-    ]
-    for value in ticks(across.low, across.high):
-        place = across.at(value)
-        parts.append(f'<path d="M{place:.2f} {bottom:.2f}v5" stroke="{FAINT}"/>')
-        parts.append(_text(place, bottom + 18, f"{value:.6g}", 11, anchor="middle"))
-    for value in ticks(up.low, up.high):
-        place = up.at(value)
-        parts.append(f'<path d="M{across.begin:g} {place:.2f}h-5" stroke="{FAINT}"/>')
-        parts.append(_text(across.begin - 9, place + 4, f"{value:.6g}", 11, anchor="end"))
-    parts.append(_text(across.begin + across.length / 2, bottom + 40, x, 13, anchor="middle"))
-    middle = up.begin + up.length / 2
-    turned = f' transform="rotate(-90 22 {middle:.2f})"'
-    parts.append(_text(22, middle, y, 13, anchor="middle", more=turned))
-    return parts
-
-
-def _wall(wall: Wall, across: _Axis, up: _Axis) -> str:
+def _wall(wall: Wall, across: Axis, up: Axis) -> str:
     x0, y0, x1, y1 = wall
     ends = f'x1="{across.at(x0):.2f}" y1="{up.at(y0):.2f}" x2="{across.at(x1):.2f}" y2="{up.at(y1):.2f}"'
     return f'<line {ends} stroke="{INK}" stroke-width="2" stroke-linecap="round"/>'
 
 
-def _dot(one: Point, across: _Axis, up: _Axis, low: float, high: float) -> str:
+def _dot(one: Point, across: Axis, up: Axis, low: float, high: float) -> str:
     """A parent has a dark edge, the elite a ring around it."""
     x, y = across.at(one.x), up.at(one.y)
     place, fill = f'cx="{x:.2f}" cy="{y:.2f}"', colour(one.fitness, low, high)
@@ -159,7 +106,7 @@ def colour(value: float, low: float, high: float) -> str:
     return "#" + "".join(f"{one:02x}" for one in mixed)
 
 
-def _bar(x: float, up: _Axis, low: float, high: float) -> list[str]:
+def _bar(x: float, up: Axis, low: float, high: float) -> list[str]:
     """The scale of colours, with the least and the greatest fitness at its ends."""
     height = min(up.length, 200.0)
     stops = "".join(
@@ -167,10 +114,10 @@ def _bar(x: float, up: _Axis, low: float, high: float) -> list[str]:
     )
     return [
         f'<defs><linearGradient id="fitness" x1="0" y1="0" x2="0" y2="1">{stops}</linearGradient></defs>',
-        _text(x, up.begin + 10, "fitness", 12),
+        text(x, up.begin + 10, "fitness", 12),
         f'<rect x="{x:.2f}" y="{up.begin + 20:g}" width="14" height="{height - 20:.2f}" fill="url(#fitness)"/>',
-        _text(x + 20, up.begin + 29, f"{high:.6g}", 11),
-        _text(x + 20, up.begin + height, f"{low:.6g}", 11),
+        text(x + 20, up.begin + 29, f"{high:.6g}", 11),
+        text(x + 20, up.begin + height, f"{low:.6g}", 11),
     ]
 
 
@@ -179,17 +126,9 @@ def _legend(x: float, y: float, points: Sequence[Point]) -> str:
     parts = []
     if any(one.parent for one in points):
         parts.append(f'<circle cx="{x + 5}" cy="{y - 4}" r="5" fill="none" stroke="{INK}" stroke-width="1.6"/>')
-        parts.append(_text(x + 16, y, "parents of the next generation", 12))
+        parts.append(text(x + 16, y, "parents of the next generation", 12))
         x += 216
     if any(one.elite for one in points):
         parts.append(f'<circle cx="{x + 9}" cy="{y - 4}" r="8" fill="none" stroke="{ELITE}" stroke-width="2.4"/>')
-        parts.append(_text(x + 24, y, "elite", 12))
+        parts.append(text(x + 24, y, "elite", 12))
     return "".join(parts)
-
-
-def _text(
-    x: float, y: float, said: str, size: int, fill: str = INK, anchor: str = "start", weight: str = "", more: str = ""
-) -> str:
-    bold = f' font-weight="{weight}"' if weight else ""
-    place = f'x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}"'
-    return f'<text {place} {FONT} font-size="{size}"{bold} fill="{fill}"{more}>{escape(said)}</text>'

@@ -16,8 +16,8 @@ from germline.programs.export.loading import load_class
 from germline.programs.export.origin import Origin, inert
 from germline.programs.policy import noise
 from germline.programs.policy.genome import Policy, fingerprint
-from germline.programs.policy.module import PolicyModule, layers, paddings, tensors
-from germline.programs.policy.network import LIMIT, Box, Network
+from germline.programs.policy.module import PolicyModule, layers, tensors
+from germline.programs.policy.network import LIMIT, Box, Network, paddings
 from germline.programs.policy.parameters import replay
 
 SUFFIX = ".safetensors"
@@ -44,7 +44,14 @@ def free_name(class_name: str) -> str:
     return f"{class_name}Policy" if class_name in _TAKEN else class_name
 
 
-def verified_torch(policy: Policy, origin: Origin, class_name: str, stem: str, score: str | None = None) -> Verified:
+def verified_torch(
+    policy: Policy,
+    origin: Origin,
+    class_name: str,
+    stem: str,
+    score: str | None = None,
+    environment: str | None = None,
+) -> Verified:
     """The files of a policy, after its network has come to the same outputs, bit for bit.
 
     Args:
@@ -53,11 +60,12 @@ def verified_torch(policy: Policy, origin: Origin, class_name: str, stem: str, s
         class_name: of the network.
         stem: the name of both files without its end.
         score: what the policy is worth, in words.
+        environment: the id of an environment of gymnasium in which the network can play as it is; the file shows how.
 
     Raises:
         ExportMismatch: it has not.
     """
-    source = export_torch(policy, origin, class_name, stem, score)
+    source = export_torch(policy, origin, class_name, stem, score, environment)
     parameters = replay(policy)
     weights = save(_saved(policy.network, parameters), metadata(policy))
     with tempfile.TemporaryDirectory(prefix="germline-export-") as folder, torch.random.fork_rng(devices=[]):
@@ -82,8 +90,15 @@ def random_observations(network: Network, count: int) -> NDArray[Any]:
     return rng.normal(size=shape) * np.logspace(-2, 1, count).reshape(-1, *[1] * len(network.observation))
 
 
-def export_torch(policy: Policy, origin: Origin, class_name: str, stem: str, score: str | None = None) -> str:
-    """The source of the file with the network."""
+def export_torch(
+    policy: Policy,
+    origin: Origin,
+    class_name: str,
+    stem: str,
+    score: str | None = None,
+    environment: str | None = None,
+) -> str:
+    """The source of the file with the network; `verified_torch` says what the arguments are."""
     network = policy.network
     facts = [
         *origin.lines(),
@@ -98,7 +113,7 @@ def export_torch(policy: Policy, origin: Origin, class_name: str, stem: str, sco
             "",
             *facts,
             "",
-            *_example(network, origin.task, class_name, stem),
+            *_example(network, origin.task, class_name, stem, environment),
             '"""',
             "",
             "from pathlib import Path",
@@ -138,12 +153,11 @@ def export_torch(policy: Policy, origin: Origin, class_name: str, stem: str, sco
     )
 
 
-def _example(network: Network, task: str | None, class_name: str, stem: str) -> Iterator[str]:
+def _example(network: Network, task: str | None, class_name: str, stem: str, environment: str | None) -> Iterator[str]:
     name = stem if stem.isidentifier() else "NAME"
-    family, _, environment = (task or "").partition(":")
-    if family != "gym" or network.form == "conv":  # images come in another order from gymnasium
+    if environment is None:
         dtype = "uint8" if network.form == "conv" else "numbers"
-        where = f" as {inert(task)} shows it" if task else ""
+        where = f", as germline plays {inert(task)}" if task else ""
         yield from (f"It sees an observation, {dtype} {_shape(network)}{where}:", "")
         yield from (f"    from {name} import {class_name}", "", f"    policy = {class_name}()")
         yield "    action = policy.act(observation)"
@@ -162,7 +176,7 @@ def _shape(network: Network) -> str:
 
 def _chooses(actions: int | Box) -> str:
     if isinstance(actions, int):
-        return f"Chooses one of {actions} actions."
+        return f"Chooses one of {actions} actions, counted from 0."
     return f"Sets {len(actions.low)} numbers." if len(actions.low) > 1 else "Sets a number."
 
 

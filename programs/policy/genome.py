@@ -47,7 +47,7 @@ class Policy:
         return replace(self, mutations=(*self.mutations, (seed, sigma)))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def write(policy: Policy) -> str:
     """One line of JSON; `read(write(policy)) == policy`."""
     return json.dumps(
@@ -85,7 +85,7 @@ _REMEMBERED = 20_000
 """A search reads the same genomes again and again: those of up to so many characters are remembered."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _read(text: str) -> Policy:
     try:
         found = json.loads(text)
@@ -97,6 +97,10 @@ def _read(text: str) -> Policy:
         raise InvalidPolicy(f"expected an object of {', '.join(_KEYS)}, got {got or 'nothing':.80}; {_EXAMPLE}")
     try:
         network = _network(json.dumps(found["network"]))
+    except RecursionError:
+        raise InvalidPolicy(
+            f"expected a network of flat lists, got one that is nested too deeply; {_EXAMPLE}"
+        ) from None
     except InvalidNetwork as invalid:
         raise InvalidPolicy(str(invalid)) from None
     if found["noise"] != noise.NAME:

@@ -10,11 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from germline.programs.policy.network import CONVOLUTIONS, LIMIT, Network
+from germline.programs.policy.network import CONVOLUTIONS, LIMIT, Network, paddings
 from germline.programs.policy.noise import Floats
-
-Edges = tuple[int, int, int, int]
-"""How many rows and columns of zeros stand around an image: left, right, above, below."""
 
 
 class PolicyModule(nn.Module):
@@ -66,18 +63,6 @@ def layers(network: Network) -> Sequence[tuple[str, nn.Module]]:
             found.append((name, _empty(nn.Conv2d, taken, made, inputs[0], next(strides)[2])))
         else:
             found.append((name, _empty(nn.Linear, taken, made)))
-    return found
-
-
-def paddings(network: Network) -> list[Edges]:
-    """What stands around the image at each convolution; with padding `same` a row more below than above, if odd."""
-    if network.form != "conv":
-        return []
-    found = []
-    for (_, kernel, stride), taken, made in zip(CONVOLUTIONS, network.sizes, network.sizes[1:], strict=False):
-        missing = [max(0, (m - 1) * stride + kernel - t) for t, m in zip(taken, made, strict=True)]
-        (above, below), (left, right) = ((n // 2, n - n // 2) for n in missing)
-        found.append((left, right, above, below) if network.padding == "same" else (0, 0, 0, 0))
     return found
 
 

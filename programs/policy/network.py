@@ -8,9 +8,17 @@ from itertools import pairwise
 from math import prod, sqrt
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from germline.programs.policy.noise import Floats
+
 Form = Literal["mlp", "conv"]
 Activation = Literal["tanh", "relu"]
 Padding = Literal["same", "valid"]
+
+Edges = tuple[int, int, int, int]
+"""How many rows and columns of zeros stand around an image: left, right, above, below."""
 
 OUTPUT_GAIN = 0.1
 """Standard deviation of the last layer's weights, times the root of what goes into a unit; 1 of all others."""
@@ -20,7 +28,7 @@ CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 
 DENSE = 512
 
-MAX_PARAMETERS = 10**9
+MAX_PARAMETERS = 10**8
 
 
 class InvalidNetwork(ValueError):
@@ -147,6 +155,34 @@ class Network:
         if self.normalisation:
             found["normalise"] = {"mean": list(self.normalisation.mean), "scale": list(self.normalisation.scale)}
         return found
+
+
+def paddings(network: Network) -> list[Edges]:
+    """What stands around the image at each convolution; if odd, a row more below and a column more on the right."""
+    if network.form != "conv":
+        return []
+    found = []
+    for (_, kernel, stride), taken, made in zip(CONVOLUTIONS, network.sizes, network.sizes[1:], strict=False):
+        high, wide = (max(0, (m - 1) * stride + kernel - t) for t, m in zip(taken, made, strict=True))
+        same = (wide // 2, wide - wide // 2, high // 2, high - high // 2)
+        found.append(same if network.padding == "same" else (0, 0, 0, 0))
+    return found
+
+
+def chosen(actions: int | Box, outputs: Floats) -> NDArray[Any]:
+    """The actions that outputs `[n, outputs]` stand for.
+
+    Returns:
+        int64 `[n]`: the first of the largest outputs; for a box float32 `[n, outputs]`: each output, cut to -1 to 1,
+        scaled to the box.
+    """
+    if isinstance(actions, int):
+        best: NDArray[np.int64] = outputs.argmax(1)
+        return best
+    low, high = np.array(actions.low), np.array(actions.high)
+    share = (np.clip(outputs.astype(np.float64), -1, 1) + 1) / 2
+    scaled: Floats = (low + share * (high - low)).astype(np.float32)
+    return scaled
 
 
 def read_network(found: Any) -> Network:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from germline.programs.export.origin import Origin
 from germline.programs.policy.export import ExportMismatch, metadata, random_observations
 from germline.programs.policy.genome import Policy
-from germline.programs.policy.module import PolicyModule, paddings
-from germline.programs.policy.network import CONVOLUTIONS, LIMIT, Box, Network
+from germline.programs.policy.module import PolicyModule
+from germline.programs.policy.network import CONVOLUTIONS, LIMIT, Box, Network, chosen, paddings
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import replay
 
@@ -66,7 +66,7 @@ def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> b
         ours = PolicyModule(policy.network, parameters)(torch.from_numpy(seen)).numpy()
     for batch in (1, _OBSERVATIONS):
         outputs, action = session.run(["outputs", "action"], {"observation": seen[:batch]})
-        if not np.array_equal(action, _actions(policy.network, ours[:batch])):
+        if not np.array_equal(action, chosen(policy.network.actions, ours[:batch])):
             apart = np.abs(outputs - ours[:batch]).max()
             raise ExportMismatch(f"expected the policy's actions, got others; outputs are up to {apart:.3g} apart")
     return content
@@ -82,14 +82,6 @@ def _packages() -> tuple[Any, Any]:
             "pip install 'germline[onnx]'"
         ) from None
     return onnx, onnxruntime
-
-
-def _actions(network: Network, outputs: Floats) -> Any:
-    if isinstance(network.actions, int):
-        return outputs.argmax(1)
-    low, high = np.array(network.actions.low), np.array(network.actions.high)
-    share = (np.clip(outputs.astype(np.float64), -1, 1) + 1) / 2
-    return (low + share * (high - low)).astype(np.float32)
 
 
 def _model(policy: Policy, parameters: Floats, origin: Origin, score: str | None) -> Any:

@@ -17,12 +17,16 @@ from germline.search.strategy import Strategy
 REVIEW, TEST = 1, 2
 """The rungs of reviews, and of the last test of what is handed over."""
 
+SMALLEST = 1e-6
+"""What is left of σ at least, however far it decays."""
+
 
 @dataclass(frozen=True, slots=True)
 class TruncationState:
     """`ranking` are the births of the last generation that were scored well, the best first; `parents` the next one's.
 
-    `due` are the reviews that are asked for; `elite` is who did best in the last ones, with the mean return there.
+    `due` are the reviews that are asked for; `elite` is who did best in the last ones, with the mean return there; they
+    were those of generation `proven`, counted from 1.
     """
 
     generation: int = 0
@@ -30,6 +34,7 @@ class TruncationState:
     parents: tuple[Individual, ...] = ()
     elite: Individual | None = None
     mean: float | None = None
+    proven: int = 0
     due: tuple[Review, ...] = ()
 
 
@@ -42,8 +47,9 @@ class Sigma:
     least: float = 0.0
 
     def at(self, generation: int) -> float:
-        """To six digits, so that genomes stay short."""
-        return float(f"{max(self.first * self.decay**generation, self.least):.6g}")
+        """To six digits, so that genomes stay short; never 0, which would be no mutation."""
+        least = max(self.least, SMALLEST * self.first)
+        return float(f"{max(self.first * self.decay**generation, least):.6g}")
 
 
 class Truncation(Strategy[TruncationState]):
@@ -53,7 +59,8 @@ class Truncation(Strategy[TruncationState]):
         population: births in a generation, which is a block.
         parents: how many may have children, the elite among them (T); 0: everything is drawn.
         sigma: of mutations.
-        candidates: how many are reviewed after a generation, the old elite among them; 0: the elite is the fittest.
+        candidates: how many are reviewed after a generation, the old elite among them, but at least one that is new; 0:
+            the elite is the fittest.
         tested: whether what is handed over plays a last test.
     """
 
@@ -81,8 +88,7 @@ class Truncation(Strategy[TruncationState]):
             return self._reviewed(state, block.reviews)
         ranking = self.ranked(state, block.births)
         state = replace(state, generation=state.generation + 1, ranking=ranking)
-        contenders = _different([*([state.elite] if state.elite else []), *ranking])[: self.candidates]
-        if contenders:
+        if contenders := self._contenders(state):
             return replace(state, due=tuple(Review(one, REVIEW, state.generation) for one in contenders))
         fittest = max(
             (one for one in block.births if one.fitness is not None), key=lambda one: one.fitness or 0.0, default=None
@@ -102,10 +108,23 @@ class Truncation(Strategy[TruncationState]):
         return state.due
 
     def closing(self, state: TruncationState) -> Sequence[Review]:
-        return (Review(state.elite, TEST, state.generation),) if state.elite and self.tested else ()
+        """A test of the elite; if no generation was whole, reviews of its best, as of a generation before the first."""
+        if state.elite:
+            return (Review(state.elite, TEST, state.proven),) if self.tested else ()
+        return tuple(Review(one, REVIEW, 0) for one in self._contenders(state))
 
     def best(self, state: TruncationState) -> Individual | None:
         return state.elite or (state.ranking[0] if state.ranking else None)
+
+    def _contenders(self, state: TruncationState) -> list[Individual]:
+        """Who is reviewed: the old elite, and the best of the last generation."""
+        if not self.candidates:
+            return []
+        new = _different(
+            [one for one in state.ranking if not state.elite or one.fingerprint != state.elite.fingerprint]
+        )
+        old = [state.elite] if state.elite else []
+        return [*old, *new[: max(1, self.candidates - len(old))]]
 
     def _reviewed(self, state: TruncationState, answers: Sequence[Reviewed]) -> TruncationState:
         if answers[0].review.rung == TEST:
@@ -119,7 +138,8 @@ class Truncation(Strategy[TruncationState]):
     def _selected(self, state: TruncationState) -> TruncationState:
         """The elite and the best others may have children."""
         everyone = _different([*([state.elite] if state.elite else []), *state.ranking])
-        return replace(state, parents=tuple(everyone[: self.parents]) if self.parents else ())
+        parents = tuple(everyone[: self.parents]) if self.parents else ()
+        return replace(state, parents=parents, proven=state.generation)
 
 
 def _different(individuals: Sequence[Individual]) -> list[Individual]:

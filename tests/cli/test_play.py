@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 
 from germline.cli.main import cli
 from germline.evaluators.policies.film import Film, Pictured
+from germline.evaluators.policy_task import PolicyTask
+from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.module import PolicyModule
 from germline.programs.policy.network import Network
@@ -65,7 +67,7 @@ def test_episodes_follow_from_their_seeds_as_in_gymnasium(database: Path) -> Non
     assert returns == [played(genome, seed, 60) for seed in (11, 12, 13, 14)]
     assert [one["length"] for one in row["episodes"]] == returns
     assert row["mean"] == fmean(returns)
-    assert row["interval"] == pytest.approx(1.96 * stdev(returns) / sqrt(4))
+    assert row["interval"] == pytest.approx(3.182 * stdev(returns) / sqrt(4))
     assert row["frames"] == sum(returns) and row["frames_per_second"] > 0
     again = data(database, "play", "cp:13", "--episodes", "2", "--seed", "12")
     assert again["episodes"] == row["episodes"][1:3]
@@ -167,6 +169,41 @@ class Dark(PolicyTask):
 
 class Bright(Dark):
     name, made = "bright", Seen
+
+
+class Endless(Seen):
+    """From the seed 1 on a return is no number, or none that is finite."""
+
+    def reset(self, slots, seeds):
+        super().reset(slots, [])
+        self.rewards = getattr(self, "rewards", np.ones(self.slots))
+        self.rewards[slots] = [(1.0, np.inf, np.nan)[seed % 3] for seed in seeds]
+
+    def step(self, slots, actions):
+        step = super().step(slots, actions)
+        return Step(self.rewards[slots], step.over)
+
+
+class Diverging(Dark):
+    name, made = "diverging", Endless
+
+
+class Unplayed(Rooms):
+    def step(self, slots, actions):
+        raise AssertionError("an episode was played")
+
+
+class Blind(Dark):
+    name, made = "blind", Unplayed
+
+
+class Broken(Unplayed):
+    def picture(self, slot):
+        raise OSError("no light")
+
+
+class Unlit(Dark):
+    name, made = "unlit", Broken
 '''
 
 
@@ -194,6 +231,26 @@ def test_an_episode_that_fails_is_told_and_left_out_of_the_mean(database: Path, 
     assert "seed 2: OSError: the door is locked" in text and "over 3 episodes" in text
     nothing = call(database, "play", "cp", "--task", f"{rooms}:Dark", "--episodes", "1", "--seed", "2")
     assert nothing.exit_code == 1 and "no episode of dark went well" in nothing.stderr
+
+
+def test_an_episode_whose_return_is_not_finite_has_failed(database: Path, tmp_path: Path, rooms: Path) -> None:
+    path = tmp_path / "film.gif"
+    options = ("--task", f"{rooms}:Diverging", "--video", str(path), "--force")
+    row = data(database, "play", "cp", "--episodes", "4", *options)
+    assert [one["error"] for one in row["episodes"]] == [
+        None,
+        "diverged: the return was inf",
+        "diverged: the return was nan",
+        None,
+    ]
+    assert (row["mean"], row["interval"]) == (5.0, 0.0)
+    text = call(database, "play", "cp", "--episodes", "4", *options).stdout
+    assert "seed 1: diverged: the return was inf" in text and "over 2 episodes" in text
+    for seed in ("1", "2"):  # one that diverges at once is filmed as far as it was played
+        nothing = call(database, "play", "cp", "--episodes", "1", "--seed", seed, *options)
+        assert nothing.exit_code == 1 and "no episode of diverging went well" in nothing.stderr
+        with imageio.get_reader(path) as film:
+            assert len(list(film)) == 2
 
 
 def test_environments_without_pictures_are_none_to_look_at() -> None:
@@ -226,12 +283,33 @@ def test_a_mistake_gets_one_line(database: Path, args: tuple[str, ...], message:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_task_without_pictures_is_told_before_anything_is_written(
-    database: Path, tmp_path: Path, rooms: Path
+@pytest.mark.parametrize(
+    ("task", "seed", "message"),
+    [
+        ("Blind", "0", "its environments have no picture(slot)"),
+        ("Unlit", "0", "expected an episode of unlit to film, got OSError: no light"),
+        ("Bright", "2", "expected an episode of bright to film, got OSError: the door is locked"),
+    ],
+)
+def test_what_cannot_be_filmed_is_told_before_anything_is_played_or_written(
+    database: Path, tmp_path: Path, rooms: Path, task: str, seed: str, message: str
 ) -> None:
-    done = call(database, "play", "cp", "--task", f"{rooms}:Dark", "--video", str(tmp_path / "film.gif"))
-    assert done.exit_code == 2 and "its environments have no picture(slot)" in done.stderr
+    options = ("--task", f"{rooms}:{task}", "--seed", seed, "--video", str(tmp_path / "film.gif"))
+    done = call(database, "play", "cp", *options)
+    assert done.exit_code == 2 and message in done.stderr and len(done.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "film.gif").exists()
+
+
+def test_a_film_tells_its_network_when_the_episode_begins(rooms: Path) -> None:
+    task, told = task_class(f"{rooms}:Bright"), []
+
+    def attend(slots: Any, began: Any) -> None:
+        told.append((slots.tolist(), began.tolist()))
+
+    assert issubclass(task, PolicyTask)
+    film = Film(lambda which, seen: np.zeros((1, 2), np.float32), 2, task(), 0, 500, attend)
+    assert len(list(film)) == 6 and film.played is not None and film.played.total == 5.0
+    assert told == [([0], [True])]
 
 
 def test_a_file_of_no_run_needs_a_task(database: Path, tmp_path: Path) -> None:

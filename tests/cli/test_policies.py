@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import sqlite3
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,11 @@ from germline.cli.generation import walls
 from germline.cli.genome_text import genome_lines, genome_view, gist, kind_of
 from germline.cli.main import cli
 from germline.cli.policy_text import FEW, shortened
+from germline.cli.session import Amount
 from germline.db.store import Store
+from germline.evaluators.environments.hard_maze import HardMaze
+from germline.evaluators.policies.evaluator import PolicyEvaluator
+from germline.evaluators.task import Episodes
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.network import Network
 
@@ -67,14 +73,32 @@ def test_show_tells_the_score_with_its_interval(database: Path) -> None:
     [test] = [one for one in row["evaluations"]["this"] if one["rung"] == 2]
     assert row["score"] == {
         "mean": test["fitness"],
-        "interval": pytest.approx(1.96 * test["measures"]["deviation"] / sqrt(20)),
+        "interval": pytest.approx(2.093 * test["measures"]["deviation"] / sqrt(20)),
         "episodes": 20,
         "of": "test",
     }
     text = call(database, "show", "cp").stdout
-    for said in ("return", "± 95 %", "episodes", "behaviour", "test of round 3", "mlp 4-4-2 tanh", "germline play cp:"):
+    for said in (
+        "return",
+        "± 95 %",
+        "selects",
+        "behaviour",
+        "test after generation 2",
+        "mlp 4-4-2 tanh",
+        "germline play cp:",
+    ):
         assert said in text
     assert f"{row['fitness']:.4f}" in text and f"{test['fitness']:.4f}" in text
+
+
+def test_what_selects_has_no_interval_and_says_so(database: Path, tmp_path: Path) -> None:
+    with Store(str(database)) as store:
+        winner, run = store.winner("cp").individual.birth, store.run("cp")
+        other = next(one.birth for one in store.evaluations(run.id) if one.rung == 1 and one.birth != winner)
+    score = data(database, "show", f"cp:{other}")["score"]
+    assert (score["of"], score["interval"]) == ("review", None)
+    call(database, "export", f"cp:{other}", "-o", str(tmp_path / "agent.py"))
+    assert f"Return: {score['mean']:.4f} over 10 episodes used for selection" in (tmp_path / "agent.py").read_text()
 
 
 def test_of_many_reviews_the_last_one_is_shown(database: Path) -> None:
@@ -85,8 +109,8 @@ def test_of_many_reviews_the_last_one_is_shown(database: Path) -> None:
     rounds = sorted(one.seed for one in often if one.birth == birth)
     assert len(rounds) > 1
     text = call(database, "show", f"cp:{birth}").stdout
-    assert text.count("review of round") == 1 and f"review of round {rounds[-1]}" in text
-    assert f"reviewed {len(rounds)} times, in rounds {rounds[0]} to {rounds[-1]}" in text
+    assert text.count("review after") == 1 and f"review after generation {rounds[-1] - 1}" in text
+    assert f"reviewed {len(rounds)} times, after generations {rounds[0] - 1} to {rounds[-1] - 1}" in text
 
 
 def test_describe_counts_parameters_mutations_and_bytes(database: Path, tmp_path: Path) -> None:
@@ -161,6 +185,23 @@ def test_a_policy_plays_fresh_episodes_beside_its_untrained_network(database: Pa
     assert (mine["measure"], other["ref"], other["baseline"]) == ("return", "untrained", True)
     assert len(mine["values"]) == 4 and mine["mean"] > other["mean"]
     assert "each time" in call(database, "validate", "cp", "--rung", "0").stdout
+
+
+@pytest.mark.parametrize("rung", [0, 1])
+def test_a_validation_prints_as_many_episodes_as_it_plays(
+    database: Path, monkeypatch: pytest.MonkeyPatch, rung: int
+) -> None:
+    right, counts = PolicyEvaluator._play, set()
+
+    def counted(*args: Any) -> Any:
+        found = right(*args)
+        counts.update(map(len, found))
+        return found
+
+    monkeypatch.setattr(PolicyEvaluator, "_play", counted)
+    text = call(database, "validate", "cp", "--rung", str(rung), "--seeds", "1").stdout
+    [count] = counts
+    assert f"rung {rung}: {Episodes(count)}, one fresh seed" in text
 
 
 def test_an_exported_policy_is_written_with_its_weights(database: Path, tmp_path: Path) -> None:
@@ -256,30 +297,69 @@ def test_a_broken_file_gets_one_line(database: Path, tmp_path: Path, command: li
     assert "expected noise philox-normal16/1" in done.stderr and "broken.json" in done.stderr
 
 
-WALLED = """
-import numpy as np
-from germline.evaluators.environments.cart_pole import CartPole
-from germline.evaluators.policy_task import PolicyTask, World
+def test_walls_of_an_environment_stand_behind_the_cloud() -> None:
+    maze = walls("hard-maze")
+    assert maze == walls("hard-maze-pixels") and (0.0, 150.0, 55.0, 150.0) in maze
+    assert walls("gym:CartPole-v1") == walls("digits-mlp") == walls("a task that is gone") == []
 
 
-class Walls(CartPole):
-    walls = np.array([[[0, 0], [2, 0]], [[2, 0], [2, 3]]])
+def test_without_its_walls_a_cloud_is_still_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HardMaze, "walls", "of glass")
+    assert walls("hard-maze") == []
 
 
-class Walled(PolicyTask):
-    name = "walled"
+EVIL = """
+from pathlib import Path
 
-    @classmethod
-    def world(cls):
-        return World((4,), 2, 20)
-
-    def environments(self, slots):
-        return Walls(slots)
+Path("{trace}").write_text("executed")
 """
 
 
-def test_walls_of_an_environment_stand_behind_the_cloud(tmp_path: Path) -> None:
-    (tmp_path / "walled.py").write_text(WALLED)
-    task = f"{tmp_path / 'walled.py'}:Walled"
-    assert walls(task) == [(0, 0, 2, 0), (2, 0, 2, 3)]
-    assert walls("gym:CartPole-v1") == walls("digits-mlp") == walls("a task that is gone") == []
+@pytest.mark.parametrize("task", ["{folder}/evil.py:T", "gym:evil:T-v0"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("top", "cp"),
+        ("show", "cp"),
+        ("lineage", "cp"),
+        ("describe", "cp"),
+        ("compare", "cp"),
+        ("curve", "cp"),
+        ("diff", "cp", "cp:0"),
+        ("draw", "cp", "-o", "cloud.svg"),
+        ("runs",),
+    ],
+)
+def test_to_look_at_a_run_executes_nothing_that_its_database_names(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, command: tuple[str, ...]
+) -> None:
+    trace = tmp_path / "trace"
+    (tmp_path / "evil.py").write_text(EVIL.format(trace=trace))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    foreign = Path(shutil.copy(database, tmp_path / "foreign.db"))
+    named = task.format(folder=tmp_path)
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("update run set task = ?", (named,))
+        connection.execute("update evaluation set task = ?", (named,))
+    connection.close()
+    done = call(foreign, *command)
+    assert done.exit_code == 0, done.output
+    assert not trace.exists()
+
+
+def test_help_says_what_is_of_policies(database: Path) -> None:
+    said = {name: " ".join(call(database, name, "--help").stdout.split()) for name in ("search", "resume", "validate")}
+    assert "germline search policy --task gym:CartPole-v1" in said["search"]
+    for name in ("search", "resume"):
+        assert "Policies only: begin no block" in said[name] and "the networks of policies computed" in said[name]
+    for part in ("What to train on or play", "how many episodes to play", "germline validate policy-1 --rung 2"):
+        assert part in said["validate"]
+    assert "of policies, whom the last reviews favour" in " ".join(call(database, "show", "--help").stdout.split())
+
+
+@pytest.mark.parametrize("text", ["off", "0", "nan", "1e400", "many"])
+def test_frames_are_an_amount(database: Path, text: str) -> None:
+    assert [Amount().convert(one, None, None) for one in ("2M", "400k", "2000000")] == [2 * 10**6, 4 * 10**5, 2 * 10**6]
+    done = call(database, "resume", "cp", "--frames", text)
+    assert done.exit_code == 2 and "expected a number such as 2M" in done.stderr

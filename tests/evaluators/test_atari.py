@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from germline.evaluators.tasks.registry import InvalidTask, UnknownTask, task_class
+from germline.evaluators.errors import InvalidTask, UnknownTask
+from germline.evaluators.tasks.registry import task_class
 
 ale_py = pytest.importorskip("ale_py")
 
-from germline.evaluators.environments.atari import AtariEnvironments  # noqa: E402
+from germline.evaluators.environments.atari import AtariEnvironments, machine  # noqa: E402
+from germline.evaluators.policies.film import Pictured  # noqa: E402
 
 Trace = list[tuple[bytes, float, bool]]
 
@@ -72,6 +74,30 @@ def test_sticky_frames_repeat_actions() -> None:
     plain, sticky = AtariEnvironments("frostbite", 1), AtariEnvironments("frostbite", 1, 0.25)
     assert episode(plain, 0, 2)[0] == episode(sticky, 0, 2)[0]
     assert episode(plain, 0, 2) != episode(sticky, 0, 2)
+
+
+@pytest.mark.parametrize("game", ["backgammon", "video_checkers"])
+def test_without_an_action_nothing_is_pressed(game: str) -> None:
+    environments, alone = AtariEnvironments(game, 1, 0.25), machine(game)
+    assert environments.actions[0] == ale_py.Action.FIRE
+    assert environments.held == [ale_py.Action.NOOP]
+    environments.begin(0, 30)
+    alone.reset_game()
+    for _ in range(30):
+        alone.act(ale_py.Action.NOOP)
+    assert environments.held == [ale_py.Action.NOOP]
+    assert np.array_equal(environments.machines[0].getRAM(), alone.getRAM())
+
+
+def test_a_slot_shows_the_frame_of_its_game() -> None:
+    environments = AtariEnvironments("frostbite", 2)
+    episode(environments, 1, 3, 20)
+    picture = environments.picture(1)
+    assert isinstance(environments, Pictured) and environments.pace == 15
+    assert (picture.dtype, picture.shape) == (np.uint8, (210, 160, 3))
+    grey = picture @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(grey - environments.machines[1].getScreenGrayscale()).max() < 4
+    assert not np.array_equal(picture, environments.picture(0))
 
 
 def test_a_task_says_what_its_world_is() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.seeding import np_random
 
-from germline.evaluators.environments.gymnasium_ones import world_of
+from germline.evaluators.environments.gymnasium_slots import world_of
 from germline.evaluators.environments.seeding import uniform
 from germline.evaluators.policy_task import Environments
 from germline.evaluators.tasks.gym import VECTORISED

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from germline.evaluators.environments.cart_pole import CartPole
 from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.observed import normalisation
 from germline.evaluators.policies.play import Episode, play
@@ -41,6 +43,17 @@ def test_what_other_untrained_policies_see_has_mean_0_and_deviation_1(task: type
     assert np.abs(everything.mean(0)).max() < 0.5
     assert everything.std(0).min() > 0.5
     assert everything.std(0).max() < 3.0
+
+
+def test_where_no_episode_can_begin_it_says_what_was_raised(
+    task: type[PolicyTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: CartPole, slots: NDArray[np.int64], seeds: list[int]) -> None:
+        raise OSError("no such cart")
+
+    monkeypatch.setattr(CartPole, "reset", fail)
+    with pytest.raises(ValueError, match=r"expected episodes of gym:CartPole-v1 to begin, got OSError: no such cart"):
+        normalisation(task, Network("mlp", (4,), 2, (8,)))
 
 
 def test_a_normalised_network_sees_what_a_plain_one_sees_of_normal_numbers(task: type[PolicyTask]) -> None:

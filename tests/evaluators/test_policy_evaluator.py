@@ -2,11 +2,12 @@
 
 from statistics import fmean
 
+import numpy as np
 import pytest
 
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executor import Job
-from germline.evaluators.policies.evaluator import PolicyEvaluator
+from germline.evaluators.policies.evaluator import UNSEEN, PolicyEvaluator
 from germline.evaluators.policies.parameters import ParentCache
 from germline.evaluators.policies.seeds import episode_seeds
 from germline.programs.policy.genome import Policy, write
@@ -75,8 +76,14 @@ def test_a_policy_of_another_task_and_a_text_that_is_none_are_rejected_alone() -
     assert [outcomes[0].fitness, outcomes[4].fitness] == returns(evaluator(), GENOMES[:2])
 
 
-def test_what_is_validated_is_what_is_reviewed() -> None:
-    assert evaluator().validate(GENOMES[:3], 2, 4) == returns(evaluator(), GENOMES[:3], 2, 4)
+def test_what_is_validated_is_what_is_reviewed_but_with_seeds_that_no_review_has() -> None:
+    assert evaluator().validate(GENOMES[:3], 2, 4) == returns(evaluator(), GENOMES[:3], 2, UNSEEN + 4)
+
+
+def test_policies_of_different_networks_play_as_each_does_alone() -> None:
+    other = [write(Policy(Network("mlp", (4,), 2, hidden, "relu"), seed)) for hidden, seed in (((7,), 1), ((), 2))]
+    mixed = [GENOMES[0], other[0], GENOMES[1], other[1]]
+    assert returns(evaluator(), mixed) == [returns(evaluator(), [one])[0] for one in mixed]
 
 
 @pytest.mark.parametrize("kept", [1, 3, 100])
@@ -86,7 +93,9 @@ def test_parameters_by_way_of_parents_are_those_of_a_whole_replay(kept: int) -> 
     for seed in range(30):
         family.append(family[seed * 7 % len(family)].child(seed, 0.1))
     for policy in [*family, *family[::-1]]:
-        assert (cache.parameters(policy) == replay(policy)).all()
+        found = np.empty(NETWORK.parameters, np.float32)
+        cache.write(policy, found)
+        assert (found == replay(policy)).all()
     assert len(cache.kept) <= kept
 
 

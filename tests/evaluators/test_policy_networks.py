@@ -6,8 +6,10 @@ import torch
 from torch.nn import functional
 
 from germline.evaluators.policies.conv_kernels import REFRESH
+from germline.evaluators.policies.convolutional import ConvolutionalPolicies
 from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.perceptron_kernels import tanh
+from germline.evaluators.policies.perceptrons import PerceptronPolicies
 from germline.programs.policy.network import CONVOLUTIONS, LIMIT, Network, Normalisation
 from germline.programs.policy.parameters import initial, mutate
 
@@ -148,7 +150,28 @@ def test_a_slot_begins_anew_now_and_then() -> None:
 
 
 def test_tanh_is_right_to_the_last_bits() -> None:
-    values = np.concatenate([RNG.normal(size=10_000) * 3, [0.0, -0.0, 1e-9, 19.9, 50.0, -50.0, np.inf, -np.inf]])
+    sizes = np.concatenate([10 ** RNG.uniform(-300, np.log10(20), 10_000), RNG.uniform(0, 20, 10_000)])
+    values = np.concatenate([sizes, -sizes, [0.0, -0.0, 5e-324, 50.0, -50.0, np.inf, -np.inf]])
     found = values.copy()
     tanh(found, np.empty(found.size, np.int64), np.empty(found.size))
-    np.testing.assert_allclose(found, np.tanh(values), rtol=0, atol=4e-16)
+    np.testing.assert_allclose(found, np.tanh(values), rtol=1e-15, atol=0)
+    assert (np.signbit(found) == np.signbit(values)).all()
+
+
+def test_few_policies_that_take_turns_keep_their_columns() -> None:
+    network = MLPS[0]
+    policies = PerceptronPolicies(network, [parameters(network, seed) for seed in range(8)])
+    policies.outputs(np.arange(3), observations(network, 3))
+    columns = policies.columns
+    for count in (2, 4, 1, 8):
+        policies.outputs(np.arange(count), observations(network, count))
+        assert policies.columns is columns
+
+
+def test_parameters_in_one_array_are_not_copied() -> None:
+    network = CONVS[2]
+    rows = np.stack([parameters(network, seed) for seed in range(2)])
+    policies = ConvolutionalPolicies(network, rows)
+    assert policies.parameters is rows
+    which, seen = np.array([1, 0]), observations(network, 2)
+    np.testing.assert_array_equal(policies.outputs(which, seen), networks_of(network, [*rows]).outputs(which, seen))

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from germline.evaluators.cell_task import CellTask
+from germline.evaluators.errors import InvalidTask, UnknownTask
 from germline.evaluators.policy_task import PolicyTask
 from germline.evaluators.task import TrainingTask
 from germline.evaluators.tasks import registry
 from germline.evaluators.tasks.registry import (
     BUILT_IN,
-    InvalidTask,
-    UnknownTask,
     absolute_name,
     describe,
     task_class,

@@ -43,6 +43,26 @@ def test_stacked_policies_say_what_compiled_ones_say(name: str, device: str) -> 
     np.testing.assert_array_equal(together, alone)
 
 
+@pytest.mark.parametrize("turns", [[2], [1, 2, 1], [3, 0]])
+@pytest.mark.parametrize("name", ["conv, same", "tanh"])
+def test_only_policies_whose_turn_it_is_are_computed(
+    name: str, turns: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = NETWORKS[name]
+    parameters = [initial(network, seed) for seed in range(4)]
+    which, observations = np.array(turns), seen(network, len(turns))
+    batches, multiply = set(), torch.baddbmm
+
+    def watched(bias: torch.Tensor, values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        batches.add(len(weights))
+        return multiply(bias, values, weights)
+
+    monkeypatch.setattr(torch, "baddbmm", watched)
+    found = StackedPolicies(network, parameters, "cpu").outputs(which, observations)
+    assert batches == {len(set(turns))}
+    np.testing.assert_array_equal(found, networks_of(network, parameters).outputs(which, observations))
+
+
 def test_slots_in_two_halves_play_what_slots_in_one_play() -> None:
     task = task_class("gym:CartPole-v1")
     assert issubclass(task, PolicyTask)

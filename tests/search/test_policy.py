@@ -54,7 +54,8 @@ def test_a_run_that_was_cut_anywhere_is_the_one_that_was_not(store: Store) -> No
         final = last(evolve(store, "cut", births=births))
     assert born(store, "cut") == born(store, "whole")
     assert final.winner == whole.winner
-    ends = {key for key in scored(store, "cut") if key[1] == 2}  # each session ends with a test of its own
+    # Each session ends with a test of its own, or with reviews if no generation was whole.
+    ends = {key for key in scored(store, "cut") if key[1] == 2 or key[1:] == (1, 0)}
     assert {
         key: one for key, one in scored(store, "cut").items() if key not in ends or key in scored(store, "whole")
     } == (scored(store, "whole"))
@@ -100,6 +101,30 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(store: Store, tmp_path: Pat
     last(evolve(store, "killed"))
     assert born(store, "killed") == born(store, "whole")
     assert scored(store, "killed") == scored(store, "whole")
+
+
+def test_who_is_handed_over_is_who_the_database_names(store: Store) -> None:
+    create(store, "cut")
+    for births in (7, 12, 15, 24, 31, 60):
+        final = last(evolve(store, "cut", births=births))
+        assert final.winner is not None
+        assert store.winner("cut").individual.birth == final.winner.birth
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_run_with_generations_in_flight_resumes_as_it_was(store: Store, depth: int) -> None:
+    for name in ("whole", "cut"):
+        create(store, name, f"depth={depth}", "sigma_decay=0.9")
+    last(evolve(store, "whole"))
+    for births in (13, 29, 60):
+        last(evolve(store, "cut", births=births))
+    assert born(store, "cut") == born(store, "whole")
+
+
+def test_frames_are_no_budget_of_other_kinds(store: Store) -> None:
+    new_run(store, "architecture", task="nb201-cifar10", preset="nb201", births=5, name="cells")
+    with pytest.raises(BadSetting, match="policies play them"):
+        next(iter(evolve(store, "cells", frames=5)))
 
 
 def test_the_elite_is_reviewed_with_fresh_episodes_each_generation_and_tested_in_the_end(store: Store) -> None:

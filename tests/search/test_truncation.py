@@ -139,3 +139,33 @@ def test_what_is_handed_over_is_tested_in_the_end_and_the_test_changes_nothing()
     assert (asked.individual.birth, asked.rung) == (1, TEST)
     assert strategy.advance(state, Block(reviews=(Reviewed(asked, Outcome("ok", -9.0)),))) == state
     assert not truncation(tested=False).closing(state)
+
+
+def test_one_candidate_is_enough_to_replace_the_elite() -> None:
+    strategy = truncation(candidates=1)
+    state = answered(strategy, strategy.advance(strategy.init(), generation(0, 1.0, 9.0)), {1: 3.0})
+    assert numbers([state.elite] if state.elite else []) == [1]
+    state = answered(strategy, strategy.advance(state, generation(6, 4.0, 2.0)), {1: 3.0, 6: 5.0})
+    assert numbers([state.elite] if state.elite else []) == [6]
+
+
+def test_sigma_never_becomes_nothing() -> None:
+    assert Sigma(0.1, 0.5).at(10_000) == 1e-7
+    assert Sigma(0.1, 0.5, 0.02).at(10_000) == 0.02
+
+
+def test_the_last_test_bears_the_number_of_the_generation_that_was_reviewed_last() -> None:
+    strategy = truncation(candidates=2)
+    state = answered(strategy, strategy.advance(strategy.init(), generation(0, 1.0, 9.0)), {1: 3.0, 0: 4.0})
+    cut = strategy.advance(state, generation(6, 4.0))
+    assert [(one.rung, one.seed, one.individual.birth) for one in strategy.closing(cut)] == [(TEST, 1, 0)]
+
+
+def test_a_search_that_ends_in_its_first_generation_reviews_whom_it_hands_over() -> None:
+    strategy = truncation(candidates=2)
+    cut = strategy.advance(strategy.init(), generation(0, 1.0, 9.0, 5.0))
+    asked = strategy.closing(cut)
+    assert [(one.rung, one.seed, one.individual.birth) for one in asked] == [(REVIEW, 0, 1), (REVIEW, 0, 2)]
+    answers = tuple(Reviewed(one, Outcome("ok", float(one.individual.birth))) for one in asked)
+    best = strategy.best(strategy.advance(cut, Block(reviews=answers)))
+    assert best is not None and best.birth == 2

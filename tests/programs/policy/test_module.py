@@ -6,8 +6,8 @@ import torch
 
 from germline.evaluators.policies.networks import networks_of
 from germline.programs.policy.genome import Policy
-from germline.programs.policy.module import PolicyModule, paddings, tensors
-from germline.programs.policy.network import Box, Network, Normalisation
+from germline.programs.policy.module import PolicyModule, tensors
+from germline.programs.policy.network import Box, Network, Normalisation, paddings
 from germline.programs.policy.parameters import replay
 
 NETWORKS = (
@@ -35,6 +35,17 @@ def test_outputs_are_those_of_the_kernels_bit_for_bit(network: Network) -> None:
     assert found.dtype == torch.float32 and found.shape == (len(seen), network.outputs)
     assert np.array_equal(found.numpy(), expected)
     assert len(np.unique(expected)) > len(seen)
+
+
+@pytest.mark.parametrize("size", [1e-4, 1e-6, 1e-9])
+def test_small_observations_come_to_the_same_bits(size: float) -> None:
+    network = NETWORKS[0]
+    parameters = replay(Policy(network, 7))
+    seen = np.random.default_rng(0).normal(size=(2_000, 4)) * size
+    with torch.no_grad():
+        found = PolicyModule(network, parameters)(torch.from_numpy(seen)).numpy()
+    expected = networks_of(network, [parameters]).outputs(np.zeros(len(seen), np.int64), seen)
+    assert np.array_equal(found, expected)
 
 
 def test_an_image_with_odd_borders_gets_the_larger_one_below_and_right() -> None:

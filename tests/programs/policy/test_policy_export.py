@@ -5,7 +5,9 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import gymnasium
 import numpy as np
 import onnx
 import onnxruntime
@@ -13,10 +15,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from germline.evaluators.policies.exported import check_actions, check_by_playing
+from germline.evaluators.environments.cart_pole import CartPole
+from germline.evaluators.policies.exported import check_actions, check_by_playing, environment_of
 from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.play import Episode, play
+from germline.evaluators.policy_task import Environments
 from germline.evaluators.tasks.gym import GymTask
+from germline.evaluators.tasks.hard_maze import HardMazeTask
 from germline.programs.export.files import ExportUnwritable, write_together
 from germline.programs.export.origin import Origin
 from germline.programs.policy import export, noise, onnx_file
@@ -110,6 +115,29 @@ def test_episodes_are_compared_and_a_network_that_plays_otherwise_is_refused() -
         check_by_playing(module, CART_POLE, task, 500)
 
 
+class Counting(CartPole):
+    """Behaves otherwise in each episode, whatever is done."""
+
+    counted = 0
+
+    def behaviour(self, slots: Any) -> Any:
+        self.counted += 1
+        return np.full((len(slots), 1), float(self.counted))
+
+
+class CountingTask(GymTask):
+    name, environment = "counting", "CartPole-v1"
+
+    def environments(self, slots: int) -> Environments:
+        return Counting(slots)
+
+
+def test_where_only_the_behaviour_differs_it_is_told() -> None:
+    module = verified_torch(CART_POLE, ORIGIN, "Found", "found").module
+    with pytest.raises(ExportMismatch, match=r"as the policy does, got another behaviour: \(.*\) in place of \(.*\)$"):
+        check_by_playing(module, CART_POLE, CountingTask(), 500)
+
+
 @pytest.mark.parametrize("fault", ["_forward", "_layers"])
 def test_a_file_that_differs_is_not_handed_over(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = getattr(export, fault)
@@ -122,7 +150,8 @@ def test_a_file_that_differs_is_not_handed_over(fault: str, monkeypatch: pytest.
 
 @every_network
 def test_files_are_short_and_pass_the_linter_and_the_formatter(policy: Policy, tmp_path: Path) -> None:
-    source = export_torch(policy, ORIGIN, "Found", "found", "487.2 ± 3.1 over 200 episodes")
+    environment = "CartPole-v1" if policy is CART_POLE else None
+    source = export_torch(policy, ORIGIN, "Found", "found", "487.2 ± 3.1 over 200 episodes", environment)
     assert len(source.splitlines()) <= 90
     (tmp_path / "found.py").write_text(source)
     for command in (["check", "--select", "E,F,I,B,UP"], ["format", "--check"]):
@@ -140,18 +169,50 @@ def test_files_import_torch_and_safetensors_only() -> None:
 
 def test_what_a_run_is_called_cannot_break_out_of_the_docstring() -> None:
     evil = Origin('"""\nimport os\n', 3, "abc", None, 'gym:"""; import os; """')
-    tree = ast.parse(export_torch(CART_POLE, evil, "Found", '"""'))
+    tree = ast.parse(export_torch(CART_POLE, evil, "Found", '"""', '"""', '"""; import os; """'))
     kinds = [type(node).__name__ for node in tree.body]
     assert kinds == ["Expr", "ImportFrom", "Import", "ImportFrom", "ImportFrom", "ClassDef"]
 
 
 def test_the_docstring_shows_how_it_plays_where_it_was_found() -> None:
-    source = export_torch(CART_POLE, ORIGIN, "Found", "agent", "487.2 ± 3.1 over 200 episodes")
+    source = export_torch(CART_POLE, ORIGIN, "Found", "agent", "487.2 ± 3.1 over 200 episodes", "CartPole-v1")
     for line in ("Run: a run", "Return: 487.2 ± 3.1 over 200 episodes", "Mutations: 1", "Parameters: 1,282"):
         assert f"\n{line}\n" in source
     assert 'gymnasium.make("CartPole-v1", render_mode="human")' in source and "from agent import Found" in source
     maze = export_torch(POLICIES["valid"], Origin(None, None, "abc", None, "hard-maze"), "Found", "not-a-name")
-    assert "uint8 [3, 40, 52] as hard-maze shows it" in maze and "from NAME import Found" in maze
+    assert "uint8 [3, 40, 52], as germline plays hard-maze:" in maze and "from NAME import Found" in maze
+
+
+class Small(gymnasium.Env[Any, Any]):
+    """Sees so much, and counts its two actions from `start` on."""
+
+    def __init__(self, shape: tuple[int, ...], start: int = 0) -> None:
+        self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
+        self.action_space = gymnasium.spaces.Discrete(2, start=start)
+
+
+SMALL = {"Numbers-v0": ((4,), 0), "Later-v0": ((4,), 1), "Pictures-v0": ((96, 96, 3), 0)}
+
+
+@pytest.mark.parametrize(("name", "shown"), [("Numbers-v0", True), ("Later-v0", False), ("Pictures-v0", False)])
+def test_how_to_play_is_shown_only_where_the_network_plays_as_it_is(
+    name: str, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape, start = SMALL[name]
+    monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
+    gymnasium.register(name, lambda **_: Small(shape, start))
+    task = GymTask.of(name)()
+    environment = environment_of(task)
+    assert environment == (name if shown else None)
+    policy = Policy(Network("mlp", task.world().observation, 2), 1)
+    origin = Origin("a run", 3, "abc", None, task.name)
+    source = export_torch(policy, origin, "Found", "agent", None, environment)
+    assert ("env.step" in source) == shown and ("It sees an observation" in source) != shown
+
+
+def test_a_task_that_is_not_of_gymnasium_shows_no_environment() -> None:
+    assert environment_of(GymTask.of("CartPole-v1")()) == "CartPole-v1"
+    assert environment_of(HardMazeTask()) is None
 
 
 def test_a_class_is_not_named_like_what_the_file_uses() -> None:

@@ -84,7 +84,7 @@ def with_network(**changes: Any) -> str:
         (with_network(hidden=None), "expected a network of actions"),
         (with_network(padding="same"), "expected a network of actions"),
         (with_network(hidden=[0]), "hidden: expected 0 to 16 whole numbers"),
-        (with_network(hidden=[10**6, 10**6]), "at most 1,000,000,000 parameters"),
+        (with_network(hidden=[10**6, 10**6]), "at most 100,000,000 parameters"),
         (with_network(observation=[]), "observation: expected 1 to 8 whole numbers"),
         (with_network(activation="gelu"), "activation: expected tanh or relu"),
         (with_network(actions=0), "actions: expected how many"),

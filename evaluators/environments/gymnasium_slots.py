@@ -1,6 +1,7 @@
 """Any environment of gymnasium, one for each slot."""
 
 import contextlib
+import warnings
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import partial
@@ -10,9 +11,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.policies.play import in_a_line
+from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
 from germline.evaluators.policy_task import Slots, Step, World
-from germline.evaluators.tasks.registry import InvalidTask, UnknownTask
 from germline.programs.policy.network import Box
 
 Environment = gymnasium.Env[Any, Any]
@@ -48,11 +48,14 @@ class GymnasiumEnvironments:
         """Slots whose environment raised: it is made anew for the next episode."""
         seen, chosen = self.environments[0].observation_space, self.environments[0].action_space
         self.whole = seen.dtype == np.uint8
+        self.shape: tuple[int, ...] = tuple(map(int, seen.shape or ()))
         self.last = _channels_last(seen)
         self.first_action = int(getattr(chosen, "start", 0))
         self.action_type: Any = chosen.dtype
         self.observations = np.zeros((slots, *_shape(seen)), np.uint8 if self.whole else np.float64)
-        self.places: dict[int, list[float]] = {}
+        self.tells = self._try()
+        """Which of `PLACE` the environment tells; it is found out before any episode, so that all do the same."""
+        self.places = np.full((slots, len(self.tells)), np.nan)
 
     def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
         for slot, seed in zip(slots.tolist(), seeds, strict=True):
@@ -60,7 +63,7 @@ class GymnasiumEnvironments:
                 _close(self.environments[slot])
                 self.environments[slot] = self.build()
             self.broken.add(slot)
-            self.places.pop(slot, None)
+            self.places[slot] = np.nan
             self._show(slot, *self.environments[slot].reset(seed=seed))
             self.broken.remove(slot)
 
@@ -79,10 +82,9 @@ class GymnasiumEnvironments:
         return Step(rewards, over, failed)
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """Where the body came to rest, if the environment says so; else the last observation, if it is short."""
-        found = [self.places.get(slot) for slot in slots.tolist()]
-        if width := max((len(one) for one in found if one), default=0):
-            return np.array([one or [0.0] * width for one in found])  # only episodes that failed have none
+        """Where the body was last, if the environment tells, NaN before; else the last observation, if it is short."""
+        if self.tells:
+            return self.places[slots]
         if self.observations[0].size > SHOWN:
             return np.zeros((len(slots), 0))
         return self.observations[slots].reshape(len(slots), -1).astype(np.float64)
@@ -92,11 +94,26 @@ class GymnasiumEnvironments:
             _close(environment)
 
     def _show(self, slot: int, seen: Any, told: dict[str, Any]) -> None:
+        if np.shape(seen) != self.shape:
+            raise ValueError(f"expected observations of shape {list(self.shape)}, got {list(np.shape(seen))}")
+        if self.whole and np.asarray(seen).dtype != np.uint8:
+            raise ValueError(f"expected whole numbers from 0 to 255 to see, got {np.asarray(seen).dtype}")
         self.observations[slot] = np.moveaxis(seen, -1, 0) if self.last else seen
-        if not self.whole and np.isnan(self.observations[slot]).any():
-            raise ValueError("expected numbers to see, got NaN")
-        if PLACE[0] in told:
-            self.places[slot] = [float(told[name]) for name in PLACE if name in told]
+        if not self.whole and not np.isfinite(self.observations[slot]).all():
+            raise ValueError("expected finite numbers to see, got others")
+        for i, name in enumerate(self.tells):
+            self.places[slot, i] = float(told.get(name, self.places[slot, i]))
+
+    def _try(self) -> list[str]:
+        """What the first decision of an episode tells of a place; nothing, if there the environment raises."""
+        first = self.environments[0]
+        self.broken.add(0)
+        with contextlib.suppress(Exception):
+            first.action_space.seed(0)
+            told = first.reset(seed=0)[1] | first.step(first.action_space.sample())[4]
+            self.broken.remove(0)
+            return [name for name in PLACE if name in told]
+        return []
 
 
 def _close(environment: Environment) -> None:
@@ -112,7 +129,9 @@ def make(name: str, **options: Any) -> Environment:
         InvalidTask: a package that it needs is missing, or it cannot be made.
     """
     try:
-        found: Environment = gymnasium.make(name, disable_env_checker=True, **options)
+        with warnings.catch_warnings():  # what gymnasium warns of, such as an old version, is not ours to answer
+            warnings.simplefilter("ignore")
+            found: Environment = gymnasium.make(name, disable_env_checker=True, **options)
     except (gymnasium.error.DependencyNotInstalled, ModuleNotFoundError) as error:
         raise InvalidTask(_missing(name, error)) from None
     except gymnasium.error.Error as error:
@@ -166,7 +185,8 @@ def world_of(environment: Environment, name: str, steps: int = STEPS) -> World:
 
 
 def _is_row(space: gymnasium.spaces.Box) -> bool:
-    return len(space.shape) == 1 and space.is_bounded() and np.issubdtype(space.dtype, np.floating)
+    row = len(space.shape) == 1 and space.is_bounded() and np.issubdtype(space.dtype, np.floating)
+    return row and bool((space.low < space.high).all() and (np.abs([space.low, space.high]) <= 1e30).all())
 
 
 def _shape(space: Any) -> tuple[int, ...]:

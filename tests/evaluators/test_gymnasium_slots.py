@@ -1,5 +1,6 @@
 """Environments of gymnasium as tasks: every form of them, and every way to go wrong."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from germline.evaluators.environments.gymnasium_ones import GymnasiumEnvironments, make, world_of
+from germline.evaluators.environments.gymnasium_slots import GymnasiumEnvironments, make, world_of
+from germline.evaluators.errors import InvalidTask, UnknownTask
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executor import InlineExecutor, Job
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.policies.evaluator import PolicyEvaluator
-from germline.evaluators.tasks.registry import InvalidTask, UnknownTask, describe, task_class
+from germline.evaluators.tasks.registry import describe, task_class
 from germline.programs.policy.genome import Policy, write
 from germline.programs.policy.network import Box, Network
 
@@ -55,6 +57,9 @@ class Line(GymnasiumTask):
         return Place()
 
 
+ODD = {"seen": lambda seen: seen * np.nan, "far": lambda seen: seen * np.inf, "short": lambda seen: seen[:1]}
+
+
 class Trouble(Place):
     """What happens at the third step is up to who stands where: a place above 0 is asking for it."""
 
@@ -73,7 +78,9 @@ class Trouble(Place):
         if asked and self.trouble == "hang":
             time.sleep(3600)
         reward = float("nan") if asked and self.trouble == "reward" else reward
-        return seen * np.nan if asked and self.trouble == "seen" else seen, reward, *rest
+        if asked and self.trouble in ODD:
+            seen = ODD[self.trouble](seen)
+        return seen, reward, *rest
 
     def reset(self, seed=None, options=None):
         seen, told = super().reset(seed=seed)
@@ -105,8 +112,56 @@ class Seen(Raise):
     name = "seen"
 
 
+class Far(Raise):
+    name = "far"
+
+
+class Short(Raise):
+    name = "short"
+
+
 class Reset(Raise):
     name = "reset"
+
+
+class Leaves(GymnasiumTask):
+    name = "leaves"
+
+    def make(self):
+        raise SystemExit(0)
+
+
+class Nothing(GymnasiumTask):
+    name = "nothing"
+
+    def make(self):
+        return None
+
+
+class Told(Place):
+    """Tells where it is at each step, or only far out."""
+
+    def __init__(self, always):
+        super().__init__()
+        self.always = always
+
+    def step(self, action):
+        seen, *rest, _ = super().step(action)
+        return seen, *rest, {"x_position": self.at} if self.always or abs(self.at) > 0.7 else {}
+
+
+class Always(GymnasiumTask):
+    name = "always"
+
+    def make(self):
+        return Told(True)
+
+
+class Seldom(GymnasiumTask):
+    name = "seldom"
+
+    def make(self):
+        return Told(False)
 
 
 class Unmakeable(GymnasiumTask):
@@ -183,6 +238,8 @@ def test_real_actions_lie_in_their_box_and_have_its_type(own: Callable[[str], st
         ("Choices", "choices: expected a choice of actions or a bounded row of real numbers, got MultiDiscrete"),
         ("Unbounded", "unbounded: expected a choice of actions or a bounded row of real numbers, got Box"),
         ("Unmakeable", "unmakeable: its environment cannot be made: OSError: no such device"),
+        ("Leaves", "leaves: its environment cannot be made: SystemExit: 0"),
+        ("Nothing", "nothing: its environment cannot be made: AttributeError"),
     ],
 )
 def test_a_world_that_is_none_for_policies_is_refused_in_a_line(
@@ -198,7 +255,9 @@ def test_a_world_that_is_none_for_policies_is_refused_in_a_line(
     [
         ("Raise", "crashed", "RuntimeError: an environment that raises"),
         ("Reset", "crashed", "RuntimeError: an environment that cannot begin"),
-        ("Seen", "crashed", "ValueError: expected numbers to see, got NaN"),
+        ("Seen", "crashed", "ValueError: expected finite numbers to see, got others"),
+        ("Far", "crashed", "ValueError: expected finite numbers to see, got others"),
+        ("Short", "crashed", "ValueError: expected observations of shape [2], got [1]"),
         ("Reward", "diverged", "a return was nan"),
     ],
 )
@@ -212,6 +271,46 @@ def test_an_environment_in_trouble_fails_its_episode_alone(
     assert [one.fitness for i, one in enumerate(clean) if i not in failed] == [
         one.fitness for one in found if one.status == "ok"
     ]
+
+
+@pytest.mark.parametrize(("name", "numbers"), [("Always", 1), ("Seldom", 2)])
+def test_what_an_episode_did_does_not_depend_on_other_slots(own: Callable[[str], str], name: str, numbers: int) -> None:
+    def behaviours(slots: int, count: int) -> list[list[float]]:
+        environments = task_class(own(name))().environments(slots)  # type: ignore[attr-defined]
+        found = []
+        for first in range(0, count, slots):
+            here = np.arange(slots)
+            environments.reset(here, [first + slot for slot in range(slots)])
+            for step in range(10):
+                environments.step(here, (here + first + step) % 2)
+            found += environments.behaviour(here).tolist()
+        return found
+
+    alone, together = behaviours(1, 12), behaviours(12, 12)
+    assert alone == together
+    assert {len(one) for one in alone} == {numbers}
+    outcomes = PolicyEvaluator(own(name), seed=1, episodes=(4, 4, 4), slots=3).score(genomes(6), 0, 0)
+    assert [one.status for one in outcomes] == ["ok"] * 6
+
+
+def test_an_episode_that_told_no_place_yet_has_none(own: Callable[[str], str]) -> None:
+    environments = task_class(own("Always"))().environments(2)  # type: ignore[attr-defined]
+    both = np.arange(2)
+    environments.reset(both, [1, 2])
+    environments.step(both[1:], np.zeros(1, np.int64))
+    assert np.isnan(environments.behaviour(both)).tolist() == [[True], [False]]
+    environments.reset(both, [1, 2])
+    assert np.isnan(environments.behaviour(both)).all()
+
+
+def test_environments_know_neither_tasks_nor_policies() -> None:
+    code = (
+        "import sys; from germline.evaluators.environments import atari, gymnasium_slots, hard_maze;"
+        "print(*(one for one in sys.modules if one.startswith(('germline.evaluators.tasks', "
+        "'germline.evaluators.policies'))))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""
 
 
 def test_an_environment_that_kills_or_blocks_its_worker_is_an_outcome(

@@ -1,0 +1,350 @@
+"""`curve`: where runs stood after each block."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from math import inf, nan, sqrt
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from germline.cli.commands.curve import spread
+from germline.cli.curve_picture import COLOURS, Line, Point, draw, marks
+from germline.cli.main import cli
+from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord
+from germline.db.store import Store
+from germline.search.run import evolve, new_run
+
+SVG = "{http://www.w3.org/2000/svg}"
+TASK = "gym:CartPole-v1"
+BLOCK, CANDIDATES = 4, 2
+
+
+class Made:
+    """A run whose outcomes are made up. Every birth plays 10 frames, every review 100, every test 1000."""
+
+    def __init__(self, store: Store, name: str, kind: str = "policy", candidates: int = CANDIDATES) -> None:
+        self.store = store
+        config = {"settings": {"population": BLOCK, "candidates": candidates}, "births": 100}
+        task = TASK if kind == "policy" else "digits-mlp"
+        self.run: RunRecord = store.create_run(name, kind, task, "quick", 1, config, {})
+        self.births = 0
+
+    def block(self, number: int, fitness: Sequence[float | None], cached: dict[int, int] | None = None) -> "Made":
+        """A block of births, of which `cached` ones share an earlier outcome."""
+        cached = {self.births + place: earlier for place, earlier in (cached or {}).items()}
+        born = range(self.births, self.births + len(fitness))
+        records = [
+            IndividualRecord(one, number, (), "random", f"genome {one}", self._print(one, cached), cached.get(one))
+            for one in born
+        ]
+        self.store.add_individuals(self.run.id, self.run.kind, records)
+        for one, value in zip(born, fitness, strict=True):
+            if one not in cached:
+                self.score(one, value, 0, 0)
+        self.births += len(fitness)
+        return self
+
+    def waiting(self, number: int) -> "Made":
+        """Births without outcomes."""
+        born = range(self.births, self.births + BLOCK)
+        records = [IndividualRecord(one, number, (), "random", f"genome {one}", f"print {one}", None) for one in born]
+        self.store.add_individuals(self.run.id, self.run.kind, records)
+        return self
+
+    def score(self, birth: int, value: float | None, rung: int, seed: int, spread: float = 3.0) -> "Made":
+        status = "crashed" if value is None else "ok"
+        measures = {"frames": 10.0 ** (rung + 1)}
+        if rung and value is not None:
+            measures |= {"deviation": spread, "episodes": 9.0}
+        outcome = (status, value, {} if value is None else {"return": value}, measures, 0.1, "inline", None)
+        key = (birth, self._print(birth, {}), self.run.task, rung, seed)
+        self.store.add_evaluations(self.run.id, [EvaluationRecord(*key, *outcome)])
+        return self
+
+    def end(self, status: str = "finished") -> None:
+        self.store.release(self.run.id, status, 1.0)
+
+    @staticmethod
+    def _print(birth: int, cached: dict[int, int]) -> str:
+        return f"print {cached.get(birth, birth)}"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of policies and of an optimizer. Nobody writes to it."""
+    path = tmp_path_factory.mktemp("curves") / "germline.db"
+    with Store(str(path)) as store:
+        made = Made(store, "frost-1").block(0, [1.0, 5.0, None, 3.0])
+        made.score(1, 2.0, 1, 1).score(3, 4.0, 1, 1, spread=6.0)
+        made.block(1, [2.0, 2.0, 8.0, 1.0], cached={3: 0}).score(6, 7.0, 1, 2).score(3, 5.0, 1, 2)
+        made.score(6, 6.0, 2, 2).end()
+        made = Made(store, "frost-2").block(0, [0.0, 1.0, 2.0, 3.0]).score(3, 2.5, 1, 1).score(2, None, 1, 1)
+        made.block(1, [4.0, 1.0]).end("stopped")
+        made = Made(store, "opt", "optimizer").block(0, [-3.0, -2.0, None, -4.0]).score(1, -1.0, 0, 1)
+        made.block(1, [-5.0, -2.5, -1.0, -1.5]).end()
+        Made(store, "failed").block(0, [None] * BLOCK).block(1, [None] * BLOCK).end("failed")
+        Made(store, "maze", candidates=0).block(0, [1.0, 2.0, 3.0, 4.0]).waiting(1).end("stopped")
+        Made(store, "waiting").end("stopped")
+        long = Made(store, "long", candidates=0)
+        for number in range(45):
+            long.block(number, [float(number)])
+        long.end()
+    return path
+
+
+def call(database: Path, *args: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["curve", *map(str, args)], env={"GERMLINE_DB": str(database)})
+
+
+def data(database: Path, *args: str | Path) -> Any:
+    done = call(database, *args, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def column(database: Path, name: str, key: str) -> list[Any]:
+    [found] = data(database, name)
+    return [row[key] for row in found["rows"]]
+
+
+def test_frames_and_evaluations_are_counted_as_in_the_budget(tmp_path: Path) -> None:
+    path = tmp_path / "real.db"
+    settings = ("population=10", "parents=3", "candidates=3", "review_episodes=4", "test_episodes=5", "hidden=4")
+    with Store(str(path)) as store:
+        run = new_run(store, "policy", births=35, settings=settings, name="real")
+        seen = [one for one in evolve(store, run.name, executor="inline") if one.complete is not None]
+    [found] = data(path, "real")
+    told = [(row["block"], row["births"], row["evaluations"], row["frames"]) for row in found["rows"]]
+    assert told == [(one.complete, one.births, one.evaluations, one.frames) for one in seen[:3]]
+    assert [row["best"] for row in found["rows"]] == [one.best and one.best.fitness for one in seen[:3]]
+    assert found["test"]["episodes"] == 5 and found["rows"][2]["episodes"] == 4
+
+
+def test_a_row_tells_where_a_run_stood_after_a_block(database: Path) -> None:
+    [found] = data(database, "frost-1")
+    assert (found["run"], found["kind"], found["task"], found["status"]) == ("frost-1", "policy", TASK, "finished")
+    assert found["rows"] == [
+        {"block": 0, "births": 4, "evaluations": 6, "frames": 240, "best": 5.0, "median": 3.0,
+         "elite": 4.0, "deviation": 6.0, "episodes": 9},
+        {"block": 1, "births": 8, "evaluations": 11, "frames": 470, "best": 8.0, "median": 2.0,
+         "elite": 7.0, "deviation": 3.0, "episodes": 9},
+    ]  # fmt: skip
+    assert found["test"] == {"block": 1, "mean": 6.0, "deviation": 3.0, "episodes": 9}
+
+
+def test_other_kinds_have_no_frames_and_no_elite(database: Path) -> None:
+    [found] = data(database, "opt")
+    assert found["rows"][1] == {
+        "block": 1, "births": 8, "evaluations": 9, "frames": None, "best": -1.0, "median": -2.0,
+        "elite": None, "deviation": None, "episodes": None,
+    }  # fmt: skip
+    assert [row["evaluations"] for row in found["rows"]] == [5, 9] and found["test"] is None
+    assert "frames" not in call(database, "opt").stdout
+
+
+def test_a_block_that_was_cut_short_or_is_not_scored_is_left_out(database: Path) -> None:
+    assert column(database, "frost-2", "block") == [0]
+    assert column(database, "maze", "block") == [0]
+
+
+def test_a_block_whose_reviews_are_under_way_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with Store(str(path)) as store:
+        made = Made(store, "now").block(0, [1.0] * BLOCK).score(0, 1.0, 1, 1).score(1, 2.0, 1, 1)
+        made.block(1, [1.0] * BLOCK).score(4, 3.0, 1, 2)
+        assert column(path, "now", "elite") == [2.0]
+        made.score(5, 4.0, 1, 2)
+        assert column(path, "now", "elite") == [2.0, 4.0]
+
+
+def test_fewer_reviews_are_enough_where_a_later_block_was_bred_from_them(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with Store(str(path)) as store:
+        made = Made(store, "now").block(0, [1.0] * BLOCK).score(0, 1.0, 1, 1)
+        assert call(path, "now").exit_code == 2
+        made.waiting(1)
+        assert column(path, "now", "elite") == [1.0]
+
+
+def test_an_only_block_that_was_cut_short_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with Store(str(path)) as store:
+        Made(store, "short").block(0, [1.0, 2.0]).end()
+    assert column(path, "short", "best") == [2.0]
+
+
+def test_the_last_test_counts_and_stands_after_its_block(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with Store(str(path)) as store:
+        made = Made(store, "twice", candidates=0)
+        for number in range(3):
+            made.block(number, [1.0] * BLOCK)
+        made.score(0, 50.0, 2, 1).score(1, 40.0, 2, 2).score(2, None, 2, 3).end()
+    [found] = data(path, "twice")
+    assert found["test"] == {"block": 1, "mean": 40.0, "deviation": 3.0, "episodes": 9}
+
+
+def test_the_table_has_a_line_a_block_and_the_interval_of_the_elite(database: Path) -> None:
+    lines = call(database, "frost-1").stdout.splitlines()
+    assert lines[0] == f"frost-1  policy on {TASK}, finished"
+    assert lines[1].split() == ["block", "births", "evaluations", "frames", "best", "median", "elite", "±", "95", "%"]
+    assert lines[2].split() == ["0", "4", "6", "240", "5.0000", "3.0000", "4.0000", f"{2.306 * 6.0 / sqrt(9):.4f}"]
+    assert lines[4] == "test after block 1: 6.0000 ± 2.3060 in 9 episodes"
+
+
+def test_a_long_table_is_short_and_has_the_first_and_the_last_block(database: Path) -> None:
+    lines = call(database, "long").stdout.splitlines()
+    blocks = [int(found[0]) for line in lines if (found := re.findall(r"^ *(\d+)  ", line))]
+    assert len(blocks) == 20 and (blocks[0], blocks[-1]) == (0, 44)
+    assert lines[-1] == "20 of 45 blocks; --json tells them all"
+    assert column(database, "long", "block") == list(range(45))
+
+
+def test_rows_are_spread_evenly() -> None:
+    assert spread(range(41), 5) == [0, 10, 20, 30, 40]
+    assert spread([1, 2], 5) == [1, 2] and spread([], 5) == []
+
+
+def test_runs_are_told_one_after_the_other(database: Path) -> None:
+    assert [one["run"] for one in data(database, "frost-*", "opt")] == ["frost-1", "frost-2", "opt"]
+    text = call(database, "frost-*", "waiting").stdout
+    assert text.index("frost-1  ") < text.index("frost-2  ") < text.index("waiting  ")
+    assert text.endswith("no block is complete yet\n")
+
+
+def test_a_run_in_which_all_births_failed_has_rows_without_a_fitness(database: Path) -> None:
+    assert column(database, "failed", "best") == column(database, "failed", "median") == [None, None]
+    assert column(database, "failed", "frames") == [40, 80]
+    assert call(database, "failed").stdout.splitlines()[2].split() == ["0", "4", "4", "40", "-", "-", "-"]
+
+
+def picture(database: Path, path: Path, *args: str) -> ElementTree.Element:
+    done = call(database, *args, "-o", path)
+    assert done.exit_code == 0, done.output
+    return ElementTree.fromstring(path.read_text())
+
+
+def texts(root: ElementTree.Element) -> list[str]:
+    return [one.text or "" for one in root.iter(f"{SVG}text")]
+
+
+def places(line: ElementTree.Element) -> list[tuple[float, ...]]:
+    return [tuple(map(float, point.split(","))) for point in line.get("points", "").split()]
+
+
+def test_a_picture_of_policies_has_means_over_frames_with_bands_and_the_test(database: Path, tmp_path: Path) -> None:
+    root = picture(database, tmp_path / "curve.svg", "frost-1", "frost-2")
+    first, second = root.iter(f"{SVG}polyline")
+    (x0, y0), (x1, y1) = places(first)
+    assert (x1 - 84) / (x0 - 84) == pytest.approx(470 / 240, abs=0.01) and y1 < y0
+    assert len(places(second)) == 1
+    bands = list(root.iter(f"{SVG}polygon"))
+    assert [len(places(one)) for one in bands] == [4, 2]
+    assert [one.get("stroke") for one in (first, second)] == [one.get("fill") for one in bands] == list(COLOURS[:2])
+    assert {"frames", "best mean of reviews", "frost-1", "frost-2", f"policy on {TASK}"} <= set(texts(root))
+    assert [one.text for one in root.iter(f"{SVG}title")].count("test") == 1
+
+
+def test_a_picture_of_other_kinds_has_the_best_over_evaluations(database: Path, tmp_path: Path) -> None:
+    root = picture(database, tmp_path / "curve.svg", "opt")
+    [line] = root.iter(f"{SVG}polyline")
+    assert len(places(line)) == 2 and not list(root.iter(f"{SVG}polygon"))
+    assert {"evaluations", "best fitness so far", "opt: optimizer on digits-mlp"} <= set(texts(root))
+
+
+def test_policies_without_reviews_are_drawn_by_their_best_fitness(database: Path, tmp_path: Path) -> None:
+    assert "best fitness so far" in texts(picture(database, tmp_path / "alone.svg", "maze"))
+    mixed = texts(picture(database, tmp_path / "mixed.svg", "maze", "frost-1", "failed"))
+    assert {"best mean of reviews", "maze (best fitness)", "frost-1"} <= set(mixed)
+    assert "nothing was scored well yet: failed" in mixed
+
+
+def test_a_picture_says_on_stderr_where_it_is_if_stdout_is_json(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "curve.svg"
+    done = call(database, "frost-1", "-o", path, "--json")
+    assert len(json.loads(done.stdout)) == 1 and f"wrote {path}" in done.stderr and path.exists()
+
+
+def test_nothing_in_a_picture_comes_alive(database: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "hostile.db"
+    copied.write_bytes(database.read_bytes())
+    with closing(sqlite3.connect(copied)) as connection:
+        connection.execute("UPDATE run SET task = '</text><script>\x1b[31m'")
+        connection.execute("UPDATE evaluation SET task = '</text><script>\x1b[31m'")
+        connection.commit()
+    root = picture(copied, tmp_path / "curve.svg", "frost-1")
+    assert "frost-1: policy on </text><script>\ufffd[31m" in texts(root)
+    assert "\x1b" not in call(copied, "frost-1").stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["frost-9"], "expected a run, or a pattern that fits one"),
+        (["frost-1", "none-*"], "expected a run, or a pattern that fits one, got 'none-*'"),
+        (["waiting"], "expected a run with a complete block, got waiting"),
+        (["failed", "-o", "new.svg"], "expected a run of which something was scored well, got failed"),
+        (["frost-1", "opt", "-o", "new.svg"], "expected runs of one kind in a picture, got optimizer and policy"),
+        (["frost-1", "-o", "missing/new.svg"], "expected an existing folder"),
+        (["frost-1", "-o", "."], "expected the path of a file"),
+        (["frost-1", "-o", "taken.svg"], "exists already"),
+        ([], "Missing argument 'RUN...'"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_a_line(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("taken.svg").write_text("mine")
+    done = call(database, *args)
+    assert done.exit_code == 2 and done.stdout == "" and len(done.stderr.strip().splitlines()) == 1
+    assert said in done.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["taken.svg"] and Path("taken.svg").read_text() == "mine"
+
+
+def test_a_file_that_is_there_is_replaced_by_force(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "taken.svg"
+    path.write_text("mine")
+    assert call(database, "frost-1", "-o", path, "--force").exit_code == 0
+    assert path.read_text().startswith("<svg")
+
+
+def test_numbers_on_an_axis_are_short() -> None:
+    assert list(marks([0.0, 500_000.0, 1e6, 1.5e6]).values()) == ["0", "500k", "1M", "1.5M"]
+    assert list(marks([0.0, 5000.0, 10_000.0]).values()) == ["0", "5k", "10k"]
+    assert list(marks([-0.25, 0.1 + 0.2, 1000.0]).values()) == ["-0.25", "0.3", "1000"]
+    assert list(marks([-2e9]).values()) == ["-2G"]
+
+
+LINES: dict[str, list[Line]] = {
+    "none": [],
+    "no points": [Line("a", [])],
+    "one point": [Line("a", [Point(3, 1.0, 0.5)])],
+    "nothing but zero": [Line("a", [Point(0, 0.0, 0.0)] * 2)],
+    "not finite": [Line("a", [Point(0, nan), Point(1, inf), Point(2, 5.0, inf), Point(3, -1e308)])],
+    "equal": [Line("a", [Point(i, 1e-9) for i in range(9)], Point(8, 1e-9))],
+    "many": [Line(f"run <{i}> " + 60 * "&", [Point(i, i), Point(9e9, -i)]) for i in range(40)],
+}
+
+
+@pytest.mark.parametrize("lines", LINES.values(), ids=LINES)
+def test_few_many_and_odd_points_make_a_picture_too(lines: list[Line]) -> None:
+    source = draw(lines, "a title", "x", "y", ["a note"])
+    root = ElementTree.fromstring(source)
+    assert not re.search(r"\b(nan|inf)\b", source) and {"a title", "x", "y", "a note"} <= set(texts(root))
+    height = float(root.get("height", ""))
+    assert all(0 <= float(one.get("y", "")) < height for one in root.iter(f"{SVG}text"))
+    for line in root.iter(f"{SVG}polyline"):
+        assert all(84 <= x <= 724 and 48 <= y <= 448 for x, y in places(line))
+
+
+def test_lines_of_one_colour_have_other_dashes() -> None:
+    root = ElementTree.fromstring(draw(LINES["many"], "a title", "x", "y"))
+    styles = [(one.get("stroke"), one.get("stroke-dasharray")) for one in root.iter(f"{SVG}polyline")]
+    assert len(set(styles[: 3 * len(COLOURS)])) == 3 * len(COLOURS)

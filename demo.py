@@ -1,4 +1,4 @@
-"""What `make demo` runs: a real search, the baseline beside it, the winner as a file, and that file at work."""
+"""What `make demo` runs: a real search, the baseline beside it, the winner as a file and at work; and a policy."""
 
 import importlib.util
 import json
@@ -77,6 +77,11 @@ def main() -> None:
     print(f"  {f'winner by its reviews, {winner}':<46} {found['winner']['fitness']:.4f}")
     print(f"\nThe optimizer: {FOUND}")
     print(f"It trains a fresh 64-48-10 network to {accuracy_after_training():.1%} on held-out digits in 400 steps.")
+    print("\nThe same loop for a policy, which learns to swing up a chain of two rods:")
+    options = ("--births", "1500", "--seed", str(SEED), "--executor", "inline")
+    germline("search", "policy", "--task", "gym:Acrobot-v1", "--name", "swing", *options)
+    germline("export", "swing", "-o", str(FOLDER / "swing.py"))
+    germline("play", "swing", "--episodes", "5")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -78,6 +79,26 @@ def check_free(path: Path) -> None:
 def print_json(data: Any) -> None:
     """Standard JSON: numbers that are not finite become strings, and characters outside ASCII are escaped."""
     click.echo(json.dumps(_finite(data), indent=2, allow_nan=False))
+
+
+@contextmanager
+def stdout_apart() -> Iterator[None]:
+    """Sends to stderr what tasks print meanwhile, by whatever way, so that stdout holds the result alone."""
+    stdout = sys.stdout
+    if sys.__stdout__ is None or sys.__stderr__ is None:  # closed: another file may have its number by now
+        with redirect_stdout(sys.stderr):
+            yield
+        return
+    stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def console(stderr: bool = False) -> "Console":

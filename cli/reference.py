@@ -111,8 +111,13 @@ def read_genome(path: Path) -> str:
         raise BadReference(f"expected a text file, got bytes that are not UTF-8: {path}") from None
 
 
+def names_file(reference: str) -> bool:
+    """Whether a reference is one to a file, also where there is none."""
+    return "/" in reference or reference.endswith((".py", ".txt", ".json"))
+
+
 def _looks_like_file(reference: str) -> bool:
-    if "/" in reference or reference.endswith((".py", ".txt", ".json")):
+    if names_file(reference):
         return True
     try:
         return Path(reference).is_file()

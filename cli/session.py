@@ -5,16 +5,15 @@ import os
 import re
 import shlex
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from germline.cli.common import data_option, print_json
+from germline.cli.common import data_option, print_json, stdout_apart
 from germline.cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -153,7 +152,8 @@ class Session:
         from germline.evaluators.tasks.registry import task_class
         from germline.search.run import evolve
 
-        task_class(run.task).check_data()
+        with stdout_apart():
+            task_class(run.task).check_data()
         last: Progress | None = None
         goal = births if births or evaluations or frames else run.config["births"]
         resume = f"germline resume {run.name}"
@@ -177,8 +177,7 @@ class Session:
                 stopped=lambda: bool(caught),
             )
             try:
-                # A task may print; stdout is for the result.
-                with live_view(run, goal, self.seconds) as show, redirect_stdout(sys.stderr):
+                with live_view(run, goal, self.seconds) as show, stdout_apart():
                     for last in events:
                         show(last)
             finally:
@@ -194,13 +193,15 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
     The winner is what the strategy hands over: with a funnel, the best at the longer rung.
     """
     from germline.cli.commands.runs import row
-    from germline.cli.render import duration
+    from germline.cli.policy_text import source, told, worth
+    from germline.cli.render import duration, number
 
     summary = next(one for one in store.runs() if one.name == run.name)
-    winner = None
+    winner = score = None
     if last is not None and last.winner is not None:
         scored = store.individual(run.name, last.winner.birth)
         winner = {"birth": last.winner.birth, "fitness": scored.evaluation.fitness if scored.evaluation else None}
+        score = worth(store.reviews(run.id, last.winner.fingerprint)) if run.kind == "policy" else None
     saved = summary.rejected * store.mean_seconds(run.name) if summary.rejected else 0.0
     if as_json:
         print_json({**row(summary), "winner": winner, "saved_seconds": saved})
@@ -217,12 +218,16 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
         f"{run.name}: {summary.status} after {summary.births} births, {summary.evaluations} evaluations, "
         f"{summary.cache_hits} cache hits, {summary.failures} failures"
     )
-    start = "not scored" if last.start is None or last.start.fitness is None else f"{last.start.fitness:.4f}"
-    click.echo(f"best    {run.name}:{last.best.individual.birth}  fitness {last.best.fitness:.4f}  (start {start})")
+    start = "not scored" if last.start is None or last.start.fitness is None else number(last.start.fitness)
+    compared = "" if run.kind == "policy" else f"  (start {start})"  # a policy starts with random weights
+    click.echo(f"best    {run.name}:{last.best.individual.birth}  fitness {number(last.best.fitness)}{compared}")
     reference = run.name
     if winner and winner["birth"] != last.best.individual.birth:
         reference = f"{run.name}:{winner['birth']}"
-        click.echo(f"winner  {reference}  fitness {winner['fitness']:.4f}, {_why(run, last)}")
+    if winner and score and source(score) != "fitness":
+        click.echo(f"winner  {run.name}:{winner['birth']}  {source(score)} {told(score)}")
+    elif winner and winner["birth"] != last.best.individual.birth:
+        click.echo(f"winner  {reference}  fitness {number(winner['fitness'])}, {_why(run, last)}")
     if summary.rejected:
         time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
         click.echo(f"limits  {summary.rejected:,} genomes over the limits were thrown away unscored{time}")

@@ -84,6 +84,7 @@ def _beside(path: Path) -> Iterator[Path]:
     except (OSError, RuntimeError, ValueError) as error:
         if is_ours(error):
             raise
-        raise UserError(printable(f"cannot write {str(path)!r:.200} ({one_line(error)})"), 1) from None
+        cause = (isinstance(error, OSError) and error.strerror) or one_line(error).replace(str(unfinished), str(path))
+        raise UserError(printable(f"cannot write {str(path)!r:.200} ({cause})"), 1) from None
     finally:
         unfinished.unlink(missing_ok=True)

@@ -31,8 +31,8 @@ def command(names: tuple[str, ...], path: Path | None, force: bool, url: str, as
     """Show learning curves: where runs stood after each block.
 
     Of policies the elite tells how far a run is: the best mean of a block's reviews. The best fitness of a single birth
-    may be luck. Blocks that are not complete are left out. RUN may be a pattern in quotes, with * for anything and ?
-    for one character.
+    may be luck. In the elite's mean there is some too, as reviews select; a test selects nobody. Blocks that are not
+    complete are left out. RUN may be a pattern in quotes, with * for anything and ? for one character.
 
     \b
     Examples:
@@ -115,7 +115,7 @@ def _print(curve: "Curve") -> None:
     numbers = ["block", "births", "evaluations", "best", "median"]
     if run.kind == "policy":
         numbers[3:3] = ["frames"]
-        numbers += ["elite", "± 95 %"]
+        numbers += ["elite", "±"]
     table = plain_table(*numbers, right=tuple(numbers))
     shown = spread(rows, SHOWN)
     for row in shown:
@@ -135,11 +135,13 @@ def _told(curve: "Curve", shown: int) -> list[str]:
     from germline.cli.policy_text import counted, with_interval
 
     notes = []
+    if any(row.elite is not None for row in curve.rows):
+        notes.append("±: by the spread of a review's own episodes; reviews select, so the elite's mean is too high")
     if curve.test:
         test = curve.test
         episodes = f" in {counted(test.episodes, 'episode')}" if test.episodes else ""
         value = with_interval(test.mean, _half(test.deviation, test.episodes))
-        notes.append(f"test after block {test.block}: {value}{episodes}")
+        notes.append(f"test after block {test.block}: {value}{episodes}, which select nobody")
     if shown < len(curve.rows):
         notes.append(f"{shown} of {len(curve.rows):,} blocks; --json tells them all")
     return notes
@@ -190,7 +192,7 @@ def _title(curves: "Sequence[Curve]") -> str:
 def _notes(lines: "Sequence[Line]", empty: "Sequence[Curve]") -> list[str]:
     notes = []
     if any(point.width is not None for line in lines for point in line.points):
-        notes.append("bands: 95 % confidence interval of the mean of a review")
+        notes.append("bands: by the spread of a review's own episodes; reviews select, so the means are too high")
     if any(line.test for line in lines):
         notes.append("diamonds: the last test, with its 95 % confidence interval")
     if empty:

@@ -1,13 +1,15 @@
 """`germline export`: a candidate as code that stands alone."""
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from germline.cli.common import check_free, db_option, json_option, open_store, print_json, size_options
+from germline.cli.common import check_free, db_option, json_option, open_store, print_json, size_options, stdout_apart
 from germline.cli.errors import UserError, one_line, printable
 from germline.cli.reference import HELP, PICK, Candidate, chosen
 
@@ -18,6 +20,9 @@ TARGETS = ("torch", "onnx")
 
 EXPORTS = {"optimizer": ("torch",), "architecture": TARGETS, "policy": TARGETS}
 """What each kind can become: functions of the module of its name in `cli/exports`."""
+
+_USED = ("gymnasium", "numpy", "safetensors", "torch")
+"""Modules beside the standard library's that exported code imports, itself or through torch."""
 
 _TO = "torch; or onnx, for a policy, or for an architecture with initial weights."
 
@@ -70,8 +75,9 @@ def command(
     candidate = chosen(reference, policy, url)
     if candidate.kind == "policy" and target == "torch":
         _check_pair(path, force)
-    fingerprint = describe(candidate, **asked)["fingerprint"]
-    made = _exporter(candidate, target)(Asked(candidate, path, class_name, asked, fingerprint))
+    with stdout_apart():
+        fingerprint = describe(candidate, **asked)["fingerprint"]
+        made = _exporter(candidate, target)(Asked(candidate, path, class_name, asked, fingerprint))
     files = {path: made.content} | ({weights_path(path): made.weights} if made.weights is not None else {})
     for written, content in files.items():
         _record(candidate, target, written, content, url)
@@ -94,7 +100,7 @@ def _print(made: "Made", path: Path, files: str) -> None:
         click.echo(f"verified: {made.against}")
     if made.class_name is None:
         click.echo(printable(f"use it: onnxruntime.InferenceSession({str(path)!r}); {made.use}"))
-    elif path.stem.isidentifier() and path.suffix == ".py":
+    elif path.stem.isidentifier() and not iskeyword(path.stem) and path.suffix == ".py":
         click.echo(f"use it: from {path.stem} import {made.class_name}; {made.use}")
 
 
@@ -134,6 +140,15 @@ def _check_target(target: str, path: Path, class_name: str | None) -> None:
         )
     if target == "onnx" and class_name is not None:
         raise UserError("expected no --class-name with --to onnx, whose file holds no class; leave it away")
+    if target == "onnx" and path.suffix.lower() != ".onnx":
+        raise UserError(
+            printable(f"expected a name that ends in .onnx for --to onnx, got {path.name!r:.80}; write -o found.onnx")
+        )
+    if path.suffix == ".py" and (path.stem in _USED or path.stem in sys.stdlib_module_names):
+        raise UserError(
+            f"expected a name that no module has which exported code needs, got {path.name!r:.80}, which Python would "
+            "import in place of that; write -o found.py"
+        )
 
 
 def _record(candidate: Candidate, target: str, path: Path, content: str | bytes, url: str) -> None:

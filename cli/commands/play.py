@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from germline.cli.common import check_free, console, db_option, json_option, print_json
+from germline.cli.common import check_free, console, db_option, json_option, print_json, stdout_apart
 from germline.cli.errors import UserError, printable
 from germline.cli.reference import BadReference, Candidate
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from germline.evaluators.policies.film import Film, Picture
     from germline.evaluators.policies.play import Played
-    from germline.evaluators.policy_task import PolicyTask
+    from germline.evaluators.policy_task import PolicyTask, World
     from germline.programs.policy.genome import Policy
 
 LAST_SEED = 2**31 - 1
@@ -74,11 +74,12 @@ def command(
             check_free(video)
     if seed + episodes - 1 > LAST_SEED:
         raise UserError(f"expected seeds of at most {LAST_SEED}, got {seed + episodes - 1} for the last episode")
-    player = _player(resolve(reference, url), task)
-    with closing(_film(player, seed)) if video else nullcontext() as film:
-        played, seconds = _play(player, range(seed, seed + episodes))
-        if video and film:
-            _write(film, video, seed, played[0])
+    with stdout_apart():
+        player = _player(resolve(reference, url), task)
+        with closing(_film(player, seed)) if video else nullcontext() as film:
+            played, seconds = _play(player, range(seed, seed + episodes))
+            if video and film:
+                _write(film, video, seed, played[0])
     errors = [_error(one) for one in played]
     returns = [one.total for one, error in zip(played, errors, strict=True) if error is None]
     frames = sum(one.steps for one in played) * player.frames
@@ -137,14 +138,20 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     chosen = task_class(name)
     if not issubclass(chosen, PolicyTask):
         raise BadReference(f"expected a task for policies, got {name}, which is for kind {chosen.kind}")
-    world, network = chosen.world(), policy.network
-    if (network.observation, network.actions) != (world.observation, world.actions):
-        raise BadReference(
-            f"expected a policy for {name}, with observations {list(world.observation)} and {_told(world.actions)}; "
-            f"{candidate.label} has {list(network.observation)} and {_told(network.actions)}"
-        )
+    world = chosen.world()
+    check_fits(candidate.label, policy, name, world)
     own = settings(candidate).get("steps") or world.steps if name == home else world.steps
     return Player(candidate.label, policy, chosen(), min(own, world.steps), world.frames)
+
+
+def check_fits(label: str, policy: "Policy", task: str, world: "World", hint: str = "") -> None:
+    """Raises BadReference for a policy whose observations or actions are not those of a task."""
+    network = policy.network
+    if (network.observation, network.actions) != (world.observation, world.actions):
+        raise BadReference(
+            f"expected a policy for {task}, with observations {list(world.observation)} and {_told(world.actions)}; "
+            f"{label} has {list(network.observation)} and {_told(network.actions)}{hint}"
+        )
 
 
 def _told(actions: Any) -> str:

@@ -2,7 +2,9 @@
 
 import click
 
-from germline.cli.common import db_option, json_option, open_store
+from germline.cli.common import db_option, json_option, open_store, stdout_apart
+from germline.cli.errors import UserError, printable
+from germline.cli.reference import names_file
 from germline.cli.session import Session, frames_option, run_options
 
 
@@ -47,17 +49,22 @@ def command(
     """
     from germline.search.run import new_run
 
-    with open_store(url, create=True) as store:
-        run = new_run(
-            store,
-            kind,
-            task=task,
-            preset=preset,
-            settings=settings,
-            seed=seed,
-            name=name,
-            births=births,
-            evaluations=evaluations,
-            frames=frames,
+    if name is not None and names_file(name):
+        raise UserError(
+            printable(f"expected a name of a run, got {name!r:.80}, which commands take for a file; leave its end away")
         )
+    with open_store(url, create=True) as store:
+        with stdout_apart():
+            run = new_run(
+                store,
+                kind,
+                task=task,
+                preset=preset,
+                settings=settings,
+                seed=seed,
+                name=name,
+                births=births,
+                evaluations=evaluations,
+                frames=frames,
+            )
         session.run(store, run, url, as_json=as_json)

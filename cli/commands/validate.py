@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from germline.cli.common import console, data_option, db_option, json_option, print_json
-from germline.cli.errors import UserError
+from germline.cli.common import console, data_option, db_option, json_option, print_json, stdout_apart
+from germline.cli.errors import UserError, printable
 from germline.cli.reference import HELP, PICK, BadReference, Candidate, chosen
 
 if TYPE_CHECKING:
+    from germline.search.kind import Kind
     from germline.search.validation import Contender, Verdict
 
 
@@ -55,6 +56,29 @@ def command(
       germline validate architecture-1 --pick knee --seeds 5
       germline validate policy-1 --rung 2
     """
+    with stdout_apart():
+        rows, what = _measured(references, task, rung, seeds, policy, channels, cells, device, url)
+    if as_json:
+        print_json(rows)
+    else:
+        _print(rows, what)
+    mine = [row for row in rows if not row["baseline"]]
+    if all(row["error"] is not None for row in mine):
+        raise UserError(printable(f"nothing could be measured; {mine[0]['ref']} failed: {mine[0]['error']:.300}"), 1)
+
+
+def _measured(
+    references: tuple[str, ...],
+    task: str | None,
+    rung: int,
+    seeds: int,
+    policy: str | None,
+    channels: int | None,
+    cells: int | None,
+    device: str,
+    url: str,
+) -> tuple[list[dict[str, Any]], str]:
+    """A row for each contender, and on what they were measured."""
     from germline.evaluators.tasks.registry import absolute_name, task_class
     from germline.search.kinds import KINDS
     from germline.search.validation import validate, with_baselines
@@ -79,13 +103,42 @@ def command(
     if asked and kind.name != "architecture":
         article = "an" if kind.name == "optimizer" else "a"
         raise UserError(f"expected no --channels and --cells for {article} {kind.name}: these are of architectures")
+    if kind.name == "policy":
+        for one in candidates:
+            _check_world(one, home, "" if task else "; name its task with --task")
     contenders = with_baselines(kind, home, [_contender(one, home, asked) for one in candidates])
     verdicts = validate(kind, home, contenders, rung, seeds, device)
-    rows = [_row(one, kind.name, home, rung) for one in verdicts]
-    if as_json:
-        print_json(rows)
-    else:
-        _print(rows, f"{home}, rung {rung}: {rungs[rung]}, {_counted(seeds)}")
+    rows = [_row(one, kind.name, home, rung) | {"error": _cause(one, kind, home, rung, device)} for one in verdicts]
+    return rows, f"{home}, rung {rung}: {rungs[rung]}, {_counted(seeds)}"
+
+
+def _check_world(candidate: Candidate, task: str, hint: str) -> None:
+    """Raises BadReference for a policy that cannot play there."""
+    from germline.cli.commands.play import check_fits
+    from germline.evaluators.policy_task import PolicyTask
+    from germline.evaluators.tasks.registry import task_class
+    from germline.programs.policy.genome import InvalidPolicy, read
+
+    chosen_task = task_class(task)
+    if not issubclass(chosen_task, PolicyTask):
+        raise BadReference(f"expected a task for policies, got {task}")
+    try:
+        policy = read(candidate.genome)
+    except InvalidPolicy as invalid:
+        raise BadReference(f"{candidate.label} is not a valid genome: {invalid}") from None
+    check_fits(candidate.label, policy, task, chosen_task.world(), hint)
+
+
+def _cause(verdict: "Verdict", kind: "Kind[Any]", task: str, rung: int, device: str) -> str | None:
+    """Why nothing came of a contender, if so: verdicts hold numbers alone, so it is scored once more."""
+    from germline.evaluators.evaluator import EvaluatorSpec
+    from germline.search.validation import FIRST_SEED
+
+    if any(value is not None for value in verdict.found):
+        return None
+    evaluator = EvaluatorSpec(kind.name, task, 0, device, kind.options(verdict.contender.values)).build()
+    [outcome] = evaluator.score([verdict.contender.genome], rung, FIRST_SEED)
+    return outcome.error or f"scored once more, it was {outcome.status}"
 
 
 def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Contender":
@@ -138,6 +191,9 @@ def _print(rows: list[dict[str, Any]], what: str) -> None:
             safe(each, QUIET),
         )
     print_table(console(), table)
+    for row in rows:
+        if row["error"] is not None:
+            console().print(safe(f"{row['ref']} failed: {row['error']:.300}", BAD))
     console().print(safe(what, QUIET))
 
 

@@ -31,7 +31,7 @@ class PolicyEvaluator:
     Args:
         task: the name of a task for policies.
         seed: the run's seed; episodes follow from (seed, rung, evaluation seed).
-        device: `auto`, `cpu` or `cuda`.
+        device: `auto`, `cpu` or `cuda`; `auto` leaves perceptrons on the CPU.
         episodes: how many are played at each rung.
         starts: `own`: at rung 0 each policy plays other episodes, so that a search cannot settle on a few starts;
             `common`: all play the same ones. At higher rungs, where policies are compared, all play the same.
@@ -50,6 +50,7 @@ class PolicyEvaluator:
         slots: int = 0,
     ) -> None:
         self.device = resolve(device)
+        self.small_device = "cpu" if device == "auto" else self.device
         chosen = task_class(task)
         if not issubclass(chosen, PolicyTask):
             raise TypeError(f"expected a task for policies, got {task}")
@@ -59,7 +60,7 @@ class PolicyEvaluator:
         self.episodes = tuple(episodes)
         self.own = starts == "own"
         self.steps = min(steps or self.world.steps, self.world.steps)
-        self.slots = slots or (chosen.slots if self.device == "cpu" else chosen.stacked_slots)
+        self.slots = slots
         self.parents = ParentCache()
         self.environments: Environments | None = None
         """As many slots as were needed so far."""
@@ -103,9 +104,11 @@ class PolicyEvaluator:
         parameters = np.empty((len(policies), network.parameters), np.float32)
         for policy, row in zip(policies, parameters, strict=True):
             self.parents.write(policy, row)
-        networks = networks_of(network, parameters, self.device)
-        submit = networks.submit if self.device != "cpu" else None
-        environments = self._environments(min(self.slots, len(episodes)))
+        device = self.small_device if network.form == "mlp" else self.device
+        networks = networks_of(network, parameters, device)
+        submit = networks.submit if device != "cpu" else None
+        slots = self.slots or (self.task.slots if device == "cpu" else self.task.stacked_slots)
+        environments = self._environments(min(slots, len(episodes)))
         played = play(networks.outputs, network.actions, environments, episodes, self.steps, networks.attend, submit)
         return [played[i : i + count] for i in range(0, len(played), count)]
 

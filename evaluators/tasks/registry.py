@@ -233,6 +233,8 @@ def _checked(name: str, found: object) -> "type[Task]":
             )
     if issubclass(found, CellTask):
         _check_cells(name, found)
+    if issubclass(found, PolicyTask) and len(found.rungs) != 3:
+        raise InvalidTask(f"task {name!r}: rungs has to be three, to train, review and test, not {found.rungs!r:.80}")
     for attribute in ("at_once", "slots", "stacked_slots"):
         count = getattr(found, attribute, 1)
         if type(count) is not int or count < 1:

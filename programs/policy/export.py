@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from germline.programs.export.loading import load_class
+from germline.programs.export.loading import class_in
 from germline.programs.export.origin import Origin, inert
 from germline.programs.policy import noise
 from germline.programs.policy.genome import Policy, fingerprint
@@ -22,8 +22,8 @@ from germline.programs.policy.parameters import replay
 
 SUFFIX = ".safetensors"
 
-_TAKEN = ("F", "Path", "load_file", "nn", "torch")
-"""Names that exported files use."""
+_TAKEN = ("F", "Path", "gymnasium", "load_file", "nn", "safe_open", "torch")
+"""Names that exported files use, or show in use."""
 
 
 class ExportMismatch(ValueError):
@@ -52,7 +52,7 @@ def verified_torch(
     score: str | None = None,
     environment: str | None = None,
 ) -> Verified:
-    """The files of a policy, after its network has come to the same outputs, bit for bit.
+    """The files of a policy, after the network that they make has come to the same outputs, bit for bit.
 
     Args:
         policy: what is exported.
@@ -64,14 +64,16 @@ def verified_torch(
 
     Raises:
         ExportMismatch: it has not.
+        ValueError: the class's name is taken by something in the file.
     """
     source = export_torch(policy, origin, class_name, stem, score, environment)
     parameters = replay(policy)
     weights = save(_saved(policy.network, parameters), metadata(policy))
     with tempfile.TemporaryDirectory(prefix="germline-export-") as folder, torch.random.fork_rng(devices=[]):
-        path = Path(folder) / f"exported{SUFFIX}"
-        path.write_bytes(weights)
-        module = load_class(source, class_name)(path)
+        path = Path(folder) / "exported.py"
+        path.write_text(source, encoding="utf-8")
+        path.with_suffix(SUFFIX).write_bytes(weights)
+        module = class_in(path, class_name)()
     seen = torch.from_numpy(random_observations(policy.network, 16))
     with torch.no_grad():
         ours, theirs = PolicyModule(policy.network, parameters)(seen), module(seen)
@@ -98,7 +100,16 @@ def export_torch(
     score: str | None = None,
     environment: str | None = None,
 ) -> str:
-    """The source of the file with the network; `verified_torch` says what the arguments are."""
+    """The source of the file with the network; `verified_torch` says what the arguments are.
+
+    Raises:
+        ValueError: the class's name is taken by something in the file.
+    """
+    if class_name in _TAKEN:
+        raise ValueError(
+            f"expected a class name that the file does not use itself, got {class_name!r:.60}; write a name such as "
+            f"{free_name(class_name)}"
+        )
     network = policy.network
     facts = [
         *origin.lines(),
@@ -120,6 +131,7 @@ def export_torch(
             "",
             "import torch",
             *(["import torch.nn.functional as F"] if functional else []),
+            "from safetensors import safe_open",
             "from safetensors.torch import load_file",
             "from torch import nn",
             "",
@@ -134,11 +146,16 @@ def export_torch(
             "        path: of the weights; those beside this file unless given.",
             '    """',
             "",
+            f'    fingerprint = "{fingerprint(policy)}"',
+            "",
             "    def __init__(self, path=None):",
             "        super().__init__()",
             *(f"        {line}" for line in _layers(network)),
             "        self.double()",
             f'        weights = path or Path(__file__).with_suffix("{SUFFIX}")',
+            '        with safe_open(weights, "pt") as file:',
+            '            if (file.metadata() or {}).get("fingerprint") != self.fingerprint:',
+            '                raise ValueError(f"{weights} holds the weights of another policy")',
             "        self.load_state_dict(load_file(weights))",
             "",
             "    def forward(self, observation):",

@@ -40,6 +40,12 @@ def test_a_reference_longer_than_any_name_is_refused(germline: Any) -> None:
     refused(germline("show", "x" * 5000))
 
 
+@pytest.mark.parametrize("name", ["x.py", "run.json", "notes.txt"])
+def test_a_run_is_not_named_like_a_file(germline: Any, tmp_path: Path, name: str) -> None:
+    refused(germline("search", "optimizer", "--name", name, db=tmp_path / "new.db"), repr(name), "take for a file")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_program_of_the_library_suggests_the_nearest(germline: Any) -> None:
     refused(germline("show", "library:lino"), "library:lion")
 

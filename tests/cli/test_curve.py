@@ -193,9 +193,10 @@ def test_the_last_test_counts_and_stands_after_its_block(tmp_path: Path) -> None
 def test_the_table_has_a_line_a_block_and_the_interval_of_the_elite(database: Path) -> None:
     lines = call(database, "frost-1").stdout.splitlines()
     assert lines[0] == f"frost-1  policy on {TASK}, finished"
-    assert lines[1].split() == ["block", "births", "evaluations", "frames", "best", "median", "elite", "±", "95", "%"]
+    assert lines[1].split() == ["block", "births", "evaluations", "frames", "best", "median", "elite", "±"]
     assert lines[2].split() == ["0", "4", "6", "240", "5.0000", "3.0000", "4.0000", f"{2.306 * 6.0 / sqrt(9):.4f}"]
-    assert lines[4] == "test after block 1: 6.0000 ± 2.3060 in 9 episodes"
+    assert lines[4].startswith("±: by the spread of a review's own episodes; reviews select")
+    assert lines[5] == "test after block 1: 6.0000 ± 2.3060 in 9 episodes, which select nobody"
 
 
 def test_a_long_table_is_short_and_has_the_first_and_the_last_block(database: Path) -> None:

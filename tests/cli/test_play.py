@@ -109,6 +109,11 @@ def test_a_film_that_is_there_is_replaced_only_by_force(database: Path, tmp_path
     assert call(database, "play", "cp", "--episodes", "1", "--video", str(path), "--force").exit_code == 0
 
 
+def test_a_film_that_cannot_be_written_is_called_as_it_was_asked_for(database: Path) -> None:
+    done = call(database, "play", "cp", "--episodes", "1", "--video", "/proc/film.gif")
+    assert done.exit_code != 0 and "'/proc/film.gif'" in done.stderr and ".tmp" not in done.stderr
+
+
 def test_a_film_whose_episode_comes_to_something_else_is_not_written(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,12 @@
 """Policies on the command line, from the search to the file."""
 
 import json
+import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -237,6 +240,82 @@ def test_an_export_says_what_was_verified(database: Path, tmp_path: Path) -> Non
     assert row["class_name"] == "PathPolicy"
 
 
+def test_a_file_that_cannot_be_imported_by_name_is_not_said_to_be(database: Path, tmp_path: Path) -> None:
+    for name in ("class.py", "my-agent.py"):
+        done = call(database, "export", "cp", "-o", str(tmp_path / name))
+        assert done.exit_code == 0 and "verified" in done.stdout and "use it" not in done.stdout
+
+
+LOUD = """
+import os
+from dataclasses import replace
+
+from germline.evaluators.tasks.gym import GymTask
+
+print("imported")
+
+
+class Loud(GymTask):
+    name, environment = "loud", "CartPole-v1"
+
+    def environments(self, slots):
+        print("printed", flush=True)
+        os.write(1, b"written" + bytes([10]))
+        return super().environments(slots)
+
+
+class Broken(GymTask):
+    name, environment = "broken", "CartPole-v1"
+
+    def environments(self, slots):
+        found = super().environments(slots)
+        right, found.step = found.step, lambda *args: replace(right(*args), failed={0: "a wheel came off"})
+        return found
+"""
+
+
+def test_what_a_task_prints_does_not_come_between_the_json(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    environment = {**os.environ, "GERMLINE_DB": str(tmp_path / "loud.db")}
+    options = ["--set", "population=10", "--set", "candidates=2", "--set", "test_episodes=0", "--births", "10"]
+    for command in (
+        ["search", "policy", "--task", "loud.py:Loud", "--executor", "inline", "--name", "loud", *options],
+        ["play", "loud", "--episodes", "2"],
+        ["export", "loud", "-o", "agent.py"],
+        ["validate", "loud", "--rung", "0"],
+    ):
+        whole = [sys.executable, "-m", "germline.cli.main", *command, "--json"]
+        done = subprocess.run(whole, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        json.loads(done.stdout)
+        assert {"imported", "printed", "written"} <= set(done.stderr.splitlines())
+
+
+def test_a_policy_of_no_run_needs_a_task_that_it_can_play(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "base.json"
+    path.write_text(write(Policy(Network("mlp", (6,), 3, (4,)), 1)))
+    done = call(database, "validate", str(path))
+    assert (done.exit_code, done.stdout) == (2, "") and done.stderr.count("\n") == 1
+    assert "expected a policy for gym:CartPole-v1" in done.stderr and "name its task with --task" in done.stderr
+    assert call(database, "validate", str(path), "--task", "gym:Acrobot-v1", "--rung", "0").exit_code == 0
+
+
+def test_where_nothing_could_be_measured_it_says_why(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(LOUD)
+    done = call(database, "validate", "cp", "--rung", "0", "--task", f"{tmp_path / 'broken.py'}:Broken")
+    assert done.exit_code == 1 and done.stderr.splitlines()[-1].startswith("Error: nothing could be measured; cp:")
+    assert "failed: a wheel came off" in done.stderr and "failed: a wheel came off" in done.stdout
+
+
+def test_the_last_word_tells_the_test_of_who_is_handed_over(database: Path) -> None:
+    done = call(database, "resume", "cp")
+    with Store(str(database)) as store:
+        winner, run = store.winner("cp").individual, store.run("cp")
+        [test] = [one for one in store.evaluations(run.id) if one.rung == 2]
+    assert f"winner  cp:{winner.birth}  test {test.fitness:.4f} ± " in done.stdout
+    assert "over 20 episodes\n" in done.stdout and "(start" not in done.stdout
+
+
 def test_weights_that_are_there_are_replaced_only_by_force(database: Path, tmp_path: Path) -> None:
     (tmp_path / "agent.safetensors").write_text("mine")
     refused = call(database, "export", "cp", "-o", str(tmp_path / "agent.py"))
@@ -272,6 +351,15 @@ def test_a_generation_is_drawn_with_its_parents_and_its_elite(database: Path, tm
         (("export", "cp", "-o", "x.txt"), "expected a name that ends in .py"),
         (("export", "cp", "-o", "x.py", "--pick", "knee"), "expected a run of architectures"),
         (("export", "cp", "-o", "x.onnx"), "add --to onnx"),
+        (("export", "cp", "-o", "x.py", "--to", "onnx"), "expected a name that ends in .onnx"),
+        (("export", "cp", "-o", "x.txt", "--to", "onnx"), "write -o found.onnx"),
+        (("export", "cp", "-o", "x.py", "--class-name", "Path"), "got 'Path'; write a name such as PathPolicy"),
+        (("export", "cp", "-o", "x.py", "--class-name", "load_file"), "a class name that the file does not use itself"),
+        (("export", "cp", "-o", "x.py", "--class-name", "nn"), "a class name that the file does not use itself"),
+        (("export", "cp", "-o", "x.py", "--class-name", "torch"), "expected a class name"),
+        (("export", "cp", "-o", "torch.py"), "expected a name that no module has"),
+        (("export", "cp", "-o", "safetensors.py"), "which Python would import"),
+        (("export", "cp", "-o", "pathlib.py"), "write -o found.py"),
         (("draw", "cp:3", "-o", "x.svg"), "expected a RUN of policies"),
         (("draw", "cp", "-o", "x.svg", "--generation", "9"), "generations 0 to 2 are complete"),
         (("draw", "cp", "-o", "nowhere/x.svg"), "expected an existing folder"),

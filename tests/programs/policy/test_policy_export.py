@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from germline.evaluators.environments.cart_pole import CartPole
 from germline.evaluators.policies.exported import check_actions, check_by_playing, environment_of
@@ -23,6 +24,7 @@ from germline.evaluators.policy_task import Environments
 from germline.evaluators.tasks.gym import GymTask
 from germline.evaluators.tasks.hard_maze import HardMazeTask
 from germline.programs.export.files import ExportUnwritable, write_together
+from germline.programs.export.loading import class_in
 from germline.programs.export.origin import Origin
 from germline.programs.policy import export, noise, onnx_file
 from germline.programs.policy.export import ExportMismatch, export_torch, free_name, random_observations, verified_torch
@@ -104,6 +106,22 @@ def test_an_exported_policy_plays_the_same_episodes_in_another_process(tmp_path:
     assert len(set(json.loads(done.stdout))) > 1
 
 
+def test_weights_of_another_policy_are_refused(tmp_path: Path) -> None:
+    verified = verified_torch(CART_POLE, ORIGIN, "Found", "agent")
+    other = verified_torch(CART_POLE.child(9, 0.1), ORIGIN, "Found", "agent")
+    path = tmp_path / "agent.py"
+    write_together([(path.with_suffix(".safetensors"), other.weights), (path, verified.source)])
+    found = class_in(path, "Found")
+    with pytest.raises(ValueError, match=r"agent\.safetensors holds the weights of another policy"):
+        found()
+    path.with_suffix(".safetensors").write_bytes(verified.weights)
+    check_actions(found(), CART_POLE)
+    bare = tmp_path / "bare.safetensors"
+    save_file(found().state_dict(), bare)
+    with pytest.raises(ValueError, match="another policy"):
+        found(bare)
+
+
 def test_episodes_are_compared_and_a_network_that_plays_otherwise_is_refused() -> None:
     task = GymTask.of("CartPole-v1")()
     module = verified_torch(CART_POLE, ORIGIN, "Found", "found").module
@@ -171,7 +189,7 @@ def test_what_a_run_is_called_cannot_break_out_of_the_docstring() -> None:
     evil = Origin('"""\nimport os\n', 3, "abc", None, 'gym:"""; import os; """')
     tree = ast.parse(export_torch(CART_POLE, evil, "Found", '"""', '"""', '"""; import os; """'))
     kinds = [type(node).__name__ for node in tree.body]
-    assert kinds == ["Expr", "ImportFrom", "Import", "ImportFrom", "ImportFrom", "ClassDef"]
+    assert kinds == ["Expr", "ImportFrom", "Import", *["ImportFrom"] * 3, "ClassDef"]
 
 
 def test_the_docstring_shows_how_it_plays_where_it_was_found() -> None:
@@ -217,6 +235,11 @@ def test_a_task_that_is_not_of_gymnasium_shows_no_environment() -> None:
 
 def test_a_class_is_not_named_like_what_the_file_uses() -> None:
     assert [free_name(name) for name in ("Path", "F", "Found")] == ["PathPolicy", "FPolicy", "Found"]
+    tree = ast.parse(export_torch(POLICIES["same"], ORIGIN, "Found", "found"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    for name in {alias.asname or alias.name for node in imports for alias in node.names if "." not in alias.name}:
+        with pytest.raises(ValueError, match=f"expected a class name .*, got '{name}'; write .* {name}Policy"):
+            verified_torch(CART_POLE, ORIGIN, name, "found")
 
 
 def test_two_files_appear_both_or_not_at_all(tmp_path: Path) -> None:

@@ -280,8 +280,7 @@ class Store:
         """Who is handed over where the fittest may only be the luckiest: the fittest of the last reviews.
 
         Reviews are scorings at a higher rung, and their seed is the generation; of the last one the highest rung
-        counts.
-        Without reviews it is the best.
+        counts. Without reviews it is the best.
 
         Raises:
             UnknownRun, NothingScored

@@ -47,7 +47,7 @@ SETTINGS = (
     Setting("actions", "auto", choice("auto", "discrete", "continuous"), "what is needed; auto: what the task has"),
     Setting("depth", 0, whole(0, 8), "generations in flight beyond the one that is scored"),
     Setting("pack", 50, whole(1, 100_000), "policies scored in one job"),
-    Setting("slots", 0, whole(0, 100_000), "episodes at a time in a process; 0: 64, of Atari 1"),
+    Setting("slots", 0, whole(0, 100_000), "episodes at a time in a process; 0: as many as suit the task"),
     Setting("max_failures", 50, whole(1), "the search stops when so many scorings in a row failed"),
     Setting(
         "timeout", 600.0, positive, "seconds for a job, in reviews 10 times, before its worker is replaced (Ray only)"

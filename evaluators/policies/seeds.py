@@ -6,7 +6,7 @@ import numpy as np
 
 
 def episode_seeds(run: int, rung: int, seed: int, count: int, genome: str | None = None) -> list[int]:
-    """Different seeds below 2^31, one an episode.
+    """Seeds below 2^31, one an episode.
 
     Args:
         run: the run's seed.

@@ -1,7 +1,7 @@
 """The network of a policy as a torch module, and its tensors in torch's order.
 
-It computes in double precision and rounds what comes out to float32, as the kernels of a search do: so both come to the
-same bits, whatever order they add up in.
+It computes in double precision and rounds what comes out to float32, as the kernels of a search do: so both come to
+nearly always the same bits, whatever order they add up in.
 """
 
 from collections.abc import Sequence

@@ -5,43 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from germline.evaluators.environments.classic import Classic
 from germline.evaluators.environments.seeding import uniform
-from germline.evaluators.policy_task import Slots, Step, World
+from germline.evaluators.policy_task import Slots, World
 from germline.programs.compiling import compiled
 
 GRAVITY, MASS, LENGTH, CENTRE, INERTIA, TAU = 9.8, 1.0, 1.0, 0.5, 1.0, 0.2
 FASTEST, OTHER_FASTEST = 4 * np.pi, 9 * np.pi
-
-WORLD = World((6,), 3, 500)
-
-
-class Acrobot:
-    """Two links, the joint between them driven, to be swung up; -1 for each step until then (Sutton 1996)."""
-
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
-        self.state = np.zeros((slots, 4))
-        self.observations = np.zeros((slots, 6), np.float32)
-
-    def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
-        state = uniform(seeds, -0.1, 0.1, 4).astype(np.float32)
-        self.state[slots] = state
-        self.observations[slots, 0:4:2], self.observations[slots, 1:4:2] = np.cos(state[:, :2]), np.sin(state[:, :2])
-        self.observations[slots, 4:] = state[:, 2:]
-
-    def step(self, slots: Slots, actions: NDArray[np.int64]) -> Step:
-        over = np.empty(len(slots), np.bool_)
-        _step(self.state, self.observations, slots, actions, over, 2.0)
-        return Step(np.where(over, 0.0, -1.0), over)
-
-    def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """The last state."""
-        return self.state[slots]
-
-    def close(self) -> None:
-        return
 
 
 @compiled()  # type: ignore[untyped-decorator]
@@ -72,11 +43,12 @@ def _slope(state: Any, ahead: float, before: Any, torque: float, two: float, out
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def _step(states: Any, observations: Any, slots: Any, actions: Any, over: Any, two: float) -> None:
-    """One step of Runge-Kutta's method, of order 4; `two` is 2."""
+def _decide(states: Any, seen: Any, slots: Any, actions: Any, rewards: Any, over: Any, constants: Any) -> None:
+    """One step of Runge-Kutta's method, of order 4."""
+    two = constants[0]
     still, k1, k2, k3, k4 = np.zeros(4), np.empty(4), np.empty(4), np.empty(4), np.empty(4)
     for i in range(slots.size):
-        state, seen = states[slots[i]], observations[slots[i]]
+        state, shown = states[slots[i]], seen[slots[i]]
         torque = actions[i] - 1.0
         _slope(state, 0.0, still, torque, two, k1)
         _slope(state, TAU / 2.0, k1, torque, two, k2)
@@ -89,8 +61,23 @@ def _step(states: Any, observations: Any, slots: Any, actions: Any, over: Any, t
                 state[j] -= 2 * np.pi
             while state[j] < -np.pi:
                 state[j] += 2 * np.pi
-            seen[2 * j], seen[2 * j + 1] = np.cos(state[j]), np.sin(state[j])
+            shown[2 * j], shown[2 * j + 1] = np.cos(state[j]), np.sin(state[j])
         state[2] = min(max(state[2], -FASTEST), FASTEST)
         state[3] = min(max(state[3], -OTHER_FASTEST), OTHER_FASTEST)
-        seen[4], seen[5] = state[2], state[3]
+        shown[4], shown[5] = state[2], state[3]
         over[i] = -np.cos(state[0]) - np.cos(state[1] + state[0]) > 1.0
+        rewards[i] = 0.0 if over[i] else -1.0
+
+
+class Acrobot(Classic):
+    """Two links, the joint between them driven, to be swung up; -1 for each step until then (Sutton 1996)."""
+
+    world = World((6,), 3, 500)
+    size = 4
+    decide = staticmethod(_decide)
+
+    def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
+        state = uniform(seeds, -0.1, 0.1, 4).astype(np.float32)
+        self.state[slots] = state
+        self.observations[slots, 0:4:2], self.observations[slots, 1:4:2] = np.cos(state[:, :2]), np.sin(state[:, :2])
+        self.observations[slots, 4:] = state[:, 2:]

@@ -4,46 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from germline.evaluators.environments.classic import Classic
 from germline.evaluators.environments.seeding import uniform
-from germline.evaluators.policy_task import Slots, Step, World
+from germline.evaluators.policy_task import Slots, World
 from germline.programs.compiling import compiled
 
 GRAVITY, CART, POLE, LENGTH, FORCE, TAU = 9.8, 1.0, 0.1, 0.5, 10.0, 0.02
 ANGLE, POSITION = 12 * 2 * np.pi / 360, 2.4
 
-WORLD = World((4,), 2, 500)
-
-
-class CartPole:
-    """A pole on a cart that is pushed left or right; 1 for each step (Barto, Sutton and Anderson 1983)."""
-
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
-        self.state = np.zeros((slots, 4))
-        self.observations = np.zeros((slots, 4), np.float32)
-
-    def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
-        self.state[slots] = self.observations[slots] = uniform(seeds, -0.05, 0.05, 4)
-
-    def step(self, slots: Slots, actions: NDArray[np.int64]) -> Step:
-        over = np.empty(len(slots), np.bool_)
-        _step(self.state, self.observations, slots, actions, over)
-        return Step(np.ones(len(slots)), over)
-
-    def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """The last state."""
-        return self.state[slots]
-
-    def close(self) -> None:
-        return
-
 
 @compiled()  # type: ignore[untyped-decorator]
-def _step(states: Any, observations: Any, slots: Any, actions: Any, over: Any) -> None:
+def _decide(states: Any, seen: Any, slots: Any, actions: Any, rewards: Any, over: Any, constants: Any) -> None:
     for i in range(slots.size):
-        state, seen = states[slots[i]], observations[slots[i]]
+        state, shown = states[slots[i]], seen[slots[i]]
         x, speed, angle, turn = state[0], state[1], state[2], state[3]
         force = FORCE if actions[i] == 1 else -FORCE
         cos, sin = np.cos(angle), np.sin(angle)
@@ -53,5 +27,17 @@ def _step(states: Any, observations: Any, slots: Any, actions: Any, over: Any) -
         pace = pushed - moment * turning * cos / total
         state[0], state[1] = x + TAU * speed, speed + TAU * pace
         state[2], state[3] = angle + TAU * turn, turn + TAU * turning
-        seen[0], seen[1], seen[2], seen[3] = state[0], state[1], state[2], state[3]
+        shown[0], shown[1], shown[2], shown[3] = state[0], state[1], state[2], state[3]
+        rewards[i] = 1.0
         over[i] = abs(state[0]) > POSITION or abs(state[2]) > ANGLE
+
+
+class CartPole(Classic):
+    """A pole on a cart that is pushed left or right; 1 for each step (Barto, Sutton and Anderson 1983)."""
+
+    world = World((4,), 2, 500)
+    size = 4
+    decide = staticmethod(_decide)
+
+    def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
+        self.state[slots] = self.observations[slots] = uniform(seeds, -0.05, 0.05, 4)

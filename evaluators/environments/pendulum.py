@@ -5,53 +5,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from germline.evaluators.environments.classic import Classic
 from germline.evaluators.environments.seeding import uniform
-from germline.evaluators.policy_task import Slots, Step, World
+from germline.evaluators.policy_task import Slots, World
 from germline.programs.compiling import compiled
 from germline.programs.policy.network import Box
 
 GRAVITY, MASS, LENGTH, TAU = 10.0, 1.0, 1.0, 0.05
 SPEED, TORQUE = 8.0, 2.0
 
-WORLD = World((3,), Box((-TORQUE,), (TORQUE,)), 200)
-
-
-class Pendulum:
-    """A pendulum to be swung up and held there by a torque; what it costs is how far from there it is."""
-
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
-        self.state = np.zeros((slots, 2))
-        self.observations = np.zeros((slots, 3), np.float32)
-
-    def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
-        self.state[slots] = uniform(seeds, (-np.pi, -1.0), (np.pi, 1.0), 2)
-        angle, turn = self.state[slots].T
-        self.observations[slots] = np.stack([np.cos(angle), np.sin(angle), turn], 1)
-
-    def step(self, slots: Slots, actions: NDArray[np.float32]) -> Step:
-        rewards = np.empty(len(slots))
-        _step(self.state, self.observations, slots, actions, rewards, 2.0, np.float32(2.0))
-        return Step(rewards, np.zeros(len(slots), np.bool_))
-
-    def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """The last angle and how fast it turns."""
-        return self.state[slots]
-
-    def close(self) -> None:
-        return
-
 
 @compiled()  # type: ignore[untyped-decorator]
-def _step(states: Any, observations: Any, slots: Any, actions: Any, rewards: Any, two: Any, single_two: Any) -> None:
+def _decide(states: Any, seen: Any, slots: Any, actions: Any, rewards: Any, over: Any, constants: Any) -> None:
     """Squares are powers of the C library, as in gymnasium, which may differ from products in the last bit.
 
-    So the exponents come as arguments, in double and in single precision: constant ones would be compiled to products.
+    So the exponent comes as an argument: a constant one would be compiled to a product.
     """
+    two, single_two = constants[0], np.float32(constants[0])
     for i in range(slots.size):
-        state, seen = states[slots[i]], observations[slots[i]]
+        state, shown = states[slots[i]], seen[slots[i]]
         angle, turn = state[0], state[1]
         torque = min(max(actions[i, 0], np.float32(-TORQUE)), np.float32(TORQUE))
         upright = (angle + np.pi) % (2 * np.pi) - np.pi
@@ -62,4 +35,18 @@ def _step(states: Any, observations: Any, slots: Any, actions: Any, rewards: Any
         turn = min(max(turn, -SPEED), SPEED)
         angle += turn * TAU
         state[0], state[1] = angle, turn
-        seen[0], seen[1], seen[2] = np.cos(angle), np.sin(angle), turn
+        shown[0], shown[1], shown[2] = np.cos(angle), np.sin(angle), turn
+        over[i] = False
+
+
+class Pendulum(Classic):
+    """A pendulum to be swung up and held there by a torque; what it costs is how far from there it is."""
+
+    world = World((3,), Box((-TORQUE,), (TORQUE,)), 200)
+    size = 2
+    decide = staticmethod(_decide)
+
+    def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
+        self.state[slots] = uniform(seeds, (-np.pi, -1.0), (np.pi, 1.0), 2)
+        angle, turn = self.state[slots].T
+        self.observations[slots] = np.stack([np.cos(angle), np.sin(angle), turn], 1)

@@ -11,11 +11,14 @@ from statistics import fmean, stdev
 import numpy as np
 
 from germline.evaluators.device import resolve
+from germline.evaluators.environments.classic import Classic
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.parameters import ParentCache
+from germline.evaluators.policies.perceptrons import PerceptronPolicies
 from germline.evaluators.policies.play import Episode, Played, play
+from germline.evaluators.policies.rollout import rollout
 from germline.evaluators.policies.seeds import episode_seeds
 from germline.evaluators.policy_task import Environments, PolicyTask
 from germline.evaluators.tasks.registry import task_class
@@ -109,7 +112,11 @@ class PolicyEvaluator:
         submit = networks.submit if device != "cpu" else None
         slots = self.slots or (self.task.slots if device == "cpu" else self.task.stacked_slots)
         environments = self._environments(min(slots, len(episodes)))
-        played = play(networks.outputs, network.actions, environments, episodes, self.steps, networks.attend, submit)
+        if isinstance(networks, PerceptronPolicies) and isinstance(environments, Classic):
+            played = rollout(networks, environments, episodes, self.steps)
+        else:
+            asked = network.actions, environments, episodes, self.steps, networks.attend, submit
+            played = play(networks.outputs, *asked)
         return [played[i : i + count] for i in range(0, len(played), count)]
 
     def _environments(self, slots: int) -> Environments:

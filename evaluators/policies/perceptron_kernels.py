@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from germline.programs.compiling import compiled
+from germline.programs.policy.network import LIMIT
 
 RELU, TANH = 0, 1
 
@@ -88,27 +89,26 @@ def dense(inputs: Any, weights: Any, biases: Any, sums: Any, width: int) -> None
 
 @compiled(error_model="numpy")
 def perceptrons(
-    columns: Any, places: Any, observations: Any, mean: Any, scale: Any, limit: float, layers: Any, activation: int,
+    observations: Any, columns: Any, places: Any, mean: Any, scale: Any, layers: Any, activation: int,
     one: Any, other: Any, powers: Any, out: Any,
 ) -> None:  # fmt: skip
     """Outputs of multi-layer perceptrons.
 
     Args:
+        observations: `[n, D]`.
         columns: float32 `[P, width]`, as `place` writes them.
         places: the column of each observation, int64 `[n]`.
-        observations: `[n, D]`.
         mean, scale: float64 `[D]`, or empty.
-        limit: where normalised observations are cut.
         one, other: float64 `[widest, width]`, flat, for what layers make; finite before.
         powers: int64 of the same size.
-        out: float32 `[n, A]`.
+        out: float32, for `[n, A]` in its first rows.
     """
     width, flat = columns.shape[1], columns.reshape(-1)
     for i in range(places.size):
         for d in range(observations.shape[1]):
             x = np.float64(observations[i, d])
             if mean.size:
-                x = min(max((x - mean[d]) * scale[d], -limit), limit)
+                x = min(max((x - mean[d]) * scale[d], -LIMIT), LIMIT)
             one[d * width + places[i]] = x
     for layer in range(layers.shape[0]):
         begin, biases, inputs, units = layers[layer, 0], layers[layer, 1], layers[layer, 2], layers[layer, 3]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from germline.evaluators.policies.perceptron_kernels import RELU, TANH, perceptrons, place
-from germline.programs.policy.network import LIMIT, Network
+from germline.programs.policy.network import Network
 from germline.programs.policy.noise import Floats
 
 VECTOR = 8
@@ -44,15 +44,16 @@ class PerceptronPolicies:
         return lambda: found
 
     def outputs(self, which: NDArray[np.int64], observations: NDArray[Any]) -> Floats:
-        if which is not self.turns:
-            self._take_turns(which)
         out = np.empty((len(which), self.network.outputs), np.float32)
         flat = observations.reshape(len(which), prod(self.network.observation))
-        perceptrons(
-            self.columns, self.places, flat, self.mean, self.scale, LIMIT, self.layers, self.activation,
-            *self.space, out,
-        )  # fmt: skip
+        perceptrons(flat, *self.taking_turns(which), out)
         return out
+
+    def taking_turns(self, which: NDArray[np.int64]) -> tuple[Any, ...]:
+        """What `perceptrons` asks for, but for what is seen and where outputs go: for those whose turn it is, `[n]`."""
+        if which is not self.turns:
+            self._take_turns(which)
+        return self.columns, self.places, self.mean, self.scale, self.layers, self.activation, *self.space
 
     def _take_turns(self, which: NDArray[np.int64]) -> None:
         """Gives each a column with its policy: one that has it already, or one that nobody needs any more."""

@@ -7,18 +7,22 @@ from dataclasses import replace
 from functools import cache
 from typing import ClassVar
 
-from germline.evaluators.environments import acrobot, cart_pole, mountain_car, mountain_car_continuous, pendulum
+from germline.evaluators.environments.acrobot import Acrobot
+from germline.evaluators.environments.cart_pole import CartPole
 from germline.evaluators.environments.gymnasium_slots import STEPS, Environment, GymnasiumEnvironments, make, world_of
+from germline.evaluators.environments.mountain_car import MountainCar
+from germline.evaluators.environments.mountain_car_continuous import MountainCarContinuous
+from germline.evaluators.environments.pendulum import Pendulum
 from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
 from germline.evaluators.policy_task import Environments, PolicyTask, World
 
 VECTORISED: dict[str, tuple[World, Callable[[int], Environments]]] = {
-    "Acrobot-v1": (acrobot.WORLD, acrobot.Acrobot),
-    "CartPole-v0": (replace(cart_pole.WORLD, steps=200), cart_pole.CartPole),
-    "CartPole-v1": (cart_pole.WORLD, cart_pole.CartPole),
-    "MountainCar-v0": (mountain_car.WORLD, mountain_car.MountainCar),
-    "MountainCarContinuous-v0": (mountain_car_continuous.WORLD, mountain_car_continuous.MountainCarContinuous),
-    "Pendulum-v1": (pendulum.WORLD, pendulum.Pendulum),
+    "Acrobot-v1": (Acrobot.world, Acrobot),
+    "CartPole-v0": (replace(CartPole.world, steps=200), CartPole),
+    "CartPole-v1": (CartPole.world, CartPole),
+    "MountainCar-v0": (MountainCar.world, MountainCar),
+    "MountainCarContinuous-v0": (MountainCarContinuous.world, MountainCarContinuous),
+    "Pendulum-v1": (Pendulum.world, Pendulum),
 }
 """Environments that are written for many at once: their world, and how so many are made."""
 

@@ -74,13 +74,11 @@ def dense(inputs: Any, weights: Any, biases: Any, sums: Any, width: int) -> None
             made[n] = bias[n]
         row = j * count
         for k in range(0, whole, 4):
-            xa, xb = inputs[k * width : (k + 1) * width], inputs[(k + 1) * width : (k + 2) * width]
-            xc, xd = inputs[(k + 2) * width : (k + 3) * width], inputs[(k + 3) * width : (k + 4) * width]
-            at = (row + k) * width
-            wa, wb = weights[at : at + width], weights[at + width : at + 2 * width]
-            wc, wd = weights[at + 2 * width : at + 3 * width], weights[at + 3 * width : at + 4 * width]
+            x, at = inputs[k * width : (k + 4) * width], (row + k) * width
+            w = weights[at : at + 4 * width]
             for n in range(width):
-                made[n] = (((made[n] + xa[n] * wa[n]) + xb[n] * wb[n]) + xc[n] * wc[n]) + xd[n] * wd[n]
+                two = (made[n] + x[n] * w[n]) + x[width + n] * w[width + n]
+                made[n] = (two + x[2 * width + n] * w[2 * width + n]) + x[3 * width + n] * w[3 * width + n]
         for k in range(whole, count):
             x, w = inputs[k * width : (k + 1) * width], weights[(row + k) * width : (row + k + 1) * width]
             for n in range(width):

@@ -319,8 +319,10 @@ def test_an_environment_that_kills_or_blocks_its_worker_is_an_outcome(
     from germline.evaluators.ray_executor import RayExecutor
 
     bad = next(i for i, one in enumerate(score(own("Raise"), 12)) if one.status != "ok")
-    specs = [EvaluatorSpec("policy", own(name), 1, options={"episodes": (1, 2, 3)}) for name in ("Exit", "Hang")]
-    executors = [RayExecutor(spec, workers=1, timeout=2.0) for spec in specs]
+    executors = [
+        RayExecutor(EvaluatorSpec("policy", own(name), 1, options={"episodes": (1, 2, 3)}), workers=1, timeout=timeout)
+        for name, timeout in {"Exit": 600.0, "Hang": 2.0}.items()
+    ]
     try:
         for executor in executors:
             executor.submit(Job((0,), genomes(12)[bad : bad + 1], 0, 0))

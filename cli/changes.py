@@ -49,7 +49,7 @@ def align(before: str, after: str) -> list[Pair]:
     """
     old, new = genome_lines(before), genome_lines(after)
     pairs: list[Pair] = []
-    for tag, a, b, c, d in _opcodes([line.text for line in old], [line.text for line in new]):
+    for tag, a, b, c, d in _opcodes([(line.text, line.args) for line in old], [(line.text, line.args) for line in new]):
         if tag == "equal":
             pairs += zip(old[a:b], new[c:d], strict=True)
         else:
@@ -59,7 +59,12 @@ def align(before: str, after: str) -> list[Pair]:
 
 def changes(before: str, after: str) -> list[Change]:
     """The lines that differ, in the order of the programs."""
-    return [change(*pair) for pair in align(before, after) if not _same(pair)]
+    return [change(*pair) for pair in align(before, after) if not same(*pair)]
+
+
+def same(before: Line | None, after: Line | None) -> bool:
+    """Whether two lines say the same, also in what is too long for their text."""
+    return before is not None and after is not None and (before.text, before.args) == (after.text, after.args)
 
 
 def change(before: Line | None, after: Line | None) -> Change:
@@ -111,8 +116,3 @@ def _align_changed(old: Sequence[Line], new: Sequence[Line]) -> Iterator[Pair]:
 
 def _opcodes(old: Sequence[Any], new: Sequence[Any]) -> Sequence[tuple[str, int, int, int, int]]:
     return SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes()
-
-
-def _same(pair: Pair) -> bool:
-    before, after = pair
-    return before is not None and after is not None and before.text == after.text

@@ -11,15 +11,15 @@ from itertools import accumulate, groupby
 from statistics import median
 from typing import TYPE_CHECKING
 
+from germline.db import rounds
+from germline.db.rounds import REVIEW, TEST
+
 if TYPE_CHECKING:
     from germline.db.records import BirthScore, ReviewScore, RunRecord, RunScores
     from germline.db.store import Store
 
 FRAMES = "frames"
 """The measure that says how much a policy played."""
-
-REVIEW, TEST = 1, 2
-"""The rungs of policies' reviews, whose seeds are their generations, counted from 1, and of their last test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +76,25 @@ def curve(scores: "RunScores") -> Curve:
     blocks = complete(scores)
     if scores.run.kind != "policy":
         return Curve(scores.run, list(_rows(blocks, _by_time(blocks, scores.reviews))), None)
-    rounds: list[list[ReviewScore]] = [[] for _ in blocks]
+    reviews: list[list[ReviewScore]] = [[] for _ in blocks]
     for one in scores.reviews:
-        if one.rung == REVIEW and 1 <= one.seed <= len(rounds):
-            rounds[one.seed - 1].append(one)
-    rows = _rows(blocks, rounds)
-    return Curve(scores.run, list(map(_of_policies, rows, rounds, _frames(blocks, rounds))), _test(scores))
+        if one.rung == REVIEW and 1 <= one.seed <= len(reviews):
+            reviews[one.seed - 1].append(one)
+    rows = _rows(blocks, reviews)
+    return Curve(scores.run, list(map(_of_policies, rows, reviews, _frames(blocks, reviews))), _test(scores))
 
 
 def complete(scores: "RunScores") -> "list[list[BirthScore]]":
     """The births of the complete blocks, block by block."""
     blocks = [list(births) for _, births in groupby(scores.births, key=lambda one: one.block)]
-    settings = scores.run.config.get("settings", {})
     found = []
     for number, births in enumerate(blocks):
         if len(births) < len(blocks[0]) or any(one.outcome is None for one in births):
             break
-        bred_from = number + 1 + settings.get("depth", 0)
-        if scores.run.kind == "policy" and scores.run.status != "finished" and bred_from >= len(blocks):
-            # Nothing was bred from this block yet, so its reviews may still be under way.
-            asked = min(settings.get("candidates", 0), len({_first(one) for one in births if one.fitness is not None}))
-            if sum((one.rung, one.seed) == (REVIEW, number + 1) for one in scores.reviews) < asked:
-                break
+        if scores.run.kind == "policy" and not rounds.complete(scores, number + 1):
+            break
         found.append(births)
     return found
-
-
-def _first(one: "BirthScore") -> int:
-    """The birth that was scored for this one: of one fingerprint it is the same."""
-    return one.birth if one.cached_from is None else one.cached_from
 
 
 def _by_time(blocks: "Sequence[Sequence[BirthScore]]", reviews: "Sequence[ReviewScore]") -> "list[list[ReviewScore]]":

@@ -1,7 +1,10 @@
 """Policies on a terminal: a line for the network and one for each mutation, and what their scores are worth."""
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from hashlib import sha256
+from itertools import groupby
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from germline.db.records import EvaluationRecord
-    from germline.programs.policy.network import Network
+    from germline.programs.policy.network import Box, Network
 
 # fmt: off
 STUDENT_95 = (
@@ -40,7 +43,7 @@ def policy_lines(text: str) -> tuple[Line, ...]:
 
     policy = read(text)
     lines = [
-        Line(f"network {network_text(policy.network)}", True, ("network",), (policy.network.layout,)),
+        _network_line(policy.network),
         Line(f"weights of seed {policy.seed}", True, ("weights",), (str(policy.seed),)),
     ]
     for number, (seed, sigma) in enumerate(policy.mutations, 1):
@@ -49,13 +52,47 @@ def policy_lines(text: str) -> tuple[Line, ...]:
     return tuple(lines)
 
 
+def _network_line(network: "Network") -> Line:
+    """With a hash of the normalisation, whose numbers are many, so that another one is seen to be another."""
+    told = f"network {network_text(network)}"
+    if network.normalisation:
+        told += f" #{_hash(network.data()['normalise'])}"
+    return Line(told, True, ("network",), (network.layout, json.dumps(network.data(), sort_keys=True)))
+
+
 def network_text(network: "Network") -> str:
-    """The layers of a network: `mlp 4-32-32-2 tanh`, or `conv 4×84×84-18 same`."""
+    """All that a network is: `mlp 4-32-32-2 tanh`, `conv 4×84×84-18 same`, `mlp 3-64-1 relu to [-2, 2], normalised`."""
+    from germline.programs.policy.network import Box
+
     seen = "×".join(map(str, network.observation))
     if network.form == "conv":
-        return f"conv {seen}-{network.outputs} {network.padding}"
-    layers = "-".join([seen, *map(str, network.hidden), str(network.outputs)])
-    return f"mlp {layers} {network.activation}"
+        told = f"conv {seen}-{network.outputs} {network.padding}"
+    else:
+        layers = "-".join([seen, *map(str, network.hidden), str(network.outputs)])
+        told = f"mlp {layers} {network.activation}"
+    if isinstance(network.actions, Box):
+        told += f" to {box_text(network.actions)}"
+    return f"{told}, normalised" if network.normalisation else told
+
+
+def box_text(box: "Box") -> str:
+    """Where continuous actions lie: `[-1, 1]^17`, `[0, 1]×[-1, 1]^2`; of many bounds the widest, and a hash of all."""
+    bounds = [f"[{_short(low)}, {_short(high)}]" for low, high in zip(box.low, box.high, strict=True)]
+    alike = [(one, len(list(group))) for one, group in groupby(bounds)]
+    if len(alike) > 3:
+        return f"[{_short(min(box.low))}, {_short(max(box.high))}]^{len(bounds)} #{_hash([box.low, box.high])}"
+    return "×".join(one if count == 1 else f"{one}^{count}" for one, count in alike)
+
+
+def _short(bound: float) -> str:
+    """A bound with as many digits as tell it in single precision, in which it comes from an environment."""
+    import numpy as np
+
+    return repr(float(str(np.float32(bound)))).removesuffix(".0")
+
+
+def _hash(data: Any) -> str:
+    return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:6]
 
 
 def gist(text: str) -> str:
@@ -196,10 +233,15 @@ def scores_table(evaluations: "Sequence[EvaluationRecord]", home: str) -> "Table
 
 def rounds(evaluations: "Sequence[EvaluationRecord]") -> str:
     """How often a policy was reviewed, in words; nothing if never or once."""
-    found = sorted(one.seed for one in evaluations if source(one) == "review")
-    return (
-        f"reviewed {len(found):,} times, after generations {found[0] - 1} to {found[-1] - 1}" if len(found) > 1 else ""
-    )
+    # Seeds count generations from 1; those of seed 0 were done because a run was cut short in its first one.
+    found = sorted(one.seed - 1 for one in evaluations if source(one) == "review")
+    if len(found) < 2:
+        return ""
+    whole = [one for one in found if one >= 0]
+    last = f" to {whole[-1]}" if len(whole) > 1 else ""
+    after = f"after generation{'s' if last else ''} {whole[0]}{last}" if whole else ""
+    before = "before generation 0 was whole" if len(whole) < len(found) else ""
+    return f"reviewed {len(found):,} times, {', and '.join(filter(None, (before, after)))}"
 
 
 def with_interval(value: float | None, width: float | None) -> str:

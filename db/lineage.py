@@ -10,8 +10,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select
 
-from germline.db.records import BirthScore, EvaluationRecord, IndividualRecord, ReviewScore, ScoredIndividual
-from germline.db.rows import birth_score, evaluation_record, review_score
+from germline.db.records import (
+    BirthScore,
+    EvaluationRecord,
+    IndividualRecord,
+    ReviewScore,
+    RunScores,
+    ScoredIndividual,
+)
+from germline.db.rounds import REVIEW, complete
+from germline.db.rows import birth_score, evaluation_record, review_score, run_record
 from germline.db.schema import evaluation, genome, individual, parentage, rejection
 
 EVALUATION_COLUMNS = [evaluation.c[field.name] for field in fields(EvaluationRecord)]
@@ -65,8 +73,14 @@ def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndi
 def elite(connection: Connection, run: Row[Any], seed: int | None) -> ScoredIndividual | None:
     """The fittest of the reviews with a seed at rung 1; or of those with the highest seed at the highest rung; or None.
 
-    Equal fitness: the lower birth.
+    Without a seed, a round of reviews that is not complete does not count. Equal fitness: the lower birth.
     """
+    if seed is not None:
+        wanted = [evaluation.c.seed == seed, evaluation.c.rung == REVIEW]
+    else:
+        wanted = [evaluation.c.rung > 0]
+        if (under_way := _under_way(connection, run)) is not None:
+            wanted.append(evaluation.c.seed != under_way)
     birth = connection.scalar(
         select(evaluation.c.birth)
         .where(
@@ -74,13 +88,38 @@ def elite(connection: Connection, run: Row[Any], seed: int | None) -> ScoredIndi
             evaluation.c.task == run.task,
             evaluation.c.status == "ok",
             evaluation.c.fitness.is_not(None),
-            evaluation.c.rung > 0,
-            *([] if seed is None else [evaluation.c.seed == seed, evaluation.c.rung == 1]),
+            *wanted,
         )
         .order_by(evaluation.c.seed.desc(), evaluation.c.rung.desc(), evaluation.c.fitness.desc(), evaluation.c.birth)
         .limit(1)
     )
     return None if birth is None else one(connection, run, birth)
+
+
+def _under_way(connection: Connection, run: Row[Any]) -> int | None:
+    """The seed of the round of reviews that is not complete, which only the last one can be; None if it is.
+
+    Only what tells is read: a run may have a hundred thousand births.
+    """
+    rounds = select(func.max(evaluation.c.seed)).where(
+        evaluation.c.run_id == run.id, evaluation.c.task == run.task, evaluation.c.rung == REVIEW
+    )
+    last = connection.scalar(rounds)
+    if not last:
+        return None
+    before = connection.scalar(rounds.where(evaluation.c.seed < last, evaluation.c.fitness.is_not(None)))
+    reviews = review_scores(connection, run, evaluation.c.seed >= (before or last))
+    births = birth_scores(
+        connection,
+        run,
+        "",
+        or_(
+            individual.c.block == last - 1,
+            individual.c.birth.in_({review.birth for review in reviews}),
+            individual.c.birth == select(func.max(individual.c.birth)).where(_is(run.id)).scalar_subquery(),
+        ),
+    )
+    return None if complete(RunScores(run_record(run), tuple(births), tuple(reviews)), last) else last
 
 
 def block(connection: Connection, run: Row[Any], number: int | None) -> list[ScoredIndividual]:
@@ -122,27 +161,28 @@ def page(connection: Connection, run_id: int, after: int, size: int) -> list[Ind
     ]
 
 
-def birth_scores(connection: Connection, run: Row[Any], measure: str) -> list[BirthScore]:
-    """All births, in their order, without their genomes; of the measures of their outcomes one."""
+def birth_scores(connection: Connection, run: Row[Any], measure: str, *wanted: ColumnElement[bool]) -> list[BirthScore]:
+    """The wanted births, or all, in their order, without their genomes; of the measures of their outcomes one."""
     columns = (individual.c.birth, individual.c.block, individual.c.cached_from)
     found = connection.execute(
         select(*columns, evaluation.c.id, evaluation.c.fitness, evaluation.c.measures)
         .outerjoin(evaluation, _outcome_of(run))
-        .where(_is(run.id))
+        .where(_is(run.id), *wanted)
         .order_by(individual.c.birth)
     )
     return [birth_score(tuple(row), measure) for row in found]
 
 
-def review_scores(connection: Connection, run: Row[Any]) -> list[ReviewScore]:
-    """All reviews on the run's own task, in the order in which they were recorded."""
-    wanted = (evaluation.c.birth, evaluation.c.rung, evaluation.c.seed, evaluation.c.id)
+def review_scores(connection: Connection, run: Row[Any], *wanted: ColumnElement[bool]) -> list[ReviewScore]:
+    """The wanted reviews on the run's own task, or all, in the order in which they were recorded."""
+    columns = (evaluation.c.birth, evaluation.c.rung, evaluation.c.seed, evaluation.c.id)
     found = connection.execute(
-        select(*wanted, evaluation.c.fitness, evaluation.c.measures)
+        select(*columns, evaluation.c.fitness, evaluation.c.measures)
         .where(
             evaluation.c.run_id == run.id,
             evaluation.c.task == run.task,
             or_(evaluation.c.rung != 0, evaluation.c.seed != 0),
+            *wanted,
         )
         .order_by(evaluation.c.id)
     )

@@ -85,6 +85,8 @@ class PolicyTask(Task):
     kind = "policy"
     rungs: ClassVar[tuple[Episodes, ...]] = (Episodes(1), Episodes(30), Episodes(200))
     objectives = (Objective("return", "max"),)
+    varies: ClassVar[bool] = True
+    """Whether episodes differ; if they do not, one says all, and more are not played."""
     slots: ClassVar[int] = 64
     """How many episodes are played at a time on a CPU."""
     stacked_slots: ClassVar[int] = 256

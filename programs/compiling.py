@@ -16,3 +16,12 @@ def compiled(**options: Any) -> Any:
             return njit(**options)(function)
 
     return decorate
+
+
+def settled(function: Any, signature: Any) -> Any:
+    """What was `compiled`, for this signature and no other one: so it can be handed to a compiled function, which calls
+    it by its address and need not be compiled anew for it. Without Numba's compiler (`NUMBA_DISABLE_JIT`) as it is."""
+    if hasattr(function, "compile"):
+        function.compile(signature)
+        function.disable_compile()
+    return function

@@ -105,9 +105,10 @@ PRESETS = {
         births=1_084,
     ),
     "nb201": Preset(
-        "local search on NAS-Bench-201's table (--task nb201-cifar10)",
+        "local search on NAS-Bench-201's table",
         {"strategy": "local", "space": "nb201", "block": 1, "pack": 1, "starts": 5, "pool": 20},
         births=300,
+        task="nb201-cifar10",
     ),
 }
 

@@ -17,11 +17,13 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Preset:
-    """A named set of values. `births` and `minutes` are what a search runs for unless told otherwise."""
+    """A named set of values. `births` is how many a search runs for, and `task` what for, unless told otherwise."""
 
     description: str
     values: Values
     births: int
+    task: str | None = None
+    """None: the kind's default."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """The kind `policy`: weights of a network, scored by playing episodes."""
 
 import logging
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
 from germline.programs.policy.network import Box, InvalidNetwork, Network, Normalisation, read_network
@@ -59,12 +62,13 @@ PRESETS = {
         "a controller in seconds to minutes on two cores", {"candidates": 5, "review_episodes": 10}, births=2_000
     ),
     "paper": Preset(
-        "Deep GA on Atari: population 1000, 20 parents, σ 0.002, at most 5,000 decisions (--task atari:frostbite)",
+        "Deep GA on Atari: population 1000, 20 parents, σ 0.002, at most 5,000 decisions",
         {"population": 1000, "parents": 20, "sigma": 0.002, "steps": 5_000, "pack": 32, "timeout": 3_600.0},
         births=100_000,
+        task="atari:frostbite",
     ),
     "maze": Preset(
-        "novelty search in a maze that deceives (--task hard-maze): 250 births a generation, 10 parents, σ 0.05",
+        "novelty search in a maze that deceives: 250 births a generation, 10 parents, σ 0.05",
         {
             "strategy": "novelty",
             "population": 250,
@@ -77,12 +81,18 @@ PRESETS = {
             "test_episodes": 0,
         },
         births=20_000,
+        task="hard-maze",
     ),
 }
 
 
 def _prepare(values: Values, task: "type[PolicyTask]") -> dict[str, Any]:
     network = _network(values, _world(task), task.name)
+    if values["strategy"] == "novelty" and _mute(task):
+        raise BadSetting(
+            f"expected a task that says what episodes did, which novelty is measured in, got {task.name}; "
+            "--set strategy=truncation"
+        )
     if values["normalise"] == "on":
         if network.form == "conv":
             raise BadSetting("expected normalise=off for network=conv, got on: images are divided by 255")
@@ -101,6 +111,15 @@ def _world(task: "type[PolicyTask]") -> "World":
         raise
     except Exception as error:
         raise BadSetting(f"expected the task {task.name} to tell its world, got {in_a_line(error)}") from error
+
+
+def _mute(task: "type[PolicyTask]") -> bool:
+    """Whether its episodes never say what they did; not, if no episode can begin: that shows when they are scored."""
+    slot = np.zeros(1, np.int64)
+    with suppress(Exception), closing(task().environments(1)) as environments:
+        environments.reset(slot, [0])
+        return bool(environments.behaviour(slot).shape[1] == 0)
+    return False
 
 
 def _observed(task: "type[PolicyTask]", network: Network) -> Normalisation:

@@ -7,6 +7,7 @@ with Store("germline.db") as store:
 """
 
 import gc
+import logging
 import os
 import platform
 import time
@@ -29,6 +30,11 @@ from germline.search.settings import BadSetting, resolve
 ExecutorName = Literal["auto", "ray", "inline"]
 
 CONFIG_VERSION = 1
+
+PACKAGES = ("germline", "torch", "numpy", "numba", "ray", "gymnasium", "ale-py", "mujoco", "box2d", "onnxruntime")
+"""What decides outcomes beside this machine: what scores and, of policies, the worlds that they play in."""
+
+log = logging.getLogger(__name__)
 
 _FEW_COLLECTIONS = (100_000, 50, 100)
 """Thresholds of the cyclic garbage collector during a search. What breeding keeps are many small tuples without cycles,
@@ -62,7 +68,7 @@ def new_run(
 
     Args:
         kind: what is searched (`germline.search.kinds.KINDS`).
-        task: what it is scored on; the kind's default unless given.
+        task: what it is scored on; the preset's, or the kind's default, unless given.
         preset: named settings to begin with.
         settings: `key=value` texts over the preset's.
         seed: of the whole run; the same config and seed give the same lineage.
@@ -80,7 +86,7 @@ def new_run(
         raise UnknownKind(f"expected a kind of genome, got {kind!r:.60}; did you mean {(near or list(KINDS))[0]}?")
     this = KINDS[kind]
     chosen = preset_values(this, preset)
-    task_name = absolute_name(task or this.default_task)
+    task_name = absolute_name(task or chosen.task or this.default_task)
     chosen_task = task_class(task_name)
     if chosen_task.kind != kind:
         raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
@@ -172,6 +178,8 @@ def evolve(
         pool = make_executor(spec, workers, executor, ray_address, values["timeout"], over)
         space = this.space(values)
         search = Search(space, this.strategy(values, space), pool, journal, this.plan(values, run.seed))
+        if search.replayed:
+            _warn_of_other_versions(run)
         status = "stopped"
         if births is None and evaluations is None and frames is None:
             births, evaluations = run.config["births"], run.config["evaluations"]
@@ -249,15 +257,27 @@ def check_versions(run: RunRecord) -> None:
 
 
 def environment() -> dict[str, Any]:
-    """What a run was made with, for the record."""
-    packages = ("germline", "torch", "numpy", "numba", "ray")
+    """What a run was made with, for the record: of each package the version, None where it is not installed."""
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "system": platform.system(),
         "cores": os.cpu_count(),
-        **{name: _version(name) for name in packages},
+        **{name: _version(name) for name in PACKAGES},
     }
+
+
+def _warn_of_other_versions(run: RunRecord) -> None:
+    """Another version may score otherwise. A package that is not in the record, or was not installed, says nothing."""
+    pairs = [(name, run.environment.get(name), _version(name)) for name in PACKAGES]
+    others = [
+        # As a literal without its quotes: a record may hold anything, and a terminal obeys control characters.
+        f"{name} {repr(was)[1:-1]:.40}, now {now}"
+        for name, was, now in pairs
+        if isinstance(was, str) and now is not None and was != now
+    ]
+    if others:
+        log.warning("%s was made with %s: what follows may not be what it would have been", run.name, "; ".join(others))
 
 
 def _version(package: str) -> str | None:

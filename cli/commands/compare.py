@@ -1,8 +1,9 @@
 """`germline compare`: runs that differ in their seed alone, summed up, beside others. One lucky run is no result."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ BUDGET = ("births", "evaluations", "frames")
 class Result:
     """A run, and what it hands over: `value` is its worth, None if nothing was scored well; `of` says by what.
 
-    `told` is all that the run was told, by name, but for its seed and its budget.
+    `told` is all that the run was told, by name, but for its seed and its `budget`.
     """
 
     run: "RunSummary"
@@ -32,6 +33,7 @@ class Result:
     value: float | None
     of: str
     episodes: int | None = None
+    budget: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,19 +113,25 @@ def _result(store: "Store", summary: "RunSummary") -> Result:
     from germline.db.errors import NothingScored
 
     run = store.run(summary.name)
-    told = _told(run)
+    nothing = Result(summary, _told(run), None, "fitness", budget=_budget(run, summary))
     if summary.kind != "policy":
-        return Result(summary, told, summary.best_fitness, "fitness")
+        return replace(nothing, value=summary.best_fitness)
     try:
         winner = store.winner(run.name)
     except NothingScored:
-        return Result(summary, told, None, "fitness")
+        return nothing
     reviews = [one for one in store.reviews(run.id, winner.individual.fingerprint) if one.task == run.task]
     found = worth(reviews)
     if found is None:
-        return Result(summary, told, None, "fitness")
+        return nothing
     episodes = round(found.measures.get("episodes", 0))
-    return Result(summary, told, found.fitness, source(found), episodes or None)
+    return replace(nothing, value=found.fitness, of=source(found), episodes=episodes or None)
+
+
+def _budget(run: "RunRecord", summary: "RunSummary") -> dict[str, int]:
+    """What ends a run, by name. One that was resumed for more births than it was told went on to as many as it has."""
+    told = {name: run.config[name] for name in BUDGET if run.config.get(name)}
+    return told | {"births": max(told["births"], summary.births)} if "births" in told else told
 
 
 def _told(run: "RunRecord") -> dict[str, Any]:
@@ -158,11 +166,14 @@ def _row(group: Group) -> dict[str, Any]:
                 "episodes": one.episodes,
                 "births": one.run.births,
                 "evaluations": one.run.evaluations,
+                "budget": dict(one.budget),
             }
             for one in group.results
         ],
         "seeds": len({one.run.seed for one in group.results}),
         "of": sorted({one.of for one in group.results if one.value is not None}),
+        "statuses": dict(Counter(one.run.status for one in group.results)),
+        "budgets": _different([dict(one.budget) for one in group.results]),
         "median": median(values) if values else None,
         "quartiles": [lower, upper] if values else None,
         "least": values[0] if values else None,
@@ -170,6 +181,11 @@ def _row(group: Group) -> dict[str, Any]:
         "births": median(one.run.births for one in group.results),
         "evaluations": median(one.run.evaluations for one in group.results),
     }
+
+
+def _different(budgets: Sequence[dict[str, int]]) -> list[dict[str, int]]:
+    """Each once, the smaller first."""
+    return [dict(one) for one in sorted({tuple(sorted(one.items())) for one in budgets})]
 
 
 def _print(groups: Sequence[Group]) -> None:
@@ -238,4 +254,16 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             notes.append(f"{_label(row)}: {len(row['runs'])} runs of {row['seeds']} seeds; equal seeds are one search")
         if len(row["of"]) > 1:
             notes.append(f"{_label(row)}: its runs are not measured alike ({_of(row)})")
+        if len(row["budgets"]) > 1:
+            told = ", ".join(_amount(one) for one in row["budgets"])
+            notes.append(f"{_label(row)}: its runs have different budgets ({told})")
+        if set(row["statuses"]) != {"finished"}:
+            told = ", ".join(f"{count} {status}" for status, count in sorted(row["statuses"].items()))
+            notes.append(f"{_label(row)}: not all of its runs are finished ({told})")
     return notes
+
+
+def _amount(budget: Mapping[str, int]) -> str:
+    from germline.cli.policy_text import counted
+
+    return " and ".join(counted(value, name.removesuffix("s")) for name, value in budget.items()) or "none"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from germline.cli.changes import Pair, align, change, change_text, changes
+from germline.cli.changes import Pair, align, change, change_text, changes, same
 from germline.cli.common import console, db_option, json_option, print_json
 from germline.cli.reference import HELP, BadReference, Candidate
 
@@ -67,7 +67,7 @@ def _print(pair: list[Candidate], facts: list[dict[str, Any]]) -> None:
         dead = dead or not line.live
         where = after.statement if after is not None and after.statement is not None else ""
         gutter = f"{where:>4} {' ' if line.live else DEAD} "
-        if before is not None and after is not None and before.text == after.text:
+        if same(before, after):
             body = Text.assemble("  ", highlight(line.text, line.live))
         else:
             body = change_text(change(before, after))
@@ -75,8 +75,8 @@ def _print(pair: list[Candidate], facts: list[dict[str, Any]]) -> None:
     out.print()
     if dead:
         out.print(safe(f"{DEAD} marks statements on which no update depends", QUIET))
-    same = facts[0]["fingerprint"] == facts[1]["fingerprint"]
-    out.print(safe("the same fingerprint: both do the same" if same else "different fingerprints"))
+    alike = facts[0]["fingerprint"] == facts[1]["fingerprint"]
+    out.print(safe("the same fingerprint: both do the same" if alike else "different fingerprints"))
 
 
 def _folded(pairs: list[Pair]) -> list[Pair]:
@@ -84,7 +84,11 @@ def _folded(pairs: list[Pair]) -> list[Pair]:
     from germline.cli.policy_text import shortened
 
     folded: list[Pair] = []
-    for (before, after), group in groupby(pairs, key=lambda pair: (pair[0] is not None, pair[1] is not None)):
+    sides = groupby(pairs, key=lambda pair: (same(*pair), pair[0] is not None, pair[1] is not None))
+    for (alike, before, after), group in sides:
+        if before and after and not alike:
+            folded += group
+            continue
         lines = shortened([line for pair in group if (line := pair[1] or pair[0])])
         folded += [(line if before else None, line if after else None) for line in lines]
     return folded

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from germline.evaluators.policies.film import Film, Picture
     from germline.evaluators.policies.play import Played
-    from germline.evaluators.policy_task import PolicyTask, World
+    from germline.evaluators.policy_task import PolicyTask
     from germline.programs.policy.genome import Policy
 
 LAST_SEED = 2**31 - 1
@@ -121,9 +121,8 @@ def _player(candidate: Candidate, task: str | None) -> Player:
         BadReference: it is no policy, or the task is none for it.
     """
     from germline.cli.individuals import settings
-    from germline.evaluators.policy_task import PolicyTask
-    from germline.evaluators.tasks.registry import absolute_name, task_class
-    from germline.programs.policy.genome import InvalidPolicy, read
+    from germline.cli.policy_fit import fitting
+    from germline.evaluators.tasks.registry import absolute_name
 
     if candidate.kind != "policy":
         raise BadReference(f"expected a policy to play, got {candidate.label}, which is of kind {candidate.kind}")
@@ -131,33 +130,9 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     name = absolute_name(task) if task else home
     if name is None:
         raise BadReference(f"expected a task for {candidate.label}, which is of no run; add --task gym:CartPole-v1")
-    try:
-        policy = read(candidate.genome)
-    except InvalidPolicy as invalid:
-        raise BadReference(f"{candidate.label} is not a valid genome: {invalid}") from None
-    chosen = task_class(name)
-    if not issubclass(chosen, PolicyTask):
-        raise BadReference(f"expected a task for policies, got {name}, which is for kind {chosen.kind}")
-    world = chosen.world()
-    check_fits(candidate.label, policy, name, world)
+    policy, chosen, world = fitting(candidate, name)
     own = settings(candidate).get("steps") or world.steps if name == home else world.steps
     return Player(candidate.label, policy, chosen(), min(own, world.steps), world.frames)
-
-
-def check_fits(label: str, policy: "Policy", task: str, world: "World", hint: str = "") -> None:
-    """Raises BadReference for a policy whose observations or actions are not those of a task."""
-    network = policy.network
-    if (network.observation, network.actions) != (world.observation, world.actions):
-        raise BadReference(
-            f"expected a policy for {task}, with observations {list(world.observation)} and {_told(world.actions)}; "
-            f"{label} has {list(network.observation)} and {_told(network.actions)}{hint}"
-        )
-
-
-def _told(actions: Any) -> str:
-    if isinstance(actions, int):
-        return f"{actions} actions"
-    return f"{len(actions.low)} numbers from {min(actions.low):g} to {max(actions.high):g}"
 
 
 def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":

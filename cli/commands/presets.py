@@ -43,7 +43,13 @@ def _row(kind: "Kind[Any]") -> dict[str, Any]:
         "kind": kind.name,
         "default_task": kind.default_task,
         "presets": [
-            {"name": name, "description": one.description, "births": one.births, "settings": dict(one.values)}
+            {
+                "name": name,
+                "description": one.description,
+                "task": one.task or kind.default_task,
+                "births": one.births,
+                "settings": dict(one.values),
+            }
             for name, one in kind.presets.items()
         ],
         "settings": [{"name": one.name, "default": one.default, "help": one.help} for one in kind.settings],
@@ -56,13 +62,14 @@ def _print(kind: "Kind[Any]") -> None:
     from germline.cli.render import QUIET, plain_table, print_table, safe, setting
 
     out = console()
-    title = (f"  on {kind.default_task} unless --task is given", QUIET)
+    title = (f"  on {kind.default_task} unless --task, or a preset, says another", QUIET)
     out.print(Text.assemble((f"germline search {kind.name}", "bold"), title))
     out.print()
     presets = plain_table("--preset", "births", "what it is, and its settings", right=("births",))
     for name, preset in kind.presets.items():
         values = "  ".join(f"{key}={setting(value)}" for key, value in preset.values.items())
-        told = Text.assemble(preset.description, "\n", (values, QUIET))
+        on = f", on {preset.task}" if preset.task else ""
+        told = Text.assemble(preset.description, on, "\n", (values, QUIET))
         presets.add_row(safe(name, "bold"), f"{preset.births:,}", told)
     print_table(out, presets)
     out.print()

@@ -79,6 +79,7 @@ def _measured(
     url: str,
 ) -> tuple[list[dict[str, Any]], str]:
     """A row for each contender, and on what they were measured."""
+    from germline.cli.policy_fit import fitting
     from germline.evaluators.tasks.registry import absolute_name, task_class
     from germline.search.kinds import KINDS
     from germline.search.validation import validate, with_baselines
@@ -105,28 +106,11 @@ def _measured(
         raise UserError(f"expected no --channels and --cells for {article} {kind.name}: these are of architectures")
     if kind.name == "policy":
         for one in candidates:
-            _check_world(one, home, "" if task else "; name its task with --task")
+            fitting(one, home, "" if task else "; name its task with --task")
     contenders = with_baselines(kind, home, [_contender(one, home, asked) for one in candidates])
     verdicts = validate(kind, home, contenders, rung, seeds, device)
     rows = [_row(one, kind.name, home, rung) | {"error": _cause(one, kind, home, rung, device)} for one in verdicts]
     return rows, f"{home}, rung {rung}: {rungs[rung]}, {_counted(seeds)}"
-
-
-def _check_world(candidate: Candidate, task: str, hint: str) -> None:
-    """Raises BadReference for a policy that cannot play there."""
-    from germline.cli.commands.play import check_fits
-    from germline.evaluators.policy_task import PolicyTask
-    from germline.evaluators.tasks.registry import task_class
-    from germline.programs.policy.genome import InvalidPolicy, read
-
-    chosen_task = task_class(task)
-    if not issubclass(chosen_task, PolicyTask):
-        raise BadReference(f"expected a task for policies, got {task}")
-    try:
-        policy = read(candidate.genome)
-    except InvalidPolicy as invalid:
-        raise BadReference(f"{candidate.label} is not a valid genome: {invalid}") from None
-    check_fits(candidate.label, policy, task, chosen_task.world(), hint)
 
 
 def _cause(verdict: "Verdict", kind: "Kind[Any]", task: str, rung: int, device: str) -> str | None:

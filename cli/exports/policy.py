@@ -1,18 +1,28 @@
 """Policies as files."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from germline.cli.errors import UserError, exit_status, one_line
 from germline.cli.exports.made import Asked, Made, weights_path
-from germline.cli.policy_text import told, worth
+from germline.cli.policy_text import counted, told, worth
 from germline.cli.reference import BadReference, Candidate
-from germline.evaluators.policies.exported import MOST_STEPS, SEEDS, check_actions, check_by_playing, environment_of
+from germline.evaluators.policies.exported import (
+    EPISODES,
+    MOST_STEPS,
+    TOLERANCE,
+    check_actions,
+    check_by_playing,
+    environment_of,
+)
+from germline.evaluators.policies.seeds import episode_seeds
 from germline.evaluators.policy_task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.export.files import check_writable, write_together, write_whole
 from germline.programs.export.origin import Origin
 from germline.programs.policy.export import Verified, free_name, verified_torch
-from germline.programs.policy.genome import Policy, read
+from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.onnx_file import verified_onnx
 
 
@@ -27,7 +37,7 @@ def torch(asked: Asked) -> Made:
         verified = verified_torch(policy, _origin(asked), name, asked.path.stem, score, environment)
     except ValueError as error:
         raise UserError(one_line(error), exit_status(error)) from None
-    against = _compared(verified, policy, task)
+    against = _compared(verified, policy, asked.candidate, task)
     write_together([(weights_path(asked.path), verified.weights), (asked.path, verified.source)])
     return Made(
         verified.source,
@@ -55,7 +65,7 @@ def onnx(asked: Asked) -> Made:
     )
 
 
-def _compared(verified: Verified, policy: Policy, task: PolicyTask | None) -> str:
+def _compared(verified: Verified, policy: Policy, candidate: Candidate, task: PolicyTask | None) -> str:
     """What was equal, in words.
 
     Raises:
@@ -64,11 +74,37 @@ def _compared(verified: Verified, policy: Policy, task: PolicyTask | None) -> st
     if task is None:
         check_actions(verified.module, policy)
         return "the same outputs, bit for bit, and the same actions as the search's own network"
-    played = check_by_playing(verified.module, policy, task, task.world().steps)
-    most = MOST_STEPS[policy.network.form]
-    beginnings = f", up to decision {most:,}," if any(one.steps == most for one in played) else ""
-    returns = ", ".join(f"{one.total:.6g}" for one in played)
-    return f"{len(SEEDS)} episodes of {task.name}{beginnings} came to the search's own returns: {returns}"
+    recorded = _recorded(candidate, policy)
+    seeds = list(dict.fromkeys([*recorded, *range(EPISODES)]))[: EPISODES if task.varies else 1]
+    most = min(MOST_STEPS[policy.network.form], _values(candidate).get("steps") or task.world().steps)
+    checked = check_by_playing(verified.module, policy, task, seeds, most)
+    cut = most < task.world().steps and any(one.steps == most for one in checked.played)
+    beginnings = f", up to decision {most:,}," if cut else ""
+    what = f"{counted(len(seeds), 'episode')} of {task.name}{beginnings}"
+    returns = ", ".join(f"{one.total:.6g}" for one in checked.played)
+    if not checked.exact:
+        return (
+            f"the outputs are the search's own to {TOLERANCE:g} in {what}; returns of the search's network: {returns}"
+        )
+    whose = (
+        "the first is one that the search scored it by" if len(recorded) == 1 else "those that the search scored it by"
+    )
+    return f"{what} came to the returns of the search's own network: {returns} ({whose})"
+
+
+def _recorded(candidate: Candidate, policy: Policy) -> list[int]:
+    """Seeds of the episodes by which the search scored it, at most `EPISODES`."""
+    assert candidate.run is not None
+    values = _values(candidate)
+    genome = write(policy) if values.get("starts", "own") == "own" else None
+    return episode_seeds(candidate.run.seed, 0, 0, min(EPISODES, values.get("episodes", 1)), genome)
+
+
+def _values(candidate: Candidate) -> Mapping[str, Any]:
+    """The settings of its run."""
+    assert candidate.run is not None
+    found: Mapping[str, Any] = candidate.run.config.get("settings", {})
+    return found
 
 
 def _task(candidate: Candidate) -> PolicyTask | None:

@@ -1,10 +1,10 @@
 """Classic control: what environments of a few numbers share, whose decisions are compiled.
 
 A `decide` makes one decision in each of some slots. It has one signature for all that are chosen from, and one for all
-that are set, so that whole episodes can be played by one compiled function (`germline.evaluators.policies.turns`).
+that are set, so that whole episodes can be played by one compiled function (`germline.evaluators.policies.rollout`).
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from germline.evaluators.policy_task import Slots, Step, World
+from germline.programs.compiling import settled
 from germline.programs.policy.network import Box
 
 CONSTANTS = np.array([2.0])
@@ -23,7 +24,7 @@ CHOICES, EFFORTS = types.int64[::1], types.float32[:, ::1]
 """Actions that are chosen from, and those that are set."""
 
 
-class Classic:
+class Classic(ABC):
     """Environments with a state of a few numbers in each slot.
 
     Args:
@@ -69,7 +70,4 @@ def signature(actions: types.Type) -> Any:
 
 @cache
 def _ready(decide: Any, box: bool) -> Any:
-    """Compiled for its signature, and for no other one: so it can be handed to a compiled function."""
-    decide.compile(signature(EFFORTS if box else CHOICES))
-    decide.disable_compile()
-    return decide
+    return settled(decide, signature(EFFORTS if box else CHOICES))

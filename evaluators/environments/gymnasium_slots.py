@@ -30,6 +30,13 @@ EXTRAS = {"Box2D": "box2d", "box2d": "box2d", "mujoco": "mujoco", "imageio": "mu
 """The extra of ours that brings a module."""
 
 
+CLEAN = tuple(
+    f"gymnasium.envs.{name}" for name in ("box2d.lunar_lander", "classic_control", "mujoco", "tabular", "toy_text")
+)
+"""Modules of environments whose `reset` leaves nothing of the episode before. That of others may: the physics of
+BipedalWalker goes on with what it knows of contacts, and the same seed is another episode then."""
+
+
 class GymnasiumEnvironments:
     """One environment for each slot; where one raises, its episode alone has failed.
 
@@ -37,15 +44,20 @@ class GymnasiumEnvironments:
         name: its id, or how it is called.
         slots: how many.
         build: makes one that has no id.
+        clean: whether an episode leaves nothing behind in its environment; if it may, each has one of its own. None:
+            of what gymnasium has, it is known.
     """
 
-    def __init__(self, name: str, slots: int, build: Callable[[], Environment] | None = None) -> None:
+    def __init__(
+        self, name: str, slots: int, build: Callable[[], Environment] | None = None, clean: bool | None = None
+    ) -> None:
         self.slots = slots
         self.name = name
         self.build = build or partial(make, name)
         self.environments = [self.build() for _ in range(slots)]
-        self.broken: set[int] = set()
-        """Slots whose environment raised: it is made anew for the next episode."""
+        self.clean = _clean(self.environments[0]) if clean is None else clean
+        self.stale: set[int] = set()
+        """Slots whose environment raised, or is no longer as new: it is made anew for the next episode."""
         seen, chosen = self.environments[0].observation_space, self.environments[0].action_space
         self.whole = seen.dtype == np.uint8
         self.shape: tuple[int, ...] = tuple(map(int, seen.shape or ()))
@@ -59,13 +71,14 @@ class GymnasiumEnvironments:
 
     def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
         for slot, seed in zip(slots.tolist(), seeds, strict=True):
-            if slot in self.broken:
+            if slot in self.stale:
                 _close(self.environments[slot])
                 self.environments[slot] = self.build()
-            self.broken.add(slot)
+            self.stale.add(slot)
             self.places[slot] = np.nan
             self._show(slot, *self.environments[slot].reset(seed=seed))
-            self.broken.remove(slot)
+            if self.clean:
+                self.stale.remove(slot)
 
     def step(self, slots: Slots, actions: NDArray[Any]) -> Step:
         rewards, over, failed = np.zeros(len(slots)), np.zeros(len(slots), np.bool_), {}
@@ -78,7 +91,7 @@ class GymnasiumEnvironments:
                 rewards[i], over[i] = float(reward), bool(terminated or truncated)
             except Exception as error:
                 over[i], failed[i] = True, in_a_line(error)
-                self.broken.add(slot)
+                self.stale.add(slot)
         return Step(rewards, over, failed)
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
@@ -107,13 +120,18 @@ class GymnasiumEnvironments:
     def _try(self) -> list[str]:
         """What the first decision of an episode tells of a place; nothing, if there the environment raises."""
         first = self.environments[0]
-        self.broken.add(0)
+        self.stale.add(0)
         with contextlib.suppress(Exception):
             first.action_space.seed(0)
             told = first.reset(seed=0)[1] | first.step(first.action_space.sample())[4]
-            self.broken.remove(0)
+            if self.clean:
+                self.stale.remove(0)
             return [name for name in PLACE if name in told]
         return []
+
+
+def _clean(environment: Environment) -> bool:
+    return environment.spec is not None and str(environment.spec.entry_point).startswith(CLEAN)
 
 
 def _close(environment: Environment) -> None:
@@ -176,17 +194,25 @@ def world_of(environment: Environment, name: str, steps: int = STEPS) -> World:
     actions: int | Box
     if isinstance(chosen, gymnasium.spaces.Discrete):
         actions = int(chosen.n)
-    elif isinstance(chosen, gymnasium.spaces.Box) and _is_row(chosen):
-        actions = Box(tuple(map(float, chosen.low)), tuple(map(float, chosen.high)))
+    elif isinstance(chosen, gymnasium.spaces.Box) and (row := _row(chosen)):
+        actions = row
     else:
         raise InvalidTask(f"{name}: expected a choice of actions or a bounded row of real numbers, got {chosen!s:.80}")
     limit = environment.spec.max_episode_steps if environment.spec else None
     return World(_shape(seen), actions, limit or steps, pixels=seen.dtype == np.uint8 and len(seen.shape) == 3)
 
 
-def _is_row(space: gymnasium.spaces.Box) -> bool:
+def _row(space: gymnasium.spaces.Box) -> Box | None:
+    """The float32 numbers in a bounded row, since actions are rounded to such; None: there are none."""
     row = len(space.shape) == 1 and space.is_bounded() and np.issubdtype(space.dtype, np.floating)
-    return row and bool((space.low < space.high).all() and (np.abs([space.low, space.high]) <= 1e30).all())
+    if not row or (np.abs(np.array([space.low, space.high], np.float64)) > 1e30).any():
+        return None
+    low, high = space.low.astype(np.float32), space.high.astype(np.float32)
+    low = np.where(low < space.low, np.nextafter(low, np.float32(np.inf)), low).astype(np.float64)
+    high = np.where(high > space.high, np.nextafter(high, np.float32(-np.inf)), high).astype(np.float64)
+    highest = (low + (high - low)).astype(np.float32)  # as an action is made; it may not reach past a bound near 0
+    inside = (low < highest) & (highest <= high)
+    return Box(tuple(map(float, low)), tuple(map(float, high))) if inside.all() else None
 
 
 def _shape(space: Any) -> tuple[int, ...]:

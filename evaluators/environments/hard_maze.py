@@ -1,8 +1,12 @@
-"""The deceptive Hard Maze (Lehman and Stanley 2011), stepped for many robots at once.
+"""A deceptive maze after the Hard Maze (Lehman and Stanley 2011), stepped for many robots at once.
 
 A robot starts at the bottom left, and the goal is at the top left. The straight way up is a dead end right below the
 goal: who only comes nearer ends there, and the way that leads on first leads away. As in the paper the robot feels six
 range finders and the quarter in which the goal lies, and sets by how much its turning and its speed change.
+
+The coordinates are our own: they follow the figure in the paper, rounded and in a frame from 0 to 200, and are not
+those of the file that the authors published. The deception is the same in kind, but how many births it takes to a
+solution cannot be compared with the paper's numbers.
 
 The world is the same in each episode and nothing in it is drawn, so seeds play no part.
 """

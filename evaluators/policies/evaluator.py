@@ -11,14 +11,12 @@ from statistics import fmean, stdev
 import numpy as np
 
 from germline.evaluators.device import resolve
-from germline.evaluators.environments.classic import Classic
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.parameters import ParentCache
-from germline.evaluators.policies.perceptrons import PerceptronPolicies
 from germline.evaluators.policies.play import Episode, Played, play
-from germline.evaluators.policies.rollout import rollout
+from germline.evaluators.policies.rollout import rollout_of
 from germline.evaluators.policies.seeds import episode_seeds
 from germline.evaluators.policy_task import Environments, PolicyTask
 from germline.evaluators.tasks.registry import task_class
@@ -26,6 +24,9 @@ from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
 
 UNSEEN = 2**32
 """Seeds of reviews are numbers of generations; those of a validation are beyond all of them."""
+
+MOST_BYTES = 1 << 28
+"""Of parameters at a time: on a CPU a pack of large networks plays in several parts."""
 
 
 class PolicyEvaluator:
@@ -60,7 +61,7 @@ class PolicyEvaluator:
         self.task = chosen(self.device)
         self.world = chosen.world()
         self.seed = seed
-        self.episodes = tuple(episodes)
+        self.episodes = tuple(episodes) if chosen.varies else (1,) * len(episodes)
         self.own = starts == "own"
         self.steps = min(steps or self.world.steps, self.world.steps)
         self.slots = slots
@@ -90,11 +91,13 @@ class PolicyEvaluator:
         return [one.objectives.get("return") for one in outcomes]
 
     def _play(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
-        """The episodes of each policy; those of one network play side by side."""
+        """The episodes of each policy; those of one network play side by side, as many as `MOST_BYTES` hold."""
         found: dict[int, list[Played]] = {}
         for network in dict.fromkeys(policy.network for policy in policies):
             same = [place for place, policy in enumerate(policies) if policy.network == network]
-            found |= zip(same, self._play_together([policies[place] for place in same], rung, seed), strict=True)
+            most = max(1, MOST_BYTES // (4 * network.parameters)) if self.device == "cpu" else len(same)
+            for some in (same[first : first + most] for first in range(0, len(same), most)):
+                found |= zip(some, self._play_together([policies[place] for place in some], rung, seed), strict=True)
         return [found[place] for place in range(len(policies))]
 
     def _play_together(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
@@ -112,8 +115,8 @@ class PolicyEvaluator:
         submit = networks.submit if device != "cpu" else None
         slots = self.slots or (self.task.slots if device == "cpu" else self.task.stacked_slots)
         environments = self._environments(min(slots, len(episodes)))
-        if isinstance(networks, PerceptronPolicies) and isinstance(environments, Classic):
-            played = rollout(networks, environments, episodes, self.steps)
+        if whole := rollout_of(networks, environments):
+            played = whole(episodes, self.steps)
         else:
             asked = network.actions, environments, episodes, self.steps, networks.attend, submit
             played = play(networks.outputs, *asked)

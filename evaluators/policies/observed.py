@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from math import prod
 
 import numpy as np
@@ -25,7 +26,8 @@ CONSTANT = 1e-6
 """What varies less than this is taken for constant, and not scaled."""
 
 DIGITS = 4
-"""Mean and scale are in every genome, so they are short."""
+"""Mean and scale are in every genome, so they are short: a scale has so many digits, and a mean those that are worth a
+thousandth of the spread or more."""
 
 
 def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
@@ -45,25 +47,32 @@ def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
         environments.close()
     if not seen.count:
         raise ValueError(f"expected episodes of {task.name} to begin, got {played[0].error}")
-    mean = seen.total / seen.count
-    spread = np.sqrt(np.maximum(seen.squares / seen.count - mean**2, 0.0))
-    scale = np.where(spread < CONSTANT, 1.0, 1.0 / np.maximum(spread, CONSTANT))
-    if not (np.isfinite(mean).all() and np.isfinite(scale).all()):
+    mean, spread = seen.mean_and_spread()
+    if not (np.isfinite(mean).all() and np.isfinite(spread).all()):
         raise ValueError(f"expected finite observations in {task.name}, got others; --set normalise=off")
-    return Normalisation(_short(mean), _short(scale))
+    scaled = np.where(spread < CONSTANT, 1.0, spread).tolist()
+    return Normalisation(
+        tuple(_mean(*pair) for pair in zip(mean.tolist(), scaled, strict=True)),
+        tuple(float(f"{1.0 / one:.{DIGITS}g}") for one in scaled),
+    )
 
 
 @dataclass
 class _Seen:
-    """Sums over all observations so far."""
+    """Sums over all observations so far.
+
+    They are of differences from the first one, which is at most root(count) deviations from the mean: so no mean takes
+    digits from the spread, however large it is.
+    """
 
     size: int
     count: int = 0
+    first: NDArray[np.float64] = field(init=False)
     total: NDArray[np.float64] = field(init=False)
     squares: NDArray[np.float64] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.total, self.squares = np.zeros(self.size), np.zeros(self.size)
+        self.first, self.total, self.squares = np.zeros((3, self.size))
 
     def watching(
         self, outputs: Callable[[NDArray[np.int64], NDArray[np.generic]], Floats]
@@ -72,13 +81,24 @@ class _Seen:
 
         def watched(which: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
             flat = observations.reshape(len(which), -1).astype(np.float64)
+            if not self.count:
+                self.first[:] = flat[0]
             self.count += len(which)
-            self.total += flat.sum(0)
-            self.squares += np.square(flat).sum(0)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows in the end
+                apart = flat - self.first
+                self.total += apart.sum(0)
+                self.squares += np.square(apart).sum(0)
             return outputs(which, observations)
 
         return watched
 
+    def mean_and_spread(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and standard deviation of each number."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            apart = self.total / self.count
+            return self.first + apart, np.sqrt(np.maximum(self.squares / self.count - apart**2, 0.0))
 
-def _short(values: NDArray[np.float64]) -> tuple[float, ...]:
-    return tuple(float(f"{value:.{DIGITS}g}") for value in values)
+
+def _mean(mean: float, spread: float) -> float:
+    """Without the decimal places that are worth less than a thousandth of the spread."""
+    return round(mean, DIGITS - 1 - Decimal(spread).adjusted())

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from germline.programs.compiling import compiled
-from germline.programs.policy.network import LIMIT
 
 RELU, TANH = 0, 1
+
+VECTOR = 8
+"""Columns are as many as fill whole vectors."""
 
 
 @compiled(error_model="numpy")
@@ -87,7 +89,7 @@ def dense(inputs: Any, weights: Any, biases: Any, sums: Any, width: int) -> None
 
 @compiled(error_model="numpy")
 def perceptrons(
-    observations: Any, columns: Any, places: Any, mean: Any, scale: Any, layers: Any, activation: int,
+    observations: Any, columns: Any, places: Any, mean: Any, scale: Any, limit: float, layers: Any, activation: int,
     one: Any, other: Any, powers: Any, out: Any,
 ) -> None:  # fmt: skip
     """Outputs of multi-layer perceptrons.
@@ -97,6 +99,7 @@ def perceptrons(
         columns: float32 `[P, width]`, as `place` writes them.
         places: the column of each observation, int64 `[n]`.
         mean, scale: float64 `[D]`, or empty.
+        limit: where normalised observations are cut.
         one, other: float64 `[widest, width]`, flat, for what layers make; finite before.
         powers: int64 of the same size.
         out: float32, for `[n, A]` in its first rows.
@@ -106,7 +109,7 @@ def perceptrons(
         for d in range(observations.shape[1]):
             x = np.float64(observations[i, d])
             if mean.size:
-                x = min(max((x - mean[d]) * scale[d], -LIMIT), LIMIT)
+                x = min(max((x - mean[d]) * scale[d], -limit), limit)
             one[d * width + places[i]] = x
     for layer in range(layers.shape[0]):
         begin, biases, inputs, units = layers[layer, 0], layers[layer, 1], layers[layer, 2], layers[layer, 3]
@@ -123,3 +126,74 @@ def perceptrons(
     for i in range(places.size):
         for j in range(out.shape[1]):
             out[i, j] = one[j * width + places[i]]
+
+
+@compiled()
+def narrow(columns: Any, kept: Any, width: int) -> Any:
+    """Some columns, from the left on; the rest is 0."""
+    found = np.zeros((columns.shape[0], width), columns.dtype)
+    for p in range(columns.shape[0]):
+        for i in range(kept.size):
+            found[p, i] = columns[p, kept[i]]
+    return found
+
+
+@compiled()
+def choose(said: Any, count: int, low: Any, high: Any, actions: Any) -> None:
+    """`germline.programs.policy.network.chosen`, for the first `count` rows."""
+    for i in range(count):
+        if actions.ndim == 1:
+            best = 0
+            for j in range(1, said.shape[1]):
+                if said[i, j] > said[i, best] or (np.isnan(said[i, j]) and not np.isnan(said[i, best])):
+                    best = j
+            actions[i] = best
+        else:
+            for j in range(said.shape[1]):
+                output = np.float64(said[i, j])
+                share = output if np.isnan(output) else min(max(output, -1.0), 1.0)
+                actions[i, j] = low[j] + (share + 1.0) / 2.0 * (high[j] - low[j])
+
+
+def episodes(
+    decide: Any, states: Any, seen: Any, constants: Any,
+    columns: Any, places: Any, mean: Any, scale: Any, limit: float, layers: Any, activation: int,
+    one: Any, other: Any, powers: Any,
+    actions: Any, low: Any, high: Any, said: Any, totals: Any, lengths: Any, most: int,
+) -> None:  # fmt: skip
+    """Plays an episode in each of the first n slots until it is over, or its return no number, or after `most` steps.
+
+    Args:
+        decide, states, seen, constants: see `germline.evaluators.environments.classic`.
+        columns, places, mean, scale, limit, layers, activation, one, other, powers: see `perceptrons`.
+        actions, said: int64 `[n]` or float32 `[n, outputs]`, and float32 `[n, outputs]`, for what is known in between.
+        low, high: of a box of actions; empty for a choice.
+        totals, lengths: `[n]`, 0 before: for returns and steps.
+    """
+    count = totals.size
+    alive, at, shown = np.arange(count), places.copy(), np.empty((count, seen.shape[1]), np.float32)
+    rewards, over = np.empty(count), np.empty(count, np.bool_)
+    for _ in range(most):
+        for i in range(count):
+            for d in range(shown.shape[1]):
+                shown[i, d] = seen[alive[i], d]
+        perceptrons(
+            shown[:count], columns, at[:count], mean, scale, limit, layers, activation, one, other, powers, said
+        )
+        choose(said, count, low, high, actions)
+        decide(states, seen, alive[:count], actions, rewards, over, constants)
+        going = 0
+        for i in range(count):
+            slot = alive[i]
+            totals[slot] += rewards[i]
+            lengths[slot] += 1
+            if not over[i] and np.isfinite(totals[slot]):
+                alive[going], at[going] = slot, at[i]
+                going += 1
+        count = going
+        if count == 0:
+            return
+        width = (count + VECTOR - 1) // VECTOR * VECTOR
+        if width < columns.shape[1]:
+            columns = narrow(columns, at[:count], width)
+            at[:count] = np.arange(count)

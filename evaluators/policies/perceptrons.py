@@ -7,12 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.policies.perceptron_kernels import RELU, TANH, perceptrons, place
-from germline.programs.policy.network import Network
+from germline.evaluators.policies.perceptron_kernels import RELU, TANH, VECTOR, perceptrons, place
+from germline.programs.policy.network import LIMIT, Network
 from germline.programs.policy.noise import Floats
-
-VECTOR = 8
-"""Columns are as many as fill whole vectors."""
 
 
 class PerceptronPolicies:
@@ -53,7 +50,7 @@ class PerceptronPolicies:
         """What `perceptrons` asks for, but for what is seen and where outputs go: for those whose turn it is, `[n]`."""
         if which is not self.turns:
             self._take_turns(which)
-        return self.columns, self.places, self.mean, self.scale, self.layers, self.activation, *self.space
+        return self.columns, self.places, self.mean, self.scale, LIMIT, self.layers, self.activation, *self.space
 
     def _take_turns(self, which: NDArray[np.int64]) -> None:
         """Gives each a column with its policy: one that has it already, or one that nobody needs any more."""

@@ -42,6 +42,8 @@ class GymnasiumTask(PolicyTask):
 
     steps: ClassVar[int] = STEPS
     """The most decisions in an episode, if the environment sets no limit itself."""
+    clean: ClassVar[bool | None] = False
+    """Whether an episode leaves nothing behind in its environment. If it may, each episode has a new one."""
 
     @abstractmethod
     def make(self) -> Environment:
@@ -52,7 +54,7 @@ class GymnasiumTask(PolicyTask):
         return _world(cls)
 
     def environments(self, slots: int) -> Environments:
-        return GymnasiumEnvironments(self.name, slots, self.make)
+        return GymnasiumEnvironments(self.name, slots, self.make, self.clean)
 
 
 @cache
@@ -73,6 +75,7 @@ class GymTask(GymnasiumTask):
     """An environment of gymnasium."""
 
     name = "gym:<id>"
+    clean = None
     environment: ClassVar[str]
 
     @classmethod

@@ -15,6 +15,7 @@ class HardMazeTask(PolicyTask):
 
     name = "hard-maze"
     rungs = (Episodes(1), Episodes(1), Episodes(1))
+    varies = False
     slots = stacked_slots = 512
     pixels: ClassVar[bool] = False
 

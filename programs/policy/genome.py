@@ -44,7 +44,7 @@ class Policy:
 
     def child(self, seed: int, sigma: float) -> "Policy":
         """With one more mutation."""
-        return replace(self, mutations=(*self.mutations, (seed, sigma)))
+        return replace(self, mutations=(*self.mutations, (seed, float(sigma))))
 
 
 @lru_cache(maxsize=256)

@@ -42,6 +42,9 @@ class Box:
     low: tuple[float, ...]
     high: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        _in_one_form(self, "low", "high")
+
 
 @dataclass(frozen=True)
 class Normalisation:
@@ -49,6 +52,15 @@ class Normalisation:
 
     mean: tuple[float, ...]
     scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _in_one_form(self, "mean", "scale")
+
+
+def _in_one_form(found: Box | Normalisation, *names: str) -> None:
+    """Writes numbers as 0.0 and 1.0 where they came as -0.0 and 1: they are equal, and so are genomes with them."""
+    for name in names:
+        object.__setattr__(found, name, tuple(float(value) + 0.0 for value in getattr(found, name)))
 
 
 LIMIT = 5.0

@@ -22,15 +22,10 @@ from germline.programs.policy.parameters import replay
 _OPSET, _IR_VERSION = 17, 8
 """Of 2022, so that runtimes of several years read the file; nothing in it needs a later one."""
 _OBSERVATIONS = 32
-_MOST_PARAMETERS = 500_000_000
 
 
 class OnnxMissing(ValueError):
     """The packages that an ONNX file is made and checked with are not installed; the message says how to get them."""
-
-
-class TooLarge(ValueError):
-    """A network that one ONNX file cannot hold; the message names the limit."""
 
 
 def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> bytes:
@@ -41,15 +36,9 @@ def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> b
 
     Raises:
         OnnxMissing: the packages `onnx` and `onnxruntime` are not installed.
-        TooLarge: the network has more parameters than a file can hold.
         ExportMismatch: the file is not valid, or the runtime chooses other actions.
     """
     onnx, onnxruntime = _packages()
-    if policy.network.parameters > _MOST_PARAMETERS:
-        raise TooLarge(
-            f"expected at most {_MOST_PARAMETERS:,} parameters in an ONNX file, got {policy.network.parameters:,}; "
-            "write --to torch"
-        )
     parameters = replay(policy)
     model = _model(policy, parameters, origin, score)
     try:

@@ -137,6 +137,42 @@ def test_runs_that_are_not_measured_alike_are_told(database: Path) -> None:
     )
 
 
+def test_runs_with_other_budgets_are_told(database: Path, data: Callable[..., Any]) -> None:
+    assert "budgets" not in call(database, "small-*", "large-*").stdout
+    with Store(str(database)) as store:
+        policy(store, "small-long", 7, 0.05, test=30.0, births=20_000)
+    large, small = data("small-*", "large-*")
+    assert (large["budgets"], small["budgets"]) == ([{"births": 200}], [{"births": 100}, {"births": 20_000}])
+    assert {one["name"]: one["budget"] for one in small["runs"]}["small-long"] == {"births": 20_000}
+    said = "small-0 … small-long: its runs have different budgets (100 births, 20,000 births)"
+    assert said in call(database, "small-*").stdout.splitlines()
+
+
+def test_a_run_that_went_on_beyond_its_budget_has_another(database: Path) -> None:
+    with Store(str(database)) as store:
+        made = new(store, "opt-3", "optimizer", "digits-mlp", 3, {"population": 100}, births=1)
+        policy(store, "small-short", 8, 0.05, test=5.0, births=1)
+        births = [IndividualRecord(one, 0, (), "random", f"opt {one}", f"opt {one}", None) for one in range(1, 100)]
+        store.add_individuals(made.id, "optimizer", births)
+    assert "budgets" not in call(database, "opt-*").stdout
+    assert "different budgets (1 birth, 100 births)" in call(database, "small-*").stdout
+
+
+def test_runs_that_are_not_finished_are_told(database: Path, data: Callable[..., Any]) -> None:
+    with Store(str(database)) as store:
+        for name, status in (("small-1", "failed"), ("small-2", "stopped"), ("opt-2", "running")):
+            run = store.run(name)
+            store.claim(run.id)
+            if status != "running":
+                store.release(run.id, status, 1.0)
+        [group] = data("small-*")
+        assert group["statuses"] == {"finished": 1, "failed": 1, "stopped": 1}
+        said = "small-0 … small-2: not all of its runs are finished (1 failed, 1 finished, 1 stopped)"
+        assert said in call(database, "small-*").stdout.splitlines()
+        assert "not all of its runs are finished (1 finished, 1 running)" in call(database, "opt-*").stdout
+    assert "are finished" not in call(database, "large-*").stdout
+
+
 def test_quartiles_lie_between_neighbours() -> None:
     assert quartiles([1.0, 2.0, 3.0, 4.0, 5.0]) == (2.0, 4.0)
     assert quartiles([1.0, 2.0]) == (1.25, 1.75)

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from germline.evaluators.environments.hard_maze import HardMaze
 from germline.evaluators.policies.evaluator import PolicyEvaluator
 from germline.evaluators.task import Episodes
 from germline.programs.policy.genome import Policy, read, write
-from germline.programs.policy.network import Network
+from germline.programs.policy.network import Network, Normalisation
 
 SVG = "{http://www.w3.org/2000/svg}"
 CART_POLE = Network("mlp", (4,), 2, (32, 32))
@@ -183,6 +184,21 @@ def test_a_difference_of_long_histories_folds_what_is_common(database: Path, tmp
     assert len(data(database, "diff", *map(str, paths))["changes"]) == 40
 
 
+def test_a_difference_of_networks_shows_both(database: Path, tmp_path: Path) -> None:
+    scaled = Normalisation((0.0,) * 4, (2.0,) * 4)
+    others = (replace(CART_POLE, activation="relu"), replace(CART_POLE, normalisation=scaled))
+    paths = [tmp_path / f"{number}.json" for number in range(3)]
+    for path, network in zip(paths, (CART_POLE, *others), strict=True):
+        path.write_text(write(Policy(network, 7, LONG.mutations)))
+    whole = "network mlp 4-32-32-2 tanh"
+    relu, normalised = (call(database, "diff", str(paths[0]), str(one)).stdout for one in paths[1:])
+    assert f"~ {whole}  →  network mlp 4-32-32-2 relu\n" in relu and relu.count("~ ") == 1
+    assert f"~ {whole}  →  {whole}, normalised #" in normalised and normalised.count("~ ") == 1
+    assert "different fingerprints" in relu and "… 9" in relu
+    assert "~ " not in call(database, "diff", str(paths[0]), str(paths[0])).stdout
+    assert f"{whole}, normalised #" in call(database, "show", str(paths[2])).stdout
+
+
 def test_a_policy_plays_fresh_episodes_beside_its_untrained_network(database: Path) -> None:
     mine, other = data(database, "validate", "cp", "--rung", "0", "--seeds", "4")
     assert (mine["measure"], other["ref"], other["baseline"]) == ("return", "untrained", True)
@@ -231,7 +247,7 @@ def test_an_exported_policy_is_written_with_its_weights(database: Path, tmp_path
 
 def test_an_export_says_what_was_verified(database: Path, tmp_path: Path) -> None:
     said = call(database, "export", "cp", "-o", str(tmp_path / "agent.py")).stdout
-    assert "verified: 3 episodes of gym:CartPole-v1 came to the search's own returns" in said
+    assert "verified: 3 episodes of gym:CartPole-v1 came to the returns of the search's own network" in said
     assert "from agent import" in said and "policy.act(observation)" in said
     said = call(database, "export", "cp", "-o", str(tmp_path / "agent.onnx"), "--to", "onnx").stdout
     assert "verified: onnxruntime chose the policy's actions" in said
@@ -250,6 +266,7 @@ LOUD = """
 import os
 from dataclasses import replace
 
+from germline.evaluators.environments.gymnasium_slots import GymnasiumEnvironments
 from germline.evaluators.tasks.gym import GymTask
 
 print("imported")
@@ -268,7 +285,7 @@ class Broken(GymTask):
     name, environment = "broken", "CartPole-v1"
 
     def environments(self, slots):
-        found = super().environments(slots)
+        found = GymnasiumEnvironments("CartPole-v1", slots)
         right, found.step = found.step, lambda *args: replace(right(*args), failed={0: "a wheel came off"})
         return found
 """

@@ -113,3 +113,32 @@ def test_workers_score_what_is_scored_here(local_ray: None) -> None:
             executor.close()
         assert [one.fitness for first in sorted(found) for one in found[first]] == expected
     assert fmean(expected) > 9
+
+
+def test_a_pack_that_is_larger_than_the_memory_for_it_plays_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = returns(evaluator())
+    monkeypatch.setattr("germline.evaluators.policies.evaluator.MOST_BYTES", 5 * 4 * NETWORK.parameters)
+    found = evaluator()
+    assert returns(found) == whole
+    assert found.environments is not None and found.environments.slots == 5 * EPISODES[0]
+
+
+def test_where_all_episodes_are_the_same_one_is_played() -> None:
+    maze = PolicyEvaluator("hard-maze", seed=1, episodes=(3, 30, 200), steps=20)
+    network = Network("mlp", (10,), maze.world.actions, (4,))
+    for rung in range(3):
+        outcome = maze.score([write(Policy(network, 1))], rung, 0)[0]
+        assert outcome.measures["episodes"] == 1 and outcome.measures["steps"] == 20
+
+
+@pytest.mark.parametrize("name", ["BipedalWalker-v3", "LunarLander-v3", "Hopper-v5"])
+def test_episodes_follow_from_their_seeds_whatever_was_played_before(name: str) -> None:
+    """What is left of an episode in an environment of gymnasium is nothing to the next one."""
+    pytest.importorskip("mujoco" if name.startswith("Hopper") else "Box2D")
+    task = f"gym:{name}"
+    world = PolicyEvaluator(task, 1).world
+    network = Network("mlp", world.observation, world.actions, (8,))
+    genomes = [write(Policy(network, seed)) for seed in range(6)]
+    one, many = PolicyEvaluator(task, 1, episodes=(2, 1, 1), slots=1), PolicyEvaluator(task, 1, episodes=(2, 1, 1))
+    assert returns(one, genomes) == returns(many, genomes) == returns(one, genomes)
+    assert returns(one, genomes[::-1]) == returns(many, genomes)[::-1]

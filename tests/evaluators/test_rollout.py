@@ -1,14 +1,21 @@
 """Episodes that are compiled whole are those that are played decision by decision."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from germline.evaluators.environments.cart_pole import CartPole
 from germline.evaluators.environments.classic import Classic
+from germline.evaluators.environments.hard_maze import HardMaze
+from germline.evaluators.policies.perceptron_kernels import choose
 from germline.evaluators.policies.perceptrons import PerceptronPolicies
 from germline.evaluators.policies.play import Episode, Played, play
-from germline.evaluators.policies.rollout import _choose, rollout
+from germline.evaluators.policies.rollout import rollout, rollout_of
+from germline.evaluators.policies.stacked import StackedPolicies
+from germline.evaluators.policy_task import Slots, Step
 from germline.evaluators.tasks.gym import VECTORISED
 from germline.programs.policy.network import Box, Network, Normalisation, chosen
 from germline.programs.policy.parameters import initial
@@ -27,10 +34,26 @@ def test_rollouts_are_what_is_played(name: str, slots: int) -> None:
     policies = PerceptronPolicies(network, [3 * initial(network, seed) for seed in range(7)])
     environments = make(slots)
     assert isinstance(environments, Classic)
-    expected = play(policies.outputs, world.actions, make(slots), EPISODES, 120)
-    assert rollout(policies, environments, EPISODES, 120) == expected
-    assert rollout(policies, environments, EPISODES[:5], 120) == expected[:5]
-    assert len({one.total for one in expected}) > 3 or name.startswith(("MountainCar-", "Acrobot"))
+    expected = play(policies.outputs, world.actions, make(slots), EPISODES, world.steps)
+    assert rollout(policies, environments, EPISODES, world.steps) == expected
+    assert rollout(policies, environments, EPISODES[:5], world.steps) == expected[:5]
+    cut = play(policies.outputs, world.actions, make(slots), EPISODES[:5], 7)
+    assert rollout(policies, environments, EPISODES[:5], 7) == cut
+
+
+def test_episodes_end_one_after_the_other() -> None:
+    """A car that is always pushed the way that it goes arrives, and when depends on where it begins."""
+    world, make = VECTORISED["MountainCar-v0"]
+    network = Network("mlp", world.observation, world.actions, ())
+    pushing = np.zeros((2, 3), np.float32)
+    pushing[1] = -1.0, 0.0, 1.0
+    policies = PerceptronPolicies(network, [np.concatenate([pushing.ravel(), np.zeros(3)]).astype(np.float32)])
+    environments = make(40)
+    assert isinstance(environments, Classic)
+    episodes = [Episode(0, seed) for seed in range(40)]
+    found = rollout(policies, environments, episodes, world.steps)
+    assert found == play(policies.outputs, world.actions, make(7), episodes, world.steps)
+    assert len({one.steps for one in found}) > 5 and max(one.steps for one in found) < world.steps
 
 
 def test_an_episode_ends_when_its_return_is_no_number() -> None:
@@ -51,5 +74,18 @@ def test_actions_are_chosen_as_everywhere(actions: int | Box) -> None:
     box = isinstance(actions, Box)
     low, high = (np.array(actions.low), np.array(actions.high)) if isinstance(actions, Box) else (np.empty(0),) * 2
     found = np.empty((len(said), 3), np.float32) if box else np.empty(len(said), np.int64)
-    _choose(said, len(said), low, high, found)
+    choose(said, len(said), low, high, found)
     np.testing.assert_array_equal(found, chosen(actions, said))
+
+
+def test_what_is_not_compiled_whole_is_left_to_play() -> None:
+    network = Network("mlp", (4,), 2, (8,))
+    policies = PerceptronPolicies(network, [initial(network, 1)])
+
+    class Slower(CartPole):
+        def step(self, slots: Slots, actions: NDArray[Any]) -> Step:
+            return super().step(slots, actions)
+
+    assert rollout_of(policies, CartPole(2)) is not None
+    assert rollout_of(policies, Slower(2)) is None and rollout_of(policies, HardMaze(2)) is None
+    assert rollout_of(StackedPolicies(network, [initial(network, 1)], "cpu"), CartPole(2)) is None

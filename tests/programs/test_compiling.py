@@ -1,6 +1,8 @@
 """What is compiled runs also where nothing can be kept on disk."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from numba.core.caching import CacheImpl
 
+import germline.programs
 from germline.evaluators.networks import kernels, stacked, tape
 from germline.evaluators.networks.tape import Kind
 from germline.programs.compiling import compiled
@@ -32,6 +35,25 @@ def test_the_kernels_number_instructions_as_tapes_do() -> None:
 def test_what_stands_beside_the_kernels_has_their_numbers() -> None:
     assert tape.GAP == kernels.GAP
     assert (np.float32(stacked.KEPT), np.float32(stacked.EPSILON)) == (kernels.KEPT, kernels.EPSILON)
+
+
+def test_what_is_compiled_takes_nothing_from_other_files_of_ours() -> None:
+    """What was kept is found again by its own file, so it would go on with what another one was."""
+    root = Path(germline.programs.__file__).parents[1]
+    sources = {path: path.read_text() for top in ("evaluators", "programs") for path in (root / top).rglob("*.py")}
+    handed = {name for text in sources.values() for name in re.findall(r"compiled\([^)]*\)\((\w+)\)", text)}
+    seen = 0
+    for path, text in sources.items():
+        tree = ast.parse(text)
+        imports = [one for one in tree.body if isinstance(one, ast.ImportFrom) and "germline" in (one.module or "")]
+        foreign = {name.asname or name.name for one in imports for name in one.names}
+        for function in (one for one in tree.body if isinstance(one, ast.FunctionDef)):
+            decorated = any("compiled" in ast.unparse(one) for one in function.decorator_list)
+            if decorated or function.name in handed:
+                used = {one.id for line in function.body for one in ast.walk(line) if isinstance(one, ast.Name)}
+                assert not used & foreign, f"{path.name}: {function.name}"
+                seen += 1
+    assert seen > 30
 
 
 SCORES = """

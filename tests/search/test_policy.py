@@ -183,6 +183,10 @@ def test_a_budget_in_frames_counts_reviews_and_begins_no_generation_after_it(sto
         (lambda store: create(store, "x", "sigma=-1"), "a positive number"),
         (lambda store: create(store, "x", task="digits-mlp"), "expected a task for kind policy"),
         (lambda store: new_run(store, "optimizer", frames=5), "got frames"),
+        (
+            lambda store: create(store, "x", "strategy=novelty", task="gym:CarRacing-v3"),
+            "expected a task that says what episodes did.*got gym:CarRacing-v3; --set strategy=truncation",
+        ),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_anything_is_recorded(
@@ -194,5 +198,8 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_recorded(
 
 
 @pytest.mark.parametrize("name", KIND.presets)
-def test_every_preset_can_be_begun(store: Store, name: str) -> None:
-    assert new_run(store, "policy", preset=name).config["settings"]["population"] > 0
+def test_every_preset_can_be_begun_on_its_task(store: Store, name: str) -> None:
+    run = new_run(store, "policy", preset=name)
+    assert run.config["settings"]["population"] > 0
+    assert run.task == {"quick": "gym:CartPole-v1", "paper": "atari:frostbite", "maze": "hard-maze"}[name]
+    assert new_run(store, "policy", preset=name, task="gym:Acrobot-v1").task == "gym:Acrobot-v1"

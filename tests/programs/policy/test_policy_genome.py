@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from germline.programs.policy import noise
-from germline.programs.policy.genome import InvalidPolicy, Policy, fingerprint, read, write
+from germline.programs.policy.genome import InvalidPolicy, Policy, _head, fingerprint, read, write
 from germline.programs.policy.network import Box, Network, Normalisation
 from germline.programs.policy.parameters import initial, replay
 
@@ -44,6 +44,37 @@ def test_fingerprints_are_equal_for_equal_genomes_alone() -> None:
     assert fingerprint(read(write(MUTATED))) == fingerprint(MUTATED)
     assert len({fingerprint(one) for one in [MUTATED, *others]}) == 4
     assert fingerprint(MUTATED) == "55faf62bdabb94c6905eee1ccd802a80"
+
+
+ZEROS = {
+    "low": (Box((-0.0, -1.0), (1.0, 1.0)), None),
+    "ints": (Box((0, -1), (1, 1)), None),
+    "mean": (2, Normalisation((-0.0, 1.0), (1.0, 1.0))),
+    "scale": (2, Normalisation((0, 1), (1, 1))),
+}
+
+
+@pytest.mark.parametrize("actions, normalisation", ZEROS.values(), ids=ZEROS)
+def test_equal_genomes_are_written_alike_whichever_came_first(
+    actions: int | Box, normalisation: Normalisation | None
+) -> None:
+    odd = Policy(Network("mlp", (2,), actions, normalisation=normalisation), 7)
+    plain = Policy(read(write(odd)).network, 7)
+    texts = []
+    for policies in ((odd, plain), (plain, odd)):
+        write.cache_clear()
+        _head.cache_clear()
+        texts += [write(policy) for policy in policies]
+    assert odd == plain and len(set(texts)) == 1
+    assert "-0.0" not in texts[0] and "[0.0, " in texts[0]
+
+
+def test_a_sigma_is_written_alike_as_a_whole_number_and_as_a_float() -> None:
+    texts = []
+    for sigmas in ((1, 1.0), (1.0, 1)):
+        write.cache_clear()
+        texts += [write(MUTATED.child(9, sigma)) for sigma in sigmas]
+    assert len({*texts, write(read(changed(mutations=[*MUTATED.mutations, (9, 1)])))}) == 1
 
 
 def changed(**changes: Any) -> str:

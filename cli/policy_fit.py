@@ -1,0 +1,47 @@
+"""A policy and a task: can it play there?"""
+
+from typing import TYPE_CHECKING
+
+from germline.cli.reference import BadReference, Candidate
+
+if TYPE_CHECKING:
+    from germline.evaluators.policy_task import PolicyTask, World
+    from germline.programs.policy.genome import Policy
+    from germline.programs.policy.network import Box
+
+
+def fitting(candidate: Candidate, task: str, hint: str = "") -> "tuple[Policy, type[PolicyTask], World]":
+    """The policy of a candidate, and the task that it can play, with its world.
+
+    Args:
+        candidate: of kind policy.
+        task: the whole name of a task.
+        hint: what to do about a policy that does not fit, to end the message with.
+
+    Raises:
+        BadReference: the genome is none, the task is none for policies, or they do not fit.
+    """
+    from germline.evaluators.policy_task import PolicyTask
+    from germline.evaluators.tasks.registry import task_class
+    from germline.programs.policy.genome import InvalidPolicy, read
+
+    try:
+        policy = read(candidate.genome)
+    except InvalidPolicy as invalid:
+        raise BadReference(f"{candidate.label} is not a valid genome: {invalid}") from None
+    chosen = task_class(task)
+    if not issubclass(chosen, PolicyTask):
+        raise BadReference(f"expected a task for policies, got {task}, which is for kind {chosen.kind}")
+    network, world = policy.network, chosen.world()
+    if (network.observation, network.actions) != (world.observation, world.actions):
+        raise BadReference(
+            f"expected a policy for {task}, with observations {list(world.observation)} and {_told(world.actions)}; "
+            f"{candidate.label} has {list(network.observation)} and {_told(network.actions)}{hint}"
+        )
+    return policy, chosen, world
+
+
+def _told(actions: "int | Box") -> str:
+    if isinstance(actions, int):
+        return f"{actions} actions"
+    return f"{len(actions.low)} numbers from {min(actions.low):g} to {max(actions.high):g}"

@@ -1,0 +1,103 @@
+"""What a run was made with: recorded, and told where it is another by the time that the run goes on."""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from germline.db.store import Store
+from germline.search.run import environment, evolve, new_run
+
+SETTINGS = ("population=4", "parents=2", "candidates=0", "test_episodes=0", "hidden=2", "steps=10")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "runs.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    """With a run of policies that was begun."""
+    with Store(str(path)) as store:
+        new_run(store, "policy", settings=SETTINGS, births=4, name="begun")
+        go_on(store, 4)
+        yield store
+
+
+def go_on(store: Store, births: int) -> None:
+    for _ in evolve(store, "begun", executor="inline", births=births):
+        pass
+
+
+def recorded(path: Path, **changed: Any) -> None:
+    """Has the run made with other versions; None: of a package that the record does not name."""
+    with closing(sqlite3.connect(path)) as connection:
+        [(found,)] = connection.execute("SELECT environment FROM run")
+        told = {name: value for name, value in {**json.loads(found), **changed}.items() if value is not None}
+        connection.execute("UPDATE run SET environment = ?", (json.dumps(told),))
+        connection.commit()
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.name == "germline.search.run"]
+
+
+@pytest.mark.parametrize(
+    "package", ["torch", "numpy", "numba", "ray", "gymnasium", "ale-py", "mujoco", "box2d", "onnxruntime"]
+)
+def test_the_record_names_what_decides_outcomes(package: str) -> None:
+    try:
+        expected: str | None = version(package)
+    except PackageNotFoundError:
+        expected = None
+    assert environment()[package] == expected
+
+
+def test_a_run_that_goes_on_with_other_versions_says_so_in_a_line(
+    store: Store, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded(path, gymnasium="0.0.1", numpy="0.1.0")
+    with caplog.at_level(logging.WARNING):
+        go_on(store, 8)
+    now = environment()
+    assert warnings(caplog) == [
+        f"begun was made with numpy 0.1.0, now {now['numpy']}; gymnasium 0.0.1, now {now['gymnasium']}: "
+        "what follows may not be what it would have been"
+    ]
+
+
+def test_a_run_that_goes_on_with_the_same_versions_says_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    go_on(store, 8)
+    assert warnings(caplog) == []
+
+
+def test_a_record_that_does_not_name_a_package_says_nothing_of_it(
+    store: Store, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded(path, gymnasium=None, onnxruntime=None)
+    go_on(store, 8)
+    assert warnings(caplog) == []
+
+
+def test_a_run_that_begins_says_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Store(str(path)) as store:
+        new_run(store, "policy", settings=SETTINGS, births=4, name="begun")
+        recorded(path, gymnasium="0.0.1")
+        go_on(store, 4)
+    assert warnings(caplog) == []
+
+
+def test_a_recorded_version_cannot_command_a_terminal(
+    store: Store, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded(path, gymnasium="\x1b[31m1\n2" + 1000 * "x")
+    go_on(store, 8)
+    [said] = warnings(caplog)
+    assert "gymnasium \\x1b[31m1\\n2x" in said and said.isprintable() and len(said) < 200

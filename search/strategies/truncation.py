@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from germline.db.rounds import REVIEW, TEST
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
 from germline.search.individual import Block, Dice, Individual, Proposal, Review, Reviewed, Scored
 from germline.search.strategy import Strategy
-
-REVIEW, TEST = 1, 2
-"""The rungs of reviews, and of the last test of what is handed over."""
 
 SMALLEST = 1e-6
 """What is left of σ at least, however far it decays."""

@@ -76,6 +76,12 @@ def check_free(path: Path) -> None:
         raise UserError(printable(f"{path} exists already; name another file, or add --force to replace it"))
 
 
+def check_svg(path: Path) -> None:
+    """Raises UserError where a picture would get a name that says it is another kind of one."""
+    if path.suffix.lower() not in ("", ".svg"):
+        raise UserError(printable(f"expected a name that ends in .svg, since the picture is one, got {path}"))
+
+
 def print_json(data: Any) -> None:
     """Standard JSON: numbers that are not finite become strings, and characters outside ASCII are escaped."""
     click.echo(json.dumps(_finite(data), indent=2, allow_nan=False))

@@ -21,7 +21,7 @@ def fitting(candidate: Candidate, task: str, hint: str = "") -> "tuple[Policy, t
     Raises:
         BadReference: the genome is none, the task is none for policies, or they do not fit.
     """
-    from germline.evaluators.policy_task import PolicyTask
+    from germline.evaluators.policy_task import PolicyTask, world_of_task
     from germline.evaluators.tasks.registry import task_class
     from germline.programs.policy.genome import InvalidPolicy, read
 
@@ -32,7 +32,7 @@ def fitting(candidate: Candidate, task: str, hint: str = "") -> "tuple[Policy, t
     chosen = task_class(task)
     if not issubclass(chosen, PolicyTask):
         raise BadReference(f"expected a task for policies, got {task}, which is for kind {chosen.kind}")
-    network, world = policy.network, chosen.world()
+    network, world = policy.network, world_of_task(chosen)
     if (network.observation, network.actions) != (world.observation, world.actions):
         raise BadReference(
             f"expected a policy for {task}, with observations {list(world.observation)} and {_told(world.actions)}; "

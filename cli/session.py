@@ -71,6 +71,9 @@ frames_option = click.option(
 )
 
 
+WORKERS = "Workers; unless given one a core, or one alone for tasks that take milliseconds."
+
+
 def run_options(command: F) -> F:
     """How a run is run: none of these options changes what comes out. They arrive as one `session` argument."""
 
@@ -82,7 +85,7 @@ def run_options(command: F) -> F:
         metavar="10m",
         help="Stop when a pack is done after this long.",
     )
-    @click.option("--workers", type=click.IntRange(min=1), default=None, help="Workers; one a core unless given.")
+    @click.option("--workers", type=click.IntRange(min=1), default=None, help=WORKERS)
     @click.option(
         "--executor",
         type=click.Choice(["auto", "ray", "inline"]),
@@ -110,14 +113,14 @@ def run_options(command: F) -> F:
         data: str | None,
         **kwargs: Any,
     ) -> Any:
-        session = Session(seconds, workers or _cores(executor), executor, device, ray_address, data)
+        session = Session(seconds, workers, executor, device, ray_address, data)
         return command(*args, session=session, **kwargs)
 
     return wrapper  # type: ignore[return-value]
 
 
-def _cores(executor: str) -> int:
-    return 1 if executor == "inline" else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,8 @@ class Session:
     """How a search is run this time."""
 
     seconds: float | None
-    workers: int
+    workers: int | None
+    """None: as many as suit the task."""
     executor: str
     device: str
     ray_address: str | None
@@ -153,7 +157,9 @@ class Session:
         from germline.search.run import evolve
 
         with stdout_apart():
-            task_class(run.task).check_data()
+            task = task_class(run.task)
+            task.check_data()
+        alone = self.executor == "inline" or (self.executor == "auto" and task.light and not self.ray_address)
         last: Progress | None = None
         goal = births if births or evaluations or frames else run.config["births"]
         resume = f"germline resume {run.name}"
@@ -165,7 +171,7 @@ class Session:
             events = evolve(
                 store,
                 run.name,
-                workers=self.workers,
+                workers=self.workers or (1 if alone else _cores()),
                 executor=self.executor,  # type: ignore[arg-type]
                 device=self.device,
                 ray_address=self.ray_address,

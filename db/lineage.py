@@ -71,16 +71,15 @@ def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndi
 
 
 def elite(connection: Connection, run: Row[Any], seed: int | None) -> ScoredIndividual | None:
-    """The fittest of the reviews with a seed at rung 1; or of those with the highest seed at the highest rung; or None.
+    """The fittest of the reviews with a seed, or with the highest one; None if there are none.
 
     Without a seed, a round of reviews that is not complete does not count. Equal fitness: the lower birth.
     """
+    wanted = [evaluation.c.rung == REVIEW]
     if seed is not None:
-        wanted = [evaluation.c.seed == seed, evaluation.c.rung == REVIEW]
-    else:
-        wanted = [evaluation.c.rung > 0]
-        if (under_way := _under_way(connection, run)) is not None:
-            wanted.append(evaluation.c.seed != under_way)
+        wanted.append(evaluation.c.seed == seed)
+    elif (under_way := _under_way(connection, run)) is not None:
+        wanted.append(evaluation.c.seed != under_way)
     birth = connection.scalar(
         select(evaluation.c.birth)
         .where(
@@ -90,7 +89,7 @@ def elite(connection: Connection, run: Row[Any], seed: int | None) -> ScoredIndi
             evaluation.c.fitness.is_not(None),
             *wanted,
         )
-        .order_by(evaluation.c.seed.desc(), evaluation.c.rung.desc(), evaluation.c.fitness.desc(), evaluation.c.birth)
+        .order_by(evaluation.c.seed.desc(), evaluation.c.fitness.desc(), evaluation.c.birth)
         .limit(1)
     )
     return None if birth is None else one(connection, run, birth)

@@ -279,8 +279,8 @@ class Store:
     def winner(self, run_name: str) -> ScoredIndividual:
         """Who is handed over where the fittest may only be the luckiest: the fittest of the last reviews.
 
-        Reviews are scorings at a higher rung, and their seed is the generation; of the last one whose reviews are all
-        done the highest rung counts. Without reviews it is the best.
+        Reviews are scorings at rung 1, and their seed is the generation; the last one counts whose reviews are all
+        done. Without reviews it is the best.
 
         Raises:
             UnknownRun, NothingScored

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
 from germline.evaluators.outcome import Objective
 from germline.evaluators.task import Episodes, Task
 from germline.programs.policy.network import Box
@@ -33,6 +34,44 @@ class World:
     steps: int
     frames: int = 1
     pixels: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises InvalidTask where a number is none."""
+        if (
+            not isinstance(self.observation, tuple | list)
+            or not self.observation
+            or not all(map(_whole, self.observation))
+        ):
+            raise InvalidTask(f"World: expected the shape of observations, such as (4,), got {self.observation!r:.60}")
+        object.__setattr__(self, "observation", tuple(map(int, self.observation)))
+        if not isinstance(self.actions, Box) and not _whole(self.actions):
+            raise InvalidTask(f"World: expected how many actions there are, or their Box, got {self.actions!r:.60}")
+        for name in ("steps", "frames"):
+            if not _whole(getattr(self, name)):
+                raise InvalidTask(
+                    f"World: expected {name} to be a whole number from 1, got {getattr(self, name)!r:.60}"
+                )
+
+
+def _whole(found: Any) -> bool:
+    return isinstance(found, int | np.integer) and not isinstance(found, bool) and int(found) > 0
+
+
+def world_of_task(task: "type[PolicyTask]") -> World:
+    """What a policy meets in a task; one of a user's own may raise, or give, anything.
+
+    Raises:
+        InvalidTask, UnknownTask: it does not tell; the message says why.
+    """
+    try:
+        found = task.world()
+    except (InvalidTask, UnknownTask):
+        raise
+    except (Exception, SystemExit) as error:
+        raise InvalidTask(f"expected the task {task.name} to tell its world, got {in_a_line(error)}") from error
+    if not isinstance(found, World):
+        raise InvalidTask(f"expected the task {task.name} to tell its world, got {found!r:.60}")
+    return found
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,8 @@ class Task(ABC):
     objectives: ClassVar[tuple[Objective, ...]]
     heldout: ClassVar[bool] = True
     """Whether it keeps data back, to validate finds on."""
+    light: ClassVar[bool] = False
+    """Whether a pack is scored in milliseconds, so that more processes cost more than they bring."""
 
     @abstractmethod
     def __init__(self, device: str = "cpu") -> None: ...

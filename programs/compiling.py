@@ -1,21 +1,35 @@
 """Compiling with Numba."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from numba import njit
 
 
 def compiled(**options: Any) -> Any:
-    """`njit` that keeps what it made on disk; where no place for it can be written to, each process makes it anew."""
+    """`njit` that keeps what it made on disk; where it cannot be written to, each process makes it anew."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return njit(cache=True, **options)(function)
+            made = njit(cache=True, **options)(function)
         except RuntimeError:
             return njit(**options)(function)
+        if hasattr(made, "_cache"):  # not if Numba's compiler is off
+            made._cache.save_overload = _forgiving(made._cache.save_overload)
+        return made
 
     return decorate
+
+
+def _forgiving(save: Callable[..., None]) -> Callable[..., None]:
+    """Where the disk is full, nothing is kept, and what was compiled is used all the same."""
+
+    def saved(*arguments: Any) -> None:
+        with suppress(OSError):
+            save(*arguments)
+
+    return saved
 
 
 def settled(function: Any, signature: Any) -> Any:

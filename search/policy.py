@@ -33,7 +33,7 @@ SETTINGS = (
     Setting("neighbours", 25, whole(1, 100_000), "of novelty: by how many of the nearest behaviours it is measured"),
     Setting("archive", 0.01, share, "of novelty: how often a birth enters the archive"),
     Setting("blend", 0.0, share, "of novelty: weight of the return in who has children; 0: novelty alone"),
-    Setting("sigma", 0.05, positive, "standard deviation of a mutation"),
+    Setting("sigma", 0.05, number(1e-9, 1e6), "standard deviation of a mutation"),
     Setting("sigma_decay", 1.0, number(1e-6, 1), "by what it is multiplied each generation"),
     Setting("sigma_least", 0.0, number(0, 1e6), "what it does not fall below"),
     Setting("episodes", 1, whole(1, 100_000), "episodes by which a birth is scored"),
@@ -87,7 +87,9 @@ PRESETS = {
 
 
 def _prepare(values: Values, task: "type[PolicyTask]") -> dict[str, Any]:
-    network = _network(values, _world(task), task.name)
+    from germline.evaluators.policy_task import world_of_task
+
+    network = _network(values, world_of_task(task), task.name)
     if values["strategy"] == "novelty" and _mute(task):
         raise BadSetting(
             f"expected a task that says what episodes did, which novelty is measured in, got {task.name}; "
@@ -99,18 +101,6 @@ def _prepare(values: Values, task: "type[PolicyTask]") -> dict[str, Any]:
         log.info("measuring what untrained policies observe in %s", task.name)
         network = replace(network, normalisation=_observed(task, network))
     return {**values, NETWORK: network.data()}
-
-
-def _world(task: "type[PolicyTask]") -> "World":
-    """What the task says of itself; one of a user's own may raise anything."""
-    from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
-
-    try:
-        return task.world()
-    except (InvalidTask, UnknownTask):
-        raise
-    except Exception as error:
-        raise BadSetting(f"expected the task {task.name} to tell its world, got {in_a_line(error)}") from error
 
 
 def _mute(task: "type[PolicyTask]") -> bool:

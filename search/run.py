@@ -86,7 +86,7 @@ def new_run(
         raise UnknownKind(f"expected a kind of genome, got {kind!r:.60}; did you mean {(near or list(KINDS))[0]}?")
     this = KINDS[kind]
     chosen = preset_values(this, preset)
-    task_name = absolute_name(task or chosen.task or this.default_task)
+    task_name = absolute_name(task if task is not None else chosen.task or this.default_task)
     chosen_task = task_class(task_name)
     if chosen_task.kind != kind:
         raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
@@ -150,7 +150,7 @@ def evolve(
         UnknownRun: there is no such run.
         RunBusy: another process works on it.
         SearchFailed: everything that was scored failed.
-        BadSetting: a budget in frames, for another kind than policies.
+        BadSetting: a budget in frames, for another kind than policies, or of fewer births than there are.
     """
     run = store.run(name)
     this = KINDS[run.kind]
@@ -163,6 +163,11 @@ def evolve(
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, this.options(values))
     check_versions(run)
     _check_frames(run.kind, frames)
+    born = next(one.births for one in store.runs() if one.name == name)
+    if births is not None and births < born:
+        raise BadSetting(
+            f"expected at least the {born:,} births that {name} has, got {births:,}; nothing is taken back"
+        )
     store.claim(run.id, force)
     store.handled(run.id)  # requests to an earlier session are not for this one
     journal = _StoreJournal(store, run)

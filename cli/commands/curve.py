@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from germline.cli.common import check_free, console, db_option, json_option, open_store, print_json
+from germline.cli.common import check_free, check_svg, console, db_option, json_option, open_store, print_json
 from germline.cli.errors import UserError, printable
 from germline.cli.matching import matching
 
@@ -43,6 +43,7 @@ def command(names: tuple[str, ...], path: Path | None, force: bool, url: str, as
     from germline.programs.export.files import check_writable, write_whole
 
     if path is not None:
+        check_svg(path)
         if not force:
             check_free(path)
         check_writable(path)

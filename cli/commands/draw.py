@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from germline.cli.common import check_free, db_option, json_option, print_json
+from germline.cli.common import check_free, check_svg, db_option, json_option, print_json
 from germline.cli.errors import printable
 from germline.cli.reference import HELP, PICK, BadReference, Candidate, chosen
 
@@ -36,6 +36,7 @@ def command(
     from germline.cli.individuals import describe
     from germline.programs.export.files import write_whole
 
+    check_svg(path)
     if not force:
         check_free(path)
     candidate = chosen(reference, policy, url)

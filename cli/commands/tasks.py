@@ -24,11 +24,28 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     """
     from germline.evaluators.tasks.registry import describe, task_names
 
-    rows = [_row(describe(name)) for name in names] if names else [_listed(one.name) for one in task_names()]
+    rows = (
+        [_row(describe(name)) | _world(name) for name in names]
+        if names
+        else [_listed(one.name) for one in task_names()]
+    )
     if as_json:
         print_json(rows)
     else:
         _print(rows, all_named=not names)
+
+
+def _world(name: str) -> dict[str, Any]:
+    """What policies meet in a task, which tells whether there is such a one."""
+    from germline.evaluators.policy_task import PolicyTask, world_of_task
+    from germline.evaluators.tasks.registry import task_class
+
+    task = task_class(name)
+    if not issubclass(task, PolicyTask):
+        return {}
+    world = world_of_task(task)
+    actions = world.actions if isinstance(world.actions, int) else [list(world.actions.low), list(world.actions.high)]
+    return {"observation": list(world.observation), "actions": actions, "steps": world.steps, "frames": world.frames}
 
 
 def _listed(name: str) -> dict[str, Any]:
@@ -56,6 +73,7 @@ def _row(task: Any) -> dict[str, Any]:
 def _print(rows: list[dict[str, Any]], all_named: bool) -> None:
     from rich.text import Text
 
+    from germline.cli.policy_text import counted
     from germline.cli.render import BAD, QUIET, safe
 
     out = console()
@@ -69,6 +87,14 @@ def _print(rows: list[dict[str, Any]], all_named: bool) -> None:
         if row["kind"] == "policy":
             episodes = " → ".join(str(rung["episodes"]) for rung in row["rungs"])
             out.print(Text(f"  rungs of {episodes} episodes", QUIET))
+            if "steps" in row:
+                chosen = row["actions"]
+                does = (
+                    counted(chosen, "action")
+                    if isinstance(chosen, int)
+                    else f"{counted(len(chosen[0]), 'number')} to set"
+                )
+                out.print(Text(f"  sees {row['observation']}, {does}, at most {row['steps']:,} decisions", QUIET))
             continue
         steps = " → ".join(f"{rung['steps']:,}" for rung in row["rungs"])
         batches = "/".join(dict.fromkeys(str(rung["batch"]) for rung in row["rungs"]))

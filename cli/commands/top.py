@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run")
-@click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
+@click.option("-n", "count", type=click.IntRange(1, 10**9), default=10, show_default=True, help="How many.")
 @db_option
 @json_option
 def command(run: str, count: int, url: str, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from germline.evaluators.policies.parameters import ParentCache
 from germline.evaluators.policies.play import Episode, Played, play
 from germline.evaluators.policies.rollout import rollout_of
 from germline.evaluators.policies.seeds import episode_seeds
-from germline.evaluators.policy_task import Environments, PolicyTask
+from germline.evaluators.policy_task import Environments, PolicyTask, world_of_task
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
 
@@ -59,7 +59,7 @@ class PolicyEvaluator:
         if not issubclass(chosen, PolicyTask):
             raise TypeError(f"expected a task for policies, got {task}")
         self.task = chosen(self.device)
-        self.world = chosen.world()
+        self.world = world_of_task(chosen)
         self.seed = seed
         self.episodes = tuple(episodes) if chosen.varies else (1,) * len(episodes)
         self.own = starts == "own"

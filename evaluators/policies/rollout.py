@@ -21,10 +21,13 @@ from germline.programs.policy.network import Box
 
 
 def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode], int], list[Played]] | None:
-    """`rollout` of these; None if not all of it is compiled, as where a subclass has a `step` of its own."""
+    """`rollout` of these; None if not all of it is compiled, as where a subclass has a `step` of its own, or if the
+    networks are for another world."""
     if not isinstance(networks, PerceptronPolicies) or not isinstance(environments, Classic):
         return None
-    return partial(rollout, networks, environments) if type(environments).step is Classic.step else None
+    network, world = networks.network, environments.world
+    fits = (network.observation, network.actions) == (world.observation, world.actions)
+    return partial(rollout, networks, environments) if fits and type(environments).step is Classic.step else None
 
 
 def rollout(policies: PerceptronPolicies, environments: Classic, asked: Sequence[Episode], steps: int) -> list[Played]:

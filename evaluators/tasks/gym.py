@@ -82,7 +82,8 @@ class GymTask(GymnasiumTask):
     @cache
     def of(cls, name: str) -> "type[GymTask]":
         """The task of the environment of that id."""
-        return type("GymTask", (cls,), {"name": f"gym:{name}", "environment": name, "__doc__": f"{name} of gymnasium."})
+        told = {"name": f"gym:{name}", "environment": name, "light": name in VECTORISED}
+        return type("GymTask", (cls,), {**told, "__doc__": f"{name} of gymnasium."})
 
     @classmethod
     def world(cls) -> World:

@@ -25,6 +25,7 @@ class TrainedCellTask(CellTask):
 
     data: ClassVar[str]
     space = "nb201"
+    light = True
     heldout = False
 
     def __init__(self, device: str = "cpu") -> None:

@@ -178,7 +178,7 @@ def _load(name: str, path: Path) -> ModuleType:
     module = sys.modules[key] = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[key]
         raise InvalidTask(f"task {name!r}: importing {path} failed with {_brief(error)}; correct the file") from error
     return module
@@ -257,5 +257,5 @@ def _check_cells(name: str, found: "type[CellTask]") -> None:
         )
 
 
-def _brief(error: Exception) -> str:
+def _brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -380,6 +380,11 @@ def test_a_generation_is_drawn_with_its_parents_and_its_elite(database: Path, tm
         (("draw", "cp:3", "-o", "x.svg"), "expected a RUN of policies"),
         (("draw", "cp", "-o", "x.svg", "--generation", "9"), "generations 0 to 2 are complete"),
         (("draw", "cp", "-o", "nowhere/x.svg"), "expected an existing folder"),
+        (("draw", "cp", "-o", "x.png"), "expected a name that ends in .svg"),
+        (("curve", "cp", "-o", "x.png"), "expected a name that ends in .svg"),
+        (("tasks", "gym:Nope"), "expected an environment of gymnasium, got 'Nope'"),
+        (("search", "policy", "--task", ""), "unknown task ''"),
+        (("top", "cp", "-n", "99999999999999999999"), "1<=x<=1000000000"),
         (("validate", "cp", "--cells", "3"), "expected no --channels and --cells for a policy"),
         (("diff", "cp", "library:lion"), "expected two genomes of one kind"),
     ],
@@ -468,3 +473,25 @@ def test_frames_are_an_amount(database: Path, text: str) -> None:
     assert [Amount().convert(one, None, None) for one in ("2M", "400k", "2000000")] == [2 * 10**6, 4 * 10**5, 2 * 10**6]
     done = call(database, "resume", "cp", "--frames", text)
     assert done.exit_code == 2 and "expected a number such as 2M" in done.stderr
+
+
+def test_what_takes_milliseconds_is_scored_in_this_process(tmp_path: Path) -> None:
+    found = {}
+    for name, options in {"light": (), "asked": ("--workers", "1", "--executor", "inline")}.items():
+        done = call(tmp_path / "runs.db", "search", "policy", "--births", "10", "--name", name, *options, *FEWER)
+        assert done.exit_code == 0, done.output
+        with Store(str(tmp_path / "runs.db")) as store:
+            found[name] = {one.worker for one in store.evaluations(store.run(name).id)}
+    assert found["light"] == found["asked"] and {str(one).partition(":")[2] for one in found["light"]} == {
+        str(os.getpid())
+    }
+
+
+FEWER = ("--set", "population=10", "--set", "candidates=0", "--set", "test_episodes=0")
+
+
+def test_a_task_that_is_named_tells_its_world(database: Path) -> None:
+    [told] = data(database, "tasks", "gym:Pendulum-v1")
+    assert (told["observation"], told["actions"], told["steps"]) == ([3], [[-2.0], [2.0]], 200)
+    assert "sees [4], 2 actions, at most 500 decisions" in call(database, "tasks", "gym:CartPole-v1").stdout
+    assert "observation" not in data(database, "tasks", "digits-mlp")[0]

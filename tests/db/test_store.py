@@ -291,9 +291,9 @@ def test_the_winner_is_the_fittest_of_the_last_round_of_reviews(
     store.add_evaluations(run.id, second)
     assert store.winner("first").individual.birth == 2
     store.add_evaluations(run.id, [scored(1, 1.0, rung=2, seed=2)])
-    assert store.winner("first").individual.birth == 1  # the highest rung of the round
+    assert store.winner("first").individual.birth == 2  # a last test is nobody's selection
     store.add_evaluations(run.id, [scored(0, 0.5, rung=1, seed=3)])
-    assert store.winner("first").individual.birth == 0  # the run went on after its test
+    assert store.winner("first").individual.birth == 0  # the next round
     assert [one.individual.birth for number in (1, 2) if (one := store.elite("first", number))] == [0, 2]
     assert store.elite("first", 9) is None
 

@@ -88,4 +88,6 @@ def test_what_is_not_compiled_whole_is_left_to_play() -> None:
 
     assert rollout_of(policies, CartPole(2)) is not None
     assert rollout_of(policies, Slower(2)) is None and rollout_of(policies, HardMaze(2)) is None
+    for other in (Network("mlp", (1,), 2, (8,)), Network("mlp", (4,), 3, (8,))):
+        assert rollout_of(PerceptronPolicies(other, [initial(other, 1)]), CartPole(2)) is None
     assert rollout_of(StackedPolicies(network, [initial(network, 1)], "cpu"), CartPole(2)) is None

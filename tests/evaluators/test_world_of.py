@@ -1,5 +1,6 @@
-"""Boxes of actions: what is chosen is a float32 number, and lies in the space of the environment all the same."""
+"""What policies meet: worlds that are none, and boxes of actions, in whose space a chosen float32 number lies too."""
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -9,6 +10,8 @@ import pytest
 
 from germline.evaluators.environments.gymnasium_slots import GymnasiumEnvironments, world_of
 from germline.evaluators.errors import InvalidTask
+from germline.evaluators.policy_task import World, world_of_task
+from germline.evaluators.tasks.registry import task_class
 from germline.programs.export.origin import Origin
 from germline.programs.policy.export import random_observations, verified_torch
 from germline.programs.policy.genome import Policy
@@ -97,3 +100,50 @@ def test_exported_policies_stay_in_the_space_too() -> None:
 def test_bounds_with_no_room_for_float32_are_refused(low: float, high: float) -> None:
     with pytest.raises(InvalidTask, match="strict: expected a choice of actions or a bounded row of real numbers"):
         world_of(Strict([low], [high]), "strict")
+
+
+@pytest.mark.parametrize(
+    ("world", "said"),
+    [
+        ("World(4, 2, 500)", "World: expected the shape of observations, such as (4,), got 4"),
+        ("World((4, 0), 2, 500)", "World: expected the shape of observations"),
+        ("World((4,), 0, 500)", "World: expected how many actions there are, or their Box, got 0"),
+        ("World((4,), True, 500)", "World: expected how many actions there are, or their Box, got True"),
+        ("World((4,), 2, None)", "World: expected steps to be a whole number from 1, got None"),
+        ("World((4,), 2, 500, frames=0.5)", "World: expected frames to be a whole number from 1, got 0.5"),
+        ("None", "expected the task odd to tell its world, got None"),
+        ("1 / 0", "expected the task odd to tell its world, got ZeroDivisionError"),
+        ("sys.exit(0)", "expected the task odd to tell its world, got SystemExit: 0"),
+    ],
+)
+def test_a_world_that_is_none_is_told_in_a_line(tmp_path: Path, world: str, said: str) -> None:
+    path = tmp_path / "odd.py"
+    path.write_text(f"""
+import sys
+from germline.evaluators.environments.cart_pole import CartPole
+from germline.evaluators.policy_task import PolicyTask, World
+
+class Odd(PolicyTask):
+    name = "odd"
+
+    @classmethod
+    def world(cls):
+        return {world}
+
+    def environments(self, slots):
+        return CartPole(slots)
+""")
+    with pytest.raises(InvalidTask) as raised:
+        world_of_task(task_class(f"{path}:Odd"))  # type: ignore[arg-type]
+    assert said in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_world_holds_plain_whole_numbers() -> None:
+    assert World([np.int64(4)], 2, 500) == World((4,), 2, 500)  # type: ignore[arg-type]
+
+
+def test_a_file_that_leaves_is_told_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "leaves.py"
+    path.write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(InvalidTask, match=r"importing .*leaves\.py failed with SystemExit: 0; correct the file"):
+        task_class(f"{path}:Any")

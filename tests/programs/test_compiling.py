@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numba.core.caching import CacheImpl
+from numba.core.caching import CacheImpl, IndexDataCacheFile
 
 import germline.programs
 from germline.evaluators.networks import kernels, stacked, tape
@@ -26,6 +26,14 @@ def test_it_runs_wherever_what_was_compiled_can_be_kept(writable: bool, monkeypa
     if not writable:
         monkeypatch.setattr(CacheImpl, "_locator_classes", [])
     assert compiled()(twice)(21) == 42
+
+
+def test_a_disk_that_is_full_keeps_nothing_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(IndexDataCacheFile, "save", full)
+    assert compiled()(lambda number: 3 * number)(14) == 42
 
 
 def test_the_kernels_number_instructions_as_tapes_do() -> None:

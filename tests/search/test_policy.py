@@ -180,7 +180,8 @@ def test_a_budget_in_frames_counts_reviews_and_begins_no_generation_after_it(sto
         (lambda store: create(store, "x", "actions=continuous"), "expected continuous actions, got gym:CartPole-v1"),
         (lambda store: create(store, "x", "network=conv"), "expected images for network=conv"),
         (lambda store: create(store, "x", "hidden=0"), "a whole number from 1"),
-        (lambda store: create(store, "x", "sigma=-1"), "a positive number"),
+        (lambda store: create(store, "x", "sigma=-1"), "expected sigma to be a number from 1e-09"),
+        (lambda store: create(store, "x", "sigma=5e-324"), "expected sigma to be a number from 1e-09"),
         (lambda store: create(store, "x", task="digits-mlp"), "expected a task for kind policy"),
         (lambda store: new_run(store, "optimizer", frames=5), "got frames"),
         (
@@ -203,3 +204,19 @@ def test_every_preset_can_be_begun_on_its_task(store: Store, name: str) -> None:
     assert run.config["settings"]["population"] > 0
     assert run.task == {"quick": "gym:CartPole-v1", "paper": "atari:frostbite", "maze": "hard-maze"}[name]
     assert new_run(store, "policy", preset=name, task="gym:Acrobot-v1").task == "gym:Acrobot-v1"
+
+
+def test_a_run_without_reviews_that_goes_on_after_its_test_hands_over_the_fittest(store: Store) -> None:
+    create(store, "on", "candidates=0", births=24)
+    last(evolve(store, "on"))
+    final = last(evolve(store, "on", births=120))
+    assert final.best is not None and final.winner == final.best.individual
+    assert store.winner("on").individual.birth == final.best.individual.birth
+
+
+def test_a_run_is_not_resumed_to_fewer_births_than_it_has(store: Store) -> None:
+    create(store, "more", births=24)
+    last(evolve(store, "more"))
+    with pytest.raises(BadSetting, match="expected at least the 24 births that more has, got 12"):
+        last(evolve(store, "more", births=12))
+    assert store.run("more").status == "finished"

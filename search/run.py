@@ -163,11 +163,8 @@ def evolve(
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, this.options(values))
     check_versions(run)
     _check_frames(run.kind, frames)
-    born = next(one.births for one in store.runs() if one.name == name)
-    if births is not None and births < born:
-        raise BadSetting(
-            f"expected at least the {born:,} births that {name} has, got {births:,}; nothing is taken back"
-        )
+    if births is not None:
+        _check_births(store, name, births)
     store.claim(run.id, force)
     store.handled(run.id)  # requests to an earlier session are not for this one
     journal = _StoreJournal(store, run)
@@ -212,6 +209,13 @@ def evolve(
 def _check_frames(kind: str, frames: int | None) -> None:
     if frames and kind != "policy":
         raise BadSetting(f"expected births or evaluations as the budget of kind {kind}, got frames: policies play them")
+
+
+def _check_births(store: Store, name: str, births: int) -> None:
+    born = next(one.births for one in store.runs() if one.name == name)
+    if births < born:
+        told = f"expected at least the {born:,} births that {name} has, got {births:,}"
+        raise BadSetting(f"{told}; nothing is taken back")
 
 
 def _collect_less(begin: bool) -> None:

@@ -121,6 +121,17 @@ def test_a_signal_ends_a_search_in_order(db: Path, number: int, code: int) -> No
     assert germline("db", "check", db=db)[0] == 0
 
 
+def test_a_second_signal_waits_for_nothing(db: Path) -> None:
+    process = started(db, "--births", "100000", "--executor", "inline", "--set", "pack=100", "--set", "block=5000")
+    process.send_signal(signal.SIGINT)
+    while b"once more" not in os.read(process.stderr.fileno(), 10_000):  # type: ignore[union-attr]
+        pass
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT and "germline resume" not in err
+    assert germline("db", "check", db=db)[0] == 0
+
+
 def test_a_stop_from_another_shell_ends_a_search(db: Path) -> None:
     process = started(db, "--births", "100000", "--executor", "inline")
     assert germline("stop", "optimizer-1", db=db)[0] == 0

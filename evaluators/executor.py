@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from germline.evaluators.device import NoDevice
+from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import Evaluator, EvaluatorSpec
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.memory import out_of_memory
@@ -65,8 +66,7 @@ class NoWorker(RuntimeError):
 
 def failure(error: BaseException) -> Outcome:
     """The outcome of a genome whose scoring raised."""
-    text = (str(error).splitlines() or [""])[0]
-    return Outcome("oom" if out_of_memory(error) else "crashed", error=f"{type(error).__name__}: {text:.300}")
+    return Outcome("oom" if out_of_memory(error) else "crashed", error=in_a_line(error))
 
 
 def score_safely(

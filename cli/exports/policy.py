@@ -76,9 +76,10 @@ def _compared(verified: Verified, policy: Policy, candidate: Candidate, task: Po
         return "the same outputs, bit for bit, and the same actions as the search's own network"
     recorded = _recorded(candidate, policy)
     seeds = list(dict.fromkeys([*recorded, *range(EPISODES)]))[: EPISODES if task.varies else 1]
-    most = min(MOST_STEPS[policy.network.form], _values(candidate).get("steps") or task.world().steps)
+    longest = task.world().steps
+    most = min(MOST_STEPS[policy.network.form], _values(candidate).get("steps") or longest)
     checked = check_by_playing(verified.module, policy, task, seeds, most)
-    cut = most < task.world().steps and any(one.steps == most for one in checked.played)
+    cut = most < longest and any(one.steps == most for one in checked.played)
     beginnings = f", up to decision {most:,}," if cut else ""
     what = f"{counted(len(seeds), 'episode')} of {task.name}{beginnings}"
     returns = ", ".join(f"{one.total:.6g}" for one in checked.played)
@@ -86,10 +87,8 @@ def _compared(verified: Verified, policy: Policy, candidate: Candidate, task: Po
         return (
             f"the outputs are the search's own to {TOLERANCE:g} in {what}; returns of the search's network: {returns}"
         )
-    whose = (
-        "the first is one that the search scored it by" if len(recorded) == 1 else "those that the search scored it by"
-    )
-    return f"{what} came to the returns of the search's own network: {returns} ({whose})"
+    first = "" if len(recorded) >= len(seeds) else "the first is "
+    return f"{what} came to the returns of the search's own network: {returns} ({first}what the search scored it by)"
 
 
 def _recorded(candidate: Candidate, policy: Policy) -> list[int]:

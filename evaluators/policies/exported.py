@@ -21,7 +21,7 @@ from germline.programs.policy.parameters import replay
 EPISODES = 3
 """How many are played."""
 MOST_STEPS = {"mlp": 1_000, "conv": 50}
-"""Decisions after which an episode that is compared is broken off: one of a convolutional network takes some 20 ms."""
+"""Decisions after which an episode is best broken off: one of an exported convolutional network takes some 20 ms."""
 
 TOLERANCE = 1e-6
 """By how much outputs may differ, relative to the larger of 1 and the largest, where a rounding changes an episode."""
@@ -70,7 +70,7 @@ def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Seque
 
     check_actions(module, policy)
     with closing(task.environments(len(seeds))) as environments:
-        asked = (policy.network.actions, environments, episodes, min(steps, MOST_STEPS[policy.network.form]))
+        asked = (policy.network.actions, environments, episodes, steps)
         expected = play(networks.outputs, *asked, networks.attend)
         for seed, one in zip(seeds, expected, strict=True):
             if one.error is not None:

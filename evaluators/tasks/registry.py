@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from germline.evaluators.errors import InvalidTask, UnknownTask
+from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
 
 if TYPE_CHECKING:
     from germline.evaluators.cell_task import CellTask
@@ -180,7 +180,9 @@ def _load(name: str, path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[key]
-        raise InvalidTask(f"task {name!r}: importing {path} failed with {_brief(error)}; correct the file") from error
+        raise InvalidTask(
+            f"task {name!r}: importing {path} failed with {in_a_line(error)}; correct the file"
+        ) from error
     return module
 
 
@@ -200,7 +202,7 @@ def _load_entry(name: str, point: EntryPoint) -> object:
         return point.load()
     except Exception as error:
         raise InvalidTask(
-            f"task {name!r}: the installed entry point {point.value!r} failed with {_brief(error)}; "
+            f"task {name!r}: the installed entry point {point.value!r} failed with {in_a_line(error)}; "
             "repair or uninstall the package it came with"
         ) from error
 
@@ -255,7 +257,3 @@ def _check_cells(name: str, found: "type[CellTask]") -> None:
         raise InvalidTask(
             f"task {name!r}: space has to be one of {', '.join(SPACES)}, or None, not {found.space!r:.60}"
         )
-
-
-def _brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]

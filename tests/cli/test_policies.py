@@ -248,6 +248,11 @@ def test_an_exported_policy_is_written_with_its_weights(database: Path, tmp_path
 def test_an_export_says_what_was_verified(database: Path, tmp_path: Path) -> None:
     said = call(database, "export", "cp", "-o", str(tmp_path / "agent.py")).stdout
     assert "verified: 3 episodes of gym:CartPole-v1 came to the returns of the search's own network" in said
+    with Store(str(database)) as store:
+        outcome = store.winner("cp").evaluation
+    assert outcome is not None and outcome.fitness is not None
+    returns = re.search(r"own network: ([0-9., ]+) \(the first is what the search scored it by\)", said)
+    assert returns is not None and float(returns[1].split(", ")[0]) == outcome.fitness
     assert "from agent import" in said and "policy.act(observation)" in said
     said = call(database, "export", "cp", "-o", str(tmp_path / "agent.onnx"), "--to", "onnx").stdout
     assert "verified: onnxruntime chose the policy's actions" in said

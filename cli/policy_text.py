@@ -69,7 +69,7 @@ def network_text(network: "Network") -> str:
         told = f"conv {seen}-{network.outputs} {network.padding}"
     else:
         layers = "-".join([seen, *map(str, network.hidden), str(network.outputs)])
-        told = f"mlp {layers} {network.activation}"
+        told = f"mlp {layers} {network.activation if network.hidden else 'linear'}"
     if isinstance(network.actions, Box):
         told += f" to {box_text(network.actions)}"
     return f"{told}, normalised" if network.normalisation else told

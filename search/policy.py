@@ -13,7 +13,7 @@ from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
 from germline.search.kind import Kind, Preset, Values
 from germline.search.loop import Plan
-from germline.search.settings import BadSetting, Setting, choice, number, positive, share, whole, wholes
+from germline.search.settings import BadSetting, Setting, choice, number, positive, share, whole, widths
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.truncation import Sigma, Truncation
 from germline.search.strategy import Strategy
@@ -43,7 +43,7 @@ SETTINGS = (
     Setting("test_episodes", 200, whole(0, 1_000_000), "episodes that the winner plays in the end; 0: no test"),
     Setting("steps", 0, whole(0), "most decisions in an episode; 0: as many as the task says"),
     Setting("network", "auto", choice("auto", "mlp", "conv"), "auto: conv for images of 0 to 255, else mlp"),
-    Setting("hidden", [32, 32], wholes(1, 10_000), "units of an mlp's hidden layers"),
+    Setting("hidden", [32, 32], widths(10_000), "units of an mlp's hidden layers; none: it is linear"),
     Setting("activation", "tanh", choice("tanh", "relu"), "of an mlp"),
     Setting("normalise", "off", choice("off", "on"), "whether an mlp sees observations alike, by untrained policies"),
     Setting("padding", "same", choice("same", "valid"), "of a conv: keep the borders of images, or cut them"),

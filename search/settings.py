@@ -36,15 +36,15 @@ def whole(low: int = 0, high: int = 1_000_000) -> Callable[[str], int]:
     return read
 
 
-def wholes(low: int, high: int) -> Callable[[str], list[int]]:
-    """Whole numbers from `low` to `high`, separated by commas."""
-    one = whole(low, high)
+def widths(high: int) -> Callable[[str], list[int]]:
+    """Units of some layers, each from 1 to `high`, separated by commas; `none` is no layer."""
+    one = whole(1, high)
 
     def read(text: str) -> list[int]:
         try:
-            return [one(part) for part in text.split(",")]
+            return [] if text == "none" else [one(part) for part in text.split(",")]
         except ValueError as expected:
-            raise ValueError(f"{expected}, or several separated by commas, as in 64,64") from None
+            raise ValueError(f"{expected}, or several separated by commas, as in 64,64, or none") from None
 
     return read
 

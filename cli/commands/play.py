@@ -1,7 +1,6 @@
 """`germline play`: a policy at work."""
 
 from contextlib import closing, nullcontext
-from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -154,7 +153,7 @@ def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
 
 def _error(played: "Played") -> str | None:
     """Why an episode does not count, if it does not: as in a search."""
-    if played.error is None and not isfinite(played.total):
+    if played.error is None and played.diverged:
         return f"diverged: the return was {played.total}"
     return played.error
 

@@ -151,11 +151,19 @@ class PolicyEvaluator:
         for one in played:
             if one.error is not None:
                 return Outcome("crashed", measures=measures, error=one.error)
-            if not math.isfinite(one.total):
+            if one.diverged:
                 return Outcome("diverged", measures=measures, error=f"a return was {one.total}")
         mean = fmean(one.total for one in played)
         if len(played) > 1:
             measures["deviation"] = stdev(one.total for one in played)
         for i, values in enumerate(zip(*(one.behaviour for one in played), strict=True)):
-            measures[f"behaviour_{i}"] = fmean(values)
+            measures[f"behaviour_{i}"] = _mean(values)
         return Outcome("ok", mean, {"return": mean}, measures)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """NaN where there is none, which a task may bring about."""
+    try:
+        return fmean(values)
+    except (OverflowError, ValueError):
+        return math.nan

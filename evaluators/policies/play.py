@@ -31,6 +31,10 @@ class Episode:
     seed: int
 
 
+LARGEST = 1e100
+"""Of returns beyond it no mean and no deviation could be told."""
+
+
 @dataclass(frozen=True)
 class Played:
     """What an episode came to: the sum of its rewards, its decisions, what it did, and what went wrong, if anything."""
@@ -39,6 +43,11 @@ class Played:
     steps: int
     behaviour: tuple[float, ...]
     error: str | None = None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its return is no number, or too large for one to count with."""
+        return not abs(self.total) <= LARGEST
 
 
 def play(

@@ -27,6 +27,7 @@ NETWORKS = {
     "mlp 3-8-1 tanh to [-2, 2], normalised": Network(
         "mlp", (3,), continuous((-2, 2)), (8,), normalisation=Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     ),
+    "mlp 3-2 linear": Network("mlp", (3,), 2),
     "mlp 3-8-2 tanh": Network("mlp", (3,), 2, (8,)),
     "mlp 3-8-2 tanh to [-1, 1]^2": Network("mlp", (3,), continuous((-1, 1), (-1, 1)), (8,)),
     "mlp 3-8-3 tanh to [0, 1]×[-0.4, 0.4]^2": Network(

@@ -1,5 +1,6 @@
 """The evaluator of policies: whose episodes are whose, and that nothing depends on who is scored beside whom."""
 
+import math
 from statistics import fmean
 
 import numpy as np
@@ -9,6 +10,7 @@ from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executor import Job
 from germline.evaluators.policies.evaluator import UNSEEN, PolicyEvaluator
 from germline.evaluators.policies.parameters import ParentCache
+from germline.evaluators.policies.play import Played
 from germline.evaluators.policies.seeds import episode_seeds
 from germline.programs.policy.genome import Policy, write
 from germline.programs.policy.network import Network
@@ -78,6 +80,19 @@ def test_a_policy_of_another_task_and_a_text_that_is_none_are_rejected_alone() -
 
 def test_what_is_validated_is_what_is_reviewed_but_with_seeds_that_no_review_has() -> None:
     assert evaluator().validate(GENOMES[:3], 2, 4) == returns(evaluator(), GENOMES[:3], 2, UNSEEN + 4)
+
+
+@pytest.mark.parametrize("total", [1e308, -1e308, math.inf, math.nan])
+def test_returns_of_which_no_mean_can_be_told_have_diverged(total: float) -> None:
+    outcome = evaluator()._outcome([Played(total, 3, ()), Played(total, 4, ())])
+    assert (outcome.status, outcome.error) == ("diverged", f"a return was {total}")
+    assert evaluator()._outcome([Played(1e100, 3, ()), Played(-1e100, 4, ())]).fitness == 0.0
+
+
+@pytest.mark.parametrize("did", [(1e308, 1e308), (math.inf, -math.inf), (math.nan, 1.0)])
+def test_what_was_done_may_have_no_mean(did: tuple[float, float]) -> None:
+    outcome = evaluator()._outcome([Played(1.0, 3, (one,)) for one in did])
+    assert outcome.status == "ok" and math.isnan(outcome.measures["behaviour_0"])
 
 
 def test_policies_of_different_networks_play_as_each_does_alone() -> None:

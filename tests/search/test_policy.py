@@ -170,6 +170,12 @@ def test_a_budget_in_frames_counts_reviews_and_begins_no_generation_after_it(sto
     assert sum(earlier) < 6_000
 
 
+def test_a_network_without_hidden_layers_is_searched(store: Store) -> None:
+    create(store, "linear", "hidden=none", births=36)
+    assert last(evolve(store, "linear", executor="inline")).failures == {}
+    assert all(read(one.genome).network.parameters == 10 for one in store.individuals(store.run("linear").id))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -179,7 +185,8 @@ def test_a_budget_in_frames_counts_reviews_and_begins_no_generation_after_it(sto
         ),
         (lambda store: create(store, "x", "actions=continuous"), "expected continuous actions, got gym:CartPole-v1"),
         (lambda store: create(store, "x", "network=conv"), "expected images for network=conv"),
-        (lambda store: create(store, "x", "hidden=0"), "a whole number from 1"),
+        (lambda store: create(store, "x", "hidden=0"), "a whole number from 1 to 10000, or several .*, or none"),
+        (lambda store: create(store, "x", "hidden=8,none"), "or several .*, or none, got '8,none'"),
         (lambda store: create(store, "x", "sigma=-1"), "expected sigma to be a number from 1e-09"),
         (lambda store: create(store, "x", "sigma=5e-324"), "expected sigma to be a number from 1e-09"),
         (lambda store: create(store, "x", task="digits-mlp"), "expected a task for kind policy"),

@@ -9,6 +9,7 @@ width and channels of its input, kernel, stride, height and width of its output,
 to a dense layer all inputs are channels of one pixel.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,41 +24,78 @@ REFRESH = 100
 """After so many decisions a slot begins anew, so that rounding does not add up. In Atari games it came to at most 6e-14
 of the largest sum of a layer; of a sum near 0 that may be much more of its own size."""
 
-LONG, AHEAD, LINE = 256, 8, 16
-"""Rows of so many units are asked for so many rows before they are used, a line of so many floats at a time."""
+ROWS, LINE, LANES = 4, 16, 8
+"""So many rows of weights are added at once, by lines of memory of so many floats, each in two vectors."""
+
+LONG, AHEAD = 256, 8
+"""Rows of so many units are asked for so many rows before they are used: they come from far away."""
 
 
 @intrinsic
-def fetch(context: Any, values: Any, at: Any) -> Any:
-    """Asks the memory for the line of `values[at]`, and does not wait for it. Changes no number."""
+def add_rows(
+    context: Any, changes: Any, places: Any, weights: Any, shift: Any, sums: Any, first: Any, fetching: Any
+) -> Any:
+    """Of `add`, the `ROWS` changes from `first` on; units in whole lines. What is `fetching` asks for rows to come.
+
+    These are the instructions themselves, because the compiler makes of the same loop in Python one that looks first
+    whether its arrays overlap, and asks the memory for lines in a loop of its own.
+    """
+    vector, singles = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.FloatType(), LANES)
+    number, short, byte = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0]).data
-        place = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
-        how = [ir.Constant(ir.IntType(32), number) for number in (0, 2, 1)]  # to read, into the second cache, data
-        kind = ir.FunctionType(ir.VoidType(), [place.type, *(one.type for one in how)])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8"), [place, *how])
+        def array(i: int) -> Any:
+            return cgutils.create_struct_proxy(signature.args[i])(context, builder, arguments[i])
+
+        def place(data: Any, at: Any, kind: Any) -> Any:
+            return builder.bitcast(builder.gep(data, [at]), kind.as_pointer())
+
+        def row(k: Any) -> Any:
+            at = builder.add(builder.load(builder.gep(array(1).data, [k])), arguments[3])
+            return builder.gep(array(2).data, [builder.mul(at, units)])
+
+        def everywhere(value: Any) -> Any:
+            one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, short(0))
+            return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(short, LANES), [0] * LANES))
+
+        def lines(later: Sequence[Any]) -> None:
+            with cgutils.for_range(builder, builder.udiv(units, number(LINE)), intp=number) as line:
+                begin = builder.mul(line.index, number(LINE))
+                for one in later:
+                    builder.call(prefetch, [builder.bitcast(builder.gep(one, [begin]), byte), *how])
+                for half in range(0, LINE, LANES):
+                    at = builder.add(begin, number(half))
+                    summed = place(array(4).data, at, vector)
+                    total = builder.load(summed, align=8)
+                    for change, one in zip(new, rows, strict=True):
+                        weight = builder.fpext(builder.load(place(one, at, singles), align=4), vector)
+                        total = builder.fadd(total, builder.fmul(change, weight))
+                    builder.store(total, summed, align=8)
+
+        how = [short(0), short(2), short(1)]  # to read, into the second cache, data
+        kind = ir.FunctionType(ir.VoidType(), [byte, *(one.type for one in how)])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        units = array(4).nitems
+        each = [builder.add(arguments[5], number(i)) for i in range(ROWS)]
+        rows = [row(k) for k in each]
+        new = [everywhere(builder.load(builder.gep(array(0).data, [k]))) for k in each]
+        with builder.if_else(arguments[6]) as (yes, no):
+            with yes:
+                lines([row(builder.add(k, number(AHEAD))) for k in each])
+            with no:
+                lines([])
         return context.get_dummy_value()
 
-    return types.void(values, at), generate
+    return types.void(changes, places, weights, types.int64, sums, types.int64, types.boolean), generate
 
 
 @compiled()
 def add(changes: Any, places: Any, weights: Any, shift: int, sums: Any) -> None:
     """`sums += changes @ weights[places + shift]`, added up in their order; `weights` is flat."""
     units, count = sums.size, changes.size
-    whole = count - count % 4
-    for k in range(0, whole, 4):
-        a, b = (places[k] + shift) * units, (places[k + 1] + shift) * units
-        c, d = (places[k + 2] + shift) * units, (places[k + 3] + shift) * units
-        wa, wb, wc, wd = weights[a : a + units], weights[b : b + units], weights[c : c + units], weights[d : d + units]
-        xa, xb, xc, xd = changes[k], changes[k + 1], changes[k + 2], changes[k + 3]
-        if units >= LONG and k + AHEAD + 4 <= whole:
-            for later in range(k + AHEAD, k + AHEAD + 4):
-                for j in range(0, units, LINE):
-                    fetch(weights, (places[later] + shift) * units + j)
-        for j in range(units):
-            sums[j] = (((sums[j] + xa * wa[j]) + xb * wb[j]) + xc * wc[j]) + xd * wd[j]
+    whole = count - count % ROWS if units % LINE == 0 else 0
+    for k in range(0, whole, ROWS):
+        add_rows(changes, places, weights, shift, sums, k, units >= LONG and k + AHEAD + ROWS <= whole)
     for k in range(whole, count):
         a = (places[k] + shift) * units
         x, row = changes[k], weights[a : a + units]

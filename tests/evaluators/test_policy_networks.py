@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from germline.evaluators.policies.conv_kernels import REFRESH
+from germline.evaluators.policies.conv_kernels import REFRESH, add
 from germline.evaluators.policies.convolutional import ConvolutionalPolicies
 from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.perceptron_kernels import tanh
@@ -175,3 +175,17 @@ def test_parameters_in_one_array_are_not_copied() -> None:
     assert policies.parameters is rows
     which, seen = np.array([1, 0]), observations(network, 2)
     np.testing.assert_array_equal(policies.outputs(which, seen), networks_of(network, [*rows]).outputs(which, seen))
+
+
+@pytest.mark.parametrize("units", [1, 16, 18, 64, 512])
+def test_rows_of_weights_are_added_in_their_order(units: int) -> None:
+    rng = np.random.default_rng(units)
+    weights = rng.standard_normal((40, units)).astype(np.float32)
+    for count in range(30):
+        changes, places = rng.standard_normal(count), np.sort(rng.choice(30, count, replace=False))
+        sums = rng.standard_normal(units)
+        expected = sums.copy()
+        for change, place in zip(changes, places, strict=True):
+            expected += change * weights[place + 10]
+        add(changes, places, weights.ravel(), 10, sums)
+        assert (sums == expected).all()

@@ -135,9 +135,14 @@ def _player(candidate: Candidate, task: str | None) -> Player:
 
 
 def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
-    """What the episodes came to, and how many seconds it took, without compiling."""
+    """What the episodes came to, and how many seconds it took, without compiling.
+
+    Raises:
+        UserError: all of the task's environments are stepped at once, and that raised.
+    """
     from time import perf_counter
 
+    from germline.evaluators.errors import in_a_line
     from germline.evaluators.policies.networks import networks_of
     from germline.evaluators.policies.play import Episode, play
     from germline.programs.policy.parameters import replay
@@ -145,9 +150,12 @@ def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
     networks = networks_of(player.policy.network, [replay(player.policy)])
     actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
     with closing(player.task.environments(min(len(seeds), player.task.slots))) as environments:
-        play(networks.outputs, actions, environments, episodes[:1], 1, networks.attend)
-        began = perf_counter()
-        played = play(networks.outputs, actions, environments, episodes, player.steps, networks.attend)
+        try:
+            play(networks.outputs, actions, environments, episodes[:1], 1, networks.attend)
+            began = perf_counter()
+            played = play(networks.outputs, actions, environments, episodes, player.steps, networks.attend)
+        except Exception as error:  # a task of one's own may raise anything
+            raise UserError(printable(f"expected {player.task.name} to be played, got {in_a_line(error)}"), 1) from None
         return played, max(perf_counter() - began, 1e-9)
 
 

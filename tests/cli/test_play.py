@@ -238,6 +238,12 @@ def test_an_episode_that_fails_is_told_and_left_out_of_the_mean(database: Path, 
     assert nothing.exit_code == 1 and "no episode of dark went well" in nothing.stderr
 
 
+def test_environments_that_raise_all_at_once_are_told_in_a_line(database: Path, rooms: Path) -> None:
+    done = call(database, "play", "cp", "--task", f"{rooms}:Blind")
+    assert done.exit_code == 1
+    assert done.stderr == "Error: expected blind to be played, got AssertionError: an episode was played\n"
+
+
 def test_an_episode_whose_return_is_not_finite_has_failed(database: Path, tmp_path: Path, rooms: Path) -> None:
     path = tmp_path / "film.gif"
     options = ("--task", f"{rooms}:Diverging", "--video", str(path), "--force")

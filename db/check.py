@@ -3,12 +3,28 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, text
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    Row,
+    Select,
+    Table,
+    Text,
+    and_,
+    func,
+    or_,
+    select,
+    text,
+    true,
+)
 
 from germline.db import exact_json, lineage
+from germline.db.errors import DamagedDatabase
 from germline.db.records import PARENTLESS
-from germline.db.rows import digest
-from germline.db.schema import evaluation, genome, individual, parentage, run
+from germline.db.rows import digest, read_config, read_measures
+from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run
 
 _SHOWN = 5
 
@@ -21,16 +37,19 @@ def problems(connection: Connection) -> list[str]:
     """
     found = _pages(connection) + _genomes(connection)
     for row in connection.execute(select(run).order_by(run.c.id)).all():
-        found += [f"run {row.name}: {problem}" for rule in _RULES for problem in _judge(rule, connection, row)]
+        found += [f"run {row.name}: {problem}" for problem in _judge(connection, row)]
     return found
 
 
-def _judge(rule: Callable[[Connection, Row[Any]], list[str]], connection: Connection, row: Row[Any]) -> list[str]:
-    """The rule's problems; a column that damage gave another type, which SQLite lets pass, is one of them."""
-    try:
-        return rule(connection, row)
-    except (TypeError, AttributeError) as error:
-        return [f"a value of the wrong type ({error})"]
+def _judge(connection: Connection, row: Row[Any]) -> list[str]:
+    """The problems of a run. A rule that stumbles over one adds nothing to it, if an earlier rule has named it."""
+    found: list[str] = []
+    for rule in _RULES:
+        try:
+            found += rule(connection, row)
+        except (TypeError, AttributeError, ValueError, DamagedDatabase) as error:
+            found = found or [str(error)]
+    return found
 
 
 def _pages(connection: Connection) -> list[str]:
@@ -44,7 +63,43 @@ def _pages(connection: Connection) -> list[str]:
 def _genomes(connection: Connection) -> list[str]:
     rows = connection.execute(_streamed(select(genome.c.digest, genome.c.kind, genome.c.text)))
     wrong = [key for key, *parts in rows if None in parts or digest(*map(str, parts)) != key]
-    return [f"genome {key}: its text is not the one its digest names" for key in wrong[:_SHOWN]]
+    return [f"genome {key}: its text is not the one its digest names" for key in wrong[:_SHOWN]] + [
+        f"genome {key}: a value of the wrong type in {column}"
+        for column, keys in _wrong_types(connection, genome, genome.c.digest, true())
+        for key in keys[:_SHOWN]
+    ]
+
+
+def _types(connection: Connection, row: Row[Any]) -> list[str]:
+    whole = [(run, run.c.id, run.c.id == row.id), (control, control.c.id, control.c.run_id == row.id)]
+    found = [f"a value of the wrong type in {column}" for one in whole for column, _ in _wrong_types(connection, *one)]
+    for table in (individual, parentage, rejection, evaluation, artifact):
+        for column, births in _wrong_types(connection, table, table.c.birth, table.c.run_id == row.id):
+            found += _words(births, f"a value of the wrong type in {column}")
+    return found
+
+
+def _wrong_types(
+    connection: Connection, of: Table, key: Column[Any], where: ColumnElement[bool]
+) -> list[tuple[str, list[Any]]]:
+    """Columns with values of another type than their own, which SQLite lets stand, and the keys of those rows."""
+    if connection.dialect.name != "sqlite":
+        return []
+    wrong = [func.typeof(column).not_in(_type_names(column)) for column in of.columns]
+    rows = connection.execute(select(key, *wrong).where(where, or_(*wrong)).order_by(key)).all()
+    keys = [[row[0] for row in rows if row[place]] for place in range(1, len(wrong) + 1)]
+    return [(str(column), some) for column, some in zip(of.columns, keys, strict=True) if some]
+
+
+def _type_names(column: Column[Any]) -> list[str]:
+    """What SQLite calls the types of the values that a column can have."""
+    name = "real" if isinstance(column.type, Float) else "text" if isinstance(column.type, Text) else "integer"
+    return [name, "null"] if column.nullable else [name]
+
+
+def _settings(connection: Connection, row: Row[Any]) -> list[str]:
+    found = [] if _reads(read_config, row.config) else ["a config that does not read"]
+    return found if _reads(exact_json.load_plain, row.environment) else [*found, "an environment that does not read"]
 
 
 def _births(connection: Connection, row: Row[Any]) -> list[str]:
@@ -109,12 +164,17 @@ def _evaluations(connection: Connection, row: Row[Any]) -> list[str]:
     found = (
         _list(connection, twice, "one evaluation recorded twice")
         + _list(connection, stray, "an evaluation of another fingerprint")
+        + _list(connection, select(evaluation.c.birth).where(mine, evaluation.c.rung < 0), "a rung below 0")
         + _list(connection, unfit, "a fitness that is not finite, or without an ok outcome")
     )
     texts = connection.execute(
         _streamed(select(evaluation.c.birth, evaluation.c.objectives, evaluation.c.measures).where(mine))
     )
-    unreadable = [birth for birth, *floats in texts if not all(_reads(floats_text) for floats_text in floats)]
+    unreadable = [
+        birth
+        for birth, objectives, measures in texts
+        if not (_reads(exact_json.load_floats, objectives) and _reads(read_measures, measures, row.kind))
+    ]
     return found + _words(unreadable, "objectives or measures that do not read")
 
 
@@ -142,6 +202,8 @@ def _best(connection: Connection, row: Row[Any]) -> list[str]:
 
 
 _RULES: tuple[Callable[[Connection, Row[Any]], list[str]], ...] = (
+    _types,
+    _settings,
     _births,
     _parents,
     _cache_hits,
@@ -160,9 +222,9 @@ def _no_fitness() -> ColumnElement[bool]:
     return or_(evaluation.c.status != "ok", ~evaluation.c.fitness.between(-largest, largest))
 
 
-def _reads(floats: str) -> bool:
+def _reads(read: Callable[..., object], *given: Any) -> bool:
     try:
-        exact_json.load_floats(floats)
+        read(*given)
     except (ValueError, TypeError):
         return False
     return True
@@ -172,7 +234,8 @@ def _list(connection: Connection, query: Select[Any], what: str) -> list[str]:
     return _words(sorted(set(connection.scalars(query))), what)
 
 
-def _words(births: list[int], what: str) -> list[str]:
+def _words(found: list[int], what: str) -> list[str]:
+    births = list(dict.fromkeys(found))  # one can have many evaluations
     if not births:
         return []
     some = ", ".join(str(birth) for birth in births[:_SHOWN]) + (", …" if len(births) > _SHOWN else "")

@@ -39,6 +39,11 @@ class DamagedDatabase(NotADatabase):
     """The file was a database of ours, and parts of it no longer read."""
 
 
+def unreadable(what: str, why: object) -> DamagedDatabase:
+    """The error for a row that no longer reads: what it is of, and why."""
+    return DamagedDatabase(f"{what} no longer reads ({why}): restore a copy made with `germline db backup`")
+
+
 class ForeignDatabase(DatabaseError):
     """The database belongs to another program; Germline leaves it alone."""
 

@@ -2,12 +2,14 @@
 
 import contextlib
 from dataclasses import fields, replace
+from typing import Any
 
 from germline.db import owner, sqlite_file
-from germline.db.errors import DamagedDatabase
+from germline.db.errors import unreadable
 from germline.db.location import SqliteFile, locate
 from germline.db.records import RunSummary
 from germline.db.revisions import require_current
+from germline.db.typed import checked
 
 _COLUMNS = ", ".join(field.name for field in fields(RunSummary))
 
@@ -30,16 +32,18 @@ def runs(url: str) -> list[RunSummary] | None:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM v_runs ORDER BY created, name").fetchall()
     except sqlite_file.FAILURES as error:
         raise sqlite_file.explain(error, location.path) from error
-    return [summary(RunSummary(*row)) for row in rows]
+    return [summary(row) for row in rows]
 
 
-def summary(recorded: RunSummary) -> RunSummary:
+def summary(row: tuple[Any, ...]) -> RunSummary:
     """A row of ``v_runs`` as it is shown: ``interrupted`` if its driver is dead.
 
     Raises:
-        DamagedDatabase: the status is no text.
+        DamagedDatabase: a value is of a type that its column cannot have.
     """
-    if not isinstance(recorded.status, str) or not isinstance(recorded.owner, str | None):
-        raise DamagedDatabase(f"run {recorded.name!r} no longer reads: restore a copy made with `germline db backup`")
+    try:
+        recorded = RunSummary(*checked(RunSummary, row))
+    except ValueError as error:
+        raise unreadable(f"run {row[0]!r}", error) from error
     status, driver = owner.shown(recorded.status, recorded.owner)
     return replace(recorded, status=status, owner=driver)

@@ -2,6 +2,9 @@
 
 Every function takes a connection inside a transaction. "Scored" joins an individual with its outcome: the evaluation
 of its fingerprint on the run's own task at rung 0, seed 0, which for a cache hit was done for an earlier birth.
+
+Rows are fetched to the last before records are made of them: one that no longer reads must leave no question half
+answered, which would keep the connection in its transaction.
 """
 
 from collections import defaultdict
@@ -10,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select
 
+from germline.db.errors import unreadable
 from germline.db.records import (
     BirthScore,
     EvaluationRecord,
@@ -19,7 +23,7 @@ from germline.db.records import (
     ScoredIndividual,
 )
 from germline.db.rounds import REVIEW, complete
-from germline.db.rows import birth_score, evaluation_record, review_score, run_record
+from germline.db.rows import birth_score, evaluation_record, individual_record, review_score, run_record
 from germline.db.schema import evaluation, genome, individual, parentage, rejection
 
 EVALUATION_COLUMNS = [evaluation.c[field.name] for field in fields(EvaluationRecord)]
@@ -155,9 +159,7 @@ def page(connection: Connection, run_id: int, after: int, size: int) -> list[Ind
     parents = _parents(
         connection, run_id, and_(parentage.c.birth >= rows[0].birth, parentage.c.birth <= rows[-1].birth)
     )
-    return [
-        IndividualRecord(birth, block, parents.get(birth, ()), *others) for birth, block, *others in map(tuple, rows)
-    ]
+    return [individual_record(tuple(row), parents) for row in rows]
 
 
 def birth_scores(connection: Connection, run: Row[Any], measure: str, *wanted: ColumnElement[bool]) -> list[BirthScore]:
@@ -168,8 +170,8 @@ def birth_scores(connection: Connection, run: Row[Any], measure: str, *wanted: C
         .outerjoin(evaluation, _outcome_of(run))
         .where(_is(run.id), *wanted)
         .order_by(individual.c.birth)
-    )
-    return [birth_score(tuple(row), measure) for row in found]
+    ).all()
+    return [birth_score(tuple(row), measure, run.kind) for row in found]
 
 
 def review_scores(connection: Connection, run: Row[Any], *wanted: ColumnElement[bool]) -> list[ReviewScore]:
@@ -184,8 +186,8 @@ def review_scores(connection: Connection, run: Row[Any], *wanted: ColumnElement[
             *wanted,
         )
         .order_by(evaluation.c.id)
-    )
-    return [review_score(tuple(row)) for row in found]
+    ).all()
+    return [review_score(tuple(row), run.kind) for row in found]
 
 
 def without_outcome(connection: Connection, run: Row[Any]) -> list[int]:
@@ -208,8 +210,8 @@ def _scored(connection: Connection, run: Row[Any], wanted: Select[Any]) -> list[
     return [
         ScoredIndividual(
             run.name,
-            IndividualRecord(row[0], row[1], parents.get(row[0], ()), *row[2:7]),
-            None if row[7] is None else evaluation_record(tuple(row[8:])),
+            individual_record(tuple(row[:7]), parents),
+            None if row[7] is None else evaluation_record(tuple(row[8:]), run.kind),
         )
         for row in rows
     ]
@@ -221,8 +223,10 @@ def _parents(connection: Connection, run_id: int, which: ColumnElement[bool]) ->
         select(parentage.c.birth, parentage.c.parent)
         .where(parentage.c.run_id == run_id, which)
         .order_by(parentage.c.birth, parentage.c.position)
-    )
+    ).all()
     for birth, parent in rows:
+        if type(parent) is not int:
+            raise unreadable(f"birth {birth!r}", f"expected a parent of type int, got {parent!r:.40}")
         found[birth].append(parent)
     return {birth: tuple(parents) for birth, parents in found.items()}
 

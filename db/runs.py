@@ -17,13 +17,19 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
 
     Raises:
         UnknownRun: there is none; the nearest name is given.
+        DamagedDatabase: its row no longer reads.
     """
     row = connection.execute(select(run).where(run.c.name == name)).one_or_none()
     if row is not None:
-        return row
+        return rows.run_row(row)
     nearest = difflib.get_close_matches(name, list(connection.scalars(select(run.c.name))), n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     raise UnknownRun(f"there is no run {name!r}: {hint}`germline runs` lists them")
+
+
+def kind_of(connection: Connection, run_id: int) -> str | None:
+    """Of genomes, in the run of this id; None if there is none."""
+    return connection.scalar(select(run.c.kind).where(run.c.id == run_id))
 
 
 def create(connection: Connection, name: str | None, values: Mapping[str, Any]) -> RunRecord:
@@ -40,7 +46,7 @@ def _locked_row(connection: Connection, run_id: int) -> Row[Any]:
     row = connection.execute(select(run).where(run.c.id == run_id).with_for_update()).one_or_none()
     if row is None:
         raise UnknownRun(f"there is no run with id {run_id}: `germline runs` lists the runs")
-    return row
+    return rows.run_row(row)
 
 
 def claim(connection: Connection, run_id: int, force: bool) -> None:

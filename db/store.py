@@ -146,7 +146,7 @@ class Store:
         """Every run, oldest first."""
         query = select(_SUMMARY).order_by(_SUMMARY.c.created, _SUMMARY.c.name)
         found = self._database.read(lambda connection: connection.execute(query).all())
-        return [summary(RunSummary(*row)) for row in found]
+        return [summary(tuple(row)) for row in found]
 
     def claim(self, run_id: int, force: bool = False) -> None:
         """Make the calling process the run's owner, and the run ``running``.
@@ -224,6 +224,7 @@ class Store:
 
     def evaluations(self, run_id: int) -> Iterator[EvaluationRecord]:
         """All evaluations of a run, in the order in which they were recorded."""
+        kind = self._database.read(lambda connection: runs.kind_of(connection, run_id))
         after = 0
         while True:
             query = (
@@ -236,7 +237,7 @@ class Store:
             if not found:
                 return
             for row in found:
-                yield rows.evaluation_record(tuple(row[1:]))
+                yield rows.evaluation_record(tuple(row[1:]), kind)
             after = found[-1][0]
 
     # Questions
@@ -338,8 +339,10 @@ class Store:
             .where(evaluation.c.run_id == run_id, evaluation.c.fingerprint == fingerprint)
             .order_by(evaluation.c.task, evaluation.c.rung, evaluation.c.seed)
         )
-        found = self._database.read(lambda connection: connection.execute(query).all())
-        return [rows.evaluation_record(tuple(row)) for row in found]
+        kind, found = self._database.read(
+            lambda connection: (runs.kind_of(connection, run_id), connection.execute(query).all())
+        )
+        return [rows.evaluation_record(tuple(row), kind) for row in found]
 
     def lineage(self, run_name: str, birth: int) -> list[ScoredIndividual]:
         """An individual and all its ancestors, oldest first.
@@ -449,7 +452,7 @@ class Store:
             columns = [artifact.c[field.name] for field in fields(ArtifactRecord)]
             run_id = runs.row_of(connection, run_name).id
             query = select(*columns).where(artifact.c.run_id == run_id).order_by(artifact.c.id)
-            return [ArtifactRecord(*row) for row in connection.execute(query)]
+            return [rows.artifact_record(tuple(row)) for row in connection.execute(query).all()]
 
         return self._database.read(ask)
 

@@ -9,6 +9,7 @@ the first record is missing. Nothing in the loop depends on time or on who finis
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Protocol
 
 import numpy as np
@@ -346,8 +347,9 @@ def _beats(one: Scored, other: Scored) -> bool:
 
 
 def _frames(outcome: Outcome) -> int:
-    """How much a policy played; 0 for other kinds."""
-    return int(outcome.measures.get("frames", 0))
+    """How much a policy played; 0 for other kinds, which may call a measure the same that is no count."""
+    frames = outcome.measures.get("frames", 0.0)
+    return int(frames) if isfinite(frames) else 0
 
 
 def _counted(failures: Mapping[str, int]) -> str:

@@ -63,7 +63,7 @@ def make_run(store: Store) -> Callable[..., RunRecord]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def born() -> Callable[..., IndividualRecord]:
     """``born(birth, parent, …, fingerprint=…)``: a seed without parents, else modified from them."""
 
@@ -80,7 +80,7 @@ def born() -> Callable[..., IndividualRecord]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scored() -> Callable[..., EvaluationRecord]:
     """``scored(birth, fitness, …)``: ok with this fitness, or diverged if it is None."""
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from math import isfinite
 from statistics import pstdev
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -96,7 +97,7 @@ def axes(outcomes: "Sequence[EvaluationRecord]") -> tuple[list[tuple[float, floa
         return list(zip(lengths, returns, strict=True)), "decisions in an episode", "return", ""
     if dimensions == 1:
         return [(one[0], gained) for one, gained in zip(found, returns, strict=True)], "behaviour 0", "return", ""
-    spread = [pstdev(one[i] for one in found) for i in range(dimensions)]
+    spread = [pstdev([one[i] for one in found if isfinite(one[i])] or [0.0]) for i in range(dimensions)]
     a, b = sorted(sorted(range(dimensions), key=lambda i: -spread[i])[:2])
     note = f"of {dimensions} numbers of behaviour the two that differ most" if dimensions > 2 else ""
     return [(one[a], one[b]) for one in found], f"behaviour {a}", f"behaviour {b}", note

@@ -62,18 +62,15 @@ def describe(candidate: Candidate, **asked: Any) -> dict[str, Any]:
     Raises:
         BadReference: its text is not a genome of its kind; the message says whose, where and why.
     """
-    from germline.search.kinds import KINDS
+    from germline.search.kinds import kind_named
 
     if asked and candidate.kind == "policy":
         raise BadReference(
             f"expected no {', '.join(asked)} for {candidate.label}, which is a policy: these are of architectures"
         )
-    if candidate.kind not in KINDS:
-        raise BadReference(
-            f"{candidate.label} is of kind {candidate.kind!r:.40}; this version knows {', '.join(KINDS)}"
-        )
+    kind = kind_named(candidate.kind)
     try:
-        facts = KINDS[candidate.kind].describe(candidate.genome, settings(candidate), **asked)
+        facts = kind.describe(candidate.genome, settings(candidate), **asked)
     except ValueError as error:
         raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
     if candidate.scored is None:

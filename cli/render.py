@@ -63,7 +63,7 @@ def setting(value: Any) -> str:
     if isinstance(value, Mapping):
         return ",".join(f"{key}:{weight:g}" for key, weight in value.items())
     if isinstance(value, list | tuple):
-        return ",".join(item if isinstance(item, str) else f"{item:g}" for item in value)
+        return "none" if not value else ",".join(item if isinstance(item, str) else f"{item:g}" for item in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -146,3 +146,17 @@ class PolicyTask(Task):
     @abstractmethod
     def environments(self, slots: int) -> Environments:
         """So many environments side by side."""
+
+
+def environments_of(task: PolicyTask, slots: int) -> Environments:
+    """So many environments of a task; one of a user's own may raise anything.
+
+    Raises:
+        InvalidTask, UnknownTask: they cannot be made; the message says why.
+    """
+    try:
+        return task.environments(slots)
+    except (InvalidTask, UnknownTask):
+        raise
+    except (Exception, SystemExit) as error:
+        raise InvalidTask(f"expected the task {task.name} to have environments, got {in_a_line(error)}") from error

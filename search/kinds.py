@@ -9,8 +9,25 @@ from germline.search.kind import Kind
 KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (optimizer.KIND, architecture.KIND, policy.KIND)}
 
 
+class UnknownKind(ValueError):
+    """There is no kind of genome of that name."""
+
+
 class UnknownPreset(ValueError):
     """There is no preset of that name for the kind."""
+
+
+def kind_named(name: str) -> Kind[Any]:
+    """The kind of that name, which may come from a database of a later version.
+
+    Raises:
+        UnknownKind: there is none; the message names the nearest.
+    """
+    if name not in KINDS:
+        near = get_close_matches(name, KINDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"this version knows {', '.join(KINDS)}"
+        raise UnknownKind(f"expected a kind of genome, got {name!r:.60}; {hint}")
+    return KINDS[name]
 
 
 def preset_values(kind: Kind[Any], preset: str) -> Any:

@@ -95,6 +95,13 @@ def _prepare(values: Values, task: "type[PolicyTask]") -> dict[str, Any]:
             f"expected a task that says what episodes did, which novelty is measured in, got {task.name}; "
             "--set strategy=truncation"
         )
+    if values["candidates"] and values["review_episodes"] < values["episodes"]:
+        raise BadSetting(
+            f"expected review_episodes of at least episodes, which is {values['episodes']}, got "
+            f"{values['review_episodes']}: a review is to tell more; --set review_episodes={2 * values['episodes']}"
+        )
+    if network.form == "conv" and not values["hidden"]:
+        raise BadSetting(f"expected network=mlp for hidden=none, got conv for the images of {task.name}")
     if values["normalise"] == "on":
         if network.form == "conv":
             raise BadSetting("expected normalise=off for network=conv, got on: images are divided by 255")
@@ -133,7 +140,7 @@ def _network(values: Values, world: "World", task: str) -> Network:
         )
     data: dict[str, Any] = {"form": form, "observation": list(world.observation)}
     data |= {"padding": values["padding"]} if form == "conv" else {
-        "hidden": values["hidden"], "activation": values["activation"]
+        "hidden": values["hidden"], "activation": values["activation"] if values["hidden"] else "tanh"
     }  # fmt: skip
     box = world.actions
     data["actions"] = {"low": list(box.low), "high": list(box.high)} if isinstance(box, Box) else box

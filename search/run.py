@@ -12,7 +12,6 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
@@ -23,7 +22,7 @@ from germline.evaluators.executor import Executor, InlineExecutor, Stopped
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import absolute_name, task_class
 from germline.search.individual import Individual, Scored
-from germline.search.kinds import KINDS, preset_values
+from germline.search.kinds import kind_named, preset_values
 from germline.search.loop import Progress, ScoreKey, Search, SearchFailed
 from germline.search.settings import BadSetting, resolve
 
@@ -41,10 +40,6 @@ _FEW_COLLECTIONS = (100_000, 50, 100)
 and to look through all of them again and again took a third of its time."""
 _found_thresholds: list[tuple[int, int, int]] = []
 """What each search under way found when it began; the first of them is what the process had."""
-
-
-class UnknownKind(ValueError):
-    """There is no kind of genome of that name."""
 
 
 class RunOutdated(ValueError):
@@ -81,10 +76,7 @@ def new_run(
         ValueError: an unknown kind, task, preset or setting, or a bad value; nothing has been recorded.
         RunExists: the name is taken.
     """
-    if kind not in KINDS:
-        near = get_close_matches(kind, KINDS, n=1)
-        raise UnknownKind(f"expected a kind of genome, got {kind!r:.60}; did you mean {(near or list(KINDS))[0]}?")
-    this = KINDS[kind]
+    this = kind_named(kind)
     chosen = preset_values(this, preset)
     task_name = absolute_name(task if task is not None else chosen.task or this.default_task)
     chosen_task = task_class(task_name)
@@ -153,7 +145,7 @@ def evolve(
         BadSetting: a budget in frames, for another kind than policies, or of fewer births than there are.
     """
     run = store.run(name)
-    this = KINDS[run.kind]
+    this = kind_named(run.kind)
     if "settings" not in run.config:
         raise RunOutdated(
             f"expected settings in the config of {run.name}, got none; it can be read, but not gone on with"
@@ -253,7 +245,7 @@ def check_versions(run: RunRecord) -> None:
     """
     now = {
         "task": task_class(run.task).version,
-        "genome": KINDS[run.kind].genome_version,
+        "genome": kind_named(run.kind).genome_version,
         "scoring": SCORING_VERSION,
     }
     for what, version_now in now.items():

@@ -53,7 +53,7 @@ def command(
 
     What an episode comes to follows from its seed: an exported policy plays the same one in an environment that was
     reset with it. The interval holds the mean return with 95 % (Student's t). An episode that fails, or whose return is
-    no finite number, is told and left out of the mean.
+    no number of at most 1e100, is told and left out of the mean.
 
     \b
     Examples:
@@ -135,27 +135,20 @@ def _player(candidate: Candidate, task: str | None) -> Player:
 
 
 def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
-    """What the episodes came to, and how many seconds it took, without compiling.
-
-    Raises:
-        UserError: all of the task's environments are stepped at once, and that raised.
-    """
+    """What the episodes came to, and how many seconds it took, without compiling."""
     from time import perf_counter
 
-    from germline.evaluators.errors import in_a_line
     from germline.evaluators.policies.networks import networks_of
     from germline.evaluators.policies.play import Episode, play
+    from germline.evaluators.policy_task import environments_of
     from germline.programs.policy.parameters import replay
 
     networks = networks_of(player.policy.network, [replay(player.policy)])
     actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
-    with closing(player.task.environments(min(len(seeds), player.task.slots))) as environments:
-        try:
-            play(networks.outputs, actions, environments, episodes[:1], 1, networks.attend)
-            began = perf_counter()
-            played = play(networks.outputs, actions, environments, episodes, player.steps, networks.attend)
-        except Exception as error:  # a task of one's own may raise anything
-            raise UserError(printable(f"expected {player.task.name} to be played, got {in_a_line(error)}"), 1) from None
+    with closing(environments_of(player.task, min(len(seeds), player.task.slots))) as environments:
+        play(networks.outputs, actions, environments, episodes[:1], 1, networks.attend)
+        began = perf_counter()
+        played = play(networks.outputs, actions, environments, episodes, player.steps, networks.attend)
         return played, max(perf_counter() - began, 1e-9)
 
 
@@ -173,6 +166,7 @@ def _film(player: Player, seed: int) -> "Film":
         InvalidTask: the task cannot be drawn, or the episode not begin.
     """
     import os
+    import sys
 
     from germline.evaluators.policies.film import Film
     from germline.evaluators.policies.networks import networks_of
@@ -185,6 +179,8 @@ def _film(player: Player, seed: int) -> "Film":
         ("PYGAME_HIDE_SUPPORT_PROMPT", "1"),
     ):
         os.environ.setdefault(name, value)
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        os.environ.setdefault("MUJOCO_GL", "egl")  # of itself MuJoCo looks for a screen
     networks = networks_of(player.policy.network, [replay(player.policy)])
     actions = player.policy.network.actions
     return Film(networks.outputs, actions, player.task, seed, player.steps, networks.attend)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from germline.cli.common import console, json_option, print_json
-from germline.cli.errors import UserError
 
 if TYPE_CHECKING:
     from germline.search.kind import Kind
@@ -23,14 +22,9 @@ def command(kind: str | None, as_json: bool) -> None:
     Example:
       germline presets optimizer
     """
-    from difflib import get_close_matches
+    from germline.search.kinds import KINDS, kind_named
 
-    from germline.search.kinds import KINDS
-
-    if kind is not None and kind not in KINDS:
-        near = get_close_matches(kind, KINDS, n=1, cutoff=0.0)[0]
-        raise UserError(f"expected a kind of genome, got {kind!r:.60}; did you mean {near}?")
-    chosen = [one for name, one in KINDS.items() if kind in (None, name)]
+    chosen = list(KINDS.values()) if kind is None else [kind_named(kind)]
     if as_json:
         print_json([_row(one) for one in chosen])
     else:

@@ -81,14 +81,14 @@ def _measured(
     """A row for each contender, and on what they were measured."""
     from germline.cli.policy_fit import fitting
     from germline.evaluators.tasks.registry import absolute_name, task_class
-    from germline.search.kinds import KINDS
+    from germline.search.kinds import kind_named
     from germline.search.validation import validate, with_baselines
 
     candidates = [chosen(one, policy, url) for one in references]
     kinds = sorted({one.kind for one in candidates})
     if len(kinds) > 1:
         raise UserError(f"expected candidates of one kind, got {' and '.join(kinds)}; validate each kind by itself")
-    kind = KINDS[kinds[0]]
+    kind = kind_named(kinds[0])
     home = absolute_name(task) if task else next((one.run.task for one in candidates if one.run), kind.default_task)
     if task_class(home).kind != kind.name:
         raise BadReference(f"expected a task for kind {kind.name}, got {home}, which is for {task_class(home).kind}")
@@ -128,11 +128,11 @@ def _cause(verdict: "Verdict", kind: "Kind[Any]", task: str, rung: int, device: 
 def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Contender":
     """With the settings of its run; of no run: those of `quick`."""
     from germline.evaluators.tasks.registry import task_class
-    from germline.search.kinds import KINDS
+    from germline.search.kinds import kind_named
     from germline.search.settings import resolve
     from germline.search.validation import Contender
 
-    kind = KINDS[candidate.kind]
+    kind = kind_named(candidate.kind)
     own = dict(candidate.run.config.get("settings", {})) if candidate.run else {}
     if not own:
         own = kind.prepare(resolve(kind.settings, kind.presets["quick"].values, []), task_class(task))

@@ -1,7 +1,8 @@
 """Policies as files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 from germline.cli.errors import UserError, exit_status, one_line
@@ -16,6 +17,7 @@ from germline.evaluators.policies.exported import (
     check_by_playing,
     environment_of,
 )
+from germline.evaluators.policies.play import Played
 from germline.evaluators.policies.seeds import episode_seeds
 from germline.evaluators.policy_task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
@@ -77,7 +79,8 @@ def _compared(verified: Verified, policy: Policy, candidate: Candidate, task: Po
     recorded = _recorded(candidate, policy)
     seeds = list(dict.fromkeys([*recorded, *range(EPISODES)]))[: EPISODES if task.varies else 1]
     longest = task.world().steps
-    most = min(MOST_STEPS[policy.network.form], _values(candidate).get("steps") or longest)
+    limit = min(_values(candidate).get("steps") or longest, longest)
+    most = min(MOST_STEPS[policy.network.form], limit)
     checked = check_by_playing(verified.module, policy, task, seeds, most)
     cut = most < longest and any(one.steps == most for one in checked.played)
     beginnings = f", up to decision {most:,}," if cut else ""
@@ -87,8 +90,22 @@ def _compared(verified: Verified, policy: Policy, candidate: Candidate, task: Po
         return (
             f"the outputs are the search's own to {TOLERANCE:g} in {what}; returns of the search's network: {returns}"
         )
-    first = "" if len(recorded) >= len(seeds) else "the first is "
-    return f"{what} came to the returns of the search's own network: {returns} ({first}what the search scored it by)"
+    count = _values(candidate).get("episodes", 1) if task.varies else 1
+    scored = checked.played[:count] if count <= len(recorded) else []
+    told = "" if any(one.steps == most < limit for one in scored) else _remembered(candidate, scored, task.name)
+    return f"{what} came to the returns of the search's own network: {returns}{told}"
+
+
+def _remembered(candidate: Candidate, scored: Sequence[Played], task: str) -> str:
+    """Whether episodes by which the search scored it come to its fitness still, in words."""
+    outcome = candidate.scored.evaluation if candidate.scored else None
+    if not scored or outcome is None or outcome.fitness is None:
+        return ""
+    first = f"the first {len(scored)}" if len(scored) > 1 else "the first"
+    mean = fmean(one.total for one in scored)
+    if mean != outcome.fitness:
+        return f" ({first} came to {outcome.fitness:.6g} in the search, and now to {mean:.6g}: {task} has changed)"
+    return f" ({first} {'are' if len(scored) > 1 else 'is'} what the search scored it by)"
 
 
 def _recorded(candidate: Candidate, policy: Policy) -> list[int]:

@@ -76,7 +76,7 @@ class GymnasiumEnvironments:
                 self.environments[slot] = self.build()
             self.stale.add(slot)
             self.places[slot] = np.nan
-            self._show(slot, *self.environments[slot].reset(seed=seed))
+            self._show(slot, *_all(self.environments[slot].reset(seed=seed), "observation, info", "reset"))
             if self.clean:
                 self.stale.remove(slot)
 
@@ -86,7 +86,8 @@ class GymnasiumEnvironments:
         for i, slot in enumerate(slots.tolist()):
             action = self.first_action + int(actions[i]) if discrete else actions[i].astype(self.action_type)
             try:
-                seen, reward, terminated, truncated, told = self.environments[slot].step(action)
+                found = self.environments[slot].step(action)
+                seen, reward, terminated, truncated, told = _all(found, _STEP, "step")
                 self._show(slot, seen, told)
                 rewards[i], over[i] = float(reward), bool(terminated or truncated)
             except Exception as error:
@@ -128,6 +129,18 @@ class GymnasiumEnvironments:
                 self.stale.remove(0)
             return [name for name in PLACE if name in told]
         return []
+
+
+_STEP = "observation, reward, terminated, truncated, info"
+
+
+def _all(found: Any, names: str, method: str) -> tuple[Any, ...]:
+    """What a method gave, which is as much as it is to give: before gymnasium, environments gave less."""
+    count = names.count(",") + 1
+    if not isinstance(found, tuple | list) or len(found) != count:
+        came = f"{len(found)} values" if isinstance(found, tuple | list) else type(found).__name__
+        raise TypeError(f"expected {method} to return ({names}), got {came}")
+    return tuple(found)
 
 
 def _clean(environment: Environment) -> bool:

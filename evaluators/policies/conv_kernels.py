@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -26,6 +26,9 @@ of the largest sum of a layer; of a sum near 0 that may be much more of its own 
 
 ROWS, LINE, LANES = 4, 16, 8
 """So many rows of weights are added at once, by lines of memory of so many floats, each in two vectors."""
+
+VECTORS = not config.DISABLE_JIT
+"""What is not compiled has no vectors."""
 
 LONG, AHEAD = 256, 8
 """Rows of so many units are asked for so many rows before they are used: they come from far away."""
@@ -40,6 +43,10 @@ def add_rows(
     These are the instructions themselves, because the compiler makes of the same loop in Python one that looks first
     whether its arrays overlap, and asks the memory for lines in a loop of its own.
     """
+    numbers = types.float64, types.int64, types.float32, types.float64
+    arrays = zip((changes, places, weights, sums), numbers, strict=True)
+    if any(one.layout != "C" or one.dtype != number for one, number in arrays):
+        return None  # which is an error of types where it is called
     vector, singles = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.FloatType(), LANES)
     number, short, byte = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 
@@ -93,7 +100,7 @@ def add_rows(
 def add(changes: Any, places: Any, weights: Any, shift: int, sums: Any) -> None:
     """`sums += changes @ weights[places + shift]`, added up in their order; `weights` is flat."""
     units, count = sums.size, changes.size
-    whole = count - count % ROWS if units % LINE == 0 else 0
+    whole = count - count % ROWS if VECTORS and units % LINE == 0 else 0
     for k in range(0, whole, ROWS):
         add_rows(changes, places, weights, shift, sums, k, units >= LONG and k + AHEAD + ROWS <= whole)
     for k in range(whole, count):

@@ -23,7 +23,7 @@ class ConvolutionalPolicies:
 
     def __init__(self, network: Network, parameters: Sequence[Floats] | Floats) -> None:
         self.network = network
-        self.parameters = np.asarray(parameters)
+        self.parameters = np.ascontiguousarray(parameters, np.float32)
         self.layers = _layers(network)
         self.memory = _memory(network, self.layers)
         self.slots: NDArray[np.int64] | None = None

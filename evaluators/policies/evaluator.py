@@ -18,7 +18,7 @@ from germline.evaluators.policies.parameters import ParentCache
 from germline.evaluators.policies.play import Episode, Played, play
 from germline.evaluators.policies.rollout import rollout_of
 from germline.evaluators.policies.seeds import episode_seeds
-from germline.evaluators.policy_task import Environments, PolicyTask, world_of_task
+from germline.evaluators.policy_task import Environments, PolicyTask, environments_of, world_of_task
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
 
@@ -101,7 +101,8 @@ class PolicyEvaluator:
         return [found[place] for place in range(len(policies))]
 
     def _play_together(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
-        network, own, count = policies[0].network, self.own and rung == 0, self.episodes[rung]
+        network, count = policies[0].network, self.episodes[rung]
+        own = self.own and rung == 0 and seed < UNSEEN  # what is validated plays what it is validated beside
         episodes = [
             Episode(i, episode)
             for i, policy in enumerate(policies)
@@ -127,7 +128,7 @@ class PolicyEvaluator:
             if self.environments is not None:
                 self.environments.close()
                 self.environments = None
-            self.environments = self.task.environments(slots)
+            self.environments = environments_of(self.task, slots)
         return self.environments
 
     def _read(self, genome: str) -> Policy | Outcome:

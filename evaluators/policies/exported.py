@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.play import Episode, Played, chooser, play
-from germline.evaluators.policy_task import PolicyTask
+from germline.evaluators.policy_task import PolicyTask, environments_of
 from germline.evaluators.tasks.gym import GymTask
 from germline.programs.policy.export import ExportMismatch, random_observations
 from germline.programs.policy.genome import Policy
@@ -69,7 +69,7 @@ def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Seque
         return ours
 
     check_actions(module, policy)
-    with closing(task.environments(len(seeds))) as environments:
+    with closing(environments_of(task, len(seeds))) as environments:
         asked = (policy.network.actions, environments, episodes, steps)
         expected = play(networks.outputs, *asked, networks.attend)
         for seed, one in zip(seeds, expected, strict=True):

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from germline.evaluators.environments.gymnasium_slots import Environment, GymnasiumEnvironments, make
 from germline.evaluators.errors import InvalidTask, in_a_line
-from germline.evaluators.policies.play import Attend, Outputs, Played, chooser
-from germline.evaluators.policy_task import Environments, PolicyTask
+from germline.evaluators.policies.play import Attend, Outputs, Played, chooser, stepped
+from germline.evaluators.policy_task import Environments, PolicyTask, environments_of
 from germline.evaluators.tasks.gym import GymnasiumTask, GymTask
 from germline.programs.policy.network import Box
 
@@ -88,7 +88,7 @@ class Film:
             self.attend(_ONLY, np.array([True]))
         total, over, length, error = 0.0, False, 0, None
         while not over:
-            step = environments.step(_ONLY, self.choose(self.outputs(_ONLY, environments.observations)))
+            step = stepped(environments, _ONLY, self.choose(self.outputs(_ONLY, environments.observations)))
             total += float(step.rewards[0])
             length += 1
             over, error = bool(step.over[0]) or length >= self.steps or not isfinite(total), step.failed.get(0)
@@ -111,7 +111,7 @@ def pictured(task: PolicyTask) -> Environments:
     Raises:
         InvalidTask: there is none, or a package for it is missing.
     """
-    environments = task.environments(1)
+    environments = environments_of(task, 1)
     if isinstance(environments, Pictured):
         return environments
     environments.close()

@@ -1,6 +1,7 @@
 """What untrained policies observe: a mean and a scale for each number, by which a network sees them alike."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import prod
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.play import Episode, play
 from germline.evaluators.policies.seeds import episode_seeds
-from germline.evaluators.policy_task import PolicyTask
+from germline.evaluators.policy_task import PolicyTask, environments_of
 from germline.programs.policy.network import Network, Normalisation
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import initial
@@ -38,13 +39,10 @@ def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
     """
     seen = _Seen(prod(network.observation))
     networks = networks_of(replace(network, normalisation=None), [initial(network, i) for i in range(POLICIES)])
-    environments = task().environments(POLICIES)
-    try:
+    with closing(environments_of(task(), POLICIES)) as environments:
         episodes = [Episode(i, seed) for i, seed in enumerate(episode_seeds(0, 0, 0, POLICIES))]
         steps = min(STEPS, task.world().steps)
         played = play(seen.watching(networks.outputs), network.actions, environments, episodes, steps)
-    finally:
-        environments.close()
     if not seen.count:
         raise ValueError(f"expected episodes of {task.name} to begin, got {played[0].error}")
     mean, spread = seen.mean_and_spread()

@@ -4,12 +4,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from germline.evaluators.errors import in_a_line
-from germline.evaluators.policy_task import Environments
+from germline.evaluators.policy_task import Environments, Slots, Step
 from germline.programs.policy.network import Box, chosen
 from germline.programs.policy.noise import Floats
 
@@ -107,9 +108,9 @@ def play(
                 if submit:
                     said = submit(whose, seen)
                     yield
-                    step = environments.step(active, choose(said()))
+                    step = stepped(environments, active, choose(said()))
                 else:
-                    step = environments.step(active, choose(outputs(whose, seen)))
+                    step = stepped(environments, active, choose(outputs(whose, seen)))
                 total += step.rewards
                 now += 1
                 going = now < due and not step.over.any() and bool(np.isfinite(total).all())
@@ -133,6 +134,15 @@ def play(
         if next(one, one) is None:
             sides.append(one)
     return [one for one in found if one is not None]
+
+
+def stepped(environments: Environments, slots: Slots, actions: NDArray[Any]) -> Step:
+    """One decision in each of some slots; if that raises, whose fault it was is not known, and all of them failed."""
+    try:
+        return environments.step(slots, actions)
+    except Exception as error:
+        failed = dict.fromkeys(range(len(slots)), in_a_line(error))
+        return Step(np.zeros(len(slots)), np.ones(len(slots), np.bool_), failed)
 
 
 def _begin(environments: Environments, slots: NDArray[np.int64], seeds: Sequence[int]) -> dict[int, str]:

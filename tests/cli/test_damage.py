@@ -83,6 +83,17 @@ def test_a_damaged_record_is_one_line_and_nothing_is_recorded(
     assert "wrong type" in checked.stdout or "do not read" in checked.stdout
 
 
+@pytest.mark.parametrize("command", ["resume cp --births 24", "validate cp", "describe cp", "show cp"])
+def test_a_kind_of_a_later_version_is_one_line(played: bytes, tmp_path: Path, command: str) -> None:
+    path = tmp_path / "runs.db"
+    path.write_bytes(played)
+    damage(path, "UPDATE run SET kind = 'poem'")
+    done = CliRunner().invoke(cli, command.split(), env={"GERMLINE_DB": str(path)})
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1
+    known = "this version knows optimizer, architecture, policy"
+    assert done.stderr == f"Error: expected a kind of genome, got 'poem'; {known}\n"
+
+
 def test_a_run_of_another_kind_goes_on_whatever_its_measures_are_called(germline: Any, copied: Path) -> None:
     damage(copied, "UPDATE evaluation SET measures = json_set(measures, '$.frames', 'nan')")
     done = germline("resume", "first", "--births", "70", "--executor", "inline", "--device", "cpu", db=copied)

@@ -82,9 +82,11 @@ def test_presets_lists_every_preset_and_every_setting(data: Data, germline: Any)
 def test_settings_are_shown_as_set_takes_them(germline: Any) -> None:
     from germline.cli.render import setting
     from germline.search.optimizer import KIND
+    from germline.search.settings import widths
 
     for one in KIND.settings:
         assert one.read(setting(one.default)) == one.default
+    assert setting([]) == "none" and widths(8)("none") == []
 
 
 def test_presets_suggests_the_nearest_kind(germline: Any) -> None:

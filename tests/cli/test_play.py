@@ -202,6 +202,13 @@ class Blind(Dark):
     name, made = "blind", Unplayed
 
 
+class Bare(Dark):
+    name = "bare"
+
+    def environments(self, slots):
+        raise OSError("no room")
+
+
 class Broken(Unplayed):
     def picture(self, slot):
         raise OSError("no light")
@@ -241,7 +248,10 @@ def test_an_episode_that_fails_is_told_and_left_out_of_the_mean(database: Path, 
 def test_environments_that_raise_all_at_once_are_told_in_a_line(database: Path, rooms: Path) -> None:
     done = call(database, "play", "cp", "--task", f"{rooms}:Blind")
     assert done.exit_code == 1
-    assert done.stderr == "Error: expected blind to be played, got AssertionError: an episode was played\n"
+    assert done.stderr == "Error: no episode of blind went well; the last: AssertionError: an episode was played\n"
+    none = call(database, "play", "cp", "--task", f"{rooms}:Bare")
+    assert none.exit_code == 2
+    assert none.stderr == "Error: expected the task bare to have environments, got OSError: no room\n"
 
 
 def test_an_episode_whose_return_is_not_finite_has_failed(database: Path, tmp_path: Path, rooms: Path) -> None:

@@ -1,6 +1,7 @@
 """Policies on the command line, from the search to the file."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -17,11 +18,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from germline.cli.changes import changes
-from germline.cli.generation import walls
+from germline.cli.generation import axes, walls
 from germline.cli.genome_text import genome_lines, genome_view, gist, kind_of
 from germline.cli.main import cli
 from germline.cli.policy_text import FEW, shortened
 from germline.cli.session import Amount
+from germline.db.records import EvaluationRecord
 from germline.db.store import Store
 from germline.evaluators.environments.hard_maze import HardMaze
 from germline.evaluators.policies.evaluator import PolicyEvaluator
@@ -500,3 +502,51 @@ def test_a_task_that_is_named_tells_its_world(database: Path) -> None:
     assert (told["observation"], told["actions"], told["steps"]) == ([3], [[-2.0], [2.0]], 200)
     assert "sees [4], 2 actions, at most 500 decisions" in call(database, "tasks", "gym:CartPole-v1").stdout
     assert "observation" not in data(database, "tasks", "digits-mlp")[0]
+
+
+REWARDED = """
+import os
+from gymnasium.envs.classic_control import CartPoleEnv
+from germline.evaluators.tasks.gym import GymnasiumTask
+
+
+class Rewarded(CartPoleEnv):
+    def step(self, action):
+        seen, reward, *others = super().step(action)
+        return seen, float(os.environ["REWARD"]) * reward, *others
+
+
+class Changing(GymnasiumTask):
+    name = "changing"
+
+    def make(self):
+        return Rewarded()
+"""
+
+
+@pytest.mark.parametrize(("episodes", "first"), [(1, "the first"), (2, "the first 2"), (5, "")])
+def test_an_export_says_if_its_task_is_no_longer_what_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, episodes: int, first: str
+) -> None:
+    path, database = tmp_path / "changing.py", tmp_path / "runs.db"
+    path.write_text(REWARDED)
+    monkeypatch.setenv("REWARD", "1")
+    settings = ("population=4", "candidates=0", "test_episodes=0", f"episodes={episodes}")
+    options = [part for one in settings for part in ("--set", one)]
+    task = ("--task", f"{path}:Changing", "--executor", "inline", "--births", "4", "--name", "cp")
+    assert call(database, "search", "policy", *task, *options).exit_code == 0
+    same = call(database, "export", "cp", "-o", str(tmp_path / "same.py")).stdout
+    assert ("what the search scored it by" in same) == bool(first) and f"({first}" in same
+    monkeypatch.setenv("REWARD", "2")
+    other = call(database, "export", "cp", "-o", str(tmp_path / "other.py")).stdout
+    assert "what the search scored it by" not in other
+    assert (f"({first} came to " in other and "changing has changed)" in other) == bool(first)
+
+
+def test_what_episodes_did_may_be_unknown_where_it_is_drawn() -> None:
+    def outcome(*did: float) -> EvaluationRecord:
+        measures = {f"behaviour_{i}": one for i, one in enumerate(did)}
+        return EvaluationRecord(0, "f", "t", 0, 0, "ok", 1.0, {}, measures, 0.0, "", None)
+
+    places, x, y, _ = axes([outcome(0, 1, math.nan), outcome(0, 2, math.inf), outcome(0, 3, 4)])
+    assert (x, y, places[2]) == ("behaviour 0", "behaviour 1", (0, 3))

@@ -89,6 +89,32 @@ class Trouble(Place):
         return seen, told
 
 
+class Early(Place):
+    """As environments were before gymnasium: `reset` gives what is seen alone, `step` four values."""
+
+    def __init__(self, trouble):
+        super().__init__()
+        self.trouble = trouble
+
+    def reset(self, seed=None, options=None):
+        seen, told = super().reset(seed=seed)
+        return (seen, told) if self.trouble == "step" else seen
+
+    def step(self, action):
+        return super().step(action)[:4]
+
+
+class EarlyReset(GymnasiumTask):
+    name = "reset"
+
+    def make(self):
+        return Early(self.name)
+
+
+class EarlyStep(EarlyReset):
+    name = "step"
+
+
 class Raise(GymnasiumTask):
     name = "raise"
 
@@ -271,6 +297,22 @@ def test_an_environment_in_trouble_fails_its_episode_alone(
     assert [one.fitness for i, one in enumerate(clean) if i not in failed] == [
         one.fitness for one in found if one.status == "ok"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("EarlyReset", "TypeError: expected reset to return (observation, info), got ndarray"),
+        (
+            "EarlyStep",
+            "TypeError: expected step to return (observation, reward, terminated, truncated, info), got 4 values",
+        ),
+    ],
+)
+def test_an_environment_from_before_gymnasium_is_told_what_it_lacks(
+    own: Callable[[str], str], name: str, error: str
+) -> None:
+    assert {(one.status, one.error) for one in score(own(name), 2)} == {("crashed", error)}
 
 
 @pytest.mark.parametrize(("name", "numbers"), [("Always", 1), ("Seldom", 2)])

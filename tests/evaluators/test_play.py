@@ -98,3 +98,18 @@ def test_outputs_become_actions_inside_the_box() -> None:
     found = chooser(Box((-2.0, 0.0), (2.0, 1.0)))(outputs)
     assert found.dtype == np.float32 and found.tolist() == [[-2, 0], [0, 0.75], [2, 1]]
     assert chooser(2)(np.array([[1, 1], [0, 1]], np.float32)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_where_a_step_raises_for_all_slots_the_episodes_in_them_fail_and_others_go_on(slots: int) -> None:
+    class Raising(Counting):
+        def step(self, slots: Slots, actions: NDArray[Any]) -> Step:
+            if 7 in self.observations[slots, 1]:
+                raise OSError("the wire is cut\nhere")
+            return super().step(slots, actions)
+
+    seeds = [2, 7, 2, 7, 3, 4, 4]
+    found = play(saying(1), 3, Raising(slots), [Episode(0, seed) for seed in seeds], 20)
+    failed = [one.error for one in found if one.error is not None]
+    assert set(failed) == {"OSError: the wire is cut"} and 2 <= len(failed) <= 2 * slots
+    assert found[1].error and found[3].error and found[-1] == played(4, 4, 4)

@@ -95,6 +95,11 @@ def test_what_was_done_may_have_no_mean(did: tuple[float, float]) -> None:
     assert outcome.status == "ok" and math.isnan(outcome.measures["behaviour_0"])
 
 
+def test_what_is_validated_by_episodes_of_trainings_plays_the_same_ones() -> None:
+    found = evaluator().validate([*GENOMES[:3], GENOMES[0]], 0, 4)
+    assert found == returns(evaluator(starts="common"), [*GENOMES[:3], GENOMES[0]], 0, UNSEEN + 4)
+
+
 def test_policies_of_different_networks_play_as_each_does_alone() -> None:
     other = [write(Policy(Network("mlp", (4,), 2, hidden, "relu"), seed)) for hidden, seed in (((7,), 1), ((), 2))]
     mixed = [GENOMES[0], other[0], GENOMES[1], other[1]]

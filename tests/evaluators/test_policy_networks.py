@@ -1,8 +1,13 @@
 """Compiled networks give the numbers of double precision, whoever plays beside them and whatever is kept."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from numba.core.errors import TypingError
 from torch.nn import functional
 
 from germline.evaluators.policies.conv_kernels import REFRESH, add
@@ -189,3 +194,30 @@ def test_rows_of_weights_are_added_in_their_order(units: int) -> None:
             expected += change * weights[place + 10]
         add(changes, places, weights.ravel(), 10, sums)
         assert (sums == expected).all()
+
+
+def test_parameters_may_lie_in_memory_in_any_order() -> None:
+    network = CONVS[0]
+    parameters = np.stack([initial(network, seed) for seed in range(2)])
+    images, which = RNG.integers(0, 256, (2, 4, 84, 84), dtype=np.uint8), np.arange(2)
+    expected = ConvolutionalPolicies(network, parameters).outputs(which, images)
+    assert (ConvolutionalPolicies(network, np.asfortranarray(parameters)).outputs(which, images) == expected).all()
+
+
+def test_what_does_not_lie_as_the_vectors_read_it_is_refused() -> None:
+    changes, places, weights, sums = np.ones(4), np.arange(4), np.ones(4 * 16, np.float32), np.zeros(16)
+    for wrong in (weights.astype(np.float64), np.ones(8 * 16, np.float32)[::2]):
+        with pytest.raises(TypingError):
+            add(changes, places, wrong, 0, sums)
+    add(changes, places, weights, 0, sums)
+    assert (sums == 4).all()
+
+
+def test_without_a_compiler_there_are_no_vectors() -> None:
+    program = (
+        "import numpy as np; from germline.evaluators.policies.conv_kernels import add; sums = np.zeros(16);"
+        "add(np.ones(5), np.arange(5), np.ones(80, np.float32), 0, sums); print(sums.sum())"
+    )
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert done.stdout == "80.0\n", done.stderr

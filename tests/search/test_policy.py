@@ -80,7 +80,7 @@ def test_neither_packs_nor_slots_change_what_policies_come_to(store: Store) -> N
 
 def test_a_killed_run_goes_on_as_if_nothing_had_been(store: Store, tmp_path: Path) -> None:
     for name in ("whole", "killed"):
-        create(store, name, "episodes=30", births=240)
+        create(store, name, "episodes=30", "review_episodes=30", births=240)
     last(evolve(store, "whole"))
     script = (
         "import sys; from germline.db.store import Store; from germline.search.run import evolve\n"
@@ -173,7 +173,10 @@ def test_a_budget_in_frames_counts_reviews_and_begins_no_generation_after_it(sto
 def test_a_network_without_hidden_layers_is_searched(store: Store) -> None:
     create(store, "linear", "hidden=none", births=36)
     assert last(evolve(store, "linear", executor="inline")).failures == {}
-    assert all(read(one.genome).network.parameters == 10 for one in store.individuals(store.run("linear").id))
+    [network] = {read(one.genome).network for one in store.individuals(store.run("linear").id)}
+    assert network.parameters == 10
+    create(store, "other", "hidden=none", "activation=relu", births=12)  # of what is not there
+    assert {read(one[3]).network for one in born(store, "other")} <= {network}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -186,6 +189,14 @@ def test_a_network_without_hidden_layers_is_searched(store: Store) -> None:
         (lambda store: create(store, "x", "actions=continuous"), "expected continuous actions, got gym:CartPole-v1"),
         (lambda store: create(store, "x", "network=conv"), "expected images for network=conv"),
         (lambda store: create(store, "x", "hidden=0"), "a whole number from 1 to 10000, or several .*, or none"),
+        (
+            lambda store: create(store, "x", "episodes=3"),
+            "expected review_episodes of at least episodes, which is 3, got 2: .* --set review_episodes=6",
+        ),
+        (
+            lambda store: create(store, "x", "hidden=none", task="hard-maze-pixels"),
+            "expected network=mlp for hidden=none, got conv",
+        ),
         (lambda store: create(store, "x", "hidden=8,none"), "or several .*, or none, got '8,none'"),
         (lambda store: create(store, "x", "sigma=-1"), "expected sigma to be a number from 1e-09"),
         (lambda store: create(store, "x", "sigma=5e-324"), "expected sigma to be a number from 1e-09"),

@@ -14,13 +14,15 @@ from typing import Any
 from germline.db.errors import InvalidRecord
 
 _SPELLED = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
-_decode = json.JSONDecoder(parse_int=float).decode  # made once: to make one takes as long as to read with it
+# Made once: to make one takes as long as to read or write with it.
+_decode = json.JSONDecoder(parse_int=float).decode
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 def dump_floats(values: Mapping[str, float]) -> str:
     """Named floats as one JSON object, in their own order."""
     plain = {str(name): _writable(float(value)) for name, value in values.items()}
-    return json.dumps(plain, allow_nan=False, separators=(",", ":"))
+    return _encode(plain)
 
 
 def load_floats(text: str) -> dict[str, float]:
@@ -64,7 +66,7 @@ def dump_plain(values: Mapping[str, Any], what: str) -> str:
         InvalidRecord: a value is not plain JSON (text, whole numbers, finite floats, booleans, None, lists, mappings).
     """
     try:
-        return json.dumps(values, allow_nan=False, separators=(",", ":"))
+        return _encode(values)
     except (TypeError, ValueError) as error:
         raise InvalidRecord(f"{what} must hold plain JSON values with finite numbers only: {error}") from error
 

@@ -7,6 +7,7 @@ A genome is one line of JSON:
 """
 
 import json
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
@@ -51,7 +52,9 @@ class Policy:
 def write(policy: Policy) -> str:
     """One line of JSON; `read(write(policy)) == policy`."""
     mutations = json.dumps(policy.mutations)
-    return f'{{{_head(policy.network)}, "seed": {policy.seed}, "mutations": {mutations}}}'
+    text = f'{{{_head(policy.network)}, "seed": {policy.seed}, "mutations": {mutations}}}'
+    _remember(text, policy)
+    return text
 
 
 @lru_cache(maxsize=256)
@@ -77,14 +80,25 @@ def read(text: str) -> Policy:
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidPolicy(f"expected at most {MAX_CHARACTERS:,} characters, got {len(text):,}")
-    return _read(text) if len(text) <= _REMEMBERED else _read.__wrapped__(text)
+    known = _known.get(text)
+    return _remember(text, _read(text)) if known is None else known
 
 
-_REMEMBERED = 20_000
-"""A search reads the same genomes again and again: those of up to so many characters are remembered."""
+_KEPT, _SHORT = 256, 20_000
+"""A search reads what it has just written, and its parents again and again: the last so many genomes of up to so many
+characters are remembered."""
+
+_known: OrderedDict[str, Policy] = OrderedDict()
 
 
-@lru_cache(maxsize=256)
+def _remember(text: str, policy: Policy) -> Policy:
+    if len(text) <= _SHORT:
+        _known[text] = policy
+        if len(_known) > _KEPT:
+            _known.popitem(last=False)
+    return policy
+
+
 def _read(text: str) -> Policy:
     try:
         found = json.loads(text)

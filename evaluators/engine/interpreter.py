@@ -631,7 +631,8 @@ def _declared(numbering: int) -> Any:
         at = np.empty(6, np.int64)
         for row in range(len(rows)):
             chunks = by_leaf if rows[row, 2] else whole
-            at[:] = rows[row, 3:9]
+            for n in range(6):  # a copy by slices takes 2 seconds to compile, for what it says if they do not fit
+                at[n] = rows[row, 3 + n]
             memory[at[Space.NUMBER]] = lr
             memory[at[Space.NUMBER] + 1] = step
             for section in range(rows[row, 0], rows[row, 1]):

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, both sides in one process; prints a table and writes `bench.json`.
+"""`make bench`: every benchmark, both sides in one run; prints a table and writes `bench.json`.
 
 Each row has a name, a value with its unit, what it is compared with, and the ratio of the two. Absolute numbers drift
 with the machine; the ratio is what to look at.

@@ -22,8 +22,9 @@ from sqlalchemy import (
 
 from germline.db import exact_json, lineage
 from germline.db.errors import DamagedDatabase
+from germline.db.reading import read_config, read_measures
 from germline.db.records import PARENTLESS
-from germline.db.rows import digest, read_config, read_measures
+from germline.db.rows import digest
 from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run
 
 _SHOWN = 5
@@ -98,7 +99,8 @@ def _type_names(column: Column[Any]) -> list[str]:
 
 
 def _settings(connection: Connection, row: Row[Any]) -> list[str]:
-    found = [] if _reads(read_config, row.config) else ["a config that does not read"]
+    found = [] if row.seed >= 0 else ["a seed below 0"]
+    found += [] if _reads(read_config, row.config) else ["a config that does not read"]
     return found if _reads(exact_json.load_plain, row.environment) else [*found, "an environment that does not read"]
 
 

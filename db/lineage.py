@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select
 
 from germline.db.errors import unreadable
+from germline.db.reading import birth_score, evaluation_record, individual_record, review_score, run_record
 from germline.db.records import (
     BirthScore,
     EvaluationRecord,
@@ -23,7 +24,6 @@ from germline.db.records import (
     ScoredIndividual,
 )
 from germline.db.rounds import REVIEW, complete
-from germline.db.rows import birth_score, evaluation_record, individual_record, review_score, run_record
 from germline.db.schema import evaluation, genome, individual, parentage, rejection
 
 EVALUATION_COLUMNS = [evaluation.c[field.name] for field in fields(EvaluationRecord)]

@@ -1,35 +1,23 @@
-"""Records to rows and back. What the tables cannot hold exactly is refused before a transaction begins."""
+"""Records to rows. What the tables cannot hold exactly is refused before a transaction begins."""
 
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Row
-
-from germline.db import exact_json, owner
-from germline.db.errors import InvalidRecord, unreadable
+from germline.db import exact_json
+from germline.db.errors import InvalidRecord
 from germline.db.records import (
     OUTCOMES,
     PARENTLESS,
-    ArtifactRecord,
-    BirthScore,
     EvaluationRecord,
     IndividualRecord,
-    ReviewScore,
-    RunRecord,
 )
-from germline.db.typed import checked
 
 _NAME = re.compile(r"\w[\w.+-]{0,99}")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL or UTF-8 has no bytes for
-
-COUNTS: Final = ("episodes", "steps", "frames")
-"""The measures that say how much a policy played."""
-_MOST: Final = 2**53  # up to here a float counts exactly
 
 
 def now() -> str:
@@ -83,6 +71,17 @@ def checked_whole(number: int, what: str, bits: int = 64) -> int:
     if not -limit <= number < limit:
         raise InvalidRecord(f"{what} must fit in {bits} bits with its sign, got {number}")
     return int(number)
+
+
+def checked_seed(seed: int) -> int:
+    """The seed of a run.
+
+    Raises:
+        InvalidRecord: it is negative, or too large.
+    """
+    if seed < 0:
+        raise InvalidRecord(f"the seed of a run must be 0 or more, got {seed}")
+    return checked_whole(seed, "the seed of a run")
 
 
 def genome_rows(kind: str, records: Sequence[IndividualRecord], digests: Sequence[str]) -> list[dict[str, Any]]:
@@ -182,132 +181,3 @@ def _evaluation_row(run_id: int, record: EvaluationRecord, created: str) -> dict
         "error": None if record.error is None else _UNSTORABLE.sub("\ufffd", record.error),
         "created": created,
     }
-
-
-def run_row(row: Row[Any]) -> Row[Any]:
-    """A row of ``run`` as it came.
-
-    Raises:
-        DamagedDatabase: a value is of a type that its column cannot have.
-    """
-    try:
-        checked(RunRecord, tuple(row._mapping[field.name] for field in fields(RunRecord)))
-    except ValueError as error:
-        raise unreadable(f"run {row.name!r}", error) from error
-    return row
-
-
-def run_record(row: Row[Any]) -> RunRecord:
-    """A row of ``run`` as it is shown: ``interrupted`` if its driver is dead.
-
-    Raises:
-        DamagedDatabase: the row no longer reads.
-    """
-    values = dict(run_row(row)._mapping)
-    try:
-        values["config"] = read_config(values["config"])
-        values["environment"] = exact_json.load_plain(values["environment"])
-    except ValueError as error:
-        raise unreadable(f"run {row.name!r}", error) from error
-    values["status"], values["owner"] = owner.shown(values["status"], values["owner"])
-    return RunRecord(**values)
-
-
-def individual_record(values: tuple[Any, ...], parents: Mapping[int, tuple[int, ...]]) -> IndividualRecord:
-    """The columns of an ``IndividualRecord`` in the order of its fields, without its parents.
-
-    Raises:
-        DamagedDatabase: a value is of a type that its column cannot have.
-    """
-    try:
-        birth, block, *others = checked(IndividualRecord, values)
-    except ValueError as error:
-        raise unreadable(f"birth {values[0]!r}", error) from error
-    return IndividualRecord(birth, block, parents.get(birth, ()), *others)
-
-
-def evaluation_record(values: tuple[Any, ...], kind: str | None) -> EvaluationRecord:
-    """The columns of ``evaluation`` in the order of the record's fields, in a run of a kind.
-
-    Raises:
-        DamagedDatabase: a value is of a type that its column cannot have, or the objectives or measures no longer read.
-    """
-    try:
-        checked(EvaluationRecord, values)
-        if values[3] < 0:
-            raise ValueError(f"expected rung to be 0 or more, got {values[3]}")
-        objectives, measures = exact_json.load_floats(values[7]), read_measures(values[8], kind)
-        return EvaluationRecord(*(*values[:7], objectives, measures, *values[9:]))
-    except ValueError as error:
-        raise unreadable(f"the evaluation of birth {values[0]!r}", error) from error
-
-
-def birth_score(values: tuple[Any, ...], measure: str, kind: str | None) -> BirthScore:
-    """The columns of a ``BirthScore`` in the order of its fields, with all measures in place of the last.
-
-    Raises:
-        DamagedDatabase: a value is of a type that its column cannot have, or the measure no longer reads.
-    """
-    *others, measures = values
-    try:
-        found = None if measures is None else exact_json.load_one(measures, measure)
-        if found is not None and measure in COUNTS:
-            _counted({measure: found}, kind)
-        return BirthScore(*checked(BirthScore, (*others, found)))
-    except (ValueError, TypeError) as error:
-        raise unreadable(f"the outcome of birth {values[0]!r}", error) from error
-
-
-def review_score(values: tuple[Any, ...], kind: str | None) -> ReviewScore:
-    """The columns of a ``ReviewScore`` in the order of its fields, in a run of a kind.
-
-    Raises:
-        DamagedDatabase: a value is of a type that its column cannot have, or the measures no longer read.
-    """
-    try:
-        *others, measures = checked(ReviewScore, values)
-        return ReviewScore(*(*others, read_measures(measures, kind)))
-    except ValueError as error:
-        raise unreadable(f"a review of birth {values[0]!r}", error) from error
-
-
-def artifact_record(values: tuple[Any, ...]) -> ArtifactRecord:
-    """The columns of ``artifact`` in the order of the record's fields.
-
-    Raises:
-        DamagedDatabase: a value is of a type that its column cannot have.
-    """
-    try:
-        return ArtifactRecord(*checked(ArtifactRecord, values))
-    except ValueError as error:
-        raise unreadable(f"an artifact of birth {values[0]!r}", error) from error
-
-
-def read_config(text: str) -> dict[str, Any]:
-    """The config of a run.
-
-    Raises:
-        ValueError: it is no JSON object, or the settings in it are none.
-    """
-    config = exact_json.load_plain(text)
-    if not isinstance(config.get("settings", {}), dict):
-        raise ValueError(f"expected settings to be a JSON object, got {config['settings']!r:.40}")
-    return config
-
-
-def read_measures(text: str, kind: str | None) -> dict[str, float]:
-    """The measures of an evaluation in a run of a kind.
-
-    Raises:
-        ValueError: they are no JSON object of floats; or of a policy, what should be a count is none.
-    """
-    return _counted(exact_json.load_floats(text), kind)
-
-
-def _counted(measures: dict[str, float], kind: str | None) -> dict[str, float]:
-    """The measures as they came, if those of what policies played are counts; other kinds may call anything so."""
-    if kind == "policy":
-        for name in COUNTS:
-            if name in measures and not 0 <= measures[name] <= _MOST:
-                raise ValueError(f"expected {name} to be a count, got {measures[name]}")
-    return measures

@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Row, column, func, insert, select, table, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from germline.db import check, exact_json, lineage, owner, rows, runs, sqlite_file
+from germline.db import check, exact_json, lineage, owner, reading, rows, runs, sqlite_file
 from germline.db.errors import (
     DamagedDatabase,
     InvalidRecord,
@@ -107,13 +107,14 @@ class Store:
 
         Raises:
             RunExists: the name is taken.
-            InvalidRecord: a name that could be a path or RUN:BIRTH; a seed above 64 bits; a config that is not JSON.
+            InvalidRecord: a name that could be a path or RUN:BIRTH; a seed below 0 or above 64 bits; a config that is
+                not JSON.
         """
         values = {
             "kind": rows.checked_text(kind, "the kind of a run"),
             "task": rows.checked_text(task, "the task of a run"),
             "preset": rows.checked_text(preset, "the preset of a run"),
-            "seed": rows.checked_whole(seed, "the seed of a run"),
+            "seed": rows.checked_seed(seed),
             "config": exact_json.dump_plain(config, "the config of a run"),
             "environment": exact_json.dump_plain(environment, "the environment of a run"),
             "status": "running",
@@ -140,7 +141,7 @@ class Store:
         Raises:
             UnknownRun: there is none.
         """
-        return self._database.read(lambda connection: rows.run_record(runs.row_of(connection, name)))
+        return self._database.read(lambda connection: reading.run_record(runs.row_of(connection, name)))
 
     def runs(self) -> list[RunSummary]:
         """Every run, oldest first."""
@@ -237,7 +238,7 @@ class Store:
             if not found:
                 return
             for row in found:
-                yield rows.evaluation_record(tuple(row[1:]), kind)
+                yield reading.evaluation_record(tuple(row[1:]), kind)
             after = found[-1][0]
 
     # Questions
@@ -328,7 +329,7 @@ class Store:
         def ask(connection: Connection) -> RunScores:
             row = runs.row_of(connection, run_name)
             births = lineage.birth_scores(connection, row, measure)
-            return RunScores(rows.run_record(row), tuple(births), tuple(lineage.review_scores(connection, row)))
+            return RunScores(reading.run_record(row), tuple(births), tuple(lineage.review_scores(connection, row)))
 
         return self._database.read(ask)
 
@@ -342,7 +343,7 @@ class Store:
         kind, found = self._database.read(
             lambda connection: (runs.kind_of(connection, run_id), connection.execute(query).all())
         )
-        return [rows.evaluation_record(tuple(row), kind) for row in found]
+        return [reading.evaluation_record(tuple(row), kind) for row in found]
 
     def lineage(self, run_name: str, birth: int) -> list[ScoredIndividual]:
         """An individual and all its ancestors, oldest first.
@@ -452,7 +453,7 @@ class Store:
             columns = [artifact.c[field.name] for field in fields(ArtifactRecord)]
             run_id = runs.row_of(connection, run_name).id
             query = select(*columns).where(artifact.c.run_id == run_id).order_by(artifact.c.id)
-            return [rows.artifact_record(tuple(row)) for row in connection.execute(query).all()]
+            return [reading.artifact_record(tuple(row)) for row in connection.execute(query).all()]
 
         return self._database.read(ask)
 

@@ -58,7 +58,8 @@ def test_a_name_that_could_be_a_path_or_a_reference_is_refused(make_run: MakeRun
 
 
 @pytest.mark.parametrize(
-    "changed", [{"seed": 2**63}, {"config": {"x": math.inf}}, {"config": {"x": object()}}, {"task": "nul\0"}]
+    "changed",
+    [{"seed": 2**63}, {"seed": -1}, {"config": {"x": math.inf}}, {"config": {"x": object()}}, {"task": "nul\0"}],
 )
 def test_values_that_no_table_holds_exactly_are_refused(
     store: Store, make_run: MakeRun, changed: dict[str, Any]

@@ -9,12 +9,7 @@ from typing import Any
 
 from germline.db import exact_json
 from germline.db.errors import InvalidRecord
-from germline.db.records import (
-    OUTCOMES,
-    PARENTLESS,
-    EvaluationRecord,
-    IndividualRecord,
-)
+from germline.db.records import OUTCOMES, PARENTLESS, EvaluationRecord, IndividualRecord
 
 _NAME = re.compile(r"\w[\w.+-]{0,99}")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL or UTF-8 has no bytes for

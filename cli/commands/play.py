@@ -53,7 +53,7 @@ def command(
 
     What an episode comes to follows from its seed: an exported policy plays the same one in an environment that was
     reset with it. The interval holds the mean return with 95 % (Student's t). An episode that fails, or whose return is
-    no number of at most 1e100, is told and left out of the mean.
+    no number of at most 1e100 in size, is told and left out of the mean.
 
     \b
     Examples:

@@ -104,7 +104,8 @@ def _remembered(candidate: Candidate, scored: Sequence[Played], task: str) -> st
     first = f"the first {len(scored)}" if len(scored) > 1 else "the first"
     mean = fmean(one.total for one in scored)
     if mean != outcome.fitness:
-        return f" ({first} came to {outcome.fitness:.6g} in the search, and now to {mean:.6g}: {task} has changed)"
+        came = f"{first} came to {outcome.fitness:.6g} in the search, and now to {mean:.6g}"
+        return f" ({came}: what it runs on or {task} has changed)"
     return f" ({first} {'are' if len(scored) > 1 else 'is'} what the search scored it by)"
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.errors import in_a_line
+from germline.evaluators.errors import InvalidTask, in_a_line
+from germline.evaluators.memory import out_of_memory
 from germline.evaluators.policy_task import Environments, Slots, Step
 from germline.programs.policy.network import Box, chosen
 from germline.programs.policy.noise import Floats
@@ -71,6 +72,9 @@ def play(
         attend: for networks that keep something from one decision to the next.
         submit: for networks on another device. The slots are then two halves: while the networks of one half are busy,
             the environments of the other one are stepped.
+
+    Raises:
+        InvalidTask: see `stepped`.
     """
     choose = chooser(actions)
     policies = np.array([one.policy for one in episodes], np.int64)
@@ -137,12 +141,18 @@ def play(
 
 
 def stepped(environments: Environments, slots: Slots, actions: NDArray[Any]) -> Step:
-    """One decision in each of some slots; if that raises, whose fault it was is not known, and all of them failed."""
+    """One decision in each of some slots.
+
+    Raises:
+        InvalidTask: that raised for all of them at once. Whose fault it was is not known, so no episode can be blamed:
+            who scores a pack scores each of its genomes alone then.
+    """
     try:
         return environments.step(slots, actions)
     except Exception as error:
-        failed = dict.fromkeys(range(len(slots)), in_a_line(error))
-        return Step(np.zeros(len(slots)), np.ones(len(slots), np.bool_), failed)
+        if out_of_memory(error):
+            raise
+        raise InvalidTask(f"expected a step of the environments, got {in_a_line(error)}") from error
 
 
 def _begin(environments: Environments, slots: NDArray[np.int64], seeds: Sequence[int]) -> dict[int, str]:

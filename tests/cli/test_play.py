@@ -247,8 +247,8 @@ def test_an_episode_that_fails_is_told_and_left_out_of_the_mean(database: Path, 
 
 def test_environments_that_raise_all_at_once_are_told_in_a_line(database: Path, rooms: Path) -> None:
     done = call(database, "play", "cp", "--task", f"{rooms}:Blind")
-    assert done.exit_code == 1
-    assert done.stderr == "Error: no episode of blind went well; the last: AssertionError: an episode was played\n"
+    assert done.exit_code == 2
+    assert done.stderr == "Error: expected a step of the environments, got AssertionError: an episode was played\n"
     none = call(database, "play", "cp", "--task", f"{rooms}:Bare")
     assert none.exit_code == 2
     assert none.stderr == "Error: expected the task bare to have environments, got OSError: no room\n"

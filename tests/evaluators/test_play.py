@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from germline.evaluators.environments.cart_pole import CartPole
 from germline.evaluators.environments.mountain_car_continuous import MountainCarContinuous
+from germline.evaluators.errors import InvalidTask
 from germline.evaluators.policies.networks import networks_of
 from germline.evaluators.policies.play import Episode, Outputs, Played, chooser, play
 from germline.evaluators.policy_task import Slots, Step
@@ -100,16 +101,12 @@ def test_outputs_become_actions_inside_the_box() -> None:
     assert chooser(2)(np.array([[1, 1], [0, 1]], np.float32)).tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("slots", [1, 3])
-def test_where_a_step_raises_for_all_slots_the_episodes_in_them_fail_and_others_go_on(slots: int) -> None:
+def test_where_a_step_raises_for_all_slots_no_episode_is_blamed() -> None:
     class Raising(Counting):
         def step(self, slots: Slots, actions: NDArray[Any]) -> Step:
             if 7 in self.observations[slots, 1]:
                 raise OSError("the wire is cut\nhere")
             return super().step(slots, actions)
 
-    seeds = [2, 7, 2, 7, 3, 4, 4]
-    found = play(saying(1), 3, Raising(slots), [Episode(0, seed) for seed in seeds], 20)
-    failed = [one.error for one in found if one.error is not None]
-    assert set(failed) == {"OSError: the wire is cut"} and 2 <= len(failed) <= 2 * slots
-    assert found[1].error and found[3].error and found[-1] == played(4, 4, 4)
+    with pytest.raises(InvalidTask, match=r"expected a step of the environments, got OSError: the wire is cut$"):
+        play(saying(1), 3, Raising(3), [Episode(0, seed) for seed in (2, 7, 2)], 20)

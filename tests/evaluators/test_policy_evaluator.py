@@ -1,13 +1,14 @@
 """The evaluator of policies: whose episodes are whose, and that nothing depends on who is scored beside whom."""
 
 import math
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 import pytest
 
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executor import Job
+from germline.evaluators.executor import Job, score_safely
 from germline.evaluators.policies.evaluator import UNSEEN, PolicyEvaluator
 from germline.evaluators.policies.parameters import ParentCache
 from germline.evaluators.policies.play import Played
@@ -98,6 +99,56 @@ def test_what_was_done_may_have_no_mean(did: tuple[float, float]) -> None:
 def test_what_is_validated_by_episodes_of_trainings_plays_the_same_ones() -> None:
     found = evaluator().validate([*GENOMES[:3], GENOMES[0]], 0, 4)
     assert found == returns(evaluator(starts="common"), [*GENOMES[:3], GENOMES[0]], 0, UNSEEN + 4)
+
+
+ROOMS = """
+import numpy as np
+from germline.evaluators.policy_task import PolicyTask, Step, World
+
+
+class Rooms:
+    def __init__(self, slots):
+        self.slots, self.observations = slots, np.zeros((slots, 2))
+
+    def reset(self, slots, seeds):
+        self.observations[slots] = np.array(seeds)[:, None] % 7
+
+    def step(self, slots, actions):
+        if (actions == 2).any():
+            raise OSError("no such action")
+        self.observations[slots] += 1
+        return Step(np.ones(len(slots)), self.observations[slots, 0] >= 12)
+
+    def behaviour(self, slots):
+        return np.zeros((len(slots), 0))
+
+    def close(self):
+        pass
+
+
+class Room(PolicyTask):
+    name = "room"
+
+    @classmethod
+    def world(cls):
+        return World((2,), 3, 50)
+
+    def environments(self, slots):
+        return Rooms(slots)
+"""
+
+
+def test_where_all_environments_raise_at_once_a_genome_that_is_to_blame_fails_alone(tmp_path: Path) -> None:
+    (tmp_path / "rooms.py").write_text(ROOMS)
+    genomes = [write(Policy(Network("mlp", (2,), 3, (4,)), seed)) for seed in range(12)]
+    statuses = {
+        tuple(
+            one.status
+            for one in score_safely(PolicyEvaluator(f"{tmp_path / 'rooms.py'}:Room", 1, slots=slots), genomes, 0, 0)
+        )
+        for slots in (1, 4, 12)
+    }
+    assert len(statuses) == 1 and set(*statuses) == {"ok", "crashed"}
 
 
 def test_policies_of_different_networks_play_as_each_does_alone() -> None:

@@ -112,7 +112,7 @@ def walls(task: str) -> "list[Wall]":
 
     import numpy as np
 
-    from germline.evaluators.policy_task import PolicyTask
+    from germline.evaluators.policy.task import PolicyTask
     from germline.evaluators.tasks.registry import BUILT_IN, task_class
 
     if task not in BUILT_IN:

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from germline.cli.reference import BadReference, Candidate
 
 if TYPE_CHECKING:
-    from germline.evaluators.policy_task import PolicyTask, World
+    from germline.evaluators.policy.environments.environment import EnvironmentSpec
+    from germline.evaluators.policy.task import PolicyTask
     from germline.programs.policy.genome import Policy
     from germline.programs.policy.network import Box
 
 
-def fitting(candidate: Candidate, task: str, hint: str = "") -> "tuple[Policy, type[PolicyTask], World]":
+def fitting(candidate: Candidate, task: str, hint: str = "") -> "tuple[Policy, type[PolicyTask], EnvironmentSpec]":
     """The policy of a candidate, and the task that it can play, with its world.
 
     Args:
@@ -21,7 +22,7 @@ def fitting(candidate: Candidate, task: str, hint: str = "") -> "tuple[Policy, t
     Raises:
         BadReference: the genome is none, the task is none for policies, or they do not fit.
     """
-    from germline.evaluators.policy_task import PolicyTask, world_of_task
+    from germline.evaluators.policy.task import PolicyTask, environment_spec_of
     from germline.evaluators.tasks.registry import task_class
     from germline.programs.policy.genome import InvalidPolicy, read
 
@@ -32,13 +33,13 @@ def fitting(candidate: Candidate, task: str, hint: str = "") -> "tuple[Policy, t
     chosen = task_class(task)
     if not issubclass(chosen, PolicyTask):
         raise BadReference(f"expected a task for policies, got {task}, which is for kind {chosen.kind}")
-    network, world = policy.network, world_of_task(chosen)
-    if (network.observation, network.actions) != (world.observation, world.actions):
+    network, spec = policy.network, environment_spec_of(chosen)
+    if (network.observation, network.actions) != (spec.observation, spec.actions):
         raise BadReference(
-            f"expected a policy for {task}, with observations {list(world.observation)} and {_told(world.actions)}; "
+            f"expected a policy for {task}, with observations {list(spec.observation)} and {_told(spec.actions)}; "
             f"{candidate.label} has {list(network.observation)} and {_told(network.actions)}{hint}"
         )
-    return policy, chosen, world
+    return policy, chosen, spec
 
 
 def _told(actions: "int | Box") -> str:

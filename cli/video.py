@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from germline.cli.errors import UserError, one_line, printable
 
 if TYPE_CHECKING:
-    from germline.evaluators.policies.film import Picture
+    from germline.evaluators.policy.film import Picture
 
 FORMATS = (".mp4", ".gif")
 

@@ -22,10 +22,10 @@ from sqlalchemy import (
 
 from germline.db import exact_json, lineage
 from germline.db.errors import DamagedDatabase
-from germline.db.reading import read_config, read_measures
+from germline.db.from_rows import read_config, read_measures
 from germline.db.records import PARENTLESS
-from germline.db.rows import digest
 from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run
+from germline.db.to_rows import digest
 
 _SHOWN = 5
 

@@ -24,7 +24,7 @@ from germline.db.errors import (
     Unreachable,
 )
 from germline.db.location import EXAMPLES, Location, Server, SqliteFile
-from germline.db.waiting import Patience
+from germline.db.lock_retry import Patience
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select
 
 from germline.db.errors import unreadable
-from germline.db.reading import birth_score, evaluation_record, individual_record, review_score, run_record
+from germline.db.from_rows import birth_score, evaluation_record, individual_record, review_score, run_record
 from germline.db.records import (
     BirthScore,
     EvaluationRecord,

@@ -6,9 +6,9 @@ from germline.db import migrate, sqlite_file
 from germline.db.engine import Database
 from germline.db.errors import MissingDatabase
 from germline.db.location import Location, SqliteFile, locate
+from germline.db.lock_retry import Patience
 from germline.db.migrate import SCRIPTS
 from germline.db.revisions import REVISIONS, require_current
-from germline.db.waiting import Patience
 
 
 def open_database(location: Location, create: bool, patience: Patience) -> Database:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from germline.db import owner, reading, rows
+from germline.db import from_rows, owner, to_rows
 from germline.db.errors import RunBusy, UnknownRun
 from germline.db.records import RunRecord
 from germline.db.schema import run
@@ -21,7 +21,7 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
     """
     row = connection.execute(select(run).where(run.c.name == name)).one_or_none()
     if row is not None:
-        return reading.run_row(row)
+        return from_rows.run_row(row)
     nearest = difflib.get_close_matches(name, list(connection.scalars(select(run.c.name))), n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     raise UnknownRun(f"there is no run {name!r}: {hint}`germline runs` lists them")
@@ -37,16 +37,16 @@ def create(connection: Connection, name: str | None, values: Mapping[str, Any]) 
     if name is None:
         taken = set(connection.scalars(select(run.c.name).where(run.c.name.startswith(f"{values['kind']}-"))))
         number = next(n for n in range(1, len(taken) + 2) if f"{values['kind']}-{n}" not in taken)
-        name = rows.checked_name(f"{values['kind']}-{number}")
+        name = to_rows.checked_name(f"{values['kind']}-{number}")
     connection.execute(insert(run).values(name=name, **values))
-    return reading.run_record(row_of(connection, name))
+    return from_rows.run_record(row_of(connection, name))
 
 
 def _locked_row(connection: Connection, run_id: int) -> Row[Any]:
     row = connection.execute(select(run).where(run.c.id == run_id).with_for_update()).one_or_none()
     if row is None:
         raise UnknownRun(f"there is no run with id {run_id}: `germline runs` lists the runs")
-    return reading.run_row(row)
+    return from_rows.run_row(row)
 
 
 def claim(connection: Connection, run_id: int, force: bool) -> None:

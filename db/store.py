@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Row, column, func, insert, select, table, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from germline.db import check, exact_json, lineage, owner, reading, rows, runs, sqlite_file
+from germline.db import check, exact_json, from_rows, lineage, owner, runs, sqlite_file, to_rows
 from germline.db.errors import (
     DamagedDatabase,
     InvalidRecord,
@@ -19,8 +19,8 @@ from germline.db.errors import (
     UnknownBirth,
     Unsupported,
 )
-from germline.db.glance import summary
 from germline.db.location import SqliteFile, locate
+from germline.db.lock_retry import Patience
 from germline.db.opening import open_database
 from germline.db.records import (
     REQUESTS,
@@ -33,8 +33,8 @@ from germline.db.records import (
     RunSummary,
     ScoredIndividual,
 )
+from germline.db.run_list import summary
 from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run
-from germline.db.waiting import Patience
 
 _PAGE: Final = 5000
 _SUMMARY = table("v_runs", *(column(field.name) for field in fields(RunSummary)))
@@ -111,19 +111,19 @@ class Store:
                 not JSON.
         """
         values = {
-            "kind": rows.checked_text(kind, "the kind of a run"),
-            "task": rows.checked_text(task, "the task of a run"),
-            "preset": rows.checked_text(preset, "the preset of a run"),
-            "seed": rows.checked_seed(seed),
+            "kind": to_rows.checked_text(kind, "the kind of a run"),
+            "task": to_rows.checked_text(task, "the task of a run"),
+            "preset": to_rows.checked_text(preset, "the preset of a run"),
+            "seed": to_rows.checked_seed(seed),
             "config": exact_json.dump_plain(config, "the config of a run"),
             "environment": exact_json.dump_plain(environment, "the environment of a run"),
             "status": "running",
             "owner": owner.this_process(),
-            "created": rows.now(),
+            "created": to_rows.now(),
             "seconds": 0.0,
         }
         if name is not None:
-            rows.checked_name(name)
+            to_rows.checked_name(name)
         while True:
             try:
                 made = self._database.write(lambda connection: runs.create(connection, name, values))
@@ -141,7 +141,7 @@ class Store:
         Raises:
             UnknownRun: there is none.
         """
-        return self._database.read(lambda connection: reading.run_record(runs.row_of(connection, name)))
+        return self._database.read(lambda connection: from_rows.run_record(runs.row_of(connection, name)))
 
     def runs(self) -> list[RunSummary]:
         """Every run, oldest first."""
@@ -181,11 +181,11 @@ class Store:
             RecordConflict: a birth is recorded already, or points to a birth that is not; none was added.
             InvalidRecord: a record that breaks an invariant by itself.
         """
-        digests = rows.genome_digests(kind, records)
-        genomes = rows.genome_rows(kind, records, digests)
-        individuals = rows.individual_rows(run_id, records, digests)
-        parents = rows.parentage_rows(run_id, records)
-        rejections = rows.rejection_rows(run_id, records)
+        digests = to_rows.genome_digests(kind, records)
+        genomes = to_rows.genome_rows(kind, records, digests)
+        individuals = to_rows.individual_rows(run_id, records, digests)
+        parents = to_rows.parentage_rows(run_id, records)
+        rejections = to_rows.rejection_rows(run_id, records)
 
         def add(connection: Connection) -> None:
             if genomes:
@@ -206,7 +206,7 @@ class Store:
             RecordConflict: an evaluation is recorded already, or its birth is not; none was added.
             InvalidRecord: an unknown status, or a fitness without an ok outcome.
         """
-        evaluations = rows.evaluation_rows(run_id, records)
+        evaluations = to_rows.evaluation_rows(run_id, records)
 
         def add(connection: Connection) -> None:
             if evaluations:
@@ -238,7 +238,7 @@ class Store:
             if not found:
                 return
             for row in found:
-                yield reading.evaluation_record(tuple(row[1:]), kind)
+                yield from_rows.evaluation_record(tuple(row[1:]), kind)
             after = found[-1][0]
 
     # Questions
@@ -329,7 +329,7 @@ class Store:
         def ask(connection: Connection) -> RunScores:
             row = runs.row_of(connection, run_name)
             births = lineage.birth_scores(connection, row, measure)
-            return RunScores(reading.run_record(row), tuple(births), tuple(lineage.review_scores(connection, row)))
+            return RunScores(from_rows.run_record(row), tuple(births), tuple(lineage.review_scores(connection, row)))
 
         return self._database.read(ask)
 
@@ -343,7 +343,7 @@ class Store:
         kind, found = self._database.read(
             lambda connection: (runs.kind_of(connection, run_id), connection.execute(query).all())
         )
-        return [reading.evaluation_record(tuple(row), kind) for row in found]
+        return [from_rows.evaluation_record(tuple(row), kind) for row in found]
 
     def lineage(self, run_name: str, birth: int) -> list[ScoredIndividual]:
         """An individual and all its ancestors, oldest first.
@@ -407,7 +407,7 @@ class Store:
             raise InvalidRecord(f"a run can be asked to {' or '.join(REQUESTS)}, got {request!r}")
 
         def ask(connection: Connection) -> None:
-            values = {"request": request, "created": rows.now(), "handled": False}
+            values = {"request": request, "created": to_rows.now(), "handled": False}
             connection.execute(insert(control).values(run_id=runs.row_of(connection, run_name).id, **values))
 
         self._database.write(ask)
@@ -430,11 +430,11 @@ class Store:
             RecordConflict: there is no such birth.
         """
         values = {
-            "birth": rows.checked_whole(birth, "a birth", bits=32),
-            "target": rows.checked_text(target, "a target"),
-            "path": rows.checked_text(path, "a path"),
-            "sha256": rows.checked_text(sha256, "a hash"),
-            "created": rows.now(),
+            "birth": to_rows.checked_whole(birth, "a birth", bits=32),
+            "target": to_rows.checked_text(target, "a target"),
+            "path": to_rows.checked_text(path, "a path"),
+            "sha256": to_rows.checked_text(sha256, "a hash"),
+            "created": to_rows.now(),
         }
 
         def add(connection: Connection) -> None:
@@ -453,7 +453,7 @@ class Store:
             columns = [artifact.c[field.name] for field in fields(ArtifactRecord)]
             run_id = runs.row_of(connection, run_name).id
             query = select(*columns).where(artifact.c.run_id == run_id).order_by(artifact.c.id)
-            return [reading.artifact_record(tuple(row)) for row in connection.execute(query).all()]
+            return [from_rows.artifact_record(tuple(row)) for row in connection.execute(query).all()]
 
         return self._database.read(ask)
 

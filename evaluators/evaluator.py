@@ -37,9 +37,9 @@ class Evaluator(Protocol):
 
 
 EVALUATORS = {
-    "optimizer": "germline.evaluators.training:TrainingEvaluator",
-    "architecture": "germline.evaluators.cells:CellEvaluator",
-    "policy": "germline.evaluators.policies.evaluator:PolicyEvaluator",
+    "optimizer": "germline.evaluators.optimizer.evaluator:TrainingEvaluator",
+    "architecture": "germline.evaluators.architecture.evaluator:CellEvaluator",
+    "policy": "germline.evaluators.policy.evaluator:PolicyEvaluator",
 }
 """Which evaluator scores a kind of genome."""
 

@@ -26,7 +26,7 @@ from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
 
 if TYPE_CHECKING:
-    from germline.evaluators.cell_task import CellTask
+    from germline.evaluators.architecture.task import CellTask
 
 log = logging.getLogger(__name__)
 
@@ -137,8 +137,8 @@ def _prepare(values: Values, task: "type[CellTask]") -> dict[str, Any]:
 
 
 def _measured(values: Values) -> LatencyTable:
+    from germline.evaluators.architecture.latency import measure
     from germline.evaluators.device import NoDevice
-    from germline.evaluators.latency import measure
 
     log.info("measuring what the parts of a network take on %s, up to 20 seconds", values["latency_device"])
     try:

@@ -7,7 +7,7 @@ import numpy as np
 
 from germline.evaluators.outcome import Outcome
 
-Dice = Callable[[int], np.random.Generator]
+RngFor = Callable[[int], np.random.Generator]
 """The generator of a birth, by its number: the same numbers whenever and wherever it is asked for."""
 
 

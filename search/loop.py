@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from germline.evaluators.executor import Executor, Job
+from germline.evaluators.executors.executor import Executor, Job
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Outcome
 from germline.programs.space import Space
@@ -100,7 +100,7 @@ class _InFlight:
     jobs: int = 0
 
 
-def dice(seed: int, birth: int) -> np.random.Generator:
+def rng_for(seed: int, birth: int) -> np.random.Generator:
     """The generator of a birth."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(birth,)))
 
@@ -202,7 +202,7 @@ class Search:
 
     def _breed(self, birth: int, number: int) -> tuple[Individual, tuple[int, int]]:
         rejected = self.space.rejected
-        proposal = self.strategy.breed(self.state, birth, self.space, lambda b: dice(self.plan.seed, b))
+        proposal = self.strategy.breed(self.state, birth, self.space, lambda b: rng_for(self.plan.seed, b))
         genome = self.space.read(proposal.genome)
         fingerprint = self.space.fingerprint(genome)
         individual = Individual(

@@ -19,7 +19,8 @@ from germline.search.strategies.truncation import Sigma, Truncation
 from germline.search.strategy import Strategy
 
 if TYPE_CHECKING:
-    from germline.evaluators.policy_task import PolicyTask, World
+    from germline.evaluators.policy.environments.environment import EnvironmentSpec
+    from germline.evaluators.policy.task import PolicyTask
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +88,9 @@ PRESETS = {
 
 
 def _prepare(values: Values, task: "type[PolicyTask]") -> dict[str, Any]:
-    from germline.evaluators.policy_task import world_of_task
+    from germline.evaluators.policy.task import environment_spec_of
 
-    network = _network(values, world_of_task(task), task.name)
+    network = _network(values, environment_spec_of(task), task.name)
     if values["strategy"] == "novelty" and _mute(task):
         raise BadSetting(
             f"expected a task that says what episodes did, which novelty is measured in, got {task.name}; "
@@ -120,7 +121,7 @@ def _mute(task: "type[PolicyTask]") -> bool:
 
 
 def _observed(task: "type[PolicyTask]", network: Network) -> Normalisation:
-    from germline.evaluators.policies.observed import normalisation
+    from germline.evaluators.policy.observation_statistics import normalisation
 
     try:
         return normalisation(task, network)
@@ -128,21 +129,21 @@ def _observed(task: "type[PolicyTask]", network: Network) -> Normalisation:
         raise BadSetting(str(invalid)) from None
 
 
-def _network(values: Values, world: "World", task: str) -> Network:
-    discrete = isinstance(world.actions, int)
+def _network(values: Values, spec: "EnvironmentSpec", task: str) -> Network:
+    discrete = isinstance(spec.actions, int)
     if values["actions"] != "auto" and discrete != (values["actions"] == "discrete"):
-        has = f"{world.actions} actions to choose from" if discrete else f"{_dimensions(world.actions)} to set"
+        has = f"{spec.actions} actions to choose from" if discrete else f"{_dimensions(spec.actions)} to set"
         raise BadSetting(f"expected {values['actions']} actions, got {task}, which has {has}; --set actions=auto")
-    form = values["network"] if values["network"] != "auto" else "conv" if world.pixels else "mlp"
-    if form == "conv" and not (world.pixels and len(world.observation) == 3):
+    form = values["network"] if values["network"] != "auto" else "conv" if spec.pixels else "mlp"
+    if form == "conv" and not (spec.pixels and len(spec.observation) == 3):
         raise BadSetting(
-            f"expected images for network=conv, got {task}, which shows {list(world.observation)}; --set network=mlp"
+            f"expected images for network=conv, got {task}, which shows {list(spec.observation)}; --set network=mlp"
         )
-    data: dict[str, Any] = {"form": form, "observation": list(world.observation)}
+    data: dict[str, Any] = {"form": form, "observation": list(spec.observation)}
     data |= {"padding": values["padding"]} if form == "conv" else {
         "hidden": values["hidden"], "activation": values["activation"] if values["hidden"] else "tanh"
     }  # fmt: skip
-    box = world.actions
+    box = spec.actions
     data["actions"] = {"low": list(box.low), "high": list(box.high)} if isinstance(box, Box) else box
     try:
         return read_network(data)

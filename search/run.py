@@ -18,7 +18,8 @@ from typing import Any, Literal
 from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord
 from germline.db.store import Store
 from germline.evaluators.evaluator import SCORING_VERSION, EvaluatorSpec
-from germline.evaluators.executor import Executor, InlineExecutor, Stopped
+from germline.evaluators.executors.executor import Executor, Stopped
+from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import absolute_name, task_class
 from germline.search.individual import Individual, Scored
@@ -232,7 +233,7 @@ def make_executor(
     """The executor that was asked for."""
     if executor == "inline" or (executor == "auto" and workers == 1 and ray_address is None):
         return InlineExecutor(spec)
-    from germline.evaluators.ray_executor import RayExecutor
+    from germline.evaluators.executors.ray_executor import RayExecutor
 
     return RayExecutor(spec, workers, ray_address, timeout, stopped)
 

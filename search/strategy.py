@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from germline.evaluators.hurdle import Limit
 from germline.programs.space import Space
-from germline.search.individual import Block, Dice, Individual, Proposal, Review
+from germline.search.individual import Block, Individual, Proposal, Review, RngFor
 
 S = TypeVar("S")
 
@@ -21,8 +21,8 @@ class Strategy(Protocol[S]):
         """The state before anything is born."""
         ...
 
-    def breed(self, state: S, birth: int, space: Space[Any], dice: Dice) -> Proposal:
-        """The genome of a birth, drawn from `state` with the numbers of `dice`."""
+    def breed(self, state: S, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
+        """The genome of a birth, drawn from `state` with the generator `rng_for(birth)`."""
         ...
 
     def advance(self, state: S, block: Block) -> S:

@@ -13,7 +13,7 @@ def local_ray() -> Iterator[None]:
     """A Ray of this machine with two workers' worth of cores, started once for the whole session."""
     import ray
 
-    from germline.evaluators.ray_executor import start
+    from germline.evaluators.executors.ray_executor import start
 
     start(workers=2, address=None)
     yield

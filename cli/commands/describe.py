@@ -54,7 +54,7 @@ def _latency(candidate: Candidate, asked: dict[str, Any], device: str) -> float:
             f"{printable(candidate.kind)}; leave --latency away"
         )
     from germline.cli.individuals import settings
-    from germline.evaluators.latency import measured
+    from germline.evaluators.architecture.latency import measured
     from germline.programs.architecture.genome import read
     from germline.programs.architecture.network import Network
     from germline.search.architecture import skeleton

@@ -142,9 +142,9 @@ def _database(url: str) -> dict[str, Any]:
 
 def _count_runs(url: str) -> int:
     from germline.cli.common import open_store
-    from germline.db import glance
+    from germline.db import run_list
 
-    found = glance.runs(url)
+    found = run_list.runs(url)
     if found is None:
         with open_store(url) as store:
             found = store.runs()
@@ -155,8 +155,8 @@ def _ray() -> dict[str, Any]:
     import time
 
     from germline.evaluators.evaluator import EvaluatorSpec
-    from germline.evaluators.executor import Job
-    from germline.evaluators.ray_executor import RayExecutor
+    from germline.evaluators.executors.executor import Job
+    from germline.evaluators.executors.ray_executor import RayExecutor
     from germline.programs.optimizer.library import library_text
 
     began = time.monotonic()

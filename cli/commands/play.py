@@ -14,9 +14,9 @@ from germline.cli.reference import BadReference, Candidate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from germline.evaluators.policies.film import Film, Picture
-    from germline.evaluators.policies.play import Played
-    from germline.evaluators.policy_task import PolicyTask
+    from germline.evaluators.policy.film import Film, Picture
+    from germline.evaluators.policy.player import Played
+    from germline.evaluators.policy.task import PolicyTask
     from germline.programs.policy.genome import Policy
 
 LAST_SEED = 2**31 - 1
@@ -129,18 +129,18 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     name = absolute_name(task) if task else home
     if name is None:
         raise BadReference(f"expected a task for {candidate.label}, which is of no run; add --task gym:CartPole-v1")
-    policy, chosen, world = fitting(candidate, name)
-    own = settings(candidate).get("steps") or world.steps if name == home else world.steps
-    return Player(candidate.label, policy, chosen(), min(own, world.steps), world.frames)
+    policy, chosen, spec = fitting(candidate, name)
+    own = settings(candidate).get("steps") or spec.steps if name == home else spec.steps
+    return Player(candidate.label, policy, chosen(), min(own, spec.steps), spec.frames)
 
 
 def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
     """What the episodes came to, and how many seconds it took, without compiling."""
     from time import perf_counter
 
-    from germline.evaluators.policies.networks import networks_of
-    from germline.evaluators.policies.play import Episode, play
-    from germline.evaluators.policy_task import environments_of
+    from germline.evaluators.policy.networks.backend import networks_of
+    from germline.evaluators.policy.player import Episode, play
+    from germline.evaluators.policy.task import environments_of
     from germline.programs.policy.parameters import replay
 
     networks = networks_of(player.policy.network, [replay(player.policy)])
@@ -168,8 +168,8 @@ def _film(player: Player, seed: int) -> "Film":
     import os
     import sys
 
-    from germline.evaluators.policies.film import Film
-    from germline.evaluators.policies.networks import networks_of
+    from germline.evaluators.policy.film import Film
+    from germline.evaluators.policy.networks.backend import networks_of
     from germline.programs.policy.parameters import replay
 
     # What draws needs no screen and no sound, and stdout is for the result.

@@ -20,9 +20,9 @@ def command(url: str, as_json: bool) -> None:
     Example:
       germline runs
     """
-    from germline.db import glance
+    from germline.db import run_list
 
-    found = glance.runs(url)
+    found = run_list.runs(url)
     if found is None:
         with open_store(url) as store:
             found = store.runs()

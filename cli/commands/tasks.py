@@ -37,15 +37,15 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
 
 def _world(name: str) -> dict[str, Any]:
     """What policies meet in a task, which tells whether there is such a one."""
-    from germline.evaluators.policy_task import PolicyTask, world_of_task
+    from germline.evaluators.policy.task import PolicyTask, environment_spec_of
     from germline.evaluators.tasks.registry import task_class
 
     task = task_class(name)
     if not issubclass(task, PolicyTask):
         return {}
-    world = world_of_task(task)
-    actions = world.actions if isinstance(world.actions, int) else [list(world.actions.low), list(world.actions.high)]
-    return {"observation": list(world.observation), "actions": actions, "steps": world.steps, "frames": world.frames}
+    spec = environment_spec_of(task)
+    actions = spec.actions if isinstance(spec.actions, int) else [list(spec.actions.low), list(spec.actions.high)]
+    return {"observation": list(spec.observation), "actions": actions, "steps": spec.steps, "frames": spec.frames}
 
 
 def _listed(name: str) -> dict[str, Any]:

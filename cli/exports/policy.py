@@ -9,7 +9,8 @@ from germline.cli.errors import UserError, exit_status, one_line
 from germline.cli.exports.made import Asked, Made, weights_path
 from germline.cli.policy_text import counted, told, worth
 from germline.cli.reference import BadReference, Candidate
-from germline.evaluators.policies.exported import (
+from germline.evaluators.policy.episode_seeds import episode_seeds
+from germline.evaluators.policy.export_check import (
     EPISODES,
     MOST_STEPS,
     TOLERANCE,
@@ -17,9 +18,8 @@ from germline.evaluators.policies.exported import (
     check_by_playing,
     environment_of,
 )
-from germline.evaluators.policies.play import Played
-from germline.evaluators.policies.seeds import episode_seeds
-from germline.evaluators.policy_task import PolicyTask
+from germline.evaluators.policy.player import Played
+from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.export.files import check_writable, write_together, write_whole
 from germline.programs.export.origin import Origin
@@ -78,7 +78,7 @@ def _compared(verified: Verified, policy: Policy, candidate: Candidate, task: Po
         return "the same outputs, bit for bit, and the same actions as the search's own network"
     recorded = _recorded(candidate, policy)
     seeds = list(dict.fromkeys([*recorded, *range(EPISODES)]))[: EPISODES if task.varies else 1]
-    longest = task.world().steps
+    longest = task.environment_spec().steps
     limit = min(_values(candidate).get("steps") or longest, longest)
     most = min(MOST_STEPS[policy.network.form], limit)
     checked = check_by_playing(verified.module, policy, task, seeds, most)

@@ -3,9 +3,10 @@
 from functools import cache
 from typing import ClassVar
 
-from germline.evaluators.environments.atari import AtariEnvironments, world_of
 from germline.evaluators.errors import UnknownTask
-from germline.evaluators.policy_task import Environments, PolicyTask, World
+from germline.evaluators.policy.environments.atari import AtariEnvironments, spec_of
+from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
+from germline.evaluators.policy.task import PolicyTask
 
 STICKY = 0.25
 """With `@sticky`: the probability with which a frame repeats the action of the frame before (Machado et al. 2018)."""
@@ -34,8 +35,8 @@ class AtariTask(PolicyTask):
         return type("AtariTask", (cls,), {**said, "__doc__": f"{game} of the Atari 2600."})
 
     @classmethod
-    def world(cls) -> World:
-        return world_of(cls.game)
+    def environment_spec(cls) -> EnvironmentSpec:
+        return spec_of(cls.game)
 
     def environments(self, slots: int) -> Environments:
         return AtariEnvironments(self.game, slots, self.sticky)

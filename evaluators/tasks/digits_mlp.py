@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, digits
-from germline.evaluators.task import Leaf, Rung, Split, TrainingTask
+from germline.evaluators.optimizer.task import Leaf, TrainingTask
+from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 
 PIXELS, HIDDEN, CLASSES = 64, 32, 10

@@ -7,22 +7,29 @@ from dataclasses import replace
 from functools import cache
 from typing import ClassVar
 
-from germline.evaluators.environments.acrobot import Acrobot
-from germline.evaluators.environments.cart_pole import CartPole
-from germline.evaluators.environments.gymnasium_slots import STEPS, Environment, GymnasiumEnvironments, make, world_of
-from germline.evaluators.environments.mountain_car import MountainCar
-from germline.evaluators.environments.mountain_car_continuous import MountainCarContinuous
-from germline.evaluators.environments.pendulum import Pendulum
 from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
-from germline.evaluators.policy_task import Environments, PolicyTask, World
+from germline.evaluators.policy.environments.acrobot import Acrobot
+from germline.evaluators.policy.environments.cart_pole import CartPole
+from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
+from germline.evaluators.policy.environments.gymnasium_slots import (
+    STEPS,
+    Environment,
+    GymnasiumEnvironments,
+    make,
+    spec_of,
+)
+from germline.evaluators.policy.environments.mountain_car import MountainCar
+from germline.evaluators.policy.environments.mountain_car_continuous import MountainCarContinuous
+from germline.evaluators.policy.environments.pendulum import Pendulum
+from germline.evaluators.policy.task import PolicyTask
 
-VECTORISED: dict[str, tuple[World, Callable[[int], Environments]]] = {
-    "Acrobot-v1": (Acrobot.world, Acrobot),
-    "CartPole-v0": (replace(CartPole.world, steps=200), CartPole),
-    "CartPole-v1": (CartPole.world, CartPole),
-    "MountainCar-v0": (MountainCar.world, MountainCar),
-    "MountainCarContinuous-v0": (MountainCarContinuous.world, MountainCarContinuous),
-    "Pendulum-v1": (Pendulum.world, Pendulum),
+VECTORISED: dict[str, tuple[EnvironmentSpec, Callable[[int], Environments]]] = {
+    "Acrobot-v1": (Acrobot.spec, Acrobot),
+    "CartPole-v0": (replace(CartPole.spec, steps=200), CartPole),
+    "CartPole-v1": (CartPole.spec, CartPole),
+    "MountainCar-v0": (MountainCar.spec, MountainCar),
+    "MountainCarContinuous-v0": (MountainCarContinuous.spec, MountainCarContinuous),
+    "Pendulum-v1": (Pendulum.spec, Pendulum),
 }
 """Environments that are written for many at once: their world, and how so many are made."""
 
@@ -50,7 +57,7 @@ class GymnasiumTask(PolicyTask):
         """One environment. It may raise whatever it likes; so may its `reset` and `step`, which fails the episode."""
 
     @classmethod
-    def world(cls) -> World:
+    def environment_spec(cls) -> EnvironmentSpec:
         return _world(cls)
 
     def environments(self, slots: int) -> Environments:
@@ -58,10 +65,10 @@ class GymnasiumTask(PolicyTask):
 
 
 @cache
-def _world(task: type[GymnasiumTask]) -> World:
+def _world(task: type[GymnasiumTask]) -> EnvironmentSpec:
     try:
         environment = task().make()
-        found = world_of(environment, task.name, task.steps)
+        found = spec_of(environment, task.name, task.steps)
     except (InvalidTask, UnknownTask):
         raise
     except (Exception, SystemExit) as error:
@@ -86,8 +93,8 @@ class GymTask(GymnasiumTask):
         return type("GymTask", (cls,), {**told, "__doc__": f"{name} of gymnasium."})
 
     @classmethod
-    def world(cls) -> World:
-        return VECTORISED[cls.environment][0] if cls.environment in VECTORISED else super().world()
+    def environment_spec(cls) -> EnvironmentSpec:
+        return VECTORISED[cls.environment][0] if cls.environment in VECTORISED else super().environment_spec()
 
     def make(self) -> Environment:
         return make(self.environment)

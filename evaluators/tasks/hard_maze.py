@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from germline.evaluators.environments.hard_maze import NEAR, PIXELS, WORLD, HardMaze
-from germline.evaluators.policy_task import Environments, PolicyTask, World
+from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
+from germline.evaluators.policy.environments.hard_maze import NEAR, PIXELS, WORLD, HardMaze
+from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.task import Episodes
 
 SOLVED = -NEAR
@@ -20,7 +21,7 @@ class HardMazeTask(PolicyTask):
     pixels: ClassVar[bool] = False
 
     @classmethod
-    def world(cls) -> World:
+    def environment_spec(cls) -> EnvironmentSpec:
         return PIXELS if cls.pixels else WORLD
 
     def environments(self, slots: int) -> Environments:

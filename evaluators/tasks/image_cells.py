@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from germline.evaluators.cell_task import CellTask
+from germline.evaluators.architecture.task import CellTask
+from germline.evaluators.architecture.trainer import entropy, networks, train_together
 from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.memory import out_of_memory, release_memory
-from germline.evaluators.networks.trainer import entropy, networks, train_together
 from germline.evaluators.task import Rung, Split
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture

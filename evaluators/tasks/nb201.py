@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from germline.evaluators.cell_task import CellTask
+from germline.evaluators.architecture.task import CellTask
 from germline.evaluators.data.load import nb201
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.task import NoHeldout, Rung, Split

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
 
 if TYPE_CHECKING:
-    from germline.evaluators.cell_task import CellTask
+    from germline.evaluators.architecture.task import CellTask
     from germline.evaluators.task import Episodes, Rung, Task
 
 GROUP = "germline.tasks"
@@ -209,15 +209,16 @@ def _load_entry(name: str, point: EntryPoint) -> object:
 
 def _checked(name: str, found: object) -> "type[Task]":
     """`found`, if it is a class that a search can use."""
-    from germline.evaluators.cell_task import CellTask
-    from germline.evaluators.policy_task import PolicyTask
-    from germline.evaluators.task import Episodes, Leaf, Rung, Task, TrainingTask
+    from germline.evaluators.architecture.task import CellTask
+    from germline.evaluators.optimizer.task import Leaf, TrainingTask
+    from germline.evaluators.policy.task import PolicyTask
+    from germline.evaluators.task import Episodes, Rung, Task
 
     if not (inspect.isclass(found) and issubclass(found, Task)):
         raise InvalidTask(
             f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.task.TrainingTask or, "
-            "for architectures, germline.evaluators.cell_task.CellTask, for policies, "
-            "germline.evaluators.policy_task.PolicyTask"
+            "for architectures, germline.evaluators.architecture.task.CellTask, for policies, "
+            "germline.evaluators.policy.task.PolicyTask"
         )
     if missing := sorted(found.__abstractmethods__):
         raise InvalidTask(f"task {name!r} does not define {', '.join(missing)}; a task of its kind has to")

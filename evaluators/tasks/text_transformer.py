@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, text, text_split
-from germline.evaluators.task import Leaf, Rung, Split, TrainingTask
+from germline.evaluators.optimizer.task import Leaf, TrainingTask
+from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 from germline.evaluators.tasks.norm import layer_norm
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from germline.evaluators.hurdle import Limit, passed
 from germline.programs.space import Space
-from germline.search.individual import Block, Dice, Individual, Proposal
+from germline.search.individual import Block, Individual, Proposal, RngFor
 from germline.search.strategy import Strategy
 
 
@@ -91,20 +91,20 @@ class AgingEvolution(Strategy[AgingState]):
         copies = (self.seed,) * self.population if self.seed else ()
         return AgingState(copies, self.seed, self.seed, self.seed, gained=0)
 
-    def breed(self, state: AgingState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
+    def breed(self, state: AgingState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
         if birth == 0 and self.seed:
             return Proposal(self.seed.individual.genome, (), "seed")
         if birth < self.drawn or not state.population:
-            return Proposal(space.write(space.draw(dice(birth))), (), "random")
+            return Proposal(space.write(space.draw(rng_for(birth))), (), "random")
         if birth < self.warmup:
-            return self._child(state, space, dice, birth, self.warmup_operators)
+            return self._child(state, space, rng_for, birth, self.warmup_operators)
         first = birth - birth % self.litter
-        leader = self._child(state, space, dice, max(first, self.warmup), self.operators)
+        leader = self._child(state, space, rng_for, max(first, self.warmup), self.operators)
         if birth == max(first, self.warmup):
             return leader
         if leader.operator in self.sibling_operators:
-            return self._child(state, space, dice, birth, self.operators)
-        rng = dice(birth)
+            return self._child(state, space, rng_for, birth, self.operators)
+        rng = rng_for(birth)
         operator = _choose(self.sibling_operators, rng.random())
         genome = space.write(space.vary(space.read(leader.genome), operator, rng))
         return replace(leader, genome=genome, operator=f"{leader.operator}+{operator}")
@@ -148,9 +148,9 @@ class AgingEvolution(Strategy[AgingState]):
         return state.best.individual if state.best else None
 
     def _child(
-        self, state: AgingState, space: Space[Any], dice: Dice, birth: int, operators: Mapping[str, float]
+        self, state: AgingState, space: Space[Any], rng_for: RngFor, birth: int, operators: Mapping[str, float]
     ) -> Proposal:
-        rng = dice(birth)
+        rng = rng_for(birth)
         drawn = [state.population[int(rng.random() * len(state.population))] for _ in range(self.tournament)]
         parent = max(drawn, key=lambda member: member.rank).individual
         operator = _choose(operators, rng.random())

@@ -19,7 +19,7 @@ import numpy as np
 from germline.evaluators.outcome import Objective
 from germline.programs.space import Space
 from germline.search import pareto
-from germline.search.individual import Block, Dice, Individual, Proposal, Scored
+from germline.search.individual import Block, Individual, Proposal, RngFor, Scored
 from germline.search.strategy import Strategy
 
 G = TypeVar("G")
@@ -99,12 +99,12 @@ class EEEA(Strategy[EEEAState]):
     def init(self) -> EEEAState:
         return EEEAState(self.population)
 
-    def breed(self, state: EEEAState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
+    def breed(self, state: EEEAState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
         if not state.parents:
-            return Proposal(space.write(space.draw(dice(birth))), (), "random")
+            return Proposal(space.write(space.draw(rng_for(birth))), (), "random")
         # A child must differ from those bred before it in its generation, so it is bred as one of a row.
         if self._bred is None or self._bred.parents is not state.parents:
-            self._bred = _Generation(state.parents, self._children(state, dice(state.since)), [])
+            self._bred = _Generation(state.parents, self._children(state, rng_for(state.since)), [])
         while len(self._bred.children) <= birth - state.since:
             self._bred.children.append(next(self._bred.more))
         return self._bred.children[birth - state.since]

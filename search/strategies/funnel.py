@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from germline.evaluators.hurdle import Limit
 from germline.programs.space import Space
-from germline.search.individual import Block, Dice, Individual, Proposal, Review, Reviewed
+from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, RngFor
 from germline.search.strategy import Strategy
 
 S = TypeVar("S")
@@ -61,8 +61,8 @@ class Funnel(Generic[S]):
     def init(self) -> FunnelState[S]:
         return FunnelState(self.inner.init())
 
-    def breed(self, state: FunnelState[S], birth: int, space: Space[Any], dice: Dice) -> Proposal:
-        return self.inner.breed(state.inner, birth, space, dice)
+    def breed(self, state: FunnelState[S], birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
+        return self.inner.breed(state.inner, birth, space, rng_for)
 
     def advance(self, state: FunnelState[S], block: Block) -> FunnelState[S]:
         state = replace(state, inner=self.inner.advance(state.inner, block), births=state.births + len(block.births))

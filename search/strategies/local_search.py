@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from germline.programs.space import NeighbourSpace, Space
-from germline.search.individual import Block, Dice, Individual, Proposal, Scored
+from germline.search.individual import Block, Individual, Proposal, RngFor, Scored
 from germline.search.neighbourhood import neighbour
 from germline.search.strategy import Strategy
 
@@ -39,9 +39,9 @@ class LocalSearch(Strategy[LocalState]):
     def init(self) -> LocalState:
         return LocalState()
 
-    def breed(self, state: LocalState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
+    def breed(self, state: LocalState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
         centre = state.current.individual if state.current and state.climbing else None
-        return neighbour(self.space, centre, state.since, birth, dice)
+        return neighbour(self.space, centre, state.since, birth, rng_for)
 
     def advance(self, state: LocalState, block: Block) -> LocalState:
         if not block.births:

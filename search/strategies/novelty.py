@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from germline.evaluators.outcome import Outcome
 from germline.programs.space import Space
-from germline.search.individual import Block, Dice, Individual, Proposal, Review, Scored
+from germline.search.individual import Block, Individual, Proposal, Review, RngFor, Scored
 from germline.search.loop import SearchFailed
 from germline.search.strategies.truncation import Truncation, TruncationState
 from germline.search.strategy import Strategy
@@ -56,8 +56,8 @@ class Novelty(Strategy[NoveltyState]):
     def init(self) -> NoveltyState:
         return NoveltyState(self.returns.init())
 
-    def breed(self, state: NoveltyState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
-        return self.returns.breed(replace(state.returns, parents=state.parents), birth, space, dice)
+    def breed(self, state: NoveltyState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
+        return self.returns.breed(replace(state.returns, parents=state.parents), birth, space, rng_for)
 
     def advance(self, state: NoveltyState, block: Block) -> NoveltyState:
         state = replace(state, returns=self.returns.advance(state.returns, block))

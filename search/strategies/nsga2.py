@@ -14,7 +14,7 @@ from germline.evaluators.hurdle import Limit, passed
 from germline.evaluators.outcome import Objective
 from germline.programs.space import CrossingSpace, Space
 from germline.search import pareto
-from germline.search.individual import Block, Dice, Individual, Proposal, Scored
+from germline.search.individual import Block, Individual, Proposal, RngFor, Scored
 from germline.search.strategy import Strategy
 
 FEWEST = 5
@@ -58,8 +58,8 @@ class NSGA2(Strategy[NSGA2State]):
     def init(self) -> NSGA2State:
         return NSGA2State()
 
-    def breed(self, state: NSGA2State, birth: int, space: Space[Any], dice: Dice) -> Proposal:
-        rng = dice(birth)
+    def breed(self, state: NSGA2State, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
+        rng = rng_for(birth)
         if birth < self.population or len(state.population) < 2:
             return Proposal(space.write(space.draw(rng)), (), "random")
         mother, father = self._parent(state, rng), self._parent(state, rng)

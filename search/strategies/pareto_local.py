@@ -12,7 +12,7 @@ from typing import Any
 from germline.evaluators.outcome import Objective
 from germline.programs.space import NeighbourSpace, Space
 from germline.search import pareto
-from germline.search.individual import Block, Dice, Individual, Proposal, Scored
+from germline.search.individual import Block, Individual, Proposal, RngFor, Scored
 from germline.search.neighbourhood import neighbour
 from germline.search.strategy import Strategy
 
@@ -45,9 +45,9 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
     def init(self) -> ParetoLocalState:
         return ParetoLocalState()
 
-    def breed(self, state: ParetoLocalState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
+    def breed(self, state: ParetoLocalState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
         centre = state.centre.individual if state.centre else None
-        return neighbour(self.space, centre, state.since, birth, dice)
+        return neighbour(self.space, centre, state.since, birth, rng_for)
 
     def advance(self, state: ParetoLocalState, block: Block) -> ParetoLocalState:
         if not block.births:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from germline.programs.space import Space
-from germline.search.individual import Block, Dice, Individual, Proposal
+from germline.search.individual import Block, Individual, Proposal, RngFor
 from germline.search.strategy import Strategy
 
 
@@ -30,10 +30,10 @@ class RandomSearch(Strategy[RandomState]):
     def init(self) -> RandomState:
         return RandomState(self.seed)
 
-    def breed(self, state: RandomState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
+    def breed(self, state: RandomState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
         if birth == 0 and self.seed:
             return Proposal(self.seed.genome, (), "seed")
-        return Proposal(space.write(space.draw(dice(birth))), (), "random")
+        return Proposal(space.write(space.draw(rng_for(birth))), (), "random")
 
     def advance(self, state: RandomState, block: Block) -> RandomState:
         for scored in block.births:

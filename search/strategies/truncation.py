@@ -12,7 +12,7 @@ from typing import Any
 from germline.db.rounds import REVIEW, TEST
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
-from germline.search.individual import Block, Dice, Individual, Proposal, Review, Reviewed, Scored
+from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, RngFor, Scored
 from germline.search.strategy import Strategy
 
 SMALLEST = 1e-6
@@ -72,8 +72,8 @@ class Truncation(Strategy[TruncationState]):
     def init(self) -> TruncationState:
         return TruncationState()
 
-    def breed(self, state: TruncationState, birth: int, space: Space[Any], dice: Dice) -> Proposal:
-        rng = dice(birth)
+    def breed(self, state: TruncationState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
+        rng = rng_for(birth)
         if not state.parents:
             return Proposal(space.write(space.draw(rng)), (), "random")
         assert isinstance(space, PolicySpace)

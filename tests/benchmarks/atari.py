@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from germline.evaluators.environments.atari import FRAMES, AtariEnvironments, machine
-from germline.evaluators.policies.networks import networks_of
-from germline.evaluators.policies.play import Episode, play
+from germline.evaluators.policy.environments.atari import FRAMES, AtariEnvironments, machine
+from germline.evaluators.policy.networks.backend import networks_of
+from germline.evaluators.policy.player import Episode, play
 from germline.programs.policy.network import CONVOLUTIONS, Network
 from germline.programs.policy.parameters import initial
 

@@ -13,7 +13,7 @@ from germline.programs.optimizer import Program, library, parse
 from germline.programs.optimizer.fingerprint import behaviour_fingerprint, structural_fingerprint
 from germline.programs.optimizer.graph import trace
 from germline.programs.optimizer.space import OptimizerSpace
-from germline.search.loop import dice
+from germline.search.loop import rng_for
 
 OPERATORS = ("insert", "delete", "modify")
 CHILDREN = 6_000
@@ -49,7 +49,7 @@ def breed(pool: list[Program], first: int) -> tuple[float, float]:
     hits = 0
     began = time.process_time()
     for birth in range(first, first + CHILDREN):
-        rng = dice(0, birth)
+        rng = rng_for(0, birth)
         parent = space.read(texts[int(rng.random() * len(texts))])
         child = space.vary(parent, OPERATORS[int(rng.random() * 3)], rng)
         hits += known.setdefault(space.fingerprint(child), birth) != birth
@@ -62,7 +62,7 @@ def breed_plainly(pool: list[Program], first: int, children: int) -> float:
     known: dict[str, int] = {}
     began = time.process_time()
     for birth in range(first, first + children):
-        rng = dice(0, birth)
+        rng = rng_for(0, birth)
         parent = parse(texts[int(rng.random() * len(texts))])
         child = space.vary(parent, OPERATORS[int(rng.random() * 3)], rng)
         graph = trace(child)

@@ -14,11 +14,11 @@ import modules
 import numpy as np
 import torch
 
-from germline.evaluators.engine import ProgramEngine
 from germline.evaluators.memory import keep_freed_memory
+from germline.evaluators.optimizer.engine import ProgramEngine
+from germline.evaluators.optimizer.trainer import schedule, train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
-from germline.evaluators.trainer import schedule, train
 from germline.programs.optimizer import Program, parse, trace
 from germline.programs.optimizer.flat import Layout
 from germline.programs.optimizer.graph import live_program

@@ -17,7 +17,7 @@ from statistics import fmean
 import numpy as np
 
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executor import InlineExecutor
+from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import task_class
 from germline.search import pareto

@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from germline.evaluators.memory import keep_freed_memory
-from germline.evaluators.networks.trainer import (
+from germline.evaluators.architecture.trainer import (
     DECAY,
     LONGEST_GRADIENT,
     MOMENTUM,
@@ -23,6 +22,7 @@ from germline.evaluators.networks.trainer import (
     networks,
     train_together,
 )
+from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.task import Rung
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import Skeleton

@@ -14,9 +14,9 @@ from statistics import fmean, median
 import numpy as np
 
 from germline.db.store import Store
+from germline.evaluators.optimizer.trainer import train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
-from germline.evaluators.trainer import train
 from germline.programs.optimizer import Program, library, parse
 from germline.search.run import evolve, new_run
 

@@ -115,7 +115,7 @@ def test_a_network_is_exported_to_onnx(database: Path, tmp_path: Path) -> None:
 
 
 def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from germline.evaluators import latency
+    from germline.evaluators.architecture import latency
     from germline.programs.architecture.latency import LatencyTable, required
 
     path = tmp_path / "germline.db"
@@ -153,7 +153,7 @@ def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: 
 
 
 def test_a_network_is_measured_where_one_is(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from germline.evaluators import latency
+    from germline.evaluators.architecture import latency
 
     monkeypatch.setattr(latency, "ROUNDS", (2, 2))
     path = tmp_path / "darts.json"
@@ -231,7 +231,7 @@ def test_a_find_is_validated_beside_a_hand_made_network(database: Path, tmp_path
 
 
 PLUG_IN = """
-from germline.evaluators.cell_task import CellTask
+from germline.evaluators.architecture.task import CellTask
 from germline.evaluators.task import Rung
 
 

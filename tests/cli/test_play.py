@@ -16,8 +16,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from germline.cli.main import cli
-from germline.evaluators.policies.film import Film, Pictured
-from germline.evaluators.policy_task import PolicyTask
+from germline.evaluators.policy.film import Film, Pictured
+from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.module import PolicyModule
@@ -131,7 +131,8 @@ def test_a_film_whose_episode_comes_to_something_else_is_not_written(
 
 TASKS = '''
 import numpy as np
-from germline.evaluators.policy_task import PolicyTask, Step, World
+from germline.evaluators.policy.task import PolicyTask
+from germline.evaluators.policy.environments.environment import Step, EnvironmentSpec
 
 
 class Rooms:
@@ -165,8 +166,8 @@ class Dark(PolicyTask):
     name, made = "dark", Rooms
 
     @classmethod
-    def world(cls):
-        return World((4,), 2, 500, frames=4)
+    def environment_spec(cls):
+        return EnvironmentSpec((4,), 2, 500, frames=4)
 
     def environments(self, slots):
         return self.made(slots)

@@ -25,8 +25,8 @@ from germline.cli.policy_text import FEW, shortened
 from germline.cli.session import Amount
 from germline.db.records import EvaluationRecord
 from germline.db.store import Store
-from germline.evaluators.environments.hard_maze import HardMaze
-from germline.evaluators.policies.evaluator import PolicyEvaluator
+from germline.evaluators.policy.environments.hard_maze import HardMaze
+from germline.evaluators.policy.evaluator import PolicyEvaluator
 from germline.evaluators.task import Episodes
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.network import Network, Normalisation
@@ -273,7 +273,7 @@ LOUD = """
 import os
 from dataclasses import replace
 
-from germline.evaluators.environments.gymnasium_slots import GymnasiumEnvironments
+from germline.evaluators.policy.environments.gymnasium_slots import GymnasiumEnvironments
 from germline.evaluators.tasks.gym import GymTask
 
 print("imported")

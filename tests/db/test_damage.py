@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from germline.db import glance
+from germline.db import run_list
 from germline.db.errors import DamagedDatabase, DatabaseError
 from germline.db.exact_json import load_floats, load_plain
 from germline.db.records import EvaluationRecord, IndividualRecord
@@ -265,7 +265,7 @@ def test_what_else_was_measured_of_policies_may_be_infinite(make: Make) -> None:
 def test_a_glance_tells_of_a_summary_that_no_longer_reads(damaged: Damage, kept: tuple[Store, Path]) -> None:
     damaged("UPDATE run SET preset = x'00'")
     with pytest.raises(DamagedDatabase, match=r"run 'r' no longer reads .expected preset of type str, got b'.x00'"):
-        glance.runs(str(kept[1]))
+        run_list.runs(str(kept[1]))
 
 
 @pytest.mark.parametrize("load", [load_floats, load_plain])

@@ -8,9 +8,9 @@ import sqlalchemy
 from germline.db.engine import Database
 from germline.db.errors import NothingScored
 from germline.db.location import locate
+from germline.db.lock_retry import Patience
 from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord, RunSummary
 from germline.db.store import Store
-from germline.db.waiting import Patience
 
 MakeRun = Callable[..., RunRecord]
 Born = Callable[..., IndividualRecord]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, event
 
-from germline.db import glance
+from germline.db import run_list
 from germline.db.errors import DatabaseLocked, DiskFull
 from germline.db.records import IndividualRecord
 from germline.db.store import Store
@@ -98,7 +98,7 @@ def test_readers_neither_wait_for_a_writer_nor_hold_it_up(path: Path, other: sql
         other.execute("BEGIN IMMEDIATE")
         assert store.runs() == []
         assert store.check() == []
-        assert glance.runs(str(path)) == []
+        assert run_list.runs(str(path)) == []
         other.execute("ROLLBACK")
         other.execute("BEGIN")
         other.execute("SELECT * FROM run").fetchall()

@@ -16,12 +16,12 @@ from sqlalchemy import Connection
 from germline.db import migrate
 from germline.db.engine import Database
 from germline.db.location import locate
+from germline.db.lock_retry import Patience
 from germline.db.opening import upgrade
 from germline.db.records import IndividualRecord
 from germline.db.revisions import REVISIONS, VERSION_TABLE
 from germline.db.schema import VIEWS, metadata
 from germline.db.store import Store
-from germline.db.waiting import Patience
 
 THIRD = '''
 """A column more, as a later release might add."""

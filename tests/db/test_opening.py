@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from germline.db import glance
+from germline.db import run_list
 from germline.db.errors import (
     BadPath,
     BadUrl,
@@ -34,7 +34,7 @@ def open_store(url: str) -> None:
     Store(url).close()
 
 
-OPENERS: list[Callable[[str], object]] = [open_store, glance.runs, upgrade]
+OPENERS: list[Callable[[str], object]] = [open_store, run_list.runs, upgrade]
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_any_file_name_works_as_a_plain_path(tmp_path: Path, name: str) -> None:
     with Store(str(tmp_path / name)) as store:
         store.create_run("here", "optimizer", "digits-mlp", "quick", 1, {}, {})
     assert (tmp_path / name).exists()
-    summaries = glance.runs(str(tmp_path / name))
+    summaries = run_list.runs(str(tmp_path / name))
     assert summaries is not None
     assert [summary.name for summary in summaries] == ["here"]
 
@@ -101,17 +101,17 @@ def test_a_relative_path_starts_from_the_working_directory(tmp_path: Path, monke
 def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
     path = tmp_path / "empty.db"
     path.touch()
-    for viewer in (glance.runs, upgrade, lambda url: Store(url, create=False)):
+    for viewer in (run_list.runs, upgrade, lambda url: Store(url, create=False)):
         with pytest.raises(MissingDatabase, match="no runs are recorded in"):
             viewer(str(path))
     assert path.stat().st_size == 0
     open_store(str(path))
-    assert glance.runs(str(path)) == []
+    assert run_list.runs(str(path)) == []
 
 
 def test_a_missing_database_is_not_made_by_a_viewer(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
-    for viewer in (glance.runs, upgrade, lambda url: Store(url, create=False)):
+    for viewer in (run_list.runs, upgrade, lambda url: Store(url, create=False)):
         with pytest.raises(MissingDatabase, match=r"none\.db: name another"):
             viewer(str(path))
     assert list(tmp_path.iterdir()) == []
@@ -198,7 +198,7 @@ def test_a_file_that_was_cut_short_is_refused_untouched(kept: Path, length: int)
     kept.write_bytes(content[:length])
     for ending in ("-wal", "-shm"):
         Path(f"{kept}{ending}").unlink(missing_ok=True)
-    for opener in (read_everything, glance.runs):
+    for opener in (read_everything, run_list.runs):
         with pytest.raises(DatabaseError):
             opener(str(kept))
     assert kept.read_bytes() == content[:length]
@@ -224,7 +224,7 @@ def test_flipped_bits_give_typed_errors_and_change_nothing(kept: Path, tmp_path:
         flipped[bit // 8] ^= 1 << bit % 8
         path = tmp_path / "flipped.db"
         path.write_bytes(flipped)
-        for opener in (read_everything, glance.runs):
+        for opener in (read_everything, run_list.runs):
             try:
                 opener(str(path))
             except DatabaseError as error:

@@ -12,9 +12,9 @@ from germline.db import owner
 from germline.db.engine import Database
 from germline.db.errors import InvalidRecord, RunBusy
 from germline.db.location import locate
+from germline.db.lock_retry import Patience
 from germline.db.records import RunRecord
 from germline.db.store import Store
-from germline.db.waiting import Patience
 
 MakeRun = Callable[..., RunRecord]
 

@@ -10,9 +10,9 @@ from germline.db.engine import Database
 from germline.db.errors import DamagedDatabase, UnknownRun
 from germline.db.exact_json import dump_floats, load_one
 from germline.db.location import locate
+from germline.db.lock_retry import Patience
 from germline.db.records import BirthScore, EvaluationRecord, IndividualRecord, RunRecord
 from germline.db.store import Store
-from germline.db.waiting import Patience
 
 MakeRun = Callable[..., RunRecord]
 Born = Callable[..., IndividualRecord]

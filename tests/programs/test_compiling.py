@@ -12,8 +12,8 @@ import pytest
 from numba.core.caching import CacheImpl, IndexDataCacheFile
 
 import germline.programs
-from germline.evaluators.networks import kernels, stacked, tape
-from germline.evaluators.networks.tape import Kind
+from germline.evaluators.architecture.networks import kernels, stacked, tape
+from germline.evaluators.architecture.networks.tape import Kind
 from germline.programs.compiling import compiled
 
 
@@ -66,7 +66,7 @@ def test_what_is_compiled_takes_nothing_from_other_files_of_ours() -> None:
 
 SCORES = """
 import numpy as np
-from germline.evaluators.cells import CellEvaluator
+from germline.evaluators.architecture.evaluator import CellEvaluator
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import write

@@ -7,7 +7,7 @@ from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 from germline.search.individual import Block, Individual, Scored
-from germline.search.loop import dice
+from germline.search.loop import rng_for
 from germline.search.strategies.eeea import EEEA, EEEAState
 
 OBJECTIVES = tuple(Objective(name, "min") for name in ("validation_error", "params", "macs"))
@@ -61,8 +61,8 @@ def test_children_are_new_and_the_generation_does_not_depend_on_who_asks() -> No
     births = [scored(birth, 100 - birth, birth) for birth in range(40)]
     one, other = strategy(), strategy()
     state = after(one, births)
-    children = [one.breed(state, birth, SPACE, lambda b: dice(5, b)) for birth in range(40, 76)]
-    assert other.breed(state, 60, SPACE, lambda b: dice(5, b)) == children[20]
+    children = [one.breed(state, birth, SPACE, lambda b: rng_for(5, b)) for birth in range(40, 76)]
+    assert other.breed(state, 60, SPACE, lambda b: rng_for(5, b)) == children[20]
     texts = [child.genome for child in children]
     assert len(set(texts)) == 36 and not set(texts) & {one.individual.genome for one in births}
     living = {one.individual.birth for one in state.parents}
@@ -73,7 +73,7 @@ def test_failures_leave_the_population_and_a_generation_without_survivors_begins
     failed = [Scored(scored(birth, 1, 1).individual, Outcome("diverged")) for birth in range(40)]
     state = after(strategy(), failed)
     assert state.parents == () and state.wanted == 40 and strategy().best(state) is None
-    assert strategy().breed(state, 40, SPACE, lambda b: dice(5, b)).operator == "random"
+    assert strategy().breed(state, 40, SPACE, lambda b: rng_for(5, b)).operator == "random"
 
 
 def test_genes_are_the_genome_in_every_space() -> None:

@@ -17,7 +17,7 @@ from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
 from germline.search.individual import Block, Individual, Proposal, Reviewed, Scored
-from germline.search.loop import dice
+from germline.search.loop import rng_for
 from germline.search.strategies.aging import AgingEvolution, AgingState
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.local_search import LocalSearch
@@ -51,7 +51,7 @@ STRATEGIES: dict[str, Strategy[Any]] = {
 
 
 def roll(birth: int) -> np.random.Generator:
-    return dice(3, birth)
+    return rng_for(3, birth)
 
 
 def scored(birth: int, fitness: float | None, proposal: Proposal | None = None) -> Scored:
@@ -194,7 +194,7 @@ def test_a_genome_without_neighbours_is_left_for_a_random_one(strategy: str) -> 
     local: Strategy[Any] = LocalSearch(space, 2) if strategy == "local" else ParetoLocalSearch(space, objectives, 2)
     state, operators = local.init(), []
     for birth in range(8):
-        proposal = local.breed(state, birth, space, lambda b: dice(3, b))
+        proposal = local.breed(state, birth, space, lambda b: rng_for(3, b))
         operators.append(proposal.operator)
         one = Individual(birth, birth, proposal.parents, proposal.operator, proposal.genome, f"print-{birth}")
         outcome = Outcome("ok", -float(birth), {"validation_error": float(birth)})

@@ -11,7 +11,7 @@ from germline.evaluators.outcome import Outcome
 from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.search.individual import Block, Individual, Proposal, Reviewed, Scored
-from germline.search.loop import dice
+from germline.search.loop import rng_for
 from germline.search.strategies.truncation import Sigma, Truncation, TruncationState
 
 SPACE = PolicySpace(Network("mlp", (2,), 2, (3,)), 0.05)
@@ -22,7 +22,7 @@ def truncation(parents: int = 3, candidates: int = 0, sigma: Sigma = Sigma(0.1),
 
 
 def roll(birth: int) -> np.random.Generator:
-    return dice(5, birth)
+    return rng_for(5, birth)
 
 
 def bred(strategy: Truncation, state: TruncationState, births: Sequence[int]) -> list[Proposal]:

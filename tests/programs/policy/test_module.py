@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from germline.evaluators.policies.networks import networks_of
+from germline.evaluators.policy.networks.backend import networks_of
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.module import PolicyModule, tensors
 from germline.programs.policy.network import Box, Network, Normalisation, paddings

@@ -16,11 +16,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from germline.evaluators.environments.cart_pole import CartPole
-from germline.evaluators.policies.exported import check_actions, check_by_playing, environment_of
-from germline.evaluators.policies.networks import networks_of
-from germline.evaluators.policies.play import Episode, play
-from germline.evaluators.policy_task import Environments
+from germline.evaluators.policy.environments.cart_pole import CartPole
+from germline.evaluators.policy.environments.environment import Environments
+from germline.evaluators.policy.export_check import check_actions, check_by_playing, environment_of
+from germline.evaluators.policy.networks.backend import networks_of
+from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.tasks.gym import GymTask
 from germline.evaluators.tasks.hard_maze import HardMazeTask
 from germline.programs.export.files import ExportUnwritable, write_together
@@ -247,7 +247,7 @@ def test_how_to_play_is_shown_only_where_the_network_plays_as_it_is(
     task = GymTask.of(name)()
     environment = environment_of(task)
     assert environment == (name if shown else None)
-    policy = Policy(Network("mlp", task.world().observation, 2), 1)
+    policy = Policy(Network("mlp", task.environment_spec().observation, 2), 1)
     origin = Origin("a run", 3, "abc", None, task.name)
     source = export_torch(policy, origin, "Found", "agent", None, environment)
     assert ("env.step" in source) == shown and ("It sees an observation" in source) != shown

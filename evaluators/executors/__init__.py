@@ -1,0 +1,1 @@
+"""Executors: where jobs are scored, in this process or on Ray."""

@@ -1,0 +1,1 @@
+"""Scores optimizer programs by training a model with each of them."""

@@ -1,0 +1,198 @@
+"""Rows whose programs run as bytecode, all of them in one call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+
+from germline.evaluators.optimizer.engine.bytecode import (
+    FIELDS,
+    FIXED_NUMBERS,
+    GAP,
+    Bytecode,
+    Space,
+    assemble,
+    structure,
+)
+from germline.evaluators.optimizer.engine.micro import MicroProgram
+from germline.programs.optimizer.flat import Layout
+
+CPU_CHUNK = 2048
+"""Elements at a time: a program's registers of this length stay in the caches of one core."""
+
+
+def compiles(device: str, layout: Layout) -> bool:
+    """Whether bytecode can run there: always on a CPU, and on a graphics processor if Triton is installed and a chunk
+    holds a number for each leaf."""
+    return device == "cpu" or (find_spec("triton") is not None and len(layout.shapes) <= _chunk(device))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row's program: its code, shared with others of the same structure, and its own constants by their place."""
+
+    bytecode: Bytecode
+    constants: tuple[tuple[int, float | tuple[float, ...]], ...]
+
+
+def rows_of(programs: Sequence[MicroProgram], layout: Layout, device: str) -> list[Row]:
+    """Assembles each structure once."""
+    known: dict[tuple[object, ...], Bytecode] = {}
+    found = []
+    for program in programs:
+        key = structure(program)
+        if key not in known:
+            known[key] = assemble(program, len(layout.shapes), _stride(layout), _chunk(device))
+        values = program.values
+        constants = ((place, values[i].constant) for i, place in known[key].constants)
+        found.append(Row(known[key], tuple((place, value) for place, value in constants if value is not None)))
+    return found
+
+
+class CompiledRows:
+    """The first rows of `parameters` and `gradients`, and the one block of memory in which everything lies.
+
+    Its order: registers, parameters, gradients, and then for each row its trees and its numbers.
+
+    Args:
+        rows: what runs on each row.
+        others: how many rows the buffers have beyond these.
+        layout: leaf shapes of the model.
+        device: where it all is.
+    """
+
+    def __init__(self, rows: Sequence[Row], others: int, layout: Layout, device: str) -> None:
+        self.rows = rows
+        self.layout = layout
+        self.device = device
+        elements, stride = layout.elements, _stride(layout)
+        count, chunk = len(rows) + others, _chunk(device)
+        self.programs = _programs(len(rows), device)
+        self.scratch = max((row.bytecode.registers for row in rows), default=0) * (chunk + GAP)
+        owned = [row.bytecode.trees * stride + _aligned(row.bytecode.numbers) for row in rows]
+        parameters = self.programs * self.scratch
+        gradients = parameters + count * stride
+        ends = gradients + count * stride + np.cumsum([0, *owned])
+        self.starts: list[int] = ends.tolist()
+        self.memory = torch.zeros(self.starts[-1], device=device)
+        self.parameters = self.memory[parameters:gradients].view(count, stride)[:, :elements]
+        self.gradients = self.memory[gradients : self.starts[0]].view(count, stride)[:, :elements]
+        self._write_constants()
+        sums = max((row.bytecode.sums for row in rows), default=0)
+        self.sums = torch.zeros(self.programs, sums, dtype=torch.float64, device=device)
+        tables = [*self._tables(parameters, gradients), _chunks([elements], chunk), _chunks(layout.sizes, chunk)]
+        self.tables = [torch.from_numpy(table).to(device) for table in tables]
+
+    def step(self, lr: float, step: int) -> None:
+        """Runs every row's program on its parameters and gradient."""
+        if not self.rows:
+            return
+        leaves = len(self.layout.shapes)
+        if self.device == "cpu":
+            arrays: list[Any] = [tensor.numpy() for tensor in (self.memory, *self.tables, self.sums[0])]
+            _interpreter().run_rows(*arrays, leaves, np.float32(lr), np.float32(step))
+        else:
+            from germline.evaluators.optimizer.engine import cuda
+
+            cuda.run_rows(self.memory, self.tables, self.sums, self.scratch, leaves, lr, float(step))
+
+    def keep(self, kept: Sequence[int], others: int) -> "CompiledRows":
+        """The same programs and states on these rows alone; the parameters are left for the caller to fill in."""
+        smaller = CompiledRows([self.rows[i] for i in kept], others, self.layout, self.device)
+        for new, old in enumerate(kept):
+            own = self.memory[self.starts[old] : self.starts[old + 1]]
+            smaller.memory[smaller.starts[new] : smaller.starts[new + 1]] = own
+        return smaller
+
+    def _write_constants(self) -> None:
+        places: list[int] = []
+        numbers: list[float] = []
+        for row, start in zip(self.rows, self.starts[:-1], strict=True):
+            for place, value in row.constants:
+                values = value if isinstance(value, tuple) else (value,)
+                first = start + row.bytecode.trees * _stride(self.layout) + place
+                places.extend(range(first, first + len(values)))
+                numbers.extend(values)
+        self.memory[torch.tensor(places, dtype=torch.int64, device=self.device)] = torch.tensor(
+            numbers, dtype=torch.float32, device=self.device
+        )
+
+    def _tables(self, parameters: int, gradients: int) -> list[np.ndarray]:
+        """Code and sections of each structure once, and for each row its sections and where each space begins."""
+        code: list[tuple[int, ...]] = []
+        sections: list[tuple[int, int, bool]] = []
+        first_section: dict[int, int] = {}
+        table = []
+        for i, row in enumerate(self.rows):
+            one = row.bytecode
+            if id(one) not in first_section:
+                first_section[id(one)] = len(sections)
+                sections.extend((len(code) + a, len(code) + b, over) for a, b, over in one.sections)
+                code.extend(one.code)
+            first, numbers = first_section[id(one)], self.starts[i] + one.trees * _stride(self.layout)
+            starts = {
+                Space.REGISTER: 0,
+                Space.PARAMETER: parameters + i * _stride(self.layout),
+                Space.GRADIENT: gradients + i * _stride(self.layout),
+                Space.TREE: self.starts[i],
+                Space.NUMBER: numbers,
+                Space.LEAF_NUMBER: numbers,
+            }
+            table.append((first, first + len(one.sections), one.by_leaf, *(starts[space] for space in Space)))
+        return [
+            np.array(code, np.int64).reshape(len(code), len(FIELDS)),
+            np.array(sections, np.int32).reshape(len(sections), 3),
+            np.array(table, np.int64).reshape(len(table), 3 + len(Space)),
+        ]
+
+
+def _aligned(numbers: int) -> int:
+    """A length after which memory goes on at the beginning of a cache line."""
+    return -(-numbers // 16) * 16
+
+
+def _stride(layout: Layout) -> int:
+    """From one row's parameters to the next one's."""
+    return _aligned(layout.elements)
+
+
+def _chunk(device: str) -> int:
+    if device == "cpu":
+        return CPU_CHUNK
+    from germline.evaluators.optimizer.engine import cuda
+
+    return cuda.CHUNK
+
+
+def _programs(rows: int, device: str) -> int:
+    """How many registers' worth of scratch there are: one for each row that can run at the same time."""
+    if device == "cpu" or not torch.cuda.is_available():
+        return 1
+    from germline.evaluators.optimizer.engine import cuda
+
+    processors = torch.cuda.get_device_properties(device).multi_processor_count
+    return max(1, min(rows, processors * cuda.PROGRAMS_PER_PROCESSOR))
+
+
+@cache
+def _interpreter() -> Any:
+    """Imported late: Numba takes a second to import, and is not needed where all rows run elsewhere."""
+    from germline.evaluators.optimizer.engine import interpreter
+
+    return interpreter
+
+
+def _chunks(sizes: Sequence[int], chunk: int) -> np.ndarray:
+    """First element, size and leaf of each chunk, none of which crosses the end of one of `sizes`."""
+    found, first = [], 0
+    for leaf, size in enumerate(sizes):
+        found += [(first + at, min(chunk, size - at), leaf) for at in range(0, size, chunk)]
+        first += size
+    return np.array(found, np.int32)
+
+
+assert FIXED_NUMBERS == 2, "both interpreters write lr and step to the first two numbers of a row"

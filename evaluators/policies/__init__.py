@@ -1,1 +1,0 @@
-"""Playing episodes with policies: many at once, each with its own weights."""

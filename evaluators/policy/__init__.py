@@ -1,0 +1,1 @@
+"""Scores policies by playing episodes with each of them."""

@@ -1,0 +1,71 @@
+"""Latencies that are really measured; how long anything takes is not asserted, but for what differs a hundredfold."""
+
+import pytest
+import torch
+
+from germline.evaluators.architecture import latency
+from germline.evaluators.architecture.evaluator import CellEvaluator
+from germline.evaluators.architecture.latency import measure, measured
+from germline.evaluators.device import NoDevice
+from germline.programs.architecture.cells import SPACES, CellSpace
+from germline.programs.architecture.counts import Skeleton
+from germline.programs.architecture.genome import write
+from germline.programs.architecture.latency import REST, LatencyTable, predicted, required
+from germline.programs.architecture.network import Network
+
+SIZE = Skeleton(channels=4, cells=3, classes=3, image=(1, 8, 8))
+
+
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "ROUNDS", (3, 3))
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_all_that_a_space_needs_is_measured(name: str) -> None:
+    table = measure(SPACES[name], SIZE)
+    assert set(table.parts) == set(required(SPACES[name], SIZE))
+    assert table.device == "cpu" and table.parts[REST] >= 0.0
+    assert all(time > 0.0 for part, time in table.parts.items() if part.name in ("stem", "head", "sep_conv_5x5"))
+
+
+def test_what_computes_more_takes_longer() -> None:
+    cells = CellSpace(("skip_connect", "sep_conv_5x5"), nodes=4)
+    slow = CellSpace(("sep_conv_5x5",), nodes=4).smallest()
+    table = measure(cells, SIZE)
+    assert predicted(slow, SIZE, table) > predicted(cells.smallest(), SIZE, table)
+    assert measured(Network(slow, SIZE), SIZE.image) > measured(Network(cells.smallest(), SIZE), SIZE.image)
+
+
+def test_measuring_leaves_threads_and_generator_as_they_were() -> None:
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    measure(CellSpace(("skip_connect",), nodes=1), SIZE)
+    assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), state)
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(NoDevice, match="expected a CUDA device"):
+        measure(SPACES["nb201"], SIZE, "cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_cuda_device_is_measured() -> None:
+    cells = CellSpace(("skip_connect", "sep_conv_3x3"), nodes=2)
+    table = measure(cells, SIZE, "cuda")
+    assert table.device == "cuda" and set(table.parts) == set(required(cells, SIZE))
+    assert measured(Network(cells.smallest(), SIZE), SIZE.image, "cuda") > 0.0
+
+
+def test_an_outcome_has_the_predicted_latency_if_the_run_has_a_table() -> None:
+    cells = SPACES["nb201"]
+    size = Skeleton(channels=16, cells=15, classes=10, image=(3, 32, 32))
+    table = LatencyTable({part: float(number) for number, part in enumerate(required(cells, size))})
+    genome = cells.smallest()
+    evaluator = CellEvaluator("nb201-cifar10", 0, latency=table.data())
+    assert [one.name for one in evaluator.objectives] == ["validation_error", "params", "macs", "latency"]
+    (outcome,) = evaluator.score([write(genome)], 0, 0)
+    assert outcome.objectives["latency"] == predicted(genome, evaluator.full, table)
+    (without,) = CellEvaluator("nb201-cifar10", 0).score([write(genome)], 0, 0)
+    assert "latency" not in without.objectives

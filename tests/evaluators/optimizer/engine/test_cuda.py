@@ -1,0 +1,112 @@
+"""The kernel for graphics processors: its logic by Triton's interpreter on a CPU, and the real one where one is.
+
+Both have to give what the CPU's engine gives, bit for bit.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from reference_runs import mutants, same
+
+from germline.evaluators.optimizer.engine import ProgramEngine
+from germline.programs.optimizer import library, parse
+from germline.programs.optimizer.flat import Layout
+
+pytest.importorskip("triton", reason="Triton is not installed")
+
+LAYOUT = Layout(((6, 4), (5,), (), (3, 2, 2)))
+STEPS = 3
+
+INTERPRETED = """
+import sys
+import numpy as np, torch, warnings
+from germline.evaluators.optimizer.engine import compiled, cuda
+from germline.evaluators.optimizer.engine.compiled import CompiledRows, rows_of
+from germline.evaluators.optimizer.engine.micro import Unsupported, lower
+from germline.programs.optimizer import library, parse, trace
+from germline.programs.optimizer.flat import Layout
+from germline.programs.optimizer.primitives import CORE, PRIMITIVES
+from reference_runs import mutants, same
+
+warnings.simplefilter("ignore")
+layout = Layout(((6, 4), (5,), (), (3, 2, 2)))
+calls = {1: "g", 2: "g, w"}
+texts = [
+    f"def train(w, g, m, v, lr):\\n  m = interp(m, g, 0.1)\\n  a = {name}({calls[PRIMITIVES[name].arity]})\\n"
+    "  u = a * w\\n  return u, m, v\\n"
+    for name in CORE
+    if PRIMITIVES[name].arity in calls and not PRIMITIVES[name].operator and name not in ("invert", "clip")
+]
+programs = [parse(text) for text in [*library().values(), *texts]] + mutants(10, 3) + mutants(10, 4, "extended")
+lowered = []
+for program in programs:
+    try:
+        lowered.append(lower(trace(program), layout))
+    except Unsupported:
+        pass
+
+def run(chunk, device):
+    compiled._chunk = lambda _: chunk
+    rows = CompiledRows(rows_of(lowered, layout, "cpu"), 0, layout, "cpu")
+    rows.device = device
+    numbers = torch.Generator().manual_seed(1)
+    rows.parameters.copy_(0.5 * torch.randn(len(lowered), layout.elements, generator=numbers))
+    for step in (1, 2):
+        rows.gradients.copy_(0.5 * torch.randn(len(lowered), layout.elements, generator=numbers))
+        rows.step(1.0 / step, step)
+    return rows.parameters
+
+# A chunk that is smaller than the first leaf, so that sums and states go over several.
+cuda.CHUNK = 16
+wrong = (~same(run(2048, "cpu"), run(16, "interpreted")).all(1)).nonzero().flatten().tolist()
+print(len(lowered), wrong)
+sys.exit(bool(wrong))
+"""
+
+
+def test_the_kernel_gives_the_bits_of_the_cpu_engine() -> None:
+    """In a process of its own: whether Triton interprets or compiles is settled when a kernel is declared."""
+    code = f"import sys; sys.path[:0] = {[path for path in sys.path if path.endswith('helpers')]!r}\n{INTERPRETED}"
+    environment = {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, timeout=280
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert int(done.stdout.split()[0]) > 70
+
+
+def test_the_kernel_compiles_for_real_processors() -> None:
+    """Compiling needs no device; types and layouts that the interpreter lets pass would fail here."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource, compile
+
+    from germline.evaluators.optimizer.engine import cuda
+
+    kernel = cuda._run_rows
+    kinds = {"memory": "*fp32", "rows": "*i64", "sums": "*fp64", "lr": "fp32", "step": "fp32", "SIZE": "constexpr"}
+    kinds |= {"code": "*i64", **dict.fromkeys(("sections", "whole", "by_leaf"), "*i32")}
+    signature = {name: kinds.get(name, "i32") for name in kernel.arg_names}
+    source = ASTSource(kernel, signature, constexprs={(kernel.arg_names.index("SIZE"),): cuda.CHUNK})
+    options = {"num_warps": 4, "enable_fp_fusion": False}
+    done = compile(source, target=GPUTarget("cuda", 90, 32), options=options)
+    assert ".target sm_90" in done.asm["ptx"]
+    assert "fma.rn.f32" not in done.asm["ptx"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics processor")
+def test_both_processors_give_the_same_bits() -> None:
+    programs = [*map(parse, library().values()), *mutants(200, 6)]
+    engines = [ProgramEngine(programs, LAYOUT, device) for device in ("cpu", "cuda")]
+    numbers = torch.Generator().manual_seed(1)
+    w = 0.5 * torch.randn(LAYOUT.elements, generator=numbers)
+    for engine in engines:
+        engine.parameters.copy_(w.expand(len(programs), -1))
+    for step in range(1, STEPS + 1):
+        g = 0.5 * torch.randn(LAYOUT.elements, generator=numbers)
+        for engine in engines:
+            engine.gradients.copy_(g.expand(len(programs), -1))
+            engine.step(1.0 / step, step)
+    assert same(engines[0].parameters, engines[1].parameters.cpu()).all()

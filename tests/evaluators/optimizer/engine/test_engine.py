@@ -1,0 +1,184 @@
+"""The program engine against the reference interpreter, row by row and bit by bit."""
+
+import os
+
+import pytest
+import torch
+from reference_runs import RoundsOnce, mutants, run_alone, same
+from torch import Tensor
+
+from germline.evaluators.optimizer.engine import ProgramEngine
+from germline.evaluators.optimizer.engine.micro import Unsupported, lower
+from germline.programs.optimizer import Program, library, parse, trace
+from germline.programs.optimizer.flat import Layout
+from germline.programs.optimizer.primitives import EXTENDED, PRIMITIVES
+
+SCALE = float(os.environ.get("GERMLINE_SCALE", "1"))
+LAYOUT = Layout(((70, 40), (5,), (), (3, 2, 2)))
+"""The first leaf is longer than a chunk."""
+STEPS = 4
+
+
+def program(*lines: str, inputs: str = "m, v, lr", returns: str = "m, v") -> Program:
+    body = "".join(f"  {line}\n" for line in lines)
+    return parse(f"def train(w, g, {inputs}):\n{body}  return u, {returns}\n")
+
+
+def using(name: str) -> Program:
+    """A program in which the update depends on a function, also through a state."""
+    if name in ("+", "-", "*", "/"):
+        call = f"g {name} m"
+    elif name == "rank_one":
+        call = "rank_one(row_mean(g), column_mean(g))"
+    elif name in ("row_mean", "column_mean"):
+        call = f"m + {name}(g)"
+    elif name in ("transpose", "matmul"):
+        call = "matmul(matmul(g, transpose(m)), g)"
+    else:
+        call = f"{name}({', '.join(('g', '0.3' if name == 'clip' else 'w', 'm')[: PRIMITIVES[name].arity])})"
+    return program("m = interp(m, g, 0.1)", f"a = {call}", "u = a * w", "v = v + a * g")
+
+
+def run(programs: list[Program], w: Tensor, gradients: Tensor, compiled: bool = True) -> Tensor:
+    """Every program's parameters after a step for each row of gradients, in the order of the programs."""
+    engine = ProgramEngine(programs, LAYOUT, compiled=compiled)
+    engine.parameters.copy_(w.expand(len(programs), -1))
+    for step, g in enumerate(gradients, 1):
+        engine.gradients.copy_(g.expand(len(programs), -1))
+        engine.step(lr=1.0 / step, step=step)
+    found = torch.empty_like(engine.parameters)
+    found[engine.order] = engine.parameters
+    return found
+
+
+@pytest.fixture(scope="module")
+def numbers() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(7)
+    w = 0.5 * torch.randn(LAYOUT.elements, generator=generator)
+    gradients = 0.5 * torch.randn(STEPS, LAYOUT.elements, generator=generator)
+    gradients[:, ::7] = 0.0
+    return w, gradients
+
+
+def is_compiled(one: Program) -> bool:
+    try:
+        lower(trace(one), LAYOUT)
+    except Unsupported:
+        return False
+    return True
+
+
+def check(programs: list[Program], numbers: tuple[Tensor, Tensor]) -> None:
+    w, gradients = numbers
+    for one, found in zip(programs, run(programs, w, gradients), strict=True):
+        expected = run_alone(one, LAYOUT.shapes, w, gradients, RoundsOnce())
+        if is_compiled(one):
+            assert same(found, expected).all(), one
+        else:
+            # Matrix functions run in torch's own float32.
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", [name for name in EXTENDED if name not in ("invert",)])
+def test_every_function(name: str, numbers: tuple[Tensor, Tensor]) -> None:
+    check([using(name)], numbers)
+
+
+@pytest.mark.parametrize("name", [name for name in EXTENDED if PRIMITIVES[name].scope == "leaf"])
+def test_a_function_of_matrices_on_a_number_a_leaf(name: str, numbers: tuple[Tensor, Tensor]) -> None:
+    args = ", ".join(["a", "a * a"][: PRIMITIVES[name].arity])
+    check([program("m = g", "a = columns(g)", f"b = {name}({args})", "u = b * g")], numbers)
+
+
+def test_the_library(numbers: tuple[Tensor, Tensor]) -> None:
+    check([parse(text) for text in library().values()], numbers)
+
+
+@pytest.mark.parametrize("functions", ["core", "extended"])
+def test_random_programs(functions: str, numbers: tuple[Tensor, Tensor]) -> None:
+    programs = mutants(int(150 * SCALE), seed=5, functions=functions)
+    assert sum(map(is_compiled, programs)) > len(programs) / 3
+    check(programs, numbers)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        program("u = m * lr", returns="v, m"),
+        program("u = m + v", returns="g, w"),
+        program("u = m + v", "m = g * 0.5", returns="m, m"),
+        program("u = m", "m = g * 0.5", "v = m"),
+        program("u = g * v", "v = v + 1.0", "m = m + v"),
+        program("n = norm(g)", "u = g * n", "v = v + n", "m = g * global_norm(v)"),
+        program("u = g * t", "t = t + norm(g) * b", "b = b + 1.0", inputs="t: leaf, b: scalar, lr", returns="t, b"),
+        program("u = g * t + b", inputs="t: scalar, b: scalar, lr, step", returns="b, step"),
+        program("u = g * t", "b = norm(g) + t", inputs="t: leaf, b: leaf, lr", returns="b, t"),
+        program("a = g * g", "s = norm(a)", "c = a * s", "d = dot(c, a)", "u = a * d + c * global_norm(c)"),
+        program("s = norm(w)", "r = global_norm(s)", "u = where(g, r, s)", "m = where(s - 1.0, m, g)"),
+        program("u = rank(g) + rows(g) * columns(g) * w"),
+        program("u = g * leaf_mean(t)", "t = leaf_max(g)", inputs="t: leaf, lr", returns="t"),
+        program("u = w", "m = w", "v = g"),
+        program("a = where(g, 1.0, -0.0)", "u = arctan(reciprocal(a))", "v = v + where(g, -0.0, 1.0)"),
+        program("u = g - g * 0.0 + get_pi() * get_eps()", "m = 2.0 * 3.0 + g"),
+    ],
+    ids=range(16),
+)
+def test_states_change_places_and_sums_come_in_sections(one: Program, numbers: tuple[Tensor, Tensor]) -> None:
+    check([one, one], numbers)
+
+
+def test_plain_torch_gives_the_same_up_to_rounding(numbers: tuple[Tensor, Tensor]) -> None:
+    programs = [parse(text) for text in library().values()]
+    compiled, plain = run(programs, *numbers), run(programs, *numbers, compiled=False)
+    torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_a_row_does_not_notice_that_others_left(numbers: tuple[Tensor, Tensor]) -> None:
+    w, gradients = numbers
+    programs = [parse(text) for text in library().values()]
+    whole = run(programs, w, gradients)
+    engine = ProgramEngine(programs, LAYOUT)
+    engine.parameters.copy_(w.expand(len(programs), -1))
+    for step, g in enumerate(gradients, 1):
+        engine.gradients.copy_(g.expand(len(engine.order), -1))
+        engine.step(lr=1.0 / step, step=step)
+        engine.keep(range(0, len(engine.order), 2) if step == 2 else range(len(engine.order)))
+    assert 0 < len(engine.order) < len(programs)
+    assert same(engine.parameters, whole[engine.order]).all()
+    engine.keep([])
+    engine.step(1.0, STEPS + 1)
+    assert engine.order == []
+
+
+def test_what_is_lowered_is_done_once_and_only_if_needed() -> None:
+    twice = program("a = g * g", "b = g * g", "c = exp(w)", "d = rank(v)", "u = a + b + d", "v = sin(v)")
+    values = lower(trace(twice), LAYOUT).values
+    operations = [one.operation for one in values if one.args]
+    assert operations == ["multiply", "add", "add"]
+    assert lower(trace(twice), LAYOUT).states == {}
+
+
+@pytest.mark.parametrize("shapes", [((2048,),), ((2049,), (3,)), ((),), ((), (2048,), ()), ((5, 1),) * 60])
+def test_models_of_other_shapes(shapes: tuple[tuple[int, ...], ...]) -> None:
+    layout = Layout(shapes)
+    numbers = torch.Generator().manual_seed(3)
+    w = 0.5 * torch.randn(layout.elements, generator=numbers)
+    gradients = 0.5 * torch.randn(3, layout.elements, generator=numbers)
+    for one in [*map(parse, library().values()), *mutants(int(20 * SCALE), seed=8)]:
+        engine = ProgramEngine([one], layout)
+        engine.parameters.copy_(w[None])
+        for step, g in enumerate(gradients, 1):
+            engine.gradients.copy_(g[None])
+            engine.step(lr=1.0 / step, step=step)
+        expected = run_alone(one, shapes, w, gradients, RoundsOnce())
+        if is_compiled(one):
+            assert same(engine.parameters[0], expected).all(), one
+
+
+def test_a_very_long_program() -> None:
+    lines = [f"x{i} = sin(x{i - 1}) + norm(x{i - 2})" for i in range(3, 330)]
+    one = program("x1 = g + w", "x2 = x1 * m", *lines, "u = x329 * x5", "m = x100")
+    numbers = torch.Generator().manual_seed(3)
+    w = torch.randn(LAYOUT.elements, generator=numbers)
+    gradients = torch.randn(2, LAYOUT.elements, generator=numbers)
+    assert same(run([one], w, gradients)[0], run_alone(one, LAYOUT.shapes, w, gradients, RoundsOnce())).all()

@@ -1,0 +1,76 @@
+"""Policies in one batched pass come to what each comes to alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from germline.evaluators.policy.networks.backend import networks_of
+from germline.evaluators.policy.networks.stacked import StackedPolicies
+from germline.evaluators.policy.player import Episode, play
+from germline.evaluators.policy.task import PolicyTask
+from germline.evaluators.tasks.registry import task_class
+from germline.programs.policy.network import Box, Network, Normalisation
+from germline.programs.policy.parameters import initial
+
+NETWORKS = {
+    "conv, same": Network("conv", (2, 40, 44), 5),
+    "conv, valid": Network("conv", (2, 40, 44), 5, padding="valid"),
+    "tanh": Network("mlp", (7,), 3, (16, 8)),
+    "relu": Network("mlp", (7,), Box((-1.0,), (2.0,)), (16,), "relu"),
+    "normalised": Network("mlp", (7,), 3, (16,), normalisation=Normalisation((0.5,) * 7, (2.0,) * 7)),
+    "linear": Network("mlp", (7,), 3),
+}
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no device"))]
+
+
+def seen(network: Network, count: int) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    if network.form == "conv":
+        return rng.integers(0, 256, (count, *network.observation), dtype=np.uint8)
+    return rng.normal(size=(count, *network.observation))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_stacked_policies_say_what_compiled_ones_say(name: str, device: str) -> None:
+    network = NETWORKS[name]
+    parameters = [initial(network, seed) for seed in range(4)]
+    which = np.array([0, 3, 3, 1, 0, 0])
+    observations = seen(network, len(which))
+    alone = networks_of(network, parameters).outputs(which, observations)
+    together = StackedPolicies(network, parameters, device).outputs(which, observations)
+    assert together.dtype == np.float32
+    np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("turns", [[2], [1, 2, 1], [3, 0]])
+@pytest.mark.parametrize("name", ["conv, same", "tanh"])
+def test_only_policies_whose_turn_it_is_are_computed(
+    name: str, turns: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = NETWORKS[name]
+    parameters = [initial(network, seed) for seed in range(4)]
+    which, observations = np.array(turns), seen(network, len(turns))
+    batches, multiply = set(), torch.baddbmm
+
+    def watched(bias: torch.Tensor, values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        batches.add(len(weights))
+        return multiply(bias, values, weights)
+
+    monkeypatch.setattr(torch, "baddbmm", watched)
+    found = StackedPolicies(network, parameters, "cpu").outputs(which, observations)
+    assert batches == {len(set(turns))}
+    np.testing.assert_array_equal(found, networks_of(network, parameters).outputs(which, observations))
+
+
+def test_slots_in_two_halves_play_what_slots_in_one_play() -> None:
+    task = task_class("gym:CartPole-v1")
+    assert issubclass(task, PolicyTask)
+    network = Network("mlp", (4,), 2, (8,))
+    parameters = [initial(network, seed) for seed in range(5)]
+    episodes = [Episode(i % 5, 100 + i) for i in range(23)]
+    alone, together = networks_of(network, parameters), StackedPolicies(network, parameters, "cpu")
+    for slots in (1, 2, 7):
+        expected = play(alone.outputs, 2, task().environments(slots), episodes, 200, alone.attend)
+        found = play(together.outputs, 2, task().environments(slots), episodes, 200, submit=together.submit)
+        assert found == expected

@@ -1,0 +1,210 @@
+"""A name is enough to get a task, in any process, and a wrong name teaches the right one."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from germline.evaluators.architecture.task import CellTask
+from germline.evaluators.errors import InvalidTask, UnknownTask
+from germline.evaluators.optimizer.task import TrainingTask
+from germline.evaluators.policy.task import PolicyTask
+from germline.evaluators.tasks import registry
+from germline.evaluators.tasks.registry import (
+    BUILT_IN,
+    absolute_name,
+    describe,
+    task_class,
+    task_names,
+)
+
+PLUG_IN = '''
+from dataclasses import dataclass
+import torch
+from germline.evaluators.task import Rung
+from germline.evaluators.optimizer.task import Leaf, TrainingTask
+
+
+@dataclass
+class Note:
+    text: str
+
+
+class Bowl(TrainingTask):
+    """Find the bottom of a bowl.
+
+    It has no examples worth the name.
+    """
+
+    name = "bowl"
+    version = 3
+    rungs = (Rung(5, 1),)
+    leaves = (Leaf("x", (2, 3), 1.0),)
+
+    def __init__(self, device="cpu"):
+        self.device = device
+
+    def size(self, split):
+        return 1
+
+    def loss(self, params, split, index):
+        return params["x"].square().sum((1, 2))
+
+    def measure(self, params, split):
+        return {"loss": self.loss(params, split, None)}
+
+
+class Abstract(TrainingTask):
+    name = "abstract"
+
+
+class Nameless(Bowl):
+    name = None
+
+
+class NoRungs(Bowl):
+    rungs = ()
+
+
+class WrongLeaves(Bowl):
+    leaves = (("x", (2, 3)),)
+
+
+class NoneAtOnce(Bowl):
+    at_once = 0
+
+
+instance = Bowl()
+'''
+
+
+@pytest.fixture
+def plug_in(tmp_path: Path) -> Path:
+    path = tmp_path / "my tasks" / "bowl.py"
+    path.parent.mkdir()
+    path.write_text(PLUG_IN)
+    return path
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_built_in_task_is_found_under_the_name_it_bears(name: str) -> None:
+    found = task_class(name)
+    kinds = {"optimizer": TrainingTask, "architecture": CellTask, "policy": PolicyTask}
+    assert issubclass(found, kinds[found.kind])
+    assert found.name == name
+
+
+def test_listing_names_imports_no_torch() -> None:
+    code = (
+        "import sys; from germline.evaluators.tasks.registry import task_names; "
+        "print(len(task_names()), 'torch' in sys.modules, 'numpy' in sys.modules)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.split()[1:] == ["False", "False"]
+
+
+def test_every_listed_name_has_a_line_about_it() -> None:
+    names = task_names()
+    assert [entry.name for entry in names][: len(BUILT_IN)] == list(BUILT_IN)
+    assert all(entry.summary and "\n" not in entry.summary for entry in names)
+
+
+def test_a_description_counts_the_parameters() -> None:
+    perceptron = describe("digits-mlp")
+    assert perceptron.parameters == 64 * 32 + 32 + 32 * 32 + 32 + 32 * 10 + 10
+    assert (perceptron.name, perceptron.version) == ("digits-mlp", 1)
+    assert [rung.steps for rung in perceptron.rungs] == [200, 2_000, 20_000]
+
+
+def test_a_task_in_a_file_works(plug_in: Path) -> None:
+    name = f"{plug_in}:Bowl"
+    bowl = task_class(name)
+    assert bowl().size("train") == 1
+    assert task_class(name) is bowl
+    described = describe(name)
+    assert (described.name, described.version, described.parameters) == ("bowl", 3, 6)
+    assert described.summary == "Find the bottom of a bowl."
+
+
+def test_a_relative_file_is_found_from_elsewhere_by_its_absolute_name(
+    plug_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(plug_in.parent)
+    name = absolute_name("bowl.py:Bowl")
+    monkeypatch.chdir(tmp_path)
+    code = f"from germline.evaluators.tasks.registry import task_class; print(task_class({name!r}).name)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "bowl"
+    assert absolute_name("digits-mlp") == "digits-mlp"
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("digits", "digits-mlp"), ("mnist-conv", "mnist5k-conv")])
+def test_an_unknown_name_is_answered_with_the_nearest(typed: str, meant: str) -> None:
+    with pytest.raises(UnknownTask, match=rf"unknown task '{typed}'.*'{meant}'.*germline tasks"):
+        task_class(typed)
+
+
+@pytest.mark.parametrize("typed", ["", "é", "a:b"])
+def test_any_unknown_name_gets_one_line(typed: str) -> None:
+    with pytest.raises(UnknownTask) as caught:
+        task_class(typed)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("class_name", "told"),
+    [
+        ("Bowll", "no class 'Bowll' in the file; it defines Note, Bowl"),
+        ("Note", "not a TrainingTask"),
+        ("instance", "not a TrainingTask"),
+        ("Abstract", "does not define __init__, loss, measure, size"),
+        ("Nameless", "has no name"),
+        ("NoRungs", "rungs has to be a tuple of at least one Rung"),
+        ("WrongLeaves", "leaves has to be a tuple of at least one Leaf"),
+        ("NoneAtOnce", "at_once has to be a whole number from 1, not 0"),
+    ],
+)
+def test_an_unusable_class_is_refused_with_the_reason(plug_in: Path, class_name: str, told: str) -> None:
+    with pytest.raises(InvalidTask, match=told) as caught:
+        task_class(f"{plug_in}:{class_name}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("function", [task_class, absolute_name])
+def test_a_missing_file_or_class_is_refused(plug_in: Path, function: object) -> None:
+    assert callable(function)
+    with pytest.raises(InvalidTask, match=r"no file .*nowhere\.py"):
+        function("nowhere.py:Bowl")
+    for unfinished in (f"{plug_in}", f"{plug_in}:"):
+        with pytest.raises(InvalidTask, match=r"write .*bowl\.py:Class"):
+            function(unfinished)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [("import no_such_module_here", "ModuleNotFoundError"), ("def (", "SyntaxError")]
+)
+def test_a_file_that_cannot_be_imported_is_refused_each_time(tmp_path: Path, content: str, told: str) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(content)
+    for _ in range(2):
+        with pytest.raises(InvalidTask, match=told):
+            task_class(f"{path}:Bowl")
+
+
+def test_tasks_of_installed_packages_are_listed_and_cannot_shadow_a_built_in(
+    plug_in: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(plug_in.parent))
+    points = (
+        EntryPoint("bowl", "bowl:Bowl", registry.GROUP),
+        EntryPoint("digits-mlp", "bowl:Bowl", registry.GROUP),
+        EntryPoint("gone", "no_such_module_here:Task", registry.GROUP),
+    )
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point for point in points if point.group == group])
+    assert [entry.name for entry in task_names()][len(BUILT_IN) + len(registry.FAMILIES) :] == ["bowl", "gone"]
+    assert describe("bowl").version == 3
+    assert task_class("digits-mlp").name == "digits-mlp"
+    with pytest.raises(InvalidTask, match="no_such_module_here"):
+        task_class("gone")

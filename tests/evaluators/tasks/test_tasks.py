@@ -1,0 +1,242 @@
+"""Each built-in task equals an ordinary network, candidate by candidate, and can be learned."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from itertools import combinations, pairwise
+from math import log, sqrt
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from germline.evaluators.data.load import SPLITS, text
+from germline.evaluators.optimizer.task import TrainingTask
+from germline.evaluators.task import Split
+from germline.evaluators.tasks.digits_mlp import DigitsMLP
+from germline.evaluators.tasks.mnist5k_conv import MNIST5kConv
+from germline.evaluators.tasks.text_transformer import ALPHABET, HEADS, LAYERS, SEQUENCE, WIDTH, TextTransformer
+
+Params = Mapping[str, Tensor]
+torch.set_num_threads(1)
+
+
+@cache
+def task(kind: type[TrainingTask]) -> TrainingTask:
+    return kind()
+
+
+def candidates(kind: type[TrainingTask], n: int, spread: float = 0.1) -> dict[str, Tensor]:
+    """Parameters of n different candidates, as views into one `[n, P]` buffer: candidate i is the same for every n."""
+    drawn = []
+    for i in range(n):
+        generator = torch.Generator().manual_seed(i)
+        drawn.append(
+            torch.cat([(leaf.std + spread) * torch.randn(leaf.size, generator=generator) for leaf in kind.leaves])
+        )
+    views = torch.stack(drawn).split([leaf.size for leaf in kind.leaves], dim=1)
+    return {
+        leaf.name: view.view(n, *leaf.shape).requires_grad_() for leaf, view in zip(kind.leaves, views, strict=True)
+    }
+
+
+def batch(kind: type[TrainingTask], size: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(7)
+    return torch.randint(task(kind).size("train"), (size or kind.rungs[0].batch,), generator=generator)
+
+
+def loss_and_gradients(kind: type[TrainingTask], params: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    loss = task(kind).loss(params, "train", batch(kind))
+    gradients = torch.autograd.grad(loss.sum(), list(params.values()))
+    return loss.detach(), dict(zip(params, gradients, strict=True))
+
+
+def plain_perceptron(p: Params, index: Tensor) -> Tensor:
+    own = task(DigitsMLP)
+    assert isinstance(own, DigitsMLP)
+    hidden = own._pixels["train"][index]
+    for layer in ("hidden1", "hidden2"):
+        hidden = F.linear(hidden, p[f"{layer}.weight"], p[f"{layer}.bias"]).relu()
+    return F.cross_entropy(F.linear(hidden, p["output.weight"], p["output.bias"]), own._labels["train"][index])
+
+
+def plain_convolutions(p: Params, index: Tensor) -> Tensor:
+    own = task(MNIST5kConv)
+    assert isinstance(own, MNIST5kConv)
+    hidden = own._images["train"][index][:, None]
+    for layer in ("conv1", "conv2"):
+        hidden = F.conv2d(hidden, p[f"{layer}.weight"], p[f"{layer}.bias"], stride=2).relu()
+    logits = F.linear(hidden.flatten(1), p["output.weight"], p["output.bias"])
+    return F.cross_entropy(logits, own._labels["train"][index])
+
+
+def plain_transformer(p: Params, index: Tensor) -> Tensor:
+    own = task(TextTransformer)
+    assert isinstance(own, TextTransformer)
+    windows = torch.stack([own._symbols["train"][start : start + SEQUENCE + 1] for start in index.tolist()]).long()
+    stream = p["symbol"][windows[:, :-1]] + p["position"]
+    for layer in range(LAYERS):
+        query, key, value = (
+            part.unflatten(-1, (HEADS, WIDTH // HEADS)).transpose(1, 2)
+            for part in (normed(p, f"{layer}.norm1", stream) @ p[f"{layer}.attend.weight"]).chunk(3, -1)
+        )
+        attended = F.scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2).flatten(2)
+        stream = stream + attended @ p[f"{layer}.attended.weight"]
+        inner = (normed(p, f"{layer}.norm2", stream) @ p[f"{layer}.expand.weight"]).relu()
+        stream = stream + inner @ p[f"{layer}.contract.weight"]
+    logits = F.linear(normed(p, "norm", stream), p["output.weight"])
+    return F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
+
+
+def normed(p: Params, name: str, stream: Tensor) -> Tensor:
+    return F.layer_norm(stream, (WIDTH,), 1 + p[f"{name}.scale"], p[f"{name}.bias"])
+
+
+PLAIN: dict[type[TrainingTask], Callable[[Params, Tensor], Tensor]] = {
+    DigitsMLP: plain_perceptron,
+    MNIST5kConv: plain_convolutions,
+    TextTransformer: plain_transformer,
+}
+CLASSES = {DigitsMLP: 10, MNIST5kConv: 10, TextTransformer: len(ALPHABET)}
+every_task = pytest.mark.parametrize("kind", PLAIN, ids=[kind.name for kind in PLAIN])
+
+
+@every_task
+@pytest.mark.parametrize("n", [1, 3, 10])
+def test_loss_and_gradient_equal_an_ordinary_network_for_each_candidate(kind: type[TrainingTask], n: int) -> None:
+    params = candidates(kind, n, spread=0.02)
+    losses, gradients = loss_and_gradients(kind, params)
+    assert losses.shape == (n,)
+    for i in {0, n // 2, n - 1}:
+        own = {name: tensor[i].detach().clone().requires_grad_() for name, tensor in params.items()}
+        loss = PLAIN[kind](own, batch(kind))
+        torch.testing.assert_close(losses[i], loss.detach(), atol=1e-5, rtol=1e-5)
+        expected = torch.autograd.grad(loss, list(own.values()))
+        for name, gradient in zip(own, expected, strict=True):
+            torch.testing.assert_close(gradients[name][i], gradient, atol=1e-5, rtol=1e-5, msg=name)
+
+
+@every_task
+@pytest.mark.parametrize("n", [1, 2, 9])
+def test_a_candidate_scores_the_same_bits_whoever_is_beside_it(kind: type[TrainingTask], n: int) -> None:
+    many_losses, many_gradients = loss_and_gradients(kind, candidates(kind, 20))
+    losses, gradients = loss_and_gradients(kind, candidates(kind, n))
+    assert torch.equal(losses, many_losses[:n])
+    assert all(torch.equal(gradients[name], many_gradients[name][:n]) for name in gradients)
+
+
+@every_task
+def test_the_order_of_the_candidates_does_not_change_a_bit(kind: type[TrainingTask]) -> None:
+    params = candidates(kind, 12)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(1))
+    losses, gradients = loss_and_gradients(kind, params)
+    reordered = {name: tensor.detach()[order].requires_grad_() for name, tensor in params.items()}
+    other_losses, other_gradients = loss_and_gradients(kind, reordered)
+    assert torch.equal(losses[order], other_losses)
+    assert all(torch.equal(gradients[name][order], other_gradients[name]) for name in gradients)
+
+
+@every_task
+def test_a_candidate_that_blew_up_leaves_the_others_alone(kind: type[TrainingTask]) -> None:
+    clean_losses, clean_gradients = loss_and_gradients(kind, candidates(kind, 4))
+    params = candidates(kind, 4)
+    with torch.no_grad():
+        for tensor in params.values():
+            tensor[1], tensor[2] = torch.nan, torch.inf
+    losses, gradients = loss_and_gradients(kind, params)
+    assert losses[1:3].isnan().all()
+    assert torch.equal(losses[[0, 3]], clean_losses[[0, 3]])
+    assert all(torch.equal(gradients[name][[0, 3]], clean_gradients[name][[0, 3]]) for name in gradients)
+
+
+@every_task
+@pytest.mark.parametrize("split", ["validation", "heldout"])
+def test_an_untrained_model_guesses(kind: type[TrainingTask], split: Split) -> None:
+    start = task(kind).start(torch.Generator().manual_seed(0))
+    params = {name: tensor[None].expand(2, *tensor.shape) for name, tensor in start.items()}
+    measured = task(kind).measure(params, split)
+    assert set(measured) == {"loss", "accuracy"}
+    assert measured["loss"].shape == measured["accuracy"].shape == (2,)
+    assert not measured["loss"].requires_grad
+    chance = log(CLASSES[kind])
+    assert chance - 0.1 < measured["loss"][0] < chance + 0.4
+    assert 0 <= measured["accuracy"][0] < 0.25
+
+
+@pytest.mark.parametrize("kind", [DigitsMLP, MNIST5kConv])
+def test_measured_loss_is_the_mean_over_the_whole_split(kind: type[TrainingTask]) -> None:
+    params = candidates(kind, 10)
+    whole = torch.arange(task(kind).size("validation"))
+    expected = task(kind).loss(params, "validation", whole).detach()
+    torch.testing.assert_close(task(kind).measure(params, "validation")["loss"], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate", "steps", "below"),
+    [(DigitsMLP, 0.3, 150, 0.6), (MNIST5kConv, 0.2, 100, 0.9), (TextTransformer, 0.3, 60, 2.95)],
+)
+def test_gradient_descent_learns(kind: type[TrainingTask], rate: float, steps: int, below: float) -> None:
+    own, generator = task(kind), torch.Generator().manual_seed(0)
+    params = {name: tensor[None].clone().requires_grad_() for name, tensor in own.start(generator).items()}
+    before = own.measure(params, "validation")
+    for _ in range(steps):
+        index = torch.randint(own.size("train"), (kind.rungs[0].batch,), generator=generator)
+        gradients = torch.autograd.grad(own.loss(params, "train", index).sum(), list(params.values()))
+        with torch.no_grad():
+            for tensor, gradient in zip(params.values(), gradients, strict=True):
+                tensor -= rate * gradient
+    after = own.measure(params, "validation")
+    assert after["loss"][0] < below < before["loss"][0]
+    assert after["accuracy"][0] > before["accuracy"][0] + 0.1
+
+
+@every_task
+def test_rungs_are_ten_times_apart_and_leaf_names_are_unique(kind: type[TrainingTask]) -> None:
+    steps = [rung.steps for rung in kind.rungs]
+    assert all(later == 10 * earlier for earlier, later in pairwise(steps))
+    names = [leaf.name for leaf in kind.leaves]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        (DigitsMLP, (1_197, 300, 300)),
+        (MNIST5kConv, (3_500, 750, 750)),
+        (TextTransformer, (3_882_201 - SEQUENCE, 213_184 - SEQUENCE, 208_056 - SEQUENCE)),
+    ],
+)
+def test_each_split_has_its_own_examples(kind: type[TrainingTask], sizes: tuple[int, ...]) -> None:
+    own, params, index = task(kind), candidates(kind, 1), torch.arange(16)
+    assert tuple(own.size(split) for split in SPLITS) == sizes
+    for one, other in combinations(SPLITS, 2):
+        assert not torch.equal(own.loss(params, one, index), own.loss(params, other, index))
+
+
+def test_the_last_window_of_a_text_fits() -> None:
+    own = task(TextTransformer)
+    last = torch.tensor([own.size("heldout") - 1])
+    assert own.loss(candidates(TextTransformer, 2), "heldout", last).isfinite().all()
+
+
+def test_the_alphabet_is_every_character_of_the_text() -> None:
+    assert bytes(np.unique(text())).decode("ascii") == ALPHABET
+
+
+def test_a_transformer_cannot_see_the_character_it_predicts() -> None:
+    own = task(TextTransformer)
+    assert isinstance(own, TextTransformer)
+    params = candidates(TextTransformer, 2)
+    seen = torch.arange(SEQUENCE)
+    changed = seen.clone()
+    changed[20] = 70
+    before, after = own._logits(params, seen), own._logits(params, changed)
+    assert torch.equal(before[..., :20], after[..., :20])
+    assert (before[..., 20:] != after[..., 20:]).any(1).all()
+
+
+def test_weights_start_with_the_spread_they_declare() -> None:
+    start = task(DigitsMLP).start(torch.Generator().manual_seed(0))
+    assert start["hidden1.weight"].std().item() == pytest.approx(sqrt(2 / 64), rel=0.1)
+    assert not start["hidden1.bias"].any()

@@ -39,7 +39,7 @@ class BadTask(ValueError):
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What became of one candidate.
 
     `measures` is None if it diverged or failed the hurdle, by `step`. `hurdle` is its loss there, if it came so far;
@@ -69,7 +69,7 @@ def train(
     split: Split = "validation",
     hurdle: Hurdle | None = None,
     compiled: bool = True,
-) -> list[Trained]:
+) -> list[TrainingResult]:
     """Trains one model with each program.
 
     Args:
@@ -124,7 +124,7 @@ class _Pack:
         generator = torch.Generator().manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
         start = task.start(generator)
         row = torch.cat([start[leaf.name].reshape(-1) for leaf in task.leaves]).to(device)
-        self.fates: dict[int, Trained] = {}
+        self.fates: dict[int, TrainingResult] = {}
         self.hurdles: dict[int, float] = {}
         self.engine.parameters.copy_(row.expand(self.count, -1))
         self._view()
@@ -155,8 +155,8 @@ class _Pack:
                 continue
             if math.isfinite(loss):
                 self.hurdles[member] = loss
-            if hurdle.too_much(member, loss):
-                self.fates[member] = Trained(None, step, self.hurdles.get(member), dropped=True)
+            if hurdle.is_exceeded(member, loss):
+                self.fates[member] = TrainingResult(None, step, self.hurdles.get(member), dropped=True)
 
     @torch.no_grad()
     def bury(self, step: int, last: bool = False) -> bool:
@@ -167,7 +167,7 @@ class _Pack:
             if healthy and member not in self.fates:
                 alive.append(row)
             else:
-                self.fates.setdefault(member, Trained(None, step, self.hurdles.get(member)))
+                self.fates.setdefault(member, TrainingResult(None, step, self.hurdles.get(member)))
         if not alive:
             return False
         if not last and len(alive) < COMPACT_BELOW * len(self.engine.order):
@@ -185,7 +185,7 @@ class _Pack:
             self._view()
 
     @torch.no_grad()
-    def results(self, steps: int, split: Split) -> list[Trained]:
+    def results(self, steps: int, split: Split) -> list[TrainingResult]:
         if len(self.fates) < self.count:
             self._measure(steps, split)
         return [self.fates[member] for member in range(self.count)]
@@ -203,7 +203,9 @@ class _Pack:
             for row, member in enumerate(members):
                 found = {name: values[row] for name, values in measures.items()}
                 finite = math.isfinite(found["loss"])
-                self.fates.setdefault(member, Trained(found if finite else None, steps, self.hurdles.get(member)))
+                self.fates.setdefault(
+                    member, TrainingResult(found if finite else None, steps, self.hurdles.get(member))
+                )
 
     def _view(self) -> None:
         """Views of the parameter buffer, one for each leaf of the model, for as many rows as pass through it at once.

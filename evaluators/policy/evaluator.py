@@ -1,18 +1,15 @@
 """Scores policies: the mean return of the episodes that they play."""
 
 import math
-import os
-import socket
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from statistics import fmean, stdev
 
 import numpy as np
 
 from germline.evaluators.device import resolve
+from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Limit
-from germline.evaluators.outcome import Objective, Outcome
+from germline.evaluators.outcome import Outcome
 from germline.evaluators.policy.compiled_rollout import rollout_of
 from germline.evaluators.policy.environments.environment import Environments
 from germline.evaluators.policy.episode_seeds import episode_seeds
@@ -20,17 +17,18 @@ from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.parent_cache import ParentCache
 from germline.evaluators.policy.player import Episode, Played, play
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of, environments_of
+from germline.evaluators.task import Split
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
 
-UNSEEN = 2**32
-"""Seeds of reviews are numbers of generations; those of a validation are beyond all of them."""
+FIRST_HELDOUT_SEED = 2**32
+"""Evaluation seeds from here on belong to validations; those of reviews are numbers of generations."""
 
 MOST_BYTES = 1 << 28
 """Of parameters at a time: on a CPU a pack of large networks plays in several parts."""
 
 
-class PolicyEvaluator:
+class PolicyEvaluator(Evaluator[Policy]):
     """Fitness of a policy: its mean return.
 
     Args:
@@ -44,6 +42,8 @@ class PolicyEvaluator:
         slots: episodes at a time; 0: as many as the task says.
     """
 
+    time_measure = "steps"
+
     def __init__(
         self,
         task: str,
@@ -54,15 +54,15 @@ class PolicyEvaluator:
         steps: int = 0,
         slots: int = 0,
     ) -> None:
-        self.device = resolve(device)
+        loaded = task_class(task)(resolve(device))
+        if not isinstance(loaded, PolicyTask):
+            raise TypeError(f"expected a task for kind policy, got {task}")
+        super().__init__(loaded, resolve(device))
+        self.task = loaded
         self.small_device = "cpu" if device == "auto" else self.device
-        chosen = task_class(task)
-        if not issubclass(chosen, PolicyTask):
-            raise TypeError(f"expected a task for policies, got {task}")
-        self.task = chosen(self.device)
-        self.spec = environment_spec_of(chosen)
+        self.spec = environment_spec_of(type(loaded))
         self.seed = seed
-        self.episodes = tuple(episodes) if chosen.varies else (1,) * len(episodes)
+        self.episodes = tuple(episodes) if loaded.varies else (1,) * len(episodes)
         self.own = starts == "own"
         self.steps = min(steps or self.spec.steps, self.spec.steps)
         self.slots = slots
@@ -70,26 +70,12 @@ class PolicyEvaluator:
         self.environments: Environments | None = None
         """As many slots as were needed so far."""
 
-    @property
-    def objectives(self) -> Sequence[Objective]:
-        return self.task.objectives
-
-    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None) -> list[Outcome]:
-        """An outcome for each genome; each is charged a share of the time by its decisions."""
-        began = time.perf_counter()
-        policies = [self._read(genome) for genome in genomes]
-        found = iter(self._play([one for one in policies if isinstance(one, Policy)], rung, seed))
-        outcomes = [self._outcome(next(found)) if isinstance(one, Policy) else one for one in policies]
-        seconds, worker = time.perf_counter() - began, f"{socket.gethostname()}:{os.getpid()}"
-        decisions = sum(one.measures.get("steps", 0.0) for one in outcomes) or 1.0
-        return [
-            replace(one, seconds=seconds * one.measures.get("steps", 0.0) / decisions, worker=worker)
-            for one in outcomes
-        ]
-
-    def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[float | None]:
-        outcomes = self.score(genomes, rung, UNSEEN + seed)
-        return [one.objectives.get("return") for one in outcomes]
+    def evaluate(
+        self, genomes: Sequence[Policy], rung: int, seed: int, split: Split, limit: Limit | None
+    ) -> list[Outcome]:
+        """Plays the episodes of each policy; a validation plays episodes that no search and no review has."""
+        results = self._play(genomes, rung, FIRST_HELDOUT_SEED + seed if split == "heldout" else seed)
+        return [self._outcome(episodes) for episodes in results]
 
     def _play(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
         """The episodes of each policy; those of one network play side by side, as many as `MOST_BYTES` hold."""
@@ -103,7 +89,9 @@ class PolicyEvaluator:
 
     def _play_together(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
         network, count = policies[0].network, self.episodes[rung]
-        own = self.own and rung == 0 and seed < UNSEEN  # what is validated plays what it is validated beside
+        own = (
+            self.own and rung == 0 and seed < FIRST_HELDOUT_SEED
+        )  # what is validated plays what it is validated beside
         episodes = [
             Episode(i, episode)
             for i, policy in enumerate(policies)
@@ -132,18 +120,16 @@ class PolicyEvaluator:
             self.environments = environments_of(self.task, slots)
         return self.environments
 
-    def _read(self, genome: str) -> Policy | Outcome:
-        """The policy of a genome, or its fate."""
+    def read(self, text: str) -> Policy | Rejected:
         try:
-            policy = read(genome)
+            policy = read(text)
         except InvalidPolicy as invalid:
-            return Outcome("rejected", error=str(invalid))
+            return Rejected(str(invalid))
         network = policy.network
         if network.observation != self.spec.observation or network.actions != self.spec.actions:
-            return Outcome(
-                "rejected",
-                error=f"expected a policy for observations {list(self.spec.observation)} of {self.task.name}, "
-                f"got one for {list(network.observation)}",
+            return Rejected(
+                f"expected a policy for observations {list(self.spec.observation)} of {self.task.name}, "
+                f"got one for {list(network.observation)}"
             )
         return policy
 

@@ -12,7 +12,6 @@ from germline.evaluators.architecture.task import CellTask
 from germline.evaluators.architecture.trainer import entropy, networks, train_together
 from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
 from germline.evaluators.hurdle import Hurdle
-from germline.evaluators.memory import out_of_memory, release_memory
 from germline.evaluators.task import Rung, Split
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
@@ -23,8 +22,6 @@ class ImageCellTask(CellTask):
 
     load: ClassVar[Callable[[], Digits]]
     brightest: ClassVar[int]
-    fits: int | None = None
-    """How many candidates the device's memory holds, once it has been too small."""
 
     def __init__(self, device: str = "cpu") -> None:
         data = type(self).load()
@@ -62,30 +59,6 @@ class ImageCellTask(CellTask):
         seed: Sequence[int],
         split: Split = "validation",
         hurdle: Hurdle | None = None,
-    ) -> list[Mapping[str, float] | None]:
-        found: list[Mapping[str, float] | None] = []
-        while len(found) < len(architectures):
-            these = slice(len(found), len(found) + (self.fits or len(architectures)))
-            part, look = architectures[these], hurdle.of(these) if hurdle else None
-            try:
-                found += self._measured(part, skeleton, rung, seed, split, look)
-                continue
-            except Exception as error:
-                if len(part) == 1 or not out_of_memory(error):
-                    raise
-            # Here, and not above: until the error is forgotten it holds on to what filled the memory.
-            release_memory(self.device)
-            self.fits = len(part) // 2
-        return found
-
-    def _measured(
-        self,
-        architectures: Sequence[Architecture],
-        skeleton: Skeleton,
-        rung: Rung,
-        seed: Sequence[int],
-        split: Split,
-        hurdle: Hurdle | None,
     ) -> list[Mapping[str, float] | None]:
         images, labels = self.part(split)
         started = networks(architectures, skeleton, entropy(seed), self.device)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from germline.evaluators.architecture.evaluator import CellEvaluator
+from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.task import NoHeldout
 from germline.programs.architecture.cells import SPACES
@@ -24,7 +24,7 @@ def cell(operations: list[str]) -> str:
 
 def test_the_table_knows_what_was_trained() -> None:
     """The best cell on CIFAR-10 has a mean validation accuracy of 91.607 %; nothing but zeros guesses."""
-    found = CellEvaluator("nb201-cifar10", 0).score([cell(BEST), cell(NONE)], 0, 0)
+    found = ArchitectureEvaluator("nb201-cifar10", 0).score([cell(BEST), cell(NONE)], 0, 0)
     assert [one.status for one in found] == ["ok", "ok"]
     assert found[0].objectives["validation_error"] == pytest.approx(100 - 91.6067, abs=1e-3)
     assert found[0].objectives["params"] == 1_073_466
@@ -34,7 +34,7 @@ def test_the_table_knows_what_was_trained() -> None:
 
 
 def test_a_network_is_trained_and_one_of_other_weights_differs() -> None:
-    evaluator = CellEvaluator("digits-cells", 0, cells=2, channels=4, full_cells=5, full_channels=8)
+    evaluator = ArchitectureEvaluator("digits-cells", 0, cells=2, channels=4, full_cells=5, full_channels=8)
     genome = write(SPACES["darts"].smallest())
     first, again = evaluator.score([genome, genome], 0, 0)
     (other,) = evaluator.score([genome], 0, 1)
@@ -45,7 +45,7 @@ def test_a_network_is_trained_and_one_of_other_weights_differs() -> None:
 
 
 def test_what_is_no_architecture_is_an_outcome() -> None:
-    (found,) = CellEvaluator("nb201-cifar10", 0).score(["def train(): pass"], 0, 0)
+    (found,) = ArchitectureEvaluator("nb201-cifar10", 0).score(["def train(): pass"], 0, 0)
     assert found.status == "rejected" and "expected JSON" in str(found.error)
 
 
@@ -54,8 +54,8 @@ def test_a_hurdle_drops_who_is_over_its_own_limit_and_changes_nobody_else() -> N
     size = {"cells": 3, "channels": 4, "full_cells": 3, "full_channels": 4}
     space = ArchitectureSpace(SPACES["darts"], Skeleton(4, 3, 10, (1, 8, 8)))
     genomes = [write(space.draw(rng)) for _ in range(6)]
-    free = CellEvaluator("digits-cells", 0, **size).score(genomes, 0, 0)
-    looking = CellEvaluator("digits-cells", 0, hurdle=0.4, **size)
+    free = ArchitectureEvaluator("digits-cells", 0, **size).score(genomes, 0, 0)
+    looking = ArchitectureEvaluator("digits-cells", 0, hurdle=0.4, **size)
     looked = looking.score(genomes, 0, 0)
     assert [one.objectives for one in looked] == [one.objectives for one in free]
     shown = [one.measures["hurdle"] for one in looked]
@@ -82,7 +82,7 @@ def largest(outcomes: list[Outcome]) -> Outcome:
 
 
 def test_held_out_images_are_measured_only_when_asked_for() -> None:
-    evaluator = CellEvaluator("digits-cells", 0, cells=3, channels=4, full_cells=3, full_channels=4)
+    evaluator = ArchitectureEvaluator("digits-cells", 0, cells=3, channels=4, full_cells=3, full_channels=4)
     genome = write(SEPARABLE)
     (error,) = evaluator.validate([genome], 0, 1_000)
     (same,) = evaluator.score([genome], 0, 1_000)
@@ -90,4 +90,4 @@ def test_held_out_images_are_measured_only_when_asked_for() -> None:
     assert error != same.objectives["validation_error"]
     assert evaluator.validate([genome, "nothing"], 0, 1_000) == [error, None]
     with pytest.raises(NoHeldout, match="nb201-cifar10 is a table"):
-        CellEvaluator("nb201-cifar10", 0).validate([cell(BEST)], 0, 0)
+        ArchitectureEvaluator("nb201-cifar10", 0).validate([cell(BEST)], 0, 0)

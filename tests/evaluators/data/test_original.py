@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from germline.evaluators.architecture.evaluator import CellEvaluator
+from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
 from germline.evaluators.data.directory import VARIABLE, MissingData, directory
 from germline.evaluators.data.original import (
     CIFAR10,
@@ -335,12 +335,12 @@ def test_cells_are_trained_on_it_the_same_way_each_time(small: Path, task: str) 
     (small / "test_batch.bin").unlink()  # a search has no use for it
     genome = write(SPACES["darts"].smallest())
     first, again, beside = (
-        CellEvaluator(task, 0, cells=2, channels=4).score(genomes, 0, 0)
+        ArchitectureEvaluator(task, 0, cells=2, channels=4).score(genomes, 0, 0)
         for genomes in ([genome], [genome], [genome] * 2)
     )
     assert first[0].status == "ok" and first[0].measures["loss"] > 0
     assert {one.measures["loss"] for one in (*first, *again, *beside)} == {first[0].measures["loss"]}
-    (other,) = CellEvaluator(task, 0, cells=2, channels=4).score([genome], 0, 1)
+    (other,) = ArchitectureEvaluator(task, 0, cells=2, channels=4).score([genome], 0, 1)
     assert other.measures["loss"] != first[0].measures["loss"]
 
 

@@ -10,7 +10,7 @@ from germline.evaluators.device import NoDevice, resolve
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import score_safely
 from germline.evaluators.optimizer import evaluator as training
-from germline.evaluators.optimizer.trainer import BadTask, Trained, train
+from germline.evaluators.optimizer.trainer import BadTask, TrainingResult, train
 from germline.programs.optimizer import library, parse
 
 GOOD = library()["adamw_plain"]
@@ -97,7 +97,7 @@ def test_a_pack_that_does_not_fit_the_memory_is_split_and_comes_to_the_same(monk
     whole = spec().build().score(genomes, 0, 0)
     sizes = []
 
-    def small(task: object, programs: list[object], *args: object, **options: object) -> list[Trained]:
+    def small(task: object, programs: list[object], *args: object, **options: object) -> list[TrainingResult]:
         sizes.append(len(programs))
         if len(programs) > 3:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
@@ -117,7 +117,7 @@ def test_one_candidate_that_does_not_fit_is_out_of_memory_and_the_others_are_sco
 ) -> None:
     huge = parse(DIVERGES)
 
-    def small(task: object, programs: list[object], *args: object, **options: object) -> list[Trained]:
+    def small(task: object, programs: list[object], *args: object, **options: object) -> list[TrainingResult]:
         if huge in programs:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return train(task, programs, *args, **options)  # type: ignore[arg-type]

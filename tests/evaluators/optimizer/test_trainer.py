@@ -12,7 +12,7 @@ from torch import Tensor
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.optimizer import trainer
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.optimizer.trainer import Trained, batches, schedule, train
+from germline.evaluators.optimizer.trainer import TrainingResult, batches, schedule, train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.optimizer import Program, library, parse
@@ -29,7 +29,7 @@ def digits() -> TrainingTask:
     return task_class("digits-mlp")("cpu")
 
 
-def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...]) -> Trained:
+def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...]) -> TrainingResult:
     """One candidate with ordinary autograd and the reference interpreter, on the batches and weights of `train`."""
     generator = torch.Generator().manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
     weights = [leaf.clone() for leaf in task.start(generator).values()]
@@ -48,9 +48,9 @@ def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...
         updates = interpreter.step(weights, gradients, schedule(step, rung.steps))
         weights = [weight - update for weight, update in zip(weights, updates, strict=True)]
     if not all(torch.isfinite(weight).all() for weight in weights):
-        return Trained(None, rung.steps)
+        return TrainingResult(None, rung.steps)
     loss = float(task.measure(views(), "validation")["loss"][0])
-    return Trained({"loss": loss} if math.isfinite(loss) else None, rung.steps)
+    return TrainingResult({"loss": loss} if math.isfinite(loss) else None, rung.steps)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_hurdle_drops_who_is_over_it_whoever_is_beside(digits: TrainingTask) -
     for before, after in zip(looked, strict, strict=True):
         over = before.hurdle is not None and before.hurdle > limit
         assert after.dropped == over
-        assert after == (Trained(None, 20, before.hurdle, dropped=True) if over else before)
+        assert after == (TrainingResult(None, 20, before.hurdle, dropped=True) if over else before)
     assert sum(found.dropped for found in strict) == len(seen) - len(seen) // 2 - 1
 
 

@@ -29,7 +29,7 @@ def resolve(device: str) -> str:
 
 
 def _has_driver() -> bool:
-    """Returns True if a driver of NVIDIA or AMD is installed. Without one, torch need not be imported to find no device."""
+    """Returns True if a driver of NVIDIA or AMD is installed. Without one, torch would find no device either."""
     for library in ("libcuda.so.1", "nvcuda.dll"):
         with suppress(OSError):
             CDLL(library)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import Evaluator
@@ -68,7 +68,7 @@ def failure(error: BaseException) -> Outcome:
 
 
 def score_safely(
-    evaluator: Evaluator, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None
+    evaluator: Evaluator[Any], genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None
 ) -> list[Outcome]:
     """Scores a pack; if that raises, scores each genome alone, so that one bad genome costs only itself."""
     try:

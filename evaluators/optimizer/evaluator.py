@@ -99,7 +99,7 @@ class OptimizerEvaluator(Evaluator[Program]):
         sign = -1.0 if objective.direction == "min" else 1.0
         name = objective.heldout_name if split == "heldout" else objective.name
         others = {key: number for key, number in mean.items() if key not in ("loss", objective.name)}
-        return Outcome("ok", sign * value, {name: value}, {**others, **_losses(measures), **_hurdles(results)})
+        return Outcome("ok", sign * value, {name: value}, {**others, **_losses(measures), **_hurdle_loss(results)})
 
 
 def _losses(measures: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -107,15 +107,17 @@ def _losses(measures: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {f"loss_{i}": replicate["loss"] for i, replicate in enumerate(measures)} if len(measures) > 1 else {}
 
 
-def _hurdles(results: Sequence[TrainingResult]) -> dict[str, float]:
-    return {"hurdle": result.hurdle for result in results if result.hurdle is not None}
+def _hurdle_loss(results: Sequence[TrainingResult]) -> dict[str, float]:
+    """The intermediate loss, if one of the trainings reached the hurdle, which stands in a single replicate."""
+    losses = [result.hurdle for result in results if result.hurdle is not None]
+    return {"hurdle": losses[-1]} if losses else {}
 
 
 def _failure(result: TrainingResult) -> Outcome:
-    """The outcome of a program whose last training, this one, ended early."""
+    """The outcome of a program from its last training, which ended early."""
     if not result.dropped:
         error = f"loss or parameters not finite by step {result.step}"
         return Outcome("diverged", measures={"step": result.step}, error=error)
     loss = "not finite" if result.hurdle is None else f"{result.hurdle:.4g}"
     error = f"training loss {loss} at step {result.step}, more than at this hurdle was allowed"
-    return Outcome("rejected", measures={"step": result.step, **_hurdles([result])}, error=error)
+    return Outcome("rejected", measures={"step": result.step, **_hurdle_loss([result])}, error=error)

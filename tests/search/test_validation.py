@@ -30,7 +30,7 @@ def test_an_architecture_and_its_baseline_are_trained_in_full_size_on_the_held_o
     first, again, baseline = validate(architecture.KIND, "digits-cells", contenders, 0, 2)
     assert first.measure == "heldout_error" and first.values == again.values and len(first.values) == 2
     assert all(value is not None and 0 <= value <= 100 for value in (*first.values, *baseline.values))
-    assert first.mean is not None and first.deviation is not None and len(set(first.found)) == 2
+    assert first.mean is not None and first.deviation is not None and len(set(first.values)) == 2
     assert first.facts["params"] == count(read(found.genome), architecture.skeleton(values)).params
     assert "hand-made" in baseline.contender.label
 

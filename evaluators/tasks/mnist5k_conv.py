@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, mnist5k
-from germline.evaluators.optimizer.task import Leaf, TrainingTask
+from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 
@@ -23,13 +23,13 @@ class MNIST5kConv(TrainingTask):
 
     name = "mnist5k-conv"
     rungs = (Rung(200, 32), Rung(2_000, 32), Rung(20_000, 32))
-    leaves = (
-        Leaf("conv1.weight", (CHANNELS1, 1, KERNEL1, KERNEL1), sqrt(2 / KERNEL1**2)),
-        Leaf("conv1.bias", (CHANNELS1,), 0.0),
-        Leaf("conv2.weight", (CHANNELS2, CHANNELS1, KERNEL2, KERNEL2), sqrt(2 / (CHANNELS1 * KERNEL2**2))),
-        Leaf("conv2.bias", (CHANNELS2,), 0.0),
-        Leaf("output.weight", (CLASSES, FEATURES), sqrt(1 / FEATURES)),
-        Leaf("output.bias", (CLASSES,), 0.0),
+    parameters = (
+        ParameterSpec("conv1.weight", (CHANNELS1, 1, KERNEL1, KERNEL1), sqrt(2 / KERNEL1**2)),
+        ParameterSpec("conv1.bias", (CHANNELS1,), 0.0),
+        ParameterSpec("conv2.weight", (CHANNELS2, CHANNELS1, KERNEL2, KERNEL2), sqrt(2 / (CHANNELS1 * KERNEL2**2))),
+        ParameterSpec("conv2.bias", (CHANNELS2,), 0.0),
+        ParameterSpec("output.weight", (CLASSES, FEATURES), sqrt(1 / FEATURES)),
+        ParameterSpec("output.bias", (CLASSES,), 0.0),
     )
 
     def __init__(self, device: str = "cpu") -> None:

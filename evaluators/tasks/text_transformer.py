@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, text, text_split
-from germline.evaluators.optimizer.task import Leaf, TrainingTask
+from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 from germline.evaluators.tasks.norm import layer_norm
@@ -19,18 +19,18 @@ SYMBOLS, SEQUENCE, WIDTH, HEADS, INNER, LAYERS = len(ALPHABET), 32, 32, 2, 64, 2
 MEASURED_WINDOWS = 128
 
 
-def _layer(layer: int) -> tuple[Leaf, ...]:
-    """The leaves of one layer; a norm's scale is kept as its distance from 1, so that it starts at zero."""
+def _layer(layer: int) -> tuple[ParameterSpec, ...]:
+    """The parameters of a layer; the scale of a norm is stored as its difference from 1, so that it starts at zero."""
     into_stream = 1 / sqrt(2 * LAYERS)
     return (
-        Leaf(f"{layer}.norm1.scale", (WIDTH,), 0.0),
-        Leaf(f"{layer}.norm1.bias", (WIDTH,), 0.0),
-        Leaf(f"{layer}.attend.weight", (WIDTH, 3 * WIDTH), sqrt(1 / WIDTH)),
-        Leaf(f"{layer}.attended.weight", (WIDTH, WIDTH), into_stream * sqrt(1 / WIDTH)),
-        Leaf(f"{layer}.norm2.scale", (WIDTH,), 0.0),
-        Leaf(f"{layer}.norm2.bias", (WIDTH,), 0.0),
-        Leaf(f"{layer}.expand.weight", (WIDTH, INNER), sqrt(2 / WIDTH)),
-        Leaf(f"{layer}.contract.weight", (INNER, WIDTH), into_stream * sqrt(1 / INNER)),
+        ParameterSpec(f"{layer}.norm1.scale", (WIDTH,), 0.0),
+        ParameterSpec(f"{layer}.norm1.bias", (WIDTH,), 0.0),
+        ParameterSpec(f"{layer}.attend.weight", (WIDTH, 3 * WIDTH), sqrt(1 / WIDTH)),
+        ParameterSpec(f"{layer}.attended.weight", (WIDTH, WIDTH), into_stream * sqrt(1 / WIDTH)),
+        ParameterSpec(f"{layer}.norm2.scale", (WIDTH,), 0.0),
+        ParameterSpec(f"{layer}.norm2.bias", (WIDTH,), 0.0),
+        ParameterSpec(f"{layer}.expand.weight", (WIDTH, INNER), sqrt(2 / WIDTH)),
+        ParameterSpec(f"{layer}.contract.weight", (INNER, WIDTH), into_stream * sqrt(1 / INNER)),
     )
 
 
@@ -43,13 +43,13 @@ class TextTransformer(TrainingTask):
     name = "text-transformer"
     version = 3
     rungs = (Rung(300, 8), Rung(3_000, 8), Rung(30_000, 8))
-    leaves = (
-        Leaf("symbol", (SYMBOLS, WIDTH), 0.5),
-        Leaf("position", (SEQUENCE, WIDTH), 0.25),
-        *(leaf for layer in range(LAYERS) for leaf in _layer(layer)),
-        Leaf("norm.scale", (WIDTH,), 0.0),
-        Leaf("norm.bias", (WIDTH,), 0.0),
-        Leaf("output.weight", (SYMBOLS, WIDTH), 0.02),
+    parameters = (
+        ParameterSpec("symbol", (SYMBOLS, WIDTH), 0.5),
+        ParameterSpec("position", (SEQUENCE, WIDTH), 0.25),
+        *(spec for layer in range(LAYERS) for spec in _layer(layer)),
+        ParameterSpec("norm.scale", (WIDTH,), 0.0),
+        ParameterSpec("norm.bias", (WIDTH,), 0.0),
+        ParameterSpec("output.weight", (SYMBOLS, WIDTH), 0.02),
     )
 
     def __init__(self, device: str = "cpu") -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from germline.evaluators.optimizer.engine.compiled import CompiledRows, compiles, rows_of
-from germline.evaluators.optimizer.engine.grouped import GroupedRows, grouped_order
+from germline.evaluators.optimizer.engine.bytecode_rows import BytecodeRows, compiles, rows_of
 from germline.evaluators.optimizer.engine.micro import MicroProgram, Unsupported, lower
+from germline.evaluators.optimizer.engine.torch_rows import TorchRows, grouped_order
 from germline.programs.optimizer import Graph, Program, trace
 from germline.programs.optimizer.flat import Layout
 from germline.programs.optimizer.program import Statement
@@ -37,16 +37,16 @@ class ProgramEngine:
         others = [i for i in range(len(programs)) if i not in micro]
         others = [others[i] for i in grouped_order([graphs[i] for i in others])]
         self.order = [*micro, *others]
-        self._compiled = CompiledRows(rows_of(list(micro.values()), layout, device), len(others), layout, device)
-        self._grouped = GroupedRows([graphs[i] for i in others], layout, device)
+        self._bytecode = BytecodeRows(rows_of(list(micro.values()), layout, device), len(others), layout, device)
+        self._torch = TorchRows([graphs[i] for i in others], layout, device)
 
     @property
     def parameters(self) -> Tensor:
-        return self._compiled.parameters
+        return self._bytecode.parameters
 
     @property
     def gradients(self) -> Tensor:
-        return self._compiled.gradients
+        return self._bytecode.gradients
 
     @torch.no_grad()
     def step(self, lr: float, step: int) -> None:
@@ -56,21 +56,21 @@ class ProgramEngine:
             lr: what the programs get as `lr`.
             step: what they get as `step`; 1 at the first step.
         """
-        first = len(self._compiled.rows)
-        self._compiled.step(lr, step)
-        self._grouped.step(self.parameters[first:], self.gradients[first:], lr, step)
+        first = len(self._bytecode.rows)
+        self._bytecode.step(lr, step)
+        self._torch.step(self.parameters[first:], self.gradients[first:], lr, step)
 
     @torch.no_grad()
     def keep(self, rows: Sequence[int]) -> None:
         """Drops all rows but these, given in ascending order."""
-        first = len(self._compiled.rows)
+        first = len(self._bytecode.rows)
         compiled = [row for row in rows if row < first]
         others = [row - first for row in rows if row >= first]
-        smaller = self._compiled.keep(compiled, len(others))
+        smaller = self._bytecode.keep(compiled, len(others))
         smaller.parameters.copy_(self.parameters[torch.tensor(rows, dtype=torch.int64, device=self.parameters.device)])
-        self._grouped.keep(others)
+        self._torch.keep(others)
         # Nothing fails from here on: where the memory is too small, all stays as it was.
-        self._compiled = smaller
+        self._bytecode = smaller
         self.order = [self.order[row] for row in rows]
 
 

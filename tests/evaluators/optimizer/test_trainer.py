@@ -37,7 +37,7 @@ def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...
     batches = np.random.default_rng([*seed, 1])
 
     def views() -> dict[str, Tensor]:
-        return {leaf.name: weight[None] for leaf, weight in zip(task.leaves, weights, strict=True)}
+        return {parameter.name: weight[None] for parameter, weight in zip(task.parameters, weights, strict=True)}
 
     for step in range(rung.steps):
         index = torch.as_tensor(batches.integers(0, task.size("train"), rung.batch))

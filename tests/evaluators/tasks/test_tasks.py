@@ -32,12 +32,11 @@ def candidates(kind: type[TrainingTask], n: int, spread: float = 0.1) -> dict[st
     drawn = []
     for i in range(n):
         generator = torch.Generator().manual_seed(i)
-        drawn.append(
-            torch.cat([(leaf.std + spread) * torch.randn(leaf.size, generator=generator) for leaf in kind.leaves])
-        )
-    views = torch.stack(drawn).split([leaf.size for leaf in kind.leaves], dim=1)
+        parts = [(spec.std + spread) * torch.randn(spec.size, generator=generator) for spec in kind.parameters]
+        drawn.append(torch.cat(parts))
+    views = torch.stack(drawn).split([spec.size for spec in kind.parameters], dim=1)
     return {
-        leaf.name: view.view(n, *leaf.shape).requires_grad_() for leaf, view in zip(kind.leaves, views, strict=True)
+        spec.name: view.view(n, *spec.shape).requires_grad_() for spec, view in zip(kind.parameters, views, strict=True)
     }
 
 
@@ -192,10 +191,10 @@ def test_gradient_descent_learns(kind: type[TrainingTask], rate: float, steps: i
 
 
 @every_task
-def test_rungs_are_ten_times_apart_and_leaf_names_are_unique(kind: type[TrainingTask]) -> None:
+def test_rungs_are_ten_times_apart_and_parameter_names_are_unique(kind: type[TrainingTask]) -> None:
     steps = [rung.steps for rung in kind.rungs]
     assert all(later == 10 * earlier for earlier, later in pairwise(steps))
-    names = [leaf.name for leaf in kind.leaves]
+    names = [parameter.name for parameter in kind.parameters]
     assert len(set(names)) == len(names)
 
 

@@ -53,7 +53,7 @@ def rows_of(programs: Sequence[MicroProgram], layout: Layout, device: str) -> li
     return found
 
 
-class CompiledRows:
+class BytecodeRows:
     """The first rows of `parameters` and `gradients`, and the one block of memory in which everything lies.
 
     Its order: registers, parameters, gradients, and then for each row its trees and its numbers.
@@ -100,9 +100,9 @@ class CompiledRows:
 
             cuda.run_rows(self.memory, self.tables, self.sums, self.scratch, leaves, lr, float(step))
 
-    def keep(self, kept: Sequence[int], others: int) -> "CompiledRows":
+    def keep(self, kept: Sequence[int], others: int) -> "BytecodeRows":
         """The same programs and states on these rows alone; the parameters are left for the caller to fill in."""
-        smaller = CompiledRows([self.rows[i] for i in kept], others, self.layout, self.device)
+        smaller = BytecodeRows([self.rows[i] for i in kept], others, self.layout, self.device)
         for new, old in enumerate(kept):
             own = self.memory[self.starts[old] : self.starts[old + 1]]
             smaller.memory[smaller.starts[new] : smaller.starts[new + 1]] = own

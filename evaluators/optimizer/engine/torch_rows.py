@@ -48,7 +48,7 @@ class _Group:
     borrowed: frozenset[int]
 
 
-class GroupedRows:
+class TorchRows:
     """Rows that are updated by plain torch, group by group.
 
     Args:

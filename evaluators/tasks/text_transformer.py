@@ -35,9 +35,9 @@ def _layer(layer: int) -> tuple[ParameterSpec, ...]:
 
 
 class TextTransformer(TrainingTask):
-    """A pre-norm transformer, 2 layers of width 32 with 2 heads, that predicts every next character of 32.
+    """A pre-norm transformer, 2 layers of width 32 with 2 heads, that predicts the next character at 32 positions.
 
-    Losses are nats a character. An example is a window of the text; its index is the window's first character.
+    Losses are in nats per character. An example is a window of the text; its index is that of the first character.
     """
 
     name = "text-transformer"
@@ -65,26 +65,26 @@ class TextTransformer(TrainingTask):
         return len(self._symbols[split]) - SEQUENCE
 
     def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
-        seen, target = self._windows(split, index)
-        return cross_entropy(self._logits(params, seen), target)
+        symbols, target = self._windows(split, index)
+        return cross_entropy(self._logits(params, symbols), target)
 
     def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
         """Loss and accuracy on the characters of 128 windows spread evenly over the split."""
         starts = torch.arange(MEASURED_WINDOWS, device=self._window.device) * (self.size(split) // MEASURED_WINDOWS)
-        seen, target = self._windows(split, starts)
+        symbols, target = self._windows(split, starts)
         with torch.no_grad():
-            both = loss_and_accuracy(self._logits(params, seen), target)
+            both = loss_and_accuracy(self._logits(params, symbols), target)
         return {"loss": both[:, 0], "accuracy": both[:, 1]}
 
     def _windows(self, split: Split, index: Tensor) -> tuple[Tensor, Tensor]:
-        """The symbols seen and the ones to predict: int64 of shape `[batch * 32]` each."""
+        """Input symbols and target symbols, int64 of shape `[batch * 32]` each."""
         windows = self._symbols[split][index[:, None] + self._window].long()
         return windows[:, :-1].reshape(-1), windows[:, 1:].reshape(-1)
 
-    def _logits(self, params: Params, seen: Tensor) -> Tensor:
+    def _logits(self, params: Params, symbols: Tensor) -> Tensor:
         """Logits `[N, 73, batch * 32]`; the stream is `[N, batch * 32, 32]`."""
-        n, batch = len(params["symbol"]), len(seen) // SEQUENCE
-        row = seen + SYMBOLS * torch.arange(n, device=seen.device)[:, None]
+        n, batch = len(params["symbol"]), len(symbols) // SEQUENCE
+        row = symbols + SYMBOLS * torch.arange(n, device=symbols.device)[:, None]
         embedded = F.embedding(row, params["symbol"].reshape(n * SYMBOLS, WIDTH)).view(n, batch, SEQUENCE, WIDTH)
         stream = (embedded + params["position"][:, None]).view(n, -1, WIDTH)
         for layer in range(LAYERS):

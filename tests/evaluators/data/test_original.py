@@ -31,11 +31,11 @@ from germline.evaluators.task import Rung
 from germline.evaluators.tasks.large_images import (
     CIFAR10Cells,
     FashionCells,
-    chances,
+    cropped,
     cut_out,
     epochs,
     moments,
-    shifted,
+    random_words,
 )
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import Skeleton
@@ -395,28 +395,28 @@ def test_a_batch_follows_from_its_indices_and_keeps_its_labels(small: Path) -> N
 
 
 def test_chances_are_even_and_apart() -> None:
-    found = chances(torch.arange(20_000), 5).double() / 2**32
+    found = random_words(torch.arange(20_000), 5).double() / 2**32
     assert found.shape == (5, 20_000) and found.min() >= 0 and found.max() < 1
     assert (found.mean(1) - 0.5).abs().max() < 0.01 and (found.var(1) * 12 - 1).abs().max() < 0.03
     assert (torch.corrcoef(found) - torch.eye(5)).abs().max() < 0.03
-    assert torch.equal(chances(torch.tensor([4, 4, 9]), 2), chances(torch.tensor([4, 4, 9]), 2))
+    assert torch.equal(random_words(torch.tensor([4, 4, 9]), 2), random_words(torch.tensor([4, 4, 9]), 2))
 
 
 def test_a_shift_is_a_crop_of_the_image_in_a_border_of_zeros() -> None:
     """Every crop of the padded image, mirrored and not, comes up, and nothing else."""
     images = torch.arange(1, 2 * 3 * 4 + 1, dtype=torch.uint8).reshape(1, 2, 3, 4).repeat(2_000, 1, 1, 1)
-    down, right, flip = chances(torch.arange(2_000), 3)
-    found = shifted(images, 1, down, right, flip)
+    down, right, flip = random_words(torch.arange(2_000), 3)
+    found = cropped(images, 1, down, right, flip)
     assert found.shape == images.shape and found.dtype == torch.uint8
     padded = torch.nn.functional.pad(images[0], (1, 1, 1, 1))
     crops = [padded[:, y : y + 3, x : x + 4] for y in range(3) for x in range(3)]
     expected = {one.contiguous().numpy().tobytes() for crop in crops for one in (crop, crop.flip(2))}
     assert {one.contiguous().numpy().tobytes() for one in found} == expected
-    assert torch.equal(shifted(images, 0, down, right, torch.zeros_like(flip)), images)
+    assert torch.equal(cropped(images, 0, down, right, torch.zeros_like(flip)), images)
 
 
 def test_a_hole_is_a_square_with_its_centre_in_the_image() -> None:
-    down, right = chances(torch.arange(4_000), 2)
+    down, right = random_words(torch.arange(4_000), 2)
     found = cut_out(torch.ones(4_000, 3, 32, 32), 16, down, right)
     holes = found == 0
     assert torch.equal(holes[:, 0], holes[:, 2])

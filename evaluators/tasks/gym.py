@@ -50,8 +50,8 @@ class GymnasiumTask(PolicyTask):
     steps: ClassVar[int] = STEPS
     """The most decisions in an episode, if the environment sets no limit itself."""
     clean: ClassVar[bool | None] = False
-    """True if `reset` removes all traces of an episode; otherwise each episode gets a new environment. None: True for the
-    modules of gymnasium where it is known."""
+    """True if `reset` removes all traces of an episode; otherwise each episode has a new environment. None: True for
+    the modules of gymnasium where it is known."""
 
     @abstractmethod
     def make(self) -> Environment:

@@ -88,10 +88,9 @@ class Evaluator(ABC, Generic[G]):
         candidates = [self.read(genome) for genome in genomes]
         valid = [candidate for candidate in candidates if not isinstance(candidate, Rejected)]
         evaluated = self._evaluate_in_packs(valid, rung, seed, split, limit)
-        evaluated = self._with_seconds(evaluated, time.perf_counter() - start)
-        remaining = iter(evaluated)
+        evaluated_in_order = iter(self._with_seconds(evaluated, time.perf_counter() - start))
         outcomes = [
-            Outcome("rejected", error=candidate.reason) if isinstance(candidate, Rejected) else next(remaining)
+            Outcome("rejected", error=candidate.reason) if isinstance(candidate, Rejected) else next(evaluated_in_order)
             for candidate in candidates
         ]
         worker = f"{socket.gethostname()}:{os.getpid()}"
@@ -115,19 +114,15 @@ class Evaluator(ABC, Generic[G]):
             except Exception as error:
                 if not out_of_memory(error):
                     raise
-                message = in_a_line(error)
+                reason = in_a_line(error)
             # Outside of `except`: until then the exception keeps alive what filled the memory.
             release_memory(self.device)
             if len(pack) == 1:
-                outcomes.append(Outcome("oom", error=message))
+                outcomes.append(Outcome("oom", error=reason))
                 continue
-            self._largest_pack[rung] = len(pack) // 2
-            log.warning(
-                "the memory of %s does not hold %d genomes; evaluating %d at once",
-                self.device,
-                len(pack),
-                len(pack) // 2,
-            )
+            size = self._largest_pack[rung] = len(pack) // 2
+            text = "the memory of %s does not hold %d genomes; evaluating %d at once"
+            log.warning(text, self.device, len(pack), size)
         return outcomes
 
     def _with_seconds(self, outcomes: Sequence[Outcome], seconds: float) -> list[Outcome]:

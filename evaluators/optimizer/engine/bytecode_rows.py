@@ -74,10 +74,10 @@ class BytecodeRows:
         self.device = device
         elements, stride = layout.elements, _stride(layout)
         count, chunk = len(rows) + others, _chunk(device)
-        self.programs = _programs(len(rows), device)
+        self.instances = _instances(len(rows), device)
         self.scratch = max((row.bytecode.registers for row in rows), default=0) * (chunk + GAP)
         owned = [row.bytecode.trees * stride + _aligned(row.bytecode.numbers) for row in rows]
-        parameters = self.programs * self.scratch
+        parameters = self.instances * self.scratch
         gradients = parameters + count * stride
         ends = gradients + count * stride + np.cumsum([0, *owned])
         self.starts: list[int] = ends.tolist()
@@ -86,7 +86,7 @@ class BytecodeRows:
         self.gradients = self.memory[gradients : self.starts[0]].view(count, stride)[:, :elements]
         self._write_constants()
         sums = max((row.bytecode.sums for row in rows), default=0)
-        self.sums = torch.zeros(self.programs, sums, dtype=torch.float64, device=device)
+        self.sums = torch.zeros(self.instances, sums, dtype=torch.float64, device=device)
         tables = [*self._tables(parameters, gradients), _chunks([elements], chunk), _chunks(layout.sizes, chunk)]
         self.tables = [torch.from_numpy(table).to(device) for table in tables]
 
@@ -172,14 +172,14 @@ def _chunk(device: str) -> int:
     return cuda.CHUNK
 
 
-def _programs(rows: int, device: str) -> int:
+def _instances(rows: int, device: str) -> int:
     """Rows that can run at the same time, each of which needs its own registers."""
     if device == "cpu" or not torch.cuda.is_available():
         return 1
     from germline.evaluators.optimizer.engine import cuda
 
     processors = torch.cuda.get_device_properties(device).multi_processor_count
-    return max(1, min(rows, processors * cuda.PROGRAMS_PER_PROCESSOR))
+    return max(1, min(rows, processors * cuda.INSTANCES_PER_PROCESSOR))
 
 
 @cache

@@ -26,7 +26,7 @@ from germline.evaluators.optimizer.engine.bytecode import (
 
 CHUNK = 1024
 """Elements per chunk."""
-PROGRAMS_PER_PROCESSOR = 8
+INSTANCES_PER_PROCESSOR = 8
 """Instances of the kernel per multiprocessor."""
 
 INFINITY = tl.constexpr(float("inf"))
@@ -294,11 +294,11 @@ def _run_rows(
     SIZE: tl.constexpr,
 ):
     """Like `interpreter.run_rows`; each instance has `scratch` registers and `sum_count` sums of its own."""
-    program = tl.program_id(0)
-    own_sums = sums + program * sum_count
-    for row in range(program, count, tl.num_programs(0)):
+    instance = tl.program_id(0)
+    own_sums = sums + instance * sum_count
+    for row in range(instance, count, tl.num_programs(0)):
         info = rows + row * 9
-        register = tl.load(info + 3) + program.to(tl.int64) * scratch
+        register = tl.load(info + 3) + instance.to(tl.int64) * scratch
         parameter, gradient = tl.load(info + 4), tl.load(info + 5)
         tree, number = tl.load(info + 6), tl.load(info + 7)
         tl.store(memory + number, lr)

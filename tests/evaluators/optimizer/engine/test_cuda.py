@@ -23,7 +23,7 @@ STEPS = 3
 INTERPRETED = """
 import sys
 import numpy as np, torch, warnings
-from germline.evaluators.optimizer.engine import compiled, cuda
+from germline.evaluators.optimizer.engine import bytecode_rows, cuda
 from germline.evaluators.optimizer.engine.bytecode_rows import BytecodeRows, rows_of
 from germline.evaluators.optimizer.engine.micro import Unsupported, lower
 from germline.programs.optimizer import library, parse, trace
@@ -49,7 +49,7 @@ for program in programs:
         pass
 
 def run(chunk, device):
-    compiled._chunk = lambda _: chunk
+    bytecode_rows._chunk = lambda _: chunk
     rows = BytecodeRows(rows_of(lowered, layout, "cpu"), 0, layout, "cpu")
     rows.device = device
     numbers = torch.Generator().manual_seed(1)

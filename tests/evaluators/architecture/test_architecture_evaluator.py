@@ -48,12 +48,12 @@ def test_a_network_is_trained_and_one_of_other_weights_differs() -> None:
     assert first.objectives["params"] > 0
 
 
-def test_what_is_no_architecture_is_an_outcome() -> None:
+def test_an_invalid_architecture_is_an_outcome() -> None:
     (found,) = ArchitectureEvaluator("nb201-cifar10", 0).score(["def train(): pass"], 0, 0)
     assert found.status == "rejected" and "expected JSON" in str(found.error)
 
 
-def test_a_hurdle_drops_who_is_over_its_own_limit_and_changes_nobody_else() -> None:
+def test_a_hurdle_drops_candidates_over_their_own_limit_and_changes_no_others() -> None:
     rng = np.random.default_rng(3)
     size = {"cells": 3, "channels": 4, "full_cells": 3, "full_channels": 4}
     space = ArchitectureSpace(SPACES["darts"], Skeleton(4, 3, 10, (1, 8, 8)))

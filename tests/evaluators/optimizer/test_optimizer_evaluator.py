@@ -81,18 +81,20 @@ def test_the_objective_of_a_task_makes_the_fitness(plug_in: str) -> None:
     ("name", "message"),
     [("Summed", "expected loss of summed to have one entry a candidate"), ("Lossless", "there is no loss")],
 )
-def test_a_task_that_breaks_its_contract_is_told_so(plug_in: str, name: str, message: str) -> None:
+def test_a_task_that_breaks_its_contract_raises(plug_in: str, name: str, message: str) -> None:
     evaluator = EvaluatorSpec("optimizer", f"{plug_in}:{name}", seed=1, options={"lengths": (0.05,)}).build()
     with pytest.raises(BadTask, match=message):
         evaluator.score([GOOD, GOOD], 0, 0)
 
 
-def test_a_genome_that_is_no_program_is_rejected_and_costs_only_itself() -> None:
+def test_an_invalid_program_is_rejected_and_the_others_are_scored() -> None:
     good, bad = spec().build().score([GOOD, "def train(w, g, lr):\n  return lr,\n"], 0, 0)
     assert (good.status, bad.status) == ("ok", "rejected") and bad.error
 
 
-def test_a_pack_that_does_not_fit_the_memory_is_split_and_comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pack_that_does_not_fit_the_memory_is_halved_and_its_outcomes_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     genomes = [*list(library().values())[:7], DIVERGES]
     whole = spec().build().score(genomes, 0, 0)
     sizes = []
@@ -127,7 +129,7 @@ def test_one_candidate_that_does_not_fit_is_out_of_memory_and_the_others_are_sco
     assert [outcome.status for outcome in outcomes] == ["ok", "oom", "ok"]
 
 
-def test_who_is_over_the_limit_at_the_hurdle_is_rejected_with_what_it_showed() -> None:
+def test_a_candidate_over_the_limit_is_rejected_with_its_loss_at_the_hurdle() -> None:
     evaluator = spec(lengths=(0.1, 0.4), hurdle=0.5).build()
     free = evaluator.score(list(library().values()), 0, 0)
     seen = sorted(outcome.measures["hurdle"] for outcome in free)

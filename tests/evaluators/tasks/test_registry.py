@@ -89,7 +89,7 @@ def plug_in(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_a_built_in_task_is_found_under_the_name_it_bears(name: str) -> None:
+def test_a_built_in_task_is_listed_under_its_own_name(name: str) -> None:
     found = task_class(name)
     kinds = {"optimizer": TrainingTask, "architecture": CellTask, "policy": PolicyTask}
     assert issubclass(found, kinds[found.kind])
@@ -105,7 +105,7 @@ def test_listing_names_imports_no_torch() -> None:
     assert printed.split()[1:] == ["False", "False"]
 
 
-def test_every_listed_name_has_a_line_about_it() -> None:
+def test_every_listed_name_has_a_summary_in_one_line() -> None:
     names = task_names()
     assert [entry.name for entry in names][: len(BUILT_IN)] == list(BUILT_IN)
     assert all(entry.summary and "\n" not in entry.summary for entry in names)

@@ -118,7 +118,7 @@ def test_loss_and_gradient_equal_an_ordinary_network_for_each_candidate(kind: ty
 
 @every_task
 @pytest.mark.parametrize("n", [1, 2, 9])
-def test_a_candidate_scores_the_same_bits_whoever_is_beside_it(kind: type[TrainingTask], n: int) -> None:
+def test_a_candidate_scores_the_same_bits_in_any_pack(kind: type[TrainingTask], n: int) -> None:
     many_losses, many_gradients = loss_and_gradients(kind, candidates(kind, 20))
     losses, gradients = loss_and_gradients(kind, candidates(kind, n))
     assert torch.equal(losses, many_losses[:n])
@@ -137,7 +137,7 @@ def test_the_order_of_the_candidates_does_not_change_a_bit(kind: type[TrainingTa
 
 
 @every_task
-def test_a_candidate_that_blew_up_leaves_the_others_alone(kind: type[TrainingTask]) -> None:
+def test_a_candidate_that_diverged_does_not_change_the_others(kind: type[TrainingTask]) -> None:
     clean_losses, clean_gradients = loss_and_gradients(kind, candidates(kind, 4))
     params = candidates(kind, 4)
     with torch.no_grad():
@@ -151,7 +151,7 @@ def test_a_candidate_that_blew_up_leaves_the_others_alone(kind: type[TrainingTas
 
 @every_task
 @pytest.mark.parametrize("split", ["validation", "heldout"])
-def test_an_untrained_model_guesses(kind: type[TrainingTask], split: Split) -> None:
+def test_an_untrained_model_is_as_good_as_guessing(kind: type[TrainingTask], split: Split) -> None:
     start = task(kind).start(torch.Generator().manual_seed(0))
     params = {name: tensor[None].expand(2, *tensor.shape) for name, tensor in start.items()}
     measured = task(kind).measure(params, split)

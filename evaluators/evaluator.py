@@ -46,7 +46,7 @@ class Evaluator(ABC, Generic[G]):
         self.device = device
         self.objectives: Sequence[Objective] = task.objectives
         """What a search improves; the first objective makes the fitness."""
-        self._largest_pack: dict[int, int] = {}
+        self._largest_part: dict[int, int] = {}
         """For each rung at which a pack did not fit the memory: how many genomes are evaluated at once."""
 
     @abstractmethod
@@ -87,7 +87,7 @@ class Evaluator(ABC, Generic[G]):
         start = time.perf_counter()
         candidates = [self.read(genome) for genome in genomes]
         valid = [candidate for candidate in candidates if not isinstance(candidate, Rejected)]
-        evaluated = self._evaluate_in_packs(valid, rung, seed, split, limit)
+        evaluated = self._evaluate_in_parts(valid, rung, seed, split, limit)
         evaluated_in_order = iter(self._with_seconds(evaluated, time.perf_counter() - start))
         outcomes = [
             Outcome("rejected", error=candidate.reason) if isinstance(candidate, Rejected) else next(evaluated_in_order)
@@ -96,20 +96,20 @@ class Evaluator(ABC, Generic[G]):
         worker = f"{socket.gethostname()}:{os.getpid()}"
         return [replace(outcome, worker=worker) for outcome in outcomes]
 
-    def _evaluate_in_packs(
+    def _evaluate_in_parts(
         self, genomes: Sequence[G], rung: int, seed: int, split: Split, limit: Limit | None
     ) -> list[Outcome]:
         """Evaluates as many genomes at once as the memory holds.
 
-        A pack that does not fit is halved, and the size is remembered for this rung. A single genome that does not fit
+        A part that does not fit is halved, and its size is remembered for this rung. A single genome that does not fit
         has the outcome `oom`.
         """
         outcomes: list[Outcome] = []
         while len(outcomes) < len(genomes):
-            size = self._largest_pack.get(rung, len(genomes))
-            pack = genomes[len(outcomes) : len(outcomes) + size]
+            size = self._largest_part.get(rung, len(genomes))
+            part = genomes[len(outcomes) : len(outcomes) + size]
             try:
-                outcomes += self.evaluate(pack, rung, seed, split, limit)
+                outcomes += self.evaluate(part, rung, seed, split, limit)
                 continue
             except Exception as error:
                 if not out_of_memory(error):
@@ -117,12 +117,12 @@ class Evaluator(ABC, Generic[G]):
                 reason = in_a_line(error)
             # Outside of `except`: until then the exception keeps alive what filled the memory.
             release_memory(self.device)
-            if len(pack) == 1:
+            if len(part) == 1:
                 outcomes.append(Outcome("oom", error=reason))
                 continue
-            size = self._largest_pack[rung] = len(pack) // 2
+            size = self._largest_part[rung] = len(part) // 2
             text = "the memory of %s does not hold %d genomes; evaluating %d at once"
-            log.warning(text, self.device, len(pack), size)
+            log.warning(text, self.device, len(part), size)
         return outcomes
 
     def _with_seconds(self, outcomes: Sequence[Outcome], seconds: float) -> list[Outcome]:

@@ -90,6 +90,7 @@ def test_a_task_that_breaks_its_contract_raises(plug_in: str, name: str, message
 def test_an_invalid_program_is_rejected_and_the_others_are_scored() -> None:
     good, bad = spec().build().score([GOOD, "def train(w, g, lr):\n  return lr,\n"], 0, 0)
     assert (good.status, bad.status) == ("ok", "rejected") and bad.error
+    assert good.seconds > bad.seconds == 0 and good.worker == bad.worker
 
 
 def test_a_pack_that_does_not_fit_the_memory_is_halved_and_its_outcomes_are_the_same(
@@ -127,6 +128,15 @@ def test_one_candidate_that_does_not_fit_is_out_of_memory_and_the_others_are_sco
     monkeypatch.setattr(training, "train", small)
     outcomes = score_safely(spec().build(), [GOOD, DIVERGES, GOOD], 0, 0)
     assert [outcome.status for outcome in outcomes] == ["ok", "oom", "ok"]
+    (outcome,) = spec().build().validate([DIVERGES], 0, 0)
+    assert (outcome.status, outcome.error) == ("oom", "OutOfMemoryError: CUDA out of memory")
+
+
+def test_a_validation_reports_the_loss_on_the_held_out_data_or_the_reason_of_a_failure() -> None:
+    good, bad, invalid = spec().build().validate([GOOD, DIVERGES, "def train"], 0, 0)
+    assert list(good.objectives) == ["heldout_loss"] and good.fitness == -good.objectives["heldout_loss"]
+    assert (bad.status, invalid.status) == ("diverged", "rejected")
+    assert "not finite by step" in str(bad.error) and invalid.error
 
 
 def test_a_candidate_over_the_limit_is_rejected_with_its_loss_at_the_hurdle() -> None:

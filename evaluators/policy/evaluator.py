@@ -18,7 +18,7 @@ from germline.evaluators.policy.environments.environment import Environments
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.parent_cache import ParentCache
-from germline.evaluators.policy.player import Episode, Played, play
+from germline.evaluators.policy.player import Episode, EpisodeResult, play
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of, environments_of
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
@@ -91,17 +91,17 @@ class PolicyEvaluator:
         outcomes = self.score(genomes, rung, UNSEEN + seed)
         return [one.objectives.get("return") for one in outcomes]
 
-    def _play(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
+    def _play(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[EpisodeResult]]:
         """The episodes of each policy; those of one network play side by side, as many as `MOST_BYTES` hold."""
-        found: dict[int, list[Played]] = {}
+        found: dict[int, list[EpisodeResult]] = {}
         for network in dict.fromkeys(policy.network for policy in policies):
             same = [place for place, policy in enumerate(policies) if policy.network == network]
-            most = max(1, MOST_BYTES // (4 * network.parameters)) if self.device == "cpu" else len(same)
+            most = max(1, MOST_BYTES // (4 * network.parameter_count)) if self.device == "cpu" else len(same)
             for some in (same[first : first + most] for first in range(0, len(same), most)):
                 found |= zip(some, self._play_together([policies[place] for place in some], rung, seed), strict=True)
         return [found[place] for place in range(len(policies))]
 
-    def _play_together(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
+    def _play_together(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[EpisodeResult]]:
         network, count = policies[0].network, self.episodes[rung]
         own = self.own and rung == 0 and seed < UNSEEN  # what is validated plays what it is validated beside
         episodes = [
@@ -109,19 +109,19 @@ class PolicyEvaluator:
             for i, policy in enumerate(policies)
             for episode in episode_seeds(self.seed, rung, seed, count, write(policy) if own else None)
         ]
-        parameters = np.empty((len(policies), network.parameters), np.float32)
+        parameters = np.empty((len(policies), network.parameter_count), np.float32)
         for policy, row in zip(policies, parameters, strict=True):
             self.parents.write(policy, row)
         device = self.small_device if network.form == "mlp" else self.device
         networks = networks_of(network, parameters, device)
-        submit = networks.submit if device != "cpu" else None
+        forward_async = networks.forward_async if device != "cpu" else None
         slots = self.slots or (self.task.slots if device == "cpu" else self.task.stacked_slots)
         environments = self._environments(min(slots, len(episodes)))
         if whole := rollout_of(networks, environments):
             played = whole(episodes, self.steps)
         else:
-            asked = network.actions, environments, episodes, self.steps, networks.attend, submit
-            played = play(networks.outputs, *asked)
+            asked = network.actions, environments, episodes, self.steps, networks.assign_slots, forward_async
+            played = play(networks.forward, *asked)
         return [played[i : i + count] for i in range(0, len(played), count)]
 
     def _environments(self, slots: int) -> Environments:
@@ -147,17 +147,17 @@ class PolicyEvaluator:
             )
         return policy
 
-    def _outcome(self, played: Sequence[Played]) -> Outcome:
+    def _outcome(self, played: Sequence[EpisodeResult]) -> Outcome:
         steps = sum(one.steps for one in played)
         measures = {"episodes": float(len(played)), "steps": float(steps), "frames": float(steps * self.spec.frames)}
         for one in played:
             if one.error is not None:
                 return Outcome("crashed", measures=measures, error=one.error)
             if one.diverged:
-                return Outcome("diverged", measures=measures, error=f"a return was {one.total}")
-        mean = fmean(one.total for one in played)
+                return Outcome("diverged", measures=measures, error=f"a return was {one.total_reward}")
+        mean = fmean(one.total_reward for one in played)
         if len(played) > 1:
-            measures["deviation"] = stdev(one.total for one in played)
+            measures["deviation"] = stdev(one.total_reward for one in played)
         for i, values in enumerate(zip(*(one.behaviour for one in played), strict=True)):
             measures[f"behaviour_{i}"] = _mean(values)
         return Outcome("ok", mean, {"return": mean}, measures)

@@ -12,7 +12,7 @@ from germline.evaluators.policy.environments.acrobot import Acrobot
 from germline.evaluators.policy.environments.cart_pole import CartPole
 from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
 from germline.evaluators.policy.environments.gymnasium_slots import (
-    STEPS,
+    DEFAULT_STEPS,
     Environment,
     GymnasiumEnvironments,
     make,
@@ -31,7 +31,7 @@ VECTORISED: dict[str, tuple[EnvironmentSpec, Callable[[int], Environments]]] = {
     "MountainCarContinuous-v0": (MountainCarContinuous.spec, MountainCarContinuous),
     "Pendulum-v1": (Pendulum.spec, Pendulum),
 }
-"""Environments that are written for many at once: their world, and how so many are made."""
+"""Environments that are written for many at once: the specification, and a constructor by number of slots."""
 
 
 class GymnasiumTask(PolicyTask):
@@ -47,7 +47,7 @@ class GymnasiumTask(PolicyTask):
                 return CorridorEnv(length=10)
     """
 
-    steps: ClassVar[int] = STEPS
+    steps: ClassVar[int] = DEFAULT_STEPS
     """The most decisions in an episode, if the environment sets no limit itself."""
     clean: ClassVar[bool | None] = False
     """Whether an episode leaves nothing behind in its environment. If it may, each episode has a new one."""

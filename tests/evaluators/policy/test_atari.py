@@ -11,8 +11,8 @@ from germline.evaluators.tasks.registry import task_class
 
 ale_py = pytest.importorskip("ale_py")
 
-from germline.evaluators.policy.environments.atari import AtariEnvironments, machine  # noqa: E402
-from germline.evaluators.policy.film import Pictured  # noqa: E402
+from germline.evaluators.policy.environments.atari import AtariEnvironments, load_game  # noqa: E402
+from germline.evaluators.policy.film import Filmable  # noqa: E402
 
 Trace = list[tuple[bytes, float, bool]]
 
@@ -44,7 +44,7 @@ def test_a_game_is_the_vector_environment_s(game: str) -> None:
     ours = AtariEnvironments(game, 1)
     episode(ours, 0, 5, 20)  # an earlier episode leaves nothing behind
     theirs.reset([0], [7])
-    ours.begin(0, 0)
+    ours.begin_episode(0, 0)
     rng, slot, total = np.random.default_rng(1), np.zeros(1, np.int64), 0.0
     for decision in range(300):
         action = rng.integers(0, len(ours.actions), 1)
@@ -78,14 +78,14 @@ def test_sticky_frames_repeat_actions() -> None:
 
 @pytest.mark.parametrize("game", ["backgammon", "video_checkers"])
 def test_without_an_action_nothing_is_pressed(game: str) -> None:
-    environments, alone = AtariEnvironments(game, 1, 0.25), machine(game)
+    environments, alone = AtariEnvironments(game, 1, 0.25), load_game(game)
     assert environments.actions[0] == ale_py.Action.FIRE
-    assert environments.held == [ale_py.Action.NOOP]
-    environments.begin(0, 30)
+    assert environments.last_actions == [ale_py.Action.NOOP]
+    environments.begin_episode(0, 30)
     alone.reset_game()
     for _ in range(30):
         alone.act(ale_py.Action.NOOP)
-    assert environments.held == [ale_py.Action.NOOP]
+    assert environments.last_actions == [ale_py.Action.NOOP]
     assert np.array_equal(environments.machines[0].getRAM(), alone.getRAM())
 
 
@@ -93,7 +93,7 @@ def test_a_slot_shows_the_frame_of_its_game() -> None:
     environments = AtariEnvironments("frostbite", 2)
     episode(environments, 1, 3, 20)
     picture = environments.picture(1)
-    assert isinstance(environments, Pictured) and environments.pace == 15
+    assert isinstance(environments, Filmable) and environments.pace == 15
     assert (picture.dtype, picture.shape) == (np.uint8, (210, 160, 3))
     grey = picture @ np.array([0.299, 0.587, 0.114])
     assert np.abs(grey - environments.machines[1].getScreenGrayscale()).max() < 4

@@ -16,7 +16,7 @@ from germline.evaluators.tasks.registry import task_class
 from germline.programs.export.origin import Origin
 from germline.programs.policy.export import random_observations, verified_torch
 from germline.programs.policy.genome import Policy
-from germline.programs.policy.network import Box, Network, chosen
+from germline.programs.policy.network import Box, Network, choose_actions
 from germline.programs.policy.onnx_file import verified_onnx
 
 FLOAT32 = np.float32(0.1)  # larger than 0.1
@@ -69,7 +69,7 @@ def test_whatever_a_network_says_the_environment_takes_it(bounds: tuple[list[flo
     box, count = box_of(Strict(*bounds)), len(bounds[0])
     outputs = np.random.default_rng(0).normal(size=(200, count)) * np.logspace(-3, 3, 200)[:, None]
     extremes = np.array([[-np.inf], [-1.0], [0.0], [1 - 2**-24], [1.0], [1e30], [np.inf]]) * np.ones(count)
-    actions = chosen(box, np.concatenate([outputs, extremes]).astype(np.float32))
+    actions = choose_actions(box, np.concatenate([outputs, extremes]).astype(np.float32))
     here = GymnasiumEnvironments("strict", 1, lambda: Strict(*bounds))
     one = np.zeros(1, np.int64)
     here.reset(one, [1])
@@ -108,10 +108,10 @@ def test_bounds_with_no_room_for_float32_are_refused(low: float, high: float) ->
     [
         ("EnvironmentSpec(4, 2, 500)", "EnvironmentSpec: expected the shape of observations, such as (4,), got 4"),
         ("EnvironmentSpec((4, 0), 2, 500)", "EnvironmentSpec: expected the shape of observations"),
-        ("EnvironmentSpec((4,), 0, 500)", "EnvironmentSpec: expected how many actions there are, or their Box, got 0"),
+        ("EnvironmentSpec((4,), 0, 500)", "EnvironmentSpec: expected the number of actions, or their Box, got 0"),
         (
             "EnvironmentSpec((4,), True, 500)",
-            "EnvironmentSpec: expected how many actions there are, or their Box, got True",
+            "EnvironmentSpec: expected the number of actions, or their Box, got True",
         ),
         ("EnvironmentSpec((4,), 2, None)", "EnvironmentSpec: expected steps to be a whole number from 1, got None"),
         (

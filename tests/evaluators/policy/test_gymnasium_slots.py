@@ -282,8 +282,8 @@ def test_a_world_that_is_none_for_policies_is_refused_in_a_line(
     [
         ("Raise", "crashed", "RuntimeError: an environment that raises"),
         ("Reset", "crashed", "RuntimeError: an environment that cannot begin"),
-        ("Seen", "crashed", "ValueError: expected finite numbers to see, got others"),
-        ("Far", "crashed", "ValueError: expected finite numbers to see, got others"),
+        ("Seen", "crashed", "ValueError: expected finite observations, got others"),
+        ("Far", "crashed", "ValueError: expected finite observations, got others"),
         ("Short", "crashed", "ValueError: expected observations of shape [2], got [1]"),
         ("Reward", "diverged", "a return was nan"),
     ],

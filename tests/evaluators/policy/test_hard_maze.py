@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from germline.evaluators.policy.environments.hard_maze import (
-    FINDERS,
+    FINDER_ANGLES,
+    FINDER_RANGE,
     GOAL,
-    RADIUS,
-    REACH,
+    ROBOT_RADIUS,
     START,
     WALLS,
     HardMaze,
-    clearances,
-    pictures,
-    ranges,
-    sensors,
+    finder_ranges,
+    pixel_observations,
+    sensor_observations,
+    wall_distances,
 )
 from germline.evaluators.policy.evaluator import PolicyEvaluator
 from germline.evaluators.policy.task import PolicyTask
@@ -49,7 +49,7 @@ def free_places(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places where a robot can be, and headings."""
     rng = np.random.default_rng(0)
     x, y = rng.uniform(0, 200, (2, 20 * count))
-    here = np.flatnonzero((clearances(x, y) >= RADIUS).all(0))[:count]
+    here = np.flatnonzero((wall_distances(x, y) >= ROBOT_RADIUS).all(0))[:count]
     return x[here], y[here], rng.uniform(-10, 10, count)
 
 
@@ -97,27 +97,27 @@ def test_no_robot_comes_near_or_through_a_wall() -> None:
         before = maze.behaviour(slots)
         maze.step(slots, (pushes + rng.uniform(-0.5, 0.5, (64, 2))).clip(-0.5, 0.5).astype(np.float32))
         after = maze.behaviour(slots)
-        assert clearances(*after.T).min() >= RADIUS
+        assert wall_distances(*after.T).min() >= ROBOT_RADIUS
         assert not any(crossed(one, other) for one, other in zip(before, after, strict=True))
     assert len(np.unique(after, axis=0)) == 64
 
 
 def test_range_finders_see_the_nearest_wall() -> None:
     x, y, headings = free_places(200)
-    found = ranges(x, y, headings)
+    found = finder_ranges(x, y, headings)
     for finder, robot in np.ndindex(found.shape):
-        here, look = np.array([x[robot], y[robot]]), headings[robot] + FINDERS[finder]
+        here, look = np.array([x[robot], y[robot]]), headings[robot] + FINDER_ANGLES[finder]
         ahead = np.array([math.cos(look), math.sin(look)])
         assert not crossed(here, here + (found[finder, robot] - 1e-6) * ahead)
-        assert found[finder, robot] == REACH or crossed(here, here + (found[finder, robot] + 1e-6) * ahead)
-    assert 0 < (found == REACH).mean() < 0.5
+        assert found[finder, robot] == FINDER_RANGE or crossed(here, here + (found[finder, robot] + 1e-6) * ahead)
+    assert 0 < (found == FINDER_RANGE).mean() < 0.5
 
 
 @pytest.mark.parametrize(("heading", "quarter"), [(90, 0), (0, 1), (-90, 2), (180, 3), (130, 0), (50, 0), (40, 1)])
 def test_the_goal_is_felt_in_its_quarter(heading: float, quarter: int) -> None:
     """It is straight above the start."""
-    felt = sensors(*np.array([[START[0]], [START[1]], [math.radians(heading)]]))
-    assert felt[0, len(FINDERS) :].tolist() == [float(number == quarter) for number in range(4)]
+    felt = sensor_observations(*np.array([[START[0]], [START[1]], [math.radians(heading)]]))
+    assert felt[0, len(FINDER_ANGLES) :].tolist() == [float(number == quarter) for number in range(4)]
 
 
 @pytest.mark.parametrize("pixels", [False, True])
@@ -141,8 +141,8 @@ def test_an_episode_does_not_depend_on_its_neighbours_nor_on_its_seed(pixels: bo
 
 def test_a_picture_shows_the_robot_where_it_is_and_where_it_faces() -> None:
     x, y, headings = free_places(100)
-    empty = np.minimum.reduce(pictures(*np.array([[30.0, 165.0], [20.0, 15.0], [0.0, 0.0]])))[0]
-    for picture, *robot, heading in zip(pictures(x, y, headings)[:, 0], x, y, headings, strict=True):
+    empty = np.minimum.reduce(pixel_observations(*np.array([[30.0, 165.0], [20.0, 15.0], [0.0, 0.0]])))[0]
+    for picture, *robot, heading in zip(pixel_observations(x, y, headings)[:, 0], x, y, headings, strict=True):
         rows, columns = np.nonzero(picture > 200)
         centres = np.stack([(columns + 0.5) / 84 * 200, 200 - (rows + 0.5) / 84 * 200], 1)
         assert 28 <= len(rows) <= 42  # π·8² / (200 / 84)² is 35.5

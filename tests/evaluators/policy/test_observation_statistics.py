@@ -17,7 +17,7 @@ from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.network import Network
-from germline.programs.policy.parameters import initial
+from germline.programs.policy.parameters import initial_parameters
 
 
 @pytest.fixture
@@ -35,12 +35,12 @@ def test_it_is_the_same_whenever_it_is_asked_for(task: type[PolicyTask]) -> None
 def test_what_other_untrained_policies_see_has_mean_0_and_deviation_1(task: type[PolicyTask]) -> None:
     network = Network("mlp", (4,), 2, (8,))
     found = normalisation(task, network)
-    networks = networks_of(network, [initial(network, 1_000 + i) for i in range(64)])
+    networks = networks_of(network, [initial_parameters(network, 1_000 + i) for i in range(64)])
     rows = []
 
     def outputs(which: np.ndarray, observations: np.ndarray) -> np.ndarray:
         rows.append((observations - np.array(found.mean)) * np.array(found.scale))
-        return networks.outputs(which, observations)
+        return networks.forward(which, observations)
 
     play(outputs, 2, task().environments(64), [Episode(i, 50 + i) for i in range(64)], 500)
     everything = np.concatenate(rows)
@@ -153,7 +153,7 @@ def test_a_normalised_network_sees_what_a_plain_one_sees_of_normal_numbers(task:
     raw = seen / np.array(normal.normalisation.scale) + np.array(normal.normalisation.mean)
     which = np.zeros(5, np.int64)
     np.testing.assert_allclose(
-        networks_of(normal, [initial(normal, 1)]).outputs(which, raw),
-        networks_of(plain, [initial(plain, 1)]).outputs(which, seen),
+        networks_of(normal, [initial_parameters(normal, 1)]).forward(which, raw),
+        networks_of(plain, [initial_parameters(plain, 1)]).forward(which, seen),
         rtol=1e-5,
     )

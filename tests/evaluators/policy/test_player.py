@@ -12,9 +12,9 @@ from germline.evaluators.policy.environments.cart_pole import CartPole
 from germline.evaluators.policy.environments.environment import Slots, Step
 from germline.evaluators.policy.environments.mountain_car_continuous import MountainCarContinuous
 from germline.evaluators.policy.networks.backend import networks_of
-from germline.evaluators.policy.player import Episode, Outputs, Played, chooser, play
-from germline.programs.policy.network import Box, Network
-from germline.programs.policy.parameters import initial
+from germline.evaluators.policy.player import Episode, EpisodeResult, Forward, play
+from germline.programs.policy.network import Box, Network, choose_actions
+from germline.programs.policy.parameters import initial_parameters
 
 EPISODES = [Episode(number % 5, 1000 + number) for number in range(40)]
 
@@ -47,13 +47,13 @@ class Counting:
         return
 
 
-def saying(choice: int) -> Outputs:
+def saying(choice: int) -> Forward:
     """All networks choose the same action."""
     return lambda which, observations: np.tile(np.eye(3, dtype=np.float32)[choice], (len(which), 1))
 
 
-def played(total: float, steps: int, seed: int, error: str | None = None) -> Played:
-    return Played(total, steps, (float(steps), float(seed)), error)
+def played(total: float, steps: int, seed: int, error: str | None = None) -> EpisodeResult:
+    return EpisodeResult(total, steps, (float(steps), float(seed)), error)
 
 
 @pytest.mark.parametrize("slots", [1, 3, 50])
@@ -69,7 +69,7 @@ def test_each_slot_is_filled_again_until_all_episodes_are_played(slots: int) -> 
 def test_an_episode_that_cannot_begin_or_go_on_fails_alone(slots: int) -> None:
     seeds = [13, 2, 17, 13, 3, 13]
     found = play(saying(1), 3, Counting(slots), [Episode(0, seed) for seed in seeds], 20)
-    unable = Played(0.0, 0, (), "RuntimeError: unlucky")
+    unable = EpisodeResult(0.0, 0, (), "RuntimeError: unlucky")
     assert found == [unable, played(2, 2, 2), played(17, 17, 17, "broken"), unable, played(3, 3, 3), unable]
     assert play(saying(1), 3, Counting(slots), [Episode(0, 13)] * 3, 20) == [unable] * 3
     assert play(saying(1), 3, Counting(slots), [], 20) == []
@@ -83,10 +83,10 @@ def test_an_episode_whose_return_is_no_number_ends_at_once() -> None:
 def test_results_depend_neither_on_the_slots_nor_on_the_order_nor_on_the_pack(make: Any) -> None:
     actions = 2 if make is CartPole else Box((-1.0,), (1.0,))
     network = Network("mlp", (4,) if make is CartPole else (2,), actions, (8, 8))
-    networks = networks_of(network, [initial(network, seed) for seed in range(5)])
+    networks = networks_of(network, [initial_parameters(network, seed) for seed in range(5)])
 
-    def results(slots: int, episodes: Sequence[Episode]) -> dict[Episode, Played]:
-        return dict(zip(episodes, play(networks.outputs, actions, make(slots), episodes, 60), strict=True))
+    def results(slots: int, episodes: Sequence[Episode]) -> dict[Episode, EpisodeResult]:
+        return dict(zip(episodes, play(networks.forward, actions, make(slots), episodes, 60), strict=True))
 
     alone = {one: results(1, [one])[one] for one in EPISODES}
     assert max(one.steps for one in alone.values()) == 60 or make is CartPole
@@ -96,9 +96,9 @@ def test_results_depend_neither_on_the_slots_nor_on_the_order_nor_on_the_pack(ma
 
 def test_outputs_become_actions_inside_the_box() -> None:
     outputs = np.array([[-3, -1], [0, 0.5], [1, 7]], np.float32)
-    found = chooser(Box((-2.0, 0.0), (2.0, 1.0)))(outputs)
-    assert found.dtype == np.float32 and found.tolist() == [[-2, 0], [0, 0.75], [2, 1]]
-    assert chooser(2)(np.array([[1, 1], [0, 1]], np.float32)).tolist() == [0, 1]
+    actions = choose_actions(Box((-2.0, 0.0), (2.0, 1.0)), outputs)
+    assert actions.dtype == np.float32 and actions.tolist() == [[-2, 0], [0, 0.75], [2, 1]]
+    assert choose_actions(2, np.array([[1, 1], [0, 1]], np.float32)).tolist() == [0, 1]
 
 
 def test_where_a_step_raises_for_all_slots_no_episode_is_blamed() -> None:

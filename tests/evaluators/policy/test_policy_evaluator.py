@@ -12,7 +12,7 @@ from germline.evaluators.executors.executor import Job, score_safely
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.evaluator import UNSEEN, PolicyEvaluator
 from germline.evaluators.policy.parent_cache import ParentCache
-from germline.evaluators.policy.player import Played
+from germline.evaluators.policy.player import EpisodeResult
 from germline.programs.policy.genome import Policy, write
 from germline.programs.policy.network import Network
 from germline.programs.policy.parameters import replay
@@ -85,14 +85,14 @@ def test_what_is_validated_is_what_is_reviewed_but_with_seeds_that_no_review_has
 
 @pytest.mark.parametrize("total", [1e308, -1e308, math.inf, math.nan])
 def test_returns_of_which_no_mean_can_be_told_have_diverged(total: float) -> None:
-    outcome = evaluator()._outcome([Played(total, 3, ()), Played(total, 4, ())])
+    outcome = evaluator()._outcome([EpisodeResult(total, 3, ()), EpisodeResult(total, 4, ())])
     assert (outcome.status, outcome.error) == ("diverged", f"a return was {total}")
-    assert evaluator()._outcome([Played(1e100, 3, ()), Played(-1e100, 4, ())]).fitness == 0.0
+    assert evaluator()._outcome([EpisodeResult(1e100, 3, ()), EpisodeResult(-1e100, 4, ())]).fitness == 0.0
 
 
 @pytest.mark.parametrize("did", [(1e308, 1e308), (math.inf, -math.inf), (math.nan, 1.0)])
 def test_what_was_done_may_have_no_mean(did: tuple[float, float]) -> None:
-    outcome = evaluator()._outcome([Played(1.0, 3, (one,)) for one in did])
+    outcome = evaluator()._outcome([EpisodeResult(1.0, 3, (one,)) for one in did])
     assert outcome.status == "ok" and math.isnan(outcome.measures["behaviour_0"])
 
 
@@ -160,15 +160,15 @@ def test_policies_of_different_networks_play_as_each_does_alone() -> None:
 
 @pytest.mark.parametrize("kept", [1, 3, 100])
 def test_parameters_by_way_of_parents_are_those_of_a_whole_replay(kept: int) -> None:
-    cache = ParentCache(room=kept * 4 * NETWORK.parameters)
+    cache = ParentCache(max_bytes=kept * 4 * NETWORK.parameter_count)
     family = [POLICIES[0]]
     for seed in range(30):
         family.append(family[seed * 7 % len(family)].child(seed, 0.1))
     for policy in [*family, *family[::-1]]:
-        found = np.empty(NETWORK.parameters, np.float32)
+        found = np.empty(NETWORK.parameter_count, np.float32)
         cache.write(policy, found)
         assert (found == replay(policy)).all()
-    assert len(cache.kept) <= kept
+    assert len(cache.parameters) <= kept
 
 
 def test_workers_score_what_is_scored_here(local_ray: None) -> None:
@@ -189,7 +189,7 @@ def test_workers_score_what_is_scored_here(local_ray: None) -> None:
 
 def test_a_pack_that_is_larger_than_the_memory_for_it_plays_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = returns(evaluator())
-    monkeypatch.setattr("germline.evaluators.policy.evaluator.MOST_BYTES", 5 * 4 * NETWORK.parameters)
+    monkeypatch.setattr("germline.evaluators.policy.evaluator.MOST_BYTES", 5 * 4 * NETWORK.parameter_count)
     found = evaluator()
     assert returns(found) == whole
     assert found.environments is not None and found.environments.slots == 5 * EPISODES[0]

@@ -11,12 +11,12 @@ from numba.core.errors import TypingError
 from torch.nn import functional
 
 from germline.evaluators.policy.networks.backend import networks_of
-from germline.evaluators.policy.networks.conv_kernels import REFRESH, add
+from germline.evaluators.policy.networks.conv_kernels import REFRESH, add_changes
 from germline.evaluators.policy.networks.convolutional import ConvolutionalPolicies
 from germline.evaluators.policy.networks.perceptron_kernels import tanh
 from germline.evaluators.policy.networks.perceptrons import PerceptronPolicies
-from germline.programs.policy.network import CONVOLUTIONS, LIMIT, Network, Normalisation
-from germline.programs.policy.parameters import initial, mutate
+from germline.programs.policy.network import CONVOLUTIONS, OBSERVATION_LIMIT, Network, Normalisation
+from germline.programs.policy.parameters import initial_parameters, mutate
 
 RNG = np.random.default_rng(3)
 PLAIN = Normalisation((0.5, -1.0, 0.0), (2.0, 0.1, 30.0))
@@ -36,34 +36,36 @@ CONVS = [
 
 def parameters(network: Network, seed: int) -> np.ndarray:
     """With biases that are not 0."""
-    found = initial(network, seed)
+    found = initial_parameters(network, seed)
     mutate(found, seed, 0.02)
     return found
 
 
 def in_torch(network: Network, row: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    leaves = {
-        leaf.name: torch.tensor(row[leaf.begin : leaf.begin + leaf.size]).reshape(leaf.shape).double()
-        for leaf in network.leaves
+    tensors = {
+        tensor.name: torch.tensor(row[tensor.begin : tensor.begin + tensor.size]).reshape(tensor.shape).double()
+        for tensor in network.tensors
     }
     values = torch.tensor(seen).double()
     if network.normalisation:
         mean, scale = torch.tensor([network.normalisation.mean, network.normalisation.scale], dtype=torch.float64)
-        values = ((values - mean) * scale).clamp(-LIMIT, LIMIT)
+        values = ((values - mean) * scale).clamp(-OBSERVATION_LIMIT, OBSERVATION_LIMIT)
     if network.form == "conv":
         values = values[None] / 255
         for number, (_, kernel, stride) in enumerate(CONVOLUTIONS, 1):
             edges = []
-            for there, made in zip(network.sizes[number - 1][::-1], network.sizes[number][::-1], strict=True):
+            for there, made in zip(
+                network.image_sizes[number - 1][::-1], network.image_sizes[number][::-1], strict=True
+            ):
                 lacking = max(0, (made - 1) * stride + kernel - there) if network.padding == "same" else 0
                 edges += [lacking // 2, lacking - lacking // 2]
-            weight = leaves[f"conv{number}.weight"].permute(3, 2, 0, 1)
+            weight = tensors[f"conv{number}.weight"].permute(3, 2, 0, 1)
             values = functional.pad(values, edges)
-            values = functional.conv2d(values, weight, leaves[f"conv{number}.bias"], stride).relu()
+            values = functional.conv2d(values, weight, tensors[f"conv{number}.bias"], stride).relu()
         values = values[0].permute(1, 2, 0).flatten()
-    names = [leaf.name.split(".")[0] for leaf in network.leaves if leaf.name.endswith("weight")]
+    names = [tensor.name.split(".")[0] for tensor in network.tensors if tensor.name.endswith("weight")]
     for name in names[3 if network.form == "conv" else 0 :]:
-        values = values @ leaves[f"{name}.weight"] + leaves[f"{name}.bias"]
+        values = values @ tensors[f"{name}.weight"] + tensors[f"{name}.bias"]
         if name != "output":
             values = values.tanh() if network.form == "mlp" and network.activation == "tanh" else values.relu()
     return values.float().numpy()
@@ -89,7 +91,7 @@ def film(network: Network, length: int) -> np.ndarray:
 def test_outputs_have_the_bits_of_double_precision(network: Network) -> None:
     count = 3 if network.form == "conv" else 50
     rows, seen = [parameters(network, seed) for seed in range(count)], observations(network, count)
-    found = networks_of(network, rows).outputs(np.arange(count), seen)
+    found = networks_of(network, rows).forward(np.arange(count), seen)
     for row, one, out in zip(rows, seen, found, strict=True):
         np.testing.assert_array_equal(out, in_torch(network, row, one))
 
@@ -98,9 +100,9 @@ def test_outputs_have_the_bits_of_double_precision(network: Network) -> None:
 def test_a_row_depends_on_its_own_policy_and_observation_alone(network: Network) -> None:
     rows, seen = [parameters(network, seed) for seed in range(5)], observations(network, 8)
     which = np.array([0, 3, 3, 1, 4, 2, 0, 4])
-    together = networks_of(network, rows).outputs(which, seen)
+    together = networks_of(network, rows).forward(which, seen)
     for i, policy in enumerate(which):
-        alone = networks_of(network, [rows[policy]]).outputs(np.zeros(1, np.int64), seen[i : i + 1])
+        alone = networks_of(network, [rows[policy]]).forward(np.zeros(1, np.int64), seen[i : i + 1])
         assert alone[0].tobytes() == together[i].tobytes()
 
 
@@ -110,8 +112,8 @@ def test_policies_that_come_and_go_say_what_each_says_alone() -> None:
     policies = networks_of(network, rows)
     for count in (20, 19, 20, 9, 5, 1, 30, 30):
         which, seen = RNG.integers(0, 30, count), observations(network, count)
-        found = policies.outputs(which, seen)
-        np.testing.assert_array_equal(found, networks_of(network, rows).outputs(which, seen))
+        found = policies.forward(which, seen)
+        np.testing.assert_array_equal(found, networks_of(network, rows).forward(which, seen))
         for row, policy in enumerate(which.tolist()):
             np.testing.assert_array_equal(found[row], in_torch(network, rows[policy], seen[row]))
 
@@ -120,10 +122,10 @@ def test_policies_that_come_and_go_say_what_each_says_alone() -> None:
 def test_what_only_changes_are_computed_of_is_what_all_of_it_gives(network: Network) -> None:
     policies = networks_of(network, [parameters(network, seed) for seed in range(3)])
     films, which, slots = [film(network, 40) for _ in range(3)], np.arange(3), np.array([1, 4, 6])
-    policies.attend(slots, np.ones(3, bool))
-    kept = np.stack([policies.outputs(which, np.stack(images)) for images in zip(*films, strict=True)])
+    policies.assign_slots(slots, np.ones(3, bool))
+    kept = np.stack([policies.forward(which, np.stack(images)) for images in zip(*films, strict=True)])
     for policy, images in enumerate(films):
-        whole = networks_of(network, [policies.parameters[policy]]).outputs(np.zeros(40, np.int64), images)
+        whole = networks_of(network, [policies.parameters[policy]]).forward(np.zeros(40, np.int64), images)
         np.testing.assert_allclose(kept[:, policy], whole, rtol=2e-7, atol=1e-9)
         assert (kept[:, policy] != whole).mean() < 0.02
 
@@ -134,8 +136,8 @@ def test_an_episode_is_the_same_in_any_slot_after_any_other() -> None:
     images, others, began = film(network, 12), film(network, 12), np.ones(1, bool)
 
     def watch(policy: int, slot: int, shown: np.ndarray) -> bytes:
-        policies.attend(np.array([slot]), began)
-        return b"".join(policies.outputs(np.array([policy]), one[None]).tobytes() for one in shown)
+        policies.assign_slots(np.array([slot]), began)
+        return b"".join(policies.forward(np.array([policy]), one[None]).tobytes() for one in shown)
 
     first = watch(1, 0, images)
     watch(0, 2, others)
@@ -146,12 +148,12 @@ def test_a_slot_begins_anew_now_and_then() -> None:
     network = CONVS[2]
     policies = networks_of(network, [parameters(network, 0)])
     image = observations(network, 1)
-    policies.attend(np.zeros(1, np.int64), np.ones(1, bool))
-    found = policies.outputs(np.zeros(1, np.int64), image)
+    policies.assign_slots(np.zeros(1, np.int64), np.ones(1, bool))
+    found = policies.forward(np.zeros(1, np.int64), image)
     policies.memory.sums[:] += 1.0
-    assert not np.array_equal(policies.outputs(np.zeros(1, np.int64), image), found)
+    assert not np.array_equal(policies.forward(np.zeros(1, np.int64), image), found)
     policies.memory.ages[0] = REFRESH
-    np.testing.assert_array_equal(policies.outputs(np.zeros(1, np.int64), image), found)
+    np.testing.assert_array_equal(policies.forward(np.zeros(1, np.int64), image), found)
 
 
 def test_tanh_is_right_to_the_last_bits() -> None:
@@ -166,10 +168,10 @@ def test_tanh_is_right_to_the_last_bits() -> None:
 def test_few_policies_that_take_turns_keep_their_columns() -> None:
     network = MLPS[0]
     policies = PerceptronPolicies(network, [parameters(network, seed) for seed in range(8)])
-    policies.outputs(np.arange(3), observations(network, 3))
+    policies.forward(np.arange(3), observations(network, 3))
     columns = policies.columns
     for count in (2, 4, 1, 8):
-        policies.outputs(np.arange(count), observations(network, count))
+        policies.forward(np.arange(count), observations(network, count))
         assert policies.columns is columns
 
 
@@ -179,7 +181,7 @@ def test_parameters_in_one_array_are_not_copied() -> None:
     policies = ConvolutionalPolicies(network, rows)
     assert policies.parameters is rows
     which, seen = np.array([1, 0]), observations(network, 2)
-    np.testing.assert_array_equal(policies.outputs(which, seen), networks_of(network, [*rows]).outputs(which, seen))
+    np.testing.assert_array_equal(policies.forward(which, seen), networks_of(network, [*rows]).forward(which, seen))
 
 
 @pytest.mark.parametrize("units", [1, 16, 18, 64, 512])
@@ -192,31 +194,32 @@ def test_rows_of_weights_are_added_in_their_order(units: int) -> None:
         expected = sums.copy()
         for change, place in zip(changes, places, strict=True):
             expected += change * weights[place + 10]
-        add(changes, places, weights.ravel(), 10, sums)
+        add_changes(changes, places, weights.ravel(), 10, sums)
         assert (sums == expected).all()
 
 
 def test_parameters_may_lie_in_memory_in_any_order() -> None:
     network = CONVS[0]
-    parameters = np.stack([initial(network, seed) for seed in range(2)])
+    parameters = np.stack([initial_parameters(network, seed) for seed in range(2)])
     images, which = RNG.integers(0, 256, (2, 4, 84, 84), dtype=np.uint8), np.arange(2)
-    expected = ConvolutionalPolicies(network, parameters).outputs(which, images)
-    assert (ConvolutionalPolicies(network, np.asfortranarray(parameters)).outputs(which, images) == expected).all()
+    expected = ConvolutionalPolicies(network, parameters).forward(which, images)
+    assert (ConvolutionalPolicies(network, np.asfortranarray(parameters)).forward(which, images) == expected).all()
 
 
 def test_what_does_not_lie_as_the_vectors_read_it_is_refused() -> None:
     changes, places, weights, sums = np.ones(4), np.arange(4), np.ones(4 * 16, np.float32), np.zeros(16)
     for wrong in (weights.astype(np.float64), np.ones(8 * 16, np.float32)[::2]):
         with pytest.raises(TypingError):
-            add(changes, places, wrong, 0, sums)
-    add(changes, places, weights, 0, sums)
+            add_changes(changes, places, wrong, 0, sums)
+    add_changes(changes, places, weights, 0, sums)
     assert (sums == 4).all()
 
 
 def test_without_a_compiler_there_are_no_vectors() -> None:
     program = (
-        "import numpy as np; from germline.evaluators.policy.networks.conv_kernels import add; sums = np.zeros(16);"
-        "add(np.ones(5), np.arange(5), np.ones(80, np.float32), 0, sums); print(sums.sum())"
+        "import numpy as np; from germline.evaluators.policy.networks.conv_kernels import add_changes;"
+        "sums = np.zeros(16);"
+        "add_changes(np.ones(5), np.arange(5), np.ones(80, np.float32), 0, sums); print(sums.sum())"
     )
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)

@@ -10,7 +10,7 @@ from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.network import Box, Network, Normalisation
-from germline.programs.policy.parameters import initial
+from germline.programs.policy.parameters import initial_parameters
 
 NETWORKS = {
     "conv, same": Network("conv", (2, 40, 44), 5),
@@ -34,11 +34,11 @@ def seen(network: Network, count: int) -> np.ndarray:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_stacked_policies_say_what_compiled_ones_say(name: str, device: str) -> None:
     network = NETWORKS[name]
-    parameters = [initial(network, seed) for seed in range(4)]
+    parameters = [initial_parameters(network, seed) for seed in range(4)]
     which = np.array([0, 3, 3, 1, 0, 0])
     observations = seen(network, len(which))
-    alone = networks_of(network, parameters).outputs(which, observations)
-    together = StackedPolicies(network, parameters, device).outputs(which, observations)
+    alone = networks_of(network, parameters).forward(which, observations)
+    together = StackedPolicies(network, parameters, device).forward(which, observations)
     assert together.dtype == np.float32
     np.testing.assert_array_equal(together, alone)
 
@@ -49,7 +49,7 @@ def test_only_policies_whose_turn_it_is_are_computed(
     name: str, turns: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = NETWORKS[name]
-    parameters = [initial(network, seed) for seed in range(4)]
+    parameters = [initial_parameters(network, seed) for seed in range(4)]
     which, observations = np.array(turns), seen(network, len(turns))
     batches, multiply = set(), torch.baddbmm
 
@@ -58,19 +58,21 @@ def test_only_policies_whose_turn_it_is_are_computed(
         return multiply(bias, values, weights)
 
     monkeypatch.setattr(torch, "baddbmm", watched)
-    found = StackedPolicies(network, parameters, "cpu").outputs(which, observations)
+    found = StackedPolicies(network, parameters, "cpu").forward(which, observations)
     assert batches == {len(set(turns))}
-    np.testing.assert_array_equal(found, networks_of(network, parameters).outputs(which, observations))
+    np.testing.assert_array_equal(found, networks_of(network, parameters).forward(which, observations))
 
 
 def test_slots_in_two_halves_play_what_slots_in_one_play() -> None:
     task = task_class("gym:CartPole-v1")
     assert issubclass(task, PolicyTask)
     network = Network("mlp", (4,), 2, (8,))
-    parameters = [initial(network, seed) for seed in range(5)]
+    parameters = [initial_parameters(network, seed) for seed in range(5)]
     episodes = [Episode(i % 5, 100 + i) for i in range(23)]
     alone, together = networks_of(network, parameters), StackedPolicies(network, parameters, "cpu")
     for slots in (1, 2, 7):
-        expected = play(alone.outputs, 2, task().environments(slots), episodes, 200, alone.attend)
-        found = play(together.outputs, 2, task().environments(slots), episodes, 200, submit=together.submit)
+        expected = play(alone.forward, 2, task().environments(slots), episodes, 200, alone.assign_slots)
+        found = play(
+            together.forward, 2, task().environments(slots), episodes, 200, forward_async=together.forward_async
+        )
         assert found == expected

@@ -6,7 +6,7 @@ import torch
 
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.programs.policy.genome import Policy
-from germline.programs.policy.module import PolicyModule, tensors
+from germline.programs.policy.module import PolicyModule, torch_state
 from germline.programs.policy.network import Box, Network, Normalisation, paddings
 from germline.programs.policy.parameters import replay
 
@@ -31,8 +31,8 @@ def test_outputs_are_those_of_the_kernels_bit_for_bit(network: Network) -> None:
         seen = rng.normal(size=(200, *network.observation)) * 3
     with torch.no_grad():
         found = PolicyModule(network, parameters)(torch.from_numpy(seen))
-    expected = networks_of(network, [parameters]).outputs(np.zeros(len(seen), np.int64), seen)
-    assert found.dtype == torch.float32 and found.shape == (len(seen), network.outputs)
+    expected = networks_of(network, [parameters]).forward(np.zeros(len(seen), np.int64), seen)
+    assert found.dtype == torch.float32 and found.shape == (len(seen), network.output_count)
     assert np.array_equal(found.numpy(), expected)
     assert len(np.unique(expected)) > len(seen)
 
@@ -44,7 +44,7 @@ def test_small_observations_come_to_the_same_bits(size: float) -> None:
     seen = np.random.default_rng(0).normal(size=(2_000, 4)) * size
     with torch.no_grad():
         found = PolicyModule(network, parameters)(torch.from_numpy(seen)).numpy()
-    expected = networks_of(network, [parameters]).outputs(np.zeros(len(seen), np.int64), seen)
+    expected = networks_of(network, [parameters]).forward(np.zeros(len(seen), np.int64), seen)
     assert np.array_equal(found, expected)
 
 
@@ -56,11 +56,11 @@ def test_an_image_with_odd_borders_gets_the_larger_one_below_and_right() -> None
 
 def test_tensors_hold_each_parameter_once_in_torchs_order() -> None:
     network = NETWORKS[5]
-    row = np.arange(network.parameters, dtype=np.float32)
-    found = tensors(network, row)
+    row = np.arange(network.parameter_count, dtype=np.float32)
+    found = torch_state(network, row)
     assert torch.equal(torch.cat([one.flatten() for one in found.values()]).sort().values, torch.from_numpy(row))
     assert [tuple(one.shape) for one in found.values()][:2] == [(32, 1, 8, 8), (32,)]
-    weight = network.leaves[0]
+    weight = network.tensors[0]
     y, x, taken, made = 3, 5, 0, 7
     at = np.ravel_multi_index((y, x, taken, made), weight.shape)
     assert found["conv1.weight"][made, taken, y, x] == at

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from germline.programs.policy import genome, noise
-from germline.programs.policy.genome import InvalidPolicy, Policy, _head, fingerprint, read, write
+from germline.programs.policy.genome import InvalidPolicy, Policy, _network_fields, fingerprint, read, write
 from germline.programs.policy.network import Box, Network, Normalisation
-from germline.programs.policy.parameters import initial, replay
+from germline.programs.policy.parameters import initial_parameters, replay
 
 SMALL = Network("mlp", (3,), 2, (5,), "relu")
 MUTATED = Policy(SMALL, 7, ((1, 0.5), (2**32 - 1, 0.02), (1, 0.5)))
@@ -27,17 +27,17 @@ NETWORKS = (
 
 def anew(text: str) -> Policy:
     """What a text spells for one who has not written it."""
-    genome._known.clear()
+    genome._policy_by_text.clear()
     return read(text)
 
 
 def test_few_genomes_are_remembered_and_no_long_ones() -> None:
-    genome._known.clear()
-    for seed in range(2 * genome._KEPT):
+    genome._policy_by_text.clear()
+    for seed in range(2 * genome._MAX_REMEMBERED):
         assert read(write(Policy(SMALL, seed))).seed == seed
-    assert len(genome._known) == genome._KEPT
+    assert len(genome._policy_by_text) == genome._MAX_REMEMBERED
     long = Policy(SMALL, 1, ((1, 0.5),) * 5_000)
-    assert read(write(long)) == long and write(long) not in genome._known
+    assert read(write(long)) == long and write(long) not in genome._policy_by_text
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -78,7 +78,7 @@ def test_equal_genomes_are_written_alike_whichever_came_first(
     texts = []
     for policies in ((odd, plain), (plain, odd)):
         write.cache_clear()
-        _head.cache_clear()
+        _network_fields.cache_clear()
         texts += [write(policy) for policy in policies]
     assert odd == plain and len(set(texts)) == 1
     assert "-0.0" not in texts[0] and "[0.0, " in texts[0]
@@ -133,8 +133,8 @@ def with_network(**changes: Any) -> str:
         (with_network(hidden=[10**6, 10**6]), "at most 100,000,000 parameters"),
         (with_network(observation=[]), "observation: expected 1 to 8 whole numbers"),
         (with_network(activation="gelu"), "activation: expected tanh or relu"),
-        (with_network(actions=0), "actions: expected how many"),
-        (with_network(actions={"low": [1], "high": [1]}), "actions: expected how many"),
+        (with_network(actions=0), "actions: expected the number"),
+        (with_network(actions={"low": [1], "high": [1]}), "actions: expected the number"),
         (with_network(actions={"low": [0, 0], "high": [1]}), "actions.high: expected 2 finite numbers"),
         (with_network(normalise={"mean": [0.0] * 3}), "normalise: expected mean and scale"),
         (with_network(normalise={"mean": [0.0] * 2, "scale": [1.0] * 3}), "normalise.mean: expected 3 finite"),
@@ -179,10 +179,10 @@ def reference_noise(count: int, seed: int, purpose: int) -> NDArray[np.int16]:
 
 def reference_parameters(policy: Policy) -> NDArray[np.float32]:
     network, step = policy.network, np.float32(noise.STEP)
-    found = np.zeros(network.parameters, np.float32)
+    found = np.zeros(network.parameter_count, np.float32)
     found += np.float32(1.0) / step * reference_noise(found.size, policy.seed, noise.INITIAL).astype(np.float32)
     begin = 0
-    widths = [3, *network.hidden, network.outputs]
+    widths = [3, *network.hidden, network.output_count]
     for i, (inputs, units) in enumerate(pairwise(widths)):
         gain = 0.1 if i == len(network.hidden) else 1.0
         found[begin : begin + inputs * units] *= np.float32(gain / sqrt(inputs))
@@ -255,10 +255,10 @@ def test_a_part_of_the_noise_needs_nothing_of_the_rest() -> None:
 
 def test_first_weights_have_the_deviation_of_their_leaf_and_biases_are_none() -> None:
     network = Network("mlp", (100,), 50, (200,))
-    found = initial(network, 11)
-    for leaf in network.leaves:
-        values = found[leaf.begin : leaf.begin + leaf.size]
-        if leaf.name.endswith("bias"):
+    found = initial_parameters(network, 11)
+    for tensor in network.tensors:
+        values = found[tensor.begin : tensor.begin + tensor.size]
+        if tensor.name.endswith("bias"):
             assert not values.any()
         else:
-            assert values.std() == pytest.approx(leaf.std, rel=0.03)
+            assert values.std() == pytest.approx(tensor.std, rel=0.03)

@@ -93,7 +93,7 @@ def play(
             policies, all_slots = queue.policies_in(active), active.size == environments.slots
             totals, deadline = queue.totals[active], queue.deadline(active)
             if assign_slots:
-                assign_slots(active, queue.starts[active] == now)
+                assign_slots(active, queue.began_at[active] == now)
             same_slots = True
             while same_slots:  # until an episode is over, so that what depends on the slots is computed once
                 observations = environments.observations if all_slots else environments.observations[active]
@@ -135,7 +135,7 @@ class _EpisodeQueue:
         """Index of the episode of each slot; -1 if the slot is free."""
         self.totals = np.zeros(environments.slots)
         """Sum of rewards of the episode of each slot."""
-        self.starts = np.zeros(environments.slots, np.int64)
+        self.began_at = np.zeros(environments.slots, np.int64)
         """Decisions that had been made when the episode of each slot began."""
 
     def busy(self, slots: Slots) -> NDArray[np.bool_]:
@@ -146,7 +146,7 @@ class _EpisodeQueue:
 
     def deadline(self, slots: Slots) -> int:
         """Number of decisions at which the first of the slots reaches `max_steps`."""
-        return int(self.starts[slots].min()) + self.max_steps
+        return int(self.began_at[slots].min()) + self.max_steps
 
     def fill(self, free: Slots, now: int) -> None:
         """Begins the next episodes in free slots. An episode whose environment cannot begin it has failed."""
@@ -157,18 +157,18 @@ class _EpisodeQueue:
             for i, error in errors.items():
                 self.results[places[i]] = EpisodeResult(0.0, 0, (), error)
             begun = [i for i in range(places.size) if i not in errors]
-            self.totals[slots], self.starts[slots], self.current[slots[begun]] = 0.0, now, places[begun]
+            self.totals[slots], self.began_at[slots], self.current[slots[begun]] = 0.0, now, places[begun]
             free = np.delete(free, begun)
 
     def finish(self, slots: Slots, step: Step, now: int) -> Slots:
         """Records the results of episodes that ended with a step of some slots, and returns the slots that are free."""
-        over = step.over | (now - self.starts[slots] >= self.max_steps) | ~np.isfinite(self.totals[slots])
+        over = step.over | (now - self.began_at[slots] >= self.max_steps) | ~np.isfinite(self.totals[slots])
         ended = slots[over]
         rows = np.flatnonzero(over)
         for slot, behaviour, row in zip(ended, self.environments.behaviour(ended), rows, strict=True):
             self.results[self.current[slot]] = EpisodeResult(
                 float(self.totals[slot]),
-                int(now - self.starts[slot]),
+                int(now - self.began_at[slot]),
                 tuple(map(float, behaviour)),
                 step.failed.get(int(row)),
             )

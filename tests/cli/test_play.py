@@ -120,7 +120,7 @@ def test_a_film_whose_episode_comes_to_something_else_is_not_written(
     right = Film.__iter__
 
     def shorter(film: Film) -> Any:
-        film.steps = 3
+        film.max_steps = 3
         return right(film)
 
     monkeypatch.setattr(Film, "__iter__", shorter)

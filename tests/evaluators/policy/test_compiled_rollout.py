@@ -1,4 +1,4 @@
-"""Episodes that are compiled whole are those that are played decision by decision."""
+"""Compiled rollouts have the results of episodes that are played decision by decision."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,7 +25,7 @@ EPISODES = [Episode(number % 7, 1000 + number) for number in range(45)]
 
 @pytest.mark.parametrize("name", VECTORISED)
 @pytest.mark.parametrize("slots", [1, 9, 45, 64])
-def test_rollouts_are_what_is_played(name: str, slots: int) -> None:
+def test_compiled_rollouts_equal_play(name: str, slots: int) -> None:
     spec, make = VECTORISED[name]
     network = Network("mlp", spec.observation, spec.actions, (8, 5), "relu" if slots == 9 else "tanh")
     if slots == 45:
@@ -41,8 +41,8 @@ def test_rollouts_are_what_is_played(name: str, slots: int) -> None:
     assert rollout(policies, environments, EPISODES[:5], 7) == cut
 
 
-def test_episodes_end_one_after_the_other() -> None:
-    """A car that is always pushed the way that it goes arrives, and when depends on where it begins."""
+def test_episodes_of_different_lengths_equal_play() -> None:
+    """A car that is always pushed the way it moves arrives, after a time that depends on its initial position."""
     spec, make = VECTORISED["MountainCar-v0"]
     network = Network("mlp", spec.observation, spec.actions, ())
     pushing = np.zeros((2, 3), np.float32)
@@ -51,36 +51,35 @@ def test_episodes_end_one_after_the_other() -> None:
     environments = make(40)
     assert isinstance(environments, ClassicControl)
     episodes = [Episode(0, seed) for seed in range(40)]
-    found = rollout(policies, environments, episodes, spec.steps)
-    assert found == play(policies.forward, spec.actions, make(7), episodes, spec.steps)
-    assert len({one.steps for one in found}) > 5 and max(one.steps for one in found) < spec.steps
+    results = rollout(policies, environments, episodes, spec.steps)
+    assert results == play(policies.forward, spec.actions, make(7), episodes, spec.steps)
+    assert len({result.steps for result in results}) > 5 and max(result.steps for result in results) < spec.steps
 
 
-def test_an_episode_ends_when_its_return_is_no_number() -> None:
+def test_an_episode_ends_when_its_return_is_not_finite() -> None:
     spec, make = VECTORISED["MountainCarContinuous-v0"]
     network = Network("mlp", spec.observation, spec.actions, ())
     parameters = np.array([[0.0, 0.0, np.nan], [0.0, 0.0, 1.0]], np.float32)
     environments = make(4)
     assert isinstance(environments, ClassicControl)
-    found = rollout(PerceptronPolicies(network, parameters), environments, [Episode(0, 1), Episode(1, 1)], 30)
-    assert found[0].steps == 1 and np.isnan(found[0].total_reward)
-    assert found[1] == EpisodeResult(found[1].total_reward, 30, found[1].behaviour) and found[
-        1
-    ].total_reward == pytest.approx(-3)
+    results = rollout(PerceptronPolicies(network, parameters), environments, [Episode(0, 1), Episode(1, 1)], 30)
+    assert results[0].steps == 1 and np.isnan(results[0].total_reward)
+    total = results[1].total_reward
+    assert results[1] == EpisodeResult(total, 30, results[1].behaviour) and total == pytest.approx(-3)
 
 
 @pytest.mark.parametrize("actions", [3, Box((-1.0, 0.0, -5.0), (1.0, 0.5, 2.0))])
-def test_actions_are_chosen_as_everywhere(actions: int | Box) -> None:
+def test_the_kernel_chooses_the_same_actions(actions: int | Box) -> None:
     values = [-np.inf, -1.5, -0.3, 0.0, 0.3, 2.0, np.inf, np.nan]
-    said = np.array([[a, b, c] for a in values for b in values for c in values], np.float32)
+    outputs = np.array([[a, b, c] for a in values for b in values for c in values], np.float32)
     box = isinstance(actions, Box)
     low, high = (np.array(actions.low), np.array(actions.high)) if isinstance(actions, Box) else (np.empty(0),) * 2
-    found = np.empty((len(said), 3), np.float32) if box else np.empty(len(said), np.int64)
-    compiled_choose_actions(said, len(said), low, high, found)
-    np.testing.assert_array_equal(found, choose_actions(actions, said))
+    chosen = np.empty((len(outputs), 3), np.float32) if box else np.empty(len(outputs), np.int64)
+    compiled_choose_actions(outputs, len(outputs), low, high, chosen)
+    np.testing.assert_array_equal(chosen, choose_actions(actions, outputs))
 
 
-def test_what_is_not_compiled_whole_is_left_to_play() -> None:
+def test_environments_and_networks_that_do_not_fit_have_no_compiled_rollout() -> None:
     network = Network("mlp", (4,), 2, (8,))
     policies = PerceptronPolicies(network, [initial_parameters(network, 1)])
 

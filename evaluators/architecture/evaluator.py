@@ -16,9 +16,10 @@ from germline.evaluators.hurdle import Hurdle, Limit, most
 from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.tasks.registry import task_class
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read
 from germline.programs.architecture.latency import LatencyTable, predicted
+from germline.programs.architecture.skeleton import Skeleton
 
 
 class CellEvaluator:

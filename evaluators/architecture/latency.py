@@ -3,19 +3,21 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from germline.evaluators.device import resolve
 from germline.evaluators.memory import keep_freed_memory
 from germline.programs.architecture.cells import CellSpace
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
-from germline.programs.architecture.latency import MODULES, REST, LatencyTable, Part, covering, parts, predicted
+from germline.programs.architecture.latency import REST, LatencyTable, covering, predicted
+from germline.programs.architecture.layers import Part
 from germline.programs.architecture.network import Network
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 ROUNDS = (5, 101)
@@ -82,32 +84,13 @@ def _network_call(network: nn.Module, image: tuple[int, int, int], device: str) 
 
 
 def _calls(architecture: Architecture, skeleton: Skeleton, device: str) -> Iterator[tuple[Part, Call]]:
-    """Every part of a network with a call that does what it does there."""
-    modules = _in_order(Network(architecture, skeleton).to(device).eval())
-    for part in parts(architecture, skeleton):
-        if part != REST:
-            taken = torch.randn(1, part.taken, part.height, part.width).to(device)
-            yield part, _call(next(modules) if part.name in MODULES else None, part, taken)
-
-
-def _call(module: Callable[[Tensor], Tensor] | None, part: Part, taken: Tensor) -> Call:
-    if module is not None:
-        return lambda: module(taken)
-    if part.name == "add":
-        return lambda: taken + taken
-    maps = [taken] * (part.made // part.taken)
-    return lambda: torch.cat(maps, dim=1)
-
-
-def _in_order(network: Network) -> Iterator[Callable[[Tensor], Tensor]]:
-    """The modules of a network that are parts of it, in the order in which it runs."""
-    yield network.stem
-    for cell in network.cells:
-        names = [name for name, _ in cell.named_children() if name in ("enter0", "enter1")]
-        yield from [cell.get_submodule(name) for name in names]
-        edges = getattr(cell, "edges", None)
-        yield from edges if isinstance(edges, nn.ModuleList) else [cell]
-    yield lambda last: network.classifier(network.last(last).mean((2, 3)))
+    """Every part of a network, with a call that computes it once."""
+    network = Network(architecture, skeleton).to(device).eval()
+    for number, layer in enumerate(network.layers):
+        if layer.additions:
+            part = layer.part
+            x = torch.randn(1, part.in_channels, part.height, part.width).to(device)
+            yield part, partial(network.compute, number, [x] * (2 if part.name == "add" else len(layer.inputs)))
 
 
 def _timed(calls: Sequence[Call], device: str) -> list[float]:

@@ -7,8 +7,8 @@ from typing import ClassVar
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.outcome import Objective
 from germline.evaluators.task import Rung, Split, Task
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.skeleton import Skeleton
 
 
 class CellTask(Task):

@@ -19,9 +19,9 @@ from germline.evaluators.architecture.networks.tape import tape
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.optimizer.trainer import batches
 from germline.evaluators.task import Rung
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
+from germline.programs.architecture.skeleton import Skeleton
 
 RATE, MOMENTUM, DECAY, LONGEST_GRADIENT = 0.05, 0.9, 3e-4, 5.0
 """Stochastic gradient descent as EEEA-Net and DARTS train: the rate falls along half a cosine."""

@@ -14,8 +14,8 @@ from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.memory import out_of_memory, release_memory
 from germline.evaluators.task import Rung, Split
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.skeleton import Skeleton
 
 
 class ImageCellTask(CellTask):

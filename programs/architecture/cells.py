@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture, Cell, Node, loose_ends
 from germline.programs.architecture.operations import OPERATIONS, cost
+from germline.programs.architecture.skeleton import Skeleton
 
 DARTS_OPERATIONS = (
     "max_pool_3x3",

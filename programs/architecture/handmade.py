@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, read
+from germline.programs.architecture.skeleton import Skeleton
 
 SEPARABLE = read(
     '{"normal": [["sep_conv_3x3", 1], ["skip_connect", 1]], "normal_concat": [2],'

@@ -13,11 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from germline.programs.architecture.counts import Counts, Skeleton, count
+from germline.programs.architecture.counts import Counts, count
 from germline.programs.architecture.export import ExportMismatch
-from germline.programs.architecture.genome import Architecture, Cell
+from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.layers import IMAGE, NetworkLayer, layers
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.operations import OPERATIONS, Layer, Operation
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.export.origin import Origin
 
 TOLERANCE = 1e-4
@@ -166,8 +168,7 @@ def _model(architecture: Architecture, skeleton: Skeleton, origin: Origin, weigh
     from onnx import TensorProto, helper
 
     graph = _Graph(weights)
-    logits = (_two_cells if architecture.inputs == 2 else _one_cell)(graph, architecture, skeleton)
-    graph.node("Identity", logits, output="logits")
+    graph.node("Identity", _logits(graph, layers(architecture, skeleton)), output="logits")
     facts = [*origin.lines(), *_size_lines(count(architecture, skeleton)), f"Weights: {WEIGHTS}"]
     images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", *skeleton.image])
     classes = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", skeleton.classes])
@@ -250,23 +251,32 @@ class _Graph:
         return total
 
 
-def _two_cells(graph: _Graph, architecture: Architecture, skeleton: Skeleton) -> str:
-    before = last = _stem(graph)
-    reduced = False
-    for number in range(skeleton.cells):
-        reduces = number in skeleton.reductions
-        before, last = last, _pair_cell(graph, architecture.cells[reduces], before, last, reduces, reduced)
-        reduced = reduces
-    return _head(graph, last)
+def _logits(graph: _Graph, network: Sequence[NetworkLayer]) -> str:
+    """Adds the nodes of all layers, and returns the name of the last one's output."""
+    outputs = {IMAGE: "images"}
+    for number, layer in enumerate(network):
+        outputs[number] = _network_layer(graph, layer, [outputs[source] for source in layer.inputs])
+    return outputs[len(network) - 1]
 
 
-def _one_cell(graph: _Graph, architecture: Architecture, skeleton: Skeleton) -> str:
-    last = _stem(graph)
-    for number in range(skeleton.cells):
-        if number in skeleton.reductions:
-            last = _residual_block(graph, last)
-        last = _edge_cell(graph, architecture.cells[0], last)
-    return _head(graph, graph.relu(graph.norm(last)))
+def _network_layer(graph: _Graph, layer: NetworkLayer, inputs: Sequence[str]) -> str:
+    source = inputs[0]
+    match layer.part.name:
+        case "stem":
+            return _stem(graph)
+        case "enter":
+            return _pointwise(graph, source)
+        case "halve":
+            return _halving(graph, source)
+        case "block":
+            return _residual_block(graph, source)
+        case "add":
+            return graph.added(inputs)
+        case "concat":
+            return graph.node("Concat", *inputs, axis=1)
+        case "head":
+            return _head(graph, graph.relu(graph.norm(source)) if layer.norm else source)
+    return _operation(graph, OPERATIONS[layer.part.name], source, layer.part.stride)
 
 
 def _stem(graph: _Graph) -> str:
@@ -277,25 +287,6 @@ def _head(graph: _Graph, last: str) -> str:
     features = graph.node("Flatten", graph.node("GlobalAveragePool", last), axis=1)
     weight, bias = graph.weight()[0], graph.weight()[0]
     return graph.node("Gemm", features, weight, bias, transB=1)
-
-
-def _pair_cell(graph: _Graph, cell: Cell, before: str, last: str, reduces: bool, reduced: bool) -> str:
-    entered = _halving(graph, before) if reduced else _pointwise(graph, before)
-    maps = [entered, _pointwise(graph, last)]
-    for node in cell.nodes:
-        edges = [
-            _operation(graph, OPERATIONS[name], maps[source], 2 if reduces and source < 2 else 1)
-            for name, source in node
-        ]
-        maps.append(graph.added(edges))
-    return graph.node("Concat", *(maps[number] for number in cell.concat), axis=1)
-
-
-def _edge_cell(graph: _Graph, cell: Cell, last: str) -> str:
-    maps = [last]
-    for node in cell.nodes:
-        maps.append(graph.added([_operation(graph, OPERATIONS[name], maps[source], 1) for name, source in node]))
-    return maps[-1]
 
 
 def _residual_block(graph: _Graph, last: str) -> str:

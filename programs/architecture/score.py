@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.skeleton import Skeleton
 
 PROBED_CELLS, PROBED_CHANNELS, PROBED_SIDE = 3, 16, 16
 """The network that is looked at has the cells, and is otherwise small: the order of genomes hardly depends on it."""

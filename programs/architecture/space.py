@@ -9,13 +9,14 @@ import numpy as np
 
 from germline.programs.architecture.canonical import fingerprint
 from germline.programs.architecture.cells import CellSpace
-from germline.programs.architecture.counts import Counts, Skeleton, count
+from germline.programs.architecture.counts import Counts, count
 from germline.programs.architecture.genome import Architecture, Edge, InvalidArchitecture
 from germline.programs.architecture.genome import read as read_architecture
 from germline.programs.architecture.genome import write as write_architecture
 from germline.programs.architecture.latency import LatencyTable, fastest, predicted
 from germline.programs.architecture.operations import OPERATIONS
 from germline.programs.architecture.score import Score, size
+from germline.programs.architecture.skeleton import Skeleton
 
 T = TypeVar("T")
 

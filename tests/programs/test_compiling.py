@@ -68,7 +68,7 @@ SCORES = """
 import numpy as np
 from germline.evaluators.architecture.evaluator import CellEvaluator
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.genome import write
 from germline.programs.architecture.space import ArchitectureSpace
 space = ArchitectureSpace(SPACES["eeea-paper"], Skeleton(8, 3, 10, (1, 8, 8)))

@@ -5,6 +5,7 @@ which whoever trains many networks can run without calling modules, or reorder s
 networks runs together. What does not reach the loss is left out, as autograd leaves it alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import lru_cache
@@ -14,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.programs.architecture.counts import STEM, Skeleton, halved
-from germline.programs.architecture.genome import Architecture, Cell
+from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.layers import IMAGE, NetworkLayer, layers
 from germline.programs.architecture.operations import OPERATIONS
+from germline.programs.architecture.skeleton import Skeleton, halved
 
 
 class Kind(IntEnum):
@@ -139,73 +141,65 @@ class Tape:
 
 def tape(architecture: Architecture, skeleton: Skeleton) -> Tape:
     """The program of `Network(architecture, skeleton)`."""
-    writer = _Writer()
+    writer, network = _Writer(), layers(architecture, skeleton)
     image = writer.map(*skeleton.image)
-    channels = skeleton.channels
-    last = writer.convolve(
-        image, STEM * channels if architecture.inputs == 2 else channels, Window(3, 1, 1, 1), "stem.0"
-    )
-    before = last = writer.norm(last, "stem.1")
-    reduced, modules = False, 0
-    for number in range(skeleton.cells):
-        writer.cell += 1
-        reduces = number in skeleton.reductions
-        channels *= 2 if reduces else 1
-        if architecture.inputs == 2:
-            cell = architecture.cells[reduces]
-            before, last = last, _pair_cell(writer, cell, before, last, channels, reduces, reduced, f"cells.{number}")
-        else:
-            if reduces:
-                last, modules = _residual_block(writer, last, channels, f"cells.{modules}"), modules + 1
-                writer.cell += 1
-            last, modules = _edge_cell(writer, architecture.cells[0], last, f"cells.{modules}"), modules + 1
-        reduced = reduces
-    if architecture.inputs == 1:
+    maps = {IMAGE: image}
+    sums = _Sums(writer, network)
+    *inner, head = network
+    for number, layer in enumerate(inner):
+        writer.cell = layer.cell
+        source, channels = maps.get(layer.inputs[0]), layer.part.out_channels
+        match layer.part.name:
+            case "add" | "concat":
+                maps[number] = sums.target(number)
+                continue
+        assert source is not None
+        match layer.part.name:
+            case "stem":
+                maps[number] = writer.stem(source, channels, layer.path)
+            case "enter":
+                maps[number] = writer.enter(source, channels, layer.path)
+            case "halve":
+                maps[number] = writer.halve(source, channels, layer.path)
+            case "block":
+                maps[number] = writer.residual_block(source, channels, layer.path)
+            case operation:
+                writer.edge(operation, source, sums.target(sums.of_edge[number]), layer.part.stride, layer.path)
+    last = maps[head.inputs[0]]
+    if head.norm:
         last = writer.norm(last, "last.0")
-    return writer.finished(skeleton, image, last, architecture.inputs == 1)
+    return writer.finished(skeleton, image, last, head.norm)
 
 
-def _pair_cell(
-    writer: "_Writer", cell: Cell, before: Map, last: Map, channels: int, reduces: bool, reduced: bool, name: str
-) -> Map:
-    if reduced:
-        entered = writer.halve(before, channels, f"{name}.enter0")
-    else:
-        entered = writer.enter(before, channels, f"{name}.enter0")
-    maps = [entered, writer.enter(last, channels, f"{name}.enter1")]
-    height, width = (halved(last.height), halved(last.width)) if reduces else (last.height, last.width)
-    joined = writer.joined(len(cell.concat), channels, height, width)
-    edges = 0
-    for number, node in enumerate(cell.nodes, 2):
-        here = (
-            joined.leaves[cell.concat.index(number)] if number in cell.concat else writer.map(channels, height, width)
-        )
-        for operation, source in node:
-            stride = 2 if reduces and source < 2 else 1
-            writer.edge(operation, maps[source], here, stride, f"{name}.edges.{edges}")
-            edges += 1
-        maps.append(here)
-    return joined
+class _Sums:
+    """The maps of sums and of joined maps. Edges write into the map of their sum, and sums that a cell joins lie side
+    by side in memory: neither takes an instruction."""
 
+    def __init__(self, writer: "_Writer", network: Sequence[NetworkLayer]) -> None:
+        self.writer, self.network = writer, network
+        self.of_edge = {
+            edge: number for number, layer in enumerate(network) if layer.part.name == "add" for edge in layer.inputs
+        }
+        """The sum that an edge is a term of."""
+        self.joined = {layer.cell: number for number, layer in enumerate(network) if layer.part.name == "concat"}
+        """The layer that joins the maps of a cell."""
+        self.maps: dict[int, Map] = {}
 
-def _edge_cell(writer: "_Writer", cell: Cell, last: Map, name: str) -> Map:
-    maps, edges = [last], 0
-    for node in cell.nodes:
-        here = writer.map(last.channels, last.height, last.width)
-        for operation, source in node:
-            writer.edge(operation, maps[source], here, 1, f"{name}.edges.{edges}")
-            edges += 1
-        maps.append(here)
-    return maps[-1]
+    def target(self, number: int) -> Map:
+        """The map of a sum or of joined maps."""
+        if number not in self.maps:
+            part, joined = self.network[number].part, self.joined.get(self.network[number].cell)
+            if joined is not None and joined not in self.maps:
+                self._join(joined)
+        if number not in self.maps:
+            shape = part.out_channels, part.height, part.width
+            self.maps[number] = self.writer.map(*shape)
+        return self.maps[number]
 
-
-def _residual_block(writer: "_Writer", last: Map, doubled: int, name: str) -> Map:
-    inner = writer.norm(writer.convolve(last, doubled, Window(3, 2, 1, 1), f"{name}.main.1", True), f"{name}.main.2")
-    out = writer.norm(writer.convolve(inner, doubled, Window(3, 1, 1, 1), f"{name}.main.4", True), f"{name}.main.5")
-    pooled = writer.map(last.channels, out.height, out.width)
-    writer.emit(Instruction(Kind.AVERAGE, pooled, last, window=Window(2, 2)))
-    writer.convolve(pooled, doubled, PIXEL, f"{name}.beside.1", into=out)
-    return out
+    def _join(self, number: int) -> None:
+        part, inputs = self.network[number].part, self.network[number].inputs
+        self.maps[number] = self.writer.joined(len(inputs), part.in_channels, part.height, part.width)
+        self.maps |= dict(zip(inputs, self.maps[number].leaves, strict=True))
 
 
 @dataclass
@@ -257,6 +251,17 @@ class _Writer:
         running = tuple(Slot(f"{name}.{one}", shape) for one in ("running_mean", "running_var"))
         self.emit(Instruction(Kind.NORM, target, source), learned, running)
         return target
+
+    def stem(self, source: Map, made: int, name: str) -> Map:
+        return self.norm(self.convolve(source, made, Window(3, 1, 1, 1), f"{name}.0"), f"{name}.1")
+
+    def residual_block(self, source: Map, made: int, name: str) -> Map:
+        inner = self.norm(self.convolve(source, made, Window(3, 2, 1, 1), f"{name}.main.1", True), f"{name}.main.2")
+        out = self.norm(self.convolve(inner, made, Window(3, 1, 1, 1), f"{name}.main.4", True), f"{name}.main.5")
+        pooled = self.map(source.channels, out.height, out.width)
+        self.emit(Instruction(Kind.AVERAGE, pooled, source, window=Window(2, 2)))
+        self.convolve(pooled, made, PIXEL, f"{name}.beside.1", into=out)
+        return out
 
     def enter(self, source: Map, made: int, name: str) -> Map:
         return self.norm(self.convolve(source, made, PIXEL, f"{name}.1", True), f"{name}.2")

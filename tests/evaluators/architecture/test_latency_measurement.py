@@ -8,10 +8,10 @@ from germline.evaluators.architecture.evaluator import CellEvaluator
 from germline.evaluators.architecture.latency import measure, measured
 from germline.evaluators.device import NoDevice
 from germline.programs.architecture.cells import SPACES, CellSpace
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import write
 from germline.programs.architecture.latency import REST, LatencyTable, predicted, required
 from germline.programs.architecture.network import Network
+from germline.programs.architecture.skeleton import Skeleton
 
 SIZE = Skeleton(channels=4, cells=3, classes=3, image=(1, 8, 8))
 

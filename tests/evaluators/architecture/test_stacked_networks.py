@@ -30,10 +30,10 @@ from germline.evaluators.task import Rung
 from germline.evaluators.tasks import image_cells
 from germline.evaluators.tasks.image_cells import DigitsCells
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture, Cell
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.operations import OPERATIONS
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 SMALL = Skeleton(8, 3, 10, (1, 8, 8))

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from germline.evaluators.architecture.networks.compiled import plan
 from germline.evaluators.architecture.networks.tape import Kind, Window, table, tape
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, Cell
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 WINDOWS = [

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from germline.programs.architecture.cells import FULL, SPACES
-from germline.programs.architecture.counts import Counts, Skeleton, count
+from germline.programs.architecture.counts import Counts, count
 from germline.programs.architecture.genome import read
 from germline.programs.architecture.network import Network, count_built
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 SCALE = float(os.environ.get("GERMLINE_SCALE", "1"))

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from germline.programs.architecture.cells import SPACES, CellSpace
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture
 from germline.programs.architecture.latency import (
     MODULES,
@@ -27,6 +27,7 @@ from germline.programs.architecture.latency import (
     required,
 )
 from germline.programs.architecture.network import Network
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace, Limits
 
 SKELETONS = (

@@ -3,18 +3,18 @@
 They equal those of the built network to the unit. Multiply-accumulates are those of convolutions and of the linear
 layer, for one image.
 
-The edges of a cell are counted by their cost on C channels, with C summed over the placements of the cell. All other
-layers depend only on the numbers of nodes and of joined maps; they are counted once for each of these.
+An edge is counted once for all placements of its cell. All other layers depend only on the numbers of nodes and of
+joined maps of the cells, and are counted once for each of these.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from germline.programs.architecture.genome import Architecture, Cell
+from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.layers import CellShape, NetworkLayer, cell_shapes, outside_edges
-from germline.programs.architecture.operations import FREE, OPERATIONS, Cost, cost
+from germline.programs.architecture.operations import OPERATIONS, cost
 from germline.programs.architecture.skeleton import Placement, Skeleton, halved, placements
 
 
@@ -27,13 +27,13 @@ class Counts(NamedTuple):
 
 def count(architecture: Architecture, skeleton: Skeleton) -> Counts:
     """Parameters and multiply-accumulates of the network."""
-    cells = architecture.cells
     params, macs = _counts_outside_edges(skeleton, cell_shapes(architecture))
-    for number, (cell, totals) in enumerate(zip(cells, _totals(skeleton, len(cells)), strict=True)):
-        edges = _cell_cost(cell, 1 + number)
-        params += edges.params2 * totals.squares + edges.params1 * totals.channels
-        macs += edges.in2 * totals.in_squares + edges.in1 * totals.in_channels
-        macs += edges.out2 * totals.out_squares + edges.out1 * totals.out_channels
+    for cell, of_edges in zip(architecture.cells, _edge_counts(skeleton, architecture.inputs), strict=True):
+        for node in cell.nodes:
+            for operation, source in node:
+                edge = of_edges[operation, source < 2]
+                params += edge[0]
+                macs += edge[1]
     return Counts(params, macs)
 
 
@@ -42,40 +42,35 @@ def count(architecture: Architecture, skeleton: Skeleton) -> Counts:
 _COSTS = {(name, stride): cost(operation, stride) for name, operation in OPERATIONS.items() for stride in (1, 2)}
 
 
-def _cell_cost(cell: Cell, stride: int) -> Cost:
-    """The cost of all edges; those on the cell's inputs (0 and 1) have the stride."""
-    costs = [_COSTS[name, stride if source < 2 else 1] for name, source in cell.edges]
-    return Cost(*map(sum, zip(*costs, strict=True))) if costs else FREE
-
-
-class _Totals(NamedTuple):
-    """What the factors of a `Cost` are multiplied with, summed over the placements of a cell: C² and C, and their
-    products with the number of positions of the map that enters (`in_`) and of the map that leaves (`out_`)."""
-
-    squares: int
-    channels: int
-    in_squares: int
-    in_channels: int
-    out_squares: int
-    out_channels: int
-
-
 @lru_cache(maxsize=256)
-def _totals(skeleton: Skeleton, cells: int) -> tuple[_Totals, ...]:
-    """Of each cell of a genome with so many cells: one stands everywhere; of two, one where the map is halved."""
+def _edge_counts(skeleton: Skeleton, cells: int) -> tuple[Mapping[tuple[str, bool], Counts], ...]:
+    """Counts of an edge in all placements of its cell, by its operation and by whether it takes node 0 or 1.
+
+    One mapping for each cell of a genome: a single cell stands everywhere; of two, the second where the map is halved.
+    """
     every = placements(skeleton)
     if cells == 1:
-        return (_total(every),)
-    return tuple(_total([place for place in every if place.reduces == reduces]) for reduces in (False, True))
+        return (_counts_at(every, outer_stride=1),)
+    normal, reduction = ([place for place in every if place.reduces == reduces] for reduces in (False, True))
+    return _counts_at(normal, outer_stride=1), _counts_at(reduction, outer_stride=2)
 
 
-def _total(places: Sequence[Placement]) -> _Totals:
-    rows = []
-    for place in places:
-        channels, square = place.channels, place.channels**2
-        entering, leaving = math.prod(place.in_shape), math.prod(place.out_shape)
-        rows.append((square, channels, entering * square, entering * channels, leaving * square, leaving * channels))
-    return _Totals(*map(sum, zip(*rows, strict=True))) if rows else _Totals(0, 0, 0, 0, 0, 0)
+def _counts_at(places: Sequence[Placement], outer_stride: int) -> Mapping[tuple[str, bool], Counts]:
+    squares = sum(place.channels**2 for place in places)
+    channels = sum(place.channels for place in places)
+    in_squares = sum(math.prod(place.in_shape) * place.channels**2 for place in places)
+    in_channels = sum(math.prod(place.in_shape) * place.channels for place in places)
+    out_squares = sum(math.prod(place.out_shape) * place.channels**2 for place in places)
+    out_channels = sum(math.prod(place.out_shape) * place.channels for place in places)
+    result = {}
+    for name in OPERATIONS:
+        for outer in (False, True):
+            factors = _COSTS[name, outer_stride if outer else 1]
+            params = factors.params2 * squares + factors.params1 * channels
+            macs = factors.in2 * in_squares + factors.in1 * in_channels
+            macs += factors.out2 * out_squares + factors.out1 * out_channels
+            result[name, outer] = Counts(params, macs)
+    return result
 
 
 # Everything else

@@ -97,7 +97,7 @@ class ImageCellTask(CellTask):
             parts = torch.split(images, rung.batch)
             logits = torch.cat([trained.networks.logits(self.prepared(part)) for part in parts], 1)
         found: list[Mapping[str, float] | None] = []
-        for row, shown, dropped in zip(trained.rows, trained.shown, trained.dropped, strict=True):
+        for row, shown, dropped in zip(trained.rows, trained.hurdle_losses, trained.dropped, strict=True):
             looked = {} if shown is None else {"hurdle": shown}
             if row is None:
                 found.append(looked if dropped else None)

@@ -12,7 +12,8 @@ import pytest
 from numba.core.caching import CacheImpl, IndexDataCacheFile
 
 import germline.programs
-from germline.evaluators.architecture.networks import kernels, stacked, tape
+from germline.evaluators.architecture.networks import stacked, tape
+from germline.evaluators.architecture.networks.compiled import kernels
 from germline.evaluators.architecture.networks.tape import Kind
 from germline.programs.compiling import compiled
 

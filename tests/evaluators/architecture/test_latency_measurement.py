@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from latency_parts import parts_of_space
 
 from germline.evaluators.architecture import latency
 from germline.evaluators.architecture.evaluator import CellEvaluator
@@ -9,7 +10,7 @@ from germline.evaluators.architecture.latency import measure, measured
 from germline.evaluators.device import NoDevice
 from germline.programs.architecture.cells import SPACES, CellSpace
 from germline.programs.architecture.genome import write
-from germline.programs.architecture.latency import REST, LatencyTable, predicted, required
+from germline.programs.architecture.latency import REST, LatencyTable, predicted
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.skeleton import Skeleton
 
@@ -24,7 +25,7 @@ def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", SPACES)
 def test_all_that_a_space_needs_is_measured(name: str) -> None:
     table = measure(SPACES[name], SIZE)
-    assert set(table.parts) == set(required(SPACES[name], SIZE))
+    assert set(table.parts) == set(parts_of_space(SPACES[name], SIZE))
     assert table.device == "cpu" and table.parts[REST] >= 0.0
     assert all(time > 0.0 for part, time in table.parts.items() if part.name in ("stem", "head", "sep_conv_5x5"))
 
@@ -54,14 +55,14 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_a_cuda_device_is_measured() -> None:
     cells = CellSpace(("skip_connect", "sep_conv_3x3"), nodes=2)
     table = measure(cells, SIZE, "cuda")
-    assert table.device == "cuda" and set(table.parts) == set(required(cells, SIZE))
+    assert table.device == "cuda" and set(table.parts) == set(parts_of_space(cells, SIZE))
     assert measured(Network(cells.smallest(), SIZE), SIZE.image, "cuda") > 0.0
 
 
 def test_an_outcome_has_the_predicted_latency_if_the_run_has_a_table() -> None:
     cells = SPACES["nb201"]
     size = Skeleton(channels=16, cells=15, classes=10, image=(3, 32, 32))
-    table = LatencyTable({part: float(number) for number, part in enumerate(required(cells, size))})
+    table = LatencyTable({part: float(number) for number, part in enumerate(parts_of_space(cells, size))})
     genome = cells.smallest()
     evaluator = CellEvaluator("nb201-cifar10", 0, latency=table.data())
     assert [one.name for one in evaluator.objectives] == ["validation_error", "params", "macs", "latency"]

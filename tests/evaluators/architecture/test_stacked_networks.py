@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from germline.evaluators.architecture import trainer as cell_trainer
-from germline.evaluators.architecture.networks.compiled import CompiledNetworks
+from germline.evaluators.architecture.networks.compiled.networks import CompiledNetworks
 from germline.evaluators.architecture.networks.stacked import StackedNetwork
 from germline.evaluators.architecture.networks.tape import tape
 from germline.evaluators.architecture.trainer import (
@@ -21,7 +21,7 @@ from germline.evaluators.architecture.trainer import (
     MOMENTUM,
     RATE,
     Networks,
-    Trained,
+    TrainedNetworks,
     networks,
     train_together,
 )
@@ -212,7 +212,7 @@ def test_a_candidate_does_not_depend_on_who_trains_beside_it() -> None:
                 assert all(torch.equal(alone[name], beside[name]) for name in alone)
 
 
-def trained_with_broken_ones(broken: Sequence[int], stacked: bool) -> Trained:
+def trained_with_broken_ones(broken: Sequence[int], stacked: bool) -> TrainedNetworks:
     """Five candidates, some of which begin with weights that are no numbers."""
     architectures = drawn("darts", TINY, 5)
     rung, (images, labels) = Rung(2 * CHECK_EVERY, 8), examples(TINY, 64)

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from germline.evaluators.architecture.networks.compiled import plan
+from germline.evaluators.architecture.networks.compiled.gradient_memory import gradient_memory
 from germline.evaluators.architecture.networks.tape import Kind, Window, table, tape
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import count
@@ -77,10 +77,10 @@ def test_what_does_not_reach_the_loss_is_not_on_the_tape() -> None:
 def test_gradients_that_are_needed_at_a_time_do_not_overlap(name: str) -> None:
     skeleton = Skeleton(8, 3, 10, (1, 8, 8))
     written = tape(ArchitectureSpace(SPACES[name], skeleton).draw(np.random.default_rng(1)), skeleton)
-    found = plan(written)
-    assert found.size < written.size
+    memory = gradient_memory(written)
+    assert memory.size < written.size
     # Whoever passes a gradient on reads it in one place, and writes in another.
     for one in written.instructions:
         if one.kind is not Kind.ZERO and one.source is not written.image:
-            source, target = found.places[one.source.place], found.places[one.target.place]
+            source, target = memory.places[one.source.place], memory.places[one.target.place]
             assert source + one.source.size <= target or target + one.target.size <= source

@@ -50,7 +50,7 @@ def test_the_closed_form_equals_the_built_network(name: str) -> None:
         skeleton = SKELETONS[number % len(SKELETONS)]
         genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng)
         with torch.device("meta"):
-            built = Network(genome, skeleton, auxiliary=number % 2 == 0)
+            built = Network(genome, skeleton)
         assert count_built(built, skeleton.image) == count(genome, skeleton)
 
 

@@ -31,38 +31,43 @@ REST = Part("rest", 1, 0, 0, 0, 0)
 
 
 class NotMeasured(ValueError):
-    """A network has a part that the table does not know: it is of another space, or of another size."""
+    """A table lacks a part of a network, which is of another space or another skeleton."""
 
 
 class BadTable(ValueError):
-    """Data that is no table of latencies."""
+    """Data that is not a latency table."""
 
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Milliseconds of each part for one image, on the device on which they were measured."""
+    """Milliseconds of each part for one image.
+
+    Args:
+        parts: the measured times.
+        device: on which they were measured.
+    """
 
     parts: Mapping[Part, float]
     device: str = "cpu"
 
     def data(self) -> dict[str, Any]:
-        """As plain data: `device`, and `parts`, rows of a part's six fields and its milliseconds."""
+        """The table as JSON data: `device`, and `parts`, rows of a part's six fields and its milliseconds."""
         return {"device": self.device, "parts": [[*part, time] for part, time in self.parts.items()]}
 
     @classmethod
     def of(cls, data: Any) -> "LatencyTable":
-        """The table that `data()` gave.
+        """The table of what `data()` returned.
 
         Raises:
-            BadTable: it gave no such thing.
+            BadTable: the data is of another form, or a time is not a finite number from 0.
         """
         try:
             rows = [(Part(str(row[0]), *map(int, row[1:6])), float(row[6])) for row in data["parts"] if len(row) == 7]
-            whole = len(rows) == len(data["parts"]) and all(0.0 <= time < math.inf for _, time in rows)
+            valid = len(rows) == len(data["parts"]) and all(0.0 <= time < math.inf for _, time in rows)
             device = str(data["device"])
         except (KeyError, TypeError, ValueError, IndexError):
-            whole = False
-        if not whole:
+            valid = False
+        if not valid:
             raise BadTable("expected a table of latencies, rows of six fields and milliseconds, got something else")
         return cls(dict(rows), device)
 
@@ -125,9 +130,9 @@ def _edge_parts(skeleton: Skeleton, cells: int) -> Mapping[tuple[int, str, bool]
 
 
 def covering(cells: CellSpace) -> Iterator[Architecture]:
-    """A few architectures that together have every part that one of the space can have.
+    """A few architectures that together have every part that an architecture of the space can have.
 
-    Of each operation a network of nothing else, and of each number of loose ends one whose cells hand on so many.
+    One for each operation, with that operation on every edge; and one for each number of maps that a cell can join.
     """
     for name in cells.operations:
         yield _architecture(cells, _nodes(cells, name, name))
@@ -138,17 +143,17 @@ def covering(cells: CellSpace) -> Iterator[Architecture]:
 
 
 def fastest(cells: CellSpace, skeleton: Skeleton, table: LatencyTable) -> Architecture:
-    """The architecture of the space with the smallest latency; of equals the first found.
+    """The architecture of the space with the smallest latency; among equals the first one tried.
 
-    With so many loose ends of either cell, the time of what surrounds its edges is fixed, and that of the edges is
-    linear in how many of them take a cell's inputs. So nothing has to be compared but the best operations for the two
-    kinds of edges, with as many and as few of these as there can be, for each number of loose ends.
+    For given numbers of loose ends of the two cells, the time outside the edges is fixed, and the time of the edges is
+    linear in the number of edges on a cell's inputs. Therefore it suffices to compare, for each number of loose ends,
+    the fastest operations for edges on inputs and for edges on nodes, with as many and as few of the latter as possible.
     """
 
     def best(reduces: bool, outer: bool) -> str:
-        """The operation that takes least in all places of a kind."""
+        """The operation with the smallest total time over all placements of a cell."""
         places = [place for place in placements(skeleton) if place.reduces == reduces or cells.inputs == 1]
-        # A cell of one node has no inner edges, and the table none of their parts.
+        # A cell of one node has no inner edges, and the table has no times for them.
         times = {
             name: math.fsum(table.parts.get(edge_part(place, name, outer), 0.0) for place in places)
             for name in cells.operations
@@ -159,39 +164,43 @@ def fastest(cells: CellSpace, skeleton: Skeleton, table: LatencyTable) -> Archit
         inner = best(reduces=False, outer=False)
         return _architecture(cells, _nodes(cells, inner, inner))
     normal, outer, inner = best(False, False), best(True, True), best(True, False)
-    every = range(1, cells.nodes + 1)
+    all_ends = range(1, cells.nodes + 1)
     candidates = [
-        _architecture(cells, _nodes(cells, normal, normal, ends), _nodes(cells, outer, inner, others, many))
-        for ends in every
-        for others in every
+        _architecture(cells, _nodes(cells, normal, normal, normal_ends), _nodes(cells, outer, inner, ends, many))
+        for normal_ends in all_ends
+        for ends in all_ends
         for many in (True, False)
     ]
-    return min(candidates, key=lambda one: predicted(one, skeleton, table))
+    return min(candidates, key=lambda candidate: predicted(candidate, skeleton, table))
 
 
 def _architecture(cells: CellSpace, *nodes: tuple[Node, ...]) -> Architecture:
-    """Of these nodes of each cell; of one cell's, if those of both are the same."""
-    made = [cells.cell(one) for one in nodes]
-    return Architecture(tuple(made if len(made) == cells.inputs else made * cells.inputs))
+    """An architecture of these nodes of each cell, or of the same nodes for both cells."""
+    result = [cells.cell(of_cell) for of_cell in nodes]
+    return Architecture(tuple(result if len(result) == cells.inputs else result * cells.inputs))
 
 
 def _nodes(cells: CellSpace, outer: str, inner: str, ends: int = 1, many: bool = True) -> tuple[Node, ...]:
-    """Nodes of which so many are loose ends, or as few more as the space allows.
+    """Nodes with a given number of loose ends, or the next larger number that the space allows.
 
-    Edges that take a cell's input are `outer`, those that take a node are `inner`; of these there are as many as can
-    be, or as few.
+    Args:
+        cells: the space.
+        outer: operation of the edges on a cell's inputs.
+        inner: operation of the edges on nodes.
+        ends: number of loose ends.
+        many: whether as many edges as possible are on nodes; otherwise as few.
     """
     if cells.inputs == 1:
         return tuple(tuple((inner, source) for source in cells.sources(number)) for number in range(cells.nodes))
     reach = 1 if cells.last else 2
     nodes = []
     for number in range(cells.nodes):
-        out = (outer, min(1, cells.sources(number)[-1]))
+        on_input = (outer, min(1, cells.sources(number)[-1]))
         chained = number < cells.nodes - ends + reach
         if number < reach or ends == cells.nodes or not (many or chained):
-            nodes.append((out, out))
+            nodes.append((on_input, on_input))
         else:
-            # The chain leaves its last nodes loose; what comes after it takes the first node, which is taken anyway.
-            taken = (inner, 2 + number - reach if chained else 2)
-            nodes.append((taken, taken if many else out))
+            # A chain of nodes; those behind it are loose ends and take the first node, which the chain takes anyway.
+            on_node = (inner, 2 + number - reach if chained else 2)
+            nodes.append((on_node, on_node if many else on_input))
     return tuple(nodes)

@@ -93,18 +93,21 @@ def _register(network: nn.Module, path: str, module: nn.Module) -> None:
 
 
 def count_built(network: nn.Module, image: tuple[int, int, int]) -> Counts:
-    """The parameters of a network and its multiply-accumulates for one image, as they come up when it runs."""
+    """Parameters of a module, and the multiply-accumulates of its convolutions and linear layers for one image.
+
+    The module runs once, in evaluation, on an image of zeros of shape `image` (channels, height, width).
+    """
     params = sum(weight.numel() for weight in network.parameters())
     macs = 0
 
-    def seen(module: nn.Module, _: Any, output: Tensor) -> None:
+    def add_macs(module: nn.Module, _: Any, output: Tensor) -> None:
         nonlocal macs
         if isinstance(module, nn.Conv2d):
             macs += output[0].numel() * module.weight[0].numel()
         elif isinstance(module, nn.Linear):
             macs += module.weight.numel()
 
-    hooks = [module.register_forward_hook(seen) for module in network.modules()]
+    hooks = [module.register_forward_hook(add_macs) for module in network.modules()]
     training = network.training
     try:
         with torch.no_grad():
@@ -118,40 +121,40 @@ def count_built(network: nn.Module, image: tuple[int, int, int]) -> Counts:
 
 
 class _ResidualBlock(nn.Module):
-    """What halves the map between the stages of a network with one kind of cell."""
+    """Halves the map between the stages of a network with one kind of cell."""
 
-    def __init__(self, channels: int, doubled: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
             nn.ReLU(),
-            _conv(channels, doubled, 3, stride=2),
-            nn.BatchNorm2d(doubled),
+            _conv(in_channels, out_channels, 3, stride=2),
+            nn.BatchNorm2d(out_channels),
             nn.ReLU(),
-            _conv(doubled, doubled, 3),
-            nn.BatchNorm2d(doubled),
+            _conv(out_channels, out_channels, 3),
+            nn.BatchNorm2d(out_channels),
         )
         self.beside = nn.Sequential(
-            nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False), _conv(channels, doubled, 1)
+            nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False), _conv(in_channels, out_channels, 1)
         )
 
-    def forward(self, last: Tensor) -> Tensor:
-        out: Tensor = self.main(last) + self.beside(last)
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.main(x) + self.beside(x)
         return out
 
 
 class _Halving(nn.Module):
-    """Half of the map in each direction by two 1×1 convolutions, the second one a pixel further right and down."""
+    """Factorized reduction: halves the map by two 1×1 convolutions of stride 2, the second on a map shifted by a pixel."""
 
-    def __init__(self, channels: int, made: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.first = _conv(channels, made // 2, 1, stride=2)
-        self.second = _conv(channels, made - made // 2, 1, stride=2)
-        self.norm = nn.BatchNorm2d(made)
+        self.first = _conv(in_channels, out_channels // 2, 1, stride=2)
+        self.second = _conv(in_channels, out_channels - out_channels // 2, 1, stride=2)
+        self.norm = nn.BatchNorm2d(out_channels)
 
-    def forward(self, taken: Tensor) -> Tensor:
-        taken = F.relu(taken)
-        shifted = F.pad(taken, (0, 1, 0, 1))[:, :, 1:, 1:]
-        out: Tensor = self.norm(torch.cat([self.first(taken), self.second(shifted)], dim=1))
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(x)
+        shifted = F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+        out: Tensor = self.norm(torch.cat([self.first(x), self.second(shifted)], dim=1))
         return out
 
 
@@ -160,20 +163,20 @@ class _Zero(nn.Module):
         super().__init__()
         self.stride = stride
 
-    def forward(self, taken: Tensor) -> Tensor:
-        height, width = taken.shape[2:]
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
         size = (height, width) if self.stride == 1 else (halved(height), halved(width))
-        return taken.new_zeros(*taken.shape[:2], *size)
+        return x.new_zeros(*x.shape[:2], *size)
 
 
 class _Residual(nn.Sequential):
-    def forward(self, taken: Tensor) -> Tensor:
-        out: Tensor = super().forward(taken)  # type: ignore[no-untyped-call]
-        return taken + out
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return x + out
 
 
 def operation_module(operation: Operation, channels: int, stride: int) -> nn.Module:
-    """An operation of a cell on a map of so many channels."""
+    """The module of an operation, from `channels` to as many channels."""
     if operation.zero:
         return _Zero(stride)
     if not operation.layers:
@@ -194,13 +197,15 @@ def _layer_module(layer: Layer, channels: int, stride: int) -> nn.Module:
     return nn.BatchNorm2d(channels) if layer.step == "norm" else nn.ReLU()
 
 
-def _conv(channels: int, made: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1) -> nn.Conv2d:
+def _conv(
+    in_channels: int, out_channels: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Conv2d:
     padding = dilation * (kernel // 2)
-    return nn.Conv2d(channels, made, kernel, stride, padding, dilation, groups, bias=False)
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, groups, bias=False)
 
 
-def _pointwise(channels: int, made: int) -> nn.Module:
-    return nn.Sequential(nn.ReLU(), _conv(channels, made, 1), nn.BatchNorm2d(made))
+def _pointwise(in_channels: int, out_channels: int) -> nn.Module:
+    return nn.Sequential(nn.ReLU(), _conv(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels))
 
 
 def _sum(maps: Sequence[Tensor]) -> Tensor:

@@ -147,7 +147,7 @@ def fastest(cells: CellSpace, skeleton: Skeleton, table: LatencyTable) -> Archit
 
     For given numbers of loose ends of the two cells, the time outside the edges is fixed, and the time of the edges is
     linear in the number of edges on a cell's inputs. Therefore it suffices to compare, for each number of loose ends,
-    the fastest operations for edges on inputs and for edges on nodes, with as many and as few of the latter as possible.
+    the fastest operations for edges on inputs and on nodes, with as many and with as few of the latter as possible.
     """
 
     def best(reduces: bool, outer: bool) -> str:

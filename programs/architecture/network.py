@@ -143,7 +143,7 @@ class _ResidualBlock(nn.Module):
 
 
 class _Halving(nn.Module):
-    """Factorized reduction: halves the map by two 1×1 convolutions of stride 2, the second on a map shifted by a pixel."""
+    """Factorized reduction: two 1×1 convolutions of stride 2, the second on the map shifted by a pixel."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

@@ -188,7 +188,7 @@ class ArchitectureSpace:
         return predicted(genome, self.skeleton, self.table)
 
     def _least(self) -> Architecture:
-        """An architecture within the limits: the smallest; if too slow, the fastest; if that is too large, a random one."""
+        """An architecture within the limits: the smallest; if too slow, the fastest; if too large, a random one."""
         smallest = self.cells.smallest()
         too_large = self.broken(smallest)
         if too_large is None:
@@ -206,9 +206,8 @@ class ArchitectureSpace:
                 genome = self._random(rng)
                 if self.broken(genome) is None:
                     return genome
-            raise InvalidArchitecture(
-                f"found no architecture that keeps all limits: {too_large} for the smallest one, {too_slow} for the fastest"
-            )
+            both = f"{too_large} for the smallest one, {too_slow} for the fastest"
+            raise InvalidArchitecture(f"found no architecture that keeps all limits: {both}")
         raise InvalidArchitecture(f"no architecture of the space is so fast: {too_slow} for the fastest one")
 
     # Drawing and variation

@@ -1,4 +1,4 @@
-"""Latencies that are really measured; how long anything takes is not asserted, but for what differs a hundredfold."""
+"""Measured latencies. No duration is asserted, except between networks that differ a hundredfold."""
 
 import pytest
 import torch
@@ -23,14 +23,14 @@ def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_all_that_a_space_needs_is_measured(name: str) -> None:
+def test_every_part_of_a_space_is_measured(name: str) -> None:
     table = measure(SPACES[name], SIZE)
     assert set(table.parts) == set(parts_of_space(SPACES[name], SIZE))
     assert table.device == "cpu" and table.parts[REST] >= 0.0
     assert all(time > 0.0 for part, time in table.parts.items() if part.name in ("stem", "head", "sep_conv_5x5"))
 
 
-def test_what_computes_more_takes_longer() -> None:
+def test_larger_networks_take_longer() -> None:
     cells = CellSpace(("skip_connect", "sep_conv_5x5"), nodes=4)
     slow = CellSpace(("sep_conv_5x5",), nodes=4).smallest()
     table = measure(cells, SIZE)
@@ -46,7 +46,7 @@ def test_measuring_leaves_threads_and_generator_as_they_were() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_a_missing_device_is_refused() -> None:
     with pytest.raises(NoDevice, match="expected a CUDA device"):
         measure(SPACES["nb201"], SIZE, "cuda")
 
@@ -65,7 +65,7 @@ def test_an_outcome_has_the_predicted_latency_if_the_run_has_a_table() -> None:
     table = LatencyTable({part: float(number) for number, part in enumerate(parts_of_space(cells, size))})
     genome = cells.smallest()
     evaluator = CellEvaluator("nb201-cifar10", 0, latency=table.data())
-    assert [one.name for one in evaluator.objectives] == ["validation_error", "params", "macs", "latency"]
+    assert [objective.name for objective in evaluator.objectives] == ["validation_error", "params", "macs", "latency"]
     (outcome,) = evaluator.score([write(genome)], 0, 0)
     assert outcome.objectives["latency"] == predicted(genome, evaluator.full, table)
     (without,) = CellEvaluator("nb201-cifar10", 0).score([write(genome)], 0, 0)

@@ -41,7 +41,7 @@ SIZE = SKELETONS[0]
 
 
 def made_up(cells: CellSpace, skeleton: Skeleton, seed: int = 0) -> LatencyTable:
-    """A table of random times, in which nothing is as it would be expected."""
+    """A table of random times."""
     times = np.random.default_rng(seed).uniform(0.01, 1.0, 1000)
     return LatencyTable({part: float(time) for part, time in zip(parts_of_space(cells, skeleton), times, strict=False)})
 
@@ -56,15 +56,16 @@ def test_the_parts_are_those_of_the_built_network(name: str) -> None:
 
 
 def built(genome: Architecture, skeleton: Skeleton) -> list[Part]:
-    """The parts of a network by what its modules are given when it runs, in the order in which they are entered."""
+    """The parts of a network with a module, in order, by the shapes that the modules receive when it runs."""
     network = Network(genome, skeleton).eval()
-    found: list[Part] = []
+    result: list[Part] = []
 
-    def watch(module: nn.Module, name: str, stride: int = 1, made: int | None = None) -> None:
-        def seen(_: nn.Module, taken: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
-            found.append(Part(name, stride, taken[0].shape[1], made or out.shape[1], *taken[0].shape[2:]))
+    def watch(module: nn.Module, name: str, stride: int = 1, out_channels: int | None = None) -> None:
+        def record(_: nn.Module, inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+            in_shape = inputs[0].shape
+            result.append(Part(name, stride, in_shape[1], out_channels or out.shape[1], *in_shape[2:]))
 
-        module.register_forward_hook(seen)
+        module.register_forward_hook(record)
 
     watch(network.stem, "stem")
     for number, cell in enumerate(network.cells):
@@ -80,11 +81,11 @@ def built(genome: Architecture, skeleton: Skeleton) -> list[Part]:
             genome.cells[reduces].edges, cell.get_submodule("edges").children(), strict=True
         ):
             watch(edge, name, 2 if reduces and source < 2 else 1)
-    # The head is given the last cell's output, as the norm before the classifier is in a network of one kind of cell.
-    watch(network.last, "head", made=skeleton.classes)
+    # `last`, a norm or the identity, receives the output of the last cell, as the head does.
+    watch(network.last, "head", out_channels=skeleton.classes)
     with torch.no_grad():
         network(torch.zeros(1, *skeleton.image))
-    return found
+    return result
 
 
 @pytest.mark.parametrize("name", SPACES)

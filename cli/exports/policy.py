@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from germline.cli.errors import UserError, exit_status, one_line
-from germline.cli.exports.made import Asked, Made, weights_path
+from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.cli.policy_text import counted, told, worth
 from germline.cli.reference import BadReference, Candidate
 from germline.evaluators.policy.episode_seeds import episode_seeds
@@ -21,53 +21,44 @@ from germline.evaluators.policy.export_check import (
 from germline.evaluators.policy.player import Played
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
-from germline.programs.export.files import check_writable, write_together, write_whole
 from germline.programs.export.origin import Origin
-from germline.programs.policy.export import Verified, free_name, verified_torch
+from germline.programs.export.verified import VerifiedExport
+from germline.programs.policy.export import class_name, verified_torch
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.onnx_file import verified_onnx
 
 
-def torch(asked: Asked) -> Made:
-    """An nn.Module and its weights, which have played as the policy does."""
-    name = asked.name() if asked.class_name else free_name(asked.name())
-    check_writable(asked.path)
-    policy, task = read(asked.candidate.genome), _task(asked.candidate)
+def torch(request: ExportRequest) -> ExportResult:
+    """An nn.Module and its weights, which play as the policy does."""
+    name = request.class_name() if request.given_class_name else class_name(request.class_name())
+    policy, task = read(request.candidate.genome), _task(request.candidate)
     environment = environment_of(task) if task else None
-    score = _score(asked.candidate)
+    score = _score(request.candidate)
     try:
-        verified = verified_torch(policy, _origin(asked), name, asked.path.stem, score, environment)
+        verified = verified_torch(policy, _origin(request), name, request.path.stem, score, environment)
     except ValueError as error:
         raise UserError(one_line(error), exit_status(error)) from None
-    against = _compared(verified, policy, asked.candidate, task)
-    write_together([(weights_path(asked.path), verified.weights), (asked.path, verified.source)])
-    return Made(
-        verified.source,
-        name,
-        what=f"class {name}(nn.Module), {policy.network.parameters:,} parameters",
-        against=against,
-        use=f"policy = {name}(); action = policy.act(observation)",
-        weights=verified.weights,
+    return ExportResult(
+        verified,
+        description=f"class {name}(nn.Module), {policy.network.parameters:,} parameters",
+        comparison=_compared(verified, policy, request.candidate, task),
+        usage=f"policy = {name}(); action = policy.act(observation)",
     )
 
 
-def onnx(asked: Asked) -> Made:
-    """One file, for which another runtime has chosen the same actions."""
-    check_writable(asked.path)
-    policy = read(asked.candidate.genome)
-    content = verified_onnx(policy, _origin(asked), _score(asked.candidate))
-    write_whole(asked.path, content)
+def onnx(request: ExportRequest) -> ExportResult:
+    """One file, with which another runtime chooses the same actions."""
+    policy = read(request.candidate.genome)
     dtype = "uint8" if policy.network.form == "conv" else "double"
-    return Made(
-        content,
-        None,
-        what=f"an ONNX network for observations {list(policy.network.observation)}, {dtype}",
-        against="onnxruntime chose the policy's actions",
-        use="session.run(['action'], {'observation': observations})",
+    return ExportResult(
+        verified_onnx(policy, _origin(request), _score(request.candidate)),
+        description=f"an ONNX network for observations {list(policy.network.observation)}, {dtype}",
+        comparison="onnxruntime chose the policy's actions",
+        usage="session.run(['action'], {'observation': observations})",
     )
 
 
-def _compared(verified: Verified, policy: Policy, candidate: Candidate, task: PolicyTask | None) -> str:
+def _compared(verified: VerifiedExport[str], policy: Policy, candidate: Candidate, task: PolicyTask | None) -> str:
     """What was equal, in words.
 
     Raises:
@@ -138,9 +129,9 @@ def _task(candidate: Candidate) -> PolicyTask | None:
     return task()
 
 
-def _origin(asked: Asked) -> Origin:
-    """Without the fitness, which may be the luck of one episode."""
-    return replace(asked.origin(), fitness=None)
+def _origin(request: ExportRequest) -> Origin:
+    """The origin without the fitness, which may be the luck of one episode."""
+    return replace(request.origin(), fitness=None)
 
 
 def _score(candidate: Candidate) -> str | None:

@@ -13,7 +13,8 @@ from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, Played, chooser, play
 from germline.evaluators.policy.task import PolicyTask, environments_of
 from germline.evaluators.tasks.gym import GymTask
-from germline.programs.policy.export import ExportMismatch, random_observations
+from germline.programs.export.verified import ExportMismatch
+from germline.programs.policy.export import check_outputs, random_observations
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import replay
@@ -117,11 +118,10 @@ def check_actions(module: Any, policy: Policy) -> None:
     networks = networks_of(policy.network, [replay(policy)])
     seen = random_observations(policy.network, 16)
     ours = networks.outputs(np.zeros(len(seen), np.int64), seen)
-    if not np.array_equal(ours, _outputs(module, seen)):
-        raise ExportMismatch("expected the exported network to come to the policy's outputs, got others")
+    check_outputs(_outputs(module, seen), ours)
     actions = chooser(policy.network.actions)(ours)
     if not all(np.array_equal(module.act(one), action) for one, action in zip(seen, actions, strict=True)):
-        raise ExportMismatch("expected the exported network to choose the policy's actions, got others")
+        raise ExportMismatch("expected the same actions, got others")
 
 
 def _outputs(module: Any, observations: NDArray[Any]) -> Floats:

@@ -6,50 +6,49 @@ than the package `onnx`, stays as small as the network is, and tensors keep the 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from germline.programs.architecture.counts import Counts, Skeleton, count
-from germline.programs.architecture.export import ExportMismatch
+from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.export import size_facts
 from germline.programs.architecture.genome import Architecture, Cell
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.operations import OPERATIONS, Layer, Operation
+from germline.programs.export.onnx_graph import (
+    OnnxGraph,
+    check_model,
+    onnx_model,
+    onnx_packages,
+    open_session,
+    value_info,
+)
 from germline.programs.export.origin import Origin
+from germline.programs.export.verified import (
+    ExportMismatch,
+    VerifiedExport,
+    check_difference,
+    check_equal,
+    difference_to_largest,
+)
 
 TOLERANCE = 1e-4
 """The largest difference of logits, relative to the largest logit, that an exported file may show."""
 WEIGHTS = "initial, not trained"
 """What the file says of its weights: a database holds architectures, and nothing that was trained of them."""
 
-_OPSET, _IR_VERSION = 17, 8
-"""Of 2022, so that runtimes of several years read the file; nothing in it needs a later one."""
 _MOST_PARAMETERS = 500_000_000
 _SEED = 0
 _BATCHES = (1, 5)
-
-
-class OnnxMissing(ValueError):
-    """The packages that an ONNX file is made and checked with are not installed; the message says how to get them."""
 
 
 class TooLarge(ValueError):
     """A network that one ONNX file cannot hold; the message names the limit."""
 
 
-@dataclass(frozen=True)
-class VerifiedFile:
-    """The bytes of an ONNX file that has been run beside the network, and the difference of their logits."""
-
-    content: bytes
-    difference: float
-    counts: Counts
-
-
-def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin) -> VerifiedFile:
+def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin) -> VerifiedExport[bytes]:
     """The ONNX file of an architecture, after another runtime has come to the same logits with it.
 
     Its input is `images` `[batch, channels, height, width]`, its output `logits` `[batch, classes]`, both float32; the
@@ -58,10 +57,10 @@ def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin
     Raises:
         OnnxMissing: the packages `onnx` and `onnxruntime` are not installed.
         TooLarge: the network has more parameters than a file can hold.
-        ExportMismatch: the file is not valid, or not of the same size, or its logits are others; or the network's own
-            are not finite with untrained weights, as in a very deep one that only adds.
+        ExportMismatch: the file is not valid ONNX, or differs from the network in size or logits; or the network's own
+            logits are not finite with untrained weights, as in a very deep one that only adds.
     """
-    onnx, _ = _packages()
+    onnx_packages()
     counts = count(architecture, skeleton)
     if counts.params > _MOST_PARAMETERS:
         raise TooLarge(
@@ -72,71 +71,49 @@ def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin
         torch.manual_seed(_SEED)
         network = Network(architecture, skeleton).eval()
         model = _model(architecture, skeleton, origin, network.state_dict())
-        _check(onnx, model, counts)
+        check_model(model)
+        check_equal("the parameters", _parameters(model), counts.params)
         content: bytes = model.SerializeToString()
         difference = _difference(content, network, skeleton)
-        # Initial weights make the signal fade from cell to cell, until the logits say little of what lies between: the
-        # same graph is compared once more with weights that keep it alive.
+        # With initial weights the signal fades from cell to cell, until the logits hardly depend on the cells between:
+        # the same graph is compared again with weights that keep the signal alive.
         _enliven(network, skeleton)
         lively = _model(architecture, skeleton, origin, network.state_dict()).SerializeToString()
         difference = max(difference, _difference(lively, network, skeleton))
-    return VerifiedFile(content, difference, counts)
-
-
-def _packages() -> tuple[Any, Any]:
-    try:
-        import onnx
-        import onnxruntime
-    except ImportError:
-        raise OnnxMissing(
-            "expected the packages onnx and onnxruntime, without which no ONNX file is made; "
-            "pip install 'germline[onnx]'"
-        ) from None
-    return onnx, onnxruntime
+    return VerifiedExport(content, None, difference, TOLERANCE, size_facts(counts))
 
 
 # Verification
 
 
-def _check(onnx: ModuleType, model: Any, counts: Counts) -> None:
-    """Raises ExportMismatch for a model that is not valid ONNX, or not of so many parameters."""
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportMismatch(f"expected a valid ONNX model, got {str(error).strip():.200}") from None
-    params = sum(
-        math.prod(tensor.dims)
-        for tensor in model.graph.initializer
-        if tensor.name.endswith((".weight", ".bias"))  # the others are statistics, and constants
-    )
-    if params != counts.params:
-        raise ExportMismatch(f"expected {counts.params:,} parameters of the exported network, got {params:,}")
+def _parameters(model: Any) -> int:
+    """How many parameters the tensors of a model hold; its other tensors are statistics and constants."""
+    parameters = [tensor for tensor in model.graph.initializer if tensor.name.endswith((".weight", ".bias"))]
+    return sum(math.prod(tensor.dims) for tensor in parameters)
 
 
 def _difference(content: bytes, network: nn.Module, skeleton: Skeleton) -> float:
-    """How far the logits of a file are from those of the network, relative to the largest, at any size of the batch."""
-    _, onnxruntime = _packages()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    worst = 0.0
+    """The largest relative difference of the logits of a file and of the network, over several sizes of the batch.
+
+    Raises:
+        ExportMismatch: it is above the tolerance, the shapes differ, or the network's logits are not finite.
+    """
+    session = open_session(content)
+    largest = 0.0
     for batch in _BATCHES:
         images = torch.randn(batch, *skeleton.image)
         with torch.no_grad():
-            ours = network(images)
-        if not ours.isfinite().all():
+            expected = network(images)
+        if not expected.isfinite().all():
             raise ExportMismatch(
                 "expected finite logits of the network to compare with, got others; choose fewer --cells"
             )
-        theirs = torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
-        if theirs.shape != ours.shape:
-            raise ExportMismatch(f"expected logits of shape {tuple(ours.shape)}, got {tuple(theirs.shape)}")
-        difference = float((ours - theirs).abs().max() / ours.abs().max().clamp(min=1e-12))
-        if not difference <= TOLERANCE:
-            raise ExportMismatch(f"expected the same logits to {TOLERANCE:g}, got a difference of {difference:.3g}")
-        worst = max(worst, difference)
-    return worst
+        logits = torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
+        check_equal("the shape of the logits", tuple(logits.shape), tuple(expected.shape))
+        difference = difference_to_largest(logits, expected)
+        check_difference("logits", difference, TOLERANCE)
+        largest = max(largest, difference)
+    return largest
 
 
 def _enliven(network: nn.Module, skeleton: Skeleton) -> None:
@@ -163,58 +140,35 @@ def _enliven(network: nn.Module, skeleton: Skeleton) -> None:
 
 def _model(architecture: Architecture, skeleton: Skeleton, origin: Origin, weights: Mapping[str, Tensor]) -> Any:
     """The model of an architecture with the weights of its network, as torch names and orders them."""
-    from onnx import TensorProto, helper
-
     graph = _Graph(weights)
     logits = (_two_cells if architecture.inputs == 2 else _one_cell)(graph, architecture, skeleton)
     graph.node("Identity", logits, output="logits")
-    facts = [*origin.lines(), *_size_lines(count(architecture, skeleton)), f"Weights: {WEIGHTS}"]
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", *skeleton.image])
-    classes = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", skeleton.classes])
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, "network", [images], [classes], graph.tensors),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
-        producer_name="germline",
-        doc_string="\n".join(
-            ["The network of an architecture that Germline found.", f"Its weights are {WEIGHTS}.", "", *facts]
-        ),
+    size = [f"{name.capitalize()}: {number}" for name, number in size_facts(count(architecture, skeleton)).items()]
+    return onnx_model(
+        graph,
+        "network",
+        inputs=[value_info("images", np.float32, ["batch", *skeleton.image])],
+        outputs=[value_info("logits", np.float32, ["batch", skeleton.classes])],
+        summary=["The network of an architecture that Germline found.", f"Its weights are {WEIGHTS}."],
+        facts=[*origin.lines(), *size, f"Weights: {WEIGHTS}"],
     )
-    helper.set_model_props(model, {name.lower(): value for name, _, value in (fact.partition(": ") for fact in facts)})
-    return model
 
 
-def _size_lines(counts: Counts) -> tuple[str, str]:
-    return f"Parameters: {counts.params}", f"Multiply-accumulates: {counts.macs}"
-
-
-class _Graph:
-    """Nodes and tensors in the order in which the network runs, which is that in which torch lists its weights."""
+class _Graph(OnnxGraph):
+    """A graph that takes its weights from a network, in the order in which torch lists them and the network runs."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        self.nodes: list[Any] = []
-        self.tensors: list[Any] = []
-        self._weights = iter([one for one in weights.items() if not one[0].endswith("num_batches_tracked")])
+        super().__init__()
+        self._weights = iter([item for item in weights.items() if not item[0].endswith("num_batches_tracked")])
         self._constants: dict[tuple[int, ...], str] = {}
-
-    def node(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """Adds a node, and returns the name of its output."""
-        from onnx import helper
-
-        name = f"{operator}_{len(self.nodes)}"
-        made = output or f"{name}_out"
-        self.nodes.append(helper.make_node(operator, inputs, [made], name, **attributes))
-        return made
 
     def weight(self) -> tuple[str, tuple[int, ...]]:
         """Name and shape of the next tensor of the network."""
-        from onnx import numpy_helper
-
         name, value = next(self._weights)
-        self.tensors.append(numpy_helper.from_array(value.numpy(), name))
-        return name, tuple(value.shape)
+        return self.tensor(value.numpy(), name), tuple(value.shape)
 
     def constant(self, *numbers: int) -> str:
+        """The name of a tensor of these integers, which the graph holds once."""
         from onnx import TensorProto, helper
 
         if numbers not in self._constants:
@@ -239,9 +193,6 @@ class _Graph:
     def norm(self, taken: str) -> str:
         scale, bias, mean, variance = (self.weight()[0] for _ in range(4))
         return self.node("BatchNormalization", taken, scale, bias, mean, variance, epsilon=1e-5)
-
-    def relu(self, taken: str) -> str:
-        return self.node("Relu", taken)
 
     def added(self, maps: Sequence[str]) -> str:
         total, *others = maps

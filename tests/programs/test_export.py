@@ -14,19 +14,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from germline.programs.export.files import ExportUnwritable, write_verified
 from germline.programs.export.loading import load_class
+from germline.programs.export.names import class_name_for
+from germline.programs.export.origin import Origin
+from germline.programs.export.verified import ExportMismatch, VerifiedExport
 from germline.programs.optimizer import InvalidProgram, Program, Statement, library, parse
 from germline.programs.optimizer.export import (
     TOLERANCE,
-    ExportMismatch,
-    ExportUnwritable,
-    Origin,
-    class_name_for,
     export_torch,
     relative_difference,
     verified_torch,
+    verify,
     verify_torch,
-    write_verified,
 )
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
@@ -59,7 +59,7 @@ def train(w, g, m, t: leaf, r: row, b: scalar, lr, step):
 
 
 def optimizer_class(text: str, name: str = "Exported") -> type[torch.optim.Optimizer]:
-    return load_class(verified_torch(parse(text), NOWHERE, name).source, name)
+    return load_class(verified_torch(parse(text), NOWHERE, name).content, name)
 
 
 def leaves(seed: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
@@ -146,7 +146,7 @@ def test_a_file_that_differs_is_refused() -> None:
     source = export_torch(program, NOWHERE, "Lion")
     wrong = source.replace("beta2: float = 0.99,", "beta2: float = 0.9901,")
     assert wrong != source
-    with pytest.raises(ExportMismatch, match=r"expected Lion to equal its program to 1e-06 .*, got a difference of"):
+    with pytest.raises(ExportMismatch, match=r"expected the same .* of Lion and its program to 1e-06, got a diff"):
         verify_torch(wrong, program, "Lion")
 
 
@@ -227,7 +227,7 @@ def test_programs_that_use_lr_otherwise_equal_the_interpreter_at_every_schedule_
     text: str, default: float
 ) -> None:
     verified = verified_torch(parse(text), NOWHERE, "Exported")
-    assert f"lr: float | torch.Tensor = {default!r}," in verified.source
+    assert f"lr: float | torch.Tensor = {default!r}," in verified.content
     assert verified.difference <= TOLERANCE
 
 
@@ -246,7 +246,7 @@ def train(w, g, state, params, torch, sum, lr):
   update = math * lr
   return update, p, group, torch, sum
 """
-    source = verified_torch(parse(text), NOWHERE, "Exported").source
+    source = verified_torch(parse(text), NOWHERE, "Exported").content
     assert "p_ = (1 - beta1) * g + beta1 * state_" in source
     assert "beta1_ = torch.square(p_)" in source
     assert "self_ = float_ / (sum_ + 1e-8)" in source
@@ -545,25 +545,26 @@ def test_a_class_is_named_after_its_run_and_birth(run: str | None, birth: int | 
     assert f"class {name}(" in export_torch(parse(library()["lion"]), NOWHERE, name)
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = parse(library()["lion"])
     source = export_torch(program, NOWHERE, "Lion")
     path = tmp_path / "with space ü.py"
     path.write_text("old")
-    with pytest.raises(ExportMismatch):
-        write_verified(path, source.replace("= 0.99,", "= 0.9,"), program, "Lion")
+    with monkeypatch.context() as patched, pytest.raises(ExportMismatch):
+        patched.setattr(verify, "export_torch", lambda *_, **__: source.replace("= 0.99,", "= 0.9,"))
+        write_verified(path, verified_torch(program, NOWHERE, "Lion"))
     assert path.read_text() == "old"
-    assert write_verified(path, source, program, "Lion") <= TOLERANCE
+    verified = verified_torch(program, NOWHERE, "Lion")
+    assert verified.difference <= verified.tolerance == TOLERANCE
+    write_verified(path, verified)
     assert path.read_text(encoding="utf-8") == source
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_path_that_takes_no_file_is_refused_in_one_line(tmp_path: Path) -> None:
-    program = parse(library()["lion"])
-    source = export_torch(program, NOWHERE, "Lion")
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "missing" / "lion.py", tmp_path, tmp_path / "file" / "lion.py", tmp_path / ("x" * 300)):
         with pytest.raises(ExportUnwritable, match=r"^expected .*, got .*") as caught:
-            write_verified(path, source, program, "Lion")
+            write_verified(path, VerifiedExport("source"))
         assert "\n" not in str(caught.value)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]

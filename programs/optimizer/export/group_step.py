@@ -8,8 +8,8 @@ Scalars are computed once, before the loop that reads them.
 import re
 from dataclasses import dataclass, field
 
+from germline.programs.export.names import numbered_name
 from germline.programs.optimizer.export.expressions import Rule, assignment, expression
-from germline.programs.optimizer.export.names import unique
 from germline.programs.optimizer.export.parameter_step import LONGEST, STATE, indent, inputs, outputs, sections
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import Statement
@@ -118,7 +118,7 @@ class _Scheduler:
     def _scalar_name(self, name: str) -> str:
         """`name`, unless a loop has it for values of its own or has still to read what it stood for."""
         if name in self.per_leaf or name in self.phase.scalars_read:
-            name = unique(name, self.used)
+            name = numbered_name(name, self.used)
             self.used.add(name)
         return name
 
@@ -171,7 +171,7 @@ class _Scheduler:
         return value.listed
 
     def _list_name(self, name: str) -> str:
-        listed = unique(f"all_{name}", self.used)
+        listed = numbered_name(f"all_{name}", self.used)
         self.used.add(listed)
         return listed
 

@@ -1,12 +1,10 @@
 """Names in exported code: the class, its hyper-parameters, and variables that clash with nothing around them."""
 
-import builtins
-import keyword
-import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
+from germline.programs.export.names import RESERVED, numbered_name
 from germline.programs.optimizer.graph import trace
 from germline.programs.optimizer.program import Program, State, Statement
 
@@ -16,12 +14,6 @@ Place = tuple[int, int]
 TINY = 1e-4
 """A positive literal up to this that is added to something is called eps."""
 
-_STEP = ("self", "group", "params", "p", "i", "state", "closure", "loss", "w", "g", "lr", "step")
-_IMPORTS = ("torch", "math", "Any", "Callable", "Iterable")
-_GROUP_KEYS = ("initial_lr", "param_names", "maximize", "foreach", "capturable", "differentiable", "fused")
-_AMBIGUOUS = ("l", "O", "I")
-_HARNESS = {*_STEP, *_IMPORTS, *_GROUP_KEYS, *_AMBIGUOUS}
-_TAKEN = _HARNESS | set(keyword.kwlist) | set(keyword.softkwlist) | set(dir(builtins))
 _BY_FUNCTION = {
     ("clip", 1): "max_norm",
     ("power", 0): "base",
@@ -42,25 +34,6 @@ _BY_FUNCTION = {
     ("-", 0): "shift",
     ("-", 1): "shift",
 }
-
-
-def class_name_for(name: str | None, birth: int | None = None) -> str:
-    """A class name for a run or a program of the library: `my-run` and birth 12 give `MyRun12`."""
-    words = re.findall(r"[A-Za-z0-9]+", name or "")
-    joined = "".join(word[0].upper() + word[1:] for word in words)[:60] or "Evolved"
-    if joined[0].isdigit():
-        joined = "Optimizer" + joined
-    joined += "" if birth is None else str(birth)
-    return joined + "Optimizer" if joined in _TAKEN else joined
-
-
-def check_class_name(name: str) -> None:
-    """Raises ValueError for a name that exported code cannot give to a class."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", name) or name in _TAKEN:
-        raise ValueError(
-            f"expected a class name of letters, digits and _ (a letter first) that Python does not use itself, "
-            f"got {name!r:.60}; write a name such as MyRun12"
-        )
 
 
 def hyperparameters(program: Program, fixed: Collection[Place]) -> dict[Place, str]:
@@ -100,14 +73,14 @@ def rename(program: Program, taken: Collection[str], longest: int = 40) -> Progr
     """The same program with names that fit into exported code: `p` becomes `p_`, and long ones are cut to `longest`."""
     inputs = {"w", "g", "lr", *(["step"] if program.step else [])}
     names = [*program.inputs, *(line.target for line in program.body)]
-    used = {*_TAKEN, *taken, *(name for name in names if len(name) <= longest)}
+    used = {*RESERVED, *taken, *(name for name in names if len(name) <= longest)}
     new: dict[str, str] = {name: name for name in inputs}
     for name in names:
         if name in new:
             continue
         short = name[:longest]
-        clash = name in _TAKEN or name in taken or (short != name and short in used)
-        new[name] = unique(short + "_" if name in _TAKEN or name in taken else short, used) if clash else short
+        clash = name in RESERVED or name in taken or (short != name and short in used)
+        new[name] = numbered_name(short + "_" if name in RESERVED or name in taken else short, used) if clash else short
         used.add(new[name])
     return Program(
         body=tuple(
@@ -120,15 +93,6 @@ def rename(program: Program, taken: Collection[str], longest: int = 40) -> Progr
         step=program.step,
         returns=tuple(new[name] for name in program.returns),
     )
-
-
-def unique(name: str, used: Collection[str]) -> str:
-    """`name`, or the first of name2, name3, … that is not used."""
-    number, found = 1, name
-    while found in used:
-        number += 1
-        found = f"{name}{number}"
-    return found
 
 
 def read_names(program: Program) -> Program:

@@ -7,12 +7,13 @@ its constants as constructor arguments, and a docstring that says where it comes
 import textwrap
 from collections.abc import Mapping
 
+from germline.programs.export.names import check_class_name
 from germline.programs.export.origin import Origin
 from germline.programs.optimizer.export.expressions import Rule
 from germline.programs.optimizer.export.group_step import tree_step
 from germline.programs.optimizer.export.helpers import helpers_for
 from germline.programs.optimizer.export.learning_rate import find_rate
-from germline.programs.optimizer.export.names import Place, check_class_name, hyperparameters, read_names, rename
+from germline.programs.optimizer.export.names import Place, hyperparameters, read_names, rename
 from germline.programs.optimizer.export.parameter_step import STATE, indent, local_step
 from germline.programs.optimizer.graph import live_program, trace
 from germline.programs.optimizer.program import Argument, Program

@@ -82,7 +82,7 @@ def test_exported_policies_stay_in_the_space_too() -> None:
     policy = Policy(Network("mlp", (3,), box_of(environment)), 1, ((5, 100.0),))
     seen = random_observations(policy.network, 50)
     module = verified_torch(policy, Origin(None, None, "abc", None, None), "Found", "found").module
-    session = onnxruntime.InferenceSession(verified_onnx(policy, Origin(None, None, "abc", None, None)))
+    session = onnxruntime.InferenceSession(verified_onnx(policy, Origin(None, None, "abc", None, None)).content)
     for actions in (np.array([module.act(one) for one in seen]), session.run(["action"], {"observation": seen})[0]):
         assert {-NARROW, NARROW} <= set(actions.ravel().tolist())
         assert all(environment.action_space.contains(action.astype(np.float64)) for action in actions)

@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,17 @@ from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.tasks.gym import GymTask
 from germline.evaluators.tasks.hard_maze import HardMazeTask
-from germline.programs.export.files import ExportUnwritable, write_together
+from germline.programs.export.files import ExportUnwritable, write_together, write_verified
 from germline.programs.export.loading import class_in
+from germline.programs.export.onnx_graph import OnnxMissing
 from germline.programs.export.origin import Origin
+from germline.programs.export.verified import ExportMismatch
 from germline.programs.policy import export, noise, onnx_file
-from germline.programs.policy.export import ExportMismatch, export_torch, free_name, random_observations, verified_torch
+from germline.programs.policy.export import class_name, export_torch, random_observations, verified_torch
 from germline.programs.policy.genome import Policy, fingerprint
 from germline.programs.policy.module import PolicyModule
 from germline.programs.policy.network import Box, Network, Normalisation
-from germline.programs.policy.onnx_file import OnnxMissing, verified_onnx
+from germline.programs.policy.onnx_file import verified_onnx
 from germline.programs.policy.parameters import replay
 
 ORIGIN = Origin("a run", 3, "abc", None, "gym:CartPole-v1")
@@ -64,7 +67,7 @@ def test_an_exported_network_has_the_policys_outputs_and_actions(policy: Policy)
 
 def test_weights_are_float32_and_say_what_they_are(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
-    path.write_bytes(verified_torch(CART_POLE, ORIGIN, "Found", "found").weights)
+    write_verified(tmp_path / "weights.py", verified_torch(CART_POLE, ORIGIN, "Found", "found"))
     with safe_open(path, "pt") as file:
         assert file.metadata() == {
             "fingerprint": fingerprint(CART_POLE),
@@ -95,7 +98,7 @@ print(json.dumps(found))
 
 def test_an_exported_policy_plays_the_same_episodes_in_another_process(tmp_path: Path) -> None:
     verified = verified_torch(CART_POLE, ORIGIN, "Found", "agent")
-    write_together([(tmp_path / "agent.safetensors", verified.weights), (tmp_path / "agent.py", verified.source)])
+    write_verified(tmp_path / "agent.py", verified)
     (tmp_path / "play.py").write_text(PLAYED)
     done = subprocess.run([sys.executable, "play.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -110,11 +113,11 @@ def test_weights_of_another_policy_are_refused(tmp_path: Path) -> None:
     verified = verified_torch(CART_POLE, ORIGIN, "Found", "agent")
     other = verified_torch(CART_POLE.child(9, 0.1), ORIGIN, "Found", "agent")
     path = tmp_path / "agent.py"
-    write_together([(path.with_suffix(".safetensors"), other.weights), (path, verified.source)])
+    write_verified(path, replace(verified, weights=other.weights))
     found = class_in(path, "Found")
     with pytest.raises(ValueError, match=r"agent\.safetensors holds the weights of another policy"):
         found()
-    path.with_suffix(".safetensors").write_bytes(verified.weights)
+    write_verified(path, verified)
     check_actions(found(), CART_POLE)
     bare = tmp_path / "bare.safetensors"
     save_file(found().state_dict(), bare)
@@ -145,7 +148,7 @@ def test_episodes_are_compared_and_a_network_that_plays_otherwise_is_refused() -
         check_by_playing(Later(module, 16, -1.0), CART_POLE, task, [5, 6], 500)
     with torch.no_grad():
         module.output.weight.neg_()
-    with pytest.raises(ExportMismatch, match="expected the exported network to come to the policy's outputs"):
+    with pytest.raises(ExportMismatch, match="expected the same outputs, got a difference of"):
         check_by_playing(module, CART_POLE, task, [5, 6], 500)
 
 
@@ -259,7 +262,7 @@ def test_a_task_that_is_not_of_gymnasium_shows_no_environment() -> None:
 
 
 def test_a_class_is_not_named_like_what_the_file_uses() -> None:
-    assert [free_name(name) for name in ("Path", "F", "Found")] == ["PathPolicy", "FPolicy", "Found"]
+    assert [class_name(name) for name in ("Path", "F", "Found")] == ["PathPolicy", "FPolicy", "Found"]
     tree = ast.parse(export_torch(POLICIES["same"], ORIGIN, "Found", "found"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     for name in {alias.asname or alias.name for node in imports for alias in node.names if "." not in alias.name}:
@@ -276,7 +279,7 @@ def test_two_files_appear_both_or_not_at_all(tmp_path: Path) -> None:
 
 @every_network
 def test_another_runtime_comes_to_the_same_outputs_and_actions(policy: Policy) -> None:
-    session = onnxruntime.InferenceSession(verified_onnx(policy, ORIGIN))
+    session = onnxruntime.InferenceSession(verified_onnx(policy, ORIGIN).content)
     seen = random_observations(policy.network, 5)
     outputs, action = session.run(["outputs", "action"], {"observation": seen})
     with torch.no_grad():
@@ -287,7 +290,7 @@ def test_another_runtime_comes_to_the_same_outputs_and_actions(policy: Policy) -
 
 
 def test_an_onnx_file_says_where_it_comes_from() -> None:
-    model = onnx.load_from_string(verified_onnx(CART_POLE, ORIGIN, "487.2 over 200 episodes"))
+    model = onnx.load_from_string(verified_onnx(CART_POLE, ORIGIN, "487.2 over 200 episodes").content)
     facts = {one.key: one.value for one in model.metadata_props}
     assert (facts["run"], facts["birth"], facts["task"]) == ("a run", "3", "gym:CartPole-v1")
     assert (facts["return"], facts["noise"]) == ("487.2 over 200 episodes", noise.NAME)
@@ -297,7 +300,7 @@ def test_an_onnx_file_says_where_it_comes_from() -> None:
 def test_an_onnx_file_that_chooses_otherwise_is_not_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     right = onnx_file._normalised
     monkeypatch.setattr(onnx_file, "_normalised", lambda graph, *args: graph.node("Neg", right(graph, *args)))
-    with pytest.raises(ExportMismatch, match="expected the policy's actions"):
+    with pytest.raises(ExportMismatch, match="expected the same actions, got others; outputs differ by up to"):
         verified_onnx(CART_POLE, ORIGIN)
 
 

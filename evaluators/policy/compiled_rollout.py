@@ -16,7 +16,7 @@ from germline.evaluators.policy.environments.classic import CHOICES, CONSTANTS, 
 from germline.evaluators.policy.networks.perceptron_kernels import episodes
 from germline.evaluators.policy.networks.perceptrons import PerceptronPolicies
 from germline.evaluators.policy.player import Episode, Played
-from germline.programs.compiling import compiled, settled
+from germline.programs.compiling import compiled, compiled_for
 from germline.programs.policy.network import Box
 
 
@@ -67,7 +67,7 @@ def _ready(box: bool) -> Any:
     actions = EFFORTS if box else CHOICES
     doubles, singles = types.float64[:, ::1], types.float32[:, ::1]
     row, wholes = types.float64[::1], types.int64[::1]
-    return settled(
+    return compiled_for(
         compiled(error_model="numpy")(episodes),
         types.void(
             types.FunctionType(signature(actions)), doubles, singles, row,

@@ -15,7 +15,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from germline.evaluators.policy.environments.environment import EnvironmentSpec, Slots, Step
-from germline.programs.compiling import settled
+from germline.programs.compiling import compiled_for
 from germline.programs.policy.network import Box
 
 CONSTANTS = np.array([2.0])
@@ -71,4 +71,4 @@ def signature(actions: types.Type) -> Any:
 
 @cache
 def _ready(decide: Any, box: bool) -> Any:
-    return settled(decide, signature(EFFORTS if box else CHOICES))
+    return compiled_for(decide, signature(EFFORTS if box else CHOICES))

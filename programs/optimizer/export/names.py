@@ -1,4 +1,4 @@
-"""Names in exported code: the class, its hyper-parameters, and variables that clash with nothing around them."""
+"""Names of hyper-parameters and variables in the code of an exported optimizer."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -9,10 +9,10 @@ from germline.programs.optimizer.graph import trace
 from germline.programs.optimizer.program import Program, State, Statement
 
 Place = tuple[int, int]
-"""Where a literal stands: statement, argument."""
+"""The position of a literal: statement, argument."""
 
 TINY = 1e-4
-"""A positive literal up to this that is added to something is called eps."""
+"""The largest positive literal that is called eps where it is added."""
 
 _BY_FUNCTION = {
     ("clip", 1): "max_norm",
@@ -37,9 +37,9 @@ _BY_FUNCTION = {
 
 
 def hyperparameters(program: Program, fixed: Collection[Place]) -> dict[Place, str]:
-    """A name for every literal but those at `fixed`, by what the literal does there.
+    """A name for every literal except those at `fixed`, after the literal's purpose in its statement.
 
-    Each literal keeps a name of its own, also where two are equal; a name that comes twice is numbered.
+    Equal literals have different names; names that occur more than once are numbered.
     """
     graph = trace(program)
     state_nodes = set(graph.state_nodes)
@@ -69,18 +69,22 @@ def hyperparameters(program: Program, fixed: Collection[Place]) -> dict[Place, s
     return names
 
 
-def rename(program: Program, taken: Collection[str], longest: int = 40) -> Program:
+def rename(program: Program, hyperparameters: Collection[str], longest: int = 40) -> Program:
     """The same program with names that fit into exported code: `p` becomes `p_`, and long ones are cut to `longest`."""
     inputs = {"w", "g", "lr", *(["step"] if program.step else [])}
     names = [*program.inputs, *(line.target for line in program.body)]
-    used = {*RESERVED, *taken, *(name for name in names if len(name) <= longest)}
+    used = {*RESERVED, *hyperparameters, *(name for name in names if len(name) <= longest)}
     new: dict[str, str] = {name: name for name in inputs}
     for name in names:
         if name in new:
             continue
         short = name[:longest]
-        clash = name in RESERVED or name in taken or (short != name and short in used)
-        new[name] = numbered_name(short + "_" if name in RESERVED or name in taken else short, used) if clash else short
+        clash = name in RESERVED or name in hyperparameters or (short != name and short in used)
+        new[name] = (
+            numbered_name(short + "_" if name in RESERVED or name in hyperparameters else short, used)
+            if clash
+            else short
+        )
         used.add(new[name])
     return Program(
         body=tuple(
@@ -95,14 +99,14 @@ def rename(program: Program, taken: Collection[str], longest: int = 40) -> Progr
     )
 
 
-def read_names(program: Program) -> Program:
-    """The program without assignments whose name nobody reads (copies may have such)."""
+def without_unread_copies(program: Program) -> Program:
+    """The program without assignments whose target is never read, which copies may leave behind."""
     needed = set(program.returns)
-    kept: list[Statement] = []
+    body: list[Statement] = []
     for line in reversed(program.body):
         idle = line.function == "=" and line.args == (line.target,)
         if line.target in needed and not idle:
             needed.discard(line.target)
             needed.update(arg for arg in line.args if isinstance(arg, str))
-            kept.append(line)
-    return replace(program, body=tuple(reversed(kept)))
+            body.append(line)
+    return replace(program, body=tuple(reversed(body)))

@@ -1,4 +1,4 @@
-"""The space of optimizer programs, as a search sees it."""
+"""The space of optimizer programs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -79,12 +79,9 @@ def rename(program: Program, hyperparameters: Collection[str], longest: int = 40
         if name in new:
             continue
         short = name[:longest]
-        clash = name in RESERVED or name in hyperparameters or (short != name and short in used)
-        new[name] = (
-            numbered_name(short + "_" if name in RESERVED or name in hyperparameters else short, used)
-            if clash
-            else short
-        )
+        reserved = name in RESERVED or name in hyperparameters
+        clash = reserved or (short != name and short in used)
+        new[name] = numbered_name(short + "_" if reserved else short, used) if clash else short
         used.add(new[name])
     return Program(
         body=tuple(

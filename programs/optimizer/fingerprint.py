@@ -107,9 +107,8 @@ def behaviour_fingerprint(graph: Graph) -> str | None:
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
     states = {k: zeros(graph.nodes[graph.state_nodes[k]].type) for k in graph.live_states}
     names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
-    sides_reached: dict[int, set[bool]] = {
-        i: set() for i in program.operations if PRIMITIVES[graph.nodes[i].function].jumps
-    }
+    jumps = [i for i in program.operations if PRIMITIVES[graph.nodes[i].function].jumps]
+    sides_reached: dict[int, set[bool]] = {i: set() for i in jumps}
     values_by_step: list[dict[int, Any]] = []
     with np.errstate(all="ignore"):
         for step in range(max(_MIN_STEPS, _EXTRA_STEPS + len(states))):
@@ -148,15 +147,13 @@ class _LossDetector:
         self.trees = [i for i in graph.live if nodes[i].type == TREE]
         tree_index = {node: k for k, node in enumerate(self.trees)}
         flat = [i for i in operations if all(_is_flat(nodes[k].type) for k in (i, *nodes[i].args))]
-        arguments = {
-            i: [tree_index[arg] for arg in nodes[i].args if arg in tree_index] for i in flat if i in tree_index
-        }
+        self.flat_trees = [i for i in flat if i in tree_index]
+        arguments = {i: [tree_index[arg] for arg in nodes[i].args if arg in tree_index] for i in self.flat_trees}
         self.reducing = [i for i, trees in arguments.items() if trees]
         self.results = np.array([tree_index[i] for i in self.reducing], dtype=np.intp)
         # Fewer than three arguments are repeated, which changes no maximum.
         self.arguments = np.array([(arguments[i] * 3)[:3] for i in self.reducing], dtype=np.intp).reshape(-1, 3)
         self.small = [i for i in flat if i not in tree_index]
-        self.flat_trees = [i for i in flat if i in tree_index]
         self.risky = _after_poles(graph, operations)
         self.sums = [i for i in flat if nodes[i].function in ("+", "-")]
 
@@ -264,7 +261,7 @@ def zeros(state_type: Type) -> Any:
 
 @cache
 def _probe(step: int) -> dict[str, Any]:
-    """The fixed inputs of one step. Some weights and gradients are exactly zero, like biases and gradients of dead units."""
+    """The fixed inputs of one step. Some weights and gradients are exactly zero, as in biases and dead units."""
     rng = np.random.default_rng([20230213, step])
     count = len(_SCALES)
     rows = []

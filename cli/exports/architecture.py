@@ -7,14 +7,14 @@ from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.cli.individuals import settings
 from germline.programs.architecture import onnx_file
 from germline.programs.architecture.counts import Skeleton
-from germline.programs.architecture.export import class_name, verified_torch
+from germline.programs.architecture.export import free_class_name, verified_torch
 from germline.programs.architecture.genome import Architecture, read
 from germline.search.architecture import skeleton
 
 
 def torch(request: ExportRequest) -> ExportResult:
     """An nn.Module of the full network, compared with it in size and output."""
-    name = request.class_name() if request.given_class_name else class_name(request.class_name())
+    name = request.class_name() if request.given_class_name else free_class_name(request.class_name())
     architecture, size = _network(request)
     try:
         verified = verified_torch(architecture, size, request.origin(), name)

@@ -1,4 +1,4 @@
-"""Export of an architecture as a file with its network: it needs nothing but torch, and is checked before it counts."""
+"""Export of an architecture as a file that defines its network and imports torch alone."""
 
 from collections.abc import Mapping
 from string import Template
@@ -16,7 +16,7 @@ from germline.programs.export.origin import Origin
 from germline.programs.export.verified import VerifiedExport, check_difference, check_equal, difference_to_largest
 
 TOLERANCE = 1e-6
-"""The largest difference of logits, relative to the largest logit, that an exported file may show."""
+"""The largest difference of logits allowed, relative to the largest logit."""
 
 
 _USED_NAMES = frozenset(
@@ -30,7 +30,7 @@ _USED_NAMES = frozenset(
 _SUFFIX = "Net"
 
 
-def class_name(name: str) -> str:
+def free_class_name(name: str) -> str:
     """`name`, with the suffix `Net` if the exported file uses it for something else."""
     return free_name(name, _USED_NAMES, _SUFFIX)
 
@@ -60,7 +60,7 @@ def size_facts(counts: Counts) -> dict[str, int]:
 
 
 def export_torch(architecture: Architecture, skeleton: Skeleton, origin: Origin, class_name: str) -> str:
-    """The source of a file with a class for the network of an architecture.
+    """The source of a file that defines the network of an architecture as `class_name`.
 
     Raises:
         ValueError: the file uses the class's name for something else.
@@ -115,7 +115,7 @@ def _shapes(weights: Mapping[str, Tensor]) -> list[tuple[int, ...]]:
 
 
 def _cells_source(architecture: Architecture) -> str:
-    """The cells as data: for each node its edges, (operation, source)."""
+    """The source of the cells as data: for each node its edges, (operation, source)."""
     lines = ["# For each node of a cell, its edges: an operation, and the node it takes. The cell's inputs come first."]
     for name, cell in zip(NAMES[architecture.inputs], architecture.cells, strict=True):
         lines.append(f"{name.upper()} = (")
@@ -129,6 +129,7 @@ def _cells_source(architecture: Architecture) -> str:
 
 
 def _operation_source(operation: Operation) -> str:
+    """The source of a function that builds an operation."""
     head = f"def {operation.name}(channels, stride):\n"
     if operation.zero:
         return f"{head}    return Zero(stride)"
@@ -141,6 +142,7 @@ def _operation_source(operation: Operation) -> str:
 
 
 def _layer_source(layer: Layer) -> str:
+    """The source of a layer of an operation."""
     stride = "stride" if layer.strided else "1"
     padding = layer.dilation * (layer.kernel // 2)
     if layer.step == "conv":

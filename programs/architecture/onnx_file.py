@@ -1,7 +1,6 @@
-"""Export of an architecture as an ONNX file: its network in evaluation, with initial weights, run before it counts.
+"""Export of an architecture as an ONNX file: its network in evaluation, with initial weights.
 
-The graph is written from the genome and the table of operations, node by node and without a tracer: it needs no more
-than the package `onnx`, stays as small as the network is, and tensors keep the names that they have in torch.
+The graph is written from the genome and the table of operations, and its tensors have the names that torch gives them.
 """
 
 import math
@@ -35,9 +34,9 @@ from germline.programs.export.verified import (
 )
 
 TOLERANCE = 1e-4
-"""The largest difference of logits, relative to the largest logit, that an exported file may show."""
+"""The largest difference of logits allowed, relative to the largest logit."""
 WEIGHTS = "initial, not trained"
-"""What the file says of its weights: a database holds architectures, and nothing that was trained of them."""
+"""What the file states about its weights: a database holds architectures but no trained weights."""
 
 _MOST_PARAMETERS = 500_000_000
 _SEED = 0
@@ -117,14 +116,14 @@ def _difference(content: bytes, network: nn.Module, skeleton: Skeleton) -> float
 
 
 def _enliven(network: nn.Module, skeleton: Skeleton) -> None:
-    """Gives norms random factors and the statistics of random images.
+    """Gives the norms of a network random weights and the statistics of random images.
 
-    With shifts this large most values stay above zero, and no variance is next to nothing: otherwise a deep network
-    multiplies the rounding errors of two runtimes a thousandfold, and what is compared should not be those.
+    The large shifts keep most values above zero and every variance away from zero. Otherwise a deep network multiplies
+    the rounding errors of the two runtimes a thousandfold, and the comparison would measure those.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
-        norm.momentum = None  # the mean of all batches: here, of one
+        norm.momentum = None  # the mean over all batches, of which there is one
         nn.init.uniform_(norm.weight, 0.5, 1.0)
         nn.init.uniform_(norm.bias, 0.5, 1.5)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Export of a policy as a file with its network and, beside it, one with its weights: torch and safetensors suffice."""
+"""Export of a policy as a file that defines its network with torch and safetensors, and a file of weights beside it."""
 
 import tempfile
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _USED_NAMES = frozenset(("F", "Path", "gymnasium", "load_file", "nn", "safe_open
 _SUFFIX = "Policy"
 
 
-def class_name(name: str) -> str:
+def free_class_name(name: str) -> str:
     """`name`, with the suffix `Policy` if the exported file uses it for something else."""
     return free_name(name, _USED_NAMES, _SUFFIX)
 
@@ -81,7 +81,7 @@ def check_outputs(exported: Floats, expected: Floats) -> None:
 
 
 def random_observations(network: Network, count: int) -> NDArray[Any]:
-    """`[count, *observation]`: pixels, or numbers of different sizes; always the same."""
+    """Fixed random observations `[count, *observation]`: pixels, or numbers of different magnitudes."""
     rng = np.random.default_rng(0)
     shape = (count, *network.observation)
     if network.form == "conv":
@@ -97,7 +97,7 @@ def export_torch(
     score: str | None = None,
     environment: str | None = None,
 ) -> str:
-    """The source of the file with the network; `verified_torch` says what the arguments are.
+    """The source of the file that defines the network; the arguments are those of `verified_torch`.
 
     Raises:
         ValueError: the file uses the class's name for something else.
@@ -110,7 +110,7 @@ def export_torch(
         f"Mutations: {len(policy.mutations)}",
         f"Parameters: {network.parameters:,}",
     ]
-    functional = network.form == "conv"
+    imports_functional = network.form == "conv"
     return "\n".join(
         [
             '"""A policy that Germline found; its weights lie beside this file.',
@@ -123,7 +123,7 @@ def export_torch(
             "from pathlib import Path",
             "",
             "import torch",
-            *(["import torch.nn.functional as F"] if functional else []),
+            *(["import torch.nn.functional as F"] if imports_functional else []),
             "from safetensors import safe_open",
             "from safetensors.torch import load_file",
             "from torch import nn",
@@ -164,6 +164,7 @@ def export_torch(
 
 
 def _example(network: Network, task: str | None, class_name: str, stem: str, environment: str | None) -> Iterator[str]:
+    """Lines of the docstring that show how the policy is used."""
     name = stem if stem.isidentifier() else "NAME"
     if environment is None:
         dtype = "uint8" if network.form == "conv" else "numbers"
@@ -191,6 +192,7 @@ def _chooses(actions: int | Box) -> str:
 
 
 def _layers(network: Network) -> Iterator[str]:
+    """Lines of the constructor that create layers and buffers."""
     for name, layer in layers(network):
         if isinstance(layer, nn.Conv2d):
             sizes = (layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0])
@@ -202,17 +204,18 @@ def _layers(network: Network) -> Iterator[str]:
 
 
 def _forward(network: Network) -> Iterator[str]:
+    """Lines of `forward`."""
     names = [name for name, _ in layers(network)]
-    taken = "torch.as_tensor(observation).to(self.output.weight)"
+    observation = "torch.as_tensor(observation).to(self.output.weight)"
     if network.form == "conv":
-        yield f"x = {taken} / 255"
+        yield f"x = {observation} / 255"
         for name, edges in zip(names, paddings(network), strict=False):
             padded = f"F.pad(x, {edges})" if any(edges) else "x"
             yield f"x = F.relu(self.{name}({padded}))"
         yield "x = F.relu(self.dense(x.flatten(-3)))"
     else:
         dimensions = len(network.observation)
-        yield f"x = {taken}" + (f".flatten(-{dimensions})" if dimensions > 1 else "")
+        yield f"x = {observation}" + (f".flatten(-{dimensions})" if dimensions > 1 else "")
         if network.normalisation:
             yield f"x = ((x - self.mean) * self.scale).clamp(-{LIMIT:g}, {LIMIT:g})"
         for name in names[:-1]:
@@ -221,6 +224,7 @@ def _forward(network: Network) -> Iterator[str]:
 
 
 def _act(actions: int | Box) -> Iterator[str]:
+    """Lines of `act`."""
     if isinstance(actions, int):
         yield '"""The action for one observation: the place of the largest output."""'
         yield "return int(self(observation).argmax())"
@@ -231,19 +235,21 @@ def _act(actions: int | Box) -> Iterator[str]:
 
 
 def _buffers(network: Network) -> dict[str, tuple[float, ...]]:
-    """What a network knows besides its weights, in double precision."""
-    found: dict[str, tuple[float, ...]] = {}
+    """Constants of a network besides its weights: normalisation, and the bounds of its actions."""
+    buffers: dict[str, tuple[float, ...]] = {}
     if network.normalisation:
-        found |= {"mean": network.normalisation.mean, "scale": network.normalisation.scale}
+        buffers |= {"mean": network.normalisation.mean, "scale": network.normalisation.scale}
     if isinstance(network.actions, Box):
-        found |= {"low": network.actions.low, "high": network.actions.high}
-    return found
+        buffers |= {"low": network.actions.low, "high": network.actions.high}
+    return buffers
 
 
 def _saved(network: Network, parameters: Floats) -> dict[str, Tensor]:
+    """The tensors of the file of weights by name."""
     buffers = {name: torch.tensor(value, dtype=torch.float64) for name, value in _buffers(network).items()}
     return tensors(network, parameters) | buffers
 
 
 def metadata(policy: Policy) -> dict[str, str]:
+    """Fingerprint, layout of the network and noise generator, for the metadata of the exported file."""
     return {"fingerprint": fingerprint(policy), "layout": policy.network.layout, "noise": noise.NAME}

@@ -1,7 +1,7 @@
-"""Export of a policy as an ONNX file, which another runtime has to come to the same actions with before it counts.
+"""Export of a policy as an ONNX file.
 
-The graph is written node by node. It computes in double precision, as all networks of policies do. Runtimes have no
-convolution in double precision on a CPU, so what a convolution sees is gathered place by place and multiplied once.
+The graph computes in double precision, as all networks of policies do. Runtimes have no convolution in double precision
+on a CPU, so the inputs of a convolution are gathered for each place of its output and multiplied as a matrix.
 """
 
 from typing import Any
@@ -58,6 +58,7 @@ def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> V
 
 
 def _model(policy: Policy, parameters: Floats, origin: Origin, score: str | None) -> Any:
+    """The model of a policy with these parameters."""
     network = policy.network
     graph = OnnxGraph()
     observation = graph.cast("observation", np.float64)
@@ -104,6 +105,7 @@ def _layer(graph: OnnxGraph, x: str, name: str, values: dict[str, Floats]) -> st
 
 
 def _normalised(graph: OnnxGraph, network: Network, observation: str) -> str:
+    """The flat observation, normalised and clipped if the network normalises."""
     x = graph.node("Flatten", observation, axis=1)
     if network.normalisation:
         x = graph.node("Sub", x, graph.tensor(np.array(network.normalisation.mean), "mean"))
@@ -113,32 +115,33 @@ def _normalised(graph: OnnxGraph, network: Network, observation: str) -> str:
 
 
 def _convolved(graph: OnnxGraph, network: Network, observation: str, values: dict[str, Floats]) -> str:
-    """Images `[batch, height, width, channels]` from layer to layer, flat at the end."""
+    """The flat features of the convolutions, which pass images `[batch, height, width, channels]` to each other."""
     x = graph.node("Div", observation, graph.tensor(np.array(255.0)))
     x = graph.node("Transpose", x, perm=[0, 2, 3, 1])
     channels = network.observation[0]
     shapes = zip(CONVOLUTIONS, paddings(network), network.sizes, network.sizes[1:], strict=False)
-    for number, ((units, kernel, stride), edges, (height, width), made) in enumerate(shapes, 1):
+    for number, ((units, kernel, stride), edges, (height, width), output_size) in enumerate(shapes, 1):
         left, right, above, below = edges
         if any(edges):
             x = graph.node("Pad", x, graph.tensor(np.array([0, above, left, 0, 0, below, right, 0], np.int64)))
         x = _reshaped(graph, x, -1, (height + above + below) * (width + left + right) * channels)
-        places = _places(made, kernel, stride, width + left + right, channels)
+        places = _places(output_size, kernel, stride, width + left + right, channels)
         x = graph.node("Gather", x, graph.tensor(places), axis=1)
         x = graph.node("Relu", _layer(graph, x, f"conv{number}", values))
-        x = _reshaped(graph, x, -1, *made, units)
+        x = _reshaped(graph, x, -1, *output_size, units)
         channels = units
     return graph.node("Flatten", x, axis=1)
 
 
-def _places(made: tuple[int, int], kernel: int, stride: int, width: int, channels: int) -> NDArray[np.int32]:
-    """Where in a flat image each place of the output looks, `[places, kernel * kernel * channels]`."""
-    y, x, dy, dx, c = np.ogrid[: made[0], : made[1], :kernel, :kernel, :channels]
+def _places(output_size: tuple[int, int], kernel: int, stride: int, width: int, channels: int) -> NDArray[np.int32]:
+    """Positions in a flat image that each place of the output reads, `[places, kernel * kernel * channels]`."""
+    y, x, dy, dx, c = np.ogrid[: output_size[0], : output_size[1], :kernel, :kernel, :channels]
     at: NDArray[np.int64] = ((y * stride + dy) * width + x * stride + dx) * channels + c
-    return at.reshape(made[0] * made[1], -1).astype(np.int32)
+    return at.reshape(output_size[0] * output_size[1], -1).astype(np.int32)
 
 
 def _choose(graph: OnnxGraph, actions: int | Box) -> None:
+    """Adds the output `action`: the index of the largest output, or the outputs scaled to the box."""
     if isinstance(actions, int):
         graph.node("ArgMax", "outputs", output="action", axis=1, keepdims=0)
         return

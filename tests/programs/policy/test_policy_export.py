@@ -30,7 +30,7 @@ from germline.programs.export.onnx_graph import OnnxMissing
 from germline.programs.export.origin import Origin
 from germline.programs.export.verified import ExportMismatch
 from germline.programs.policy import export, noise, onnx_file
-from germline.programs.policy.export import class_name, export_torch, random_observations, verified_torch
+from germline.programs.policy.export import export_torch, free_class_name, random_observations, verified_torch
 from germline.programs.policy.genome import Policy, fingerprint
 from germline.programs.policy.module import PolicyModule
 from germline.programs.policy.network import Box, Network, Normalisation
@@ -262,7 +262,7 @@ def test_a_task_that_is_not_of_gymnasium_shows_no_environment() -> None:
 
 
 def test_a_class_is_not_named_like_what_the_file_uses() -> None:
-    assert [class_name(name) for name in ("Path", "F", "Found")] == ["PathPolicy", "FPolicy", "Found"]
+    assert [free_class_name(name) for name in ("Path", "F", "Found")] == ["PathPolicy", "FPolicy", "Found"]
     tree = ast.parse(export_torch(POLICIES["same"], ORIGIN, "Found", "found"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     for name in {alias.asname or alias.name for node in imports for alias in node.names if "." not in alias.name}:

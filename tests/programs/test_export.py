@@ -141,7 +141,7 @@ def test_random_programs_equal_the_interpreter_and_their_exact_form_does_so_bit_
             assert verify_torch(exact, program, "Exported") == 0.0, k
 
 
-def test_a_file_that_differs_is_refused() -> None:
+def test_a_file_that_differs_from_its_program_is_refused() -> None:
     program = parse(library()["lion"])
     source = export_torch(program, NOWHERE, "Lion")
     wrong = source.replace("beta2: float = 0.99,", "beta2: float = 0.9901,")
@@ -159,7 +159,7 @@ def test_states_that_differ_are_found_although_the_updates_agree() -> None:
         verify_torch(wrong, program, "Signs")
 
 
-def test_a_relative_difference_counts_what_is_not_finite() -> None:
+def test_values_that_are_not_finite_must_be_equal_in_a_relative_difference() -> None:
     inf, nan = float("inf"), float("nan")
     assert relative_difference(torch.tensor([1.0, nan, inf]), torch.tensor([1.0, nan, inf])) == 0.0
     assert relative_difference(torch.tensor([1.0, nan]), torch.tensor([1.0, 2.0])) == inf
@@ -177,7 +177,7 @@ def test_files_import_torch_and_the_standard_library_only() -> None:
         assert imported <= STANDARD, name
 
 
-def test_files_pass_the_linter_and_the_formatter_as_they_come(tmp_path: Path) -> None:
+def test_exported_files_pass_the_linter_and_the_formatter(tmp_path: Path) -> None:
     long = re.sub(
         r"\bu\b", "the_update_before_clipping", MIXED.replace("decay", "reciprocal_root_of_the_number_of_steps")
     )
@@ -223,7 +223,7 @@ def test_the_rate_is_the_product_of_all_constant_factors_of_the_update() -> None
         ("def train(w, g, lr):\n  lr = negative(lr)\n  g = g * 0.1\n  update = g * lr\n  return update\n", 0.1),
     ],
 )
-def test_programs_that_use_lr_otherwise_equal_the_interpreter_at_every_schedule_value(
+def test_programs_that_use_lr_in_other_ways_equal_the_interpreter_at_every_schedule_value(
     text: str, default: float
 ) -> None:
     verified = verified_torch(parse(text), NOWHERE, "Exported")
@@ -252,7 +252,7 @@ def train(w, g, state, params, torch, sum, lr):
     assert "self_ = float_ / (sum_ + 1e-8)" in source
 
 
-def test_two_equal_literals_are_two_arguments_with_names_that_say_what_they_do() -> None:
+def test_two_equal_literals_are_two_arguments_named_after_their_purpose() -> None:
     text = """
 def train(w, g, m, v, lr):
   g = clip(g, 2.0)
@@ -334,7 +334,7 @@ def test_a_run_continues_bit_for_bit_from_a_state_dict(text: str, dtype: torch.d
     assert kept and all(value.dtype == torch.float32 for value in kept)
 
 
-def test_a_deep_copy_goes_its_own_way() -> None:
+def test_a_deep_copy_is_independent() -> None:
     params = parameters(4)
     optimizer = optimizer_class(MIXED)(params)  # type: ignore[call-arg]
     run(optimizer, params, range(3))
@@ -366,7 +366,7 @@ def test_half_precision_parameters_are_updated_in_float32(dtype: torch.dtype) ->
 
 
 @pytest.mark.parametrize("text", [library()["adamw"], MIXED], ids=["adamw", "mixed"])
-def test_parameters_without_a_gradient_are_left_alone(text: str) -> None:
+def test_parameters_without_a_gradient_do_not_change(text: str) -> None:
     params, others = parameters(6), parameters(6)
     optimizer = optimizer_class(text)(params)  # type: ignore[call-arg]
     optimizer.step()
@@ -473,7 +473,7 @@ def test_an_exported_optimizer_trains_a_small_network(name: str) -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_the_docstring_says_what_the_class_does_and_where_it_comes_from() -> None:
+def test_the_docstring_shows_the_rule_and_the_origin() -> None:
     origin = Origin("my-run", 12, "abc123", 0.8125, "digits-mlp")
     doc = load_class(export_torch(parse(library()["lion_raw"]), origin, "MyRun12"), "MyRun12").__doc__ or ""
     for part in (

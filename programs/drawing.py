@@ -17,8 +17,8 @@ class Axis:
 
     Attributes:
         low, high: the numbers at the ends.
-        begin, length: the first pixel, and how many there are.
-        turned: the largest number is at the first pixel, as on a screen's vertical axis.
+        begin, length: the first pixel, and the number of pixels.
+        turned: True if the largest number is at the first pixel, as on the vertical axis of a screen.
     """
 
     low: float

@@ -137,5 +137,5 @@ def _origin(request: ExportRequest) -> Origin:
 def _score(candidate: Candidate) -> str | None:
     """The mean return of a policy in words; None if nothing is recorded."""
     outcome = candidate.scored.evaluation if candidate.scored else None
-    found = worth([*([outcome] if outcome else []), *candidate.reviews])
-    return told(found) if found else None
+    mean_return = worth([*([outcome] if outcome else []), *candidate.reviews])
+    return told(mean_return) if mean_return else None

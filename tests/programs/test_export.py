@@ -511,8 +511,8 @@ def test_no_name_of_a_run_breaks_out_of_the_docstring(name: str) -> None:
     source = export_torch(program, Origin(name, 1, name, 0.5, name), "Lion")
     plain = ast.parse(export_torch(program, Origin("a", 1, "b", 0.5, "c"), "Lion"))
     tree = ast.parse(source)
-    for found in (tree, plain):
-        defined = next(node for node in found.body if isinstance(node, ast.ClassDef))
+    for module in (tree, plain):
+        defined = next(node for node in module.body if isinstance(node, ast.ClassDef))
         defined.body = defined.body[1:]
     assert ast.dump(tree) == ast.dump(plain)
     assert all(character.isprintable() or character == "\n" for character in source)

@@ -172,7 +172,7 @@ def test_renamed_and_commuted_mutants_keep_their_fingerprint(
 
 LAYOUT = Layout(((), (5,), (3, 4), (2, 3, 2, 1)))
 FRESH = 32
-"""Inputs on which two programs of one fingerprint are compared."""
+"""Inputs on which two programs with equal fingerprints are compared."""
 STEPS = 6
 
 
@@ -208,8 +208,8 @@ def run_rows(program: Program, inputs: list[dict[str, torch.Tensor]]) -> torch.T
 def start(shape: str) -> Value:
     if shape in ("scalar", "tree", "leaf"):
         return torch.zeros(FRESH, {"scalar": 1, "tree": LAYOUT.elements, "leaf": len(LAYOUT.shapes)}[shape])
-    of = row_shape if shape == "row" else column_shape
-    return [torch.zeros(FRESH, *fingerprint_of(leaf)) for leaf in LAYOUT.shapes]
+    shape_of = row_shape if shape == "row" else column_shape
+    return [torch.zeros(FRESH, *shape_of(leaf)) for leaf in LAYOUT.shapes]
 
 
 def equal(a: torch.Tensor, b: torch.Tensor) -> bool:

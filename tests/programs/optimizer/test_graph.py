@@ -227,13 +227,13 @@ def test_tracing_with_a_parent_changes_nothing() -> None:
                 with pytest.raises(InvalidProgram, match=re.escape(str(refused))):
                     trace(child, (parent, graph))
             else:
-                found = trace(child, (parent, graph))
-                assert live_part(child, found) == live_part(child, alone)
-                assert fingerprint(found) == fingerprint(alone)
-                if found.live is graph.live:
-                    assert fingerprint(found) == fingerprint(graph)
+                extended = trace(child, (parent, graph))
+                assert live_part(child, extended) == live_part(child, alone)
+                assert fingerprint(extended) == fingerprint(alone)
+                if extended.live is graph.live:
+                    assert fingerprint(extended) == fingerprint(graph)
                     same += 1
                 valid += 1
-                parent, graph = child, found
+                parent, graph = child, extended
     assert valid > 800
     assert same > 200

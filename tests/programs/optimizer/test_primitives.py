@@ -122,7 +122,7 @@ MATRIX_ARGS = {
 
 def cases() -> list[tuple[str, str]]:
     rng = np.random.default_rng(1)
-    found = []
+    expressions = []
     for name in EXTENDED:
         if name == "invert":
             continue
@@ -130,8 +130,8 @@ def cases() -> list[tuple[str, str]]:
             args = MATRIX_ARGS.get(name) or [str(rng.choice(FORMS)) for _ in range(PRIMITIVES[name].arity)]
             if PRIMITIVES[name].scope in ("leaf", "tree") and name not in MATRIX_ARGS:
                 args = ["w", "g"][: PRIMITIVES[name].arity] if name != "clip" else ["g", str(rng.choice(FORMS[2:4]))]
-            found.append((name, call(name, args)))
-    return sorted(set(found))
+            expressions.append((name, call(name, args)))
+    return sorted(set(expressions))
 
 
 @pytest.mark.parametrize(("name", "expression"), cases())

@@ -40,8 +40,8 @@ def statements(draw: st.DrawFn) -> Statement:
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
-    taken = {"w", "g", "lr", "step"}
-    states = draw(st.lists(names.filter(lambda name: name not in taken), max_size=4, unique=True))
+    reserved = {"w", "g", "lr", "step"}
+    states = draw(st.lists(names.filter(lambda name: name not in reserved), max_size=4, unique=True))
     shapes = [draw(st.sampled_from(sorted(STATE_TYPES))) for _ in states]
     return Program(
         body=tuple(draw(st.lists(statements(), max_size=8))),

@@ -87,15 +87,15 @@ import json
 import gymnasium
 from agent import Found
 
-policy, environment, found = Found(), gymnasium.make("CartPole-v1"), []
+policy, environment, returns = Found(), gymnasium.make("CartPole-v1"), []
 for seed in range(4):
     observation, _ = environment.reset(seed=seed)
     total, over = 0.0, False
     while not over:
         observation, reward, terminated, truncated, _ = environment.step(policy.act(observation))
         total, over = total + reward, terminated or truncated
-    found.append(total)
-print(json.dumps(found))
+    returns.append(total)
+print(json.dumps(returns))
 """
 
 
@@ -117,15 +117,15 @@ def test_weights_of_another_policy_are_refused(tmp_path: Path) -> None:
     other = verified_torch(CART_POLE.child(9, 0.1), ORIGIN, "Found", "agent")
     path = tmp_path / "agent.py"
     write_verified(path, replace(verified, weights=other.weights))
-    found = class_in(path, "Found")
+    policy_class = class_in(path, "Found")
     with pytest.raises(ValueError, match=r"agent\.safetensors holds the weights of another policy"):
-        found()
+        policy_class()
     write_verified(path, verified)
-    check_actions(found(), CART_POLE)
+    check_actions(policy_class(), CART_POLE)
     bare = tmp_path / "bare.safetensors"
-    save_file(found().state_dict(), bare)
+    save_file(policy_class().state_dict(), bare)
     with pytest.raises(ValueError, match="another policy"):
-        found(bare)
+        policy_class(bare)
 
 
 class DivergingModule:

@@ -6,9 +6,9 @@ from germline.cli.errors import UserError, exit_status, one_line
 from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.cli.individuals import settings
 from germline.programs.architecture import onnx_file
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.export import free_class_name, verified_torch
 from germline.programs.architecture.genome import Architecture, read
+from germline.programs.architecture.skeleton import Skeleton
 from germline.search.architecture import skeleton
 
 

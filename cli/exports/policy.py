@@ -16,9 +16,9 @@ from germline.evaluators.policy.export_check import (
     TOLERANCE,
     check_actions,
     check_by_playing,
-    environment_of,
+    gymnasium_id_of,
 )
-from germline.evaluators.policy.player import Played
+from germline.evaluators.policy.player import EpisodeResult
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.export.origin import Origin
@@ -32,7 +32,7 @@ def torch(request: ExportRequest) -> ExportResult:
     """An nn.Module and its weights, which play as the policy does."""
     name = request.class_name() if request.given_class_name else free_class_name(request.class_name())
     policy, task = read(request.candidate.genome), _task(request.candidate)
-    environment = environment_of(task) if task else None
+    environment = gymnasium_id_of(task) if task else None
     score = _score(request.candidate)
     try:
         verified = verified_torch(policy, _origin(request), name, request.path.stem, score, environment)
@@ -40,7 +40,7 @@ def torch(request: ExportRequest) -> ExportResult:
         raise UserError(one_line(error), exit_status(error)) from None
     return ExportResult(
         verified,
-        description=f"class {name}(nn.Module), {policy.network.parameters:,} parameters",
+        description=f"class {name}(nn.Module), {policy.network.parameter_count:,} parameters",
         comparison=_compared(verified, policy, request.candidate, task),
         usage=f"policy = {name}(); action = policy.act(observation)",
     )
@@ -73,27 +73,27 @@ def _compared(verified: VerifiedExport[str], policy: Policy, candidate: Candidat
     limit = min(_values(candidate).get("steps") or longest, longest)
     most = min(MOST_STEPS[policy.network.form], limit)
     checked = check_by_playing(verified.module, policy, task, seeds, most)
-    cut = most < longest and any(episode.steps == most for episode in checked.played)
+    cut = most < longest and any(episode.steps == most for episode in checked.results)
     beginnings = f", up to decision {most:,}," if cut else ""
     episodes = f"{counted(len(seeds), 'episode')} of {task.name}{beginnings}"
-    returns = ", ".join(f"{episode.total:.6g}" for episode in checked.played)
+    returns = ", ".join(f"{episode.total_reward:.6g}" for episode in checked.results)
     if not checked.exact:
         outputs = f"the outputs are the search's own to {TOLERANCE:g} in {episodes}"
         return f"{outputs}; returns of the search's network: {returns}"
     count = _values(candidate).get("episodes", 1) if task.varies else 1
-    scored = checked.played[:count] if count <= len(search_seeds) else []
+    scored = checked.results[:count] if count <= len(search_seeds) else []
     cut_short = any(episode.steps == most < limit for episode in scored)
     note = "" if cut_short else _fitness_note(candidate, scored, task.name)
     return f"{episodes} came to the returns of the search's own network: {returns}{note}"
 
 
-def _fitness_note(candidate: Candidate, scored: Sequence[Played], task: str) -> str:
+def _fitness_note(candidate: Candidate, scored: Sequence[EpisodeResult], task: str) -> str:
     """A note on whether the episodes that the search scored still have the recorded mean return; empty if unknown."""
     outcome = candidate.scored.evaluation if candidate.scored else None
     if not scored or outcome is None or outcome.fitness is None:
         return ""
     first = f"the first {len(scored)}" if len(scored) > 1 else "the first"
-    mean = fmean(episode.total for episode in scored)
+    mean = fmean(episode.total_reward for episode in scored)
     if mean != outcome.fitness:
         came = f"{first} came to {outcome.fitness:.6g} in the search, and now to {mean:.6g}"
         return f" ({came}: what it runs on or {task} has changed)"

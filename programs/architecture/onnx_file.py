@@ -1,6 +1,6 @@
-"""Export of an architecture as an ONNX file: its network in evaluation, with initial weights.
+"""Export of an architecture as an ONNX file: its network in evaluation mode, with initial weights.
 
-The graph is written from the genome and the table of operations, and its tensors have the names that torch gives them.
+The graph is written layer by layer, and its tensors have the names that torch gives them.
 """
 
 import math
@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.export import size_facts
-from germline.programs.architecture.genome import Architecture, Cell
+from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.layers import IMAGE, NetworkLayer, layers
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.operations import OPERATIONS, Layer, Operation
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.export.onnx_graph import (
     OnnxGraph,
     check_model,
@@ -74,11 +76,11 @@ def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin
         check_equal("the parameters", _parameters(model), counts.params)
         content: bytes = model.SerializeToString()
         difference = _difference(content, network, skeleton)
-        # With initial weights the signal fades from cell to cell, until the logits hardly depend on the cells between:
-        # the same graph is compared again with weights that keep the signal alive.
-        _enliven(network, skeleton)
-        lively = _model(architecture, skeleton, origin, network.state_dict()).SerializeToString()
-        difference = max(difference, _difference(lively, network, skeleton))
+        # With initial weights the signal fades from cell to cell, and the logits hardly depend on the layers between:
+        # the same graph is compared once more with weights that preserve the signal.
+        _preserve_signal(network, skeleton)
+        second = _model(architecture, skeleton, origin, network.state_dict()).SerializeToString()
+        difference = max(difference, _difference(second, network, skeleton))
     return VerifiedExport(content, None, difference, TOLERANCE, size_facts(counts))
 
 
@@ -115,15 +117,15 @@ def _difference(content: bytes, network: nn.Module, skeleton: Skeleton) -> float
     return largest
 
 
-def _enliven(network: nn.Module, skeleton: Skeleton) -> None:
-    """Gives the norms of a network random weights and the statistics of random images.
+def _preserve_signal(network: nn.Module, skeleton: Skeleton) -> None:
+    """Gives norms random scales, large biases and the statistics of random images.
 
-    The large shifts keep most values above zero and every variance away from zero. Otherwise a deep network multiplies
-    the rounding errors of the two runtimes a thousandfold, and the comparison would measure those.
+    Then most values stay positive and no variance is tiny. Otherwise a deep network multiplies the rounding errors of
+    the two runtimes a thousandfold, and the comparison would measure those.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
-        norm.momentum = None  # the mean over all batches, of which there is one
+        norm.momentum = None  # cumulative mean over batches, here of a single batch
         nn.init.uniform_(norm.weight, 0.5, 1.0)
         nn.init.uniform_(norm.bias, 0.5, 1.5)
     with torch.no_grad():
@@ -138,10 +140,9 @@ def _enliven(network: nn.Module, skeleton: Skeleton) -> None:
 
 
 def _model(architecture: Architecture, skeleton: Skeleton, origin: Origin, weights: Mapping[str, Tensor]) -> Any:
-    """The model of an architecture with the weights of its network, as torch names and orders them."""
+    """The ONNX model of an architecture; `weights` are the state of its torch module, in order."""
     graph = _Graph(weights)
-    logits = (_two_cells if architecture.inputs == 2 else _one_cell)(graph, architecture, skeleton)
-    graph.node("Identity", logits, output="logits")
+    graph.node("Identity", _logits(graph, layers(architecture, skeleton)), output="logits")
     size = [f"{name.capitalize()}: {number}" for name, number in size_facts(count(architecture, skeleton)).items()]
     return onnx_model(
         graph,
@@ -154,7 +155,10 @@ def _model(architecture: Architecture, skeleton: Skeleton, origin: Origin, weigh
 
 
 class _Graph(OnnxGraph):
-    """A graph that takes its weights from a network, in the order in which torch lists them and the network runs."""
+    """A graph that is appended to in the order in which the network runs.
+
+    Torch lists the weights of `Network` in the same order, so each layer takes the next ones.
+    """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -162,12 +166,12 @@ class _Graph(OnnxGraph):
         self._constants: dict[tuple[int, ...], str] = {}
 
     def weight(self) -> tuple[str, tuple[int, ...]]:
-        """Name and shape of the next tensor of the network."""
+        """Appends the next tensor of the network. Returns its name and shape."""
         name, value = next(self._weights)
         return self.tensor(value.numpy(), name), tuple(value.shape)
 
     def constant(self, *numbers: int) -> str:
-        """The name of a tensor of these integers, which the graph holds once."""
+        """The name of a tensor of integers, which is appended at its first use."""
         from onnx import TensorProto, helper
 
         if numbers not in self._constants:
@@ -175,48 +179,57 @@ class _Graph(OnnxGraph):
             self.tensors.append(helper.make_tensor(name, TensorProto.INT64, [len(numbers)], numbers))
         return self._constants[numbers]
 
-    def conv(self, taken: str, stride: int = 1, dilation: int = 1, depthwise: bool = False) -> str:
-        """The network's next convolution; its kernel, and the padding that keeps the size, follow from the weights."""
-        name, (made, _, *kernel) = self.weight()
+    def conv(self, x: str, stride: int = 1, dilation: int = 1, depthwise: bool = False) -> str:
+        """Appends a convolution with the next weights, whose shape decides kernel and padding."""
+        name, (channels, _, *kernel) = self.weight()
         return self.node(
             "Conv",
-            taken,
+            x,
             name,
             kernel_shape=kernel,
             pads=[dilation * (size // 2) for size in kernel] * 2,
             strides=[stride] * 2,
             dilations=[dilation] * 2,
-            group=made if depthwise else 1,
+            group=channels if depthwise else 1,
         )
 
-    def norm(self, taken: str) -> str:
+    def norm(self, x: str) -> str:
         scale, bias, mean, variance = (self.weight()[0] for _ in range(4))
-        return self.node("BatchNormalization", taken, scale, bias, mean, variance, epsilon=1e-5)
+        return self.node("BatchNormalization", x, scale, bias, mean, variance, epsilon=1e-5)
 
     def added(self, maps: Sequence[str]) -> str:
         total, *others = maps
-        for one in others:
-            total = self.node("Add", total, one)
+        for term in others:
+            total = self.node("Add", total, term)
         return total
 
 
-def _two_cells(graph: _Graph, architecture: Architecture, skeleton: Skeleton) -> str:
-    before = last = _stem(graph)
-    reduced = False
-    for number in range(skeleton.cells):
-        reduces = number in skeleton.reductions
-        before, last = last, _pair_cell(graph, architecture.cells[reduces], before, last, reduces, reduced)
-        reduced = reduces
-    return _head(graph, last)
+def _logits(graph: _Graph, network: Sequence[NetworkLayer]) -> str:
+    """Appends the nodes of all layers. Returns the name of the last output."""
+    outputs = {IMAGE: "images"}
+    for number, layer in enumerate(network):
+        outputs[number] = _network_layer(graph, layer, [outputs[source] for source in layer.inputs])
+    return outputs[len(network) - 1]
 
 
-def _one_cell(graph: _Graph, architecture: Architecture, skeleton: Skeleton) -> str:
-    last = _stem(graph)
-    for number in range(skeleton.cells):
-        if number in skeleton.reductions:
-            last = _residual_block(graph, last)
-        last = _edge_cell(graph, architecture.cells[0], last)
-    return _head(graph, graph.relu(graph.norm(last)))
+def _network_layer(graph: _Graph, layer: NetworkLayer, inputs: Sequence[str]) -> str:
+    source = inputs[0]
+    match layer.part.name:
+        case "stem":
+            return _stem(graph)
+        case "enter":
+            return _pointwise(graph, source)
+        case "halve":
+            return _halving(graph, source)
+        case "block":
+            return _residual_block(graph, source)
+        case "add":
+            return graph.added(inputs)
+        case "concat":
+            return graph.node("Concat", *inputs, axis=1)
+        case "head":
+            return _head(graph, graph.relu(graph.norm(source)) if layer.norm else source)
+    return _operation(graph, OPERATIONS[layer.part.name], source, layer.part.stride)
 
 
 def _stem(graph: _Graph) -> str:
@@ -229,25 +242,6 @@ def _head(graph: _Graph, last: str) -> str:
     return graph.node("Gemm", features, weight, bias, transB=1)
 
 
-def _pair_cell(graph: _Graph, cell: Cell, before: str, last: str, reduces: bool, reduced: bool) -> str:
-    entered = _halving(graph, before) if reduced else _pointwise(graph, before)
-    maps = [entered, _pointwise(graph, last)]
-    for node in cell.nodes:
-        edges = [
-            _operation(graph, OPERATIONS[name], maps[source], 2 if reduces and source < 2 else 1)
-            for name, source in node
-        ]
-        maps.append(graph.added(edges))
-    return graph.node("Concat", *(maps[number] for number in cell.concat), axis=1)
-
-
-def _edge_cell(graph: _Graph, cell: Cell, last: str) -> str:
-    maps = [last]
-    for node in cell.nodes:
-        maps.append(graph.added([_operation(graph, OPERATIONS[name], maps[source], 1) for name, source in node]))
-    return maps[-1]
-
-
 def _residual_block(graph: _Graph, last: str) -> str:
     main = graph.norm(graph.conv(graph.relu(last), stride=2))
     main = graph.norm(graph.conv(graph.relu(main)))
@@ -255,48 +249,48 @@ def _residual_block(graph: _Graph, last: str) -> str:
     return graph.added([main, graph.conv(pooled)])
 
 
-def _pointwise(graph: _Graph, taken: str) -> str:
-    return graph.norm(graph.conv(graph.relu(taken)))
+def _pointwise(graph: _Graph, x: str) -> str:
+    return graph.norm(graph.conv(graph.relu(x)))
 
 
-def _halving(graph: _Graph, taken: str) -> str:
-    """Two 1×1 convolutions of stride 2, the second one on a map that is shifted by a pixel."""
-    taken = graph.relu(taken)
-    padded = graph.node("Pad", taken, graph.constant(0, 0, 0, 0, 0, 0, 1, 1))
+def _halving(graph: _Graph, x: str) -> str:
+    """Two 1×1 convolutions of stride 2, the second on the map shifted by a pixel."""
+    x = graph.relu(x)
+    padded = graph.node("Pad", x, graph.constant(0, 0, 0, 0, 0, 0, 1, 1))
     shifted = _sliced(graph, padded, (1, 1), (1, 1))
-    return graph.norm(graph.node("Concat", graph.conv(taken, stride=2), graph.conv(shifted, stride=2), axis=1))
+    return graph.norm(graph.node("Concat", graph.conv(x, stride=2), graph.conv(shifted, stride=2), axis=1))
 
 
-def _sliced(graph: _Graph, taken: str, starts: tuple[int, int], steps: tuple[int, int]) -> str:
-    """Rows and columns from a first one to the end."""
+def _sliced(graph: _Graph, x: str, starts: tuple[int, int], steps: tuple[int, int]) -> str:
+    """Every `steps`-th row and column, from `starts` to the end."""
     ends = graph.constant(2**31 - 1, 2**31 - 1)
-    return graph.node("Slice", taken, graph.constant(*starts), ends, graph.constant(2, 3), graph.constant(*steps))
+    return graph.node("Slice", x, graph.constant(*starts), ends, graph.constant(2, 3), graph.constant(*steps))
 
 
-def _operation(graph: _Graph, operation: Operation, taken: str, stride: int) -> str:
+def _operation(graph: _Graph, operation: Operation, x: str, stride: int) -> str:
     if operation.zero:
-        kept = taken if stride == 1 else _sliced(graph, taken, (0, 0), (stride, stride))
-        return graph.node("ConstantOfShape", graph.node("Shape", kept))  # zeros, unless told otherwise
+        kept = x if stride == 1 else _sliced(graph, x, (0, 0), (stride, stride))
+        return graph.node("ConstantOfShape", graph.node("Shape", kept))  # its default value is zero
     if not operation.layers:
-        return taken if stride == 1 else _halving(graph, taken)
-    made = taken
+        return x if stride == 1 else _halving(graph, x)
+    out = x
     for layer in operation.layers:
-        made = _layer(graph, layer, made, stride if layer.strided else 1)
-    return graph.added([taken, made]) if operation.residual and stride == 1 else made
+        out = _layer(graph, layer, out, stride if layer.strided else 1)
+    return graph.added([x, out]) if operation.residual and stride == 1 else out
 
 
-def _layer(graph: _Graph, layer: Layer, taken: str, stride: int) -> str:
+def _layer(graph: _Graph, layer: Layer, x: str, stride: int) -> str:
     if layer.step == "relu":
-        return graph.relu(taken)
+        return graph.relu(x)
     if layer.step == "norm":
-        return graph.norm(taken)
+        return graph.norm(x)
     if layer.step == "conv":
-        return graph.conv(taken, stride, layer.dilation, layer.depthwise)
+        return graph.conv(x, stride, layer.dilation, layer.depthwise)
     window: dict[str, Any] = {
         "kernel_shape": [layer.kernel] * 2,
         "strides": [stride] * 2,
         "pads": [layer.kernel // 2] * 4,
     }
     if layer.step == "max":
-        return graph.node("MaxPool", taken, **window)
-    return graph.node("AveragePool", taken, **window, count_include_pad=0)
+        return graph.node("MaxPool", x, **window)
+    return graph.node("AveragePool", x, **window, count_include_pad=0)

@@ -23,7 +23,7 @@ from germline.programs.export.verified import ExportMismatch, VerifiedExport
 from germline.programs.policy.export import metadata, random_observations
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.module import PolicyModule
-from germline.programs.policy.network import CONVOLUTIONS, LIMIT, Box, Network, chosen, paddings
+from germline.programs.policy.network import CONVOLUTIONS, OBSERVATION_LIMIT, Box, Network, choose_actions, paddings
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import replay
 
@@ -51,10 +51,10 @@ def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> V
         expected = PolicyModule(network, parameters)(torch.from_numpy(observations)).numpy()
     for batch in (1, _OBSERVATIONS):
         outputs, action = session.run(["outputs", "action"], {"observation": observations[:batch]})
-        if not np.array_equal(action, chosen(network.actions, expected[:batch])):
+        if not np.array_equal(action, choose_actions(network.actions, expected[:batch])):
             difference = float(np.abs(outputs - expected[:batch]).max())
             raise ExportMismatch(f"expected the same actions, got others; outputs differ by up to {difference:.3g}")
-    return VerifiedExport(content, facts={"parameters": network.parameters})
+    return VerifiedExport(content, facts={"parameters": network.parameter_count})
 
 
 def _model(policy: Policy, parameters: Floats, origin: Origin, score: str | None) -> Any:
@@ -62,29 +62,30 @@ def _model(policy: Policy, parameters: Floats, origin: Origin, score: str | None
     network = policy.network
     graph = OnnxGraph()
     observation = graph.cast("observation", np.float64)
-    values = {leaf.name: parameters[leaf.begin : leaf.begin + leaf.size].reshape(leaf.shape) for leaf in network.leaves}
+    values = {tensor.name: tensor.view(parameters) for tensor in network.tensors}
     if network.form == "conv":
         x = _convolved(graph, network, observation, values)
     else:
         x = _normalised(graph, network, observation)
-    *hidden, output = [leaf.name.removesuffix(".weight") for leaf in network.leaves[::2] if len(leaf.shape) == 2]
+    matrices = [tensor.name for tensor in network.tensors[::2] if len(tensor.shape) == 2]
+    *hidden, output = [name.removesuffix(".weight") for name in matrices]
     activation = "Relu" if network.form == "conv" or network.activation == "relu" else "Tanh"
     for name in hidden:
         x = graph.node(activation, _layer(graph, x, name, values))
     graph.cast(_layer(graph, x, output, values), np.float32, "outputs")
     _choose(graph, network.actions)
 
-    facts = [*origin.lines(), *([f"Return: {score}"] if score else []), f"Parameters: {network.parameters}"]
+    facts = [*origin.lines(), *([f"Return: {score}"] if score else []), f"Parameters: {network.parameter_count}"]
     if isinstance(network.actions, int):
         action = value_info("action", np.int64, ["batch"])
     else:
-        action = value_info("action", np.float32, ["batch", network.outputs])
+        action = value_info("action", np.float32, ["batch", network.output_count])
     pixels_or_numbers = np.uint8 if network.form == "conv" else np.float64
     return onnx_model(
         graph,
         "policy",
         inputs=[value_info("observation", pixels_or_numbers, ["batch", *network.observation])],
-        outputs=[value_info("outputs", np.float32, ["batch", network.outputs]), action],
+        outputs=[value_info("outputs", np.float32, ["batch", network.output_count]), action],
         summary=["A policy that Germline found."],
         facts=facts,
         metadata=metadata(policy),
@@ -110,7 +111,7 @@ def _normalised(graph: OnnxGraph, network: Network, observation: str) -> str:
     if network.normalisation:
         x = graph.node("Sub", x, graph.tensor(np.array(network.normalisation.mean), "mean"))
         x = graph.node("Mul", x, graph.tensor(np.array(network.normalisation.scale), "scale"))
-        x = graph.node("Clip", x, graph.tensor(np.array(-LIMIT)), graph.tensor(np.array(LIMIT)))
+        x = graph.node("Clip", x, graph.tensor(np.array(-OBSERVATION_LIMIT)), graph.tensor(np.array(OBSERVATION_LIMIT)))
     return x
 
 
@@ -119,7 +120,7 @@ def _convolved(graph: OnnxGraph, network: Network, observation: str, values: dic
     x = graph.node("Div", observation, graph.tensor(np.array(255.0)))
     x = graph.node("Transpose", x, perm=[0, 2, 3, 1])
     channels = network.observation[0]
-    shapes = zip(CONVOLUTIONS, paddings(network), network.sizes, network.sizes[1:], strict=False)
+    shapes = zip(CONVOLUTIONS, paddings(network), network.image_sizes, network.image_sizes[1:], strict=False)
     for number, ((units, kernel, stride), edges, (height, width), output_size) in enumerate(shapes, 1):
         left, right, above, below = edges
         if any(edges):

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from germline.evaluators.policy.environments.cart_pole import CartPole
 from germline.evaluators.policy.environments.environment import Environments
-from germline.evaluators.policy.export_check import check_actions, check_by_playing, environment_of
+from germline.evaluators.policy.export_check import check_actions, check_by_playing, gymnasium_id_of
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.tasks.gym import GymTask
@@ -56,7 +56,7 @@ def test_an_exported_network_has_the_policys_outputs_and_actions(policy: Policy)
     check_actions(module, policy)
     observations = random_observations(policy.network, 3)
     with torch.no_grad():
-        assert module(observations).shape == (3, policy.network.outputs)
+        assert module(observations).shape == (3, policy.network.output_count)
         assert (
             torch.equal(module(observations[1]), module(observations)[1])
             and module(observations).dtype == torch.float32
@@ -65,7 +65,7 @@ def test_an_exported_network_has_the_policys_outputs_and_actions(policy: Policy)
     if isinstance(policy.network.actions, int):
         assert type(action) is int
     else:
-        assert action.dtype == np.float32 and action.shape == (policy.network.outputs,)
+        assert action.dtype == np.float32 and action.shape == (policy.network.output_count,)
 
 
 def test_weights_are_float32_and_carry_metadata(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_weights_are_float32_and_carry_metadata(tmp_path: Path) -> None:
         }
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
-    assert sum(tensor.numel() for tensor in tensors.values()) == CART_POLE.network.parameters
+    assert sum(tensor.numel() for tensor in tensors.values()) == CART_POLE.network.parameter_count
 
 
 PLAYED = """
@@ -107,8 +107,8 @@ def test_an_exported_policy_plays_the_same_episodes_in_another_process(tmp_path:
     assert done.returncode == 0, done.stderr
     networks = networks_of(CART_POLE.network, [replay(CART_POLE)])
     environments = GymTask.of("CartPole-v1")().environments(4)
-    expected = play(networks.outputs, 2, environments, [Episode(0, seed) for seed in range(4)], 500)
-    assert json.loads(done.stdout) == [episode.total for episode in expected]
+    expected = play(networks.forward, 2, environments, [Episode(0, seed) for seed in range(4)], 500)
+    assert json.loads(done.stdout) == [episode.total_reward for episode in expected]
     assert len(set(json.loads(done.stdout))) > 1
 
 
@@ -146,8 +146,8 @@ def test_a_network_that_plays_other_episodes_is_refused() -> None:
     task = GymTask.of("CartPole-v1")()
     module = verified_torch(CART_POLE, ORIGIN, "Found", "found").module
     checked = check_by_playing(module, CART_POLE, task, [5, 6], 500)
-    assert checked.exact and [episode.steps for episode in checked.played] == [
-        episode.total for episode in checked.played
+    assert checked.exact and [episode.steps for episode in checked.results] == [
+        episode.total_reward for episode in checked.results
     ]
     with pytest.raises(ExportMismatch, match="expected the exported network to play the episodes of seeds 5, 6 as"):
         check_by_playing(DivergingModule(module, 16, -1.0), CART_POLE, task, [5, 6], 500)
@@ -253,7 +253,7 @@ def test_an_environment_is_shown_only_if_the_network_plays_in_it_unchanged(
     monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
     gymnasium.register(name, lambda **_: Small(shape, start))
     task = GymTask.of(name)()
-    environment = environment_of(task)
+    environment = gymnasium_id_of(task)
     assert environment == (name if shown else None)
     policy = Policy(Network("mlp", task.environment_spec().observation, 2), 1)
     origin = Origin("a run", 3, "abc", None, task.name)
@@ -262,8 +262,8 @@ def test_an_environment_is_shown_only_if_the_network_plays_in_it_unchanged(
 
 
 def test_a_task_that_is_not_of_gymnasium_shows_no_environment() -> None:
-    assert environment_of(GymTask.of("CartPole-v1")()) == "CartPole-v1"
-    assert environment_of(HardMazeTask()) is None
+    assert gymnasium_id_of(GymTask.of("CartPole-v1")()) == "CartPole-v1"
+    assert gymnasium_id_of(HardMazeTask()) is None
 
 
 def test_a_class_is_not_named_like_what_the_file_uses() -> None:

@@ -11,14 +11,16 @@ import torch
 from germline.programs.architecture import onnx_file
 from germline.programs.architecture.cells import SPACES, CellSpace
 from germline.programs.architecture.counts import count
-from germline.programs.architecture.export import ExportMismatch
+from germline.programs.architecture.export import size_facts
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
-from germline.programs.architecture.onnx_file import TOLERANCE, OnnxMissing, TooLarge, verified_onnx
+from germline.programs.architecture.onnx_file import TOLERANCE, TooLarge, verified_onnx
 from germline.programs.architecture.operations import OPERATIONS
 from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
+from germline.programs.export.onnx_graph import OnnxMissing
 from germline.programs.export.origin import Origin
+from germline.programs.export.verified import ExportMismatch
 
 ORIGIN = Origin("a run", 3, "abc", -1.5, "digits-cells")
 SIZE = Skeleton(channels=4, cells=4, classes=7, image=(2, 9, 12))
@@ -42,7 +44,7 @@ def test_every_operation_comes_to_the_same_logits(operation: str, inputs: int) -
     for size in SIZES:
         verified = verified_onnx(found, size, ORIGIN)
         assert verified.difference < 1e-5
-        assert verified.counts == count(found, size)
+        assert verified.facts == size_facts(count(found, size))
 
 
 @pytest.mark.parametrize("name", SPACES)

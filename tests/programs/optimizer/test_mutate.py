@@ -41,12 +41,12 @@ def test_modify_changes_at_most_one_argument_and_never_a_function_a_target_or_th
     changed = 0
     for child in children("modify"):
         assert child.returns == ADAMW.returns
-        for i in (found := differences(child)):
+        for i in (changes := differences(child)):
             a, b = ADAMW.body[i], child.body[i]
             assert (a.target, a.function) == (b.target, b.function)
             assert sum(x != y for x, y in zip(a.args, b.args, strict=True)) == 1
-        assert len(found) <= 1
-        changed += len(found)
+        assert len(changes) <= 1
+        changed += len(changes)
     assert changed > 100
 
 
@@ -85,13 +85,13 @@ def test_insert_stops_at_the_longest_program() -> None:
 def test_inserted_functions_are_those_of_the_function_set(functions: str) -> None:
     rng = np.random.default_rng(0)
     space = OptimizerSpace(ADAMW, functions)
-    seen = set()
+    inserted = set()
     for _ in range(800):
         child = space.vary(ADAMW, "insert", rng)
-        seen |= {line.function for line in child.body}
+        inserted |= {line.function for line in child.body}
     allowed = CORE if functions == "core" else EXTENDED
-    assert seen <= set(allowed)
-    assert set(allowed) - seen <= {"invert", "matmul", "rank_one"}
+    assert inserted <= set(allowed)
+    assert set(allowed) - inserted <= {"invert", "matmul", "rank_one"}
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

@@ -8,7 +8,8 @@ from typing import Any
 
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.tasks.registry import task_class
-from germline.search.kind import Kind, Values
+from germline.search.kind import Kind
+from germline.search.settings import RunSettings, to_config
 
 FIRST_SEED = 1_000
 """Searches use evaluation seeds from 0 on, reviews the next ones; these are beyond both."""
@@ -20,7 +21,7 @@ class Contender:
 
     label: str
     genome: str
-    values: Values
+    values: RunSettings
     baseline: bool = False
     of: str | None = None
 
@@ -50,7 +51,7 @@ class Verdict:
         return stdev(whole) if len(whole) == len(self.found) > 1 else None
 
 
-def with_baselines(kind: Kind[Any], task: str, contenders: Sequence[Contender]) -> list[Contender]:
+def with_baselines(kind: Kind[Any, Any], task: str, contenders: Sequence[Contender]) -> list[Contender]:
     """Each contender as it is trained in full on a task, and behind those of one baseline that baseline, once."""
     full = [replace(one, values=kind.in_full(one.values, task_class(task))) for one in contenders]
     found: list[Contender] = []
@@ -64,7 +65,7 @@ def with_baselines(kind: Kind[Any], task: str, contenders: Sequence[Contender]) 
 
 
 def validate(
-    kind: Kind[Any], task: str, contenders: Sequence[Contender], rung: int, seeds: int, device: str = "cpu"
+    kind: Kind[Any, Any], task: str, contenders: Sequence[Contender], rung: int, seeds: int, device: str = "cpu"
 ) -> list[Verdict]:
     """Trains the contenders in this process, those of equal settings together.
 
@@ -81,10 +82,10 @@ def validate(
     """
     together: dict[str, list[int]] = {}
     for place, one in enumerate(contenders):
-        together.setdefault(json.dumps(kind.options(one.values), sort_keys=True), []).append(place)
+        together.setdefault(json.dumps(kind.evaluator_options(one.values), sort_keys=True), []).append(place)
     found: dict[int, list[float | None]] = {place: [] for place in range(len(contenders))}
     for places in together.values():
-        options = kind.options(contenders[places[0]].values)
+        options = kind.evaluator_options(contenders[places[0]].values)
         evaluator = EvaluatorSpec(kind.name, task, 0, device, options).build()
         for seed in range(FIRST_SEED, FIRST_SEED + seeds):
             values = evaluator.validate([contenders[place].genome for place in places], rung, seed)
@@ -96,4 +97,4 @@ def validate(
 
 
 def _key(one: Contender) -> str:
-    return json.dumps([one.genome, one.values], sort_keys=True)
+    return json.dumps([one.genome, to_config(one.values)], sort_keys=True)

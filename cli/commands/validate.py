@@ -1,5 +1,6 @@
 """`germline validate`: is a find real?"""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -113,14 +114,14 @@ def _measured(
     return rows, f"{home}, rung {rung}: {rungs[rung]}, {_counted(seeds)}"
 
 
-def _cause(verdict: "Verdict", kind: "Kind[Any]", task: str, rung: int, device: str) -> str | None:
+def _cause(verdict: "Verdict", kind: "Kind[Any, Any]", task: str, rung: int, device: str) -> str | None:
     """Why nothing came of a contender, if so: verdicts hold numbers alone, so it is scored once more."""
     from germline.evaluators.evaluator import EvaluatorSpec
     from germline.search.validation import FIRST_SEED
 
     if any(value is not None for value in verdict.found):
         return None
-    evaluator = EvaluatorSpec(kind.name, task, 0, device, kind.options(verdict.contender.values)).build()
+    evaluator = EvaluatorSpec(kind.name, task, 0, device, kind.evaluator_options(verdict.contender.values)).build()
     [outcome] = evaluator.score([verdict.contender.genome], rung, FIRST_SEED)
     return outcome.error or f"scored once more, it was {outcome.status}"
 
@@ -129,15 +130,15 @@ def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Conte
     """With the settings of its run; of no run: those of `quick`."""
     from germline.evaluators.tasks.registry import task_class
     from germline.search.kinds import kind_named
-    from germline.search.settings import resolve
     from germline.search.validation import Contender
 
     kind = kind_named(candidate.kind)
-    own = dict(candidate.run.config.get("settings", {})) if candidate.run else {}
-    if not own:
-        own = kind.prepare(resolve(kind.settings, kind.presets["quick"].values, []), task_class(task))
-    later = {setting.name: setting.default for setting in kind.settings}
-    return Contender(candidate.label, candidate.genome, {**later, **own, **asked})
+    config = candidate.run.config.get("settings", {}) if candidate.run else {}
+    if config:
+        settings = kind.from_config(config)
+    else:
+        settings = kind.prepare(kind.resolve(kind.presets["quick"].values, []), task_class(task))
+    return Contender(candidate.label, candidate.genome, replace(settings, **asked))
 
 
 def _row(verdict: "Verdict", kind: str, task: str, rung: int) -> dict[str, Any]:

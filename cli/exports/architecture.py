@@ -2,13 +2,12 @@
 
 from germline.cli.errors import UserError, one_line
 from germline.cli.exports.made import Asked, Made
-from germline.cli.individuals import settings
+from germline.cli.individuals import network_size
 from germline.programs.architecture import onnx_file
 from germline.programs.architecture.counts import Counts
 from germline.programs.architecture.export import TOLERANCE, free_name, verified_torch
 from germline.programs.architecture.genome import read
 from germline.programs.export.files import check_writable, write_whole
-from germline.search.architecture import skeleton
 
 
 def torch(asked: Asked) -> Made:
@@ -16,7 +15,7 @@ def torch(asked: Asked) -> Made:
     name = asked.name() if asked.class_name else free_name(asked.name())
     check_writable(asked.path)
     architecture = read(asked.candidate.genome)
-    size = skeleton(settings(asked.candidate), architecture, **asked.sizes)
+    size = network_size(asked.candidate, architecture, **asked.sizes)
     try:
         verified = verified_torch(architecture, size, asked.origin(), name)
     except ValueError as error:
@@ -37,7 +36,7 @@ def onnx(asked: Asked) -> Made:
     """The full network in evaluation, for which another runtime has come to the same logits."""
     check_writable(asked.path)
     architecture = read(asked.candidate.genome)
-    size = skeleton(settings(asked.candidate), architecture, **asked.sizes)
+    size = network_size(asked.candidate, architecture, **asked.sizes)
     verified = onnx_file.verified_onnx(architecture, size, asked.origin())
     write_whole(asked.path, verified.content)
     return Made(

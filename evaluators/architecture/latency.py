@@ -44,7 +44,7 @@ def measure(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> Latenc
     """
     device = resolve(device)
     space, rng = ArchitectureSpace(cells, skeleton), np.random.default_rng(0)
-    drawn = [space.draw(rng) for _ in range(_WHOLE)]
+    drawn = [space.draw(rng).genome for _ in range(_WHOLE)]
     with torch.random.fork_rng(devices=[]):
         calls: dict[Part, Call] = {}
         for architecture in covering(cells):

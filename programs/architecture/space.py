@@ -16,6 +16,7 @@ from germline.programs.architecture.genome import write as write_architecture
 from germline.programs.architecture.latency import LatencyTable, fastest, predicted
 from germline.programs.architecture.operations import OPERATIONS
 from germline.programs.architecture.score import Score, size
+from germline.programs.space import NewGenome
 
 T = TypeVar("T")
 
@@ -61,9 +62,6 @@ class ArchitectureSpace:
         pool: what is drawn is the best of so many; 1: any.
         score: what is best there.
 
-    Attributes:
-        rejected: how many genomes `draw` and `vary` have thrown away for being over the limits.
-
     Raises:
         InvalidArchitecture: no architecture keeps the limits; the message names the smallest one's size, or the
             fastest one's latency. Where limits on both exclude these two, thousands of others were looked at.
@@ -84,7 +82,6 @@ class ArchitectureSpace:
         self.table = table
         self.pool = pool
         self.score = score
-        self.rejected = 0
         self.least = self._least()
 
     @cached_property
@@ -95,16 +92,19 @@ class ArchitectureSpace:
             "input": lambda genome, rng: self._change(genome, rng, operation=False, source=True),
         }
 
-    def draw(self, rng: np.random.Generator) -> Architecture:
-        """Uniform over operations and inputs, among those that keep the limits; of a pool, the best one."""
-        pool = [self._kept(lambda: self._random(rng), rng) for _ in range(self.pool)]
-        return pool[0] if len(pool) == 1 else max(pool, key=lambda one: self.score(one, self.skeleton))
+    def draw(self, rng: np.random.Generator) -> NewGenome[Architecture]:
+        """Uniform over operations and inputs, among the genomes within the limits; of a pool, the best one."""
+        pool = [self._within_limits(lambda: self._random(rng), rng) for _ in range(self.pool)]
+        if len(pool) == 1:
+            return pool[0]
+        best = max(pool, key=lambda drawn: self.score(drawn.genome, self.skeleton))
+        return NewGenome(best.genome, sum(drawn.rejected for drawn in pool))
 
-    def vary(self, genome: Architecture, operator: str, rng: np.random.Generator) -> Architecture:
+    def vary(self, genome: Architecture, operator: str, rng: np.random.Generator) -> NewGenome[Architecture]:
         change = self.operators[operator]
         return self._child(lambda: change(genome, rng) or genome, rng)
 
-    def cross(self, one: Architecture, other: Architecture, rng: np.random.Generator) -> Architecture:
+    def cross(self, one: Architecture, other: Architecture, rng: np.random.Generator) -> NewGenome[Architecture]:
         """Uniform crossover: each edge from either parent."""
         return self._child(lambda: self._crossed(one, other, rng), rng)
 
@@ -204,18 +204,17 @@ class ArchitectureSpace:
 
     # How genomes come about
 
-    def _child(self, make: Callable[[], Architecture], rng: np.random.Generator) -> Architecture:
-        return self._kept(make, rng) if self.limits.children else make()
+    def _child(self, make: Callable[[], Architecture], rng: np.random.Generator) -> NewGenome[Architecture]:
+        return self._within_limits(make, rng) if self.limits.children else NewGenome(make())
 
-    def _kept(self, make: Callable[[], Architecture], rng: np.random.Generator) -> Architecture:
-        """The first one made that keeps the limits; if that takes too long, one that is made to keep them."""
+    def _within_limits(self, make: Callable[[], Architecture], rng: np.random.Generator) -> NewGenome[Architecture]:
+        """The first genome from `make` within the limits; after `MAX_TRIES`, the last one, repaired."""
         genome = make()
-        for _ in range(MAX_TRIES):
+        for rejected in range(MAX_TRIES):
             if self.broken(genome) is None:
-                return genome
-            self.rejected += 1
+                return NewGenome(genome, rejected)
             genome = make()
-        return self._repaired(genome, rng)
+        return NewGenome(self._repaired(genome, rng), MAX_TRIES)
 
     def _repaired(self, genome: Architecture, rng: np.random.Generator) -> Architecture:
         """Edges of the smallest network take the place of its own, in random order, until it keeps the limits."""

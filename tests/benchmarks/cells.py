@@ -30,7 +30,7 @@ def seconds(action: Callable[[], object]) -> float:
 def counts() -> dict[str, object]:
     space = ArchitectureSpace(SPACES["eeea"], FULL)
     rng = np.random.default_rng(0)
-    genomes = [space.draw(rng) for _ in range(GENOMES)]
+    genomes = [space.draw(rng).genome for _ in range(GENOMES)]
     built = median(seconds(lambda one=one: sum(p.numel() for p in Network(one, FULL).parameters())) for one in genomes)
     closed = median(seconds(lambda: [count(one, FULL) for one in genomes]) for _ in range(ROUNDS)) / GENOMES
     return {

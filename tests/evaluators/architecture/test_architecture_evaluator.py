@@ -53,7 +53,7 @@ def test_a_hurdle_drops_who_is_over_its_own_limit_and_changes_nobody_else() -> N
     rng = np.random.default_rng(3)
     size = {"cells": 3, "channels": 4, "full_cells": 3, "full_channels": 4}
     space = ArchitectureSpace(SPACES["darts"], Skeleton(4, 3, 10, (1, 8, 8)))
-    genomes = [write(space.draw(rng)) for _ in range(6)]
+    genomes = [write(space.draw(rng).genome) for _ in range(6)]
     free = CellEvaluator("digits-cells", 0, **size).score(genomes, 0, 0)
     looking = CellEvaluator("digits-cells", 0, hurdle=0.4, **size)
     looked = looking.score(genomes, 0, 0)

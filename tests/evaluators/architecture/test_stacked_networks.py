@@ -52,7 +52,7 @@ def one_thread() -> None:
 def drawn(space: str, skeleton: Skeleton, count: int) -> list[Architecture]:
     rng = np.random.default_rng(count)
     every = ArchitectureSpace(SPACES[space], skeleton)
-    return [every.draw(rng) for _ in range(count)]
+    return [every.draw(rng).genome for _ in range(count)]
 
 
 def module(architecture: Architecture, skeleton: Skeleton) -> Network:

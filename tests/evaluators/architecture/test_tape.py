@@ -75,7 +75,7 @@ def test_what_does_not_reach_the_loss_is_not_on_the_tape() -> None:
 @pytest.mark.parametrize("name", SPACES)
 def test_gradients_that_are_needed_at_a_time_do_not_overlap(name: str) -> None:
     skeleton = Skeleton(8, 3, 10, (1, 8, 8))
-    written = tape(ArchitectureSpace(SPACES[name], skeleton).draw(np.random.default_rng(1)), skeleton)
+    written = tape(ArchitectureSpace(SPACES[name], skeleton).draw(np.random.default_rng(1)).genome, skeleton)
     found = plan(written)
     assert found.size < written.size
     # Whoever passes a gradient on reads it in one place, and writes in another.

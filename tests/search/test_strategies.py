@@ -93,7 +93,7 @@ CASES = {
 
 @dataclass(frozen=True)
 class History:
-    """A search over made-up outcomes: its proposals, the blocks of its news, and the state after each block of births."""
+    """A search over made-up outcomes: its proposals, its news by block of births, and the state after each of them."""
 
     proposals: list[Proposal]
     texts: list[str]

@@ -6,8 +6,8 @@ from germline.cli.reference import BadReference, Candidate
 
 if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, ScoredIndividual
-    from germline.programs.architecture.counts import Skeleton
     from germline.programs.architecture.genome import Architecture
+    from germline.programs.architecture.skeleton import Skeleton
 
 
 def individual_row(scored: "ScoredIndividual") -> dict[str, Any]:

@@ -171,7 +171,7 @@ class PolicyKind(Kind[PolicySettings, Policy]):
         if size:
             raise BadSetting(f"expected no {', '.join(size)} for a policy: these are of architectures")
         policy = read(text)
-        genome_bytes, parameters = len(text.encode()), policy.network.parameters
+        genome_bytes, parameters = len(text.encode()), policy.network.parameter_count
         return {
             "kind": self.name,
             "fingerprint": fingerprint(policy),

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from germline.evaluators.hurdle import Limit, passed
+from germline.evaluators.hurdle import Limit, limit_passing
 from germline.evaluators.outcome import Objective
 from germline.programs.space import CrossingSpace
 from germline.search import pareto
@@ -93,7 +93,7 @@ class NSGA2(Strategy[NSGA2State]):
             return None
         losses_by_size = sorted(_size_and_loss(scored) for scored in state.population)
         sizes, losses = zip(*losses_by_size, strict=True)
-        steps = [(size, passed(losses[: i + 1], self.passing)) for i, size in enumerate(sizes)]
+        steps = [(size, limit_passing(losses[: i + 1], self.passing)) for i, size in enumerate(sizes)]
         return tuple(steps[FEWEST - 1 :])
 
     def best(self, state: NSGA2State) -> Individual | None:

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 from germline.cli.errors import UserError, exit_status, one_line
 from germline.cli.exports.request import ExportRequest, ExportResult
-from germline.cli.individuals import settings
+from germline.cli.individuals import network_size
 from germline.programs.architecture import onnx_file
 from germline.programs.architecture.export import free_class_name, verified_torch
 from germline.programs.architecture.genome import Architecture, read
 from germline.programs.architecture.skeleton import Skeleton
-from germline.search.architecture import skeleton
 
 
 def torch(request: ExportRequest) -> ExportResult:
@@ -43,7 +42,7 @@ def onnx(request: ExportRequest) -> ExportResult:
 def _network(request: ExportRequest) -> tuple[Architecture, Skeleton]:
     """The architecture and the size of its full network."""
     architecture = read(request.candidate.genome)
-    return architecture, skeleton(settings(request.candidate), architecture, **request.sizes)
+    return architecture, network_size(request.candidate, architecture, **request.sizes)
 
 
 def _comparison(facts: Mapping[str, int]) -> str:

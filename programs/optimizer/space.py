@@ -14,6 +14,7 @@ from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.program import InvalidProgram, Program
 from germline.programs.optimizer.text import parse, write
+from germline.programs.space import NewGenome
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -44,8 +45,6 @@ class OptimizerSpace:
         max_statements: `insert` grows no program beyond this.
     """
 
-    rejected = 0
-
     def __init__(self, start: Program, functions: str = "core", max_statements: int = 100) -> None:
         self.start = start
         self.functions = FUNCTION_SETS[functions]
@@ -63,15 +62,15 @@ class OptimizerSpace:
             "rate": mutate.rate,
         }
 
-    def draw(self, rng: np.random.Generator) -> Program:
+    def draw(self, rng: np.random.Generator) -> NewGenome[Program]:
         length = max(1, len(self.start.body))
         for _ in range(100 * MAX_TRIES):
             program = mutate.random_program(self.start, self.functions, length, rng)
             if self.check(program) is None:
-                return program
-        return self.start
+                return NewGenome(program)
+        return NewGenome(self.start)
 
-    def vary(self, genome: Program, operator: str, rng: np.random.Generator) -> Program:
+    def vary(self, genome: Program, operator: str, rng: np.random.Generator) -> NewGenome[Program]:
         change = self.operators[operator]
         parent = self._traced(genome)
         for _ in range(MAX_TRIES):
@@ -82,8 +81,8 @@ class OptimizerSpace:
                 self._traced(child, parent)
             except InvalidProgram:
                 continue
-            return child
-        return genome
+            return NewGenome(child)
+        return NewGenome(genome)
 
     def check(self, genome: Program) -> str | None:
         try:

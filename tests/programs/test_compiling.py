@@ -74,7 +74,7 @@ from germline.programs.architecture.genome import write
 from germline.programs.architecture.space import ArchitectureSpace
 space = ArchitectureSpace(SPACES["eeea-paper"], Skeleton(8, 3, 10, (1, 8, 8)))
 rng = np.random.default_rng(2)
-genomes = [write(space.draw(rng)) for _ in range(4)]
+genomes = [write(space.draw(rng).genome) for _ in range(4)]
 for outcome in ArchitectureEvaluator("digits-cells", 2, cells=3, channels=8).score(genomes, 0, 0):
     print(outcome.measures["loss"].hex())
 """

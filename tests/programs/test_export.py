@@ -88,7 +88,7 @@ def random_programs(count: int) -> list[Program]:
         program = every[k % len(every)] if k % 4 == 3 else start
         space = OptimizerSpace(program, "extended" if k % 4 == 3 else "core")
         for _ in range(int(rng.integers(1, 26))):
-            program = space.vary(program, ("insert", "delete", "modify")[rng.integers(3)], rng)
+            program = space.vary(program, ("insert", "delete", "modify")[rng.integers(3)], rng).genome
         programs.append(program)
     return programs
 

@@ -27,7 +27,7 @@ def test_an_exported_network_is_the_one_that_was_found(name: str) -> None:
     rng = np.random.default_rng(0)
     space = ArchitectureSpace(SPACES[name], SIZE)
     for _ in range(4):
-        genome = space.draw(rng)
+        genome = space.draw(rng).genome
         verified = verified_torch(genome, SIZE, ORIGIN, "Net")
         assert verified.facts == size_facts(count(genome, SIZE))
         wide = load_class(verified.content, "Net")(channels=6, cells=3, classes=5, image_channels=1)
@@ -36,7 +36,7 @@ def test_an_exported_network_is_the_one_that_was_found(name: str) -> None:
 
 
 def test_the_file_needs_torch_alone(tmp_path: Path) -> None:
-    genome = ArchitectureSpace(SPACES["eeea"], SIZE).draw(np.random.default_rng(1))
+    genome = ArchitectureSpace(SPACES["eeea"], SIZE).draw(np.random.default_rng(1)).genome
     (tmp_path / "net.py").write_text(verified_torch(genome, SIZE, ORIGIN, "Net").content)
     code = "import sys, net, torch; print(net.Net()(torch.zeros(2, 2, 9, 12)).shape, 'germline' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -37,7 +37,7 @@ def mutants() -> Stream:
         while True:
             for program in starts:
                 for _ in range(length):
-                    program = space.vary(program, operators[int(rng.integers(len(operators)))], rng)
+                    program = space.vary(program, operators[int(rng.integers(len(operators)))], rng).genome
                     yield program
 
     return stream

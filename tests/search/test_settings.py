@@ -1,9 +1,15 @@
-"""Settings and presets: what `--set` takes, and what it says to a mistake."""
+"""Settings and presets: what `--set` takes, its errors, and settings in the config of a run."""
+
+import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from germline.programs.optimizer import library
+from germline.search.kind import Kind
 from germline.search.kinds import KINDS, UnknownPreset, preset_named
-from germline.search.settings import BadSetting
+from germline.search.settings import BadSetting, to_config
 
 OPTIMIZER = KINDS["optimizer"]
 
@@ -49,3 +55,26 @@ def test_every_preset_sets_only_settings_that_exist() -> None:
 def test_an_unknown_preset_suggests_the_nearest() -> None:
     with pytest.raises(UnknownPreset, match="got 'quik'; did you mean quick"):
         preset_named(OPTIMIZER, "quik")
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_settings_are_the_same_after_they_were_stored(kind: Kind[Any, Any]) -> None:
+    for preset in kind.presets.values():
+        settings = kind.resolve(preset.values, [])
+        config = to_config(settings)
+        assert list(config) == [setting.name for setting in kind.settable]
+        assert kind.from_config(json.loads(json.dumps(config))) == settings
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_config_of_another_version_reads_with_defaults_and_without_unknown_keys(kind: Kind[Any, Any]) -> None:
+    config = to_config(kind.resolve({}, ["depth=3"]))
+    del config["timeout"]
+    assert kind.from_config({**config, "of_a_later_version": 5}) == kind.resolve({}, ["depth=3"])
+
+
+def test_a_strategy_of_a_later_version_is_refused_in_a_line() -> None:
+    settings = OPTIMIZER.resolve({}, [])
+    space = OPTIMIZER.space(replace(settings, start=library()["lion"]))
+    with pytest.raises(BadSetting, match="expected strategy to be one of aging, random, constants, got 'magic'"):
+        OPTIMIZER.strategy(replace(settings, strategy="magic"), space)

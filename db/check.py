@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    case,
     func,
     or_,
     select,
@@ -24,7 +25,7 @@ from germline.db import exact_json, lineage
 from germline.db.errors import DamagedDatabase
 from germline.db.from_rows import read_config, read_measures
 from germline.db.records import PARENTLESS
-from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run
+from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run, winner
 from germline.db.to_rows import digest
 
 _SHOWN = 5
@@ -74,7 +75,7 @@ def _genomes(connection: Connection) -> list[str]:
 def _types(connection: Connection, row: Row[Any]) -> list[str]:
     whole = [(run, run.c.id, run.c.id == row.id), (control, control.c.id, control.c.run_id == row.id)]
     found = [f"a value of the wrong type in {column}" for one in whole for column, _ in _wrong_types(connection, *one)]
-    for table in (individual, parentage, rejection, evaluation, artifact):
+    for table in (individual, parentage, rejection, evaluation, winner, artifact):
         for column, births in _wrong_types(connection, table, table.c.birth, table.c.run_id == row.id):
             found += _words(births, f"a value of the wrong type in {column}")
     return found
@@ -180,6 +181,35 @@ def _evaluations(connection: Connection, row: Row[Any]) -> list[str]:
     return found + _words(unreadable, "objectives or measures that do not read")
 
 
+def _winners(connection: Connection, row: Row[Any]) -> list[str]:
+    mine, of_block = winner.c.run_id == row.id, ~winner.c.closing
+    bounds = select(func.count(), func.min(winner.c.block), func.max(winner.c.block)).where(mine, of_block)
+    count, first, last = connection.execute(bounds).one()
+    problems = []
+    if count and (first != 0 or last != count - 1):
+        problems = [f"{count} blocks with a winner are numbered {first} to {last}, with gaps"]
+    # A closing may name an individual of the block that the budget cut short, which is the next one.
+    latest_block = winner.c.block + case((winner.c.closing, 1), else_=0)
+    later = (
+        select(winner.c.birth)
+        .join(individual, and_(individual.c.run_id == winner.c.run_id, individual.c.birth == winner.c.birth))
+        .where(mine, individual.c.block > latest_block)
+    )
+    unfit = (
+        select(winner.c.birth)
+        .join(individual, and_(individual.c.run_id == winner.c.run_id, individual.c.birth == winner.c.birth))
+        .outerjoin(evaluation, lineage.outcome_of(row))
+        .where(mine, evaluation.c.fitness.is_(None))
+    )
+    unfinished = lineage.without_outcome(connection, row, individual.c.block <= last) if count else []
+    return (
+        problems
+        + _list(connection, later, "been the winner of a block before its own")
+        + _list(connection, unfit, "been the winner without a fitness")
+        + _words(unfinished, "no outcome, though its block has a winner")
+    )
+
+
 def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
     if row.status != "finished":
         return []
@@ -210,6 +240,7 @@ _RULES: tuple[Callable[[Connection, Row[Any]], list[str]], ...] = (
     _parents,
     _cache_hits,
     _evaluations,
+    _winners,
     _outcomes,
     _best,
 )

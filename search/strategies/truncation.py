@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from germline.db.rounds import REVIEW, TEST
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, RngFor, Scored
+from germline.search.rungs import REVIEW, TEST
 from germline.search.strategy import Strategy
 
 SMALLEST = 1e-6

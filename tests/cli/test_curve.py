@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from germline.cli.commands.curve import spread
 from germline.cli.curve_picture import COLOURS, Line, Point, draw, marks
 from germline.cli.main import cli
-from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord
+from germline.db.records import EvaluationRecord, Individual, RunRecord
 from germline.db.store import Store
 from germline.search.run import evolve, new_run
 
@@ -40,7 +40,7 @@ class Made:
         cached = {self.births + place: earlier for place, earlier in (cached or {}).items()}
         born = range(self.births, self.births + len(fitness))
         records = [
-            IndividualRecord(one, number, (), "random", f"genome {one}", self._print(one, cached), cached.get(one))
+            Individual(one, number, (), "random", f"genome {one}", self._print(one, cached), cached.get(one))
             for one in born
         ]
         self.store.add_individuals(self.run.id, self.run.kind, records)
@@ -53,7 +53,7 @@ class Made:
     def waiting(self, number: int) -> "Made":
         """Births without outcomes."""
         born = range(self.births, self.births + BLOCK)
-        records = [IndividualRecord(one, number, (), "random", f"genome {one}", f"print {one}", None) for one in born]
+        records = [Individual(one, number, (), "random", f"genome {one}", f"print {one}", None) for one in born]
         self.store.add_individuals(self.run.id, self.run.kind, records)
         return self
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from germline.db.records import EvaluationRecord, IndividualRecord
+from germline.db.records import EvaluationRecord, Individual
 from germline.db.store import Store
 
 
 @pytest.fixture
 def path(
-    tmp_path: Path, blank: bytes, born: Callable[..., IndividualRecord], scored: Callable[..., EvaluationRecord]
+    tmp_path: Path, blank: bytes, born: Callable[..., Individual], scored: Callable[..., EvaluationRecord]
 ) -> Path:
     """A sound, finished run with a cache hit and a failure."""
     path = tmp_path / "runs.db"

@@ -12,7 +12,7 @@ import pytest
 from germline.db import run_list
 from germline.db.errors import DamagedDatabase, DatabaseError
 from germline.db.exact_json import load_floats, load_plain
-from germline.db.records import EvaluationRecord, IndividualRecord
+from germline.db.records import EvaluationRecord, Individual
 from germline.db.schema import metadata
 from germline.db.store import Store
 
@@ -50,7 +50,7 @@ Damage = Callable[..., Store]
 def make(
     tmp_path_factory: pytest.TempPathFactory,
     blank: bytes,
-    born: Callable[..., IndividualRecord],
+    born: Callable[..., Individual],
     scored: Callable[..., EvaluationRecord],
 ) -> Make:
     """``make(kind)``: a sound run ``r`` with a row in every table; birth 3 is the best, reviewed and exported."""

@@ -16,11 +16,11 @@ from germline.db.errors import (
     UnknownBirth,
     UnknownRun,
 )
-from germline.db.records import ArtifactRecord, EvaluationRecord, IndividualRecord, RunRecord
+from germline.db.records import ArtifactRecord, EvaluationRecord, Individual, RunRecord
 from germline.db.store import Store
 
 MakeRun = Callable[..., RunRecord]
-Born = Callable[..., IndividualRecord]
+Born = Callable[..., Individual]
 Scored = Callable[..., EvaluationRecord]
 
 

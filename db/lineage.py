@@ -1,10 +1,10 @@
-"""Questions about the individuals of one run: who they are, how they scored, where they come from.
+"""Queries for the individuals of a run, their outcomes, their ancestors, and the winners.
 
 Every function takes a connection inside a transaction. "Scored" joins an individual with its outcome: the evaluation
 of its fingerprint on the run's own task at rung 0, seed 0, which for a cache hit was done for an earlier birth.
 
-Rows are fetched to the last before records are made of them: one that no longer reads must leave no question half
-answered, which would keep the connection in its transaction.
+All rows of a query are fetched before records are made of them: a row that cannot be read must not leave a query half
+fetched, which would keep the connection in its transaction.
 """
 
 from collections import defaultdict
@@ -56,7 +56,7 @@ def births(connection: Connection, run_id: int) -> int:
     return int(connection.scalar(count) or 0)
 
 
-def one(connection: Connection, run: Row[Any], birth: int) -> ScoredIndividual | None:
+def scored_individual(connection: Connection, run: Row[Any], birth: int) -> ScoredIndividual | None:
     """The individual of this birth, or None."""
     scored = _scored(connection, run, select(individual.c.birth).where(_in(run.id), individual.c.birth == birth))
     return scored[0] if scored else None
@@ -90,7 +90,7 @@ def winner(connection: Connection, run: Row[Any]) -> ScoredIndividual | None:
     latest = query.order_by(winner_table.c.block.desc(), winner_table.c.closing.desc()).limit(1)
     for values in by_name(connection.execute(latest)):
         birth = winner_record(values).birth
-        return None if birth is None else one(connection, run, birth)
+        return None if birth is None else scored_individual(connection, run, birth)
     return None
 
 
@@ -102,7 +102,7 @@ def winners(connection: Connection, run: Row[Any]) -> dict[int, int | None]:
 
 
 def block(connection: Connection, run: Row[Any], number: int | None) -> list[ScoredIndividual]:
-    """The individuals of a block, in order of birth; None: of the last one in which all have an outcome."""
+    """The individuals of a block, in order of birth; None: of the last block in which all have an outcome."""
     if number is None:
         waiting = select(func.min(individual.c.block)).where(_in(run.id), ~exists().where(outcome_of(run)))
         first = connection.scalar(waiting)
@@ -139,7 +139,7 @@ def page(connection: Connection, run_id: int, after: int, size: int) -> list[Ind
 
 
 def birth_scores(connection: Connection, run: Row[Any], measure: str) -> list[BirthScore]:
-    """All births in their order, without genomes; of the measures of their outcomes the one of this name."""
+    """All births in their order, without genomes; of their measures only the named one."""
     query = (
         select(
             individual.c.birth,

@@ -215,4 +215,4 @@ FROM run r
 LEFT JOIN evaluation best ON best.id = ({_BEST})
 """,
 }
-"""The views, in the order in which they are made: an interface for any SQLite tool."""
+"""The views, in the order of their creation: an interface for any SQLite tool."""

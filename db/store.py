@@ -1,4 +1,4 @@
-"""The store: what runs have done, kept so that they can be gone on with and asked about."""
+"""The store: the records of runs, written so that a run can be resumed and queried."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -53,12 +53,12 @@ class Store:
     - An individual's *outcome* is its fingerprint's evaluation on the run's own task at rung 0, seed 0; so a cache hit
       has the outcome of the birth it was cached from. All other evaluations are reviews and move no best.
     - The *best* has the highest fitness among ok outcomes, and among equals the lowest birth.
-    - The *winner* is the individual that the search would hand over. Its driver says after each complete block which
-      one that is, and again at the end of a budget (closing); a block is complete if its winner is recorded. A later
-      block outranks an earlier one, and a closing the block that it follows. Of a block there is one closing, the last.
+    - The *winner* is the individual that the search would hand over. The driver records it with each complete block
+      and at the end of a budget (closing); a block is complete if its winner is recorded. A later block outranks an
+      earlier block, and a closing outranks the block that it follows.
     - Floats come back bit for bit, records frozen.
     - Reading takes no write lock and holds none between the items of an iterator, so writing goes on meanwhile.
-    - A locked database is waited for; ``on_wait`` is told.
+    - A method waits for a locked database, and reports each wait to ``on_wait``.
 
     Args:
         url: a path, ``sqlite:///path`` or ``postgresql://…``.
@@ -92,7 +92,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Closes the connection."""
         self._database.close()
 
     # Runs
@@ -130,14 +130,14 @@ class Store:
             to_rows.checked_name(name)
         while True:
             try:
-                made = self._database.write(lambda connection: runs.create(connection, name, values))
+                record = self._database.write(lambda connection: runs.create(connection, name, values))
             except RecordConflict as error:
-                # Two processes on a server can find the same number free; the loser takes the next one.
+                # Two processes on a server can choose the same number; the second to write takes the next number.
                 if name is not None:
                     raise RunExists(f"a run named {name!r} exists already: name this one differently") from error
                 continue
             self._database.drive()
-            return made
+            return record
 
     def run(self, name: str) -> RunRecord:
         """The run of this name.
@@ -242,9 +242,9 @@ class Store:
     def individuals(self, run_id: int) -> Iterator[Individual]:
         """All births of a run, in their order."""
         after = -1
-        while found := self._database.read(lambda connection: lineage.page(connection, run_id, after, _PAGE)):  # noqa: B023
-            yield from found
-            after = found[-1].birth
+        while page := self._database.read(lambda connection: lineage.page(connection, run_id, after, _PAGE)):  # noqa: B023
+            yield from page
+            after = page[-1].birth
 
     def evaluations(self, run_id: int) -> Iterator[EvaluationRecord]:
         """All evaluations of a run, in the order in which they were recorded."""
@@ -267,7 +267,7 @@ class Store:
     # Questions
 
     def individual(self, run_name: str, birth: int) -> ScoredIndividual:
-        """One individual with its outcome.
+        """The individual of this birth, with its outcome.
 
         Raises:
             UnknownRun, UnknownBirth
@@ -275,10 +275,10 @@ class Store:
 
         def ask(connection: Connection) -> ScoredIndividual:
             row = runs.row_of(connection, run_name)
-            found = lineage.one(connection, row, birth) if 0 <= birth < 1 << 31 else None
-            if found is None:
+            scored = lineage.scored_individual(connection, row, birth) if 0 <= birth < 1 << 31 else None
+            if scored is None:
                 raise _unknown_birth(connection, row, birth)
-            return found
+            return scored
 
         return self._database.read(ask)
 
@@ -288,10 +288,10 @@ class Store:
         Raises:
             UnknownRun, NothingScored
         """
-        found = self.top(run_name, 1)
-        if not found:
+        best = self.top(run_name, 1)
+        if not best:
             raise NothingScored(f"run {run_name!r} has no ok outcome yet: `germline runs` shows how far it is")
-        return found[0]
+        return best[0]
 
     def top(self, run_name: str, n: int | None = None) -> list[ScoredIndividual]:
         """The ``n`` best of different fingerprints (all: None), best first, ok outcomes only; each by its first birth.
@@ -318,9 +318,9 @@ class Store:
         return self._database.read(lambda connection: lineage.winners(connection, runs.row_of(connection, run_name)))
 
     def block(self, run_name: str, number: int | None = None) -> list[ScoredIndividual]:
-        """The individuals of a block, in order of birth; None: of the last one in which all have an outcome.
+        """The individuals of a block, in order of birth; None: of the last block in which all have an outcome.
 
-        There are none if there is no such block.
+        The list is empty if there is no such block.
 
         Raises:
             UnknownRun
@@ -332,11 +332,11 @@ class Store:
         return self._database.read(ask)
 
     def scores(self, run_name: str, measure: str) -> RunScores:
-        """What every birth and every review of a run brought, at one moment: all that a learning curve is made of.
+        """The scores of every birth and every review of a run at one moment: the data of a learning curve.
 
         Args:
             run_name: of the run.
-            measure: which one to read of the births' outcomes; they can have hundreds.
+            measure: the name of the measure to read from the births' outcomes, which can have hundreds.
 
         Raises:
             UnknownRun
@@ -370,15 +370,15 @@ class Store:
 
         def ask(connection: Connection) -> list[ScoredIndividual]:
             row = runs.row_of(connection, run_name)
-            found = lineage.ancestry(connection, row, birth) if 0 <= birth < 1 << 31 else []
-            if not found:
+            ancestors = lineage.ancestry(connection, row, birth) if 0 <= birth < 1 << 31 else []
+            if not ancestors:
                 raise _unknown_birth(connection, row, birth)
-            return found
+            return ancestors
 
         return self._database.read(ask)
 
     def mean_seconds(self, run_name: str) -> float:
-        """What an evaluation at rung 0 took on average, in seconds; 0 while there is none.
+        """Mean duration of an evaluation at rung 0, in seconds; 0 while there is none.
 
         Raises:
             UnknownRun
@@ -392,7 +392,7 @@ class Store:
         return self._database.read(ask)
 
     def failures(self, run_name: str) -> Mapping[str, int]:
-        """How many evaluations ended in each status but ok, by status; a status that none had is left out.
+        """Number of evaluations by status, without ok; a status that did not occur is left out.
 
         Raises:
             UnknownRun
@@ -473,7 +473,7 @@ class Store:
     # The database itself
 
     def check(self) -> list[str]:
-        """Everything that is wrong with the database, in words; [] if it is sound."""
+        """The problems of the database, one sentence each; empty if it is sound."""
         try:
             return self._database.read(check.problems)
         except DamagedDatabase as error:

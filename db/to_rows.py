@@ -31,7 +31,7 @@ def genome_digests(kind: str, records: Sequence[Individual]) -> list[str]:
     Raises:
         InvalidRecord: a genome that not every database can keep.
     """
-    return [digest(kind, checked_text(one.genome, f"the genome of birth {one.birth}")) for one in records]
+    return [digest(kind, checked_text(record.genome, f"the genome of birth {record.birth}")) for record in records]
 
 
 def checked_name(name: str) -> str:
@@ -89,7 +89,7 @@ def genome_rows(kind: str, records: Sequence[Individual], digests: Sequence[str]
 
 
 def individual_rows(run_id: int, records: Sequence[Individual], digests: Sequence[str]) -> list[dict[str, Any]]:
-    """One row a birth, in the order of births, so that a row never points to a later one."""
+    """One row for each birth, in the order of births, so that a row never points to a later row."""
     rows = [
         {
             "run_id": run_id,
@@ -154,7 +154,7 @@ def winner_rows(run_id: int, records: Sequence[Winner]) -> list[dict[str, Any]]:
 
 
 def evaluation_rows(run_id: int, records: Sequence[EvaluationRecord]) -> list[dict[str, Any]]:
-    """One row an evaluation, in the order given.
+    """One row for each evaluation, in the order given.
 
     Raises:
         InvalidRecord: an unknown status, or a fitness that is not finite or belongs to no ok outcome.

@@ -32,7 +32,7 @@ def fold_block(strategy: Strategy[S], state: S, individuals: Sequence[Individual
 
 
 def fold_closing(strategy: Strategy[S], state: S, individuals: Sequence[Individual], outcomes: Outcomes) -> Fold[S]:
-    """The state at the end of a budget, which only the winner is taken from: a run that goes on goes on from `state`.
+    """The state at the end of a budget. It serves only to choose the winner: a resumed run goes on from `state`.
 
     Args:
         individuals: of the block that the budget cut short, all of them with an outcome; empty if it cut none.

@@ -1,4 +1,4 @@
-"""Runs: a search tied to its records. What a command line does with one, a notebook does with these two functions.
+"""Runs: searches whose records are in a database. The command line and a notebook use the same two functions.
 
 with Store("germline.db") as store:
     run = new_run(store, kind="optimizer", task="digits-mlp", births=2000)
@@ -42,7 +42,7 @@ def new_run(
     evaluations: int | None = None,
     frames: int | None = None,
 ) -> RunRecord:
-    """Records a run to be; nothing is scored yet.
+    """Creates the record of a run; nothing is scored yet.
 
     Args:
         kind: what is searched (`germline.search.kinds.KINDS`).
@@ -51,9 +51,9 @@ def new_run(
         settings: `key=value` texts over the preset's.
         seed: of the whole run; the same config and seed give the same lineage.
         name: of the run; `optimizer-1`, `optimizer-2`, … unless given.
-        births: the run is finished after so many; the preset's unless one of the budgets is given.
-        evaluations: the run begins no block after so many.
-        frames: the run begins no block after policies have played so many, reviews included.
+        births: the run is finished after so many births; the preset's number unless a budget is given.
+        evaluations: the run begins no block after so many evaluations.
+        frames: the run begins no block after policies have played so many frames, reviews included.
 
     Raises:
         ValueError: an unknown kind, task, preset or setting, or a bad value; nothing has been recorded.
@@ -85,7 +85,7 @@ def new_run(
         "frames": frames,
     }
     run = store.create_run(name, kind, task_name, preset, seed, config, environment())
-    store.release(run.id, "stopped", 0.0)  # whoever evolves it claims it
+    store.release(run.id, "stopped", 0.0)  # the process that evolves it claims it
     return store.run(run.name)
 
 
@@ -104,11 +104,11 @@ def evolve(
     force: bool = False,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Progress]:
-    """Runs, or goes on with, a recorded run; yields where it stands whenever something was recorded.
+    """Runs or resumes a recorded run; yields its progress whenever something was recorded.
 
     Args:
         name: of the run.
-        workers: how many score at a time.
+        workers: number of workers that score at the same time.
         executor: `ray`, `inline` (this process), or `auto`: Ray for more than one worker or for an address.
         device: `auto`, `cpu` or `cuda`.
         ray_address: of a running Ray cluster.
@@ -117,7 +117,7 @@ def evolve(
         frames: begin no block after so many frames played in all. Without any of the three, the run's own budgets hold.
         seconds: stop after so many seconds of this session.
         force: take the run over from a process on another host, whose end cannot be seen from here.
-        stopped: looked at now and then; when it says so, the session ends as if the iteration had been left.
+        stopped: polled between jobs; once it returns True, the session ends as if the iteration had been left.
 
     Leaving the iteration, for whatever reason, stops the run; a later `evolve` goes on with it.
 
@@ -180,7 +180,7 @@ def evolve(
 
 
 def recorded_values(kind: Kind[Any], run: RunRecord) -> Mapping[str, Any]:
-    """The settings of a run; one that was added to the kind later has its default, as it was before it existed."""
+    """The settings of a run. A setting that the kind got later has its default, which keeps the earlier behaviour."""
     return {**{setting.name: setting.default for setting in kind.settings}, **run.config["settings"]}
 
 
@@ -190,10 +190,10 @@ def _check_frames(kind: str, frames: int | None) -> None:
 
 
 def _check_births(store: Store, name: str, births: int) -> None:
-    born = next(one.births for one in store.runs() if one.name == name)
+    born = next(summary.births for summary in store.runs() if summary.name == name)
     if births < born:
-        told = f"expected at least the {born:,} births that {name} has, got {births:,}"
-        raise BadSetting(f"{told}; nothing is taken back")
+        expected = f"expected at least the {born:,} births that {name} has, got {births:,}"
+        raise BadSetting(f"{expected}; nothing is taken back")
 
 
 def make_executor(
@@ -204,7 +204,7 @@ def make_executor(
     timeout: float,
     stopped: Callable[[], bool],
 ) -> Executor:
-    """The executor that was asked for."""
+    """Builds the executor of this name; `auto` is inline for one worker without a Ray cluster."""
     if executor == "inline" or (executor == "auto" and workers == 1 and ray_address is None):
         return InlineExecutor(spec)
     from germline.evaluators.executors.ray_executor import RayExecutor

@@ -6,9 +6,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,28 +22,17 @@ from germline.search.winner import winner, winners
 
 OPTIMIZER = ("population=20", "block=16", "pack=4", "lengths=0.05,0.1", "warmup=20", "litter=2")
 POLICY = ("population=8", "parents=3", "candidates=3", "review_episodes=2", "test_episodes=2", "hidden=4", "pack=8")
-CELLS = ("space=nb201", "population=20")
 
-Start = Callable[[Store, str], None]
-STARTS: dict[str, Start] = {
-    "funnel": lambda store, name: new_run(
-        store, settings=(*OPTIMIZER, "review_every=32"), births=56, seed=1, name=name
-    ) and None,
-    "aging": lambda store, name: new_run(
-        store, settings=(*OPTIMIZER, "review_every=0"), births=56, seed=1, name=name
-    ) and None,
-    "eeea": lambda store, name: new_run(
-        store, "architecture", task="nb201-cifar10", preset="eeea", settings=CELLS, births=70, name=name
-    ) and None,
-    "knee": lambda store, name: new_run(
-        store, "architecture", preset="nb201", settings=("strategy=pareto-local", "block=4", "starts=8"), births=70,
-        name=name,
-    ) and None,
-    "policy": lambda store, name: new_run(store, "policy", settings=POLICY, births=44, seed=2, name=name) and None,
-    "policy without reviews": lambda store, name: new_run(
-        store, "policy", settings=(*POLICY, "candidates=0"), births=44, seed=2, name=name
-    ) and None,
-}  # fmt: skip
+NB201: dict[str, Any] = {"kind": "architecture", "births": 70}
+SEARCHES: dict[str, dict[str, Any]] = {
+    "funnel": {"settings": (*OPTIMIZER, "review_every=32"), "births": 56, "seed": 1},
+    "aging": {"settings": (*OPTIMIZER, "review_every=0"), "births": 56, "seed": 1},
+    "eeea": NB201 | {"task": "nb201-cifar10", "preset": "eeea", "settings": ("space=nb201", "population=20")},
+    "knee": NB201 | {"preset": "nb201", "settings": ("strategy=pareto-local", "block=4", "starts=8")},
+    "policy": {"kind": "policy", "settings": POLICY, "births": 44, "seed": 2},
+    "policy without reviews": {"kind": "policy", "settings": (*POLICY, "candidates=0"), "births": 44, "seed": 2},
+}
+"""Arguments of `new_run`; each budget cuts its last block short."""
 
 
 @pytest.fixture
@@ -77,11 +67,11 @@ def forget(path: Path) -> None:
         connection.commit()
 
 
-@pytest.mark.parametrize("name", STARTS)
+@pytest.mark.parametrize("name", SEARCHES)
 def test_the_winner_is_what_the_search_announced_and_the_rows_alone_say_the_same(
     store: Store, path: Path, name: str
 ) -> None:
-    STARTS[name](store, "run")
+    new_run(store, name="run", **SEARCHES[name])
     last = finish(store, "run")
     assert last.winner is not None
     announced = store.individual("run", last.winner.birth)
@@ -98,7 +88,7 @@ def test_the_winner_is_what_the_search_announced_and_the_rows_alone_say_the_same
 @pytest.mark.parametrize("name", ["funnel", "policy"])
 def test_a_resumed_run_of_an_older_database_records_its_winners(store: Store, path: Path, name: str) -> None:
     for run in ("straight", "old"):
-        STARTS[name](store, run)
+        new_run(store, name=run, **SEARCHES[name])
     finish(store, "straight")
     session = evolve(store, "old", executor="inline")
     for _ in range(12):
@@ -116,7 +106,7 @@ def test_a_run_that_is_left_and_resumed_has_the_winners_of_a_run_in_one(
     store: Store, path: Path, name: str, events: int
 ) -> None:
     for run in ("straight", "cut"):
-        STARTS[name](store, run)
+        new_run(store, name=run, **SEARCHES[name])
     finish(store, "straight")
     session = evolve(store, "cut", executor="inline")
     for _ in range(events):
@@ -168,7 +158,7 @@ def test_a_closing_is_outranked_by_the_next_block_that_is_complete(store: Store,
 
 
 def test_before_its_first_block_is_complete_a_run_stands_for_its_best(store: Store) -> None:
-    STARTS["aging"](store, "begun")
+    new_run(store, name="begun", **SEARCHES["aging"])
     with pytest.raises(NothingScored):
         winner(store, "begun")
     session = evolve(store, "begun", executor="inline")
@@ -178,7 +168,7 @@ def test_before_its_first_block_is_complete_a_run_stands_for_its_best(store: Sto
 
 
 def test_blocks_cost_no_transaction_more_for_their_winner(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    STARTS["policy"](store, "run")
+    new_run(store, name="run", **SEARCHES["policy"])
     alone: list[object] = []
     monkeypatch.setattr(Store, "add_winners", lambda *given: alone.append(given))
     finish(store, "run")

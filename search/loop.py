@@ -10,6 +10,7 @@ in the loop depends on time or on which job finishes first.
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from typing import Any, Protocol
 
@@ -58,7 +59,7 @@ class SearchFailed(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoopSettings:
     """How a run is divided into blocks and packs; all of it changes the lineage, none of it depends on the machine.
 
     Args:
@@ -141,17 +142,18 @@ class Search:
         space, strategy: what is searched and how.
         executor: scores jobs; the search submits to it and leaves it open.
         journal: where births, outcomes and winners are recorded and read back from.
-        plan: how the run is divided into blocks and packs.
+        settings: how the run is divided into blocks and packs.
     """
 
     def __init__(
-        self, space: Space[Any], strategy: Strategy[Any], executor: Executor, journal: Journal, plan: Plan
+        self, space: Space[Any], strategy: Strategy[Any], executor: Executor, journal: Journal, settings: LoopSettings
     ) -> None:
         self.space = space
         self.strategy = strategy
         self.executor = executor
         self.journal = journal
-        self.plan = plan
+        self.settings = settings
+        self.rng_for = partial(rng_for, settings.seed)
         self.recorded = deque(journal.births())
         self.outcomes: dict[ScoreKey, Outcome] = dict(journal.outcomes())
         self.blocks_with_winner = set(journal.blocks_with_winner())
@@ -189,8 +191,8 @@ class Search:
         number = 0
         while True:
             while (
-                len(self.open_blocks) <= self.plan.depth
-                and (births is None or number * self.plan.block < births)
+                len(self.open_blocks) <= self.settings.depth
+                and (births is None or number * self.settings.block < births)
                 and (evaluations is None or self.spent_evaluations < evaluations)
                 and (frames is None or self.spent_frames < frames)
             ):
@@ -206,8 +208,8 @@ class Search:
 
     def _open_block(self, number: int, births: int | None) -> None:
         """Breeds a block from the present state, or takes it from the records, and submits its packs."""
-        first = number * self.plan.block
-        last = first + self.plan.block if births is None else min(first + self.plan.block, births)
+        first = number * self.settings.block
+        last = first + self.settings.block if births is None else min(first + self.settings.block, births)
         individuals = []
         fresh: list[Individual] = []
         sizes: list[tuple[int, int]] = []
@@ -232,27 +234,25 @@ class Search:
 
     def _breed(self, birth: int, number: int) -> tuple[Individual, tuple[int, int]]:
         """A new individual, and how many parts its genome has and how many of them act."""
-        rejected = self.space.rejected
-        proposal = self.strategy.breed(self.state, birth, self.space, lambda b: rng_for(self.plan.seed, b))
-        genome = self.space.read(proposal.genome)
-        fingerprint = self.space.fingerprint(genome)
+        proposal = self.strategy.breed(self.state, birth, self.rng_for)
+        fingerprint = self.space.fingerprint(proposal.genome)
         individual = Individual(
             birth,
             number,
             proposal.parents,
             proposal.operator,
-            proposal.genome,
+            self.space.write(proposal.genome),
             fingerprint,
             cached_from=self.first_with.get(fingerprint),
-            rejected=self.space.rejected - rejected,
+            rejected=proposal.rejected,
         )
-        return individual, self.space.sizes(genome)
+        return individual, self.space.sizes(proposal.genome)
 
     def _submit(
         self, block: _OpenBlock, individuals: Sequence[Individual], rung: int, seed: int, limit: Limit | None = None
     ) -> None:
         """Submits packs in birth order, leaving out individuals whose outcome is recorded already."""
-        size = self.plan.pack if (rung, seed) == (0, 0) else self.plan.review_pack or self.plan.pack
+        size = self.settings.pack if (rung, seed) == (0, 0) else self.settings.review_pack or self.settings.pack
         for place in range(0, len(individuals), size):
             missing = []
             for individual in individuals[place : place + size]:
@@ -300,7 +300,7 @@ class Search:
             if block.fold is None:
                 if not block.closing:
                     self._spend(block.individuals)
-                if not block.closing and len(block.individuals) < self.plan.block:
+                if not block.closing and len(block.individuals) < self.settings.block:
                     # A budget cut it short. A later session may complete it, so it does not enter the state.
                     self.cut_short = block.individuals
                     block.done = True
@@ -367,7 +367,7 @@ class Search:
             return  # the genome's own fault: scoring works
         self.failed_in_a_row = 0 if outcome.status == "ok" else self.failed_in_a_row + 1
         broken = outcome.status in ("crashed", "timeout", "oom") or self.best is None
-        if broken and self.failed_in_a_row >= self.plan.max_failures:
+        if broken and self.failed_in_a_row >= self.settings.max_failures:
             raise SearchFailed(
                 f"the last {self.failed_in_a_row} scorings failed ({_failures_text(self.failures)}); "
                 f"the last one: {outcome.error or outcome.status}"

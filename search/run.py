@@ -7,8 +7,8 @@ with Store("germline.db") as store:
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 from germline.db.records import RunRecord
 from germline.db.store import Store
@@ -19,10 +19,9 @@ from germline.evaluators.tasks.registry import absolute_name, task_class
 from germline.search.environment import RunOutdated, check_versions, environment, warn_of_other_versions
 from germline.search.garbage_collection import rare_collections
 from germline.search.journal import StoreJournal
-from germline.search.kind import Kind
-from germline.search.kinds import kind_named, preset_values
+from germline.search.kinds import kind_named, preset_named
 from germline.search.loop import Progress, Search, SearchFailed
-from germline.search.settings import BadSetting, resolve
+from germline.search.settings import BadSetting, RunSettings, to_config
 
 ExecutorName = Literal["auto", "ray", "inline"]
 
@@ -60,24 +59,18 @@ def new_run(
         RunExists: the name is taken.
     """
     this = kind_named(kind)
-    chosen = preset_values(this, preset)
+    chosen = preset_named(this, preset)
     task_name = absolute_name(task if task is not None else chosen.task or this.default_task)
     chosen_task = task_class(task_name)
     if chosen_task.kind != kind:
         raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
-    values = this.prepare(resolve(this.settings, chosen.values, settings), chosen_task)
+    prepared = this.prepare(this.resolve(chosen.values, settings), chosen_task)
     chosen_task.check_data()
     _check_frames(kind, frames)
-    last = len(chosen_task.rungs) - 1
-    if values.get("review_every") and values["review_rung"] > last:
-        raise BadSetting(
-            f"expected review_rung to be a rung of {task_name}, at most {last}, got {values['review_rung']}; "
-            f"set it, or use --set review_every=0"
-        )
     config = {
         "config_version": CONFIG_VERSION,
         "genome_version": this.genome_version,
-        "settings": values,
+        "settings": to_config(prepared),
         "task_version": chosen_task.version,
         "scoring_version": SCORING_VERSION,
         "births": births if births or evaluations or frames else chosen.births,
@@ -133,8 +126,8 @@ def evolve(
         raise RunOutdated(
             f"expected settings in the config of {run.name}, got none; it can be read, but not gone on with"
         )
-    values = recorded_values(kind, run)
-    spec = EvaluatorSpec(run.kind, run.task, run.seed, device, kind.options(values))
+    settings: RunSettings = kind.from_config(run.config["settings"])
+    spec = EvaluatorSpec(run.kind, run.task, run.seed, device, kind.evaluator_options(settings))
     check_versions(run)
     _check_frames(run.kind, frames)
     if births is not None:
@@ -154,9 +147,10 @@ def evolve(
 
     try:
         with rare_collections():
-            pool = make_executor(spec, workers, executor, ray_address, values["timeout"], over)
-            space = kind.space(values)
-            search = Search(space, kind.strategy(values, space), pool, journal, kind.plan(values, run.seed))
+            pool = make_executor(spec, workers, executor, ray_address, settings.timeout, over)
+            space = kind.space(settings)
+            strategy = kind.strategy(settings, space)
+            search = Search(space, strategy, pool, journal, kind.loop_settings(settings, run.seed))
             if search.replayed:
                 warn_of_other_versions(run)
             status = "stopped"
@@ -177,11 +171,6 @@ def evolve(
         if pool is not None:
             pool.close()
         store.release(run.id, status, journal.unreported_seconds())
-
-
-def recorded_values(kind: Kind[Any], run: RunRecord) -> Mapping[str, Any]:
-    """The settings of a run. A setting that the kind got later has its default, which keeps the earlier behaviour."""
-    return {**{setting.name: setting.default for setting in kind.settings}, **run.config["settings"]}
 
 
 def _check_frames(kind: str, frames: int | None) -> None:

@@ -53,16 +53,15 @@ def _replayed(store: Store, run: RunRecord) -> Iterator[Winner]:
     from germline.search.fold import fold_block, fold_closing, winner_of
     from germline.search.journal import recorded_outcomes
     from germline.search.kinds import KINDS
-    from germline.search.run import recorded_values
 
     if run.kind not in KINDS or "settings" not in run.config:
         return
     kind = KINDS[run.kind]
     try:
-        values = recorded_values(kind, run)
-        strategy = kind.strategy(values, kind.space(values))
-        size = kind.plan(values, run.seed).block
-    except (LookupError, TypeError, ValueError):
+        settings = kind.from_config(run.config["settings"])
+        strategy = kind.strategy(settings, kind.space(settings))
+        size = kind.loop_settings(settings, run.seed).block
+    except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
         return  # settings that are not those of a search
     outcomes = dict(recorded_outcomes(store, run))
     state: Any = strategy.init()

@@ -149,9 +149,8 @@ def evolve(
         with rare_collections():
             pool = make_executor(spec, workers, executor, ray_address, settings.timeout, over)
             space = kind.space(settings)
-            search = Search(
-                space, kind.strategy(settings, space), pool, journal, kind.loop_settings(settings, run.seed)
-            )
+            strategy = kind.strategy(settings, space)
+            search = Search(space, strategy, pool, journal, kind.loop_settings(settings, run.seed))
             if search.replayed:
                 warn_of_other_versions(run)
             status = "stopped"

@@ -61,7 +61,7 @@ def _replayed(store: Store, run: RunRecord) -> Iterator[Winner]:
         settings = kind.from_config(run.config["settings"])
         strategy = kind.strategy(settings, kind.space(settings))
         size = kind.loop_settings(settings, run.seed).block
-    except (LookupError, TypeError, ValueError):
+    except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
         return  # settings that are not those of a search
     outcomes = dict(recorded_outcomes(store, run))
     state: Any = strategy.init()

@@ -1,75 +1,71 @@
-"""`germline presets`: what a search can be told."""
+"""`germline presets`: presets and settings of each kind."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from rich.text import Text
 
-from germline.cli.common import console, json_option, print_json
-
-if TYPE_CHECKING:
-    from germline.search.kind import Kind
+from germline.cli.formatting import QUIET, plain_table, print_table, safe, setting
+from germline.cli.options import json_option
+from germline.cli.output import console, print_json
+from germline.search.kind import Kind
+from germline.search.kinds import KINDS, kind_named
 
 
 @click.command()
-@click.argument("kind", required=False)
+@click.argument("name", required=False, metavar="[KIND]")
 @json_option
-def command(kind: str | None, as_json: bool) -> None:
-    """List presets, and every key of --set with its default.
+def command(name: str | None, as_json: bool) -> None:
+    """List the presets and settings of KIND, or of every kind.
 
-    Of every kind of genome, or of KIND.
+    Settings are the keys of --set, with their defaults.
 
     \b
     Example:
       germline presets optimizer
     """
-    from germline.search.kinds import KINDS, kind_named
-
-    chosen = list(KINDS.values()) if kind is None else [kind_named(kind)]
+    kinds = list(KINDS.values()) if name is None else [kind_named(name)]
     if as_json:
-        print_json([_row(one) for one in chosen])
+        print_json([_row(kind) for kind in kinds])
     else:
-        for one in chosen:
-            _print(one)
+        for kind in kinds:
+            _print(kind)
 
 
-def _row(kind: "Kind[Any]") -> dict[str, Any]:
+def _row(kind: Kind[Any]) -> dict[str, Any]:
     return {
         "kind": kind.name,
         "default_task": kind.default_task,
         "presets": [
             {
                 "name": name,
-                "description": one.description,
-                "task": one.task or kind.default_task,
-                "births": one.births,
-                "settings": dict(one.values),
+                "description": preset.description,
+                "task": preset.task or kind.default_task,
+                "births": preset.births,
+                "settings": dict(preset.values),
             }
-            for name, one in kind.presets.items()
+            for name, preset in kind.presets.items()
         ],
-        "settings": [{"name": one.name, "default": one.default, "help": one.help} for one in kind.settings],
+        "settings": [{"name": each.name, "default": each.default, "help": each.help} for each in kind.settings],
     }
 
 
-def _print(kind: "Kind[Any]") -> None:
-    from rich.text import Text
-
-    from germline.cli.render import QUIET, plain_table, print_table, safe, setting
-
+def _print(kind: Kind[Any]) -> None:
     out = console()
-    title = (f"  on {kind.default_task} unless --task, or a preset, says another", QUIET)
+    title = (f"  on {kind.default_task} unless --task or a preset names another", QUIET)
     out.print(Text.assemble((f"germline search {kind.name}", "bold"), title))
     out.print()
-    presets = plain_table("--preset", "births", "what it is, and its settings", right=("births",))
+    presets = plain_table("--preset", "births", "description and settings", right=("births",))
     for name, preset in kind.presets.items():
         values = "  ".join(f"{key}={setting(value)}" for key, value in preset.values.items())
         on = f", on {preset.task}" if preset.task else ""
-        told = Text.assemble(preset.description, on, "\n", (values, QUIET))
-        presets.add_row(safe(name, "bold"), f"{preset.births:,}", told)
+        description = Text.assemble(preset.description, on, "\n", (values, QUIET))
+        presets.add_row(safe(name, "bold"), f"{preset.births:,}", description)
     print_table(out, presets)
     out.print()
     table = plain_table("--set", "default", "meaning")
-    for one in kind.settings:
-        table.add_row(safe(one.name, "bold"), safe(setting(one.default)), safe(one.help))
+    for each in kind.settings:
+        table.add_row(safe(each.name, "bold"), safe(setting(each.default)), safe(each.help))
     print_table(out, table)
     out.print()
-    out.print(Text("A preset's values stand over the defaults, and --set key=value over both.", QUIET))
+    out.print(Text("A preset replaces defaults, and --set key=value replaces both.", QUIET))

@@ -1,8 +1,7 @@
 """Architectures as files."""
 
-from germline.cli.errors import UserError, one_line
+from germline.cli.errors import UserError, single_line
 from germline.cli.exports.made import Asked, Made
-from germline.cli.individuals import settings
 from germline.programs.architecture import onnx_file
 from germline.programs.architecture.counts import Counts
 from germline.programs.architecture.export import TOLERANCE, free_name, verified_torch
@@ -16,11 +15,11 @@ def torch(asked: Asked) -> Made:
     name = asked.name() if asked.class_name else free_name(asked.name())
     check_writable(asked.path)
     architecture = read(asked.candidate.genome)
-    size = skeleton(settings(asked.candidate), architecture, **asked.sizes)
+    size = skeleton(asked.candidate.settings, architecture, **asked.sizes)
     try:
         verified = verified_torch(architecture, size, asked.origin(), name)
     except ValueError as error:
-        raise UserError(one_line(error)) from None
+        raise UserError(single_line(error)) from None
     write_whole(asked.path, verified.source)
     return Made(
         verified.source,
@@ -37,7 +36,7 @@ def onnx(asked: Asked) -> Made:
     """The full network in evaluation, for which another runtime has come to the same logits."""
     check_writable(asked.path)
     architecture = read(asked.candidate.genome)
-    size = skeleton(settings(asked.candidate), architecture, **asked.sizes)
+    size = skeleton(asked.candidate.settings, architecture, **asked.sizes)
     verified = onnx_file.verified_onnx(architecture, size, asked.origin())
     write_whole(asked.path, verified.content)
     return Made(

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from germline.cli.errors import UserError, one_line
-from germline.cli.reference import Candidate
+from germline.cli.candidate import Candidate
+from germline.cli.errors import UserError, single_line
 
 if TYPE_CHECKING:
     from germline.programs.export.origin import Origin
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
         try:
             check_class_name(self.class_name)
         except ValueError as error:
-            raise UserError(one_line(error)) from None
+            raise UserError(single_line(error)) from None
         return self.class_name
 
     def origin(self) -> "Origin":

@@ -5,10 +5,11 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from germline.cli.errors import UserError, exit_status, one_line
+from germline.cli.candidate import Candidate
+from germline.cli.errors import BadReference, UserError, exit_status, single_line
 from germline.cli.exports.made import Asked, Made, weights_path
-from germline.cli.policy_text import counted, told, worth
-from germline.cli.reference import BadReference, Candidate
+from germline.cli.formatting import counted
+from germline.cli.policy_scores import decisive_score, mean_return_text
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.export_check import (
     EPISODES,
@@ -38,7 +39,7 @@ def torch(asked: Asked) -> Made:
     try:
         verified = verified_torch(policy, _origin(asked), name, asked.path.stem, score, environment)
     except ValueError as error:
-        raise UserError(one_line(error), exit_status(error)) from None
+        raise UserError(single_line(error), exit_status(error)) from None
     against = _compared(verified, policy, asked.candidate, task)
     write_together([(weights_path(asked.path), verified.weights), (asked.path, verified.source)])
     return Made(
@@ -146,5 +147,5 @@ def _origin(asked: Asked) -> Origin:
 def _score(candidate: Candidate) -> str | None:
     """What a policy is worth, in words."""
     outcome = candidate.scored.evaluation if candidate.scored else None
-    found = worth([*([outcome] if outcome else []), *candidate.reviews])
-    return told(found) if found else None
+    found = decisive_score([*([outcome] if outcome else []), *candidate.reviews])
+    return mean_return_text(found) if found else None

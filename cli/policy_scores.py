@@ -62,45 +62,45 @@ def mean_return_text(evaluation: EvaluationRecord) -> str:
 
 
 def scores_table(evaluations: Sequence[EvaluationRecord], home: str) -> Table:
-    """Fitness, the last review and the test: mean return, and what the episodes were like.
+    """A table of a policy's fitness, last review and last test: mean return, episodes, their length and behaviour.
 
-    A test has a confidence interval; what has none in its place was used for selection.
+    A test has a confidence interval; a score used for selection has the word `selects` in its place.
 
     Args:
-        evaluations: of one policy.
-        home: the task of its run; others are named.
+        evaluations: evaluations of score policy.
+        home: the task of its run; scores on other tasks are labelled with the task.
     """
     numbers = ("return", "± 95 %", "episodes", "length")
     table = plain_table("", *numbers, "behaviour", right=numbers)
-    for one in last_per_rung(evaluations):
+    for score in last_per_rung(evaluations):
         # Seeds of reviews count generations from 1, which are numbered from 0 everywhere else.
-        name = source(one) + (f" after generation {one.seed - 1}" if one.seed else "")
-        name = name if one.task == home else f"{one.task} {name}"
-        if one.fitness is None:
-            table.add_row(safe(name), safe(one.status, BAD))
+        name = source(score) + (f" after generation {score.seed - 1}" if score.seed else "")
+        name = name if score.task == home else f"{score.task} {name}"
+        if score.fitness is None:
+            table.add_row(safe(name), safe(score.status, BAD))
             continue
-        episodes = one.measures.get("episodes", 0.0)
-        width = confidence_half_width(one)
+        episodes = score.measures.get("episodes", 0.0)
+        width = confidence_half_width(score)
         spread = "" if width is None else number(width)
         table.add_row(
             safe(name, "bold"),
-            safe(number(one.fitness), "bold"),
-            safe(spread if is_test(one) else "selects", "" if is_test(one) else QUIET),
+            safe(number(score.fitness), "bold"),
+            safe(spread if is_test(score) else "selects", "" if is_test(score) else QUIET),
             f"{episodes:,.0f}",
-            f"{one.measures.get('steps', 0.0) / episodes:,.1f}" if episodes else "",
-            safe(" ".join(f"{value:.3g}" for value in mean_behaviour(one)), QUIET),
+            f"{score.measures.get('steps', 0.0) / episodes:,.1f}" if episodes else "",
+            safe(" ".join(f"{value:.3g}" for value in mean_behaviour(score)), QUIET),
         )
     return table
 
 
 def reviews_text(evaluations: Sequence[EvaluationRecord]) -> str:
-    """How often a policy was reviewed, in words; nothing if never or once."""
-    # Seeds count generations from 1; those of seed 0 were done because a run was cut short in its first one.
-    found = sorted(one.seed - 1 for one in evaluations if source(one) == "review")
-    if len(found) < 2:
+    """The number of a policy's reviews and their generations, in words; empty for fewer than two reviews."""
+    # Seeds count generations from 1; reviews of seed 0 come from a run that ended within its first generation.
+    generations = sorted(evaluation.seed - 1 for evaluation in evaluations if source(evaluation) == "review")
+    if len(generations) < 2:
         return ""
-    whole = [one for one in found if one >= 0]
-    last = f" to {whole[-1]}" if len(whole) > 1 else ""
-    after = f"after generation{'s' if last else ''} {whole[0]}{last}" if whole else ""
-    before = "before generation 0 was whole" if len(whole) < len(found) else ""
-    return f"reviewed {len(found):,} times, {', and '.join(filter(None, (before, after)))}"
+    complete = [generation for generation in generations if generation >= 0]
+    last = f" to {complete[-1]}" if len(complete) > 1 else ""
+    after = f"after generation{'s' if last else ''} {complete[0]}{last}" if complete else ""
+    before = "before generation 0 was whole" if len(complete) < len(generations) else ""
+    return f"reviewed {len(generations):,} times, {', and '.join(filter(None, (before, after)))}"

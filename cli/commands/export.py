@@ -26,7 +26,7 @@ TARGETS = ("torch", "onnx")
 _IMPORTED = ("gymnasium", "numpy", "safetensors", "torch")
 """Modules beyond the standard library that exported code imports, itself or through torch."""
 
-_TO = "torch; or onnx, for a policy, or for an architecture with initial weights."
+_TO = "Format: torch, or onnx for a policy or an architecture (with initial weights)."
 
 
 @click.command(epilog=HELP)
@@ -50,16 +50,17 @@ def command(
     url: str,
     as_json: bool,
 ) -> None:
-    """Write REF as a file that stands alone: of torch, or ONNX.
+    """Write REF as a file that stands alone: for torch, or ONNX.
 
-    An optimizer becomes a torch.optim.Optimizer, and runs beside the interpreter before it is written; an architecture
-    becomes an nn.Module of its full network, and is compared with it in size and output. With --to onnx it becomes that
-    network in evaluation, for a batch of any size, and another runtime has to come to the same logits; the weights are
-    initial ones of a fixed seed, since a search keeps none that were trained. The file appears whole or not at all.
+    Every export is verified before it is written, and the file appears whole or not at all. An optimizer becomes a
+    torch.optim.Optimizer, verified against the search's interpreter.
 
-    A policy becomes an nn.Module that loads its weights from a .safetensors file beside its own, and plays the same
-    episodes to the same returns before it is written. With --to onnx it is one file, and another runtime has to choose
-    the same actions.
+    An architecture becomes an nn.Module of its full network, verified against the search's network in size and output.
+    With --to onnx it is that network in evaluation mode for any batch size, and onnxruntime must compute the same
+    logits; the weights are initial ones of a fixed seed, since a search keeps no trained ones.
+
+    A policy becomes an nn.Module that loads its weights from a .safetensors file beside it, and must play the same
+    episodes to the same returns. With --to onnx it is one file, and onnxruntime must choose the same actions.
 
     \b
     Examples:

@@ -74,7 +74,8 @@ def _print(
     click.echo(f"best    {run.name}:{best}  fitness {number(last.best.fitness)}{comparison}")
     reference = run.name
     if winner and last.winner:
-        score = presenter.winner_score(store.reviews(run.id, last.winner.fingerprint))
+        evaluations = store.reviews(run.id, last.winner.fingerprint)
+        score = presenter.score_text([evaluation for evaluation in evaluations if evaluation.rung > 0])
         label = f"{run.name}:{winner['birth']}"
         if winner["birth"] != best:
             reference = label

@@ -91,7 +91,7 @@ class OptimizerPresenter:
     def rungs(self, task: Mapping[str, Any]) -> list[str]:
         return training_rungs(task)
 
-    def winner_score(self, reviews: Sequence[EvaluationRecord]) -> str | None:
+    def score_text(self, evaluations: Sequence[EvaluationRecord]) -> str | None:
         return None
 
     def score_row(self, evaluations: Sequence[EvaluationRecord]) -> dict[str, Any]:

@@ -106,10 +106,10 @@ class PolicyPresenter:
             )
         return lines
 
-    def winner_score(self, reviews: Sequence[EvaluationRecord]) -> str | None:
-        """The mean return in the test, else in the last review."""
-        score = decisive_score(reviews)
-        return f"{source(score)} {mean_return_text(score)}" if score and source(score) != "fitness" else None
+    def score_text(self, evaluations: Sequence[EvaluationRecord]) -> str | None:
+        """The mean return in the test, else in the last review, else in training."""
+        score = decisive_score(evaluations)
+        return f"{source(score)} {mean_return_text(score)}" if score else None
 
     def score_row(self, evaluations: Sequence[EvaluationRecord]) -> dict[str, Any]:
         """`score`: the mean return in the test, else in the last review, else in training; null without any."""

@@ -101,8 +101,11 @@ class Presenter(Protocol):
             task: its row in `germline tasks --json`.
         """
 
-    def winner_score(self, reviews: Sequence[EvaluationRecord]) -> str | None:
-        """What reviews and tests say of the winner, beyond its fitness; None if they say nothing."""
+    def score_text(self, evaluations: Sequence[EvaluationRecord]) -> str | None:
+        """The decisive score among evaluations of one individual, in words.
+
+        None if there is none, and for kinds whose fitness is decisive.
+        """
 
     def score_row(self, evaluations: Sequence[EvaluationRecord]) -> dict[str, Any]:
         """Keys for `show --json` about a candidate's evaluations; empty for most kinds."""

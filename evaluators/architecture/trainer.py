@@ -129,7 +129,7 @@ def train_together(
             if hurdle and step == looked_at:
                 seen = recent.tolist()
                 shown = {candidate: seen[row] for candidate, row in rows.items()}
-                dropped = {candidate for candidate, loss in shown.items() if hurdle.too_much(candidate, loss)}
+                dropped = {candidate for candidate, loss in shown.items() if hurdle.is_exceeded(candidate, loss)}
                 rows = {candidate: row for candidate, row in rows.items() if candidate not in dropped}
             if not rows:
                 break

@@ -1,4 +1,4 @@
-"""The tasks `hard-maze` and `hard-maze-pixels`: a maze in which coming nearer to the goal leads into a dead end."""
+"""The tasks `hard-maze` and `hard-maze-pixels`: a deceptive maze, where moving towards the goal ends in a dead end."""
 
 from typing import ClassVar
 
@@ -8,11 +8,11 @@ from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.task import Episodes
 
 SOLVED = -NEAR
-"""A policy with a higher return has reached the goal: the return is minus the distance from it at the end."""
+"""A policy with a higher return has reached the goal: the return is minus the final distance from it."""
 
 
 class HardMazeTask(PolicyTask):
-    """The Hard Maze, felt with range finders. All episodes of a policy are the same one."""
+    """The Hard Maze, observed with range finders. All episodes of a policy are equal."""
 
     name = "hard-maze"
     rungs = (Episodes(1), Episodes(1), Episodes(1))
@@ -29,7 +29,7 @@ class HardMazeTask(PolicyTask):
 
 
 class HardMazePixels(HardMazeTask):
-    """The Hard Maze, seen from above in a picture of 84×84."""
+    """The Hard Maze, observed from above as an image of 84×84."""
 
     name = "hard-maze-pixels"
     slots, stacked_slots = 64, 256

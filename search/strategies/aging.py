@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from germline.evaluators.hurdle import Limit, passed
+from germline.evaluators.hurdle import Limit, limit_passing
 from germline.programs.space import Space
 from germline.search.individual import Block, Individual, Proposal, RngFor
 from germline.search.strategy import Strategy
@@ -142,7 +142,7 @@ class AgingEvolution(Strategy[AgingState]):
         # As long as copies of one genome are alive there is no population to compare with.
         if self.passing >= 1 or len(living) < 2 or living[0] is living[1]:
             return None
-        return passed([math.inf if member.hurdle is None else member.hurdle for member in living], self.passing)
+        return limit_passing([math.inf if member.hurdle is None else member.hurdle for member in living], self.passing)
 
     def best(self, state: AgingState) -> Individual | None:
         return state.best.individual if state.best else None

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from germline.evaluators.hurdle import Limit, passed
+from germline.evaluators.hurdle import Limit, limit_passing
 from germline.evaluators.outcome import Objective
 from germline.programs.space import CrossingSpace, Space
 from germline.search import pareto
@@ -94,7 +94,8 @@ class NSGA2(Strategy[NSGA2State]):
         rows = [(one.outcome.objectives["params"], one.outcome.measures.get("hurdle")) for one in state.population]
         living = sorted((size, math.inf if shown is None else shown) for size, shown in rows)
         steps = [
-            (living[i][0], passed([shown for _, shown in living[: i + 1]], self.passing)) for i in range(len(living))
+            (living[i][0], limit_passing([shown for _, shown in living[: i + 1]], self.passing))
+            for i in range(len(living))
         ]
         return tuple(steps[FEWEST - 1 :])
 

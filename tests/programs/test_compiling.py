@@ -66,7 +66,7 @@ def test_what_is_compiled_takes_nothing_from_other_files_of_ours() -> None:
 
 SCORES = """
 import numpy as np
-from germline.evaluators.architecture.evaluator import CellEvaluator
+from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import write
@@ -74,7 +74,7 @@ from germline.programs.architecture.space import ArchitectureSpace
 space = ArchitectureSpace(SPACES["eeea-paper"], Skeleton(8, 3, 10, (1, 8, 8)))
 rng = np.random.default_rng(2)
 genomes = [write(space.draw(rng)) for _ in range(4)]
-for outcome in CellEvaluator("digits-cells", 2, cells=3, channels=8).score(genomes, 0, 0):
+for outcome in ArchitectureEvaluator("digits-cells", 2, cells=3, channels=8).score(genomes, 0, 0):
     print(outcome.measures["loss"].hex())
 """
 

@@ -28,9 +28,9 @@ def test_an_architecture_and_its_baseline_are_trained_in_full_size_on_the_held_o
     contenders = with_baselines(architecture.KIND, "digits-cells", [found, found])
     assert [one.baseline for one in contenders] == [False, False, True]
     first, again, baseline = validate(architecture.KIND, "digits-cells", contenders, 0, 2)
-    assert first.measure == "heldout_error" and first.found == again.found and len(first.found) == 2
-    assert all(value is not None and 0 <= value <= 100 for value in (*first.found, *baseline.found))
-    assert first.mean is not None and first.deviation is not None and len(set(first.found)) == 2
+    assert first.measure == "heldout_error" and first.values == again.values and len(first.values) == 2
+    assert all(value is not None and 0 <= value <= 100 for value in (*first.values, *baseline.values))
+    assert first.mean is not None and first.deviation is not None and len(set(first.values)) == 2
     assert first.facts["params"] == count(read(found.genome), architecture.skeleton(values)).params
     assert "hand-made" in baseline.contender.label
 
@@ -42,7 +42,8 @@ def test_an_optimizer_stands_beside_its_start_and_a_failure_is_no_number() -> No
     every = with_baselines(optimizer.KIND, "digits-mlp", contenders)
     lion, bad, start = validate(optimizer.KIND, "digits-mlp", every, 0, 1)
     assert lion.measure == "heldout_loss" and lion.mean is not None and lion.deviation is None
-    assert bad.found == (None,) and bad.mean is None
+    assert bad.values == [None] and bad.mean is None
+    assert bad.error == bad.outcomes[0].error and "not finite by step" in str(bad.error) and lion.error is None
     assert start.contender.label == "start program" and start.mean is not None
     again = [Contender("start", values["start"], values)]
     assert len(with_baselines(optimizer.KIND, "digits-mlp", again)) == 1  # it is its own baseline

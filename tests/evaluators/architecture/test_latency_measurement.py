@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from germline.evaluators.architecture import latency
-from germline.evaluators.architecture.evaluator import CellEvaluator
+from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
 from germline.evaluators.architecture.latency import measure, measured
 from germline.evaluators.device import NoDevice
 from germline.programs.architecture.cells import SPACES, CellSpace
@@ -63,9 +63,9 @@ def test_an_outcome_has_the_predicted_latency_if_the_run_has_a_table() -> None:
     size = Skeleton(channels=16, cells=15, classes=10, image=(3, 32, 32))
     table = LatencyTable({part: float(number) for number, part in enumerate(required(cells, size))})
     genome = cells.smallest()
-    evaluator = CellEvaluator("nb201-cifar10", 0, latency=table.data())
+    evaluator = ArchitectureEvaluator("nb201-cifar10", 0, latency=table.data())
     assert [one.name for one in evaluator.objectives] == ["validation_error", "params", "macs", "latency"]
     (outcome,) = evaluator.score([write(genome)], 0, 0)
     assert outcome.objectives["latency"] == predicted(genome, evaluator.full, table)
-    (without,) = CellEvaluator("nb201-cifar10", 0).score([write(genome)], 0, 0)
+    (without,) = ArchitectureEvaluator("nb201-cifar10", 0).score([write(genome)], 0, 0)
     assert "latency" not in without.objectives

@@ -20,14 +20,12 @@ from germline.evaluators.architecture.trainer import (
     LONGEST_GRADIENT,
     MOMENTUM,
     RATE,
-    Networks,
     Trained,
     networks,
     train_together,
 )
 from germline.evaluators.optimizer.trainer import batches
 from germline.evaluators.task import Rung
-from germline.evaluators.tasks import image_cells
 from germline.evaluators.tasks.image_cells import DigitsCells
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import Skeleton
@@ -240,20 +238,3 @@ def test_those_that_diverged_leave_when_they_are_most() -> None:
     assert trained.rows == (None, None, 0, None, 1)
     with pytest.raises(ValueError, match="stayed finite, got 3"):
         trained.load_into(module(drawn("darts", TINY, 5)[3], TINY), 3)
-
-
-def test_who_measures_halves_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    task, rung, packs = DigitsCells(), Rung(3, 16), []
-
-    def narrow(architectures: Sequence[Architecture], *args: object) -> Networks:
-        packs.append(len(architectures))
-        if len(architectures) > 2:
-            raise MemoryError("too many")
-        return networks(architectures, *args)  # type: ignore[arg-type]
-
-    architectures = drawn("darts", TINY, 5)
-    whole = task.measure(architectures, TINY, rung, (1,))
-    monkeypatch.setattr(image_cells, "networks", narrow)
-    assert task.measure(architectures, TINY, rung, (1,)) == whole
-    assert packs == [5, 2, 2, 1]
-    assert task.measure([], TINY, rung, (1,)) == []

@@ -10,7 +10,7 @@ import pytest
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Job, score_safely
 from germline.evaluators.policy.episode_seeds import episode_seeds
-from germline.evaluators.policy.evaluator import UNSEEN, PolicyEvaluator
+from germline.evaluators.policy.evaluator import FIRST_HELDOUT_SEED, PolicyEvaluator
 from germline.evaluators.policy.parent_cache import ParentCache
 from germline.evaluators.policy.player import Played
 from germline.programs.policy.genome import Policy, write
@@ -80,7 +80,10 @@ def test_a_policy_of_another_task_and_a_text_that_is_none_are_rejected_alone() -
 
 
 def test_what_is_validated_is_what_is_reviewed_but_with_seeds_that_no_review_has() -> None:
-    assert evaluator().validate(GENOMES[:3], 2, 4) == returns(evaluator(), GENOMES[:3], 2, UNSEEN + 4)
+    found = evaluator().validate(GENOMES[:3], 2, 4)
+    assert [outcome.objectives["return"] for outcome in found] == returns(
+        evaluator(), GENOMES[:3], 2, FIRST_HELDOUT_SEED + 4
+    )
 
 
 @pytest.mark.parametrize("total", [1e308, -1e308, math.inf, math.nan])
@@ -98,7 +101,9 @@ def test_what_was_done_may_have_no_mean(did: tuple[float, float]) -> None:
 
 def test_what_is_validated_by_episodes_of_trainings_plays_the_same_ones() -> None:
     found = evaluator().validate([*GENOMES[:3], GENOMES[0]], 0, 4)
-    assert found == returns(evaluator(starts="common"), [*GENOMES[:3], GENOMES[0]], 0, UNSEEN + 4)
+    assert [outcome.fitness for outcome in found] == returns(
+        evaluator(starts="common"), [*GENOMES[:3], GENOMES[0]], 0, FIRST_HELDOUT_SEED + 4
+    )
 
 
 ROOMS = """
@@ -189,7 +194,7 @@ def test_workers_score_what_is_scored_here(local_ray: None) -> None:
 
 def test_a_pack_that_is_larger_than_the_memory_for_it_plays_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = returns(evaluator())
-    monkeypatch.setattr("germline.evaluators.policy.evaluator.MOST_BYTES", 5 * 4 * NETWORK.parameters)
+    monkeypatch.setattr("germline.evaluators.policy.evaluator.PARAMETER_BYTES", 5 * 4 * NETWORK.parameters)
     found = evaluator()
     assert returns(found) == whole
     assert found.environments is not None and found.environments.slots == 5 * EPISODES[0]

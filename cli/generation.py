@@ -13,7 +13,7 @@ from germline.cli.policy_scores import mean_behaviour
 
 if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
-    from germline.programs.policy.drawing import Point, Wall
+    from germline.programs.policy.drawing import PolicyMarker, Wall
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Generation(NamedTuple):
 class Cloud(NamedTuple):
     """What is drawn: points with names for their axes, and notes."""
 
-    points: "list[Point]"
+    points: "list[PolicyMarker]"
     x: str
     y: str
     notes: list[str]
@@ -63,7 +63,7 @@ def generation(run: "RunRecord", number: int | None, url: str) -> Generation:
 
 def cloud(found: Generation) -> Cloud:
     """Where the policies of a generation, their older parents and the elite ended."""
-    from germline.programs.policy.drawing import Point
+    from germline.programs.policy.drawing import PolicyMarker
 
     everyone = {one.individual.birth: one for one in [*found.births, *found.parents]}
     if found.elite:
@@ -77,7 +77,7 @@ def cloud(found: Generation) -> Cloud:
     }
     places, x, y, note = axes(list(scored.values()))
     points = [
-        Point(*place, fitness=one.fitness or 0.0, parent=birth in parents, elite=birth == elite)
+        PolicyMarker(*place, fitness=one.fitness or 0.0, parent=birth in parents, elite=birth == elite)
         for (birth, one), place in zip(scored.items(), places, strict=True)
     ]
     return Cloud(points, x, y, [one for one in (note, *_notes(found, len(scored))) if one])

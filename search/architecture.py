@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from germline.evaluators.outcome import Objective
 from germline.programs.architecture.canonical import FINGERPRINT_VERSION, fingerprint
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read, write
 from germline.programs.architecture.handmade import of_size
 from germline.programs.architecture.latency import LatencyTable, predicted
 from germline.programs.architecture.score import SCORES
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace, Limits
 from germline.programs.space import Space
 from germline.search.kind import Kind, Preset, Values

@@ -185,7 +185,7 @@ def describe(text: str, values: Values) -> dict[str, Any]:
         InvalidPolicy: the text is not a policy.
     """
     policy = read(text)
-    size, count = len(text.encode()), policy.network.parameters
+    size, count = len(text.encode()), policy.network.parameter_count
     return {
         "kind": "policy",
         "fingerprint": fingerprint(policy),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from germline.evaluators.policy.film import Film, Picture
-    from germline.evaluators.policy.player import Played
+    from germline.evaluators.policy.player import EpisodeResult
     from germline.evaluators.policy.task import PolicyTask
     from germline.programs.policy.genome import Policy
 
@@ -81,13 +81,13 @@ def command(
             if video and film:
                 _write(film, video, seed, played[0])
     errors = [_error(one) for one in played]
-    returns = [one.total for one, error in zip(played, errors, strict=True) if error is None]
+    returns = [one.total_reward for one, error in zip(played, errors, strict=True) if error is None]
     frames = sum(one.steps for one in played) * player.frames
     row = {
         "ref": player.label,
         "task": player.task.name,
         "episodes": [
-            {"seed": seed + i, "return": one.total, "length": one.steps, "error": error}
+            {"seed": seed + i, "return": one.total_reward, "length": one.steps, "error": error}
             for i, (one, error) in enumerate(zip(played, errors, strict=True))
         ],
         "mean": fmean(returns) if returns else None,
@@ -105,7 +105,7 @@ def command(
 
 
 class Player(NamedTuple):
-    """A policy with its task; `frames` of the world pass with each of at most `steps` decisions."""
+    """A policy with its task; `frames` of the environment pass with each of at most `steps` decisions."""
 
     label: str
     policy: "Policy"
@@ -134,7 +134,7 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     return Player(candidate.label, policy, chosen(), min(own, spec.steps), spec.frames)
 
 
-def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
+def _play(player: Player, seeds: range) -> "tuple[list[EpisodeResult], float]":
     """What the episodes came to, and how many seconds it took, without compiling."""
     from time import perf_counter
 
@@ -146,16 +146,16 @@ def _play(player: Player, seeds: range) -> "tuple[list[Played], float]":
     networks = networks_of(player.policy.network, [replay(player.policy)])
     actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
     with closing(environments_of(player.task, min(len(seeds), player.task.slots))) as environments:
-        play(networks.outputs, actions, environments, episodes[:1], 1, networks.attend)
+        play(networks.forward, actions, environments, episodes[:1], 1, networks.assign_slots)
         began = perf_counter()
-        played = play(networks.outputs, actions, environments, episodes, player.steps, networks.attend)
+        played = play(networks.forward, actions, environments, episodes, player.steps, networks.assign_slots)
         return played, max(perf_counter() - began, 1e-9)
 
 
-def _error(played: "Played") -> str | None:
+def _error(played: "EpisodeResult") -> str | None:
     """Why an episode does not count, if it does not: as in a search."""
     if played.error is None and played.diverged:
-        return f"diverged: the return was {played.total}"
+        return f"diverged: the return was {played.total_reward}"
     return played.error
 
 
@@ -183,10 +183,10 @@ def _film(player: Player, seed: int) -> "Film":
         os.environ.setdefault("MUJOCO_GL", "egl")  # of itself MuJoCo looks for a screen
     networks = networks_of(player.policy.network, [replay(player.policy)])
     actions = player.policy.network.actions
-    return Film(networks.outputs, actions, player.task, seed, player.steps, networks.attend)
+    return Film(networks.forward, actions, player.task, seed, player.steps, networks.assign_slots)
 
 
-def _write(film: "Film", path: Path, seed: int, played: "Played") -> None:
+def _write(film: "Film", path: Path, seed: int, played: "EpisodeResult") -> None:
     """Takes the pictures of an episode, which has to come to the same as before.
 
     Raises:
@@ -197,10 +197,11 @@ def _write(film: "Film", path: Path, seed: int, played: "Played") -> None:
     def pictures() -> "Iterator[Picture]":
         yield from film
         # As text, in which a return that is no number equals itself.
-        if film.played is None or f"{film.played.total} {film.played.steps}" != f"{played.total} {played.steps}":
+        result = film.result
+        if result is None or f"{result.total_reward} {result.steps}" != f"{played.total_reward} {played.steps}":
             raise UserError(
-                f"expected the episode of seed {seed} to come to the same when it is filmed ({played.total:g}), "
-                f"got {film.played.total if film.played else 'nothing'}; no film was written",
+                f"expected the episode of seed {seed} to come to the same when it is filmed ({played.total_reward:g}), "
+                f"got {result.total_reward if result else 'nothing'}; no film was written",
                 1,
             )
 

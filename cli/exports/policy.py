@@ -17,9 +17,9 @@ from germline.evaluators.policy.export_check import (
     TOLERANCE,
     check_actions,
     check_by_playing,
-    environment_of,
+    gymnasium_id_of,
 )
-from germline.evaluators.policy.player import Played
+from germline.evaluators.policy.player import EpisodeResult
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.export.files import check_writable, write_together, write_whole
@@ -34,7 +34,7 @@ def torch(asked: Asked) -> Made:
     name = asked.name() if asked.class_name else free_name(asked.name())
     check_writable(asked.path)
     policy, task = read(asked.candidate.genome), _task(asked.candidate)
-    environment = environment_of(task) if task else None
+    environment = gymnasium_id_of(task) if task else None
     score = _score(asked.candidate)
     try:
         verified = verified_torch(policy, _origin(asked), name, asked.path.stem, score, environment)
@@ -45,7 +45,7 @@ def torch(asked: Asked) -> Made:
     return Made(
         verified.source,
         name,
-        what=f"class {name}(nn.Module), {policy.network.parameters:,} parameters",
+        what=f"class {name}(nn.Module), {policy.network.parameter_count:,} parameters",
         against=against,
         use=f"policy = {name}(); action = policy.act(observation)",
         weights=verified.weights,
@@ -83,27 +83,27 @@ def _compared(verified: Verified, policy: Policy, candidate: Candidate, task: Po
     limit = min(_values(candidate).get("steps") or longest, longest)
     most = min(MOST_STEPS[policy.network.form], limit)
     checked = check_by_playing(verified.module, policy, task, seeds, most)
-    cut = most < longest and any(one.steps == most for one in checked.played)
+    cut = most < longest and any(one.steps == most for one in checked.results)
     beginnings = f", up to decision {most:,}," if cut else ""
     what = f"{counted(len(seeds), 'episode')} of {task.name}{beginnings}"
-    returns = ", ".join(f"{one.total:.6g}" for one in checked.played)
+    returns = ", ".join(f"{one.total_reward:.6g}" for one in checked.results)
     if not checked.exact:
         return (
             f"the outputs are the search's own to {TOLERANCE:g} in {what}; returns of the search's network: {returns}"
         )
     count = _values(candidate).get("episodes", 1) if task.varies else 1
-    scored = checked.played[:count] if count <= len(recorded) else []
+    scored = checked.results[:count] if count <= len(recorded) else []
     told = "" if any(one.steps == most < limit for one in scored) else _remembered(candidate, scored, task.name)
     return f"{what} came to the returns of the search's own network: {returns}{told}"
 
 
-def _remembered(candidate: Candidate, scored: Sequence[Played], task: str) -> str:
+def _remembered(candidate: Candidate, scored: Sequence[EpisodeResult], task: str) -> str:
     """Whether episodes by which the search scored it come to its fitness still, in words."""
     outcome = candidate.scored.evaluation if candidate.scored else None
     if not scored or outcome is None or outcome.fitness is None:
         return ""
     first = f"the first {len(scored)}" if len(scored) > 1 else "the first"
-    mean = fmean(one.total for one in scored)
+    mean = fmean(one.total_reward for one in scored)
     if mean != outcome.fitness:
         came = f"{first} came to {outcome.fitness:.6g} in the search, and now to {mean:.6g}"
         return f" ({came}: what it runs on or {task} has changed)"

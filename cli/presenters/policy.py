@@ -175,9 +175,9 @@ def network_text(network: Network) -> str:
     """A network in a few words: `mlp 4-32-32-2 tanh`, `conv 4×84×84-18 same`, `mlp 3-64-1 relu to [-2, 2]`."""
     observation = "×".join(map(str, network.observation))
     if network.form == "conv":
-        text = f"conv {observation}-{network.outputs} {network.padding}"
+        text = f"conv {observation}-{network.output_count} {network.padding}"
     else:
-        layers = "-".join([observation, *map(str, network.hidden), str(network.outputs)])
+        layers = "-".join([observation, *map(str, network.hidden), str(network.output_count)])
         text = f"mlp {layers} {network.activation if network.hidden else 'linear'}"
     if isinstance(network.actions, Box):
         text += f" to {box_text(network.actions)}"

@@ -14,9 +14,10 @@ from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.outcome import Objective, Outcome
 from germline.evaluators.task import Split
 from germline.evaluators.tasks.registry import task_class
-from germline.programs.architecture.counts import Counts, Skeleton, count
+from germline.programs.architecture.counts import Counts, count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read
 from germline.programs.architecture.latency import LatencyTable, predicted
+from germline.programs.architecture.skeleton import Skeleton
 
 
 class ArchitectureEvaluator(Evaluator[Architecture]):

@@ -15,7 +15,7 @@ from germline.evaluators.policy.environments.environment import Environments
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.parent_cache import ParentCache
-from germline.evaluators.policy.player import Episode, Played, play
+from germline.evaluators.policy.player import Episode, EpisodeResult, play
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of, environments_of
 from germline.evaluators.task import Split
 from germline.evaluators.tasks.registry import task_class
@@ -90,21 +90,21 @@ class PolicyEvaluator(Evaluator[Policy]):
         results = self._play(genomes, rung, FIRST_HELDOUT_SEED + seed if split == "heldout" else seed)
         return [self._outcome(episodes) for episodes in results]
 
-    def _play(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
+    def _play(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[EpisodeResult]]:
         """The episodes of each policy. Policies of one network play together, as many as `PARAMETER_BYTES` hold."""
-        episodes: dict[int, list[Played]] = {}
+        episodes: dict[int, list[EpisodeResult]] = {}
         for network in dict.fromkeys(policy.network for policy in policies):
             places = [place for place, policy in enumerate(policies) if policy.network == network]
             size = len(places)
             if self.device == "cpu":
-                size = max(1, PARAMETER_BYTES // (4 * network.parameters))
+                size = max(1, PARAMETER_BYTES // (4 * network.parameter_count))
             for first in range(0, len(places), size):
                 part = places[first : first + size]
                 played = self._play_together([policies[place] for place in part], rung, seed)
                 episodes.update(zip(part, played, strict=True))
         return [episodes[place] for place in range(len(policies))]
 
-    def _play_together(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[Played]]:
+    def _play_together(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[EpisodeResult]]:
         network, count = policies[0].network, self.episodes[rung]
         # A validation compares policies, also at rung 0: all play the same episodes.
         own = self.own and rung == 0 and seed < FIRST_HELDOUT_SEED
@@ -113,19 +113,19 @@ class PolicyEvaluator(Evaluator[Policy]):
             for i, policy in enumerate(policies)
             for episode_seed in episode_seeds(self.seed, rung, seed, count, write(policy) if own else None)
         ]
-        parameters = np.empty((len(policies), network.parameters), np.float32)
+        parameters = np.empty((len(policies), network.parameter_count), np.float32)
         for policy, row in zip(policies, parameters, strict=True):
             self.parents.write(policy, row)
         device = self.small_device if network.form == "mlp" else self.device
         networks = networks_of(network, parameters, device)
-        submit = networks.submit if device != "cpu" else None
+        forward_async = networks.forward_async if device != "cpu" else None
         slots = self.slots or (self.task.slots if device == "cpu" else self.task.stacked_slots)
         environments = self._environments(min(slots, len(episodes)))
         if rollout := rollout_of(networks, environments):
             played = rollout(episodes, self.steps)
         else:
-            arguments = network.actions, environments, episodes, self.steps, networks.attend, submit
-            played = play(networks.outputs, *arguments)
+            arguments = network.actions, environments, episodes, self.steps, networks.assign_slots, forward_async
+            played = play(networks.forward, *arguments)
         return [played[i : i + count] for i in range(0, len(played), count)]
 
     def _environments(self, slots: int) -> Environments:
@@ -136,17 +136,17 @@ class PolicyEvaluator(Evaluator[Policy]):
             self.environments = environments_of(self.task, slots)
         return self.environments
 
-    def _outcome(self, episodes: Sequence[Played]) -> Outcome:
+    def _outcome(self, episodes: Sequence[EpisodeResult]) -> Outcome:
         steps = sum(episode.steps for episode in episodes)
         measures = {"episodes": float(len(episodes)), "steps": float(steps), "frames": float(steps * self.spec.frames)}
         for episode in episodes:
             if episode.error is not None:
                 return Outcome("crashed", measures=measures, error=episode.error)
             if episode.diverged:
-                return Outcome("diverged", measures=measures, error=f"a return was {episode.total}")
-        mean = fmean(episode.total for episode in episodes)
+                return Outcome("diverged", measures=measures, error=f"a return was {episode.total_reward}")
+        mean = fmean(episode.total_reward for episode in episodes)
         if len(episodes) > 1:
-            measures["deviation"] = stdev(episode.total for episode in episodes)
+            measures["deviation"] = stdev(episode.total_reward for episode in episodes)
         for i, values in enumerate(zip(*(episode.behaviour for episode in episodes), strict=True)):
             measures[f"behaviour_{i}"] = _mean(values)
         return Outcome("ok", mean, {"return": mean}, measures)

@@ -12,7 +12,7 @@ from germline.evaluators.policy.environments.acrobot import Acrobot
 from germline.evaluators.policy.environments.cart_pole import CartPole
 from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
 from germline.evaluators.policy.environments.gymnasium_slots import (
-    STEPS,
+    DEFAULT_STEPS,
     Environment,
     GymnasiumEnvironments,
     make,
@@ -47,7 +47,7 @@ class GymnasiumTask(PolicyTask):
                 return CorridorEnv(length=10)
     """
 
-    steps: ClassVar[int] = STEPS
+    steps: ClassVar[int] = DEFAULT_STEPS
     """The most decisions in an episode, if the environment sets no limit itself."""
     clean: ClassVar[bool | None] = False
     """True if `reset` removes all traces of an episode; otherwise each episode has a new environment. None: True for

@@ -3,12 +3,12 @@
 from typing import ClassVar
 
 from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
-from germline.evaluators.policy.environments.hard_maze import NEAR, PIXELS, WORLD, HardMaze
+from germline.evaluators.policy.environments.hard_maze import GOAL_RADIUS, PIXEL_SPEC, SPEC, HardMaze
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.task import Episodes
 
-SOLVED = -NEAR
-"""A policy with a higher return has reached the goal: the return is minus the final distance from it."""
+SOLVED = -GOAL_RADIUS
+"""A policy with a higher return has reached the goal: the return is minus the distance from it at the end."""
 
 
 class HardMazeTask(PolicyTask):
@@ -22,7 +22,7 @@ class HardMazeTask(PolicyTask):
 
     @classmethod
     def environment_spec(cls) -> EnvironmentSpec:
-        return PIXELS if cls.pixels else WORLD
+        return PIXEL_SPEC if cls.pixels else SPEC
 
     def environments(self, slots: int) -> Environments:
         return HardMaze(slots, self.pixels)

@@ -13,8 +13,8 @@ from germline.evaluators.architecture.trainer import entropy, networks, train_to
 from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.task import Rung, Split
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.skeleton import Skeleton
 
 
 class ImageCellTask(CellTask):
@@ -73,7 +73,7 @@ class ImageCellTask(CellTask):
             parts = torch.split(images, rung.batch)
             logits = torch.cat([trained.networks.logits(self.prepared(part)) for part in parts], 1)
         results: list[Mapping[str, float] | None] = []
-        for row, shown, dropped in zip(trained.rows, trained.shown, trained.dropped, strict=True):
+        for row, shown, dropped in zip(trained.rows, trained.hurdle_losses, trained.dropped, strict=True):
             hurdle_loss = {} if shown is None else {"hurdle": shown}
             if row is None:
                 results.append(hurdle_loss if dropped else None)

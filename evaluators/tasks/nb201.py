@@ -10,8 +10,8 @@ from germline.evaluators.data.load import nb201
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.task import NoHeldout, Rung, Split
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.skeleton import Skeleton
 
 OPERATIONS = SPACES["nb201"].operations
 """Operations in the order in which the table numbers them."""

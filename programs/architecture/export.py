@@ -6,10 +6,11 @@ from string import Template
 import torch
 from torch import nn
 
-from germline.programs.architecture.counts import STEM, Counts, Skeleton, count
+from germline.programs.architecture.counts import Counts, count
 from germline.programs.architecture.genome import NAMES, Architecture
 from germline.programs.architecture.network import Network, count_built
 from germline.programs.architecture.operations import OPERATIONS, Layer, Operation
+from germline.programs.architecture.skeleton import STEM, Skeleton
 from germline.programs.export.loading import load_class
 from germline.programs.export.origin import Origin
 

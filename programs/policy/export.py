@@ -16,8 +16,8 @@ from germline.programs.export.loading import class_in
 from germline.programs.export.origin import Origin, inert
 from germline.programs.policy import noise
 from germline.programs.policy.genome import Policy, fingerprint
-from germline.programs.policy.module import PolicyModule, layers, tensors
-from germline.programs.policy.network import LIMIT, Box, Network, paddings
+from germline.programs.policy.module import PolicyModule, torch_layers, torch_state
+from germline.programs.policy.network import OBSERVATION_LIMIT, Box, Network, paddings
 from germline.programs.policy.parameters import replay
 
 SUFFIX = ".safetensors"
@@ -115,7 +115,7 @@ def export_torch(
         *origin.lines(),
         *([f"Return: {inert(score)}"] if score else []),
         f"Mutations: {len(policy.mutations)}",
-        f"Parameters: {network.parameters:,}",
+        f"Parameters: {network.parameter_count:,}",
     ]
     functional = network.form == "conv"
     return "\n".join(
@@ -159,7 +159,8 @@ def export_torch(
             "        self.load_state_dict(load_file(weights))",
             "",
             "    def forward(self, observation):",
-            f'        """Outputs [{network.outputs}] for an observation {_shape(network)}, or for a batch of them."""',
+            f'        """Outputs [{network.output_count}] for an observation {_shape(network)}, '
+            'or for a batch of them."""',
             *(f"        {line}" for line in _forward(network)),
             "",
             "    @torch.no_grad()",
@@ -198,7 +199,7 @@ def _chooses(actions: int | Box) -> str:
 
 
 def _layers(network: Network) -> Iterator[str]:
-    for name, layer in layers(network):
+    for name, layer in torch_layers(network):
         if isinstance(layer, nn.Conv2d):
             sizes = (layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0])
             yield f"self.{name} = nn.Conv2d({', '.join(map(str, sizes))})"
@@ -209,7 +210,7 @@ def _layers(network: Network) -> Iterator[str]:
 
 
 def _forward(network: Network) -> Iterator[str]:
-    names = [name for name, _ in layers(network)]
+    names = [name for name, _ in torch_layers(network)]
     taken = "torch.as_tensor(observation).to(self.output.weight)"
     if network.form == "conv":
         yield f"x = {taken} / 255"
@@ -221,7 +222,7 @@ def _forward(network: Network) -> Iterator[str]:
         dimensions = len(network.observation)
         yield f"x = {taken}" + (f".flatten(-{dimensions})" if dimensions > 1 else "")
         if network.normalisation:
-            yield f"x = ((x - self.mean) * self.scale).clamp(-{LIMIT:g}, {LIMIT:g})"
+            yield f"x = ((x - self.mean) * self.scale).clamp(-{OBSERVATION_LIMIT:g}, {OBSERVATION_LIMIT:g})"
         for name in names[:-1]:
             yield f"x = torch.{network.activation}(self.{name}(x))"
     yield "return self.output(x).float()"
@@ -249,7 +250,7 @@ def _buffers(network: Network) -> dict[str, tuple[float, ...]]:
 
 def _saved(network: Network, parameters: noise.Floats) -> dict[str, Tensor]:
     buffers = {name: torch.tensor(value, dtype=torch.float64) for name, value in _buffers(network).items()}
-    return tensors(network, parameters) | buffers
+    return torch_state(network, parameters) | buffers
 
 
 def metadata(policy: Policy) -> dict[str, str]:

@@ -15,7 +15,7 @@ from germline.programs.export.origin import Origin
 from germline.programs.policy.export import ExportMismatch, metadata, random_observations
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.module import PolicyModule
-from germline.programs.policy.network import CONVOLUTIONS, LIMIT, Box, Network, chosen, paddings
+from germline.programs.policy.network import CONVOLUTIONS, OBSERVATION_LIMIT, Box, Network, choose_actions, paddings
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import replay
 
@@ -55,7 +55,7 @@ def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> b
         ours = PolicyModule(policy.network, parameters)(torch.from_numpy(seen)).numpy()
     for batch in (1, _OBSERVATIONS):
         outputs, action = session.run(["outputs", "action"], {"observation": seen[:batch]})
-        if not np.array_equal(action, chosen(policy.network.actions, ours[:batch])):
+        if not np.array_equal(action, choose_actions(policy.network.actions, ours[:batch])):
             apart = np.abs(outputs - ours[:batch]).max()
             raise ExportMismatch(f"expected the policy's actions, got others; outputs are up to {apart:.3g} apart")
     return content
@@ -79,16 +79,16 @@ def _model(policy: Policy, parameters: Floats, origin: Origin, score: str | None
     network = policy.network
     graph = _Graph()
     taken = graph.cast("observation", np.float64)
-    values = {leaf.name: parameters[leaf.begin : leaf.begin + leaf.size].reshape(leaf.shape) for leaf in network.leaves}
+    values = {tensor.name: tensor.view(parameters) for tensor in network.tensors}
     x = _convolved(graph, network, taken, values) if network.form == "conv" else _normalised(graph, network, taken)
-    *hidden, output = [leaf.name.removesuffix(".weight") for leaf in network.leaves[::2] if len(leaf.shape) == 2]
+    *hidden, output = [tensor.name.removesuffix(".weight") for tensor in network.tensors[::2] if len(tensor.shape) == 2]
     activation = "Relu" if network.form == "conv" or network.activation == "relu" else "Tanh"
     for name in hidden:
         x = graph.node(activation, graph.layer(x, name, values))
     graph.cast(graph.layer(x, output, values), np.float32, "outputs")
     _chosen(graph, network.actions)
 
-    facts = [*origin.lines(), *([f"Return: {score}"] if score else []), f"Parameters: {network.parameters}"]
+    facts = [*origin.lines(), *([f"Return: {score}"] if score else []), f"Parameters: {network.parameter_count}"]
     seen = TensorProto.UINT8 if network.form == "conv" else TensorProto.DOUBLE
     choice = isinstance(network.actions, int)
     tensor = helper.make_tensor_value_info
@@ -98,8 +98,8 @@ def _model(policy: Policy, parameters: Floats, origin: Origin, score: str | None
         "policy",
         [tensor("observation", seen, ["batch", *network.observation])],
         [
-            tensor("outputs", TensorProto.FLOAT, ["batch", network.outputs]),
-            action(["batch"] if choice else ["batch", network.outputs]),
+            tensor("outputs", TensorProto.FLOAT, ["batch", network.output_count]),
+            action(["batch"] if choice else ["batch", network.output_count]),
         ],
         graph.tensors,
     )
@@ -160,7 +160,7 @@ def _normalised(graph: _Graph, network: Network, taken: str) -> str:
     if network.normalisation:
         x = graph.node("Sub", x, graph.tensor(np.array(network.normalisation.mean), "mean"))
         x = graph.node("Mul", x, graph.tensor(np.array(network.normalisation.scale), "scale"))
-        x = graph.node("Clip", x, graph.tensor(np.array(-LIMIT)), graph.tensor(np.array(LIMIT)))
+        x = graph.node("Clip", x, graph.tensor(np.array(-OBSERVATION_LIMIT)), graph.tensor(np.array(OBSERVATION_LIMIT)))
     return x
 
 
@@ -169,7 +169,7 @@ def _convolved(graph: _Graph, network: Network, taken: str, values: dict[str, Fl
     x = graph.node("Div", taken, graph.tensor(np.array(255.0)))
     x = graph.node("Transpose", x, perm=[0, 2, 3, 1])
     channels = network.observation[0]
-    shapes = zip(CONVOLUTIONS, paddings(network), network.sizes, network.sizes[1:], strict=False)
+    shapes = zip(CONVOLUTIONS, paddings(network), network.image_sizes, network.image_sizes[1:], strict=False)
     for number, ((units, kernel, stride), edges, (height, width), made) in enumerate(shapes, 1):
         left, right, above, below = edges
         if any(edges):

@@ -1,4 +1,4 @@
-"""The space of policies: weights are drawn from a seed, and varied by one more seed."""
+"""The search space of policies: a genome is drawn as one seed, and a mutation appends one more seed."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,11 +11,11 @@ from germline.programs.policy.noise import SEEDS
 
 
 class PolicySpace:
-    """Policies of one network.
+    """Policies that share one network.
 
     Args:
-        network: what all of them are.
-        sigma: standard deviation of a mutation, for strategies that do not say their own.
+        network: the network of every policy.
+        sigma: standard deviation of the operator `mutate`; strategies with a deviation of their own call `mutate`.
     """
 
     rejected = 0

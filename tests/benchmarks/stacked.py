@@ -25,9 +25,9 @@ from germline.evaluators.architecture.trainer import (
 from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.task import Rung
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 IMAGES = 1_200

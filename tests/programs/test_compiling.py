@@ -12,7 +12,8 @@ import pytest
 from numba.core.caching import CacheImpl, IndexDataCacheFile
 
 import germline.programs
-from germline.evaluators.architecture.networks import kernels, stacked, tape
+from germline.evaluators.architecture.networks import stacked, tape
+from germline.evaluators.architecture.networks.compiled import kernels
 from germline.evaluators.architecture.networks.tape import Kind
 from germline.programs.compiling import compiled
 
@@ -68,7 +69,7 @@ SCORES = """
 import numpy as np
 from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.genome import write
 from germline.programs.architecture.space import ArchitectureSpace
 space = ArchitectureSpace(SPACES["eeea-paper"], Skeleton(8, 3, 10, (1, 8, 8)))

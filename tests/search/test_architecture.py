@@ -7,8 +7,9 @@ import pytest
 
 from germline.db.store import Store
 from germline.evaluators.tasks.registry import task_class
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import read
+from germline.programs.architecture.skeleton import Skeleton
 from germline.search.architecture import KIND, STRATEGIES
 from germline.search.loop import Progress
 from germline.search.run import evolve, new_run

@@ -4,7 +4,7 @@ import numpy as np
 
 from germline.evaluators.outcome import Objective, Outcome
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 from germline.search.individual import Block, Individual, Scored
 from germline.search.loop import rng_for

@@ -174,7 +174,7 @@ def test_a_network_without_hidden_layers_is_searched(store: Store) -> None:
     create(store, "linear", "hidden=none", births=36)
     assert last(evolve(store, "linear", executor="inline")).failures == {}
     [network] = {read(one.genome).network for one in store.individuals(store.run("linear").id)}
-    assert network.parameters == 10
+    assert network.parameter_count == 10
     create(store, "other", "hidden=none", "activation=relu", births=12)  # of what is not there
     assert {read(one[3]).network for one in born(store, "other")} <= {network}  # type: ignore[arg-type]
 

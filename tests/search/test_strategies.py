@@ -8,8 +8,8 @@ import pytest
 
 from germline.evaluators.outcome import Objective, Outcome
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.space import OptimizerSpace

@@ -13,9 +13,9 @@ from germline.evaluators.task import NoHeldout, Rung
 from germline.evaluators.tasks import image_cells
 from germline.evaluators.tasks.image_cells import DigitsCells
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture, write
 from germline.programs.architecture.handmade import SEPARABLE
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 BEST = ["nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_3x3", "nor_conv_1x1"]

@@ -38,8 +38,8 @@ from germline.evaluators.tasks.large_images import (
     random_words,
 )
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import write
+from germline.programs.architecture.skeleton import Skeleton
 
 FASHION = replace(FASHION_MNIST, training=30, test=10)
 TEN = replace(CIFAR10, records=(8, 6))

@@ -9,10 +9,10 @@ import torch
 
 from germline.programs.architecture.canonical import fingerprint
 from germline.programs.architecture.cells import SPACES, CellSpace
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture, Cell, Node
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.operations import OPERATIONS
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 SCALE = float(os.environ.get("GERMLINE_SCALE", "1"))

@@ -9,9 +9,10 @@ import pytest
 
 from germline.programs.architecture import export
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.export import ExportMismatch, export_torch, verified_torch
 from germline.programs.architecture.network import count_built
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 from germline.programs.export.loading import load_class
 from germline.programs.export.origin import Origin

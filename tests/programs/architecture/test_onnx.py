@@ -10,12 +10,13 @@ import torch
 
 from germline.programs.architecture import onnx_file
 from germline.programs.architecture.cells import SPACES, CellSpace
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.export import ExportMismatch
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.onnx_file import TOLERANCE, OnnxMissing, TooLarge, verified_onnx
 from germline.programs.architecture.operations import OPERATIONS
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 from germline.programs.export.origin import Origin
 

@@ -6,9 +6,10 @@ import torch
 
 from germline.evaluators.data.load import nb201
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.score import SCORES, size, synflow
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 SKELETON = Skeleton(16, 15)

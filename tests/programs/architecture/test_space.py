@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from germline.programs.architecture.cells import FULL, SPACES
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import InvalidArchitecture
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace, Limits
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from germline.evaluators.policy.environments.cart_pole import CartPole
 from germline.evaluators.policy.environments.environment import Environments
-from germline.evaluators.policy.export_check import check_actions, check_by_playing, environment_of
+from germline.evaluators.policy.export_check import check_actions, check_by_playing, gymnasium_id_of
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.tasks.gym import GymTask
@@ -53,13 +53,13 @@ def test_an_exported_network_has_the_policys_outputs_and_actions(policy: Policy)
     check_actions(module, policy)
     seen = random_observations(policy.network, 3)
     with torch.no_grad():
-        assert module(seen).shape == (3, policy.network.outputs)
+        assert module(seen).shape == (3, policy.network.output_count)
         assert torch.equal(module(seen[1]), module(seen)[1]) and module(seen).dtype == torch.float32
     action = module.act(seen[0])
     if isinstance(policy.network.actions, int):
         assert type(action) is int
     else:
-        assert action.dtype == np.float32 and action.shape == (policy.network.outputs,)
+        assert action.dtype == np.float32 and action.shape == (policy.network.output_count,)
 
 
 def test_weights_are_float32_and_say_what_they_are(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_weights_are_float32_and_say_what_they_are(tmp_path: Path) -> None:
         }
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     assert {one.dtype for one in tensors.values()} == {torch.float32}
-    assert sum(one.numel() for one in tensors.values()) == CART_POLE.network.parameters
+    assert sum(one.numel() for one in tensors.values()) == CART_POLE.network.parameter_count
 
 
 PLAYED = """
@@ -101,8 +101,8 @@ def test_an_exported_policy_plays_the_same_episodes_in_another_process(tmp_path:
     assert done.returncode == 0, done.stderr
     networks = networks_of(CART_POLE.network, [replay(CART_POLE)])
     environments = GymTask.of("CartPole-v1")().environments(4)
-    expected = play(networks.outputs, 2, environments, [Episode(0, seed) for seed in range(4)], 500)
-    assert json.loads(done.stdout) == [one.total for one in expected]
+    expected = play(networks.forward, 2, environments, [Episode(0, seed) for seed in range(4)], 500)
+    assert json.loads(done.stdout) == [one.total_reward for one in expected]
     assert len(set(json.loads(done.stdout))) > 1
 
 
@@ -140,7 +140,7 @@ def test_episodes_are_compared_and_a_network_that_plays_otherwise_is_refused() -
     task = GymTask.of("CartPole-v1")()
     module = verified_torch(CART_POLE, ORIGIN, "Found", "found").module
     checked = check_by_playing(module, CART_POLE, task, [5, 6], 500)
-    assert checked.exact and [one.steps for one in checked.played] == [one.total for one in checked.played]
+    assert checked.exact and [one.steps for one in checked.results] == [one.total_reward for one in checked.results]
     with pytest.raises(ExportMismatch, match="expected the exported network to play the episodes of seeds 5, 6 as"):
         check_by_playing(Later(module, 16, -1.0), CART_POLE, task, [5, 6], 500)
     with torch.no_grad():
@@ -245,7 +245,7 @@ def test_how_to_play_is_shown_only_where_the_network_plays_as_it_is(
     monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
     gymnasium.register(name, lambda **_: Small(shape, start))
     task = GymTask.of(name)()
-    environment = environment_of(task)
+    environment = gymnasium_id_of(task)
     assert environment == (name if shown else None)
     policy = Policy(Network("mlp", task.environment_spec().observation, 2), 1)
     origin = Origin("a run", 3, "abc", None, task.name)
@@ -254,8 +254,8 @@ def test_how_to_play_is_shown_only_where_the_network_plays_as_it_is(
 
 
 def test_a_task_that_is_not_of_gymnasium_shows_no_environment() -> None:
-    assert environment_of(GymTask.of("CartPole-v1")()) == "CartPole-v1"
-    assert environment_of(HardMazeTask()) is None
+    assert gymnasium_id_of(GymTask.of("CartPole-v1")()) == "CartPole-v1"
+    assert gymnasium_id_of(HardMazeTask()) is None
 
 
 def test_a_class_is_not_named_like_what_the_file_uses() -> None:

@@ -27,8 +27,10 @@ def genome_facts(candidate: Candidate, sizes: Mapping[str, Any] | None = None) -
             f"expected no {', '.join(sizes)} for {candidate.label}, which is {presenter.noun}: these are of "
             "architectures"
         )
+    kind = kind_named(candidate.kind)
     try:
-        facts = kind_named(candidate.kind).describe(candidate.genome, candidate.settings, **sizes)
+        settings = kind.from_config(candidate.settings) if candidate.settings else None
+        facts = kind.describe(candidate.genome, settings, **sizes)
     except ValueError as error:
         raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
     if candidate.scored is None:

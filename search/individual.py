@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +14,16 @@ RngFor = Callable[[int], np.random.Generator]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A genome that a strategy wants scored, and where it comes from. `parents` are birth numbers."""
+    """A genome that a strategy wants scored, with its origin.
 
-    genome: str
+    `genome` is an object of the run's space and `parents` are birth numbers; `rejected` counts the genomes over a limit
+    of the space that were rejected in its place.
+    """
+
+    genome: Any
     parents: tuple[int, ...]
     operator: str
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)

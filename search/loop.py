@@ -9,6 +9,7 @@ the first record is missing. Nothing in the loop depends on time or on who finis
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from typing import Any, Protocol
 
@@ -44,7 +45,7 @@ class SearchFailed(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoopSettings:
     """How a run is cut up; all of it changes the lineage, none of it depends on the machine.
 
     Args:
@@ -112,17 +113,18 @@ class Search:
         space, strategy: what is searched and how.
         executor: scores jobs; the search submits to it and leaves it open.
         journal: where births and outcomes are recorded and read back from.
-        plan: how the run is cut up.
+        settings: how the run is cut up.
     """
 
     def __init__(
-        self, space: Space[Any], strategy: Strategy[Any], executor: Executor, journal: Journal, plan: Plan
+        self, space: Space[Any], strategy: Strategy[Any], executor: Executor, journal: Journal, settings: LoopSettings
     ) -> None:
         self.space = space
         self.strategy = strategy
         self.executor = executor
         self.journal = journal
-        self.plan = plan
+        self.settings = settings
+        self.rng_for = partial(rng_for, settings.seed)
         self.recorded = deque(journal.births())
         self.outcomes: dict[ScoreKey, Outcome] = dict(journal.outcomes())
         self.replayed = len(self.recorded)
@@ -157,8 +159,8 @@ class Search:
         number = 0
         while True:
             while (
-                len(self.in_flight) <= self.plan.depth
-                and (births is None or number * self.plan.block < births)
+                len(self.in_flight) <= self.settings.depth
+                and (births is None or number * self.settings.block < births)
                 and (evaluations is None or self.completed < evaluations)
                 and (frames is None or self.played < frames)
             ):
@@ -175,8 +177,8 @@ class Search:
 
     def _start_block(self, number: int, births: int | None) -> None:
         """Breeds a block from the state as it is now, or takes it from the records, and hands out its packs."""
-        first = number * self.plan.block
-        last = first + self.plan.block if births is None else min(first + self.plan.block, births)
+        first = number * self.settings.block
+        last = first + self.settings.block if births is None else min(first + self.settings.block, births)
         individuals = []
         fresh: list[Individual] = []
         sizes: list[tuple[int, int]] = []
@@ -201,28 +203,26 @@ class Search:
         block.jobs = self._submit((number,), firsts, 0, 0, self.strategy.limit(self.state))
 
     def _breed(self, birth: int, number: int) -> tuple[Individual, tuple[int, int]]:
-        rejected = self.space.rejected
-        proposal = self.strategy.breed(self.state, birth, self.space, lambda b: rng_for(self.plan.seed, b))
-        genome = self.space.read(proposal.genome)
-        fingerprint = self.space.fingerprint(genome)
+        proposal = self.strategy.breed(self.state, birth, self.rng_for)
+        fingerprint = self.space.fingerprint(proposal.genome)
         individual = Individual(
             birth,
             number,
             proposal.parents,
             proposal.operator,
-            proposal.genome,
+            self.space.write(proposal.genome),
             fingerprint,
             cached_from=self.first_with.get(fingerprint),
-            rejected=self.space.rejected - rejected,
+            rejected=proposal.rejected,
         )
-        return individual, self.space.sizes(genome)
+        return individual, self.space.sizes(proposal.genome)
 
     def _submit(
         self, key: tuple[int, ...], individuals: Sequence[Individual], rung: int, seed: int, limit: Limit | None = None
     ) -> int:
         """Hands out packs in birth order; those whose outcomes are recorded already are not scored again."""
         jobs = 0
-        size = self.plan.pack if (rung, seed) == (0, 0) else self.plan.review_pack or self.plan.pack
+        size = self.settings.pack if (rung, seed) == (0, 0) else self.settings.review_pack or self.settings.pack
         for i in range(0, len(individuals), size):
             pack = individuals[i : i + size]
             missing = []
@@ -260,7 +260,7 @@ class Search:
         scored = tuple(Scored(one, self.outcomes[one.fingerprint, 0, 0]) for one in block.individuals)
         self.played += sum(_frames(one.outcome) for one in scored if one.individual.cached_from is None)
         news = Block(births=scored)
-        if len(block.individuals) == self.plan.block:
+        if len(block.individuals) == self.settings.block:
             self.state = self.strategy.advance(self.state, news)
             while asked := self.strategy.reviews(self.state):
                 self.completed += len(asked)
@@ -315,7 +315,7 @@ class Search:
             return  # says something of the genome, and nothing of whether scoring works
         self.failed_in_a_row = 0 if outcome.status == "ok" else self.failed_in_a_row + 1
         broken = outcome.status in ("crashed", "timeout", "oom") or self.best is None
-        if broken and self.failed_in_a_row >= self.plan.max_failures:
+        if broken and self.failed_in_a_row >= self.settings.max_failures:
             raise SearchFailed(
                 f"the last {self.failed_in_a_row} scorings failed ({_counted(self.failures)}); "
                 f"the last one: {outcome.error or outcome.status}"

@@ -23,9 +23,9 @@ from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import absolute_name, task_class
 from germline.search.individual import Individual, Scored
-from germline.search.kinds import kind_named, preset_values
+from germline.search.kinds import kind_named, preset_named
 from germline.search.loop import Progress, ScoreKey, Search, SearchFailed
-from germline.search.settings import BadSetting, resolve
+from germline.search.settings import BadSetting, RunSettings, to_config
 
 ExecutorName = Literal["auto", "ray", "inline"]
 
@@ -78,24 +78,18 @@ def new_run(
         RunExists: the name is taken.
     """
     this = kind_named(kind)
-    chosen = preset_values(this, preset)
+    chosen = preset_named(this, preset)
     task_name = absolute_name(task if task is not None else chosen.task or this.default_task)
     chosen_task = task_class(task_name)
     if chosen_task.kind != kind:
         raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
-    values = this.prepare(resolve(this.settings, chosen.values, settings), chosen_task)
+    prepared = this.prepare(this.resolve(chosen.values, settings), chosen_task)
     chosen_task.check_data()
     _check_frames(kind, frames)
-    last = len(chosen_task.rungs) - 1
-    if values.get("review_every") and values["review_rung"] > last:
-        raise BadSetting(
-            f"expected review_rung to be a rung of {task_name}, at most {last}, got {values['review_rung']}; "
-            f"set it, or use --set review_every=0"
-        )
     config = {
         "config_version": CONFIG_VERSION,
         "genome_version": this.genome_version,
-        "settings": values,
+        "settings": to_config(prepared),
         "task_version": chosen_task.version,
         "scoring_version": SCORING_VERSION,
         "births": births if births or evaluations or frames else chosen.births,
@@ -151,9 +145,8 @@ def evolve(
         raise RunOutdated(
             f"expected settings in the config of {run.name}, got none; it can be read, but not gone on with"
         )
-    # A setting that came later than the run has its default: what was done before it existed.
-    values = {**{setting.name: setting.default for setting in this.settings}, **run.config["settings"]}
-    spec = EvaluatorSpec(run.kind, run.task, run.seed, device, this.options(values))
+    settings: RunSettings = this.from_config(run.config["settings"])
+    spec = EvaluatorSpec(run.kind, run.task, run.seed, device, this.evaluator_options(settings))
     check_versions(run)
     _check_frames(run.kind, frames)
     if births is not None:
@@ -170,9 +163,9 @@ def evolve(
 
     try:
         _collect_less(True)
-        pool = make_executor(spec, workers, executor, ray_address, values["timeout"], over)
-        space = this.space(values)
-        search = Search(space, this.strategy(values, space), pool, journal, this.plan(values, run.seed))
+        pool = make_executor(spec, workers, executor, ray_address, settings.timeout, over)
+        space = this.space(settings)
+        search = Search(space, this.strategy(settings, space), pool, journal, this.loop_settings(settings, run.seed))
         if search.replayed:
             _warn_of_other_versions(run)
         status = "stopped"

@@ -9,7 +9,8 @@ from typing import Any
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import task_class
-from germline.search.kind import Kind, Values
+from germline.search.kind import Kind
+from germline.search.settings import RunSettings, to_config
 
 FIRST_SEED = 1_000
 """First evaluation seed of a validation. Searches use those from 0 on, reviews the next ones, far below it."""
@@ -24,7 +25,7 @@ class Contender:
 
     label: str
     genome: str
-    values: Values
+    values: RunSettings
     baseline: bool = False
     of: str | None = None
 
@@ -66,7 +67,7 @@ class ValidationResult:
         return self.outcomes[0].error or self.outcomes[0].status
 
 
-def with_baselines(kind: Kind[Any], task: str, contenders: Sequence[Contender]) -> list[Contender]:
+def with_baselines(kind: Kind[Any, Any], task: str, contenders: Sequence[Contender]) -> list[Contender]:
     """Returns the contenders with the settings of a full training on a task, followed by their baselines.
 
     Contenders with the same baseline share it, and a baseline that is itself a contender is left out.
@@ -83,7 +84,7 @@ def with_baselines(kind: Kind[Any], task: str, contenders: Sequence[Contender]) 
 
 
 def validate(
-    kind: Kind[Any], task: str, contenders: Sequence[Contender], rung: int, seeds: int, device: str = "cpu"
+    kind: Kind[Any, Any], task: str, contenders: Sequence[Contender], rung: int, seeds: int, device: str = "cpu"
 ) -> list[ValidationResult]:
     """Validates the contenders in this process, those with equal settings together.
 
@@ -100,10 +101,10 @@ def validate(
     """
     groups: dict[str, list[int]] = {}
     for place, contender in enumerate(contenders):
-        groups.setdefault(json.dumps(kind.options(contender.values), sort_keys=True), []).append(place)
+        groups.setdefault(json.dumps(kind.evaluator_options(contender.values), sort_keys=True), []).append(place)
     outcomes: list[list[Outcome]] = [[] for _ in contenders]
     for places in groups.values():
-        options = kind.options(contenders[places[0]].values)
+        options = kind.evaluator_options(contenders[places[0]].values)
         evaluator = EvaluatorSpec(kind.name, task, 0, device, options).build()
         genomes = [contenders[place].genome for place in places]
         for seed in range(FIRST_SEED, FIRST_SEED + seeds):
@@ -117,4 +118,4 @@ def validate(
 
 
 def _key(contender: Contender) -> str:
-    return json.dumps([contender.genome, contender.values], sort_keys=True)
+    return json.dumps([contender.genome, to_config(contender.values)], sort_keys=True)

@@ -145,7 +145,7 @@ def _told(run: "RunRecord") -> dict[str, Any]:
 
     settings = dict(run.config.get("settings", {}))
     if run.kind in KINDS:
-        settings = {one.name: settings.get(one.name, one.default) for one in KINDS[run.kind].settings}
+        settings = {one.name: settings.get(one.name, one.default) for one in KINDS[run.kind].settable}
     versions = {name: value for name, value in run.config.items() if name not in (*BUDGET, "settings")}
     return {"kind": run.kind, "task": run.task, "preset": run.preset, **versions, **settings}
 

@@ -17,9 +17,10 @@ from germline.cli.options import db_option, json_option, size_options
 from germline.cli.output import check_free, print_json, stdout_apart
 from germline.cli.reference import HELP, PICK, chosen
 from germline.db.errors import DatabaseError
+from germline.programs.export.files import check_writable, weights_path, write_verified
 
 if TYPE_CHECKING:
-    from germline.cli.exports.made import Made
+    from germline.cli.exports.request import ExportResult
 
 TARGETS = ("torch", "onnx")
 
@@ -71,7 +72,7 @@ def command(
     """
     # Imports torch, which takes seconds; `germline export --help` answers without.
     from germline.cli.exports.exporters import exporter_of
-    from germline.cli.exports.made import Asked, weights_path
+    from germline.cli.exports.request import ExportRequest
 
     _check_target(target, path, class_name)
     if not force:
@@ -82,31 +83,36 @@ def command(
         _check_weights_file(path, weights_path(path), force)
     with stdout_apart():
         fingerprint = genome_facts(candidate, sizes)["fingerprint"]
-        made = exporter.export(Asked(candidate, path, class_name, sizes, fingerprint))
-    files = {path: made.content} | ({weights_path(path): made.weights} if made.weights is not None else {})
+        check_writable(path)
+        result = exporter.export(ExportRequest(candidate, path, class_name, sizes, fingerprint))
+        write_verified(path, result.verified)
+    verified = result.verified
+    files = {path: verified.content} | ({weights_path(path): verified.weights} if verified.weights is not None else {})
     for file, content in files.items():
         _record(candidate, target, file, content, url)
     if as_json:
-        row = {"path": str(path), "target": target, "verified": True, "tolerance": made.tolerance}
-        row |= {"weights": str(weights_path(path))} if made.weights is not None else {}
-        print_json({**row, "fingerprint": fingerprint, "difference": made.difference, "class_name": made.class_name})
+        row = {"path": str(path), "target": target, "verified": True, "tolerance": verified.tolerance}
+        row |= {"weights": str(weights_path(path))} if verified.weights is not None else {}
+        row |= {"fingerprint": fingerprint, "difference": verified.difference, "class_name": verified.class_name}
+        print_json(row)
     else:
-        _print(made, path, " and ".join(printable(str(file)) for file in files))
+        _print(result, path, " and ".join(printable(str(file)) for file in files))
 
 
-def _print(made: "Made", path: Path, files: str) -> None:
-    click.echo(f"wrote {files}: {made.what}")
-    if made.tolerance:
+def _print(result: "ExportResult", path: Path, files: str) -> None:
+    verified = result.verified
+    click.echo(f"wrote {files}: {result.description}")
+    if verified.tolerance:
         click.echo(
-            f"verified against {made.against} to {made.tolerance:g}: "
-            f"the largest relative difference is {made.difference:.2g}"
+            f"verified against {result.comparison} to {verified.tolerance:g}: "
+            f"the largest relative difference is {verified.difference:.2g}"
         )
     else:
-        click.echo(f"verified: {made.against}")
-    if made.class_name is None:
-        click.echo(printable(f"use it: onnxruntime.InferenceSession({str(path)!r}); {made.use}"))
+        click.echo(f"verified: {result.comparison}")
+    if verified.class_name is None:
+        click.echo(printable(f"use it: onnxruntime.InferenceSession({str(path)!r}); {result.usage}"))
     elif path.stem.isidentifier() and not iskeyword(path.stem) and path.suffix == ".py":
-        click.echo(f"use it: from {path.stem} import {made.class_name}; {made.use}")
+        click.echo(f"use it: from {path.stem} import {verified.class_name}; {result.usage}")
 
 
 def _check_weights_file(path: Path, weights: Path, force: bool) -> None:

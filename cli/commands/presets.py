@@ -32,7 +32,7 @@ def command(name: str | None, as_json: bool) -> None:
             _print(kind)
 
 
-def _row(kind: Kind[Any]) -> dict[str, Any]:
+def _row(kind: Kind[Any, Any]) -> dict[str, Any]:
     return {
         "kind": kind.name,
         "default_task": kind.default_task,
@@ -46,11 +46,11 @@ def _row(kind: Kind[Any]) -> dict[str, Any]:
             }
             for name, preset in kind.presets.items()
         ],
-        "settings": [{"name": each.name, "default": each.default, "help": each.help} for each in kind.settings],
+        "settings": [{"name": each.name, "default": each.default, "help": each.help} for each in kind.settable],
     }
 
 
-def _print(kind: Kind[Any]) -> None:
+def _print(kind: Kind[Any, Any]) -> None:
     out = console()
     title = (f"  on {kind.default_task} unless --task or a preset names another", QUIET)
     out.print(Text.assemble((f"germline search {kind.name}", "bold"), title))
@@ -64,7 +64,7 @@ def _print(kind: Kind[Any]) -> None:
     print_table(out, presets)
     out.print()
     table = plain_table("--set", "default", "meaning")
-    for each in kind.settings:
+    for each in kind.settable:
         table.add_row(safe(each.name, "bold"), safe(setting(each.default)), safe(each.help))
     print_table(out, table)
     out.print()

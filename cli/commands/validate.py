@@ -1,5 +1,6 @@
 """`germline validate`: is a find real?"""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -118,15 +119,15 @@ def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Conte
     """With the settings of its run; of no run: those of `quick`."""
     from germline.evaluators.tasks.registry import task_class
     from germline.search.kinds import kind_named
-    from germline.search.settings import resolve
     from germline.search.validation import Contender
 
     kind = kind_named(candidate.kind)
-    own = dict(candidate.run.config.get("settings", {})) if candidate.run else {}
-    if not own:
-        own = kind.prepare(resolve(kind.settings, kind.presets["quick"].values, []), task_class(task))
-    later = {setting.name: setting.default for setting in kind.settings}
-    return Contender(candidate.label, candidate.genome, {**later, **own, **asked})
+    config = candidate.run.config.get("settings", {}) if candidate.run else {}
+    if config:
+        settings = kind.from_config(config)
+    else:
+        settings = kind.prepare(kind.resolve(kind.presets["quick"].values, []), task_class(task))
+    return Contender(candidate.label, candidate.genome, replace(settings, **asked))
 
 
 def _row(result: "ValidationResult", kind: str, task: str, rung: int) -> dict[str, Any]:

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from germline.cli.candidate import Candidate
 from germline.cli.errors import UserError, printable
 from germline.cli.exports import architecture, optimizer, policy
-from germline.cli.exports.made import Asked, Made
+from germline.cli.exports.request import ExportRequest, ExportResult
 
 
 @dataclass(frozen=True)
 class Exporter:
-    """Writes a candidate of one kind for one target.
+    """Export of candidates of one kind for one target.
 
     Attributes:
-        export: verifies the exported code and writes its file.
+        export: returns the exported code, verified but not yet written.
         has_weights_file: whether the weights go to a second file beside it.
     """
 
-    export: Callable[[Asked], Made]
+    export: Callable[[ExportRequest], ExportResult]
     has_weights_file: bool = False
 
 

@@ -46,7 +46,7 @@ def measure(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> Latenc
     """
     device = resolve(device)
     space, rng = ArchitectureSpace(cells, skeleton), np.random.default_rng(0)
-    architectures = [space.draw(rng) for _ in range(_WHOLE)]
+    architectures = [space.draw(rng).genome for _ in range(_WHOLE)]
     with torch.random.fork_rng(devices=[]):
         calls: dict[Part, Call] = {}
         for architecture in covering(cells):

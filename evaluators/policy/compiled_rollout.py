@@ -22,7 +22,7 @@ from germline.evaluators.policy.environments.classic_control import (
 from germline.evaluators.policy.networks.perceptron_kernels import play_episodes
 from germline.evaluators.policy.networks.perceptrons import PerceptronPolicies
 from germline.evaluators.policy.player import Episode, EpisodeResult
-from germline.programs.compiling import compiled, settled
+from germline.programs.compiling import compiled, compiled_for
 from germline.programs.policy.network import Box
 
 
@@ -79,7 +79,7 @@ def _compiled_play_episodes(continuous: bool) -> Any:
     actions = CONTINUOUS_ACTIONS if continuous else DISCRETE_ACTIONS
     doubles, singles = types.float64[:, ::1], types.float32[:, ::1]
     double_row, integer_row = types.float64[::1], types.int64[::1]
-    return settled(
+    return compiled_for(
         compiled(error_model="numpy")(play_episodes),
         types.void(
             types.FunctionType(kernel_signature(actions)), doubles, singles, double_row,

@@ -1,75 +1,67 @@
-"""Export of an architecture as an ONNX file: its network in evaluation mode, with initial weights, verified by running.
+"""Export of an architecture as an ONNX file: its network in evaluation mode, with initial weights.
 
-The graph is written layer by layer and without a tracer. This needs only the package `onnx`, adds no superfluous nodes,
-and keeps the names that tensors have in torch.
+The graph is written layer by layer, and its tensors have the names that torch gives them.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from germline.programs.architecture.counts import Counts, count
-from germline.programs.architecture.export import ExportMismatch
+from germline.programs.architecture.counts import count
+from germline.programs.architecture.export import size_facts
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.layers import IMAGE, NetworkLayer, layers
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.operations import OPERATIONS, Layer, Operation
 from germline.programs.architecture.skeleton import Skeleton
+from germline.programs.export.onnx_graph import (
+    OnnxGraph,
+    check_model,
+    onnx_model,
+    onnx_packages,
+    open_session,
+    value_info,
+)
 from germline.programs.export.origin import Origin
+from germline.programs.export.verified import (
+    ExportMismatch,
+    VerifiedExport,
+    check_difference,
+    check_equal,
+    difference_to_largest,
+)
 
 TOLERANCE = 1e-4
-"""Largest difference of logits, relative to the largest logit, at which an exported file is accepted."""
+"""The largest difference of logits allowed, relative to the largest logit."""
 WEIGHTS = "initial, not trained"
-"""How the file describes its weights. A database holds architectures, but no trained weights."""
+"""What the file states about its weights: a database holds architectures but no trained weights."""
 
-_OPSET, _IR_VERSION = 17, 8
-"""Versions of 2022, so that runtimes of several years read the file; nothing in it needs later ones."""
 _MOST_PARAMETERS = 500_000_000
 _SEED = 0
 _BATCHES = (1, 5)
 
 
-class OnnxMissing(ValueError):
-    """The packages `onnx` and `onnxruntime` are not installed; the message says how to install them."""
-
-
 class TooLarge(ValueError):
-    """A network with more parameters than an ONNX file can hold; the message names the limit."""
+    """A network that one ONNX file cannot hold; the message names the limit."""
 
 
-@dataclass(frozen=True)
-class VerifiedFile:
-    """A verified ONNX file.
-
-    Args:
-        content: the bytes of the file.
-        difference: largest difference from the logits of the torch module, relative to the largest logit.
-        counts: of the network.
-    """
-
-    content: bytes
-    difference: float
-    counts: Counts
-
-
-def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin) -> VerifiedFile:
-    """The ONNX file of an architecture, verified by running it in `onnxruntime` beside the torch module.
+def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin) -> VerifiedExport[bytes]:
+    """The ONNX file of an architecture, after another runtime has come to the same logits with it.
 
     Its input is `images` `[batch, channels, height, width]`, its output `logits` `[batch, classes]`, both float32; the
-    batch can have any size.
+    batch is of any size.
 
     Raises:
         OnnxMissing: the packages `onnx` and `onnxruntime` are not installed.
         TooLarge: the network has more parameters than a file can hold.
-        ExportMismatch: the file is invalid, or differs in size or logits from the torch module; or logits are not
-            finite with untrained weights, as in a very deep network of additions only.
+        ExportMismatch: the file is not valid ONNX, or differs from the network in size or logits; or the network's own
+            logits are not finite with untrained weights, as in a very deep one that only adds.
     """
-    onnx, _ = _packages()
+    onnx_packages()
     counts = count(architecture, skeleton)
     if counts.params > _MOST_PARAMETERS:
         raise TooLarge(
@@ -80,7 +72,8 @@ def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin
         torch.manual_seed(_SEED)
         network = Network(architecture, skeleton).eval()
         model = _model(architecture, skeleton, origin, network.state_dict())
-        _check(onnx, model, counts)
+        check_model(model)
+        check_equal("the parameters", _parameters(model), counts.params)
         content: bytes = model.SerializeToString()
         difference = _difference(content, network, skeleton)
         # With initial weights the signal fades from cell to cell, and the logits hardly depend on the layers between:
@@ -88,63 +81,40 @@ def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin
         _preserve_signal(network, skeleton)
         second = _model(architecture, skeleton, origin, network.state_dict()).SerializeToString()
         difference = max(difference, _difference(second, network, skeleton))
-    return VerifiedFile(content, difference, counts)
-
-
-def _packages() -> tuple[Any, Any]:
-    try:
-        import onnx
-        import onnxruntime
-    except ImportError:
-        raise OnnxMissing(
-            "expected the packages onnx and onnxruntime, without which no ONNX file is made; "
-            "pip install 'germline[onnx]'"
-        ) from None
-    return onnx, onnxruntime
+    return VerifiedExport(content, None, difference, TOLERANCE, size_facts(counts))
 
 
 # Verification
 
 
-def _check(onnx: ModuleType, model: Any, counts: Counts) -> None:
-    """Raises ExportMismatch for a model that is not valid ONNX or has another number of parameters."""
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportMismatch(f"expected a valid ONNX model, got {str(error).strip():.200}") from None
-    params = sum(
-        math.prod(tensor.dims)
-        for tensor in model.graph.initializer
-        if tensor.name.endswith((".weight", ".bias"))  # other tensors are statistics and constants
-    )
-    if params != counts.params:
-        raise ExportMismatch(f"expected {counts.params:,} parameters of the exported network, got {params:,}")
+def _parameters(model: Any) -> int:
+    """How many parameters the tensors of a model hold; its other tensors are statistics and constants."""
+    parameters = [tensor for tensor in model.graph.initializer if tensor.name.endswith((".weight", ".bias"))]
+    return sum(math.prod(tensor.dims) for tensor in parameters)
 
 
 def _difference(content: bytes, network: nn.Module, skeleton: Skeleton) -> float:
-    """Largest difference between logits of a file and of the network, relative to the largest logit."""
-    _, onnxruntime = _packages()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    worst = 0.0
+    """The largest relative difference of the logits of a file and of the network, over several sizes of the batch.
+
+    Raises:
+        ExportMismatch: it is above the tolerance, the shapes differ, or the network's logits are not finite.
+    """
+    session = open_session(content)
+    largest = 0.0
     for batch in _BATCHES:
         images = torch.randn(batch, *skeleton.image)
         with torch.no_grad():
-            ours = network(images)
-        if not ours.isfinite().all():
+            expected = network(images)
+        if not expected.isfinite().all():
             raise ExportMismatch(
                 "expected finite logits of the network to compare with, got others; choose fewer --cells"
             )
-        theirs = torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
-        if theirs.shape != ours.shape:
-            raise ExportMismatch(f"expected logits of shape {tuple(ours.shape)}, got {tuple(theirs.shape)}")
-        difference = float((ours - theirs).abs().max() / ours.abs().max().clamp(min=1e-12))
-        if not difference <= TOLERANCE:
-            raise ExportMismatch(f"expected the same logits to {TOLERANCE:g}, got a difference of {difference:.3g}")
-        worst = max(worst, difference)
-    return worst
+        logits = torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
+        check_equal("the shape of the logits", tuple(logits.shape), tuple(expected.shape))
+        difference = difference_to_largest(logits, expected)
+        check_difference("logits", difference, TOLERANCE)
+        largest = max(largest, difference)
+    return largest
 
 
 def _preserve_signal(network: nn.Module, skeleton: Skeleton) -> None:
@@ -171,58 +141,34 @@ def _preserve_signal(network: nn.Module, skeleton: Skeleton) -> None:
 
 def _model(architecture: Architecture, skeleton: Skeleton, origin: Origin, weights: Mapping[str, Tensor]) -> Any:
     """The ONNX model of an architecture; `weights` are the state of its torch module, in order."""
-    from onnx import TensorProto, helper
-
     graph = _Graph(weights)
     graph.node("Identity", _logits(graph, layers(architecture, skeleton)), output="logits")
-    facts = [*origin.lines(), *_size_lines(count(architecture, skeleton)), f"Weights: {WEIGHTS}"]
-    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", *skeleton.image])
-    classes = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", skeleton.classes])
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, "network", [images], [classes], graph.tensors),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
-        producer_name="germline",
-        doc_string="\n".join(
-            ["The network of an architecture that Germline found.", f"Its weights are {WEIGHTS}.", "", *facts]
-        ),
+    size = [f"{name.capitalize()}: {number}" for name, number in size_facts(count(architecture, skeleton)).items()]
+    return onnx_model(
+        graph,
+        "network",
+        inputs=[value_info("images", np.float32, ["batch", *skeleton.image])],
+        outputs=[value_info("logits", np.float32, ["batch", skeleton.classes])],
+        summary=["The network of an architecture that Germline found.", f"Its weights are {WEIGHTS}."],
+        facts=[*origin.lines(), *size, f"Weights: {WEIGHTS}"],
     )
-    helper.set_model_props(model, {name.lower(): value for name, _, value in (fact.partition(": ") for fact in facts)})
-    return model
 
 
-def _size_lines(counts: Counts) -> tuple[str, str]:
-    return f"Parameters: {counts.params}", f"Multiply-accumulates: {counts.macs}"
-
-
-class _Graph:
-    """Nodes and tensors of a graph, appended in the order in which the network runs.
+class _Graph(OnnxGraph):
+    """A graph that is appended to in the order in which the network runs.
 
     Torch lists the weights of `Network` in the same order, so each layer takes the next ones.
     """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        self.nodes: list[Any] = []
-        self.tensors: list[Any] = []
+        super().__init__()
         self._weights = iter([item for item in weights.items() if not item[0].endswith("num_batches_tracked")])
         self._constants: dict[tuple[int, ...], str] = {}
 
-    def node(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """Appends a node. Returns the name of its output."""
-        from onnx import helper
-
-        name = f"{operator}_{len(self.nodes)}"
-        output = output or f"{name}_out"
-        self.nodes.append(helper.make_node(operator, inputs, [output], name, **attributes))
-        return output
-
     def weight(self) -> tuple[str, tuple[int, ...]]:
         """Appends the next tensor of the network. Returns its name and shape."""
-        from onnx import numpy_helper
-
         name, value = next(self._weights)
-        self.tensors.append(numpy_helper.from_array(value.numpy(), name))
-        return name, tuple(value.shape)
+        return self.tensor(value.numpy(), name), tuple(value.shape)
 
     def constant(self, *numbers: int) -> str:
         """The name of a tensor of integers, which is appended at its first use."""
@@ -250,9 +196,6 @@ class _Graph:
     def norm(self, x: str) -> str:
         scale, bias, mean, variance = (self.weight()[0] for _ in range(4))
         return self.node("BatchNormalization", x, scale, bias, mean, variance, epsilon=1e-5)
-
-    def relu(self, x: str) -> str:
-        return self.node("Relu", x)
 
     def added(self, maps: Sequence[str]) -> str:
         total, *others = maps

@@ -17,6 +17,7 @@ from germline.programs.architecture.latency import LatencyTable, fastest, predic
 from germline.programs.architecture.operations import OPERATIONS
 from germline.programs.architecture.score import Score, size
 from germline.programs.architecture.skeleton import Skeleton
+from germline.programs.space import NewGenome
 
 T = TypeVar("T")
 
@@ -65,7 +66,6 @@ class ArchitectureSpace:
 
     Attributes:
         least: an architecture that keeps the limits, from which repairs take their edges.
-        rejected: how many genomes `draw`, `vary` and `cross` have thrown away because they exceeded the limits.
 
     Raises:
         InvalidArchitecture: no architecture keeps the limits; the message names the size of the smallest or the latency
@@ -87,7 +87,6 @@ class ArchitectureSpace:
         self.table = table
         self.pool = pool
         self.score = score
-        self.rejected = 0
         self.least = self._least()
 
     @cached_property
@@ -98,17 +97,20 @@ class ArchitectureSpace:
             "input": lambda genome, rng: self._change(genome, rng, operation=False, source=True),
         }
 
-    def draw(self, rng: np.random.Generator) -> Architecture:
+    def draw(self, rng: np.random.Generator) -> NewGenome[Architecture]:
         """A random genome within the limits, uniform over operations and sources; the best of a pool."""
-        pool = [self._kept(lambda: self._random(rng), rng) for _ in range(self.pool)]
-        return pool[0] if len(pool) == 1 else max(pool, key=lambda genome: self.score(genome, self.skeleton))
+        pool = [self._within_limits(lambda: self._random(rng), rng) for _ in range(self.pool)]
+        if len(pool) == 1:
+            return pool[0]
+        best = max(pool, key=lambda drawn: self.score(drawn.genome, self.skeleton))
+        return NewGenome(best.genome, sum(drawn.rejected for drawn in pool))
 
-    def vary(self, genome: Architecture, operator: str, rng: np.random.Generator) -> Architecture:
+    def vary(self, genome: Architecture, operator: str, rng: np.random.Generator) -> NewGenome[Architecture]:
         """A child by one of `operators`; the genome itself if the operator cannot change it."""
         change = self.operators[operator]
         return self._child(lambda: change(genome, rng) or genome, rng)
 
-    def cross(self, one: Architecture, other: Architecture, rng: np.random.Generator) -> Architecture:
+    def cross(self, one: Architecture, other: Architecture, rng: np.random.Generator) -> NewGenome[Architecture]:
         """A child by uniform crossover: each edge from either parent."""
         return self._child(lambda: self._crossed(one, other, rng), rng)
 
@@ -212,18 +214,17 @@ class ArchitectureSpace:
 
     # Drawing and variation
 
-    def _child(self, make: Callable[[], Architecture], rng: np.random.Generator) -> Architecture:
-        return self._kept(make, rng) if self.limits.children else make()
+    def _child(self, make: Callable[[], Architecture], rng: np.random.Generator) -> NewGenome[Architecture]:
+        return self._within_limits(make, rng) if self.limits.children else NewGenome(make())
 
-    def _kept(self, make: Callable[[], Architecture], rng: np.random.Generator) -> Architecture:
+    def _within_limits(self, make: Callable[[], Architecture], rng: np.random.Generator) -> NewGenome[Architecture]:
         """The first genome of `make` within the limits; after MAX_TRIES, a repaired one."""
         genome = make()
-        for _ in range(MAX_TRIES):
+        for rejected in range(MAX_TRIES):
             if self.broken(genome) is None:
-                return genome
-            self.rejected += 1
+                return NewGenome(genome, rejected)
             genome = make()
-        return self._repaired(genome, rng)
+        return NewGenome(self._repaired(genome, rng), MAX_TRIES)
 
     def _repaired(self, genome: Architecture, rng: np.random.Generator) -> Architecture:
         """The genome with edges of `least` in the place of its own, in random order, until it keeps the limits."""

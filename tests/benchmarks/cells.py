@@ -44,7 +44,7 @@ def seconds(action: Callable[[], object]) -> float:
 def counts() -> dict[str, object]:
     space = ArchitectureSpace(SPACES["eeea"], FULL)
     rng = np.random.default_rng(0)
-    genomes = [space.draw(rng) for _ in range(GENOMES)]
+    genomes = [space.draw(rng).genome for _ in range(GENOMES)]
     built = median(
         seconds(lambda genome=genome: sum(p.numel() for p in Network(genome, FULL).parameters())) for genome in genomes
     )
@@ -62,7 +62,7 @@ def training(name: str, skeleton: Skeleton, networks_at_once: int, batch: int, s
     """Steps of the compiled form against the same steps of the stacked form, in turns, by CPU time."""
     space = ArchitectureSpace(SPACES["eeea-paper"], skeleton)
     rng = np.random.default_rng(0)
-    architectures = [space.draw(rng) for _ in range(networks_at_once)]
+    architectures = [space.draw(rng).genome for _ in range(networks_at_once)]
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(batch, *skeleton.image, generator=generator)
     labels = torch.randint(0, skeleton.classes, (batch,), generator=generator)

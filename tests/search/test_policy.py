@@ -12,8 +12,8 @@ import pytest
 
 from germline.db.store import Store
 from germline.programs.policy.genome import read
+from germline.search.kinds.policy import PRESETS
 from germline.search.loop import Progress
-from germline.search.policy import KIND
 from germline.search.run import evolve, new_run
 from germline.search.settings import BadSetting
 
@@ -204,7 +204,7 @@ def test_a_network_without_hidden_layers_is_searched(store: Store) -> None:
         (lambda store: new_run(store, "optimizer", frames=5), "got frames"),
         (
             lambda store: create(store, "x", "strategy=novelty", task="gym:CarRacing-v3"),
-            "expected a task that says what episodes did.*got gym:CarRacing-v3; --set strategy=truncation",
+            "expected a task that reports behaviour descriptors.*got gym:CarRacing-v3; --set strategy=truncation",
         ),
     ],
 )
@@ -216,7 +216,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_recorded(
     assert store.runs() == []
 
 
-@pytest.mark.parametrize("name", KIND.presets)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_begun_on_its_task(store: Store, name: str) -> None:
     run = new_run(store, "policy", preset=name)
     assert run.config["settings"]["population"] > 0

@@ -161,10 +161,6 @@ class StackedNetwork(nn.Module):
         """Copies of a network's weights and statistics, by their names in `Network.state_dict()`."""
         return {**self._weights.of(number), **self._statistics.of(number)}
 
-    def gradients(self, number: int) -> dict[str, Tensor]:
-        """Copies of the last gradients of a network's weights, by name."""
-        return self._weights.of(number, self._gradients)
-
     def keep(self, numbers: Sequence[int]) -> "StackedNetwork":
         """A stack of some of the networks, with copies of their weights and momentum."""
         kept = StackedNetwork([self.tapes[n] for n in numbers], [self.tensors(n) for n in numbers], self.device)

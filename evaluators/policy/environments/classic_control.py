@@ -15,7 +15,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from germline.evaluators.policy.environments.environment import EnvironmentSpec, Slots, Step
-from germline.programs.compiling import settled
+from germline.programs.compiling import compiled_for
 from germline.programs.policy.network import Box
 
 RUNTIME_CONSTANTS = np.array([2.0])
@@ -74,4 +74,4 @@ def kernel_signature(actions: types.Type) -> Any:
 
 @cache
 def _compile(kernel: Any, continuous: bool) -> Any:
-    return settled(kernel, kernel_signature(CONTINUOUS_ACTIONS if continuous else DISCRETE_ACTIONS))
+    return compiled_for(kernel, kernel_signature(CONTINUOUS_ACTIONS if continuous else DISCRETE_ACTIONS))

@@ -57,7 +57,7 @@ def test_a_hurdle_drops_candidates_over_their_own_limit_and_changes_no_others() 
     rng = np.random.default_rng(3)
     size = {"cells": 3, "channels": 4, "full_cells": 3, "full_channels": 4}
     space = ArchitectureSpace(SPACES["darts"], Skeleton(4, 3, 10, (1, 8, 8)))
-    genomes = [write(space.draw(rng)) for _ in range(6)]
+    genomes = [write(space.draw(rng).genome) for _ in range(6)]
     free = ArchitectureEvaluator("digits-cells", 0, **size).score(genomes, 0, 0)
     looking = ArchitectureEvaluator("digits-cells", 0, hurdle=0.4, **size)
     looked = looking.score(genomes, 0, 0)
@@ -106,7 +106,7 @@ def test_a_pack_that_does_not_fit_the_memory_is_halved_and_its_outcomes_are_the_
     monkeypatch.setattr(DigitsCells, "rungs", (Rung(3, 16),))
     space = ArchitectureSpace(SPACES["darts"], Skeleton(2, 2, 10, (1, 8, 8)))
     rng = np.random.default_rng(5)
-    genomes = [write(space.draw(rng)) for _ in range(5)]
+    genomes = [write(space.draw(rng).genome) for _ in range(5)]
     size, packs = {"cells": 2, "channels": 2, "full_cells": 2, "full_channels": 2}, []
     whole = ArchitectureEvaluator("digits-cells", 1, **size).score(genomes, 0, 0)
 

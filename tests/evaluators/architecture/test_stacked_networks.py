@@ -50,7 +50,7 @@ def one_thread() -> None:
 def drawn(space: str, skeleton: Skeleton, count: int) -> list[Architecture]:
     rng = np.random.default_rng(count)
     architectures = ArchitectureSpace(SPACES[space], skeleton)
-    return [architectures.draw(rng) for _ in range(count)]
+    return [architectures.draw(rng).genome for _ in range(count)]
 
 
 def module(architecture: Architecture, skeleton: Skeleton) -> Network:

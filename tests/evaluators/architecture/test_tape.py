@@ -59,7 +59,7 @@ def test_a_tape_has_the_counted_weights_except_unused_ones(name: str) -> None:
     skeleton = Skeleton(8, 4, 10, (3, 9, 9))
     space = ArchitectureSpace(SPACES[name], skeleton)
     rng = np.random.default_rng(0)
-    architectures = [space.draw(rng) for _ in range(20)]
+    architectures = [space.draw(rng).genome for _ in range(20)]
     sizes = [(tape(genome, skeleton).weight_count, count(genome, skeleton).params) for genome in architectures]
     assert all(weights <= counted for weights, counted in sizes)
     assert any(weights == counted for weights, counted in sizes)
@@ -80,7 +80,7 @@ def test_layers_that_do_not_reach_the_loss_are_not_on_the_tape() -> None:
 @pytest.mark.parametrize("name", SPACES)
 def test_gradients_that_are_needed_at_a_time_do_not_overlap(name: str) -> None:
     skeleton = Skeleton(8, 3, 10, (1, 8, 8))
-    written = tape(ArchitectureSpace(SPACES[name], skeleton).draw(np.random.default_rng(1)), skeleton)
+    written = tape(ArchitectureSpace(SPACES[name], skeleton).draw(np.random.default_rng(1)).genome, skeleton)
     memory = gradient_memory(written)
     assert memory.size < written.size
     # An instruction reads the gradient of its target while it writes that of its source.

@@ -82,7 +82,7 @@ def test_exported_policies_stay_inside_the_space() -> None:
     policy = Policy(Network("mlp", (3,), box_of(environment)), 1, ((5, 100.0),))
     observations = random_observations(policy.network, 50)
     module = verified_torch(policy, Origin(None, None, "abc", None, None), "Found", "found").module
-    session = onnxruntime.InferenceSession(verified_onnx(policy, Origin(None, None, "abc", None, None)))
+    session = onnxruntime.InferenceSession(verified_onnx(policy, Origin(None, None, "abc", None, None)).content)
     for actions in (
         np.array([module.act(observation) for observation in observations]),
         session.run(["action"], {"observation": observations})[0],

@@ -50,7 +50,7 @@ def test_the_closed_form_equals_the_built_network(name: str) -> None:
     rng = np.random.default_rng(1)
     for number in range(int(40 * SCALE)):
         skeleton = SKELETONS[number % len(SKELETONS)]
-        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng)
+        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng).genome
         with torch.device("meta"):
             built = Network(genome, skeleton)
         assert count_built(built, skeleton.image) == count(genome, skeleton)
@@ -63,7 +63,7 @@ def test_the_smallest_network_of_a_space_is_the_smallest() -> None:
         space = ArchitectureSpace(cells, cells.skeleton)
         assert space.check(space.least) is None
         for _ in range(200):
-            drawn = count(space.draw(rng), cells.skeleton)
+            drawn = count(space.draw(rng).genome, cells.skeleton)
             assert drawn.params >= least.params and drawn.macs >= least.macs
 
 

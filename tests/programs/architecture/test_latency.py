@@ -51,7 +51,7 @@ def test_the_parts_are_those_of_the_built_network(name: str) -> None:
     rng = np.random.default_rng(1)
     for number in range(12):
         skeleton = SKELETONS[number % len(SKELETONS)]
-        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng)
+        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng).genome
         assert built(genome, skeleton) == [part for part in parts(genome, skeleton) if part.name not in WITHOUT_MODULE]
 
 
@@ -94,7 +94,7 @@ def test_the_prediction_is_the_sum_over_the_built_network(name: str) -> None:
     for number in range(8):
         skeleton = SKELETONS[number % len(SKELETONS)]
         table = made_up(SPACES[name], skeleton, number)
-        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng)
+        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng).genome
         left = [part for part in parts(genome, skeleton) if part.name in WITHOUT_MODULE]
         times = [table.parts[part] for part in (*built(genome, skeleton), *left)]
         assert predicted(genome, skeleton, table) == math.fsum(times)
@@ -113,7 +113,7 @@ def test_what_is_measured_is_enough_for_all_of_a_space(name: str, skeleton: Skel
     table = made_up(SPACES[name], skeleton)
     space = ArchitectureSpace(SPACES[name], skeleton)
     for _ in range(100):
-        assert predicted(space.draw(rng), skeleton, table) > 0
+        assert predicted(space.draw(rng).genome, skeleton, table) > 0
 
 
 def every(cells: CellSpace) -> Iterator[Architecture]:
@@ -156,20 +156,20 @@ def test_no_draw_is_faster_than_the_fastest(name: str) -> None:
         quick = fastest(SPACES[name], skeleton, table)
         assert space.check(quick) is None
         least = predicted(quick, skeleton, table)
-        assert all(predicted(space.draw(rng), skeleton, table) >= least for _ in range(100))
+        assert all(predicted(space.draw(rng).genome, skeleton, table) >= least for _ in range(100))
         assert all(predicted(one, skeleton, table) >= least for one in space.neighbours(quick))
 
 
 def test_a_limit_on_latency_holds_for_all_that_is_born() -> None:
     rng = np.random.default_rng(5)
     table = made_up(SPACE, SIZE)
-    drawn = sorted(predicted(ArchitectureSpace(SPACE, SIZE).draw(rng), SIZE, table) for _ in range(60))
+    drawn = sorted(predicted(ArchitectureSpace(SPACE, SIZE).draw(rng).genome, SIZE, table) for _ in range(60))
     least = predicted(fastest(SPACE, SIZE, table), SIZE, table)
     for limit in (drawn[20], least * 1.02, least):
         space = ArchitectureSpace(SPACE, SIZE, Limits(latency=limit), table)
-        genomes = [space.draw(rng) for _ in range(4)]
-        genomes += [space.vary(one, "mutate", rng) for one in genomes]
-        genomes += [space.cross(genomes[0], one, rng) for one in genomes]
+        genomes = [space.draw(rng).genome for _ in range(4)]
+        genomes += [space.vary(one, "mutate", rng).genome for one in genomes]
+        genomes += [space.cross(genomes[0], one, rng).genome for one in genomes]
         for one in genomes:
             assert predicted(one, SIZE, table) <= limit and space.check(one) is None
         assert all(predicted(one, SIZE, table) <= limit for one in space.neighbours(genomes[0])[:20])
@@ -233,7 +233,9 @@ def test_loose_ends_of_the_cover_are_all_that_there_are() -> None:
     rng = np.random.default_rng(6)
     for name, cells in SPACES.items():
         if cells.inputs == 2 and cells.concat == "loose":
-            drawn = {len(cell.concat) for _ in range(200) for cell in ArchitectureSpace(cells, SIZE).draw(rng).cells}
+            drawn = {
+                len(cell.concat) for _ in range(200) for cell in ArchitectureSpace(cells, SIZE).draw(rng).genome.cells
+            }
             measured = {
                 part.out_channels // part.in_channels for part in parts_of_space(cells, SIZE) if part.name == "concat"
             }

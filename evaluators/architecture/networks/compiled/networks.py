@@ -104,11 +104,6 @@ class CompiledNetworks:
         weights = unpacked(network.tape.weights, network.weights)
         return weights | unpacked(network.tape.statistics, network.statistics)
 
-    def gradients(self, number: int) -> dict[str, Tensor]:
-        """Copies of the last gradients of a network's weights, by name."""
-        network = self._networks[number]
-        return unpacked(network.tape.weights, network.gradients)
-
     def keep(self, numbers: Sequence[int]) -> "CompiledNetworks":
         """Some of the networks, which share their weights and momentum with these."""
         kept = copy(self)

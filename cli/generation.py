@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Generation(NamedTuple):
-    """A block of a run, who of it or before it had children in the next one, and who was the best in its reviews."""
+    """A block of a run, who of it or before it had children in the next one, and who won it."""
 
     number: int
     births: "list[ScoredIndividual]"
@@ -43,6 +43,8 @@ def generation(run: "RunRecord", number: int | None, url: str) -> Generation:
     Raises:
         BadReference: there is none, or nothing of it went well.
     """
+    from germline.search.winner import winners
+
     with open_store(url) as store:
         births = store.block(run.name, number)
         if not births:
@@ -57,7 +59,8 @@ def generation(run: "RunRecord", number: int | None, url: str) -> Generation:
         chosen = {parent for one in children for parent in one.individual.parents}
         known = {one.individual.birth: one for one in births}
         parents = [known.get(birth) or store.individual(run.name, birth) for birth in sorted(chosen)]
-        best = store.elite(run.name, number + 1)
+        winner = winners(store, run.name).get(number)
+        best = None if winner is None else store.individual(run.name, winner)
     return Generation(number, births, parents, best, last=not children)
 
 

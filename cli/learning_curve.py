@@ -1,18 +1,17 @@
 """The learning curve of a run: where it stood after each of its blocks.
 
-A block is on it when it is complete, as for the strategy: all its births have an outcome and, of policies, its reviews
-are done. One that a budget cut short is left out, unless the run has no other.
+A block is on it when it is complete: the search has named its winner. One that a budget cut short is left out, unless
+the run has no other.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from statistics import median
 from typing import TYPE_CHECKING
 
-from germline.db import rounds
-from germline.db.rounds import REVIEW, TEST
+from germline.search.rungs import REVIEW, TEST
 
 if TYPE_CHECKING:
     from germline.db.records import BirthScore, ReviewScore, RunRecord, RunScores
@@ -68,12 +67,14 @@ def curve_of(store: "Store", name: str) -> Curve:
     Raises:
         UnknownRun: there is no such run.
     """
-    return curve(store.scores(name, FRAMES))
+    from germline.search.winner import winners
+
+    return curve(store.scores(name, FRAMES), winners(store, name))
 
 
-def curve(scores: "RunScores") -> Curve:
-    """The learning curve of what was scored."""
-    blocks = complete(scores)
+def curve(scores: "RunScores", winners: Mapping[int, int | None]) -> Curve:
+    """The learning curve of what was scored; `winners` are births by complete block."""
+    blocks = complete(scores, winners)
     if scores.run.kind != "policy":
         return Curve(scores.run, list(_rows(blocks, _by_time(blocks, scores.reviews))), None)
     reviews: list[list[ReviewScore]] = [[] for _ in blocks]
@@ -81,20 +82,17 @@ def curve(scores: "RunScores") -> Curve:
         if one.rung == REVIEW and 1 <= one.seed <= len(reviews):
             reviews[one.seed - 1].append(one)
     rows = _rows(blocks, reviews)
-    return Curve(scores.run, list(map(_of_policies, rows, reviews, _frames(blocks, reviews))), _test(scores))
+    elites = [winners.get(block[0].block) for block in blocks]
+    frames = _frames(blocks, reviews)
+    return Curve(scores.run, list(map(_of_policies, rows, reviews, elites, frames)), _test(scores))
 
 
-def complete(scores: "RunScores") -> "list[list[BirthScore]]":
-    """The births of the complete blocks, block by block."""
+def complete(scores: "RunScores", winners: Mapping[int, int | None]) -> "list[list[BirthScore]]":
+    """The births of the complete blocks, block by block; of a finished run without any, those of the first block."""
     blocks = [list(births) for _, births in groupby(scores.births, key=lambda one: one.block)]
-    found = []
-    for number, births in enumerate(blocks):
-        if len(births) < len(blocks[0]) or any(one.outcome is None for one in births):
-            break
-        if scores.run.kind == "policy" and not rounds.complete(scores, number + 1):
-            break
-        found.append(births)
-    return found
+    if not winners and scores.run.status == "finished":
+        return [births for births in blocks[:1] if all(one.outcome is not None for one in births)]
+    return [births for births in blocks if births[0].block in winners]
 
 
 def _by_time(blocks: "Sequence[Sequence[BirthScore]]", reviews: "Sequence[ReviewScore]") -> "list[list[ReviewScore]]":
@@ -127,8 +125,8 @@ def _frames(blocks: "Sequence[Sequence[BirthScore]]", reviews: "Sequence[Sequenc
         yield played
 
 
-def _of_policies(row: Row, reviews: "Sequence[ReviewScore]", frames: int) -> Row:
-    elite = _fittest(reviews)
+def _of_policies(row: Row, reviews: "Sequence[ReviewScore]", winner: int | None, frames: int) -> Row:
+    elite = next((one for one in reviews if one.birth == winner and one.fitness is not None), None)
     if elite is None:
         return replace(row, frames=frames)
     deviation, episodes = _spread(elite)

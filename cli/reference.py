@@ -1,6 +1,7 @@
-"""Genome references: `RUN` (its best), `RUN:BIRTH`, `library:NAME` or a file.
+"""Genome references: `RUN` (its winner), `RUN:best`, `RUN:BIRTH`, `library:NAME` or a file.
 
-The best of a run of policies is who is handed over: the fittest by one episode is only the luckiest.
+The winner is the individual that the search hands over after its reviews. `RUN:best` has the highest fitness at rung 0,
+which may be luck.
 """
 
 from pathlib import Path
@@ -12,18 +13,19 @@ from germline.cli.genome_file import is_file_reference, kind_of, read_genome
 from germline.cli.presenters.table import presenter_of
 from germline.programs.optimizer.library import library_text
 from germline.search.picking import pick
+from germline.search.winner import winner
 
 PICK = "Of a RUN's architectures the one that is picked: knee, error, params, macs, latency, or under=3M."
-BEST = "its best; of policies, whom the last reviews favour"
-HELP = f"REF is RUN ({BEST}), RUN:BIRTH, library:NAME or a file with a genome."
+WINNER = "its winner, which the search hands over"
+HELP = f"REF is RUN ({WINNER}), RUN:best (the highest fitness), RUN:BIRTH, library:NAME or a file with a genome."
 
 
 def resolve(reference: str, url: str) -> Candidate:
     """The candidate that `reference` names.
 
     Raises:
-        BadReference, DatabaseError: it names nothing.
-        InvalidProgram: it names a file or text that is not a genome.
+        BadReference, DatabaseError: it names no genome.
+        UnknownProgram: the library has no such program.
     """
     if reference.startswith("library:"):
         return Candidate(reference, "optimizer", library_text(reference.removeprefix("library:")))
@@ -31,14 +33,18 @@ def resolve(reference: str, url: str) -> Candidate:
         text = read_genome(Path(reference))
         return Candidate(reference, kind_of(text, json=reference.endswith(".json")), text)
     name, colon, birth = reference.rpartition(":") if ":" in reference else (reference, "", "")
-    if colon and not (birth.isdecimal() and len(birth) < 20):
-        raise BadReference(f"expected RUN:BIRTH with a birth number, got {reference!r:.80}")
+    if colon and birth != "best" and not (birth.isdecimal() and len(birth) < 20):
+        raise BadReference(f"expected RUN:best, or RUN:BIRTH with a birth number, got {reference!r:.80}")
     with open_store(url) as store:
         run = store.run(name)
-        best = store.winner if run.kind == "policy" else store.best
-        scored = store.individual(name, int(birth)) if colon else best(name)
+        if not colon:
+            scored = winner(store, name)
+        else:
+            scored = store.best(name) if birth == "best" else store.individual(name, int(birth))
         reviews = tuple(
-            one for one in store.reviews(run.id, scored.individual.fingerprint) if (one.rung, one.seed) != (0, 0)
+            review
+            for review in store.reviews(run.id, scored.individual.fingerprint)
+            if (review.rung, review.seed) != (0, 0)
         )
     return Candidate(f"{name}:{scored.individual.birth}", run.kind, scored.individual.genome, run, scored, reviews)
 

@@ -72,13 +72,10 @@ def _print(
     comparison = f"  (start {start})" if presenter.compared_with_start else ""
     best = last.best.individual.birth
     click.echo(f"best    {run.name}:{best}  fitness {number(last.best.fitness)}{comparison}")
-    reference = run.name
     if winner and last.winner:
         evaluations = store.reviews(run.id, last.winner.fingerprint)
         score = presenter.score_text([evaluation for evaluation in evaluations if evaluation.rung > 0])
         label = f"{run.name}:{winner['birth']}"
-        if winner["birth"] != best:
-            reference = label
         if score is not None:
             click.echo(f"winner  {label}  {score}")
         elif winner["birth"] != best:
@@ -86,7 +83,7 @@ def _print(
     if summary.rejected:
         time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
         click.echo(f"limits  {summary.rejected:,} genomes over the limits were thrown away unscored{time}")
-    click.echo(f"next    germline show {reference}   germline export {reference} -o found.py")
+    click.echo(f"next    germline show {run.name}   germline export {run.name} -o found.py")
     if summary.status == "stopped":
         click.echo(f"go on   {resume}")
 

@@ -57,8 +57,8 @@ class Group:
 def command(names: tuple[str, ...], url: str, as_json: bool) -> None:
     """Sum up runs over their seeds, and set what differs side by side.
 
-    Runs of one kind, task, preset and settings are one group. Of each run counts what it hands over: the fitness of its
-    best or, of policies, the mean return in the test, else in the last review. RUN may be a pattern in quotes, with *
+    Runs of one kind, task, preset and settings are one group. Of each run counts its winner: the fitness or, of
+    policies, the mean return in the test, else in the last review. RUN may be a pattern in quotes, with *
     for anything and ? for one character.
 
     \b
@@ -113,15 +113,16 @@ def quartiles(values: Sequence[float]) -> tuple[float, float]:
 def _result(store: "Store", summary: "RunSummary") -> Result:
     from germline.cli.policy_scores import decisive_score, source
     from germline.db.errors import NothingScored
+    from germline.search.winner import winner as winner_of
 
     run = store.run(summary.name)
     nothing = Result(summary, _told(run), None, "fitness", budget=_budget(run, summary))
-    if summary.kind != "policy":
-        return replace(nothing, value=summary.best_fitness)
     try:
-        winner = store.winner(run.name)
+        winner = winner_of(store, run.name)
     except NothingScored:
         return nothing
+    if summary.kind != "policy":
+        return replace(nothing, value=winner.evaluation.fitness if winner.evaluation else None)
     reviews = [one for one in store.reviews(run.id, winner.individual.fingerprint) if one.task == run.task]
     found = decisive_score(reviews)
     if found is None:

@@ -16,11 +16,11 @@ from germline.cli.json_rows import individual_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.table import presenter_of_text
-from germline.cli.reference import BEST, resolve
+from germline.cli.reference import WINNER, resolve
 from germline.db.records import ScoredIndividual
 
 
-@click.command(epilog=f"REF is RUN ({BEST}) or RUN:BIRTH.")
+@click.command(epilog=f"REF is RUN ({WINNER}) or RUN:BIRTH.")
 @click.argument("reference", metavar="REF")
 @click.option("--all", "every", is_flag=True, help="Also show neutral steps, which leave the fingerprint unchanged.")
 @db_option

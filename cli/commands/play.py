@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LAST_SEED = 2**31 - 1
 
 
-@click.command(epilog="REF is RUN (who is handed over), RUN:BIRTH or a file with a policy.")
+@click.command(epilog="REF is RUN (its winner), RUN:best, RUN:BIRTH or a file with a policy.")
 @click.argument("reference", metavar="REF")
 @click.option("--episodes", type=click.IntRange(1, 100_000), default=5, show_default=True, help="How many.")
 @click.option(

@@ -22,8 +22,8 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
     """List the best individuals of RUN, best first.
 
     Each fingerprint appears once, by the birth it was scored for. Of a run with several objectives the front comes
-    first: what no other individual beats in one of them without being worse in another. The fitness of a policy is what
-    its training episodes gave; who is handed over is decided by reviews, and named below the list.
+    first: what no other individual beats in one of them without being worse in another. The fitness is that of
+    the search's own scoring; the winner, which reviews or several objectives may decide, is named below the list.
 
     \b
     Example:
@@ -31,15 +31,15 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
     """
     from germline.cli.json_rows import individual_row
     from germline.db.errors import NothingScored
+    from germline.search.winner import winner as winner_of
 
     winner: ScoredIndividual | None = None
     reviews: list[EvaluationRecord] = []
     with open_store(url) as store:
         record = store.run(run)
-        if record.kind == "policy":
-            with suppress(NothingScored):
-                winner = store.winner(run)
-                reviews = store.reviews(record.id, winner.individual.fingerprint)
+        with suppress(NothingScored):
+            winner = winner_of(store, run)
+            reviews = store.reviews(record.id, winner.individual.fingerprint) if record.kind == "policy" else []
         names = record.config.get("settings", {}).get("objectives", [])
         found = store.top(run, count if len(names) < 2 else None)
     front = 0
@@ -49,7 +49,7 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
         print_json([individual_row(one) for one in found])
     elif found:
         _print_table(found, record, front)
-        if winner is not None:
+        if winner is not None and (reviews or winner != found[0]):
             _print_winner(winner, reviews)
     else:
         click.echo(f"{run} has no ok outcome yet", err=True)
@@ -86,13 +86,13 @@ def _print_table(found: "list[ScoredIndividual]", run: "RunRecord", front: int) 
 
 
 def _print_winner(winner: "ScoredIndividual", reviews: "list[EvaluationRecord]") -> None:
-    """Who is handed over: of policies not the first of the list, which may only have been lucky."""
+    """The winner; the first of the list may only have been lucky."""
     from germline.cli.formatting import QUIET, safe
     from germline.cli.policy_scores import decisive_score, mean_return_text, source
 
     found = decisive_score(reviews)
     score = f", {source(found)} {mean_return_text(found)}" if found else ""
-    console().print(safe(f"handed over: {winner.run}:{winner.individual.birth}{score}", QUIET))
+    console().print(safe(f"winner: {winner.run}:{winner.individual.birth}{score}", QUIET))
 
 
 def _front_first(found: "list[ScoredIndividual]", names: list[str], count: int) -> "tuple[list[ScoredIndividual], int]":

@@ -8,9 +8,9 @@ best mean return is the new elite. With T = 0 there are no parents, which is ran
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from germline.db.rounds import REVIEW, TEST
 from germline.programs.policy.space import PolicySpace
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, RngFor, Scored
+from germline.search.rungs import REVIEW, TEST
 from germline.search.strategies.random_search import random_proposal
 from germline.search.strategy import Strategy
 

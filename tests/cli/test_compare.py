@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from germline.cli.commands.compare import quartiles
 from germline.cli.main import cli
-from germline.db.records import EvaluationRecord, IndividualRecord
+from germline.db.records import EvaluationRecord, Individual
 from germline.db.store import Store
 
 
@@ -32,7 +32,7 @@ def database(tmp_path: Path) -> Path:
 def new(store: Store, name: str, kind: str, task: str, seed: int, settings: dict[str, Any], births: int = 100) -> Any:
     config = {"config_version": 1, "settings": settings, "births": births, "evaluations": None, "task_version": 1}
     run = store.create_run(name, kind, task, "quick", seed, config, {})
-    store.add_individuals(run.id, kind, [IndividualRecord(0, 0, (), "random", name, name, None)])
+    store.add_individuals(run.id, kind, [Individual(0, 0, (), "random", name, name, None)])
     store.release(run.id, "finished", 1.0)
     return run
 
@@ -152,7 +152,7 @@ def test_a_run_that_went_on_beyond_its_budget_has_another(database: Path) -> Non
     with Store(str(database)) as store:
         made = new(store, "opt-3", "optimizer", "digits-mlp", 3, {"population": 100}, births=1)
         policy(store, "small-short", 8, 0.05, test=5.0, births=1)
-        births = [IndividualRecord(one, 0, (), "random", f"opt {one}", f"opt {one}", None) for one in range(1, 100)]
+        births = [Individual(one, 0, (), "random", f"opt {one}", f"opt {one}", None) for one in range(1, 100)]
         store.add_individuals(made.id, "optimizer", births)
     assert "budgets" not in call(database, "opt-*").stdout
     assert "different budgets (1 birth, 100 births)" in call(database, "small-*").stdout

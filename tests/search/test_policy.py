@@ -16,6 +16,7 @@ from germline.search.kinds.policy import PRESETS
 from germline.search.loop import Progress
 from germline.search.run import evolve, new_run
 from germline.search.settings import BadSetting
+from germline.search.winner import winner
 
 SMALL = ("population=12", "parents=4", "pack=5", "candidates=3", "review_episodes=2", "test_episodes=3", "hidden=6")
 
@@ -108,7 +109,7 @@ def test_who_is_handed_over_is_who_the_database_names(store: Store) -> None:
     for births in (7, 12, 15, 24, 31, 60):
         final = last(evolve(store, "cut", births=births))
         assert final.winner is not None
-        assert store.winner("cut").individual.birth == final.winner.birth
+        assert winner(store, "cut").individual.birth == final.winner.birth
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -229,7 +230,7 @@ def test_a_run_without_reviews_that_goes_on_after_its_test_hands_over_the_fittes
     last(evolve(store, "on"))
     final = last(evolve(store, "on", births=120))
     assert final.best is not None and final.winner == final.best.individual
-    assert store.winner("on").individual.birth == final.best.individual.birth
+    assert winner(store, "on").individual.birth == final.best.individual.birth
 
 
 def test_a_run_is_not_resumed_to_fewer_births_than_it_has(store: Store) -> None:

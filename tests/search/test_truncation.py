@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from germline.db.rounds import REVIEW, TEST
 from germline.evaluators.outcome import Outcome
 from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.search.individual import Block, Individual, Proposal, Reviewed, Scored
 from germline.search.loop import rng_for
+from germline.search.rungs import REVIEW, TEST
 from germline.search.strategies.truncation import Sigma, Truncation, TruncationState
 
 SPACE = PolicySpace(Network("mlp", (2,), 2, (3,)), 0.05)

@@ -1,4 +1,4 @@
-"""How a user's mistake is told: one line on stderr and an exit status, never a traceback."""
+"""Errors of the command line: one line on stderr and an exit status, never a traceback for a user's mistake."""
 
 from typing import IO, Any
 
@@ -7,11 +7,11 @@ import click
 _FAILURES = frozenset(
     ("SearchFailed", "NoCluster", "NoWorker", "ExportMismatch", "DiskFull", "DatabaseLocked", "DamagedDatabase")
 )
-"""Errors of ours that are not a mistake in what was given."""
+"""Names of Germline's errors that are failures of the work itself rather than mistakes in the input."""
 
 
 class UserError(click.ClickException):
-    """An error of one line, with the exit status that goes with it."""
+    """An error of one line with its exit status."""
 
     def __init__(self, message: str, exit_code: int = 2) -> None:
         super().__init__(message)
@@ -21,17 +21,22 @@ class UserError(click.ClickException):
         click.echo(f"Error: {self.format_message()}", file=file, err=file is None)
 
 
+class BadReference(ValueError):
+    """A reference that names no genome, or one that the command cannot use; the message says what to write."""
+
+
 def is_ours(error: Exception) -> bool:
-    """Whether an exception is one that Germline raises on purpose: its class is defined in one of our modules."""
+    """Whether Germline raised an exception on purpose: its class is defined in one of our modules."""
     return type(error).__module__.startswith("germline.") and not isinstance(error, click.ClickException)
 
 
 def exit_status(error: Exception) -> int:
+    """1 if the work itself failed, 2 for a mistake in the input."""
     return 1 if type(error).__name__ in _FAILURES else 2
 
 
-def one_line(error: Exception) -> str:
-    """The message without line breaks or control characters, which may come from a file or a database."""
+def single_line(error: Exception) -> str:
+    """The message on a single line, without the control characters that a file or a database may bring in."""
     return printable(" ".join(str(error).split()))
 
 

@@ -6,10 +6,10 @@ from math import isfinite
 from statistics import pstdev
 from typing import TYPE_CHECKING, NamedTuple
 
-from germline.cli.common import open_store
-from germline.cli.errors import one_line
-from germline.cli.policy_text import behaviour, counted
-from germline.cli.reference import BadReference
+from germline.cli.database import open_store
+from germline.cli.errors import BadReference, single_line
+from germline.cli.formatting import counted
+from germline.cli.policy_scores import mean_behaviour
 
 if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
@@ -92,7 +92,7 @@ def axes(outcomes: "Sequence[EvaluationRecord]") -> tuple[list[tuple[float, floa
     The two numbers of what episodes did that differ most; if it is one, the return goes upwards; if none, it goes
     upwards over the length.
     """
-    found = [behaviour(one) for one in outcomes]
+    found = [mean_behaviour(one) for one in outcomes]
     dimensions = min(map(len, found), default=0)
     returns = [one.fitness or 0.0 for one in outcomes]
     if dimensions == 0:
@@ -127,7 +127,7 @@ def walls(task: str) -> "list[Wall]":
         with closing(chosen().environments(1)) as environments:
             lines = np.asarray(getattr(environments, "walls", ()), np.float64).reshape(-1, 4)
     except Exception as error:  # what is drawn is in the database; only the backdrop is missing
-        log.warning("%s: drawn without its walls (%s)", task, one_line(error))
+        log.warning("%s: drawn without its walls (%s)", task, single_line(error))
         return []
     return [(float(a), float(b), float(c), float(d)) for a, b, c, d in lines]
 

@@ -1,7 +1,7 @@
-"""The `germline` command. Commands live in `cli/commands`, one a file; heavy packages load where they are used.
+"""The `germline` command. Each command is a file in `cli/commands`, imported when the command is used.
 
-Exit status: 0 when it worked; 1 when the work itself failed (a search in which everything fails, an export that does
-not verify, a database with problems); 2 when something that was given is wrong; 130 and 143 after an interrupt.
+Exit status: 0 for success; 1 if the work itself failed (a search in which everything fails, an export that does not
+verify, a database with problems); 2 for a mistake in the input; 130 and 143 after an interrupt.
 """
 
 import logging
@@ -11,35 +11,40 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from germline.cli.errors import UserError, exit_status, is_ours, one_line, printable
+from germline.cli.errors import UserError, exit_status, is_ours, printable, single_line
 
-COMMANDS = (
-    "search",
-    "resume",
-    "stop",
-    "runs",
-    "presets",
-    "tasks",
-    "top",
-    "show",
-    "lineage",
-    "diff",
-    "describe",
-    "validate",
-    "compare",
-    "curve",
-    "play",
-    "draw",
-    "export",
-    "db",
-    "doctor",
-)
-"""Every command; each is the attribute `command` of the module of its name."""
+COMMANDS = {
+    "search": "Search for genomes of KIND and record every birth in the database.",
+    "resume": "Continue RUN where it was stopped or killed.",
+    "stop": "Ask a running search to stop.",
+    "runs": "List the runs with their progress and best fitness.",
+    "presets": "List presets, and the keys of --set with their defaults.",
+    "tasks": "List the tasks that score candidates.",
+    "top": "List the best individuals of RUN.",
+    "show": "Show a candidate: genome, scores and origin.",
+    "lineage": "Show the ancestry of REF, mutation by mutation.",
+    "diff": "Show the lines in which two genomes differ.",
+    "describe": "Print size and fingerprint of genomes.",
+    "validate": "Measure candidates anew, on data that no search has read.",
+    "compare": "Sum up runs over their seeds, and show the settings in which they differ.",
+    "curve": "Show learning curves: how far runs were after each block.",
+    "play": "Play episodes with a policy.",
+    "draw": "Draw the cells of an architecture, or a generation of policies, as SVG.",
+    "export": "Write a candidate as a file that stands alone: for torch, or ONNX.",
+    "db": "Check, upgrade and back up the database of runs.",
+    "doctor": "Show what this machine offers a search.",
+}
+"""Every command with its line in `germline --help`.
+
+A command is the attribute `command` of the module of its name in `cli/commands`. The lines stand here so that
+`germline --help` and completion need not import those modules.
+"""
 
 
 class Commands(click.Group):
-    """Loads a command's module when it is asked for, and suggests the nearest for a name that is not there."""
+    """Imports a command's module when the command is used, and suggests the nearest name for an unknown one."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -50,11 +55,21 @@ class Commands(click.Group):
         command: click.Command = import_module(f"germline.cli.commands.{name}").command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the list of commands of `germline --help`."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Completions of an option or of a command's name."""
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            raise _in_one_line(error) from None
+            raise _on_one_line(error) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -66,19 +81,19 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Turns every mistake and every error of ours into one line; anything else is a bug and keeps its traceback."""
+        """Runs a command; an error of click or Germline becomes one line; others are bugs and keep their traceback."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            raise _in_one_line(error) from None
+            raise _on_one_line(error) from None
         except Exception as error:
             if not is_ours(error):
                 raise
-            raise UserError(one_line(error), exit_status(error)) from None
+            raise UserError(single_line(error), exit_status(error)) from None
 
 
-def _in_one_line(error: click.UsageError) -> click.ClickException:
-    """Click's complaint without the lines of usage around it; a group without a command still shows its help."""
+def _on_one_line(error: click.UsageError) -> click.ClickException:
+    """The message of click's error without the usage lines; a group without a command still shows its help."""
     if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
     message = " ".join(error.format_message().split()).rstrip(".")
@@ -90,10 +105,10 @@ def _in_one_line(error: click.UsageError) -> click.ClickException:
 )
 @click.version_option(package_name="germline")
 def cli() -> None:
-    """Search for programs by evolution, keep every lineage, and put the winners to work.
+    """Search for programs by evolution, keep every lineage, and export the winners.
 
     \b
-    Begin with:
+    Start with:
       germline search optimizer --births 1000
       germline top optimizer-1
       germline export optimizer-1 -o my_optimizer.py

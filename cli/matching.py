@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from germline.cli.reference import BadReference
+from germline.cli.errors import BadReference
 
 if TYPE_CHECKING:
     from germline.db.records import RunSummary

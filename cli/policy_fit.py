@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from germline.cli.reference import BadReference, Candidate
+from germline.cli.candidate import Candidate
+from germline.cli.errors import BadReference
 
 if TYPE_CHECKING:
     from germline.evaluators.policy.environments.environment import EnvironmentSpec

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from germline.cli.errors import UserError, one_line, printable
+from germline.cli.errors import UserError, printable, single_line
 
 if TYPE_CHECKING:
     from germline.evaluators.policy.film import Picture
@@ -84,7 +84,9 @@ def _beside(path: Path) -> Iterator[Path]:
     except (OSError, RuntimeError, ValueError) as error:
         if is_ours(error):
             raise
-        cause = (isinstance(error, OSError) and error.strerror) or one_line(error).replace(str(unfinished), str(path))
+        cause = (isinstance(error, OSError) and error.strerror) or single_line(error).replace(
+            str(unfinished), str(path)
+        )
         raise UserError(printable(f"cannot write {str(path)!r:.200} ({cause})"), 1) from None
     finally:
         unfinished.unlink(missing_ok=True)

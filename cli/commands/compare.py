@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from germline.cli.common import console, db_option, json_option, open_store, print_json
+from germline.cli.database import open_store
 from germline.cli.matching import matching
+from germline.cli.options import db_option, json_option
+from germline.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from germline.db.records import RunRecord, RunSummary
@@ -109,7 +111,7 @@ def quartiles(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _result(store: "Store", summary: "RunSummary") -> Result:
-    from germline.cli.policy_text import source, worth
+    from germline.cli.policy_scores import decisive_score, source
     from germline.db.errors import NothingScored
     from germline.search.winner import winner as winner_of
 
@@ -122,7 +124,7 @@ def _result(store: "Store", summary: "RunSummary") -> Result:
     if summary.kind != "policy":
         return replace(nothing, value=winner.evaluation.fitness if winner.evaluation else None)
     reviews = [one for one in store.reviews(run.id, winner.individual.fingerprint) if one.task == run.task]
-    found = worth(reviews)
+    found = decisive_score(reviews)
     if found is None:
         return nothing
     episodes = round(found.measures.get("episodes", 0))
@@ -190,7 +192,7 @@ def _different(budgets: Sequence[dict[str, int]]) -> list[dict[str, int]]:
 
 
 def _print(groups: Sequence[Group]) -> None:
-    from germline.cli.render import QUIET, number, plain_table, print_table, safe
+    from germline.cli.formatting import QUIET, number, plain_table, print_table, safe
 
     rows = [_row(one) for one in groups]
     numbers = ("runs", "median", "quartiles", "least", "most", "births", "evaluations")
@@ -223,7 +225,7 @@ def _label(row: Mapping[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     """A setting as it is given; of a whole program only a hash."""
-    from germline.cli.render import setting
+    from germline.cli.formatting import setting
 
     text = setting(value)
     return text if "\n" not in text else f"#{sha256(text.encode()).hexdigest()[:6]}"
@@ -231,7 +233,7 @@ def _short(value: Any) -> str:
 
 def _of(row: Mapping[str, Any]) -> str:
     """By what its runs are measured: `test of 200 episodes`."""
-    from germline.cli.policy_text import counted
+    from germline.cli.formatting import counted
 
     scored = [one for one in row["runs"] if one["value"] is not None]
     told = {
@@ -265,6 +267,6 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _amount(budget: Mapping[str, int]) -> str:
-    from germline.cli.policy_text import counted
+    from germline.cli.formatting import counted
 
     return " and ".join(counted(value, name.removesuffix("s")) for name, value in budget.items()) or "none"

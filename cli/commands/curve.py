@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from germline.cli.common import check_free, check_svg, console, db_option, json_option, open_store, print_json
+from germline.cli.database import open_store
 from germline.cli.errors import UserError, printable
 from germline.cli.matching import matching
+from germline.cli.options import db_option, json_option
+from germline.cli.output import check_free, check_svg, console, print_json
 
 if TYPE_CHECKING:
     from germline.cli.curve_picture import Line
@@ -97,7 +99,7 @@ def _data(curve: "Curve") -> dict[str, Any]:
 
 def _half(deviation: float | None, episodes: int | None) -> float | None:
     """The half width of the 95 % confidence interval of a mean; None for one episode."""
-    from germline.cli.policy_text import half_width
+    from germline.cli.confidence import half_width
 
     return half_width(deviation, episodes) if deviation is not None and episodes and episodes > 1 else None
 
@@ -105,7 +107,7 @@ def _half(deviation: float | None, episodes: int | None) -> float | None:
 def _print(curve: "Curve") -> None:
     from rich.text import Text
 
-    from germline.cli.render import QUIET, number, plain_table, print_table, safe
+    from germline.cli.formatting import QUIET, number, plain_table, print_table, safe
 
     run, rows = curve.run, curve.rows
     out = console()
@@ -133,7 +135,7 @@ def _print(curve: "Curve") -> None:
 
 def _told(curve: "Curve", shown: int) -> list[str]:
     """The test, and what the table does not say."""
-    from germline.cli.policy_text import counted, with_interval
+    from germline.cli.formatting import counted, with_interval
 
     notes = []
     if any(row.elite is not None for row in curve.rows):

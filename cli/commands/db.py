@@ -1,11 +1,15 @@
-"""`germline db`: the database itself."""
+"""`germline db`: maintenance of the database of runs."""
 
 from pathlib import Path
 
 import click
 
-from germline.cli.common import db_option, json_option, open_store, print_json
+from germline.cli.database import open_store
 from germline.cli.errors import UserError, printable
+from germline.cli.formatting import counted
+from germline.cli.options import db_option, json_option
+from germline.cli.output import print_json
+from germline.db.opening import upgrade as upgrade_database
 
 
 @click.group(name="db")
@@ -23,9 +27,9 @@ def command() -> None:
 @db_option
 @json_option
 def check(url: str, as_json: bool) -> None:
-    """Look for anything that must not be.
+    """Look for damage and contradictions.
 
-    Damaged pages, missing parents, outcomes without a birth, a wrong best. Exit status 1 if there is any.
+    Damaged pages, missing parents, outcomes without a birth, a wrong best. Exit status 1 if there are any.
 
     \b
     Example:
@@ -36,15 +40,13 @@ def check(url: str, as_json: bool) -> None:
         runs = store.runs() if not problems else []
     counts = {
         "runs": len(runs),
-        "births": sum(one.births for one in runs),
-        "evaluations": sum(one.evaluations for one in runs),
+        "births": sum(run.births for run in runs),
+        "evaluations": sum(run.evaluations for run in runs),
     }
     if as_json:
         print_json({"ok": not problems, "problems": problems, **(counts if not problems else {})})
     elif not problems:
-        click.echo(
-            "ok: " + ", ".join(f"{count:,} {name[:-1] if count == 1 else name}" for name, count in counts.items())
-        )
+        click.echo("ok: " + ", ".join(counted(count, name.removesuffix("s")) for name, count in counts.items()))
     else:
         for problem in problems:
             click.echo(printable(problem).replace("\n", " "))
@@ -57,16 +59,14 @@ def check(url: str, as_json: bool) -> None:
 @db_option
 @json_option
 def upgrade(url: str, as_json: bool) -> None:
-    """Bring the database to this version's schema.
+    """Upgrade the database to the schema of this version.
 
-    A SQLite file is copied first, next to itself.
+    A SQLite file is backed up beside itself first.
 
     \b
     Example:
       germline db upgrade --db germline.db
     """
-    from germline.db.opening import upgrade as upgrade_database
-
     before, after = upgrade_database(url)
     if as_json:
         print_json({"before": before, "after": after})
@@ -81,7 +81,7 @@ def upgrade(url: str, as_json: bool) -> None:
 @db_option
 @json_option
 def backup(path: Path, url: str, as_json: bool) -> None:
-    """Copy the database to a new file, also while searches run.
+    """Copy the database to a new file, even while searches run.
 
     \b
     Example:

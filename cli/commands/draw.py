@@ -5,9 +5,11 @@ from typing import Any
 
 import click
 
-from germline.cli.common import check_free, check_svg, db_option, json_option, print_json
-from germline.cli.errors import printable
-from germline.cli.reference import HELP, PICK, BadReference, Candidate, chosen
+from germline.cli.candidate import Candidate
+from germline.cli.errors import BadReference, printable
+from germline.cli.options import db_option, json_option
+from germline.cli.output import check_free, check_svg, print_json
+from germline.cli.reference import HELP, PICK, chosen
 
 
 @click.command(epilog=HELP)
@@ -33,14 +35,14 @@ def command(
       germline draw architecture-1 -o cells.svg
       germline draw policy-1 -o cloud.svg --generation 20
     """
-    from germline.cli.individuals import describe
+    from germline.cli.genome_facts import genome_facts
     from germline.programs.export.files import write_whole
 
     check_svg(path)
     if not force:
         check_free(path)
     candidate = chosen(reference, policy, url)
-    facts = describe(candidate)
+    facts = genome_facts(candidate)
     if candidate.kind == "policy":
         content, row, told = _generation(candidate, reference, number, url)
     elif candidate.kind == "architecture":

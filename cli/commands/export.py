@@ -1,39 +1,42 @@
 """`germline export`: a candidate as code that stands alone."""
 
 import sys
-from collections.abc import Callable
-from importlib import import_module
+from difflib import get_close_matches
+from hashlib import sha256
 from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from germline.cli.common import check_free, db_option, json_option, open_store, print_json, size_options, stdout_apart
-from germline.cli.errors import UserError, one_line, printable
-from germline.cli.reference import HELP, PICK, Candidate, chosen
+from germline.cli.candidate import Candidate
+from germline.cli.database import open_store
+from germline.cli.errors import UserError, printable, single_line
+from germline.cli.genome_facts import genome_facts
+from germline.cli.options import db_option, json_option, size_options
+from germline.cli.output import check_free, print_json, stdout_apart
+from germline.cli.reference import HELP, PICK, chosen
+from germline.db.errors import DatabaseError
+from germline.programs.export.files import check_writable, weights_path, write_verified
 
 if TYPE_CHECKING:
-    from germline.cli.exports.request import ExportRequest, ExportResult
+    from germline.cli.exports.request import ExportResult
 
 TARGETS = ("torch", "onnx")
 
-EXPORTS = {"optimizer": ("torch",), "architecture": TARGETS, "policy": TARGETS}
-"""What each kind can become: functions of the module of its name in `cli/exports`."""
+_IMPORTED = ("gymnasium", "numpy", "safetensors", "torch")
+"""Modules beyond the standard library that exported code imports, itself or through torch."""
 
-_USED = ("gymnasium", "numpy", "safetensors", "torch")
-"""Modules beside the standard library's that exported code imports, itself or through torch."""
-
-_TO = "torch; or onnx, for a policy, or for an architecture with initial weights."
+_TO = "Format: torch, or onnx for a policy or an architecture (with initial weights)."
 
 
 @click.command(epilog=HELP)
 @click.argument("reference", metavar="REF")
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--to", "target", default="torch", show_default=True, metavar="TARGET", help=_TO)
-@click.option("--class-name", default=None, metavar="NAME", help="Name of the class; made from REF unless given.")
-@click.option("--pick", "policy", default=None, metavar="POLICY", help=PICK)
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--class-name", default=None, metavar="NAME", help="Name of the class; by default made from REF.")
+@click.option("--pick", "criterion", default=None, metavar="CRITERION", help=PICK)
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @size_options
 @db_option
 @json_option
@@ -42,22 +45,23 @@ def command(
     path: Path,
     target: str,
     class_name: str | None,
-    policy: str | None,
+    criterion: str | None,
     force: bool,
-    asked: dict[str, Any],
+    sizes: dict[str, Any],
     url: str,
     as_json: bool,
 ) -> None:
-    """Write REF as a file that stands alone: of torch, or ONNX.
+    """Write REF as a file that stands alone: for torch, or ONNX.
 
-    An optimizer becomes a torch.optim.Optimizer, and runs beside the interpreter before it is written; an architecture
-    becomes an nn.Module of its full network, and is compared with it in size and output. With --to onnx it becomes that
-    network in evaluation, for a batch of any size, and another runtime has to come to the same logits; the weights are
-    initial ones of a fixed seed, since a search keeps none that were trained. The file appears whole or not at all.
+    Every export is verified before it is written, and the file appears whole or not at all. An optimizer becomes a
+    torch.optim.Optimizer, verified against the search's interpreter.
 
-    A policy becomes an nn.Module that loads its weights from a .safetensors file beside its own, and plays the same
-    episodes to the same returns before it is written. With --to onnx it is one file, and another runtime has to choose
-    the same actions.
+    An architecture becomes an nn.Module of its full network, verified against the search's network in size and output.
+    With --to onnx it is that network in evaluation mode for any batch size, and onnxruntime must compute the same
+    logits; the weights are initial ones of a fixed seed, since a search keeps no trained ones.
+
+    A policy becomes an nn.Module that loads its weights from a .safetensors file beside it, and must play the same
+    episodes to the same returns. With --to onnx it is one file, and onnxruntime must choose the same actions.
 
     \b
     Examples:
@@ -66,33 +70,33 @@ def command(
       germline export architecture-1 -o net.onnx --to onnx
       germline export policy-1 -o agent.py
     """
+    # Imports torch, which takes seconds; `germline export --help` answers without.
+    from germline.cli.exports.exporters import exporter_of
     from germline.cli.exports.request import ExportRequest
-    from germline.cli.individuals import describe
-    from germline.programs.export.files import check_writable, weights_path, write_verified
 
     _check_target(target, path, class_name)
     if not force:
         check_free(path)
-    candidate = chosen(reference, policy, url)
-    if candidate.kind == "policy" and target == "torch":
-        _check_pair(path, force)
+    candidate = chosen(reference, criterion, url)
+    exporter = exporter_of(candidate, target)
+    if exporter.has_weights_file:
+        _check_weights_file(path, weights_path(path), force)
     with stdout_apart():
-        fingerprint = describe(candidate, **asked)["fingerprint"]
-        exporter = _exporter(candidate, target)
+        fingerprint = genome_facts(candidate, sizes)["fingerprint"]
         check_writable(path)
-        result = exporter(ExportRequest(candidate, path, class_name, asked, fingerprint))
+        result = exporter.export(ExportRequest(candidate, path, class_name, sizes, fingerprint))
         write_verified(path, result.verified)
     verified = result.verified
     files = {path: verified.content} | ({weights_path(path): verified.weights} if verified.weights is not None else {})
-    for written, content in files.items():
-        _record(candidate, target, written, content, url)
+    for file, content in files.items():
+        _record(candidate, target, file, content, url)
     if as_json:
         row = {"path": str(path), "target": target, "verified": True, "tolerance": verified.tolerance}
         row |= {"weights": str(weights_path(path))} if verified.weights is not None else {}
         row |= {"fingerprint": fingerprint, "difference": verified.difference, "class_name": verified.class_name}
         print_json(row)
     else:
-        _print(result, path, " and ".join(printable(str(one)) for one in files))
+        _print(result, path, " and ".join(printable(str(file)) for file in files))
 
 
 def _print(result: "ExportResult", path: Path, files: str) -> None:
@@ -111,33 +115,18 @@ def _print(result: "ExportResult", path: Path, files: str) -> None:
         click.echo(f"use it: from {path.stem} import {verified.class_name}; {result.usage}")
 
 
-def _exporter(candidate: Candidate, target: str) -> "Callable[[ExportRequest], ExportResult]":
-    if target not in EXPORTS.get(candidate.kind, ()):
-        raise UserError(
-            f"expected an architecture for --to onnx, or a policy, got {printable(candidate.label)} of kind "
-            f"{printable(candidate.kind)}; write --to torch"
-        )
-    export: Callable[[ExportRequest], ExportResult] = getattr(
-        import_module(f"germline.cli.exports.{candidate.kind}"), target
-    )
-    return export
-
-
-def _check_pair(path: Path, force: bool) -> None:
-    """A policy in torch is two files."""
-    from germline.programs.export.files import weights_path
-
+def _check_weights_file(path: Path, weights: Path, force: bool) -> None:
+    """Raises UserError if a module cannot have its weights in a file beside it."""
     if path.suffix != ".py":
         raise UserError(
             printable(f"expected a name that ends in .py for a policy, got {path.name!r:.80}; its weights go beside")
         )
     if not force:
-        check_free(weights_path(path))
+        check_free(weights)
 
 
 def _check_target(target: str, path: Path, class_name: str | None) -> None:
-    from difflib import get_close_matches
-
+    """Raises UserError if target, file name and class name do not fit together."""
     if target not in TARGETS:
         near = get_close_matches(target, TARGETS, n=1, cutoff=0.0)[0]
         raise UserError(
@@ -153,7 +142,7 @@ def _check_target(target: str, path: Path, class_name: str | None) -> None:
         raise UserError(
             printable(f"expected a name that ends in .onnx for --to onnx, got {path.name!r:.80}; write -o found.onnx")
         )
-    if path.suffix == ".py" and (path.stem in _USED or path.stem in sys.stdlib_module_names):
+    if path.suffix == ".py" and (path.stem in _IMPORTED or path.stem in sys.stdlib_module_names):
         raise UserError(
             f"expected a name that no module has which exported code needs, got {path.name!r:.80}, which Python would "
             "import in place of that; write -o found.py"
@@ -161,17 +150,13 @@ def _check_target(target: str, path: Path, class_name: str | None) -> None:
 
 
 def _record(candidate: Candidate, target: str, path: Path, content: str | bytes, url: str) -> None:
-    """Notes in the run that the file was made; that it cannot be noted does not take the file back."""
-    from hashlib import sha256
-
-    from germline.db.errors import DatabaseError
-
+    """Records an exported file as an artifact of its run; if that fails, warns and keeps the file."""
     if candidate.scored is None:
         return
-    written = str(path.absolute()).encode("utf-8", "replace").decode()
+    location = str(path.absolute()).encode("utf-8", "replace").decode()
     digest = sha256(content.encode() if isinstance(content, str) else content).hexdigest()
     try:
         with open_store(url) as store:
-            store.add_artifact(candidate.scored.run, candidate.scored.individual.birth, target, written, digest)
+            store.add_artifact(candidate.scored.run, candidate.scored.individual.birth, target, location, digest)
     except DatabaseError as error:
-        click.echo(f"Warning: the file is written, but not noted in the run: {one_line(error)}", err=True)
+        click.echo(f"Warning: the file is written, but not noted in the run: {single_line(error)}", err=True)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from germline.cli.common import check_free, console, db_option, json_option, print_json, stdout_apart
-from germline.cli.errors import UserError, printable
-from germline.cli.reference import BadReference, Candidate
+from germline.cli.candidate import Candidate
+from germline.cli.errors import BadReference, UserError, printable
+from germline.cli.options import db_option, json_option
+from germline.cli.output import check_free, console, print_json, stdout_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def command(
       germline play policy-1 --episodes 20
       germline play policy-1 --video policy.mp4
     """
-    from germline.cli.policy_text import half_width
+    from germline.cli.confidence import half_width
     from germline.cli.reference import resolve
 
     if video is not None:
@@ -119,7 +120,6 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     Raises:
         BadReference: it is no policy, or the task is none for it.
     """
-    from germline.cli.individuals import settings
     from germline.cli.policy_fit import fitting
     from germline.evaluators.tasks.registry import absolute_name
 
@@ -130,7 +130,7 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     if name is None:
         raise BadReference(f"expected a task for {candidate.label}, which is of no run; add --task gym:CartPole-v1")
     policy, chosen, spec = fitting(candidate, name)
-    own = settings(candidate).get("steps") or spec.steps if name == home else spec.steps
+    own = candidate.settings.get("steps") or spec.steps if name == home else spec.steps
     return Player(candidate.label, policy, chosen(), min(own, spec.steps), spec.frames)
 
 
@@ -209,8 +209,7 @@ def _write(film: "Film", path: Path, seed: int, played: "EpisodeResult") -> None
 
 
 def _print(row: dict[str, Any]) -> None:
-    from germline.cli.policy_text import counted, with_interval
-    from germline.cli.render import BAD, QUIET, number, plain_table, print_table, safe
+    from germline.cli.formatting import BAD, QUIET, counted, number, plain_table, print_table, safe, with_interval
 
     out = console()
     table = plain_table("seed", "return", "length", right=("seed", "return", "length"))

@@ -1,17 +1,18 @@
-"""`germline resume`: go on with a run."""
+"""`germline resume`: continue a run."""
 
 import click
 
-from germline.cli.common import db_option, json_option, open_store
-from germline.cli.session import Session, frames_option, run_options
+from germline.cli.options import SessionOptions, db_option, frames_option, json_option, run_options
 
 
 @click.command()
 @click.argument("run")
-@click.option("--births", type=click.IntRange(min=1), default=None, help="Go on to so many births in all.")
-@click.option("--evaluations", type=click.IntRange(min=1), default=None, help="Begin no block after so many in all.")
+@click.option("--births", type=click.IntRange(min=1), default=None, help="Go on until the run has this many births.")
+@click.option(
+    "--evaluations", type=click.IntRange(min=1), default=None, help="Begin no block once the run has this many."
+)
 @frames_option
-@click.option("--force", is_flag=True, help="Take over from a driver on another host that is known to be gone.")
+@click.option("--force", is_flag=True, help="Take the run over from a process on another host that you know has ended.")
 @run_options
 @db_option
 @json_option
@@ -21,18 +22,20 @@ def command(
     evaluations: int | None,
     frames: int | None,
     force: bool,
-    session: Session,
+    session: SessionOptions,
     url: str,
     as_json: bool,
 ) -> None:
-    """Go on with RUN where it was stopped or killed.
+    """Continue RUN where it was stopped or killed.
 
-    What it is may not change, so there is no --set; how it runs may: workers, executor, device, budget. The result is
-    identical to a run that was never interrupted.
+    Its settings are fixed, so there is no --set; workers, executor, device and budget may change. The result is
+    identical to that of a run that was never interrupted.
 
     \b
     Example:
       germline resume first --workers 2 --births 4000
     """
-    with open_store(url) as store:
-        session.run(store, store.run(run), url, births, evaluations, frames, force, as_json)
+    # Imports numpy, numba and more; `germline resume --help` answers without.
+    from germline.cli.search_session import Budget, resume
+
+    resume(session, url, as_json, run, Budget(births, evaluations, frames), force)

@@ -1,16 +1,21 @@
-"""`germline show`: one candidate, at a glance."""
+"""`germline show`: a candidate with its genome, scores and origin."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.text import Text
 
-from germline.cli.common import console, db_option, json_option, print_json
-from germline.cli.reference import HELP, Candidate
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from germline.db.records import EvaluationRecord, ScoredIndividual
+from germline.cli.candidate import Candidate
+from germline.cli.formatting import QUIET, safe
+from germline.cli.genome_facts import genome_facts
+from germline.cli.genome_view import DEAD, lines_view
+from germline.cli.json_rows import candidate_row, evaluation_row
+from germline.cli.options import db_option, json_option
+from germline.cli.output import console, print_json
+from germline.cli.presenters.table import presenter_of, presenter_of_text
+from germline.cli.reference import HELP, resolve
+from germline.db.records import ScoredIndividual
 
 
 @click.command(epilog=HELP)
@@ -18,12 +23,11 @@ if TYPE_CHECKING:
 @db_option
 @json_option
 def command(reference: str, url: str, as_json: bool) -> None:
-    """Show a candidate: program, worth and origin.
+    """Show a candidate: genome, scores and origin.
 
-    Its fitness stands beside the start program's, rung by rung. Statements on which no
-    update depends are dimmed and marked with a dot. Of a policy there is the last review,
-    which selects and so flatters whom it selected, and the test, with the 95 % confidence
-    interval of the mean return.
+    Its fitness stands beside that of the start program, rung by rung. Dead statements, on which no update depends, are
+    dimmed and marked with a dot. For a policy: its last review, whose mean return is too high because reviews select,
+    and its test with the 95 % confidence interval of the mean return.
 
     \b
     Examples:
@@ -31,147 +35,66 @@ def command(reference: str, url: str, as_json: bool) -> None:
       germline show optimizer-1:42
       germline show library:lion
     """
-    from germline.cli.individuals import candidate_row, describe, evaluation_row
-    from germline.cli.reference import resolve
-
     candidate = resolve(reference, url)
-    facts = describe(candidate)
+    facts = genome_facts(candidate)
     start = resolve(f"{candidate.run.name}:0", url) if candidate.run else None
     if as_json:
-        row = {**facts, **candidate_row(candidate, facts), "task": candidate.run.task if candidate.run else None}
-        outcomes = {"this": candidate, "start": start}
-        row["evaluations"] = {
-            name: [evaluation_row(one) for one in _evaluations(of)] for name, of in outcomes.items() if of
-        }
-        if candidate.kind == "policy":
-            row["score"] = _score(_evaluations(candidate))
-        print_json(row)
+        print_json(_row(candidate, start, facts))
     else:
         _print(candidate, start, facts)
 
 
-def _score(evaluations: "list[EvaluationRecord]") -> dict[str, Any] | None:
-    """What says most of a policy."""
-    from germline.cli.policy_text import interval, source, worth
-
-    found = worth(evaluations)
-    if found is None:
-        return None
+def _row(candidate: Candidate, start: Candidate | None, facts: dict[str, Any]) -> dict[str, Any]:
+    evaluations = {"this": candidate} | ({"start": start} if start else {})
     return {
-        "mean": found.fitness,
-        "interval": interval(found),
-        "episodes": found.measures.get("episodes"),
-        "of": source(found),
+        **facts,
+        **candidate_row(candidate, facts),
+        "task": candidate.run.task if candidate.run else None,
+        "evaluations": {
+            name: [evaluation_row(evaluation) for evaluation in scored.evaluations]
+            for name, scored in evaluations.items()
+        },
+        **presenter_of(candidate.kind).score_row(candidate.evaluations),
     }
 
 
-def _evaluations(candidate: Candidate) -> "list[EvaluationRecord]":
-    outcome = candidate.scored.evaluation if candidate.scored else None
-    return [*([outcome] if outcome else []), *candidate.reviews]
-
-
 def _print(candidate: Candidate, start: Candidate | None, facts: dict[str, Any]) -> None:
-    from rich.text import Text
-
-    from germline.cli.genome_text import DEAD, genome_view, summary
-    from germline.cli.render import QUIET, safe
-
     out = console()
+    presenter, genome = presenter_of_text(candidate.genome), candidate.genome
     out.print(Text.assemble(safe(candidate.label, "bold"), "  ", safe(_origin(candidate), QUIET)))
     out.print(safe(f"fingerprint {facts['fingerprint']}", QUIET))
     out.print()
-    out.print(genome_view(candidate.genome))
+    out.print(lines_view(presenter.shorten(presenter.lines(genome))))
     out.print()
     dead = f"; {DEAD} marks dead ones" if facts.get("live", 0) < facts.get("statements", 0) else ""
-    out.print(safe(summary(facts) + dead, QUIET))
+    out.print(safe(presenter.summary(facts) + dead, QUIET))
     if candidate.scored and start:
         out.print()
-        if candidate.kind == "policy":
-            _print_scores(out, candidate)
-        else:
-            _print_worth(out, candidate, start)
+        presenter.print_scores(out, candidate, start)
     out.print()
     _print_next(out, candidate)
 
 
 def _origin(candidate: Candidate) -> str:
+    """The birth of an individual and its task; of a file or the library the comments in the genome."""
     if candidate.scored is None or candidate.run is None:
         notes = [line.removeprefix("#").strip() for line in candidate.genome.splitlines() if line.startswith("#")]
         return " ".join(notes)
     return f"{_birth(candidate.scored)}, on {candidate.run.task}"
 
 
-def _birth(scored: "ScoredIndividual") -> str:
-    one = scored.individual
-    parents = f" of {' and '.join(map(str, one.parents))}" if one.parents else ""
-    cached = f", outcome shared with {one.cached_from}" if one.cached_from is not None else ""
-    return f"{one.operator}{parents}{cached}"
+def _birth(scored: ScoredIndividual) -> str:
+    """Operator, parents and cache hit of an individual."""
+    individual = scored.individual
+    parents = f" of {' and '.join(map(str, individual.parents))}" if individual.parents else ""
+    cached = f", outcome shared with {individual.cached_from}" if individual.cached_from is not None else ""
+    return f"{individual.operator}{parents}{cached}"
 
 
-def _print_scores(out: "Console", candidate: Candidate) -> None:
-    """What a policy came to; its start is none to compare with, since episodes differ from one birth to the next."""
-    from germline.cli.policy_text import last_ones, rounds, scores_table
-    from germline.cli.render import BAD, QUIET, level, print_table, safe
-
-    assert candidate.run is not None
-    home, found = candidate.run.task, _evaluations(candidate)
-    if not found:
-        out.print(safe("not scored yet"))
-        return
-    print_table(out, scores_table(found, home))
-    if told := rounds(found):
-        out.print(safe(told, QUIET))
-    for one in last_ones(found):
-        if one.error:
-            out.print(safe(f"{level(one, home)}: {one.error:.300}", BAD))
-
-
-def _print_worth(out: "Console", candidate: Candidate, start: Candidate) -> None:
-    """Fitness, objectives and measures beside the start program's; of a review the fitness alone, to stay readable."""
-    from germline.cli.render import BAD, gain, level, number, plain_table, print_table, safe
-
-    assert candidate.run is not None
-    home = candidate.run.task
-    reference = {level(one, home): one for one in _evaluations(start)}
-    found = _evaluations(candidate)
-    if not found:
-        out.print(safe("not scored yet"))
-        return
-    headers = (candidate.label.rpartition(":")[2], "start", "gain")
-    table = plain_table("", "", *headers, right=headers)
-    for one in found:
-        name = level(one, home)
-        other = reference.get(name)
-        if one.status != "ok":
-            table.add_row(safe(name), safe(one.status, BAD), safe(""), safe(""), safe(""))
-            continue
-        values = _values(one) if one is found[0] else {"fitness": one.fitness}
-        for k, (key, value) in enumerate(values.items()):
-            against = _values(other).get(key) if other else None
-            better = gain(value - against if key == "fitness" and value is not None and against is not None else None)
-            style = "bold" if key == "fitness" else ""
-            table.add_row(
-                safe(name if k == 0 else ""), safe(key, style), safe(number(value), style), number(against), better
-            )
-    print_table(out, table)
-    for one in found:
-        if one.error:
-            out.print(safe(f"{level(one, home)}: {one.error:.300}", BAD))
-
-
-def _values(evaluation: "EvaluationRecord") -> dict[str, float | None]:
-    return {"fitness": evaluation.fitness, **evaluation.objectives, **evaluation.measures}
-
-
-def _print_next(out: "Console", candidate: Candidate) -> None:
-    from germline.cli.render import QUIET, safe
-
+def _print_next(out: Console, candidate: Candidate) -> None:
     label = candidate.label
     commands = [f"germline export {label} -o FILE.py"]
     if candidate.scored is not None:
-        name = label.rpartition(":")[0]
-        policy = candidate.kind == "policy"
-        second = f"germline play {label}" if policy else f"germline diff {name}:0 {label}"
-        commands = [f"germline lineage {label}", second, *commands]
-    for k, line in enumerate(commands):
-        out.print(safe("next  " if k == 0 else "      ", QUIET), safe(line), sep="")
+        commands = [f"germline lineage {label}", presenter_of(candidate.kind).next_command(label), *commands]
+    for i, line in enumerate(commands):
+        out.print(safe("      " if i else "next  ", QUIET), safe(line), sep="")

@@ -2,7 +2,10 @@
 
 import click
 
-from germline.cli.common import db_option, json_option, open_store, print_json
+from germline.cli.database import open_store
+from germline.cli.errors import UserError
+from germline.cli.options import db_option, json_option
+from germline.cli.output import print_json
 
 
 @click.command()
@@ -12,14 +15,13 @@ from germline.cli.common import db_option, json_option, open_store, print_json
 def command(run: str, url: str, as_json: bool) -> None:
     """Ask a running search to stop.
 
-    The process that works on RUN ends after the pack in flight; any shell that reaches the database can ask.
+    The process that runs RUN ends after the pack in flight. The request goes through the database, so any shell that
+    reaches it will do.
 
     \b
     Example:
       germline stop first
     """
-    from germline.cli.errors import UserError
-
     with open_store(url) as store:
         status = store.run(run).status
         if status != "running":

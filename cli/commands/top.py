@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from germline.cli.common import console, db_option, json_option, open_store, print_json
+from germline.cli.database import open_store
+from germline.cli.options import db_option, json_option
+from germline.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
@@ -27,7 +29,7 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
     Example:
       germline top optimizer-1 -n 5
     """
-    from germline.cli.individuals import individual_row
+    from germline.cli.json_rows import individual_row
     from germline.db.errors import NothingScored
     from germline.search.winner import winner as winner_of
 
@@ -54,12 +56,13 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
 
 
 def _print_table(found: "list[ScoredIndividual]", run: "RunRecord", front: int) -> None:
-    from germline.cli.genome_text import gist, size, size_names
-    from germline.cli.individuals import describe
-    from germline.cli.reference import Candidate
-    from germline.cli.render import QUIET, number, plain_table, print_table, safe
+    from germline.cli.candidate import Candidate
+    from germline.cli.formatting import QUIET, number, plain_table, print_table, safe
+    from germline.cli.genome_facts import genome_facts
+    from germline.cli.presenters.table import presenter_of
 
-    sized, said = size_names(run.kind)
+    presenter = presenter_of(run.kind)
+    sized, said = presenter.size_header, presenter.one_line_header
     objectives = _others(found)
     numbers = ("birth", "fitness", *objectives, "parents", sized)
     headers = ("birth", "fitness", *objectives, "operator", "parents", sized, said)
@@ -67,15 +70,15 @@ def _print_table(found: "list[ScoredIndividual]", run: "RunRecord", front: int) 
     table.columns[-1].no_wrap, table.columns[-1].overflow = True, "ellipsis"
     for place, one in enumerate(found):
         individual = one.individual
-        facts = describe(Candidate(f"{one.run}:{individual.birth}", run.kind, individual.genome, run))
+        facts = genome_facts(Candidate(f"{one.run}:{individual.birth}", run.kind, individual.genome, run))
         table.add_row(
             safe(individual.birth, "bold" if place < front or not front else ""),
             number(one.evaluation.fitness if one.evaluation else None),
             *(safe(f"{one.evaluation.objectives[name]:,.6g}" if one.evaluation else "") for name in objectives),
             safe(individual.operator),
             safe(" ".join(map(str, individual.parents)) or "-"),
-            safe(size(facts), QUIET),
-            safe(gist(individual.genome)),
+            safe(presenter.size(facts), QUIET),
+            safe(presenter.one_line(individual.genome)),
         )
     print_table(console(), table)
     if front:
@@ -84,11 +87,11 @@ def _print_table(found: "list[ScoredIndividual]", run: "RunRecord", front: int) 
 
 def _print_winner(winner: "ScoredIndividual", reviews: "list[EvaluationRecord]") -> None:
     """The winner; the first of the list may only have been lucky."""
-    from germline.cli.policy_text import source, told, worth
-    from germline.cli.render import QUIET, safe
+    from germline.cli.formatting import QUIET, safe
+    from germline.cli.policy_scores import decisive_score, mean_return_text, source
 
-    found = worth(reviews)
-    score = f", {source(found)} {told(found)}" if found else ""
+    found = decisive_score(reviews)
+    score = f", {source(found)} {mean_return_text(found)}" if found else ""
     console().print(safe(f"winner: {winner.run}:{winner.individual.birth}{score}", QUIET))
 
 

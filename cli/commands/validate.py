@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from germline.cli.common import console, data_option, db_option, json_option, print_json, stdout_apart
-from germline.cli.errors import UserError, printable
-from germline.cli.reference import HELP, PICK, BadReference, Candidate, chosen
+from germline.cli.candidate import Candidate
+from germline.cli.errors import BadReference, UserError, printable
+from germline.cli.options import data_option, db_option, json_option
+from germline.cli.output import console, print_json, stdout_apart
+from germline.cli.reference import HELP, PICK, chosen
 
 if TYPE_CHECKING:
     from germline.search.validation import Contender, ValidationResult
@@ -146,21 +148,20 @@ def _row(result: "ValidationResult", kind: str, task: str, rung: int) -> dict[st
 
 
 def _print(rows: list[dict[str, Any]], what: str) -> None:
-    from germline.cli.genome_text import size, size_names
-    from germline.cli.render import BAD, QUIET, number, plain_table, print_table, safe
+    from germline.cli.formatting import BAD, QUIET, number, plain_table, print_table, safe
+    from germline.cli.presenters.table import presenter_of
 
     measure = rows[0]["measure"]
-    sized, _ = size_names(rows[0]["kind"])
-    numbers = (measure, "±", sized)
-    each_time = "each time" if rows[0]["kind"] == "policy" else "each training"
-    table = plain_table("", *numbers, each_time, right=numbers)
+    presenter = presenter_of(rows[0]["kind"])
+    numbers = (measure, "±", presenter.size_header)
+    table = plain_table("", *numbers, presenter.trial_header, right=numbers)
     for row in rows:
         each = " ".join("failed" if value is None else number(value) for value in row["values"])
         table.add_row(
             safe(f"{row['ref']} ({row['of']})" if row["baseline"] else row["ref"], "" if row["baseline"] else "bold"),
             safe("failed", BAD) if row["mean"] is None else number(row["mean"]),
             number(row["deviation"]) if row["deviation"] is not None else safe(""),
-            safe(size(row["facts"]), QUIET),
+            safe(presenter.size(row["facts"]), QUIET),
             safe(each, QUIET),
         )
     print_table(console(), table)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from germline.cli.errors import UserError, exit_status, one_line
+from germline.cli.errors import UserError, exit_status, single_line
 from germline.cli.exports.request import ExportRequest, ExportResult
-from germline.cli.individuals import network_size
+from germline.cli.network_size import network_size
 from germline.programs.architecture import onnx_file
 from germline.programs.architecture.export import free_class_name, verified_torch
 from germline.programs.architecture.genome import Architecture, read
@@ -18,7 +18,7 @@ def torch(request: ExportRequest) -> ExportResult:
     try:
         verified = verified_torch(architecture, size, request.origin(), name)
     except ValueError as error:
-        raise UserError(one_line(error), exit_status(error)) from None
+        raise UserError(single_line(error), exit_status(error)) from None
     return ExportResult(
         verified,
         description=f"class {name}(nn.Module)",

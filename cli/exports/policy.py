@@ -5,10 +5,11 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from germline.cli.errors import UserError, exit_status, one_line
+from germline.cli.candidate import Candidate
+from germline.cli.errors import BadReference, UserError, exit_status, single_line
 from germline.cli.exports.request import ExportRequest, ExportResult
-from germline.cli.policy_text import counted, told, worth
-from germline.cli.reference import BadReference, Candidate
+from germline.cli.formatting import counted
+from germline.cli.policy_scores import decisive_score, mean_return_text
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.export_check import (
     EPISODES,
@@ -37,7 +38,7 @@ def torch(request: ExportRequest) -> ExportResult:
     try:
         verified = verified_torch(policy, _origin(request), name, request.path.stem, score, environment)
     except ValueError as error:
-        raise UserError(one_line(error), exit_status(error)) from None
+        raise UserError(single_line(error), exit_status(error)) from None
     return ExportResult(
         verified,
         description=f"class {name}(nn.Module), {policy.network.parameter_count:,} parameters",
@@ -137,5 +138,5 @@ def _origin(request: ExportRequest) -> Origin:
 def _score(candidate: Candidate) -> str | None:
     """The mean return of a policy in words; None if nothing is recorded."""
     outcome = candidate.scored.evaluation if candidate.scored else None
-    mean_return = worth([*([outcome] if outcome else []), *candidate.reviews])
-    return told(mean_return) if mean_return else None
+    mean_return = decisive_score([*([outcome] if outcome else []), *candidate.reviews])
+    return mean_return_text(mean_return) if mean_return else None

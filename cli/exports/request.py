@@ -1,14 +1,13 @@
 """What an export is given, and what it returns."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from germline.cli.errors import UserError, one_line
-from germline.cli.reference import Candidate
-
-if TYPE_CHECKING:
-    from germline.programs.export.origin import Origin
-    from germline.programs.export.verified import VerifiedExport
+from germline.cli.candidate import Candidate
+from germline.cli.errors import UserError, single_line
+from germline.programs.export.names import check_class_name, class_name_for
+from germline.programs.export.origin import Origin
+from germline.programs.export.verified import VerifiedExport
 
 
 class ExportRequest(NamedTuple):
@@ -34,8 +33,6 @@ class ExportRequest(NamedTuple):
         Raises:
             UserError: no class can have the given name.
         """
-        from germline.programs.export.names import check_class_name, class_name_for
-
         if self.given_class_name is None:
             scored = self.candidate.scored
             if scored is not None:
@@ -44,13 +41,11 @@ class ExportRequest(NamedTuple):
         try:
             check_class_name(self.given_class_name)
         except ValueError as error:
-            raise UserError(one_line(error)) from None
+            raise UserError(single_line(error)) from None
         return self.given_class_name
 
-    def origin(self) -> "Origin":
+    def origin(self) -> Origin:
         """Run, birth, task and fitness of the candidate, as far as it has them."""
-        from germline.programs.export.origin import Origin
-
         scored, run = self.candidate.scored, self.candidate.run
         if scored is None or run is None:
             return Origin(None, None, self.fingerprint, None, None)
@@ -68,7 +63,7 @@ class ExportResult(NamedTuple):
         usage: a line of code that uses it.
     """
 
-    verified: "VerifiedExport[Any]"
+    verified: VerifiedExport[Any]
     description: str
     comparison: str
     usage: str

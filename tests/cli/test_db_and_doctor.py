@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from germline.cli.commands.doctor import WAL_FIXED
+from germline.cli.machine_facts import WAL_FIXED
 
 Data = Callable[..., Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from germline.cli.changes import change_text, changes
+from germline.cli.genome_diff import change_text, changes
 
 Data = Callable[..., Any]
 HEAD = "def train(w, g, m, lr):\n"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from germline.cli.commands.lineage import biography
+from germline.cli.commands.lineage import steps_of
 from germline.db.records import EvaluationRecord, Individual, ScoredIndividual
 from germline.db.store import Store
 
@@ -49,7 +49,7 @@ def test_as_text_a_lineage_tells_what_each_step_changed(germline: Any, data: Dat
 def test_a_changed_constant_is_told_by_its_old_and_new_value() -> None:
     seed = individual(0, (), SEED, -1.0, "a")
     child = individual(4, (0,), SEED.replace("0.9)", "0.775)"), -0.5, "b")
-    step = list(biography([seed, child]))[1]
+    step = list(steps_of([seed, child]))[1]
     assert step.gain == 0.5 and not step.neutral
     [row] = [change.row() for change in step.changes]
     assert row == {
@@ -64,7 +64,7 @@ def test_a_changed_constant_is_told_by_its_old_and_new_value() -> None:
 def test_a_step_to_a_failed_individual_gains_nothing() -> None:
     seed = individual(0, (), SEED, -1.0, "a")
     child = individual(1, (0,), SEED.replace("0.1", "1e30"), None, "b")
-    assert list(biography([seed, child]))[1].gain is None
+    assert list(steps_of([seed, child]))[1].gain is None
 
 
 def test_neutral_steps_are_folded_unless_all_are_asked_for(germline: Any, searched: Path, copied: Path) -> None:

@@ -83,7 +83,7 @@ def test_presets_lists_every_preset_and_every_setting(data: Data, germline: Any)
 
 
 def test_settings_are_shown_as_set_takes_them(germline: Any) -> None:
-    from germline.cli.render import setting
+    from germline.cli.formatting import setting
     from germline.search.kinds import KINDS
     from germline.search.settings import widths
 

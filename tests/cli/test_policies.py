@@ -17,12 +17,13 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-from germline.cli.changes import changes
 from germline.cli.generation import axes, walls
-from germline.cli.genome_text import genome_lines, genome_view, gist, kind_of
+from germline.cli.genome_diff import changes
+from germline.cli.genome_file import kind_of
+from germline.cli.genome_view import lines_view
 from germline.cli.main import cli
-from germline.cli.policy_text import FEW, shortened
-from germline.cli.session import Amount
+from germline.cli.options import Amount
+from germline.cli.presenters.policy import FEW, PolicyPresenter
 from germline.db.records import EvaluationRecord
 from germline.db.store import Store
 from germline.evaluators.policy.environments.hard_maze import HardMaze
@@ -162,12 +163,14 @@ def test_a_lineage_has_a_line_for_each_mutation(database: Path) -> None:
 
 
 def test_a_long_history_is_shown_in_short() -> None:
-    lines = genome_lines(write(LONG))
+    presenter = PolicyPresenter()
+    lines = presenter.lines(write(LONG))
     assert len(lines) == 2 + 100
-    assert "… 94 more" in genome_view(write(LONG)).plain and genome_view(write(LONG)).plain.count("\n") == 2 * FEW
-    assert len(shortened(lines[:9])) == 9 and len(shortened(lines[:10])) == 9
-    assert gist(write(LONG)) == "mlp 4-32-32-2 tanh, 100 mutations"
-    assert gist(write(Policy(Network("conv", (4, 84, 84), 18), 1))) == "conv 4×84×84-18 same, 0 mutations"
+    view = lines_view(presenter.shorten(lines)).plain
+    assert "… 94 more" in view and view.count("\n") == 2 * FEW
+    assert len(presenter.shorten(lines[:9])) == 9 and len(presenter.shorten(lines[:10])) == 9
+    assert presenter.one_line(write(LONG)) == "mlp 4-32-32-2 tanh, 100 mutations"
+    assert presenter.one_line(write(Policy(Network("conv", (4, 84, 84), 18), 1))) == "conv 4×84×84-18 same, 0 mutations"
 
 
 def test_a_mutation_is_one_change() -> None:

@@ -6,8 +6,10 @@ from math import exp, lgamma, log, pi
 import numpy as np
 import pytest
 
-from germline.cli.changes import change_text, changes
-from germline.cli.policy_text import STUDENT_95, half_width, interval, network_text, rounds, student, told, worth
+from germline.cli.confidence import STUDENT_95, half_width, student_95
+from germline.cli.genome_diff import change_text, changes
+from germline.cli.policy_scores import confidence_half_width, decisive_score, mean_return_text, reviews_text
+from germline.cli.presenters.policy import network_text
 from germline.db.records import EvaluationRecord
 from germline.programs.policy.genome import Policy, write
 from germline.programs.policy.network import Box, Network, Normalisation
@@ -91,7 +93,7 @@ def within(width: float, freedom: int) -> float:
 
 @pytest.mark.parametrize("freedom", [*range(1, len(STUDENT_95) + 3), 40, 60, 120, 199, 100_000])
 def test_an_interval_holds_95_percent_of_students_distribution(freedom: int) -> None:
-    assert within(student(freedom), freedom) == pytest.approx(0.95, abs=5e-5)
+    assert within(student_95(freedom), freedom) == pytest.approx(0.95, abs=5e-5)
 
 
 def test_of_few_values_the_interval_is_wider_than_a_normal_one() -> None:
@@ -102,11 +104,11 @@ def test_of_few_values_the_interval_is_wider_than_a_normal_one() -> None:
 
 def test_only_a_test_has_an_interval_since_a_review_selects() -> None:
     fitness, review, test = evaluation(0, 0, 10.0), evaluation(1, 2, 20.0), evaluation(2, 2, 15.0)
-    assert interval(fitness) is None and interval(review) is None
-    assert interval(test) == pytest.approx(4.612)
-    assert told(review) == "20.0000 over 9 episodes used for selection"
-    assert told(test) == "15.0000 ± 4.6120 over 9 episodes"
-    assert worth([fitness, review, test]) is test and worth([fitness, review]) is review
+    assert confidence_half_width(fitness) is None and confidence_half_width(review) is None
+    assert confidence_half_width(test) == pytest.approx(4.612)
+    assert mean_return_text(review) == "20.0000 over 9 episodes used for selection"
+    assert mean_return_text(test) == "15.0000 ± 4.6120 over 9 episodes"
+    assert decisive_score([fitness, review, test]) is test and decisive_score([fitness, review]) is review
 
 
 @pytest.mark.parametrize(
@@ -121,6 +123,6 @@ def test_only_a_test_has_an_interval_since_a_review_selects() -> None:
     ],
 )
 def test_the_rounds_of_reviews_are_told_by_their_generations(seeds: list[int], expected: str) -> None:
-    assert rounds([evaluation(0, 0, 1.0), *(evaluation(1, seed, 1.0) for seed in seeds), evaluation(2, 3, 1.0)]) == (
-        expected
-    )
+    assert reviews_text(
+        [evaluation(0, 0, 1.0), *(evaluation(1, seed, 1.0) for seed in seeds), evaluation(2, 3, 1.0)]
+    ) == (expected)

@@ -57,6 +57,19 @@ def test_the_list_of_commands_tells_each_in_a_whole_sentence(germline: Any) -> N
         assert re.search(rf"^  {name} +[A-Z]", text, re.MULTILINE), name
 
 
+def test_help_and_completion_import_no_command() -> None:
+    program = (
+        "import sys, click\nfrom germline.cli.main import cli\n"
+        "cli(['--help'], standalone_mode=False)\n"
+        "names = [item.value for item in cli.shell_complete(click.Context(cli), 'd')]\n"
+        "assert names == ['diff', 'describe', 'draw', 'db', 'doctor'], names\n"
+        "loaded = [name for name in sys.modules if name.startswith(('germline.cli.commands', 'rich', 'numpy'))]\n"
+        "assert not loaded, loaded"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     "command",
     [*READERS, ["presets"], ["tasks"], ["describe", "first"], ["doctor"], ["db", "check"], ["--help"]],

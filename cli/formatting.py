@@ -1,38 +1,43 @@
-"""How values look in text: numbers, times, and words from a database that a terminal may safely show."""
+"""Values as text: numbers, times, sizes, settings, tables, and words from a database made safe for a terminal."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from germline.cli.errors import printable
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from germline.db.records import EvaluationRecord
+from germline.db.records import EvaluationRecord
 
 GOOD, BAD, QUIET = "green", "red", "dim"
 
 
-def safe(value: object, style: str = "") -> "Text":
-    """One line of text in which neither control characters nor rich's markup do anything."""
-    from rich.text import Text
-
+def safe(value: object, style: str = "") -> Text:
+    """`value` on one line, with control characters replaced and rich's markup left as it is."""
     return Text(printable(str(value)).replace("\n", " ").replace("\t", " "), style)
 
 
 def number(value: float | None) -> str:
-    """A fitness or a measure; `-` if there is none."""
+    """A fitness or a measure with four digits after the point or four significant ones; `-` for None."""
     if value is None:
         return "-"
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.4g}"
 
 
-def gain(value: float | None) -> "Text":
-    """A difference with its sign, green for the better."""
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, in the plural unless it is 1: `1 episode`, `2,000 episodes`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def with_interval(value: float | None, width: float | None) -> str:
+    """`487.2 ± 3.1`; the value alone if `width`, the half width of its confidence interval, is None."""
+    return number(value) if value is None or width is None else f"{number(value)} ± {number(width)}"
+
+
+def gain(value: float | None) -> Text:
+    """A difference with its sign, green for a gain and red for a loss; empty for None."""
     if value is None:
         return safe("")
     sign = "+" if value >= 0 else "-"
@@ -40,7 +45,7 @@ def gain(value: float | None) -> "Text":
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """A time in its largest fitting unit: `2.5 h`."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
@@ -48,7 +53,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes in binary units."""
+    """A number of bytes in binary units: `1.5 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -57,7 +62,7 @@ def size(count: float) -> str:
 
 
 def setting(value: Any) -> str:
-    """A setting's value as `--set` takes it."""
+    """The value of a setting in the form that `--set` reads."""
     if value is None:
         return "off"
     if isinstance(value, Mapping):
@@ -67,8 +72,8 @@ def setting(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def level(evaluation: "EvaluationRecord", home: str) -> str:
-    """Where an evaluation was done: its rung, and its task and seed where they are not the run's own."""
+def level(evaluation: EvaluationRecord, home: str) -> str:
+    """Rung of an evaluation, with its seed unless it is 0, and its task unless it is `home`, the run's own."""
     parts = [f"rung {evaluation.rung}"]
     if evaluation.seed:
         parts.append(f"seed {evaluation.seed}")
@@ -77,18 +82,16 @@ def level(evaluation: "EvaluationRecord", home: str) -> str:
     return " ".join(parts)
 
 
-def plain_table(*headers: str, right: tuple[str, ...] = ()) -> "Table":
-    """A table without lines; the columns named in `right` are numbers."""
-    from rich.table import Table
-
+def plain_table(*headers: str, right: tuple[str, ...] = ()) -> Table:
+    """An empty table without borders; the columns whose headers are in `right` are aligned to the right."""
     table = Table(box=None, header_style=QUIET, pad_edge=False, padding=(0, 2, 0, 0))
     for header in headers:
         table.add_column(header, justify="right" if header in right else "left", no_wrap=header in right)
     return table
 
 
-def print_table(out: "Console", table: "Table") -> None:
-    """Prints a table; in a pipe without the blanks that fill up its lines."""
+def print_table(out: Console, table: Table) -> None:
+    """Prints a table; in a pipe without trailing blanks."""
     if out.is_terminal:
         out.print(table)
         return

@@ -2,8 +2,10 @@
 
 import pytest
 
-from germline.cli.program_text import gist
+from germline.cli.presenters.optimizer import OptimizerPresenter
 from germline.programs.optimizer.library import library_text
+
+one_line = OptimizerPresenter().one_line
 
 
 @pytest.mark.parametrize(
@@ -20,20 +22,20 @@ from germline.programs.optimizer.library import library_text
     ],
 )
 def test_statements_are_put_into_one_another(body: str, expected: str) -> None:
-    assert gist(f"def train(w, g, m, lr):\n  {body}\n  return update, m\n") == expected
+    assert one_line(f"def train(w, g, m, lr):\n  {body}\n  return update, m\n") == expected
 
 
 def test_lion_is_the_sign_of_a_blend() -> None:
-    assert gist(library_text("lion")) == "sign(interp(g, m, 0.9)) * lr * 0.0001"
+    assert one_line(library_text("lion")) == "sign(interp(g, m, 0.9)) * lr * 0.0001"
 
 
 def test_a_state_with_a_new_value_goes_by_its_name() -> None:
     text = "def train(w, g, m, lr):\n  m = interp(g, m, 0.9)\n  update = m * 0.1\n  return update, m\n"
-    assert gist(text) == "m * 0.1"
+    assert one_line(text) == "m * 0.1"
 
 
 def test_a_long_chain_of_doublings_stays_short() -> None:
     lines = "".join("  x = x * x\n" for _ in range(200))
     text = f"def train(w, g, m, lr):\n  x = g * 0.5\n{lines}  update = x + g\n  return update, m\n"
-    assert len(gist(text)) < 1000
-    assert "…" in gist(text)
+    assert len(one_line(text)) < 1000
+    assert "…" in one_line(text)

@@ -1,0 +1,41 @@
+"""A candidate: the genome that a reference names, with its run and scores."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The genome that a reference names.
+
+    Attributes:
+        label: its name in messages: `RUN:BIRTH`, or the reference itself.
+        kind, genome: the genome and its kind.
+        run, scored: its run and its individual; None for the library and for files.
+        reviews: its evaluations beyond the scoring at rung 0, tests included.
+    """
+
+    label: str
+    kind: str
+    genome: str
+    run: RunRecord | None = None
+    scored: ScoredIndividual | None = None
+    reviews: tuple[EvaluationRecord, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings of its run; empty without a run."""
+        return dict(self.run.config.get("settings", {})) if self.run else {}
+
+    @property
+    def fitness(self) -> float | None:
+        """Its fitness at rung 0; None without an ok outcome."""
+        return self.scored.evaluation.fitness if self.scored and self.scored.evaluation else None
+
+    @property
+    def evaluations(self) -> list[EvaluationRecord]:
+        """Its scoring at rung 0, if there is one, and its reviews and tests."""
+        outcome = self.scored.evaluation if self.scored else None
+        return [*([outcome] if outcome else []), *self.reviews]

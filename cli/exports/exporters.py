@@ -1,0 +1,45 @@
+"""The exporter of each kind and target. It imports torch, unlike the rest of the command line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from germline.cli.candidate import Candidate
+from germline.cli.errors import UserError, printable
+from germline.cli.exports import architecture, optimizer, policy
+from germline.cli.exports.request import ExportRequest, ExportResult
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """Export of candidates of one kind for one target.
+
+    Attributes:
+        export: returns the exported code, verified but not yet written.
+        has_weights_file: whether the weights go to a second file beside it.
+    """
+
+    export: Callable[[ExportRequest], ExportResult]
+    has_weights_file: bool = False
+
+
+EXPORTERS = {
+    "optimizer": {"torch": Exporter(optimizer.torch)},
+    "architecture": {"torch": Exporter(architecture.torch), "onnx": Exporter(architecture.onnx)},
+    "policy": {"torch": Exporter(policy.torch, has_weights_file=True), "onnx": Exporter(policy.onnx)},
+}
+"""Exporters by kind and target."""
+
+
+def exporter_of(candidate: Candidate, target: str) -> Exporter:
+    """The exporter of a candidate's kind for a target.
+
+    Raises:
+        UserError: there is none.
+    """
+    exporters = EXPORTERS.get(candidate.kind, {})
+    if target not in exporters:
+        raise UserError(
+            f"expected an architecture for --to onnx, or a policy, got {printable(candidate.label)} of kind "
+            f"{printable(candidate.kind)}; write --to torch"
+        )
+    return exporters[target]

@@ -1,0 +1,58 @@
+"""Genomes as text in files: reading one, and telling its kind."""
+
+import re
+from pathlib import Path
+
+from germline.cli.errors import BadReference
+
+LARGEST = 10_000_000
+"""Largest genome file, in bytes."""
+
+_NETWORK = re.compile(r'"network"\s*:')
+
+
+def kind_of(text: str, json: bool = False) -> str:
+    """The kind of a genome, from its text, which need not be valid.
+
+    JSON with a network is a policy, other JSON an architecture, anything else an optimizer program.
+
+    Args:
+        text: the genome.
+        json: the text is meant as JSON, whatever it begins with.
+    """
+    if not (json or text.lstrip().startswith("{")):
+        return "optimizer"
+    return "policy" if _NETWORK.search(text) else "architecture"
+
+
+def read_genome(path: Path) -> str:
+    """The text of a genome file of at most 10 MB.
+
+    Raises:
+        BadReference: the file cannot be read as text.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise BadReference(f"expected a genome file of at most 10 MB, got a larger one: {path}")
+        return data.decode("utf-8")
+    except OSError as error:
+        raise BadReference(f"cannot read {path} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise BadReference(f"expected a text file, got bytes that are not UTF-8: {path}") from None
+
+
+def names_file(reference: str) -> bool:
+    """Whether a reference has the form of a file's path, also if there is no such file."""
+    return "/" in reference or reference.endswith((".py", ".txt", ".json"))
+
+
+def is_file_reference(reference: str) -> bool:
+    """Whether a reference names a file: by its form, or because there is one."""
+    if names_file(reference):
+        return True
+    try:
+        return Path(reference).is_file()
+    except OSError:  # longer than the name of a file can be
+        return False

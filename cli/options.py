@@ -1,0 +1,212 @@
+"""Options that several commands share: decorators and parameter types of click."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+import click
+
+from germline.evaluators.data.directory import VARIABLE
+from germline.search.settings import amount
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+"""Seconds in each unit that `Duration` reads."""
+
+
+class Duration(click.ParamType[float]):
+    """`90`, `90s`, `10m`, `2h` or `1d`, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value)
+        number, unit = (text[:-1], text[-1]) if text[-1:] in SECONDS else (text, "s")
+        try:
+            seconds = float(number) * SECONDS[unit]
+        except ValueError:
+            seconds = 0.0
+        if not 0.0 < seconds < float("inf"):
+            self.fail(f"expected a time such as 90s, 10m or 2h, got {text!r:.40}", param, ctx)
+        return seconds
+
+
+class Amount(click.ParamType[int]):
+    """`2M`, `400k` or `2000000`."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            count = amount(str(value))
+        except ValueError:
+            count = None
+        if count is None:
+            self.fail(f"expected a number such as 2M, 400k or 2000000, got {str(value)!r:.40}", param, ctx)
+        return count
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """How a search runs in this session; nothing here changes its result.
+
+    Attributes:
+        seconds: time limit, or None.
+        workers: number of workers; None: as many as suit the task.
+        executor: `auto`, `ray` or `inline`.
+        device: `auto`, `cpu` or `cuda`.
+        ray_address: address of a running Ray cluster, or None.
+        data: directory of data sets, or None for the default.
+    """
+
+    seconds: float | None
+    workers: int | None
+    executor: str
+    device: str
+    ray_address: str | None
+    data: str | None = None
+
+
+def db_option(command: F) -> F:
+    """`--db URL`: the database of runs, as the argument `url`."""
+    return click.option(
+        "--db",
+        "url",
+        default="sqlite:///germline.db",
+        envvar="GERMLINE_DB",
+        show_default=True,
+        metavar="URL",
+        help="Database: a SQLAlchemy URL, or the path of a SQLite file. [env: GERMLINE_DB]",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """`--json`: machine-readable output, as the argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")(command)
+
+
+def data_option(expose: bool) -> Callable[[F], F]:
+    """`--data DIR`: the directory of data sets, set for this process and its workers.
+
+    Args:
+        expose: whether the command receives it as the argument `data`.
+    """
+    return click.option(
+        "--data",
+        type=click.Path(exists=True, file_okay=False),
+        default=None,
+        metavar="DIR",
+        callback=_set_data_directory,
+        expose_value=expose,
+        help="Directory of your copies of data sets; ./data by default. [env: GERMLINE_DATA]",
+    )
+
+
+def _set_data_directory(context: click.Context, option: click.Parameter, folder: str | None) -> str | None:
+    if folder is not None:
+        os.environ[VARIABLE] = folder
+    return folder
+
+
+frames_option = click.option(
+    "--frames",
+    type=Amount(),
+    default=None,
+    metavar="2M",
+    help="Policies only: begin no block once this many frames were played in total, reviews included.",
+)
+
+
+def run_options(command: F) -> F:
+    """Options of how a search runs, as one argument `session` of type `SessionOptions`."""
+
+    @click.option(
+        "--time",
+        "seconds",
+        type=Duration(),
+        default=None,
+        metavar="10m",
+        help="Time limit: stop after the pack that is in flight when it has passed.",
+    )
+    @click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=None,
+        help="Number of workers; by default one per core, or a single one for tasks that take milliseconds.",
+    )
+    @click.option(
+        "--executor",
+        type=click.Choice(["auto", "ray", "inline"]),
+        default="auto",
+        show_default=True,
+        help="Where workers run: in Ray, or inline in this process; auto: Ray for more than one worker.",
+    )
+    @click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Device on which candidates are trained, or the networks of policies computed.",
+    )
+    @click.option(
+        "--ray-address", default=None, metavar="ADDRESS", help="Address of a running Ray cluster: auto, or host:port."
+    )
+    @data_option(expose=True)
+    @wraps(command)
+    def wrapper(
+        *args: Any,
+        seconds: float | None,
+        workers: int | None,
+        executor: str,
+        device: str,
+        ray_address: str | None,
+        data: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        session = SessionOptions(seconds, workers, executor, device, ray_address, data)
+        return command(*args, session=session, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def size_options(command: F) -> F:
+    """`--channels`, `--cells`, `--classes`, `--image`: the size of an architecture's network.
+
+    They arrive as one argument `sizes`, a dict of the given ones by name.
+    """
+
+    @wraps(command)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        values = {name: options.pop(name) for name in ("channels", "cells", "classes", "image")}
+        sizes = {name: value for name, value in values.items() if value is not None}
+        return command(*args, sizes=sizes, **options)
+
+    count = click.IntRange(1, 100_000)
+    for option in (
+        click.option(
+            "--image", callback=_image, metavar="C,H,W", help="Image of an architecture's network, such as 3,32,32."
+        ),
+        click.option("--classes", type=count, help="Number of classes of an architecture's network."),
+        click.option(
+            "--cells", type=count, help="Number of cells of an architecture's network; by default its run's or paper's."
+        ),
+        click.option(
+            "--channels",
+            type=count,
+            help="First channels of an architecture's network; by default its run's or paper's.",
+        ),
+    ):
+        wrapper = option(wrapper)
+    return cast(F, wrapper)
+
+
+def _image(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = text.split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() and 0 < int(part) < 100_000 for part in parts):
+        raise click.BadParameter(f"expected channels,height,width such as 3,32,32, got {text!r:.60}")
+    return tuple(map(int, parts))

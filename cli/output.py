@@ -1,0 +1,73 @@
+"""What a command prints and writes: JSON, text on a console, and checks of a file's name."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from germline.cli.errors import UserError, printable
+
+
+def check_free(path: Path) -> None:
+    """Raises UserError if there is a file at `path`."""
+    try:
+        exists = path.is_file()
+    except OSError:  # a path that cannot even be looked up: writing will say why
+        return
+    if exists:
+        raise UserError(printable(f"{path} exists already; name another file, or add --force to replace it"))
+
+
+def check_svg(path: Path) -> None:
+    """Raises UserError if the name of an SVG file ends in something else."""
+    if path.suffix.lower() not in ("", ".svg"):
+        raise UserError(printable(f"expected a name that ends in .svg, since the picture is one, got {path}"))
+
+
+def print_json(data: Any) -> None:
+    """Prints standard JSON: numbers that are not finite become strings, characters outside ASCII are escaped."""
+    click.echo(json.dumps(_finite(data), indent=2, allow_nan=False))
+
+
+@contextmanager
+def stdout_apart() -> Iterator[None]:
+    """Redirects stdout to stderr, also for native code and child processes, so that stdout holds the result alone."""
+    stdout = sys.stdout
+    if sys.__stdout__ is None or sys.__stderr__ is None:  # closed: another file may have its number by now
+        with redirect_stdout(sys.stderr):
+            yield
+        return
+    stdout.flush()
+    original = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        stdout.flush()
+        os.dup2(original, 1)
+        os.close(original)
+
+
+def console() -> Console:
+    """A rich console on stdout that writes plain text if stdout is not a terminal."""
+    terminal = sys.stdout.isatty()
+    # Explicit, because rich would take FORCE_COLOR for a terminal; wide, so that a pipe gets whole lines.
+    return Console(highlight=False, force_terminal=terminal, soft_wrap=not terminal, width=None if terminal else 200)
+
+
+def _finite(data: Any) -> Any:
+    """`data` with infinities and NaN as strings."""
+    if isinstance(data, float) and not (-float("inf") < data < float("inf")):
+        return str(data)
+    if isinstance(data, Mapping):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return data

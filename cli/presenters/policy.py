@@ -1,0 +1,206 @@
+"""Policies on a terminal: a line for the network, one for its first weights and one for each mutation."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from germline.cli.candidate import Candidate
+from germline.cli.errors import printable
+from germline.cli.formatting import QUIET, counted, print_table, safe, size
+from germline.cli.genome_line import Line
+from germline.cli.genome_view import highlight
+from germline.cli.policy_scores import (
+    confidence_half_width,
+    decisive_score,
+    last_per_rung,
+    mean_return_text,
+    reviews_text,
+    scores_table,
+    source,
+)
+from germline.cli.presenters.comparison import print_errors
+from germline.cli.presenters.presenter import Facts
+from germline.cli.presenters.shared import no_latency
+from germline.db.records import EvaluationRecord
+from germline.programs.policy.genome import read
+from germline.programs.policy.network import Box, Network
+
+FEW = 4
+"""Number of lines at each end of a long list that are shown."""
+
+
+class PolicyPresenter:
+    """Text about policies."""
+
+    kind = "policy"
+    noun = "a policy"
+    size_header = "params"
+    one_line_header = "network"
+    origin_name = "first weights"
+    trial_header = "each time"
+    dead_parts = None
+    compared_with_start = False  # birth 0 has random weights, and episodes may differ from one birth to the next
+    pickable = False
+    has_size_options = False
+
+    def lines(self, text: str) -> tuple[Line, ...]:
+        """The network, the seed of its first weights, and a line for each mutation.
+
+        Raises:
+            InvalidPolicy: the text is not a policy.
+        """
+        return _lines(text)
+
+    def shorten(self, lines: Sequence[Line]) -> list[Line]:
+        """All lines, or the first and last `FEW` with a count of the others between."""
+        hidden = len(lines) - 2 * FEW
+        if hidden <= 1:
+            return list(lines)
+        return [*lines[:FEW], Line(f"… {hidden:,} more", False, ("",), ()), *lines[-FEW:]]
+
+    def one_line(self, text: str) -> str:
+        """The network and the number of mutations.
+
+        Raises:
+            InvalidPolicy: the text is not a policy.
+        """
+        policy = read(text)
+        return f"{network_text(policy.network)}, {counted(len(policy.mutations), 'mutation')}"
+
+    def first_line(self, text: str) -> Text:
+        network, weights, *_ = self.lines(text)
+        return highlight(f"{weights.text}, {network.text}")
+
+    def live_view(self, text: str) -> RenderableType:
+        return Text(printable(self.one_line(text)))
+
+    def summary(self, facts: Facts) -> str:
+        """Its parameters, and the size of the genome beside that of the parameters."""
+        ratio = facts["compression"]
+        return (
+            f"{counted(facts['parameters'], 'parameter')}, {counted(facts['mutations'], 'mutation')}; a genome of "
+            f"{facts['genome_bytes']:,} bytes for {size(facts['float32_bytes'])} of float32, "
+            f"{ratio:,.{0 if ratio >= 100 else 1}f}:1"
+        )
+
+    def size(self, facts: Facts) -> str:
+        return f"{facts['parameters']:,}"
+
+    def latency(self, candidate: Candidate, sizes: Mapping[str, Any], device: str) -> float:
+        raise no_latency(candidate)
+
+    def rungs(self, task: Mapping[str, Any]) -> list[str]:
+        """Episodes of each rung and, of a task that was asked for by name, the spaces of its environment."""
+        episodes = " → ".join(str(rung["episodes"]) for rung in task["rungs"])
+        lines = [f"rungs of {episodes} episodes"]
+        if "steps" in task:
+            lines.append(
+                f"sees {task['observation']}, {_action_text(task['actions'])}, at most {task['steps']:,} decisions"
+            )
+        return lines
+
+    def score_text(self, evaluations: Sequence[EvaluationRecord]) -> str | None:
+        """The mean return in the test, else in the last review, else in training."""
+        score = decisive_score(evaluations)
+        return f"{source(score)} {mean_return_text(score)}" if score else None
+
+    def score_row(self, evaluations: Sequence[EvaluationRecord]) -> dict[str, Any]:
+        """`score`: the mean return in the test, else in the last review, else in training; null without any."""
+        score = decisive_score(evaluations)
+        if score is None:
+            return {"score": None}
+        return {
+            "score": {
+                "mean": score.fitness,
+                "interval": confidence_half_width(score),
+                "episodes": score.measures.get("episodes"),
+                "of": source(score),
+            }
+        }
+
+    def print_scores(self, out: Console, candidate: Candidate, start: Candidate) -> None:
+        assert candidate.run is not None
+        home, evaluations = candidate.run.task, candidate.evaluations
+        if not evaluations:
+            out.print(safe("not scored yet"))
+            return
+        print_table(out, scores_table(evaluations, home))
+        if text := reviews_text(evaluations):
+            out.print(safe(text, QUIET))
+        print_errors(out, last_per_rung(evaluations), home)
+
+    def next_command(self, label: str) -> str:
+        return f"germline play {label}"
+
+
+def _numbers_to_set(bounds: Sequence[Sequence[float]]) -> str:
+    """Size of a continuous action with these lower and upper bounds."""
+    return f"{counted(len(bounds[0]), 'number')} to set"
+
+
+def _action_text(actions: int | Sequence[Sequence[float]]) -> str:
+    """The actions of an environment: how many to choose from, or the length of a continuous one with these bounds."""
+    return counted(actions, "action") if isinstance(actions, int) else f"{counted(len(actions[0]), 'number')} to set"
+
+
+@lru_cache(maxsize=64)
+def _lines(text: str) -> tuple[Line, ...]:
+    policy = read(text)
+    lines = [
+        _network_line(policy.network),
+        Line(f"weights of seed {policy.seed}", True, ("weights",), (str(policy.seed),)),
+    ]
+    for number, (seed, sigma) in enumerate(policy.mutations, 1):
+        mutation = f"noise of seed {seed:<10} σ {sigma:g}"
+        lines.append(Line(mutation, True, ("noise", str(seed), f"{sigma!r}"), (), number))
+    return tuple(lines)
+
+
+def _network_line(network: Network) -> Line:
+    """The line of a network; a hash stands for the numbers of its normalisation, so that different ones differ."""
+    text = f"network {network_text(network)}"
+    if network.normalisation:
+        text += f" #{_hash(network.data()['normalise'])}"
+    return Line(text, True, ("network",), (network.layout, json.dumps(network.data(), sort_keys=True)))
+
+
+def network_text(network: Network) -> str:
+    """A network in a few words: `mlp 4-32-32-2 tanh`, `conv 4×84×84-18 same`, `mlp 3-64-1 relu to [-2, 2]`."""
+    observation = "×".join(map(str, network.observation))
+    if network.form == "conv":
+        text = f"conv {observation}-{network.output_count} {network.padding}"
+    else:
+        layers = "-".join([observation, *map(str, network.hidden), str(network.output_count)])
+        text = f"mlp {layers} {network.activation if network.hidden else 'linear'}"
+    if isinstance(network.actions, Box):
+        text += f" to {box_text(network.actions)}"
+    return f"{text}, normalised" if network.normalisation else text
+
+
+def box_text(box: Box) -> str:
+    """The bounds of continuous actions: `[-1, 1]^17`, `[0, 1]×[-1, 1]^2`.
+
+    Of more than three different neighbours the widest bounds, and a hash of all.
+    """
+    bounds = [f"[{_shortest(low)}, {_shortest(high)}]" for low, high in zip(box.low, box.high, strict=True)]
+    repeated = [(bound, len(list(group))) for bound, group in groupby(bounds)]
+    if len(repeated) > 3:
+        widest = f"[{_shortest(min(box.low))}, {_shortest(max(box.high))}]"
+        return f"{widest}^{len(bounds)} #{_hash([box.low, box.high])}"
+    return "×".join(bound if count == 1 else f"{bound}^{count}" for bound, count in repeated)
+
+
+def _shortest(bound: float) -> str:
+    """A bound with the fewest digits that tell it in single precision, the precision of an environment's bounds."""
+    return repr(float(str(np.float32(bound)))).removesuffix(".0")
+
+
+def _hash(data: Any) -> str:
+    return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:6]

@@ -1,0 +1,28 @@
+"""Text that the presenters of several kinds share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from germline.cli.candidate import Candidate
+from germline.cli.errors import UserError, printable
+
+
+def no_latency(candidate: Candidate) -> UserError:
+    """The error about a candidate whose kind has no latency."""
+    return UserError(
+        f"expected an architecture for --latency, got {printable(candidate.label)} of kind "
+        f"{printable(candidate.kind)}; leave --latency away"
+    )
+
+
+def training_rungs(task: Mapping[str, Any]) -> list[str]:
+    """Lines about the rungs of a task that trains; `task` is its row in `germline tasks --json`."""
+    steps = " → ".join(f"{rung['steps']:,}" for rung in task["rungs"])
+    batches = "/".join(dict.fromkeys(str(rung["batch"]) for rung in task["rungs"]))
+    size = f"; {task['parameters']:,} parameters" if task["parameters"] else ""
+    return [f"rungs of {steps} steps, {batches} examples a step{size}"]
+
+
+def compare_with_start(label: str) -> str:
+    """The command that compares an individual `RUN:BIRTH` with the start program of its run."""
+    return f"germline diff {label.rpartition(':')[0]}:0 {label}"

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from itertools import groupby
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from germline.cli.lines import Line
+from germline.search.analysis.policy_scores import confidence_half_width, is_test, last_per_rung, mean_behaviour, source
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,20 +16,8 @@ if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord
     from germline.programs.policy.network import Box, Network
 
-# fmt: off
-STUDENT_95 = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)
-# fmt: on
-"""How far to each side 95 % of Student's t distribution lie, by degrees of freedom, from 1 on."""
-
 FEW = 4
 """So many lines that are of no news are still shown; more of them become one that counts them."""
-
-SOURCES = ("fitness", "review", "test")
-"""What a score is of, by its rung."""
 
 
 @lru_cache(maxsize=64)
@@ -127,74 +115,11 @@ def shortened(lines: Sequence[Line]) -> list[Line]:
     return [*lines[:FEW], Line(f"… {left:,} more", False, ("",), ()), *lines[-FEW:]]
 
 
-def half_width(deviation: float, count: float) -> float:
-    """How far the 95 % confidence interval of a mean goes to each side.
-
-    Args:
-        deviation: the standard deviation of what it is the mean of, estimated from the same values.
-        count: of how many, at least 2.
-    """
-    return student(round(count) - 1) * deviation / sqrt(count)
-
-
-def student(freedom: int) -> float:
-    """How far to each side of 0 lie 95 % of Student's t distribution with so many degrees of freedom.
-
-    Beyond the table it is the expansion around the normal distribution (Abramowitz & Stegun 26.7.5), which is exact to
-    three digits there.
-    """
-    if freedom <= len(STUDENT_95):
-        return STUDENT_95[freedom - 1]
-    return 1.95996 + 2.37227 / freedom + 2.82250 / freedom**2
-
-
-def interval(evaluation: "EvaluationRecord") -> float | None:
-    """The half width of the 95 % confidence interval of a mean return in a test; None for one episode.
-
-    What selects has none: who did best in it was also lucky, so its mean is too high by more than chance.
-    """
-    deviation, episodes = evaluation.measures.get("deviation"), evaluation.measures.get("episodes", 0.0)
-    return half_width(deviation, episodes) if tested(evaluation) and deviation is not None and episodes > 1 else None
-
-
-def behaviour(evaluation: "EvaluationRecord") -> list[float]:
-    """What the episodes did, on average."""
-    found: list[float] = []
-    while (value := evaluation.measures.get(f"behaviour_{len(found)}")) is not None:
-        found.append(value)
-    return found
-
-
-def worth(evaluations: "Sequence[EvaluationRecord]") -> "EvaluationRecord | None":
-    """What says most of a policy: the last test, else the last review, else its fitness; None if none went well."""
-    well = [one for one in evaluations if one.fitness is not None]
-    return max(well, key=lambda one: (one.rung, one.seed), default=None)
-
-
-def last_ones(evaluations: "Sequence[EvaluationRecord]") -> "list[EvaluationRecord]":
-    """At each rung the last one, which was done with the highest seed; a run can review one policy hundreds of times.
-
-    Those at rung 0 are all kept: there is one, unless the policy was scored on another task too.
-    """
-    last = {(one.task, one.rung): one for one in sorted(evaluations, key=lambda one: one.seed)}
-    return [one for one in evaluations if last[one.task, one.rung] is one]
-
-
-def source(evaluation: "EvaluationRecord") -> str:
-    """What a score is of: `fitness`, `review` or `test`."""
-    return SOURCES[min(evaluation.rung, len(SOURCES) - 1)]
-
-
-def tested(evaluation: "EvaluationRecord") -> bool:
-    """Whether nobody was selected by a score."""
-    return source(evaluation) == "test"
-
-
 def told(evaluation: "EvaluationRecord") -> str:
     """A mean return in words: `487.2 ± 3.1 over 200 episodes`, or `501.3 over 30 episodes used for selection`."""
     episodes = counted(round(evaluation.measures.get("episodes", 0)), "episode")
-    use = "" if tested(evaluation) else " used for selection"
-    return f"{with_interval(evaluation.fitness, interval(evaluation))} over {episodes}{use}"
+    use = "" if is_test(evaluation) else " used for selection"
+    return f"{with_interval(evaluation.fitness, confidence_half_width(evaluation))} over {episodes}{use}"
 
 
 def scores_table(evaluations: "Sequence[EvaluationRecord]", home: str) -> "Table":
@@ -210,7 +135,7 @@ def scores_table(evaluations: "Sequence[EvaluationRecord]", home: str) -> "Table
 
     numbers = ("return", "± 95 %", "episodes", "length")
     table = plain_table("", *numbers, "behaviour", right=numbers)
-    for one in last_ones(evaluations):
+    for one in last_per_rung(evaluations):
         # Seeds of reviews count generations from 1, which are numbered from 0 everywhere else.
         name = source(one) + (f" after generation {one.seed - 1}" if one.seed else "")
         name = name if one.task == home else f"{one.task} {name}"
@@ -218,15 +143,15 @@ def scores_table(evaluations: "Sequence[EvaluationRecord]", home: str) -> "Table
             table.add_row(safe(name), safe(one.status, BAD))
             continue
         episodes = one.measures.get("episodes", 0.0)
-        width = interval(one)
+        width = confidence_half_width(one)
         spread = "" if width is None else number(width)
         table.add_row(
             safe(name, "bold"),
             safe(number(one.fitness), "bold"),
-            safe(spread if tested(one) else "selects", "" if tested(one) else QUIET),
+            safe(spread if is_test(one) else "selects", "" if is_test(one) else QUIET),
             f"{episodes:,.0f}",
             f"{one.measures.get('steps', 0.0) / episodes:,.1f}" if episodes else "",
-            safe(" ".join(f"{value:.3g}" for value in behaviour(one)), QUIET),
+            safe(" ".join(f"{value:.3g}" for value in mean_behaviour(one)), QUIET),
         )
     return table
 

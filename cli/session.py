@@ -199,15 +199,16 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
     The winner is what the strategy hands over: with a funnel, the best at the longer rung.
     """
     from germline.cli.commands.runs import row
-    from germline.cli.policy_text import source, told, worth
+    from germline.cli.policy_text import told
     from germline.cli.render import duration, number
+    from germline.search.analysis.policy_scores import decisive_score, source
 
     summary = next(one for one in store.runs() if one.name == run.name)
     winner = score = None
     if last is not None and last.winner is not None:
         scored = store.individual(run.name, last.winner.birth)
         winner = {"birth": last.winner.birth, "fitness": scored.evaluation.fitness if scored.evaluation else None}
-        score = worth(store.reviews(run.id, last.winner.fingerprint)) if run.kind == "policy" else None
+        score = decisive_score(store.reviews(run.id, last.winner.fingerprint)) if run.kind == "policy" else None
     saved = summary.rejected * store.mean_seconds(run.name) if summary.rejected else 0.0
     if as_json:
         print_json({**row(summary), "winner": winner, "saved_seconds": saved})

@@ -52,14 +52,14 @@ def command(reference: str, url: str, as_json: bool) -> None:
 
 def _score(evaluations: "list[EvaluationRecord]") -> dict[str, Any] | None:
     """What says most of a policy."""
-    from germline.cli.policy_text import interval, source, worth
+    from germline.search.analysis.policy_scores import confidence_half_width, decisive_score, source
 
-    found = worth(evaluations)
+    found = decisive_score(evaluations)
     if found is None:
         return None
     return {
         "mean": found.fitness,
-        "interval": interval(found),
+        "interval": confidence_half_width(found),
         "episodes": found.measures.get("episodes"),
         "of": source(found),
     }
@@ -110,8 +110,9 @@ def _birth(scored: "ScoredIndividual") -> str:
 
 def _print_scores(out: "Console", candidate: Candidate) -> None:
     """What a policy came to; its start is none to compare with, since episodes differ from one birth to the next."""
-    from germline.cli.policy_text import last_ones, rounds, scores_table
+    from germline.cli.policy_text import rounds, scores_table
     from germline.cli.render import BAD, QUIET, level, print_table, safe
+    from germline.search.analysis.policy_scores import last_per_rung
 
     assert candidate.run is not None
     home, found = candidate.run.task, _evaluations(candidate)
@@ -121,7 +122,7 @@ def _print_scores(out: "Console", candidate: Candidate) -> None:
     print_table(out, scores_table(found, home))
     if told := rounds(found):
         out.print(safe(told, QUIET))
-    for one in last_ones(found):
+    for one in last_per_rung(found):
         if one.error:
             out.print(safe(f"{level(one, home)}: {one.error:.300}", BAD))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from germline.cli.errors import UserError, exit_status, one_line
 from germline.cli.exports.made import Asked, Made, weights_path
-from germline.cli.policy_text import counted, told, worth
+from germline.cli.policy_text import counted, told
 from germline.cli.reference import BadReference, Candidate
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.export_check import (
@@ -26,6 +26,7 @@ from germline.programs.export.origin import Origin
 from germline.programs.policy.export import Verified, free_name, verified_torch
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.onnx_file import verified_onnx
+from germline.search.analysis.policy_scores import decisive_score
 
 
 def torch(asked: Asked) -> Made:
@@ -146,5 +147,5 @@ def _origin(asked: Asked) -> Origin:
 def _score(candidate: Candidate) -> str | None:
     """What a policy is worth, in words."""
     outcome = candidate.scored.evaluation if candidate.scored else None
-    found = worth([*([outcome] if outcome else []), *candidate.reviews])
+    found = decisive_score([*([outcome] if outcome else []), *candidate.reviews])
     return told(found) if found else None

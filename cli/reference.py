@@ -61,21 +61,21 @@ def resolve(reference: str, url: str) -> Candidate:
     return Candidate(f"{name}:{scored.individual.birth}", run.kind, scored.individual.genome, run, scored, reviews)
 
 
-def chosen(reference: str, policy: str | None, url: str) -> Candidate:
-    """What a reference names or, with a policy, what that picks of the run it names.
+def chosen(reference: str, criterion: str | None, url: str) -> Candidate:
+    """What a reference names or, with a criterion, what that picks of the run it names.
 
     Raises:
-        BadReference, BadPolicy, DatabaseError, InvalidProgram: as `resolve` and `picked` do.
+        BadReference, BadCriterion, DatabaseError, InvalidProgram: as `resolve` and `picked` do.
     """
-    return picked(reference, policy, url) if policy else resolve(reference, url)
+    return picked(reference, criterion, url) if criterion else resolve(reference, url)
 
 
-def picked(name: str, policy: str, url: str) -> Candidate:
-    """The candidate that a policy picks among all architectures of a run that were scored well.
+def picked(name: str, criterion: str, url: str) -> Candidate:
+    """The candidate that a criterion picks among all architectures of a run that were scored well.
 
     Raises:
         BadReference: there is none, or the run is of another kind.
-        BadPolicy: there is no such policy, or nothing meets it.
+        BadCriterion: there is no such criterion, or nothing meets it.
     """
     from germline.search.picking import pick
 
@@ -89,7 +89,7 @@ def picked(name: str, policy: str, url: str) -> Candidate:
         raise BadReference(
             f"expected a run of architectures that were scored to pick from, got {name}, of kind {run.kind}"
         )
-    chosen = scored[pick([objectives for _, objectives in scored], policy)][0].individual
+    chosen = scored[pick([objectives for _, objectives in scored], criterion)][0].individual
     return resolve(f"{name}:{chosen.birth}", url)
 
 

@@ -10,7 +10,7 @@ import click
 
 from germline.cli.common import console, db_option, json_option, open_store, print_json
 from germline.cli.policy_text import counted
-from germline.cli.reference_text import reference_text
+from germline.cli.hypervolume_text import reference_point_text
 from germline.cli.render import QUIET, number, plain_table, print_table, safe, setting
 from germline.cli.run_patterns import matching_runs
 from germline.search.analysis.comparison import Group, RunResult, compare
@@ -154,7 +154,7 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _hypervolume_note(row: Mapping[str, Any]) -> str:
-    return f"hypervolume on {row['task']}: median over runs, {reference_text(row['hypervolume']['reference'])}"
+    return f"hypervolume on {row['task']}: median over runs, {reference_point_text(row['hypervolume']['reference'])}"
 
 
 def _doubts(row: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from germline.cli.common import check_free, check_svg, console, db_option, json_
 from germline.cli.curve_picture import Line, Point, draw
 from germline.cli.errors import UserError, printable
 from germline.cli.policy_text import counted, with_interval
-from germline.cli.reference_text import reference_text
+from germline.cli.hypervolume_text import reference_point_text
 from germline.cli.render import QUIET, number, plain_table, print_table, safe
 from germline.cli.run_patterns import matching_runs
 from germline.programs.export.files import check_writable, write_whole
@@ -136,7 +136,7 @@ def _notes(curve: LearningCurve, shown: int) -> list[str]:
     if any(row.elite is not None for row in curve.rows):
         notes.append("±: by the spread of a review's own episodes; reviews select, so the elite's mean is too high")
     if curve.reference:
-        notes.append(f"hypervolume: of the front so far, {reference_text(curve.reference)}")
+        notes.append(f"hypervolume: of the front so far, {reference_point_text(curve.reference)}")
     if curve.test:
         test = curve.test
         episodes = f" in {counted(test.episodes, 'episode')}" if test.episodes else ""

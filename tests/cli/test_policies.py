@@ -71,7 +71,7 @@ def test_a_run_stands_for_who_is_handed_over(database: Path) -> None:
     assert (row["birth"], row["kind"]) == (winner.birth, "policy")
     for command in (("describe", "cp"), ("diff", "cp", "cp"), ("lineage", "cp"), ("play", "cp", "--episodes", "1")):
         assert f"cp:{winner.birth}" in call(database, *command).stdout
-    assert f"handed over: cp:{winner.birth}, test" in call(database, "top", "cp").stdout
+    assert f"winner: cp:{winner.birth}, test" in call(database, "top", "cp").stdout
 
 
 def test_show_tells_the_score_with_its_interval(database: Path) -> None:

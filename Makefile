@@ -1,9 +1,11 @@
-# Everything a newcomer needs: `make demo` and `make test` set up by themselves.
+# Everything a newcomer needs: `make demo`, `make check` and `make test` set up by themselves.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# One process per core; Numba, torch and BLAS get one thread each, because two on a busy core are slower than one.
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo check test lint bench clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -14,8 +16,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python demo.py
 
+check: lint
+	$(PYTEST) -m "not slow"
+
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: setup
 	$(BIN)/ruff check .

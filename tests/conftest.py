@@ -1,4 +1,4 @@
-"""What all tests share: one torch thread, and one Ray for those that need it."""
+"""What all tests share: one torch thread, and one Ray for the tests that need it."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,17 @@ import torch
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that use Ray are slow, and all of them run in one test process, so that Ray starts once."""
+    for item in items:
+        if "local_ray" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 @pytest.fixture(scope="session")
 def local_ray() -> Iterator[None]:
-    """A Ray of this machine with two workers' worth of cores, started once for the whole session."""
+    """Ray on this machine with cores for two workers, started once for the whole session."""
     import ray
 
     from germline.evaluators.executors.ray_executor import start

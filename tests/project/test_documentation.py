@@ -1,0 +1,73 @@
+"""The documentation is true: its links lead somewhere, its code runs, and it names every command and setting key that exists."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from germline.cli.main import COMMANDS, cli
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TASKS = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_named_in_code_style_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    names = re.findall(r"`((?:search|programs|evaluators|cli|db|tests|docs)/[\w./]*)`", text)
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_in_an_example_exists(page: Path) -> None:
+    words = re.findall(r"\bgermline ([a-z]+)\b", page.read_text(encoding="utf-8"))
+    assert [word for word in words if word not in COMMANDS] == []
+
+
+def test_the_commands_page_lists_every_command_and_the_changelog_this_version() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"germline {name}" not in page] == []
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def code_blocks(text: str) -> dict[str, str]:
+    """Python blocks of a page by the file name in their first line."""
+    blocks = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", text, re.DOTALL)
+    return dict(blocks)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "arguments"),
+    [
+        ("my_task.py", ["optimizer", "--task", "my_task.py:Line", "--births", "16", "--set", "review_every=0"]),
+        ("my_cells.py", ["architecture", "--task", "my_cells.py:Stripes", "--births", "4", "--set", "block=4"]),
+        ("my_env.py", ["policy", "--task", "my_env.py:Slippery", "--births", "100", "--set", "test_episodes=0"]),
+    ],
+)
+def test_every_task_of_the_tasks_page_can_be_searched(
+    file: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(file).write_text(code_blocks(TASKS)[file], encoding="utf-8")
+    result = CliRunner().invoke(cli, ["search", *arguments, "--executor", "inline", "--db", "runs.db"])
+    assert result.exit_code == 0, result.output
+    assert "finished" in result.stdout
+
+
+def test_the_code_for_a_notebook_is_valid_python() -> None:
+    [block] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", f"import ast; ast.parse({block!r})"], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from germline.cli.common import console, db_option, json_option, open_store, print_json
-from germline.cli.policy_text import counted
 from germline.cli.hypervolume_text import reference_point_text
+from germline.cli.policy_text import counted
 from germline.cli.render import QUIET, number, plain_table, print_table, safe, setting
 from germline.cli.run_patterns import matching_runs
 from germline.search.analysis.comparison import Group, RunResult, compare

@@ -11,8 +11,8 @@ from rich.text import Text
 from germline.cli.common import check_free, check_svg, console, db_option, json_option, open_store, print_json
 from germline.cli.curve_picture import Line, Point, draw
 from germline.cli.errors import UserError, printable
-from germline.cli.policy_text import counted, with_interval
 from germline.cli.hypervolume_text import reference_point_text
+from germline.cli.policy_text import counted, with_interval
 from germline.cli.render import QUIET, number, plain_table, print_table, safe
 from germline.cli.run_patterns import matching_runs
 from germline.programs.export.files import check_writable, write_whole

@@ -79,7 +79,7 @@ def _measured(
     url: str,
 ) -> tuple[list[dict[str, Any]], str]:
     """A row for each contender, and on what they were measured."""
-    from germline.cli.policy_fit import fitting
+    from germline.evaluators.policy.compatibility import playable
     from germline.evaluators.tasks.registry import absolute_name, task_class
     from germline.search.kinds import kind_named
     from germline.search.validation import validate, with_baselines
@@ -106,7 +106,7 @@ def _measured(
         raise UserError(f"expected no --channels and --cells for {article} {kind.name}: these are of architectures")
     if kind.name == "policy":
         for one in candidates:
-            fitting(one, home, "" if task else "; name its task with --task")
+            playable(one.genome, home, one.label, "" if task else "; name its task with --task")
     contenders = with_baselines(kind, home, [_contender(one, home, asked) for one in candidates])
     verdicts = validate(kind, home, contenders, rung, seeds, device)
     rows = [_row(one, kind.name, home, rung) | {"error": _cause(one, kind, home, rung, device)} for one in verdicts]

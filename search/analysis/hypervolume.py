@@ -2,7 +2,7 @@
 
 The box reaches from 0 to a reference point: 100 % for an error, and for every other objective (params, macs, latency)
 the largest value among the scored individuals of the compared runs. The hypervolume is the share of this box that the
-front dominates: 0 if nothing is better than the reference point, and close to 1 for tiny networks without errors. Values
+front dominates: 0 if nothing is better than the reference point, close to 1 for tiny networks without errors. Values
 with different reference points cannot be compared, so the reference point is always reported beside the value.
 All objectives are minimised.
 """

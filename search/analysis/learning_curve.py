@@ -48,7 +48,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class LastTest:
     """The last test of a run of policies: the block it followed, the mean return, the standard deviation of the returns
     and the number of episodes."""
 
@@ -68,7 +68,7 @@ class LearningCurve:
 
     run: RunRecord
     rows: Sequence[Row]
-    test: Test | None
+    test: LastTest | None
     reference: Mapping[str, float] | None = None
 
 
@@ -129,9 +129,7 @@ def _with_hypervolume(curve: LearningCurve, run: ScoredPoints, reference: Mappin
     return replace(curve, rows=rows, reference=reference)
 
 
-def _reviews_by_time(
-    blocks: Sequence[Sequence[BirthScore]], reviews: Sequence[ReviewScore]
-) -> list[list[ReviewScore]]:
+def _reviews_by_time(blocks: Sequence[Sequence[BirthScore]], reviews: Sequence[ReviewScore]) -> list[list[ReviewScore]]:
     """The reviews of each block: those recorded after the block's last outcome and before the next block's."""
     ends = list(accumulate((max(birth.outcome or 0 for birth in births) for births in blocks), max))
     by_block: list[list[ReviewScore]] = [[] for _ in blocks]
@@ -169,13 +167,13 @@ def _policy_row(row: Row, reviews: Sequence[ReviewScore], frames: int) -> Row:
     return replace(row, frames=frames, elite=elite.fitness, deviation=deviation, episodes=episodes)
 
 
-def _last_test(scores: RunScores) -> Test | None:
+def _last_test(scores: RunScores) -> LastTest | None:
     tests = [review for review in scores.reviews if review.rung == TEST and review.fitness is not None]
     last = max((test.seed for test in tests), default=0)
     fittest = _fittest([test for test in tests if test.seed == last])
     if fittest is None or fittest.fitness is None:
         return None
-    return Test(fittest.seed - 1, fittest.fitness, *_spread(fittest))
+    return LastTest(fittest.seed - 1, fittest.fitness, *_spread(fittest))
 
 
 def _fittest(reviews: Sequence[ReviewScore]) -> ReviewScore | None:

@@ -6,6 +6,8 @@ from germline.cli.reference import BadReference, Candidate
 
 if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, ScoredIndividual
+    from germline.programs.architecture.genome import Architecture
+    from germline.programs.architecture.skeleton import Skeleton
 
 
 def individual_row(scored: "ScoredIndividual") -> dict[str, Any]:
@@ -70,7 +72,8 @@ def describe(candidate: Candidate, **asked: Any) -> dict[str, Any]:
         )
     kind = kind_named(candidate.kind)
     try:
-        facts = kind.describe(candidate.genome, settings(candidate), **asked)
+        config = settings(candidate)
+        facts = kind.describe(candidate.genome, kind.from_config(config) if config else None, **asked)
     except ValueError as error:
         raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
     if candidate.scored is None:
@@ -82,3 +85,12 @@ def describe(candidate: Candidate, **asked: Any) -> dict[str, Any]:
 def settings(candidate: Candidate) -> dict[str, Any]:
     """Those of its run; empty for one of no run."""
     return dict(candidate.run.config.get("settings", {})) if candidate.run else {}
+
+
+def network_size(candidate: Candidate, architecture: "Architecture", **size: Any) -> "Skeleton":
+    """The network around the cells of an architecture: that of its run, that of the papers for one of no run, or, where
+    `size` says so, another."""
+    from germline.search.kinds.architecture import ArchitectureKind, skeleton
+
+    config = settings(candidate)
+    return skeleton(ArchitectureKind().from_config(config) if config else None, architecture, **size)

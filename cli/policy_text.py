@@ -54,9 +54,9 @@ def network_text(network: "Network") -> str:
 
     seen = "×".join(map(str, network.observation))
     if network.form == "conv":
-        told = f"conv {seen}-{network.outputs} {network.padding}"
+        told = f"conv {seen}-{network.output_count} {network.padding}"
     else:
-        layers = "-".join([seen, *map(str, network.hidden), str(network.outputs)])
+        layers = "-".join([seen, *map(str, network.hidden), str(network.output_count)])
         told = f"mlp {layers} {network.activation if network.hidden else 'linear'}"
     if isinstance(network.actions, Box):
         told += f" to {box_text(network.actions)}"

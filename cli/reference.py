@@ -1,6 +1,7 @@
-"""Genome references: `RUN` (its best), `RUN:BIRTH`, `library:NAME` or a file.
+"""Genome references: `RUN` (its winner), `RUN:best`, `RUN:BIRTH`, `library:NAME` or a file.
 
-The best of a run of policies is who is handed over: the fittest by one episode is only the luckiest.
+The winner is what the search would hand over, after its reviews; `RUN:best` has the highest fitness on the proxy, where
+the fittest may only be the luckiest.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
 
 PICK = "Of a RUN's architectures the one that is picked: knee, error, params, macs, latency, or under=3M."
-BEST = "its best; of policies, whom the last reviews favour"
-HELP = f"REF is RUN ({BEST}), RUN:BIRTH, library:NAME or a file with a genome."
+WINNER = "its winner, what the search would hand over"
+HELP = f"REF is RUN ({WINNER}), RUN:best (the highest on the proxy), RUN:BIRTH, library:NAME or a file with a genome."
 
 
 class BadReference(ValueError):
@@ -49,12 +50,16 @@ def resolve(reference: str, url: str) -> Candidate:
         text = read_genome(Path(reference))
         return Candidate(reference, kind_of(text, json=reference.endswith(".json")), text)
     name, colon, birth = reference.rpartition(":") if ":" in reference else (reference, "", "")
-    if colon and not (birth.isdecimal() and len(birth) < 20):
-        raise BadReference(f"expected RUN:BIRTH with a birth number, got {reference!r:.80}")
+    if colon and birth != "best" and not (birth.isdecimal() and len(birth) < 20):
+        raise BadReference(f"expected RUN:best, or RUN:BIRTH with a birth number, got {reference!r:.80}")
+    from germline.search.winner import winner
+
     with open_store(url) as store:
         run = store.run(name)
-        best = store.winner if run.kind == "policy" else store.best
-        scored = store.individual(name, int(birth)) if colon else best(name)
+        if not colon:
+            scored = winner(store, name)
+        else:
+            scored = store.best(name) if birth == "best" else store.individual(name, int(birth))
         reviews = tuple(
             one for one in store.reviews(run.id, scored.individual.fingerprint) if (one.rung, one.seed) != (0, 0)
         )

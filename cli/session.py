@@ -228,17 +228,14 @@ def finish(store: "Store", run: "RunRecord", last: "Progress | None", resume: st
     start = "not scored" if last.start is None or last.start.fitness is None else number(last.start.fitness)
     compared = "" if run.kind == "policy" else f"  (start {start})"  # a policy starts with random weights
     click.echo(f"best    {run.name}:{last.best.individual.birth}  fitness {number(last.best.fitness)}{compared}")
-    reference = run.name
-    if winner and winner["birth"] != last.best.individual.birth:
-        reference = f"{run.name}:{winner['birth']}"
     if winner and score and source(score) != "fitness":
         click.echo(f"winner  {run.name}:{winner['birth']}  {source(score)} {told(score)}")
     elif winner and winner["birth"] != last.best.individual.birth:
-        click.echo(f"winner  {reference}  fitness {number(winner['fitness'])}, {_why(run, last)}")
+        click.echo(f"winner  {run.name}:{winner['birth']}  fitness {number(winner['fitness'])}, {_why(run, last)}")
     if summary.rejected:
         time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
         click.echo(f"limits  {summary.rejected:,} genomes over the limits were thrown away unscored{time}")
-    click.echo(f"next    germline show {reference}   germline export {reference} -o found.py")
+    click.echo(f"next    germline show {run.name}   germline export {run.name} -o found.py")
     if summary.status == "stopped":
         click.echo(f"go on   {resume}")
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    case,
     func,
     or_,
     select,
@@ -24,7 +25,7 @@ from germline.db import exact_json, lineage
 from germline.db.errors import DamagedDatabase
 from germline.db.from_rows import read_config, read_measures
 from germline.db.records import PARENTLESS
-from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run
+from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run, winner
 from germline.db.to_rows import digest
 
 _SHOWN = 5
@@ -36,29 +37,29 @@ def problems(connection: Connection) -> list[str]:
     Raises:
         sqlalchemy.exc.DBAPIError: the database is damaged so far that the questions cannot be asked.
     """
-    found = _pages(connection) + _genomes(connection)
+    problems_found = _pages(connection) + _genomes(connection)
     for row in connection.execute(select(run).order_by(run.c.id)).all():
-        found += [f"run {row.name}: {problem}" for problem in _judge(connection, row)]
-    return found
+        problems_found += [f"run {row.name}: {problem}" for problem in _problems_of_run(connection, row)]
+    return problems_found
 
 
-def _judge(connection: Connection, row: Row[Any]) -> list[str]:
-    """The problems of a run. A rule that stumbles over one adds nothing to it, if an earlier rule has named it."""
-    found: list[str] = []
+def _problems_of_run(connection: Connection, row: Row[Any]) -> list[str]:
+    """The problems of a run. A rule that cannot read the rows is a problem, unless an earlier rule has found one."""
+    problems_found: list[str] = []
     for rule in _RULES:
         try:
-            found += rule(connection, row)
+            problems_found += rule(connection, row)
         except (TypeError, AttributeError, ValueError, DamagedDatabase) as error:
-            found = found or [str(error)]
-    return found
+            problems_found = problems_found or [str(error)]
+    return problems_found
 
 
 def _pages(connection: Connection) -> list[str]:
     if connection.dialect.name != "sqlite":
         return []
-    found = [line for line in connection.scalars(text("PRAGMA integrity_check")) if line != "ok"]
+    broken = [line for line in connection.scalars(text("PRAGMA integrity_check")) if line != "ok"]
     dangling = connection.execute(text("PRAGMA foreign_key_check")).all()
-    return found + [f"{row[0]} has a row that points to no row of {row[2]}" for row in dangling[:_SHOWN]]
+    return broken + [f"{row[0]} has a row that points to no row of {row[2]}" for row in dangling[:_SHOWN]]
 
 
 def _genomes(connection: Connection) -> list[str]:
@@ -73,8 +74,12 @@ def _genomes(connection: Connection) -> list[str]:
 
 def _types(connection: Connection, row: Row[Any]) -> list[str]:
     whole = [(run, run.c.id, run.c.id == row.id), (control, control.c.id, control.c.run_id == row.id)]
-    found = [f"a value of the wrong type in {column}" for one in whole for column, _ in _wrong_types(connection, *one)]
-    for table in (individual, parentage, rejection, evaluation, artifact):
+    found = [
+        f"a value of the wrong type in {column}"
+        for table, key, condition in whole
+        for column, _ in _wrong_types(connection, table, key, condition)
+    ]
+    for table in (individual, parentage, rejection, evaluation, winner, artifact):
         for column, births in _wrong_types(connection, table, table.c.birth, table.c.run_id == row.id):
             found += _words(births, f"a value of the wrong type in {column}")
     return found
@@ -180,6 +185,35 @@ def _evaluations(connection: Connection, row: Row[Any]) -> list[str]:
     return found + _words(unreadable, "objectives or measures that do not read")
 
 
+def _winners(connection: Connection, row: Row[Any]) -> list[str]:
+    mine, of_block = winner.c.run_id == row.id, ~winner.c.closing
+    bounds = select(func.count(), func.min(winner.c.block), func.max(winner.c.block)).where(mine, of_block)
+    count, first, last = connection.execute(bounds).one()
+    problems = []
+    if count and (first != 0 or last != count - 1):
+        problems = [f"{count} blocks with a winner are numbered {first} to {last}, with gaps"]
+    # A closing may name an individual of the block that the budget cut short, which is the next one.
+    latest_block = winner.c.block + case((winner.c.closing, 1), else_=0)
+    later = (
+        select(winner.c.birth)
+        .join(individual, and_(individual.c.run_id == winner.c.run_id, individual.c.birth == winner.c.birth))
+        .where(mine, individual.c.block > latest_block)
+    )
+    unfit = (
+        select(winner.c.birth)
+        .join(individual, and_(individual.c.run_id == winner.c.run_id, individual.c.birth == winner.c.birth))
+        .outerjoin(evaluation, lineage.outcome_of(row))
+        .where(mine, evaluation.c.fitness.is_(None))
+    )
+    unfinished = lineage.without_outcome(connection, row, individual.c.block <= last) if count else []
+    return (
+        problems
+        + _list(connection, later, "been the winner of a block before its own")
+        + _list(connection, unfit, "been the winner without a fitness")
+        + _words(unfinished, "no outcome, though its block has a winner")
+    )
+
+
 def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
     if row.status != "finished":
         return []
@@ -187,7 +221,7 @@ def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
 
 
 def _best(connection: Connection, row: Row[Any]) -> list[str]:
-    """The best that is given to users against one found by looking at every outcome."""
+    """Compares the best that users get, by an index, with the best of a scan over every outcome."""
     outcomes = select(evaluation.c.fitness, evaluation.c.birth).where(
         evaluation.c.run_id == row.id,
         evaluation.c.task == row.task,
@@ -210,6 +244,7 @@ _RULES: tuple[Callable[[Connection, Row[Any]], list[str]], ...] = (
     _parents,
     _cache_hits,
     _evaluations,
+    _winners,
     _outcomes,
     _best,
 )
@@ -236,8 +271,8 @@ def _list(connection: Connection, query: Select[Any], what: str) -> list[str]:
     return _words(sorted(set(connection.scalars(query))), what)
 
 
-def _words(found: list[int], what: str) -> list[str]:
-    births = list(dict.fromkeys(found))  # one can have many evaluations
+def _words(births_with_repeats: list[int], what: str) -> list[str]:
+    births = list(dict.fromkeys(births_with_repeats))  # a birth can have many evaluations
     if not births:
         return []
     some = ", ".join(str(birth) for birth in births[:_SHOWN]) + (", …" if len(births) > _SHOWN else "")

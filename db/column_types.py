@@ -1,12 +1,13 @@
-"""Whether the values of a row have the types of the record that they become.
+"""A check that the values of a row have the types of the record's fields.
 
-SQLite lets a text or bytes stand in a column of numbers, and bytes in one of text. Nothing here imports SQLAlchemy,
+SQLite lets text or bytes stand in a column of numbers, and bytes in one of text. Nothing here imports SQLAlchemy,
 whose import takes longer than ``germline runs`` may.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import product
+from operator import itemgetter
 from types import UnionType
 from typing import Any, Final, TypeAlias, get_args, get_origin
 
@@ -14,36 +15,36 @@ from germline.db.records import (
     ArtifactRecord,
     BirthScore,
     EvaluationRecord,
-    IndividualRecord,
+    Individual,
     ReviewScore,
     RunRecord,
     RunSummary,
+    Winner,
 )
 
 _Column: TypeAlias = tuple[str, tuple[type, ...]]
 """A name, and the types that its values can have."""
 
 
-def checked(record: type, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The values as they came, if each has a type that its column can have.
+def check_types(record: type, values: Mapping[Any, Any]) -> None:
+    """Let values pass that each have a type that their column can have.
 
     Args:
-        record: which one they become.
-        values: one for each of its columns, which are its fields without ``parents``; mappings are still text.
+        record: the class of the record that they become.
+        values: by the names of its fields, without ``parents``; mappings are still JSON text.
 
     Raises:
-        ValueError: one is of another type.
+        ValueError: a value is of another type.
     """
-    if tuple(map(type, values)) not in _SIGNATURES[record]:
-        for (name, types), value in zip(_COLUMNS[record], values, strict=True):
-            if type(value) not in types:
-                wanted = " or ".join(one.__name__ for one in types).replace("NoneType", "None")
-                raise ValueError(f"expected {name} of type {wanted}, got {value!r:.40}")
-    return values
+    if tuple(map(type, _VALUES_OF[record](values))) not in _SIGNATURES[record]:
+        for name, types in _COLUMNS[record]:
+            if type(values[name]) not in types:
+                expected = " or ".join(each.__name__ for each in types).replace("NoneType", "None")
+                raise ValueError(f"expected {name} of type {expected}, got {values[name]!r:.40}")
 
 
 def _columns(record: Any) -> list[_Column]:
-    return [(one.name, _types(one.type)) for one in fields(record) if get_origin(one.type) is not tuple]
+    return [(field.name, _types(field.type)) for field in fields(record) if get_origin(field.type) is not tuple]
 
 
 def _types(hint: Any) -> tuple[type, ...]:
@@ -52,11 +53,12 @@ def _types(hint: Any) -> tuple[type, ...]:
     return (hint,) if get_origin(hint) is None else (str,)
 
 
-_READ: Final[Sequence[type]] = (
-    ArtifactRecord, BirthScore, EvaluationRecord, IndividualRecord, ReviewScore, RunRecord, RunSummary,
+_RECORDS: Final[Sequence[type]] = (
+    ArtifactRecord, BirthScore, EvaluationRecord, Individual, ReviewScore, RunRecord, RunSummary, Winner,
 )  # fmt: skip
-_COLUMNS: Final = {record: _columns(record) for record in _READ}
+_COLUMNS: Final = {record: _columns(record) for record in _RECORDS}
+_VALUES_OF: Final = {record: itemgetter(*(name for name, _ in columns)) for record, columns in _COLUMNS.items()}
 _SIGNATURES: Final = {
     record: frozenset(product(*(types for _, types in columns))) for record, columns in _COLUMNS.items()
 }
-"""All the types that a row can have, so that one look-up is enough to know that it has them."""
+"""All combinations of types that a row can have, so that one look-up checks a row."""

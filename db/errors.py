@@ -24,7 +24,7 @@ class BadPath(DatabaseError):
 
 
 class MissingDatabase(DatabaseError):
-    """There is no database here and none was to be made."""
+    """There is no database at this place, and the caller did not want a new one."""
 
 
 class ReadOnlyDatabase(DatabaseError):
@@ -69,7 +69,7 @@ class Unreachable(DatabaseError):
 
 
 class Unsupported(DatabaseError):
-    """This kind of database cannot do what was asked."""
+    """This kind of database does not have the operation."""
 
 
 class InvalidRecord(DatabaseError):

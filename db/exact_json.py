@@ -14,7 +14,7 @@ from typing import Any
 from germline.db.errors import InvalidRecord
 
 _SPELLED = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
-# Made once: to make one takes as long as to read or write with it.
+# Built once: building a decoder or encoder takes as long as using it.
 _decode = json.JSONDecoder(parse_int=float).decode
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
@@ -46,15 +46,15 @@ def load_one(text: str, name: str) -> float | None:
     Raises:
         ValueError: it is something else.
     """
-    found = _place(name).search(text)
-    if found is None:
+    match = _pattern(name).search(text)
+    if match is None:
         return None
-    word = found[1]
+    word = match[1]
     return _readable(word[1:-1]) if word.startswith('"') else float(word)
 
 
 @lru_cache(maxsize=16)
-def _place(name: str) -> re.Pattern[str]:
+def _pattern(name: str) -> re.Pattern[str]:
     # Nowhere else do these characters follow each other: inside of a name the quotes stand behind backslashes.
     return re.compile(rf'[{{,]{re.escape(json.dumps(name))}:("[^"]*"|[-+.0-9eE]*)')
 

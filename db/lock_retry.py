@@ -17,7 +17,7 @@ class Patience:
     Args:
         busy_seconds: how long the database itself waits before it reports the lock.
         wait_seconds: after how long in all we give up.
-        on_wait: called with one line for the user each time the lock was not to be had.
+        on_wait: called with one line for the user each time the lock is held by another process.
     """
 
     busy_seconds: float = 5.0

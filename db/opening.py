@@ -1,4 +1,4 @@
-"""Opening a database: nothing is touched before it is known to be ours, whole and of a schema we know."""
+"""Opens databases. A file is only written to after it proved to be a whole Germline database of a known schema."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def open_database(location: Location, create: bool, patience: Patience) -> Datab
 
 
 def upgrade(url: str, scripts: Path = SCRIPTS, revisions: tuple[str, ...] = REVISIONS) -> tuple[str, str]:
-    """Bring a database to the newest schema, in one transaction; the revisions before and after.
+    """Brings a database to the newest schema in one transaction; returns the revisions before and after.
 
     A SQLite file is copied first, to ``FILE.REVISION.backup`` next to it. ``scripts`` holds the migrations and
     ``revisions`` names them.

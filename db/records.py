@@ -8,13 +8,10 @@ OUTCOMES: Final = ("ok", "diverged", "rejected", "timeout", "oom", "crashed")
 """The status an evaluation can have."""
 
 RUN_STATES: Final = ("running", "stopped", "finished", "failed")
-"""The status a run can be given. One more is shown, ``interrupted``: recorded as running, but its driver is dead."""
-
-REQUESTS: Final = ("stop", "pause")
-"""What another shell can ask of a running driver."""
+"""The status a run can be given. ``interrupted`` is shown for a run recorded as running whose driver is dead."""
 
 PARENTLESS: Final = ("seed", "random")
-"""The operators that make an individual from nothing; every other operator needs at least one parent."""
+"""The operators that need no parent; every other operator needs at least one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +33,13 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class IndividualRecord:
-    """One birth. ``genome`` is its text; ``cached_from`` the earlier birth whose outcome it shares (a cache hit);
-    ``rejected`` how many genomes were thrown away in its place, for a limit."""
+class Individual:
+    """A birth in a run.
+
+    ``parents`` are births, ``genome`` is the genome's text. ``cached_from`` is the earlier birth with the same
+    fingerprint, whose outcome it shares (a cache hit), or None. ``rejected`` counts the genomes that were thrown away
+    before this one because they broke a limit of the space.
+    """
 
     birth: int
     block: int
@@ -46,16 +47,17 @@ class IndividualRecord:
     operator: str
     genome: str
     fingerprint: str
-    cached_from: int | None
+    cached_from: int | None = None
     rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRecord:
-    """One evaluation of a fingerprint, done for ``birth``.
+    """One evaluation of a fingerprint: its key (the first five fields) and its outcome (the others).
 
-    ``fitness`` (higher is better) is for sorting alone: finite, and None unless ``status`` is ``ok``. ``objectives``
-    and ``measures`` come back bit for bit, infinities, nan, -0.0 and subnormals included.
+    ``birth`` is the individual that was scored. ``fitness`` (higher is better) is only for sorting: finite, and None
+    unless ``status`` is ``ok``. ``objectives`` and ``measures`` come back bit for bit, infinities, nan, -0.0 and
+    subnormals included.
     """
 
     birth: int
@@ -70,6 +72,19 @@ class EvaluationRecord:
     seconds: float
     worker: str
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The individual that a search would hand over after a block, or did hand over when its budget ended.
+
+    ``block`` is the last complete block (-1: none). ``birth`` is the winner's, None while no outcome is ok.
+    ``closing`` marks the winner at the end of the budget, which may have been reviewed once more.
+    """
+
+    block: int
+    birth: int | None
+    closing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +114,16 @@ class ScoredIndividual:
     """An individual with its outcome: its fingerprint's evaluation on the run's task at rung 0, seed 0, if any yet."""
 
     run: str
-    individual: IndividualRecord
+    individual: Individual
     evaluation: EvaluationRecord | None
 
 
 @dataclass(frozen=True, slots=True)
 class BirthScore:
-    """A birth without its genome, and what its outcome brought.
+    """A birth without its genome, and its outcome.
 
-    ``outcome`` is the place of its outcome in the order in which evaluations were recorded, None if it has none yet.
-    ``measure`` is the one measure that was asked for; None if the outcome has no such.
+    ``outcome`` is the position of its outcome in the order of recording, None if it has none yet. ``measure`` is the
+    requested measure, None if the outcome does not have it.
     """
 
     birth: int
@@ -121,7 +136,7 @@ class BirthScore:
 
 @dataclass(frozen=True, slots=True)
 class ReviewScore:
-    """A review on the run's own task, and its place in the order in which evaluations were recorded."""
+    """A review on the run's own task; ``place`` is its position in the order of recording."""
 
     birth: int
     rung: int
@@ -133,7 +148,7 @@ class ReviewScore:
 
 @dataclass(frozen=True, slots=True)
 class RunScores:
-    """All that was scored in a run: its births in their order, and its reviews in the order of their recording."""
+    """All scores of a run: its births in order of birth, its reviews in the order of recording."""
 
     run: RunRecord
     births: tuple[BirthScore, ...]
@@ -142,7 +157,7 @@ class RunScores:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRecord:
-    """A file that was exported from an individual: ``target`` says for what, ``sha256`` is of its bytes."""
+    """A file exported from an individual: ``target`` is the export's target, ``sha256`` the hash of its bytes."""
 
     birth: int
     target: str

@@ -4,7 +4,7 @@ from typing import Final
 
 from germline.db.errors import ForeignDatabase, SchemaNewer, SchemaOutdated
 
-REVISIONS: Final[tuple[str, ...]] = ("0001", "0002")
+REVISIONS: Final[tuple[str, ...]] = ("0001", "0002", "0003")
 
 VERSION_TABLE: Final = "germline_version"
 """Alembic's table under a name of our own: it tells our databases from those of other programs that use Alembic."""

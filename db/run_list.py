@@ -1,17 +1,18 @@
 """The rows of ``germline runs`` without SQLAlchemy, whose import alone takes longer than that command may."""
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 from germline.db import owner, sqlite_file
-from germline.db.column_types import checked
+from germline.db.column_types import check_types
 from germline.db.errors import unreadable
 from germline.db.location import SqliteFile, locate
 from germline.db.records import RunSummary
 from germline.db.revisions import require_current
 
-_COLUMNS = ", ".join(field.name for field in fields(RunSummary))
+_COLUMNS = [field.name for field in fields(RunSummary)]
 
 
 def runs(url: str) -> list[RunSummary] | None:
@@ -29,21 +30,22 @@ def runs(url: str) -> list[RunSummary] | None:
     require_current(revision, str(location))
     try:
         with contextlib.closing(sqlite_file.connect(location.path, "ro")) as connection:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM v_runs ORDER BY created, name").fetchall()
+            rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM v_runs ORDER BY created, name").fetchall()
     except sqlite_file.FAILURES as error:
         raise sqlite_file.explain(error, location.path) from error
-    return [summary(row) for row in rows]
+    return [summary(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
 
 
-def summary(row: tuple[Any, ...]) -> RunSummary:
-    """A row of ``v_runs`` as it is shown: ``interrupted`` if its driver is dead.
+def summary(row: Mapping[str, Any]) -> RunSummary:
+    """The record of a row of ``v_runs``; its status is ``interrupted`` if its driver is dead.
 
     Raises:
         DamagedDatabase: a value is of a type that its column cannot have.
     """
     try:
-        recorded = RunSummary(*checked(RunSummary, row))
+        check_types(RunSummary, row)
     except ValueError as error:
-        raise unreadable(f"run {row[0]!r}", error) from error
+        raise unreadable(f"run {row['name']!r}", error) from error
+    recorded = RunSummary(**row)
     status, driver = owner.shown(recorded.status, recorded.owner)
     return replace(recorded, status=status, owner=driver)

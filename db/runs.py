@@ -1,4 +1,4 @@
-"""Rows of ``run``: finding, making, claiming and releasing them, each inside the transaction of its caller."""
+"""Finds, creates, claims and releases rows of ``run``, inside the transaction of the caller."""
 
 import difflib
 from collections.abc import Mapping
@@ -28,15 +28,15 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
 
 
 def kind_of(connection: Connection, run_id: int) -> str | None:
-    """Of genomes, in the run of this id; None if there is none."""
+    """The kind of genome of a run; None if there is no such run."""
     return connection.scalar(select(run.c.kind).where(run.c.id == run_id))
 
 
 def create(connection: Connection, name: str | None, values: Mapping[str, Any]) -> RunRecord:
-    """A new run of these columns; without a name it gets the first free number of its kind."""
+    """Creates a run with these columns; without a name it gets the first free number of its kind."""
     if name is None:
-        taken = set(connection.scalars(select(run.c.name).where(run.c.name.startswith(f"{values['kind']}-"))))
-        number = next(n for n in range(1, len(taken) + 2) if f"{values['kind']}-{n}" not in taken)
+        used_names = set(connection.scalars(select(run.c.name).where(run.c.name.startswith(f"{values['kind']}-"))))
+        number = next(n for n in range(1, len(used_names) + 2) if f"{values['kind']}-{n}" not in used_names)
         name = to_rows.checked_name(f"{values['kind']}-{number}")
     connection.execute(insert(run).values(name=name, **values))
     return from_rows.run_record(row_of(connection, name))
@@ -50,7 +50,7 @@ def _locked_row(connection: Connection, run_id: int) -> Row[Any]:
 
 
 def claim(connection: Connection, run_id: int, force: bool) -> None:
-    """Make the calling process the owner of the run.
+    """Makes the calling process the owner of the run.
 
     Raises:
         RunBusy: another process owns it and may be alive.
@@ -69,7 +69,7 @@ def claim(connection: Connection, run_id: int, force: bool) -> None:
 
 
 def release(connection: Connection, run_id: int, status: str, seconds: float) -> None:
-    """Give up the ownership of the run, leaving it ``status``, with ``seconds`` more of driver time.
+    """Gives up the ownership of the run, sets its status, and adds ``seconds`` of driver time.
 
     Raises:
         RunBusy: another process owns it.

@@ -131,6 +131,19 @@ evaluation = Table(
     Index(None, "run_id", "id"),
 )
 
+winner = Table(
+    "winner",
+    metadata,
+    Column("run_id", Integer, ForeignKey("run.id"), nullable=False),
+    Column("block", Integer, nullable=False),
+    Column("closing", Boolean, nullable=False),
+    Column("birth", Integer),
+    PrimaryKeyConstraint("run_id", "block", "closing"),
+    ForeignKeyConstraint(["run_id", "birth"], ["individual.run_id", "individual.birth"]),
+    CheckConstraint("block >= 0 OR (closing AND block = -1)", name="block"),
+    sqlite_with_rowid=False,
+)
+
 artifact = Table(
     "artifact",
     metadata,
@@ -202,4 +215,4 @@ FROM run r
 LEFT JOIN evaluation best ON best.id = ({_BEST})
 """,
 }
-"""The views, in the order in which they are made: an interface for any SQLite tool."""
+"""The views, in the order of their creation: an interface for any SQLite tool."""

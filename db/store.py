@@ -1,4 +1,4 @@
-"""The store: what runs have done, kept so that they can be gone on with and asked about."""
+"""The store: the records of runs, written so that a run can be resumed and queried."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Row, column, func, insert, select, table, update
+from sqlalchemy import Connection, Row, column, exists, func, insert, select, table, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from germline.db import check, exact_json, from_rows, lineage, owner, runs, sqlite_file, to_rows
@@ -23,18 +23,18 @@ from germline.db.location import SqliteFile, locate
 from germline.db.lock_retry import Patience
 from germline.db.opening import open_database
 from germline.db.records import (
-    REQUESTS,
     RUN_STATES,
     ArtifactRecord,
     EvaluationRecord,
-    IndividualRecord,
+    Individual,
     RunRecord,
     RunScores,
     RunSummary,
     ScoredIndividual,
+    Winner,
 )
 from germline.db.run_list import summary
-from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run
+from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run, winner
 
 _PAGE: Final = 5000
 _SUMMARY = table("v_runs", *(column(field.name) for field in fields(RunSummary)))
@@ -48,13 +48,17 @@ class Store:
     - A method that writes is one transaction: when it returns, its rows survive kill -9 and, on a local disk, power
       loss; when it raises, none of them is there. One process, the run's owner, adds to a run.
     - Births of a run are added in their order, 0, 1, 2, …, each once, and its parents before it. An evaluation is
-      unique per (run, fingerprint, task, rung, seed). Nothing is ever changed or taken away.
+      unique per (run, fingerprint, task, rung, seed). Nothing is ever changed or taken away, except that a closing
+      replaces an earlier one after the same block.
     - An individual's *outcome* is its fingerprint's evaluation on the run's own task at rung 0, seed 0; so a cache hit
       has the outcome of the birth it was cached from. All other evaluations are reviews and move no best.
     - The *best* has the highest fitness among ok outcomes, and among equals the lowest birth.
+    - The *winner* is the individual that the search would hand over. The driver records it with each complete block
+      and at the end of a budget (closing); a block is complete if its winner is recorded. A later block outranks an
+      earlier block, and a closing outranks the block that it follows.
     - Floats come back bit for bit, records frozen.
     - Reading takes no write lock and holds none between the items of an iterator, so writing goes on meanwhile.
-    - A locked database is waited for; ``on_wait`` is told.
+    - A method waits for a locked database, and reports each wait to ``on_wait``.
 
     Args:
         url: a path, ``sqlite:///path`` or ``postgresql://…``.
@@ -88,7 +92,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Closes the connection."""
         self._database.close()
 
     # Runs
@@ -126,14 +130,14 @@ class Store:
             to_rows.checked_name(name)
         while True:
             try:
-                made = self._database.write(lambda connection: runs.create(connection, name, values))
+                record = self._database.write(lambda connection: runs.create(connection, name, values))
             except RecordConflict as error:
-                # Two processes on a server can find the same number free; the loser takes the next one.
+                # Two processes on a server can choose the same number; the second to write takes the next number.
                 if name is not None:
                     raise RunExists(f"a run named {name!r} exists already: name this one differently") from error
                 continue
             self._database.drive()
-            return made
+            return record
 
     def run(self, name: str) -> RunRecord:
         """The run of this name.
@@ -146,8 +150,8 @@ class Store:
     def runs(self) -> list[RunSummary]:
         """Every run, oldest first."""
         query = select(_SUMMARY).order_by(_SUMMARY.c.created, _SUMMARY.c.name)
-        found = self._database.read(lambda connection: connection.execute(query).all())
-        return [summary(tuple(row)) for row in found]
+        rows = self._database.read(lambda connection: from_rows.by_name(connection.execute(query)))
+        return [summary(row) for row in rows]
 
     def claim(self, run_id: int, force: bool = False) -> None:
         """Make the calling process the run's owner, and the run ``running``.
@@ -174,7 +178,7 @@ class Store:
 
     # What a driver writes and reads back
 
-    def add_individuals(self, run_id: int, kind: str, records: Sequence[IndividualRecord]) -> None:
+    def add_individuals(self, run_id: int, kind: str, records: Sequence[Individual]) -> None:
         """Record births, with their genomes and parents.
 
         Raises:
@@ -189,8 +193,7 @@ class Store:
 
         def add(connection: Connection) -> None:
             if genomes:
-                dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-                connection.execute(dialect.insert(genome).on_conflict_do_nothing(), genomes)
+                connection.execute(_dialect(connection).insert(genome).on_conflict_do_nothing(), genomes)
                 connection.execute(insert(individual), individuals)
             if parents:
                 connection.execute(insert(parentage), parents)
@@ -199,29 +202,49 @@ class Store:
 
         self._add(add, f"births {_span(records)} of run {run_id}")
 
-    def add_evaluations(self, run_id: int, records: Sequence[EvaluationRecord], seconds: float = 0.0) -> None:
-        """Record evaluations; ``seconds`` of driver time are added to the run's in the same transaction.
+    def add_evaluations(
+        self,
+        run_id: int,
+        records: Sequence[EvaluationRecord],
+        seconds: float = 0.0,
+        winners: Sequence[Winner] = (),
+    ) -> None:
+        """Record evaluations, and the winners of the blocks that they complete.
+
+        ``seconds`` of driver time are added to the run's in the same transaction.
 
         Raises:
-            RecordConflict: an evaluation is recorded already, or its birth is not; none was added.
+            RecordConflict: an evaluation or a block's winner is recorded already, or its birth is not; none was added.
             InvalidRecord: an unknown status, or a fitness without an ok outcome.
         """
         evaluations = to_rows.evaluation_rows(run_id, records)
+        winner_rows = to_rows.winner_rows(run_id, winners)
 
         def add(connection: Connection) -> None:
             if evaluations:
                 connection.execute(insert(evaluation), evaluations)
+            _insert_winners(connection, winner_rows)
             if seconds:
                 connection.execute(update(run).where(run.c.id == run_id).values(seconds=run.c.seconds + seconds))
 
         self._add(add, f"evaluations for births {_span(records)} of run {run_id}")
 
-    def individuals(self, run_id: int) -> Iterator[IndividualRecord]:
+    def add_winners(self, run_id: int, winners: Sequence[Winner]) -> None:
+        """Record winners of blocks whose outcomes are recorded already.
+
+        Raises:
+            RecordConflict: a block's winner is recorded already, or its birth is not; none was added.
+        """
+        rows = to_rows.winner_rows(run_id, winners)
+        blocks = ", ".join(str(each.block) for each in winners) or "none"
+        self._add(lambda connection: _insert_winners(connection, rows), f"winners of blocks {blocks} of run {run_id}")
+
+    def individuals(self, run_id: int) -> Iterator[Individual]:
         """All births of a run, in their order."""
         after = -1
-        while found := self._database.read(lambda connection: lineage.page(connection, run_id, after, _PAGE)):  # noqa: B023
-            yield from found
-            after = found[-1].birth
+        while page := self._database.read(lambda connection: lineage.page(connection, run_id, after, _PAGE)):  # noqa: B023
+            yield from page
+            after = page[-1].birth
 
     def evaluations(self, run_id: int) -> Iterator[EvaluationRecord]:
         """All evaluations of a run, in the order in which they were recorded."""
@@ -234,17 +257,17 @@ class Store:
                 .order_by(evaluation.c.id)
                 .limit(_PAGE)
             )
-            found = self._database.read(lambda connection: connection.execute(query).all())  # noqa: B023
-            if not found:
+            rows = self._database.read(lambda connection: from_rows.by_name(connection.execute(query)))  # noqa: B023
+            if not rows:
                 return
-            for row in found:
-                yield from_rows.evaluation_record(tuple(row[1:]), kind)
-            after = found[-1][0]
+            for row in rows:
+                after = row.pop("id")
+                yield from_rows.evaluation_record(row, kind)
 
     # Questions
 
     def individual(self, run_name: str, birth: int) -> ScoredIndividual:
-        """One individual with its outcome.
+        """The individual of this birth, with its outcome.
 
         Raises:
             UnknownRun, UnknownBirth
@@ -252,10 +275,10 @@ class Store:
 
         def ask(connection: Connection) -> ScoredIndividual:
             row = runs.row_of(connection, run_name)
-            found = lineage.one(connection, row, birth) if 0 <= birth < 1 << 31 else None
-            if found is None:
+            scored = lineage.scored_individual(connection, row, birth) if 0 <= birth < 1 << 31 else None
+            if scored is None:
                 raise _unknown_birth(connection, row, birth)
-            return found
+            return scored
 
         return self._database.read(ask)
 
@@ -265,10 +288,10 @@ class Store:
         Raises:
             UnknownRun, NothingScored
         """
-        found = self.top(run_name, 1)
-        if not found:
+        best = self.top(run_name, 1)
+        if not best:
             raise NothingScored(f"run {run_name!r} has no ok outcome yet: `germline runs` shows how far it is")
-        return found[0]
+        return best[0]
 
     def top(self, run_name: str, n: int | None = None) -> list[ScoredIndividual]:
         """The ``n`` best of different fingerprints (all: None), best first, ok outcomes only; each by its first birth.
@@ -278,33 +301,26 @@ class Store:
         """
         return self._database.read(lambda connection: lineage.top(connection, runs.row_of(connection, run_name), n))
 
-    def winner(self, run_name: str) -> ScoredIndividual:
-        """Who is handed over where the fittest may only be the luckiest: the fittest of the last reviews.
-
-        Reviews are scorings at rung 1, and their seed is the generation; the last one counts whose reviews are all
-        done. Without reviews it is the best.
-
-        Raises:
-            UnknownRun, NothingScored
-        """
-        return self.elite(run_name) or self.best(run_name)
-
-    def elite(self, run_name: str, generation: int | None = None) -> ScoredIndividual | None:
-        """The fittest of the reviews of a generation, counted from 1; None: `winner`'s. None if there were none.
+    def winner(self, run_name: str) -> ScoredIndividual | None:
+        """The latest winner; None while none is recorded (``germline.search.winner`` knows what to do then).
 
         Raises:
             UnknownRun
         """
+        return self._database.read(lambda connection: lineage.winner(connection, runs.row_of(connection, run_name)))
 
-        def ask(connection: Connection) -> ScoredIndividual | None:
-            return lineage.elite(connection, runs.row_of(connection, run_name), generation)
+    def winners(self, run_name: str) -> Mapping[int, int | None]:
+        """The winner's birth of each complete block, by block in order; None: no outcome was ok up to then.
 
-        return self._database.read(ask)
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(lambda connection: lineage.winners(connection, runs.row_of(connection, run_name)))
 
     def block(self, run_name: str, number: int | None = None) -> list[ScoredIndividual]:
-        """The individuals of a block, in order of birth; None: of the last one in which all have an outcome.
+        """The individuals of a block, in order of birth; None: of the last block in which all have an outcome.
 
-        There are none if there is no such block.
+        The list is empty if there is no such block.
 
         Raises:
             UnknownRun
@@ -316,11 +332,11 @@ class Store:
         return self._database.read(ask)
 
     def scores(self, run_name: str, measure: str) -> RunScores:
-        """What every birth and every review of a run brought, at one moment: all that a learning curve is made of.
+        """The scores of every birth and every review of a run at one moment: the data of a learning curve.
 
         Args:
             run_name: of the run.
-            measure: which one to read of the births' outcomes; they can have hundreds.
+            measure: the name of the measure to read from the births' outcomes, which can have hundreds.
 
         Raises:
             UnknownRun
@@ -340,10 +356,10 @@ class Store:
             .where(evaluation.c.run_id == run_id, evaluation.c.fingerprint == fingerprint)
             .order_by(evaluation.c.task, evaluation.c.rung, evaluation.c.seed)
         )
-        kind, found = self._database.read(
-            lambda connection: (runs.kind_of(connection, run_id), connection.execute(query).all())
+        kind, rows = self._database.read(
+            lambda connection: (runs.kind_of(connection, run_id), from_rows.by_name(connection.execute(query)))
         )
-        return [from_rows.evaluation_record(tuple(row), kind) for row in found]
+        return [from_rows.evaluation_record(row, kind) for row in rows]
 
     def lineage(self, run_name: str, birth: int) -> list[ScoredIndividual]:
         """An individual and all its ancestors, oldest first.
@@ -354,15 +370,15 @@ class Store:
 
         def ask(connection: Connection) -> list[ScoredIndividual]:
             row = runs.row_of(connection, run_name)
-            found = lineage.ancestry(connection, row, birth) if 0 <= birth < 1 << 31 else []
-            if not found:
+            ancestors = lineage.ancestry(connection, row, birth) if 0 <= birth < 1 << 31 else []
+            if not ancestors:
                 raise _unknown_birth(connection, row, birth)
-            return found
+            return ancestors
 
         return self._database.read(ask)
 
     def mean_seconds(self, run_name: str) -> float:
-        """What an evaluation at rung 0 took on average, in seconds; 0 while there is none.
+        """Mean duration of an evaluation at rung 0, in seconds; 0 while there is none.
 
         Raises:
             UnknownRun
@@ -376,7 +392,7 @@ class Store:
         return self._database.read(ask)
 
     def failures(self, run_name: str) -> Mapping[str, int]:
-        """How many evaluations ended in each status but ok, by status; a status that none had is left out.
+        """Number of evaluations by status, without ok; a status that did not occur is left out.
 
         Raises:
             UnknownRun
@@ -396,29 +412,26 @@ class Store:
 
     # Requests from another shell, and exported files
 
-    def request(self, run_name: str, request: str) -> None:
-        """Ask the driver of a run to ``stop`` or ``pause``.
+    def request_stop(self, run_name: str) -> None:
+        """Ask the driver of a run to stop.
 
         Raises:
             UnknownRun
-            InvalidRecord: another request.
         """
-        if request not in REQUESTS:
-            raise InvalidRecord(f"a run can be asked to {' or '.join(REQUESTS)}, got {request!r}")
 
         def ask(connection: Connection) -> None:
-            values = {"request": request, "created": to_rows.now(), "handled": False}
+            values = {"request": "stop", "created": to_rows.now(), "handled": False}
             connection.execute(insert(control).values(run_id=runs.row_of(connection, run_name).id, **values))
 
         self._database.write(ask)
 
-    def pending(self, run_id: int) -> list[str]:
-        """The requests not handled yet, oldest first."""
-        query = select(control.c.request).where(control.c.run_id == run_id, ~control.c.handled).order_by(control.c.id)
-        return self._database.read(lambda connection: list(connection.scalars(query)))
+    def stop_requested(self, run_id: int) -> bool:
+        """True if a request to stop the run has not been handled yet."""
+        query = select(exists().where(control.c.run_id == run_id, ~control.c.handled))
+        return self._database.read(lambda connection: bool(connection.scalar(query)))
 
-    def handled(self, run_id: int) -> None:
-        """Mark all pending requests of a run as handled."""
+    def handle_requests(self, run_id: int) -> None:
+        """Mark all requests to a run as handled."""
         mark = update(control).where(control.c.run_id == run_id, ~control.c.handled).values(handled=True)
         self._database.write(lambda connection: connection.execute(mark) and None)
 
@@ -450,17 +463,17 @@ class Store:
         """
 
         def ask(connection: Connection) -> list[ArtifactRecord]:
-            columns = [artifact.c[field.name] for field in fields(ArtifactRecord)]
+            columns = from_rows.columns_of(ArtifactRecord, artifact)
             run_id = runs.row_of(connection, run_name).id
             query = select(*columns).where(artifact.c.run_id == run_id).order_by(artifact.c.id)
-            return [from_rows.artifact_record(tuple(row)) for row in connection.execute(query).all()]
+            return [from_rows.artifact_record(row) for row in from_rows.by_name(connection.execute(query))]
 
         return self._database.read(ask)
 
     # The database itself
 
     def check(self) -> list[str]:
-        """Everything that is wrong with the database, in words; [] if it is sound."""
+        """The problems of the database, one sentence each; empty if it is sound."""
         try:
             return self._database.read(check.problems)
         except DamagedDatabase as error:
@@ -485,12 +498,29 @@ class Store:
             raise RecordConflict(f"{what}: recorded already, or pointing to a missing birth ({error})") from error
 
 
+def _insert_winners(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Adds rows of ``winner``; a closing takes the place of an earlier one after the same block."""
+    of_blocks = [row for row in rows if not row["closing"]]
+    if of_blocks:
+        connection.execute(insert(winner), of_blocks)
+    for row in rows:
+        if row["closing"]:
+            add = _dialect(connection).insert(winner).values(**row)
+            keys = [winner.c.run_id, winner.c.block, winner.c.closing]
+            connection.execute(add.on_conflict_do_update(index_elements=keys, set_={"birth": add.excluded.birth}))
+
+
+def _dialect(connection: Connection) -> Any:
+    """The module with the dialect's own ``insert``, which knows ``ON CONFLICT``."""
+    return postgresql if connection.dialect.name == "postgresql" else sqlite
+
+
 def _unknown_birth(connection: Connection, row: Row[Any], birth: int) -> UnknownBirth:
     count = lineage.births(connection, row.id)
     has = f"has births 0 to {count - 1}" if count else "has no births yet"
     return UnknownBirth(f"run {row.name!r} {has}, got {birth}")
 
 
-def _span(records: Sequence[IndividualRecord] | Sequence[EvaluationRecord]) -> str:
+def _span(records: Sequence[Individual] | Sequence[EvaluationRecord]) -> str:
     births = [record.birth for record in records]
     return f"{min(births)} to {max(births)}" if births else "none"

@@ -9,7 +9,7 @@ from typing import Any
 
 from germline.db import exact_json
 from germline.db.errors import InvalidRecord
-from germline.db.records import OUTCOMES, PARENTLESS, EvaluationRecord, IndividualRecord
+from germline.db.records import OUTCOMES, PARENTLESS, EvaluationRecord, Individual, Winner
 
 _NAME = re.compile(r"\w[\w.+-]{0,99}")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL or UTF-8 has no bytes for
@@ -25,13 +25,13 @@ def digest(kind: str, text: str) -> str:
     return hashlib.blake2b(kind.encode() + b"\0" + text.encode(), digest_size=16).hexdigest()
 
 
-def genome_digests(kind: str, records: Sequence[IndividualRecord]) -> list[str]:
+def genome_digests(kind: str, records: Sequence[Individual]) -> list[str]:
     """The address of each record's genome.
 
     Raises:
         InvalidRecord: a genome that not every database can keep.
     """
-    return [digest(kind, checked_text(one.genome, f"the genome of birth {one.birth}")) for one in records]
+    return [digest(kind, checked_text(record.genome, f"the genome of birth {record.birth}")) for record in records]
 
 
 def checked_name(name: str) -> str:
@@ -79,7 +79,7 @@ def checked_seed(seed: int) -> int:
     return checked_whole(seed, "the seed of a run")
 
 
-def genome_rows(kind: str, records: Sequence[IndividualRecord], digests: Sequence[str]) -> list[dict[str, Any]]:
+def genome_rows(kind: str, records: Sequence[Individual], digests: Sequence[str]) -> list[dict[str, Any]]:
     """One row for each different genome."""
     rows = {
         key: {"digest": key, "kind": kind, "fingerprint": record.fingerprint, "text": record.genome}
@@ -88,8 +88,8 @@ def genome_rows(kind: str, records: Sequence[IndividualRecord], digests: Sequenc
     return list(rows.values())
 
 
-def individual_rows(run_id: int, records: Sequence[IndividualRecord], digests: Sequence[str]) -> list[dict[str, Any]]:
-    """One row a birth, in the order of births, so that a row never points to a later one."""
+def individual_rows(run_id: int, records: Sequence[Individual], digests: Sequence[str]) -> list[dict[str, Any]]:
+    """One row for each birth, in the order of births, so that a row never points to a later row."""
     rows = [
         {
             "run_id": run_id,
@@ -105,7 +105,7 @@ def individual_rows(run_id: int, records: Sequence[IndividualRecord], digests: S
     return sorted(rows, key=lambda row: row["birth"])
 
 
-def rejection_rows(run_id: int, records: Sequence[IndividualRecord]) -> list[dict[str, Any]]:
+def rejection_rows(run_id: int, records: Sequence[Individual]) -> list[dict[str, Any]]:
     """One row for each birth before which genomes were thrown away."""
     return [
         {
@@ -118,7 +118,7 @@ def rejection_rows(run_id: int, records: Sequence[IndividualRecord]) -> list[dic
     ]
 
 
-def parentage_rows(run_id: int, records: Sequence[IndividualRecord]) -> list[dict[str, Any]]:
+def parentage_rows(run_id: int, records: Sequence[Individual]) -> list[dict[str, Any]]:
     """One row for each parent of each birth.
 
     Raises:
@@ -140,8 +140,21 @@ def parentage_rows(run_id: int, records: Sequence[IndividualRecord]) -> list[dic
     ]
 
 
+def winner_rows(run_id: int, records: Sequence[Winner]) -> list[dict[str, Any]]:
+    """One row for each winner."""
+    return [
+        {
+            "run_id": run_id,
+            "block": checked_whole(record.block, "a block", bits=32),
+            "closing": record.closing,
+            "birth": None if record.birth is None else checked_whole(record.birth, "a birth", bits=32),
+        }
+        for record in records
+    ]
+
+
 def evaluation_rows(run_id: int, records: Sequence[EvaluationRecord]) -> list[dict[str, Any]]:
-    """One row an evaluation, in the order given.
+    """One row for each evaluation, in the order given.
 
     Raises:
         InvalidRecord: an unknown status, or a fitness that is not finite or belongs to no ok outcome.

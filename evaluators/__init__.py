@@ -1,1 +1,1 @@
-"""What a genome is worth: tasks, the batched trainer, and the executors that run them."""
+"""Scoring of genomes: tasks, an evaluator for each kind of genome, and executors."""

@@ -1,4 +1,4 @@
-"""Where candidates are trained."""
+"""The device on which candidates are trained."""
 
 from contextlib import suppress
 from ctypes import CDLL
@@ -8,28 +8,28 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 class NoDevice(ValueError):
-    """The device that was asked for is not there."""
+    """The requested device is not available."""
 
 
 def resolve(device: str) -> str:
-    """`cpu` or `cuda` for one of `DEVICES`; `auto` takes CUDA where there is one.
+    """Returns `cpu` or `cuda` for one of `DEVICES`; `auto` is CUDA where it is available.
 
     Raises:
-        NoDevice: CUDA was asked for and is not there, or the name is unknown.
+        NoDevice: CUDA is requested and not available, or the name is unknown.
     """
     if device not in DEVICES:
         raise NoDevice(f"expected a device out of {', '.join(DEVICES)}, got {device!r:.40}")
-    if device == "cpu" or (device == "auto" and not _driver()):
+    if device == "cpu" or (device == "auto" and not _has_driver()):
         return "cpu"
-    import torch  # here, since it takes seconds, and naming a device should cost nothing
+    import torch  # here, since the import takes seconds and `cpu` does not need it
 
     if device == "cuda" and not torch.cuda.is_available():
         raise NoDevice("expected a CUDA device, found none; use --device cpu, or install a CUDA build of torch")
     return "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
 
 
-def _driver() -> bool:
-    """Whether there is a driver of NVIDIA or AMD; without one torch finds no device, and need not be asked."""
+def _has_driver() -> bool:
+    """Returns True if a driver of NVIDIA or AMD is installed. Without one, torch would find no device either."""
     for library in ("libcuda.so.1", "nvcuda.dll"):
         with suppress(OSError):
             CDLL(library)

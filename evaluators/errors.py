@@ -1,15 +1,15 @@
-"""What goes wrong with tasks, and errors in one line."""
+"""Errors of tasks, and the text of an error in one line."""
 
 
 class UnknownTask(ValueError):
-    """No task has this name."""
+    """No task has the given name."""
 
 
 class InvalidTask(ValueError):
-    """The name leads to something that cannot be used as a task."""
+    """The given name leads to a class, file or package that cannot be used as a task."""
 
 
 def in_a_line(error: BaseException) -> str:
-    """The kind of an error and the first line of what it says."""
+    """Returns the class of an error and the first line of its message."""
     text = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {text:.300}"

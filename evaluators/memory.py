@@ -1,4 +1,4 @@
-"""How the process gets and gives back memory."""
+"""Memory of the process: how freed memory is kept or returned, and which errors mean that it is exhausted."""
 
 import ctypes
 import gc
@@ -9,11 +9,11 @@ _LARGEST_MMAP_THRESHOLD = 32 << 20
 
 
 def keep_freed_memory() -> None:
-    """Lets the C library keep what is freed, for the next step to use again.
+    """Makes the C library of Linux keep freed memory for the next allocation, in the whole process.
 
-    A training step frees and asks for the same few megabytes over and over. The C library of Linux hands such blocks
-    back to the system at once, and every new page then costs a fault: up to a third of a step. It holds for the whole
-    process. Where there is no such library, nothing is done.
+    A training step frees and allocates the same few megabytes again and again. By default such blocks return to the
+    system at once, and every new page then costs a page fault: up to a third of a step. On other systems this does
+    nothing.
     """
     if sys.platform != "linux":
         return
@@ -24,19 +24,19 @@ def keep_freed_memory() -> None:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device, or the host, has no more memory."""
-    # torch's class is known by its name, so that the executors need not import torch; the libraries below torch say it
-    # in words.
-    said = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    """Returns True if the error means that the device or the host has no memory left."""
+    # torch's class is recognised by name, so that executors need not import torch; the libraries below torch raise
+    # RuntimeError with one of these texts.
+    texts = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and any(words in str(error) for words in said))
+        or (isinstance(error, RuntimeError) and any(text in str(error) for text in texts))
     )
 
 
 def release_memory(device: str) -> None:
-    """Hands back what is kept for later, so that a smaller attempt begins with all of the device's memory."""
+    """Returns cached memory to the device, so that a smaller attempt starts with all of it."""
     gc.collect()
     if device == "cpu":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

@@ -1,4 +1,4 @@
-"""The contract of tasks: what genomes of a kind are scored on, and how much of it each rung is."""
+"""The contract of tasks: what genomes of a kind are scored on, and the amount of training or playing at each rung."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Split = Literal["train", "validation", "heldout"]
 
 @dataclass(frozen=True)
 class Rung:
-    """An amount of training: optimizer steps, and examples a step."""
+    """An amount of training: optimizer steps, and the batch size."""
 
     steps: int
     batch: int
@@ -22,7 +22,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Episodes:
-    """An amount of playing."""
+    """An amount of playing: episodes per policy."""
 
     episodes: int
 
@@ -31,13 +31,13 @@ class Episodes:
 
 
 class NoHeldout(ValueError):
-    """A task that keeps no data back."""
+    """The task has no held-out data."""
 
 
 class Task(ABC):
-    """What genomes of a kind are scored on. It names itself, and lists its rungs and what it measures.
+    """What genomes of a kind are scored on; a subclass declares its name, its rungs and its objectives.
 
-    `kind` is the kind of genome; `version` changes whenever a genome comes to other numbers.
+    `kind` is the kind of genome; `version` changes whenever the same genome gets other numbers.
     """
 
     kind: ClassVar[str]
@@ -46,17 +46,18 @@ class Task(ABC):
     rungs: ClassVar[tuple[Rung, ...] | tuple[Episodes, ...]]
     objectives: ClassVar[tuple[Objective, ...]]
     heldout: ClassVar[bool] = True
-    """Whether it keeps data back, to validate finds on."""
+    """True if the task has held-out data, on which `germline validate` measures."""
     light: ClassVar[bool] = False
-    """Whether a pack is scored in milliseconds, so that more processes cost more than they bring."""
+    """True if a pack is scored in milliseconds, so that worker processes cost more than they save."""
 
     @abstractmethod
     def __init__(self, device: str = "cpu") -> None: ...
 
     @classmethod
     def check_data(cls) -> None:
-        """Raises ValueError, with what to get and where to put it, if the task's data are not on this machine.
+        """Checks by file name that the task's data are on this machine, before a search is recorded.
 
-        A search is refused then, before anything of it is recorded. Nothing is read: files are looked for by name.
+        Raises:
+            ValueError: a file is missing; the message says where to get it and where to put it.
         """
         return

@@ -8,33 +8,36 @@ from numba import njit
 
 
 def compiled(**options: Any) -> Any:
-    """`njit` that keeps what it made on disk; where it cannot be written to, each process makes it anew."""
+    """Decorator: `njit` with its cache on disk. Where the disk cannot be written to, each process compiles anew."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            made = njit(cache=True, **options)(function)
+            dispatcher = njit(cache=True, **options)(function)
         except RuntimeError:
             return njit(**options)(function)
-        if hasattr(made, "_cache"):  # not if Numba's compiler is off
-            made._cache.save_overload = _forgiving(made._cache.save_overload)
-        return made
+        if hasattr(dispatcher, "_cache"):  # missing if Numba's compiler is off
+            dispatcher._cache.save_overload = _ignoring_disk_errors(dispatcher._cache.save_overload)
+        return dispatcher
 
     return decorate
 
 
-def _forgiving(save: Callable[..., None]) -> Callable[..., None]:
-    """Where the disk is full, nothing is kept, and what was compiled is used all the same."""
+def _ignoring_disk_errors(save: Callable[..., None]) -> Callable[..., None]:
+    """`save`, which keeps nothing if the disk is full; compiled code runs without being kept."""
 
-    def saved(*arguments: Any) -> None:
+    def save_if_possible(*arguments: Any) -> None:
         with suppress(OSError):
             save(*arguments)
 
-    return saved
+    return save_if_possible
 
 
-def settled(function: Any, signature: Any) -> Any:
-    """What was `compiled`, for this signature and no other one: so it can be handed to a compiled function, which calls
-    it by its address and need not be compiled anew for it. Without Numba's compiler (`NUMBA_DISABLE_JIT`) as it is."""
+def compiled_for(function: Any, signature: Any) -> Any:
+    """The function compiled for one signature, and closed to others.
+
+    Compiled code can call such a function by its address, and is not compiled again for each function it is given.
+    With Numba's compiler off (`NUMBA_DISABLE_JIT`), the function as it is.
+    """
     if hasattr(function, "compile"):
         function.compile(signature)
         function.disable_compile()

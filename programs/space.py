@@ -1,11 +1,18 @@
 """What a search needs to know about a kind of genome."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 G = TypeVar("G")
+
+
+class NewGenome(NamedTuple, Generic[G]):
+    """A genome that was drawn or varied, and how many genomes over a limit of the space were rejected in its place."""
+
+    genome: G
+    rejected: int = 0
 
 
 class Space(Protocol[G]):
@@ -14,19 +21,16 @@ class Space(Protocol[G]):
     Every method is a pure function of its arguments: the same generator state gives the same genome.
     """
 
-    rejected: int
-    """How many genomes `draw`, `vary` and `cross` have thrown away so far for being over a limit."""
-
     @property
     def operators(self) -> Mapping[str, Callable[[G, np.random.Generator], G | None]]:
-        """Named ways to make a child from a parent. None means: not possible here, try again."""
+        """Ways to make a child from a parent, by name. None as a child: the operator cannot change this parent."""
         ...
 
-    def draw(self, rng: np.random.Generator) -> G:
+    def draw(self, rng: np.random.Generator) -> NewGenome[G]:
         """A random genome."""
         ...
 
-    def vary(self, genome: G, operator: str, rng: np.random.Generator) -> G:
+    def vary(self, genome: G, operator: str, rng: np.random.Generator) -> NewGenome[G]:
         """A valid child of `genome`: the operator, retried on the parent until the child passes `check`."""
         ...
 
@@ -35,11 +39,11 @@ class Space(Protocol[G]):
         ...
 
     def fingerprint(self, genome: G) -> str:
-        """Equal for genomes that do the same; the key under which an outcome is known."""
+        """Equal for genomes that behave the same; the key under which an outcome is stored."""
         ...
 
     def sizes(self, genome: G) -> tuple[int, int]:
-        """How many parts a genome has, and how many of them make a difference (the rest is dead)."""
+        """The number of parts of a genome, and the number of parts that have an effect (the others are dead)."""
         ...
 
     def write(self, genome: G) -> str:
@@ -47,7 +51,7 @@ class Space(Protocol[G]):
         ...
 
     def read(self, text: str) -> G:
-        """The genome that a text spells.
+        """The genome of a text.
 
         Raises:
             ValueError: the text is not a genome of this kind; the message says why and what to write.
@@ -56,16 +60,16 @@ class Space(Protocol[G]):
 
 
 class CrossingSpace(Space[G], Protocol[G]):
-    """A space in which two genomes can have a child."""
+    """A space with a crossover of two genomes."""
 
-    def cross(self, one: G, other: G, rng: np.random.Generator) -> G:
+    def cross(self, one: G, other: G, rng: np.random.Generator) -> NewGenome[G]:
         """A valid child of both."""
         ...
 
 
 class NeighbourSpace(Space[G], Protocol[G]):
-    """A space that knows what is next to a genome."""
+    """A space that lists the neighbours of a genome."""
 
     def neighbours(self, genome: G) -> list[G]:
-        """All valid genomes that differ from it in one choice."""
+        """All valid genomes that differ from `genome` in one choice."""
         ...

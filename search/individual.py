@@ -1,37 +1,29 @@
-"""The records that a search passes around: births, what became of them, and what a strategy asks for."""
+"""The records of a search: proposals, individuals with their outcomes, and reviews."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from germline.db.records import Individual as Individual  # the record of the database is the search's own
 from germline.evaluators.outcome import Outcome
 
 RngFor = Callable[[int], np.random.Generator]
-"""The generator of a birth, by its number: the same numbers whenever and wherever it is asked for."""
+"""Returns the random generator of a birth; it depends on the run's seed and the birth alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A genome that a strategy wants scored, and where it comes from. `parents` are birth numbers."""
+    """A genome that a strategy wants scored, with its origin.
 
-    genome: str
+    `genome` is an object of the run's space and `parents` are birth numbers; `rejected` counts the genomes over a limit
+    of the space that were rejected in its place.
+    """
+
+    genome: Any
     parents: tuple[int, ...]
     operator: str
-
-
-@dataclass(frozen=True, slots=True)
-class Individual:
-    """A birth in a run. `cached_from` is the earlier birth with the same fingerprint, whose outcome it shares;
-    `rejected` is how many genomes were thrown away in its place, for being over the limits of the space."""
-
-    birth: int
-    block: int
-    parents: tuple[int, ...]
-    operator: str
-    genome: str
-    fingerprint: str
-    cached_from: int | None = None
     rejected: int = 0
 
 
@@ -44,6 +36,7 @@ class Scored:
 
     @property
     def fitness(self) -> float | None:
+        """Fitness of the outcome, higher is better; None if the outcome is not ok."""
         return self.outcome.fitness
 
 
@@ -66,7 +59,7 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """News for a strategy: births with their outcomes in birth order, or answers to the reviews it asked for."""
+    """News for a strategy: either a block of births in birth order, or the outcomes of the reviews it requested."""
 
     births: tuple[Scored, ...] = ()
     reviews: tuple[Reviewed, ...] = ()

@@ -1,55 +1,119 @@
-"""A kind of genome, as data: everything that differs between searching optimizers, architectures and policies."""
+"""A kind of genome: everything that differs between searching optimizers, architectures and policies."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from germline.programs.space import Space
-from germline.search.loop import Plan
-from germline.search.settings import Setting
+from germline.search.loop import LoopSettings
+from germline.search.settings import BadSetting, RunSettings, Setting, from_config, resolve, settable
 from germline.search.strategy import Strategy
 
+S = TypeVar("S", bound=RunSettings)
 G = TypeVar("G")
 
-Values = Mapping[str, Any]
-"""The resolved settings of a run."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Preset:
-    """A named set of values. `births` is how many a search runs for, and `task` what for, unless told otherwise."""
+    """A named set of values over the defaults. `births` is the budget and `task` the task of a search that names no
+    other; None: the kind's default task."""
 
     description: str
-    values: Values
+    values: Mapping[str, Any]
     births: int
     task: str | None = None
-    """None: the kind's default."""
 
 
-@dataclass(frozen=True)
-class Kind(Generic[G]):
-    """One kind of genome.
+class Kind(ABC, Generic[S, G]):
+    """One kind of genome, with settings of class `S` and genomes of type `G`.
 
-    `genome_version` changes with the meaning of genomes or of their fingerprints: a run is only gone on with under the
-    version that it began with. `settings` lists what a run of this kind can be told, `presets` the named sets.
-    `prepare` makes values complete for a task when a run is created (it reads the start genome, so that the run depends
-    on no file), and refuses those that no search can keep. The next four build the parts of a run from complete values,
-    and `describe(text, values, **asked)` gives the facts of one genome: in a run of these values, or as asked.
-    `in_full(values, task)` gives the values under which a genome is trained on a task as it will be used, without what
-    a search alone needs; `baseline(text, values)` what people would use in its place: what it is called, its text, and
-    values for it.
+    Attributes:
+        name: the name on the command line and in the database.
+        genome_version: changes with the meaning of genomes or of their fingerprints; a run is resumed only under the
+            version it began with.
+        default_task: the task of a search that names none.
+        settings_class: the dataclass of a run's settings.
+        presets: named sets of values.
+        strategies: a factory for each value of the setting `strategy`. It makes the strategy from the run's settings
+            and space, and raises BadSetting for settings that the strategy cannot follow.
     """
 
     name: str
     genome_version: int
     default_task: str
-    settings: Sequence[Setting]
+    settings_class: type[S]
     presets: Mapping[str, Preset]
-    prepare: Callable[[Values, Any], dict[str, Any]]
-    space: Callable[[Values], Space[G]]
-    strategy: Callable[[Values, Space[G]], Strategy[Any]]
-    options: Callable[[Values], dict[str, Any]]
-    plan: Callable[[Values, int], Plan]
-    describe: Callable[..., dict[str, Any]]
-    in_full: Callable[[Values, Any], Values]
-    baseline: Callable[[str, Values], tuple[str, str, Values]]
+    strategies: Mapping[str, Callable[[S, Any], Strategy[Any]]]
+
+    @property
+    def settable(self) -> tuple[Setting, ...]:
+        """The settings that `--set` takes."""
+        return settable(self.settings_class)
+
+    def resolve(self, preset: Mapping[str, Any], assignments: Sequence[str]) -> S:
+        """The settings of a preset's values and of assignments `key=value` over them, not yet prepared for a task.
+
+        Raises:
+            BadSetting: an assignment has no `=`, an unknown key or a value that the setting does not take.
+        """
+        return resolve(self.settings_class, preset, assignments)
+
+    def from_config(self, config: Mapping[str, Any]) -> S:
+        """The settings in a run's config, which another version may have stored: a missing key has its default, and an
+        unknown key is ignored."""
+        return from_config(self.settings_class, config)
+
+    @abstractmethod
+    def prepare(self, settings: S, task: Any) -> S:
+        """The settings of a new run on a task (a class), complete: whatever a file, a clock or the task decides is read
+        here, once, so that the run depends on its config alone.
+
+        Raises:
+            BadSetting: no search can follow these settings on this task.
+        """
+
+    @abstractmethod
+    def space(self, settings: S) -> Space[G]:
+        """The space of a run."""
+
+    def strategy(self, settings: S, space: Space[G]) -> Strategy[Any]:
+        """The strategy of a run over its space.
+
+        Raises:
+            BadSetting: the strategy cannot follow these settings.
+        """
+        if settings.strategy not in self.strategies:
+            raise BadSetting(f"expected strategy to be one of {', '.join(self.strategies)}, got {settings.strategy!r}")
+        return self.strategies[settings.strategy](settings, space)
+
+    @abstractmethod
+    def evaluator_options(self, settings: S) -> dict[str, Any]:
+        """Options of the evaluator that scores a run's genomes, as plain data."""
+
+    @abstractmethod
+    def loop_settings(self, settings: S, seed: int) -> LoopSettings:
+        """The settings of the block loop, for a run's seed."""
+
+    @abstractmethod
+    def describe(self, text: str, settings: S | None, **size: Any) -> dict[str, Any]:
+        """Facts of a genome for `germline describe`: its kind, its fingerprint and its size.
+
+        Args:
+            text: the genome.
+            settings: the settings of its run; None: a genome of no run.
+            size: of an architecture, `channels`, `cells`, `classes` or `image` in place of the run's.
+
+        Raises:
+            ValueError: the text is not a genome of this kind.
+            BadSetting: a size is given for a kind that has none.
+        """
+
+    @abstractmethod
+    def in_full(self, settings: S, task: Any) -> S:
+        """The settings under which a genome is validated on a task (a class): as it will be used, without the limits
+        and the smaller proxy of a search."""
+
+    @abstractmethod
+    def baseline(self, text: str, settings: S) -> tuple[str, str, S]:
+        """What a genome is compared with in a validation: a label, the text of the baseline, and settings for it."""

@@ -1,26 +1,26 @@
-"""What strategies that look around a genome have in common."""
+"""Proposals of strategies that visit the neighbours of a genome."""
 
 from typing import Any
 
 from germline.programs.space import NeighbourSpace
 from germline.search.individual import Individual, Proposal, RngFor
+from germline.search.strategies.random_search import random_proposal
 
 
 def neighbour(
     space: NeighbourSpace[Any], centre: Individual | None, since: int, birth: int, rng_for: RngFor
 ) -> Proposal:
-    """The genome of a birth beside a centre, each neighbour once in random order; without one, a genome is drawn.
+    """A neighbour of a centre, each neighbour once and in random order; a random genome if there is no centre.
 
     Args:
-        space: whose neighbours they are.
-        centre: what is looked around; one that has no neighbours within the limits is as good as none.
+        space: the space of the genomes.
+        centre: the individual whose neighbours are visited. A centre without neighbours counts as none.
         since: the first birth of this centre.
-        birth: the one that is bred.
+        birth: the birth to propose a genome for.
         rng_for: the generator of each birth.
     """
-    around = space.neighbours(space.read(centre.genome)) if centre else []
-    if centre is None or not around:
-        return Proposal(space.write(space.draw(rng_for(birth))), (), "random")
-    order = rng_for(since).permutation(len(around))
-    genome = around[order[(birth - since) % len(around)]]
-    return Proposal(space.write(genome), (centre.birth,), "neighbour")
+    neighbours = space.neighbours(space.read(centre.genome)) if centre else []
+    if centre is None or not neighbours:
+        return random_proposal(space, birth, rng_for)
+    order = rng_for(since).permutation(len(neighbours))
+    return Proposal(neighbours[order[(birth - since) % len(neighbours)]], (centre.birth,), "neighbour")

@@ -1,174 +1,79 @@
-"""Settings of a run: declared once with type, default and meaning; read from presets and from `--set key=value`."""
+"""Settings of a run: a dataclass for each kind, whose fields carry what `--set key=value` needs.
+
+A field that is declared with `setting` can be assigned by presets and by `--set`. The other fields hold what a run
+works out from its task when it is created; they are stored in the run's config beside the settings.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import Field, asdict, dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
+
+T = TypeVar("T")
+C = TypeVar("C", bound=str)
 
 
 class BadSetting(ValueError):
     """A setting that does not exist, or a value that it does not take; the message says what to write."""
 
 
-@dataclass(frozen=True)
+class RunSettings(Protocol):
+    """The settings that every kind has: a frozen dataclass with at least these fields."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def strategy(self) -> str: ...
+
+    @property
+    def timeout(self) -> float: ...
+
+
+S = TypeVar("S", bound=RunSettings)
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of `--set`. `read` turns its text into a value, and raises ValueError with what was expected."""
+    """A key of `--set`. `parse` turns its text into a value, and raises ValueError with the expected form."""
 
     name: str
     default: Any
-    read: Callable[[str], Any]
+    parse: Callable[[str], Any]
     help: str
 
 
-def whole(low: int = 0, high: int = 1_000_000) -> Callable[[str], int]:
-    """A whole number from `low` to `high`."""
+def setting(default: T, parse: Callable[[str], T], help: str) -> T:
+    """The field of a settings dataclass that presets and `--set` may assign.
 
-    def read(text: str) -> int:
-        expected = f"a whole number from {low} to {high}"
-        try:
-            number = int(text)
-        except ValueError:
-            raise ValueError(expected) from None
-        if not low <= number <= high:
-            raise ValueError(expected)
-        return number
-
-    return read
+    Args:
+        default: the value without a preset and without `--set`.
+        parse: turns the text of `--set` into a value, and raises ValueError with the expected form.
+        help: the meaning, one line of `germline presets`.
+    """
+    metadata = {"parse": parse, "help": help}
+    declared: T = field(default_factory=lambda: copy(default), metadata=metadata)
+    return declared
 
 
-def widths(high: int) -> Callable[[str], list[int]]:
-    """Units of some layers, each from 1 to `high`, separated by commas; `none` is no layer."""
-    one = whole(1, high)
-
-    def read(text: str) -> list[int]:
-        try:
-            return [] if text == "none" else [one(part) for part in text.split(",")]
-        except ValueError as expected:
-            raise ValueError(f"{expected}, or several separated by commas, as in 64,64, or none") from None
-
-    return read
+def settable(settings_class: type[RunSettings]) -> tuple[Setting, ...]:
+    """The settings that `--set` takes, in the order of their declaration."""
+    defaults = settings_class()
+    return tuple(
+        Setting(declared.name, getattr(defaults, declared.name), declared.metadata["parse"], declared.metadata["help"])
+        for declared in fields(settings_class)
+        if declared.metadata
+    )
 
 
-def number(low: float, high: float) -> Callable[[str], float]:
-    """A number from `low` to `high`."""
-
-    def read(text: str) -> float:
-        try:
-            found = float(text)
-        except ValueError:
-            found = float("nan")
-        if not low <= found <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return found
-
-    return read
-
-
-def positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0.0 < number <= 1e6:
-        raise ValueError("a positive number up to a million")
-    return number
-
-
-def amount(text: str) -> int | None:
-    """A whole number with an optional k, M or G behind it; `off` is None."""
-    if text == "off":
-        return None
-    factor = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
-    try:
-        number = float(text.rstrip("kMG")) * factor
-    except ValueError:
-        number = 0.0
-    if not 1 <= number <= 1e15:
-        raise ValueError("a positive number such as 3M, 400k or 3000000, or off")
-    return round(number)
-
-
-def milliseconds(text: str) -> float | None:
-    """A positive number; `off` is None."""
-    if text == "off":
-        return None
-    try:
-        return positive(text.removesuffix("ms").strip())
-    except ValueError:
-        raise ValueError("a positive number of milliseconds such as 2.5, or off") from None
-
-
-def names(*options: str) -> Callable[[str], list[str]]:
-    """One or more of some names, separated by commas."""
-
-    def read(text: str) -> list[str]:
-        found = [part.strip() for part in text.split(",")]
-        if not found or len(set(found)) < len(found) or not set(found) <= set(options):
-            raise ValueError(f"different names out of {', '.join(options)}, separated by commas")
-        return found
-
-    return read
-
-
-def share(text: str) -> float:
-    """A number from 0 to 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0.0 <= number <= 1.0:
-        raise ValueError("a number from 0 to 1")
-    return number
-
-
-def positives(text: str) -> list[float]:
-    """Positive numbers, separated by commas."""
-    try:
-        return [positive(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError("positive numbers up to a million, separated by commas, as in 0.5,1.5") from None
-
-
-def choice(*options: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in options:
-            raise ValueError(f"one of {', '.join(options)}")
-        return text
-
-    return read
-
-
-def weights(*names: str) -> Callable[[str], dict[str, float]]:
-    """Relative weights: `insert:1,delete:1,modify:2`."""
-    expected = f"weights such as {names[0]}:1,{names[-1]}:0.5 over {', '.join(names)}"
-
-    def read(text: str) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for part in text.split(","):
-            name, _, number = part.partition(":")
-            try:
-                found[name.strip()] = positive(number or "1")
-            except ValueError:
-                raise ValueError(expected) from None
-        if not set(found) <= set(names):
-            raise ValueError(expected)
-        return found
-
-    return read
-
-
-def any_text(text: str) -> str:
-    return text
-
-
-def resolve(table: Sequence[Setting], preset: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """Every setting with its value: the default, over it the preset's, over that the assignments `key=value`.
+def resolve(settings_class: type[S], preset: Mapping[str, Any], assignments: Sequence[str]) -> S:
+    """The defaults, over them the values of a preset, over those the assignments `key=value`.
 
     Raises:
         BadSetting: an assignment has no `=`, an unknown key or a value that the setting does not take.
     """
-    known = {setting.name: setting for setting in table}
-    values = {setting.name: preset.get(setting.name, setting.default) for setting in table}
+    known = {declared.name: declared for declared in settable(settings_class)}
+    values = dict(preset)
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         key = key.strip()
@@ -179,7 +84,158 @@ def resolve(table: Sequence[Setting], preset: Mapping[str, Any], assignments: Se
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
             raise BadSetting(f"expected a setting, got {key!r:.60}; {hint}")
         try:
-            values[key] = known[key].read(text.strip())
+            values[key] = known[key].parse(text.strip())
         except ValueError as expected:
             raise BadSetting(f"expected {key} to be {expected}, got {text!r:.60}") from None
-    return values
+    return from_config(settings_class, values)
+
+
+def from_config(settings_class: type[S], config: Mapping[str, Any]) -> S:
+    """The settings of a stored config: a missing key has its default, an unknown key of another version is ignored."""
+    known = {declared.name for declared in fields(settings_class)}
+    return settings_class(**{name: value for name, value in config.items() if name in known})
+
+
+def to_config(settings: RunSettings) -> dict[str, Any]:
+    """The settings as they are stored in a run's config; a field that `--set` does not take is left out if it is
+    None."""
+    worked_out = {declared.name for declared in fields(settings) if not declared.metadata}
+    return {name: value for name, value in asdict(settings).items() if value is not None or name not in worked_out}
+
+
+def whole(low: int = 0, high: int = 1_000_000) -> Callable[[str], int]:
+    """Parses a whole number from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        expected = f"a whole number from {low} to {high}"
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not low <= value <= high:
+            raise ValueError(expected)
+        return value
+
+    return parse
+
+
+def widths(high: int) -> Callable[[str], list[int]]:
+    """Parses the units of some layers, each from 1 to `high`, separated by commas; `none` is no layer."""
+    width = whole(1, high)
+
+    def parse(text: str) -> list[int]:
+        try:
+            return [] if text == "none" else [width(part) for part in text.split(",")]
+        except ValueError as expected:
+            raise ValueError(f"{expected}, or several separated by commas, as in 64,64, or none") from None
+
+    return parse
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Parses a number from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        value = _float(text)
+        if value is None or not low <= value <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}")
+        return value
+
+    return parse
+
+
+def share(text: str) -> float:
+    """Parses a number from 0 to 1."""
+    return number(0, 1)(text)
+
+
+def positive(text: str) -> float:
+    """Parses a positive number up to a million."""
+    value = _float(text)
+    if value is None or not 0.0 < value <= 1e6:
+        raise ValueError("a positive number up to a million")
+    return value
+
+
+def positives(text: str) -> list[float]:
+    """Parses positive numbers, separated by commas."""
+    try:
+        return [positive(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError("positive numbers up to a million, separated by commas, as in 0.5,1.5") from None
+
+
+def amount(text: str) -> int | None:
+    """Parses a whole number with an optional suffix k, M or G; `off` is None."""
+    if text == "off":
+        return None
+    factor = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
+    value = _float(text.rstrip("kMG"))
+    if value is None or not 1 <= value * factor <= 1e15:
+        raise ValueError("a positive number such as 3M, 400k or 3000000, or off")
+    return round(value * factor)
+
+
+def milliseconds(text: str) -> float | None:
+    """Parses a positive number of milliseconds; `off` is None."""
+    if text == "off":
+        return None
+    try:
+        return positive(text.removesuffix("ms").strip())
+    except ValueError:
+        raise ValueError("a positive number of milliseconds such as 2.5, or off") from None
+
+
+def choice(*options: C) -> Callable[[str], C]:
+    """Parses one of some names."""
+
+    def parse(text: str) -> C:
+        for option in options:
+            if text == option:
+                return option
+        raise ValueError(f"one of {', '.join(options)}")
+
+    return parse
+
+
+def names(*options: str) -> Callable[[str], list[str]]:
+    """Parses one or more of some names, separated by commas."""
+
+    def parse(text: str) -> list[str]:
+        parts = [part.strip() for part in text.split(",")]
+        if len(set(parts)) < len(parts) or not set(parts) <= set(options):
+            raise ValueError(f"different names out of {', '.join(options)}, separated by commas")
+        return parts
+
+    return parse
+
+
+def weights(*names: str) -> Callable[[str], dict[str, float]]:
+    """Parses relative weights of some names: `insert:1,delete:1,modify:2`."""
+    expected = f"weights such as {names[0]}:1,{names[-1]}:0.5 over {', '.join(names)}"
+
+    def parse(text: str) -> dict[str, float]:
+        weight_by_name: dict[str, float] = {}
+        for part in text.split(","):
+            name, _, weight = part.partition(":")
+            try:
+                weight_by_name[name.strip()] = positive(weight or "1")
+            except ValueError:
+                raise ValueError(expected) from None
+        if not set(weight_by_name) <= set(names):
+            raise ValueError(expected)
+        return weight_by_name
+
+    return parse
+
+
+def any_text(text: str) -> str:
+    """Any text."""
+    return text
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -1,46 +1,53 @@
-"""The contract of search strategies."""
+"""The contract of search strategies.
+
+To add a strategy, write one file in `germline/search/strategies/`, and add one entry to the table `STRATEGIES` of each
+kind that it can search (in `germline/search/kinds/`). The entry is a factory: it makes the strategy from the run's
+settings and its space, and raises `BadSetting` for settings that the strategy cannot follow. The values of
+`--set strategy` and the battery in `tests/search/test_strategies.py` follow from the tables.
+"""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from germline.evaluators.hurdle import Limit
-from germline.programs.space import Space
 from germline.search.individual import Block, Individual, Proposal, Review, RngFor
 
 S = TypeVar("S")
 
 
 class Strategy(Protocol[S]):
-    """A pure fold over blocks. The state is immutable, and the same news in the same order give the same state.
+    """A pure fold over blocks, over a space that the constructor takes.
 
-    Because of that a run needs no checkpoint: its state is recomputed from the rows of the database. A strategy that
-    derives from this has no hurdle and asks for no reviews unless it says otherwise.
+    The state is immutable and holds everything that later proposals depend on: the same blocks in the same order give
+    the same state. Therefore a run needs no checkpoint; its state is recomputed from the rows of the database.
+
+    A strategy that derives from this class has no hurdle and asks for no reviews unless it overrides these methods.
     """
 
     def init(self) -> S:
-        """The state before anything is born."""
+        """The state before the first birth."""
         ...
 
-    def breed(self, state: S, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
+    def breed(self, state: S, birth: int, rng_for: RngFor) -> Proposal:
         """The genome of a birth, drawn from `state` with the generator `rng_for(birth)`."""
         ...
 
     def advance(self, state: S, block: Block) -> S:
-        """The state after some news."""
+        """The state after a block of births, or after the answers to reviews."""
         ...
 
     def limit(self, state: S) -> Limit | None:
-        """What a genome of the next block may show at the hurdle; None: anything."""
+        """Early-stopping threshold for the next block: the largest intermediate loss allowed, or None."""
         return None
 
     def reviews(self, state: S) -> Sequence[Review]:
-        """What should be scored again before the search goes on; the answers come in the next `advance`."""
+        """Reviews to score before the search goes on; their outcomes come in the next `advance`."""
         return ()
 
     def closing(self, state: S) -> Sequence[Review]:
-        """What should be scored again when the budget has ended; the answers change only what is handed over."""
+        """Reviews to score when the budget has ended; their outcomes change only which individual is the winner."""
         return ()
 
     def best(self, state: S) -> Individual | None:
-        """The individual that the search would hand over if it stopped here; None before anything was scored well."""
+        """The winner if the search stopped here; None before any individual has an ok outcome."""
         ...

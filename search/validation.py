@@ -1,4 +1,4 @@
-"""Is a find real? Training anew with seeds that no search has seen, and a look at the held-out data."""
+"""Validation of candidates: trainings with seeds that no search has used, measured on the held-out data."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,93 +7,115 @@ from statistics import fmean, stdev
 from typing import Any
 
 from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import task_class
-from germline.search.kind import Kind, Values
+from germline.search.kind import Kind
+from germline.search.settings import RunSettings, to_config
 
 FIRST_SEED = 1_000
-"""Searches use evaluation seeds from 0 on, reviews the next ones; these are beyond both."""
+"""First evaluation seed of a validation. Searches use those from 0 on, reviews the next ones, far below it."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A genome, and the settings under which it is trained. `label` says what it is, and `of` whose baseline."""
+    """A genome, and the settings under which it is trained.
+
+    `label` is its name in the output; for a baseline, `of` is the label of the contender that it is compared with.
+    """
 
     label: str
     genome: str
-    values: Values
+    values: RunSettings
     baseline: bool = False
     of: str | None = None
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a contender came to on the held-out data, once for each seed; None: its training failed.
+class ValidationResult:
+    """A contender's outcomes on the held-out data, one per seed.
 
-    `measure` names the number, `facts` describe the genome.
+    `measure` names the objective that is reported, `facts` describe the genome.
     """
 
     contender: Contender
     measure: str
-    found: tuple[float | None, ...]
+    outcomes: tuple[Outcome, ...]
     facts: Mapping[str, Any]
 
     @property
+    def values(self) -> list[float | None]:
+        """The measure for each seed; None where the genome failed."""
+        return [outcome.objectives.get(self.measure) for outcome in self.outcomes]
+
+    @property
     def mean(self) -> float | None:
-        """Over all seeds; None if one failed."""
-        whole = [value for value in self.found if value is not None]
-        return fmean(whole) if len(whole) == len(self.found) else None
+        """Mean over all seeds; None if the genome failed with one of them."""
+        values = [value for value in self.values if value is not None]
+        return fmean(values) if len(values) == len(self.outcomes) else None
 
     @property
     def deviation(self) -> float | None:
-        """Between seeds; None for one seed, or if one failed."""
-        whole = [value for value in self.found if value is not None]
-        return stdev(whole) if len(whole) == len(self.found) > 1 else None
+        """Standard deviation between seeds; None for a single seed, or if the genome failed with one of them."""
+        values = [value for value in self.values if value is not None]
+        return stdev(values) if len(values) == len(self.outcomes) > 1 else None
+
+    @property
+    def error(self) -> str | None:
+        """Why the genome failed with the first seed; None if any seed gave a number."""
+        if any(value is not None for value in self.values):
+            return None
+        return self.outcomes[0].error or self.outcomes[0].status
 
 
-def with_baselines(kind: Kind[Any], task: str, contenders: Sequence[Contender]) -> list[Contender]:
-    """Each contender as it is trained in full on a task, and behind those of one baseline that baseline, once."""
-    full = [replace(one, values=kind.in_full(one.values, task_class(task))) for one in contenders]
-    found: list[Contender] = []
-    for one in full:
-        label, genome, values = kind.baseline(one.genome, one.values)
-        found.append(Contender(label, genome, values, baseline=True, of=one.label))
-    unique: dict[str, Contender] = {}
-    for one in found:
-        unique.setdefault(_key(one), one)
-    return [*full, *(one for one in unique.values() if _key(one) not in set(map(_key, full)))]
+def with_baselines(kind: Kind[Any, Any], task: str, contenders: Sequence[Contender]) -> list[Contender]:
+    """Returns the contenders with the settings of a full training on a task, followed by their baselines.
+
+    Contenders with the same baseline share it, and a baseline that is itself a contender is left out.
+    """
+    full = [replace(contender, values=kind.in_full(contender.values, task_class(task))) for contender in contenders]
+    known = {_key(contender) for contender in full}
+    baselines: dict[str, Contender] = {}
+    for contender in full:
+        label, genome, values = kind.baseline(contender.genome, contender.values)
+        baseline = Contender(label, genome, values, baseline=True, of=contender.label)
+        if _key(baseline) not in known:
+            baselines.setdefault(_key(baseline), baseline)
+    return [*full, *baselines.values()]
 
 
 def validate(
-    kind: Kind[Any], task: str, contenders: Sequence[Contender], rung: int, seeds: int, device: str = "cpu"
-) -> list[Verdict]:
-    """Trains the contenders in this process, those of equal settings together.
+    kind: Kind[Any, Any], task: str, contenders: Sequence[Contender], rung: int, seeds: int, device: str = "cpu"
+) -> list[ValidationResult]:
+    """Validates the contenders in this process, those with equal settings together.
 
     Args:
         kind: of all genomes.
-        task: the name of what they are trained on.
-        contenders: as `with_baselines` gives them.
-        rung: how long, an index into the task's rungs.
-        seeds: how many trainings each gets.
+        task: name of the task.
+        contenders: as `with_baselines` returns them.
+        rung: amount of training or playing, an index into the task's rungs.
+        seeds: trainings per contender.
         device: `auto`, `cpu` or `cuda`.
 
     Raises:
-        NoHeldout: the task keeps nothing back.
+        NoHeldout: the task has no held-out data.
     """
-    together: dict[str, list[int]] = {}
-    for place, one in enumerate(contenders):
-        together.setdefault(json.dumps(kind.options(one.values), sort_keys=True), []).append(place)
-    found: dict[int, list[float | None]] = {place: [] for place in range(len(contenders))}
-    for places in together.values():
-        options = kind.options(contenders[places[0]].values)
+    groups: dict[str, list[int]] = {}
+    for place, contender in enumerate(contenders):
+        groups.setdefault(json.dumps(kind.evaluator_options(contender.values), sort_keys=True), []).append(place)
+    outcomes: list[list[Outcome]] = [[] for _ in contenders]
+    for places in groups.values():
+        options = kind.evaluator_options(contenders[places[0]].values)
         evaluator = EvaluatorSpec(kind.name, task, 0, device, options).build()
+        genomes = [contenders[place].genome for place in places]
         for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-            values = evaluator.validate([contenders[place].genome for place in places], rung, seed)
-            for place, value in zip(places, values, strict=True):
-                found[place].append(value)
-    measure = task_class(task).objectives[0].name.replace("validation", "heldout")
-    facts = [kind.describe(one.genome, one.values) for one in contenders]
-    return [Verdict(one, measure, tuple(found[i]), facts[i]) for i, one in enumerate(contenders)]
+            for place, outcome in zip(places, evaluator.validate(genomes, rung, seed), strict=True):
+                outcomes[place].append(outcome)
+    measure = task_class(task).objectives[0].heldout_name
+    return [
+        ValidationResult(contender, measure, tuple(outcomes[place]), kind.describe(contender.genome, contender.values))
+        for place, contender in enumerate(contenders)
+    ]
 
 
-def _key(one: Contender) -> str:
-    return json.dumps([one.genome, one.values], sort_keys=True)
+def _key(contender: Contender) -> str:
+    return json.dumps([contender.genome, to_config(contender.values)], sort_keys=True)

@@ -24,8 +24,8 @@ from germline.search.analysis.statistics import quartiles
 def command(names: tuple[str, ...], url: str, as_json: bool) -> None:
     """Sum up runs over their seeds, and show the settings in which they differ.
 
-    Runs of one kind, task, preset and settings form a group. The score of a run is that of its winner: the fitness of
-    its best individual or, for policies, the mean return in the test, else in the last review. Runs with several
+    Runs of one kind, task, preset and settings form a group. The score of a run is that of its winner: the fitness
+    or, for policies, the mean return in the test, else in the last review. Runs with several
     objectives also have a hypervolume: the share of a box that their front dominates. The box reaches from 0 to an
     error of 100 % and, for each other objective, to the largest value in the compared runs on the same task. RUN may be
     a pattern in quotes, with * for anything and ? for one character.

@@ -53,14 +53,13 @@ def _latency(candidate: Candidate, asked: dict[str, Any], device: str) -> float:
             f"expected an architecture for --latency, got {printable(candidate.label)} of kind "
             f"{printable(candidate.kind)}; leave --latency away"
         )
-    from germline.cli.individuals import settings
+    from germline.cli.individuals import network_size
     from germline.evaluators.architecture.latency import measured
     from germline.programs.architecture.genome import read
     from germline.programs.architecture.network import Network
-    from germline.search.architecture import skeleton
 
     architecture = read(candidate.genome)
-    size = skeleton(settings(candidate), architecture, **asked)
+    size = network_size(candidate, architecture, **asked)
     return measured(Network(architecture, size), size.image, device)
 
 

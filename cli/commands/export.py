@@ -14,7 +14,7 @@ from germline.cli.errors import UserError, one_line, printable
 from germline.cli.reference import HELP, PICK, Candidate, chosen
 
 if TYPE_CHECKING:
-    from germline.cli.exports.made import Asked, Made
+    from germline.cli.exports.request import ExportRequest, ExportResult
 
 TARGETS = ("torch", "onnx")
 
@@ -66,8 +66,9 @@ def command(
       germline export architecture-1 -o net.onnx --to onnx
       germline export policy-1 -o agent.py
     """
-    from germline.cli.exports.made import Asked, weights_path
+    from germline.cli.exports.request import ExportRequest
     from germline.cli.individuals import describe
+    from germline.programs.export.files import check_writable, weights_path, write_verified
 
     _check_target(target, path, class_name)
     if not force:
@@ -77,46 +78,54 @@ def command(
         _check_pair(path, force)
     with stdout_apart():
         fingerprint = describe(candidate, **asked)["fingerprint"]
-        made = _exporter(candidate, target)(Asked(candidate, path, class_name, asked, fingerprint))
-    files = {path: made.content} | ({weights_path(path): made.weights} if made.weights is not None else {})
+        exporter = _exporter(candidate, target)
+        check_writable(path)
+        result = exporter(ExportRequest(candidate, path, class_name, asked, fingerprint))
+        write_verified(path, result.verified)
+    verified = result.verified
+    files = {path: verified.content} | ({weights_path(path): verified.weights} if verified.weights is not None else {})
     for written, content in files.items():
         _record(candidate, target, written, content, url)
     if as_json:
-        row = {"path": str(path), "target": target, "verified": True, "tolerance": made.tolerance}
-        row |= {"weights": str(weights_path(path))} if made.weights is not None else {}
-        print_json({**row, "fingerprint": fingerprint, "difference": made.difference, "class_name": made.class_name})
+        row = {"path": str(path), "target": target, "verified": True, "tolerance": verified.tolerance}
+        row |= {"weights": str(weights_path(path))} if verified.weights is not None else {}
+        row |= {"fingerprint": fingerprint, "difference": verified.difference, "class_name": verified.class_name}
+        print_json(row)
     else:
-        _print(made, path, " and ".join(printable(str(one)) for one in files))
+        _print(result, path, " and ".join(printable(str(one)) for one in files))
 
 
-def _print(made: "Made", path: Path, files: str) -> None:
-    click.echo(f"wrote {files}: {made.what}")
-    if made.tolerance:
+def _print(result: "ExportResult", path: Path, files: str) -> None:
+    verified = result.verified
+    click.echo(f"wrote {files}: {result.description}")
+    if verified.tolerance:
         click.echo(
-            f"verified against {made.against} to {made.tolerance:g}: "
-            f"the largest relative difference is {made.difference:.2g}"
+            f"verified against {result.comparison} to {verified.tolerance:g}: "
+            f"the largest relative difference is {verified.difference:.2g}"
         )
     else:
-        click.echo(f"verified: {made.against}")
-    if made.class_name is None:
-        click.echo(printable(f"use it: onnxruntime.InferenceSession({str(path)!r}); {made.use}"))
+        click.echo(f"verified: {result.comparison}")
+    if verified.class_name is None:
+        click.echo(printable(f"use it: onnxruntime.InferenceSession({str(path)!r}); {result.usage}"))
     elif path.stem.isidentifier() and not iskeyword(path.stem) and path.suffix == ".py":
-        click.echo(f"use it: from {path.stem} import {made.class_name}; {made.use}")
+        click.echo(f"use it: from {path.stem} import {verified.class_name}; {result.usage}")
 
 
-def _exporter(candidate: Candidate, target: str) -> "Callable[[Asked], Made]":
+def _exporter(candidate: Candidate, target: str) -> "Callable[[ExportRequest], ExportResult]":
     if target not in EXPORTS.get(candidate.kind, ()):
         raise UserError(
             f"expected an architecture for --to onnx, or a policy, got {printable(candidate.label)} of kind "
             f"{printable(candidate.kind)}; write --to torch"
         )
-    found: Callable[[Asked], Made] = getattr(import_module(f"germline.cli.exports.{candidate.kind}"), target)
-    return found
+    export: Callable[[ExportRequest], ExportResult] = getattr(
+        import_module(f"germline.cli.exports.{candidate.kind}"), target
+    )
+    return export
 
 
 def _check_pair(path: Path, force: bool) -> None:
     """A policy in torch is two files."""
-    from germline.cli.exports.made import weights_path
+    from germline.programs.export.files import weights_path
 
     if path.suffix != ".py":
         raise UserError(

@@ -7,7 +7,7 @@ import click
 
 from germline.cli.changes import Change, change_text, changes
 from germline.cli.common import console, db_option, json_option, open_store, print_json
-from germline.cli.reference import BEST, BadReference, Candidate
+from germline.cli.reference import WINNER, BadReference, Candidate
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from germline.db.records import ScoredIndividual
 
 
-@click.command(epilog=f"REF is RUN ({BEST}) or RUN:BIRTH.")
+@click.command(epilog=f"REF is RUN ({WINNER}) or RUN:BIRTH.")
 @click.argument("reference", metavar="REF")
 @click.option("--all", "every", is_flag=True, help="Show neutral steps too, those that leave the fingerprint as it is.")
 @db_option

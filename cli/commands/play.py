@@ -21,7 +21,7 @@ from germline.cli.video import check_format, write_film
 from germline.evaluators.policy.compatibility import playable
 from germline.evaluators.policy.film import Film, Picture
 from germline.evaluators.policy.networks.backend import networks_of
-from germline.evaluators.policy.player import Episode, Played, play
+from germline.evaluators.policy.player import Episode, EpisodeResult, play
 from germline.evaluators.policy.task import PolicyTask, environments_of
 from germline.evaluators.tasks.registry import absolute_name
 from germline.programs.export.files import check_writable
@@ -43,7 +43,7 @@ class Player(NamedTuple):
     frames: int
 
 
-@click.command(epilog="REF is RUN (its winner), RUN:BIRTH or a file with a policy.")
+@click.command(epilog="REF is RUN (its winner), RUN:best, RUN:BIRTH or a file with a policy.")
 @click.argument("reference", metavar="REF")
 @click.option("--episodes", type=click.IntRange(1, 100_000), default=5, show_default=True, help="How many.")
 @click.option(
@@ -122,26 +122,26 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     return Player(candidate.label, policy, chosen(), min(limit or spec.steps, spec.steps), spec.frames)
 
 
-def _play(player: Player, seeds: range) -> tuple[list[Played], float]:
+def _play(player: Player, seeds: range) -> tuple[list[EpisodeResult], float]:
     """The episodes, and the seconds they took without compiling."""
     networks = networks_of(player.policy.network, [replay(player.policy)])
     actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
     with closing(environments_of(player.task, min(len(seeds), player.task.slots))) as environments:
-        play(networks.outputs, actions, environments, episodes[:1], 1, networks.attend)  # compiles
+        play(networks.forward, actions, environments, episodes[:1], 1, networks.assign_slots)  # compiles
         began = perf_counter()
-        played = play(networks.outputs, actions, environments, episodes, player.steps, networks.attend)
+        played = play(networks.forward, actions, environments, episodes, player.steps, networks.assign_slots)
         return played, max(perf_counter() - began, 1e-9)
 
 
-def _row(player: Player, seed: int, played: list[Played], seconds: float, video: Path | None) -> dict[str, Any]:
+def _row(player: Player, seed: int, played: list[EpisodeResult], seconds: float, video: Path | None) -> dict[str, Any]:
     errors = [_error(episode) for episode in played]
-    returns = [episode.total for episode, error in zip(played, errors, strict=True) if error is None]
+    returns = [episode.total_reward for episode, error in zip(played, errors, strict=True) if error is None]
     frames = sum(episode.steps for episode in played) * player.frames
     return {
         "ref": player.label,
         "task": player.task.name,
         "episodes": [
-            {"seed": seed + i, "return": episode.total, "length": episode.steps, "error": error}
+            {"seed": seed + i, "return": episode.total_reward, "length": episode.steps, "error": error}
             for i, (episode, error) in enumerate(zip(played, errors, strict=True))
         ],
         "mean": fmean(returns) if returns else None,
@@ -152,10 +152,10 @@ def _row(player: Player, seed: int, played: list[Played], seconds: float, video:
     }
 
 
-def _error(played: Played) -> str | None:
+def _error(played: EpisodeResult) -> str | None:
     """Why an episode does not count, as in a search; None if it counts."""
     if played.error is None and played.diverged:
-        return f"diverged: the return was {played.total}"
+        return f"diverged: the return was {played.total_reward}"
     return played.error
 
 
@@ -176,10 +176,10 @@ def _film(player: Player, seed: int) -> Film:
         os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo's default looks for a screen
     networks = networks_of(player.policy.network, [replay(player.policy)])
     actions = player.policy.network.actions
-    return Film(networks.outputs, actions, player.task, seed, player.steps, networks.attend)
+    return Film(networks.forward, actions, player.task, seed, player.steps, networks.assign_slots)
 
 
-def _write_film(film: Film, path: Path, seed: int, played: Played) -> None:
+def _write_film(film: Film, path: Path, seed: int, played: EpisodeResult) -> None:
     """Plays the first episode again and writes its pictures.
 
     Raises:
@@ -189,10 +189,11 @@ def _write_film(film: Film, path: Path, seed: int, played: Played) -> None:
     def pictures() -> Iterator[Picture]:
         yield from film
         # Compared as text, in which a return of nan equals itself.
-        if film.played is None or f"{film.played.total} {film.played.steps}" != f"{played.total} {played.steps}":
+        result = film.result
+        if result is None or f"{result.total_reward} {result.steps}" != f"{played.total_reward} {played.steps}":
             raise UserError(
-                f"expected the episode of seed {seed} to come to the same when it is filmed ({played.total:g}), "
-                f"got {film.played.total if film.played else 'nothing'}; no film was written",
+                f"expected the episode of seed {seed} to come to the same when it is filmed ({played.total_reward:g}), "
+                f"got {result.total_reward if result else 'nothing'}; no film was written",
                 1,
             )
 

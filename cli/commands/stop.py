@@ -24,7 +24,7 @@ def command(run: str, url: str, as_json: bool) -> None:
         status = store.run(run).status
         if status != "running":
             raise UserError(f"expected a running search, {run} is {status}; nothing to stop")
-        store.request(run, "stop")
+        store.request_stop(run)
     if as_json:
         print_json({"run": run, "request": "stop"})
     click.echo(f"asked {run} to stop; it ends after the pack in flight (germline resume {run} goes on)", err=True)

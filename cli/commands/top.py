@@ -18,6 +18,7 @@ from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
 from germline.search.analysis.hypervolume import hypervolume, objectives_of, points_of, reference_point
 from germline.search.analysis.policy_scores import decisive_score, source
 from germline.search.picking import front
+from germline.search.winner import winner as winner_of
 
 
 class Ranking(NamedTuple):
@@ -42,8 +43,8 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
     Each fingerprint appears once, by the birth for which it was scored. For a run with several objectives the Pareto
     front comes first: the individuals that no other one dominates. A line below gives the hypervolume of the front: the
     share that it dominates of a box, which reaches from 0 to an error of 100 % and, for each other objective, to the
-    largest value among all individuals scored in the run. The fitness of a policy comes from its training episodes;
-    the winner is decided by reviews, and named below the list.
+    largest value among all individuals scored in the run. The fitness is that of the search's own scoring; the
+    winner, which reviews or several objectives may decide, is named below the list.
 
     \b
     Example:
@@ -53,10 +54,9 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
     reviews: list[EvaluationRecord] = []
     with open_store(url) as store:
         record = store.run(run)
-        if record.kind == "policy":
-            with suppress(NothingScored):
-                winner = store.winner(run)
-                reviews = store.reviews(record.id, winner.individual.fingerprint)
+        with suppress(NothingScored):
+            winner = winner_of(store, run)
+            reviews = store.reviews(record.id, winner.individual.fingerprint) if record.kind == "policy" else []
         if objectives_of(record):
             ranking = _front_first(record, store.top(run), count)
         else:
@@ -65,7 +65,7 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
         print_json([individual_row(scored) for scored in ranking.individuals])
     elif ranking.individuals:
         _print(record, ranking)
-        if winner is not None:
+        if winner is not None and (reviews or winner != ranking.individuals[0]):
             _print_winner(winner, reviews)
     else:
         click.echo(f"{run} has no ok outcome yet", err=True)
@@ -119,7 +119,7 @@ def _other_objectives(individuals: Sequence[ScoredIndividual]) -> list[str]:
 
 
 def _print_winner(winner: ScoredIndividual, reviews: Sequence[EvaluationRecord]) -> None:
-    """The winner of a run of policies, which is seldom the first of the list: that may only have been lucky."""
+    """The winner; the first of the list may only have been lucky."""
     score = decisive_score(reviews)
     score_text = f", {source(score)} {told(score)}" if score else ""
     console().print(safe(f"winner: {winner.run}:{winner.individual.birth}{score_text}", QUIET))

@@ -1,5 +1,6 @@
 """`germline validate`: is a find real?"""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,8 +10,7 @@ from germline.cli.errors import UserError, printable
 from germline.cli.reference import HELP, PICK, BadReference, Candidate, chosen
 
 if TYPE_CHECKING:
-    from germline.search.kind import Kind
-    from germline.search.validation import Contender, Verdict
+    from germline.search.validation import Contender, ValidationResult
 
 
 @click.command(epilog=HELP)
@@ -108,51 +108,40 @@ def _measured(
         for one in candidates:
             playable(one.genome, home, one.label, "" if task else "; name its task with --task")
     contenders = with_baselines(kind, home, [_contender(one, home, asked) for one in candidates])
-    verdicts = validate(kind, home, contenders, rung, seeds, device)
-    rows = [_row(one, kind.name, home, rung) | {"error": _cause(one, kind, home, rung, device)} for one in verdicts]
+    results = validate(kind, home, contenders, rung, seeds, device)
+    rows = [_row(result, kind.name, home, rung) for result in results]
     return rows, f"{home}, rung {rung}: {rungs[rung]}, {_counted(seeds)}"
-
-
-def _cause(verdict: "Verdict", kind: "Kind[Any]", task: str, rung: int, device: str) -> str | None:
-    """Why nothing came of a contender, if so: verdicts hold numbers alone, so it is scored once more."""
-    from germline.evaluators.evaluator import EvaluatorSpec
-    from germline.search.validation import FIRST_SEED
-
-    if any(value is not None for value in verdict.found):
-        return None
-    evaluator = EvaluatorSpec(kind.name, task, 0, device, kind.options(verdict.contender.values)).build()
-    [outcome] = evaluator.score([verdict.contender.genome], rung, FIRST_SEED)
-    return outcome.error or f"scored once more, it was {outcome.status}"
 
 
 def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Contender":
     """With the settings of its run; of no run: those of `quick`."""
     from germline.evaluators.tasks.registry import task_class
     from germline.search.kinds import kind_named
-    from germline.search.settings import resolve
     from germline.search.validation import Contender
 
     kind = kind_named(candidate.kind)
-    own = dict(candidate.run.config.get("settings", {})) if candidate.run else {}
-    if not own:
-        own = kind.prepare(resolve(kind.settings, kind.presets["quick"].values, []), task_class(task))
-    later = {setting.name: setting.default for setting in kind.settings}
-    return Contender(candidate.label, candidate.genome, {**later, **own, **asked})
+    config = candidate.run.config.get("settings", {}) if candidate.run else {}
+    if config:
+        settings = kind.from_config(config)
+    else:
+        settings = kind.prepare(kind.resolve(kind.presets["quick"].values, []), task_class(task))
+    return Contender(candidate.label, candidate.genome, replace(settings, **asked))
 
 
-def _row(verdict: "Verdict", kind: str, task: str, rung: int) -> dict[str, Any]:
+def _row(result: "ValidationResult", kind: str, task: str, rung: int) -> dict[str, Any]:
     return {
-        "ref": verdict.contender.label,
-        "baseline": verdict.contender.baseline,
-        "of": verdict.contender.of,
+        "ref": result.contender.label,
+        "baseline": result.contender.baseline,
+        "of": result.contender.of,
         "kind": kind,
         "task": task,
         "rung": rung,
-        "measure": verdict.measure,
-        "mean": verdict.mean,
-        "deviation": verdict.deviation,
-        "values": list(verdict.found),
-        "facts": dict(verdict.facts),
+        "measure": result.measure,
+        "mean": result.mean,
+        "deviation": result.deviation,
+        "values": result.values,
+        "facts": dict(result.facts),
+        "error": result.error,
     }
 
 

@@ -1,1 +1,1 @@
-"""How candidates of each kind are written as files that stand alone: a module a kind, a function a target."""
+"""Exports of candidates: a module for each kind, a function for each target."""

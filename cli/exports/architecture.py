@@ -1,55 +1,49 @@
-"""Architectures as files."""
+"""Export of architectures."""
 
-from germline.cli.errors import UserError, one_line
-from germline.cli.exports.made import Asked, Made
-from germline.cli.individuals import settings
+from collections.abc import Mapping
+
+from germline.cli.errors import UserError, exit_status, one_line
+from germline.cli.exports.request import ExportRequest, ExportResult
+from germline.cli.individuals import network_size
 from germline.programs.architecture import onnx_file
-from germline.programs.architecture.counts import Counts
-from germline.programs.architecture.export import TOLERANCE, free_name, verified_torch
-from germline.programs.architecture.genome import read
-from germline.programs.export.files import check_writable, write_whole
-from germline.search.architecture import skeleton
+from germline.programs.architecture.export import free_class_name, verified_torch
+from germline.programs.architecture.genome import Architecture, read
+from germline.programs.architecture.skeleton import Skeleton
 
 
-def torch(asked: Asked) -> Made:
-    """An nn.Module of the full network, which has been compared with it in size and output."""
-    name = asked.name() if asked.class_name else free_name(asked.name())
-    check_writable(asked.path)
-    architecture = read(asked.candidate.genome)
-    size = skeleton(settings(asked.candidate), architecture, **asked.sizes)
+def torch(request: ExportRequest) -> ExportResult:
+    """An nn.Module of the full network, compared with it in size and output."""
+    name = request.class_name() if request.given_class_name else free_class_name(request.class_name())
+    architecture, size = _network(request)
     try:
-        verified = verified_torch(architecture, size, asked.origin(), name)
+        verified = verified_torch(architecture, size, request.origin(), name)
     except ValueError as error:
-        raise UserError(one_line(error)) from None
-    write_whole(asked.path, verified.source)
-    return Made(
-        verified.source,
-        name,
-        what=f"class {name}(nn.Module)",
-        against=_network(verified.counts),
-        use=f"net = {name}()",
-        difference=verified.difference,
-        tolerance=TOLERANCE,
+        raise UserError(one_line(error), exit_status(error)) from None
+    return ExportResult(
+        verified,
+        description=f"class {name}(nn.Module)",
+        comparison=_comparison(verified.facts),
+        usage=f"net = {name}()",
     )
 
 
-def onnx(asked: Asked) -> Made:
-    """The full network in evaluation, for which another runtime has come to the same logits."""
-    check_writable(asked.path)
-    architecture = read(asked.candidate.genome)
-    size = skeleton(settings(asked.candidate), architecture, **asked.sizes)
-    verified = onnx_file.verified_onnx(architecture, size, asked.origin())
-    write_whole(asked.path, verified.content)
-    return Made(
-        verified.content,
-        None,
-        what=f"an ONNX network for images {list(size.image)}; its weights are {onnx_file.WEIGHTS}",
-        against=_network(verified.counts),
-        use="session.run(['logits'], {'images': images})",
-        difference=verified.difference,
-        tolerance=onnx_file.TOLERANCE,
+def onnx(request: ExportRequest) -> ExportResult:
+    """The full network in evaluation, compared with another runtime's logits."""
+    architecture, size = _network(request)
+    verified = onnx_file.verified_onnx(architecture, size, request.origin())
+    return ExportResult(
+        verified,
+        description=f"an ONNX network for images {list(size.image)}; its weights are {onnx_file.WEIGHTS}",
+        comparison=_comparison(verified.facts),
+        usage="session.run(['logits'], {'images': images})",
     )
 
 
-def _network(counts: Counts) -> str:
-    return f"its network ({counts.params:,} parameters, {counts.macs:,} multiply-accumulates)"
+def _network(request: ExportRequest) -> tuple[Architecture, Skeleton]:
+    """The architecture and the size of its full network."""
+    architecture = read(request.candidate.genome)
+    return architecture, network_size(request.candidate, architecture, **request.sizes)
+
+
+def _comparison(facts: Mapping[str, int]) -> str:
+    return f"its network ({', '.join(f'{number:,} {name}' for name, number in facts.items())})"

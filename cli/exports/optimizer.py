@@ -1,21 +1,16 @@
-"""Optimizers as files."""
+"""Export of optimizers."""
 
-from germline.cli.exports.made import Asked, Made
+from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.programs.optimizer import parse
-from germline.programs.optimizer.export import TOLERANCE, verified_torch, write_verified
+from germline.programs.optimizer.export import verified_torch
 
 
-def torch(asked: Asked) -> Made:
-    """A torch.optim.Optimizer, which has run beside the interpreter."""
-    name, program = asked.name(), parse(asked.candidate.genome)
-    verified = verified_torch(program, asked.origin(), name)
-    write_verified(asked.path, verified.source, program, name)
-    return Made(
-        verified.source,
-        name,
-        what=f"class {name}(torch.optim.Optimizer)",
-        against="the interpreter",
-        use=f"optimizer = {name}(model.parameters())",
-        difference=verified.difference,
-        tolerance=TOLERANCE,
+def torch(request: ExportRequest) -> ExportResult:
+    """A torch.optim.Optimizer, compared with the interpreter."""
+    name = request.class_name()
+    return ExportResult(
+        verified_torch(parse(request.candidate.genome), request.origin(), name),
+        description=f"class {name}(torch.optim.Optimizer)",
+        comparison="the interpreter",
+        usage=f"optimizer = {name}(model.parameters())",
     )

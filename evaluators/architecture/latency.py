@@ -1,38 +1,40 @@
-"""Measures how long networks, and the parts of networks, take for one image on a device."""
+"""Measures the latency of networks, and of their parts, for one image on a device."""
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from germline.evaluators.device import resolve
 from germline.evaluators.memory import keep_freed_memory
 from germline.programs.architecture.cells import CellSpace
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
-from germline.programs.architecture.latency import MODULES, REST, LatencyTable, Part, covering, parts, predicted
+from germline.programs.architecture.latency import REST, LatencyTable, covering, predicted
+from germline.programs.architecture.layers import Part
 from germline.programs.architecture.network import Network
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 ROUNDS = (5, 101)
-"""How often everything is timed: at least, and at most."""
+"""Smallest and largest number of rounds; every call is timed once in a round."""
 SECONDS = 12.0
-"""No round is begun after so long."""
+"""No round begins later than this many seconds after the first."""
 _WARM_UP = 3
 _ON_CUDA = 20
-"""Calls that are timed together there: none but the last is waited for, as in a network."""
+"""Calls on CUDA that are timed together: only the last is waited for, as in a network."""
 _WHOLE = 6
-"""Networks of random cells that are timed beside the parts."""
+"""Networks of random cells that are timed as a whole, for the time that their parts do not explain."""
 
 Call = Callable[[], Any]
 
 
 def measure(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> LatencyTable:
-    """The table of all parts that a network of the space can have, measured here and now.
+    """Measures all parts that a network of the space can have.
 
     Args:
         cells: the space.
@@ -40,35 +42,37 @@ def measure(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> Latenc
         device: `cpu` (one thread), `cuda`, or `auto`.
 
     Raises:
-        NoDevice: there is no such device.
+        NoDevice: the device does not exist.
     """
     device = resolve(device)
     space, rng = ArchitectureSpace(cells, skeleton), np.random.default_rng(0)
-    drawn = [space.draw(rng) for _ in range(_WHOLE)]
+    architectures = [space.draw(rng).genome for _ in range(_WHOLE)]
     with torch.random.fork_rng(devices=[]):
         calls: dict[Part, Call] = {}
         for architecture in covering(cells):
             for part, call in _calls(architecture, skeleton, device):
                 calls.setdefault(part, call)
-        whole = [_network_call(Network(one, skeleton), skeleton.image, device) for one in drawn]
+        networks = [Network(architecture, skeleton) for architecture in architectures]
+        whole = [_network_call(network, skeleton.image, device) for network in networks]
         times = _timed([*calls.values(), *whole], device)
     table = LatencyTable({**dict(zip(calls, times, strict=False)), REST: 0.0}, device)
-    # Modules that call modules, and lists of maps: what is left of whole networks is the same for every cell.
-    left = [taken - predicted(one, skeleton, table) for one, taken in zip(drawn, times[len(calls) :], strict=True)]
-    rest = max(0.0, math.fsum(left) / len(left) / skeleton.cells)
+    # The overhead of a network beyond its parts is shared evenly by its cells.
+    pairs = zip(architectures, times[len(calls) :], strict=True)
+    overheads = [measured_time - predicted(architecture, skeleton, table) for architecture, measured_time in pairs]
+    rest = max(0.0, math.fsum(overheads) / len(overheads) / skeleton.cells)
     return LatencyTable({**table.parts, REST: rest}, device)
 
 
 def measured(network: nn.Module, image: tuple[int, int, int], device: str = "cpu") -> float:
-    """Milliseconds that a network takes for one image.
+    """Measures the milliseconds of a network for one image.
 
     Args:
-        network: takes images `[1, channels, height, width]`; it is moved to the device, and set to evaluation.
+        network: takes images `[1, channels, height, width]`; it is moved to the device and set to evaluation mode.
         image: channels, height, width.
         device: `cpu` (one thread), `cuda`, or `auto`.
 
     Raises:
-        NoDevice: there is no such device.
+        NoDevice: the device does not exist.
     """
     device = resolve(device)
     with torch.random.fork_rng(devices=[]):
@@ -82,39 +86,20 @@ def _network_call(network: nn.Module, image: tuple[int, int, int], device: str) 
 
 
 def _calls(architecture: Architecture, skeleton: Skeleton, device: str) -> Iterator[tuple[Part, Call]]:
-    """Every part of a network with a call that does what it does there."""
-    modules = _in_order(Network(architecture, skeleton).to(device).eval())
-    for part in parts(architecture, skeleton):
-        if part != REST:
-            taken = torch.randn(1, part.taken, part.height, part.width).to(device)
-            yield part, _call(next(modules) if part.name in MODULES else None, part, taken)
-
-
-def _call(module: Callable[[Tensor], Tensor] | None, part: Part, taken: Tensor) -> Call:
-    if module is not None:
-        return lambda: module(taken)
-    if part.name == "add":
-        return lambda: taken + taken
-    maps = [taken] * (part.made // part.taken)
-    return lambda: torch.cat(maps, dim=1)
-
-
-def _in_order(network: Network) -> Iterator[Callable[[Tensor], Tensor]]:
-    """The modules of a network that are parts of it, in the order in which it runs."""
-    yield network.stem
-    for cell in network.cells:
-        names = [name for name, _ in cell.named_children() if name in ("enter0", "enter1")]
-        yield from [cell.get_submodule(name) for name in names]
-        edges = getattr(cell, "edges", None)
-        yield from edges if isinstance(edges, nn.ModuleList) else [cell]
-    yield lambda last: network.classifier(network.last(last).mean((2, 3)))
+    """Every part of a network, with a call that computes it once."""
+    network = Network(architecture, skeleton).to(device).eval()
+    for number, layer in enumerate(network.layers):
+        if layer.additions:
+            part = layer.part
+            x = torch.randn(1, part.in_channels, part.height, part.width).to(device)
+            yield part, partial(network.compute, number, [x] * (2 if part.name == "add" else len(layer.inputs)))
 
 
 def _timed(calls: Sequence[Call], device: str) -> list[float]:
-    """Milliseconds of each call, the lower quartile over rounds in each of which all of them have their turn.
+    """Milliseconds of each call: the lower quartile over rounds, in each of which every call runs once.
 
-    One after the other, as in a network, a call finds the caches as others left them; repeated by itself it would be a
-    seventh too fast. What else the machine does only ever adds, and so falls out with the slower rounds.
+    In a round, as in a network, a call finds the caches as other calls left them; repeated alone it would be a seventh
+    too fast. Other load of the machine only ever adds time, and so falls out with the slower rounds.
     """
     keep_freed_memory()
     threads = torch.get_num_threads()
@@ -124,12 +109,12 @@ def _timed(calls: Sequence[Call], device: str) -> list[float]:
             times = _rounds([_nothing, *calls], device)
     finally:
         torch.set_num_threads(threads)
-    clock, *found = np.quantile(times, 0.25, axis=0).tolist()
-    return [1000.0 * max(0.0, one - clock) for one in found]
+    clock, *seconds = np.quantile(times, 0.25, axis=0).tolist()
+    return [1000.0 * max(0.0, duration - clock) for duration in seconds]
 
 
 def _rounds(calls: Sequence[Call], device: str) -> list[list[float]]:
-    """Seconds of every call, a list for each round."""
+    """Seconds of every call, in a list for each round."""
     for call in calls:
         for _ in range(_WARM_UP):
             call()
@@ -142,7 +127,7 @@ def _rounds(calls: Sequence[Call], device: str) -> list[list[float]]:
 
 
 def _once(call: Call) -> float:
-    """Seconds that this thread, which is the only one, computes: not what others do on the machine meanwhile."""
+    """CPU seconds of a call on this thread, which is the only one; other load of the machine does not count."""
     began = time.thread_time()
     call()
     return time.thread_time() - began
@@ -158,4 +143,4 @@ def _cuda_block(call: Call) -> float:
 
 
 def _nothing() -> None:
-    """What reading the clock takes."""
+    """Timed to measure the time of reading the clock."""

@@ -1,4 +1,4 @@
-"""A task for architectures: images sorted into classes, and what a network of some cells comes to on them."""
+"""The contract of tasks for architectures: image classification by networks of an architecture's cells."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -7,16 +7,21 @@ from typing import ClassVar
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.outcome import Objective
 from germline.evaluators.task import Rung, Split, Task
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.skeleton import Skeleton
 
 
 class CellTask(Task):
     """A classification problem on which architectures are compared.
 
-    `skeleton` is what surrounds the cells and `space` the one whose cells it takes, if the task fixes them, as a table
-    of trained networks does. The fitness comes from a validation part of the training data; held-out images are never
-    read by a search.
+    Fitness comes from the validation split; a search never reads the held-out split.
+
+    Attributes:
+        rungs: lengths of training.
+        image: channels, height, width.
+        classes: number of classes.
+        skeleton: of the networks, if the task fixes it, as a table of trained networks does; None: any.
+        space: name of the only space whose architectures it takes; None: any.
     """
 
     kind = "architecture"
@@ -37,21 +42,21 @@ class CellTask(Task):
         split: Split = "validation",
         hurdle: Hurdle | None = None,
     ) -> list[Mapping[str, float] | None]:
-        """What the networks of these cells come to after the training of a rung.
+        """Trains the network of each architecture for a rung, and measures it on a split.
 
         Args:
-            architectures: the cells of each candidate.
+            architectures: one for each candidate.
             skeleton: of the networks that are trained.
-            rung: how long, one of `rungs`.
+            rung: length of the training, one of `rungs`.
             seed: entropy of the initial weights and of the batches, the same for every candidate.
-            split: where the trained networks are measured; a search never asks for the held-out one.
-            hurdle: where to look at the training loss, and what is too large there.
+            split: on which the trained networks are measured; a search never passes `heldout`.
+            hurdle: early stopping: after which share of the training losses are compared with which thresholds.
 
         Returns:
-            For each candidate `validation_error` in percent (`heldout_error` of that split) and whatever else was seen;
-            for one that was dropped at the hurdle what it showed there, as `hurdle`, and no error; None if its training
-            diverged.
+            Measures of each candidate: `validation_error` (of the held-out split, `heldout_error`) in percent, and
+            others of the task's choice. A candidate that was dropped at the hurdle has its training loss there, as
+            `hurdle`, and no error. None if the training diverged.
 
         Raises:
-            NoHeldout: the held-out split is asked for, and there is none.
+            NoHeldout: the task has no held-out split.
         """

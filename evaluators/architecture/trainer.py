@@ -1,6 +1,6 @@
 """Trains the networks of many architectures at once, each as it would be trained alone.
 
-On a CPU a candidate comes to the same bits whoever trains beside it. On a graphics processor its products may round
+On a CPU the result of a candidate does not depend on the other candidates, to the bit. On a GPU its products may round
 differently for another number of candidates.
 """
 
@@ -13,24 +13,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from germline.evaluators.architecture.networks.compiled import CompiledNetworks
+from germline.evaluators.architecture.networks.compiled.networks import CompiledNetworks
 from germline.evaluators.architecture.networks.stacked import StackedNetwork
 from germline.evaluators.architecture.networks.tape import tape
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.optimizer.trainer import batches
 from germline.evaluators.task import Rung
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
+from germline.programs.architecture.skeleton import Skeleton
 
 RATE, MOMENTUM, DECAY, LONGEST_GRADIENT = 0.05, 0.9, 3e-4, 5.0
-"""Stochastic gradient descent as EEEA-Net and DARTS train: the rate falls along half a cosine."""
+"""Learning rate at the first step, momentum, weight decay and the norm to which gradients are clipped: the stochastic
+gradient descent of DARTS and EEEA-Net, with a cosine schedule."""
 CHECK_EVERY = 20
-"""Steps between looks at whether the losses are still finite; a look is a transfer to the host."""
+"""Steps between checks that the losses are finite; each check is a transfer to the host."""
 
 
 class Networks(Protocol):
-    """Some networks that are trained and asked together."""
+    """Networks of several candidates that run on the same batches."""
 
     def step(
         self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, longest: float
@@ -44,18 +45,28 @@ class Networks(Protocol):
 
 
 @dataclass(frozen=True)
-class Trained:
-    """Networks after their training, and for each candidate which of them is its own: None if its loss left the finite
-    numbers, or was too large at the hurdle. `shown` is what each showed there, if it came so far, and `dropped` says
-    for whom that was too much."""
+class TrainedNetworks:
+    """Networks after their training.
+
+    Args:
+        networks: those that are left.
+        rows: for each candidate the number of its network among `networks`; None if its loss was not finite, or above
+            its threshold at the hurdle.
+        hurdle_losses: for each candidate its training loss at the hurdle; None if it did not get there.
+        dropped: for each candidate whether that loss was above its threshold.
+    """
 
     networks: Networks
     rows: tuple[int | None, ...]
-    shown: tuple[float | None, ...]
+    hurdle_losses: tuple[float | None, ...]
     dropped: tuple[bool, ...]
 
     def load_into(self, network: Network, candidate: int) -> None:
-        """Gives a module of the candidate's architecture its weights and statistics, where they reach the loss."""
+        """Loads a candidate's weights and statistics, as far as they reach the loss, into a module of its architecture.
+
+        Raises:
+            ValueError: the candidate has no trained network.
+        """
         row = self.rows[candidate]
         if row is None:
             raise ValueError(f"expected a candidate whose training stayed finite, got {candidate}")
@@ -63,21 +74,21 @@ class Trained:
 
 
 def entropy(seed: Sequence[int]) -> int:
-    """The seed of torch's generator for the initial weights."""
+    """Seed of torch's generator for the initial weights, from entropy."""
     return int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
 
 
 def networks(
     architectures: Sequence[Architecture], skeleton: Skeleton, seed: int, device: str = "cpu", stacked: bool = False
 ) -> Networks:
-    """Networks with the weights that each one's module has when it is built right after `torch.manual_seed(seed)`.
+    """Networks with the initial weights of `Network(architecture, skeleton)` built after `torch.manual_seed(seed)`.
 
     Args:
-        architectures: the cells.
+        architectures: one for each candidate.
         skeleton: of all networks.
         seed: of the weights.
-        device: where they are.
-        stacked: whether a CPU, too, runs them as other devices do.
+        device: on which they are trained.
+        stacked: whether to use the stacked form, which other devices need, on a CPU too.
     """
     tensors = []
     with torch.random.fork_rng(devices=[]):
@@ -95,53 +106,59 @@ def train_together(
     count: int,
     rung: Rung,
     seed: Sequence[int],
-    size: int,
+    examples: int,
     batch: Callable[[Tensor], tuple[Tensor, Tensor]],
     device: str = "cpu",
     hurdle: Hurdle | None = None,
-) -> Trained:
+) -> TrainedNetworks:
     """Trains networks on the same batches.
 
     Args:
-        started: `count` networks.
+        started: the networks of `count` candidates.
+        count: number of candidates.
         rung: optimizer steps and batch size.
         seed: entropy of the batches.
-        size: how many examples there are.
-        batch: images and labels of the examples of an index, on the device.
-        device: where the index has to be.
-        hurdle: where to look at the training losses, and which are too large.
+        examples: number of training examples.
+        batch: returns images and labels, on the device, for an index of examples.
+        device: of the index.
+        hurdle: early stopping: after which share of the training losses are compared with which thresholds.
     """
     rows = {candidate: candidate for candidate in range(count)}
     running, width = started, count
-    looked_at = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
+    hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
     recent = torch.zeros(count, device=device)
-    shown: dict[int, float] = {}
+    hurdle_losses: dict[int, float] = {}
     dropped: set[int] = set()
-    for step, index in enumerate(batches(size, rung, seed, device), 1):
+    for step, index in enumerate(batches(examples, rung, seed, device), 1):
         images, labels = batch(index)
         losses = running.step(images, labels, rate(step - 1, rung.steps), MOMENTUM, DECAY, LONGEST_GRADIENT)
-        # Networks are left out at multiples of CHECK_EVERY alone, so these losses belong to the same rows.
-        if looked_at - CHECK_EVERY < step <= looked_at:
-            recent = losses / CHECK_EVERY if step == looked_at - CHECK_EVERY + 1 else recent + losses / CHECK_EVERY
+        # The mean over the last CHECK_EVERY steps; networks leave only between such periods, so the rows are the same.
+        if hurdle_step - CHECK_EVERY < step <= hurdle_step:
+            share = losses / CHECK_EVERY
+            recent = share if step == hurdle_step - CHECK_EVERY + 1 else recent + share
         if step % CHECK_EVERY == 0 or step == rung.steps:
             finite = torch.isfinite(losses).tolist()
             rows = {candidate: row for candidate, row in rows.items() if finite[row]}
-            if hurdle and step == looked_at:
-                seen = recent.tolist()
-                shown = {candidate: seen[row] for candidate, row in rows.items()}
-                dropped = {candidate for candidate, loss in shown.items() if hurdle.too_much(candidate, loss)}
+            if hurdle and step == hurdle_step:
+                means = recent.tolist()
+                hurdle_losses = {candidate: means[row] for candidate, row in rows.items()}
+                dropped = {
+                    candidate for candidate, loss in hurdle_losses.items() if hurdle.is_exceeded(candidate, loss)
+                }
                 rows = {candidate: row for candidate, row in rows.items() if candidate not in dropped}
             if not rows:
                 break
             if 2 * len(rows) < width:
                 running, width = running.keep(list(rows.values())), len(rows)
                 rows = {candidate: row for row, candidate in enumerate(rows)}
-    every = range(count)
-    return Trained(
-        running, tuple(map(rows.get, every)), tuple(map(shown.get, every)), tuple(i in dropped for i in every)
+    return TrainedNetworks(
+        running,
+        tuple(rows.get(candidate) for candidate in range(count)),
+        tuple(hurdle_losses.get(candidate) for candidate in range(count)),
+        tuple(candidate in dropped for candidate in range(count)),
     )
 
 
 def rate(step: int, steps: int) -> float:
-    """The learning rate of a step: half a cosine from RATE down to 0."""
+    """Learning rate of a step: half a cosine from RATE down to 0."""
     return RATE * (1 + math.cos(math.pi * step / steps)) / 2

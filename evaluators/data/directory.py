@@ -1,11 +1,13 @@
-"""Where the user's own copies of published data sets lie, and what is said when one is not there."""
+"""The directory with the user's copies of published data sets, and the error for a missing data set."""
 
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 VARIABLE = "GERMLINE_DATA"
+"""Environment variable with the path of the data directory."""
 DEFAULT = "data"
+"""The data directory where the variable is not set, relative to the working directory."""
 
 
 class MissingData(ValueError):
@@ -18,18 +20,18 @@ class MissingData(ValueError):
 
 
 def directory() -> Path:
-    """The data directory as an absolute path, whether it exists or not: GERMLINE_DATA, or `data` in the working one."""
+    """Returns the absolute path of the data directory, which need not exist."""
     return Path(os.environ.get(VARIABLE) or DEFAULT).absolute()
 
 
 def find(folder: Path, names: Sequence[str]) -> Path | None:
-    """The first of some names under which a folder has a file; None if there is none."""
-    return next((folder / name for name in names if lies(folder / name, Path.is_file)), None)
+    """Returns the first of these names under which a folder has a file, as a path, or None."""
+    return next((folder / name for name in names if exists(folder / name, Path.is_file)), None)
 
 
-def lies(path: Path, as_what: Callable[[Path], bool] = Path.exists) -> bool:
-    """Whether there is something, such as a file. In a folder that may not be looked into there is nothing for us."""
+def exists(path: Path, check: Callable[[Path], bool] = Path.exists) -> bool:
+    """Returns `check(path)`, or False if the path is in a folder without permission to read."""
     try:
-        return as_what(path)
+        return check(path)
     except OSError:
         return False

@@ -1,7 +1,7 @@
-"""Published sets of images, read from the files in which their authors give them out.
+"""Published sets of images, read from the files that their authors publish.
 
-Fashion-MNIST comes as IDX files, CIFAR in its binary version. Nothing is unpacked to disk, and CIFAR's Python version,
-which is pickled, is never opened: whatever is in such a file would be run.
+Fashion-MNIST comes as IDX files, CIFAR in its binary version. Nothing is unpacked to disk. CIFAR's Python version is
+never opened: it is pickled, and unpickling runs code of the file.
 """
 
 import gzip
@@ -17,18 +17,18 @@ from typing import IO, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.data.directory import MissingData, find, lies
+from germline.evaluators.data.directory import MissingData, exists, find
 
 Part = Literal["training", "test"]
 VALIDATION_SHARE = 10
-"""One image of so many is for validation: the last ones of the training files."""
+"""One of so many training images is for validation: the last ones of the files."""
 _CIFAR_IMAGE = (3, 32, 32)
 _UNSIGNED_BYTES = 0x08
 _SKIPPED_AT_ONCE = 2**20
 
 
 class DamagedData(ValueError):
-    """A file of a data set is not what its name says."""
+    """A file of a data set is damaged, or has other content than expected."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class LabelledImages:
         return len(self.labels)
 
     def split(self) -> "tuple[LabelledImages, LabelledImages]":
-        """All but the last tenth, and the last tenth; views, not copies."""
+        """Returns all but the last tenth, and the last tenth; views, not copies."""
         first = len(self) - len(self) // VALIDATION_SHARE
         return (
             LabelledImages(self.images[:first], self.labels[:first]),
@@ -59,25 +59,25 @@ class LabelledImages:
 
 
 class ImageSet(Protocol):
-    """A published set: what it is called, which of its files are in a data directory, and what is in them."""
+    """A published set: its title, its files in a data directory, and their content."""
 
     @property
     def title(self) -> str: ...
 
     def files(self, folder: Path, part: Part) -> tuple[Path, ...]:
-        """The files that `read` would open; none of them is opened.
+        """Returns the files that `read` would open, without opening them.
 
         Raises:
-            MissingData: they are not there.
+            MissingData: a file is missing.
         """
         ...
 
     def read(self, folder: Path, part: Part) -> LabelledImages:
-        """One part of the set.
+        """Returns a part of the set.
 
         Raises:
-            MissingData: a file is not there.
-            DamagedData: a file is cut off, too long, of another format, or has a label that is no class.
+            MissingData: a file is missing.
+            DamagedData: a file is truncated, too long, of another format, or has a label that is no class.
         """
         ...
 
@@ -87,12 +87,12 @@ class IdxSet:
     """A set of grey images in IDX files (LeCun, Cortes and Burges, the format of MNIST).
 
     Attributes:
-        title: what it is called.
+        title: name of the set.
         page: where it is published.
-        folder: a folder of the data directory that may hold the files, which else lie in the directory itself.
+        folder: the folder of the data directory with the files, which may also be in the directory itself.
         side: height and width of an image.
-        classes: how many there are.
-        training, test: how many images each part has.
+        classes: number of classes.
+        training, test: number of images of each part.
     """
 
     title: str
@@ -107,8 +107,7 @@ class IdxSet:
         names = self._names(part)
         # Both from one place: MNIST's files have the same names, and may lie in the directory itself.
         for place in (folder / self.folder, folder):
-            found = [find(place, (name, f"{name}.gz")) for name in names]
-            images, labels = found
+            images, labels = (find(place, (name, f"{name}.gz")) for name in names)
             if images and labels:
                 return images, labels
         expected = f"{' and '.join(names)} (or .gz), there or in {self.folder}/"
@@ -131,14 +130,14 @@ class CifarSet:
     """CIFAR-10 or CIFAR-100 in the binary version: records of label bytes and 3,072 pixels (Krizhevsky 2009).
 
     Attributes:
-        title: what it is called.
+        title: name of the set.
         page: where it is published.
-        folder: what its archive unpacks to.
-        archive: the packed folder.
+        folder: folder of the unpacked archive.
+        archive: name of the archive.
         pickled: folder and archive of the Python version, which is not read.
-        labels: for each label byte how many values it has; the last one is the class.
+        labels: number of values of each label byte; the last label is the class.
         training, test: the files of each part, in order.
-        records: how many images a training file has, and how many a test file.
+        records: images per training file, and per test file.
     """
 
     title: str
@@ -174,7 +173,7 @@ class CifarSet:
         return LabelledImages(images, labels)
 
     def _contents(self, folder: Path, part: Part) -> Iterator[tuple[Path, bytes]]:
-        """Each file of a part in order: where it lies, in or out of an archive, and the bytes in it."""
+        """Yields path and content of each file of a part, in order; a path may be inside an archive."""
         files = self.files(folder, part)
         size = self._count(part) * (len(self.labels) + prod(_CIFAR_IMAGE))
         if files[0].name == self.archive:
@@ -182,7 +181,7 @@ class CifarSet:
             contents = _members(files[0], names, size)
             yield from ((files[0] / name, contents[name]) for name in names)
         else:
-            yield from ((path, _whole(path, size)) for path in files)
+            yield from ((path, _content(path, size)) for path in files)
 
     def _names(self, part: Part) -> tuple[str, ...]:
         return self.training if part == "training" else self.test
@@ -191,13 +190,13 @@ class CifarSet:
         return self.records[0] if part == "training" else self.records[1]
 
     def _expected(self, folder: Path, unpacked: Sequence[Path | None], part: Part) -> str:
-        if not lies(folder / self.folder):
+        if not exists(folder / self.folder):
             return f"{self.folder}/ or {self.archive}"
         lacking = [name for name, path in zip(self._names(part), unpacked, strict=True) if not path]
         return f"{', '.join(lacking)} in {self.folder}/, or {self.archive}"
 
     def _advice(self, folder: Path) -> str:
-        pickled = [name for name in self.pickled if lies(folder / name)]
+        pickled = [name for name in self.pickled if exists(folder / name)]
         why = f"{pickled[0]} is the Python version, which is pickled and not read; " if pickled else ""
         return f"{why}get the binary version from {self.page}"
 
@@ -232,12 +231,12 @@ SETS: tuple[ImageSet, ...] = (FASHION_MNIST, CIFAR10, CIFAR100)
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """An IDX file of unsigned bytes, plain or as `.gz`.
+    """Returns the array of an IDX file of unsigned bytes, plain or as `.gz`.
 
-    Its head is two zeros, the type, the number of dimensions, and each dimension as four bytes, the largest first.
+    Its header is two zeros, the type, the number of dimensions, and each dimension as a big-endian 32-bit integer.
 
     Raises:
-        DamagedData: the file cannot be read, or holds anything but such an array.
+        DamagedData: the file cannot be read, or does not contain an array of this shape.
     """
     magic = bytes([0, 0, _UNSIGNED_BYTES, len(shape)])
     size = prod(shape)
@@ -248,13 +247,13 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         got = tuple(np.frombuffer(head[len(magic) :].ljust(4 * len(shape), b"\0"), ">u4").tolist())
         if got != shape:
             raise _damaged(path, f"dimensions {_times(shape)}", _times(got))
-        # One byte more than there should be, so that a longer file is noticed; at the end gzip checks its sum.
+        # A byte more than expected, so that a longer file is noticed; at the end gzip checks its checksum.
         content = file.read(size + 1)
     _check_size(path, size, content)
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _whole(path: Path, size: int) -> bytes:
+def _content(path: Path, size: int) -> bytes:
     with _reading(path), path.open("rb") as file:
         content = file.read(size + 1)
     _check_size(path, size, content)
@@ -262,8 +261,8 @@ def _whole(path: Path, size: int) -> bytes:
 
 
 def _members(path: Path, names: Sequence[str], size: int) -> dict[str, bytes]:
-    """The contents of some members of a `.tar.gz`, each of `size` bytes. Nothing is written anywhere."""
-    found: dict[str, bytes] = {}
+    """The contents of members of a `.tar.gz` by name, each of `size` bytes. Nothing is written to disk."""
+    contents: dict[str, bytes] = {}
     with _reading(path), gzip.open(path) as stream:
         with tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
@@ -273,13 +272,13 @@ def _members(path: Path, names: Sequence[str], size: int) -> dict[str, bytes]:
                     continue
                 if member.size != size:
                     raise _damaged(path / name, f"{size:,} bytes", f"{member.size:,}")
-                found[name] = file.read()
-        while stream.read(_SKIPPED_AT_ONCE):  # at its end gzip checks the sum of all
+                contents[name] = file.read()
+        while stream.read(_SKIPPED_AT_ONCE):  # at its end gzip checks the checksum
             pass
-    lacking = [name for name in names if name not in found]
+    lacking = [name for name in names if name not in contents]
     if lacking:
         raise _damaged(path, f"an archive with {lacking[0]}", "one without it")
-    return found
+    return contents
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -288,7 +287,7 @@ def _open(path: Path) -> IO[bytes]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turns whatever the libraries raise on a file that is cut off or damaged into one line that names it."""
+    """Turns the libraries' errors about a truncated or damaged file into one line that names the file."""
     try:
         yield
     except DamagedData:

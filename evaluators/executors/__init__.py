@@ -1,1 +1,1 @@
-"""Executors: where jobs are scored, in this process or on Ray."""
+"""Executors, which score jobs in this process or on Ray."""

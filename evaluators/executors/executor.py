@@ -1,9 +1,9 @@
-"""The contract of executors, and what they share."""
+"""The contract of executors, and how both of them score a pack."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import Evaluator
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """Genomes to score together. `key` tells the caller which of its requests this was.
+    """A pack: genomes to score together. `key` identifies the job for the caller.
 
-    `limit` is what a genome may show at a hurdle, for evaluators that have one; None: anything.
+    `limit` is the early-stopping threshold for evaluators with a hurdle; None: no genome is dropped there.
     """
 
     key: tuple[int, ...]
@@ -29,33 +29,36 @@ class Job:
 
 
 class Executor(Protocol):
-    """Takes jobs and gives them back with outcomes, in any order. What a job comes to does not depend on who ran it.
+    """Scores jobs and returns them in any order. The outcomes of a job do not depend on the worker that scored it.
 
-    A genome that makes scoring fail gets the outcome `crashed`, `oom` or `timeout`; those beside it are scored again,
-    once, each on its own.
+    A genome that makes scoring fail gets the outcome `crashed`, `oom` or `timeout`; the others of its job are scored
+    again, once, each alone.
     """
 
-    def submit(self, job: Job) -> None: ...
+    def submit(self, job: Job) -> None:
+        """Queues a job."""
+        ...
 
     def next(self) -> tuple[Job, list[Outcome]]:
-        """Waits for any job to be done. Call it only while jobs are under way.
+        """Waits for a job to finish; returns it and the outcomes of its genomes. Call it only while jobs are queued.
 
         Raises:
-            Stopped: the caller's `stopped` became true while waiting.
+            Stopped: a stop was requested while waiting.
+            NoWorker: a worker process could not build the evaluator.
         """
         ...
 
     def close(self) -> None:
-        """Drops what is under way and frees the workers."""
+        """Drops all queued jobs and ends the workers."""
         ...
 
 
 class Stopped(Exception):
-    """Waiting was given up because the caller wants to end."""
+    """A stop was requested while waiting for a job."""
 
 
 class NoWorker(RuntimeError):
-    """The evaluator could not be set up, here or in a worker process."""
+    """The evaluator could not be built, in this process or in a worker process."""
 
     def __init__(self, task: str, cause: BaseException) -> None:
         text = (str(cause).splitlines() or [""])[-1]
@@ -63,14 +66,14 @@ class NoWorker(RuntimeError):
 
 
 def failure(error: BaseException) -> Outcome:
-    """The outcome of a genome whose scoring raised."""
+    """Returns the outcome of a genome whose scoring raised an exception."""
     return Outcome("oom" if out_of_memory(error) else "crashed", error=in_a_line(error))
 
 
 def score_safely(
-    evaluator: Evaluator, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None
+    evaluator: Evaluator[Any], genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None
 ) -> list[Outcome]:
-    """Scores a pack; if that raises, scores each genome alone, so that one bad genome costs only itself."""
+    """Scores a pack; if that raises, scores each genome alone, so that a bad genome fails alone."""
     try:
         return evaluator.score(genomes, rung, seed, limit)
     except (Exception, SystemExit) as error:

@@ -9,7 +9,7 @@ from germline.evaluators.outcome import Outcome
 
 
 class InlineExecutor:
-    """Scores in this process, one job at a time. It cannot interrupt a genome that hangs; the Ray executor can."""
+    """Scores jobs in this process, one at a time. Unlike the Ray executor it cannot end a genome that hangs."""
 
     def __init__(self, spec: EvaluatorSpec) -> None:
         try:

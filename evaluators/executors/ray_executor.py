@@ -1,8 +1,8 @@
-"""Running jobs on Ray: one actor a worker, each with its own copy of the task.
+"""Scores jobs on Ray: each worker is an actor with its own copy of the task.
 
 The only file that imports Ray. Ray's own retries are off: an actor call may have run although it failed, and a genome
-that kills its worker would be tried for ever. A job that kills or outlasts its worker is scored again genome by genome,
-each in a worker of its own; whoever fails then gets the outcome.
+that kills its worker would be retried for ever. A job that ends its worker, or exceeds its time limit, is scored again
+genome by genome, each in a call of its own; a genome that fails then has the failure as its outcome.
 """
 
 import contextlib
@@ -26,27 +26,27 @@ from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Outcome, Status
 
 _ENVIRONMENT = {
-    # One torch thread a worker: two on two busy cores were up to 50 times slower.
+    # One torch thread per worker: two on two busy cores were up to 50 times slower.
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Ray gives its workers the niceness 15, and beside any other process they would hardly run.
+    # Ray starts its workers with the niceness 15: beside any other process they would hardly run.
     "RAY_worker_niceness": "0",
 }
 _POLL_SECONDS = 0.5
 _START_SECONDS = 180.0
-"""What a worker may take to start, which includes compiling, beyond the time-out of its first call."""
+"""Time that a worker may take to start, which includes compiling, beyond the time limit of a call."""
 
 
 class NoCluster(RuntimeError):
     """Ray could not be started or reached."""
 
 
-class _Scorer:
-    """What runs in a worker process.
+class _Worker:
+    """The actor in a worker process.
 
-    The data directory comes as an argument: Ray's environment of a job is settled when Ray starts, which may have been
-    long before, and a worker's working directory need not be ours.
+    The data directory is an argument, since Ray fixes the environment of its workers when it starts, which may be long
+    before this search, and a worker may have another working directory.
     """
 
     def __init__(self, spec: EvaluatorSpec, data: str) -> None:
@@ -54,20 +54,20 @@ class _Scorer:
         self.evaluator = spec.build()
 
     def ready(self) -> None:
-        """Returns when the evaluator is built."""
+        """Returns once the evaluator is built."""
 
     def score(self, genomes: tuple[str, ...], rung: int, seed: int, limit: Limit | None) -> list[Outcome]:
         return score_safely(self.evaluator, genomes, rung, seed, limit)
 
 
 @dataclass
-class _Task:
-    """A job, or one genome of a job that failed as a whole."""
+class _Call:
+    """A call of a worker: for a whole job, or for the genome at `position` of a job that failed as a whole."""
 
     job: Job
     genomes: tuple[str, ...]
     position: int | None = None
-    began: float = 0.0
+    started: float = 0.0
 
 
 class RayExecutor:
@@ -75,10 +75,10 @@ class RayExecutor:
 
     Args:
         spec: the evaluator that each worker builds.
-        workers: how many.
+        workers: number of workers.
         address: of a running Ray cluster (`auto`, or `ray://host:port`); None starts Ray on this machine.
-        timeout: seconds that one call may take at rung 0; rung r has 10^r times as long.
-        stopped: looked at twice a second while waiting; when it says so, `next` raises `Stopped`.
+        timeout: time limit of a call in seconds at rung 0; rung r has 10^r times as long.
+        stopped: polled twice a second while waiting; when it returns True, `next` raises `Stopped`.
     """
 
     def __init__(
@@ -95,22 +95,25 @@ class RayExecutor:
         self.started_here = not ray.is_initialized()
         if self.started_here:
             start(workers, address)
-        found = ray.cluster_resources().get("GPU", 0)
-        if spec.device == "cuda" and not found:
+        available = ray.cluster_resources().get("GPU", 0)
+        if spec.device == "cuda" and not available:
             raise NoCluster("expected a GPU for --device cuda, and Ray finds none; use --device cpu")
-        gpus = 0 if spec.device == "cpu" else min(1.0, found / workers)
-        self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Scorer)
+        gpus = 0 if spec.device == "cpu" else min(1.0, available / workers)
+        self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Worker)
         self.idle: list[Any] = []
         self.starting: dict[Any, tuple[Any, float]] = {}
+        """Workers that are loading the task, and when they were started, by the reference of `ready`."""
         for _ in range(workers):
-            self._hire()
-        self.busy: dict[Any, tuple[Any, _Task]] = {}
-        self.waiting: deque[_Task] = deque()
+            self._start_worker()
+        self.busy: dict[Any, tuple[Any, _Call]] = {}
+        """Workers and their calls, by the reference of the call's result."""
+        self.waiting: deque[_Call] = deque()
         self.partial: dict[tuple[int, ...], dict[int, Outcome]] = {}
+        """Outcomes so far of jobs that are scored genome by genome, by the key of the job and by position."""
         self.done: deque[tuple[Job, list[Outcome]]] = deque()
 
     def submit(self, job: Job) -> None:
-        self.waiting.append(_Task(job, job.genomes))
+        self.waiting.append(_Call(job, job.genomes))
         self._dispatch()
 
     def next(self) -> tuple[Job, list[Outcome]]:
@@ -121,7 +124,7 @@ class RayExecutor:
             ready, _ = ray.wait([*self.starting, *self.busy], num_returns=1, timeout=_POLL_SECONDS)
             for reference in ready:
                 if reference in self.starting:
-                    self._welcome(reference)
+                    self._on_ready(reference)
                 else:
                     self._collect(reference)
             self._enforce_timeouts()
@@ -139,12 +142,12 @@ class RayExecutor:
         if self.started_here:
             ray.shutdown()
 
-    def _hire(self) -> None:
-        """Starts a worker. It takes jobs, and the clock of its first one runs, only when it has loaded the task."""
+    def _start_worker(self) -> None:
+        """Starts a worker. It gets calls, and their time limits apply, only once it has loaded the task."""
         worker = self._actor_class.remote(self.spec, str(directory()))
         self.starting[worker.ready.remote()] = (worker, time.monotonic())
 
-    def _welcome(self, reference: Any) -> None:
+    def _on_ready(self, reference: Any) -> None:
         worker, _ = self.starting.pop(reference)
         try:
             ray.get(reference)
@@ -154,61 +157,61 @@ class RayExecutor:
 
     def _dispatch(self) -> None:
         while self.idle and self.waiting:
-            worker, task = self.idle.pop(0), self.waiting.popleft()
-            task.began = time.monotonic()
-            reference = worker.score.remote(task.genomes, task.job.rung, task.job.seed, task.job.limit)
-            self.busy[reference] = (worker, task)
+            worker, call = self.idle.pop(0), self.waiting.popleft()
+            call.started = time.monotonic()
+            reference = worker.score.remote(call.genomes, call.job.rung, call.job.seed, call.job.limit)
+            self.busy[reference] = (worker, call)
 
     def _collect(self, reference: Any) -> None:
-        worker, task = self.busy.pop(reference)
+        worker, call = self.busy.pop(reference)
         try:
             outcomes = ray.get(reference)
         except ray.exceptions.RayError as error:
             self._replace(worker)
             status: Status = "oom" if isinstance(error, ray.exceptions.OutOfMemoryError) else "crashed"
-            self._settle(task, Outcome(status, error=f"the worker process ended ({type(error).__name__})"))
+            self._retry_or_finish(call, Outcome(status, error=f"the worker process ended ({type(error).__name__})"))
         else:
             self.idle.append(worker)
-            self._finish(task, outcomes)
+            self._finish(call, outcomes)
 
     def _enforce_timeouts(self) -> None:
         now = time.monotonic()
-        if any(now - began > self.timeout + _START_SECONDS for _, began in self.starting.values()):
+        if any(now - started > self.timeout + _START_SECONDS for _, started in self.starting.values()):
             raise NoWorker(self.spec.task, TimeoutError(f"not loaded after {self.timeout + _START_SECONDS:g} s"))
-        for reference, (worker, task) in list(self.busy.items()):
-            limit = self.timeout * 10**task.job.rung
-            if now - task.began > limit:
+        for reference, (worker, call) in list(self.busy.items()):
+            limit = self.timeout * 10**call.job.rung
+            if now - call.started > limit:
                 del self.busy[reference]
                 self._replace(worker)
-                self._settle(task, Outcome("timeout", seconds=limit, error=f"no outcome after {limit:g} s"))
+                self._retry_or_finish(call, Outcome("timeout", seconds=limit, error=f"no outcome after {limit:g} s"))
 
     def _replace(self, worker: Any) -> None:
         _kill(worker)
-        self._hire()
+        self._start_worker()
 
-    def _settle(self, task: _Task, outcome: Outcome) -> None:
-        """A call that failed: a single genome has its outcome, a pack is tried genome by genome."""
-        if len(task.genomes) == 1:
-            self._finish(task, [outcome])
+    def _retry_or_finish(self, call: _Call, outcome: Outcome) -> None:
+        """Ends a failed call: a single genome gets `outcome`, a pack is scored again genome by genome."""
+        if len(call.genomes) == 1:
+            self._finish(call, [outcome])
         else:
-            self.waiting.extend(_Task(task.job, (genome,), i) for i, genome in enumerate(task.genomes))
+            self.waiting.extend(_Call(call.job, (genome,), i) for i, genome in enumerate(call.genomes))
 
-    def _finish(self, task: _Task, outcomes: list[Outcome]) -> None:
-        if task.position is None:
-            self.done.append((task.job, outcomes))
+    def _finish(self, call: _Call, outcomes: list[Outcome]) -> None:
+        if call.position is None:
+            self.done.append((call.job, outcomes))
             return
-        found = self.partial.setdefault(task.job.key, {})
-        found[task.position] = outcomes[0]
-        if len(found) == len(task.job.genomes):
-            del self.partial[task.job.key]
-            self.done.append((task.job, [found[i] for i in range(len(found))]))
+        scored = self.partial.setdefault(call.job.key, {})
+        scored[call.position] = outcomes[0]
+        if len(scored) == len(call.job.genomes):
+            del self.partial[call.job.key]
+            self.done.append((call.job, [scored[i] for i in range(len(scored))]))
 
 
 def start(workers: int, address: str | None) -> None:
-    """Starts Ray on this machine, reachable from it alone, or connects to a cluster.
+    """Starts Ray on this machine, reachable from it alone, or connects to the cluster at `address`.
 
     Raises:
-        NoCluster: neither worked; the message says what to do.
+        NoCluster: Ray cannot be started or reached; the message says what to do.
     """
     os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name.startswith("RAY_")})
     options: dict[str, Any] = {
@@ -233,9 +236,8 @@ def start(workers: int, address: str | None) -> None:
         where = f"reach the Ray cluster at {address}" if address else "start Ray on this machine"
         cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise NoCluster(f"could not {where} ({cause:.200}); check the address, or use --executor inline") from None
-
     finally:
-        # Ray puts its own in place; who runs the search decides what a signal means.
+        # Ray installs its own handlers; the process that runs the search decides what a signal means.
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():
                 signal.signal(number, handler)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Leaf:
-    """One parameter tensor of the model: its name, its shape and the standard deviation it starts with (0: zeros)."""
+class ParameterSpec:
+    """A parameter tensor of a model: its name, shape and the standard deviation of its initial values (0: zeros)."""
 
     name: str
     shape: tuple[int, ...]
@@ -32,43 +32,43 @@ class Leaf:
 class TrainingTask(Task):
     """A supervised problem on which optimizer programs are trained.
 
-    A subclass names itself, lists its rungs and leaves, loads its data in `__init__(device)` and writes its model
-    batched over candidates. The held-out split is never read by a search.
+    A subclass declares its name, its rungs and the parameters of its model, loads its data in `__init__(device)` and
+    writes the model batched over candidates. A search never reads the held-out split.
     """
 
     kind = "optimizer"
     rungs: ClassVar[tuple[Rung, ...]]
-    leaves: ClassVar[tuple[Leaf, ...]]
+    parameters: ClassVar[tuple[ParameterSpec, ...]]
     at_once: ClassVar[int] = 16
-    """How many candidates pass through the model together on a CPU, where their activations must fit the cache."""
+    """Candidates that pass through the model together on a CPU, where their activations must fit the cache."""
     objectives = (Objective("validation_loss", "min"),)
 
     @abstractmethod
     def size(self, split: Split) -> int:
-        """How many examples a split holds; batches are drawn as indices in `[0, size)`."""
+        """Returns the number of examples of a split; batches are drawn as indices in `[0, size)`."""
 
     @abstractmethod
     def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
-        """The mean training loss of each candidate on the examples `index`.
+        """Returns the mean training loss of each candidate on the examples `index`.
 
         Args:
-            params: for each leaf, a tensor of shape `[N, *leaf.shape]`.
-            split: where the examples come from.
+            params: for each parameter a tensor of shape `[N, *shape]`.
+            split: the split that the examples belong to.
             index: int64 of shape `[batch]`, the same examples for every candidate.
 
         Returns:
-            A tensor of shape `[N]`, each entry depending on its own candidate's parameters only.
+            A tensor of shape `[N]`; an entry depends on the parameters of its own candidate alone.
         """
 
     @abstractmethod
     def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
-        """Numbers on the whole of a split (or a fixed sample of it), each of shape `[N]`.
+        """Returns measures by name on a whole split, or a fixed sample of it, each of shape `[N]`.
 
-        `loss` must be there. An objective is the measure of its name, and the loss if there is none of that name.
+        `loss` is required. An objective is the measure of its name, or the loss if there is no such measure.
         """
 
     def start(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Initial parameters of one candidate, drawn on the CPU so that every device starts from the same bits."""
+        """Returns the initial parameters of a candidate, drawn on the CPU to be the same bits on every device."""
         import torch  # here, since not all tasks need it, and it takes seconds
 
-        return {leaf.name: leaf.std * torch.randn(leaf.shape, generator=generator) for leaf in self.leaves}
+        return {spec.name: spec.std * torch.randn(spec.shape, generator=generator) for spec in self.parameters}

@@ -4,8 +4,8 @@ The program engine holds the parameters of all candidates in one `[N, P]` buffer
 model, and their gradients in another. The model is written batched, one backward pass of the summed loss gives every
 candidate's gradient, and the engine applies each candidate's own program to its row.
 
-On a CPU a candidate comes to the same bits whoever trains beside it. On a graphics processor the model's products may
-round differently for another number of candidates; the engine itself does not.
+On a CPU a candidate gets the same bits whatever else is in the pack. On a GPU the model's products may round
+differently for another number of candidates; the engine itself does not.
 """
 
 import math
@@ -27,23 +27,24 @@ from germline.programs.optimizer.flat import Layout
 WARMUP = 0.05
 """Share of the steps over which the schedule rises from 0 to 1."""
 CHECK_EVERY = 10
-"""Steps between looks at which candidates are still finite; a look is a transfer to the host."""
+"""Steps between checks of which candidates are still finite; a check is a transfer to the host."""
 COMPACT_BELOW = 0.75
-"""The buffer is compacted when fewer than this share of its rows is alive."""
+"""The buffer is compacted when a smaller share of its rows than this is still in training."""
 DRAWN_AT_ONCE = 1_000
-"""Steps whose batches are drawn, and brought to the device, together."""
+"""Steps whose batches are drawn and transferred to the device together."""
 
 
 class BadTask(ValueError):
-    """A task's model does not keep the contract of `TrainingTask`."""
+    """A task's model breaks the contract of `TrainingTask`."""
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What became of one candidate.
+class TrainingResult:
+    """The result of training a candidate.
 
-    `measures` is None if it diverged or failed the hurdle, by `step`. `hurdle` is its loss there, if it came so far;
-    `dropped` says that this was too large.
+    `measures` of the trained model by name; None if the candidate diverged, or was dropped at the hurdle, by `step`.
+    `hurdle` is its training loss there; None without a hurdle, or if it diverged before. `dropped` is True if that loss
+    exceeded the limit.
     """
 
     measures: Mapping[str, float] | None
@@ -53,7 +54,7 @@ class Trained:
 
 
 def schedule(step: int, steps: int) -> float:
-    """The learning rate's factor: a linear rise over the first 5 % of the steps, then half a cosine down to 0."""
+    """Returns the factor of the learning rate: linear warm-up over 5 % of the steps, then half a cosine to 0."""
     warmup = max(1, round(WARMUP * steps))
     if step < warmup:
         return (step + 1) / warmup
@@ -69,38 +70,38 @@ def train(
     split: Split = "validation",
     hurdle: Hurdle | None = None,
     compiled: bool = True,
-) -> list[Trained]:
+) -> list[TrainingResult]:
     """Trains one model with each program.
 
     Args:
         task: the model and its data.
-        programs: valid programs, one a candidate.
+        programs: valid programs, one per candidate.
         rung: optimizer steps and batch size.
         seed: entropy of the initial parameters and of the batches, the same for every candidate.
-        device: where the task keeps its data.
-        split: where the trained models are measured; a search never asks for the held-out one.
-        hurdle: where to look at the training loss, and what is too large there.
+        device: the device of the task's data.
+        split: on which the trained models are measured; a search never uses the held-out one.
+        hurdle: early stopping; None: no candidate is dropped for its loss.
         compiled: False runs the programs in plain torch.
 
     Returns:
-        One result a program, in the order given.
+        One result per program, in order.
     """
     pack = _Pack(task, programs, seed, device, compiled)
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
     for step, index in enumerate(batches(task.size("train"), rung, seed, device), 1):
         pack.step(index, schedule(step - 1, rung.steps), step)
         if hurdle_step - CHECK_EVERY < step <= hurdle_step:
-            pack.watch()
+            pack.record_losses()
         if hurdle and step == hurdle_step:
-            pack.clear_hurdle(hurdle, step)
-        if step % CHECK_EVERY == 0 and not pack.bury(step):
+            pack.apply_hurdle(hurdle, step)
+        if step % CHECK_EVERY == 0 and not pack.drop_diverged(step):
             break
-    pack.bury(rung.steps, last=True)
-    return pack.results(rung.steps, split)
+    pack.drop_diverged(rung.steps, last=True)
+    return pack.finish(rung.steps, split)
 
 
 def batches(size: int, rung: Rung, seed: Sequence[int], device: str) -> Iterator[Tensor]:
-    """The examples of each step, int64 of shape `[batch]`, on the device; the same ones on every device."""
+    """Yields the examples of each step, int64 of shape `[batch]`, on the device; the same on every device."""
     rng = np.random.default_rng([*seed, 1])
     for first in range(0, rung.steps, DRAWN_AT_ONCE):
         count = min(DRAWN_AT_ONCE, rung.steps - first)
@@ -108,34 +109,39 @@ def batches(size: int, rung: Rung, seed: Sequence[int], device: str) -> Iterator
 
 
 class _Pack:
-    """The candidates that are still in training, and the fate of those that are not."""
+    """The candidates in training, and the results of those that have left."""
 
     parts: list[tuple[slice, dict[str, Tensor]]]
+    """Rows that pass through the model together, and the views of their parameters by name."""
     losses: Tensor
+    """Training loss of each row in the last step."""
     recent: Tensor
+    """Mean training loss of each row over the last `CHECK_EVERY` steps before the hurdle."""
 
     def __init__(
         self, task: TrainingTask, programs: Sequence[Program], seed: Sequence[int], device: str, compiled: bool
     ) -> None:
         self.task = task
         self.count = len(programs)
-        self.layout = Layout(tuple(leaf.shape for leaf in task.leaves))
+        self.layout = Layout(tuple(spec.shape for spec in task.parameters))
         self.engine = ProgramEngine(programs, self.layout, device, compiled)
         generator = torch.Generator().manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
         start = task.start(generator)
-        row = torch.cat([start[leaf.name].reshape(-1) for leaf in task.leaves]).to(device)
-        self.fates: dict[int, Trained] = {}
+        row = torch.cat([start[spec.name].reshape(-1) for spec in task.parameters]).to(device)
+        self.results: dict[int, TrainingResult] = {}
         self.hurdles: dict[int, float] = {}
         self.engine.parameters.copy_(row.expand(self.count, -1))
-        self._view()
+        self._make_views()
 
     def step(self, index: Tensor, lr: float, step: int) -> None:
         for rows, views in self.parts:
             losses = self.task.loss(views, "train", index)
             gradients = self.engine.gradients[rows]
             if losses.shape != (len(gradients),):
-                got, wanted = tuple(losses.shape), len(gradients)
-                raise BadTask(f"expected loss of {self.task.name} to have one entry a candidate ({wanted},), got {got}")
+                expected, got = len(gradients), tuple(losses.shape)
+                raise BadTask(
+                    f"expected loss of {self.task.name} to have one entry a candidate ({expected},), got {got}"
+                )
             # The views are leaves of their own: differentiating the buffer would build a full-size gradient for each.
             leaves = torch.autograd.grad(losses.sum(), list(views.values()))
             torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=gradients)
@@ -143,31 +149,31 @@ class _Pack:
         self.engine.step(lr, step)
 
     @torch.no_grad()
-    def watch(self) -> None:
-        """Adds the losses of this step to those that a hurdle looks at."""
+    def record_losses(self) -> None:
+        """Adds the losses of this step to the mean that is compared at the hurdle."""
         self.recent += self.losses / CHECK_EVERY
 
     @torch.no_grad()
-    def clear_hurdle(self, hurdle: Hurdle, step: int) -> None:
-        """Notes each candidate's recent loss; for whom it is too much is out."""
-        for member, loss in zip(self.engine.order, self.recent.tolist(), strict=True):
-            if member in self.fates:
+    def apply_hurdle(self, hurdle: Hurdle, step: int) -> None:
+        """Records each candidate's recent loss, and drops the candidates for which it exceeds the limit."""
+        for candidate, loss in zip(self.engine.order, self.recent.tolist(), strict=True):
+            if candidate in self.results:
                 continue
             if math.isfinite(loss):
-                self.hurdles[member] = loss
-            if hurdle.too_much(member, loss):
-                self.fates[member] = Trained(None, step, self.hurdles.get(member), dropped=True)
+                self.hurdles[candidate] = loss
+            if hurdle.is_exceeded(candidate, loss):
+                self.results[candidate] = TrainingResult(None, step, self.hurdles.get(candidate), dropped=True)
 
     @torch.no_grad()
-    def bury(self, step: int, last: bool = False) -> bool:
-        """Marks candidates whose loss or parameters are not finite as diverged; False if none is left in training."""
+    def drop_diverged(self, step: int, last: bool = False) -> bool:
+        """Drops candidates whose loss or parameters are not finite. Returns False if none is left in training."""
         finite = (torch.isfinite(self.losses.detach()) & torch.isfinite(self.engine.parameters).all(1)).tolist()
         alive = []
-        for row, (member, healthy) in enumerate(zip(self.engine.order, finite, strict=True)):
-            if healthy and member not in self.fates:
+        for row, (candidate, healthy) in enumerate(zip(self.engine.order, finite, strict=True)):
+            if healthy and candidate not in self.results:
                 alive.append(row)
             else:
-                self.fates.setdefault(member, Trained(None, step, self.hurdles.get(member)))
+                self.results.setdefault(candidate, TrainingResult(None, step, self.hurdles.get(candidate)))
         if not alive:
             return False
         if not last and len(alive) < COMPACT_BELOW * len(self.engine.order):
@@ -175,40 +181,42 @@ class _Pack:
         return True
 
     def _compact(self, alive: Sequence[int]) -> None:
-        """Drops the rows of the others. For a moment both buffers exist; where they do not fit, the large one stays."""
+        """Removes all other rows. For a moment both buffers exist; if they do not fit, the large one stays."""
         try:
             self.engine.keep(alive)
         except Exception as error:
             if not out_of_memory(error):
                 raise
         else:
-            self._view()
+            self._make_views()
 
     @torch.no_grad()
-    def results(self, steps: int, split: Split) -> list[Trained]:
-        if len(self.fates) < self.count:
+    def finish(self, steps: int, split: Split) -> list[TrainingResult]:
+        """Measures the candidates still in training; returns the result of every candidate, in order."""
+        if len(self.results) < self.count:
             self._measure(steps, split)
-        return [self.fates[member] for member in range(self.count)]
+        return [self.results[candidate] for candidate in range(self.count)]
 
     def _measure(self, steps: int, split: Split) -> None:
         for rows, views in self.parts:
-            members = self.engine.order[rows]
-            found_by_name = self.task.measure(views, split)
-            bad = [name for name, value in found_by_name.items() if value.shape != (len(members),)]
-            if bad or "loss" not in found_by_name:
-                what = f"{bad[0]} is {tuple(found_by_name[bad[0]].shape)}" if bad else "there is no loss"
-                expected = f"loss and others as ({len(members)},)"
-                raise BadTask(f"expected measure of {self.task.name} to give {expected}, {what}")
-            measures = {name: value.tolist() for name, value in found_by_name.items()}
-            for row, member in enumerate(members):
-                found = {name: values[row] for name, values in measures.items()}
-                finite = math.isfinite(found["loss"])
-                self.fates.setdefault(member, Trained(found if finite else None, steps, self.hurdles.get(member)))
+            candidates = self.engine.order[rows]
+            measured = self.task.measure(views, split)
+            wrong = [name for name, values in measured.items() if values.shape != (len(candidates),)]
+            if wrong or "loss" not in measured:
+                got = f"{wrong[0]} is {tuple(measured[wrong[0]].shape)}" if wrong else "there is no loss"
+                expected = f"loss and others as ({len(candidates)},)"
+                raise BadTask(f"expected measure of {self.task.name} to give {expected}, {got}")
+            values_by_name = {name: values.tolist() for name, values in measured.items()}
+            for row, candidate in enumerate(candidates):
+                measures = {name: values[row] for name, values in values_by_name.items()}
+                finite = math.isfinite(measures["loss"])
+                result = TrainingResult(measures if finite else None, steps, self.hurdles.get(candidate))
+                self.results.setdefault(candidate, result)
 
-    def _view(self) -> None:
-        """Views of the parameter buffer, one for each leaf of the model, for as many rows as pass through it at once.
+    def _make_views(self) -> None:
+        """Makes views of the parameter buffer, one for each tensor of the model, for the rows that run together.
 
-        On a CPU the activations of a few candidates stay in the cache; elsewhere one launch for all is what is fast.
+        On a CPU the activations of a few candidates stay in the cache; elsewhere one launch for all rows is fastest.
         """
         count = len(self.engine.order)
         self.losses = self.engine.parameters.new_zeros(count)
@@ -218,5 +226,5 @@ class _Pack:
         for first in range(0, count, size):
             rows = slice(first, min(first + size, count))
             views = self.layout.split(self.engine.parameters[rows])
-            names = (leaf.name for leaf in self.task.leaves)
-            self.parts.append((rows, {n: v.detach().requires_grad_() for n, v in zip(names, views, strict=True)}))
+            named = zip(self.task.parameters, views, strict=True)
+            self.parts.append((rows, {spec.name: view.detach().requires_grad_() for spec, view in named}))

@@ -1,7 +1,7 @@
-"""Whole episodes of perceptrons in classic control, compiled: no return to Python before all of them are over.
+"""Whole episodes of perceptrons in classic control, played by one compiled function without returning to Python.
 
-Side by side go as many episodes as there are slots, each in a column with the parameters of its policy. As episodes
-end, the columns of the others move together.
+As many episodes as there are slots are played side by side, each in a column with the parameters of its policy. When
+episodes are over, the columns of the others move together.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,66 +12,79 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from germline.evaluators.policy.environments.classic import CHOICES, CONSTANTS, EFFORTS, Classic, signature
-from germline.evaluators.policy.networks.perceptron_kernels import episodes
+from germline.evaluators.policy.environments.classic_control import (
+    CONTINUOUS_ACTIONS,
+    DISCRETE_ACTIONS,
+    RUNTIME_CONSTANTS,
+    ClassicControl,
+    kernel_signature,
+)
+from germline.evaluators.policy.networks.perceptron_kernels import play_episodes
 from germline.evaluators.policy.networks.perceptrons import PerceptronPolicies
-from germline.evaluators.policy.player import Episode, Played
-from germline.programs.compiling import compiled, settled
+from germline.evaluators.policy.player import Episode, EpisodeResult
+from germline.programs.compiling import compiled, compiled_for
 from germline.programs.policy.network import Box
 
 
-def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode], int], list[Played]] | None:
-    """`rollout` of these; None if not all of it is compiled, as where a subclass has a `step` of its own, or if the
-    networks are for another world."""
-    if not isinstance(networks, PerceptronPolicies) or not isinstance(environments, Classic):
+def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode], int], list[EpisodeResult]] | None:
+    """`rollout` for these networks and environments.
+
+    None if one of them is not compiled, if a subclass of the environments overrides `step`, or if the networks have
+    other observations or actions than the environments.
+    """
+    if not isinstance(networks, PerceptronPolicies) or not isinstance(environments, ClassicControl):
         return None
     network, spec = networks.network, environments.spec
     fits = (network.observation, network.actions) == (spec.observation, spec.actions)
-    return partial(rollout, networks, environments) if fits and type(environments).step is Classic.step else None
+    own_step = type(environments).step is ClassicControl.step
+    return partial(rollout, networks, environments) if fits and own_step else None
 
 
-def rollout(policies: PerceptronPolicies, environments: Classic, asked: Sequence[Episode], steps: int) -> list[Played]:
-    """What `play` gives, to the last bit."""
-    size = environments.slots
+def rollout(
+    policies: PerceptronPolicies, environments: ClassicControl, episodes: Sequence[Episode], max_steps: int
+) -> list[EpisodeResult]:
+    """Results of episodes, equal to those of `play` to the last bit."""
+    slots = environments.slots
     return [
-        one
-        for first in range(0, len(asked), size)
-        for one in _side_by_side(policies, environments, asked[first : first + size], steps)
+        result
+        for first in range(0, len(episodes), slots)
+        for result in _play_batch(policies, environments, episodes[first : first + slots], max_steps)
     ]
 
 
-def _side_by_side(
-    policies: PerceptronPolicies, environments: Classic, asked: Sequence[Episode], steps: int
-) -> list[Played]:
-    """At most as many as there are slots."""
-    count, outputs, box = len(asked), policies.network.outputs, policies.network.actions
+def _play_batch(
+    policies: PerceptronPolicies, environments: ClassicControl, episodes: Sequence[Episode], max_steps: int
+) -> list[EpisodeResult]:
+    """Results of at most as many episodes as there are slots."""
+    count, outputs, space = len(episodes), policies.network.output_count, policies.network.actions
     slots, totals, lengths = np.arange(count), np.zeros(count), np.zeros(count, np.int64)
     actions: NDArray[Any]
-    if isinstance(box, Box):
-        low, high, actions = np.array(box.low), np.array(box.high), np.empty((count, outputs), np.float32)
+    if isinstance(space, Box):
+        low, high, actions = np.array(space.low), np.array(space.high), np.empty((count, outputs), np.float32)
     else:
         low, high, actions = np.empty(0), np.empty(0), np.empty(count, np.int64)
-    environments.reset(slots, [one.seed for one in asked])
-    _ready(isinstance(box, Box))(
-        environments.kernel, environments.state, environments.observations, CONSTANTS,
-        *policies.taking_turns(np.array([one.policy for one in asked])),
-        actions, low, high, np.empty((count, outputs), np.float32), totals, lengths, steps,
+    environments.reset(slots, [episode.seed for episode in episodes])
+    _compiled_play_episodes(isinstance(space, Box))(
+        environments.compiled_kernel, environments.state, environments.observations, RUNTIME_CONSTANTS,
+        *policies.kernel_arguments(np.array([episode.policy for episode in episodes])),
+        actions, low, high, np.empty((count, outputs), np.float32), totals, lengths, max_steps,
     )  # fmt: skip
-    found = zip(totals.tolist(), lengths.tolist(), environments.behaviour(slots).tolist(), strict=True)
-    return [Played(total, length, tuple(behaviour)) for total, length, behaviour in found]
+    rows = zip(totals.tolist(), lengths.tolist(), environments.behaviour(slots).tolist(), strict=True)
+    return [EpisodeResult(total, length, tuple(behaviour)) for total, length, behaviour in rows]
 
 
 @cache
-def _ready(box: bool) -> Any:
-    """`rollout`'s kernel, for actions of a box or for a choice, whatever the environment."""
-    actions = EFFORTS if box else CHOICES
+def _compiled_play_episodes(continuous: bool) -> Any:
+    """`play_episodes`, compiled once for continuous and once for discrete actions, whatever the environment."""
+    actions = CONTINUOUS_ACTIONS if continuous else DISCRETE_ACTIONS
     doubles, singles = types.float64[:, ::1], types.float32[:, ::1]
-    row, wholes = types.float64[::1], types.int64[::1]
-    return settled(
-        compiled(error_model="numpy")(episodes),
+    double_row, integer_row = types.float64[::1], types.int64[::1]
+    return compiled_for(
+        compiled(error_model="numpy")(play_episodes),
         types.void(
-            types.FunctionType(signature(actions)), doubles, singles, row,
-            singles, wholes, row, row, types.float64, types.int64[:, ::1], types.int64, row, row, wholes,
-            actions, row, row, singles, row, wholes, types.int64,
+            types.FunctionType(kernel_signature(actions)), doubles, singles, double_row,
+            singles, integer_row, double_row, double_row, types.float64, types.int64[:, ::1], types.int64,
+            double_row, double_row, integer_row,
+            actions, double_row, double_row, singles, double_row, integer_row, types.int64,
         ),
     )  # fmt: skip

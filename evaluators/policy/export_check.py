@@ -1,4 +1,4 @@
-"""Whether an exported network plays as the policy does."""
+"""Checks an exported network by playing: it must play the same episodes as the policy."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,97 +10,107 @@ import torch
 from numpy.typing import NDArray
 
 from germline.evaluators.policy.networks.backend import networks_of
-from germline.evaluators.policy.player import Episode, Played, chooser, play
+from germline.evaluators.policy.player import Episode, EpisodeResult, play
 from germline.evaluators.policy.task import PolicyTask, environments_of
 from germline.evaluators.tasks.gym import GymTask
-from germline.programs.policy.export import ExportMismatch, random_observations
+from germline.programs.export.verified import ExportMismatch
+from germline.programs.policy.export import check_outputs, random_observations
 from germline.programs.policy.genome import Policy
+from germline.programs.policy.network import choose_actions
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import replay
 
 EPISODES = 3
-"""How many are played."""
+"""Number of episodes to play."""
 MOST_STEPS = {"mlp": 1_000, "conv": 50}
-"""Decisions after which an episode is best broken off: one of an exported convolutional network takes some 20 ms."""
+"""Decisions after which an episode should be cut, by form: an exported convolutional network takes some 20 ms each."""
 
 TOLERANCE = 1e-6
-"""By how much outputs may differ, relative to the larger of 1 and the largest, where a rounding changes an episode."""
+"""Largest difference of outputs, relative to the larger of 1 and the largest output, if an episode is not the same."""
 
-_NAMES = {"error": "error", "total": "return", "steps": "length", "behaviour": "behaviour"}
-"""What there is to compare of an episode, and what it is called."""
+_COMPARED = {"error": "error", "total_reward": "return", "steps": "length", "behaviour": "behaviour"}
+"""Fields of an `EpisodeResult` to compare, and their names in messages."""
 
 
 @dataclass(frozen=True)
-class Checked:
-    """Episodes of the search's own network, and whether the exported one played the same ones to the last bit.
+class PlayCheck:
+    """Result of `check_by_playing`.
 
-    If not, its outputs are the same to `TOLERANCE` at all that is seen in them: somewhere the last bit of an action is
-    another one, and an environment can make a different episode of that.
+    Args:
+        results: results of the episodes with the search's own network.
+        exact: whether the exported network came to the same results, to the last bit. If not, its outputs differ by at
+            most `TOLERANCE` in these episodes: the last bit of an output can change an action, and so an episode.
     """
 
-    played: list[Played]
+    results: list[EpisodeResult]
     exact: bool
 
 
-def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Sequence[int], steps: int) -> Checked:
-    """What the same episodes, or their beginnings, come to with the exported network and with that of the search.
+def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Sequence[int], steps: int) -> PlayCheck:
+    """Plays the same episodes, or their beginnings, with the exported network and with that of the search.
 
     Args:
-        module: an exported network, with `forward` and `act`.
-        policy: what it was made of.
-        task: where it plays.
-        seeds: of the episodes.
-        steps: the most decisions in an episode.
+        module: the exported network, with `forward` and `act`.
+        policy: the exported policy.
+        task: task to play.
+        seeds: seeds of the episodes.
+        steps: decisions after which an episode is cut.
 
     Raises:
-        ExportMismatch: a return, a length or what an episode did is another one, and so are outputs.
+        ExportMismatch: an episode could not be played; or the return, length or behaviour of one differs, and so do
+            outputs by more than `TOLERANCE`.
     """
     networks = networks_of(policy.network, [replay(policy)])
     episodes = [Episode(0, seed) for seed in seeds]
-    apart = 0.0
+    largest_difference = 0.0
 
-    def theirs(which: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
-        return _outputs(module, observations)
+    def forward_exported(policies: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
+        return _exported_outputs(module, observations)
 
-    def both(which: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
-        nonlocal apart
-        ours = networks.outputs(which, observations)
-        apart = max(apart, float(np.abs(theirs(which, observations) - ours).max() / max(1.0, np.abs(ours).max())))
-        return ours
+    def forward_both(policies: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
+        """Outputs of the search's network; takes note of how far those of the exported one are from them."""
+        nonlocal largest_difference
+        expected = networks.forward(policies, observations)
+        difference = np.abs(forward_exported(policies, observations) - expected).max()
+        largest_difference = max(largest_difference, float(difference / max(1.0, np.abs(expected).max())))
+        return expected
 
     check_actions(module, policy)
     with closing(environments_of(task, len(seeds))) as environments:
-        asked = (policy.network.actions, environments, episodes, steps)
-        expected = play(networks.outputs, *asked, networks.attend)
-        for seed, one in zip(seeds, expected, strict=True):
-            if one.error is not None:
-                raise ExportMismatch(f"expected the episode of seed {seed} of {task.name} to compare, got {one.error}")
-        played = play(theirs, *asked)
-        differs = [text for one, other in zip(expected, played, strict=True) if (text := _difference(one, other))]
-        if differs:
-            play(both, *asked, networks.attend)
-            if not apart <= TOLERANCE:
+        arguments = (policy.network.actions, environments, episodes, steps)
+        results = play(networks.forward, *arguments, networks.assign_slots)
+        for seed, result in zip(seeds, results, strict=True):
+            if result.error is not None:
+                raise ExportMismatch(
+                    f"expected the episode of seed {seed} of {task.name} to compare, got {result.error}"
+                )
+        exported_results = play(forward_exported, *arguments)
+        pairs = zip(results, exported_results, strict=True)
+        differences = [text for expected, got in pairs if (text := _difference(expected, got))]
+        if differences:
+            play(forward_both, *arguments, networks.assign_slots)
+            if not largest_difference <= TOLERANCE:
                 raise ExportMismatch(
                     f"expected the exported network to play the episodes of seeds {', '.join(map(str, seeds))} as the "
-                    f"policy does, got {differs[0]}, and outputs that differ by {apart:.2g}"
+                    f"policy does, got {differences[0]}, and outputs that differ by {largest_difference:.2g}"
                 )
-    return Checked(expected, not differs)
+    return PlayCheck(results, not differences)
 
 
-def _difference(one: Played, other: Played) -> str | None:
-    """The first thing in which two episodes differ, in words."""
-    for name, called in _NAMES.items():
-        # As text, in which a number that is none equals itself.
-        ours, theirs = repr(getattr(one, name)), repr(getattr(other, name))
-        if ours != theirs:
-            return f"another {called}: {theirs:.200} in place of {ours:.200}"
+def _difference(expected: EpisodeResult, got: EpisodeResult) -> str | None:
+    """The first field in which two results differ, in words; None if they are equal."""
+    for field, name in _COMPARED.items():
+        # As text, in which NaN equals NaN.
+        expected_text, got_text = repr(getattr(expected, field)), repr(getattr(got, field))
+        if expected_text != got_text:
+            return f"another {name}: {got_text:.200} in place of {expected_text:.200}"
     return None
 
 
-def environment_of(task: PolicyTask) -> str | None:
-    """The id of the environment of gymnasium in which an exported network can play as it is.
+def gymnasium_id_of(task: PolicyTask) -> str | None:
+    """The id of the gymnasium environment that an exported network can play without adapters.
 
-    None if there is none: pictures have their colours last in gymnasium, and actions may not be counted from 0 there.
+    None if there is none: gymnasium has the channels of pictures last, and may not count actions from 0.
     """
     if not isinstance(task, GymTask) or len(task.environment_spec().observation) == 3:
         return None
@@ -109,23 +119,23 @@ def environment_of(task: PolicyTask) -> str | None:
 
 
 def check_actions(module: Any, policy: Policy) -> None:
-    """Compares outputs and actions on observations that need no task.
+    """Compares outputs and actions on random observations, for which no task is needed.
 
     Raises:
-        ExportMismatch: one of them is another.
+        ExportMismatch: an output or an action differs.
     """
     networks = networks_of(policy.network, [replay(policy)])
-    seen = random_observations(policy.network, 16)
-    ours = networks.outputs(np.zeros(len(seen), np.int64), seen)
-    if not np.array_equal(ours, _outputs(module, seen)):
-        raise ExportMismatch("expected the exported network to come to the policy's outputs, got others")
-    actions = chooser(policy.network.actions)(ours)
-    if not all(np.array_equal(module.act(one), action) for one, action in zip(seen, actions, strict=True)):
-        raise ExportMismatch("expected the exported network to choose the policy's actions, got others")
+    observations = random_observations(policy.network, 16)
+    outputs = networks.forward(np.zeros(len(observations), np.int64), observations)
+    check_outputs(_exported_outputs(module, observations), outputs)
+    actions = choose_actions(policy.network.actions, outputs)
+    pairs = zip(observations, actions, strict=True)
+    if not all(np.array_equal(module.act(observation), action) for observation, action in pairs):
+        raise ExportMismatch("expected the same actions, got others")
 
 
-def _outputs(module: Any, observations: NDArray[Any]) -> Floats:
-    """One observation after the other, as it will be used."""
+def _exported_outputs(module: Any, observations: NDArray[Any]) -> Floats:
+    """Outputs `[n, outputs]` for one observation after the other, as an exported network is used."""
     with torch.no_grad():
-        found: Floats = np.stack([module(one).numpy() for one in observations])
-    return found
+        outputs: Floats = np.stack([module(observation).numpy() for observation in observations])
+    return outputs

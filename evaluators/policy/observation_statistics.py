@@ -1,6 +1,5 @@
-"""What untrained policies observe: a mean and a scale for each number, by which a network sees them alike."""
+"""Mean and scale of the observations of untrained policies, by which networks standardise their observations."""
 
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -11,56 +10,56 @@ from numpy.typing import NDArray
 
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.networks.backend import networks_of
-from germline.evaluators.policy.player import Episode, play
+from germline.evaluators.policy.player import Episode, Forward, play
 from germline.evaluators.policy.task import PolicyTask, environments_of
 from germline.programs.policy.network import Network, Normalisation
 from germline.programs.policy.noise import Floats
-from germline.programs.policy.parameters import initial
+from germline.programs.policy.parameters import initial_parameters
 
 POLICIES = 32
-"""How many untrained policies play an episode each."""
+"""Number of untrained policies, which play one episode each."""
 
-STEPS = 1_000
-"""How long at most."""
+MAX_STEPS = 1_000
+"""Decisions after which such an episode is cut."""
 
 CONSTANT = 1e-6
-"""What varies less than this is taken for constant, and not scaled."""
+"""An element with a smaller standard deviation counts as constant and is not scaled."""
 
 DIGITS = 4
-"""Mean and scale are in every genome, so they are short: a scale has so many digits, and a mean those that are worth a
-thousandth of the spread or more."""
+"""Significant digits of a scale; a mean is rounded to a thousandth of the deviation. Few, as every genome has both."""
 
 
 def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
-    """Mean and scale of what untrained policies observe in a task: the same ones whenever it is asked.
+    """Mean and scale of each element of the observations of untrained policies; always the same for a task.
 
     Raises:
-        ValueError: no episode could begin, or something that is not finite was observed.
+        ValueError: no episode could begin, or an observation was not finite.
     """
-    seen = _Seen(prod(network.observation))
-    networks = networks_of(replace(network, normalisation=None), [initial(network, i) for i in range(POLICIES)])
+    sums = _ObservationSums(prod(network.observation))
+    untrained = [initial_parameters(network, seed) for seed in range(POLICIES)]
+    networks = networks_of(replace(network, normalisation=None), untrained)
     with closing(environments_of(task(), POLICIES)) as environments:
         episodes = [Episode(i, seed) for i, seed in enumerate(episode_seeds(0, 0, 0, POLICIES))]
-        steps = min(STEPS, task.environment_spec().steps)
-        played = play(seen.watching(networks.outputs), network.actions, environments, episodes, steps)
-    if not seen.count:
-        raise ValueError(f"expected episodes of {task.name} to begin, got {played[0].error}")
-    mean, spread = seen.mean_and_spread()
-    if not (np.isfinite(mean).all() and np.isfinite(spread).all()):
+        steps = min(MAX_STEPS, task.environment_spec().steps)
+        results = play(sums.recording(networks.forward), network.actions, environments, episodes, steps)
+    if not sums.count:
+        raise ValueError(f"expected episodes of {task.name} to begin, got {results[0].error}")
+    mean, deviation = sums.mean_and_deviation()
+    if not (np.isfinite(mean).all() and np.isfinite(deviation).all()):
         raise ValueError(f"expected finite observations in {task.name}, got others; --set normalise=off")
-    scaled = np.where(spread < CONSTANT, 1.0, spread).tolist()
+    divisors = np.where(deviation < CONSTANT, 1.0, deviation).tolist()
     return Normalisation(
-        tuple(_mean(*pair) for pair in zip(mean.tolist(), scaled, strict=True)),
-        tuple(float(f"{1.0 / one:.{DIGITS}g}") for one in scaled),
+        tuple(_rounded_mean(*pair) for pair in zip(mean.tolist(), divisors, strict=True)),
+        tuple(float(f"{1.0 / divisor:.{DIGITS}g}") for divisor in divisors),
     )
 
 
 @dataclass
-class _Seen:
-    """Sums over all observations so far.
+class _ObservationSums:
+    """Sums and sums of squares over all observations so far, for each element.
 
-    They are of differences from the first one, which is at most root(count) deviations from the mean: so no mean takes
-    digits from the spread, however large it is.
+    What is summed are differences from the first observation, which is at most root(count) deviations from the mean:
+    so a large mean costs the deviation no digits.
     """
 
     size: int
@@ -72,31 +71,30 @@ class _Seen:
     def __post_init__(self) -> None:
         self.first, self.total, self.squares = np.zeros((3, self.size))
 
-    def watching(
-        self, outputs: Callable[[NDArray[np.int64], NDArray[np.generic]], Floats]
-    ) -> Callable[[NDArray[np.int64], NDArray[np.generic]], Floats]:
-        """The same networks, with all that they see added up."""
+    def recording(self, forward: Forward) -> Forward:
+        """The same forward pass, which also adds its observations to the sums."""
 
-        def watched(which: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
-            flat = observations.reshape(len(which), -1).astype(np.float64)
+        def recording_forward(policies: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
+            flat = observations.reshape(len(policies), -1).astype(np.float64)
             if not self.count:
                 self.first[:] = flat[0]
-            self.count += len(which)
-            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite shows in the end
-                apart = flat - self.first
-                self.total += apart.sum(0)
-                self.squares += np.square(apart).sum(0)
-            return outputs(which, observations)
+            self.count += len(policies)
+            with np.errstate(over="ignore", invalid="ignore"):  # the caller checks that the sums are finite
+                difference = flat - self.first
+                self.total += difference.sum(0)
+                self.squares += np.square(difference).sum(0)
+            return forward(policies, observations)
 
-        return watched
+        return recording_forward
 
-    def mean_and_spread(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and standard deviation of each number."""
+    def mean_and_deviation(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and standard deviation of each element."""
         with np.errstate(over="ignore", invalid="ignore"):
-            apart = self.total / self.count
-            return self.first + apart, np.sqrt(np.maximum(self.squares / self.count - apart**2, 0.0))
+            mean_difference = self.total / self.count
+            variance = np.maximum(self.squares / self.count - mean_difference**2, 0.0)
+            return self.first + mean_difference, np.sqrt(variance)
 
 
-def _mean(mean: float, spread: float) -> float:
-    """Without the decimal places that are worth less than a thousandth of the spread."""
-    return round(mean, DIGITS - 1 - Decimal(spread).adjusted())
+def _rounded_mean(mean: float, deviation: float) -> float:
+    """A mean, rounded to the last decimal place that is worth a thousandth of the deviation or more."""
+    return round(mean, DIGITS - 1 - Decimal(deviation).adjusted())

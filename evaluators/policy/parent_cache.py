@@ -1,44 +1,44 @@
-"""Parameters of policies, with those of parents at hand, so that a child costs one addition."""
+"""Parameters of policies by way of a cache of their parents, so that a child costs one addition of noise."""
 
 from collections import OrderedDict
 
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.noise import Floats
-from germline.programs.policy.parameters import initial, mutate, replay
+from germline.programs.policy.parameters import initial_parameters, mutate, replay
 
 
 class ParentCache:
-    """Keeps the parameters of the parents that were asked for last.
+    """Keeps the parameters of the parents that were used last.
 
     Args:
-        room: how many bytes of them.
+        max_bytes: size of the kept parameters; those of at least one parent are kept.
     """
 
-    def __init__(self, room: int = 1 << 29) -> None:
-        self.room = room
-        self.kept: OrderedDict[Policy, Floats] = OrderedDict()
+    def __init__(self, max_bytes: int = 1 << 29) -> None:
+        self.max_bytes = max_bytes
+        self.parameters: OrderedDict[Policy, Floats] = OrderedDict()
 
-    def write(self, policy: Policy, found: Floats) -> None:
-        """The parameters of a policy into float32 `[P]`; equal to a whole replay."""
+    def write(self, policy: Policy, out: Floats) -> None:
+        """Writes the parameters of a policy to `out`, float32 `[P]`; they equal those of `replay`."""
         parent = policy.parent
         if parent is None:
-            found[:] = initial(policy.network, policy.seed)
+            out[:] = initial_parameters(policy.network, policy.seed)
         else:
-            found[:] = self._parent(parent)
-            mutate(found, *policy.mutations[-1])
+            out[:] = self._parameters_of(parent)
+            mutate(out, *policy.mutations[-1])
 
-    def _parent(self, policy: Policy) -> Floats:
-        """From its own parent, if that is known, as it is in a search; from nothing otherwise."""
-        if policy in self.kept:
-            self.kept.move_to_end(policy)
-            return self.kept[policy]
+    def _parameters_of(self, policy: Policy) -> Floats:
+        """Parameters of a parent: kept, or one mutation from its own parent's if those are kept, or replayed."""
+        if policy in self.parameters:
+            self.parameters.move_to_end(policy)
+            return self.parameters[policy]
         parent = policy.parent
-        if parent is not None and parent in self.kept:
-            found = self.kept[parent].copy()
-            mutate(found, *policy.mutations[-1])
+        if parent is not None and parent in self.parameters:
+            parameters = self.parameters[parent].copy()
+            mutate(parameters, *policy.mutations[-1])
         else:
-            found = replay(policy)
-        self.kept[policy] = found
-        while len(self.kept) > 1 and len(self.kept) * found.nbytes > self.room:
-            self.kept.popitem(last=False)
-        return found
+            parameters = replay(policy)
+        self.parameters[policy] = parameters
+        while len(self.parameters) > 1 and len(self.parameters) * parameters.nbytes > self.max_bytes:
+            self.parameters.popitem(last=False)
+        return parameters

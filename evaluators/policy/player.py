@@ -1,9 +1,8 @@
-"""Playing episodes: slots in which they go on side by side, each filled again as soon as its episode is over."""
+"""Plays episodes side by side in the slots of environments; a slot gets the next episode as soon as one is over."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,140 +11,177 @@ from numpy.typing import NDArray
 from germline.evaluators.errors import InvalidTask, in_a_line
 from germline.evaluators.memory import out_of_memory
 from germline.evaluators.policy.environments.environment import Environments, Slots, Step
-from germline.programs.policy.network import Box, chosen
+from germline.programs.policy.network import Box, choose_actions
 from germline.programs.policy.noise import Floats
 
-Outputs = Callable[[NDArray[np.int64], NDArray[np.generic]], Floats]
-"""What the networks of some policies `[n]` say to what they see, `[n, outputs]`. What is seen may change afterwards."""
+Forward = Callable[[NDArray[np.int64], NDArray[np.generic]], Floats]
+"""`Networks.forward`: from policies `[n]` and observations `[n, *observation]` to outputs `[n, outputs]`. The
+observations may be overwritten afterwards."""
 
-Submit = Callable[[NDArray[np.int64], NDArray[np.generic]], Callable[[], Floats]]
-"""The same in two steps: begins, and gives a function that waits for what comes out."""
+ForwardAsync = Callable[[NDArray[np.int64], NDArray[np.generic]], Callable[[], Floats]]
+"""`Networks.forward_async`: starts a forward pass and returns a function that waits for its outputs."""
 
-Attend = Callable[[NDArray[np.int64], NDArray[np.bool_]], None]
-"""Tells of which slots `[n]` the next rows are, and in which of them an episode begins."""
+AssignSlots = Callable[[NDArray[np.int64], NDArray[np.bool_]], None]
+"""`Networks.assign_slots`: the slots `[n]` of the next batches' rows, and in which of them an episode begins `[n]`."""
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One to be played: by which policy, and from which seed."""
+    """An episode to play: the index of its policy, and the seed of its environment."""
 
     policy: int
     seed: int
 
 
-LARGEST = 1e100
-"""Of returns beyond it no mean and no deviation could be told."""
+LARGEST_RETURN = 1e100
+"""Larger returns would overflow the variance; they count as diverged."""
 
 
 @dataclass(frozen=True)
-class Played:
-    """What an episode came to: the sum of its rewards, its decisions, what it did, and what went wrong, if anything."""
+class EpisodeResult:
+    """Result of an episode.
 
-    total: float
+    Args:
+        total_reward: the return, a sum of rewards without discount.
+        steps: number of decisions.
+        behaviour: behaviour descriptor; empty if the environment reports none, or if the episode could not begin.
+        error: what the environment raised, in one line; None if it raised nothing.
+    """
+
+    total_reward: float
     steps: int
     behaviour: tuple[float, ...]
     error: str | None = None
 
     @property
     def diverged(self) -> bool:
-        """Whether its return is no number, or too large for one to count with."""
-        return not abs(self.total) <= LARGEST
+        """Whether the return is NaN or beyond ±`LARGEST_RETURN`."""
+        return not abs(self.total_reward) <= LARGEST_RETURN
 
 
 def play(
-    outputs: Outputs,
+    forward: Forward,
     actions: int | Box,
     environments: Environments,
     episodes: Sequence[Episode],
-    steps: int,
-    attend: Attend | None = None,
-    submit: Submit | None = None,
-) -> list[Played]:
-    """Plays all episodes; what one comes to does not depend on the others.
+    max_steps: int,
+    assign_slots: AssignSlots | None = None,
+    forward_async: ForwardAsync | None = None,
+) -> list[EpisodeResult]:
+    """Results of all episodes, in their order. No result depends on the other episodes or on the number of slots.
 
     Args:
-        outputs: the networks.
-        actions: what their outputs are read as.
-        environments: whose slots are used.
-        episodes: what is played, in this order.
-        steps: after so many decisions an episode is over.
-        attend: for networks that keep something from one decision to the next.
-        submit: for networks on another device. The slots are then two halves: while the networks of one half are busy,
-            the environments of the other one are stepped.
+        forward: forward pass of the policies' networks.
+        actions: number of discrete actions, or the box of continuous actions.
+        environments: environments whose slots are used.
+        episodes: episodes to play.
+        max_steps: decisions after which an episode is cut.
+        assign_slots: for networks that keep state from one decision to the next.
+        forward_async: for networks on another device, used instead of `forward`. The slots are then split in two
+            halves: the environments of one half step while the networks of the other half compute.
 
     Raises:
-        InvalidTask: see `stepped`.
+        InvalidTask: see `step_environments`.
     """
-    choose = chooser(actions)
-    policies = np.array([one.policy for one in episodes], np.int64)
-    found: list[Played | None] = [None] * len(episodes)
-    totals = np.zeros(environments.slots)
-    begun = np.zeros(environments.slots, np.int64)
-    playing = np.full(environments.slots, -1, np.int64)
-    waiting = 0
+    queue = _EpisodeQueue(environments, episodes, max_steps)
 
-    def fill(free: NDArray[np.int64], now: int) -> None:
-        """Begins the next episodes in slots that are free; an environment that cannot begin has failed its episode."""
-        nonlocal waiting
-        while free.size and waiting < len(episodes):
-            places = np.arange(waiting, min(waiting + free.size, len(episodes)))
-            here, waiting = free[: places.size], waiting + places.size
-            failed = _begin(environments, here, [episodes[place].seed for place in places.tolist()])
-            for i, error in failed.items():
-                found[places[i]] = Played(0.0, 0, (), error)
-            well = [i for i in range(places.size) if i not in failed]
-            totals[here], begun[here], playing[here[well]] = 0.0, now, places[well]
-            free = np.delete(free, well)
-
-    def side(active: NDArray[np.int64]) -> Iterator[None]:
-        """Plays in some slots until nothing is left; yields while the networks are busy elsewhere."""
-        now = 0
-        fill(active, now)
-        while (active := active[playing[active] >= 0]).size:
-            whose, every = policies[playing[active]], active.size == environments.slots
-            total, due = totals[active], begun[active].min() + steps
-            if attend:
-                attend(active, begun[active] == now)
-            going = True
-            while going:  # the same slots, until an episode is over
-                seen = environments.observations if every else environments.observations[active]
-                if submit:
-                    said = submit(whose, seen)
+    def play_slots(active: Slots) -> Iterator[None]:
+        """Plays in some slots until the queue is empty; yields while the networks compute on another device."""
+        now = 0  # decisions made so far in these slots
+        queue.fill(active, now)
+        while (active := active[queue.busy(active)]).size:
+            policies, all_slots = queue.policies_in(active), active.size == environments.slots
+            totals, deadline = queue.totals[active], queue.deadline(active)
+            if assign_slots:
+                assign_slots(active, queue.began_at[active] == now)
+            same_slots = True
+            while same_slots:  # until an episode is over, so that what depends on the slots is computed once
+                observations = environments.observations if all_slots else environments.observations[active]
+                if forward_async:
+                    wait_for_outputs = forward_async(policies, observations)
                     yield
-                    step = stepped(environments, active, choose(said()))
+                    outputs = wait_for_outputs()
                 else:
-                    step = stepped(environments, active, choose(outputs(whose, seen)))
-                total += step.rewards
+                    outputs = forward(policies, observations)
+                step = step_environments(environments, active, choose_actions(actions, outputs))
+                totals += step.rewards
                 now += 1
-                going = now < due and not step.over.any() and bool(np.isfinite(total).all())
-            totals[active] = total
-            over = step.over | (now - begun[active] >= steps) | ~np.isfinite(total)
-            ended = active[over]
-            for slot, behaviour, place in zip(ended, environments.behaviour(ended), np.flatnonzero(over), strict=True):
-                found[playing[slot]] = Played(
-                    float(totals[slot]),
-                    int(now - begun[slot]),
-                    tuple(map(float, behaviour)),
-                    step.failed.get(int(place)),
-                )
-            playing[ended] = -1
-            fill(ended, now)
+                same_slots = now < deadline and not step.over.any() and bool(np.isfinite(totals).all())
+            queue.totals[active] = totals
+            queue.fill(queue.finish(active, step, now), now)
 
     slots = np.arange(min(environments.slots, len(episodes)))
-    sides = deque(side(half) for half in np.array_split(slots, 2 if submit else 1))
+    sides = deque(play_slots(half) for half in np.array_split(slots, 2 if forward_async else 1))
+    exhausted = object()
     while sides:
-        one = sides.popleft()
-        if next(one, one) is None:
-            sides.append(one)
-    return [one for one in found if one is not None]
+        side = sides.popleft()
+        if next(side, exhausted) is not exhausted:
+            sides.append(side)
+    return [result for result in queue.results if result is not None]
 
 
-def stepped(environments: Environments, slots: Slots, actions: NDArray[Any]) -> Step:
+class _EpisodeQueue:
+    """Episodes that wait for a slot, the episode that each slot plays, and the results of episodes that are over."""
+
+    def __init__(self, environments: Environments, episodes: Sequence[Episode], max_steps: int) -> None:
+        self.environments = environments
+        self.episodes = episodes
+        self.max_steps = max_steps
+        self.policies = np.array([episode.policy for episode in episodes], np.int64)
+        self.results: list[EpisodeResult | None] = [None] * len(episodes)
+        self.next = 0
+        """Index of the first episode that has not begun."""
+        self.current = np.full(environments.slots, -1, np.int64)
+        """Index of the episode of each slot; -1 if the slot is free."""
+        self.totals = np.zeros(environments.slots)
+        """Sum of rewards of the episode of each slot."""
+        self.began_at = np.zeros(environments.slots, np.int64)
+        """Decisions that had been made when the episode of each slot began."""
+
+    def busy(self, slots: Slots) -> NDArray[np.bool_]:
+        return self.current[slots] >= 0
+
+    def policies_in(self, slots: Slots) -> NDArray[np.int64]:
+        return self.policies[self.current[slots]]
+
+    def deadline(self, slots: Slots) -> int:
+        """Number of decisions at which the first of the slots reaches `max_steps`."""
+        return int(self.began_at[slots].min()) + self.max_steps
+
+    def fill(self, free: Slots, now: int) -> None:
+        """Begins the next episodes in free slots. An episode whose environment cannot begin it has failed."""
+        while free.size and self.next < len(self.episodes):
+            places = np.arange(self.next, min(self.next + free.size, len(self.episodes)))
+            slots, self.next = free[: places.size], self.next + places.size
+            errors = _reset(self.environments, slots, [self.episodes[place].seed for place in places.tolist()])
+            for i, error in errors.items():
+                self.results[places[i]] = EpisodeResult(0.0, 0, (), error)
+            begun = [i for i in range(places.size) if i not in errors]
+            self.totals[slots], self.began_at[slots], self.current[slots[begun]] = 0.0, now, places[begun]
+            free = np.delete(free, begun)
+
+    def finish(self, slots: Slots, step: Step, now: int) -> Slots:
+        """Records the results of episodes that ended with a step of some slots, and returns the slots that are free."""
+        over = step.over | (now - self.began_at[slots] >= self.max_steps) | ~np.isfinite(self.totals[slots])
+        ended = slots[over]
+        rows = np.flatnonzero(over)
+        for slot, behaviour, row in zip(ended, self.environments.behaviour(ended), rows, strict=True):
+            self.results[self.current[slot]] = EpisodeResult(
+                float(self.totals[slot]),
+                int(now - self.began_at[slot]),
+                tuple(map(float, behaviour)),
+                step.failed.get(int(row)),
+            )
+        self.current[ended] = -1
+        return ended
+
+
+def step_environments(environments: Environments, slots: Slots, actions: NDArray[Any]) -> Step:
     """One decision in each of some slots.
 
     Raises:
-        InvalidTask: that raised for all of them at once. Whose fault it was is not known, so no episode can be blamed:
-            who scores a pack scores each of its genomes alone then.
+        InvalidTask: the environments raised an error for all slots at once. It cannot be assigned to an episode, so
+            the caller scores each genome of the pack alone.
     """
     try:
         return environments.step(slots, actions)
@@ -155,18 +191,13 @@ def stepped(environments: Environments, slots: Slots, actions: NDArray[Any]) -> 
         raise InvalidTask(f"expected a step of the environments, got {in_a_line(error)}") from error
 
 
-def _begin(environments: Environments, slots: NDArray[np.int64], seeds: Sequence[int]) -> dict[int, str]:
-    """Begins an episode in each slot. Gives what was raised, by place in the row of slots."""
+def _reset(environments: Environments, slots: Slots, seeds: Sequence[int]) -> dict[int, str]:
+    """Begins an episode in each slot. Returns what the environments raised, by index in `slots`."""
     try:
         environments.reset(slots, seeds)
         return {}
     except Exception as error:
         if len(slots) == 1:
             return {0: in_a_line(error)}
-    failed = [_begin(environments, slots[i : i + 1], seeds[i : i + 1]) for i in range(len(slots))]
-    return {i: one[0] for i, one in enumerate(failed) if one}
-
-
-def chooser(actions: int | Box) -> Callable[[Floats], NDArray[np.generic]]:
-    """From outputs to actions."""
-    return partial(chosen, actions)
+    errors = [_reset(environments, slots[i : i + 1], seeds[i : i + 1]) for i in range(len(slots))]
+    return {i: error[0] for i, error in enumerate(errors) if error}

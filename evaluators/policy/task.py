@@ -1,4 +1,4 @@
-"""A task for policies: environments to play episodes in."""
+"""Tasks for policies: the environments in which they play episodes."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -10,39 +10,39 @@ from germline.evaluators.task import Episodes, Task
 
 
 def environment_spec_of(task: "type[PolicyTask]") -> EnvironmentSpec:
-    """What a policy meets in a task; one of a user's own may raise, or give, anything.
+    """The environment specification of a task.
 
     Raises:
-        InvalidTask, UnknownTask: it does not tell; the message says why.
+        InvalidTask, UnknownTask: the task, which may be a user's own, raised an error or returned something else.
     """
     expected = f"expected environment_spec of the task {task.name} to return an EnvironmentSpec"
     try:
-        found = task.environment_spec()
+        spec = task.environment_spec()
     except (InvalidTask, UnknownTask):
         raise
     except (Exception, SystemExit) as error:
         raise InvalidTask(f"{expected}, got {in_a_line(error)}") from error
-    if not isinstance(found, EnvironmentSpec):
-        raise InvalidTask(f"{expected}, got {found!r:.60}")
-    return found
+    if not isinstance(spec, EnvironmentSpec):
+        raise InvalidTask(f"{expected}, got {spec!r:.60}")
+    return spec
 
 
 class PolicyTask(Task):
-    """What policies play.
+    """An environment that policies play; the objective is the mean return.
 
     A subclass describes its environment without building a playable one, and builds environments. Rungs are numbers of
-    episodes: those of a training, of a review, and of a test.
+    episodes: for fitness, for a review, and for the final test.
     """
 
     kind = "policy"
     rungs: ClassVar[tuple[Episodes, ...]] = (Episodes(1), Episodes(30), Episodes(200))
     objectives = (Objective("return", "max"),)
     varies: ClassVar[bool] = True
-    """Whether episodes differ; if they do not, one says all, and more are not played."""
+    """Whether episodes of different seeds differ. If not, one episode is played at each rung."""
     slots: ClassVar[int] = 64
-    """How many episodes are played at a time on a CPU."""
+    """Episodes played side by side on a CPU."""
     stacked_slots: ClassVar[int] = 256
-    """How many on another device, where all networks whose turn it is are one batch."""
+    """Episodes played side by side on another device, whose networks compute as one batch."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
@@ -50,19 +50,19 @@ class PolicyTask(Task):
     @classmethod
     @abstractmethod
     def environment_spec(cls) -> EnvironmentSpec:
-        """What a policy meets here.
+        """Observations, actions and length of the environment's episodes.
 
         Raises:
-            InvalidTask: a package is missing, or a policy cannot play it.
+            InvalidTask: a package is missing, or no policy can play the environment.
         """
 
     @abstractmethod
     def environments(self, slots: int) -> Environments:
-        """So many environments side by side."""
+        """Environments with a number of slots."""
 
 
 def environments_of(task: PolicyTask, slots: int) -> Environments:
-    """So many environments of a task; one of a user's own may raise anything.
+    """Environments of a task with a number of slots.
 
     Raises:
         InvalidTask, UnknownTask: they cannot be made; the message says why.

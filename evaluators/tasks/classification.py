@@ -1,4 +1,4 @@
-"""What a classifier written for many candidates loses and gets right."""
+"""Loss and accuracy of classifiers, for many candidates at once."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,10 @@ Params = Mapping[str, Tensor]
 
 
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """The mean cross entropy of each candidate in nats.
+    """Returns the mean cross entropy of each candidate in nats.
 
-    The examples are the last axis on purpose: torch's softmax over the last axis rounds a row differently depending on
-    where it lies in memory, so that a candidate's loss would depend on who else is in the batch.
+    Examples are the last axis on purpose: torch's softmax over the last axis rounds a row differently depending on its
+    place in memory, so that a candidate's loss would depend on the other candidates.
 
     Args:
         logits: float32 of shape `[N, classes, examples]`.
@@ -26,6 +26,6 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def loss_and_accuracy(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean cross entropy in nats and the share of right answers: a tensor of shape `[N, 2]`."""
-    right = (logits.argmax(1) == target).float().mean(1)
-    return torch.stack([cross_entropy(logits, target), right], dim=1)
+    """Returns mean cross entropy in nats and accuracy of each candidate, `[N, 2]`."""
+    correct = (logits.argmax(1) == target).float().mean(1)
+    return torch.stack([cross_entropy(logits, target), correct], dim=1)

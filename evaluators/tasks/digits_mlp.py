@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, digits
-from germline.evaluators.optimizer.task import Leaf, TrainingTask
+from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 
@@ -20,13 +20,13 @@ class DigitsMLP(TrainingTask):
     name = "digits-mlp"
     at_once = 256
     rungs = (Rung(200, 64), Rung(2_000, 64), Rung(20_000, 64))
-    leaves = (
-        Leaf("hidden1.weight", (HIDDEN, PIXELS), sqrt(2 / PIXELS)),
-        Leaf("hidden1.bias", (HIDDEN,), 0.0),
-        Leaf("hidden2.weight", (HIDDEN, HIDDEN), sqrt(2 / HIDDEN)),
-        Leaf("hidden2.bias", (HIDDEN,), 0.0),
-        Leaf("output.weight", (CLASSES, HIDDEN), sqrt(1 / HIDDEN)),
-        Leaf("output.bias", (CLASSES,), 0.0),
+    parameters = (
+        ParameterSpec("hidden1.weight", (HIDDEN, PIXELS), sqrt(2 / PIXELS)),
+        ParameterSpec("hidden1.bias", (HIDDEN,), 0.0),
+        ParameterSpec("hidden2.weight", (HIDDEN, HIDDEN), sqrt(2 / HIDDEN)),
+        ParameterSpec("hidden2.bias", (HIDDEN,), 0.0),
+        ParameterSpec("output.weight", (CLASSES, HIDDEN), sqrt(1 / HIDDEN)),
+        ParameterSpec("output.bias", (CLASSES,), 0.0),
     )
 
     def __init__(self, device: str = "cpu") -> None:
@@ -53,7 +53,7 @@ class DigitsMLP(TrainingTask):
 
 
 def _logits(params: Params, pixels: Tensor) -> Tensor:
-    """Logits `[N, 10, batch]` from pixels `[64, batch]` that all candidates share; examples are columns throughout."""
+    """Logits `[N, 10, batch]` of pixels `[64, batch]`, which all candidates share; examples are columns throughout."""
     shared = pixels.expand(len(params["output.bias"]), -1, -1)
     hidden = _affine(params, "hidden1", shared).relu_()
     hidden = _affine(params, "hidden2", hidden).relu_()

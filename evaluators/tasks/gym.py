@@ -1,4 +1,4 @@
-"""The tasks `gym:<id>`: environments of gymnasium. Those of classic control are stepped many at a time."""
+"""The tasks `gym:<id>`: environments of gymnasium. Those of classic control are vectorised."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from germline.evaluators.policy.environments.acrobot import Acrobot
 from germline.evaluators.policy.environments.cart_pole import CartPole
 from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
 from germline.evaluators.policy.environments.gymnasium_slots import (
-    STEPS,
+    DEFAULT_STEPS,
     Environment,
     GymnasiumEnvironments,
     make,
@@ -31,11 +31,11 @@ VECTORISED: dict[str, tuple[EnvironmentSpec, Callable[[int], Environments]]] = {
     "MountainCarContinuous-v0": (MountainCarContinuous.spec, MountainCarContinuous),
     "Pendulum-v1": (Pendulum.spec, Pendulum),
 }
-"""Environments that are written for many at once: their world, and how so many are made."""
+"""Environments written for many episodes at once: their spec, and the class that builds a number of slots."""
 
 
 class GymnasiumTask(PolicyTask):
-    """A task of one's own in an environment of gymnasium's form; a subclass has a `name` and makes the environment.
+    """A task in the user's own environment with gymnasium's interface; a subclass has a `name` and a `make`.
 
     Example:
         class Corridor(GymnasiumTask):
@@ -47,35 +47,37 @@ class GymnasiumTask(PolicyTask):
                 return CorridorEnv(length=10)
     """
 
-    steps: ClassVar[int] = STEPS
+    steps: ClassVar[int] = DEFAULT_STEPS
     """The most decisions in an episode, if the environment sets no limit itself."""
     clean: ClassVar[bool | None] = False
-    """Whether an episode leaves nothing behind in its environment. If it may, each episode has a new one."""
+    """True if `reset` removes all traces of an episode; otherwise each episode has a new environment. None: True for
+    the modules of gymnasium where it is known."""
 
     @abstractmethod
     def make(self) -> Environment:
-        """One environment. It may raise whatever it likes; so may its `reset` and `step`, which fails the episode."""
+        """Returns a new environment. If its `reset` or `step` raises, the episode fails."""
 
     @classmethod
     def environment_spec(cls) -> EnvironmentSpec:
-        return _world(cls)
+        return _made_spec(cls)
 
     def environments(self, slots: int) -> Environments:
         return GymnasiumEnvironments(self.name, slots, self.make, self.clean)
 
 
 @cache
-def _world(task: type[GymnasiumTask]) -> EnvironmentSpec:
+def _made_spec(task: type[GymnasiumTask]) -> EnvironmentSpec:
+    """The spec of a task, read from an environment that is made for it once per process."""
     try:
         environment = task().make()
-        found = spec_of(environment, task.name, task.steps)
+        spec = spec_of(environment, task.name, task.steps)
     except (InvalidTask, UnknownTask):
         raise
     except (Exception, SystemExit) as error:
         raise InvalidTask(f"{task.name}: its environment cannot be made: {in_a_line(error)}") from error
     with suppress(Exception):
         environment.close()
-    return found
+    return spec
 
 
 class GymTask(GymnasiumTask):
@@ -88,9 +90,9 @@ class GymTask(GymnasiumTask):
     @classmethod
     @cache
     def of(cls, name: str) -> "type[GymTask]":
-        """The task of the environment of that id."""
-        told = {"name": f"gym:{name}", "environment": name, "light": name in VECTORISED}
-        return type("GymTask", (cls,), {**told, "__doc__": f"{name} of gymnasium."})
+        """Returns the task of the environment with this id."""
+        attributes = {"name": f"gym:{name}", "environment": name, "light": name in VECTORISED}
+        return type("GymTask", (cls,), {**attributes, "__doc__": f"{name} of gymnasium."})
 
     @classmethod
     def environment_spec(cls) -> EnvironmentSpec:

@@ -1,18 +1,18 @@
-"""The tasks `hard-maze` and `hard-maze-pixels`: a maze in which coming nearer to the goal leads into a dead end."""
+"""The tasks `hard-maze` and `hard-maze-pixels`: a deceptive maze, where moving towards the goal ends in a dead end."""
 
 from typing import ClassVar
 
 from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
-from germline.evaluators.policy.environments.hard_maze import NEAR, PIXELS, WORLD, HardMaze
+from germline.evaluators.policy.environments.hard_maze import GOAL_RADIUS, PIXEL_SPEC, SPEC, HardMaze
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.task import Episodes
 
-SOLVED = -NEAR
+SOLVED = -GOAL_RADIUS
 """A policy with a higher return has reached the goal: the return is minus the distance from it at the end."""
 
 
 class HardMazeTask(PolicyTask):
-    """The Hard Maze, felt with range finders. All episodes of a policy are the same one."""
+    """The Hard Maze, observed with range finders. All episodes of a policy are equal."""
 
     name = "hard-maze"
     rungs = (Episodes(1), Episodes(1), Episodes(1))
@@ -22,14 +22,14 @@ class HardMazeTask(PolicyTask):
 
     @classmethod
     def environment_spec(cls) -> EnvironmentSpec:
-        return PIXELS if cls.pixels else WORLD
+        return PIXEL_SPEC if cls.pixels else SPEC
 
     def environments(self, slots: int) -> Environments:
         return HardMaze(slots, self.pixels)
 
 
 class HardMazePixels(HardMazeTask):
-    """The Hard Maze, seen from above in a picture of 84×84."""
+    """The Hard Maze, observed from above as an image of 84×84."""
 
     name = "hard-maze-pixels"
     slots, stacked_slots = 64, 256

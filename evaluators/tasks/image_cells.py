@@ -1,4 +1,4 @@
-"""The tasks `digits-cells` and `mnist5k-cells`: real training of small networks on the vendored images."""
+"""The tasks `digits-cells` and `mnist5k-cells`: small networks trained on the vendored images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
@@ -12,19 +12,19 @@ from germline.evaluators.architecture.task import CellTask
 from germline.evaluators.architecture.trainer import entropy, networks, train_together
 from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
 from germline.evaluators.hurdle import Hurdle
-from germline.evaluators.memory import out_of_memory, release_memory
 from germline.evaluators.task import Rung, Split
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.skeleton import Skeleton
 
 
 class ImageCellTask(CellTask):
-    """Images of a vendored set; they stay on the device, and batches are drawn there."""
+    """Networks of cells trained on a vendored data set, whose images stay on the device.
+
+    `load` returns the data set, and `brightest` is its largest pixel value.
+    """
 
     load: ClassVar[Callable[[], Digits]]
     brightest: ClassVar[int]
-    fits: int | None = None
-    """How many candidates the device's memory holds, once it has been too small."""
 
     def __init__(self, device: str = "cpu") -> None:
         data = type(self).load()
@@ -38,20 +38,20 @@ class ImageCellTask(CellTask):
             self._labels[split] = torch.from_numpy(labels).long().to(device)
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Images `[batch, channels, height, width]` and labels `[batch]` to train on, both on the device.
+        """Returns training images `[batch, channels, height, width]` and labels `[batch]`, both on the device.
 
-        All candidates see the same ones. A subclass may change images here, as long as a step's `index`, int64 of shape
-        `[batch]`, says how.
+        All candidates train on the same images. A subclass may augment them here, as a function of `index`, int64 of
+        shape `[batch]`, alone.
         """
         images, labels = self.part("train")
         return self.prepared(images[index]), labels[index]
 
     def part(self, split: Split) -> tuple[Tensor, Tensor]:
-        """Stored images and the labels of a split, on the device."""
+        """Returns the stored images and the labels of a split, on the device."""
         return self._images[split], self._labels[split]
 
     def prepared(self, images: Tensor) -> Tensor:
-        """Stored images as a network takes them, float32."""
+        """Returns stored images as input of a network, float32."""
         return images
 
     def measure(
@@ -63,30 +63,6 @@ class ImageCellTask(CellTask):
         split: Split = "validation",
         hurdle: Hurdle | None = None,
     ) -> list[Mapping[str, float] | None]:
-        found: list[Mapping[str, float] | None] = []
-        while len(found) < len(architectures):
-            these = slice(len(found), len(found) + (self.fits or len(architectures)))
-            part, look = architectures[these], hurdle.of(these) if hurdle else None
-            try:
-                found += self._measured(part, skeleton, rung, seed, split, look)
-                continue
-            except Exception as error:
-                if len(part) == 1 or not out_of_memory(error):
-                    raise
-            # Here, and not above: until the error is forgotten it holds on to what filled the memory.
-            release_memory(self.device)
-            self.fits = len(part) // 2
-        return found
-
-    def _measured(
-        self,
-        architectures: Sequence[Architecture],
-        skeleton: Skeleton,
-        rung: Rung,
-        seed: Sequence[int],
-        split: Split,
-        hurdle: Hurdle | None,
-    ) -> list[Mapping[str, float] | None]:
         images, labels = self.part(split)
         started = networks(architectures, skeleton, entropy(seed), self.device)
         size = len(self.part("train")[1])
@@ -96,15 +72,16 @@ class ImageCellTask(CellTask):
         else:
             parts = torch.split(images, rung.batch)
             logits = torch.cat([trained.networks.logits(self.prepared(part)) for part in parts], 1)
-        found: list[Mapping[str, float] | None] = []
-        for row, shown, dropped in zip(trained.rows, trained.shown, trained.dropped, strict=True):
-            looked = {} if shown is None else {"hurdle": shown}
+        results: list[Mapping[str, float] | None] = []
+        for row, shown, dropped in zip(trained.rows, trained.hurdle_losses, trained.dropped, strict=True):
+            hurdle_loss = {} if shown is None else {"hurdle": shown}
             if row is None:
-                found.append(looked if dropped else None)
+                results.append(hurdle_loss if dropped else None)
                 continue
-            loss, error = _scores(logits[row], labels)
-            found.append({f"{split}_error": error, "loss": loss, **looked} if np.isfinite(loss) else None)
-        return found
+            loss, error = _loss_and_error(logits[row], labels)
+            measures = {f"{split}_error": error, "loss": loss, **hurdle_loss}
+            results.append(measures if np.isfinite(loss) else None)
+        return results
 
 
 class DigitsCells(ImageCellTask):
@@ -123,6 +100,6 @@ class MNIST5kCells(ImageCellTask):
     rungs = (Rung(100, 64), Rung(500, 64), Rung(2_500, 64))
 
 
-def _scores(logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross entropy in nats, and the error in percent."""
+def _loss_and_error(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Mean cross entropy in nats, and error in percent."""
     return float(F.cross_entropy(logits, labels)), 100 * float((logits.argmax(1) != labels).float().mean())

@@ -1,8 +1,8 @@
-"""The tasks `fashion-cells`, `cifar10-cells` and `cifar100-cells`: published sets, read from the user's data directory.
+"""The tasks `fashion-cells`, `cifar10-cells` and `cifar100-cells`: published sets in the user's data directory.
 
-Images stay bytes on the device, where CIFAR takes 150 MB; a batch is augmented and normalised when it is made. The
-augmentation is that of DARTS (Liu et al. 2019) and EEEA-Net (Termritthikun et al. 2021): a crop of the image with a
-border of zeros, a flip, and a square cut out (DeVries and Taylor 2017).
+Images stay bytes on the device, where CIFAR takes 150 MB; each batch is augmented and normalised. The augmentation is
+that of DARTS (Liu et al. 2019) and EEEA-Net (Termritthikun et al. 2021): a random crop of the zero-padded image, a
+horizontal flip, and cutout (DeVries and Taylor 2017).
 """
 
 from typing import ClassVar
@@ -22,18 +22,18 @@ BATCH = 128
 _WORD = 32
 _MASK = 2**_WORD - 1
 _AT_ONCE = 5_000
-"""Images whose pixels are summed at a time, so that their squares take little memory."""
+"""Images whose pixels are summed together, so that their squares take little memory."""
 
 
 def epochs(size: int) -> tuple[Rung, ...]:
-    """Rungs of 1, 5 and 50 epochs over so many training images."""
+    """Returns rungs of 1, 5 and 50 epochs over so many training images."""
     return tuple(Rung(-(-count * size // BATCH), BATCH) for count in (1, 5, 50))
 
 
 class LargeImageTask(ImageCellTask):
-    """Images of a published set. The test images are opened when the held-out part is asked for, not before.
+    """Networks of cells trained on a published set. Its test images are opened only for the held-out split.
 
-    `padding` is the border of a crop and `cutout` the side of the square that is cut out, in pixels.
+    `padding` is the width of the border for crops and `cutout` the side of the cutout square (0: none), in pixels.
     """
 
     source: ClassVar[ImageSet]
@@ -49,7 +49,7 @@ class LargeImageTask(ImageCellTask):
         self._keep("validation", validation)
         mean, deviation = moments(train.images)
         self._mean, self._deviation = (
-            torch.tensor(one, dtype=torch.float32, device=device)[:, None, None] for one in (mean, deviation)
+            torch.tensor(values, dtype=torch.float32, device=device)[:, None, None] for values in (mean, deviation)
         )
 
     @classmethod
@@ -57,18 +57,18 @@ class LargeImageTask(ImageCellTask):
         cls.source.files(directory(), "training")
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Augmented training images `[batch, colours, height, width]` and their labels `[batch]`, on the device.
+        """Returns augmented training images `[batch, colours, height, width]` and labels `[batch]`, on the device.
 
-        What chance does to an image follows from `index` alone, which follows from the seed of the training: every
-        candidate sees the same batch, however candidates are trained together.
+        The augmentation follows from `index` alone, which follows from the seed of the training: every candidate trains
+        on the same batch, however candidates are packed.
         """
-        down, right, flip, *hole = chances(index, 5)
-        taken = shifted(self._images["train"][index], self.padding, down, right, flip)
-        pixels = self.prepared(taken)
+        down, right, flip, *hole = random_words(index, 5)
+        crops = cropped(self._images["train"][index], self.padding, down, right, flip)
+        pixels = self.prepared(crops)
         return cut_out(pixels, self.cutout, *hole) if self.cutout else pixels, self._labels["train"][index]
 
     def prepared(self, images: Tensor) -> Tensor:
-        """Bytes as float32, each colour with the mean 0 and the deviation 1 in the training part."""
+        """Returns bytes as float32, normalised to mean 0 and standard deviation 1 per colour of the training split."""
         pixels = images.to(torch.float32, memory_format=torch.channels_last)
         return pixels.sub_(self._mean).div_(self._deviation)
 
@@ -110,9 +110,9 @@ class CIFAR100Cells(LargeImageTask):
 
 
 def moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each colour of images `[n, colours, height, width]`, from exact sums.
+    """Returns mean and standard deviation of each colour of images `[n, colours, height, width]`, from exact sums.
 
-    A colour that never changes has the deviation 1, so that dividing by it is safe.
+    A constant colour has the deviation 1, so that dividing by it is safe.
     """
     total, squares = np.zeros((2, images.shape[1]), np.int64)
     for first in range(0, len(images), _AT_ONCE):
@@ -125,28 +125,28 @@ def moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.
     return mean, np.where(deviation > 0, deviation, 1.0)
 
 
-def chances(index: Tensor, count: int) -> Tensor:
-    """`count` numbers for each image of a batch, uniform in [0, 2³²): int64 of shape `[count, batch]`.
+def random_words(index: Tensor, count: int) -> Tensor:
+    """Returns `count` numbers for each image of a batch, uniform in [0, 2³²): int64 of shape `[count, batch]`.
 
-    They are hashes of all of `index` (int64 of shape `[batch]`), of the number's row and of the image's place, made
-    where `index` lies: the same bits on every device, and no generator whose state candidates would have to share.
+    They are hashes of the whole `index` (int64 of shape `[batch]`), the row and the place in the batch, computed on the
+    device of `index`: the same bits on every device, without a generator whose state candidates would have to share.
     """
     place = torch.arange(len(index), device=index.device)
-    salt = _stirred((index + _stirred(place)) & _MASK).sum()
-    row = _stirred((salt + torch.arange(1, count + 1, device=index.device)) & _MASK)
-    return _stirred((row[:, None] + place) & _MASK)
+    salt = _mixed((index + _mixed(place)) & _MASK).sum()
+    row = _mixed((salt + torch.arange(1, count + 1, device=index.device)) & _MASK)
+    return _mixed((row[:, None] + place) & _MASK)
 
 
-def shifted(images: Tensor, padding: int, down: Tensor, right: Tensor, flip: Tensor) -> Tensor:
-    """Crops of the images' own size out of the images with a border of zeros, every other one mirrored.
+def cropped(images: Tensor, padding: int, down: Tensor, right: Tensor, flip: Tensor) -> Tensor:
+    """Returns random crops of the zero-padded images, as large as the images, half of them mirrored.
 
     Args:
         images: `[batch, colours, height, width]`.
         padding: width of the border.
-        down, right, flip: chances, each of shape `[batch]`.
+        down, right, flip: random words, each of shape `[batch]`.
 
     Returns:
-        As `images`, in the memory order of channels last.
+        A tensor like `images`, in channels-last memory order.
     """
     height, width = images.shape[2:]
     place = torch.arange(len(images), device=images.device)
@@ -158,32 +158,32 @@ def shifted(images: Tensor, padding: int, down: Tensor, right: Tensor, flip: Ten
 
 
 def cut_out(pixels: Tensor, side: int, down: Tensor, right: Tensor) -> Tensor:
-    """Each image with a square of zeros, which is the mean of normalised images; its centre is any pixel.
+    """Returns images with a square of zeros, the mean of normalised images, centred at a random pixel.
 
-    At the border the part of the square that lies outside of the image is lost.
+    The square is clipped at the border of the image.
     """
     rows, columns = (
-        _within(size, _below(chance, size) - side // 2, side)
-        for size, chance in zip(pixels.shape[2:], (down, right), strict=True)
+        _within(size, _below(word, size) - side // 2, side)
+        for size, word in zip(pixels.shape[2:], (down, right), strict=True)
     )
     return pixels * ~(rows[:, :, None] & columns[:, None, :])[:, None]
 
 
 def _within(size: int, first: Tensor, side: int) -> Tensor:
-    """Which of `size` pixels in a row are among the `side` ones from `first` on: bool of shape `[batch, size]`."""
+    """True for the `side` pixels from `first` on of a row of `size` pixels: bool of shape `[batch, size]`."""
     place = torch.arange(size, device=first.device) - first[:, None]
     return (place >= 0) & (place < side)
 
 
-def _below(chance: Tensor, bound: int) -> Tensor:
-    """Chances as whole numbers from 0 to `bound - 1`."""
-    return (chance * bound) >> _WORD
+def _below(word: Tensor, bound: int) -> Tensor:
+    """Random words as whole numbers from 0 to `bound - 1`."""
+    return (word * bound) >> _WORD
 
 
-def _stirred(words: Tensor) -> Tensor:
-    """32-bit words with every bit spread over all others: what ends MurmurHash3 (A. Appleby). int64, for the product.
+def _mixed(words: Tensor) -> Tensor:
+    """32-bit words, as int64, after the finalizer of MurmurHash3 (A. Appleby), which spreads every bit over all others.
 
-    A factor less 2³² is the same one to 32 bits, and its product with a word stays below 2⁶³.
+    A factor minus 2³² is the same factor modulo 2³², and its product with a word stays below 2⁶³.
     """
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
         words = ((words ^ (words >> shift)) * (factor - 2**_WORD)) & _MASK

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, mnist5k
-from germline.evaluators.optimizer.task import Leaf, TrainingTask
+from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 
@@ -23,13 +23,13 @@ class MNIST5kConv(TrainingTask):
 
     name = "mnist5k-conv"
     rungs = (Rung(200, 32), Rung(2_000, 32), Rung(20_000, 32))
-    leaves = (
-        Leaf("conv1.weight", (CHANNELS1, 1, KERNEL1, KERNEL1), sqrt(2 / KERNEL1**2)),
-        Leaf("conv1.bias", (CHANNELS1,), 0.0),
-        Leaf("conv2.weight", (CHANNELS2, CHANNELS1, KERNEL2, KERNEL2), sqrt(2 / (CHANNELS1 * KERNEL2**2))),
-        Leaf("conv2.bias", (CHANNELS2,), 0.0),
-        Leaf("output.weight", (CLASSES, FEATURES), sqrt(1 / FEATURES)),
-        Leaf("output.bias", (CLASSES,), 0.0),
+    parameters = (
+        ParameterSpec("conv1.weight", (CHANNELS1, 1, KERNEL1, KERNEL1), sqrt(2 / KERNEL1**2)),
+        ParameterSpec("conv1.bias", (CHANNELS1,), 0.0),
+        ParameterSpec("conv2.weight", (CHANNELS2, CHANNELS1, KERNEL2, KERNEL2), sqrt(2 / (CHANNELS1 * KERNEL2**2))),
+        ParameterSpec("conv2.bias", (CHANNELS2,), 0.0),
+        ParameterSpec("output.weight", (CLASSES, FEATURES), sqrt(1 / FEATURES)),
+        ParameterSpec("output.bias", (CLASSES,), 0.0),
     )
 
     def __init__(self, device: str = "cpu") -> None:
@@ -61,8 +61,11 @@ class MNIST5kConv(TrainingTask):
 
 
 def _logits(params: Params, patches: Tensor) -> Tensor:
-    """Logits `[N, 10, batch]`. Images are `[N, channels, height, width, batch]`: patches are then copied in long runs,
-    and a convolution is one product a candidate, twice as fast on a CPU as grouped convolution."""
+    """Logits `[N, 10, batch]`.
+
+    Images are `[N, channels, height, width, batch]`: patches are then copied in long runs, and a convolution is one
+    matrix product per candidate, twice as fast on a CPU as grouped convolution.
+    """
     n, batch = len(params["output.bias"]), patches.shape[1] // SIDE1**2
     kernel1 = params["conv1.weight"].reshape(n * CHANNELS1, KERNEL1**2)
     hidden = (kernel1 @ patches).view(n, CHANNELS1, SIDE1**2 * batch)
@@ -74,15 +77,15 @@ def _logits(params: Params, patches: Tensor) -> Tensor:
 
 
 def _patches1(images: Tensor) -> Tensor:
-    """What the first layer's kernel sees, the same for all candidates: `[batch, 28, 28]` → `[25, 12 * 12 * batch]`."""
+    """Patches under the kernel of layer 1, the same for all candidates: `[batch, 28, 28]` → `[25, 12 * 12 * batch]`."""
     windows = images.unfold(1, KERNEL1, 2).unfold(2, KERNEL1, 2)
     return windows.permute(3, 4, 1, 2, 0).reshape(KERNEL1**2, -1)
 
 
 class _Patches2(torch.autograd.Function):
-    """What the second layer's kernel sees: `[N, 8, 12, 12, batch]` → `[N, 8 * 3 * 3, 5 * 5 * batch]`.
+    """Patches under the kernel of layer 2: `[N, 8, 12, 12, batch]` → `[N, 8 * 3 * 3, 5 * 5 * batch]`.
 
-    Written out because the backward of torch's own `unfold` is as slow as the rest of the step.
+    The backward pass is written out because that of torch's `unfold` takes as long as the rest of the step.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The tasks `nb201-*`: NAS-Bench-201's table instead of a training."""
+"""The tasks `nb201-*`: errors of trained networks, looked up in the table of NAS-Bench-201 (Dong and Yang 2020)."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -10,17 +10,17 @@ from germline.evaluators.data.load import nb201
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.task import NoHeldout, Rung, Split
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.skeleton import Skeleton
 
 OPERATIONS = SPACES["nb201"].operations
-"""In the order in which the table numbers them."""
+"""Operations in the order in which the table numbers them."""
 
 
 class TrainedCellTask(CellTask):
-    """A cell's mean validation error over the seeds it was trained with, looked up.
+    """The mean validation error of a cell over the seeds with which it was trained.
 
-    Its one rung is what each training took. Another seed of an evaluation gives the same number.
+    The only rung is the amount of those trainings. The error does not depend on the seed of an evaluation.
     """
 
     data: ClassVar[str]
@@ -41,12 +41,12 @@ class TrainedCellTask(CellTask):
         split: Split = "validation",
         hurdle: Hurdle | None = None,
     ) -> list[Mapping[str, float] | None]:
-        """Whatever the hurdle is: what is looked up has been trained."""
+        """See `CellTask.measure`; a hurdle has no effect, since all networks of the table are trained."""
         if split != "validation":
             raise NoHeldout(f"{self.name} is a table of validation errors, and has no held-out images")
-        return [self._found(architecture) for architecture in architectures]
+        return [self._row(architecture) for architecture in architectures]
 
-    def _found(self, architecture: Architecture) -> Mapping[str, float]:
+    def _row(self, architecture: Architecture) -> Mapping[str, float]:
         edges = [edge for cell in architecture.cells for edge in cell.edges]
         if architecture.inputs != 1 or len(edges) != 6 or any(name not in OPERATIONS for name, _ in edges):
             raise ValueError("expected a cell of the space nb201: six edges of its five operations")

@@ -1,7 +1,7 @@
-"""Layer norm of many candidates at once, each with a scale and a bias of its own.
+"""Layer norm of many candidates at once, each with its own scale and bias.
 
-On a CPU it is compiled: torch's own takes three times as long on rows this narrow, and its affine part is shared by
-the whole batch, so that each candidate's would be three more passes over memory.
+On a CPU it is compiled: torch's own takes three times as long on rows this narrow, and shares scale and bias over the
+whole batch, so that those of each candidate would take three more passes over memory.
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ from torch import Tensor
 from germline.programs.compiling import compiled
 
 EPSILON = 1e-5
-# Sums in any order are sums in vectors; the order is fixed when it is compiled, the same for every row.
+# Reordered sums can be vectorized; the compiler fixes the order, which is the same for every row.
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc"}}
 f32 = np.float32
 
 
 def layer_norm(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    """Brings each position to mean 0 and variance 1 over its features, then `* (1 + scale) + bias`.
+    """Normalises each position to mean 0 and variance 1 over its features, then applies `* (1 + scale) + bias`.
 
     Args:
         stream: float32 of shape `[N, positions, width]`.
@@ -51,12 +51,12 @@ class _LayerNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         stream, scale, mean, inverse = ctx.saved_tensors
-        found = torch.empty_like(stream), torch.zeros_like(scale), torch.zeros_like(scale)
-        _backward(*(tensor.numpy() for tensor in (gradients[0].contiguous(), stream, scale, mean, inverse, *found)))
-        return found
+        results = torch.empty_like(stream), torch.zeros_like(scale), torch.zeros_like(scale)
+        _backward(*(tensor.numpy() for tensor in (gradients[0].contiguous(), stream, scale, mean, inverse, *results)))
+        return results
 
 
-# Rows are read through a flat view and a first element: Numba then sees runs of neighbours, and uses vectors.
+# Rows are addressed in a flat view: Numba then recognises contiguous loops, and vectorizes them.
 
 
 @compiled(**OPTIONS)
@@ -76,7 +76,7 @@ def _forward(stream, scale, bias, normed, mean, inverse):  # type: ignore[no-unt
             for j in range(width):
                 distance = x[first + j] - center
                 total += distance * distance
-            # Past the largest float32 the quotient would be a harmless zero, and hide that the candidate diverged.
+            # If the variance overflows, the quotient would be a harmless zero and hide that the candidate diverged.
             over = f32(1) / np.sqrt(total * share + f32(EPSILON)) if np.isfinite(total) else f32(np.nan)
             mean[n, position], inverse[n, position] = center, over
             for j in range(width):

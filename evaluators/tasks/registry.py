@@ -1,27 +1,23 @@
-"""Tasks by name: the built-in ones, those of installed packages, and classes in files of the user's own.
+"""Tasks by name: built-in ones, families such as `gym:<id>`, those of installed packages, and classes in files.
 
-A name is all that another process needs to construct the task. Listing the names imports neither torch nor any task.
+A name is all that another process needs to build the task. Listing the names imports neither torch nor any task.
 """
 
 import inspect
-import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
-from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
+from germline.evaluators.tasks import task_files
 
 if TYPE_CHECKING:
-    from germline.evaluators.architecture.task import CellTask
     from germline.evaluators.task import Episodes, Rung, Task
 
 GROUP = "germline.tasks"
+"""Entry-point group in which an installed package lists its tasks."""
 _HOME = "germline.evaluators.tasks"
 BUILT_IN: dict[str, tuple[str, str]] = {
     "digits-mlp": (f"{_HOME}.digits_mlp:DigitsMLP", "perceptron 64-32-32-10 on 1,797 handwritten digits of 8×8"),
@@ -50,6 +46,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "hard-maze": (f"{_HOME}.hard_maze:HardMazeTask", "policies of a robot in a maze that deceives, with range finders"),
     "hard-maze-pixels": (f"{_HOME}.hard_maze:HardMazePixels", "the same maze, seen in pictures of 84×84"),
 }
+"""Module and class of each built-in task, and a line about it."""
 FAMILIES: dict[str, tuple[str, str, str]] = {
     "gym": (f"{_HOME}.gym:GymTask", "gym:<id>", "an environment of gymnasium by its id, such as gym:CartPole-v1"),
     "atari": (
@@ -58,13 +55,13 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
         "a game of the Atari 2600 by its name, such as atari:frostbite",
     ),
 }
-"""Tasks of which there are many: by what stands before the colon, the class that makes them (`of(name)`), how such a
-task is written, and what it is."""
+"""Tasks with a parameter, by the prefix before the colon: the class whose `of(parameter)` returns the task, the form of
+the name, and a line about it."""
 
 
 @dataclass(frozen=True)
 class TaskName:
-    """A task that can be named, and one line about it."""
+    """The name of a task, and one line about it."""
 
     name: str
     summary: str
@@ -72,7 +69,7 @@ class TaskName:
 
 @dataclass(frozen=True)
 class TaskDescription:
-    """What a task declares; `parameters` is the number of parameters of its model, None if candidates are models."""
+    """What a task declares; `parameters` is the size of its model, None if the candidates themselves are models."""
 
     name: str
     kind: str
@@ -83,41 +80,66 @@ class TaskDescription:
 
 
 def task_names() -> list[TaskName]:
-    """All tasks that have a name: the built-in ones first, then those of installed packages, by name."""
+    """Returns the names of built-in tasks and families, then those of installed packages in alphabetical order."""
     built_in = [TaskName(name, summary) for name, (_, summary) in BUILT_IN.items()]
-    built_in += [TaskName(written, summary) for _, written, summary in FAMILIES.values()]
-    return built_in + [
+    families = [TaskName(form, summary) for _, form, summary in FAMILIES.values()]
+    installed = [
         TaskName(name, f"from {point.dist.name if point.dist else point.module}")
         for name, point in _installed().items()
     ]
+    return [*built_in, *families, *installed]
 
 
 def task_class(name: str) -> "type[Task]":
-    """The class behind a name of `task_names()` or behind `path/to/file.py:Class`.
+    """Returns the class of a task by a name of `task_names()` or by `path/to/file.py:Class`.
 
     Raises:
         UnknownTask: there is no such name.
         InvalidTask: a file, package or class is missing, cannot be imported, or is not a usable `Task`.
     """
-    if _is_file(name):
-        path, class_name = _parts(name)
-        return _checked(name, _member(name, _load(name, path), class_name))
+    if task_files.is_file(name):
+        return _checked(name, task_files.load(name))
     if name in BUILT_IN:
         return _checked(name, _imported(BUILT_IN[name][0]))
-    family, _, member = name.partition(":")
-    if family in FAMILIES and member:
-        of, written, _ = FAMILIES[family]
-        made: type[Task] = _imported(of) if name == written else _imported(of).of(member)
-        return made
+    prefix, _, parameter = name.partition(":")
+    if prefix in FAMILIES and parameter:
+        place, form, _ = FAMILIES[prefix]
+        family = _imported(place)
+        task: type[Task] = family if name == form else family.of(parameter)
+        return task
     installed = _installed()
     if name in installed:
-        return _checked(name, _load_entry(name, installed[name]))
-    families = [form for _, form, _ in FAMILIES.values()]
-    nearest = get_close_matches(name, [*BUILT_IN, *families, *installed], n=1, cutoff=0.0)
+        return _checked(name, _load_entry_point(name, installed[name]))
+    forms = [form for _, form, _ in FAMILIES.values()]
+    nearest = get_close_matches(name, [*BUILT_IN, *forms, *installed], n=1, cutoff=0.0)
     raise UnknownTask(
         f"unknown task {name!r}; the nearest is {nearest[0]!r}. "
         "`germline tasks` lists all; a task of your own is written path/to/file.py:Class"
     )
+
+
+def describe(name: str) -> TaskDescription:
+    """Returns what a task declares. Raises what `task_class` raises."""
+    from germline.evaluators.optimizer.task import TrainingTask  # here, so that listing names stays cheap
+
+    task = task_class(name)
+    summaries = {entry.name: entry.summary for entry in task_names()} if name not in _installed() else {}
+    summary = summaries.get(name) or (inspect.getdoc(task) or "").partition("\n")[0]
+    parameters = sum(spec.size for spec in task.parameters) if issubclass(task, TrainingTask) else None
+    shown = name if name in summaries else task.name
+    return TaskDescription(shown, task.kind, task.version, summary, task.rungs, parameters)
+
+
+def absolute_name(name: str) -> str:
+    """Returns the name of the same task in any working directory: the path of a file is made absolute.
+
+    Raises:
+        InvalidTask: the file does not exist, or no class is given.
+    """
+    if not task_files.is_file(name):
+        return name
+    path, class_name = task_files.split_name(name)
+    return f"{path.resolve()}:{class_name}"
 
 
 def _imported(place: str) -> Any:
@@ -125,79 +147,12 @@ def _imported(place: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def describe(name: str) -> TaskDescription:
-    """What the task declares of itself. Raises what `task_class` raises."""
-    task = task_class(name)
-    known = {one.name: one.summary for one in task_names()} if name not in _installed() else {}
-    summary = known.get(name) or (inspect.getdoc(task) or "").partition("\n")[0]
-    leaves = getattr(task, "leaves", None)
-    parameters = sum(leaf.size for leaf in leaves) if leaves else None
-    return TaskDescription(
-        name if name in known else task.name, task.kind, task.version, summary, task.rungs, parameters
-    )
-
-
-def absolute_name(name: str) -> str:
-    """The same task for a process in another working directory: a file's path made absolute, other names as they are.
-
-    Raises:
-        InvalidTask: the file does not exist, or no class is given.
-    """
-    if not _is_file(name):
-        return name
-    path, class_name = _parts(name)
-    return f"{path.resolve()}:{class_name}"
-
-
-def _is_file(name: str) -> bool:
-    return name.endswith(".py") or ".py:" in name
-
-
-def _parts(name: str) -> tuple[Path, str]:
-    file, _, class_name = name.rpartition(":") if ".py:" in name else (name, "", "")
-    if not class_name:
-        raise InvalidTask(f"task {name!r} names a file but no class; write {file}:Class")
-    path = Path(file)
-    if not path.is_file():
-        raise InvalidTask(f"task {name!r}: there is no file {file}; check the path (working directory: {Path.cwd()})")
-    return path, class_name
-
-
 def _installed() -> dict[str, EntryPoint]:
+    """Entry points of installed packages by name, without those that have the name of a built-in task."""
     return {point.name: point for point in sorted(entry_points(group=GROUP)) if point.name not in BUILT_IN}
 
 
-def _load(name: str, path: Path) -> ModuleType:
-    """Import a file once a process. It is registered in `sys.modules`, where dataclasses look for their module."""
-    key = f"germline_task_{sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
-    if key in sys.modules:
-        return sys.modules[key]
-    spec = spec_from_file_location(key, path)
-    if spec is None or spec.loader is None:
-        raise InvalidTask(f"task {name!r}: {path} is not a Python file")
-    module = sys.modules[key] = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[key]
-        raise InvalidTask(
-            f"task {name!r}: importing {path} failed with {in_a_line(error)}; correct the file"
-        ) from error
-    return module
-
-
-def _member(name: str, module: ModuleType, class_name: str) -> object:
-    if not hasattr(module, class_name):
-        classes = [
-            key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
-        ]
-        raise InvalidTask(
-            f"task {name!r}: no class {class_name!r} in the file; it defines {', '.join(classes) or 'no class'}"
-        )
-    return getattr(module, class_name)
-
-
-def _load_entry(name: str, point: EntryPoint) -> object:
+def _load_entry_point(name: str, point: EntryPoint) -> object:
     try:
         return point.load()
     except Exception as error:
@@ -207,54 +162,7 @@ def _load_entry(name: str, point: EntryPoint) -> object:
         ) from error
 
 
-def _checked(name: str, found: object) -> "type[Task]":
-    """`found`, if it is a class that a search can use."""
-    from germline.evaluators.architecture.task import CellTask
-    from germline.evaluators.optimizer.task import Leaf, TrainingTask
-    from germline.evaluators.policy.task import PolicyTask
-    from germline.evaluators.task import Episodes, Rung, Task
+def _checked(name: str, task: object) -> "type[Task]":
+    from germline.evaluators.tasks.task_checks import checked  # here, since it imports the contracts of all kinds
 
-    if not (inspect.isclass(found) and issubclass(found, Task)):
-        raise InvalidTask(
-            f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.task.TrainingTask or, "
-            "for architectures, germline.evaluators.architecture.task.CellTask, for policies, "
-            "germline.evaluators.policy.task.PolicyTask"
-        )
-    if missing := sorted(found.__abstractmethods__):
-        raise InvalidTask(f"task {name!r} does not define {', '.join(missing)}; a task of its kind has to")
-    if not isinstance(getattr(found, "name", None), str):
-        raise InvalidTask(f'task {name!r} has no name; add name = "..." to the class')
-    lists: dict[str, type] = {"rungs": Episodes if issubclass(found, PolicyTask) else Rung}
-    if issubclass(found, TrainingTask):
-        lists["leaves"] = Leaf
-    for attribute, kind in lists.items():
-        declared = getattr(found, attribute, None)
-        if not (isinstance(declared, tuple) and declared and all(isinstance(item, kind) for item in declared)):
-            raise InvalidTask(
-                f"task {name!r}: {attribute} has to be a tuple of at least one {kind.__name__}, not {declared!r}; "
-                f"add {attribute} = ({kind.__name__}(...), ...) to the class"
-            )
-    if issubclass(found, CellTask):
-        _check_cells(name, found)
-    if issubclass(found, PolicyTask) and len(found.rungs) != 3:
-        raise InvalidTask(f"task {name!r}: rungs has to be three, to train, review and test, not {found.rungs!r:.80}")
-    for attribute in ("at_once", "slots", "stacked_slots"):
-        count = getattr(found, attribute, 1)
-        if type(count) is not int or count < 1:
-            raise InvalidTask(f"task {name!r}: {attribute} has to be a whole number from 1, not {count!r:.60}")
-    return found
-
-
-def _check_cells(name: str, found: "type[CellTask]") -> None:
-    from germline.programs.architecture.cells import SPACES
-
-    classes, image = getattr(found, "classes", None), getattr(found, "image", None)
-    if type(classes) is not int or classes < 1:
-        raise InvalidTask(f"task {name!r}: classes has to be a whole number from 1, not {classes!r:.60}")
-    whole = isinstance(image, tuple) and len(image) == 3 and all(type(one) is int and one > 0 for one in image)
-    if not whole:
-        raise InvalidTask(f"task {name!r}: image has to be (channels, height, width), not {image!r:.60}")
-    if found.space is not None and found.space not in SPACES:
-        raise InvalidTask(
-            f"task {name!r}: space has to be one of {', '.join(SPACES)}, or None, not {found.space!r:.60}"
-        )
+    return checked(name, task)

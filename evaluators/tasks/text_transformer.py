@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, text, text_split
-from germline.evaluators.optimizer.task import Leaf, TrainingTask
+from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 from germline.evaluators.tasks.norm import layer_norm
@@ -19,37 +19,37 @@ SYMBOLS, SEQUENCE, WIDTH, HEADS, INNER, LAYERS = len(ALPHABET), 32, 32, 2, 64, 2
 MEASURED_WINDOWS = 128
 
 
-def _layer(layer: int) -> tuple[Leaf, ...]:
-    """The leaves of one layer; a norm's scale is kept as its distance from 1, so that it starts at zero."""
+def _layer(layer: int) -> tuple[ParameterSpec, ...]:
+    """The parameters of a layer; the scale of a norm is stored as its difference from 1, so that it starts at zero."""
     into_stream = 1 / sqrt(2 * LAYERS)
     return (
-        Leaf(f"{layer}.norm1.scale", (WIDTH,), 0.0),
-        Leaf(f"{layer}.norm1.bias", (WIDTH,), 0.0),
-        Leaf(f"{layer}.attend.weight", (WIDTH, 3 * WIDTH), sqrt(1 / WIDTH)),
-        Leaf(f"{layer}.attended.weight", (WIDTH, WIDTH), into_stream * sqrt(1 / WIDTH)),
-        Leaf(f"{layer}.norm2.scale", (WIDTH,), 0.0),
-        Leaf(f"{layer}.norm2.bias", (WIDTH,), 0.0),
-        Leaf(f"{layer}.expand.weight", (WIDTH, INNER), sqrt(2 / WIDTH)),
-        Leaf(f"{layer}.contract.weight", (INNER, WIDTH), into_stream * sqrt(1 / INNER)),
+        ParameterSpec(f"{layer}.norm1.scale", (WIDTH,), 0.0),
+        ParameterSpec(f"{layer}.norm1.bias", (WIDTH,), 0.0),
+        ParameterSpec(f"{layer}.attend.weight", (WIDTH, 3 * WIDTH), sqrt(1 / WIDTH)),
+        ParameterSpec(f"{layer}.attended.weight", (WIDTH, WIDTH), into_stream * sqrt(1 / WIDTH)),
+        ParameterSpec(f"{layer}.norm2.scale", (WIDTH,), 0.0),
+        ParameterSpec(f"{layer}.norm2.bias", (WIDTH,), 0.0),
+        ParameterSpec(f"{layer}.expand.weight", (WIDTH, INNER), sqrt(2 / WIDTH)),
+        ParameterSpec(f"{layer}.contract.weight", (INNER, WIDTH), into_stream * sqrt(1 / INNER)),
     )
 
 
 class TextTransformer(TrainingTask):
-    """A pre-norm transformer, 2 layers of width 32 with 2 heads, that predicts every next character of 32.
+    """A pre-norm transformer, 2 layers of width 32 with 2 heads, that predicts the next character at 32 positions.
 
-    Losses are nats a character. An example is a window of the text; its index is the window's first character.
+    Losses are in nats per character. An example is a window of the text; its index is that of the first character.
     """
 
     name = "text-transformer"
     version = 3
     rungs = (Rung(300, 8), Rung(3_000, 8), Rung(30_000, 8))
-    leaves = (
-        Leaf("symbol", (SYMBOLS, WIDTH), 0.5),
-        Leaf("position", (SEQUENCE, WIDTH), 0.25),
-        *(leaf for layer in range(LAYERS) for leaf in _layer(layer)),
-        Leaf("norm.scale", (WIDTH,), 0.0),
-        Leaf("norm.bias", (WIDTH,), 0.0),
-        Leaf("output.weight", (SYMBOLS, WIDTH), 0.02),
+    parameters = (
+        ParameterSpec("symbol", (SYMBOLS, WIDTH), 0.5),
+        ParameterSpec("position", (SEQUENCE, WIDTH), 0.25),
+        *(spec for layer in range(LAYERS) for spec in _layer(layer)),
+        ParameterSpec("norm.scale", (WIDTH,), 0.0),
+        ParameterSpec("norm.bias", (WIDTH,), 0.0),
+        ParameterSpec("output.weight", (SYMBOLS, WIDTH), 0.02),
     )
 
     def __init__(self, device: str = "cpu") -> None:
@@ -65,26 +65,26 @@ class TextTransformer(TrainingTask):
         return len(self._symbols[split]) - SEQUENCE
 
     def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
-        seen, target = self._windows(split, index)
-        return cross_entropy(self._logits(params, seen), target)
+        symbols, target = self._windows(split, index)
+        return cross_entropy(self._logits(params, symbols), target)
 
     def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
         """Loss and accuracy on the characters of 128 windows spread evenly over the split."""
         starts = torch.arange(MEASURED_WINDOWS, device=self._window.device) * (self.size(split) // MEASURED_WINDOWS)
-        seen, target = self._windows(split, starts)
+        symbols, target = self._windows(split, starts)
         with torch.no_grad():
-            both = loss_and_accuracy(self._logits(params, seen), target)
+            both = loss_and_accuracy(self._logits(params, symbols), target)
         return {"loss": both[:, 0], "accuracy": both[:, 1]}
 
     def _windows(self, split: Split, index: Tensor) -> tuple[Tensor, Tensor]:
-        """The symbols seen and the ones to predict: int64 of shape `[batch * 32]` each."""
+        """Input symbols and target symbols, int64 of shape `[batch * 32]` each."""
         windows = self._symbols[split][index[:, None] + self._window].long()
         return windows[:, :-1].reshape(-1), windows[:, 1:].reshape(-1)
 
-    def _logits(self, params: Params, seen: Tensor) -> Tensor:
+    def _logits(self, params: Params, symbols: Tensor) -> Tensor:
         """Logits `[N, 73, batch * 32]`; the stream is `[N, batch * 32, 32]`."""
-        n, batch = len(params["symbol"]), len(seen) // SEQUENCE
-        row = seen + SYMBOLS * torch.arange(n, device=seen.device)[:, None]
+        n, batch = len(params["symbol"]), len(symbols) // SEQUENCE
+        row = symbols + SYMBOLS * torch.arange(n, device=symbols.device)[:, None]
         embedded = F.embedding(row, params["symbol"].reshape(n * SYMBOLS, WIDTH)).view(n, batch, SEQUENCE, WIDTH)
         stream = (embedded + params["position"][:, None]).view(n, -1, WIDTH)
         for layer in range(LAYERS):

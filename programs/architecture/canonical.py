@@ -1,7 +1,7 @@
-"""When are two architectures the same network? A canonical form under the symmetries of cells.
+"""Canonical form and fingerprint of an architecture under the symmetries of cells.
 
-Swapping the edges of a node and renumbering nodes changes nothing. A node that is used twice stays one node: two equal
-nodes with weights of their own are another network.
+The network stays the same if the edges of a node are swapped or the nodes renumbered. A node that is used twice is not
+the same as two equal nodes, each with weights of its own.
 """
 
 from hashlib import blake2b
@@ -12,21 +12,21 @@ from germline.programs.architecture.operations import OPERATIONS
 FINGERPRINT_VERSION = 1
 
 Shape = tuple[tuple[bool, Node], ...]
-"""Nodes in canonical order: whether the cell hands it on, and its edges, sorted, without those that carry nothing."""
+"""Nodes in canonical order. Of each, whether it is part of the cell's output, and its edges, sorted, without `none`."""
 
 
 def fingerprint(architecture: Architecture) -> str:
-    """24 hexadecimal digits, equal for architectures that are the same network."""
+    """24 hexadecimal digits, equal for architectures whose networks are the same."""
     return blake2b(repr(canonical(architecture)).encode(), digest_size=12).hexdigest()
 
 
 def canonical(architecture: Architecture) -> tuple[Shape, ...]:
-    """The same for all architectures that differ in the order of edges and the numbers of nodes alone."""
+    """The canonical form of each cell: equal for architectures that differ only in order of edges and node numbers."""
     return tuple(_canonical(cell, architecture.inputs) for cell in architecture.cells)
 
 
 def _canonical(cell: Cell, inputs: int) -> Shape:
-    """The smallest list of nodes, in the order of tuples, that any numbering of them gives."""
+    """The smallest list of nodes, compared as tuples, among all valid numberings."""
     nodes = {
         inputs + i: tuple(edge for edge in node if not OPERATIONS[edge[0]].zero) for i, node in enumerate(cell.nodes)
     }
@@ -35,21 +35,22 @@ def _canonical(cell: Cell, inputs: int) -> Shape:
         for operation, source in node:
             if source >= inputs:
                 users[source].append((operation, number))
-    twins = {number: (sorted(users[number]), number in cell.concat) for number in nodes}
+    uses = {number: (sorted(users[number]), number in cell.concat) for number in nodes}
 
-    def smallest(numbers: dict[int, int], left: frozenset[int]) -> Shape:
-        """Puts the smallest node that can come next; of equal ones each is tried, unless nothing tells them apart."""
-        if not left:
+    def smallest(numbers: dict[int, int], remaining: frozenset[int]) -> Shape:
+        """The smallest list that continues a numbering. The smallest ready node comes next; if several are equal, each
+        is tried, unless they are also used equally."""
+        if not remaining:
             return ()
-        ready = [n for n in sorted(left) if all(source in numbers for _, source in nodes[n])]
-        seen = {n: _seen(cell, nodes[n], n, numbers) for n in ready}
-        first = min(seen.values())
+        ready = [n for n in sorted(remaining) if all(source in numbers for _, source in nodes[n])]
+        renumbered = {n: _renumbered(cell, nodes[n], n, numbers) for n in ready}
+        first = min(renumbered.values())
         tried: list[object] = []
         best: Shape | None = None
         for n in ready:
-            if seen[n] == first and twins[n] not in tried:
-                tried.append(twins[n])
-                rest = smallest({**numbers, n: len(numbers)}, left - {n})
+            if renumbered[n] == first and uses[n] not in tried:
+                tried.append(uses[n])
+                rest = smallest({**numbers, n: len(numbers)}, remaining - {n})
                 best = rest if best is None else min(best, rest)
         assert best is not None
         return (first, *best)
@@ -57,5 +58,5 @@ def _canonical(cell: Cell, inputs: int) -> Shape:
     return smallest({i: i for i in range(inputs)}, frozenset(nodes))
 
 
-def _seen(cell: Cell, node: Node, number: int, numbers: dict[int, int]) -> tuple[bool, Node]:
+def _renumbered(cell: Cell, node: Node, number: int, numbers: dict[int, int]) -> tuple[bool, Node]:
     return number in cell.concat, tuple(sorted((operation, numbers[source]) for operation, source in node))

@@ -1,11 +1,11 @@
-"""Which cells there are: spaces as data."""
+"""Cell spaces as data."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture, Cell, Node, loose_ends
 from germline.programs.architecture.operations import OPERATIONS, cost
+from germline.programs.architecture.skeleton import Skeleton
 
 DARTS_OPERATIONS = (
     "max_pool_3x3",
@@ -30,21 +30,23 @@ EEEA_OPERATIONS = (
 
 
 FULL = Skeleton()
-"""The network of the papers: 20 cells, 36 channels, on 32×32 images of ten classes."""
+"""The skeleton of the papers: 20 cells, 36 channels, on 32×32 images of ten classes."""
 
 
 @dataclass(frozen=True)
 class CellSpace:
-    """Which cells there are.
+    """A set of architectures.
 
     Args:
-        operations: what an edge may be.
-        nodes: of each cell.
-        inputs: 2 for a normal and a reduction cell whose nodes choose two inputs each; 1 for one cell in which a node
-            takes everything before it, and only the operations are chosen.
-        last: whether a node may take the one right before it. Without (`exclusive`) is what EEEA-Net's code does.
-        concat: what a cell hands on: its loose ends, or all of its nodes (of one with one input: the last).
-        skeleton: of the network that the space is about.
+        operations: that an edge can have.
+        nodes: number of nodes of each cell.
+        inputs: 2 for a normal and a reduction cell with two inputs, where each node has two edges with free sources;
+            1 for a single cell with one input, where each node takes all earlier ones and only operations are free.
+        last: whether a node can take the node directly before it. EEEA-Net's published code does not allow it
+            (`eeea-exclusive`).
+        concat: the nodes that a cell joins as its output: those that no other node takes, or all. A cell with one
+            input returns its last node.
+        skeleton: of the network for which the space was published.
     """
 
     operations: tuple[str, ...]
@@ -55,24 +57,25 @@ class CellSpace:
     skeleton: Skeleton = FULL
 
     def sources(self, node: int) -> range:
-        """What the edges of a node may take."""
+        """Nodes and inputs that the edges of a node can take."""
         return range(self.inputs + node - (0 if self.last or self.inputs == 1 else 1))
 
     def cell(self, nodes: tuple[Node, ...]) -> Cell:
-        """A cell of these nodes that hands on what this space says."""
+        """The cell of these nodes, with the output that the space prescribes."""
         if self.inputs == 1:
             return Cell(nodes, (len(nodes),))
-        every = tuple(range(self.inputs, self.inputs + len(nodes)))
-        return Cell(nodes, every if self.concat == "all" else loose_ends(nodes, self.inputs))
+        numbers = tuple(range(self.inputs, self.inputs + len(nodes)))
+        return Cell(nodes, numbers if self.concat == "all" else loose_ends(nodes, self.inputs))
 
     def smallest(self) -> Architecture:
-        """The network with the fewest parameters and multiply-accumulates: what costs least, and few loose ends."""
+        """The architecture with the fewest parameters and multiply-accumulates."""
         cheapest = min(self.operations, key=lambda name: cost(OPERATIONS[name], 1))
         nodes = []
         for number in range(self.nodes):
             sources = self.sources(number)
-            taken = sources if self.inputs == 1 else (sources[-1], sources[-1])
-            nodes.append(tuple((cheapest, source) for source in taken))
+            # Each node takes the latest source, so that few nodes are loose ends.
+            chosen = sources if self.inputs == 1 else (sources[-1], sources[-1])
+            nodes.append(tuple((cheapest, source) for source in chosen))
         return Architecture((self.cell(tuple(nodes)),) * self.inputs)
 
 

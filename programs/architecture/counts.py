@@ -1,36 +1,21 @@
 """Parameters and multiply-accumulates of a network, in closed form from its genome: nothing is built.
 
 They equal those of the built network to the unit. Multiply-accumulates are those of convolutions and of the linear
-layer, for one image; the auxiliary head never counts.
+layer, for one image.
+
+An edge is counted once for all placements of its cell. All other layers depend only on the numbers of nodes and of
+joined maps of the cells, and are counted once for each of these.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from germline.programs.architecture.genome import Architecture, Cell
-from germline.programs.architecture.operations import FREE, OPERATIONS, Cost, cost
-
-STEM = 3
-"""The stem of a network with two kinds of cell has so many times the first cell's channels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Skeleton:
-    """What surrounds the cells: how many there are, and how wide; what comes in and what goes out.
-
-    At one third and two thirds of the depth the map is halved and the channels are doubled.
-    """
-
-    channels: int = 36
-    cells: int = 20
-    classes: int = 10
-    image: tuple[int, int, int] = (3, 32, 32)
-    """Channels, height, width."""
-
-    @property
-    def reductions(self) -> tuple[int, int]:
-        """The cells at which the map is halved; with fewer than three cells both may be the same."""
-        return self.cells // 3, 2 * self.cells // 3
+from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.layers import CellShape, NetworkLayer, cell_shapes, outside_edges
+from germline.programs.architecture.operations import OPERATIONS, cost
+from germline.programs.architecture.skeleton import Placement, Skeleton, halved, placements
 
 
 class Counts(NamedTuple):
@@ -41,72 +26,75 @@ class Counts(NamedTuple):
 
 
 def count(architecture: Architecture, skeleton: Skeleton) -> Counts:
-    """What the network of these cells costs."""
-    return _two_cells(architecture, skeleton) if architecture.inputs == 2 else _one_cell(architecture, skeleton)
+    """Parameters and multiply-accumulates of the network."""
+    params, macs = _counts_outside_edges(skeleton, cell_shapes(architecture))
+    for cell, of_edges in zip(architecture.cells, _edge_counts(skeleton, architecture.inputs), strict=True):
+        for node in cell.nodes:
+            for operation, source in node:
+                edge = of_edges[operation, source < 2]
+                params += edge[0]
+                macs += edge[1]
+    return Counts(params, macs)
 
 
-def _two_cells(architecture: Architecture, skeleton: Skeleton) -> Counts:
-    normal, reduction = architecture.cells
-    costs = (_cell_cost(normal, 1), _cell_cost(reduction, 2))
-    joined = (len(normal.concat), len(reduction.concat))
-    colours, height, width = skeleton.image
-    channels = skeleton.channels
-    before = last = STEM * channels
-    positions = height * width
-    params = 9 * colours * last + 2 * last
-    macs = positions * 9 * colours * last
-    reductions = skeleton.reductions
-    for number in range(skeleton.cells):
-        entering = positions
-        reduces = number in reductions
-        if reduces:
-            channels, height, width = 2 * channels, halved(height), halved(width)
-            positions = height * width
-        # Both inputs are brought to the cell's channels; one from before a reduction is halved as well.
-        params += (before + last) * channels + 4 * channels
-        macs += entering * (before + last) * channels
-        here = costs[reduces]
-        square = channels * channels
-        params += here.params2 * square + here.params1 * channels
-        macs += entering * (here.in2 * square + here.in1 * channels)
-        macs += positions * (here.out2 * square + here.out1 * channels)
-        before, last = last, joined[reduces] * channels
-    return _with_head(params, macs, last, skeleton.classes)
-
-
-def _one_cell(architecture: Architecture, skeleton: Skeleton) -> Counts:
-    here = _cell_cost(architecture.cells[0], 1)
-    colours, height, width = skeleton.image
-    channels = skeleton.channels
-    positions = height * width
-    params = 9 * colours * channels + 2 * channels
-    macs = positions * 9 * colours * channels
-    for number in range(skeleton.cells):
-        if number in skeleton.reductions:
-            # A residual block: two 3×3 convolutions with norms, and a 1×1 convolution beside them.
-            channels, height, width = 2 * channels, halved(height), halved(width)
-            positions = height * width
-            half, square = channels // 2 * channels, channels * channels
-            params += 9 * half + 9 * square + half + 4 * channels
-            macs += positions * (9 * half + 9 * square + half)
-        params += here.params2 * channels * channels + here.params1 * channels
-        macs += positions * (here.out2 * channels * channels + here.out1 * channels)
-    return _with_head(params + 2 * channels, macs, channels, skeleton.classes)
-
-
-def _with_head(params: int, macs: int, channels: int, classes: int) -> Counts:
-    return Counts(params + channels * classes + classes, macs + channels * classes)
-
-
-def halved(size: int) -> int:
-    """The side of a map after a stride of 2."""
-    return -(-size // 2)
-
+# Edges
 
 _COSTS = {(name, stride): cost(operation, stride) for name, operation in OPERATIONS.items() for stride in (1, 2)}
 
 
-def _cell_cost(cell: Cell, stride: int) -> Cost:
-    """All edges together; those from the cell's inputs (0 and 1) have the stride."""
-    costs = [_COSTS[name, stride if source < 2 else 1] for name, source in cell.edges]
-    return Cost(*map(sum, zip(*costs, strict=True))) if costs else FREE
+@lru_cache(maxsize=256)
+def _edge_counts(skeleton: Skeleton, cells: int) -> tuple[Mapping[tuple[str, bool], Counts], ...]:
+    """Counts of an edge in all placements of its cell, by its operation and by whether it takes node 0 or 1.
+
+    One mapping for each cell of a genome: a single cell stands everywhere; of two, the second where the map is halved.
+    """
+    every = placements(skeleton)
+    if cells == 1:
+        return (_counts_at(every, outer_stride=1),)
+    normal, reduction = ([place for place in every if place.reduces == reduces] for reduces in (False, True))
+    return _counts_at(normal, outer_stride=1), _counts_at(reduction, outer_stride=2)
+
+
+def _counts_at(places: Sequence[Placement], outer_stride: int) -> Mapping[tuple[str, bool], Counts]:
+    squares = sum(place.channels**2 for place in places)
+    channels = sum(place.channels for place in places)
+    in_squares = sum(math.prod(place.in_shape) * place.channels**2 for place in places)
+    in_channels = sum(math.prod(place.in_shape) * place.channels for place in places)
+    out_squares = sum(math.prod(place.out_shape) * place.channels**2 for place in places)
+    out_channels = sum(math.prod(place.out_shape) * place.channels for place in places)
+    result = {}
+    for name in OPERATIONS:
+        for outer in (False, True):
+            factors = _COSTS[name, outer_stride if outer else 1]
+            params = factors.params2 * squares + factors.params1 * channels
+            macs = factors.in2 * in_squares + factors.in1 * in_channels
+            macs += factors.out2 * out_squares + factors.out1 * out_channels
+            result[name, outer] = Counts(params, macs)
+    return result
+
+
+# Everything else
+
+
+@lru_cache(maxsize=256)
+def _counts_outside_edges(skeleton: Skeleton, shapes: tuple[CellShape, ...]) -> Counts:
+    counts = [_layer_counts(layer) for layer in outside_edges(skeleton, shapes)]
+    return Counts(*map(sum, zip(*counts, strict=True)))
+
+
+def _layer_counts(layer: NetworkLayer) -> Counts:
+    name, stride, in_channels, out_channels, height, width = layer.part
+    positions = height * width if stride == 1 else halved(height) * halved(width)
+    if name == "head":
+        weights = in_channels * out_channels
+        return Counts(weights + out_channels + (2 * in_channels if layer.norm else 0), weights)
+    if name == "stem":
+        weights, norms = 9 * in_channels * out_channels, 1
+    elif name in ("enter", "halve"):
+        weights, norms = in_channels * out_channels, 1
+    elif name == "block":
+        # Two 3×3 convolutions with norms, and a 1×1 convolution beside them.
+        weights, norms = (10 * in_channels + 9 * out_channels) * out_channels, 2
+    else:
+        return Counts(0, 0)
+    return Counts(weights + norms * 2 * out_channels, positions * weights)

@@ -1,7 +1,7 @@
-"""A picture of an architecture's cells as SVG: inputs on the left, nodes from left to right, the output on the right.
+"""Drawings of an architecture's cells as SVG: inputs on the left, nodes from left to right, the output on the right.
 
-Every edge has its operation written on it; edges of one operation share a colour that colour-blind readers can tell
-from the others (Okabe and Ito 2008). The picture needs no font or file but its own.
+Every edge is labelled with its operation. Edges of one operation share a colour; colour-blind readers can tell the
+colours apart (Okabe and Ito 2008). The drawing needs no other file and no font.
 """
 
 from xml.sax.saxutils import escape
@@ -14,7 +14,7 @@ HALO = 'stroke="white" stroke-width="3" paint-order="stroke"'
 
 
 def draw(architecture: Architecture) -> str:
-    """The source of an SVG picture with one panel for each cell, one below the other."""
+    """The SVG source of a drawing with a panel for each cell, one below the other."""
     names = sorted({name for cell in architecture.cells for name, _ in cell.edges})
     colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
     panels = [_Panel(cell, architecture.inputs) for cell in architecture.cells]
@@ -25,7 +25,7 @@ def draw(architecture: Architecture) -> str:
         body.append(f'<g transform="translate({MARGIN} {height})">')
         heading = {"normal": "Normal cell", "reduce": "Reduction cell"}.get(title, "Cell")
         body.append(f'<text x="0" y="14" {FONT} font-size="15" font-weight="bold" fill="#222222">{heading}</text>')
-        body.append(f'<g transform="translate(0 {TITLE})">{panel.drawn(colours)}</g></g>')
+        body.append(f'<g transform="translate(0 {TITLE})">{panel.elements(colours)}</g></g>')
         height += TITLE + panel.height + MARGIN
     size = f'width="{width + 2 * MARGIN}" height="{height}" viewBox="0 0 {width + 2 * MARGIN} {height}"'
     arrows = "".join(
@@ -39,10 +39,11 @@ def draw(architecture: Architecture) -> str:
 
 
 class _Panel:
-    """One cell: where its boxes stand, and how large it is.
+    """The layout and the elements of one cell.
 
-    A node's column is the longest way from an input. Every edge runs along a row of its own, in the order of the nodes
-    they lead to, and a node stands in the middle of its rows: no edge crosses a box, and no label lies on another.
+    The column of a node is the length of the longest path from an input. Every edge runs along a row of its own, in the
+    order of the nodes that edges lead to, and a node stands in the middle of its rows. So no edge crosses a box, and no
+    label covers another.
     """
 
     def __init__(self, cell: Cell, inputs: int) -> None:
@@ -61,15 +62,16 @@ class _Panel:
         self.middle = self._middles()
 
     def _middles(self) -> list[float]:
-        """The height of each input and node: nodes in the middle of the lanes that lead to them."""
+        """The vertical position of each input and node: a node is in the middle of the rows of its edges."""
         inputs = [self.height * (i + 0.5) / self.inputs for i in range(self.inputs)]
         nodes = []
         for number in range(len(self.cell.nodes)):
-            lanes = [k for k, (_, _, target) in enumerate(self.edges) if target == self.inputs + number]
-            nodes.append(ROW * (sum(lanes) / len(lanes) + 0.5))
+            rows = [k for k, (_, _, target) in enumerate(self.edges) if target == self.inputs + number]
+            nodes.append(ROW * (sum(rows) / len(rows) + 0.5))
         return inputs + nodes
 
-    def drawn(self, colours: dict[str, str]) -> str:
+    def elements(self, colours: dict[str, str]) -> str:
+        """SVG elements of edges and boxes, with the colour of each operation."""
         tips = {colour: i for i, colour in enumerate(dict.fromkeys((*COLOURS, "#222222")))}
         lines = [self._edge(k, colours, tips) for k in range(len(self.edges))]
         lines += [self._joined(number, tips) for number in self.cell.concat]
@@ -84,22 +86,22 @@ class _Panel:
         return self.column[number] * COLUMN
 
     def _edge(self, k: int, colours: dict[str, str], tips: dict[str, int]) -> str:
-        """A curve from the source to the lane, along it, and to the node, with the operation above the lane."""
+        """A curve from the source to the edge's row, along it, and to the node, with the operation above the row."""
         name, source, target = self.edges[k]
-        lane = ROW * (k + 0.5)
+        row = ROW * (k + 0.5)
         x0, y0 = self._left(source) + NODE_WIDTH, self.middle[source]
         x1, y1 = self._left(target), self.middle[target]
-        curve = f"M{x0} {y0:g}C{x0 + 26} {y0:g} {x0 + 4} {lane:g} {x0 + 30} {lane:g}"
-        curve += f"L{x1 - 26} {lane:g}C{x1 - 10} {lane:g} {x1 - 18} {y1:g} {x1} {y1:g}"
+        curve = f"M{x0} {y0:g}C{x0 + 26} {y0:g} {x0 + 4} {row:g} {x0 + 30} {row:g}"
+        curve += f"L{x1 - 26} {row:g}C{x1 - 10} {row:g} {x1 - 18} {y1:g} {x1} {y1:g}"
         colour = colours[name]
         dash = ' stroke-dasharray="3 3"' if name == "none" else ""
         style = f'fill="none" stroke="{colour}" stroke-width="1.6"{dash} marker-end="url(#tip-{tips[colour]})"'
-        place = f'x="{x1 - 30}" y="{lane - 4:g}" text-anchor="end"'
+        place = f'x="{x1 - 30}" y="{row - 4:g}" text-anchor="end"'
         label = f'<text {place} {FONT} font-size="10" fill="{colour}" {HALO}>{escape(name)}</text>'
         return f'<path d="{curve}" {style}/>{label}'
 
     def _joined(self, number: int, tips: dict[str, int]) -> str:
-        """A grey line from a node that the cell hands on to the output."""
+        """A grey line to the output from a node that the cell joins there."""
         x0, y0 = self._left(number) + NODE_WIDTH, self.middle[number]
         x1, y1 = self.last * COLUMN, self.height / 2
         turn = x1 - COLUMN + NODE_WIDTH + 30

@@ -1,23 +1,26 @@
-"""Export of an architecture as a file with its network: it needs nothing but torch, and is checked before it counts."""
+"""Export of an architecture as a file that defines its network and imports torch alone."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from string import Template
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from germline.programs.architecture.counts import STEM, Counts, Skeleton, count
+from germline.programs.architecture.counts import Counts, count
 from germline.programs.architecture.genome import NAMES, Architecture
 from germline.programs.architecture.network import Network, count_built
 from germline.programs.architecture.operations import OPERATIONS, Layer, Operation
+from germline.programs.architecture.skeleton import STEM, Skeleton
 from germline.programs.export.loading import load_class
+from germline.programs.export.names import check_free_name, free_name
 from germline.programs.export.origin import Origin
+from germline.programs.export.verified import VerifiedExport, check_difference, check_equal, difference_to_largest
 
 TOLERANCE = 1e-6
-"""The largest difference of logits, relative to the largest logit, that an exported file may show."""
+"""The largest difference of logits allowed, relative to the largest logit."""
 
 
-_TAKEN = frozenset(
+_USED_NAMES = frozenset(
     (
         *("torch", "F", "nn", "OPERATIONS", "Cell", "Halving", "Zero", "Residual", "ResidualBlock", "pointwise"),
         *OPERATIONS,
@@ -25,55 +28,49 @@ _TAKEN = frozenset(
     )
 )
 """Names that exported files use."""
+_SUFFIX = "Net"
 
 
-class ExportMismatch(ValueError):
-    """An exported network is not the architecture's; the message says in what it differs."""
+def free_class_name(name: str) -> str:
+    """`name`, with the suffix `Net` if the exported file uses it for something else."""
+    return free_name(name, _USED_NAMES, _SUFFIX)
 
 
-@dataclass(frozen=True)
-class Verified:
-    """A source text whose network has been compared with the architecture's, and the difference of their logits."""
-
-    source: str
-    difference: float
-    counts: Counts
-
-
-def free_name(class_name: str) -> str:
-    """The name, or one that the file does not use itself."""
-    return f"{class_name}Net" if class_name in _TAKEN else class_name
-
-
-def verified_torch(architecture: Architecture, skeleton: Skeleton, origin: Origin, class_name: str) -> Verified:
-    """The file of an architecture, after its network has shown the same size and the same logits.
+def verified_torch(
+    architecture: Architecture, skeleton: Skeleton, origin: Origin, class_name: str
+) -> VerifiedExport[str]:
+    """The exported file of an architecture, after its network has come to the same counts and the same logits.
 
     Raises:
         ExportMismatch: it has not.
+        ValueError: the file uses the class's name for something else.
     """
     source = export_torch(architecture, skeleton, origin, class_name)
     with torch.random.fork_rng(devices=[]):
         exported = load_class(source, class_name)()
-    expected = count(architecture, skeleton)
-    found = count_built(exported, skeleton.image)
-    if found != expected:
-        raise ExportMismatch(f"expected {expected} of the exported network, got {found}")
-    return Verified(source, _difference(exported, architecture, skeleton), found)
+    counts = count(architecture, skeleton)
+    check_equal("the size", count_built(exported, skeleton.image), counts)
+    difference = _difference(exported, architecture, skeleton)
+    check_difference("logits", difference, TOLERANCE)
+    return VerifiedExport(source, class_name, difference, TOLERANCE, size_facts(counts))
+
+
+def size_facts(counts: Counts) -> dict[str, int]:
+    """The size of a network as facts of its export."""
+    return {"parameters": counts.params, "multiply-accumulates": counts.macs}
 
 
 def export_torch(architecture: Architecture, skeleton: Skeleton, origin: Origin, class_name: str) -> str:
-    """The source of a file with a class for the network of an architecture.
+    """The source of a file that defines the network of an architecture as `class_name`.
 
     Raises:
-        ValueError: the class's name is taken by something in the file.
+        ValueError: the file uses the class's name for something else.
     """
-    if class_name in _TAKEN or not class_name.isidentifier():
-        raise ValueError(
-            f"expected a class name that the file does not use itself, got {class_name!r:.60}; add --class-name NAME"
-        )
+    check_free_name(class_name, _USED_NAMES, _SUFFIX)
     pair = architecture.inputs == 2
     counts = count(architecture, skeleton)
-    facts = "\n".join([*origin.lines(), f"Parameters: {counts.params:,}", f"Multiply-accumulates: {counts.macs:,}"])
+    size = [f"{name.capitalize()}: {number:,}" for name, number in size_facts(counts).items()]
+    facts = "\n".join([*origin.lines(), *size])
     used = sorted({name for cell in architecture.cells for name, _ in cell.edges})
     parts = [
         f'"""The network of an architecture that Germline found.\n\n{facts}\n"""',
@@ -98,28 +95,28 @@ def export_torch(architecture: Architecture, skeleton: Skeleton, origin: Origin,
 
 
 def _difference(exported: nn.Module, architecture: Architecture, skeleton: Skeleton) -> float:
-    """How far the logits are apart, with the same weights, relative to the largest; in training and out of it."""
+    """The largest relative difference of the logits with the same weights, in training and in evaluation."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Network(architecture, skeleton)
         images = torch.randn(4, *skeleton.image)
-        ours, theirs = network.state_dict(), exported.state_dict()
-        if [value.shape for value in ours.values()] != [value.shape for value in theirs.values()]:
-            raise ExportMismatch("expected the exported network to have the architecture's tensors in their order")
-        exported.load_state_dict(dict(zip(theirs, ours.values(), strict=True)))
-        found = []
+        weights, exported_weights = network.state_dict(), exported.state_dict()
+        check_equal("the shapes of the tensors", _shapes(exported_weights), _shapes(weights))
+        exported.load_state_dict(dict(zip(exported_weights, weights.values(), strict=True)))
+        differences = []
         for training in (True, False):
             with torch.no_grad():
-                a, b = network.train(training)(images), exported.train(training)(images)
-            found.append((a - b).abs().max() / a.abs().max().clamp(min=1e-12))
-    worst = float(torch.stack(found).max())  # NaN if one of them is
-    if not worst <= TOLERANCE:
-        raise ExportMismatch(f"expected the same logits to {TOLERANCE:g}, got a difference of {worst:.3g}")
-    return worst
+                expected, logits = network.train(training)(images), exported.train(training)(images)
+            differences.append(difference_to_largest(logits, expected))
+    return float(torch.tensor(differences).max())  # NaN if one of them is
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> list[tuple[int, ...]]:
+    return [tuple(value.shape) for value in weights.values()]
 
 
 def _cells_source(architecture: Architecture) -> str:
-    """The cells as data: for each node its edges, (operation, source)."""
+    """The source of the cells as data: for each node its edges, (operation, source)."""
     lines = ["# For each node of a cell, its edges: an operation, and the node it takes. The cell's inputs come first."]
     for name, cell in zip(NAMES[architecture.inputs], architecture.cells, strict=True):
         lines.append(f"{name.upper()} = (")
@@ -133,6 +130,7 @@ def _cells_source(architecture: Architecture) -> str:
 
 
 def _operation_source(operation: Operation) -> str:
+    """The source of a function that builds an operation."""
     head = f"def {operation.name}(channels, stride):\n"
     if operation.zero:
         return f"{head}    return Zero(stride)"
@@ -145,6 +143,7 @@ def _operation_source(operation: Operation) -> str:
 
 
 def _layer_source(layer: Layer) -> str:
+    """The source of a layer of an operation."""
     stride = "stride" if layer.strided else "1"
     padding = layer.dilation * (layer.kernel // 2)
     if layer.step == "conv":

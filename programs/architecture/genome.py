@@ -1,4 +1,4 @@
-"""An architecture as data: what a genome of this kind is, and its text."""
+"""Architectures as data: the genome and its text form."""
 
 import json
 from dataclasses import dataclass
@@ -7,23 +7,25 @@ from typing import Any
 from germline.programs.architecture.operations import OPERATIONS
 
 Edge = tuple[str, int]
-"""An operation, and the node whose output it takes: the cell's inputs come first, then its nodes in order."""
+"""An operation, and the number of its source. The inputs of the cell are numbered first, then its nodes."""
 Node = tuple[Edge, ...]
-"""The outputs of its edges are added."""
+"""The edges whose outputs are added."""
 
 MAX_CHARACTERS = 65_536
 MAX_NODES = 8
 
 
 class InvalidArchitecture(ValueError):
-    """A text that is no architecture, or one that a space does not admit; the message says what to write."""
+    """A text that is not a valid architecture, or limits of a space that no architecture keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A small directed graph. `concat` lists, ascending, the nodes whose outputs the cell hands on, joined by channels.
+    """A small directed graph.
 
-    Nodes are numbered from the number of inputs, as edges count them.
+    Args:
+        nodes: in an order in which they can be computed. Their numbers begin after those of the inputs.
+        concat: the numbers, ascending, of the nodes whose outputs are joined by channels as the cell's output.
     """
 
     nodes: tuple[Node, ...]
@@ -36,29 +38,32 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A genome: two cells (normal and reduction, two inputs each, two edges a node), as in NASNet and DARTS; or one
-    cell with one input in which every node takes all that come before it, as in NAS-Bench-201."""
+    """A genome of kind `architecture`.
+
+    Either a normal and a reduction cell with two inputs each and two edges per node, as in NASNet and DARTS; or a
+    single cell with one input, in which every node takes all earlier ones, as in NAS-Bench-201.
+    """
 
     cells: tuple[Cell, ...]
 
     @property
     def inputs(self) -> int:
-        """How many inputs each cell has."""
+        """Number of inputs of each cell: 1 or 2, the number of cells."""
         return len(self.cells)
 
 
 NAMES = {1: ("cell",), 2: ("normal", "reduce")}
-"""The names of the cells, by how many there are."""
+"""The names of the cells in texts, by the number of cells."""
 
 
 def loose_ends(nodes: tuple[Node, ...], inputs: int) -> tuple[int, ...]:
-    """The nodes that no other one takes."""
+    """The numbers of the nodes that no other node takes."""
     used = {source for node in nodes for _, source in node}
     return tuple(number for number in range(inputs, inputs + len(nodes)) if number not in used)
 
 
 def write(architecture: Architecture) -> str:
-    """One line of JSON in the convention of DARTS; `read(write(a)) == a`."""
+    """The architecture as one line of JSON in the convention of DARTS; `read(write(a)) == a`."""
     text: dict[str, Any] = {}
     for name, cell in zip(NAMES[len(architecture.cells)], architecture.cells, strict=True):
         text[name] = [list(edge) for edge in cell.edges]
@@ -68,43 +73,45 @@ def write(architecture: Architecture) -> str:
 
 
 def read(text: str) -> Architecture:
-    """The architecture that a text spells.
+    """The architecture of a text, which is parsed and never executed.
 
     Raises:
-        InvalidArchitecture: it is none; nothing of it has been executed.
+        InvalidArchitecture: the text is not a valid architecture.
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidArchitecture(f"expected at most {MAX_CHARACTERS} characters, got {len(text)}")
     try:
-        found = json.loads(text)
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
         cause = (str(error).splitlines() or ["nested too deeply"])[0]
         raise InvalidArchitecture(f"expected JSON ({cause:.80}); {_EXAMPLE}") from None
-    if not isinstance(found, dict):
-        raise InvalidArchitecture(f"expected an object with cells, got {type(found).__name__}; {_EXAMPLE}")
+    if not isinstance(data, dict):
+        raise InvalidArchitecture(f"expected an object with cells, got {type(data).__name__}; {_EXAMPLE}")
     keys = [sorted(NAMES[1]), sorted([*NAMES[2], *(f"{name}_concat" for name in NAMES[2])])]
-    if sorted(found) not in keys:
-        got = ", ".join(map(str, sorted(found))) or "nothing"
-        raise InvalidArchitecture(f"expected {' or '.join(', '.join(one) for one in keys)}, got {got:.80}; {_EXAMPLE}")
-    names = NAMES[1] if "cell" in found else NAMES[2]
-    return Architecture(tuple(_cell(name, found, len(names)) for name in names))
+    if sorted(data) not in keys:
+        got = ", ".join(map(str, sorted(data))) or "nothing"
+        raise InvalidArchitecture(
+            f"expected {' or '.join(', '.join(names) for names in keys)}, got {got:.80}; {_EXAMPLE}"
+        )
+    names = NAMES[1] if "cell" in data else NAMES[2]
+    return Architecture(tuple(_cell(name, data, len(names)) for name in names))
 
 
 _EXAMPLE = 'write {"normal": [["sep_conv_3x3", 1], …], "normal_concat": […], "reduce": […], "reduce_concat": […]}'
 
 
-def _cell(name: str, found: dict[str, Any], inputs: int) -> Cell:
-    listed = found[name]
-    if not isinstance(listed, list) or not listed:
-        raise InvalidArchitecture(f"{name}: expected a list of [operation, input], got {listed!r:.60}")
+def _cell(name: str, data: dict[str, Any], inputs: int) -> Cell:
+    pairs = data[name]
+    if not isinstance(pairs, list) or not pairs:
+        raise InvalidArchitecture(f"{name}: expected a list of [operation, input], got {pairs!r:.60}")
     nodes: list[Node] = []
     begin = 0
-    while begin < len(listed):
+    while begin < len(pairs):
         size = 2 if inputs == 2 else len(nodes) + 1
-        edges = listed[begin : begin + size]
+        edges = pairs[begin : begin + size]
         if len(edges) < size or len(nodes) == MAX_NODES:
-            wanted = "an even number of pairs" if inputs == 2 else "1, 3, 6, 10, … pairs, one for each earlier node"
-            raise InvalidArchitecture(f"{name}: expected {wanted}, at most {MAX_NODES} nodes, got {len(listed)} pairs")
+            expected = "an even number of pairs" if inputs == 2 else "1, 3, 6, 10, … pairs, one for each earlier node"
+            raise InvalidArchitecture(f"{name}: expected {expected}, at most {MAX_NODES} nodes, got {len(pairs)} pairs")
         nodes.append(tuple(_edge(f"{name}[{begin + i}]", edge, inputs + len(nodes)) for i, edge in enumerate(edges)))
         begin += size
     last = inputs + len(nodes) - 1
@@ -113,7 +120,7 @@ def _cell(name: str, found: dict[str, Any], inputs: int) -> Cell:
             if [source for _, source in node] != list(range(number + 1)):
                 raise InvalidArchitecture(f"{name}: expected node {number + 1} to take nodes 0 to {number} in order")
         return Cell(tuple(nodes), (last,))
-    return Cell(tuple(nodes), _concat(f"{name}_concat", found[f"{name}_concat"], inputs, last))
+    return Cell(tuple(nodes), _concat(f"{name}_concat", data[f"{name}_concat"], inputs, last))
 
 
 def _edge(where: str, edge: Any, number: int) -> Edge:
@@ -128,7 +135,7 @@ def _edge(where: str, edge: Any, number: int) -> Edge:
 
 
 def unknown_operation(name: str) -> str:
-    """What to say of an operation that there is not."""
+    """The message for an operation that does not exist."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, OPERATIONS, n=1)
@@ -136,8 +143,8 @@ def unknown_operation(name: str) -> str:
     return f"expected an operation, got {name!r:.60}; {hint}"
 
 
-def _concat(where: str, found: Any, first: int, last: int) -> tuple[int, ...]:
-    whole = isinstance(found, list) and all(type(number) is int and first <= number <= last for number in found)
-    if not whole or not found or sorted(set(found)) != sorted(found):
-        raise InvalidArchitecture(f"{where}: expected different nodes from {first} to {last}, got {found!r:.60}")
-    return tuple(sorted(found))
+def _concat(where: str, numbers: Any, first: int, last: int) -> tuple[int, ...]:
+    valid = isinstance(numbers, list) and all(type(number) is int and first <= number <= last for number in numbers)
+    if not valid or not numbers or sorted(set(numbers)) != sorted(numbers):
+        raise InvalidArchitecture(f"{where}: expected different nodes from {first} to {last}, got {numbers!r:.60}")
+    return tuple(sorted(numbers))

@@ -1,9 +1,10 @@
-"""Networks that people would use in the place of a found one: what it has to beat."""
+"""Hand-made networks: the baselines that an architecture of a search has to beat."""
 
 from dataclasses import replace
 
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, read
+from germline.programs.architecture.skeleton import Skeleton
 
 SEPARABLE = read(
     '{"normal": [["sep_conv_3x3", 1], ["skip_connect", 1]], "normal_concat": [2],'
@@ -17,17 +18,23 @@ RESIDUAL = read(
 """The cell of NAS-Bench-201 that is a residual network's."""
 
 WIDEST = 1_000
+"""The largest number of channels that is tried."""
 
 
 def of_size(params: int, inputs: int, skeleton: Skeleton) -> tuple[Architecture, Skeleton]:
-    """The hand-made network whose number of parameters is nearest to `params`, by its channels.
+    """The hand-made network whose number of parameters is nearest to `params`, and its skeleton.
 
     Args:
-        params: how many there should be.
+        params: the number of parameters to come near to, by the number of channels.
         inputs: 2 for a network of normal and reduction cells, 1 for one of a single cell.
-        skeleton: of the network in whose place it stands.
+        skeleton: of the network that it is compared with.
     """
     architecture = SEPARABLE if inputs == 2 else RESIDUAL
-    sized = (replace(skeleton, channels=channels) for channels in range(1, WIDEST + 1))
-    nearest = min(sized, key=lambda one: abs(count(architecture, one).params - params))
-    return architecture, nearest
+    below = replace(skeleton, channels=1)
+    for channels in range(1, WIDEST + 1):
+        wider = replace(skeleton, channels=channels)
+        if count(architecture, wider).params >= params:
+            nearest = min(below, wider, key=lambda sized: abs(count(architecture, sized).params - params))
+            return architecture, nearest
+        below = wider
+    return architecture, below

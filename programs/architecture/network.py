@@ -1,87 +1,113 @@
 """The network of an architecture, as a torch module."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from germline.programs.architecture.counts import STEM, Counts, Skeleton, halved
-from germline.programs.architecture.genome import Architecture, Cell
+from germline.programs.architecture.counts import Counts
+from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.layers import IMAGE, Part, layers
 from germline.programs.architecture.operations import OPERATIONS, Layer, Operation
+from germline.programs.architecture.skeleton import Skeleton, halved
 
 
 class Network(nn.Module):
-    """An architecture between a stem and a classifier.
+    """The layers of an architecture, run one after the other.
 
-    Args:
-        architecture: the cells.
-        skeleton: what surrounds them.
-        auxiliary: whether a second classifier stands at two thirds of the depth, for training only; its loss counts
-            0.4 in the papers (Zoph et al. 2018).
-        drop_path: the largest probability with which an edge is dropped for an image, reached at the last cell.
+    Weights are drawn in the order of the layers.
+
+    Attributes:
+        layers: what runs, in order; a layer's `path` is the name of its module.
     """
 
-    def __init__(
-        self, architecture: Architecture, skeleton: Skeleton, auxiliary: bool = False, drop_path: float = 0.0
-    ) -> None:
+    def __init__(self, architecture: Architecture, skeleton: Skeleton) -> None:
         super().__init__()
-        channels = skeleton.channels
-        self.inputs = architecture.inputs
-        before = last = STEM * channels if self.inputs == 2 else channels
-        self.stem = nn.Sequential(_conv(skeleton.image[0], last, 3), nn.BatchNorm2d(last))
-        self.cells = nn.ModuleList()
-        self.auxiliary: nn.Module | None = None
-        reduced = False
-        for number in range(skeleton.cells):
-            reduces = number in skeleton.reductions
-            if reduces:
-                channels *= 2
-            drop = drop_path * number / max(1, skeleton.cells - 1)
-            if self.inputs == 2:
-                pair = _PairCell(architecture.cells[reduces], before, last, channels, reduces, reduced, drop)
-                before, last = last, pair.channels
-                self.cells.append(pair)
-            else:
-                if reduces:
-                    self.cells.append(_ResidualBlock(last, channels))
-                self.cells.append(_EdgeCell(architecture.cells[0], channels, drop))
-                last = channels
-            reduced = reduces
-            if auxiliary and number == skeleton.reductions[1]:
-                self.auxiliary_at = len(self.cells) - 1
-                self.auxiliary = _Auxiliary(last, skeleton.classes)
-        self.last = nn.Identity() if self.inputs == 2 else nn.Sequential(nn.BatchNorm2d(last), nn.ReLU())
-        self.classifier = nn.Linear(last, skeleton.classes)
+        self.layers = layers(architecture, skeleton)
+        *inner, head = self.layers
+        self._layer_modules = [_part_module(layer.part) for layer in inner]
+        for layer, module in zip(inner, self._layer_modules, strict=True):
+            if module is not None:
+                _register(self, layer.path, module)
+        channels = head.part.in_channels
+        self.last = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU()) if head.norm else nn.Identity()
+        self.classifier = nn.Linear(channels, skeleton.classes)
+        last_reader = {source: number for number, layer in enumerate(self.layers) for source in layer.inputs}
+        self._freed: list[list[int]] = [[] for _ in self.layers]
+        for number in range(len(inner)):
+            self._freed[last_reader.get(number, number)].append(number)
 
-    def forward(self, images: Tensor) -> Any:
-        """Logits `[batch, classes]` of images `[batch, channels, height, width]`.
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits `[batch, classes]` of images `[batch, channels, height, width]`."""
+        outputs = {IMAGE: images}
+        for number, layer in enumerate(self.layers):
+            outputs[number] = self.compute(number, [outputs[source] for source in layer.inputs])
+            for freed in self._freed[number]:
+                del outputs[freed]
+        return outputs[len(self.layers) - 1]
 
-        In training, with an auxiliary head, a pair: those of the classifier, and those of the head.
-        """
-        before = last = self.stem(images)
-        aside = None
-        for number, cell in enumerate(self.cells):
-            before, last = last, cell(before, last) if self.inputs == 2 else cell(last)
-            if self.auxiliary is not None and self.training and number == self.auxiliary_at:
-                aside = self.auxiliary(last)
-        logits = self.classifier(self.last(last).mean((2, 3)))
-        return logits if aside is None else (logits, aside)
+    def compute(self, number: int, inputs: Sequence[Tensor]) -> Tensor:
+        """The output of one layer for the outputs of the layers it takes."""
+        name = self.layers[number].part.name
+        if name == "add":
+            return _sum(inputs)
+        if name == "concat":
+            return torch.cat(list(inputs), dim=1)
+        out: Tensor
+        if name == "head":
+            out = self.classifier(self.last(inputs[0]).mean((2, 3)))
+        else:
+            module = self._layer_modules[number]
+            assert module is not None
+            out = module(inputs[0])
+        return out
+
+
+def _part_module(part: Part) -> nn.Module | None:
+    """The module of a part; None for one without weights that is no operation."""
+    match part.name:
+        case "add" | "concat":
+            return None
+        case "stem":
+            return nn.Sequential(_conv(part.in_channels, part.out_channels, 3), nn.BatchNorm2d(part.out_channels))
+        case "enter":
+            return _pointwise(part.in_channels, part.out_channels)
+        case "halve":
+            return _Halving(part.in_channels, part.out_channels)
+        case "block":
+            return _ResidualBlock(part.in_channels, part.out_channels)
+    return operation_module(OPERATIONS[part.name], part.in_channels, part.stride)
+
+
+def _register(network: nn.Module, path: str, module: nn.Module) -> None:
+    """Makes a module known to torch under a path such as `cells.0.edges.3`."""
+    *parents, name = path.split(".")
+    parent = network
+    for child in parents:
+        if child not in dict(parent.named_children()):
+            parent.add_module(child, nn.ModuleList() if child in ("cells", "edges") else nn.Module())
+        parent = parent.get_submodule(child)
+    parent.add_module(name, module)
 
 
 def count_built(network: nn.Module, image: tuple[int, int, int]) -> Counts:
-    """The parameters of a network and its multiply-accumulates for one image, as they come up when it runs."""
-    params = sum(one.numel() for name, one in network.named_parameters() if not name.startswith("auxiliary."))
+    """Parameters of a module, and the multiply-accumulates of its convolutions and linear layers for one image.
+
+    The module runs once, in evaluation, on an image of zeros of shape `image` (channels, height, width).
+    """
+    params = sum(weight.numel() for weight in network.parameters())
     macs = 0
 
-    def seen(module: nn.Module, _: Any, output: Tensor) -> None:
+    def add_macs(module: nn.Module, _: Any, output: Tensor) -> None:
         nonlocal macs
         if isinstance(module, nn.Conv2d):
             macs += output[0].numel() * module.weight[0].numel()
         elif isinstance(module, nn.Linear):
             macs += module.weight.numel()
 
-    hooks = [module.register_forward_hook(seen) for module in network.modules()]
+    hooks = [module.register_forward_hook(add_macs) for module in network.modules()]
     training = network.training
     try:
         with torch.no_grad():
@@ -94,100 +120,41 @@ def count_built(network: nn.Module, image: tuple[int, int, int]) -> Counts:
     return Counts(params, macs)
 
 
-class _PairCell(nn.Module):
-    """A cell that takes the outputs of the two cells before it."""
-
-    def __init__(
-        self, cell: Cell, before: int, last: int, channels: int, reduces: bool, reduced: bool, drop: float
-    ) -> None:
-        super().__init__()
-        self.concat = cell.concat
-        self.sources = [[source for _, source in node] for node in cell.nodes]
-        self.channels = channels * len(cell.concat)
-        self.drop = drop
-        self.enter0 = _Halving(before, channels) if reduced else _pointwise(before, channels)
-        self.enter1 = _pointwise(last, channels)
-        stride = 2 if reduces else 1
-        self.edges = nn.ModuleList(
-            operation_module(OPERATIONS[name], channels, stride if source < 2 else 1) for name, source in cell.edges
-        )
-
-    def forward(self, before: Tensor, last: Tensor) -> Tensor:
-        maps = [self.enter0(before), self.enter1(last)]
-        edges = iter(self.edges)
-        for sources in self.sources:
-            taken = [maps[source] for source in sources]
-            maps.append(_added([_through(next(edges), one, self.drop, self.training) for one in taken]))
-        return torch.cat([maps[number] for number in self.concat], dim=1)
-
-
-class _EdgeCell(nn.Module):
-    """A cell with one input in which every node takes all before it; the last one is its output."""
-
-    def __init__(self, cell: Cell, channels: int, drop: float) -> None:
-        super().__init__()
-        self.sizes = [len(node) for node in cell.nodes]
-        self.drop = drop
-        self.edges = nn.ModuleList(operation_module(OPERATIONS[name], channels, 1) for name, _ in cell.edges)
-
-    def forward(self, last: Tensor) -> Tensor:
-        maps = [last]
-        edges = iter(self.edges)
-        for size in self.sizes:
-            maps.append(_added([_through(next(edges), taken, self.drop, self.training) for taken in maps[:size]]))
-        return maps[-1]
-
-
 class _ResidualBlock(nn.Module):
-    """What halves the map between the stages of a network with one kind of cell."""
+    """Halves the map between the stages of a network with one kind of cell."""
 
-    def __init__(self, channels: int, doubled: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
             nn.ReLU(),
-            _conv(channels, doubled, 3, stride=2),
-            nn.BatchNorm2d(doubled),
+            _conv(in_channels, out_channels, 3, stride=2),
+            nn.BatchNorm2d(out_channels),
             nn.ReLU(),
-            _conv(doubled, doubled, 3),
-            nn.BatchNorm2d(doubled),
+            _conv(out_channels, out_channels, 3),
+            nn.BatchNorm2d(out_channels),
         )
         self.beside = nn.Sequential(
-            nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False), _conv(channels, doubled, 1)
+            nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False), _conv(in_channels, out_channels, 1)
         )
 
-    def forward(self, last: Tensor) -> Tensor:
-        out: Tensor = self.main(last) + self.beside(last)
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.main(x) + self.beside(x)
         return out
 
 
-class _Auxiliary(nn.Module):
-    """A small classifier on the map at two thirds of the depth, for training only."""
-
-    def __init__(self, channels: int, classes: int) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.ReLU(), nn.AdaptiveAvgPool2d(2), _conv(channels, 128, 1), nn.BatchNorm2d(128), nn.ReLU()
-        )
-        self.classifier = nn.Linear(4 * 128, classes)
-
-    def forward(self, last: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.features(last).flatten(1))
-        return logits
-
-
 class _Halving(nn.Module):
-    """Half of the map in each direction by two 1×1 convolutions, the second one a pixel further right and down."""
+    """Factorized reduction: two 1×1 convolutions of stride 2, the second on the map shifted by a pixel."""
 
-    def __init__(self, channels: int, made: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.first = _conv(channels, made // 2, 1, stride=2)
-        self.second = _conv(channels, made - made // 2, 1, stride=2)
-        self.norm = nn.BatchNorm2d(made)
+        self.first = _conv(in_channels, out_channels // 2, 1, stride=2)
+        self.second = _conv(in_channels, out_channels - out_channels // 2, 1, stride=2)
+        self.norm = nn.BatchNorm2d(out_channels)
 
-    def forward(self, taken: Tensor) -> Tensor:
-        taken = F.relu(taken)
-        shifted = F.pad(taken, (0, 1, 0, 1))[:, :, 1:, 1:]
-        out: Tensor = self.norm(torch.cat([self.first(taken), self.second(shifted)], dim=1))
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(x)
+        shifted = F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
+        out: Tensor = self.norm(torch.cat([self.first(x), self.second(shifted)], dim=1))
         return out
 
 
@@ -196,20 +163,20 @@ class _Zero(nn.Module):
         super().__init__()
         self.stride = stride
 
-    def forward(self, taken: Tensor) -> Tensor:
-        height, width = taken.shape[2:]
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
         size = (height, width) if self.stride == 1 else (halved(height), halved(width))
-        return taken.new_zeros(*taken.shape[:2], *size)
+        return x.new_zeros(*x.shape[:2], *size)
 
 
 class _Residual(nn.Sequential):
-    def forward(self, taken: Tensor) -> Tensor:
-        out: Tensor = super().forward(taken)  # type: ignore[no-untyped-call]
-        return taken + out
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return x + out
 
 
 def operation_module(operation: Operation, channels: int, stride: int) -> nn.Module:
-    """An operation of a cell on a map of so many channels."""
+    """The module of an operation, from `channels` to as many channels."""
     if operation.zero:
         return _Zero(stride)
     if not operation.layers:
@@ -230,27 +197,20 @@ def _layer_module(layer: Layer, channels: int, stride: int) -> nn.Module:
     return nn.BatchNorm2d(channels) if layer.step == "norm" else nn.ReLU()
 
 
-def _conv(channels: int, made: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1) -> nn.Conv2d:
+def _conv(
+    in_channels: int, out_channels: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Conv2d:
     padding = dilation * (kernel // 2)
-    return nn.Conv2d(channels, made, kernel, stride, padding, dilation, groups, bias=False)
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, groups, bias=False)
 
 
-def _pointwise(channels: int, made: int) -> nn.Module:
-    return nn.Sequential(nn.ReLU(), _conv(channels, made, 1), nn.BatchNorm2d(made))
+def _pointwise(in_channels: int, out_channels: int) -> nn.Module:
+    return nn.Sequential(nn.ReLU(), _conv(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels))
 
 
-def _through(edge: nn.Module, taken: Tensor, drop: float, training: bool) -> Tensor:
-    """An edge's output; in training dropped for a share of the images, and as much larger for the others."""
-    out: Tensor = edge(taken)
-    # An identity is never dropped: without it an image might not reach the other side.
-    if not training or not drop or isinstance(edge, nn.Identity):
-        return out
-    kept = torch.empty(len(out), 1, 1, 1, device=out.device).bernoulli_(1 - drop)
-    return out * kept / (1 - drop)
-
-
-def _added(maps: list[Tensor]) -> Tensor:
+def _sum(maps: Sequence[Tensor]) -> Tensor:
+    """The sum, from left to right."""
     total = maps[0]
-    for one in maps[1:]:
-        total = total + one
+    for other in maps[1:]:
+        total = total + other
     return total

@@ -1,4 +1,4 @@
-"""The operations of cell spaces: each one declared once, as layers, from which it is both counted and built.
+"""The operations of cell spaces, each declared once as layers; counts and modules are derived from them.
 
 The first ones are those of DARTS (Liu et al. 2018), `inv_res` is that of EEEA-Net (Termritthikun et al. 2021), those
 beginning with `nor_` are NAS-Bench-201's (Dong and Yang 2020).
@@ -12,8 +12,15 @@ Step = Literal["relu", "norm", "conv", "max", "avg"]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer on C channels. A convolution has no bias, its padding keeps the size, and `strided` says whether it (or
-    a pool) takes the operation's stride."""
+    """One layer of an operation, on C channels.
+
+    Args:
+        step: its kind. A convolution has no bias, and padding that keeps the size.
+        kernel: side of the window of a convolution or a pool.
+        depthwise: whether a convolution treats each channel on its own.
+        dilation: of a convolution.
+        strided: whether it has the operation's stride; otherwise its stride is 1.
+    """
 
     step: Step
     kernel: int = 1
@@ -24,10 +31,14 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What an edge of a cell does to a map of C channels.
+    """The function of an edge of a cell, from C to C channels.
 
-    `layers` follow each other. `residual` adds what came in, at stride 1. Without layers it is the identity at stride 1
-    and a factorized reduction at stride 2 (two 1×1 convolutions on shifted maps, C/2 channels each); `zero` is nothing.
+    Args:
+        name: in texts.
+        layers: applied one after the other. Without layers it is the identity at stride 1 and a factorized reduction
+            at stride 2 (two 1×1 convolutions on shifted maps, C/2 channels each).
+        residual: whether its input is added to its output, at stride 1.
+        zero: whether its output is zero.
     """
 
     name: str
@@ -37,10 +48,10 @@ class Operation:
 
 
 class Cost(NamedTuple):
-    """What something costs on C channels, as the factors of C² and C.
+    """Cost of an operation on C channels, as factors of C² (`2`) and of C (`1`).
 
-    Multiply-accumulates are per position: of the map that goes in (`in_`) and of the map that comes out (`out`). Only
-    convolutions and the last linear layer count, as in the field's tables.
+    `params` are parameters. `in` are multiply-accumulates for each position of the map that enters, `out` for each
+    position of the map that leaves. Only convolutions count, as in the field's tables.
     """
 
     params2: int
@@ -99,9 +110,9 @@ OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _
 
 
 def cost(operation: Operation, stride: int) -> Cost:
-    """What an operation costs at a stride."""
+    """The cost of an operation at a stride."""
     if not operation.layers:
-        # The reduction's two convolutions make C channels out of C, and a norm follows.
+        # The two convolutions of the factorized reduction map C channels to C, and a norm follows.
         return FREE if stride == 1 or operation.zero else Cost(1, 2, 0, 0, 1, 0)
     total, reduced = FREE, stride == 1
     for layer in operation.layers:

@@ -1,29 +1,30 @@
-"""What can be known of a network without training it: a guess at how good it will be, for picking where to begin."""
+"""Scores of untrained networks, a guess at how good they will be, by which the best of a pool is drawn."""
 
 from collections.abc import Callable
 
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.skeleton import Skeleton
 
 PROBED_CELLS, PROBED_CHANNELS, PROBED_SIDE = 3, 16, 16
-"""The network that is looked at has the cells, and is otherwise small: the order of genomes hardly depends on it."""
+"""Size of the small network that `synflow` builds; the order of genomes hardly depends on it."""
 
 Score = Callable[[Architecture, Skeleton], float]
-"""Larger is better. A pure function of the architecture and of what surrounds its cells."""
+"""A pure function of architecture and skeleton; larger is better."""
 
 
 def size(architecture: Architecture, skeleton: Skeleton) -> float:
-    """The parameters of the network."""
+    """Number of parameters of the network."""
     return count(architecture, skeleton).params
 
 
 def synflow(architecture: Architecture, skeleton: Skeleton) -> float:
-    """How much of a signal passes through the weights of a network that was not trained (Tanaka et al. 2020).
+    """Synaptic flow of the untrained network (Tanaka et al. 2020).
 
-    With all weights made positive, the sum over layers of the logarithm of Σ |weight × gradient|, where the gradient is
-    that of the sum of outputs for an image of ones.
+    The sum over layers of log(1 + Σ |weight × gradient|), with the absolute values of the initial weights and the
+    gradient of the sum of outputs for an image of ones.
     """
-    # Settings name the scores, and most commands that read settings need no torch.
+    # Not at the top: settings name the scores, and most commands that read settings need no torch.
     import torch
     from torch import nn
 
@@ -43,7 +44,8 @@ def synflow(architecture: Architecture, skeleton: Skeleton) -> float:
             weight.abs_()
     with torch.enable_grad():
         network(torch.ones(1, *image, dtype=torch.float64)).sum().backward()
-    flows = [(one.detach() * one.grad).abs().sum() for one in network.parameters() if one.grad is not None]
+    pairs = [(weight.detach(), weight.grad) for weight in network.parameters()]
+    flows = [(weight * gradient).abs().sum() for weight, gradient in pairs if gradient is not None]
     return float(torch.stack(flows).log1p().sum())
 
 

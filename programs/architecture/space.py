@@ -1,4 +1,4 @@
-"""A space of architectures as a search sees it: drawn, varied and crossed within limits."""
+"""A space of architectures within limits: drawing, mutation, crossover and checks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,30 +9,33 @@ import numpy as np
 
 from germline.programs.architecture.canonical import fingerprint
 from germline.programs.architecture.cells import CellSpace
-from germline.programs.architecture.counts import Counts, Skeleton, count
+from germline.programs.architecture.counts import Counts, count
 from germline.programs.architecture.genome import Architecture, Edge, InvalidArchitecture
 from germline.programs.architecture.genome import read as read_architecture
 from germline.programs.architecture.genome import write as write_architecture
 from germline.programs.architecture.latency import LatencyTable, fastest, predicted
 from germline.programs.architecture.operations import OPERATIONS
 from germline.programs.architecture.score import Score, size
+from germline.programs.architecture.skeleton import Skeleton
+from germline.programs.space import NewGenome
 
 T = TypeVar("T")
 
 DRAWN_FOR_LEAST = 2_000
-"""So many genomes are looked at before limits on size and on latency are thought to exclude each other."""
+"""Random genomes that are tried before limits on size and on latency count as excluding each other."""
 MAX_TRIES = 100
-"""After so many genomes over the limits, the last one is made smaller edge by edge."""
+"""Genomes over the limits that are thrown away before the next one is repaired edge by edge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest network that is let through; None: any.
+    """Upper limits of a network; None: no limit.
 
     Args:
-        params, macs: of the whole network, as it will be used.
-        children: whether children have to keep them too. EEEA-Net asks it of the first generation alone.
-        latency: milliseconds for one image, as a table of measurements predicts them.
+        params: parameters of the full network.
+        macs: multiply-accumulates of the full network for one image.
+        children: whether children have to keep the limits. In EEEA-Net only the first generation has to.
+        latency: predicted milliseconds for one image.
     """
 
     params: int | None = None
@@ -41,32 +44,32 @@ class Limits:
     latency: float | None = None
 
     def broken(self, counts: Counts, latency: float | None = None) -> str | None:
-        """What is too large, in one line; None if nothing is."""
-        for name, most, got in (("params", self.params, counts.params), ("macs", self.macs, counts.macs)):
-            if most is not None and got > most:
-                return f"expected at most {most:,} {name}, got {got:,}"
+        """The first broken limit, in one line; None if all are kept."""
+        for name, limit, got in (("params", self.params, counts.params), ("macs", self.macs, counts.macs)):
+            if limit is not None and got > limit:
+                return f"expected at most {limit:,} {name}, got {got:,}"
         if self.latency is not None and latency is not None and latency > self.latency:
             return f"expected at most {self.latency:g} ms of latency, got {latency:.3g}"
         return None
 
 
 class ArchitectureSpace:
-    """The architectures of a space whose networks keep some limits.
+    """The architectures of a cell space whose networks keep limits.
 
     Args:
-        cells: which cells there are.
-        skeleton: of the network that the limits are about.
-        limits: how large it may be.
-        table: what the parts of such networks take; needed for a limit on latency.
-        pool: what is drawn is the best of so many; 1: any.
-        score: what is best there.
+        cells: the cell space.
+        skeleton: of the network that the limits apply to.
+        limits: on its size and latency.
+        table: latencies of the parts of such networks; needed for a limit on latency.
+        pool: `draw` returns the best of so many genomes by score; with 1 the first.
+        score: by which the genomes of a pool are compared.
 
     Attributes:
-        rejected: how many genomes `draw` and `vary` have thrown away for being over the limits.
+        least: an architecture that keeps the limits, from which repairs take their edges.
 
     Raises:
-        InvalidArchitecture: no architecture keeps the limits; the message names the smallest one's size, or the
-            fastest one's latency. Where limits on both exclude these two, thousands of others were looked at.
+        InvalidArchitecture: no architecture keeps the limits; the message names the size of the smallest or the latency
+            of the fastest one. If these two keep one limit each, thousands of random ones were tried as well.
     """
 
     def __init__(
@@ -84,7 +87,6 @@ class ArchitectureSpace:
         self.table = table
         self.pool = pool
         self.score = score
-        self.rejected = 0
         self.least = self._least()
 
     @cached_property
@@ -95,32 +97,39 @@ class ArchitectureSpace:
             "input": lambda genome, rng: self._change(genome, rng, operation=False, source=True),
         }
 
-    def draw(self, rng: np.random.Generator) -> Architecture:
-        """Uniform over operations and inputs, among those that keep the limits; of a pool, the best one."""
-        pool = [self._kept(lambda: self._random(rng), rng) for _ in range(self.pool)]
-        return pool[0] if len(pool) == 1 else max(pool, key=lambda one: self.score(one, self.skeleton))
+    def draw(self, rng: np.random.Generator) -> NewGenome[Architecture]:
+        """A random genome within the limits, uniform over operations and sources; the best of a pool."""
+        pool = [self._within_limits(lambda: self._random(rng), rng) for _ in range(self.pool)]
+        if len(pool) == 1:
+            return pool[0]
+        best = max(pool, key=lambda drawn: self.score(drawn.genome, self.skeleton))
+        return NewGenome(best.genome, sum(drawn.rejected for drawn in pool))
 
-    def vary(self, genome: Architecture, operator: str, rng: np.random.Generator) -> Architecture:
+    def vary(self, genome: Architecture, operator: str, rng: np.random.Generator) -> NewGenome[Architecture]:
+        """A child by one of `operators`; the genome itself if the operator cannot change it."""
         change = self.operators[operator]
         return self._child(lambda: change(genome, rng) or genome, rng)
 
-    def cross(self, one: Architecture, other: Architecture, rng: np.random.Generator) -> Architecture:
-        """Uniform crossover: each edge from either parent."""
+    def cross(self, one: Architecture, other: Architecture, rng: np.random.Generator) -> NewGenome[Architecture]:
+        """A child by uniform crossover: each edge from either parent."""
         return self._child(lambda: self._crossed(one, other, rng), rng)
 
     def neighbours(self, genome: Architecture) -> list[Architecture]:
-        """All that differ from it in one operation or one input, and keep the limits if children have to."""
-        found = []
+        """All genomes that differ in one operation or one source, within the limits if children have to keep them."""
+        result = []
         for c, cell in enumerate(genome.cells):
             for n, node in enumerate(cell.nodes):
                 for e, (operation, source) in enumerate(node):
                     edges = [(other, source) for other in self.cells.operations if other != operation]
                     if self.cells.inputs == 2:
                         edges += [(operation, other) for other in self.cells.sources(n) if other != source]
-                    found += [self._with_edge(genome, (c, n, e), edge) for edge in edges]
-        return [one for one in found if not self.limits.children or self.broken(one) is None]
+                    result += [self._with_edge(genome, (c, n, e), edge) for edge in edges]
+        if not self.limits.children:
+            return result
+        return [neighbour for neighbour in result if self.broken(neighbour) is None]
 
     def check(self, genome: Architecture) -> str | None:
+        """Why a genome is not of the space or exceeds a limit, in one line; None if it is valid."""
         if genome.inputs != self.cells.inputs or any(len(cell.nodes) != self.cells.nodes for cell in genome.cells):
             return f"expected {self.cells.inputs} cells of {self.cells.nodes} nodes each"
         for cell in genome.cells:
@@ -133,35 +142,36 @@ class ArchitectureSpace:
         return self.broken(genome)
 
     def broken(self, genome: Architecture) -> str | None:
-        """Which limit a genome of the space breaks, in one line; None if it keeps them all."""
+        """The first limit that a genome breaks, in one line; None if it keeps them all."""
         return self.limits.broken(count(genome, self.skeleton), self._latency(genome))
 
     def fingerprint(self, genome: Architecture) -> str:
         return fingerprint(genome)
 
     def sizes(self, genome: Architecture) -> tuple[int, int]:
+        """Number of edges, and of edges that are not `none`."""
         edges = [edge for cell in genome.cells for edge in cell.edges]
         return len(edges), sum(not OPERATIONS[operation].zero for operation, _ in edges)
 
     def choices(self, genome: Architecture) -> tuple[int, ...]:
-        """How many values each gene can have: for every edge its operation and, where it is chosen, its input."""
+        """Number of values of each gene. The genes of an edge are its operation and, if it is free, its source."""
         operations = len(self.cells.operations)
         if self.cells.inputs == 1:
             return (operations,) * len(list(_places(genome)))
         return tuple(n for _, node, _ in _places(genome) for n in (operations, len(self.cells.sources(node))))
 
     def genes(self, genome: Architecture) -> tuple[int, ...]:
-        """The genome as numbers, each below its `choices`."""
+        """The genome as numbers, each below its number of `choices`."""
         numbered = [(self.cells.operations.index(name), source) for cell in genome.cells for name, source in cell.edges]
         return tuple(gene for pair in numbered for gene in pair[: self.cells.inputs])
 
     def with_genes(self, genome: Architecture, genes: tuple[int, ...]) -> Architecture:
-        """The genome of these genes; of another one it takes the inputs, where they are not chosen."""
-        left = iter(genes)
+        """The genome of these genes; sources that are not free are those of `genome`."""
+        remaining = iter(genes)
 
         def edge(old: Edge) -> Edge:
-            operation = self.cells.operations[next(left)]
-            return operation, next(left) if self.cells.inputs == 2 else old[1]
+            operation = self.cells.operations[next(remaining)]
+            return operation, next(remaining) if self.cells.inputs == 2 else old[1]
 
         cells = [tuple(tuple(edge(old) for old in node) for node in cell.nodes) for cell in genome.cells]
         return Architecture(tuple(self.cells.cell(nodes) for nodes in cells))
@@ -173,52 +183,51 @@ class ArchitectureSpace:
         return read_architecture(text)
 
     def _latency(self, genome: Architecture) -> float | None:
-        """In milliseconds; None where nothing asks for it."""
+        """Predicted milliseconds for one image; None if there is no limit on latency."""
         if self.limits.latency is None:
             return None
         assert self.table is not None
         return predicted(genome, self.skeleton, self.table)
 
     def _least(self) -> Architecture:
-        """One that keeps the limits: the smallest; if it takes too long, the fastest; if that is too large, any."""
+        """An architecture within the limits: the smallest; if too slow, the fastest; if too large, a random one."""
         smallest = self.cells.smallest()
-        large = self.broken(smallest)
-        if large is None:
+        too_large = self.broken(smallest)
+        if too_large is None:
             return smallest
         if self.limits.broken(count(smallest, self.skeleton)):
-            raise InvalidArchitecture(f"no architecture of the space is so small: {large} for the smallest one")
+            raise InvalidArchitecture(f"no architecture of the space is so small: {too_large} for the smallest one")
         assert self.table is not None
-        quick = fastest(self.cells, self.skeleton, self.table)
-        slow = self.broken(quick)
-        if slow is None:
-            return quick
-        if self.limits.broken(count(quick, self.skeleton)):
+        quickest = fastest(self.cells, self.skeleton, self.table)
+        too_slow = self.broken(quickest)
+        if too_slow is None:
+            return quickest
+        if self.limits.broken(count(quickest, self.skeleton)):
             rng = np.random.default_rng(0)
-            drawn = (self._random(rng) for _ in range(DRAWN_FOR_LEAST))
-            if between := next((one for one in drawn if self.broken(one) is None), None):
-                return between
-            raise InvalidArchitecture(
-                f"found no architecture that keeps all limits: {large} for the smallest one, {slow} for the fastest"
-            )
-        raise InvalidArchitecture(f"no architecture of the space is so fast: {slow} for the fastest one")
+            for _ in range(DRAWN_FOR_LEAST):
+                genome = self._random(rng)
+                if self.broken(genome) is None:
+                    return genome
+            both = f"{too_large} for the smallest one, {too_slow} for the fastest"
+            raise InvalidArchitecture(f"found no architecture that keeps all limits: {both}")
+        raise InvalidArchitecture(f"no architecture of the space is so fast: {too_slow} for the fastest one")
 
-    # How genomes come about
+    # Drawing and variation
 
-    def _child(self, make: Callable[[], Architecture], rng: np.random.Generator) -> Architecture:
-        return self._kept(make, rng) if self.limits.children else make()
+    def _child(self, make: Callable[[], Architecture], rng: np.random.Generator) -> NewGenome[Architecture]:
+        return self._within_limits(make, rng) if self.limits.children else NewGenome(make())
 
-    def _kept(self, make: Callable[[], Architecture], rng: np.random.Generator) -> Architecture:
-        """The first one made that keeps the limits; if that takes too long, one that is made to keep them."""
+    def _within_limits(self, make: Callable[[], Architecture], rng: np.random.Generator) -> NewGenome[Architecture]:
+        """The first genome of `make` within the limits; after MAX_TRIES, a repaired one."""
         genome = make()
-        for _ in range(MAX_TRIES):
+        for rejected in range(MAX_TRIES):
             if self.broken(genome) is None:
-                return genome
-            self.rejected += 1
+                return NewGenome(genome, rejected)
             genome = make()
-        return self._repaired(genome, rng)
+        return NewGenome(self._repaired(genome, rng), MAX_TRIES)
 
     def _repaired(self, genome: Architecture, rng: np.random.Generator) -> Architecture:
-        """Edges of the smallest network take the place of its own, in random order, until it keeps the limits."""
+        """The genome with edges of `least` in the place of its own, in random order, until it keeps the limits."""
         places = list(_places(genome))
         for k in rng.permutation(len(places)):
             if self.broken(genome) is None:
@@ -235,7 +244,7 @@ class ArchitectureSpace:
         return operation, place if self.cells.inputs == 1 else _pick(self.cells.sources(number), rng)
 
     def _assembled(self, edge: Callable[[int, int], Edge]) -> Architecture:
-        """An architecture of the edges that `edge(node, place in the node)` gives."""
+        """An architecture of the edges `edge(number of the node, place in the node)`."""
         cells = []
         for _ in range(self.cells.inputs):
             sizes = [2 if self.cells.inputs == 2 else number + 1 for number in range(self.cells.nodes)]
@@ -246,7 +255,7 @@ class ArchitectureSpace:
     def _change(
         self, genome: Architecture, rng: np.random.Generator, operation: bool, source: bool
     ) -> Architecture | None:
-        """One edge gets another operation, another input, or both, drawn afresh."""
+        """The genome with a new random operation, source, or both, of one edge; None if sources are not free."""
         if not operation and self.cells.inputs == 1:
             return None
         c, n, e = place = _pick(list(_places(genome)), rng)
@@ -254,15 +263,16 @@ class ArchitectureSpace:
         new = self._random_edge(n, e, rng)
         return self._with_edge(genome, place, (new[0] if operation else old[0], new[1] if source else old[1]))
 
-    def _crossed(self, one: Architecture, other: Architecture, rng: np.random.Generator) -> Architecture:
+    def _crossed(self, first: Architecture, second: Architecture, rng: np.random.Generator) -> Architecture:
         cells = []
-        for cell, others in zip(one.cells, other.cells, strict=True):
-            pairs = zip(cell.nodes, others.nodes, strict=True)
+        for cell, other_cell in zip(first.cells, second.cells, strict=True):
+            pairs = zip(cell.nodes, other_cell.nodes, strict=True)
             nodes = [tuple(_pick(edges, rng) for edges in zip(*pair, strict=True)) for pair in pairs]
             cells.append(self.cells.cell(tuple(nodes)))
         return Architecture(tuple(cells))
 
     def _with_edge(self, genome: Architecture, place: tuple[int, int, int], edge: Edge) -> Architecture:
+        """The genome with another edge at a place (cell, node, edge)."""
         c, n, e = place
         cell = genome.cells[c]
         node = (*cell.nodes[n][:e], edge, *cell.nodes[n][e + 1 :])
@@ -271,7 +281,7 @@ class ArchitectureSpace:
 
 
 def _places(genome: Architecture) -> Iterator[tuple[int, int, int]]:
-    """Cell, node and edge of every edge."""
+    """The place of every edge: numbers of its cell, its node, and the edge within the node."""
     for c, cell in enumerate(genome.cells):
         for n, node in enumerate(cell.nodes):
             for e in range(len(node)):

@@ -1,1 +1,1 @@
-"""What exports of all kinds share: where a genome comes from, and how a file is written."""
+"""The spine of every export: origin, class names, loading, comparison with the reference, ONNX graphs, and writing."""

@@ -1,13 +1,34 @@
-"""Writing an exported file: whole or not at all."""
+"""Writing files: each appears whole or not at all."""
 
 import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from germline.programs.export.verified import VerifiedExport
+
+WEIGHTS_SUFFIX = ".safetensors"
 
 
 class ExportUnwritable(ValueError):
-    """The file cannot be written where it was asked for; the message says why and what to do."""
+    """The file cannot be written to the given path; the message says why and what to do."""
+
+
+def weights_path(path: Path) -> Path:
+    """The path of the weights that belong to an exported class: beside its file, under the same name."""
+    return path.with_suffix(WEIGHTS_SUFFIX)
+
+
+def write_verified(path: Path, export: "VerifiedExport[Any]") -> None:
+    """Writes an export and, before it, its weights if it has any. Files that were there are replaced.
+
+    Raises:
+        ExportUnwritable: the folder is missing, or nothing can be written there. No file has changed.
+    """
+    weights = [] if export.weights is None else [(weights_path(path), export.weights)]
+    write_together([*weights, (path, export.content)])
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -20,7 +41,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Writes a file beside its place, syncs it, and renames it. One that was there is replaced.
+    """Writes a file under a hidden name beside its path, syncs it, and renames it. A file that was there is replaced.
 
     Raises:
         ExportUnwritable: the folder is missing, or nothing can be written there.
@@ -29,36 +50,37 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 
 def write_together(files: Sequence[tuple[str | os.PathLike[str], str | bytes]]) -> None:
-    """Writes files that belong together: none is renamed to its place before all are written, then each in order.
+    """Writes files that belong together: all are complete under hidden names before the first one is renamed.
 
     Raises:
         ExportUnwritable: a folder is missing, or something cannot be written there.
     """
     for path, _ in files:
         check_writable(path)
-    waiting: list[tuple[Path, Path]] = []
+    hidden_files: list[tuple[Path, Path]] = []
     target = Path()
     try:
         for path, content in files:
             target = Path(path)
-            waiting.append((beside(target), target))
-            with waiting[-1][0].open("xb") as file:
+            hidden = beside(target)
+            hidden_files.append((hidden, target))
+            with hidden.open("xb") as file:
                 file.write(content.encode("utf-8") if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
-        for written, target in waiting:
-            written.replace(target)
+        for hidden, target in hidden_files:
+            hidden.replace(target)
     except OSError as error:
         raise _unwritable(target, error) from None
     finally:
-        for written, _ in waiting:
-            written.unlink(missing_ok=True)
-    for folder in dict.fromkeys(target.parent for _, target in waiting):
+        for hidden, _ in hidden_files:
+            hidden.unlink(missing_ok=True)
+    for folder in dict.fromkeys(target.parent for _, target in hidden_files):
         _sync_folder(folder)
 
 
 def beside(target: Path) -> Path:
-    """A hidden name in the same folder that nothing else has; it ends as the file does."""
+    """A new hidden path in the same folder, with the suffix of the target."""
     return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp{target.suffix[:20]}")
 
 
@@ -79,7 +101,7 @@ def _unwritable(target: Path, error: OSError) -> ExportUnwritable:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename durable; where folders cannot be opened (Windows), there is nothing to do."""
+    """Makes a rename durable. Does nothing where folders cannot be opened (Windows)."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

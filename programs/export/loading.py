@@ -1,4 +1,4 @@
-"""Loading what has just been exported, to compare it with what it came from."""
+"""Loading exported source, to compare it with its reference."""
 
 import importlib.util
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def load_class(source: str, class_name: str) -> Any:
-    """The class that a freshly written source defines. The source is executed: hand over no text of another origin."""
+    """The class that an exported source defines. The source is executed: pass no text of another origin."""
     with tempfile.TemporaryDirectory(prefix="germline-export-") as folder:
         path = Path(folder) / "exported.py"
         path.write_text(source, encoding="utf-8")
@@ -16,13 +16,13 @@ def load_class(source: str, class_name: str) -> Any:
 
 
 def class_in(path: Path, class_name: str) -> Any:
-    """The class that a freshly written file defines. The file is executed, as by `load_class`."""
+    """The class that an exported file defines. The file is executed: pass no file of another origin."""
     spec = importlib.util.spec_from_file_location("germline_exported", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    dont_write_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         spec.loader.exec_module(module)
     finally:
-        sys.dont_write_bytecode = written
+        sys.dont_write_bytecode = dont_write_bytecode
     return getattr(module, class_name)

@@ -1,15 +1,15 @@
-"""Where an exported program comes from, and how that is written into a docstring without breaking out of it."""
+"""Where an export comes from, as lines of a docstring that no text can break out of."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_SHOWN = 72
-"""How many characters of a name a docstring shows."""
+"""Characters of a name that a docstring shows at most."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What is known of a program; what is None is left out of the docstring."""
+    """Where an exported genome comes from; facts that are None are left out of the docstring."""
 
     run: str | None
     birth: int | None
@@ -18,7 +18,7 @@ class Origin:
     task: str | None
 
     def lines(self) -> Iterator[str]:
-        """One line of docstring source a fact, each already safe between triple quotes."""
+        """One line of docstring source for each fact, safe between triple quotes."""
         if self.run is not None:
             yield f"Run: {inert(self.run)}"
         if self.birth is not None:
@@ -31,10 +31,10 @@ class Origin:
 
 
 def inert(text: str) -> str:
-    """Text of unknown origin as docstring source: one line of printable characters, without quotes that could end it.
+    """Text of unknown origin as docstring source: one line of printable characters, cut to `MAX_SHOWN`.
 
-    Backslashes are doubled, double quotes become single ones, and what does not print (line ends, escapes, characters
-    that reverse the direction of text) is spelled as its code.
+    Backslashes are doubled, double quotes become single quotes, and characters that do not print (line ends, escapes,
+    marks that reverse the direction of text) become escape sequences.
     """
     shown = ""
     for character in text:

@@ -1,4 +1,4 @@
-"""Optimizer programs: their language, abstract execution, fingerprint, variation, interpreter and library."""
+"""Optimizer programs: language, abstract execution, fingerprint, variation, interpreter and library."""
 
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.library import library

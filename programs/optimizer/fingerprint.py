@@ -1,17 +1,19 @@
-"""When are two programs the same? A fingerprint in two levels.
+"""Fingerprints of programs: equal for programs that do the same. They are found in two stages.
 
-The structure comes first: live statements only, names and order forgotten, arguments of commutative functions sorted,
-constant expressions folded. It is cheap, and a search meets the same structures again and again. What structure cannot
-see (`x - x`, a detour through `arcsin(sin(x))`, a state by another name) shows in a short run on fixed inputs: programs
-whose updates agree there bit for bit share a fingerprint.
+The first stage is the structure: live statements without names and order, arguments of commutative functions sorted,
+constant expressions folded. It is cheap, and most structures in a search have been met before. The second stage is a
+short run on fixed inputs, which finds equal programs of different structure (`x - x`, `arcsin(sin(x))`, a state under
+another name): programs whose updates are equal bit for bit share a fingerprint.
 
 The run keeps every value in float32. Operations that IEEE 754 defines exactly run as they are; all others are computed
 in float64 and rounded, so that the bits do not depend on the machine.
 
-The updates alone would prove too little: under a `sign`, a `max` or a division that saturates, programs with different
-constants can agree on every probe. So the arguments of what jumps, saturates or absorbs count too.
-Where the run proves nothing, the structure alone is the fingerprint: if a value is not finite at ordinary magnitudes,
-or if a jump shows from one side only.
+Equal updates alone are not enough: under a `sign`, a `max` or a division that saturates, programs with different
+constants can have the same updates for all fixed inputs. The digest therefore includes the arguments of operations
+that jump, saturate or absorb.
+
+The structure alone is the fingerprint if the run is inconclusive: if a value is not finite at ordinary magnitudes, or
+if a jump is reached from one side only.
 """
 
 from functools import cache, lru_cache
@@ -27,44 +29,45 @@ from germline.programs.optimizer.types import LEAF, REFERENCE, SCALAR, TREE, Typ
 
 _LAYOUT = Layout(REFERENCE)
 _SCALES = ((0.3, 0.03), (1.0, 1.0), (3.0, 30.0))
-"""Standard deviations of w and g, a pair for each row of probes: small, ordinary, large."""
+"""Standard deviations of w and g for each row of inputs: small, ordinary, large."""
 _SPREAD = (4.0, 0.0, 0.0)
-"""For each row, over how many powers of ten below that its elements scatter, so that nothing saturates everywhere."""
+"""Powers of ten over which the elements of each row spread below that, so that no function saturates for all."""
 _FIRST_STEP = (1.0, 1.0, 500.0)
-"""The step count with which each row starts."""
+"""The step count of each row in the first step."""
 _RATES = (1.0, 0.6, 0.02, 0.85, 0.003, 0.3)
-"""The schedule values; each row starts with another."""
+"""Schedule values, one a step, over and over; each row begins at a different one."""
 _ORDINARY = 2
-"""How many of the rows, from the first, must stay finite."""
+"""The number of rows, from the first, whose updates must stay finite."""
 _EXTRA_STEPS = 2
-"""Steps beyond one per live state, so that a difference can travel from any state to the update."""
+"""Steps in addition to one for each live state, so that a difference in any state can reach the update."""
 _MIN_STEPS = 6
-"""Long enough for what feeds its own square or exponential back to overflow: `0 * x` is an identity only until then."""
-_TAME = 1e6
-"""What stays below this in every row, the large one too, has no poles to fear."""
+"""The smallest number of steps: enough for a value that is fed back squared or exponentiated to overflow. Until then
+`0 * x` is always zero."""
+_MODERATE = 1e6
+"""If all magnitudes stay below this in every row, including the large one, no pole is near."""
 
 _EXACT = frozenset(
     ("+", "-", "*", "/", "max", "min", "abs", "sign", "square", "cube", "sqrt", "negative", "reciprocal", "interp")
 )
 
 FINGERPRINT_VERSION = 1
-_REMEMBERED: dict[str, str] = {}
-_CAPACITY = 200_000
+_CACHE: dict[str, str] = {}
+"""Fingerprints by structure."""
+_MAX_CACHED = 200_000
 
 
 def fingerprint(graph: Graph) -> str:
     """The fingerprint of a traced program: 24 hexadecimal digits, the same on every machine."""
     structure = structural_fingerprint(graph)
-    # A memo of a pure function: it saves time and changes no result.
-    if (known := _REMEMBERED.get(structure)) is None:
-        if len(_REMEMBERED) >= _CAPACITY:
-            _REMEMBERED.clear()
-        known = _REMEMBERED[structure] = behaviour_fingerprint(graph) or structure
-    return known
+    if (cached := _CACHE.get(structure)) is None:
+        if len(_CACHE) >= _MAX_CACHED:
+            _CACHE.clear()
+        cached = _CACHE[structure] = behaviour_fingerprint(graph) or structure
+    return cached
 
 
 def structural_fingerprint(graph: Graph) -> str:
-    """A digest of how the update follows from the inputs; equal digests mean equal programs."""
+    """Digest of the expression of the update in terms of the inputs. Equal digests mean equal programs."""
     keys: dict[int, bytes] = {}
     literals: dict[int, float] = {}
     nodes = graph.nodes
@@ -92,20 +95,21 @@ def structural_fingerprint(graph: Graph) -> str:
 
 @lru_cache(maxsize=100_000)
 def _fold(function: str, *values: str) -> float:
-    """The value of a function of literals, which come as text because 0.0 and -0.0 are equal as keys."""
+    """The value of a function of literals, given as text: as keys of the cache, 0.0 and -0.0 would be equal."""
     with np.errstate(all="ignore"):
         arrays = (np.full((1, 1), float(value), np.float32) for value in values)
         return float(_call(PRIMITIVES[function], *arrays)[0, 0])
 
 
 def behaviour_fingerprint(graph: Graph) -> str | None:
-    """A digest of the updates, and of what jumps, on fixed inputs; None where they prove nothing."""
+    """Digest of the updates, and of the arguments of lossy operations, on fixed inputs; None if inconclusive."""
     program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=_call)
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
     states = {k: zeros(graph.nodes[graph.state_nodes[k]].type) for k in graph.live_states}
     names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
-    sides: dict[int, set[bool]] = {i: set() for i in program.operations if PRIMITIVES[graph.nodes[i].function].jumps}
-    taken: list[dict[int, Any]] = []
+    jumps = [i for i in program.operations if PRIMITIVES[graph.nodes[i].function].jumps]
+    sides_reached: dict[int, set[bool]] = {i: set() for i in jumps}
+    values_by_step: list[dict[int, Any]] = []
     with np.errstate(all="ignore"):
         for step in range(max(_MIN_STEPS, _EXTRA_STEPS + len(states))):
             inputs = dict(_probe(step))
@@ -114,86 +118,101 @@ def behaviour_fingerprint(graph: Graph) -> str | None:
             states = {k: values[graph.next_states[k]] for k in states}
             if not np.isfinite(values[graph.update][:_ORDINARY]).all():
                 return None
-            taken.append(values)
+            values_by_step.append(values)
         digest = blake2b(digest_size=12)
-        for values, lossy in zip(taken, _Watch(graph, program.operations).lossy(taken), strict=True):
+        lossy_by_step = _LossDetector(graph, program.operations).lossy(values_by_step)
+        for values, lossy in zip(values_by_step, lossy_by_step, strict=True):
             digest.update(_bits(np.broadcast_to(values[graph.update], (len(_SCALES), _LAYOUT.elements))))
-            digest.update(b"".join(sorted({_arguments(graph.nodes[i], values) for i in {*sides, *lossy}})))
-            for jump, seen in sides.items():
-                seen |= _sides(graph, jump, values)
-    return digest.hexdigest() if all(len(seen) == 2 for seen in sides.values()) else None
+            digest.update(b"".join(sorted({_arguments(graph.nodes[i], values) for i in {*sides_reached, *lossy}})))
+            for jump, reached in sides_reached.items():
+                reached |= _sides(graph, jump, values)
+    return digest.hexdigest() if all(len(reached) == 2 for reached in sides_reached.values()) else None
 
 
-class _Watch:
-    """Looks for operations whose results show too little of what they got.
+class _LossDetector:
+    """Finds lossy operations, whose results depend on too little of their arguments.
 
-    In some row less than half of an argument's distinct values are left, or a sum equals one side although the other is
-    not zero. Zeros alone are an identity, such as `x - x` or `0 * x`, unless some value is very large, or comes from a
-    function with a pole that the probes may have missed.
+    An operation is lossy if in some row less than half of an argument's distinct values are left, or if a sum equals
+    one side although the other is not zero. A result of zeros alone is an identity, such as `x - x` or `0 * x`, and
+    not lossy, unless some value is very large or comes from a function with a pole that the inputs may have missed.
+
+    Args:
+        graph: the program.
+        operations: the nodes that are functions.
     """
 
     def __init__(self, graph: Graph, operations: tuple[int, ...]) -> None:
         nodes = graph.nodes
         self.graph = graph
         self.trees = [i for i in graph.live if nodes[i].type == TREE]
-        place = {node: k for k, node in enumerate(self.trees)}
+        tree_index = {node: k for k, node in enumerate(self.trees)}
         flat = [i for i in operations if all(_is_flat(nodes[k].type) for k in (i, *nodes[i].args))]
-        takes = {i: [place[arg] for arg in nodes[i].args if arg in place] for i in flat if i in place}
-        self.reducing = [i for i, args in takes.items() if args]
-        self.results = np.array([place[i] for i in self.reducing], dtype=np.intp)
-        # Fewer than three trees: the first one again, which changes no maximum.
-        self.takes = np.array([(takes[i] * 3)[:3] for i in self.reducing], dtype=np.intp).reshape(-1, 3)
-        self.small = [i for i in flat if i not in place]
-        self.flat_trees = [i for i in flat if i in place]
+        self.flat_trees = [i for i in flat if i in tree_index]
+        arguments = {i: [tree_index[arg] for arg in nodes[i].args if arg in tree_index] for i in self.flat_trees}
+        self.reducing = [i for i, trees in arguments.items() if trees]
+        self.results = np.array([tree_index[i] for i in self.reducing], dtype=np.intp)
+        # Fewer than three arguments are repeated, which changes no maximum.
+        self.arguments = np.array([(arguments[i] * 3)[:3] for i in self.reducing], dtype=np.intp).reshape(-1, 3)
+        self.small = [i for i in flat if i not in tree_index]
         self.risky = _after_poles(graph, operations)
         self.sums = [i for i in flat if nodes[i].function in ("+", "-")]
 
     def lossy(self, steps: list[dict[int, Any]]) -> list[list[int]]:
-        """For each step, with the values that it took, the operations that hide something in it."""
+        """The lossy operations of each step, given the values of all nodes in each step."""
         stacked = np.stack([[values[i] for i in self.trees] for values in steps])
         ascending = np.sort(stacked, axis=3)
         distinct = np.count_nonzero(ascending[..., 1:] != ascending[..., :-1], axis=3) + 1
-        few: Any = (2 * distinct[:, self.results] < distinct[:, self.takes].max(axis=2)).any(axis=2)
+        few: Any = (2 * distinct[:, self.results] < distinct[:, self.arguments].max(axis=2)).any(axis=2)
         nonzero: Any = stacked.reshape(len(steps), len(self.trees), -1).any(axis=2)
         return [self._lossy(values, few[k], nonzero[k]) for k, values in enumerate(steps)]
 
     def _lossy(self, values: dict[int, Any], few: np.ndarray, nonzero: np.ndarray) -> list[int]:
-        found = {self.reducing[k] for k in np.flatnonzero(few)}
-        found.update(i for i in self.sums if _absorbs(values[i], [values[arg] for arg in self.graph.nodes[i].args]))
-        filled = {self.trees[k] for k in np.flatnonzero(nonzero)}
-        zeros_alone = [i for i in self.flat_trees if i not in filled]
+        """The lossy operations of one step.
+
+        Args:
+            values: the value of each node.
+            few: for each of `self.reducing`, True if it keeps less than half of the distinct values.
+            nonzero: for each of `self.trees`, True if an element is not zero.
+        """
+        lossy = {self.reducing[k] for k in np.flatnonzero(few)}
+        lossy.update(i for i in self.sums if _absorbs(values[i], [values[arg] for arg in self.graph.nodes[i].args]))
+        not_zero = {self.trees[k] for k in np.flatnonzero(nonzero)}
+        zeros_alone = [i for i in self.flat_trees if i not in not_zero]
         zeros_alone += [i for i in self.small if not values[i].any()]
-        found.difference_update(zeros_alone)
-        if zeros_alone and not _tame(values):
-            return [*found, *zeros_alone]
-        return [*found, *(i for i in zeros_alone if i in self.risky)]
+        lossy.difference_update(zeros_alone)
+        if zeros_alone and not _all_moderate(values):
+            return [*lossy, *zeros_alone]
+        return [*lossy, *(i for i in zeros_alone if i in self.risky)]
 
 
 def _after_poles(graph: Graph, operations: tuple[int, ...]) -> set[int]:
-    """The operations that get something from an unprotected division or power."""
-    found: set[int] = set()
+    """The operations that depend on a reciprocal or a power, neither of which is protected against poles."""
+    after_poles: set[int] = set()
     for i in operations:
         args = graph.nodes[i].args
-        if any(arg in found or graph.nodes[arg].function in ("reciprocal", "power") for arg in args):
-            found.add(i)
-    return found
+        if any(arg in after_poles or graph.nodes[arg].function in ("reciprocal", "power") for arg in args):
+            after_poles.add(i)
+    return after_poles
 
 
-def _is_flat(kind: Type) -> bool:
-    return kind in (SCALAR, LEAF, TREE)
+def _is_flat(value_type: Type) -> bool:
+    """True if a value of this type is stored as one array."""
+    return value_type in (SCALAR, LEAF, TREE)
 
 
-def _tame(values: dict[int, Any]) -> bool:
+def _all_moderate(values: dict[int, Any]) -> bool:
+    """True if every value of a step is below `_MODERATE` in magnitude."""
     leaves = (leaf for value in values.values() for leaf in (value if isinstance(value, list) else [value]))
-    return all((np.abs(leaf) < _TAME).all() for leaf in leaves)
+    return all((np.abs(leaf) < _MODERATE).all() for leaf in leaves)
 
 
 def _absorbs(total: Any, sides: list[Any]) -> bool:
+    """True if a sum equals one side although the other side is not zero."""
     return any(a.shape == total.shape and (a == total).all() and b.any() for a, b in (sides, sides[::-1]))
 
 
 def _arguments(node: Node, values: dict[int, Any]) -> bytes:
-    """What a function gets, as bytes; the order does not matter if it is commutative."""
+    """Bytes of a function and its arguments, in any order if it is commutative."""
     parts = [blake2b(_bits(values[arg]), digest_size=12).digest() for arg in node.args]
     if PRIMITIVES[node.function].commutative:
         parts.sort()
@@ -201,7 +220,7 @@ def _arguments(node: Node, values: dict[int, Any]) -> bytes:
 
 
 def _bits(value: Any) -> bytes:
-    """The bytes of a value, in which -0.0 is 0.0 and there is one NaN."""
+    """The bytes of a value, with -0.0 as 0.0 and all NaNs equal."""
     if isinstance(value, list):
         return b"".join(map(_bits, value))
     canonical = value + np.float32(0.0)
@@ -210,39 +229,39 @@ def _bits(value: Any) -> bytes:
 
 
 def _sides(graph: Graph, jump: int, values: dict[int, Any]) -> set[bool]:
-    """On which sides of its jump a function shows in this step; none for values that are not held flat."""
+    """The sides of its jump that a function reaches in this step; none for values that are not stored as one array."""
     node = graph.nodes[jump]
     args = [values[arg] for arg in node.args]
     if any(isinstance(arg, list) for arg in args):
         return set()
     types = {graph.nodes[arg].type for arg in node.args}
     if LEAF in types and TREE in types:
-        kinds = [graph.nodes[arg].type for arg in node.args]
-        args = [arg[:, _LAYOUT.leaf_of] if kind == LEAF else arg for arg, kind in zip(args, kinds, strict=True)]
+        typed = [(values[arg], graph.nodes[arg].type) for arg in node.args]
+        args = [arg[:, _LAYOUT.leaf_of] if arg_type == LEAF else arg for arg, arg_type in typed]
     if node.function == "clip":
         left, right = args[1], np.linalg.norm(args[0], axis=1, keepdims=True)
     elif node.function == "modulo":
         left, right = np.abs(np.floor(args[0] / args[1])), 0.0
     else:
         left, right = args[0], args[1] if node.function in ("max", "min", "greater") else 0.0
-    return {side for side, shows in ((True, left > right), (False, left <= right)) if shows.any()}
+    return {side for side, reached in ((True, left > right), (False, left <= right)) if reached.any()}
 
 
-def zeros(kind: Type) -> Any:
-    """A state before the first step, on the reference tree."""
+def zeros(state_type: Type) -> Any:
+    """The value of a state before the first step, on the reference tree."""
     rows = len(_SCALES)
-    if kind == SCALAR:
+    if state_type == SCALAR:
         return np.zeros((rows, 1), np.float32)
-    if kind == LEAF:
+    if state_type == LEAF:
         return np.zeros((rows, len(REFERENCE)), np.float32)
-    if kind == TREE:
+    if state_type == TREE:
         return np.zeros((rows, _LAYOUT.elements), np.float32)
-    return [np.zeros((rows, *shape), np.float32) for shape in kind.shapes or ()]
+    return [np.zeros((rows, *shape), np.float32) for shape in state_type.shapes or ()]
 
 
 @cache
 def _probe(step: int) -> dict[str, Any]:
-    """The inputs of one step. Some weights and gradients are exactly zero, as biases and dead units are."""
+    """The fixed inputs of one step. Some weights and gradients are exactly zero, as in biases and dead units."""
     rng = np.random.default_rng([20230213, step])
     count = len(_SCALES)
     rows = []
@@ -260,6 +279,7 @@ def _probe(step: int) -> dict[str, Any]:
 
 
 def _call(primitive: Primitive, *args: Any) -> Any:
+    """The value of a primitive in float32, the same bits on every machine."""
     if primitive.name in _EXACT:
         return primitive.run(np, *args)
     return np.asarray(primitive.run(np, *(arg.astype(np.float64) for arg in args))).astype(np.float32)

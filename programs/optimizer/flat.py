@@ -1,8 +1,8 @@
-"""Many rows at once: one program structure on flat parameter rows, in numpy or torch.
+"""One program on many parameter vectors at once, in numpy or torch.
 
-A row is one candidate's whole tree, its leaves flattened one after the other. A value is held by its type: a scalar as
-`[rows, 1]`, a tree like w as `[rows, elements]`, a scalar per leaf as `[rows, leaves]`, and anything else as a list
-with an array `[rows, *shape]` for each leaf.
+A row is the whole tree of one candidate, its leaves flattened and joined. The type of a value decides how it is stored:
+a scalar as `[rows, 1]`, a tree like w as `[rows, elements]`, a scalar per leaf as `[rows, leaves]`, and any other tree
+as a list of arrays `[rows, *shape]`, one for each leaf.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from germline.programs.optimizer.primitives import PRIMITIVES, Primitive
 from germline.programs.optimizer.types import LEAF, SCALAR, TREE, Shape, Type
 
 Value = Any
-"""An array, or a list of arrays for a tree that is not held flat."""
+"""An array, or a list of an array for each leaf."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,27 @@ class Layout:
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
+        """The number of elements of each leaf."""
         return tuple(prod(shape) for shape in self.shapes)
 
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
+        """The first element of each leaf in a row, and the one after its last."""
         ends = np.cumsum(self.sizes).tolist()
         return tuple((end - size, end) for end, size in zip(ends, self.sizes, strict=True))
 
     @property
     def elements(self) -> int:
+        """The number of elements of a row."""
         return sum(self.sizes)
 
     @cached_property
     def leaf_of(self) -> np.ndarray:
-        """For each element of a row, the leaf it belongs to."""
+        """The leaf of each element of a row, `[elements]`."""
         return np.repeat(np.arange(len(self.shapes)), self.sizes)
 
     def split(self, row: Any) -> list[Any]:
-        """Views of `[rows, elements]` as `[rows, *shape]`, one a leaf."""
+        """Views of `[rows, elements]` as `[rows, *shape]`, one for each leaf."""
         return [row[:, a:b].reshape(-1, *shape) for (a, b), shape in zip(self.spans, self.shapes, strict=True)]
 
 
@@ -56,9 +59,10 @@ class FlatProgram:
     Args:
         graph: a traced program.
         layout: the leaf shapes of the model.
-        xp: numpy or torch.
+        xp: the array library: numpy or torch.
         leaf_of: `layout.leaf_of` as an index array of `xp`, on the rows' device.
-        call: how a primitive is applied to its arrays; the fingerprint controls the precision there.
+        call: applies a primitive to arrays; None calls its implementation directly. The fingerprint controls the
+            precision here.
     """
 
     def __init__(
@@ -75,21 +79,21 @@ class FlatProgram:
         self.operations = tuple(i for i in live if graph.nodes[i].literal is None and not _is_input(graph.nodes[i]))
 
     def run(self, inputs: Mapping[str, Value], literals: Sequence[Any]) -> tuple[Any, dict[int, Value]]:
-        """One step.
+        """Runs one step.
 
         Args:
             inputs: a value for every name in `self.inputs`.
             literals: for every node in `self.literals`, an array that broadcasts to `[rows, 1]`.
 
         Returns:
-            The update, `[rows, elements]`, and the next value of each live state by its position.
+            The update, `[rows, elements]`, and the next value of each live state by the state's position.
         """
         values = self.values(inputs, literals)
         states = {k: values[self.graph.next_states[k]] for k in self.graph.live_states}
         return values[self.graph.update], states
 
     def values(self, inputs: Mapping[str, Value], literals: Sequence[Any]) -> dict[int, Value]:
-        """One step, as `run`: the value of every live node."""
+        """The value of every live node in one step, with the arguments of `run`."""
         values: dict[int, Value] = {node: inputs[name] for name, node in self.inputs.items()}
         values.update(zip(self.literals, literals, strict=True))
         nodes = self.graph.nodes
@@ -99,19 +103,21 @@ class FlatProgram:
         return values
 
     def _apply(self, node: Node, args: list[Value], types: list[Type]) -> Value:
+        """The value of an operation on arguments of the given types."""
         primitive = PRIMITIVES[node.function]
         if primitive.scope == "tree":
             return self._whole_tree(primitive, node, args)
-        if primitive.scope == "elementwise" and _one_kind(types):
+        if primitive.scope == "elementwise" and _same_storage(types):
             return self.call(primitive, *args)
-        if primitive.scope == "elementwise" and all(kind in (SCALAR, LEAF, TREE) for kind in types):
-            wide = [arg[:, self.leaf_of] if kind == LEAF else arg for arg, kind in zip(args, types, strict=True)]
-            return self.call(primitive, *wide)
-        by_leaf = zip(*(self._leaves(arg, kind) for arg, kind in zip(args, types, strict=True)), strict=True)
+        if primitive.scope == "elementwise" and all(arg_type in (SCALAR, LEAF, TREE) for arg_type in types):
+            typed = zip(args, types, strict=True)
+            return self.call(primitive, *(arg[:, self.leaf_of] if arg_type == LEAF else arg for arg, arg_type in typed))
+        by_leaf = zip(*map(self._leaves, args, types), strict=True)
         align = _padded if primitive.scope == "elementwise" else tuple
-        return self._hold([self.call(primitive, *align(at_leaf)) for at_leaf in by_leaf], node.type)
+        return self._store([self.call(primitive, *align(at_leaf)) for at_leaf in by_leaf], node.type)
 
     def _whole_tree(self, primitive: Primitive, node: Node, args: list[Value]) -> Value:
+        """The value of a function of whole trees."""
         flat = [self._join(arg) if isinstance(arg, list) else arg for arg in args]
         result = self.call(primitive, *flat)
         if node.type == SCALAR or not isinstance(args[0], list):
@@ -120,21 +126,24 @@ class FlatProgram:
         starts = [0, *ends[:-1]]
         return [result[:, a:b].reshape(leaf.shape) for a, b, leaf in zip(starts, ends, args[0], strict=True)]
 
-    def _leaves(self, value: Value, kind: Type) -> list[Any]:
-        if kind == TREE:
+    def _leaves(self, value: Value, value_type: Type) -> list[Any]:
+        """The array of a value at each leaf."""
+        if value_type == TREE:
             return self.layout.split(value)
-        if kind == SCALAR:
+        if value_type == SCALAR:
             return [value[:, 0]] * len(self.layout.shapes)
-        if kind == LEAF:
+        if value_type == LEAF:
             return [value[:, leaf] for leaf in range(len(self.layout.shapes))]
         return list(value)
 
-    def _hold(self, leaves: list[Any], kind: Type) -> Value:
-        if kind == LEAF:
+    def _store(self, leaves: list[Any], value_type: Type) -> Value:
+        """A value from an array for each leaf."""
+        if value_type == LEAF:
             return self.xp.stack(leaves, 1)
-        return self._join(leaves) if kind == TREE else leaves
+        return self._join(leaves) if value_type == TREE else leaves
 
     def _join(self, leaves: list[Any]) -> Any:
+        """The arrays of all leaves as one, `[rows, elements]`."""
         rows = max(leaf.shape[0] for leaf in leaves)
         return self.xp.concatenate([leaf.reshape(rows, -1) for leaf in leaves], 1)
 
@@ -143,12 +152,13 @@ def _is_input(node: Node) -> bool:
     return node.function.startswith("input:")
 
 
-def _one_kind(types: list[Type]) -> bool:
-    trees = {kind for kind in types if kind != SCALAR}
+def _same_storage(types: list[Type]) -> bool:
+    """True if values of these types broadcast as they are stored."""
+    trees = {value_type for value_type in types if value_type != SCALAR}
     return not trees or trees == {LEAF} or trees == {TREE}
 
 
 def _padded(arrays: tuple[Any, ...]) -> list[Any]:
-    """Arrays `[rows, *shape]` with the shapes brought to one rank, so that they broadcast behind the rows."""
+    """Arrays `[rows, *shape]` with leading axes of size 1 in their shapes, so that all have one rank and broadcast."""
     rank = max(array.ndim for array in arrays)
     return [array.reshape(array.shape[0], *(1,) * (rank - array.ndim), *array.shape[1:]) for array in arrays]

@@ -1,6 +1,6 @@
-"""Abstract execution: what a program computes, with types, and which of its statements matter.
+"""Abstract execution: the graph of values that a program computes, their types, and which of them are live.
 
-A program that passes is valid for every model. One that does not is rejected with a typed reason before any training.
+A program that passes is valid for every model. An invalid program is rejected with a typed reason before any training.
 """
 
 from collections.abc import Sequence
@@ -27,17 +27,20 @@ class Node(NamedTuple):
 
 
 _new = tuple.__new__
-"""Makes a Node without the detour through its constructor: half a search's breeding is spent in `trace`."""
+"""Creates a Node without its constructor: half of the time of breeding is spent in `trace`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
     """A program in single-assignment form.
 
-    A node comes after those that it depends on. `statements[i]` is the node of the program's i-th statement. `update`
-    and `next_states` are the returned nodes, `state_nodes` those by which the states enter. `live` holds, ascending,
-    the nodes that the update depends on, at this step or a later one (through states that are read again). Nodes may
-    be left over from a parent; they are not live.
+    Attributes:
+        nodes: the values; each comes after those it depends on. Some may be left over from a parent; they are not live.
+        statements: the node of each statement of the program.
+        update: the node of the update.
+        next_states: the node of each state's next value.
+        state_nodes: the node of each state's present value.
+        live: ascending, the nodes that an update depends on, in this step or, through the states, in a later one.
     """
 
     nodes: tuple[Node, ...]
@@ -49,42 +52,42 @@ class Graph:
 
     @property
     def live_states(self) -> tuple[int, ...]:
-        """Positions, among the program's states, of those that influence an update."""
+        """Positions of the states that influence an update."""
         live = set(self.live)
         return tuple(i for i, node in enumerate(self.state_nodes) if node in live)
 
     @property
     def live_statements(self) -> tuple[int, ...]:
-        """Positions, among the program's statements, of those that influence an update."""
+        """Positions of the statements that influence an update."""
         live = set(self.live)
         return tuple(i for i, node in enumerate(self.statements) if node in live)
 
 
 def trace(program: Program, parent: tuple[Program, Graph] | None = None) -> Graph:
-    """Abstract execution of `program`.
+    """The graph of `program`, by abstract execution.
 
     Args:
         program: any program.
-        parent: a program that shares statements with it, as the same objects, and its graph. Statements at the
-            beginning and at the end of both keep their nodes, unless what they take has changed. What lives is the
-            same as without a parent but for the numbers of the nodes; it is the same tuple if nothing that lives has
-            changed.
+        parent: a program that shares statements with it, as the same objects, and the parent's graph. Statements
+            that both begin or end with keep their nodes, unless their arguments have changed. Except for the numbers
+            of the nodes, the live nodes are the same as without a parent; `live` is the parent's own tuple if no live
+            node has changed.
 
     Raises:
-        InvalidProgram: a name is unknown where it is used, a function gets types that it does not take, or what is
-            returned has the wrong type.
+        InvalidProgram: a name is used before it is assigned, a function gets types that it does not take, or a
+            returned value has the wrong type.
     """
-    if parent is not None and _follows(program, *parent):
-        return _follow(program, *parent)
+    if parent is not None and _can_extend(program, *parent):
+        return _extend(program, *parent)
     inputs = program.inputs
     work = _Work([_input(name, program.states) for name in inputs], dict(zip(inputs, range(len(inputs)), strict=True)))
     state_nodes = tuple(work.scope[state.name] for state in program.states)
     statements = [work.execute(i, line) for i, line in enumerate(program.body)]
-    return _graph(program, work, statements, state_nodes)
+    return _finish(program, work, statements, state_nodes)
 
 
 class _Work:
-    """A graph that grows: its nodes, and what each name stands for so far."""
+    """A graph under construction: its nodes, and the node that each name stands for so far."""
 
     __slots__ = ("_literals", "nodes", "scope")
 
@@ -94,7 +97,7 @@ class _Work:
         self._literals: dict[float, int] | None = None
 
     def execute(self, position: int, line: Statement) -> int:
-        """The node of a statement, under its target's name from now on."""
+        """The node of a statement, to which its target is bound from now on."""
         nodes, find = self.nodes, self.scope.get
         args: list[Any] = [find(arg) for arg in line.args]  # type: ignore[arg-type]
         if None in args:
@@ -103,64 +106,62 @@ class _Work:
             node: int = args[0]
         else:
             node = len(nodes)
-            question = (line.function, *[nodes[arg][3] for arg in args])
-            kind = _KINDS.get(question) or _infer(question)
-            if isinstance(kind, str):
-                raise _reject("type", position, line, kind)
+            key = (line.function, *[nodes[arg][3] for arg in args])
+            result = _RESULT_TYPES.get(key) or _infer(key)
+            if isinstance(result, str):
+                raise _reject("type", position, line, result)
             literal = None if args else PRIMITIVES[line.function].run()
-            nodes.append(_new(Node, (line.function, tuple(args), literal, kind)))
+            nodes.append(_new(Node, (line.function, tuple(args), literal, result)))
         self.scope[line.target] = node
         return node
 
     def _argument(self, arg: Argument, position: int, line: Statement) -> int:
-        """The node of a name or a literal, which is added if it is new."""
+        """The node of a name or a literal; a new literal is added."""
         nodes = self.nodes
         if isinstance(arg, str):
             if arg not in self.scope:
                 raise _reject("unknown name", position, line, f"{arg} is used before it is assigned")
             return self.scope[arg]
         if not arg:
-            # 0.0 and -0.0 are equal as keys.
+            # As keys, 0.0 and -0.0 would be equal.
             for i, node in enumerate(nodes):
                 if node.function == "literal" and repr(node.literal) == repr(arg):
                     return i
         elif self._literals is None:
             self._literals = {node[2]: i for i, node in enumerate(nodes) if node[2] and node[0] == "literal"}
         if arg and self._literals is not None:
-            known = self._literals.setdefault(arg, len(nodes))
-            if known < len(nodes):
-                return known
+            existing = self._literals.setdefault(arg, len(nodes))
+            if existing < len(nodes):
+                return existing
         nodes.append(_new(Node, ("literal", (), arg, SCALAR)))
         return len(nodes) - 1
 
 
-def _follows(program: Program, parent: Program, known: Graph) -> bool:
-    """Whether a graph can be made from the parent's; not if that has gathered many nodes, most of them left over."""
-    few = len(known.nodes) <= 3 * len(program.body) + 32
-    return few and program.states == parent.states and program.step == parent.step
+def _can_extend(program: Program, parent: Program, graph: Graph) -> bool:
+    """True if `_extend` applies: equal inputs, and a parent's graph with few left-over nodes."""
+    few_nodes = len(graph.nodes) <= 3 * len(program.body) + 32
+    return few_nodes and program.states == parent.states and program.step == parent.step
 
 
-def _follow(program: Program, parent: Program, known: Graph) -> Graph:
-    """The graph of a program of which a parent with the same inputs is traced.
-
-    `changed` are the names that stand, at the place reached, for another node than in the parent there.
-    """
+def _extend(program: Program, parent: Program, graph: Graph) -> Graph:
+    """The graph of a program, extending the graph of a parent with the same inputs."""
     body, old = program.body, parent.body
     head = _shared(body, old)
     tail = _shared(body[head:][::-1], old[head:][::-1])
     inputs = program.inputs
-    work = _Work(list(known.nodes), dict(zip(inputs, range(len(inputs)), strict=True)))
+    work = _Work(list(graph.nodes), dict(zip(inputs, range(len(inputs)), strict=True)))
     scope, execute = work.scope, work.execute
-    statements = list(known.statements[:head])
+    statements = list(graph.statements[:head])
     scope.update(zip([line.target for line in body[:head]], statements, strict=True))
 
     end = len(body) - tail
+    # Names that stand for another node than at the same place of the parent.
     changed = {line.target for line in (*body[head:end], *old[head : len(old) - tail])}
     statements += [execute(i, body[i]) for i in range(head, end)]
     untouched = changed.isdisjoint
-    rest, nodes = body[end:], known.statements[len(old) - tail :]
+    rest, nodes = body[end:], graph.statements[len(old) - tail :]
     if untouched(chain.from_iterable([line.args for line in rest])):
-        # Most often: what has changed is dead.
+        # The most frequent case: the changed statements are dead.
         targets = [line.target for line in rest]
         scope.update(zip(targets, nodes, strict=True))
         changed.difference_update(targets)
@@ -177,85 +178,89 @@ def _follow(program: Program, parent: Program, known: Graph) -> Graph:
 
     if program.returns == parent.returns and untouched(program.returns):
         return Graph(
-            tuple(work.nodes), tuple(statements), known.update, known.next_states, known.state_nodes, known.live
+            tuple(work.nodes), tuple(statements), graph.update, graph.next_states, graph.state_nodes, graph.live
         )
-    return _graph(program, work, statements, known.state_nodes)
+    return _finish(program, work, statements, graph.state_nodes)
 
 
 def _shared(body: Sequence[Statement], other: Sequence[Statement]) -> int:
-    """How many statements both begin with, as the same objects."""
+    """The number of statements that both begin with, as the same objects."""
     same = list(map(is_, body, other))
     return same.index(False) if False in same else len(same)
 
 
-def _graph(program: Program, work: _Work, statements: Sequence[int], state_nodes: tuple[int, ...]) -> Graph:
-    """The graph when all statements are executed: checks what is returned, and finds what lives."""
+def _finish(program: Program, work: _Work, statements: Sequence[int], state_nodes: tuple[int, ...]) -> Graph:
+    """The graph after all statements, with its live nodes; checks the types of the returned values."""
     nodes, scope = work.nodes, work.scope
-    wanted = [TREE, *(STATE_TYPES[state.shape] for state in program.states)]
-    for position, (name, kind) in enumerate(zip(program.returns, wanted, strict=True)):
+    expected = [TREE, *(STATE_TYPES[state.shape] for state in program.states)]
+    for position, (name, expected_type) in enumerate(zip(program.returns, expected, strict=True)):
         if name not in scope:
             raise InvalidProgram("unknown name", f"return line: {name} is never assigned")
         got = nodes[scope[name]].type
-        if got != kind:
-            what = f"the state {program.states[position - 1].name}" if position else "the update"
-            raise InvalidProgram("return type", f"return line: expected {name} ({what}) to be {kind}, got {got}")
+        if got != expected_type:
+            role = f"the state {program.states[position - 1].name}" if position else "the update"
+            raise InvalidProgram(
+                "return type", f"return line: expected {name} ({role}) to be {expected_type}, got {got}"
+            )
     update, *next_states = (scope[name] for name in program.returns)
     live = _live(nodes, update, dict(zip(state_nodes, next_states, strict=True)))
     return Graph(tuple(nodes), tuple(statements), update, tuple(next_states), state_nodes, live)
 
 
 def _input(name: str, states: Sequence[State]) -> Node:
+    """The node of an input."""
     shapes = {state.name: state.shape for state in states}
     return Node(f"input:{name}", (), None, SCALAR if name in ("lr", "step") else STATE_TYPES[shapes.get(name, "tree")])
 
 
-_KINDS: dict[tuple[object, ...], Type | str] = {}
-"""The types of results, or why there are none: a search asks for the same few over and over."""
-_REMEMBERED_KINDS = 100_000
+_RESULT_TYPES: dict[tuple[object, ...], Type | str] = {}
+"""Cache: the result type of a function and its argument types, or the message of its TypeMismatch."""
+_MAX_RESULT_TYPES = 100_000
 
 
 def _infer(key: tuple[Any, ...]) -> Type | str:
-    """The type of what a function, the first of `key`, makes of the types that follow."""
+    """The entry of the cache for `key`, a function and the types of its arguments, which is computed and stored."""
     function, *types = key
-    if len(_KINDS) >= _REMEMBERED_KINDS:
-        _KINDS.clear()
+    if len(_RESULT_TYPES) >= _MAX_RESULT_TYPES:
+        _RESULT_TYPES.clear()
     try:
-        _KINDS[key] = PRIMITIVES[function].rule(tuple(types))
+        _RESULT_TYPES[key] = PRIMITIVES[function].rule(tuple(types))
     except TypeMismatch as mismatch:
-        _KINDS[key] = str(mismatch)
-    return _KINDS[key]
+        _RESULT_TYPES[key] = str(mismatch)
+    return _RESULT_TYPES[key]
 
 
 def _live(nodes: list[Node], update: int, next_value: dict[int, int]) -> tuple[int, ...]:
-    """Everything reachable backwards from the update, where reading a state reaches what the last step returned for it.
+    """Ascending, the nodes reachable backwards from the update; from a state's value, its next value is reached.
 
-    This is the least fixpoint over the states: one that is returned but overwritten before it is read stays out.
+    This is the least fixpoint over the states: a state that is overwritten before it is read is not live.
     """
-    seen = {update}
+    live = {update}
     stack = [update]
     while stack:
         node = stack.pop()
-        before = nodes[node].args if node not in next_value else (next_value[node],)
-        for arg in before:
-            if arg not in seen:
-                seen.add(arg)
+        dependencies = nodes[node].args if node not in next_value else (next_value[node],)
+        for arg in dependencies:
+            if arg not in live:
+                live.add(arg)
                 stack.append(arg)
-    return tuple(sorted(seen))
+    return tuple(sorted(live))
 
 
 def _reject(reason: str, position: int, line: Statement, message: str) -> InvalidProgram:
-    where = "copy" if line.function == "=" else line.function
-    return InvalidProgram(reason, f"statement {position + 1} ({line.target} = {where}): {message}")
+    """The error for a statement."""
+    function = "copy" if line.function == "=" else line.function
+    return InvalidProgram(reason, f"statement {position + 1} ({line.target} = {function}): {message}")
 
 
 def live_program(program: Program, graph: Graph | None = None) -> Program:
-    """The program without its dead statements and states; its updates are the same."""
+    """The program without dead statements and states; its updates are the same."""
     graph = graph or trace(program)
     live = set(graph.live)
-    keep = graph.live_states
+    live_states = graph.live_states
     return Program(
         body=tuple(line for line, node in zip(program.body, graph.statements, strict=True) if node in live),
-        states=tuple(program.states[i] for i in keep),
+        states=tuple(program.states[i] for i in live_states),
         step=program.step and program.inputs.index("step") in live,
-        returns=(program.returns[0], *(program.returns[1 + i] for i in keep)),
+        returns=(program.returns[0], *(program.returns[1 + i] for i in live_states)),
     )

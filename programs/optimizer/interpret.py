@@ -1,6 +1,6 @@
 """The reference interpreter: a program on a list of torch tensors, one operation at a time.
 
-It is the meaning of the language. The batched engine and every exported class are tested against it.
+It defines the meaning of the language: the batched engine and every exported class are tested against it.
 All values have the parameters' floating-point type; a literal beside a tensor enters an operation as a number.
 """
 
@@ -24,11 +24,11 @@ Value = list[Tensor] | Tensor | float
 class Interpreter:
     """Runs one program on one model.
 
-    `step(w, g, lr)` takes the parameters and their gradients as lists of tensors, and returns the updates to subtract.
-
-    Args:
+    Attributes:
         program: a valid program.
-        xp: whose functions the primitives call, torch unless told; another one may round them in its own way.
+        states: the value of each state by name, from the first step on.
+        steps: how many steps have been run.
+        xp: the array library whose functions the primitives call.
 
     Raises:
         InvalidProgram: on construction, if the program does not pass abstract execution.
@@ -44,7 +44,13 @@ class Interpreter:
         self._types = [graph.nodes[node].type for node in graph.statements]
 
     def step(self, w: Sequence[Tensor], g: Sequence[Tensor], lr: float = 1.0) -> list[Tensor]:
-        """One update, `[leaf]` tensors shaped like `w`; `lr` is the schedule's value, 1 at the peak."""
+        """The update of one step, to be subtracted from the parameters: a tensor like each of `w`.
+
+        Args:
+            w: the parameters.
+            g: their gradients.
+            lr: the schedule value, 1 at the peak.
+        """
         self.steps += 1
         like = w[0].new_tensor
         for state in self.program.states:
@@ -53,8 +59,8 @@ class Interpreter:
         # Copies, because a program may return w or g as a state and the caller changes them in place.
         inputs = {"w": [leaf.clone() for leaf in w], "g": [leaf.clone() for leaf in g]}
         scope: dict[str, Value] = {**inputs, **self.states, "lr": like(lr), "step": like(self.steps)}
-        for line, kind in zip(self.program.body, self._types, strict=True):
-            scope[line.target] = _run(self.xp, line, scope, kind, w[0])
+        for line, result_type in zip(self.program.body, self._types, strict=True):
+            scope[line.target] = _run(self.xp, line, scope, result_type, w[0])
         update, *states = (scope[name] for name in self.program.returns)
         self.states = dict(zip((state.name for state in self.program.states), states, strict=True))
         assert isinstance(update, list), "trace() admits only a tree as the update"
@@ -62,13 +68,23 @@ class Interpreter:
 
 
 def _start(shape: str, w: Sequence[Tensor]) -> Value:
+    """The zero value of a state before the first step."""
     if STATE_TYPES[shape].shapes is None:
         return w[0].new_zeros(())
-    of = {"tree": lambda s: s, "leaf": lambda s: (), "row": row_shape, "column": column_shape}[shape]
-    return [leaf.new_zeros(of(tuple(leaf.shape))) for leaf in w]
+    shape_of = {"tree": lambda s: s, "leaf": lambda s: (), "row": row_shape, "column": column_shape}[shape]
+    return [leaf.new_zeros(shape_of(tuple(leaf.shape))) for leaf in w]
 
 
-def _run(xp: Any, line: Statement, scope: dict[str, Value], kind: Type, like: Tensor) -> Value:
+def _run(xp: Any, line: Statement, scope: dict[str, Value], result_type: Type, like: Tensor) -> Value:
+    """The value of a statement.
+
+    Args:
+        xp: the array library.
+        line: the statement.
+        scope: the value of each variable.
+        result_type: the type of the statement's value.
+        like: a tensor whose precision and device numbers take.
+    """
     primitive = PRIMITIVES[line.function]
     args = [scope[arg] if isinstance(arg, str) else arg for arg in line.args]
     if primitive.scope == "constant":
@@ -77,7 +93,7 @@ def _run(xp: Any, line: Statement, scope: dict[str, Value], kind: Type, like: Te
     if not (primitive.operator or line.function == "interp") or all(isinstance(arg, float) for arg in args):
         args = [like.new_tensor(arg) if isinstance(arg, float) else arg for arg in args]
     if primitive.scope == "tree":
-        return _whole_tree(xp, primitive.run, args, kind)
+        return _whole_tree(xp, primitive.run, args, result_type)
     trees = [arg for arg in args if isinstance(arg, list)]
     if not trees:
         value: Value = primitive.run(xp, *args)
@@ -92,14 +108,14 @@ def _run(xp: Any, line: Statement, scope: dict[str, Value], kind: Type, like: Te
     return leaves
 
 
-def _whole_tree(xp: Any, run: Any, args: list[Any], kind: Type) -> Value:
-    """Primitives of whole trees see them as rows of elements, scalars as `[1, 1]`."""
+def _whole_tree(xp: Any, run: Any, args: list[Any], result_type: Type) -> Value:
+    """The value of a function of whole trees, which gets a tree as `[1, elements]` and a scalar as `[1, 1]`."""
     flat = [
         torch.cat([leaf.reshape(1, -1) for leaf in arg], 1) if isinstance(arg, list) else arg.reshape(1, 1)
         for arg in args
     ]
     result = run(xp, *flat)
-    if kind == SCALAR:
+    if result_type == SCALAR:
         scalar: Tensor = result.reshape(())
         return scalar
     leaves = result.split([leaf.numel() for leaf in args[0]], 1)

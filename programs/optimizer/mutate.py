@@ -1,11 +1,11 @@
 """Variation of optimizer programs.
 
-`insert`, `delete` and `modify` are the paper's three operators (Chen et al. 2023); a new constant is drawn from
-N(0, 1) and an existing one is multiplied by 2^a with a ~ N(0, 1), so that its sign never flips. `tune` and `rate` are
-ours: they move several constants at once, and the learning rate alone, because a new structure cannot compete while its
-constants are those of the old one.
+`insert`, `delete` and `modify` are the three operators of Chen et al. 2023: a new constant is drawn from N(0, 1), an
+existing constant is multiplied by 2^a with a ~ N(0, 1), so that its sign never changes. `tune` and `rate` are ours:
+they change several constants at once, or the learning rate alone, because a new structure cannot compete while its
+constants are those of the old structure.
 
-An operator returns None where it has nothing to work on. Its child may be invalid; the caller checks and tries again.
+An operator returns None if the program has nothing to change. Its child may be invalid; the caller checks and retries.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from germline.programs.optimizer.program import Argument, Program, Statement
 T = TypeVar("T")
 
 P_CONSTANT = 0.25
-"""How often a new argument is a new constant rather than a variable."""
+"""Probability that a new argument is a new constant rather than a variable."""
 P_NEW_NAME = 0.5
-"""How often an inserted statement assigns a new name rather than an existing one."""
+"""Probability that an inserted statement assigns a new name rather than an existing one."""
 P_TUNE = 0.5
-"""How often `tune` moves a constant."""
+"""Probability that `tune` changes a constant."""
 
 
 def insert(program: Program, functions: Sequence[str], max_statements: int, rng: np.random.Generator) -> Program | None:
-    """Puts a random statement at a random place."""
+    """Inserts a random statement at a random position; None if the program has `max_statements`."""
     if len(program.body) >= max_statements:
         return None
     position = int(rng.random() * (len(program.body) + 1))
@@ -37,7 +37,7 @@ def insert(program: Program, functions: Sequence[str], max_statements: int, rng:
 
 
 def delete(program: Program, rng: np.random.Generator) -> Program | None:
-    """Drops a random statement."""
+    """Deletes a random statement; None if there is none."""
     if not program.body:
         return None
     position = int(rng.random() * len(program.body))
@@ -45,9 +45,10 @@ def delete(program: Program, rng: np.random.Generator) -> Program | None:
 
 
 def modify(program: Program, rng: np.random.Generator) -> Program | None:
-    """Changes one argument of one statement: a constant by a factor of 2^a, a variable into another one.
+    """Changes one argument of one statement; None if no statement has arguments.
 
-    One time in four a constant becomes a variable, or a variable a new constant.
+    A constant is multiplied by 2^a, or with probability 1/4 becomes a variable. A variable becomes another visible
+    variable, or with probability 1/4 a new constant.
     """
     arities = [len(line.args) for line in program.body]
     if not any(arities):
@@ -69,7 +70,7 @@ def modify(program: Program, rng: np.random.Generator) -> Program | None:
 
 
 def tune(program: Program, rng: np.random.Generator) -> Program | None:
-    """Multiplies each constant, with probability 1/2, by 2^a; at least one."""
+    """Multiplies each constant by 2^a with probability 1/2, at least one of them; None if there are no constants."""
     places = _constant_places(program)
     if not places:
         return None
@@ -80,32 +81,32 @@ def tune(program: Program, rng: np.random.Generator) -> Program | None:
 
 
 def rate(program: Program, rng: np.random.Generator) -> Program | None:
-    """Multiplies the learning rate by 2^a: the constant that scales the whole update, if there is one."""
+    """Multiplies the learning rate by 2^a with a ~ N(0, 1.5²); None if no constant scales the whole update."""
     place = rate_constant(program)
     return None if place is None else _scale_constant(program, *place, float(rng.normal(0.0, 1.5)))
 
 
 def rate_constant(program: Program) -> tuple[int, int] | None:
-    """Where the constant is that the whole update is proportional to (statement, argument); None if there is none."""
+    """Statement and argument of the first constant that scales the whole update; None if there is none."""
     graph = trace(program)
-    where = {node: i for i, node in enumerate(graph.statements) if program.body[i].function != "="}
-    front = [graph.update]
-    seen = set()
-    while front:
-        node = front.pop(0)
-        i = where.get(node)
-        if i is None or node in seen or program.body[i].function not in ("*", "negative"):
+    positions = {node: i for i, node in enumerate(graph.statements) if program.body[i].function != "="}
+    queue = [graph.update]
+    visited = set()
+    while queue:
+        node = queue.pop(0)
+        i = positions.get(node)
+        if i is None or node in visited or program.body[i].function not in ("*", "negative"):
             continue
-        seen.add(node)
+        visited.add(node)
         for j, arg in enumerate(program.body[i].args):
             if isinstance(arg, float):
                 return i, j
-        front += graph.nodes[node].args
+        queue += graph.nodes[node].args
     return None
 
 
 def random_program(template: Program, functions: Sequence[str], length: int, rng: np.random.Generator) -> Program:
-    """A program of random statements with the signature of `template`; often invalid, so draw until it passes."""
+    """A program of `length` random statements with the signature of `template`; often invalid."""
     program = _with_body(template, ())
     for position in range(length):
         line = random_statement(program, position, functions, rng)
@@ -116,7 +117,7 @@ def random_program(template: Program, functions: Sequence[str], length: int, rng
 
 
 def random_statement(program: Program, position: int, functions: Sequence[str], rng: np.random.Generator) -> Statement:
-    """A random function of what is visible at `position`, assigned to a new or an existing name."""
+    """A random function of variables visible at `position` and constants, assigned to a new or an existing name."""
     visible = _visible(program, position)
     function = _pick(functions, rng)
     args: list[Argument] = [
@@ -130,23 +131,26 @@ def random_statement(program: Program, position: int, functions: Sequence[str], 
 
 
 def _visible(program: Program, position: int) -> list[str]:
-    """The names that have a value before statement `position`, in the order of the text."""
+    """The variables that have a value before statement `position`, in the order of the text."""
     return list(dict.fromkeys([*program.inputs, *(line.target for line in program.body[:position])]))
 
 
 def _new_name(program: Program) -> str:
-    taken = {*program.inputs, *program.returns, *(line.target for line in program.body)}
+    """The first of x1, x2, … that the program does not use."""
+    used = {*program.inputs, *program.returns, *(line.target for line in program.body)}
     number = 1
-    while f"x{number}" in taken:
+    while f"x{number}" in used:
         number += 1
     return f"x{number}"
 
 
 def _constant_places(program: Program) -> list[tuple[int, int]]:
+    """Statement and argument of each constant."""
     return [(i, j) for i, line in enumerate(program.body) for j, arg in enumerate(line.args) if isinstance(arg, float)]
 
 
 def _scale_constant(program: Program, i: int, j: int, power: float) -> Program:
+    """The program with a constant multiplied by 2^power."""
     line = program.body[i]
     old = line.args[j]
     assert isinstance(old, float)
@@ -155,7 +159,7 @@ def _scale_constant(program: Program, i: int, j: int, power: float) -> Program:
 
 
 def _scaled(constant: float, power: float) -> float:
-    """`constant * 2^power`, kept finite, with few digits enough to read (float32 has seven)."""
+    """`constant * 2^power` with six digits, which are readable (float32 has seven); unchanged if it gets too large."""
     scaled = float(f"{constant * 2.0**power:.6g}")
     return scaled if abs(scaled) < 1e30 else constant
 

@@ -1,15 +1,16 @@
-"""The functions of the language, each declared once: name, arity, type rule, implementation, and how it prints.
+"""The functions of the language, each declared once: name, arity, type rule, implementation and exported source.
 
-Core functions are the 45 of "Symbolic Discovery of Optimization Algorithms" (Chen et al. 2023); the extended ones let a
-program express LAMB, Adafactor, Muon and their like. An implementation is written against `xp`, which is numpy for the
-fingerprint, torch for the interpreters, and symbols for the compiled engines. All that rounds is `xp`'s or an operator:
+Core functions are the 45 of "Symbolic Discovery of Optimization Algorithms" (Chen et al. 2023); with the extended
+functions a program can express LAMB, Adafactor, Muon and similar optimizers. An implementation uses an array library
+`xp`, which is numpy for the fingerprint, torch for the interpreters, and symbols for the compiled engines. Every
+operation that rounds is a function of `xp` or an operator. The scope of a function says which arrays it takes:
 
 - an elementwise function takes arrays that broadcast;
-- a function per leaf takes arrays of shape `[rows, *leaf]` and returns `[rows, *its leaf]`;
+- a function per leaf takes arrays `[rows, *leaf]` and returns `[rows, *result]`, perhaps of another shape;
 - a function of whole trees takes them flattened, `[rows, elements]`, and scalars as `[rows, 1]`.
 
-Matrix functions see a leaf as a matrix of its first axis by all others; below rank 2 they have the elementwise meaning
-that their line states.
+Matrix functions treat a leaf as a matrix of its first axis by all others; their meaning below rank 2 is stated where
+they are declared.
 """
 
 import math
@@ -31,23 +32,31 @@ from germline.programs.optimizer.types import (
 )
 
 Scope = Literal["constant", "elementwise", "leaf", "tree"]
-Rule = Callable[[tuple[Type, ...]], Type]
+TypeRule = Callable[[tuple[Type, ...]], Type]
+"""Returns the result type for the types of the arguments, or raises TypeMismatch."""
 
 
 @dataclass(frozen=True)
 class Primitive:
     """One function of the language.
 
-    `source` is its text in exported code, `{0}` standing for the first argument; in that text a name that begins with
-    an underscore is a helper of the exporter. `commutative` functions have their arguments sorted in a fingerprint;
-    `jumps` marks those that choose or cut off, so that their result can hide a difference between their arguments;
-    `of_shape` those whose result depends on the shape of a leaf alone.
+    Attributes:
+        name: as written in programs.
+        arity: the number of arguments.
+        scope: which arrays the implementation takes.
+        rule: its type rule.
+        run: the implementation, a function of `xp` and the arrays; for a constant, of nothing.
+        source: its exported source, in which `{0}` is the first argument; names with a leading underscore are helpers.
+        core: True for the functions of the paper.
+        commutative: True if a fingerprint may sort its arguments.
+        jumps: True if it selects or clips, so that its result can hide a difference between its arguments.
+        of_shape: True if its result depends on the shape of a leaf alone.
     """
 
     name: str
     arity: int
     scope: Scope
-    rule: Rule
+    rule: TypeRule
     run: Callable[..., Any]
     source: str
     core: bool = True
@@ -57,43 +66,47 @@ class Primitive:
 
     @property
     def operator(self) -> bool:
+        """True for + - * and /."""
         return self.name in ("+", "-", "*", "/")
 
 
-def _trees(types: tuple[Type, ...]) -> None:
-    for kind in types:
-        if kind.shapes is None:
+def _check_trees(types: tuple[Type, ...]) -> None:
+    for argument in types:
+        if argument.shapes is None:
             raise TypeMismatch("expected a tree, got a scalar")
 
 
-def _per_leaf(shape: Callable[..., Shape]) -> Rule:
+def _per_leaf(shape: Callable[..., Shape]) -> TypeRule:
+    """The type rule of a function per leaf, from the shape of its result at each leaf."""
+
     def rule(types: tuple[Type, ...]) -> Type:
-        _trees(types)
-        return type_of(tuple(shape(*at) for at in zip(*(kind.shapes or () for kind in types), strict=True)))
+        _check_trees(types)
+        by_leaf = zip(*(argument.shapes or () for argument in types), strict=True)
+        return type_of(tuple(shape(*shapes) for shapes in by_leaf))
 
     return rule
 
 
-def _reduces(types: tuple[Type, ...]) -> Type:
-    _trees(types)
+def _to_leaf(types: tuple[Type, ...]) -> Type:
+    _check_trees(types)
     return LEAF
 
 
 def _to_scalar(types: tuple[Type, ...]) -> Type:
-    _trees(types)
-    if any(kind != types[0] for kind in types):
+    _check_trees(types)
+    if any(argument != types[0] for argument in types):
         raise TypeMismatch(f"expected two trees of the same shapes, got {types[0]} and {types[1]}")
     return SCALAR
 
 
-def _clips(types: tuple[Type, ...]) -> Type:
-    _trees(types[:1])
+def _clip_type(types: tuple[Type, ...]) -> Type:
+    _check_trees(types[:1])
     if types[1] != SCALAR:
         raise TypeMismatch(f"expected a scalar as the second argument, got {types[1]}")
     return types[0]
 
 
-def _never(types: tuple[Type, ...]) -> Type:
+def _no_type(types: tuple[Type, ...]) -> Type:
     raise TypeMismatch("expected integers (it inverts bits), got floating-point numbers; use negative or reciprocal")
 
 
@@ -114,10 +127,12 @@ def _rank_one_shape(row: Shape, column: Shape) -> Shape:
 
 
 def _flat(x: Any) -> Any:
+    """`[rows, *leaf]` as `[rows, elements]`."""
     return x.reshape(x.shape[0], -1)
 
 
 def _total(xp: Any, x: Any) -> Any:
+    """The sum of `[rows, elements]` as `[rows, 1]`."""
     return xp.sum(x, -1)[..., None]
 
 
@@ -130,6 +145,7 @@ def _clip(xp: Any, x: Any, limit: Any) -> Any:
 
 
 def _matrix(x: Any) -> Any:
+    """`[rows, *leaf]` as matrices `[rows, first axis, other axes]`."""
     return x.reshape(x.shape[0], x.shape[1], -1)
 
 
@@ -171,6 +187,8 @@ def _orthogonalize(xp: Any, x: Any) -> Any:
 
 
 def _number_per_leaf(number: Callable[[Shape], int]) -> Callable[[Any, Any], Any]:
+    """The implementation of a function that returns a number which follows from the shape of a leaf."""
+
     def run(xp: Any, x: Any) -> Any:
         return xp.ones_like(_flat(x)[:, 0]) * float(number(tuple(x.shape[1:])))
 
@@ -192,17 +210,17 @@ def _binary(
 
 
 def _extended(
-    name: str, arity: int, scope: Scope, rule: Rule, run: Callable[..., Any], source: str, jumps: bool = False
+    name: str, arity: int, scope: Scope, rule: TypeRule, run: Callable[..., Any], source: str, jumps: bool = False
 ) -> Primitive:
     return Primitive(name, arity, scope, rule, run, source, core=False, jumps=jumps)
 
 
 def _of_shape(name: str, number: Callable[[Shape], int], source: str) -> Primitive:
-    return Primitive(name, 1, "leaf", _reduces, _number_per_leaf(number), source, core=False, of_shape=True)
+    return Primitive(name, 1, "leaf", _to_leaf, _number_per_leaf(number), source, core=False, of_shape=True)
 
 
 EPSILON = 1e-8
-"""What the protected division adds to its divisor."""
+"""Added to the divisor by the protected division."""
 
 _TABLE = (
     _constant("get_pi", math.pi, "math.pi"),
@@ -235,13 +253,13 @@ _TABLE = (
     _unary("cbrt", lambda xp, x: xp.sign(x) * xp.pow(xp.abs(x), 1 / 3), "torch.sign({0}) * torch.abs({0}) ** (1 / 3)"),
     _unary("sign", lambda xp, x: xp.sign(x), jumps=True),
     _unary("reciprocal", lambda xp, x: 1.0 / x, "1.0 / {0}"),
-    Primitive("invert", 1, "elementwise", _never, lambda xp, x: x, "~{0}"),
+    Primitive("invert", 1, "elementwise", _no_type, lambda xp, x: x, "~{0}"),
     _unary("negative", lambda xp, x: -x, "-{0}"),
     Primitive(
         "norm",
         1,
         "leaf",
-        _reduces,
+        _to_leaf,
         lambda xp, x: xp.sqrt(xp.sum(_flat(x * x), -1)),
         "torch.sqrt(torch.sum(torch.square({0}).flatten()))",
     ),
@@ -256,7 +274,7 @@ _TABLE = (
         "_cosine_sim({0}, {1})",
         commutative=True,
     ),
-    Primitive("clip", 2, "tree", _clips, _clip, "_clip({0}, {1})", jumps=True),
+    Primitive("clip", 2, "tree", _clip_type, _clip, "_clip({0}, {1})", jumps=True),
     _binary("power", lambda xp, x, y: xp.pow(x, y), "{0} ** {1}"),
     Primitive(
         "interp", 3, "elementwise", broadcast, lambda xp, x, y, a: (1 - a) * x + a * y, "(1 - {2}) * {0} + {2} * {1}"
@@ -295,10 +313,10 @@ _TABLE = (
         "torch.remainder({0}, {1})",
         jumps=True,
     ),
-    # Extended: reductions per leaf, and its shape as numbers.
-    _extended("leaf_max", 1, "leaf", _reduces, lambda xp, x: xp.amax(_flat(x), -1), "torch.amax({0})"),
-    _extended("leaf_mean", 1, "leaf", _reduces, lambda xp, x: xp.mean(_flat(x), -1), "torch.mean({0}.flatten())"),
-    _extended("leaf_sum", 1, "leaf", _reduces, lambda xp, x: xp.sum(_flat(x), -1), "torch.sum({0}.flatten())"),
+    # Extended: reductions of a leaf, and numbers that describe its shape.
+    _extended("leaf_max", 1, "leaf", _to_leaf, lambda xp, x: xp.amax(_flat(x), -1), "torch.amax({0})"),
+    _extended("leaf_mean", 1, "leaf", _to_leaf, lambda xp, x: xp.mean(_flat(x), -1), "torch.mean({0}.flatten())"),
+    _extended("leaf_sum", 1, "leaf", _to_leaf, lambda xp, x: xp.sum(_flat(x), -1), "torch.sum({0}.flatten())"),
     _of_shape("rank", len, "_number({0}.ndim, {0})"),
     _of_shape(
         "rows",
@@ -328,15 +346,15 @@ _TABLE = (
 )
 
 COPY = Primitive("=", 1, "elementwise", broadcast, lambda xp, x: x, "{0}")
-"""`x = y`: a name for a value, not an operation; a search never proposes it."""
+"""`x = y`: a second name for a value, not an operation. Variation never inserts it."""
 
 PRIMITIVES: dict[str, Primitive] = {primitive.name: primitive for primitive in (*_TABLE, COPY)}
 """Every function by name."""
 
 CORE = tuple(primitive.name for primitive in _TABLE if primitive.core)
-"""The paper's 45 functions."""
+"""Names of the paper's 45 functions."""
 
 EXTENDED = tuple(primitive.name for primitive in _TABLE)
-"""The core functions and the opt-in ones."""
+"""Names of the core functions and the optional extended functions."""
 
 FUNCTION_SETS = {"core": CORE, "extended": EXTENDED}

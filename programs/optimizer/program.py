@@ -1,4 +1,4 @@
-"""An optimizer program as data: what a genome of this kind is."""
+"""Optimizer programs as data: the genomes of this kind."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ Argument = str | float
 
 
 class InvalidProgram(ValueError):
-    """A text or a program that the language does not admit. The message says where, what came and what to write."""
+    """A text or a program outside of the language. The message says where, what was expected and what to write."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -22,12 +22,12 @@ class Statement:
     function: str
     args: tuple[Argument, ...]
     text: str = field(default="", init=False, repr=False, compare=False)
-    """Its line, once it has been written: a child shares most of its statements with its parent."""
+    """Cache of its line of text, filled when it is first written: a child shares most statements with its parent."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A value that the optimizer keeps between steps; it starts at zero. `shape` is a key of `types.STATE_TYPES`."""
+    """A value that the optimizer keeps between steps, zero at first. `shape` is a key of `types.STATE_TYPES`."""
 
     name: str
     shape: str = "tree"
@@ -37,8 +37,11 @@ class State:
 class Program:
     """A straight-line update rule: `w` becomes `w - update`, and the returned states go into the next step.
 
-    `returns` names the update first, then the next value of each state in the order of `states`. `step` says whether
-    the program takes the step count (1 at the first step) as its last input.
+    Attributes:
+        body: the statements in order.
+        states: the states in the order of the inputs.
+        step: True if the last input is the step count, which is 1 at the first step.
+        returns: the name of the update, then that of the next value of each state.
     """
 
     body: tuple[Statement, ...]
@@ -48,6 +51,7 @@ class Program:
 
     @property
     def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs: w, g, the states, lr and possibly step."""
         names = ("w", "g", *(state.name for state in self.states), "lr")
         return (*names, "step") if self.step else names
 

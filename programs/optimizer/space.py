@@ -1,4 +1,4 @@
-"""The space of optimizer programs, as a search sees it."""
+"""The space of optimizer programs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,20 +14,22 @@ from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.program import InvalidProgram, Program
 from germline.programs.optimizer.text import parse, write
+from germline.programs.space import NewGenome
 
 K = TypeVar("K")
 V = TypeVar("V")
 Operator = Callable[[Program, np.random.Generator], Program | None]
 
 MAX_TRIES = 1_000
-"""A parent that gives no valid child after this many tries, or has nothing to change, is handed back unchanged."""
+"""Tries to vary a parent. After the last one, or if there is nothing to change, the parent itself is returned."""
 
-REMEMBERED_TEXTS, REMEMBERED_GRAPHS = 20_000, 4_000
+MAX_TEXTS, MAX_GRAPHS = 20_000, 4_000
+"""Sizes of the caches."""
 
 
 @dataclass(slots=True)
-class _Known:
-    """What has been worked out about a program."""
+class _Traced:
+    """A program, its graph and, once computed, its fingerprint."""
 
     program: Program
     graph: Graph
@@ -38,19 +40,17 @@ class OptimizerSpace:
     """Optimizer programs with the signature of a start program.
 
     Args:
-        start: where random programs take their signature from.
-        functions: `core` (the paper's 45) or `extended`.
+        start: the program whose signature random programs take.
+        functions: `core` (the paper's 45 functions) or `extended`.
         max_statements: `insert` grows no program beyond this.
     """
-
-    rejected = 0
 
     def __init__(self, start: Program, functions: str = "core", max_statements: int = 100) -> None:
         self.start = start
         self.functions = FUNCTION_SETS[functions]
         self.max_statements = max_statements
         self._texts: dict[str, Program] = {}
-        self._known: dict[int, _Known] = {}
+        self._graphs: dict[int, _Traced] = {}
 
     @cached_property
     def operators(self) -> Mapping[str, Operator]:
@@ -62,75 +62,79 @@ class OptimizerSpace:
             "rate": mutate.rate,
         }
 
-    def draw(self, rng: np.random.Generator) -> Program:
+    def draw(self, rng: np.random.Generator) -> NewGenome[Program]:
         length = max(1, len(self.start.body))
         for _ in range(100 * MAX_TRIES):
             program = mutate.random_program(self.start, self.functions, length, rng)
             if self.check(program) is None:
-                return program
-        return self.start
+                return NewGenome(program)
+        return NewGenome(self.start)
 
-    def vary(self, genome: Program, operator: str, rng: np.random.Generator) -> Program:
+    def vary(self, genome: Program, operator: str, rng: np.random.Generator) -> NewGenome[Program]:
         change = self.operators[operator]
-        parent = self._knows(genome)
+        parent = self._traced(genome)
         for _ in range(MAX_TRIES):
             child = change(genome, rng)
             if child is None:
                 break
             try:
-                self._knows(child, parent)
+                self._traced(child, parent)
             except InvalidProgram:
                 continue
-            return child
-        return genome
+            return NewGenome(child)
+        return NewGenome(genome)
 
     def check(self, genome: Program) -> str | None:
         try:
-            self._knows(genome)
+            self._traced(genome)
         except InvalidProgram as invalid:
             return str(invalid)
         return None
 
     def fingerprint(self, genome: Program) -> str:
-        known = self._knows(genome)
-        if known.fingerprint is None:
-            known.fingerprint = fingerprint(known.graph)
-        return known.fingerprint
+        traced = self._traced(genome)
+        if traced.fingerprint is None:
+            traced.fingerprint = fingerprint(traced.graph)
+        return traced.fingerprint
 
     def sizes(self, genome: Program) -> tuple[int, int]:
-        return len(genome.body), len(self._knows(genome).graph.live_statements)
+        return len(genome.body), len(self._traced(genome).graph.live_statements)
 
     def write(self, genome: Program) -> str:
-        """A child is written before it is ever read as a parent, so that parsing is rare."""
+        """The text of a program, which is cached: a child is written before it is read as a parent."""
         text = write(genome)
-        _remember(self._texts, text, genome, REMEMBERED_TEXTS)
+        _store(self._texts, text, genome, MAX_TEXTS)
         return text
 
     def read(self, text: str) -> Program:
         program = self._texts.get(text)
         if program is None:
             program = parse(text)
-            self._knows(program)
-            _remember(self._texts, text, program, REMEMBERED_TEXTS)
+            self._traced(program)
+            _store(self._texts, text, program, MAX_TEXTS)
         return program
 
-    def _knows(self, program: Program, parent: _Known | None = None) -> _Known:
-        """Remembered by identity: a child is checked, measured and fingerprinted in a row, and soon it is a parent."""
-        known = self._known.get(id(program))
-        if known is None or known.program is not program:
+    def _traced(self, program: Program, parent: _Traced | None = None) -> _Traced:
+        """The program with its graph, cached by identity: a child is checked, measured and fingerprinted in succession.
+
+        Raises:
+            InvalidProgram: the program does not pass abstract execution.
+        """
+        traced = self._graphs.get(id(program))
+        if traced is None or traced.program is not program:
             if parent is None:
-                known = _Known(program, trace(program))
+                traced = _Traced(program, trace(program))
             else:
-                known = _Known(program, trace(program, (parent.program, parent.graph)))
-                if known.graph.live is parent.graph.live:
-                    known.fingerprint = parent.fingerprint
-            _remember(self._known, id(program), known, REMEMBERED_GRAPHS)
-        return known
+                traced = _Traced(program, trace(program, (parent.program, parent.graph)))
+                if traced.graph.live is parent.graph.live:
+                    traced.fingerprint = parent.fingerprint
+            _store(self._graphs, id(program), traced, MAX_GRAPHS)
+        return traced
 
 
-def _remember(memory: dict[K, V], key: K, value: V, most: int) -> None:
-    """The older half is forgotten when it is full, so that what lives now stays; only the time depends on this."""
-    if len(memory) >= most:
-        for old in list(islice(memory, most // 2)):
-            del memory[old]
-    memory[key] = value
+def _store(cache: dict[K, V], key: K, value: V, size: int) -> None:
+    """Stores a value in a cache; one that is full drops its older half first. Results do not depend on it."""
+    if len(cache) >= size:
+        for old in list(islice(cache, size // 2)):
+            del cache[old]
+    cache[key] = value

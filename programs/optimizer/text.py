@@ -1,12 +1,12 @@
-"""Program text, read and written: the papers' own format, a Python function that is parsed and never executed.
+"""Reading and writing the text of programs: the papers' format, a Python function that is parsed and never executed.
 
     def train(w, g, m, v, lr):
       m = interp(g, m, 0.9)
       update = sign(m) * lr
       return update, m, v
 
-States are the names between `g` and `lr`; one that is not shaped like w says so (`t: leaf`, see `types.STATE_TYPES`).
-Nested operators are split into one statement an operation.
+States are the names between `g` and `lr`; a state that is not shaped like w declares its shape (`t: leaf`, see
+`types.STATE_TYPES`). Nested operations are split into one statement for each.
 """
 
 import ast
@@ -34,7 +34,7 @@ def parse(text: str) -> Program:
     """The program that `text` spells.
 
     Raises:
-        InvalidProgram: the text is not of the language; nothing of it has been executed.
+        InvalidProgram: the text is outside of the language. Nothing of it has been executed.
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidProgram("too long", f"expected at most {MAX_CHARACTERS} characters, got {len(text)}")
@@ -55,17 +55,17 @@ def parse(text: str) -> Program:
 
 
 def write(program: Program) -> str:
-    """The text of a program, one statement a line; `parse(write(p)) == p`."""
+    """The text of a program, a line for each statement; `parse(write(p)) == p`."""
     states = [s.name if s.shape == "tree" else f"{s.name}: {s.shape}" for s in program.states]
     inputs = ["w", "g", *states, "lr", *(["step"] if program.step else [])]
     lines = [f"def train({', '.join(inputs)}):"]
-    lines += [line.text or _remembered(line) for line in program.body]
+    lines += [line.text or _cached_text(line) for line in program.body]
     lines.append(f"  return {', '.join(program.returns)}")
     return "\n".join(lines) + "\n"
 
 
 def write_statement(line: Statement) -> str:
-    """A statement as it stands in a text, but for the indent."""
+    """The line of a statement, without its indentation."""
     args = [arg if isinstance(arg, str) else repr(arg) for arg in line.args]
     if line.function == "=":
         return f"{line.target} = {args[0]}"
@@ -74,7 +74,8 @@ def write_statement(line: Statement) -> str:
     return f"{line.target} = {line.function}({', '.join(args)})"
 
 
-def _remembered(line: Statement) -> str:
+def _cached_text(line: Statement) -> str:
+    """The line of a statement, which is stored in it."""
     text = f"  {write_statement(line)}"
     object.__setattr__(line, "text", text)
     return text
@@ -85,23 +86,25 @@ def _is_docstring(node: ast.stmt) -> bool:
 
 
 def _fail(node: ast.AST, reason: str, message: str) -> InvalidProgram:
+    """The error for a node, with its line number."""
     return InvalidProgram(reason, f"line {getattr(node, 'lineno', 1)}: {message}")
 
 
 class _Reader:
-    """Walks the syntax tree of one function, and holds the statements read so far."""
+    """Converts the syntax tree of a function into statements."""
 
     def __init__(self, function: ast.FunctionDef) -> None:
         self.function = function
         self.body: list[Statement] = []
-        self.spare = 0
+        self.names_made = 0
 
     @cached_property
-    def taken(self) -> set[str]:
-        """Every name in the text; looked at only where operations are nested and need names of their own."""
+    def names_used(self) -> set[str]:
+        """Every name in the text; needed only if nested operations need names of their own."""
         return {node.id for node in ast.walk(self.function) if isinstance(node, ast.Name)}
 
     def read(self) -> Program:
+        """The program of the function."""
         if self.function.name != "train":
             raise _fail(self.function, "syntax", f"expected a function named train, got {self.function.name!r:.60}")
         if self.function.decorator_list or self.function.returns or getattr(self.function, "type_params", None):
@@ -115,6 +118,7 @@ class _Reader:
         return Program(tuple(self.body), states, step, self._returns(lines[-1], states))
 
     def _signature(self, args: ast.arguments) -> tuple[tuple[State, ...], bool]:
+        """The states, and True if the last input is `step`."""
         if args.vararg or args.kwarg or args.kwonlyargs or args.posonlyargs or args.defaults:
             raise _fail(self.function, "syntax", "expected plain inputs, got defaults or stars; write `w, g, m, v, lr`")
         names = [arg.arg for arg in args.args]
@@ -144,17 +148,19 @@ class _Reader:
         return State(arg.arg, shape)
 
     def _returns(self, node: ast.Return, states: tuple[State, ...]) -> tuple[str, ...]:
+        """The names on the return line."""
         values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value] if node.value else []
         names = [value.id for value in values if isinstance(value, ast.Name)]
         if len(names) < len(values) or len(names) != 1 + len(states):
-            wanted = ", ".join(["update", *(state.name for state in states)])
-            raise _fail(node, "return", f"expected {1 + len(states)} names after return, as in `return {wanted}`")
+            example = ", ".join(["update", *(state.name for state in states)])
+            raise _fail(node, "return", f"expected {1 + len(states)} names after return, as in `return {example}`")
         return tuple(names)
 
     def _assignment(self, node: ast.stmt) -> None:
+        """Appends the statements of a line."""
         if not isinstance(node, ast.Assign) or len(node.targets) != 1 or not isinstance(node.targets[0], ast.Name):
-            what = _WORDS.get(type(node), type(node).__name__.lower())
-            raise _fail(node, "syntax", f"expected an assignment such as `m = interp(g, m, 0.9)`, got {what}")
+            construct = _CONSTRUCTS.get(type(node), type(node).__name__.lower())
+            raise _fail(node, "syntax", f"expected an assignment such as `m = interp(g, m, 0.9)`, got {construct}")
         target = node.targets[0].id
         self._check_name(node, target)
         value = self._operation(node.value, 0)
@@ -169,7 +175,7 @@ class _Reader:
         self.body.append(line)
 
     def _operation(self, node: ast.expr, depth: int) -> tuple[str, tuple[Argument, ...]] | Argument:
-        """What an expression comes to: a function with its arguments, or a name or literal."""
+        """The function and arguments of an expression, or the name or literal that it consists of."""
         if depth > MAX_DEPTH:
             raise _fail(node, "syntax", f"expected at most {MAX_DEPTH} nested operations; split the line")
         if isinstance(node, ast.Name):
@@ -185,12 +191,13 @@ class _Reader:
             return _OPERATORS[type(node.op)], (self._argument(node.left, depth), self._argument(node.right, depth))
         if isinstance(node, ast.Call):
             return self._call(node, depth)
-        what = _WORDS.get(type(node), type(node).__name__.lower())
+        construct = _CONSTRUCTS.get(type(node), type(node).__name__.lower())
         if isinstance(node, ast.BinOp | ast.UnaryOp):
-            what = f"the operator {type(node.op).__name__.lower()}"
-        raise _fail(node, "syntax", f"expected calls, + - * /, names and numbers, got {what}")
+            construct = f"the operator {type(node.op).__name__.lower()}"
+        raise _fail(node, "syntax", f"expected calls, + - * /, names and numbers, got {construct}")
 
     def _call(self, node: ast.Call, depth: int) -> tuple[str, tuple[Argument, ...]]:
+        """The function and arguments of a call."""
         if not isinstance(node.func, ast.Name):
             raise _fail(node, "syntax", "expected a function of the language, got an attribute or an expression")
         name = node.func.id
@@ -207,19 +214,22 @@ class _Reader:
         return name, tuple(self._argument(arg, depth) for arg in node.args)
 
     def _argument(self, node: ast.expr, depth: int) -> Argument:
+        """An argument; a nested operation becomes a statement with a new name."""
         value = self._operation(node, depth + 1)
         if not isinstance(value, tuple):
             return value
-        self._append(node, Statement(self._fresh(), *value))
+        self._append(node, Statement(self._new_name(), *value))
         return self.body[-1].target
 
-    def _fresh(self) -> str:
+    def _new_name(self) -> str:
+        """The next of t1, t2, … that the text does not use."""
         while True:
-            self.spare += 1
-            if (name := f"t{self.spare}") not in self.taken:
+            self.names_made += 1
+            if (name := f"t{self.names_made}") not in self.names_used:
                 return name
 
     def _literal(self, node: ast.AST, value: object) -> float:
+        """A finite number."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _fail(node, "literal", f"expected a number, got {type(value).__name__}")
         try:
@@ -237,7 +247,7 @@ class _Reader:
             )
 
 
-_WORDS: dict[type[ast.AST], str] = {
+_CONSTRUCTS: dict[type[ast.AST], str] = {
     ast.Import: "an import",
     ast.ImportFrom: "an import",
     ast.For: "a loop",

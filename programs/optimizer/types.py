@@ -1,7 +1,7 @@
-"""The type of a value: a scalar, or a tree with one shape per parameter tensor.
+"""Types of values: a scalar, or a tree with a shape for each parameter tensor (leaf).
 
-Types are inferred on a reference tree of mixed ranks. Its sizes differ within each leaf, so that two shapes agree there
-only if they agree for every model.
+Types are inferred on a reference tree of mixed ranks. The sizes within a leaf differ, so that two shapes are equal
+there only if they are equal for every model.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ REFERENCE: tuple[Shape, ...] = ((), (3,), (3, 2), (2, 4), (3, 2, 2, 2))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Type:
-    """`shapes` is None for a scalar; for a tree it is the shape at each leaf of the reference tree.
+    """The type of a value. `shapes` is the shape at each leaf of the reference tree; None for a scalar.
 
-    Made by `type_of` alone, so that equal types are one object and a search compares them at no cost.
+    Only `type_of` creates types, so that equal types are the same object and comparing them is cheap.
     """
 
     shapes: tuple[Shape, ...] | None
@@ -32,20 +32,22 @@ class Type:
 
 @cache
 def type_of(shapes: tuple[Shape, ...] | None) -> Type:
-    """The type with these leaf shapes."""
+    """The type with the given leaf shapes, or the scalar for None."""
     return Type(shapes)
 
 
 def row_shape(shape: Shape) -> Shape:
-    """The shape of row means: a leaf is a matrix of its first axis by all others; below rank 2 it is left as it is."""
+    """The shape of the row means of a leaf: a matrix of its first axis by all others; below rank 2 the shape itself."""
     return (shape[0], *(1 for _ in shape[1:])) if len(shape) > 1 else shape
 
 
 def column_shape(shape: Shape) -> Shape:
+    """The shape of the column means of a leaf, as `row_shape`."""
     return (1, *shape[1:]) if len(shape) > 1 else shape
 
 
 def columns(shape: Shape) -> int:
+    """The number of columns of a leaf of rank 2 or more."""
     return prod(shape[1:])
 
 
@@ -56,7 +58,7 @@ ROW = type_of(tuple(map(row_shape, REFERENCE)))
 COLUMN = type_of(tuple(map(column_shape, REFERENCE)))
 
 STATE_TYPES = {"tree": TREE, "leaf": LEAF, "row": ROW, "column": COLUMN, "scalar": SCALAR}
-"""What a state may be declared as: `m` (a tree like w), `t: leaf` (a number per tensor), `r: row`, `b: scalar`."""
+"""The type of a state by the word of its declaration: `m` is a tree like w, `t: leaf` a scalar per leaf, and so on."""
 
 _NAMES = {
     SCALAR: "a scalar",
@@ -68,12 +70,16 @@ _NAMES = {
 
 
 class TypeMismatch(ValueError):
-    """The arguments do not fit the function; the message says what was expected and what came."""
+    """Arguments of types that a function does not take; the message says what was expected and what it got."""
 
 
 def broadcast(types: tuple[Type, ...]) -> Type:
-    """The type of an elementwise function of `types`: scalars fit everything, trees broadcast leaf by leaf."""
-    trees = [kind.shapes for kind in types if kind.shapes is not None]
+    """The result type of an elementwise function: scalars fit every type, trees broadcast leaf by leaf.
+
+    Raises:
+        TypeMismatch: shapes of a leaf do not broadcast.
+    """
+    trees = [argument.shapes for argument in types if argument.shapes is not None]
     if not trees:
         return SCALAR
     return type_of(tuple(_broadcast_shapes(at_leaf) for at_leaf in zip(*trees, strict=True)))
@@ -84,8 +90,8 @@ def _broadcast_shapes(shapes: tuple[Shape, ...]) -> Shape:
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     result = []
     for sizes in zip(*padded, strict=True):
-        wide = {size for size in sizes if size != 1}
-        if len(wide) > 1:
+        different = {size for size in sizes if size != 1}
+        if len(different) > 1:
             raise TypeMismatch(f"expected shapes that broadcast, got {' and '.join(map(str, shapes))}")
-        result.append(wide.pop() if wide else 1)
+        result.append(different.pop() if different else 1)
     return tuple(result)

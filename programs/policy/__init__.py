@@ -1,1 +1,1 @@
-"""Policies: networks whose weights are a list of seeds."""
+"""Policies: neural networks whose parameters are a function of a list of seeds."""

@@ -1,8 +1,7 @@
-"""Export of a policy as a file with its network and, beside it, one with its weights: torch and safetensors suffice."""
+"""Export of a policy as a file that defines its network with torch and safetensors, and a file of weights beside it."""
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,36 +11,26 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from germline.programs.export.files import WEIGHTS_SUFFIX, weights_path
 from germline.programs.export.loading import class_in
+from germline.programs.export.names import check_free_name, free_name
 from germline.programs.export.origin import Origin, inert
+from germline.programs.export.verified import VerifiedExport, check_difference, check_equal
 from germline.programs.policy import noise
 from germline.programs.policy.genome import Policy, fingerprint
-from germline.programs.policy.module import PolicyModule, layers, tensors
-from germline.programs.policy.network import LIMIT, Box, Network, paddings
+from germline.programs.policy.module import PolicyModule, torch_layers, torch_state
+from germline.programs.policy.network import OBSERVATION_LIMIT, Box, Network, paddings
+from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import replay
 
-SUFFIX = ".safetensors"
-
-_TAKEN = ("F", "Path", "gymnasium", "load_file", "nn", "safe_open", "torch")
-"""Names that exported files use, or show in use."""
-
-
-class ExportMismatch(ValueError):
-    """An exported network is not the policy's; the message says in what it differs."""
+_USED_NAMES = frozenset(("F", "Path", "gymnasium", "load_file", "nn", "safe_open", "torch"))
+"""Names that exported files use, or show in their example."""
+_SUFFIX = "Policy"
 
 
-@dataclass(frozen=True)
-class Verified:
-    """The two files, and the network that they make, which has been compared with the policy's."""
-
-    source: str
-    weights: bytes
-    module: Any
-
-
-def free_name(class_name: str) -> str:
-    """The name, or one that the file does not use itself."""
-    return f"{class_name}Policy" if class_name in _TAKEN else class_name
+def free_class_name(name: str) -> str:
+    """`name`, with the suffix `Policy` if the exported file uses it for something else."""
+    return free_name(name, _USED_NAMES, _SUFFIX)
 
 
 def verified_torch(
@@ -51,20 +40,20 @@ def verified_torch(
     stem: str,
     score: str | None = None,
     environment: str | None = None,
-) -> Verified:
-    """The files of a policy, after the network that they make has come to the same outputs, bit for bit.
+) -> VerifiedExport[str]:
+    """The exported files of a policy, after their network has come to the same outputs, bit for bit.
 
     Args:
-        policy: what is exported.
-        origin: where it comes from; for what a policy is worth its fitness says little.
+        policy: the policy to export.
+        origin: where it comes from.
         class_name: of the network.
-        stem: the name of both files without its end.
-        score: what the policy is worth, in words.
-        environment: the id of an environment of gymnasium in which the network can play as it is; the file shows how.
+        stem: the name of both files without its suffix.
+        score: the mean return of the policy, in words.
+        environment: the id of a Gymnasium environment in which the network can play as it is; the file shows how.
 
     Raises:
-        ExportMismatch: it has not.
-        ValueError: the class's name is taken by something in the file.
+        ExportMismatch: the outputs differ.
+        ValueError: the file uses the class's name for something else.
     """
     source = export_torch(policy, origin, class_name, stem, score, environment)
     parameters = replay(policy)
@@ -72,19 +61,27 @@ def verified_torch(
     with tempfile.TemporaryDirectory(prefix="germline-export-") as folder, torch.random.fork_rng(devices=[]):
         path = Path(folder) / "exported.py"
         path.write_text(source, encoding="utf-8")
-        path.with_suffix(SUFFIX).write_bytes(weights)
+        weights_path(path).write_bytes(weights)
         module = class_in(path, class_name)()
-    seen = torch.from_numpy(random_observations(policy.network, 16))
+    observations = torch.from_numpy(random_observations(policy.network, 16))
     with torch.no_grad():
-        ours, theirs = PolicyModule(policy.network, parameters)(seen), module(seen)
-        alone = module(seen[0])
-    if not (torch.equal(ours, theirs) and torch.equal(ours[0], alone)):
-        raise ExportMismatch("expected the exported network to come to the policy's outputs, got others")
-    return Verified(source, weights, module)
+        expected, outputs = PolicyModule(policy.network, parameters)(observations), module(observations)
+        alone = module(observations[0])
+    check_outputs(outputs.numpy(), expected.numpy())
+    check_outputs(alone.numpy(), expected[0].numpy())
+    facts = {"parameters": policy.network.parameter_count}
+    return VerifiedExport(source, class_name, facts=facts, weights=weights, module=module)
+
+
+def check_outputs(exported: Floats, expected: Floats) -> None:
+    """Raises ExportMismatch unless the outputs of an exported network are those of the policy, bit for bit."""
+    check_equal("the shape of the outputs", exported.shape, expected.shape)
+    if not np.array_equal(exported, expected):
+        check_difference("outputs", float(np.abs(exported - expected).max()))
 
 
 def random_observations(network: Network, count: int) -> NDArray[Any]:
-    """`[count, *observation]`: pixels, or numbers of different sizes; always the same."""
+    """Fixed random observations `[count, *observation]`: pixels, or numbers of different magnitudes."""
     rng = np.random.default_rng(0)
     shape = (count, *network.observation)
     if network.form == "conv":
@@ -100,24 +97,20 @@ def export_torch(
     score: str | None = None,
     environment: str | None = None,
 ) -> str:
-    """The source of the file with the network; `verified_torch` says what the arguments are.
+    """The source of the file that defines the network; the arguments are those of `verified_torch`.
 
     Raises:
-        ValueError: the class's name is taken by something in the file.
+        ValueError: the file uses the class's name for something else.
     """
-    if class_name in _TAKEN:
-        raise ValueError(
-            f"expected a class name that the file does not use itself, got {class_name!r:.60}; write a name such as "
-            f"{free_name(class_name)}"
-        )
+    check_free_name(class_name, _USED_NAMES, _SUFFIX)
     network = policy.network
     facts = [
         *origin.lines(),
         *([f"Return: {inert(score)}"] if score else []),
         f"Mutations: {len(policy.mutations)}",
-        f"Parameters: {network.parameters:,}",
+        f"Parameters: {network.parameter_count:,}",
     ]
-    functional = network.form == "conv"
+    imports_functional = network.form == "conv"
     return "\n".join(
         [
             '"""A policy that Germline found; its weights lie beside this file.',
@@ -130,7 +123,7 @@ def export_torch(
             "from pathlib import Path",
             "",
             "import torch",
-            *(["import torch.nn.functional as F"] if functional else []),
+            *(["import torch.nn.functional as F"] if imports_functional else []),
             "from safetensors import safe_open",
             "from safetensors.torch import load_file",
             "from torch import nn",
@@ -152,14 +145,15 @@ def export_torch(
             "        super().__init__()",
             *(f"        {line}" for line in _layers(network)),
             "        self.double()",
-            f'        weights = path or Path(__file__).with_suffix("{SUFFIX}")',
+            f'        weights = path or Path(__file__).with_suffix("{WEIGHTS_SUFFIX}")',
             '        with safe_open(weights, "pt") as file:',
             '            if (file.metadata() or {}).get("fingerprint") != self.fingerprint:',
             '                raise ValueError(f"{weights} holds the weights of another policy")',
             "        self.load_state_dict(load_file(weights))",
             "",
             "    def forward(self, observation):",
-            f'        """Outputs [{network.outputs}] for an observation {_shape(network)}, or for a batch of them."""',
+            f'        """Outputs [{network.output_count}] for an observation {_shape(network)}, '
+            'or for a batch of them."""',
             *(f"        {line}" for line in _forward(network)),
             "",
             "    @torch.no_grad()",
@@ -171,6 +165,7 @@ def export_torch(
 
 
 def _example(network: Network, task: str | None, class_name: str, stem: str, environment: str | None) -> Iterator[str]:
+    """Lines of the docstring that show how the policy is used."""
     name = stem if stem.isidentifier() else "NAME"
     if environment is None:
         dtype = "uint8" if network.form == "conv" else "numbers"
@@ -198,7 +193,8 @@ def _chooses(actions: int | Box) -> str:
 
 
 def _layers(network: Network) -> Iterator[str]:
-    for name, layer in layers(network):
+    """Lines of the constructor that create layers and buffers."""
+    for name, layer in torch_layers(network):
         if isinstance(layer, nn.Conv2d):
             sizes = (layer.in_channels, layer.out_channels, layer.kernel_size[0], layer.stride[0])
             yield f"self.{name} = nn.Conv2d({', '.join(map(str, sizes))})"
@@ -209,25 +205,27 @@ def _layers(network: Network) -> Iterator[str]:
 
 
 def _forward(network: Network) -> Iterator[str]:
-    names = [name for name, _ in layers(network)]
-    taken = "torch.as_tensor(observation).to(self.output.weight)"
+    """Lines of `forward`."""
+    names = [name for name, _ in torch_layers(network)]
+    observation = "torch.as_tensor(observation).to(self.output.weight)"
     if network.form == "conv":
-        yield f"x = {taken} / 255"
+        yield f"x = {observation} / 255"
         for name, edges in zip(names, paddings(network), strict=False):
             padded = f"F.pad(x, {edges})" if any(edges) else "x"
             yield f"x = F.relu(self.{name}({padded}))"
         yield "x = F.relu(self.dense(x.flatten(-3)))"
     else:
         dimensions = len(network.observation)
-        yield f"x = {taken}" + (f".flatten(-{dimensions})" if dimensions > 1 else "")
+        yield f"x = {observation}" + (f".flatten(-{dimensions})" if dimensions > 1 else "")
         if network.normalisation:
-            yield f"x = ((x - self.mean) * self.scale).clamp(-{LIMIT:g}, {LIMIT:g})"
+            yield f"x = ((x - self.mean) * self.scale).clamp(-{OBSERVATION_LIMIT:g}, {OBSERVATION_LIMIT:g})"
         for name in names[:-1]:
             yield f"x = torch.{network.activation}(self.{name}(x))"
     yield "return self.output(x).float()"
 
 
 def _act(actions: int | Box) -> Iterator[str]:
+    """Lines of `act`."""
     if isinstance(actions, int):
         yield '"""The action for one observation: the place of the largest output."""'
         yield "return int(self(observation).argmax())"
@@ -238,19 +236,21 @@ def _act(actions: int | Box) -> Iterator[str]:
 
 
 def _buffers(network: Network) -> dict[str, tuple[float, ...]]:
-    """What a network knows besides its weights, in double precision."""
-    found: dict[str, tuple[float, ...]] = {}
+    """Constants of a network besides its weights: normalisation, and the bounds of its actions."""
+    buffers: dict[str, tuple[float, ...]] = {}
     if network.normalisation:
-        found |= {"mean": network.normalisation.mean, "scale": network.normalisation.scale}
+        buffers |= {"mean": network.normalisation.mean, "scale": network.normalisation.scale}
     if isinstance(network.actions, Box):
-        found |= {"low": network.actions.low, "high": network.actions.high}
-    return found
+        buffers |= {"low": network.actions.low, "high": network.actions.high}
+    return buffers
 
 
-def _saved(network: Network, parameters: noise.Floats) -> dict[str, Tensor]:
+def _saved(network: Network, parameters: Floats) -> dict[str, Tensor]:
+    """The tensors of the file of weights by name."""
     buffers = {name: torch.tensor(value, dtype=torch.float64) for name, value in _buffers(network).items()}
-    return tensors(network, parameters) | buffers
+    return torch_state(network, parameters) | buffers
 
 
 def metadata(policy: Policy) -> dict[str, str]:
+    """Fingerprint, layout of the network and noise generator, for the metadata of the exported file."""
     return {"fingerprint": fingerprint(policy), "layout": policy.network.layout, "noise": noise.NAME}

@@ -1,4 +1,4 @@
-"""The genome of a policy: a network, the seed of its first weights, and the seed and σ of each mutation since.
+"""The genome of a policy: a network, the seed of its initial parameters, and the seed and σ of each mutation.
 
 A genome is one line of JSON:
 
@@ -24,14 +24,17 @@ MAX_SIGMA = 1e6
 
 
 class InvalidPolicy(ValueError):
-    """A text that is no policy; the message says what was expected, what came and what to write."""
+    """A text that is not a policy; the message says what was expected, what came and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy: its parameters are the noise of `seed`, and for each mutation (seed, σ) σ times the noise of its seed.
+    """The genome of a policy.
 
-    Seeds are from 0 to 2^32 - 1.
+    Args:
+        network: its network.
+        seed: seed of the initial parameters, from 0 to 2^32 - 1.
+        mutations: seed and standard deviation σ of the noise that each mutation added, oldest first.
     """
 
     network: Network
@@ -40,31 +43,31 @@ class Policy:
 
     @property
     def parent(self) -> "Policy | None":
-        """The policy that it is a mutation of; None for one that was drawn."""
+        """The policy without its last mutation; None if it has no mutations."""
         return replace(self, mutations=self.mutations[:-1]) if self.mutations else None
 
     def child(self, seed: int, sigma: float) -> "Policy":
-        """With one more mutation."""
+        """The policy with one more mutation."""
         return replace(self, mutations=(*self.mutations, (seed, float(sigma))))
 
 
 @lru_cache(maxsize=256)
 def write(policy: Policy) -> str:
-    """One line of JSON; `read(write(policy)) == policy`."""
+    """The policy as one line of JSON; `read(write(policy)) == policy`."""
     mutations = json.dumps(policy.mutations)
-    text = f'{{{_head(policy.network)}, "seed": {policy.seed}, "mutations": {mutations}}}'
+    text = f'{{{_network_fields(policy.network)}, "seed": {policy.seed}, "mutations": {mutations}}}'
     _remember(text, policy)
     return text
 
 
 @lru_cache(maxsize=256)
-def _head(network: Network) -> str:
-    """What the genomes of a network begin with: the policies of a search have one, which is written once."""
+def _network_fields(network: Network) -> str:
+    """The first three fields of a genome. All policies of a search share them, so they are serialised once."""
     return json.dumps({"network": network.data(), "layout": network.layout, "noise": noise.NAME})[1:-1]
 
 
 def fingerprint(policy: Policy) -> str:
-    """Equal for equal genomes."""
+    """Hash of the genome's text, 32 hexadecimal digits: equal if and only if genomes are equal."""
     return sha256(write(policy).encode()).hexdigest()[:32]
 
 
@@ -73,77 +76,77 @@ _EXAMPLE = 'write {"network": {…}, "layout": "…", "noise": "…", "seed": 1,
 
 
 def read(text: str) -> Policy:
-    """The policy that a text spells.
+    """The policy of a text.
 
     Raises:
-        InvalidPolicy: it is none, or one of another layout or generator than this version has.
+        InvalidPolicy: the text is not a policy, or its layout or noise generator is of another version of germline.
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidPolicy(f"expected at most {MAX_CHARACTERS:,} characters, got {len(text):,}")
-    known = _known.get(text)
-    return _remember(text, _read(text)) if known is None else known
+    known = _policy_by_text.get(text)
+    return _remember(text, _parse(text)) if known is None else known
 
 
-_KEPT, _SHORT = 256, 20_000
-"""A search reads what it has just written, and its parents again and again: the last so many genomes of up to so many
-characters are remembered."""
+_MAX_REMEMBERED, _MAX_REMEMBERED_CHARACTERS = 256, 20_000
+"""A search reads the genomes that it has just written, and those of parents again and again. So the last genomes are
+remembered, unless they are long."""
 
-_known: OrderedDict[str, Policy] = OrderedDict()
+_policy_by_text: OrderedDict[str, Policy] = OrderedDict()
 
 
 def _remember(text: str, policy: Policy) -> Policy:
-    if len(text) <= _SHORT:
-        _known[text] = policy
-        if len(_known) > _KEPT:
-            _known.popitem(last=False)
+    if len(text) <= _MAX_REMEMBERED_CHARACTERS:
+        _policy_by_text[text] = policy
+        if len(_policy_by_text) > _MAX_REMEMBERED:
+            _policy_by_text.popitem(last=False)
     return policy
 
 
-def _read(text: str) -> Policy:
+def _parse(text: str) -> Policy:
     try:
-        found = json.loads(text)
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
         cause = (str(error).splitlines() or ["nested too deeply"])[0]
         raise InvalidPolicy(f"expected JSON ({cause:.80}); {_EXAMPLE}") from None
-    if not isinstance(found, dict) or sorted(found) != sorted(_KEYS):
-        got = ", ".join(map(str, sorted(found))) if isinstance(found, dict) else type(found).__name__
+    if not isinstance(data, dict) or sorted(data) != sorted(_KEYS):
+        got = ", ".join(map(str, sorted(data))) if isinstance(data, dict) else type(data).__name__
         raise InvalidPolicy(f"expected an object of {', '.join(_KEYS)}, got {got or 'nothing':.80}; {_EXAMPLE}")
     try:
-        network = _network(json.dumps(found["network"]))
+        network = _parse_network(json.dumps(data["network"]))
     except RecursionError:
         raise InvalidPolicy(
             f"expected a network of flat lists, got one that is nested too deeply; {_EXAMPLE}"
         ) from None
     except InvalidNetwork as invalid:
         raise InvalidPolicy(str(invalid)) from None
-    if found["noise"] != noise.NAME:
-        raise InvalidPolicy(f"expected noise {noise.NAME}, got {found['noise']!r:.60}: of another version of germline")
-    if found["layout"] != network.layout:
+    if data["noise"] != noise.NAME:
+        raise InvalidPolicy(f"expected noise {noise.NAME}, got {data['noise']!r:.60}: of another version of germline")
+    if data["layout"] != network.layout:
         raise InvalidPolicy(
-            f"expected layout {network.layout} for this network, got {found['layout']!r:.60}: its parameters lie, or "
+            f"expected layout {network.layout} for this network, got {data['layout']!r:.60}: its parameters lie, or "
             "begin, in another way"
         )
-    mutations = found["mutations"]
+    mutations = data["mutations"]
     if not isinstance(mutations, list) or len(mutations) > MAX_MUTATIONS:
         raise InvalidPolicy(f"mutations: expected a list of at most {MAX_MUTATIONS:,} pairs, got {mutations!r:.60}")
-    pairs = tuple(_mutation(number, one) for number, one in enumerate(mutations))
-    return Policy(network, _seed("seed", found["seed"]), pairs)
+    pairs = tuple(_parse_mutation(number, mutation) for number, mutation in enumerate(mutations))
+    return Policy(network, _parse_seed("seed", data["seed"]), pairs)
 
 
 @lru_cache(maxsize=256)
-def _network(text: str) -> Network:
-    """The same when it is read."""
+def _parse_network(text: str) -> Network:
+    """The network of a text. The policies of a search thus share one object, and with it its cached properties."""
     return read_network(json.loads(text))
 
 
-def _mutation(number: int, found: Any) -> tuple[int, float]:
-    pair = isinstance(found, list) and len(found) == 2 and type(found[1]) in (int, float)
-    if not pair or not 0 < found[1] <= MAX_SIGMA:
-        raise InvalidPolicy(f"mutations[{number}]: expected a pair of seed and σ such as [2, 0.02], got {found!r:.60}")
-    return _seed(f"mutations[{number}]", found[0]), float(found[1])
+def _parse_mutation(number: int, value: Any) -> tuple[int, float]:
+    pair = isinstance(value, list) and len(value) == 2 and type(value[1]) in (int, float)
+    if not pair or not 0 < value[1] <= MAX_SIGMA:
+        raise InvalidPolicy(f"mutations[{number}]: expected a pair of seed and σ such as [2, 0.02], got {value!r:.60}")
+    return _parse_seed(f"mutations[{number}]", value[0]), float(value[1])
 
 
-def _seed(where: str, found: Any) -> int:
-    if type(found) is not int or not 0 <= found < noise.SEEDS:
-        raise InvalidPolicy(f"{where}: expected a seed, a whole number from 0 to {noise.SEEDS - 1}, got {found!r:.60}")
-    return found
+def _parse_seed(name: str, value: Any) -> int:
+    if type(value) is not int or not 0 <= value < noise.SEEDS:
+        raise InvalidPolicy(f"{name}: expected a seed, a whole number from 0 to {noise.SEEDS - 1}, got {value!r:.60}")
+    return value

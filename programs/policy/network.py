@@ -1,4 +1,4 @@
-"""Networks of policies, as data: what they see, how they are built, what they choose, and where each weight lies."""
+"""Networks of policies as data: observation shape, layers, actions, and where each parameter lies in a row of all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,59 +17,65 @@ Form = Literal["mlp", "conv"]
 Activation = Literal["tanh", "relu"]
 Padding = Literal["same", "valid"]
 
-Edges = tuple[int, int, int, int]
-"""How many rows and columns of zeros stand around an image: left, right, above, below."""
+PadWidths = tuple[int, int, int, int]
+"""Zeros padded around an image: columns on the left and right, rows above and below."""
 
 OUTPUT_GAIN = 0.1
-"""Standard deviation of the last layer's weights, times the root of what goes into a unit; 1 of all others."""
+"""Initial deviation of the last layer's weights, times the root of its number of inputs; 1 for all other layers."""
 
 CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
-"""Channels, kernel and stride of the convolutions in front of `DENSE` units (Mnih et al. 2015, as in Deep GA)."""
+"""Channels, kernel and stride of the convolutions in front of a dense layer (Mnih et al. 2015, as in Deep GA)."""
 
-DENSE = 512
+DENSE_UNITS = 512
+
+OBSERVATION_LIMIT = 5.0
+"""Normalised observations are clipped to plus or minus this many standard deviations."""
 
 MAX_PARAMETERS = 10**8
 
 
 class InvalidNetwork(ValueError):
-    """There is no such network; the message says what was expected."""
+    """Data that describe no valid network; the message says what was expected."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """Continuous actions: one number each from `low` to `high`. An output of -1 is the lowest, of 1 the highest."""
+    """Continuous actions: element i is from `low[i]` (an output of -1) to `high[i]` (an output of 1)."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _in_one_form(self, "low", "high")
+        _canonicalise_floats(self, "low", "high")
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What is taken from each observed number, and by what the rest is multiplied; the result is cut at ±`LIMIT`."""
+    """Standardises observations: `(observation - mean) * scale`, clipped to ±`OBSERVATION_LIMIT`."""
 
     mean: tuple[float, ...]
     scale: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _in_one_form(self, "mean", "scale")
+        _canonicalise_floats(self, "mean", "scale")
 
 
-def _in_one_form(found: Box | Normalisation, *names: str) -> None:
-    """Writes numbers as 0.0 and 1.0 where they came as -0.0 and 1: they are equal, and so are genomes with them."""
+def _canonicalise_floats(record: Box | Normalisation, *names: str) -> None:
+    """Replaces -0.0 by 0.0 and integers by floats: the values are equal, so their genomes must be the same text."""
     for name in names:
-        object.__setattr__(found, name, tuple(float(value) + 0.0 for value in getattr(found, name)))
-
-
-LIMIT = 5.0
-"""How many standard deviations of an observation a network sees."""
+        object.__setattr__(record, name, tuple(float(value) + 0.0 for value in getattr(record, name)))
 
 
 @dataclass(frozen=True)
-class Leaf:
-    """One tensor of parameters: its name, shape, place in the row of all, and standard deviation at the start."""
+class ParameterTensor:
+    """A weight or bias tensor in a network's row of parameters.
+
+    Args:
+        name: such as `hidden1.weight`.
+        shape: its shape.
+        begin: index of its first element in the row.
+        std: initial standard deviation; 0 for biases.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -80,19 +86,29 @@ class Leaf:
     def size(self) -> int:
         return prod(self.shape)
 
+    @property
+    def span(self) -> slice:
+        """Index of its elements in a row of parameters."""
+        return slice(self.begin, self.begin + self.size)
+
+    def view(self, parameters: Any) -> Any:
+        """Its elements, `[..., *shape]`, of an array or torch tensor of parameters `[..., P]`."""
+        return parameters[..., self.span].reshape(*parameters.shape[:-1], *self.shape)
+
 
 @dataclass(frozen=True)
 class Network:
-    """A network.
+    """Structure of a policy network.
 
     Args:
-        form: `mlp`: layers of `hidden` units; `conv`: three convolutions and a layer of 512 units, for images of
-            whole numbers from 0 to 255, which are divided by 255.
-        observation: the shape of what it sees, for `conv` (channels, height, width).
-        actions: how many there are to choose from, or the box that they lie in.
-        hidden, activation: of `mlp`; `conv` has ReLU.
-        padding: of `conv`: `same` keeps the borders of images, `valid` cuts them.
-        normalisation: of `mlp`: what is done to an observation first; None: nothing.
+        form: `mlp`: dense layers of `hidden` units; `conv`: three convolutions and a dense layer of 512 units, for
+            images of integers from 0 to 255, which are divided by 255.
+        observation: shape of an observation; (channels, height, width) for `conv`.
+        actions: number of discrete actions, or the box of continuous actions.
+        hidden: units of each hidden layer (`mlp`).
+        activation: activation of hidden layers (`mlp`); `conv` uses ReLU.
+        padding: padding of convolutions (`conv`): `same` keeps the borders of images, `valid` cuts them.
+        normalisation: standardisation of observations (`mlp`), or None.
     """
 
     form: Form
@@ -104,89 +120,100 @@ class Network:
     normalisation: Normalisation | None = None
 
     @property
-    def outputs(self) -> int:
+    def output_count(self) -> int:
+        """Number of outputs: one for each discrete action, or for each element of a continuous action."""
         return self.actions if isinstance(self.actions, int) else len(self.actions.low)
 
     @cached_property
-    def leaves(self) -> tuple[Leaf, ...]:
-        """Weights and biases, layer by layer. Weights are `[inputs, outputs]` or `[height, width, inputs, outputs]`."""
-        shapes: list[tuple[str, tuple[int, ...]]] = []
-        if self.form == "conv":
-            channels = self.observation[0]
-            for number, (units, kernel, _) in enumerate(CONVOLUTIONS, 1):
-                shapes.append((f"conv{number}", (kernel, kernel, channels, units)))
-                channels = units
-            shapes.append(("dense", (prod(self.sizes[-1]) * channels, DENSE)))
-            shapes.append(("output", (DENSE, self.outputs)))
-        else:
-            widths = (prod(self.observation), *self.hidden, self.outputs)
-            names = [*(f"hidden{number}" for number in range(1, len(widths) - 1)), "output"]
-            shapes.extend((name, pair) for name, pair in zip(names, pairwise(widths), strict=True))
-        found: list[Leaf] = []
+    def tensors(self) -> tuple[ParameterTensor, ...]:
+        """Weight and bias of each layer in turn. Weights are `[inputs, units]` or `[height, width, inputs, units]`."""
+        tensors: list[ParameterTensor] = []
         begin = 0
-        for name, shape in shapes:
+        for name, shape in self._weight_shapes():
             gain = OUTPUT_GAIN if name == "output" else 1.0
-            weight = Leaf(f"{name}.weight", shape, begin, gain / sqrt(prod(shape[:-1])))
-            bias = Leaf(f"{name}.bias", shape[-1:], begin + weight.size, 0.0)
-            found += [weight, bias]
+            weight = ParameterTensor(f"{name}.weight", shape, begin, gain / sqrt(prod(shape[:-1])))
+            bias = ParameterTensor(f"{name}.bias", shape[-1:], begin + weight.size, 0.0)
+            tensors += [weight, bias]
             begin = bias.begin + bias.size
-        return tuple(found)
+        return tuple(tensors)
+
+    def _weight_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Name and weight shape of each layer in the order of the forward pass."""
+        if self.form == "mlp":
+            widths = (prod(self.observation), *self.hidden, self.output_count)
+            names = [*(f"hidden{number}" for number in range(1, len(widths) - 1)), "output"]
+            return list(zip(names, pairwise(widths), strict=True))
+        shapes: list[tuple[str, tuple[int, ...]]] = []
+        channels = self.observation[0]
+        for number, (units, kernel, _) in enumerate(CONVOLUTIONS, 1):
+            shapes.append((f"conv{number}", (kernel, kernel, channels, units)))
+            channels = units
+        shapes.append(("dense", (prod(self.image_sizes[-1]) * channels, DENSE_UNITS)))
+        shapes.append(("output", (DENSE_UNITS, self.output_count)))
+        return shapes
 
     @cached_property
-    def sizes(self) -> tuple[tuple[int, int], ...]:
-        """Height and width of the image, and of what each convolution makes of it."""
-        found = [(self.observation[1], self.observation[2])]
+    def image_sizes(self) -> tuple[tuple[int, int], ...]:
+        """Height and width of the observed image, then of the output of each convolution (`conv`)."""
+        sizes = [(self.observation[1], self.observation[2])]
         for _, kernel, stride in CONVOLUTIONS:
-            height, width = found[-1]
+            height, width = sizes[-1]
             cut = 0 if self.padding == "same" else kernel - 1
-            found.append((-(-(height - cut) // stride), -(-(width - cut) // stride)))
-        return tuple(found)
+            sizes.append((-(-(height - cut) // stride), -(-(width - cut) // stride)))
+        return tuple(sizes)
 
     @property
-    def parameters(self) -> int:
-        """How many weights and biases there are."""
-        return self.leaves[-1].begin + self.leaves[-1].size
+    def parameter_count(self) -> int:
+        """Number of weights and biases, P."""
+        return self.tensors[-1].begin + self.tensors[-1].size
 
     @cached_property
     def layout(self) -> str:
-        """A hash of where each parameter lies and how it begins; part of a genome, since it says what seeds mean."""
-        told = ";".join(f"{leaf.name}{leaf.shape}{leaf.std!r}" for leaf in self.leaves)
-        return sha256(told.encode()).hexdigest()[:8]
+        """Hash of the place and initial deviation of each tensor; part of a genome, as it defines what seeds mean."""
+        text = ";".join(f"{tensor.name}{tensor.shape}{tensor.std!r}" for tensor in self.tensors)
+        return sha256(text.encode()).hexdigest()[:8]
 
     def data(self) -> dict[str, Any]:
-        """As plain data; `read_network(network.data()) == network`."""
-        found: dict[str, Any] = {"form": self.form, "observation": list(self.observation)}
+        """The network as plain JSON data; `read_network(network.data()) == network`."""
+        data: dict[str, Any] = {"form": self.form, "observation": list(self.observation)}
         if self.form == "mlp":
-            found |= {"hidden": list(self.hidden), "activation": self.activation}
+            data |= {"hidden": list(self.hidden), "activation": self.activation}
         else:
-            found |= {"padding": self.padding}
+            data |= {"padding": self.padding}
         if isinstance(self.actions, Box):
-            found["actions"] = {"low": list(self.actions.low), "high": list(self.actions.high)}
+            data["actions"] = {"low": list(self.actions.low), "high": list(self.actions.high)}
         else:
-            found["actions"] = self.actions
+            data["actions"] = self.actions
         if self.normalisation:
-            found["normalise"] = {"mean": list(self.normalisation.mean), "scale": list(self.normalisation.scale)}
-        return found
+            data["normalise"] = {"mean": list(self.normalisation.mean), "scale": list(self.normalisation.scale)}
+        return data
 
 
-def paddings(network: Network) -> list[Edges]:
-    """What stands around the image at each convolution; if odd, a row more below and a column more on the right."""
+def paddings(network: Network) -> list[PadWidths]:
+    """Zeros padded in front of each convolution; empty for `mlp`. An odd row goes below, an odd column to the right."""
     if network.form != "conv":
         return []
-    found = []
-    for (_, kernel, stride), taken, made in zip(CONVOLUTIONS, network.sizes, network.sizes[1:], strict=False):
-        high, wide = (max(0, (m - 1) * stride + kernel - t) for t, m in zip(taken, made, strict=True))
-        same = (wide // 2, wide - wide // 2, high // 2, high - high // 2)
-        found.append(same if network.padding == "same" else (0, 0, 0, 0))
-    return found
+    if network.padding == "valid":
+        return [(0, 0, 0, 0)] * len(CONVOLUTIONS)
+    widths = []
+    for (_, kernel, stride), before, after in zip(
+        CONVOLUTIONS, network.image_sizes, network.image_sizes[1:], strict=False
+    ):
+        rows, columns = (max(0, (n - 1) * stride + kernel - m) for m, n in zip(before, after, strict=True))
+        widths.append((columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+    return widths
 
 
-def chosen(actions: int | Box, outputs: Floats) -> NDArray[Any]:
-    """The actions that outputs `[n, outputs]` stand for.
+def choose_actions(actions: int | Box, outputs: Floats) -> NDArray[Any]:
+    """Actions that a policy takes, given its network's outputs.
+
+    Args:
+        actions: number of discrete actions, or the box of continuous actions.
+        outputs: float32 `[n, outputs]`.
 
     Returns:
-        int64 `[n]`: the first of the largest outputs; for a box float32 `[n, outputs]`: each output, cut to -1 to 1,
-        scaled to the box.
+        int64 `[n]`, the index of the first largest output; for a box float32 `[n, outputs]`, each output clipped to
+        -1 to 1 and scaled to the box.
     """
     if isinstance(actions, int):
         best: NDArray[np.int64] = outputs.argmax(1)
@@ -197,74 +224,75 @@ def chosen(actions: int | Box, outputs: Floats) -> NDArray[Any]:
     return scaled
 
 
-def read_network(found: Any) -> Network:
+def read_network(data: Any) -> Network:
     """The network that plain data describe.
 
     Raises:
-        InvalidNetwork: they describe none.
+        InvalidNetwork: the data describe no valid network.
     """
-    if not isinstance(found, dict) or found.get("form") not in ("mlp", "conv"):
-        raise InvalidNetwork(f'expected a network with "form": "mlp" or "conv", got {found!r:.60}')
-    mlp = found["form"] == "mlp"
-    needed = {"form", "observation", "actions", *(("hidden", "activation") if mlp else ("padding",))}
-    if not needed <= set(found) <= needed | ({"normalise"} if mlp else set()):
-        raise InvalidNetwork(f"expected a network of {', '.join(sorted(needed))}, got {', '.join(sorted(found)):.80}")
-    observation = _wholes("observation", found["observation"], 1 if mlp else 3, 8 if mlp else 3)
-    actions = _actions(found["actions"])
+    if not isinstance(data, dict) or data.get("form") not in ("mlp", "conv"):
+        raise InvalidNetwork(f'expected a network with "form": "mlp" or "conv", got {data!r:.60}')
+    mlp = data["form"] == "mlp"
+    required = {"form", "observation", "actions", *(("hidden", "activation") if mlp else ("padding",))}
+    if not required <= set(data) <= required | ({"normalise"} if mlp else set()):
+        raise InvalidNetwork(f"expected a network of {', '.join(sorted(required))}, got {', '.join(sorted(data)):.80}")
+    observation = _positive_integers("observation", data["observation"], 1 if mlp else 3, 8 if mlp else 3)
+    actions = _read_actions(data["actions"])
     if mlp:
         network = Network(
             "mlp",
             observation,
             actions,
-            _wholes("hidden", found["hidden"], 0, 16),
-            _one_of("activation", found["activation"], ("tanh", "relu")),
-            normalisation=_normalisation(found.get("normalise"), prod(observation)),
+            _positive_integers("hidden", data["hidden"], 0, 16),
+            _option("activation", data["activation"], ("tanh", "relu")),
+            normalisation=_read_normalisation(data.get("normalise"), prod(observation)),
         )
     else:
-        network = Network("conv", observation, actions, padding=_one_of("padding", found["padding"], ("same", "valid")))
-        if min(min(size) for size in network.sizes) < 1:
+        network = Network("conv", observation, actions, padding=_option("padding", data["padding"], ("same", "valid")))
+        if min(min(size) for size in network.image_sizes) < 1:
             raise InvalidNetwork(f"expected images that three convolutions leave something of, got {observation}")
-    if network.parameters > MAX_PARAMETERS:
-        raise InvalidNetwork(f"expected at most {MAX_PARAMETERS:,} parameters, got {network.parameters:,}")
+    if network.parameter_count > MAX_PARAMETERS:
+        raise InvalidNetwork(f"expected at most {MAX_PARAMETERS:,} parameters, got {network.parameter_count:,}")
     return network
 
 
-def _wholes(name: str, found: Any, fewest: int, most: int) -> tuple[int, ...]:
-    whole = isinstance(found, list) and all(type(one) is int and 0 < one <= 10**6 for one in found)
-    if not whole or not fewest <= len(found) <= most:
-        raise InvalidNetwork(f"{name}: expected {fewest} to {most} whole numbers from 1, got {found!r:.60}")
-    return tuple(found)
+def _positive_integers(name: str, value: Any, fewest: int, most: int) -> tuple[int, ...]:
+    valid = isinstance(value, list) and all(type(item) is int and 0 < item <= 10**6 for item in value)
+    if not valid or not fewest <= len(value) <= most:
+        raise InvalidNetwork(f"{name}: expected {fewest} to {most} whole numbers from 1, got {value!r:.60}")
+    return tuple(value)
 
 
-def _numbers(name: str, found: Any, count: int | None = None) -> tuple[float, ...]:
-    real = isinstance(found, list) and all(type(one) in (int, float) and abs(one) <= 1e30 for one in found)
-    if not real or not found or count not in (None, len(found)) or len(found) > 10**6:
-        raise InvalidNetwork(f"{name}: expected {count or 'some'} finite numbers, got {found!r:.60}")
-    return tuple(map(float, found))
+def _finite_numbers(name: str, value: Any, count: int | None = None) -> tuple[float, ...]:
+    valid = isinstance(value, list) and all(type(item) in (int, float) and abs(item) <= 1e30 for item in value)
+    if not valid or not value or count not in (None, len(value)) or len(value) > 10**6:
+        raise InvalidNetwork(f"{name}: expected {count or 'some'} finite numbers, got {value!r:.60}")
+    return tuple(map(float, value))
 
 
-def _one_of(name: str, found: Any, options: tuple[Any, ...]) -> Any:
-    if found not in options:
-        raise InvalidNetwork(f"{name}: expected {' or '.join(options)}, got {found!r:.60}")
-    return found
+def _option(name: str, value: Any, options: tuple[Any, ...]) -> Any:
+    if value not in options:
+        raise InvalidNetwork(f"{name}: expected {' or '.join(options)}, got {value!r:.60}")
+    return value
 
 
-def _actions(found: Any) -> int | Box:
-    if type(found) is int and 1 <= found <= 10**6:
-        return found
-    if isinstance(found, Mapping) and set(found) == {"low", "high"}:
-        low = _numbers("actions.low", found["low"])
-        high = _numbers("actions.high", found["high"], len(low))
-        if all(one < other for one, other in zip(low, high, strict=True)):
+def _read_actions(value: Any) -> int | Box:
+    if type(value) is int and 1 <= value <= 10**6:
+        return value
+    if isinstance(value, Mapping) and set(value) == {"low", "high"}:
+        low = _finite_numbers("actions.low", value["low"])
+        high = _finite_numbers("actions.high", value["high"], len(low))
+        if all(lowest < highest for lowest, highest in zip(low, high, strict=True)):
             return Box(low, high)
-    raise InvalidNetwork(f'actions: expected how many there are, or {{"low": […], "high": […]}}, got {found!r:.60}')
+    raise InvalidNetwork(f'actions: expected the number of actions, or {{"low": […], "high": […]}}, got {value!r:.60}')
 
 
-def _normalisation(found: Any, count: int) -> Normalisation | None:
-    if found is None:
+def _read_normalisation(value: Any, count: int) -> Normalisation | None:
+    if value is None:
         return None
-    if not isinstance(found, Mapping) or set(found) != {"mean", "scale"}:
-        raise InvalidNetwork(f"normalise: expected mean and scale, got {found!r:.60}")
+    if not isinstance(value, Mapping) or set(value) != {"mean", "scale"}:
+        raise InvalidNetwork(f"normalise: expected mean and scale, got {value!r:.60}")
     return Normalisation(
-        _numbers("normalise.mean", found["mean"], count), _numbers("normalise.scale", found["scale"], count)
+        _finite_numbers("normalise.mean", value["mean"], count),
+        _finite_numbers("normalise.scale", value["scale"], count),
     )

@@ -1,9 +1,9 @@
-"""Normal noise from a seed: the same bits on every machine, any part of it without the rest.
+"""Normal noise from a seed: the same bits on every machine, and any part of it without the rest.
 
-The counter-based generator Philox 4x32-10 (Salmon et al. 2011) gives 16 random bits for each number, and they choose
-one of 65,536 values in the middle of as many equally likely slices of the normal distribution, scaled to variance 1.
-Values are multiples of 1/4096, so that what a machine's logarithm does to the last bits of the table is rounded away;
-all else is whole numbers, one product and one sum. The largest value is 4.32.
+The counter-based generator Philox 4x32-10 (Salmon et al. 2011) yields 16 random bits for each parameter. They index a
+table of 65,536 values, each the middle of an equally likely slice of the normal distribution, scaled to variance 1. The
+values are multiples of 1/4096, which rounds away what the logarithm of a machine does to the last bits of the table;
+all else is integer arithmetic, one product and one sum. The largest value is 4.32.
 """
 
 from functools import cache
@@ -16,24 +16,25 @@ from numpy.typing import NDArray
 from germline.programs.compiling import compiled
 
 NAME = "philox-normal16/1"
-"""Name and version; part of a genome. The version changes with any bit of what follows from a seed."""
+"""Name and version of the generator, part of every genome. A change to any bit of the noise needs a new version."""
 
 STEP = 4096
-"""The values are multiples of 1 / STEP."""
+"""Noise values are multiples of 1 / STEP."""
 
 INITIAL, MUTATION = 0, 1
-"""What the noise is for: the two are different although their seeds may be equal."""
+"""Purposes of noise: initial parameters and mutations with the same seed get different noise."""
 
 SEEDS = 2**32
+"""Number of seeds: a seed is from 0 to SEEDS - 1."""
 
 Floats = NDArray[np.float32]
 
 
 def add_noise(values: Floats, seed: int, purpose: int, scale: float) -> None:
-    """Adds `scale` times noise to each of `values`, in place.
+    """Adds `scale` times the noise of a seed to `values`, in place.
 
     Args:
-        values: float32 of shape `[P]`; number i gets number i of the noise of the seed.
+        values: float32 `[P]`; element i gets element i of the noise.
         seed: from 0 to 2^32 - 1.
         purpose: `INITIAL` or `MUTATION`.
         scale: the standard deviation; rounded to float32.
@@ -43,7 +44,7 @@ def add_noise(values: Floats, seed: int, purpose: int, scale: float) -> None:
 
 @cache
 def table() -> NDArray[np.int16]:
-    """The 65,536 values times `STEP`, the upper half negative."""
+    """The 65,536 noise values times `STEP`, int16; the second half is the first one negated."""
     distribution = NormalDist()
     upper = np.array([distribution.inv_cdf(0.5 + (i + 0.5) / 2**16) for i in range(2**15)])
     upper = np.rint(upper / np.sqrt(np.mean(upper**2)) * STEP).astype(np.int16)
@@ -52,7 +53,8 @@ def table() -> NDArray[np.int16]:
 
 @compiled()  # type: ignore[untyped-decorator]
 def _add(values: Any, seed: Any, purpose: Any, scale: Any, table: Any) -> None:
-    words = np.empty((4, 128), np.uint32)  # a chunk stays in the first cache, and its counters fill vectors
+    """`add_noise` with the key (seed, purpose) of Philox, in chunks of 128 counters for 1,024 values each."""
+    words = np.empty((4, 128), np.uint32)  # 128 counters fill vector registers, and their 2 KB stay in the L1 cache
     halves = words.reshape(512).view(np.uint16)
     for chunk in range((values.size + 1023) // 1024):
         for i in range(128):

@@ -7,23 +7,23 @@ from germline.programs.policy.network import Network
 from germline.programs.policy.noise import INITIAL, MUTATION, Floats, add_noise
 
 
-def initial(network: Network, seed: int) -> Floats:
-    """float32 of shape `[P]`: weights normal with the standard deviation of their leaf, biases 0."""
-    found = np.zeros(network.parameters, np.float32)
-    add_noise(found, seed, INITIAL, 1.0)
-    for leaf in network.leaves:
-        found[leaf.begin : leaf.begin + leaf.size] *= np.float32(leaf.std)
-    return found
+def initial_parameters(network: Network, seed: int) -> Floats:
+    """Parameters before any mutation, float32 `[P]`: normal weights with the deviation of their tensor, zero biases."""
+    parameters = np.zeros(network.parameter_count, np.float32)
+    add_noise(parameters, seed, INITIAL, 1.0)
+    for tensor in network.tensors:
+        parameters[tensor.span] *= np.float32(tensor.std)
+    return parameters
 
 
 def mutate(parameters: Floats, seed: int, sigma: float) -> None:
-    """One mutation, in place."""
+    """Adds noise of standard deviation `sigma` to each parameter, in place."""
     add_noise(parameters, seed, MUTATION, sigma)
 
 
 def replay(policy: Policy) -> Floats:
-    """float32 of shape `[P]`: the noise of every seed, added up anew."""
-    found = initial(policy.network, policy.seed)
+    """Parameters of a policy, float32 `[P]`: its initial parameters with all its mutations applied in order."""
+    parameters = initial_parameters(policy.network, policy.seed)
     for seed, sigma in policy.mutations:
-        mutate(found, seed, sigma)
-    return found
+        mutate(parameters, seed, sigma)
+    return parameters

@@ -1,4 +1,4 @@
-"""The space of policies: weights are drawn from a seed, and varied by one more seed."""
+"""The search space of policies: a genome is drawn as one seed, and a mutation appends one more seed."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,17 +8,16 @@ from germline.programs.policy import genome
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.network import Network
 from germline.programs.policy.noise import SEEDS
+from germline.programs.space import NewGenome
 
 
 class PolicySpace:
-    """Policies of one network.
+    """Policies that share one network.
 
     Args:
-        network: what all of them are.
-        sigma: standard deviation of a mutation, for strategies that do not say their own.
+        network: the network of every policy.
+        sigma: standard deviation of the operator `mutate`; strategies with a deviation of their own call `mutate`.
     """
-
-    rejected = 0
 
     def __init__(self, network: Network, sigma: float) -> None:
         self.network = network
@@ -28,13 +27,13 @@ class PolicySpace:
     def operators(self) -> Mapping[str, Callable[[Policy, np.random.Generator], Policy | None]]:
         return {"mutate": lambda policy, rng: self.mutate(policy, self.sigma, rng)}
 
-    def draw(self, rng: np.random.Generator) -> Policy:
-        return Policy(self.network, int(rng.integers(SEEDS)))
+    def draw(self, rng: np.random.Generator) -> NewGenome[Policy]:
+        return NewGenome(Policy(self.network, int(rng.integers(SEEDS))))
 
-    def vary(self, genome: Policy, operator: str, rng: np.random.Generator) -> Policy:
+    def vary(self, genome: Policy, operator: str, rng: np.random.Generator) -> NewGenome[Policy]:
         child = self.operators[operator](genome, rng)
         assert child is not None
-        return child
+        return NewGenome(child)
 
     def mutate(self, policy: Policy, sigma: float, rng: np.random.Generator) -> Policy:
         """A child with noise of standard deviation `sigma` on every parameter."""

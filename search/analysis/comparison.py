@@ -20,6 +20,7 @@ from germline.db.records import RunRecord, RunSummary
 from germline.search.analysis.hypervolume import hypervolume, reference_points, scored_points
 from germline.search.analysis.policy_scores import decisive_score, source
 from germline.search.kinds import KINDS
+from germline.search.winner import winner as winner_of
 
 if TYPE_CHECKING:
     from germline.db.store import Store
@@ -35,8 +36,8 @@ SHARED_BY_KINDS = ("kind", "task", "preset")
 class RunResult:
     """A run and the score of its winner.
 
-    `settings` holds everything that determines the run but its seed and its `budget`. `value` is the fitness of the
-    best individual or, for policies, the winner's mean return; None if nothing was scored ok. `source` says which score
+    `settings` holds everything that determines the run but its seed and its `budget`. `value` is the winner's fitness
+    or, for policies, its mean return; None if nothing was scored ok. `source` says which score
     it is: `fitness`, `review` or `test`, and `episodes` how many episodes it averages (None for other kinds).
     `hypervolume` is the share of the box up to the point `reference` that the run's front dominates; both are None for
     a run with a single objective.
@@ -109,7 +110,7 @@ def settings_of(run: RunRecord) -> dict[str, Any]:
     """
     settings = dict(run.config.get("settings", {}))
     if run.kind in KINDS:
-        settings = {setting.name: settings.get(setting.name, setting.default) for setting in KINDS[run.kind].settings}
+        settings = {setting.name: settings.get(setting.name, setting.default) for setting in KINDS[run.kind].settable}
     versions = {name: value for name, value in run.config.items() if name not in (*BUDGET, "settings")}
     return {"kind": run.kind, "task": run.task, "preset": run.preset, **versions, **settings}
 
@@ -128,12 +129,12 @@ def _differing(own: Mapping[str, Any], every: Sequence[Mapping[str, Any]]) -> di
 def _result(store: "Store", summary: RunSummary) -> RunResult:
     run = store.run(summary.name)
     unscored = RunResult(summary, settings_of(run), None, "fitness", budget=_budget(run, summary))
-    if summary.kind != "policy":
-        return replace(unscored, value=summary.best_fitness)
     try:
-        winner = store.winner(run.name)
+        winner = winner_of(store, run.name)
     except NothingScored:
         return unscored
+    if summary.kind != "policy":
+        return replace(unscored, value=winner.evaluation.fitness if winner.evaluation else None)
     reviews = store.reviews(run.id, winner.individual.fingerprint)
     score = decisive_score([review for review in reviews if review.task == run.task])
     if score is None:

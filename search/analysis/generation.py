@@ -14,8 +14,9 @@ from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import BUILT_IN, task_class
-from germline.programs.policy.drawing import Point, Wall
+from germline.programs.policy.drawing import PolicyMarker, Wall
 from germline.search.analysis.policy_scores import mean_behaviour
+from germline.search.winner import winners
 
 if TYPE_CHECKING:
     from germline.db.store import Store
@@ -31,8 +32,8 @@ class NoGeneration(ValueError):
 class Generation:
     """A block of a run of policies.
 
-    `individuals` are its births; `parents` those of the next generation, which may be older; `elite` is the policy that
-    the generation's reviews favour, None without reviews. `last` is True if no later generation was bred from it.
+    `individuals` are its births; `parents` those of the next generation, which may be older; `elite` is the winner
+    of the generation, None if there is none yet. `last` is True if no later generation was bred from it.
     """
 
     number: int
@@ -61,7 +62,7 @@ class Scatter:
     """The points of a generation, its older parents and its elite. `failed` counts individuals without a fitness, which
     have no point, and `older` the points of earlier generations."""
 
-    points: Sequence[Point]
+    points: Sequence[PolicyMarker]
     axes: Axes
     failed: int
     older: int
@@ -91,7 +92,9 @@ def generation_of(store: "Store", run: RunRecord, number: int | None = None) -> 
     parent_births = {parent for scored in offspring for parent in scored.individual.parents}
     by_birth = {scored.individual.birth: scored for scored in individuals}
     parents = [by_birth.get(birth) or store.individual(run.name, birth) for birth in sorted(parent_births)]
-    return Generation(number, individuals, parents, store.elite(run.name, number + 1), last=not offspring)
+    elite_birth = winners(store, run.name).get(number)
+    elite = None if elite_birth is None else store.individual(run.name, elite_birth)
+    return Generation(number, individuals, parents, elite, last=not offspring)
 
 
 def scatter(generation: Generation) -> Scatter:
@@ -104,7 +107,7 @@ def scatter(generation: Generation) -> Scatter:
     outcomes = _scored(by_birth)
     axes = descriptor_axes(list(outcomes.values()))
     points = [
-        Point(*position, fitness=outcome.fitness or 0.0, parent=birth in parents, elite=birth == elite)
+        PolicyMarker(*position, fitness=outcome.fitness or 0.0, parent=birth in parents, elite=birth == elite)
         for (birth, outcome), position in zip(outcomes.items(), axes.positions, strict=True)
     ]
     own = [scored for scored in generation.individuals if scored.evaluation]

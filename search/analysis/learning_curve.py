@@ -1,7 +1,7 @@
 """Learning curves: how far a run was after each of its blocks.
 
-A curve has a row for each complete block: all births have an outcome and, for policies, the reviews are done. A block
-that a budget cut short is left out, unless it is the only one of its run.
+A curve has a row for each complete block: the search has named its winner. A block that a budget cut short is left out,
+unless it is the only one of its run.
 """
 
 from bisect import bisect_left
@@ -11,10 +11,10 @@ from itertools import accumulate, groupby
 from statistics import median
 from typing import TYPE_CHECKING
 
-from germline.db import rounds
 from germline.db.records import BirthScore, ReviewScore, RunRecord, RunScores
-from germline.db.rounds import REVIEW, TEST
 from germline.search.analysis.hypervolume import ScoredPoints, hypervolume_by_block, reference_points, scored_points
+from germline.search.rungs import REVIEW, TEST
+from germline.search.winner import winners
 
 if TYPE_CHECKING:
     from germline.db.store import Store
@@ -29,8 +29,8 @@ class Row:
 
     `births`, `evaluations` and `frames` are totals since the beginning of the run, with reviews and without tests, as
     in the budget of a search. `best` is the highest fitness at rung 0 so far and `median` that of the block; None if
-    nothing was scored ok. Only policies have `frames` and an `elite`: the highest mean return among the block's
-    reviews, with the standard `deviation` of its returns and the number of `episodes`. Only runs with several
+    nothing was scored ok. Only policies have `frames` and an `elite`: the mean return of the block's winner in
+    its review, with the standard `deviation` of its returns and the number of `episodes`. Only runs with several
     objectives have a `hypervolume`: the share of the box up to the curve's reference point that the front of all births
     so far dominates, 0 to 1.
     """
@@ -88,7 +88,7 @@ def learning_curves(store: "Store", names: Sequence[str]) -> list[LearningCurve]
     Raises:
         UnknownRun: the database has no run of one of the names.
     """
-    curves = [learning_curve(store.scores(name, FRAMES)) for name in names]
+    curves = [learning_curve(store.scores(name, FRAMES), winners(store, name)) for name in names]
     points = [scored_points(store, name) for name in names]
     return [
         curve if run is None or reference is None else _with_hypervolume(curve, run, reference)
@@ -96,9 +96,14 @@ def learning_curves(store: "Store", names: Sequence[str]) -> list[LearningCurve]
     ]
 
 
-def learning_curve(scores: RunScores) -> LearningCurve:
-    """Returns the learning curve of recorded scores, without hypervolumes."""
-    blocks = complete_blocks(scores)
+def learning_curve(scores: RunScores, winner_births: Mapping[int, int | None]) -> LearningCurve:
+    """Returns the learning curve of recorded scores, without hypervolumes.
+
+    Args:
+        scores: of a run.
+        winner_births: the birth of each complete block's winner, by block; None if no outcome was ok up to then.
+    """
+    blocks = complete_blocks(scores, winner_births)
     if scores.run.kind != "policy":
         return LearningCurve(scores.run, list(_rows(blocks, _reviews_by_time(blocks, scores.reviews))), None)
     reviews: list[list[ReviewScore]] = [[] for _ in blocks]
@@ -106,21 +111,17 @@ def learning_curve(scores: RunScores) -> LearningCurve:
         if review.rung == REVIEW and 1 <= review.seed <= len(reviews):
             reviews[review.seed - 1].append(review)
     rows = _rows(blocks, reviews)
-    policy_rows = list(map(_policy_row, rows, reviews, _total_frames(blocks, reviews)))
+    elites = [winner_births.get(block[0].block) for block in blocks]
+    policy_rows = list(map(_policy_row, rows, reviews, elites, _total_frames(blocks, reviews)))
     return LearningCurve(scores.run, policy_rows, _last_test(scores))
 
 
-def complete_blocks(scores: RunScores) -> list[list[BirthScore]]:
-    """Returns the births of each complete block, up to the first that is not complete."""
+def complete_blocks(scores: RunScores, winner_births: Mapping[int, int | None]) -> list[list[BirthScore]]:
+    """Returns the births of each block that has a winner; of a finished run without any, those of the first block."""
     blocks = [list(births) for _, births in groupby(scores.births, key=lambda birth: birth.block)]
-    complete: list[list[BirthScore]] = []
-    for number, births in enumerate(blocks):
-        if len(births) < len(blocks[0]) or any(birth.outcome is None for birth in births):
-            break
-        if scores.run.kind == "policy" and not rounds.complete(scores, number + 1):
-            break
-        complete.append(births)
-    return complete
+    if not winner_births and scores.run.status == "finished":
+        return [births for births in blocks[:1] if all(birth.outcome is not None for birth in births)]
+    return [births for births in blocks if births[0].block in winner_births]
 
 
 def _with_hypervolume(curve: LearningCurve, run: ScoredPoints, reference: Mapping[str, float]) -> LearningCurve:
@@ -159,8 +160,8 @@ def _total_frames(blocks: Sequence[Sequence[BirthScore]], reviews: Sequence[Sequ
         yield total
 
 
-def _policy_row(row: Row, reviews: Sequence[ReviewScore], frames: int) -> Row:
-    elite = _fittest(reviews)
+def _policy_row(row: Row, reviews: Sequence[ReviewScore], elite_birth: int | None, frames: int) -> Row:
+    elite = next((review for review in reviews if review.birth == elite_birth and review.fitness is not None), None)
     if elite is None:
         return replace(row, frames=frames)
     deviation, episodes = _spread(elite)

@@ -1,25 +1,29 @@
-"""Regularized evolution (Real et al. 2019), as Lion's search used it: the best of a small tournament has a child, and
-the oldest of the population dies.
+"""Aging evolution (Real et al. 2019), as in Lion's search (Chen et al. 2023): the winner of a small tournament has a
+child, and the oldest individual of the population is removed.
 
-The population begins as P copies of the start genome or, without one, with random genomes. Only individuals that were
-scored well enter it: a failed one neither becomes a parent nor pushes an older one out.
+The population begins as P copies of the start genome or, without a start genome, with random genomes. Only individuals
+with an ok outcome enter it: a failed individual neither becomes a parent nor replaces an older one.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
-from germline.evaluators.hurdle import Limit, passed
+from germline.evaluators.hurdle import Limit, limit_passing
 from germline.programs.space import Space
 from germline.search.individual import Block, Individual, Proposal, RngFor
+from germline.search.strategies.random_search import random_proposal, start_individual
 from germline.search.strategy import Strategy
+
+Restart = Literal["start", "best", "alternate"]
+"""The genome that a restarted population consists of; `alternate`: the best and the start genome in turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One place in the population: an individual with its fitness (None for the start genome before it is scored) and
-    what it showed at the hurdle, if there is one."""
+    """A place in the population: an individual, its fitness (None for the start genome before it is scored) and its
+    loss at the hurdle (None without a hurdle)."""
 
     individual: Individual
     fitness: float | None
@@ -32,8 +36,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class AgingState:
-    """`population` is ordered by age, the oldest first. `gained` is the birth that last improved the best of this
-    epoch; an epoch begins with every restart."""
+    """`population` is ordered by age, the oldest first. An epoch begins with every restart; `gained` is the birth that
+    last improved the best of this epoch."""
 
     population: tuple[Member, ...]
     start: Member | None
@@ -47,71 +51,77 @@ class AgingEvolution(Strategy[AgingState]):
     """Aging evolution with a mix of operators.
 
     Args:
-        start: text of the genome that everything descends from; None: the first `population` births are drawn.
-        population: how many individuals live at a time.
-        tournament: how many are drawn, with replacement, to find a parent.
+        space: the space of the genomes.
+        start: the genome that all others descend from; None: the first `population` births are drawn.
+        population: number of individuals that live at a time.
+        tournament: number of individuals drawn, with replacement, to find a parent.
         operators: relative weight of each operator of the space.
-        warmup: the first so many births use `warmup_operators` only, so that structures are judged with good constants.
-        litter: a new structure is born with `litter - 1` siblings that differ from it in constants only.
-        patience: births without a gain after which the population restarts; 0 means never.
-        restart: `start`, `best` or `alternate`: which genome a restart begins with.
-        passing: share of the living that would pass the hurdle which their children meet. It is that of AutoML-Zero
-            (Real et al. 2020): it rises with the population, and a rerun computes the same from the same state.
+        warmup: number of first births that use `warmup_operators` only, so that structures are later compared under
+            tuned constants.
+        warmup_operators: relative weights during the warm-up; None: `operators`.
+        variants: size of a batch of constant variants: a new structure, and `variants - 1` siblings that differ from it
+            in constants only.
+        sibling_operators: relative weights of the operators that make siblings; None: `operators`.
+        patience: births without a gain after which the population restarts; 0: never.
+        restart: the genome that a restart begins with.
+        passing: share of the population that would pass the hurdle of its children, as in AutoML-Zero (Real et al.
+            2020); 1: no hurdle.
     """
 
     def __init__(
         self,
-        start: str | None,
-        fingerprint: str,
+        space: Space[Any],
+        start: Any | None,
         population: int,
         tournament: int,
         operators: Mapping[str, float],
         warmup: int = 0,
         warmup_operators: Mapping[str, float] | None = None,
-        litter: int = 1,
+        variants: int = 1,
         sibling_operators: Mapping[str, float] | None = None,
         patience: int = 0,
-        restart: str = "best",
+        restart: Restart = "best",
         passing: float = 1.0,
     ) -> None:
-        self.seed = Member(Individual(0, 0, (), "seed", start, fingerprint), None) if start else None
+        self.space = space
+        self.start = start
+        first = start_individual(space, start)
+        self.unscored_start = Member(first, None) if first else None
         self.population = population
-        self.drawn = 0 if start else population
+        self.random_births = 0 if first else population
         self.tournament = tournament
         self.operators = operators
         self.warmup = warmup
         self.warmup_operators = warmup_operators or operators
-        self.litter = litter
+        self.variants = variants
         self.sibling_operators = sibling_operators or operators
         self.patience = patience
         self.restart = restart
         self.passing = passing
 
     def init(self) -> AgingState:
-        copies = (self.seed,) * self.population if self.seed else ()
-        return AgingState(copies, self.seed, self.seed, self.seed, gained=0)
+        start = self.unscored_start
+        copies = (start,) * self.population if start else ()
+        return AgingState(copies, start, start, start, gained=0)
 
-    def breed(self, state: AgingState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
-        if birth == 0 and self.seed:
-            return Proposal(self.seed.individual.genome, (), "seed")
-        if birth < self.drawn or not state.population:
-            return Proposal(space.write(space.draw(rng_for(birth))), (), "random")
+    def breed(self, state: AgingState, birth: int, rng_for: RngFor) -> Proposal:
+        if birth == 0 and self.start is not None:
+            return Proposal(self.start, (), "seed")
+        if birth < self.random_births or not state.population:
+            return random_proposal(self.space, birth, rng_for)
         if birth < self.warmup:
-            return self._child(state, space, rng_for, birth, self.warmup_operators)
-        first = birth - birth % self.litter
-        leader = self._child(state, space, rng_for, max(first, self.warmup), self.operators)
-        if birth == max(first, self.warmup):
+            return self._child(state, rng_for, birth, self.warmup_operators)
+        first = max(birth - birth % self.variants, self.warmup)
+        leader = self._child(state, rng_for, first, self.operators)
+        if birth == first:
             return leader
         if leader.operator in self.sibling_operators:
-            return self._child(state, space, rng_for, birth, self.operators)
-        rng = rng_for(birth)
-        operator = _choose(self.sibling_operators, rng.random())
-        genome = space.write(space.vary(space.read(leader.genome), operator, rng))
-        return replace(leader, genome=genome, operator=f"{leader.operator}+{operator}")
+            # The leader has a new constant and no new structure: the rest of the batch are children of their own.
+            return self._child(state, rng_for, birth, self.operators)
+        return self._sibling(leader, rng_for, birth)
 
     def advance(self, state: AgingState, block: Block) -> AgingState:
-        """Works on a list and builds one state a block: copying a large population for each birth would cost more than
-        breeding does."""
+        # On a list, with one state a block: a copy of a large population for each birth would cost more than breeding.
         living = list(state.population)
         start, best, epoch_best = state.start, state.best, state.epoch_best
         gained, restarts = state.gained, state.restarts
@@ -120,9 +130,8 @@ class AgingEvolution(Strategy[AgingState]):
                 continue
             member = Member(scored.individual, scored.fitness, scored.outcome.measures.get("hurdle"))
             birth = scored.individual.birth
-            if birth == 0 and self.seed:
-                # The copies of the start genome that are alive learn their fitness.
-                living = [member if old is self.seed else old for old in living]
+            if birth == 0 and self.unscored_start:
+                living = [member if old is self.unscored_start else old for old in living]
                 start = best = epoch_best = member
                 continue
             living.append(member)
@@ -139,27 +148,34 @@ class AgingEvolution(Strategy[AgingState]):
 
     def limit(self, state: AgingState) -> Limit | None:
         living = state.population
-        # As long as copies of one genome are alive there is no population to compare with.
+        # While the population still holds copies of one genome, its losses do not form a distribution.
         if self.passing >= 1 or len(living) < 2 or living[0] is living[1]:
             return None
-        return passed([math.inf if member.hurdle is None else member.hurdle for member in living], self.passing)
+        return limit_passing([math.inf if member.hurdle is None else member.hurdle for member in living], self.passing)
 
     def best(self, state: AgingState) -> Individual | None:
         return state.best.individual if state.best else None
 
-    def _child(
-        self, state: AgingState, space: Space[Any], rng_for: RngFor, birth: int, operators: Mapping[str, float]
-    ) -> Proposal:
+    def _child(self, state: AgingState, rng_for: RngFor, birth: int, operators: Mapping[str, float]) -> Proposal:
         rng = rng_for(birth)
         drawn = [state.population[int(rng.random() * len(state.population))] for _ in range(self.tournament)]
         parent = max(drawn, key=lambda member: member.rank).individual
         operator = _choose(operators, rng.random())
-        child = space.vary(space.read(parent.genome), operator, rng)
-        return Proposal(space.write(child), (parent.birth,), operator)
+        child = self.space.vary(self.space.read(parent.genome), operator, rng)
+        return Proposal(child.genome, (parent.birth,), operator, child.rejected)
+
+    def _sibling(self, leader: Proposal, rng_for: RngFor, birth: int) -> Proposal:
+        """The structure of a leader with other constants."""
+        rng = rng_for(birth)
+        operator = _choose(self.sibling_operators, rng.random())
+        sibling = self.space.vary(leader.genome, operator, rng)
+        return replace(
+            leader, genome=sibling.genome, operator=f"{leader.operator}+{operator}", rejected=sibling.rejected
+        )
 
 
 def _choose(weights: Mapping[str, float], roll: float) -> str:
-    """The key on which `roll`, uniform in [0, 1), falls."""
+    """The key drawn by `roll`, uniform in [0, 1), in proportion to the weights."""
     names = list(weights)
     left = roll * sum(weights.values())
     for name in names:

@@ -1,17 +1,23 @@
 """The loop of EEEA-Net's published code (Termritthikun et al. 2021), with its faults, so that it can be compared with.
 
-It differs from NSGA-II in what the paper does not say: dominance looks at the first two objectives alone; a tenth of
-the population survives, in the order in which the sorting meets it; crowding is that of other individuals than it is
-taken for, and matters only when nothing dominates anything; a genome that was born before is bred again until it is
-new, but duplicates in the first generation are dropped and not replaced; children keep no limit; the first survivor of
-the last generation but one is handed over, whatever it is worth.
+It differs from NSGA-II in ways that the paper does not mention:
 
-Left out: a copied input that the node could not have is brought into its range, where the code would build a node that
-takes itself.
+- dominance looks at the first two objectives only;
+- a tenth of the population survives, in the order in which the sorting visits it;
+- the crowding distances belong to other individuals, and matter only when no individual dominates another;
+- a child with known genes is bred again until its genes are new, but duplicates in the first generation are dropped
+  and not replaced;
+- limits of the space hold for the first generation only;
+- the winner is the first survivor of the last generation but one, whatever its objectives.
+
+Left out: the code can copy an input that a node cannot have, and builds a node that is its own input. Here such an
+input is clipped to the node's range.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -20,34 +26,37 @@ from germline.evaluators.outcome import Objective
 from germline.programs.space import Space
 from germline.search import pareto
 from germline.search.individual import Block, Individual, Proposal, RngFor, Scored
+from germline.search.strategies.random_search import random_proposal
 from germline.search.strategy import Strategy
 
 G = TypeVar("G")
 Genes = tuple[int, ...]
 
 MAX_TRIES = 1_000
-"""A space of which everything has been born gives no new genome; after so many tries an old one will do."""
+"""After this many children with known genes, such a child is taken: the whole space may have been born."""
 
 
 class GeneSpace(Space[G], Protocol[G]):
     """A space whose genomes are rows of small whole numbers."""
 
     def choices(self, genome: G) -> Genes:
-        """How many values each gene can have."""
+        """The number of values of each gene."""
         ...
 
-    def genes(self, genome: G) -> Genes: ...
+    def genes(self, genome: G) -> Genes:
+        """The genome as numbers, each below its `choices`."""
+        ...
 
     def with_genes(self, genome: G, genes: Genes) -> G:
-        """The genome of these genes, in the form of another one."""
+        """The genome of these genes, with the form of `genome`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EEEAState:
-    """`parents` survived; `born` are of the generation that is under way, of which `wanted` are to be born, the first
-    one with birth `since`. `seen` are the genes of all, `before` those of all that are older than this generation, and
-    `handed` is what the code would return."""
+    """`parents` are the survivors of the last generation. The current generation has `wanted` births, the first of them
+    `since`; `births` of them are born, and `born` are the new ones with an ok outcome. `seen` are the genes of all
+    births, `before` those of all births before this generation, and `handed` is what the code would return."""
 
     wanted: int
     parents: tuple[Scored, ...] = ()
@@ -59,24 +68,43 @@ class EEEAState:
     handed: Individual | None = None
 
 
-@dataclass(slots=True)
-class _Generation:
-    """The children of some parents that have been bred so far, and where more come from."""
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The probabilities that a child has one pair of genes drawn anew, and one pair copied from the next pair."""
 
-    parents: tuple[Scored, ...]
-    more: Iterator[Proposal]
-    children: list[Proposal]
+    mutation: float = 0.1
+    inversion: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """Genes of a child, and the places of its parents among the survivors."""
+
+    genes: Genes
+    mother: int
+    father: int
+
+
+@dataclass(frozen=True, slots=True)
+class Survivors:
+    """The parents of a generation as numbers: the genes and the first two objectives of each, the number of values of
+    each gene, and the genes that are known before the generation."""
+
+    genes: tuple[Genes, ...]
+    points: tuple[tuple[float, ...], ...]
+    choices: Genes
+    known: frozenset[Genes]
 
 
 class EEEA(Strategy[EEEAState]):
     """EEEA-Net's loop over some objectives.
 
     Args:
-        space: whose genes are crossed.
-        objectives: what competes; the third and later ones are ignored by dominance, as they are there.
-        population: of the first generation.
+        space: the space whose genes are crossed.
+        objectives: the objectives that compete; as in the code, dominance ignores the third and later ones.
+        population: size of the first generation.
         retain: share of a generation that survives.
-        mutation, inversion: how often a child has one pair of genes drawn afresh, or taken from the next pair.
+        rates: of mutation and inversion.
     """
 
     def __init__(
@@ -85,40 +113,38 @@ class EEEA(Strategy[EEEAState]):
         objectives: Sequence[Objective],
         population: int,
         retain: float = 0.1,
-        mutation: float = 0.1,
-        inversion: float = 0.1,
+        rates: Rates | None = None,
     ) -> None:
         self.space = space
         self.objectives = tuple(objectives)
         self.population = population
         self.retain = retain
-        self.mutation = mutation
-        self.inversion = inversion
-        self._bred: _Generation | None = None
+        self.rates = rates or Rates()
 
     def init(self) -> EEEAState:
         return EEEAState(self.population)
 
-    def breed(self, state: EEEAState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
+    def breed(self, state: EEEAState, birth: int, rng_for: RngFor) -> Proposal:
         if not state.parents:
-            return Proposal(space.write(space.draw(rng_for(birth))), (), "random")
-        # A child must differ from those bred before it in its generation, so it is bred as one of a row.
-        if self._bred is None or self._bred.parents is not state.parents:
-            self._bred = _Generation(state.parents, self._children(state, rng_for(state.since)), [])
-        while len(self._bred.children) <= birth - state.since:
-            self._bred.children.append(next(self._bred.more))
-        return self._bred.children[birth - state.since]
+            return random_proposal(self.space, birth, rng_for)
+        number = birth - state.since
+        # With blocks in flight more children may be bred from these parents than the generation wants.
+        count = state.wanted * (1 + number // state.wanted)
+        child = generation(self._survivors(state), self.rates, count, state.since, rng_for)[number]
+        mother, father = state.parents[child.mother].individual, state.parents[child.father].individual
+        form = self.space.read(state.parents[0].individual.genome)
+        return Proposal(self.space.with_genes(form, child.genes), (mother.birth, father.birth), "crossover")
 
     def advance(self, state: EEEAState, block: Block) -> EEEAState:
         for scored in block.births:
-            state = self._joined(state, scored)
+            state = self._with_birth(state, scored)
         return state
 
     def best(self, state: EEEAState) -> Individual | None:
         return state.handed or (state.born[0].individual if state.born else None)
 
-    def _joined(self, state: EEEAState, scored: Scored) -> EEEAState:
-        """A birth more; the last one of a generation makes the next one begin."""
+    def _with_birth(self, state: EEEAState, scored: Scored) -> EEEAState:
+        """The state after one more birth; the last birth of a generation begins the next generation."""
         genes = self.space.genes(self.space.read(scored.individual.genome))
         if scored.fitness is not None and genes not in state.seen:
             state = replace(state, born=(*state.born, scored))
@@ -126,8 +152,8 @@ class EEEA(Strategy[EEEAState]):
         if state.births < state.wanted:
             return state
         everyone = (*state.parents, *state.born)
-        # A tenth of fewer than twenty would be one parent, with which the code cannot go on.
-        survivors = self._order(everyone)[: max(2, int(len(everyone) * self.retain))]
+        # A tenth of fewer than twenty is one parent, with which the code cannot go on.
+        survivors = self._sorted(everyone)[: max(2, int(len(everyone) * self.retain))]
         return EEEAState(
             wanted=max(1, len(everyone) - len(survivors)) if survivors else self.population,
             parents=tuple(survivors) if len(survivors) > 1 else (),
@@ -137,63 +163,83 @@ class EEEA(Strategy[EEEAState]):
             handed=everyone[0].individual if everyone else None,
         )
 
-    def _order(self, everyone: Sequence[Scored]) -> list[Scored]:
-        """Front by front, each in the order of birth; the last front by a crowding distance that belongs to others."""
-        if not everyone:
+    def _sorted(self, individuals: Sequence[Scored]) -> list[Scored]:
+        """Front by front, each in the order of birth; the last front by the crowding distances of other individuals."""
+        if not individuals:
             return []
-        points = self._points(everyone)
+        points = self._points(individuals)
         ranks = pareto.fronts(points[:, :2])
-        fronts = [np.flatnonzero(ranks == front) for front in range(int(ranks.max()) + 1)]
-        crowding = pareto.crowding(points)[: len(fronts[-1])]
-        last = sorted(zip(crowding.tolist(), fronts[-1].tolist(), strict=True), reverse=True)
-        return [everyone[i] for i in (*np.concatenate([*fronts[:-1], np.empty(0, np.intp)]), *(i for _, i in last))]
+        *fronts, last = (np.flatnonzero(ranks == front).tolist() for front in range(int(ranks.max()) + 1))
+        distances = pareto.crowding(points)[: len(last)].tolist()
+        by_distance = [place for _, place in sorted(zip(distances, last, strict=True), reverse=True)]
+        places = [place for front in fronts for place in front] + by_distance
+        return [individuals[place] for place in places]
 
-    def _children(self, state: EEEAState, rng: np.random.Generator) -> Iterator[Proposal]:
-        """A generation, child by child: each differs from all that was born, and from those before it."""
-        seen = set(state.before)
-        genes = [self.space.genes(self.space.read(one.individual.genome)) for one in state.parents]
-        form = self.space.read(state.parents[0].individual.genome)
-        points = self._points(state.parents)
-        tries = 0
-        while True:
-            mother, father = self._couple(points, rng)
-            for _ in range(2):
-                child = self._child(genes[mother], genes[father], self.space.choices(form), rng)
-                tries += 1
-                if child not in seen or tries > MAX_TRIES:
-                    tries = 0
-                    seen.add(child)
-                    parents = (state.parents[mother].individual.birth, state.parents[father].individual.birth)
-                    yield Proposal(self.space.write(self.space.with_genes(form, child)), parents, "crossover")
+    def _survivors(self, state: EEEAState) -> Survivors:
+        genomes = [self.space.read(scored.individual.genome) for scored in state.parents]
+        return Survivors(
+            tuple(self.space.genes(genome) for genome in genomes),
+            tuple(map(tuple, self._points(state.parents)[:, :2].tolist())),
+            self.space.choices(genomes[0]),
+            state.before,
+        )
 
-    def _couple(self, points: pareto.Points, rng: np.random.Generator) -> tuple[int, int]:
-        """Two tournaments between halves of the survivors, in which the first one drawn wins unless it is dominated."""
-        drawn = rng.permutation(len(points)).tolist()
-        half = max(1, len(drawn) // 2)
-        winners = []
-        for team in (drawn[:half], drawn[half : 2 * half]):
-            best = team[0]
-            for other in team[1:]:
-                if _dominates(points[other, :2], points[best, :2]):
-                    best = other
-            winners.append(best)
-        return winners[0], winners[1]
-
-    def _child(self, mother: Genes, father: Genes, choices: Genes, rng: np.random.Generator) -> Genes:
-        genes = np.where(rng.random(len(choices)) < 0.5, mother, father)
-        pairs = len(genes) // 2
-        if rng.random() < self.mutation:
-            at = 2 * int(rng.random() * pairs)
-            genes[at : at + 2] = [int(rng.random() * many) for many in choices[at : at + 2]]
-        if rng.random() < self.inversion:
-            # The code means to swap two neighbours, and copies the second onto the first.
-            at = 2 * min(int(rng.random() * pairs), pairs - 2)
-            genes[at : at + 2] = genes[at + 2 : at + 4]
-        return tuple(np.minimum(genes, np.array(choices) - 1).tolist())
-
-    def _points(self, scored: Sequence[Scored]) -> pareto.Points:
-        return pareto.minimised([one.outcome.objectives for one in scored], self.objectives)
+    def _points(self, individuals: Sequence[Scored]) -> pareto.Points:
+        return pareto.minimised([scored.outcome.objectives for scored in individuals], self.objectives)
 
 
-def _dominates(one: pareto.Points, other: pareto.Points) -> bool:
-    return bool((one <= other).all() and (one < other).any())
+@lru_cache(maxsize=4)
+def generation(survivors: Survivors, rates: Rates, count: int, since: int, rng_for: RngFor) -> tuple[Child, ...]:
+    """The first `count` children of some parents, drawn with the generator `rng_for(since)`.
+
+    A child must differ from the children before it in its generation, so the whole generation is bred at once. This is
+    a pure function of its arguments, and the cache saves only time.
+    """
+    return tuple(islice(_children(survivors, rates, rng_for(since)), count))
+
+
+def _children(survivors: Survivors, rates: Rates, rng: np.random.Generator) -> Iterator[Child]:
+    """Endless children, two from each couple, with genes that are unknown before the generation and in it."""
+    known = set(survivors.known)
+    tries = 0
+    while True:
+        mother, father = _couple(survivors.points, rng)
+        for _ in range(2):
+            genes = crossed(survivors.genes[mother], survivors.genes[father], survivors.choices, rates, rng)
+            tries += 1
+            if genes not in known or tries > MAX_TRIES:
+                tries = 0
+                known.add(genes)
+                yield Child(genes, mother, father)
+
+
+def _couple(points: Sequence[tuple[float, ...]], rng: np.random.Generator) -> tuple[int, int]:
+    """Two tournaments between halves of the survivors, in which the first one drawn wins unless it is dominated."""
+    drawn = rng.permutation(len(points)).tolist()
+    half = max(1, len(drawn) // 2)
+    winners = []
+    for team in (drawn[:half], drawn[half : 2 * half]):
+        best = team[0]
+        for other in team[1:]:
+            if _dominates(points[other], points[best]):
+                best = other
+        winners.append(best)
+    return winners[0], winners[1]
+
+
+def crossed(mother: Genes, father: Genes, choices: Genes, rates: Rates, rng: np.random.Generator) -> Genes:
+    """A child by uniform crossover, perhaps mutated, perhaps inverted."""
+    genes = np.where(rng.random(len(choices)) < 0.5, mother, father)
+    pairs = len(genes) // 2
+    if rng.random() < rates.mutation:
+        at = 2 * int(rng.random() * pairs)
+        genes[at : at + 2] = [int(rng.random() * values) for values in choices[at : at + 2]]
+    if rng.random() < rates.inversion:
+        # The code means to swap two neighbours, and copies the second onto the first.
+        at = 2 * min(int(rng.random() * pairs), pairs - 2)
+        genes[at : at + 2] = genes[at + 2 : at + 4]
+    return tuple(np.minimum(genes, np.array(choices) - 1).tolist())
+
+
+def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))

@@ -1,29 +1,29 @@
-"""The funnel of Lion's search: what looks best on the proxy task is tried again before anyone believes in it.
+"""The funnel of Lion's search (Chen et al. 2023): the best programs on the proxy task are scored again by more reliable
+means.
 
-It wraps another strategy. The start genome and then every new best is reviewed: with fresh seeds, to see whether it is
-real or was lucky with the seeds of the search, and at a longer rung, to see whether it lasts. The answers stand in the
-database beside the proxy's. The search hands over the individual with the best mean over fresh seeds, of those that do
-no worse than the start genome at the longer rung.
+It wraps another strategy. The start genome and then every new best is reviewed with fresh seeds, because it may owe its
+fitness to the seeds of the search, and at a longer rung, because a short training may mislead. The winner is the
+individual with the highest mean over fresh seeds, of those that are no worse than the start genome at the longer rung.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from germline.evaluators.hurdle import Limit
-from germline.programs.space import Space
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, RngFor
 from germline.search.strategy import Strategy
 
 S = TypeVar("S")
 
 FAILED = float("-inf")
+"""Fitness of a review that failed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What reviews said of an individual: its mean fitness over fresh seeds, and its fitness at the longer rung."""
+class ReviewSummary:
+    """The reviews of an individual: its mean fitness over fresh seeds, and its fitness at the longer rung."""
 
     individual: Individual
     fresh: float
@@ -32,24 +32,25 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class FunnelState(Generic[S]):
-    """The wrapped strategy's state, the births at the last review, the reviews that are due, and the verdicts so far
-    by fingerprint, in the order of the reviews."""
+    """`inner` is the wrapped strategy's state, `births` the number of births so far and `last` that number at the last
+    review; `due` are the reviews to score, and `summaries` the reviewed individuals by fingerprint, in the order of
+    their reviews."""
 
     inner: S
     births: int = 0
     last: int = 0
     due: tuple[Review, ...] = ()
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    summaries: Mapping[str, ReviewSummary] = field(default_factory=dict)
 
 
-class Funnel(Generic[S]):
-    """Reviews the best of another strategy.
+class Funnel(Strategy[FunnelState[S]], Generic[S]):
+    """Reviews the best individuals of another strategy.
 
     Args:
         inner: the strategy that breeds.
         rung: the longer rung.
-        every: births between two reviews, at least; a best that is still the best is not reviewed again.
-        seeds: how many fresh seeds at rung 0.
+        every: number of births between two reviews, at least; an individual is reviewed once.
+        seeds: number of fresh seeds at rung 0.
     """
 
     def __init__(self, inner: Strategy[S], rung: int, every: int, seeds: int) -> None:
@@ -61,14 +62,14 @@ class Funnel(Generic[S]):
     def init(self) -> FunnelState[S]:
         return FunnelState(self.inner.init())
 
-    def breed(self, state: FunnelState[S], birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
-        return self.inner.breed(state.inner, birth, space, rng_for)
+    def breed(self, state: FunnelState[S], birth: int, rng_for: RngFor) -> Proposal:
+        return self.inner.breed(state.inner, birth, rng_for)
 
     def advance(self, state: FunnelState[S], block: Block) -> FunnelState[S]:
         state = replace(state, inner=self.inner.advance(state.inner, block), births=state.births + len(block.births))
         if block.reviews:
-            return replace(state, due=(), verdicts={**state.verdicts, **self._verdicts(block.reviews)})
-        return self._ask(state, block)
+            return replace(state, due=(), summaries={**state.summaries, **self._summaries(block.reviews)})
+        return self._with_due_reviews(state, block)
 
     def limit(self, state: FunnelState[S]) -> Limit | None:
         return self.inner.limit(state.inner)
@@ -77,39 +78,47 @@ class Funnel(Generic[S]):
         return state.due
 
     def closing(self, state: FunnelState[S]) -> Sequence[Review]:
-        return self._wanted(state, [self.inner.best(state.inner)])
+        return self._missing_reviews(state, [self.inner.best(state.inner)])
 
     def best(self, state: FunnelState[S]) -> Individual | None:
-        if not state.verdicts:
+        if not state.summaries:
             return self.inner.best(state.inner)
-        bar = max((v.longer for v in state.verdicts.values() if v.individual.birth == 0), default=FAILED)
-        lasting = [verdict for verdict in state.verdicts.values() if verdict.longer >= bar]
-        return max(lasting, key=lambda verdict: (verdict.fresh, -verdict.individual.birth)).individual
+        summaries = state.summaries.values()
+        of_start = max((summary.longer for summary in summaries if summary.individual.birth == 0), default=FAILED)
+        lasting = [summary for summary in summaries if summary.longer >= of_start]
+        return max(lasting, key=lambda summary: (summary.fresh, -summary.individual.birth)).individual
 
-    def _ask(self, state: FunnelState[S], block: Block) -> FunnelState[S]:
+    def _with_due_reviews(self, state: FunnelState[S], block: Block) -> FunnelState[S]:
         start = [scored.individual for scored in block.births if scored.individual.birth == 0]
         if state.births - state.last < self.every and not start:
             return state
-        return replace(state, last=state.births, due=self._wanted(state, [*start, self.inner.best(state.inner)]))
+        due = self._missing_reviews(state, [*start, self.inner.best(state.inner)])
+        return replace(state, last=state.births, due=due)
 
-    def _wanted(self, state: FunnelState[S], individuals: Sequence[Individual | None]) -> tuple[Review, ...]:
-        """The reviews of those that have none yet."""
-        new = {one.fingerprint: one for one in individuals if one and one.fingerprint not in state.verdicts}
-        levels = [*((0, seed) for seed in range(1, self.seeds + 1)), (self.rung, 0)]
-        return tuple(Review(one, rung, seed) for one in new.values() for rung, seed in levels)
-
-    def _verdicts(self, answers: Sequence[Reviewed]) -> dict[str, Verdict]:
-        found: dict[str, list[Reviewed]] = {}
-        for answer in answers:
-            found.setdefault(answer.review.individual.fingerprint, []).append(answer)
-        return {key: self._verdict(of_one) for key, of_one in found.items()}
-
-    def _verdict(self, answers: Sequence[Reviewed]) -> Verdict:
-        fitness = {
-            (answer.review.rung, answer.review.seed): FAILED
-            if answer.outcome.fitness is None
-            else answer.outcome.fitness
-            for answer in answers
+    def _missing_reviews(self, state: FunnelState[S], individuals: Sequence[Individual | None]) -> tuple[Review, ...]:
+        """The reviews of the individuals that have none yet."""
+        new = {
+            individual.fingerprint: individual
+            for individual in individuals
+            if individual and individual.fingerprint not in state.summaries
         }
-        fresh = [value for (rung, _), value in fitness.items() if rung == 0] or [0.0]
-        return Verdict(answers[0].review.individual, fmean(fresh), fitness[self.rung, 0])
+        levels = [*((0, seed) for seed in range(1, self.seeds + 1)), (self.rung, 0)]
+        return tuple(Review(individual, rung, seed) for individual in new.values() for rung, seed in levels)
+
+    def _summaries(self, answers: Sequence[Reviewed]) -> dict[str, ReviewSummary]:
+        by_fingerprint: dict[str, list[Reviewed]] = {}
+        for answer in answers:
+            by_fingerprint.setdefault(answer.review.individual.fingerprint, []).append(answer)
+        return {fingerprint: self._summary(of_one) for fingerprint, of_one in by_fingerprint.items()}
+
+    def _summary(self, answers: Sequence[Reviewed]) -> ReviewSummary:
+        """The summary of one individual's answers."""
+        fresh: list[float] = []
+        longer = FAILED
+        for answer in answers:
+            fitness = FAILED if answer.outcome.fitness is None else answer.outcome.fitness
+            if answer.review.rung == 0:
+                fresh.append(fitness)
+            else:
+                longer = fitness
+        return ReviewSummary(answers[0].review.individual, fmean(fresh or [0.0]), longer)

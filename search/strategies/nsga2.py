@@ -1,6 +1,7 @@
-"""NSGA-II (Deb et al. 2002): parents and children compete by fronts, and within a front by crowding.
+"""NSGA-II (Deb et al. 2002): parents and children compete by Pareto front, and within a front by crowding distance.
 
-The population holds every network once; one that fails never enters. Births before the population is full are drawn.
+The population holds every fingerprint once; a failed individual never enters. Births before the population is full are
+drawn.
 """
 
 import math
@@ -10,20 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from germline.evaluators.hurdle import Limit, passed
+from germline.evaluators.hurdle import Limit, limit_passing
 from germline.evaluators.outcome import Objective
-from germline.programs.space import CrossingSpace, Space
+from germline.programs.space import CrossingSpace
 from germline.search import pareto
 from germline.search.individual import Block, Individual, Proposal, RngFor, Scored
+from germline.search.strategies.random_search import random_proposal
 from germline.search.strategy import Strategy
 
 FEWEST = 5
-"""A child that is larger than fewer of the living than these meets no hurdle."""
+"""A child that is larger than fewer than this many of the population meets no hurdle."""
 
 
 @dataclass(frozen=True, slots=True)
 class NSGA2State:
-    """`population` is ordered by front and then by crowding, the best first; `front` is how many are in the first."""
+    """`population` is ordered by front and then by crowding distance, the best first; `front` is the size of the first
+    front."""
 
     population: tuple[Scored, ...] = ()
     front: int = 0
@@ -33,12 +36,12 @@ class NSGA2(Strategy[NSGA2State]):
     """NSGA-II over some objectives.
 
     Args:
-        space: whose genomes are crossed.
-        objectives: what competes, by name and direction.
-        population: how many survive a block.
-        crossover: how often a child has two parents; it is mutated in any case.
-        passing: share of the living that would pass the hurdle of a child as large as they are. It is compared with
-            those alone that are no larger than it, so that nothing leaves for being small.
+        space: the space of the genomes.
+        objectives: the objectives that compete.
+        population: number of individuals that survive a block.
+        crossover: probability that a child has two parents; it is mutated in any case.
+        passing: share of the population that would pass the hurdle of a child of their size; 1: no hurdle. A child is
+            compared only with individuals that are no larger, so that nothing is dropped for being small.
     """
 
     def __init__(
@@ -58,52 +61,56 @@ class NSGA2(Strategy[NSGA2State]):
     def init(self) -> NSGA2State:
         return NSGA2State()
 
-    def breed(self, state: NSGA2State, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
-        rng = rng_for(birth)
+    def breed(self, state: NSGA2State, birth: int, rng_for: RngFor) -> Proposal:
         if birth < self.population or len(state.population) < 2:
-            return Proposal(space.write(space.draw(rng)), (), "random")
+            return random_proposal(self.space, birth, rng_for)
+        rng = rng_for(birth)
         mother, father = self._parent(state, rng), self._parent(state, rng)
-        genome = space.read(mother.genome)
-        parents: tuple[int, ...] = (mother.birth,)
-        if rng.random() < self.crossover:
-            genome = self.space.cross(genome, space.read(father.genome), rng)
-            parents = (mother.birth, father.birth)
-        child = space.vary(genome, "mutate", rng)
-        return Proposal(space.write(child), parents, "crossover" if len(parents) > 1 else "mutate")
+        genome = self.space.read(mother.genome)
+        if rng.random() >= self.crossover:
+            child = self.space.vary(genome, "mutate", rng)
+            return Proposal(child.genome, (mother.birth,), "mutate", child.rejected)
+        crossed = self.space.cross(genome, self.space.read(father.genome), rng)
+        child = self.space.vary(crossed.genome, "mutate", rng)
+        rejected = crossed.rejected + child.rejected
+        return Proposal(child.genome, (mother.birth, father.birth), "crossover", rejected)
 
     def advance(self, state: NSGA2State, block: Block) -> NSGA2State:
-        known = {one.individual.fingerprint: one for one in state.population}
+        by_fingerprint = {scored.individual.fingerprint: scored for scored in state.population}
         for scored in block.births:
             if scored.fitness is not None:
-                known.setdefault(scored.individual.fingerprint, scored)
-        everyone = list(known.values())
-        if not everyone:
+                by_fingerprint.setdefault(scored.individual.fingerprint, scored)
+        candidates = list(by_fingerprint.values())
+        if not candidates:
             return state
-        points = self.points(everyone)
-        kept = pareto.survivors(points, self.population)
-        first = int((pareto.fronts(points[kept]) == 0).sum())
-        return NSGA2State(tuple(everyone[i] for i in kept), first)
-
-    def points(self, scored: Sequence[Scored]) -> pareto.Points:
-        """The objectives of each, to be minimised."""
-        return pareto.minimised([one.outcome.objectives for one in scored], self.objectives)
+        points = self.points(candidates)
+        survivors = pareto.survivors(points, self.population)
+        front = int((pareto.fronts(points[survivors]) == 0).sum())
+        return NSGA2State(tuple(candidates[i] for i in survivors), front)
 
     def limit(self, state: NSGA2State) -> Limit | None:
         if self.passing >= 1 or len(state.population) < self.population:
             return None
-        rows = [(one.outcome.objectives["params"], one.outcome.measures.get("hurdle")) for one in state.population]
-        living = sorted((size, math.inf if shown is None else shown) for size, shown in rows)
-        steps = [
-            (living[i][0], passed([shown for _, shown in living[: i + 1]], self.passing)) for i in range(len(living))
-        ]
+        losses_by_size = sorted(_size_and_loss(scored) for scored in state.population)
+        sizes, losses = zip(*losses_by_size, strict=True)
+        steps = [(size, limit_passing(losses[: i + 1], self.passing)) for i, size in enumerate(sizes)]
         return tuple(steps[FEWEST - 1 :])
 
     def best(self, state: NSGA2State) -> Individual | None:
-        """The knee of the front."""
+        """The knee of the first front."""
         front = state.population[: state.front]
         return front[pareto.knee(self.points(front))].individual if front else None
 
+    def points(self, individuals: Sequence[Scored]) -> pareto.Points:
+        """Objectives of each individual, `[n, objectives]`, all to be minimised."""
+        return pareto.minimised([scored.outcome.objectives for scored in individuals], self.objectives)
+
     def _parent(self, state: NSGA2State, rng: np.random.Generator) -> Individual:
-        """The better of two: the population is in order."""
+        """The better of two individuals drawn at random: the population is ordered."""
         size = len(state.population)
         return state.population[min(int(rng.random() * size), int(rng.random() * size))].individual
+
+
+def _size_and_loss(scored: Scored) -> tuple[float, float]:
+    """Parameters of a network, and its loss at the hurdle (infinite if it met none)."""
+    return scored.outcome.objectives["params"], scored.outcome.measures.get("hurdle", math.inf)

@@ -1,8 +1,8 @@
-"""Pareto local search (Paquete et al. 2004): from each genome of the front to its neighbours, until the front has none
-that was not tried; then on from random ones.
+"""Pareto local search (Paquete et al. 2004): visits the neighbours of each genome of the Pareto front, until every
+genome of the front has been a centre; then it goes on from random genomes.
 
-Where neighbours are alike it needs far fewer trainings than a population. A centre is left as soon as something
-dominates it: what dominates it is on the front, and is a centre later.
+Where neighbours have similar objectives it needs far fewer trainings than a population. A centre is left as soon as it
+is dominated: the individual that dominates it is on the front and becomes a centre later.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from germline.evaluators.outcome import Objective
-from germline.programs.space import NeighbourSpace, Space
+from germline.programs.space import NeighbourSpace
 from germline.search import pareto
 from germline.search.individual import Block, Individual, Proposal, RngFor, Scored
 from germline.search.neighbourhood import neighbour
@@ -19,8 +19,8 @@ from germline.search.strategy import Strategy
 
 @dataclass(frozen=True, slots=True)
 class ParetoLocalState:
-    """`front` is what nothing dominates so far, in the order of birth. The neighbours of `centre` are born from birth
-    `since` on; without a centre genomes are drawn. `tried` are the fingerprints that have been centres."""
+    """`front` is the Pareto front so far, in the order of birth. The neighbours of `centre` are born from birth `since`
+    on; without a centre, genomes are drawn. `tried` are the fingerprints of all centres so far."""
 
     front: tuple[Scored, ...] = ()
     centre: Scored | None = None
@@ -29,12 +29,12 @@ class ParetoLocalState:
 
 
 class ParetoLocalSearch(Strategy[ParetoLocalState]):
-    """Local search over some objectives. It needs a pipeline of depth 0.
+    """Local search over several objectives. It needs a pipeline of depth 0.
 
     Args:
-        space: whose neighbours are tried.
-        objectives: what competes, by name and direction.
-        starts: genomes that are drawn before the first centre, and whenever no centre is left.
+        space: the space whose neighbours are visited.
+        objectives: the objectives that compete.
+        starts: genomes drawn before the first centre, and whenever no centre is left.
     """
 
     def __init__(self, space: NeighbourSpace[Any], objectives: Sequence[Objective], starts: int) -> None:
@@ -45,7 +45,7 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
     def init(self) -> ParetoLocalState:
         return ParetoLocalState()
 
-    def breed(self, state: ParetoLocalState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
+    def breed(self, state: ParetoLocalState, birth: int, rng_for: RngFor) -> Proposal:
         centre = state.centre.individual if state.centre else None
         return neighbour(self.space, centre, state.since, birth, rng_for)
 
@@ -53,34 +53,37 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
         if not block.births:
             return state
         state = replace(state, front=self._front(state.front, block))
-        born = block.births[-1].individual.birth + 1
+        next_birth = block.births[-1].individual.birth + 1
+        born = next_birth - state.since
         if state.centre is None:
-            return self._moved(state, born) if born - state.since >= self.starts else state
-        around = self.space.neighbours(self.space.read(state.centre.individual.genome))
-        beaten = all(one.individual.birth != state.centre.individual.birth for one in state.front)
-        return self._moved(state, born) if beaten or born - state.since >= len(around) else state
+            return self._with_next_centre(state, next_birth) if born >= self.starts else state
+        centre = state.centre.individual
+        neighbours = self.space.neighbours(self.space.read(centre.genome))
+        dominated = all(scored.individual.birth != centre.birth for scored in state.front)
+        return self._with_next_centre(state, next_birth) if dominated or born >= len(neighbours) else state
 
     def best(self, state: ParetoLocalState) -> Individual | None:
         """The knee of the front."""
         return state.front[pareto.knee(self._points(state.front))].individual if state.front else None
 
     def _front(self, front: Sequence[Scored], block: Block) -> tuple[Scored, ...]:
-        known = {one.individual.fingerprint: one for one in front}
+        by_fingerprint = {scored.individual.fingerprint: scored for scored in front}
         for scored in block.births:
             if scored.fitness is not None:
-                known.setdefault(scored.individual.fingerprint, scored)
-        everyone = list(known.values())
-        first = pareto.fronts(self._points(everyone)) == 0
-        return tuple(one for one, on in zip(everyone, first, strict=True) if on)
+                by_fingerprint.setdefault(scored.individual.fingerprint, scored)
+        candidates = list(by_fingerprint.values())
+        ranks = pareto.fronts(self._points(candidates))
+        return tuple(scored for scored, rank in zip(candidates, ranks, strict=True) if rank == 0)
 
-    def _moved(self, state: ParetoLocalState, born: int) -> ParetoLocalState:
-        """The next centre: of the front's untried ones the one with the most room around it."""
-        open_ = [i for i, one in enumerate(state.front) if one.individual.fingerprint not in state.tried]
-        if not open_:
-            return replace(state, centre=None, since=born)
-        room = pareto.crowding(self._points(state.front))
-        centre = state.front[max(open_, key=lambda i: (room[i], -i))]
-        return replace(state, centre=centre, since=born, tried=state.tried | {centre.individual.fingerprint})
+    def _with_next_centre(self, state: ParetoLocalState, next_birth: int) -> ParetoLocalState:
+        """The state with the untried genome of the largest crowding distance on the front as centre, from `next_birth`
+        on."""
+        untried = [i for i, scored in enumerate(state.front) if scored.individual.fingerprint not in state.tried]
+        if not untried:
+            return replace(state, centre=None, since=next_birth)
+        distance = pareto.crowding(self._points(state.front))
+        centre = state.front[max(untried, key=lambda i: (distance[i], -i))]
+        return replace(state, centre=centre, since=next_birth, tried=state.tried | {centre.individual.fingerprint})
 
-    def _points(self, scored: Sequence[Scored]) -> pareto.Points:
-        return pareto.minimised([one.outcome.objectives for one in scored], self.objectives)
+    def _points(self, individuals: Sequence[Scored]) -> pareto.Points:
+        return pareto.minimised([scored.outcome.objectives for scored in individuals], self.objectives)

@@ -1,4 +1,4 @@
-"""Random search: every genome is drawn afresh. The baseline that a strategy has to beat."""
+"""Random search: every genome is drawn anew. The baseline that a strategy has to beat."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from germline.search.strategy import Strategy
 
 @dataclass(frozen=True, slots=True)
 class RandomState:
-    """The best individual so far, and its fitness (None before anything was scored well)."""
+    """The best individual so far, with its fitness (None before any individual has an ok outcome)."""
 
     best: Individual | None
     fitness: float | None = None
@@ -20,20 +20,21 @@ class RandomSearch(Strategy[RandomState]):
     """Draws genomes from the space; birth 0 is the start genome, for comparison.
 
     Args:
-        start: text of the start genome; None: birth 0 is drawn as well.
-        fingerprint: its fingerprint.
+        space: the space to draw from.
+        start: the start genome; None: birth 0 is drawn as well.
     """
 
-    def __init__(self, start: str | None, fingerprint: str) -> None:
-        self.seed = Individual(0, 0, (), "seed", start, fingerprint) if start else None
+    def __init__(self, space: Space[Any], start: Any | None = None) -> None:
+        self.space = space
+        self.start = start
 
     def init(self) -> RandomState:
-        return RandomState(self.seed)
+        return RandomState(start_individual(self.space, self.start))
 
-    def breed(self, state: RandomState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
-        if birth == 0 and self.seed:
-            return Proposal(self.seed.genome, (), "seed")
-        return Proposal(space.write(space.draw(rng_for(birth))), (), "random")
+    def breed(self, state: RandomState, birth: int, rng_for: RngFor) -> Proposal:
+        if birth == 0 and self.start is not None:
+            return Proposal(self.start, (), "seed")
+        return random_proposal(self.space, birth, rng_for)
 
     def advance(self, state: RandomState, block: Block) -> RandomState:
         for scored in block.births:
@@ -43,3 +44,16 @@ class RandomSearch(Strategy[RandomState]):
 
     def best(self, state: RandomState) -> Individual | None:
         return state.best
+
+
+def start_individual(space: Space[Any], start: Any | None) -> Individual | None:
+    """Birth 0 of a run that begins with a start genome; None without a start genome."""
+    if start is None:
+        return None
+    return Individual(0, 0, (), "seed", space.write(start), space.fingerprint(start))
+
+
+def random_proposal(space: Space[Any], birth: int, rng_for: RngFor) -> Proposal:
+    """A genome drawn from the space."""
+    drawn = space.draw(rng_for(birth))
+    return Proposal(drawn.genome, (), "random", drawn.rejected)

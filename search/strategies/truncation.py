@@ -1,30 +1,30 @@
-"""The Deep GA (Such et al. 2017): mutation alone, parents by truncation, and an elite that has proved itself.
+"""The Deep GA (Such et al. 2017): mutation only, parents by truncation, and an elite that is chosen by reviews.
 
-Each child has one parent, drawn from the T best. Training scores are noisy, so the elite is not who was luckiest: the
-ten best, the old elite among them, play more episodes, and the best mean is the elite. It stays a parent until another
-one proves better. With T = 0 nothing has parents, which is random search.
+Each child has one parent, drawn from the T best. The returns of single episodes are noisy, so the elite is not the
+individual with the highest fitness: the best of a generation, the old elite among them, play more episodes, and the
+best mean return is the new elite. With T = 0 there are no parents, which is random search.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from germline.db.rounds import REVIEW, TEST
 from germline.programs.policy.space import PolicySpace
-from germline.programs.space import Space
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, RngFor, Scored
+from germline.search.rungs import REVIEW, TEST
+from germline.search.strategies.random_search import random_proposal
 from germline.search.strategy import Strategy
 
 SMALLEST = 1e-6
-"""What is left of σ at least, however far it decays."""
+"""Lower bound of σ, as a share of the first σ."""
 
 
 @dataclass(frozen=True, slots=True)
 class TruncationState:
-    """`ranking` are the births of the last generation that were scored well, the best first; `parents` the next one's.
+    """`ranking` are the individuals of the last generation with an ok outcome, the best first; `parents` are those of
+    the next generation.
 
-    `due` are the reviews that are asked for; `elite` is who did best in the last ones, with the mean return there; they
-    were those of generation `proven`, counted from 1.
+    `elite` had the best mean return, `mean`, in the last reviews, which were those of generation `proven` (counted from
+    1); `due` are the reviews to score.
     """
 
     generation: int = 0
@@ -36,7 +36,7 @@ class TruncationState:
     due: tuple[Review, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sigma:
     """Standard deviation of mutations: `first`, times `decay` with each generation, and no less than `least`."""
 
@@ -45,7 +45,7 @@ class Sigma:
     least: float = 0.0
 
     def at(self, generation: int) -> float:
-        """To six digits, so that genomes stay short; never 0, which would be no mutation."""
+        """σ of a generation, to six digits so that genomes stay short, and never 0."""
         least = max(self.least, SMALLEST * self.first)
         return float(f"{max(self.first * self.decay**generation, least):.6g}")
 
@@ -54,15 +54,25 @@ class Truncation(Strategy[TruncationState]):
     """Truncation selection with elite reviews.
 
     Args:
+        space: the space of the policies.
         population: births in a generation, which is a block.
-        parents: how many may have children, the elite among them (T); 0: everything is drawn.
-        sigma: of mutations.
-        candidates: how many are reviewed after a generation, the old elite among them, but at least one that is new; 0:
-            the elite is the fittest.
-        tested: whether what is handed over plays a last test.
+        parents: number of individuals that may have children, the elite among them (T); 0: every genome is drawn.
+        sigma: standard deviation of mutations.
+        candidates: number of individuals reviewed after a generation, the old elite among them and at least one new
+            individual; 0: the elite is the individual with the highest fitness.
+        tested: whether the winner plays a last test.
     """
 
-    def __init__(self, population: int, parents: int, sigma: Sigma, candidates: int, tested: bool = True) -> None:
+    def __init__(
+        self,
+        space: PolicySpace,
+        population: int,
+        parents: int,
+        sigma: Sigma,
+        candidates: int,
+        tested: bool = True,
+    ) -> None:
+        self.space = space
         self.population = population
         self.parents = parents
         self.sigma = sigma
@@ -72,77 +82,83 @@ class Truncation(Strategy[TruncationState]):
     def init(self) -> TruncationState:
         return TruncationState()
 
-    def breed(self, state: TruncationState, birth: int, space: Space[Any], rng_for: RngFor) -> Proposal:
-        rng = rng_for(birth)
+    def breed(self, state: TruncationState, birth: int, rng_for: RngFor) -> Proposal:
         if not state.parents:
-            return Proposal(space.write(space.draw(rng)), (), "random")
-        assert isinstance(space, PolicySpace)
+            return random_proposal(self.space, birth, rng_for)
+        rng = rng_for(birth)
         parent = state.parents[int(rng.integers(len(state.parents)))]
-        child = space.mutate(space.read(parent.genome), self.sigma.at(birth // self.population), rng)
-        return Proposal(space.write(child), (parent.birth,), "mutate")
+        child = self.space.mutate(self.space.read(parent.genome), self.sigma.at(birth // self.population), rng)
+        return Proposal(child, (parent.birth,), "mutate")
 
     def advance(self, state: TruncationState, block: Block) -> TruncationState:
         if block.reviews:
             return self._reviewed(state, block.reviews)
-        ranking = self.ranked(state, block.births)
-        state = replace(state, generation=state.generation + 1, ranking=ranking)
+        state = replace(state, generation=state.generation + 1, ranking=ranking(block.births))
         if contenders := self._contenders(state):
-            return replace(state, due=tuple(Review(one, REVIEW, state.generation) for one in contenders))
-        fittest = max(
-            (one for one in block.births if one.fitness is not None), key=lambda one: one.fitness or 0.0, default=None
-        )
-        if fittest and (state.mean is None or (fittest.fitness or 0.0) > state.mean):
-            state = replace(state, elite=fittest.individual, mean=fittest.fitness)
-        return self._selected(state)
-
-    def ranked(self, state: TruncationState, births: Sequence[Scored]) -> tuple[Individual, ...]:
-        """Those that were scored well, by fitness; of equals the earlier birth first."""
-        well = [one for one in births if one.fitness is not None]
-        return tuple(
-            one.individual for one in sorted(well, key=lambda one: (-(one.fitness or 0.0), one.individual.birth))
-        )
+            due = tuple(Review(individual, REVIEW, state.generation) for individual in contenders)
+            return replace(state, due=due)
+        return self._with_parents(self._with_fittest_as_elite(state, block))
 
     def reviews(self, state: TruncationState) -> Sequence[Review]:
         return state.due
 
     def closing(self, state: TruncationState) -> Sequence[Review]:
-        """A test of the elite; if no generation was whole, reviews of its best, as of a generation before the first."""
+        """A test of the elite; if no generation was complete, reviews of its best, as generation 0."""
         if state.elite:
             return (Review(state.elite, TEST, state.proven),) if self.tested else ()
-        return tuple(Review(one, REVIEW, 0) for one in self._contenders(state))
+        return tuple(Review(individual, REVIEW, 0) for individual in self._contenders(state))
 
     def best(self, state: TruncationState) -> Individual | None:
         return state.elite or (state.ranking[0] if state.ranking else None)
 
     def _contenders(self, state: TruncationState) -> list[Individual]:
-        """Who is reviewed: the old elite, and the best of the last generation."""
+        """The individuals to review: the old elite and the best of the last generation."""
         if not self.candidates:
             return []
-        new = _different(
-            [one for one in state.ranking if not state.elite or one.fingerprint != state.elite.fingerprint]
-        )
         old = [state.elite] if state.elite else []
+        known = {individual.fingerprint for individual in old}
+        new = _unique([individual for individual in state.ranking if individual.fingerprint not in known])
         return [*old, *new[: max(1, self.candidates - len(old))]]
+
+    def _with_fittest_as_elite(self, state: TruncationState, block: Block) -> TruncationState:
+        """The elite without reviews: the individual with the highest fitness of all generations."""
+        ok = [scored for scored in block.births if scored.fitness is not None]
+        fittest = max(ok, key=_fitness, default=None)
+        if fittest is None or (state.mean is not None and _fitness(fittest) <= state.mean):
+            return state
+        return replace(state, elite=fittest.individual, mean=fittest.fitness)
 
     def _reviewed(self, state: TruncationState, answers: Sequence[Reviewed]) -> TruncationState:
         if answers[0].review.rung == TEST:
             return state
-        well = [one for one in answers if one.outcome.fitness is not None]
-        if well:
-            best = max(well, key=lambda one: (one.outcome.fitness, -one.review.individual.birth))
+        ok = [answer for answer in answers if answer.outcome.fitness is not None]
+        if ok:
+            best = max(ok, key=lambda answer: (answer.outcome.fitness, -answer.review.individual.birth))
             state = replace(state, elite=best.review.individual, mean=best.outcome.fitness)
-        return self._selected(replace(state, due=()))
+        return self._with_parents(replace(state, due=()))
 
-    def _selected(self, state: TruncationState) -> TruncationState:
-        """The elite and the best others may have children."""
-        everyone = _different([*([state.elite] if state.elite else []), *state.ranking])
-        parents = tuple(everyone[: self.parents]) if self.parents else ()
-        return replace(state, parents=parents, proven=state.generation)
+    def _with_parents(self, state: TruncationState) -> TruncationState:
+        """The elite and the best other individuals become the parents."""
+        elite = [state.elite] if state.elite else []
+        parents = _unique([*elite, *state.ranking])[: self.parents]
+        return replace(state, parents=tuple(parents), proven=state.generation)
 
 
-def _different(individuals: Sequence[Individual]) -> list[Individual]:
-    """Each genome once, where it stands first."""
+def ranking(births: Sequence[Scored]) -> tuple[Individual, ...]:
+    """The individuals with an ok outcome, the fittest first; of equals the earlier birth first."""
+    ok = [scored for scored in births if scored.fitness is not None]
+    ordered = sorted(ok, key=lambda scored: (-_fitness(scored), scored.individual.birth))
+    return tuple(scored.individual for scored in ordered)
+
+
+def _fitness(scored: Scored) -> float:
+    assert scored.fitness is not None
+    return scored.fitness
+
+
+def _unique(individuals: Sequence[Individual]) -> list[Individual]:
+    """The first individual of each fingerprint, in order."""
     first: dict[str, Individual] = {}
-    for one in individuals:
-        first.setdefault(one.fingerprint, one)
+    for individual in individuals:
+        first.setdefault(individual.fingerprint, individual)
     return list(first.values())

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from germline.evaluators.policy.environments.atari import FRAMES, AtariEnvironments, machine
+from germline.evaluators.policy.environments.atari import FRAMES, AtariEnvironments, load_game
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, play
 from germline.programs.policy.network import CONVOLUTIONS, Network
-from germline.programs.policy.parameters import initial
+from germline.programs.policy.parameters import initial_parameters
 
 GAME, POLICIES, DECISIONS, ROUNDS = "frostbite", 32, 200, 1
 NETWORK = Network("conv", (4, 84, 84), 18)
@@ -32,7 +32,7 @@ class Loop:
     def __init__(self, parameters: list[np.ndarray]) -> None:
         self.modules = [module(row) for row in parameters]
 
-    def outputs(self, which: np.ndarray, observations: np.ndarray) -> np.ndarray:
+    def forward(self, which: np.ndarray, observations: np.ndarray) -> np.ndarray:
         seen = torch.from_numpy(observations)
         with torch.inference_mode():
             found = [self.modules[one](seen[i : i + 1].float() / 255) for i, one in enumerate(which.tolist())]
@@ -40,22 +40,20 @@ class Loop:
 
 
 def module(row: np.ndarray) -> nn.Sequential:
-    leaves = {
-        leaf.name: torch.tensor(row[leaf.begin : leaf.begin + leaf.size]).reshape(leaf.shape) for leaf in NETWORK.leaves
-    }
+    tensors = {tensor.name: torch.tensor(tensor.view(row)) for tensor in NETWORK.tensors}
     layers: list[nn.Module] = []
     for number, (units, kernel, stride) in enumerate(CONVOLUTIONS, 1):
-        there, made = NETWORK.sizes[number - 1][0], NETWORK.sizes[number][0]
+        there, made = NETWORK.image_sizes[number - 1][0], NETWORK.image_sizes[number][0]
         lacking = (made - 1) * stride + kernel - there
-        weight = leaves[f"conv{number}.weight"].permute(3, 2, 0, 1)
+        weight = tensors[f"conv{number}.weight"].permute(3, 2, 0, 1)
         layers.append(nn.ZeroPad2d((lacking // 2, lacking - lacking // 2) * 2))
-        layers += [holding(nn.Conv2d(weight.shape[1], units, kernel, stride), weight, leaves[f"conv{number}.bias"])]
+        layers += [holding(nn.Conv2d(weight.shape[1], units, kernel, stride), weight, tensors[f"conv{number}.bias"])]
         layers.append(nn.ReLU())
-    places, inputs = NETWORK.sizes[-1][0] ** 2, leaves["dense.weight"].shape[0]
-    weight = leaves["dense.weight"].reshape(places, inputs // places, -1).permute(2, 1, 0).flatten(1)
-    layers += [nn.Flatten(), holding(nn.Linear(*weight.shape[::-1]), weight, leaves["dense.bias"]), nn.ReLU()]
-    weight = leaves["output.weight"].T
-    return nn.Sequential(*layers, holding(nn.Linear(*weight.shape[::-1]), weight, leaves["output.bias"]))
+    places, inputs = NETWORK.image_sizes[-1][0] ** 2, tensors["dense.weight"].shape[0]
+    weight = tensors["dense.weight"].reshape(places, inputs // places, -1).permute(2, 1, 0).flatten(1)
+    layers += [nn.Flatten(), holding(nn.Linear(*weight.shape[::-1]), weight, tensors["dense.bias"]), nn.ReLU()]
+    weight = tensors["output.weight"].T
+    return nn.Sequential(*layers, holding(nn.Linear(*weight.shape[::-1]), weight, tensors["output.bias"]))
 
 
 def holding(layer: Any, weight: torch.Tensor, bias: torch.Tensor) -> nn.Module:
@@ -74,9 +72,9 @@ class Side:
 
     def play(self, round_: int, decisions: int = DECISIONS) -> None:
         episodes = [Episode(i, 1_000 * round_ + i) for i in range(POLICIES)]
-        attend = getattr(self.networks, "attend", None)
+        assign_slots = getattr(self.networks, "assign_slots", None)
         began = time.process_time()
-        played = play(self.networks.outputs, NETWORK.outputs, self.environments, episodes, decisions, attend)
+        played = play(self.networks.forward, NETWORK.output_count, self.environments, episodes, decisions, assign_slots)
         self.seconds += time.process_time() - began
         self.frames += FRAMES * sum(one.steps for one in played)
 
@@ -88,7 +86,7 @@ class Side:
 def rates(first: int, rounds: int = ROUNDS) -> tuple[float, float, float]:
     """Frames per CPU-second: ours, the loop side by side, the loop one policy after the other. They take turns."""
     torch.set_num_threads(1)
-    parameters = [initial(NETWORK, first + i) for i in range(POLICIES)]
+    parameters = [initial_parameters(NETWORK, first + i) for i in range(POLICIES)]
     single, many, loop = AtariEnvironments(GAME, 1), AtariEnvironments(GAME, POLICIES), Loop(parameters)
     sides = [Side(networks_of(NETWORK, parameters), single), Side(loop, many), Side(loop, single)]
     for round_ in range(rounds):
@@ -105,7 +103,7 @@ def together(first: int) -> list[tuple[float, float, float]]:
 
 
 def emulator(frames: int = 4_000) -> float:
-    played, rng = machine(GAME), np.random.default_rng(0)
+    played, rng = load_game(GAME), np.random.default_rng(0)
     actions = played.getMinimalActionSet()
     chosen = [actions[i] for i in rng.integers(0, len(actions), frames // FRAMES)]
     began = time.process_time()
@@ -127,7 +125,7 @@ def vector_environment(decisions: int = 30) -> float:
     rng = np.random.default_rng(0)
     began = time.process_time()
     for _ in range(decisions):
-        environment.step(rng.integers(0, NETWORK.outputs, POLICIES))
+        environment.step(rng.integers(0, NETWORK.output_count, POLICIES))
     return FRAMES * POLICIES * decisions / (time.process_time() - began)
 
 
@@ -137,7 +135,7 @@ def environments_alone(decisions: int = 1_000) -> float:
     ours.step(slot, np.zeros(1, np.int64))
     began = time.process_time()
     for decision in range(decisions):
-        if ours.step(slot, rng.integers(0, NETWORK.outputs, 1)).over[0]:
+        if ours.step(slot, rng.integers(0, NETWORK.output_count, 1)).over[0]:
             ours.reset(slot, [decision])
     return FRAMES * decisions / (time.process_time() - began)
 

@@ -31,7 +31,7 @@ def parents() -> list[Program]:
     while len(found) < PARENTS:
         program, length = space.start, int(rng.integers(20, 41))
         while len(program.body) < length:
-            child = space.vary(program, ("insert", "insert", "modify")[int(rng.integers(3))], rng)
+            child = space.vary(program, ("insert", "insert", "modify")[int(rng.integers(3))], rng).genome
             statements, live = space.sizes(child)
             if live > statements / 3:
                 program = child
@@ -51,7 +51,7 @@ def breed(pool: list[Program], first: int) -> tuple[float, float]:
     for birth in range(first, first + CHILDREN):
         rng = rng_for(0, birth)
         parent = space.read(texts[int(rng.random() * len(texts))])
-        child = space.vary(parent, OPERATORS[int(rng.random() * 3)], rng)
+        child = space.vary(parent, OPERATORS[int(rng.random() * 3)], rng).genome
         hits += known.setdefault(space.fingerprint(child), birth) != birth
     return CHILDREN / (time.process_time() - began), hits / CHILDREN
 
@@ -64,7 +64,7 @@ def breed_plainly(pool: list[Program], first: int, children: int) -> float:
     for birth in range(first, first + children):
         rng = rng_for(0, birth)
         parent = parse(texts[int(rng.random() * len(texts))])
-        child = space.vary(parent, OPERATORS[int(rng.random() * 3)], rng)
+        child = space.vary(parent, OPERATORS[int(rng.random() * 3)], rng).genome
         graph = trace(child)
         known.setdefault(behaviour_fingerprint(graph) or structural_fingerprint(graph), birth)
     return children / (time.process_time() - began)

@@ -92,7 +92,7 @@ def trained(name: str, count: int, device: str = "cpu") -> dict[str, object]:
 def engine(count: int, device: str = "cpu") -> dict[str, object]:
     """A row: elements times live operations a second on rows of the size of `digits-mlp`."""
     pool = programs(count)
-    layout = Layout(tuple(leaf.shape for leaf in task_class("digits-mlp").leaves))
+    layout = Layout(tuple(parameter.shape for parameter in task_class("digits-mlp").parameters))
     graphs = [trace(program) for program in pool]
     operations = layout.elements * sum(len(graph.live_statements) for graph in graphs)
     engines = [ProgramEngine(pool, layout, device, compiled) for compiled in (True, False)]

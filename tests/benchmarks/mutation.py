@@ -15,7 +15,7 @@ import torch
 from germline.programs.policy.genome import Policy, write
 from germline.programs.policy.network import Network
 from germline.programs.policy.noise import SEEDS
-from germline.programs.policy.parameters import initial, mutate, replay
+from germline.programs.policy.parameters import initial_parameters, mutate, replay
 
 NETWORK = Network("conv", (4, 84, 84), 18)
 SIGMA = 0.002
@@ -39,7 +39,7 @@ def with_table(table: np.ndarray, parameters: np.ndarray, seed: int) -> None:
 
 def rows() -> list[dict[str, object]]:
     torch.set_num_threads(1)
-    start = initial(NETWORK, 0)
+    start = initial_parameters(NETWORK, 0)
     table = np.random.default_rng(0).standard_normal(2**26, dtype=np.float32)
     sides: dict[str, Callable[[int], object]] = {
         "torch": partial(with_torch, torch.from_numpy(start.copy())),
@@ -58,7 +58,7 @@ def rows() -> list[dict[str, object]]:
     began = time.process_time()
     replay(policy)
     whole = 1e3 * (time.process_time() - began)
-    size, weights = len(write(policy)), 4 * NETWORK.parameters
+    size, weights = len(write(policy)), 4 * NETWORK.parameter_count
     found = [
         {
             "name": f"mutation against {name}",

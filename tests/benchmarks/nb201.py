@@ -21,10 +21,9 @@ from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import task_class
 from germline.search import pareto
-from germline.search.architecture import KIND
 from germline.search.individual import Individual, Scored
+from germline.search.kinds import KINDS
 from germline.search.loop import ScoreKey, Search
-from germline.search.settings import resolve
 
 SEEDS = range(25)
 BUDGET = 300
@@ -65,10 +64,11 @@ class Notes:
 
 def trainings(task: str, settings: Sequence[str], seed: int, budget: int = BUDGET) -> list[Scored]:
     """What a search scored, in order, until its budget of trainings."""
-    values = KIND.prepare(resolve(KIND.settings, KIND.presets["nb201"].values, settings), task_class(task))
-    space, notes = KIND.space(values), Notes()
-    executor = InlineExecutor(EvaluatorSpec("architecture", task, seed, "cpu", KIND.options(values)))
-    search = Search(space, KIND.strategy(values, space), executor, notes, KIND.plan(values, seed))
+    kind = KINDS["architecture"]
+    prepared = kind.prepare(kind.resolve(kind.presets["nb201"].values, settings), task_class(task))
+    space, notes = kind.space(prepared), Notes()
+    executor = InlineExecutor(EvaluatorSpec("architecture", task, seed, "cpu", kind.evaluator_options(prepared)))
+    search = Search(space, kind.strategy(prepared, space), executor, notes, kind.loop_settings(prepared, seed))
     for _ in search.events(evaluations=budget, births=40 * budget):
         pass
     return notes.scored[:budget]

@@ -25,9 +25,9 @@ from germline.evaluators.architecture.trainer import (
 from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.task import Rung
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 IMAGES = 1_200
@@ -68,7 +68,7 @@ def together(
 def row(name: str, skeleton: Skeleton, count: int, rung: Rung, rounds: int = 1) -> dict[str, object]:
     space = ArchitectureSpace(SPACES["eeea-paper"], skeleton)
     rng = np.random.default_rng(0)
-    architectures = [space.draw(rng) for _ in range(count)]
+    architectures = [space.draw(rng).genome for _ in range(count)]
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(IMAGES, *skeleton.image, generator=generator)
     labels = torch.randint(0, skeleton.classes, (IMAGES,), generator=generator)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from latency_parts import parts_of_space
 
 from germline.cli.main import cli
 
@@ -116,13 +117,13 @@ def test_a_network_is_exported_to_onnx(database: Path, tmp_path: Path) -> None:
 
 def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from germline.evaluators.architecture import latency
-    from germline.programs.architecture.latency import LatencyTable, required
+    from germline.programs.architecture.latency import LatencyTable
 
     path = tmp_path / "germline.db"
     times = {"skip_connect": 0.01, "none": 0.02, "avg_pool_3x3": 0.3}
 
     def measure(cells: Any, skeleton: Any, device: str) -> LatencyTable:
-        return LatencyTable({part: times.get(part.name, 0.1) for part in required(cells, skeleton)}, device)
+        return LatencyTable({part: times.get(part.name, 0.1) for part in parts_of_space(cells, skeleton)}, device)
 
     def again(*_: Any) -> LatencyTable:
         raise AssertionError("measured again")

@@ -36,11 +36,18 @@ def test_top_of_a_run_without_outcomes_is_empty(germline: Any, data: Data) -> No
     assert result.exit_code == 0 and "no ok outcome" in result.stderr
 
 
-def test_show_of_a_run_is_its_best(data: Data) -> None:
+def test_show_of_a_run_is_its_winner_and_its_best_has_a_name_of_its_own(
+    germline: Any, data: Data, searched: Path
+) -> None:
+    with Store(str(searched)) as store:
+        winner = store.winner("first")
     best = data("top", "first", "-n", "1")[0]
-    shown = data("show", "first")
+    shown = data("show", "first:best")
     assert {key: shown[key] for key in KEYS} == best
     assert shown == data("show", f"first:{best['birth']}")
+    assert winner is not None and data("show", "first") == data("show", f"first:{winner.individual.birth}")
+    refused = germline("show", "first:worst")
+    assert refused.exit_code == 2 and "expected RUN:best, or RUN:BIRTH with a birth number" in refused.stderr
 
 
 def test_show_has_measures_and_reviews_beside_those_of_the_start(data: Data, searched: Path) -> None:

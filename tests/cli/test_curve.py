@@ -29,19 +29,21 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("curves") / "germline.db"
     with Store(str(path)) as store:
         run = InventedRun(store, "frost-1").block(0, [1.0, 5.0, None, 3.0])
-        run.score(1, 2.0, 1, 1).score(3, 4.0, 1, 1, spread=6.0)
-        run.block(1, [2.0, 2.0, 8.0, 1.0], cached={3: 0}).score(6, 7.0, 1, 2).score(3, 5.0, 1, 2)
+        run.score(1, 2.0, 1, 1).score(3, 4.0, 1, 1, spread=6.0).complete(0, 3)
+        run.block(1, [2.0, 2.0, 8.0, 1.0], cached={3: 0}).score(6, 7.0, 1, 2).score(3, 5.0, 1, 2).complete(1, 6)
         run.score(6, 6.0, 2, 2).end()
         run = InventedRun(store, "frost-2").block(0, [0.0, 1.0, 2.0, 3.0]).score(3, 2.5, 1, 1).score(2, None, 1, 1)
-        run.block(1, [4.0, 1.0]).end("stopped")
+        run.complete(0, 3).block(1, [4.0, 1.0]).end("stopped")
         run = InventedRun(store, "opt", "optimizer").block(0, [-3.0, -2.0, None, -4.0]).score(1, -1.0, 0, 1)
-        run.block(1, [-5.0, -2.5, -1.0, -1.5]).end()
-        InventedRun(store, "failed").block(0, [None] * BLOCK).block(1, [None] * BLOCK).end("failed")
-        InventedRun(store, "maze", settings=UNREVIEWED).block(0, [1.0, 2.0, 3.0, 4.0]).waiting(1).end("stopped")
+        run.complete(0, 1).block(1, [-5.0, -2.5, -1.0, -1.5]).complete(1, 6).end()
+        run = InventedRun(store, "failed").block(0, [None] * BLOCK).complete(0)
+        run.block(1, [None] * BLOCK).complete(1).end("failed")
+        run = InventedRun(store, "maze", settings=UNREVIEWED).block(0, [1.0, 2.0, 3.0, 4.0])
+        run.complete(0, 3).waiting(1).end("stopped")
         InventedRun(store, "waiting").end("stopped")
         long = InventedRun(store, "long", settings=UNREVIEWED)
         for number in range(45):
-            long.block(number, [float(number)])
+            long.block(number, [float(number)]).complete(number, number)
         long.end()
     return path
 
@@ -97,7 +99,9 @@ def test_a_run_with_several_objectives_has_a_column_for_its_hypervolume(tmp_path
     with Store(str(path)) as store:
         run = InventedRun(store, "cells", "architecture", {"objectives": ["validation_error", "params"]})
         run.front(0, [{"validation_error": 50.0, "params": 100.0}, {"validation_error": 90.0, "params": 400.0}])
-        run.front(1, [{"validation_error": 25.0, "params": 100.0}, {"validation_error": 95.0, "params": 50.0}]).end()
+        run.complete(0, 0).front(
+            1, [{"validation_error": 25.0, "params": 100.0}, {"validation_error": 95.0, "params": 50.0}]
+        ).complete(1, 2).end()
     [found] = data(path, "cells")
     assert found["hypervolume_reference"] == {"validation_error": 100.0, "params": 400.0}
     assert column(path, "cells", "hypervolume") == pytest.approx([0.375, 0.5625 + 0.05 * 0.125])

@@ -64,7 +64,7 @@ def recorded(path: Path) -> list[Any]:
         ),
         ("UPDATE run SET seconds = 'abc'", "runs", "expected seconds of type float, got 'abc'"),
         ("UPDATE evaluation SET fitness = 'abc' WHERE rung = 0", "show cp", "expected fitness of type float or None"),
-        ("UPDATE evaluation SET seed = 'abc' WHERE id = 13", "top cp", "expected seed of type int, got 'abc'"),
+        ("UPDATE evaluation SET seed = 'abc' WHERE rung = 2", "top cp", "expected seed of type int, got 'abc'"),
         ("UPDATE evaluation SET worker = x'00ff'", "show cp --json", "expected worker of type str"),
         ("UPDATE individual SET block = 'abc' WHERE birth = 3", "draw cp -o cp.svg", "expected block of type int"),
         ("UPDATE genome SET text = x'ff'", "lineage cp", "expected genome of type str"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from germline.cli.commands.lineage import biography
-from germline.db.records import EvaluationRecord, IndividualRecord, ScoredIndividual
+from germline.db.records import EvaluationRecord, Individual, ScoredIndividual
 from germline.db.store import Store
 
 Data = Callable[..., Any]
@@ -17,7 +17,7 @@ def individual(birth: int, parents: tuple[int, ...], genome: str, fitness: float
     status = "ok" if fitness is not None else "diverged"
     outcome = EvaluationRecord(birth, key, "digits-mlp", 0, 0, status, fitness, {}, {}, 0.0, "", None)
     operator = "modify" if parents else "seed"
-    return ScoredIndividual("run", IndividualRecord(birth, 0, parents, operator, genome, key, None), outcome)
+    return ScoredIndividual("run", Individual(birth, 0, parents, operator, genome, key, None), outcome)
 
 
 def test_a_lineage_leads_from_the_seed_to_the_individual(data: Data) -> None:
@@ -74,9 +74,9 @@ def test_neutral_steps_are_folded_unless_all_are_asked_for(germline: Any, search
         best = store.best("first").individual
         dead = best.genome.replace("  return", "  unused = square(g)\n  return")
         line = [
-            IndividualRecord(births, 9, (best.birth,), "insert", dead, best.fingerprint, best.birth),
-            IndividualRecord(births + 1, 9, (births,), "delete", best.genome, best.fingerprint, best.birth),
-            IndividualRecord(births + 2, 9, (births + 1,), "insert", dead, best.fingerprint, best.birth),
+            Individual(births, 9, (best.birth,), "insert", dead, best.fingerprint, best.birth),
+            Individual(births + 1, 9, (births,), "delete", best.genome, best.fingerprint, best.birth),
+            Individual(births + 2, 9, (births + 1,), "insert", dead, best.fingerprint, best.birth),
         ]
         store.add_individuals(run.id, "optimizer", line)
     folded = germline("lineage", f"first:{births + 2}", db=copied).stdout

@@ -68,24 +68,27 @@ def test_quick_answers_import_nothing_heavy(command: list[str], searched: Path) 
 
 
 def test_presets_lists_every_preset_and_every_setting(data: Data, germline: Any) -> None:
-    from germline.search.optimizer import KIND
+    from germline.search.kinds import KINDS
 
+    settings = KINDS["optimizer"].settable
     [row] = data("presets", "optimizer")
     assert row["kind"] == "optimizer"
-    assert [preset["name"] for preset in row["presets"]] == list(KIND.presets)
+    assert [preset["name"] for preset in row["presets"]] == list(KINDS["optimizer"].presets)
     assert all(preset["description"] and preset["births"] > 0 for preset in row["presets"])
-    assert [(one["name"], one["default"]) for one in row["settings"]] == [(s.name, s.default) for s in KIND.settings]
+    assert [(one["name"], one["default"]) for one in row["settings"]] == [
+        (s.name, s.default) for s in KINDS["optimizer"].settable
+    ]
     text = germline("presets").stdout
-    assert all(setting.name in text and setting.help in text for setting in KIND.settings)
+    assert all(setting.name in text and setting.help in text for setting in settings)
 
 
 def test_settings_are_shown_as_set_takes_them(germline: Any) -> None:
     from germline.cli.render import setting
-    from germline.search.optimizer import KIND
+    from germline.search.kinds import KINDS
     from germline.search.settings import widths
 
-    for one in KIND.settings:
-        assert one.read(setting(one.default)) == one.default
+    for one in KINDS["optimizer"].settable:
+        assert one.parse(setting(one.default)) == one.default
     assert setting([]) == "none" and widths(8)("none") == []
 
 

@@ -16,7 +16,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from germline.cli.main import cli
-from germline.evaluators.policy.film import Film, Pictured
+from germline.evaluators.policy.film import Film, Filmable
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import Policy, read, write
@@ -120,7 +120,7 @@ def test_a_film_whose_episode_has_another_return_is_not_written(
     right = Film.__iter__
 
     def shorter(film: Film) -> Any:
-        film.steps = 3
+        film.max_steps = 3
         return right(film)
 
     monkeypatch.setattr(Film, "__iter__", shorter)
@@ -281,7 +281,7 @@ def test_environments_without_pictures_cannot_be_filmed() -> None:
 
         def reset(self, slots: Any, seeds: Sequence[int]) -> None: ...
 
-    assert not isinstance(Blind(), Pictured)
+    assert not isinstance(Blind(), Filmable)
 
 
 @pytest.mark.parametrize(
@@ -322,15 +322,15 @@ def test_a_task_that_cannot_be_filmed_is_refused_before_anything_is_played_or_wr
     assert not (tmp_path / "film.gif").exists()
 
 
-def test_a_film_attends_its_network_when_the_episode_begins(rooms: Path) -> None:
+def test_a_film_tells_its_network_when_the_episode_begins(rooms: Path) -> None:
     task, calls = task_class(f"{rooms}:Bright"), []
 
-    def attend(slots: Any, began: Any) -> None:
-        calls.append((slots.tolist(), began.tolist()))
+    def assign_slots(slots: Any, starting: Any) -> None:
+        calls.append((slots.tolist(), starting.tolist()))
 
     assert issubclass(task, PolicyTask)
-    film = Film(lambda which, observations: np.zeros((1, 2), np.float32), 2, task(), 0, 500, attend)
-    assert len(list(film)) == 6 and film.played is not None and film.played.total == 5.0
+    film = Film(lambda which, observations: np.zeros((1, 2), np.float32), 2, task(), 0, 500, assign_slots)
+    assert len(list(film)) == 6 and film.result is not None and film.result.total_reward == 5.0
     assert calls == [([0], [True])]
 
 

@@ -26,6 +26,7 @@ from germline.evaluators.policy.evaluator import PolicyEvaluator
 from germline.evaluators.task import Episodes
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.network import Network, Normalisation
+from germline.search.winner import winner as winner_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 CART_POLE = Network("mlp", (4,), 2, (32, 32))
@@ -58,9 +59,9 @@ def test_a_text_says_of_which_kind_it_is() -> None:
     assert kind_of("def train(w, g, lr):") == "optimizer"
 
 
-def test_a_run_stands_for_who_is_handed_over(database: Path) -> None:
+def test_a_run_stands_for_its_winner(database: Path) -> None:
     with Store(str(database)) as store:
-        winner, run = store.winner("cp").individual, store.run("cp")
+        winner, run = winner_of(store, "cp").individual, store.run("cp")
         tested = [one for one in store.evaluations(run.id) if one.rung == 2]
     assert [one.birth for one in tested] == [winner.birth]
     row = data(database, "show", "cp")
@@ -95,7 +96,7 @@ def test_show_tells_the_score_with_its_interval(database: Path) -> None:
 
 def test_what_selects_has_no_interval_and_says_so(database: Path, tmp_path: Path) -> None:
     with Store(str(database)) as store:
-        winner, run = store.winner("cp").individual.birth, store.run("cp")
+        winner, run = winner_of(store, "cp").individual.birth, store.run("cp")
         other = next(one.birth for one in store.evaluations(run.id) if one.rung == 1 and one.birth != winner)
     score = data(database, "show", f"cp:{other}")["score"]
     assert (score["of"], score["interval"]) == ("review", None)
@@ -247,7 +248,7 @@ def test_an_export_says_what_was_verified(database: Path, tmp_path: Path) -> Non
     said = call(database, "export", "cp", "-o", str(tmp_path / "agent.py")).stdout
     assert "verified: 3 episodes of gym:CartPole-v1 came to the returns of the search's own network" in said
     with Store(str(database)) as store:
-        outcome = store.winner("cp").evaluation
+        outcome = winner_of(store, "cp").evaluation
     assert outcome is not None and outcome.fitness is not None
     returns = re.search(r"own network: ([0-9., ]+) \(the first is what the search scored it by\)", said)
     assert returns is not None and float(returns[1].split(", ")[0]) == outcome.fitness
@@ -330,7 +331,7 @@ def test_where_nothing_could_be_measured_it_says_why(database: Path, tmp_path: P
 def test_the_last_word_tells_the_test_of_who_is_handed_over(database: Path) -> None:
     done = call(database, "resume", "cp")
     with Store(str(database)) as store:
-        winner, run = store.winner("cp").individual, store.run("cp")
+        winner, run = winner_of(store, "cp").individual, store.run("cp")
         [test] = [one for one in store.evaluations(run.id) if one.rung == 2]
     assert f"winner  cp:{winner.birth}  test {test.fitness:.4f} ± " in done.stdout
     assert "over 20 episodes\n" in done.stdout and "(start" not in done.stdout
@@ -355,9 +356,9 @@ def test_a_generation_is_drawn_with_its_parents_and_its_elite(database: Path, tm
     with Store(str(database)) as store:
         chosen = {birth for one in store.block("cp", 2) for birth in one.individual.parents}
         here = {one.individual.birth for one in store.block("cp", 1)}
-        elite = store.elite("cp", 2)
+        elite = store.winners("cp")[1]
     assert elite is not None
-    assert len(dots) == len(here | chosen | {elite.individual.birth})
+    assert len(dots) == len(here | chosen | {elite})
     assert sum(dot.get("r") == "5" for dot in dots) == len(chosen)
     last = call(database, "draw", "cp", "-o", str(path), "--force")
     assert "generation 2 of cp" in last.stdout and "it has no children" in path.read_text()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord
+from germline.db.records import EvaluationRecord, Individual, RunRecord
 from germline.db.store import Store
 
 POSTGRES = os.environ.get("GERMLINE_TEST_POSTGRES")
@@ -64,10 +64,10 @@ def make_run(store: Store) -> Callable[..., RunRecord]:
 
 
 @pytest.fixture(scope="session")
-def born() -> Callable[..., IndividualRecord]:
+def born() -> Callable[..., Individual]:
     """``born(birth, parent, …, fingerprint=…)``: a seed without parents, else modified from them."""
 
-    def make(birth: int, *parents: int, **changed: Any) -> IndividualRecord:
+    def make(birth: int, *parents: int, **changed: Any) -> Individual:
         values: dict[str, Any] = {
             "block": birth // 4,
             "operator": "modify" if parents else "seed",
@@ -75,7 +75,7 @@ def born() -> Callable[..., IndividualRecord]:
             "fingerprint": f"print-{birth}",
             "cached_from": None,
         }
-        return IndividualRecord(birth=birth, parents=parents, **(values | changed))
+        return Individual(birth=birth, parents=parents, **(values | changed))
 
     return make
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from germline.db.errors import BackupRefused, DiskFull, Unsupported
-from germline.db.records import IndividualRecord, RunRecord
+from germline.db.records import Individual, RunRecord
 from germline.db.store import Store
 
 MakeRun = Callable[..., RunRecord]
-Born = Callable[..., IndividualRecord]
+Born = Callable[..., Individual]
 
 
 def test_a_backup_holds_all_that_was_committed(

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from germline.db.records import EvaluationRecord, IndividualRecord
+from germline.db.records import EvaluationRecord, Individual, Winner
 from germline.db.store import Store
 
 
 @pytest.fixture
 def path(
-    tmp_path: Path, blank: bytes, born: Callable[..., IndividualRecord], scored: Callable[..., EvaluationRecord]
+    tmp_path: Path, blank: bytes, born: Callable[..., Individual], scored: Callable[..., EvaluationRecord]
 ) -> Path:
     """A sound, finished run with a cache hit and a failure."""
     path = tmp_path / "runs.db"
@@ -24,7 +24,8 @@ def path(
         births = [born(0), born(1, operator="random"), born(2, 0), born(3, 1, 0), hit, born(5, 4)]
         store.add_individuals(run.id, "optimizer", births)
         store.add_evaluations(run.id, [scored(birth, fitness) for birth, fitness in enumerate([1.0, None, 3.0, 4.0])])
-        store.add_evaluations(run.id, [scored(5, 0.5), scored(5, 9.0, rung=1)])
+        winners = [Winner(0, 3), Winner(0, 3, closing=True)]
+        store.add_evaluations(run.id, [scored(5, 0.5), scored(5, 9.0, rung=1)], winners=winners)
         store.release(run.id, "finished", 1.0)
     return path
 
@@ -53,6 +54,10 @@ def test_a_sound_database_has_no_problems(path: Path) -> None:
         ("UPDATE evaluation SET birth = 2 WHERE birth = 3", "an evaluation of another fingerprint: 2"),
         ("UPDATE evaluation SET objectives = '{\"loss\": NaN' WHERE birth = 0", "measures that do not read: 0"),
         ("UPDATE evaluation SET measures = '[1.0]' WHERE birth = 0", "measures that do not read: 0"),
+        ("UPDATE winner SET block = 1 WHERE NOT closing", "run sound: 1 blocks with a winner are numbered 1 to 1"),
+        ("UPDATE winner SET birth = 1", "run sound: 1 birth has been the winner without a fitness: 1"),
+        ("UPDATE winner SET birth = 4 WHERE NOT closing", "1 birth has been the winner of a block before its own: 4"),
+        ("DELETE FROM evaluation WHERE birth = 0", "1 birth has no outcome, though its block has a winner: 0"),
         ("DELETE FROM evaluation WHERE birth = 0", "no outcome, though the run is finished: 0"),
         (
             "UPDATE evaluation SET task = 'other' WHERE birth = 2",

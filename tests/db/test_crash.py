@@ -12,7 +12,7 @@ from germline.db.store import Store
 
 WRITER = """
 import sys
-from germline.db.records import EvaluationRecord, IndividualRecord
+from germline.db.records import EvaluationRecord, Individual
 from germline.db.store import Store
 store = Store(sys.argv[1])
 names = [summary.name for summary in store.runs()]
@@ -22,7 +22,7 @@ born = sum(1 for _ in store.individuals(run.id))
 birth = sum(1 for _ in store.evaluations(run.id))
 while True:
     batch = [
-        IndividualRecord(
+        Individual(
             b, b // 5, (b - 1,) if b else (), "modify" if b else "seed", f"genome {b} " * 50, f"print-{b}", None
         )
         for b in range(birth, birth + 5)

@@ -12,7 +12,7 @@ import pytest
 from germline.db import run_list
 from germline.db.errors import DamagedDatabase, DatabaseError
 from germline.db.exact_json import load_floats, load_plain
-from germline.db.records import EvaluationRecord, IndividualRecord
+from germline.db.records import EvaluationRecord, Individual, Winner
 from germline.db.schema import metadata
 from germline.db.store import Store
 
@@ -23,14 +23,16 @@ READERS: Final[Mapping[str, Callable[[Store], object]]] = {
     "individuals": lambda store: list(store.individuals(1)),
     "evaluations": lambda store: list(store.evaluations(1)),
     "top": lambda store: store.top("r"),
+    "best": lambda store: store.best("r"),
     "winner": lambda store: store.winner("r"),
+    "winners": lambda store: store.winners("r"),
     "block": lambda store: store.block("r"),
     "scores": lambda store: store.scores("r", "frames"),
     "reviews": lambda store: store.reviews(1, "print-3"),
     "lineage": lambda store: store.lineage("r", 3),
     "seconds": lambda store: store.mean_seconds("r"),
     "failures": lambda store: store.failures("r"),
-    "pending": lambda store: store.pending(1),
+    "stop requested": lambda store: store.stop_requested(1),
     "artifacts": lambda store: store.artifacts("r"),
 }
 COLUMNS = [
@@ -50,7 +52,7 @@ Damage = Callable[..., Store]
 def make(
     tmp_path_factory: pytest.TempPathFactory,
     blank: bytes,
-    born: Callable[..., IndividualRecord],
+    born: Callable[..., Individual],
     scored: Callable[..., EvaluationRecord],
 ) -> Make:
     """``make(kind)``: a sound run ``r`` with a row in every table; birth 3 is the best, reviewed and exported."""
@@ -66,8 +68,9 @@ def make(
             fitness = [1.0, None, 3.0, 4.0]
             scores = [scored(birth, value, measures=measures) for birth, value in enumerate(fitness)]
             store.add_evaluations(run.id, [*scores, scored(3, 2.0, rung=1, seed=1, measures=measures)])
+            store.add_winners(run.id, [Winner(0, 3)])
             store.add_artifact("r", 3, "torch", "found.py", "00")
-            store.request("r", "stop")
+            store.request_stop("r")
             store.release(run.id, "finished", 1.0)
         return path
 
@@ -182,6 +185,12 @@ def damaged(kept: tuple[Store, Path], sound: Path) -> Damage:
             "runs",
             "run 'r' no longer reads (expected seconds of type float, got b'\\\\x00')",
             "run r: a value of the wrong type in run.seconds",
+        ),
+        (
+            "UPDATE winner SET birth = 'abc'",
+            "winner",
+            "the winner of block 0 no longer reads (expected birth of type int or None, got 'abc')",
+            "run r: 1 birth has a value of the wrong type in winner.birth: abc",
         ),
         (
             "UPDATE artifact SET path = x'00'",

@@ -9,11 +9,11 @@ from germline.db.engine import Database
 from germline.db.errors import NothingScored
 from germline.db.location import locate
 from germline.db.lock_retry import Patience
-from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord, RunSummary
+from germline.db.records import EvaluationRecord, Individual, RunRecord, RunSummary
 from germline.db.store import Store
 
 MakeRun = Callable[..., RunRecord]
-Born = Callable[..., IndividualRecord]
+Born = Callable[..., Individual]
 Scored = Callable[..., EvaluationRecord]
 
 

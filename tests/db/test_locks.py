@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 
 from germline.db import run_list
 from germline.db.errors import DatabaseLocked, DiskFull
-from germline.db.records import IndividualRecord
+from germline.db.records import Individual
 from germline.db.store import Store
 
 WRITER = """
@@ -106,7 +106,7 @@ def test_readers_neither_wait_for_a_writer_nor_hold_it_up(path: Path, other: sql
 
 
 def test_a_full_disk_names_the_file_and_the_free_bytes_and_loses_nothing(
-    path: Path, born: Callable[..., IndividualRecord]
+    path: Path, born: Callable[..., Individual]
 ) -> None:
     def limit(connection: sqlite3.Connection, record: object) -> None:
         connection.execute("PRAGMA max_page_count = 60")

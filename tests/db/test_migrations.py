@@ -18,19 +18,19 @@ from germline.db.engine import Database
 from germline.db.location import locate
 from germline.db.lock_retry import Patience
 from germline.db.opening import upgrade
-from germline.db.records import IndividualRecord
+from germline.db.records import Individual
 from germline.db.revisions import REVISIONS, VERSION_TABLE
 from germline.db.schema import VIEWS, metadata
 from germline.db.store import Store
 
-THIRD = '''
+LATER = '''
 """A column more, as a later release might add."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
@@ -91,7 +91,7 @@ def scripts(tmp_path: Path) -> Path:
     """The migrations of a later release."""
     target = tmp_path / "100% later"
     shutil.copytree(migrate.SCRIPTS, target)
-    (target / "versions" / "0003_note.py").write_text(THIRD)
+    (target / "versions" / "0004_note.py").write_text(LATER)
     return target
 
 
@@ -108,25 +108,25 @@ def test_an_upgrade_runs_the_missing_scripts_and_keeps_the_rows(
 ) -> None:
     store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
     store.close()
-    assert upgrade(url, scripts, ("0001", "0002", "0003")) == ("0002", "0003")
+    assert upgrade(url, scripts, (*REVISIONS, "0004")) == ("0003", "0004")
     assert notes(url) == [("old", "upgraded")]
-    assert upgrade(url, scripts, ("0001", "0002", "0003")) == ("0003", "0003")
+    assert upgrade(url, scripts, (*REVISIONS, "0004")) == ("0004", "0004")
     if url.startswith("sqlite"):
-        with Store(str(tmp_path / "runs.db.0002.backup"), create=False) as before:
+        with Store(str(tmp_path / "runs.db.0003.backup"), create=False) as before:
             assert [summary.name for summary in before.runs()] == ["old"]
 
 
 def test_an_upgrade_that_fails_changes_nothing(url: str, store: Store, scripts: Path) -> None:
     store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
-    script = scripts / "versions" / "0003_note.py"
-    script.write_text(THIRD + '    raise RuntimeError("power cut")\n')
+    script = scripts / "versions" / "0004_note.py"
+    script.write_text(LATER + '    raise RuntimeError("power cut")\n')
     for _ in range(2):
         with pytest.raises(RuntimeError, match="power cut"):
-            upgrade(url, scripts, ("0001", "0002", "0003"))
+            upgrade(url, scripts, (*REVISIONS, "0004"))
         assert [summary.name for summary in store.runs()] == ["old"]
         assert store.check() == []
-    script.write_text(THIRD)
-    assert upgrade(url, scripts, ("0001", "0002", "0003")) == ("0002", "0003")
+    script.write_text(LATER)
+    assert upgrade(url, scripts, (*REVISIONS, "0004")) == ("0003", "0004")
     assert notes(url) == [("old", "upgraded")]
 
 
@@ -137,7 +137,7 @@ def test_an_up_to_date_database_is_left_alone(url: str, store: Store, tmp_path: 
 
 @pytest.mark.parametrize("released", sorted(path.name for path in (Path(__file__).parent / "data").glob("*.db")))
 def test_a_database_of_each_released_schema_is_upgraded_checked_and_gone_on_with(
-    released: str, tmp_path: Path, born: Callable[..., IndividualRecord]
+    released: str, tmp_path: Path, born: Callable[..., Individual]
 ) -> None:
     path = tmp_path / released
     shutil.copy(Path(__file__).parent / "data" / released, path)

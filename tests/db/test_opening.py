@@ -25,7 +25,7 @@ from germline.db.errors import (
     Unreachable,
 )
 from germline.db.opening import upgrade
-from germline.db.records import EvaluationRecord, IndividualRecord
+from germline.db.records import EvaluationRecord, Individual
 from germline.db.revisions import REVISIONS
 from germline.db.store import Store
 
@@ -39,7 +39,7 @@ OPENERS: list[Callable[[str], object]] = [open_store, run_list.runs, upgrade]
 
 @pytest.fixture
 def kept(
-    tmp_path: Path, blank: bytes, born: Callable[..., IndividualRecord], scored: Callable[..., EvaluationRecord]
+    tmp_path: Path, blank: bytes, born: Callable[..., Individual], scored: Callable[..., EvaluationRecord]
 ) -> Path:
     """A sound file with a small run in it."""
     path = tmp_path / "kept.db"

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from germline.db import run_list
-from germline.db.records import EvaluationRecord, IndividualRecord
+from germline.db.records import EvaluationRecord, Individual
 from germline.db.store import Store
 
 
 def test_a_glance_gives_the_rows_of_the_store_while_a_run_goes_on(
-    tmp_path: Path, born: Callable[..., IndividualRecord], scored: Callable[..., EvaluationRecord]
+    tmp_path: Path, born: Callable[..., Individual], scored: Callable[..., EvaluationRecord]
 ) -> None:
     path = str(tmp_path / "runs.db")
     with Store(path) as store:

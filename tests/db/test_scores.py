@@ -11,11 +11,11 @@ from germline.db.errors import DamagedDatabase, UnknownRun
 from germline.db.exact_json import dump_floats, load_one
 from germline.db.location import locate
 from germline.db.lock_retry import Patience
-from germline.db.records import BirthScore, EvaluationRecord, IndividualRecord, RunRecord
+from germline.db.records import BirthScore, EvaluationRecord, Individual, RunRecord
 from germline.db.store import Store
 
 MakeRun = Callable[..., RunRecord]
-Born = Callable[..., IndividualRecord]
+Born = Callable[..., Individual]
 Scored = Callable[..., EvaluationRecord]
 
 

@@ -10,17 +10,16 @@ import pytest
 
 from germline.db.errors import (
     InvalidRecord,
-    NothingScored,
     RecordConflict,
     RunExists,
     UnknownBirth,
     UnknownRun,
 )
-from germline.db.records import ArtifactRecord, EvaluationRecord, IndividualRecord, RunRecord
+from germline.db.records import ArtifactRecord, EvaluationRecord, Individual, RunRecord
 from germline.db.store import Store
 
 MakeRun = Callable[..., RunRecord]
-Born = Callable[..., IndividualRecord]
+Born = Callable[..., Individual]
 Scored = Callable[..., EvaluationRecord]
 
 
@@ -229,17 +228,14 @@ def test_driver_seconds_add_up_over_batches_and_release(
     assert (store.run("first").seconds, store.run("first").status) == (3.75, "finished")
 
 
-def test_requests_are_pending_until_handled(store: Store, make_run: MakeRun) -> None:
+def test_a_request_to_stop_stands_until_it_is_handled(store: Store, make_run: MakeRun) -> None:
     run, other = make_run("first"), make_run("second")
-    store.request("first", "pause")
-    store.request("first", "stop")
-    assert (store.pending(run.id), store.pending(other.id)) == (["pause", "stop"], [])
-    store.handled(run.id)
-    assert store.pending(run.id) == []
-    with pytest.raises(InvalidRecord, match="stop or pause, got 'explode'"):
-        store.request("first", "explode")
+    store.request_stop("first")
+    assert (store.stop_requested(run.id), store.stop_requested(other.id)) == (True, False)
+    store.handle_requests(run.id)
+    assert not store.stop_requested(run.id)
     with pytest.raises(UnknownRun):
-        store.request("third", "stop")
+        store.request_stop("third")
 
 
 def test_artifacts_are_listed_in_the_order_of_export(store: Store, make_run: MakeRun, born: Born) -> None:
@@ -272,38 +268,6 @@ def test_what_one_store_wrote_the_next_one_reads(url: str, store: Store, make_ru
     with Store(url, create=False) as second:
         assert list(second.individuals(run.id)) == [born(0), born(1, 0)]
         assert second.runs() == store.runs()
-
-
-def test_the_winner_is_the_fittest_of_the_last_round_of_reviews(
-    store: Store, make_run: MakeRun, born: Born, scored: Scored
-) -> None:
-    run = make_run(kind="policy")
-    store.add_individuals(run.id, "policy", [born(0), born(1), born(2), born(3)])
-    with pytest.raises(NothingScored):
-        store.winner("first")
-    assert store.elite("first") is None
-    store.add_evaluations(run.id, [scored(0, 5.0), scored(1, 9.0), scored(2, 7.0), scored(3, None)])
-    assert store.winner("first").individual.birth == 1  # no reviews: the best
-    first = [scored(birth, fitness, rung=1, seed=1) for birth, fitness in ((1, 2.0), (0, 4.0), (2, 4.0))]
-    store.add_evaluations(run.id, first)
-    assert store.winner("first").individual.birth == 0  # of equals the earlier birth
-    assert store.winner("first").evaluation == scored(0, 5.0)
-    second = [scored(0, 3.0, rung=1, seed=2), scored(2, 3.5, rung=1, seed=2), scored(1, None, rung=1, seed=2)]
-    store.add_evaluations(run.id, second)
-    assert store.winner("first").individual.birth == 2
-    store.add_evaluations(run.id, [scored(1, 1.0, rung=2, seed=2)])
-    assert store.winner("first").individual.birth == 2  # a last test is nobody's selection
-    store.add_evaluations(run.id, [scored(0, 0.5, rung=1, seed=3)])
-    assert store.winner("first").individual.birth == 0  # the next round
-    assert [one.individual.birth for number in (1, 2) if (one := store.elite("first", number))] == [0, 2]
-    assert store.elite("first", 9) is None
-
-
-def test_a_review_on_another_task_makes_no_winner(store: Store, make_run: MakeRun, born: Born, scored: Scored) -> None:
-    run = make_run()
-    store.add_individuals(run.id, "optimizer", [born(0), born(1)])
-    store.add_evaluations(run.id, [scored(0, 1.0), scored(1, 2.0), scored(0, 9.0, rung=1, seed=1, task="other")])
-    assert store.winner("first").individual.birth == 1
 
 
 def test_a_block_comes_with_its_outcomes_the_last_complete_one_unless_it_is_named(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from germline.db.records import EvaluationRecord, IndividualRecord, RunRecord
+from germline.db.records import EvaluationRecord, Individual, RunRecord, Winner
 from germline.db.store import Store
 
 TASKS = {"policy": "gym:CartPole-v1", "optimizer": "digits-mlp", "architecture": "digits-cells"}
@@ -34,7 +34,7 @@ class InventedRun:
         records = []
         for birth in range(self.births, self.births + count):
             genome, fingerprint = f"{self.run.name} {birth}", _fingerprint(birth, sources)
-            records.append(IndividualRecord(birth, number, (), "random", genome, fingerprint, sources.get(birth)))
+            records.append(Individual(birth, number, (), "random", genome, fingerprint, sources.get(birth)))
         self.store.add_individuals(self.run.id, self.run.kind, records)
         self.births += count
         return self
@@ -80,6 +80,11 @@ class InventedRun:
         key = (birth, _fingerprint(birth, {}), self.run.task, rung, seed)
         outcome = ("crashed" if fitness is None else "ok", fitness, objectives, measures, 0.1, "inline", None)
         self.store.add_evaluations(self.run.id, [EvaluationRecord(*key, *outcome)])
+        return self
+
+    def complete(self, number: int, winner: int | None = None) -> "InventedRun":
+        """The search completes a block and names its winner, by birth."""
+        self.store.add_winners(self.run.id, [Winner(number, winner)])
         return self
 
     def end(self, status: str = "finished") -> "InventedRun":

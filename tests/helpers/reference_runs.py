@@ -51,7 +51,9 @@ def mutants(count: int, seed: int, functions: str = "core", most: int = 30) -> l
     for _ in range(count):
         program = START
         for _ in range(int(rng.integers(1, most))):
-            program = space.vary(program, ("insert", "insert", "delete", "modify", "tune")[int(rng.integers(5))], rng)
+            program = space.vary(
+                program, ("insert", "insert", "delete", "modify", "tune")[int(rng.integers(5))], rng
+            ).genome
         found.append(program)
     return found
 

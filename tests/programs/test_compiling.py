@@ -1,4 +1,4 @@
-"""What is compiled runs also where nothing can be kept on disk."""
+"""Compiled functions run without a cache on disk, and give the same bits with and without it."""
 
 import ast
 import os
@@ -12,7 +12,8 @@ import pytest
 from numba.core.caching import CacheImpl, IndexDataCacheFile
 
 import germline.programs
-from germline.evaluators.architecture.networks import kernels, stacked, tape
+from germline.evaluators.architecture.networks import stacked, tape
+from germline.evaluators.architecture.networks.compiled import kernels
 from germline.evaluators.architecture.networks.tape import Kind
 from germline.programs.compiling import compiled
 
@@ -22,13 +23,13 @@ def twice(number: int) -> int:
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_it_runs_wherever_what_was_compiled_can_be_kept(writable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_runs_with_and_without_a_writable_cache(writable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not writable:
         monkeypatch.setattr(CacheImpl, "_locator_classes", [])
     assert compiled()(twice)(21) == 42
 
 
-def test_a_disk_that_is_full_keeps_nothing_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_stop_a_compiled_function(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -40,47 +41,47 @@ def test_the_kernels_number_instructions_as_tapes_do() -> None:
     assert {kind.name: getattr(kernels, kind.name) for kind in Kind} == {kind.name: kind.value for kind in Kind}
 
 
-def test_what_stands_beside_the_kernels_has_their_numbers() -> None:
+def test_constants_beside_the_kernels_equal_theirs() -> None:
     assert tape.GAP == kernels.GAP
     assert (np.float32(stacked.KEPT), np.float32(stacked.EPSILON)) == (kernels.KEPT, kernels.EPSILON)
 
 
-def test_what_is_compiled_takes_nothing_from_other_files_of_ours() -> None:
-    """What was kept is found again by its own file, so it would go on with what another one was."""
+def test_compiled_functions_use_nothing_from_other_files() -> None:
+    """The cache notices changes of a function's own file alone; changes in another file would be ignored."""
     root = Path(germline.programs.__file__).parents[1]
     sources = {path: path.read_text() for top in ("evaluators", "programs") for path in (root / top).rglob("*.py")}
-    handed = {name for text in sources.values() for name in re.findall(r"compiled\([^)]*\)\((\w+)\)", text)}
-    seen = 0
+    passed = {name for text in sources.values() for name in re.findall(r"compiled\([^)]*\)\((\w+)\)", text)}
+    checked = 0
     for path, text in sources.items():
         tree = ast.parse(text)
-        imports = [one for one in tree.body if isinstance(one, ast.ImportFrom) and "germline" in (one.module or "")]
-        foreign = {name.asname or name.name for one in imports for name in one.names}
-        for function in (one for one in tree.body if isinstance(one, ast.FunctionDef)):
-            decorated = any("compiled" in ast.unparse(one) for one in function.decorator_list)
-            if decorated or function.name in handed:
-                used = {one.id for line in function.body for one in ast.walk(line) if isinstance(one, ast.Name)}
+        imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and "germline" in (node.module or "")]
+        foreign = {name.asname or name.name for node in imports for name in node.names}
+        for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
+            decorated = any("compiled" in ast.unparse(node) for node in function.decorator_list)
+            if decorated or function.name in passed:
+                used = {node.id for line in function.body for node in ast.walk(line) if isinstance(node, ast.Name)}
                 assert not used & foreign, f"{path.name}: {function.name}"
-                seen += 1
-    assert seen > 30
+                checked += 1
+    assert checked > 30
 
 
 SCORES = """
 import numpy as np
-from germline.evaluators.architecture.evaluator import CellEvaluator
+from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.genome import write
 from germline.programs.architecture.space import ArchitectureSpace
 space = ArchitectureSpace(SPACES["eeea-paper"], Skeleton(8, 3, 10, (1, 8, 8)))
 rng = np.random.default_rng(2)
-genomes = [write(space.draw(rng)) for _ in range(4)]
-for outcome in CellEvaluator("digits-cells", 2, cells=3, channels=8).score(genomes, 0, 0):
+genomes = [write(space.draw(rng).genome) for _ in range(4)]
+for outcome in ArchitectureEvaluator("digits-cells", 2, cells=3, channels=8).score(genomes, 0, 0):
     print(outcome.measures["loss"].hex())
 """
 
 
-def test_what_was_compiled_gives_the_bits_of_what_was_kept(tmp_path: Path) -> None:
-    """A process that compiles may hold several copies of a function, made differently; the next one has others."""
+def test_freshly_compiled_and_cached_functions_give_the_same_bits(tmp_path: Path) -> None:
+    """A process that compiles may hold several copies of a function, compiled differently from those in the cache."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     first, second = (
         subprocess.run(

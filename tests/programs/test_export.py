@@ -14,19 +14,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from germline.programs.export.files import ExportUnwritable, write_verified
 from germline.programs.export.loading import load_class
+from germline.programs.export.names import class_name_for
+from germline.programs.export.origin import Origin
+from germline.programs.export.verified import ExportMismatch, VerifiedExport
 from germline.programs.optimizer import InvalidProgram, Program, Statement, library, parse
 from germline.programs.optimizer.export import (
     TOLERANCE,
-    ExportMismatch,
-    ExportUnwritable,
-    Origin,
-    class_name_for,
     export_torch,
     relative_difference,
     verified_torch,
+    verify,
     verify_torch,
-    write_verified,
 )
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
@@ -59,7 +59,7 @@ def train(w, g, m, t: leaf, r: row, b: scalar, lr, step):
 
 
 def optimizer_class(text: str, name: str = "Exported") -> type[torch.optim.Optimizer]:
-    return load_class(verified_torch(parse(text), NOWHERE, name).source, name)
+    return load_class(verified_torch(parse(text), NOWHERE, name).content, name)
 
 
 def leaves(seed: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
@@ -88,7 +88,7 @@ def random_programs(count: int) -> list[Program]:
         program = every[k % len(every)] if k % 4 == 3 else start
         space = OptimizerSpace(program, "extended" if k % 4 == 3 else "core")
         for _ in range(int(rng.integers(1, 26))):
-            program = space.vary(program, ("insert", "delete", "modify")[rng.integers(3)], rng)
+            program = space.vary(program, ("insert", "delete", "modify")[rng.integers(3)], rng).genome
         programs.append(program)
     return programs
 
@@ -141,12 +141,12 @@ def test_random_programs_equal_the_interpreter_and_their_exact_form_does_so_bit_
             assert verify_torch(exact, program, "Exported") == 0.0, k
 
 
-def test_a_file_that_differs_is_refused() -> None:
+def test_a_file_that_differs_from_its_program_is_refused() -> None:
     program = parse(library()["lion"])
     source = export_torch(program, NOWHERE, "Lion")
     wrong = source.replace("beta2: float = 0.99,", "beta2: float = 0.9901,")
     assert wrong != source
-    with pytest.raises(ExportMismatch, match=r"expected Lion to equal its program to 1e-06 .*, got a difference of"):
+    with pytest.raises(ExportMismatch, match=r"expected the same .* of Lion and its program to 1e-06, got a diff"):
         verify_torch(wrong, program, "Lion")
 
 
@@ -159,7 +159,7 @@ def test_states_that_differ_are_found_although_the_updates_agree() -> None:
         verify_torch(wrong, program, "Signs")
 
 
-def test_a_relative_difference_counts_what_is_not_finite() -> None:
+def test_values_that_are_not_finite_must_be_equal_in_a_relative_difference() -> None:
     inf, nan = float("inf"), float("nan")
     assert relative_difference(torch.tensor([1.0, nan, inf]), torch.tensor([1.0, nan, inf])) == 0.0
     assert relative_difference(torch.tensor([1.0, nan]), torch.tensor([1.0, 2.0])) == inf
@@ -177,7 +177,7 @@ def test_files_import_torch_and_the_standard_library_only() -> None:
         assert imported <= STANDARD, name
 
 
-def test_files_pass_the_linter_and_the_formatter_as_they_come(tmp_path: Path) -> None:
+def test_exported_files_pass_the_linter_and_the_formatter(tmp_path: Path) -> None:
     long = re.sub(
         r"\bu\b", "the_update_before_clipping", MIXED.replace("decay", "reciprocal_root_of_the_number_of_steps")
     )
@@ -223,11 +223,11 @@ def test_the_rate_is_the_product_of_all_constant_factors_of_the_update() -> None
         ("def train(w, g, lr):\n  lr = negative(lr)\n  g = g * 0.1\n  update = g * lr\n  return update\n", 0.1),
     ],
 )
-def test_programs_that_use_lr_otherwise_equal_the_interpreter_at_every_schedule_value(
+def test_programs_that_use_lr_in_other_ways_equal_the_interpreter_at_every_schedule_value(
     text: str, default: float
 ) -> None:
     verified = verified_torch(parse(text), NOWHERE, "Exported")
-    assert f"lr: float | torch.Tensor = {default!r}," in verified.source
+    assert f"lr: float | torch.Tensor = {default!r}," in verified.content
     assert verified.difference <= TOLERANCE
 
 
@@ -246,13 +246,13 @@ def train(w, g, state, params, torch, sum, lr):
   update = math * lr
   return update, p, group, torch, sum
 """
-    source = verified_torch(parse(text), NOWHERE, "Exported").source
+    source = verified_torch(parse(text), NOWHERE, "Exported").content
     assert "p_ = (1 - beta1) * g + beta1 * state_" in source
     assert "beta1_ = torch.square(p_)" in source
     assert "self_ = float_ / (sum_ + 1e-8)" in source
 
 
-def test_two_equal_literals_are_two_arguments_with_names_that_say_what_they_do() -> None:
+def test_two_equal_literals_are_two_arguments_named_after_their_purpose() -> None:
     text = """
 def train(w, g, m, v, lr):
   g = clip(g, 2.0)
@@ -334,7 +334,7 @@ def test_a_run_continues_bit_for_bit_from_a_state_dict(text: str, dtype: torch.d
     assert kept and all(value.dtype == torch.float32 for value in kept)
 
 
-def test_a_deep_copy_goes_its_own_way() -> None:
+def test_a_deep_copy_is_independent() -> None:
     params = parameters(4)
     optimizer = optimizer_class(MIXED)(params)  # type: ignore[call-arg]
     run(optimizer, params, range(3))
@@ -366,7 +366,7 @@ def test_half_precision_parameters_are_updated_in_float32(dtype: torch.dtype) ->
 
 
 @pytest.mark.parametrize("text", [library()["adamw"], MIXED], ids=["adamw", "mixed"])
-def test_parameters_without_a_gradient_are_left_alone(text: str) -> None:
+def test_parameters_without_a_gradient_do_not_change(text: str) -> None:
     params, others = parameters(6), parameters(6)
     optimizer = optimizer_class(text)(params)  # type: ignore[call-arg]
     optimizer.step()
@@ -473,7 +473,7 @@ def test_an_exported_optimizer_trains_a_small_network(name: str) -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_the_docstring_says_what_the_class_does_and_where_it_comes_from() -> None:
+def test_the_docstring_shows_the_rule_and_the_origin() -> None:
     origin = Origin("my-run", 12, "abc123", 0.8125, "digits-mlp")
     doc = load_class(export_torch(parse(library()["lion_raw"]), origin, "MyRun12"), "MyRun12").__doc__ or ""
     for part in (
@@ -511,8 +511,8 @@ def test_no_name_of_a_run_breaks_out_of_the_docstring(name: str) -> None:
     source = export_torch(program, Origin(name, 1, name, 0.5, name), "Lion")
     plain = ast.parse(export_torch(program, Origin("a", 1, "b", 0.5, "c"), "Lion"))
     tree = ast.parse(source)
-    for found in (tree, plain):
-        defined = next(node for node in found.body if isinstance(node, ast.ClassDef))
+    for module in (tree, plain):
+        defined = next(node for node in module.body if isinstance(node, ast.ClassDef))
         defined.body = defined.body[1:]
     assert ast.dump(tree) == ast.dump(plain)
     assert all(character.isprintable() or character == "\n" for character in source)
@@ -545,25 +545,26 @@ def test_a_class_is_named_after_its_run_and_birth(run: str | None, birth: int | 
     assert f"class {name}(" in export_torch(parse(library()["lion"]), NOWHERE, name)
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = parse(library()["lion"])
     source = export_torch(program, NOWHERE, "Lion")
     path = tmp_path / "with space ü.py"
     path.write_text("old")
-    with pytest.raises(ExportMismatch):
-        write_verified(path, source.replace("= 0.99,", "= 0.9,"), program, "Lion")
+    with monkeypatch.context() as patched, pytest.raises(ExportMismatch):
+        patched.setattr(verify, "export_torch", lambda *_, **__: source.replace("= 0.99,", "= 0.9,"))
+        write_verified(path, verified_torch(program, NOWHERE, "Lion"))
     assert path.read_text() == "old"
-    assert write_verified(path, source, program, "Lion") <= TOLERANCE
+    verified = verified_torch(program, NOWHERE, "Lion")
+    assert verified.difference <= verified.tolerance == TOLERANCE
+    write_verified(path, verified)
     assert path.read_text(encoding="utf-8") == source
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
 def test_a_path_that_takes_no_file_is_refused_in_one_line(tmp_path: Path) -> None:
-    program = parse(library()["lion"])
-    source = export_torch(program, NOWHERE, "Lion")
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "missing" / "lion.py", tmp_path, tmp_path / "file" / "lion.py", tmp_path / ("x" * 300)):
         with pytest.raises(ExportUnwritable, match=r"^expected .*, got .*") as caught:
-            write_verified(path, source, program, "Lion")
+            write_verified(path, VerifiedExport("source"))
         assert "\n" not in str(caught.value)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]

@@ -1,4 +1,4 @@
-"""The documentation is true: its links lead somewhere, its code runs, and it names every command and setting key that exists."""
+"""The documentation is true: its links lead somewhere, its code runs, and it names every command."""
 
 import re
 import subprocess

@@ -7,9 +7,10 @@ import pytest
 
 from germline.db.store import Store
 from germline.evaluators.tasks.registry import task_class
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import read
-from germline.search.architecture import KIND, STRATEGIES
+from germline.programs.architecture.skeleton import Skeleton
+from germline.search.kinds.architecture import PRESETS, STRATEGIES
 from germline.search.loop import Progress
 from germline.search.run import evolve, new_run
 from germline.search.settings import BadSetting
@@ -129,7 +130,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_recorded(
     assert store.runs() == []
 
 
-@pytest.mark.parametrize("name", KIND.presets)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_begun(store: Store, name: str) -> None:
     task = "nb201-cifar100" if name == "nb201" else "mnist5k-cells"
     run = new_run(store, "architecture", task=task, preset=name)

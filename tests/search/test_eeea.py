@@ -4,11 +4,11 @@ import numpy as np
 
 from germline.evaluators.outcome import Objective, Outcome
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 from germline.search.individual import Block, Individual, Scored
 from germline.search.loop import rng_for
-from germline.search.strategies.eeea import EEEA, EEEAState
+from germline.search.strategies.eeea import EEEA, EEEAState, Rates, crossed
 
 OBJECTIVES = tuple(Objective(name, "min") for name in ("validation_error", "params", "macs"))
 SPACE = ArchitectureSpace(SPACES["nb201"], Skeleton(16, 15))
@@ -19,7 +19,7 @@ def strategy(population: int = 40) -> EEEA:
 
 
 def scored(birth: int, error: float, params: float, macs: float = 0.0, genome: str | None = None) -> Scored:
-    text = genome or SPACE.write(SPACE.draw(np.random.default_rng(birth)))
+    text = genome or SPACE.write(SPACE.draw(np.random.default_rng(birth)).genome)
     individual = Individual(birth, 0, (), "random", text, f"print-{birth}")
     return Scored(individual, Outcome("ok", -error, {"validation_error": error, "params": params, "macs": macs}))
 
@@ -61,9 +61,9 @@ def test_children_are_new_and_the_generation_does_not_depend_on_who_asks() -> No
     births = [scored(birth, 100 - birth, birth) for birth in range(40)]
     one, other = strategy(), strategy()
     state = after(one, births)
-    children = [one.breed(state, birth, SPACE, lambda b: rng_for(5, b)) for birth in range(40, 76)]
-    assert other.breed(state, 60, SPACE, lambda b: rng_for(5, b)) == children[20]
-    texts = [child.genome for child in children]
+    children = [one.breed(state, birth, lambda b: rng_for(5, b)) for birth in range(40, 76)]
+    assert other.breed(state, 60, lambda b: rng_for(5, b)) == children[20]
+    texts = [SPACE.write(child.genome) for child in children]
     assert len(set(texts)) == 36 and not set(texts) & {one.individual.genome for one in births}
     living = {one.individual.birth for one in state.parents}
     assert all(set(child.parents) <= living and child.operator == "crossover" for child in children)
@@ -73,16 +73,16 @@ def test_failures_leave_the_population_and_a_generation_without_survivors_begins
     failed = [Scored(scored(birth, 1, 1).individual, Outcome("diverged")) for birth in range(40)]
     state = after(strategy(), failed)
     assert state.parents == () and state.wanted == 40 and strategy().best(state) is None
-    assert strategy().breed(state, 40, SPACE, lambda b: rng_for(5, b)).operator == "random"
+    assert strategy().breed(state, 40, lambda b: rng_for(5, b)).operator == "random"
 
 
 def test_genes_are_the_genome_in_every_space() -> None:
     for cells in SPACES.values():
         space = ArchitectureSpace(cells, Skeleton(16, 6))
         rng = np.random.default_rng(3)
-        one, form = space.draw(rng), space.draw(rng)
+        one, form = space.draw(rng).genome, space.draw(rng).genome
         genes = space.genes(one)
         assert space.with_genes(form, genes) == one
         assert all(gene < many for gene, many in zip(genes, space.choices(one), strict=True))
-        child = EEEA(space, OBJECTIVES, 4, mutation=1.0, inversion=1.0)._child(genes, genes, space.choices(one), rng)
+        child = crossed(genes, genes, space.choices(one), Rates(mutation=1.0, inversion=1.0), rng)
         assert space.check(space.with_genes(one, child)) is None

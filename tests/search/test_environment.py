@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from germline.db.store import Store
-from germline.search.run import environment, evolve, new_run
+from germline.search.environment import environment
+from germline.search.run import evolve, new_run
 
 SETTINGS = ("population=4", "parents=2", "candidates=0", "test_episodes=0", "hidden=2", "steps=10")
 
@@ -46,7 +47,7 @@ def recorded(path: Path, **changed: Any) -> None:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in caplog.records if one.name == "germline.search.run"]
+    return [one.getMessage() for one in caplog.records if one.name == "germline.search.environment"]
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_a_stop_request_from_elsewhere_ends_the_session_and_loses_nothing(store:
     run = small_run()
     session = evolve(store, run.name)
     next(session)
-    store.request(run.name, "stop")
+    store.request_stop(run.name)
     assert len(list(session)) <= 1
     assert store.run(run.name).status == "stopped"
     assert last(store, run).births == 80

@@ -9,18 +9,21 @@ import pytest
 
 from germline.db.store import Store
 from germline.evaluators.outcome import Outcome
+from germline.programs.policy.network import Network
+from germline.programs.policy.space import PolicySpace
 from germline.search.individual import Block, Individual, Scored
 from germline.search.loop import SearchFailed
 from germline.search.run import evolve, new_run
 from germline.search.strategies import novelty as module
-from germline.search.strategies.novelty import Novelty, NoveltyState, novelty, shares
+from germline.search.strategies.novelty import Novelty, NoveltyState, novelty, rank_shares
 from germline.search.strategies.truncation import Sigma, Truncation
 
+SPACE = PolicySpace(Network("mlp", (2,), 2, (3,)), 0.05)
 PLACES = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (50.0, 50.0), (1.0, 1.0), (-30.0, 0.0)]
 
 
 def search(neighbours: int = 2, archive: float = 0.0, blend: float = 0.0, parents: int = 2) -> Novelty:
-    return Novelty(Truncation(6, parents, Sigma(0.1), candidates=0), neighbours, archive, blend)
+    return Novelty(Truncation(SPACE, 6, parents, Sigma(0.1), candidates=0), neighbours, archive, blend)
 
 
 def born(birth: int, place: Sequence[float], fitness: float | None = 0.0) -> Scored:
@@ -66,8 +69,8 @@ def test_novelty_does_not_depend_on_how_many_are_compared_at_a_time(monkeypatch:
 
 
 def test_equal_values_share_a_rank() -> None:
-    assert shares([5.0, 7.0, 5.0, 9.0]).tolist() == [1 / 6, 4 / 6, 1 / 6, 1.0]
-    assert shares([3.0]).tolist() == [0.0]
+    assert rank_shares([5.0, 7.0, 5.0, 9.0]).tolist() == [1 / 6, 4 / 6, 1 / 6, 1.0]
+    assert rank_shares([3.0]).tolist() == [0.0]
 
 
 def test_the_most_novel_have_children_and_the_best_by_return_is_handed_over() -> None:
@@ -116,11 +119,11 @@ def test_what_the_archive_knows_is_no_longer_new() -> None:
 
 def test_a_hash_of_the_fingerprint_chooses_who_enters_the_archive() -> None:
     strategy = search(archive=0.1)
-    chosen = [birth for birth in range(5_000) if strategy.enters(born(birth, (0.0,)))]
-    assert chosen == [birth for birth in range(5_000) if strategy.enters(born(birth, (1.0,), 9.0))]
+    chosen = [birth for birth in range(5_000) if strategy.enters_archive(born(birth, (0.0,)).individual)]
+    assert chosen == [birth for birth in range(5_000) if strategy.enters_archive(born(birth, (1.0,), 9.0).individual)]
     assert 400 < len(chosen) < 600
     wider = search(archive=0.2)
-    assert all(wider.enters(born(birth, (0.0,))) for birth in chosen)
+    assert all(wider.enters_archive(born(birth, (0.0,)).individual) for birth in chosen)
 
 
 def test_a_task_without_behaviours_ends_with_what_to_do() -> None:

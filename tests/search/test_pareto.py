@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from deap import base, tools
 
-from germline.evaluators.hurdle import most
+from germline.evaluators.hurdle import limit_for
 from germline.evaluators.outcome import Objective, Outcome
 from germline.search import pareto
 from germline.search.individual import Individual, Scored
@@ -103,8 +103,8 @@ def test_a_child_meets_the_hurdle_of_those_that_are_no_larger() -> None:
     state = NSGA2State(tuple(alive(birth) for birth in range(10)), 10)
     limit = NSGA2(None, objectives, 10, 0.9, passing=0.6).limit(state)  # type: ignore[arg-type]
     assert limit is not None
-    assert most(limit, 399) == math.inf
-    assert most(limit, 400) == 8.0  # of 10, 9, 8, 7, 6 three are at most 8
-    assert most(limit, 10_000) == 6.0
+    assert limit_for(limit, 399) == math.inf
+    assert limit_for(limit, 400) == 8.0  # of 10, 9, 8, 7, 6 three are at most 8
+    assert limit_for(limit, 10_000) == 6.0
     assert NSGA2(None, objectives, 11, 0.9, passing=0.6).limit(state) is None  # type: ignore[arg-type]
     assert NSGA2(None, objectives, 10, 0.9).limit(state) is None  # type: ignore[arg-type]

@@ -12,10 +12,11 @@ import pytest
 
 from germline.db.store import Store
 from germline.programs.policy.genome import read
+from germline.search.kinds.policy import PRESETS
 from germline.search.loop import Progress
-from germline.search.policy import KIND
 from germline.search.run import evolve, new_run
 from germline.search.settings import BadSetting
+from germline.search.winner import winner
 
 SMALL = ("population=12", "parents=4", "pack=5", "candidates=3", "review_episodes=2", "test_episodes=3", "hidden=6")
 
@@ -108,7 +109,7 @@ def test_who_is_handed_over_is_who_the_database_names(store: Store) -> None:
     for births in (7, 12, 15, 24, 31, 60):
         final = last(evolve(store, "cut", births=births))
         assert final.winner is not None
-        assert store.winner("cut").individual.birth == final.winner.birth
+        assert winner(store, "cut").individual.birth == final.winner.birth
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -174,7 +175,7 @@ def test_a_network_without_hidden_layers_is_searched(store: Store) -> None:
     create(store, "linear", "hidden=none", births=36)
     assert last(evolve(store, "linear", executor="inline")).failures == {}
     [network] = {read(one.genome).network for one in store.individuals(store.run("linear").id)}
-    assert network.parameters == 10
+    assert network.parameter_count == 10
     create(store, "other", "hidden=none", "activation=relu", births=12)  # of what is not there
     assert {read(one[3]).network for one in born(store, "other")} <= {network}  # type: ignore[arg-type]
 
@@ -204,7 +205,7 @@ def test_a_network_without_hidden_layers_is_searched(store: Store) -> None:
         (lambda store: new_run(store, "optimizer", frames=5), "got frames"),
         (
             lambda store: create(store, "x", "strategy=novelty", task="gym:CarRacing-v3"),
-            "expected a task that says what episodes did.*got gym:CarRacing-v3; --set strategy=truncation",
+            "expected a task that reports behaviour descriptors.*got gym:CarRacing-v3; --set strategy=truncation",
         ),
     ],
 )
@@ -216,7 +217,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_recorded(
     assert store.runs() == []
 
 
-@pytest.mark.parametrize("name", KIND.presets)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_can_be_begun_on_its_task(store: Store, name: str) -> None:
     run = new_run(store, "policy", preset=name)
     assert run.config["settings"]["population"] > 0
@@ -229,7 +230,7 @@ def test_a_run_without_reviews_that_goes_on_after_its_test_hands_over_the_fittes
     last(evolve(store, "on"))
     final = last(evolve(store, "on", births=120))
     assert final.best is not None and final.winner == final.best.individual
-    assert store.winner("on").individual.birth == final.best.individual.birth
+    assert winner(store, "on").individual.birth == final.best.individual.birth
 
 
 def test_a_run_is_not_resumed_to_fewer_births_than_it_has(store: Store) -> None:

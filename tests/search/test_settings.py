@@ -2,17 +2,17 @@
 
 import pytest
 
-from germline.search.kinds import KINDS, UnknownPreset, preset_values
-from germline.search.settings import BadSetting, resolve
+from germline.search.kinds import KINDS, UnknownPreset, preset_named
+from germline.search.settings import BadSetting
 
 OPTIMIZER = KINDS["optimizer"]
 
 
 def test_an_assignment_goes_over_the_preset_and_the_preset_over_the_default() -> None:
-    values = resolve(OPTIMIZER.settings, OPTIMIZER.presets["paper"].values, ["tournament=5", "lengths=0.5, 2"])
-    assert (values["population"], values["tournament"], values["lengths"]) == (1000, 5, [0.5, 2.0])
-    assert values["timeout"] == 600.0
-    assert resolve(OPTIMIZER.settings, {}, ["operators=insert:2,tune"])["operators"] == {"insert": 2.0, "tune": 1.0}
+    settings = OPTIMIZER.resolve(OPTIMIZER.presets["paper"].values, ["tournament=5", "lengths=0.5, 2"])
+    assert (settings.population, settings.tournament, settings.lengths) == (1000, 5, [0.5, 2.0])
+    assert settings.timeout == 600.0
+    assert OPTIMIZER.resolve({}, ["operators=insert:2,tune"]).operators == {"insert": 2.0, "tune": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_an_assignment_goes_over_the_preset_and_the_preset_over_the_default() ->
 )
 def test_a_bad_assignment_says_what_to_write(assignment: str, message: str) -> None:
     with pytest.raises(BadSetting) as error:
-        resolve(OPTIMIZER.settings, {}, [assignment])
+        OPTIMIZER.resolve({}, [assignment])
     assert str(error.value).startswith(message)
 
 
@@ -43,9 +43,9 @@ def test_every_preset_sets_only_settings_that_exist() -> None:
     for kind in KINDS.values():
         assert {"quick", "paper"} <= set(kind.presets)
         for preset in kind.presets.values():
-            assert set(preset.values) <= {setting.name for setting in kind.settings}
+            assert set(preset.values) <= {setting.name for setting in kind.settable}
 
 
 def test_an_unknown_preset_suggests_the_nearest() -> None:
     with pytest.raises(UnknownPreset, match="got 'quik'; did you mean quick"):
-        preset_values(OPTIMIZER, "quik")
+        preset_named(OPTIMIZER, "quik")

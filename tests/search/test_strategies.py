@@ -1,6 +1,9 @@
-"""Strategies as pure folds: no evaluator, only outcomes that the test makes up."""
+"""One battery for all strategies, as pure folds over made-up outcomes; then what is particular to some of them."""
 
-from dataclasses import replace
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -8,92 +11,214 @@ import pytest
 
 from germline.evaluators.outcome import Objective, Outcome
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture
-from germline.programs.architecture.space import ArchitectureSpace
+from germline.programs.architecture.skeleton import Skeleton
+from germline.programs.architecture.space import ArchitectureSpace, Limits
 from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
-from germline.search.individual import Block, Individual, Proposal, Reviewed, Scored
+from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, Scored
+from germline.search.kinds import KINDS
 from germline.search.loop import rng_for
 from germline.search.strategies.aging import AgingEvolution, AgingState
+from germline.search.strategies.eeea import EEEA
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.local_search import LocalSearch
 from germline.search.strategies.novelty import Novelty
+from germline.search.strategies.nsga2 import NSGA2
 from germline.search.strategies.pareto_local import ParetoLocalSearch
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategies.truncation import Sigma, Truncation
 from germline.search.strategy import Strategy
 
+BLOCK, BLOCKS = 5, 6
+OBJECTIVES = [Objective("validation_error", "min"), Objective("params", "min")]
 SPACE = OptimizerSpace(parse(library()["adamw_plain"]))
-START = SPACE.write(SPACE.start)
-KEY = SPACE.fingerprint(SPACE.start)
+START = Proposal(SPACE.start, (), "seed")
 
 
-def aging(**options: Any) -> AgingEvolution:
-    values = {"population": 5, "tournament": 2, "operators": {"insert": 1.0, "modify": 1.0, "tune": 1.0}, **options}
-    return AgingEvolution(START, KEY, **values)
+def aging(space: OptimizerSpace = SPACE, **options: Any) -> AgingEvolution:
+    defaults = {"population": 5, "tournament": 2, "operators": {"insert": 1.0, "modify": 1.0, "tune": 1.0}}
+    return AgingEvolution(space, space.start, **{**defaults, **options})
 
 
-STARTED: dict[str, Strategy[Any]] = {
-    "aging": aging(warmup=4, litter=2, patience=6, restart="alternate"),
-    "random": RandomSearch(START, KEY),
-    "funnel": Funnel(aging(), rung=1, every=4, seeds=2),
+def programs() -> OptimizerSpace:
+    return OptimizerSpace(SPACE.start)
+
+
+def cells(children: bool = True) -> ArchitectureSpace:
+    return ArchitectureSpace(SPACES["nb201"], Skeleton(16, 15), Limits(params=900_000, children=children))
+
+
+def policies() -> PolicySpace:
+    return PolicySpace(Network("mlp", (2,), 2, (3,)), 0.05)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A strategy under test: how its space and the strategy are made, and the hash of its first 30 proposals."""
+
+    space: Callable[[], Space[Any]]
+    strategy: Callable[[Any], Strategy[Any]]
+    golden: str
+
+
+CASES = {
+    "aging": Case(
+        programs,
+        lambda space: aging(
+            space, warmup=4, variants=2, patience=6, restart="alternate", sibling_operators={"rate": 1.0}
+        ),
+        "a9e3730ba5b0893f",
+    ),
+    "random": Case(programs, lambda space: RandomSearch(space, space.start), "e2d08688907a737c"),
+    "funnel": Case(programs, lambda space: Funnel(aging(space), rung=1, every=4, seeds=2), "5521c8a264b2a608"),
+    "local": Case(cells, lambda space: LocalSearch(space, 4), "4735549ab14536c0"),
+    "pareto-local": Case(cells, lambda space: ParetoLocalSearch(space, OBJECTIVES, 4), "685484a49243dafa"),
+    "nsga2": Case(cells, lambda space: NSGA2(space, OBJECTIVES, 8, 0.9), "762719ce6757fdfb"),
+    "eeea": Case(lambda: cells(children=False), lambda space: EEEA(space, OBJECTIVES, 10), "28cc051e68b0ff51"),
+    "truncation": Case(
+        policies, lambda space: Truncation(space, 5, 3, Sigma(0.1, decay=0.9), candidates=2), "507b2516149e1be0"
+    ),
+    "novelty": Case(
+        policies,
+        lambda space: Novelty(Truncation(space, 5, 3, Sigma(0.1), candidates=0), neighbours=2, archive=0.3),
+        "02f95b8139fe5962",
+    ),
 }
-POLICIES = PolicySpace(Network("mlp", (2,), 2, (3,)), 0.05)
-STRATEGIES: dict[str, Strategy[Any]] = {
-    **STARTED,
-    "truncation": Truncation(5, 3, Sigma(0.1, decay=0.9), candidates=2),
-    "novelty": Novelty(Truncation(5, 3, Sigma(0.1), candidates=0), neighbours=2, archive=0.3),
-}
+"""Every strategy; the golden hashes hold lineages still, and may change only with a new version of the genome."""
+
+
+@dataclass(frozen=True)
+class History:
+    """A search over made-up outcomes: its proposals, its news by block of births, and the state after each of them."""
+
+    proposals: list[Proposal]
+    texts: list[str]
+    news: list[list[Block]]
+    states: list[Any]
+
+
+def search(case: Case) -> tuple[Strategy[Any], Space[Any], History]:
+    """Breeds and scores `BLOCKS` blocks; every third birth fails."""
+    space = case.space()
+    strategy = case.strategy(space)
+    history = History([], [], [], [])
+    state = strategy.init()
+    for number in range(BLOCKS):
+        births = []
+        for birth in range(BLOCK * number, BLOCK * (number + 1)):
+            proposal = strategy.breed(state, birth, roll)
+            text = space.write(proposal.genome)
+            fingerprint = space.fingerprint(proposal.genome)
+            individual = Individual(birth, number, proposal.parents, proposal.operator, text, fingerprint)
+            births.append(Scored(individual, made_up_outcome(individual)))
+            history.proposals.append(proposal)
+            history.texts.append(text)
+        news = [Block(births=tuple(births))]
+        state = strategy.advance(state, news[-1])
+        while reviews := strategy.reviews(state):
+            news.append(Block(reviews=tuple(Reviewed(review, made_up_answer(review)) for review in reviews)))
+            state = strategy.advance(state, news[-1])
+        history.news.append(news)
+        history.states.append(state)
+    return strategy, space, history
+
+
+def made_up_outcome(individual: Individual) -> Outcome:
+    if individual.birth % 3 == 2:
+        return Outcome("diverged")
+    error, params, *behaviour = numbers(individual.fingerprint)[:4]
+    measures = {f"behaviour_{axis}": value for axis, value in enumerate(behaviour)}
+    return Outcome("ok", -error, {"validation_error": error, "params": params}, measures)
+
+
+def made_up_answer(review: Review) -> Outcome:
+    return Outcome("ok", -numbers(f"{review.individual.fingerprint} {review.rung} {review.seed}")[0])
+
+
+def numbers(text: str) -> list[float]:
+    """Numbers in [0, 1) that depend on a text alone."""
+    return [byte / 256 for byte in sha256(text.encode()).digest()]
 
 
 def roll(birth: int) -> np.random.Generator:
     return rng_for(3, birth)
 
 
-def scored(birth: int, fitness: float | None, proposal: Proposal | None = None) -> Scored:
-    did = {"behaviour_0": birth * 0.7 % 1.0}
-    outcome = Outcome("ok", fitness, {"loss": -fitness}, did) if fitness is not None else Outcome("diverged")
-    chosen = proposal or Proposal(START, (), "seed")
-    individual = Individual(birth, 0, chosen.parents, chosen.operator, chosen.genome, f"f{birth}")
-    return Scored(individual, outcome)
+def fold(strategy: Strategy[Any], blocks: Sequence[Block]) -> Any:
+    state = strategy.init()
+    for block in blocks:
+        state = strategy.advance(state, block)
+    return state
 
 
-def live(strategy: Strategy[Any], births: int) -> tuple[list[Proposal], Any]:
-    """Breeds one at a time; fitness is a made-up function of the birth number, every third birth fails."""
-    space: Space[Any] = POLICIES if isinstance(strategy, Truncation | Novelty) else SPACE
-    state, proposals = strategy.init(), []
-    for birth in range(births):
-        proposal = strategy.breed(state, birth, space, roll)
-        proposals.append(proposal)
-        fitness = None if birth % 3 == 2 else float((birth * 7919) % 101)
-        state = strategy.advance(state, Block(births=(scored(birth, fitness, proposal),)))
-        asked = strategy.reviews(state)
-        if asked:
-            state = strategy.advance(state, Block(reviews=tuple(Reviewed(one, Outcome("ok", 0.0)) for one in asked)))
-    return proposals, state
+def test_the_battery_covers_every_strategy_of_every_kind() -> None:
+    listed = {name for kind in KINDS.values() for name in kind.strategies}
+    assert listed - {"constants"} == set(CASES) - {"funnel"}  # constants is aging, funnel wraps it
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", CASES)
+def test_the_first_proposals_are_those_of_every_earlier_version(name: str) -> None:
+    _, _, history = search(CASES[name])
+    rows = [
+        [text, list(proposal.parents), proposal.operator]
+        for text, proposal in zip(history.texts, history.proposals, strict=True)
+    ]
+    assert len(rows) == 30
+    assert sha256(json.dumps(rows).encode()).hexdigest()[:16] == CASES[name].golden
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_the_same_news_give_the_same_proposals_and_the_same_state(name: str) -> None:
-    assert live(STRATEGIES[name], 30) == live(STRATEGIES[name], 30)
+    _, _, first = search(CASES[name])
+    _, _, second = search(CASES[name])
+    assert first == second
 
 
-@pytest.mark.parametrize("name", STARTED)
-def test_birth_zero_is_the_start_genome_and_every_proposal_is_valid(name: str) -> None:
-    proposals, _ = live(STARTED[name], 30)
-    assert proposals[0] == Proposal(START, (), "seed")
-    assert all(SPACE.check(SPACE.read(proposal.genome)) is None for proposal in proposals)
+@pytest.mark.parametrize("name", CASES)
+def test_a_search_cut_after_any_block_goes_on_as_if_it_had_not_been_cut(name: str) -> None:
+    _, _, whole = search(CASES[name])
+    for done in range(1, BLOCKS):
+        space = CASES[name].space()
+        strategy = CASES[name].strategy(space)
+        state = fold(strategy, [block for news in whole.news[:done] for block in news])
+        assert state == whole.states[done - 1]
+        births = range(BLOCK * done, min(BLOCK * (done + 1), BLOCK * BLOCKS))
+        # In reverse order, and each birth by itself: a proposal depends on nothing but the state and the birth.
+        for birth in reversed(births):
+            assert strategy.breed(state, birth, lambda b: rng_for(3, b)) == whole.proposals[birth]
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", CASES)
 def test_a_failed_individual_is_never_the_best_nor_a_parent(name: str) -> None:
-    proposals, state = live(STRATEGIES[name], 40)
-    assert STRATEGIES[name].best(state).birth % 3 != 2
-    assert all(parent % 3 != 2 for proposal in proposals for parent in proposal.parents)
+    strategy, _, history = search(CASES[name])
+    assert all(parent % 3 != 2 for proposal in history.proposals for parent in proposal.parents)
+    for state in history.states:
+        best = strategy.best(state)
+        assert best is not None and best.birth % 3 != 2
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_proposal_is_a_valid_genome_within_the_limits_of_the_space(name: str) -> None:
+    _, space, history = search(CASES[name])
+    bound = [proposal for proposal in history.proposals if name != "eeea" or proposal.operator == "random"]
+    assert bound and all(space.check(proposal.genome) is None for proposal in bound)
+    assert all(space.read(text) == genome.genome for text, genome in zip(history.texts, history.proposals, strict=True))
+
+
+@pytest.mark.parametrize("name", ["aging", "random", "funnel"])
+def test_birth_zero_is_the_start_genome(name: str) -> None:
+    _, _, history = search(CASES[name])
+    assert history.proposals[0] == START
+
+
+def scored(birth: int, fitness: float | None) -> Scored:
+    """A copy of the start genome with a made-up fitness; None: it failed."""
+    outcome = Outcome("diverged") if fitness is None else Outcome("ok", fitness, {"loss": -fitness})
+    return Scored(Individual(birth, 0, (), "seed", SPACE.write(SPACE.start), f"f{birth}"), outcome)
 
 
 def test_the_oldest_dies_and_failures_push_nobody_out() -> None:
@@ -108,7 +233,7 @@ def test_the_oldest_dies_and_failures_push_nobody_out() -> None:
 def test_a_tournament_prefers_the_fitter() -> None:
     strategy = aging(tournament=5)
     state = strategy.advance(strategy.init(), Block(births=tuple(scored(b, float(b)) for b in range(6))))
-    parents = [strategy.breed(state, birth, SPACE, roll).parents[0] for birth in range(6, 206)]
+    parents = [strategy.breed(state, birth, roll).parents[0] for birth in range(6, 206)]
     counts = [parents.count(birth) for birth in range(1, 6)]
     assert counts == sorted(counts) and counts[-1] > 100
 
@@ -126,22 +251,22 @@ def test_a_population_without_gains_restarts_from_the_best_and_from_the_start_in
     assert strategy.best(state).birth == 1
 
 
-def test_a_litter_is_one_structure_with_different_constants() -> None:
-    strategy = aging(operators={"insert": 1.0}, litter=3, sibling_operators={"tune": 1.0})
+def test_a_batch_of_variants_is_one_structure_with_different_constants() -> None:
+    strategy = aging(operators={"insert": 1.0}, variants=3, sibling_operators={"tune": 1.0})
     state = strategy.init()
-    leader, *siblings = (strategy.breed(state, birth, SPACE, roll) for birth in (6, 7, 8))
+    leader, *siblings = (strategy.breed(state, birth, roll) for birth in (6, 7, 8))
     assert [one.operator for one in (leader, *siblings)] == ["insert", "insert+tune", "insert+tune"]
 
     def shape(proposal: Proposal) -> list[tuple[str, str]]:
-        return [(line.target, line.function) for line in SPACE.read(proposal.genome).body]
+        return [(line.target, line.function) for line in proposal.genome.body]
 
     assert shape(leader) == shape(siblings[0]) == shape(siblings[1])
-    assert len({leader.genome, *(one.genome for one in siblings)}) == 3
+    assert len({SPACE.write(proposal.genome) for proposal in (leader, *siblings)}) == 3
 
 
 def test_the_warmup_tunes_constants_only() -> None:
     strategy = aging(operators={"insert": 1.0}, warmup=10, warmup_operators={"tune": 1.0})
-    operators = [strategy.breed(strategy.init(), birth, SPACE, roll).operator for birth in range(1, 14)]
+    operators = [strategy.breed(strategy.init(), birth, roll).operator for birth in range(1, 14)]
     assert operators == ["tune"] * 9 + ["insert"] * 4
 
 
@@ -190,13 +315,15 @@ def test_a_genome_without_neighbours_is_left_for_a_random_one(strategy: str) -> 
             return []
 
     space = Alone(SPACES["nb201"], Skeleton(16, 15))
-    objectives = [Objective("validation_error", "min")]
-    local: Strategy[Any] = LocalSearch(space, 2) if strategy == "local" else ParetoLocalSearch(space, objectives, 2)
+    strategies = {"local": LocalSearch(space, 2), "pareto": ParetoLocalSearch(space, OBJECTIVES[:1], 2)}
+    local: Strategy[Any] = strategies[strategy]
     state, operators = local.init(), []
     for birth in range(8):
-        proposal = local.breed(state, birth, space, lambda b: rng_for(3, b))
+        proposal = local.breed(state, birth, roll)
         operators.append(proposal.operator)
-        one = Individual(birth, birth, proposal.parents, proposal.operator, proposal.genome, f"print-{birth}")
+        one = Individual(
+            birth, birth, proposal.parents, proposal.operator, space.write(proposal.genome), f"print-{birth}"
+        )
         outcome = Outcome("ok", -float(birth), {"validation_error": float(birth)})
         state = local.advance(state, Block(births=(Scored(one, outcome),)))
     assert operators == ["random"] * 8

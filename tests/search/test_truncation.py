@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from germline.db.rounds import REVIEW, TEST
 from germline.evaluators.outcome import Outcome
 from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.search.individual import Block, Individual, Proposal, Reviewed, Scored
 from germline.search.loop import rng_for
+from germline.search.rungs import REVIEW, TEST
 from germline.search.strategies.truncation import Sigma, Truncation, TruncationState
 
 SPACE = PolicySpace(Network("mlp", (2,), 2, (3,)), 0.05)
 
 
 def truncation(parents: int = 3, candidates: int = 0, sigma: Sigma = Sigma(0.1), **options: Any) -> Truncation:  # noqa: B008
-    return Truncation(6, parents, sigma, candidates, **options)
+    return Truncation(SPACE, 6, parents, sigma, candidates, **options)
 
 
 def roll(birth: int) -> np.random.Generator:
@@ -26,11 +26,11 @@ def roll(birth: int) -> np.random.Generator:
 
 
 def bred(strategy: Truncation, state: TruncationState, births: Sequence[int]) -> list[Proposal]:
-    return [strategy.breed(state, birth, SPACE, roll) for birth in births]
+    return [strategy.breed(state, birth, roll) for birth in births]
 
 
 def born(birth: int, fitness: float | None, fingerprint: str = "") -> Scored:
-    text = SPACE.write(SPACE.draw(roll(birth)))
+    text = SPACE.write(SPACE.draw(roll(birth)).genome)
     outcome = Outcome("diverged") if fitness is None else Outcome("ok", fitness)
     return Scored(Individual(birth, 0, (), "random", text, fingerprint or f"f{birth}"), outcome)
 
@@ -63,8 +63,8 @@ def test_the_first_generation_is_drawn_and_each_later_birth_mutates_one_of_the_b
     assert set(counts) == {(1,), (4,), (3,)} and min(counts.values()) > 70
     for child in children[:9]:
         (parent,) = (one for one in state.parents if (one.birth,) == child.parents)
-        assert SPACE.read(child.genome).parent == SPACE.read(parent.genome)
-    assert len({one.genome for one in children}) == 300
+        assert child.genome.parent == SPACE.read(parent.genome)
+    assert len({SPACE.write(one.genome) for one in children}) == 300
 
 
 def test_without_parents_everything_is_drawn() -> None:
@@ -77,7 +77,7 @@ def test_without_parents_everything_is_drawn() -> None:
 def test_sigma_falls_by_generation_down_to_the_least() -> None:
     strategy = truncation(sigma=Sigma(0.1, decay=0.5, least=0.02))
     state = strategy.advance(strategy.init(), generation(0, 1.0))
-    sigmas = [SPACE.read(one.genome).mutations[-1][1] for one in bred(strategy, state, [6, 11, 12, 18, 24, 600])]
+    sigmas = [one.genome.mutations[-1][1] for one in bred(strategy, state, [6, 11, 12, 18, 24, 600])]
     assert sigmas == [0.05, 0.05, 0.025, 0.02, 0.02, 0.02]
 
 

@@ -1,9 +1,9 @@
-"""Networks of many architectures on any device: what is alike in different ones runs in one call.
+"""Networks of many architectures on any device: equal layers of different networks run in one call.
 
-The tapes of all candidates are put in one order in which the layers that are alike and ready stand together, as in the
+The tapes of all networks are merged into one order in which layers that are equal and ready stand together, as in the
 on-the-fly batching of DyNet (Neubig et al. 2017). A group of n layers on C channels is one layer on n·C channels:
-depthwise convolutions, norms and pools as they are, 1×1 convolutions as batched products, full ones in n groups. That a
-device is asked some hundred times a step, and not that often for each candidate, is what makes it fast.
+depthwise convolutions, norms and pools as they are, 1×1 convolutions as batched products, full convolutions in n
+groups. It is fast because a step launches some hundred kernels in all, not for each network.
 """
 
 from collections import defaultdict
@@ -20,22 +20,28 @@ from torch import Tensor, nn
 from germline.evaluators.architecture.networks.tape import PIXEL, Kind, Map, Slot, Tape, Window
 
 KEPT, EPSILON = 0.9, 1e-5
-"""Of batch norm: how much of the running statistics a batch leaves, and what is added to the variance."""
+"""Of batch norm: the share of the running statistics that a batch keeps, and the number added to the variance."""
 
 IMAGE = -1
-"""Stands for the number of a node where the images are taken."""
+"""Stands for the number of a node where a node takes the images."""
 
 
-class Layer(NamedTuple):
+class Signature(NamedTuple):
     """What layers that run together have in common.
 
-    `kind` is that of an instruction, or `SUM` of `terms` maps, or `HEAD`, the classifier. A source of several parts is
-    joined by channels.
+    Args:
+        kind: the name of an instruction's kind, or `SUM`, the sum of `terms` maps, or `HEAD`, the classifier.
+        in_channels: of the source; several sources are joined by channels.
+        out_channels: of the target.
+        height, width: of the source.
+        relu: whether a ReLU comes first.
+        window: of a convolution or a pool.
+        terms: of a sum.
     """
 
     kind: str
-    channels: int
-    made: int
+    in_channels: int
+    out_channels: int
     height: int
     width: int
     relu: bool = False
@@ -45,11 +51,19 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Node:
-    """A layer of a candidate. `sources` are the nodes whose outputs it takes; the slots name its tensors."""
+    """A layer of one network.
 
-    candidate: int
+    Args:
+        network: its number.
+        cell: the `cell` of its instruction.
+        signature: what it computes.
+        sources: the numbers of the nodes whose outputs it takes.
+        weights, statistics: the slots of its tensors.
+    """
+
+    network: int
     cell: int
-    layer: Layer
+    signature: Signature
     sources: tuple[int, ...]
     weights: tuple[Slot, ...] = ()
     statistics: tuple[Slot, ...] = ()
@@ -57,9 +71,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Group:
-    """Nodes that are alike. Their outputs are joined by channels, in this order."""
+    """Nodes with equal signatures, and their numbers. Their outputs are joined by channels, in this order."""
 
-    layer: Layer
+    signature: Signature
     nodes: tuple[Node, ...]
     numbers: tuple[int, ...]
 
@@ -68,21 +82,22 @@ class StackedNetwork(nn.Module):
     """The networks of some tapes of one skeleton.
 
     Args:
-        tapes: the networks.
-        tensors: each one's initial weights and statistics, by the names that its module gives them.
-        device: where they are to be.
+        tapes: one for each network.
+        tensors: the initial weights and statistics of each network, by their names in `Network.state_dict()`.
+        device: on which they run.
     """
 
     def __init__(self, tapes: Sequence[Tape], tensors: Sequence[Mapping[str, Tensor]], device: str = "cpu") -> None:
         super().__init__()
         self.tapes, self.device = tapes, device
         self._groups = grouped(nodes(tapes))
-        self._place = {n: (g, i) for g, one in enumerate(self._groups) for i, n in enumerate(one.numbers)}
-        self._weights = _Stack([[(n.candidate, n.weights) for n in one.nodes] for one in self._groups], tensors, device)
-        running = [[(n.candidate, n.statistics) for n in one.nodes] for one in self._groups]
+        self._place = {n: (g, i) for g, group in enumerate(self._groups) for i, n in enumerate(group.numbers)}
+        weights = [[(node.network, node.weights) for node in group.nodes] for group in self._groups]
+        running = [[(node.network, node.statistics) for node in group.nodes] for group in self._groups]
+        self._weights = _Stack(weights, tensors, device)
         self._statistics = _Stack(running, tensors, device)
         self._gradients, self._momentum = (torch.zeros_like(self._weights.flat) for _ in range(2))
-        self._leaves = [[one.detach().requires_grad_() for one in views] for views in self._weights.views()]
+        self._leaves = [[view.detach().requires_grad_() for view in views] for views in self._weights.views()]
         for leaves, gradients in zip(self._leaves, self._weights.views(self._gradients), strict=True):
             for leaf, gradient in zip(leaves, gradients, strict=True):
                 leaf.grad = gradient
@@ -92,29 +107,29 @@ class StackedNetwork(nn.Module):
         self._rows = torch.as_tensor(rows, device=device)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits `[N, batch, classes]` of images `[batch, colours, height, width]`."""
-        made: list[Tensor] = []
+        """Logits `[N, batch, classes]` of images `[batch, channels, height, width]`."""
+        outputs: list[Tensor] = []
         logits: dict[int, Tensor] = {}
         for group, leaves, running in zip(self._groups, self._leaves, self._running, strict=True):
-            out = self._run(group, self._terms(group, made, images) or [images], leaves, running)
-            made.append(out)
-            if group.layer.kind == "HEAD":
-                logits |= {node.candidate: out[i] for i, node in enumerate(group.nodes)}
+            out = self._run(group, self._terms(group, outputs, images) or [images], leaves, running)
+            outputs.append(out)
+            if group.signature.kind == "HEAD":
+                logits |= {node.network: out[i] for i, node in enumerate(group.nodes)}
         return torch.stack([logits[number] for number in range(len(self.tapes))])
 
     def step(
         self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, longest: float
     ) -> Tensor:
-        """One step of gradient descent on the mean cross entropy; with `rate` 0 nothing but statistics changes.
+        """One step of gradient descent on the mean cross entropy; with `rate` 0 only the norms' statistics change.
 
         Args:
-            images: float32 of shape `[batch, colours, height, width]`.
+            images: float32 of shape `[batch, channels, height, width]`.
             labels: int64 of shape `[batch]`.
-            rate, momentum, decay: of the descent.
-            longest: a candidate's gradient is scaled down to this norm.
+            rate, momentum, decay: learning rate, momentum and weight decay.
+            longest: the norm to which each network's gradient is clipped.
 
         Returns:
-            Losses of shape `[N]` in nats, before the step.
+            Losses before the step, in nats, of shape `[N]`.
         """
         self.train()
         self._gradients.zero_()
@@ -136,33 +151,32 @@ class StackedNetwork(nn.Module):
 
     @torch.no_grad()
     def logits(self, images: Tensor, training: bool = False) -> Tensor:
-        """`forward` without gradients. In training the norms use the batch's statistics, and remember them."""
+        """Logits `[N, batch, classes]` of images `[batch, channels, height, width]`, without gradients.
+
+        In training the norms use the statistics of the batch and update their running statistics.
+        """
         return self.train(training).forward(images)
 
     def tensors(self, number: int) -> dict[str, Tensor]:
-        """The weights and statistics of a candidate, by the names of its module's."""
+        """Copies of a network's weights and statistics, by their names in `Network.state_dict()`."""
         return {**self._weights.of(number), **self._statistics.of(number)}
 
-    def gradients(self, number: int) -> dict[str, Tensor]:
-        """The last gradients of a candidate's weights."""
-        return self._weights.of(number, self._gradients)
-
     def keep(self, numbers: Sequence[int]) -> "StackedNetwork":
-        """A stack of some of the candidates; they go on in it."""
+        """A stack of some of the networks, with copies of their weights and momentum."""
         kept = StackedNetwork([self.tapes[n] for n in numbers], [self.tensors(n) for n in numbers], self.device)
         kept._momentum.copy_(kept._weights.packed([self._weights.of(n, self._momentum) for n in numbers]))
         return kept
 
-    def _terms(self, group: Group, made: list[Tensor], images: Tensor) -> list[Tensor]:
-        """What a group takes: one tensor `[batch, n·channels, height, width]`, of a sum one for each term."""
-        if group.layer.kind == "SUM":
-            wanted = [[node.sources[term] for node in group.nodes] for term in range(group.layer.terms)]
+    def _terms(self, group: Group, outputs: list[Tensor], images: Tensor) -> list[Tensor]:
+        """The inputs of a group: a tensor `[batch, n·channels, height, width]`; of a sum, one for each term."""
+        if group.signature.kind == "SUM":
+            terms = [[node.sources[term] for node in group.nodes] for term in range(group.signature.terms)]
         else:
-            wanted = [[source for node in group.nodes for source in node.sources]]
-        return [self._joined(sources, made, images) for sources in wanted if sources]
+            terms = [[source for node in group.nodes for source in node.sources]]
+        return [self._joined(sources, outputs, images) for sources in terms if sources]
 
-    def _joined(self, sources: Sequence[int], made: list[Tensor], images: Tensor) -> Tensor:
-        """The outputs of some nodes, joined by channels; without a copy where they lie so."""
+    def _joined(self, sources: Sequence[int], outputs: list[Tensor], images: Tensor) -> Tensor:
+        """The outputs of some nodes, joined by channels; not copied where they are adjacent already."""
         if sources[0] == IMAGE:
             return images.repeat(1, len(sources), 1, 1)
         places = [self._place[source] for source in sources]
@@ -173,58 +187,64 @@ class StackedNetwork(nn.Module):
             end = at + 1
             while end < len(places) and places[end] == (g, first + end - at):
                 end += 1
-            width = self._groups[g].layer.made
-            pieces.append(made[g].narrow(1, first * width, (end - at) * width))
+            width = self._groups[g].signature.out_channels
+            pieces.append(outputs[g].narrow(1, first * width, (end - at) * width))
             at = end
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1)
 
     def _run(self, group: Group, terms: list[Tensor], weights: list[Tensor], running: list[Tensor]) -> Tensor:
-        layer, count = group.layer, len(group.nodes)
-        if layer.kind == "ZERO":
-            return terms[0].new_zeros(len(terms[0]), count * layer.made, layer.height, layer.width)
-        taken = terms[0]
+        signature, count = group.signature, len(group.nodes)
+        if signature.kind == "ZERO":
+            return terms[0].new_zeros(len(terms[0]), count * signature.out_channels, signature.height, signature.width)
+        x = terms[0]
         for term in terms[1:]:
-            taken = taken + term
-        if layer.relu:
-            taken = F.relu(taken)
-        kernel, stride, dilation, padding = layer.window
-        match layer.kind:
+            x = x + term
+        if signature.relu:
+            x = F.relu(x)
+        kernel, stride, dilation, padding = signature.window
+        match signature.kind:
             case "SUM":
-                return taken
+                return x
             case "NORM":
-                scale, bias = (one.flatten() for one in weights)
-                mean, variance = (one.view(-1) for one in running)
-                return F.batch_norm(taken, mean, variance, scale, bias, self.training, 1 - KEPT, EPSILON)
+                scale, bias = (weight.flatten() for weight in weights)
+                mean, variance = (statistic.view(-1) for statistic in running)
+                return F.batch_norm(x, mean, variance, scale, bias, self.training, 1 - KEPT, EPSILON)
             case "MAX":
-                return F.max_pool2d(taken, kernel, stride, padding)
+                return F.max_pool2d(x, kernel, stride, padding)
             case "AVERAGE":
-                return F.avg_pool2d(taken, kernel, stride, padding, ceil_mode=kernel == 2, count_include_pad=False)
+                return F.avg_pool2d(x, kernel, stride, padding, ceil_mode=kernel == 2, count_include_pad=False)
             case "DEPTHWISE":
                 weight = weights[0].flatten(0, 1)
-                return F.conv2d(taken, weight, None, stride, padding, dilation, groups=len(weight))
+                return F.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
             case "HEAD":
-                means = taken.mean((2, 3)).view(len(taken), count, layer.channels).transpose(0, 1)
+                means = x.mean((2, 3)).view(len(x), count, signature.in_channels).transpose(0, 1)
                 return torch.baddbmm(weights[1][:, None], means, weights[0].transpose(1, 2))
         if kernel > 1:
-            return F.conv2d(taken, weights[0].flatten(0, 1), None, stride, padding, dilation, groups=count)
-        return _pointwise(taken, weights[0].flatten(2), stride, -padding)
+            return F.conv2d(x, weights[0].flatten(0, 1), None, stride, padding, dilation, groups=count)
+        return _pointwise(x, weights[0].flatten(2), stride, -padding)
 
 
-def _pointwise(taken: Tensor, weight: Tensor, stride: int, shift: int) -> Tensor:
-    """1×1 convolutions of `weight` `[n, made, channels]`, as one batched product."""
+def _pointwise(x: Tensor, weight: Tensor, stride: int, shift: int) -> Tensor:
+    """1×1 convolutions with weights `[n, out_channels, in_channels]`, as one batched product."""
     if shift:
-        taken = F.pad(taken, (0, shift, 0, shift))[:, :, shift:, shift:]
+        x = F.pad(x, (0, shift, 0, shift))[:, :, shift:, shift:]
     if stride > 1:
-        taken = taken[:, :, ::stride, ::stride]
-    count, made, channels = weight.shape
-    batch, _, height, width = taken.shape
-    columns = taken.reshape(batch, count, channels, height * width).permute(1, 2, 0, 3).reshape(count, channels, -1)
-    out = torch.bmm(weight, columns).view(count, made, batch, height * width).permute(2, 0, 1, 3)
-    return out.reshape(batch, count * made, height, width)
+        x = x[:, :, ::stride, ::stride]
+    count, out_channels, in_channels = weight.shape
+    batch, _, height, width = x.shape
+    columns = x.reshape(batch, count, in_channels, height * width).permute(1, 2, 0, 3).reshape(count, in_channels, -1)
+    out = torch.bmm(weight, columns).view(count, out_channels, batch, height * width).permute(2, 0, 1, 3)
+    return out.reshape(batch, count * out_channels, height, width)
 
 
 class _Stack:
-    """Tensors of nodes, one flat buffer for all, those of a group side by side."""
+    """Tensors of nodes in one flat buffer, those of a group side by side.
+
+    Args:
+        groups: for each group, the network and the slots of each member.
+        tensors: the values of each network, by name.
+        device: of the buffer.
+    """
 
     def __init__(
         self,
@@ -233,44 +253,44 @@ class _Stack:
         device: str,
     ) -> None:
         self.shapes: list[list[tuple[int, tuple[int, ...]]]] = []
-        """For each group and each of its layer's tensors: the place in the buffer, and the shape with the members."""
+        """For each group, place and shape `[members, ...]` of each tensor."""
         self.places: list[dict[str, tuple[int, tuple[int, ...]]]] = [{} for _ in tensors]
-        """For each candidate, by name: the place in the buffer, and the shape."""
+        """For each network, place and shape of each tensor, by name."""
         owners, size = [np.zeros(0, dtype=np.int64)], 0
         for members in groups:
             self.shapes.append([])
             for slots in zip(*(slots for _, slots in members), strict=True):
                 self.shapes[-1].append((size, (len(members), *slots[0].shape)))
-                for (candidate, _), slot in zip(members, slots, strict=True):
-                    self.places[candidate][slot.name] = size, slot.shape
+                for (network, _), slot in zip(members, slots, strict=True):
+                    self.places[network][slot.name] = size, slot.shape
                     size += slot.size
-                    owners.append(np.full(slot.size, candidate))
+                    owners.append(np.full(slot.size, network))
         self.owner = np.concatenate(owners)
         self.flat = torch.zeros(size, device=device)
         self.flat.copy_(self.packed(tensors))
 
     def packed(self, tensors: Sequence[Mapping[str, Tensor]]) -> Tensor:
-        """Tensors of all candidates as a buffer."""
+        """Tensors of all networks as a buffer."""
         flat = torch.zeros(len(self.owner))
-        for places, found in zip(self.places, tensors, strict=True):
+        for places, values in zip(self.places, tensors, strict=True):
             for name, (place, shape) in places.items():
-                flat[place : place + int(np.prod(shape))] = found[name].detach().cpu().reshape(-1)
+                flat[place : place + int(np.prod(shape))] = values[name].detach().cpu().reshape(-1)
         return flat
 
     def views(self, flat: Tensor | None = None) -> list[list[Tensor]]:
-        """For each group its tensors `[members, ...]`, as views of a buffer."""
+        """For each group its tensors `[members, ...]`, as views of a buffer (None: of this one)."""
         buffer = self.flat if flat is None else flat
-        return [[buffer[at : at + int(np.prod(shape))].view(shape) for at, shape in one] for one in self.shapes]
+        return [[buffer[at : at + int(np.prod(shape))].view(shape) for at, shape in group] for group in self.shapes]
 
-    def of(self, candidate: int, flat: Tensor | None = None) -> dict[str, Tensor]:
-        """A candidate's tensors by name, copied to the host."""
+    def of(self, network: int, flat: Tensor | None = None) -> dict[str, Tensor]:
+        """A network's tensors by name, copied to the host, from a buffer (None: from this one)."""
         buffer = (self.flat if flat is None else flat).detach().cpu()
-        places = self.places[candidate].items()
+        places = self.places[network].items()
         return {name: buffer[at : at + int(np.prod(shape))].view(shape).clone() for name, (at, shape) in places}
 
     def rows(self, count: int) -> NDArray[np.int64]:
-        """For each candidate the places of its numbers, filled up with the place behind the last one."""
-        own = [np.flatnonzero(self.owner == candidate) for candidate in range(count)]
+        """For each network the places of its numbers, padded with the place behind the buffer's end."""
+        own = [np.flatnonzero(self.owner == network) for network in range(count)]
         rows = np.full((count, max(map(len, own))), len(self.owner), dtype=np.int64)
         for row, places in zip(rows, own, strict=True):
             row[: len(places)] = places
@@ -278,85 +298,89 @@ class _Stack:
 
 
 def nodes(tapes: Sequence[Tape]) -> list[Node]:
-    """The layers of all candidates; a source's number is its place in the list."""
-    made: list[Node] = []
-    for candidate, tape in enumerate(tapes):
-        _Graph(made, candidate, tape).write()
-    return made
+    """The nodes of all networks; the number of a source is its index in the list."""
+    result: list[Node] = []
+    for network, tape in enumerate(tapes):
+        _Graph(result, network, tape).write()
+    return result
 
 
 class _Graph:
-    """The nodes of one tape. A map to which several instructions add becomes a sum when somebody takes it."""
+    """Appends the nodes of a tape to a list. A map to which several instructions add becomes a sum when it is read."""
 
-    def __init__(self, made: list[Node], candidate: int, tape: Tape) -> None:
-        self.made, self.candidate, self.tape = made, candidate, tape
+    def __init__(self, nodes: list[Node], network: int, tape: Tape) -> None:
+        self.nodes, self.network, self.tape = nodes, network, tape
         self.terms: dict[int, list[int]] = defaultdict(list)
-        """What is added to a map, by its place."""
+        """The nodes that are added to a map, by its place."""
         self.terms[tape.image.place].append(IMAGE)
         self.weights = {slot.place: number for number, slot in enumerate(tape.weights)}
         self.statistics = {slot.place: number for number, slot in enumerate(tape.statistics)}
 
     def write(self) -> None:
-        for one in self.tape.instructions:
-            if one.kind is Kind.ZERO:
+        for instruction in self.tape.instructions:
+            if instruction.kind is Kind.ZERO:
                 continue
-            sources, taken = self.sources(one.source, one.cell), one.source
-            if one.kind is Kind.COPY:
-                self.terms[one.target.place] += sources
+            sources, source = self.sources(instruction.source, instruction.cell), instruction.source
+            if instruction.kind is Kind.COPY:
+                self.terms[instruction.target.place] += sources
                 continue
-            shape = taken.channels, one.target.channels, taken.height, taken.width
-            count = {Kind.NORM: 2, Kind.DENSE: 1, Kind.DEPTHWISE: 1}.get(one.kind, 0)
-            weights = self.tape.weights[self.weights[one.weight] :][:count] if count else ()
-            statistics = self.tape.statistics[self.statistics[one.statistics] :][:2] if count == 2 else ()
-            layer = Layer(one.kind.name, *shape, one.relu, one.window)
-            self.add(Node(self.candidate, one.cell, layer, sources, weights, statistics), one.target)
+            shape = source.channels, instruction.target.channels, source.height, source.width
+            count = {Kind.NORM: 2, Kind.DENSE: 1, Kind.DEPTHWISE: 1}.get(instruction.kind, 0)
+            weights = self.tape.weights[self.weights[instruction.weight] :][:count] if count else ()
+            statistics = self.tape.statistics[self.statistics[instruction.statistics] :][:2] if count == 2 else ()
+            signature = Signature(instruction.kind.name, *shape, instruction.relu, instruction.window)
+            node = Node(self.network, instruction.cell, signature, sources, weights, statistics)
+            self.add(node, instruction.target)
         last, cell = self.tape.last, self.tape.skeleton.cells * 2
         sources = self.sources(last, cell)
-        layer = Layer("HEAD", last.channels, self.tape.skeleton.classes, last.height, last.width, self.tape.last_relu)
+        signature = Signature(
+            "HEAD", last.channels, self.tape.skeleton.classes, last.height, last.width, self.tape.last_relu
+        )
         slots = self.tape.weights[self.weights[self.tape.classifier] :]
-        self.made.append(Node(self.candidate, cell, layer, sources, slots))
+        self.nodes.append(Node(self.network, cell, signature, sources, slots))
 
-    def sources(self, taken: Map, cell: int) -> tuple[int, ...]:
-        return tuple(self.source(leaf, cell) for leaf in taken.leaves)
+    def sources(self, source: Map, cell: int) -> tuple[int, ...]:
+        """The nodes whose outputs make up a map."""
+        return tuple(self.source(leaf, cell) for leaf in source.leaves)
 
     def source(self, leaf: Map, cell: int) -> int:
         terms = self.terms[leaf.place]
         if len(terms) != 1:
             kind = "SUM" if terms else "ZERO"
-            layer = Layer(kind, leaf.channels, leaf.channels, leaf.height, leaf.width, terms=len(terms))
+            signature = Signature(kind, leaf.channels, leaf.channels, leaf.height, leaf.width, terms=len(terms))
             self.terms[leaf.place] = []
-            self.add(Node(self.candidate, cell, layer, tuple(terms)), leaf)
+            self.add(Node(self.network, cell, signature, tuple(terms)), leaf)
         return self.terms[leaf.place][0]
 
     def add(self, node: Node, target: Map) -> None:
-        self.made.append(node)
-        self.terms[target.place].append(len(self.made) - 1)
+        self.nodes.append(node)
+        self.terms[target.place].append(len(self.nodes) - 1)
 
 
 def grouped(every: Sequence[Node]) -> list[Group]:
-    """An order of all nodes, cell by cell: the largest group of nodes that are alike and ready is always the next."""
-    takers: dict[int, list[int]] = defaultdict(list)
+    """All nodes in an order in which they can run, cell by cell: the largest group that is ready comes next."""
+    readers: dict[int, list[int]] = defaultdict(list)
     missing = []
     for number, node in enumerate(every):
         sources = [source for source in node.sources if source != IMAGE]
         missing.append(len(sources))
         for source in sources:
-            takers[source].append(number)
-    ready: dict[tuple[int, Layer], list[int]] = defaultdict(list)
+            readers[source].append(number)
+    ready: dict[tuple[int, Signature], list[int]] = defaultdict(list)
     for number, node in enumerate(every):
         if not missing[number]:
-            ready[node.cell, node.layer].append(number)
+            ready[node.cell, node.signature].append(number)
     groups: list[Group] = []
     place: dict[int, tuple[int, int]] = {IMAGE: (-1, 0)}
     while ready:
         chosen = min(ready, key=lambda key: (key[0], -len(ready[key])))
-        # In the order in which their sources lie, so that these need no copy where they are the same candidates'.
+        # In the order of their sources, so that no copy is needed where these belong to the same networks.
         numbers = sorted(ready.pop(chosen), key=lambda n: [place[source] for source in every[n].sources])
         place |= {number: (len(groups), i) for i, number in enumerate(numbers)}
         groups.append(Group(chosen[1], tuple(every[number] for number in numbers), tuple(numbers)))
         for number in numbers:
-            for taker in takers[number]:
-                missing[taker] -= 1
-                if not missing[taker]:
-                    ready[every[taker].cell, every[taker].layer].append(taker)
+            for reader in readers[number]:
+                missing[reader] -= 1
+                if not missing[reader]:
+                    ready[every[reader].cell, every[reader].signature].append(reader)
     return groups

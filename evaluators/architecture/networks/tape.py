@@ -1,10 +1,11 @@
-"""A network as data: the list of instructions that its forward pass is, and where each of its tensors lies.
+"""A network as a tape: the list of instructions of its forward pass, and the place of each of its tensors.
 
-`programs.architecture.network` builds a network as torch modules. Here the same network is a flat program over maps,
-which whoever trains many networks can run without calling modules, or reorder so that what is alike in different
-networks runs together. What does not reach the loss is left out, as autograd leaves it alone.
+It is the network that `programs.architecture.network` builds of torch modules, as a flat program over maps. The
+compiled form runs a tape without calling modules; the stacked form reorders the tapes of many networks, so that equal
+layers run together. Layers that do not reach the loss are left out; autograd gives them no gradient either.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import lru_cache
@@ -14,13 +15,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.programs.architecture.counts import STEM, Skeleton, halved
-from germline.programs.architecture.genome import Architecture, Cell
+from germline.programs.architecture.genome import Architecture
+from germline.programs.architecture.layers import IMAGE, NetworkLayer, layers
 from germline.programs.architecture.operations import OPERATIONS
+from germline.programs.architecture.skeleton import Skeleton, halved
 
 
 class Kind(IntEnum):
-    """What an instruction does with its source; the numbers are those of the compiled interpreter."""
+    """The layer of an instruction; the numbers are those of the compiled kernels."""
 
     DEPTHWISE = 0
     DENSE = 1
@@ -32,9 +34,10 @@ class Kind(IntEnum):
 
 
 class Window(NamedTuple):
-    """Which pixels an output pixel sees: at `stride * y - padding + dilation * i` for i below `kernel`, and in x alike.
+    """The pixels that an output pixel reads: rows `stride * y - padding + dilation * i` for i below `kernel`, and
+    columns in the same way.
 
-    A negative padding is a shift. The map that comes out has `ceil(size / stride)` pixels a side.
+    A negative padding is a shift. The output has `ceil(size / stride)` pixels a side.
     """
 
     kernel: int = 1
@@ -45,13 +48,18 @@ class Window(NamedTuple):
 
 PIXEL = Window()
 GAP = 1
-"""As in the compiled interpreter, which says why."""
+"""Unused positions behind each channel; equal to `GAP` of the compiled kernels, which say why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """Feature maps of one image. `place` counts numbers from the first map's, among them `GAP` unused ones behind each
-    channel; `parts` are the maps that make it up when it is several joined by channels."""
+    """The feature maps of one image at one point of the network.
+
+    Args:
+        place: where it begins, in numbers from the beginning of the first map.
+        channels, height, width: its shape. Behind each channel lie `GAP` unused positions.
+        parts: the maps that it joins by channels; empty if it is a single one.
+    """
 
     place: int
     channels: int
@@ -69,14 +77,18 @@ class Map:
 
     @property
     def leaves(self) -> tuple["Map", ...]:
+        """Its parts, or the map itself."""
         return self.parts or (self,)
 
 
 class Slot(NamedTuple):
-    """Where a tensor of the network lies in a candidate's row: of its weights, or of its running statistics.
+    """The place of a tensor in the row of a network's weights, or in that of its running statistics.
 
-    With `by_taps` the tensor, a full convolution's `[made, channels, height, width]`, lies there as `[made, height,
-    width, channels]`.
+    Args:
+        name: in `Network.state_dict()`.
+        shape: of the tensor.
+        place: where it begins in the row.
+        by_taps: true for a full convolution, whose `[out, in, height, width]` lies there as `[out, height, width, in]`.
     """
 
     name: str
@@ -91,11 +103,19 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One layer. With `relu` it sees the positive part of its source; with `add` it adds to its target.
+    """One layer.
 
-    `weight` is the place of a convolution's weights `[made, taps, channels]` (depthwise: `[channels, taps]`), or of a
-    norm's scale and then bias; `statistics` that of a norm's running mean and then variance. `cell` counts the cells
-    before it, those that halve the map between stages too.
+    Args:
+        kind: what it computes.
+        target: the map it writes.
+        source: the map it reads.
+        relu: whether a ReLU comes first.
+        add: whether it adds to its target; otherwise it overwrites it.
+        window: of a convolution or a pool.
+        weight: place of a convolution's weights `[out, taps, in]` (depthwise `[channels, taps]`), or of a norm's scale
+            and bias.
+        statistics: place of a norm's running mean and variance.
+        cell: the `cell` of its `NetworkLayer`.
     """
 
     kind: Kind
@@ -111,11 +131,18 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """A network without what does not reach the loss.
+    """A network without the layers that do not reach the loss.
 
-    Its classifier sees the mean of the maps `last` over their positions, of their positive parts with `last_relu`; its
-    weights `[classes, channels]` and then bias lie at `classifier`. `size` numbers hold all maps of one image, of which
-    the first ones are the image.
+    Args:
+        skeleton: of the network.
+        instructions: in the order in which they run.
+        image: the map of the image, the first in memory.
+        last: the map whose mean over positions the classifier reads.
+        last_relu: whether a ReLU comes before that mean.
+        classifier: place of the classifier's weights `[classes, channels]` and bias.
+        size: how many numbers all maps of one image take.
+        weights: slots of all weights, in the order of the row.
+        statistics: slots of all running statistics, in the order of the row.
     """
 
     skeleton: Skeleton
@@ -138,92 +165,84 @@ class Tape:
 
 
 def tape(architecture: Architecture, skeleton: Skeleton) -> Tape:
-    """The program of `Network(architecture, skeleton)`."""
-    writer = _Writer()
+    """The tape of `Network(architecture, skeleton)`."""
+    writer, network = _Writer(), layers(architecture, skeleton)
     image = writer.map(*skeleton.image)
-    channels = skeleton.channels
-    last = writer.convolve(
-        image, STEM * channels if architecture.inputs == 2 else channels, Window(3, 1, 1, 1), "stem.0"
-    )
-    before = last = writer.norm(last, "stem.1")
-    reduced, modules = False, 0
-    for number in range(skeleton.cells):
-        writer.cell += 1
-        reduces = number in skeleton.reductions
-        channels *= 2 if reduces else 1
-        if architecture.inputs == 2:
-            cell = architecture.cells[reduces]
-            before, last = last, _pair_cell(writer, cell, before, last, channels, reduces, reduced, f"cells.{number}")
-        else:
-            if reduces:
-                last, modules = _residual_block(writer, last, channels, f"cells.{modules}"), modules + 1
-                writer.cell += 1
-            last, modules = _edge_cell(writer, architecture.cells[0], last, f"cells.{modules}"), modules + 1
-        reduced = reduces
-    if architecture.inputs == 1:
+    maps = {IMAGE: image}
+    sums = _Sums(writer, network)
+    *inner, head = network
+    for number, layer in enumerate(inner):
+        writer.cell = layer.cell
+        source, channels = maps.get(layer.inputs[0]), layer.part.out_channels
+        match layer.part.name:
+            case "add" | "concat":
+                maps[number] = sums.target(number)
+                continue
+        assert source is not None
+        match layer.part.name:
+            case "stem":
+                maps[number] = writer.stem(source, channels, layer.path)
+            case "enter":
+                maps[number] = writer.enter(source, channels, layer.path)
+            case "halve":
+                maps[number] = writer.halve(source, channels, layer.path)
+            case "block":
+                maps[number] = writer.residual_block(source, channels, layer.path)
+            case operation:
+                writer.edge(operation, source, sums.target(sums.of_edge[number]), layer.part.stride, layer.path)
+    last = maps[head.inputs[0]]
+    if head.norm:
         last = writer.norm(last, "last.0")
-    return writer.finished(skeleton, image, last, architecture.inputs == 1)
+    return writer.finished(skeleton, image, last, head.norm)
 
 
-def _pair_cell(
-    writer: "_Writer", cell: Cell, before: Map, last: Map, channels: int, reduces: bool, reduced: bool, name: str
-) -> Map:
-    if reduced:
-        entered = writer.halve(before, channels, f"{name}.enter0")
-    else:
-        entered = writer.enter(before, channels, f"{name}.enter0")
-    maps = [entered, writer.enter(last, channels, f"{name}.enter1")]
-    height, width = (halved(last.height), halved(last.width)) if reduces else (last.height, last.width)
-    joined = writer.joined(len(cell.concat), channels, height, width)
-    edges = 0
-    for number, node in enumerate(cell.nodes, 2):
-        here = (
-            joined.leaves[cell.concat.index(number)] if number in cell.concat else writer.map(channels, height, width)
-        )
-        for operation, source in node:
-            stride = 2 if reduces and source < 2 else 1
-            writer.edge(operation, maps[source], here, stride, f"{name}.edges.{edges}")
-            edges += 1
-        maps.append(here)
-    return joined
+class _Sums:
+    """The maps of sums and of joined maps. Edges write into the map of their sum, and sums that a cell joins lie side
+    by side in memory: neither takes an instruction."""
 
+    def __init__(self, writer: "_Writer", network: Sequence[NetworkLayer]) -> None:
+        self.writer, self.network = writer, network
+        self.of_edge = {
+            edge: number for number, layer in enumerate(network) if layer.part.name == "add" for edge in layer.inputs
+        }
+        """The sum that an edge is a term of."""
+        self.joined = {layer.cell: number for number, layer in enumerate(network) if layer.part.name == "concat"}
+        """The layer that joins the maps of a cell."""
+        self.maps: dict[int, Map] = {}
 
-def _edge_cell(writer: "_Writer", cell: Cell, last: Map, name: str) -> Map:
-    maps, edges = [last], 0
-    for node in cell.nodes:
-        here = writer.map(last.channels, last.height, last.width)
-        for operation, source in node:
-            writer.edge(operation, maps[source], here, 1, f"{name}.edges.{edges}")
-            edges += 1
-        maps.append(here)
-    return maps[-1]
+    def target(self, number: int) -> Map:
+        """The map of a sum or of joined maps."""
+        if number not in self.maps:
+            part, joined = self.network[number].part, self.joined.get(self.network[number].cell)
+            if joined is not None and joined not in self.maps:
+                self._join(joined)
+        if number not in self.maps:
+            shape = part.out_channels, part.height, part.width
+            self.maps[number] = self.writer.map(*shape)
+        return self.maps[number]
 
-
-def _residual_block(writer: "_Writer", last: Map, doubled: int, name: str) -> Map:
-    inner = writer.norm(writer.convolve(last, doubled, Window(3, 2, 1, 1), f"{name}.main.1", True), f"{name}.main.2")
-    out = writer.norm(writer.convolve(inner, doubled, Window(3, 1, 1, 1), f"{name}.main.4", True), f"{name}.main.5")
-    pooled = writer.map(last.channels, out.height, out.width)
-    writer.emit(Instruction(Kind.AVERAGE, pooled, last, window=Window(2, 2)))
-    writer.convolve(pooled, doubled, PIXEL, f"{name}.beside.1", into=out)
-    return out
+    def _join(self, number: int) -> None:
+        part, inputs = self.network[number].part, self.network[number].inputs
+        self.maps[number] = self.writer.joined(len(inputs), part.in_channels, part.height, part.width)
+        self.maps |= dict(zip(inputs, self.maps[number].leaves, strict=True))
 
 
 @dataclass
 class _Writer:
-    """Instructions as they come, with places for what they make and need."""
+    """Collects instructions, and allocates the maps they write."""
 
     instructions: list[Instruction] = field(default_factory=list)
     slots: dict[tuple[bool, int], tuple[Slot, ...]] = field(default_factory=dict)
-    """The tensors of an instruction, by whether they are statistics and the number of the instruction."""
+    """The tensors of an instruction, by (whether they are statistics, number of the instruction)."""
     written: set[int] = field(default_factory=set)
-    """The places of maps to which something has been written: whoever comes next adds."""
+    """The places of maps that an instruction has written; further instructions add to them."""
     size: int = 0
     cell: int = 0
 
     def map(self, channels: int, height: int, width: int) -> Map:
-        made = Map(self.size, channels, height, width)
-        self.size += made.size
-        return made
+        result = Map(self.size, channels, height, width)
+        self.size += result.size
+        return result
 
     def joined(self, count: int, channels: int, height: int, width: int) -> Map:
         parts = tuple(self.map(channels, height, width) for _ in range(count))
@@ -236,10 +255,10 @@ class _Writer:
         self.written.add(place)
 
     def convolve(
-        self, source: Map, made: int, window: Window, name: str, relu: bool = False, into: Map | None = None
+        self, source: Map, channels: int, window: Window, name: str, relu: bool = False, into: Map | None = None
     ) -> Map:
-        target = into or self.map(made, -(-source.height // window.stride), -(-source.width // window.stride))
-        shape = (made, source.channels, window.kernel, window.kernel)
+        target = into or self.map(channels, -(-source.height // window.stride), -(-source.width // window.stride))
+        shape = (channels, source.channels, window.kernel, window.kernel)
         slot = Slot(f"{name}.weight", shape, by_taps=True)
         self.emit(Instruction(Kind.DENSE, target, source, relu, window=window), (slot,))
         return target
@@ -253,57 +272,68 @@ class _Writer:
     def norm(self, source: Map, name: str, into: Map | None = None) -> Map:
         target = into or self.map(source.channels, source.height, source.width)
         shape = (source.channels,)
-        learned = tuple(Slot(f"{name}.{one}", shape) for one in ("weight", "bias"))
-        running = tuple(Slot(f"{name}.{one}", shape) for one in ("running_mean", "running_var"))
+        learned = tuple(Slot(f"{name}.{tensor}", shape) for tensor in ("weight", "bias"))
+        running = tuple(Slot(f"{name}.{tensor}", shape) for tensor in ("running_mean", "running_var"))
         self.emit(Instruction(Kind.NORM, target, source), learned, running)
         return target
 
-    def enter(self, source: Map, made: int, name: str) -> Map:
-        return self.norm(self.convolve(source, made, PIXEL, f"{name}.1", True), f"{name}.2")
+    def stem(self, source: Map, channels: int, name: str) -> Map:
+        return self.norm(self.convolve(source, channels, Window(3, 1, 1, 1), f"{name}.0"), f"{name}.1")
 
-    def halve(self, source: Map, made: int, name: str, into: Map | None = None) -> Map:
+    def residual_block(self, source: Map, channels: int, name: str) -> Map:
+        inner = self.norm(self.convolve(source, channels, Window(3, 2, 1, 1), f"{name}.main.1", True), f"{name}.main.2")
+        out = self.norm(self.convolve(inner, channels, Window(3, 1, 1, 1), f"{name}.main.4", True), f"{name}.main.5")
+        pooled = self.map(source.channels, out.height, out.width)
+        self.emit(Instruction(Kind.AVERAGE, pooled, source, window=Window(2, 2)))
+        self.convolve(pooled, channels, PIXEL, f"{name}.beside.1", into=out)
+        return out
+
+    def enter(self, source: Map, channels: int, name: str) -> Map:
+        return self.norm(self.convolve(source, channels, PIXEL, f"{name}.1", True), f"{name}.2")
+
+    def halve(self, source: Map, channels: int, name: str, into: Map | None = None) -> Map:
         height, width = halved(source.height), halved(source.width)
-        parts = (self.map(made // 2, height, width), self.map(made - made // 2, height, width))
+        parts = (self.map(channels // 2, height, width), self.map(channels - channels // 2, height, width))
         self.convolve(source, parts[0].channels, Window(1, 2), f"{name}.first", True, parts[0])
         self.convolve(source, parts[1].channels, Window(1, 2, padding=-1), f"{name}.second", True, parts[1])
-        return self.norm(Map(parts[0].place, made, height, width, parts), f"{name}.norm", into)
+        return self.norm(Map(parts[0].place, channels, height, width, parts), f"{name}.norm", into)
 
     def edge(self, operation: str, source: Map, into: Map, stride: int, name: str) -> None:
-        """What an operation makes of its source, added to a node."""
-        found = OPERATIONS[operation]
-        if found.zero:
-            # A node that adds nothing but zeros still has to be zero.
+        """Adds the output of an operation to the map of a node."""
+        inner = OPERATIONS[operation].layers
+        if OPERATIONS[operation].zero:
+            # A node all of whose edges are zero still has to be written.
             if into.place not in self.written:
                 self.emit(Instruction(Kind.ZERO, into, into))
             return
-        if not found.layers:
+        if not inner:
             if stride == 1:
                 self.emit(Instruction(Kind.COPY, into, source))
             else:
                 self.halve(source, source.channels, name, into)
             return
-        if found.residual and stride == 1:
+        if OPERATIONS[operation].residual and stride == 1:
             self.emit(Instruction(Kind.COPY, into, source))
-        taken, relu = source, False
-        for number, layer in enumerate(found.layers):
-            target = into if number == len(found.layers) - 1 else None
-            here = stride if layer.strided else 1
-            window = Window(layer.kernel, here, layer.dilation, layer.dilation * (layer.kernel // 2))
+        current, relu = source, False
+        for number, layer in enumerate(inner):
+            target = into if number == len(inner) - 1 else None
+            layer_stride = stride if layer.strided else 1
+            window = Window(layer.kernel, layer_stride, layer.dilation, layer.dilation * (layer.kernel // 2))
             if layer.step == "relu":
                 relu = True
                 continue
             if layer.step == "norm":
-                taken = self.norm(taken, f"{name}.{number}", target)
+                current = self.norm(current, f"{name}.{number}", target)
             elif layer.step == "conv" and layer.depthwise:
-                taken = self.convolve_depthwise(taken, window, f"{name}.{number}", relu)
+                current = self.convolve_depthwise(current, window, f"{name}.{number}", relu)
             elif layer.step == "conv":
-                taken = self.convolve(taken, taken.channels, window, f"{name}.{number}", relu)
+                current = self.convolve(current, current.channels, window, f"{name}.{number}", relu)
             else:
-                self.emit(Instruction(Kind.MAX if layer.step == "max" else Kind.AVERAGE, into, taken, window=window))
+                self.emit(Instruction(Kind.MAX if layer.step == "max" else Kind.AVERAGE, into, current, window=window))
             relu = False
 
     def finished(self, skeleton: Skeleton, image: Map, last: Map, last_relu: bool) -> Tape:
-        """The tape of what reaches the classifier, with its tensors one behind the other."""
+        """The tape of the instructions that reach the classifier, with their tensors one behind the other."""
         needed, kept = {leaf.place for leaf in last.leaves}, []
         for number in reversed(range(len(self.instructions))):
             instruction = self.instructions[number]
@@ -322,14 +352,14 @@ class _Writer:
 
 
 class _Row:
-    """Slots one behind the other."""
+    """Places slots one behind the other."""
 
     def __init__(self) -> None:
         self.slots: list[Slot] = []
         self.size = 0
 
     def add(self, slots: tuple[Slot, ...]) -> int:
-        """Gives slots their places, and returns the first one's."""
+        """Gives slots the next places. Returns the first of these."""
         first = self.size
         for slot in slots:
             self.slots.append(slot._replace(place=self.size))
@@ -338,11 +368,12 @@ class _Row:
 
 
 class Table(NamedTuple):
-    """A window on a map of a size, as runs of pixels that are alike.
+    """A window on a map of some size, as runs of consecutive pixels with the same taps.
 
-    Both are int64: the number of runs, then for each of them its first pixel, how many pixels it has, how many taps
-    there are, and for each tap its number and the pixel that the run's first one sees through it. The following pixels
-    of the run see the following ones. `forward` runs over the pixels that come out, `backward` over those that went in.
+    Both arrays are int64: the number of runs, then for each run its first pixel, its number of pixels, its number of
+    taps, and for each tap its number and the pixel that the first pixel of the run reads through it. The following
+    pixels of the run read the following pixels. `forward` has the runs of output pixels, `backward` those of input
+    pixels.
     """
 
     forward: NDArray[np.int64]
@@ -351,22 +382,23 @@ class Table(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def table(height: int, width: int, window: Window) -> Table:
-    """The table of a window on a map of so many pixels. Taps that fall beside the map are not in it."""
+    """The table of a window on a map; taps that fall outside the map are not in it."""
     kernel, stride, dilation, padding = window
     rows, columns = -(-height // stride), -(-width // stride)
-    seen: list[list[tuple[int, int]]] = [[] for _ in range(rows * columns)]
-    seeing: list[list[tuple[int, int]]] = [[] for _ in range(height * width)]
+    inputs: list[list[tuple[int, int]]] = [[] for _ in range(rows * columns)]
+    outputs: list[list[tuple[int, int]]] = [[] for _ in range(height * width)]
     for out in range(rows * columns):
         top, left = (stride * at - padding for at in divmod(out, columns))
         for tap in range(kernel * kernel):
             y, x = top + dilation * (tap // kernel), left + dilation * (tap % kernel)
             if 0 <= y < height and 0 <= x < width:
-                seen[out].append((tap, y * width + x))
-                seeing[y * width + x].append((tap, out))
-    return Table(_runs(seen), _runs([sorted(taps) for taps in seeing]))
+                inputs[out].append((tap, y * width + x))
+                outputs[y * width + x].append((tap, out))
+    return Table(_runs(inputs), _runs([sorted(taps) for taps in outputs]))
 
 
 def _runs(pixels: list[list[tuple[int, int]]]) -> NDArray[np.int64]:
+    """An array of `Table` from the (tap, pixel) pairs of each pixel."""
     runs: list[tuple[int, list[tuple[int, int]]]] = []
     for pixel, taps in enumerate(pixels):
         if runs:

@@ -1,12 +1,12 @@
-"""Assembles micro-operations into bytecode, the form that the compiled engines interpret.
+"""Assembles micro-operations into bytecode for the two interpreters, on a CPU and on a GPU.
 
-A row's memory: its parameters, its gradient, its tree states (and trees that outlive a section), and its numbers. A
-section is a straight run of instructions, either over numbers (a scalar, or one for each leaf) or over the elements of
-the row, a chunk at a time, so that what is computed on the way stays in registers of one chunk's length. A sum has to
-see all chunks before anything can use it, so it ends a section.
+The memory of a row holds its parameters, its gradient, its trees (tree states, and trees that a later section needs)
+and its numbers (scalars, and numbers per leaf). A section is a sequence of instructions that runs either over numbers,
+or over the elements of the row in chunks, so that intermediate values stay in registers as long as a chunk. A sum is
+known only after all chunks, so it ends a section.
 
-Code refers to memory relative to its row and to constants by their place. Programs that differ only in their constants
-share it.
+Code addresses memory relative to its row, and constants by their place. Programs that differ only in their constants
+share their code.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from germline.evaluators.optimizer.engine.micro import REDUCING, Domain, Micro, 
 
 
 class Space(IntEnum):
-    """Where an operand lies: registers of a chunk, trees of the row, or its numbers (one, or one for each leaf)."""
+    """Where an operand lies: in the registers of a chunk, in the trees of the row, or in its numbers."""
 
     REGISTER = 0
     PARAMETER = 1
@@ -33,9 +33,9 @@ SPACE_MASK = (1 << SPACE_BITS) - 1
 
 
 class Op(IntEnum):
-    """What an instruction does: the micro-operations by their names, and what only bytecode has."""
+    """Operations of instructions: the micro-operations by their names, and those that only bytecode has."""
 
-    # Elementwise, of one operand.
+    # Elementwise, with one operand.
     NEGATIVE = 0
     ABS = 1
     SIGN = 2
@@ -60,7 +60,7 @@ class Op(IntEnum):
     ARCCOSH = 21
     ARCTANH = 22
     COPY = 23
-    # Elementwise, of two and of three.
+    # Elementwise, with two and with three operands.
     ADD = 24
     SUBTRACT = 25
     MULTIPLY = 26
@@ -73,7 +73,7 @@ class Op(IntEnum):
     WHERE = 33
     # Subtracts its operand from the parameters.
     UPDATE = 34
-    # A reduction over elements, between its beginning and its end, which are over numbers; and one over leaves.
+    # Reductions over elements; their start and end, which run over numbers; and reductions over leaves.
     SUM = 35
     AMAX = 36
     BEGIN_SUM = 37
@@ -84,24 +84,24 @@ class Op(IntEnum):
 
 
 FIRST_IS_NUMBER, SECOND_IS_NUMBER = 1, 2
-"""Modes: this operand is one number for the whole chunk."""
+"""Modes of an instruction: this operand is a single number for the whole chunk."""
 
 FIELDS = ("opcode", "mode", "size", "target", "first", "second", "third")
 GAP = 48
-"""Numbers between two registers: at distances of 4 KiB a load waits for a store that it has nothing to do with."""
+"""Numbers between two registers: at a distance of 4 KiB a load waits for an unrelated store (4K aliasing)."""
 LR, STEP, FIXED_NUMBERS = 0, 1, 2
-"""Places of the inputs that all rows share; a row's other numbers follow."""
+"""Places of `lr` and `step` among the numbers of a row, and how many such places there are."""
 
 
 @dataclass(frozen=True)
 class Bytecode:
-    """Code for one program structure.
+    """Code of all programs with the same structure.
 
     Args:
-        code: instructions, with the fields `FIELDS`; `size` is the `Domain` over which one runs.
+        code: instructions, with the fields `FIELDS`; `size` is the `Domain` over which an instruction runs.
         sections: first and last (exclusive) instruction of each, and whether it runs over the elements.
-        constants: for each constant of the program, its value's index and its place among the numbers.
-        registers, trees, numbers, sums: how much memory it needs, of each kind.
+        constants: for each constant of the program, the index of its value and its place among the numbers.
+        registers, trees, numbers, sums: how many of each the code needs.
         by_leaf: chunks must not cross leaves.
     """
 
@@ -116,16 +116,16 @@ class Bytecode:
 
 
 def structure(program: MicroProgram) -> tuple[object, ...]:
-    """What two programs must have in common to share their bytecode: everything but the constants."""
+    """Returns what programs that share their bytecode have in common: everything but the constants."""
     return (
-        tuple((one.operation, one.args, one.domain) for one in program.values),
+        tuple((value.operation, value.args, value.domain) for value in program.values),
         program.update,
         tuple(program.states.items()),
     )
 
 
 def assemble(program: MicroProgram, leaves: int, elements: int, chunk: int) -> Bytecode:
-    """Bytecode for a model with so many leaves and elements, run in chunks of at most `chunk` elements."""
+    """Returns bytecode for a model with so many leaves and elements, run in chunks of at most `chunk` elements."""
     return _Assembler(program, leaves, elements, chunk).assemble()
 
 
@@ -133,14 +133,14 @@ class _Assembler:
     def __init__(self, program: MicroProgram, leaves: int, elements: int, chunk: int) -> None:
         self.values = program.values
         self.program = program
-        # What replaces a state, or is subtracted from w, has as many numbers as that.
+        # The next value of a state has the domain of the state, and the update that of w.
         ends = ((program.update, Domain.TREE), *program.states.values())
         assert all(self.values[end].domain == domain for end, domain in ends), "types and micro-operations disagree"
         self.leaves = leaves
         self.elements = elements
         self.chunk = chunk
         self.ready = _ready(program.values)
-        elementwise = [self.ready[i] for i, one in enumerate(self.values) if one.domain == Domain.TREE]
+        elementwise = [self.ready[i] for i, value in enumerate(self.values) if value.domain == Domain.TREE]
         summed = [self.ready[i] - 1 for i in range(len(self.values)) if self._sums(i)]
         self.last = max([*elementwise, *summed], default=0)
         self.read_until = self._read_until()
@@ -177,23 +177,23 @@ class _Assembler:
             self.by_leaf,
         )
 
-    # Where things are
+    # Places of inputs and constants
 
     def _place_inputs(self) -> None:
-        for i, one in enumerate(self.values):
-            name = one.operation.removeprefix("input:")
-            if one.operation == "constant":
-                self.place[i] = self._new_number(one.domain)
-            elif name == one.operation:
+        for i, value in enumerate(self.values):
+            name = value.operation.removeprefix("input:")
+            if value.operation == "constant":
+                self.place[i] = self._new_number(value.domain)
+            elif name == value.operation:
                 continue
             elif name in ("w", "g"):
                 self.place[i] = Space.PARAMETER if name == "w" else Space.GRADIENT
             elif name in ("lr", "step"):
                 self.place[i] = _operand(Space.NUMBER, LR if name == "lr" else STEP)
-            elif one.domain == Domain.TREE:
+            elif value.domain == Domain.TREE:
                 self.place[i] = self._tree(self.tree_of[name])
             else:
-                self.place[i] = self._new_number(one.domain)
+                self.place[i] = self._new_number(value.domain)
                 self.number_of[name] = self.place[i]
 
     def _tree(self, slot: int) -> int:
@@ -207,55 +207,59 @@ class _Assembler:
         return self.leaves if domain == Domain.LEAF else 1
 
     def _constants(self) -> Iterable[int]:
-        return (i for i, one in enumerate(self.values) if one.operation == "constant")
+        return (i for i, value in enumerate(self.values) if value.operation == "constant")
 
     def _sums(self, i: int) -> bool:
-        """Whether value `i` is a reduction over elements."""
-        one = self.values[i]
-        return one.operation in REDUCING and self.values[one.args[0]].domain == Domain.TREE
+        """True if value `i` is a reduction over elements."""
+        value = self.values[i]
+        return value.operation in REDUCING and self.values[value.args[0]].domain == Domain.TREE
 
     def _computed(self, i: int) -> bool:
+        """True if value `i` is an operation, not an input or a constant."""
         return bool(self.values[i].args)
 
     # Sections over numbers
 
     def _numbers(self, phase: int) -> None:
+        """Emits a section over numbers: all that can be computed before the next section over elements."""
         first = len(self.code)
-        for i, one in enumerate(self.values):
+        for i, value in enumerate(self.values):
             if self._sums(i):
                 if self.ready[i] == phase:
-                    self.place[i] = self._new_number(one.domain)
-                    self._emit("finish", one.domain, self.place[i], _operand(Space.NUMBER, self.sums[i]))
-            elif self.ready[i] == phase and one.domain != Domain.TREE and self._computed(i):
-                self.place[i] = self._new_number(one.domain)
-                self._number(i, one)
-        for i, one in enumerate(self.values):
+                    self.place[i] = self._new_number(value.domain)
+                    self._emit("finish", value.domain, self.place[i], _operand(Space.NUMBER, self.sums[i]))
+            elif self.ready[i] == phase and value.domain != Domain.TREE and self._computed(i):
+                self.place[i] = self._new_number(value.domain)
+                self._number(i, value)
+        for i, value in enumerate(self.values):
             if self._sums(i) and self.ready[i] == phase + 1:
                 self.sums[i] = self.sum_slots
-                self.sum_slots += self._size(one.domain)
-                self._emit(f"begin_{one.operation}", one.domain, _operand(Space.NUMBER, self.sums[i]))
+                self.sum_slots += self._size(value.domain)
+                self._emit(f"begin_{value.operation}", value.domain, _operand(Space.NUMBER, self.sums[i]))
         if phase > self.last:
             self._store_numbers()
         self.sections.append((first, len(self.code), False))
 
-    def _number(self, i: int, one: Micro) -> None:
-        args = [self.place[arg] for arg in one.args]
-        narrow = [self.values[arg].domain < one.domain for arg in one.args]
-        if one.operation in REDUCING:
-            self._emit(f"{one.operation}_leaves", Domain.LEAF, self.place[i], *args)
+    def _number(self, i: int, value: Micro) -> None:
+        args = [self.place[arg] for arg in value.args]
+        narrow = [self.values[arg].domain < value.domain for arg in value.args]
+        if value.operation in REDUCING:
+            self._emit(f"{value.operation}_leaves", Domain.LEAF, self.place[i], *args)
             return
-        if one.operation == "where":
-            args = [self._widened(arg, one.domain) if thin else arg for arg, thin in zip(args, narrow, strict=True)]
+        if value.operation == "where":
+            pairs = zip(args, narrow, strict=True)
+            args = [self._widened(arg, value.domain) if is_number else arg for arg, is_number in pairs]
             narrow = [False] * len(args)
-        self._emit(one.operation, one.domain, self.place[i], *args, mode=_mode(narrow))
+        self._emit(value.operation, value.domain, self.place[i], *args, mode=_mode(narrow))
 
     def _widened(self, arg: int, domain: Domain) -> int:
+        """The place of a copy of a single number for each number of a domain."""
         place = self._new_number(domain)
         self._emit("copy", domain, place, arg, mode=FIRST_IS_NUMBER)
         return place
 
     def _store_numbers(self) -> None:
-        """States that are numbers; what another state entered with is copied first, as states may change places."""
+        """Emits the stores of states that are numbers. Inputs are copied first, since states may be swapped."""
         ends = [(name, end, domain) for name, (end, domain) in self.program.states.items() if domain != Domain.TREE]
         sources = {}
         for name, end, domain in ends:
@@ -269,20 +273,21 @@ class _Assembler:
     # Sections over elements
 
     def _elements(self, phase: int) -> None:
+        """Emits a section over elements."""
         first = len(self.code)
         ends = self._tree_ends()
         reads = self._reads(phase, ends)
-        for i, one in enumerate(self.values):
+        for i, value in enumerate(self.values):
             if self._sums(i) and self.ready[i] == phase + 1:
-                space = Space.LEAF_NUMBER if one.domain == Domain.LEAF else Space.NUMBER
-                self.by_leaf |= one.domain == Domain.LEAF
-                self._emit(one.operation, Domain.TREE, _operand(space, self.sums[i]), self.place[one.args[0]])
-            elif self.ready[i] == phase and one.domain == Domain.TREE and self._computed(i):
-                filled = self._element(i, one, self._target(i, phase, reads, ends))
-                self.free.extend(filled)
+                space = Space.LEAF_NUMBER if value.domain == Domain.LEAF else Space.NUMBER
+                self.by_leaf |= value.domain == Domain.LEAF
+                self._emit(value.operation, Domain.TREE, _operand(space, self.sums[i]), self.place[value.args[0]])
+            elif self.ready[i] == phase and value.domain == Domain.TREE and self._computed(i):
+                temporary = self._element(i, value, self._target(i, phase, reads, ends))
+                self.free.extend(temporary)
             else:
                 continue
-            for arg in set(one.args):
+            for arg in set(value.args):
                 self._release(arg, i, reads)
         if phase == self.last:
             self._store_trees(ends)
@@ -290,37 +295,38 @@ class _Assembler:
         self.free = list(range(self.registers))[::-1]
 
     def _tree_ends(self) -> dict[str, int]:
+        """The next value of each state that is a tree."""
         return {name: end for name, (end, domain) in self.program.states.items() if domain == Domain.TREE}
 
     def _reads(self, phase: int, ends: dict[str, int]) -> dict[int, int]:
-        """The last value of this section's that reads each value; what the stores at the end read lasts longest."""
+        """For each value its last reader in this section; the stores at the end of the last section come after all."""
         reads: dict[int, int] = {}
-        for i, one in enumerate(self.values):
+        for i, value in enumerate(self.values):
             at = self.ready[i] - 1 if self._sums(i) else self.ready[i]
-            if at == phase and (self._sums(i) or one.domain == Domain.TREE):
-                reads.update(dict.fromkeys(one.args, i))
+            if at == phase and (self._sums(i) or value.domain == Domain.TREE):
+                reads.update(dict.fromkeys(value.args, i))
         if phase == self.last:
             reads.update(dict.fromkeys([self.program.update, *ends.values()], len(self.values)))
         return reads
 
     def _read_until(self) -> list[int]:
-        """For each value the last section over elements that reads it."""
+        """The last section over elements that reads each value."""
         until = [0] * len(self.values)
-        for i, one in enumerate(self.values):
-            for arg in one.args:
+        for i, value in enumerate(self.values):
+            for arg in value.args:
                 until[arg] = max(until[arg], self.ready[i] - 1 if self._sums(i) else self.ready[i])
         for end in (self.program.update, *self._tree_ends().values()):
             until[end] = self.last
         return until
 
     def _target(self, i: int, phase: int, reads: dict[int, int], ends: dict[str, int]) -> int:
-        """A register; a tree, if a later section needs the value; or the state it becomes, if nobody reads that."""
+        """A register; a tree, if a later section reads the value; or its state, if the old state is read no more."""
         if self.read_until[i] > phase:
             self.trees += 1
             return self._tree(self.trees - 1)
         if phase == self.last:
             for name, end in ends.items():
-                old = next((j for j, one in enumerate(self.values) if one.operation == f"input:{name}"), None)
+                old = next((j for j, value in enumerate(self.values) if value.operation == f"input:{name}"), None)
                 if end == i and (old is None or reads.get(old, -1) < i):
                     return self._tree(self.tree_of[name])
         return self._new_register()
@@ -339,32 +345,32 @@ class _Assembler:
         if place is not None and place & SPACE_MASK == Space.REGISTER:
             self.free.append((place >> SPACE_BITS) // (self.chunk + GAP))
 
-    def _element(self, i: int, one: Micro, target: int) -> list[int]:
-        """Emits an elementwise operation; returns the registers it used on the way."""
+    def _element(self, i: int, value: Micro, target: int) -> list[int]:
+        """Emits an elementwise operation; returns the registers that held its operands and are free again."""
         self.place[i] = target
-        args = [self._as_element(arg) for arg in one.args]
-        narrow = [self.values[arg].domain < Domain.TREE for arg in one.args]
-        filled = []
-        if one.operation == "where":
-            for position, thin in enumerate(narrow):
-                if thin:
+        args = [self._as_element(arg) for arg in value.args]
+        narrow = [self.values[arg].domain < Domain.TREE for arg in value.args]
+        temporary = []
+        if value.operation == "where":
+            for position, is_number in enumerate(narrow):
+                if is_number:
                     register = self._new_register()
                     self._emit("copy", Domain.TREE, register, args[position], mode=FIRST_IS_NUMBER)
                     args[position] = register
-                    filled.append((register >> SPACE_BITS) // (self.chunk + GAP))
+                    temporary.append((register >> SPACE_BITS) // (self.chunk + GAP))
             narrow = [False] * len(args)
-        self._emit(one.operation, Domain.TREE, target, *args, mode=_mode(narrow))
-        return filled
+        self._emit(value.operation, Domain.TREE, target, *args, mode=_mode(narrow))
+        return temporary
 
     def _as_element(self, i: int) -> int:
-        """The operand by which an instruction over elements reads value `i`."""
+        """The operand for value `i` in an instruction over elements."""
         if self.values[i].domain != Domain.LEAF:
             return self.place[i]
         self.by_leaf = True
         return _operand(Space.LEAF_NUMBER, self.place[i] >> SPACE_BITS)
 
     def _store_trees(self, ends: dict[str, int]) -> None:
-        """The parameters, then the states; what enters a step is copied before anything is written over it."""
+        """Emits the update of the parameters, then the stores of states. Inputs are copied before they change."""
         sources = {}
         for name, end in ends.items():
             sources[name] = self.place[end]
@@ -383,19 +389,21 @@ class _Assembler:
 
 
 def _ready(values: Sequence[Micro]) -> list[int]:
-    """For each value the first section in which it can be used."""
+    """The first section in which each value can be used."""
     ready: list[int] = []
-    for one in values:
-        at = max((ready[arg] for arg in one.args), default=0)
-        sums = one.operation in REDUCING and values[one.args[0]].domain == Domain.TREE
+    for value in values:
+        at = max((ready[arg] for arg in value.args), default=0)
+        sums = value.operation in REDUCING and values[value.args[0]].domain == Domain.TREE
         ready.append(at + 1 if sums else at)
     return ready
 
 
 def _operand(space: Space, offset: int) -> int:
+    """An operand of an instruction, see `SPACE_MASK`."""
     return offset << SPACE_BITS | space
 
 
 def _mode(numbers: Sequence[bool]) -> int:
+    """The mode of an instruction from which of its operands are single numbers."""
     modes = (FIRST_IS_NUMBER, SECOND_IS_NUMBER)
     return sum(mode for mode, number in zip(modes, numbers, strict=False) if number)

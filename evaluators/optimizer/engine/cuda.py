@@ -1,9 +1,9 @@
-"""The bytecode interpreter for a graphics processor: one kernel runs the programs of all rows.
+"""The bytecode interpreter for a GPU: a single Triton kernel runs the programs of all rows.
 
-A program of the kernel takes rows in turn and keeps their registers in a scratch of its own, which stays in the
-second-level cache. The elementary functions are those of the CPU's interpreter, in the same double precision and
-without fused products, so that both engines round alike. They differ where the CPU takes a slower way that is not
-worth it here: `remainder` when the quotient is beyond 2**28, and the circular functions beyond `interpreter.FAR`.
+Each instance of the kernel runs several rows in turn, with their registers in its own scratch memory, which stays in
+the L2 cache. The elementary functions are those of the CPU's interpreter, in the same double precision and without
+fused multiply-adds, so that both round alike. They differ where the CPU has a slower path that does not pay here:
+`remainder` for quotients beyond 2**28, and functions of angles beyond `interpreter.FAR`.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,9 @@ from germline.evaluators.optimizer.engine.bytecode import (
 )
 
 CHUNK = 1024
-"""Elements at a time."""
-PROGRAMS_PER_PROCESSOR = 8
+"""Elements per chunk."""
+INSTANCES_PER_PROCESSOR = 8
+"""Instances of the kernel per multiprocessor."""
 
 INFINITY = tl.constexpr(float("inf"))
 
@@ -93,7 +94,7 @@ def remainder(x, y):
     # The quotient may have been rounded up to the next whole number.
     rest = tl.where((rest != 0.0) & ((rest < 0.0) != (b < 0.0)), rest + b, rest)
     rest = tl.where(rest == 0.0, with_sign(rest, a), rest)
-    # An infinite divisor leaves what is on its own side as it is.
+    # An infinite divisor leaves a dividend of its own sign unchanged.
     rest = tl.where(tl.abs(b) == INFINITY, tl.where((a == 0.0) | ((a < 0.0) == (b < 0.0)), a, b), rest)
     rest = tl.where((tl.abs(a) == INFINITY) | (b != b), INFINITY - INFINITY, rest)
     return rest.to(tl.float32)
@@ -111,14 +112,14 @@ _SHARED = (
 
 
 def _module(name: str, members: dict[str, Any]) -> ModuleType:
-    """A module made of `members`: the only kind of name space that a kernel may look into."""
+    """A module of these members; a module is the only kind of namespace that a kernel can read."""
     module = ModuleType(f"{__name__}.{name}")
     vars(module).update(members)
     return module
 
 
 def _shared() -> dict[str, Any]:
-    """The CPU's functions, compiled for the other processor: the same code on top of the functions above."""
+    """The functions of the CPU's interpreter, compiled for the GPU on top of the functions above."""
     names: dict[str, Any] = {"__name__": __name__, "tl": tl, **{function.fn.__name__: function for function in _OWN}}
     names.update((name, tl.constexpr(getattr(interpreter, name))) for name in _CONSTANTS)
     for name in _SHARED:
@@ -136,7 +137,7 @@ MODE_FIRST, MODE_SECOND = tl.constexpr(FIRST_IS_NUMBER), tl.constexpr(SECOND_IS_
 
 @triton.jit
 def _elementwise(operation, x, y, z):
-    """The result of an elementwise operation; the frequent ones come first."""
+    """The result of an elementwise operation; frequent operations come first."""
     if operation == op.MULTIPLY:
         result = x * y
     elif operation == op.ADD:
@@ -210,6 +211,7 @@ def _elementwise(operation, x, y, z):
 
 @triton.jit
 def _address(operand, register, parameter, gradient, tree, number, leaf):
+    """The place of an operand in memory, given the start of each space."""
     space = operand & MASK
     base = number
     base = tl.where(space == at.REGISTER, register, base)
@@ -222,14 +224,14 @@ def _address(operand, register, parameter, gradient, tree, number, leaf):
 
 @triton.jit
 def _largest(x, inside):
-    """The largest of the numbers inside, or NaN if one of them is."""
+    """The largest of the numbers where `inside` is True, or NaN if any of them is NaN."""
     most = tl.max(tl.where(inside, x, -INFINITY), 0)
     return tl.where(tl.sum((inside & (x != x)).to(tl.int32), 0) > 0, INFINITY - INFINITY, most)
 
 
 @triton.jit
 def _execute(memory, sums, line, register, parameter, gradient, tree, number, leaf, n, SIZE: tl.constexpr):
-    """Runs one instruction over `n` numbers. Every load and store has the same layout, one number a lane."""
+    """Runs an instruction over `n` numbers. Every load and store has the same layout, one number per lane."""
     lane = tl.arange(0, SIZE)
     inside = lane < n
     operation, mode, written = tl.load(line), tl.load(line + 1), tl.load(line + 3)
@@ -238,7 +240,7 @@ def _execute(memory, sums, line, register, parameter, gradient, tree, number, le
     second = _address(tl.load(line + 5), register, parameter, gradient, tree, number, leaf)
     step_first = 1 - (mode & MODE_FIRST)
     step_second = 1 - (mode & MODE_SECOND) // MODE_SECOND
-    # An update takes its own target as the first operand.
+    # The first operand of an update is its target.
     updates = operation == op.UPDATE
     second, step_second = tl.where(updates, first, second), tl.where(updates, step_first, step_second)
     first, step_first = tl.where(updates, target, first), tl.where(updates, 1, step_first)
@@ -268,7 +270,7 @@ def _execute(memory, sums, line, register, parameter, gradient, tree, number, le
             third = _address(tl.load(line + 6), register, parameter, gradient, tree, number, leaf)
             z = tl.load(memory + third + lane, mask=inside, other=0.0)
         tl.store(memory + target + lane, _elementwise(operation, x, y, z), mask=inside)
-    # What is written in one lane may be read in all others.
+    # Any lane may read what another lane has written.
     tl.debug_barrier()
 
 
@@ -291,12 +293,12 @@ def _run_rows(
     step,
     SIZE: tl.constexpr,
 ):
-    """As `interpreter.run_rows`; each program of the kernel has `scratch` registers and `sum_count` sums of its own."""
-    program = tl.program_id(0)
-    own_sums = sums + program * sum_count
-    for row in range(program, count, tl.num_programs(0)):
+    """Like `interpreter.run_rows`; each instance has `scratch` registers and `sum_count` sums of its own."""
+    instance = tl.program_id(0)
+    own_sums = sums + instance * sum_count
+    for row in range(instance, count, tl.num_programs(0)):
         info = rows + row * 9
-        register = tl.load(info + 3) + program.to(tl.int64) * scratch
+        register = tl.load(info + 3) + instance.to(tl.int64) * scratch
         parameter, gradient = tl.load(info + 4), tl.load(info + 5)
         tree, number = tl.load(info + 6), tl.load(info + 7)
         tl.store(memory + number, lr)
@@ -324,15 +326,15 @@ def _run_rows(
 def run_rows(
     memory: Tensor, tables: Sequence[Tensor], sums: Tensor, registers: int, leaves: int, lr: float, step: float
 ) -> None:
-    """One step of every row's program, on the device of `memory`.
+    """Runs a step of every row's program, on the device of `memory`.
 
     Args:
-        memory: what the programs work on.
-        tables: `code`, `sections`, `rows`, `whole` and `by_leaf`, as `interpreter.run_rows` describes them.
-        sums: float64 `[programs, sums]`; as many programs of the kernel share the rows.
-        registers: how many numbers of scratch each of them has, at the beginning of `memory`.
-        leaves: how many leaves the model has.
-        lr, step: what the programs see of the schedule.
+        memory: the memory of all rows.
+        tables: `code`, `sections`, `rows`, `whole` and `by_leaf`, see `interpreter.run_rows`.
+        sums: float64 `[instances, sums]`; so many instances of the kernel share the rows.
+        registers: numbers of scratch memory per instance, at the beginning of `memory`.
+        leaves: number of leaves of the model.
+        lr, step: inputs of the programs.
     """
     code, sections, rows, whole, by_leaf = tables
     _run_rows[(len(sums),)](

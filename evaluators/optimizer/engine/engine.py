@@ -1,13 +1,14 @@
 """The program engine: N different programs, each on its own row of the parameters, in one call."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor
 
-from germline.evaluators.optimizer.engine.compiled import CompiledRows, compiles, rows_of
-from germline.evaluators.optimizer.engine.grouped import GroupedRows, grouped_order
+from germline.evaluators.optimizer.engine.bytecode_rows import BytecodeRows, rows_of, runs_bytecode
 from germline.evaluators.optimizer.engine.micro import MicroProgram, Unsupported, lower
+from germline.evaluators.optimizer.engine.torch_rows import TorchRows, grouped_order
 from germline.programs.optimizer import Graph, Program, trace
 from germline.programs.optimizer.flat import Layout
 from germline.programs.optimizer.program import Statement
@@ -16,66 +17,65 @@ from germline.programs.optimizer.program import Statement
 class ProgramEngine:
     """Holds the parameters and gradients of N candidates, and applies each candidate's program to its row.
 
-    Programs that work on matrices run in plain torch, all others as bytecode.
+    Programs with matrix functions run in plain torch, all others as bytecode; rows of bytecode come first.
 
     Args:
-        programs: valid programs, one a candidate.
+        programs: valid programs, one per candidate.
         layout: leaf shapes of the model.
-        device: where the buffers live.
-        compiled: whether to compile at all; plain torch gives the same numbers up to rounding.
+        device: the device of the buffers.
+        compiled: False runs all programs in plain torch, which gives the same numbers up to rounding.
 
     Attributes:
-        order: for each row, the program it runs, by its position in `programs`.
+        order: for each row the position of its program in `programs`.
         parameters, gradients: float32 of shape `[N, elements]`; replaced by `keep`.
     """
 
     def __init__(self, programs: Sequence[Program], layout: Layout, device: str = "cpu", compiled: bool = True) -> None:
         self.layout = layout
         graphs = [trace(program) for program in programs]
-        compiled = compiled and compiles(device, layout)
-        micro = {i: found for i, graph in enumerate(graphs) if compiled and (found := _lowered(graph, layout))}
-        others = [i for i in range(len(programs)) if i not in micro]
+        lowered = _lower_all(graphs, layout) if compiled and runs_bytecode(device, layout) else {}
+        others = [i for i in range(len(programs)) if i not in lowered]
         others = [others[i] for i in grouped_order([graphs[i] for i in others])]
-        self.order = [*micro, *others]
-        self._compiled = CompiledRows(rows_of(list(micro.values()), layout, device), len(others), layout, device)
-        self._grouped = GroupedRows([graphs[i] for i in others], layout, device)
+        self.order = [*lowered, *others]
+        self._bytecode = BytecodeRows(rows_of(list(lowered.values()), layout, device), len(others), layout, device)
+        self._torch = TorchRows([graphs[i] for i in others], layout, device)
 
     @property
     def parameters(self) -> Tensor:
-        return self._compiled.parameters
+        return self._bytecode.parameters
 
     @property
     def gradients(self) -> Tensor:
-        return self._compiled.gradients
+        return self._bytecode.gradients
 
     @torch.no_grad()
     def step(self, lr: float, step: int) -> None:
         """Subtracts each row's update from its parameters.
 
         Args:
-            lr: what the programs get as `lr`.
-            step: what they get as `step`; 1 at the first step.
+            lr: the programs' input `lr`.
+            step: the programs' input `step`; 1 at the first step.
         """
-        first = len(self._compiled.rows)
-        self._compiled.step(lr, step)
-        self._grouped.step(self.parameters[first:], self.gradients[first:], lr, step)
+        first = len(self._bytecode.rows)
+        self._bytecode.step(lr, step)
+        self._torch.step(self.parameters[first:], self.gradients[first:], lr, step)
 
     @torch.no_grad()
     def keep(self, rows: Sequence[int]) -> None:
-        """Drops all rows but these, given in ascending order."""
-        first = len(self._compiled.rows)
-        compiled = [row for row in rows if row < first]
+        """Removes all rows but those listed, in ascending order. If it runs out of memory, nothing has changed."""
+        first = len(self._bytecode.rows)
+        bytecode = [row for row in rows if row < first]
         others = [row - first for row in rows if row >= first]
-        smaller = self._compiled.keep(compiled, len(others))
+        smaller = self._bytecode.keep(bytecode, len(others))
         smaller.parameters.copy_(self.parameters[torch.tensor(rows, dtype=torch.int64, device=self.parameters.device)])
-        self._grouped.keep(others)
-        # Nothing fails from here on: where the memory is too small, all stays as it was.
-        self._compiled = smaller
+        self._torch.keep(others)
+        # No allocation follows.
+        self._bytecode = smaller
         self.order = [self.order[row] for row in rows]
 
 
 def prepare(device: str) -> None:
-    """Compiles what programs run on before it is needed: some 20 seconds, once an installation."""
+    """Compiles the interpreter before its first use: some 20 seconds, once per installation."""
     engine = ProgramEngine([_TRIVIAL], Layout(((1,),)), device)
     engine.step(1.0, 1)
 
@@ -83,8 +83,10 @@ def prepare(device: str) -> None:
 _TRIVIAL = Program((Statement("update", "*", ("g", "lr")),), states=(), returns=("update",))
 
 
-def _lowered(graph: Graph, layout: Layout) -> MicroProgram | None:
-    try:
-        return lower(graph, layout)
-    except Unsupported:
-        return None
+def _lower_all(graphs: Sequence[Graph], layout: Layout) -> dict[int, MicroProgram]:
+    """The micro-operations of each program that bytecode can express, by its position."""
+    lowered = {}
+    for i, graph in enumerate(graphs):
+        with suppress(Unsupported):
+            lowered[i] = lower(graph, layout)
+    return lowered

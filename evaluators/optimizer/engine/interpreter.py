@@ -1,9 +1,9 @@
 """The bytecode interpreter for a CPU, compiled by Numba to vector instructions.
 
-Elementary functions are computed in double precision from their series, and rounded once: nearly always the float32
-next to the exact value, for every argument, on every machine. They are written here because a call of the C library for
-each element would keep the loops from being vectorized. All code that is compiled is in this file, since the compiler's
-cache on disk notices changes of this file only; the numbers that it takes from elsewhere are part of the cache's key.
+Elementary functions are computed in double precision from their series and rounded once: the result is nearly always
+the float32 nearest to the exact value, for every argument, on every machine. They are written out here because a call
+of the C library per element would prevent vectorization. All compiled code is in this file, since the compiler's cache
+on disk notices changes of this file only; constants from other files are part of the key of the cache.
 """
 
 import math
@@ -26,12 +26,12 @@ from germline.programs.compiling import compiled
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
 LOOP = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-"""For what only compiled code calls."""
+"""Options of functions that only compiled code calls."""
 INLINE = {**LOOP, "forceinline": True}
-"""For what stands in a loop: a call in it, and the loop would not be vectorized."""
+"""Options of functions that loops call: a loop with a call that is not inlined is not vectorized."""
 
 ROUND = 1.5 * 2.0**52
-"""A double to which this is added, and from which it is taken again, is rounded to a whole number."""
+"""Adding this to a double and subtracting it again rounds the double to a whole number."""
 LN2, LOG2_E, LOG10_E = math.log(2), 1 / math.log(2), 1 / math.log(10)
 PI = math.pi
 # pi / 2 in three parts: products of the first two with a whole number below 2**20 are exact.
@@ -41,21 +41,21 @@ HALF_PI_3 = float.fromhex("0x1.3198a2e037073p-69")
 ROOT_HALF = 0x3FE6A09E667F3BCD
 """The bits of the square root of 1/2."""
 FAR = 1e6
-"""Arguments beyond this need more digits of pi, and go to the C library."""
+"""Arguments beyond this need more digits of pi: the C library computes them."""
 
 
-# What the elementary functions are made of. A graphics processor has its own (`cuda.py`).
+# Building blocks of the elementary functions. `cuda.py` has its own for a GPU.
 
 double, single, fabs, root, with_sign = np.float64, np.float32, abs, math.sqrt, math.copysign
 INF = math.inf
-"""`INF - INF` is how these functions write NaN: as a constant, it would not be equal to itself when compared."""
+"""These functions write NaN as `INF - INF`, since a NaN constant would not equal itself when constants are compared."""
 EVEN = 2.0**24
-"""From here on every float32 is an even number."""
+"""Every float32 from here on is an even number."""
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def bits(typing_context: Any, x: Any) -> Any:
-    """A double's bits as an integer."""
+    """The bits of a double as an integer."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(types.int64))
@@ -75,7 +75,7 @@ def from_bits(typing_context: Any, x: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def choose(typing_context: Any, condition: Any, x: Any, y: Any) -> Any:
-    """x or y without a branch: one branch in a loop, and it would not be vectorized."""
+    """`x if condition else y` without a branch: a loop with a branch is not vectorized."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.select(args[0], args[1], args[2])
@@ -88,7 +88,7 @@ def choose(typing_context: Any, condition: Any, x: Any, y: Any) -> Any:
 
 @njit(**INLINE)
 def _expm1_parts(y):
-    """2**n and exp(r) - 1 with y = n * ln 2 + r and |r| <= ln 2 / 2."""
+    """2**n and exp(r) - 1, where y = n * ln 2 + r and |r| <= ln 2 / 2."""
     y = choose(y > 700.0, 700.0, y)
     y = choose(y < -700.0, -700.0, y)
     shifted = y * LOG2_E + ROUND
@@ -116,9 +116,9 @@ def _expm1(y):
 
 @njit(**INLINE)
 def _log(y):
-    """The logarithm of a positive normal double, of 0 and of infinity; NaN below 0."""
+    """The natural logarithm of a normal double, of 0 and of infinity; NaN for negative numbers."""
     word = bits(y)
-    # The exponent is taken so that the fraction lies between the square roots of 1/2 and of 2.
+    # With this exponent the fraction lies between the square roots of 1/2 and of 2.
     exponent = (word - ROOT_HALF) >> 52
     fraction = from_bits(word - (exponent << 52))
     s = (fraction - 1.0) / (fraction + 1.0)
@@ -133,11 +133,11 @@ def _log(y):
 
 @njit(**INLINE)
 def _quadrant(y):
-    """k and r with y = k * pi / 2 + r and |r| <= pi / 4."""
+    """k modulo 4 and r, where y = k * pi / 2 + r and |r| <= pi / 4."""
     shifted = y * (2 / PI) + ROUND
     k = shifted - ROUND
     r = ((y - k * HALF_PI_1) - k * HALF_PI_2) - k * HALF_PI_3
-    # Far out the parts of pi run short of digits; what is left must not explode.
+    # For large arguments the parts of pi have too few digits; the rest must stay small.
     return bits(shifted) & 3, choose(fabs(r) > 1.0, y - y, r)
 
 
@@ -157,7 +157,7 @@ def _cosine(r):
 
 @njit(**INLINE)
 def _atan(y):
-    """The arctangent by two reductions, to below tan(pi / 8), and the series."""
+    """The arctangent: two reductions to an argument below tan(pi / 8), then the series."""
     size = fabs(y)
     inverted = size > 1.0
     t = choose(inverted, 1.0 / size, size)
@@ -352,7 +352,7 @@ def where(condition, x, y):
     return choose(condition > 0.0, x, y)
 
 
-# Four that a graphics processor has in forms of its own.
+# Four operations that `cuda.py` implements in its own way.
 
 
 @njit(**INLINE)
@@ -372,23 +372,24 @@ def divide(x, y):
 
 @njit(**INLINE)
 def remainder(x, y):
-    """The remainder with the divisor's sign, or zero with the dividend's, as in torch."""
+    """The remainder with the sign of the divisor, or a zero with the sign of the dividend, as in torch."""
     rest = np.fmod(x, y)
     return rest + y if (rest != 0.0) and ((rest < 0.0) != (y < 0.0)) else rest
 
 
-# Loops over operands in memory. Places and counts are unsigned: Numba then drops the test for negative indices, which
-# would keep a loop from being vectorized.
+# Loops over operands in memory. Places and counts are unsigned: Numba then omits the test for negative indices, which
+# would prevent vectorization.
 
 
 def _named(run: Any, function: Any) -> Any:
-    """The loop `run`, compiled under a name of its own: the code of loops with one name, out of the cache and fresh,
-    would be taken for each other."""
+    """Compiles the loop `run` under a name of its own; the cache on disk would confuse loops of the same name."""
     run.__name__ = run.__qualname__ = f"each_{function.py_func.__name__}"
     return njit(**LOOP)(run)
 
 
 def _unary(function: Any) -> Any:
+    """A loop over an operation with one operand."""
+
     def run(memory, target, first, n):
         for i in range(n):
             memory[target + i] = function(memory[first + i])
@@ -397,7 +398,7 @@ def _unary(function: Any) -> Any:
 
 
 def _circular(function: Any, exact: Any) -> Any:
-    """A function of angles: beyond `FAR` element by element, with all the digits of pi that it takes."""
+    """A loop over a function of angles; beyond `FAR` it calls the C library's `exact`, which is not vectorized."""
 
     def run(memory, target, first, n):
         far = False
@@ -414,6 +415,8 @@ def _circular(function: Any, exact: Any) -> Any:
 
 
 def _binary(function: Any) -> Any:
+    """A loop over an operation with two operands, either of which may be a single number."""
+
     def run(memory, mode, target, first, second, n):
         if mode == 0:
             for i in range(n):
@@ -475,7 +478,7 @@ def _update(memory, mode, target, first, n):
 
 @njit(fastmath={"reassoc"}, **LOOP)
 def _sum(memory, first, n):
-    """In double precision, so that the order, which is free here, does not show after rounding."""
+    """The sum in double precision, so that its order, which the compiler chooses, is lost in rounding."""
     total = 0.0
     for i in range(n):
         total += double(memory[first + i])
@@ -504,7 +507,7 @@ each_minimum, each_remainder, each_greater = _binary(minimum), _binary(remainder
 
 @njit(**LOOP)
 def _execute(memory, sums, code, line, at, leaf, n):
-    """Runs one instruction over `n` numbers; `at` is where each space begins."""
+    """Runs an instruction over `n` numbers; `at` has the start of each space."""
     operation, mode = code[line, 0], code[line, 1]
     target = np.uint64(at[code[line, 3] & SPACE_MASK] + (code[line, 3] >> SPACE_BITS))
     first = np.uint64(at[code[line, 4] & SPACE_MASK] + (code[line, 4] >> SPACE_BITS))
@@ -586,6 +589,7 @@ def _execute(memory, sums, code, line, at, leaf, n):
 
 @njit(**LOOP)
 def _reduce(memory, sums, code, line, target, first, leaf, n):
+    """Runs an instruction of a reduction, see `Op`."""
     operation, slot = code[line, 0], code[line, 3] >> SPACE_BITS
     if operation == Op.SUM or operation == Op.AMAX:
         slot += leaf if code[line, 3] & SPACE_MASK == Space.LEAF_NUMBER else 0
@@ -607,31 +611,31 @@ def _reduce(memory, sums, code, line, target, first, leaf, n):
 
 
 def _declared(numbering: int) -> Any:
-    """`run_rows`, compiled once an installation; where nothing can be written, once a process.
+    """`run_rows`, compiled once per installation, or once per process if the cache cannot be written.
 
-    The compiler freezes the numbers of instructions and spaces into its code. `numbering` stands for them in the key
-    by which the code is found again: the key holds what a function closes over, if the function looks at it.
+    The values of `Op` and `Space` are constants in the compiled code. `numbering` is their checksum: as a variable that
+    `run_rows` closes over, and reads, it belongs to the key of the cache, so that other values never find this code.
     """
 
     def run_rows(memory, code, sections, rows, whole, by_leaf, sums, leaves, lr, step):
-        """One step of every row's program.
+        """Runs a step of every row's program.
 
         Args:
-            memory: float32, all that the programs work on.
+            memory: float32, the memory of all rows.
             code: int64 `[instructions, 7]`, the code of all rows.
             sections: int32 `[sections, 3]`: first and last (exclusive) instruction, and whether it runs over elements.
-            rows: int64 `[rows, 9]`: first and last section, whether chunks are by leaf, and where each space begins.
+            rows: int64 `[rows, 9]`: first and last (exclusive) section, whether chunks are by leaf, starts of spaces.
             whole, by_leaf: int32 `[chunks, 3]`: first element, size and leaf of each chunk.
-            sums: float64, room for the sums of one row.
-            leaves: how many leaves the model has.
-            lr, step: float32, what the programs see of the schedule.
+            sums: float64, the running sums of a row.
+            leaves: number of leaves of the model.
+            lr, step: float32, inputs of the programs.
         """
         if not numbering:
             return
         at = np.empty(6, np.int64)
         for row in range(len(rows)):
             chunks = by_leaf if rows[row, 2] else whole
-            for n in range(6):  # a copy by slices takes 2 seconds to compile, for what it says if they do not fit
+            for n in range(6):  # slices take 2 seconds to compile, for their error message
                 at[n] = rows[row, 3 + n]
             memory[at[Space.NUMBER]] = lr
             memory[at[Space.NUMBER] + 1] = step

@@ -1,7 +1,8 @@
-"""Lowers a traced program to micro-operations: the few elementwise and reducing operations that a compiled engine runs.
+"""Lowers a traced program to micro-operations: the few elementwise operations and reductions of the interpreters.
 
-Nothing is declared twice. A primitive's own implementation runs on symbols in place of arrays, and what it does to them
-is recorded. The record is in single-assignment form; equal operations are one, those that nothing needs are dropped.
+Primitives are not declared a second time: the implementation of each runs on symbols instead of arrays, and the
+operations on them are recorded. The record is in static single-assignment form, with common subexpressions merged and
+dead code removed.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from germline.programs.optimizer.types import LEAF, SCALAR, TREE, Type
 
 
 class Domain(IntEnum):
-    """How many numbers a value has: one, one a leaf, or one an element."""
+    """The numbers of a value: a single one, one per leaf, or one per element."""
 
     SCALAR = 0
     LEAF = 1
@@ -29,15 +30,15 @@ class Domain(IntEnum):
 DOMAINS: dict[Type, Domain] = {SCALAR: Domain.SCALAR, LEAF: Domain.LEAF, TREE: Domain.TREE}
 
 REDUCING = ("sum", "amax")
-"""From the elements of a tree to a number a leaf, or from a tree or the leaves to one number."""
+"""Reductions: of a tree to a number per leaf, or of a tree or of numbers per leaf to a single number."""
 
 
 class Unsupported(ValueError):
-    """The program needs more than elementwise functions and sums: a matrix function, or a tree of other shapes."""
+    """The program has a matrix function or a tree of other shapes, which bytecode cannot express."""
 
 
 class Micro(NamedTuple):
-    """One value: an input (`input:w`), a `constant` (a number, or a tuple with one for each leaf), or an operation."""
+    """A value: an input (`input:w`), a `constant` (a number, or a tuple with a number per leaf), or an operation."""
 
     operation: str
     args: tuple[int, ...]
@@ -47,10 +48,10 @@ class Micro(NamedTuple):
 
 @dataclass(frozen=True)
 class MicroProgram:
-    """What a step computes.
+    """A step of a program.
 
-    `values` are in the order of computation, `update` is the one to subtract from w, and `states` gives for each state
-    that matters the value that replaces it, and its domain.
+    `values` are in the order of computation; `update` is the index of the value to subtract from w; `states` has for
+    each live state the index of its next value, and its domain.
     """
 
     values: tuple[Micro, ...]
@@ -59,10 +60,10 @@ class MicroProgram:
 
 
 def lower(graph: Graph, layout: Layout) -> MicroProgram:
-    """The live part of a traced program on the leaves of `layout`.
+    """Returns the live part of a traced program as micro-operations on the leaves of `layout`.
 
     Raises:
-        Unsupported: the program has parts that work on matrices.
+        Unsupported: the program has a matrix function, or a tree of other shapes.
     """
     record = _Record(layout)
     symbols: dict[int, Any] = {}
@@ -71,7 +72,7 @@ def lower(graph: Graph, layout: Layout) -> MicroProgram:
         if node.type not in DOMAINS:
             raise Unsupported(f"{node.function} gives {node.type}")
         if node.literal is not None:
-            # A literal stays a Python number, as it is in the reference interpreter.
+            # A literal stays a Python number, as in the reference interpreter.
             symbols[i] = node.literal if node.function == "literal" else record.constant(node.literal)
         elif node.function.startswith("input:"):
             symbols[i] = record.emit(node.function, (), DOMAINS[node.type])
@@ -92,7 +93,7 @@ def _apply(record: "_Record", node: Node, args: Sequence[tuple[Any, Type]]) -> A
         return record.constant(_by_leaf(primitive, args[0][1], record.layout))
     if primitive.scope == "leaf" and node.type != LEAF:
         raise Unsupported(f"{node.function} works on matrices")
-    # As in the reference interpreter: + - * / and interp meet a literal as a Python number beside a tensor.
+    # As in the reference interpreter: + - * / and interp get a literal as a Python number beside a tensor.
     if not (primitive.operator or node.function == "interp") or all(isinstance(value, float) for value in values):
         values = [record.symbol(value) for value in values]
     record.reduce_to = Domain.LEAF if primitive.scope == "leaf" else Domain.SCALAR
@@ -105,7 +106,7 @@ def _by_leaf(primitive: Primitive, kind: Type, layout: Layout) -> tuple[float, .
 
 
 class _Record:
-    """What has been computed so far."""
+    """The values computed so far; an operation that is already among them is not added again."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -114,7 +115,7 @@ class _Record:
         self.reduce_to = Domain.SCALAR
 
     def emit(self, operation: str, args: tuple["_Symbol", ...], domain: Domain, constant: Any = None) -> "_Symbol":
-        # repr, because 0.0 and -0.0 are equal as keys, and not the same.
+        # repr, because 0.0 and -0.0 are equal as keys and still different constants.
         key = (operation, tuple(arg.index for arg in args), repr(constant), domain)
         if key not in self.known:
             self.known[key] = len(self.values)
@@ -132,7 +133,7 @@ class _Record:
 
 
 class _Symbol:
-    """Stands for an array in a primitive's implementation, and records what is done to it."""
+    """Stands for an array in a primitive's implementation, and records the operations on it."""
 
     def __init__(self, record: _Record, index: int, domain: Domain) -> None:
         self.record = record
@@ -171,7 +172,7 @@ class _Symbol:
         return self.do("divide", other)
 
     def __rtruediv__(self, other: Any) -> "_Symbol":
-        """As torch does it for a number: the reciprocal, times the number."""
+        """Like torch for a Python number: the reciprocal times the number."""
         reciprocal = self.do("reciprocal")
         return reciprocal if other == 1.0 else reciprocal * other
 
@@ -184,7 +185,7 @@ class _Symbol:
 
     @property
     def ndim(self) -> int:
-        """Of the array for one leaf: `[rows]` if it has one number a row. Of a tree, that differs from leaf to leaf."""
+        """Dimensions of the array of a leaf: `[rows]` if a row has a single number. Those of a tree differ by leaf."""
         if self.domain == Domain.TREE:
             raise Unsupported("a function of matrices")
         return 1
@@ -193,7 +194,7 @@ class _Symbol:
         return self
 
     def __getitem__(self, index: Any) -> "_Symbol":
-        """Only ever adds an axis behind a sum, which a number a row does not need."""
+        """Used only to add an axis after a sum, which a single number per row does not need."""
         return self
 
     def reduced(self, operation: str) -> "_Symbol":
@@ -202,7 +203,7 @@ class _Symbol:
 
 
 class _Functions:
-    """What primitives call on their `xp`, on symbols."""
+    """The functions of `xp` that primitives call, on symbols."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda first, *others: first.do(name, *others)
@@ -245,20 +246,21 @@ class _Functions:
 
 
 def _without_dead(values: Sequence[Micro], update: int, states: dict[str, tuple[int, Domain]]) -> MicroProgram:
-    """Only what the update needs, now or through a state that is read.
+    """The program with only the values that the update needs, in this step or through a state that is read.
 
-    Lowering may have folded away more than liveness saw, such as the numbers of a state whose shape alone is read.
+    Lowering may fold away more than the liveness analysis, such as the numbers of a state of which only the shape is
+    read.
     """
     needed: set[int] = set()
-    asked = [update]
-    while asked:
-        index = asked.pop()
+    pending = [update]
+    while pending:
+        index = pending.pop()
         if index not in needed:
             needed.add(index)
-            asked.extend(values[index].args)
-            asked.extend(end for name, (end, _) in states.items() if values[index].operation == f"input:{name}")
+            pending.extend(values[index].args)
+            pending.extend(end for name, (end, _) in states.items() if values[index].operation == f"input:{name}")
     new = {old: position for position, old in enumerate(sorted(needed))}
     kept = tuple(values[old]._replace(args=tuple(new[arg] for arg in values[old].args)) for old in sorted(needed))
-    read = {one.operation for one in kept}
+    read = {value.operation for value in kept}
     ends = {name: (new[end], domain) for name, (end, domain) in states.items() if f"input:{name}" in read}
     return MicroProgram(kept, new[update], ends)

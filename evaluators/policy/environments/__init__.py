@@ -1,1 +1,1 @@
-"""Environments that policies play in, many side by side."""
+"""Environments that policies play, many stepped side by side."""

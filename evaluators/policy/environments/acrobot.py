@@ -1,4 +1,4 @@
-"""Acrobot-v1 of gymnasium, stepped for many at once: the same numbers to the last bit."""
+"""Acrobot-v1 of gymnasium, stepped in many slots at once: the same numbers to the last bit."""
 
 import math
 from collections.abc import Sequence
@@ -6,75 +6,75 @@ from typing import Any
 
 import numpy as np
 
-from germline.evaluators.policy.environments.classic import Classic
+from germline.evaluators.policy.environments.classic_control import ClassicControl
 from germline.evaluators.policy.environments.environment import EnvironmentSpec, Slots
 from germline.evaluators.policy.environments.seeding import uniform
 from germline.programs.compiling import compiled
 
-GRAVITY, MASS, LENGTH, CENTRE, INERTIA, TAU = 9.8, 1.0, 1.0, 0.5, 1.0, 0.2
-FASTEST, OTHER_FASTEST = 4 * np.pi, 9 * np.pi
+GRAVITY, MASS, LENGTH, CENTRE, INERTIA, TIME_STEP = 9.8, 1.0, 1.0, 0.5, 1.0, 0.2
+MAX_SPEED_1, MAX_SPEED_2 = 4 * np.pi, 9 * np.pi
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def _slope(state: Any, ahead: float, before: Any, torque: float, two: float, out: Any) -> None:
-    """How fast `state + ahead * before` changes, by the equations of Sutton and Barto's book.
+def _derivative(state: Any, time: float, slope: Any, torque: float, two: float, out: Any) -> None:
+    """Writes the time derivative at `state + time * slope` to `out`, by the equations of Sutton and Barto's book.
 
-    Squares are powers of the C library, as in gymnasium, which may differ from products in the last bit; a constant
-    exponent would be compiled to a product.
+    Squares are powers of the C library, as in gymnasium, which may differ from products in the last bit. The exponent
+    `two` is an argument because the compiler would turn a constant one into a product.
     """
-    angle, other = state[0] + ahead * before[0], state[1] + ahead * before[1]
-    turn, other_turn = state[2] + ahead * before[2], state[3] + ahead * before[3]
-    cos, sin = np.cos(other), np.sin(other)
+    theta_1, theta_2 = state[0] + time * slope[0], state[1] + time * slope[1]
+    speed_1, speed_2 = state[2] + time * slope[2], state[3] + time * slope[3]
+    cos, sin = np.cos(theta_2), np.sin(theta_2)
     arm = MASS * LENGTH * CENTRE
     d1 = MASS * CENTRE * CENTRE + MASS * (LENGTH * LENGTH + CENTRE * CENTRE + 2 * LENGTH * CENTRE * cos)
     d1 = d1 + INERTIA + INERTIA
     d2 = MASS * (CENTRE * CENTRE + LENGTH * CENTRE * cos) + INERTIA
-    phi2 = MASS * CENTRE * GRAVITY * np.cos(angle + other - np.pi / 2.0)
+    phi2 = MASS * CENTRE * GRAVITY * np.cos(theta_1 + theta_2 - np.pi / 2.0)
     phi1 = (
-        -arm * math.pow(other_turn, two) * sin
-        - 2 * arm * other_turn * turn * sin
-        + (MASS * CENTRE + MASS * LENGTH) * GRAVITY * np.cos(angle - np.pi / 2)
+        -arm * math.pow(speed_2, two) * sin
+        - 2 * arm * speed_2 * speed_1 * sin
+        + (MASS * CENTRE + MASS * LENGTH) * GRAVITY * np.cos(theta_1 - np.pi / 2)
         + phi2
     )
-    change = (torque + d2 / d1 * phi1 - arm * math.pow(turn, two) * sin - phi2) / (
+    acceleration_2 = (torque + d2 / d1 * phi1 - arm * math.pow(speed_1, two) * sin - phi2) / (
         MASS * CENTRE * CENTRE + INERTIA - math.pow(d2, two) / d1
     )
-    out[0], out[1], out[2], out[3] = turn, other_turn, -(d2 * change + phi1) / d1, change
+    out[0], out[1], out[2], out[3] = speed_1, speed_2, -(d2 * acceleration_2 + phi1) / d1, acceleration_2
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def _decide(states: Any, seen: Any, slots: Any, actions: Any, rewards: Any, over: Any, constants: Any) -> None:
-    """One step of Runge-Kutta's method, of order 4."""
+def _step(states: Any, observations: Any, slots: Any, actions: Any, rewards: Any, over: Any, constants: Any) -> None:
+    """One step of the Runge-Kutta method of order 4."""
     two = constants[0]
-    still, k1, k2, k3, k4 = np.zeros(4), np.empty(4), np.empty(4), np.empty(4), np.empty(4)
+    zero, k1, k2, k3, k4 = np.zeros(4), np.empty(4), np.empty(4), np.empty(4), np.empty(4)
     for i in range(slots.size):
-        state, shown = states[slots[i]], seen[slots[i]]
+        state, observation = states[slots[i]], observations[slots[i]]
         torque = actions[i] - 1.0
-        _slope(state, 0.0, still, torque, two, k1)
-        _slope(state, TAU / 2.0, k1, torque, two, k2)
-        _slope(state, TAU / 2.0, k2, torque, two, k3)
-        _slope(state, TAU, k3, torque, two, k4)
+        _derivative(state, 0.0, zero, torque, two, k1)
+        _derivative(state, TIME_STEP / 2.0, k1, torque, two, k2)
+        _derivative(state, TIME_STEP / 2.0, k2, torque, two, k3)
+        _derivative(state, TIME_STEP, k3, torque, two, k4)
         for j in range(4):
-            state[j] += TAU / 6.0 * (k1[j] + 2 * k2[j] + 2 * k3[j] + k4[j])
+            state[j] += TIME_STEP / 6.0 * (k1[j] + 2 * k2[j] + 2 * k3[j] + k4[j])
         for j in range(2):
             while state[j] > np.pi:
                 state[j] -= 2 * np.pi
             while state[j] < -np.pi:
                 state[j] += 2 * np.pi
-            shown[2 * j], shown[2 * j + 1] = np.cos(state[j]), np.sin(state[j])
-        state[2] = min(max(state[2], -FASTEST), FASTEST)
-        state[3] = min(max(state[3], -OTHER_FASTEST), OTHER_FASTEST)
-        shown[4], shown[5] = state[2], state[3]
+            observation[2 * j], observation[2 * j + 1] = np.cos(state[j]), np.sin(state[j])
+        state[2] = min(max(state[2], -MAX_SPEED_1), MAX_SPEED_1)
+        state[3] = min(max(state[3], -MAX_SPEED_2), MAX_SPEED_2)
+        observation[4], observation[5] = state[2], state[3]
         over[i] = -np.cos(state[0]) - np.cos(state[1] + state[0]) > 1.0
         rewards[i] = 0.0 if over[i] else -1.0
 
 
-class Acrobot(Classic):
-    """Two links, the joint between them driven, to be swung up; -1 for each step until then (Sutton 1996)."""
+class Acrobot(ClassicControl):
+    """Swings up two links by a torque on the joint between them; reward -1 a step until then (Sutton 1996)."""
 
     spec = EnvironmentSpec((6,), 3, 500)
-    size = 4
-    decide = staticmethod(_decide)
+    state_size = 4
+    kernel = staticmethod(_step)
 
     def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
         state = uniform(seeds, -0.1, 0.1, 4).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The contract of environments: what a policy observes and does there, and many of them played side by side."""
+"""Contracts of environments: the specification of one, and `Environments`, many stepped side by side in slots."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,19 +11,19 @@ from germline.evaluators.errors import InvalidTask
 from germline.programs.policy.network import Box
 
 Slots = NDArray[np.int64]
-"""Numbers of slots, ascending."""
+"""Indices of slots, int64 `[n]`, ascending."""
 
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """What a policy meets.
+    """Observations, actions and length of an environment's episodes.
 
     Args:
-        observation: the shape of what it sees.
-        actions: how many there are to choose from, or the box that they lie in.
-        steps: the most decisions in an episode.
-        frames: what is simulated for one decision.
-        pixels: whether observations are whole numbers from 0 to 255.
+        observation: shape of an observation.
+        actions: number of discrete actions, or the box of continuous actions.
+        steps: decisions after which an episode is cut.
+        frames: simulated frames per decision.
+        pixels: whether observations are integers from 0 to 255.
     """
 
     observation: tuple[int, ...]
@@ -33,66 +33,71 @@ class EnvironmentSpec:
     pixels: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InvalidTask where a number is none."""
+        """Raises InvalidTask if a shape or a number is not made of positive integers."""
         if (
             not isinstance(self.observation, tuple | list)
             or not self.observation
-            or not all(map(_whole, self.observation))
+            or not all(map(_positive_integer, self.observation))
         ):
             raise InvalidTask(
                 f"EnvironmentSpec: expected the shape of observations, such as (4,), got {self.observation!r:.60}"
             )
         object.__setattr__(self, "observation", tuple(map(int, self.observation)))
-        if not isinstance(self.actions, Box) and not _whole(self.actions):
+        if not isinstance(self.actions, Box) and not _positive_integer(self.actions):
             raise InvalidTask(
-                f"EnvironmentSpec: expected how many actions there are, or their Box, got {self.actions!r:.60}"
+                f"EnvironmentSpec: expected the number of actions, or their Box, got {self.actions!r:.60}"
             )
         for name in ("steps", "frames"):
-            if not _whole(getattr(self, name)):
+            if not _positive_integer(getattr(self, name)):
                 raise InvalidTask(
                     f"EnvironmentSpec: expected {name} to be a whole number from 1, got {getattr(self, name)!r:.60}"
                 )
 
 
-def _whole(found: Any) -> bool:
-    return isinstance(found, int | np.integer) and not isinstance(found, bool) and int(found) > 0
+def _positive_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) > 0
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a step came to: rewards and whether the episode is over, `[n]` each; `failed` tells of those that raised."""
+    """Result of one decision in each of `n` slots.
+
+    Args:
+        rewards: float64 `[n]`.
+        over: whether the episode is over, bool `[n]`.
+        failed: what an environment raised, in one line, by index into the slots of the step.
+    """
 
     rewards: NDArray[np.float64]
     over: NDArray[np.bool_]
     failed: Mapping[int, str] = field(default_factory=dict)
-    """By place in the row of slots: what the environment raised, in a line."""
 
 
 class Environments(Protocol):
-    """Environments of one kind in slots, each with an episode of its own.
+    """Environments of one kind in slots, each with its own episode.
 
-    An episode follows from its seed and the actions alone, whatever is in other slots.
+    An episode depends on its seed and its actions alone, not on other slots or on earlier episodes.
     """
 
     slots: int
     observations: NDArray[Any]
-    """What is seen in each slot now, `[slots, *observation]`; the same array all along."""
+    """Current observation of each slot, `[slots, *observation]`; `reset` and `step` overwrite the array in place."""
 
     def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
-        """Begins an episode in each of some slots. Raises whatever the environment raises."""
+        """Begins an episode in each of some slots. Any exception means that one of them could not begin."""
         ...
 
     def step(self, slots: Slots, actions: NDArray[Any]) -> Step:
         """One decision in each of some slots.
 
         Args:
-            slots: those whose episodes go on.
+            slots: slots whose episodes are not over.
             actions: int64 `[n]`, or float32 `[n, d]` inside the box.
         """
         ...
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """What episodes did, `[n, b]`, asked for when they are over; novelty is measured in it. b may be 0."""
+        """Behaviour descriptors of episodes that are over, `[n, b]`; b is 0 if the environment has none."""
         ...
 
     def close(self) -> None: ...

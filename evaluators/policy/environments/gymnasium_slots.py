@@ -1,4 +1,4 @@
-"""Any environment of gymnasium, one for each slot."""
+"""Any environment of gymnasium, one instance for each slot."""
 
 import contextlib
 import warnings
@@ -17,35 +17,35 @@ from germline.programs.policy.network import Box
 
 Environment = gymnasium.Env[Any, Any]
 
-STEPS = 1_000
-"""The most decisions in an episode of an environment that sets no limit itself."""
+DEFAULT_STEPS = 1_000
+"""Decisions after which an episode is cut if the environment has no limit of its own."""
 
-SHOWN = 16
-"""Observations of at most so many numbers are what an episode did, where there is nothing better."""
+MAX_DESCRIPTOR_SIZE = 16
+"""The last observation is the behaviour descriptor if it has at most this many elements."""
 
-PLACE = ("x_position", "y_position")
-"""Where a body is, in what MuJoCo's environments tell beside an observation."""
+POSITION_KEYS = ("x_position", "y_position")
+"""Keys of a step's info under which environments of MuJoCo report the position of the body."""
 
 EXTRAS = {"Box2D": "box2d", "box2d": "box2d", "mujoco": "mujoco", "imageio": "mujoco", "ale_py": "atari"}
-"""The extra of ours that brings a module."""
+"""Extra of our package that installs a module, by the module's name."""
 
 
-CLEAN = tuple(
+CLEAN_MODULES = tuple(
     f"gymnasium.envs.{name}" for name in ("box2d.lunar_lander", "classic_control", "mujoco", "tabular", "toy_text")
 )
-"""Modules of environments whose `reset` leaves nothing of the episode before. That of others may: the physics of
-BipedalWalker goes on with what it knows of contacts, and the same seed is another episode then."""
+"""Modules of environments whose `reset` leaves no state of the last episode. Others may: the physics of BipedalWalker
+keeps its contacts, so that the same seed gives another episode."""
 
 
 class GymnasiumEnvironments:
-    """One environment for each slot; where one raises, its episode alone has failed.
+    """One environment for each slot. If one raises, only its own episode fails.
 
     Args:
-        name: its id, or how it is called.
-        slots: how many.
-        build: makes one that has no id.
-        clean: whether an episode leaves nothing behind in its environment; if it may, each has one of its own. None:
-            of what gymnasium has, it is known.
+        name: id of the environment, or name of the task for messages.
+        slots: number of slots.
+        build: makes an environment; None to make the environment of the id `name`.
+        clean: whether `reset` leaves no state of the last episode; if False, each episode gets a new environment. None
+            to decide by `CLEAN_MODULES`.
     """
 
     def __init__(
@@ -55,19 +55,23 @@ class GymnasiumEnvironments:
         self.name = name
         self.build = build or partial(make, name)
         self.environments = [self.build() for _ in range(slots)]
-        self.clean = _clean(self.environments[0]) if clean is None else clean
+        self.clean = _is_clean(self.environments[0]) if clean is None else clean
         self.stale: set[int] = set()
-        """Slots whose environment raised, or is no longer as new: it is made anew for the next episode."""
-        seen, chosen = self.environments[0].observation_space, self.environments[0].action_space
-        self.whole = seen.dtype == np.uint8
-        self.shape: tuple[int, ...] = tuple(map(int, seen.shape or ()))
-        self.last = _channels_last(seen)
-        self.first_action = int(getattr(chosen, "start", 0))
-        self.action_type: Any = chosen.dtype
-        self.observations = np.zeros((slots, *_shape(seen)), np.uint8 if self.whole else np.float64)
-        self.tells = self._try()
-        """Which of `PLACE` the environment tells; it is found out before any episode, so that all do the same."""
-        self.places = np.full((slots, len(self.tells)), np.nan)
+        """Slots whose environment raised, or may keep state: it is replaced before the next episode."""
+        observation_space, action_space = self.environments[0].observation_space, self.environments[0].action_space
+        self.integers = observation_space.dtype == np.uint8
+        """Whether observations are integers from 0 to 255."""
+        self.raw_shape: tuple[int, ...] = tuple(map(int, observation_space.shape or ()))
+        """Shape of the environment's own observations, before channels are moved to the front."""
+        self.channels_last = _channels_last(observation_space)
+        self.first_action = int(getattr(action_space, "start", 0))
+        self.action_type: Any = action_space.dtype
+        dtype = np.uint8 if self.integers else np.float64
+        self.observations = np.zeros((slots, *_channels_first_shape(observation_space)), dtype)
+        self.position_keys = self._find_position_keys()
+        """The `POSITION_KEYS` that the environment reports; found before any episode, so that all report the same."""
+        self.positions = np.full((slots, len(self.position_keys)), np.nan)
+        """Last reported position in each slot; NaN before the first report."""
 
     def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
         for slot, seed in zip(slots.tolist(), seeds, strict=True):
@@ -75,8 +79,8 @@ class GymnasiumEnvironments:
                 _close(self.environments[slot])
                 self.environments[slot] = self.build()
             self.stale.add(slot)
-            self.places[slot] = np.nan
-            self._show(slot, *_all(self.environments[slot].reset(seed=seed), "observation, info", "reset"))
+            self.positions[slot] = np.nan
+            self._observe(slot, *_unpack(self.environments[slot].reset(seed=seed), "observation, info", "reset"))
             if self.clean:
                 self.stale.remove(slot)
 
@@ -86,9 +90,9 @@ class GymnasiumEnvironments:
         for i, slot in enumerate(slots.tolist()):
             action = self.first_action + int(actions[i]) if discrete else actions[i].astype(self.action_type)
             try:
-                found = self.environments[slot].step(action)
-                seen, reward, terminated, truncated, told = _all(found, _STEP, "step")
-                self._show(slot, seen, told)
+                values = self.environments[slot].step(action)
+                observation, reward, terminated, truncated, info = _unpack(values, _STEP_VALUES, "step")
+                self._observe(slot, observation, info)
                 rewards[i], over[i] = float(reward), bool(terminated or truncated)
             except Exception as error:
                 over[i], failed[i] = True, in_a_line(error)
@@ -96,10 +100,10 @@ class GymnasiumEnvironments:
         return Step(rewards, over, failed)
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """Where the body was last, if the environment tells, NaN before; else the last observation, if it is short."""
-        if self.tells:
-            return self.places[slots]
-        if self.observations[0].size > SHOWN:
+        """The last position if the environment reports any; else the last observation if it is short; else empty."""
+        if self.position_keys:
+            return self.positions[slots]
+        if self.observations[0].size > MAX_DESCRIPTOR_SIZE:
             return np.zeros((len(slots), 0))
         return self.observations[slots].reshape(len(slots), -1).astype(np.float64)
 
@@ -107,44 +111,55 @@ class GymnasiumEnvironments:
         for environment in self.environments:
             _close(environment)
 
-    def _show(self, slot: int, seen: Any, told: dict[str, Any]) -> None:
-        if np.shape(seen) != self.shape:
-            raise ValueError(f"expected observations of shape {list(self.shape)}, got {list(np.shape(seen))}")
-        if self.whole and np.asarray(seen).dtype != np.uint8:
-            raise ValueError(f"expected whole numbers from 0 to 255 to see, got {np.asarray(seen).dtype}")
-        self.observations[slot] = np.moveaxis(seen, -1, 0) if self.last else seen
-        if not self.whole and not np.isfinite(self.observations[slot]).all():
-            raise ValueError("expected finite numbers to see, got others")
-        for i, name in enumerate(self.tells):
-            self.places[slot, i] = float(told.get(name, self.places[slot, i]))
+    def _observe(self, slot: int, observation: Any, info: dict[str, Any]) -> None:
+        """Stores what an environment returned.
 
-    def _try(self) -> list[str]:
-        """What the first decision of an episode tells of a place; nothing, if there the environment raises."""
-        first = self.environments[0]
+        Raises:
+            ValueError: the observation has another shape or type than its space says, or is not finite.
+        """
+        if np.shape(observation) != self.raw_shape:
+            raise ValueError(
+                f"expected observations of shape {list(self.raw_shape)}, got {list(np.shape(observation))}"
+            )
+        if self.integers and np.asarray(observation).dtype != np.uint8:
+            raise ValueError(f"expected observations of type uint8, got {np.asarray(observation).dtype}")
+        self.observations[slot] = np.moveaxis(observation, -1, 0) if self.channels_last else observation
+        if not self.integers and not np.isfinite(self.observations[slot]).all():
+            raise ValueError("expected finite observations, got others")
+        for i, key in enumerate(self.position_keys):
+            self.positions[slot, i] = float(info.get(key, self.positions[slot, i]))
+
+    def _find_position_keys(self) -> list[str]:
+        """The `POSITION_KEYS` that the first decision of an episode reports; none if the environment raises there."""
+        environment = self.environments[0]
         self.stale.add(0)
         with contextlib.suppress(Exception):
-            first.action_space.seed(0)
-            told = first.reset(seed=0)[1] | first.step(first.action_space.sample())[4]
+            environment.action_space.seed(0)
+            info = environment.reset(seed=0)[1] | environment.step(environment.action_space.sample())[4]
             if self.clean:
                 self.stale.remove(0)
-            return [name for name in PLACE if name in told]
+            return [key for key in POSITION_KEYS if key in info]
         return []
 
 
-_STEP = "observation, reward, terminated, truncated, info"
+_STEP_VALUES = "observation, reward, terminated, truncated, info"
 
 
-def _all(found: Any, names: str, method: str) -> tuple[Any, ...]:
-    """What a method gave, which is as much as it is to give: before gymnasium, environments gave less."""
+def _unpack(values: Any, names: str, method: str) -> tuple[Any, ...]:
+    """The values that a method of an environment returned.
+
+    Raises:
+        TypeError: their number is wrong, as in environments from before gymnasium.
+    """
     count = names.count(",") + 1
-    if not isinstance(found, tuple | list) or len(found) != count:
-        came = f"{len(found)} values" if isinstance(found, tuple | list) else type(found).__name__
-        raise TypeError(f"expected {method} to return ({names}), got {came}")
-    return tuple(found)
+    if not isinstance(values, tuple | list) or len(values) != count:
+        got = f"{len(values)} values" if isinstance(values, tuple | list) else type(values).__name__
+        raise TypeError(f"expected {method} to return ({names}), got {got}")
+    return tuple(values)
 
 
-def _clean(environment: Environment) -> bool:
-    return environment.spec is not None and str(environment.spec.entry_point).startswith(CLEAN)
+def _is_clean(environment: Environment) -> bool:
+    return environment.spec is not None and str(environment.spec.entry_point).startswith(CLEAN_MODULES)
 
 
 def _close(environment: Environment) -> None:
@@ -153,88 +168,90 @@ def _close(environment: Environment) -> None:
 
 
 def make(name: str, **options: Any) -> Environment:
-    """The environment of an id.
+    """The environment of an id, made with options such as `render_mode`.
 
     Raises:
-        UnknownTask: there is none of that id.
-        InvalidTask: a package that it needs is missing, or it cannot be made.
+        UnknownTask: gymnasium has no such id.
+        InvalidTask: a package that the environment needs is missing, or the environment cannot be made.
     """
     try:
-        with warnings.catch_warnings():  # what gymnasium warns of, such as an old version, is not ours to answer
+        with warnings.catch_warnings():  # such as of an old version, which the user chose
             warnings.simplefilter("ignore")
-            found: Environment = gymnasium.make(name, disable_env_checker=True, **options)
+            environment: Environment = gymnasium.make(name, disable_env_checker=True, **options)
     except (gymnasium.error.DependencyNotInstalled, ModuleNotFoundError) as error:
-        raise InvalidTask(_missing(name, error)) from None
+        raise InvalidTask(_missing_package(name, error)) from None
     except gymnasium.error.Error as error:
-        raise UnknownTask(_unknown(name, f" ({in_a_line(error)})")) from None
+        raise UnknownTask(_unknown_id(name, f" ({in_a_line(error)})")) from None
     except Exception as error:
         raise InvalidTask(f"gym:{name} cannot be made: {in_a_line(error)}") from None
-    if found.spec and found.spec.id != name.rpartition(":")[2]:  # gymnasium takes the newest where no version is given
-        raise UnknownTask(_unknown(name, ""))
-    return found
+    if environment.spec and environment.spec.id != name.rpartition(":")[2]:  # gymnasium completes a missing version
+        raise UnknownTask(_unknown_id(name, ""))
+    return environment
 
 
-def _unknown(name: str, why: str) -> str:
-    known = [one for one in gymnasium.registry if one != name]
-    near = get_close_matches(name, known, n=1, cutoff=0.0)
-    return f"expected an environment of gymnasium, got {name!r:.60}{why}; the nearest is gym:{near[0]}"
+def _unknown_id(name: str, reason: str) -> str:
+    known = [known for known in gymnasium.registry if known != name]
+    nearest = get_close_matches(name, known, n=1, cutoff=0.0)
+    return f"expected an environment of gymnasium, got {name!r:.60}{reason}; the nearest is gym:{nearest[0]}"
 
 
-def _missing(name: str, error: Exception) -> str:
+def _missing_package(name: str, error: Exception) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
     module = getattr(cause, "name", None) or next((known for known in EXTRAS if known in str(error)), None)
     extra = EXTRAS.get(str(module).partition(".")[0])
-    get = f"pip install 'germline[{extra}]'" if extra else f"install the package that brings {module or 'it'}"
-    return f"gym:{name} needs a package that is not here ({in_a_line(error)}); {get}"
+    remedy = f"pip install 'germline[{extra}]'" if extra else f"install the package that brings {module or 'it'}"
+    return f"gym:{name} needs a package that is not here ({in_a_line(error)}); {remedy}"
 
 
-def spec_of(environment: Environment, name: str, steps: int = STEPS) -> EnvironmentSpec:
-    """What a policy meets in an environment. Pictures are `[channels, height, width]`.
+def spec_of(environment: Environment, name: str, steps: int = DEFAULT_STEPS) -> EnvironmentSpec:
+    """Specification of an environment, with pictures as `[channels, height, width]`.
 
     Args:
-        name: of the task, for messages.
-        steps: the most decisions in an episode, if the environment sets no limit itself.
+        environment: the environment.
+        name: name of the task for messages.
+        steps: decisions after which an episode is cut if the environment has no limit of its own.
 
     Raises:
-        InvalidTask: its observations or actions are not numbers in a box or a choice.
+        InvalidTask: observations are not a box, or actions are neither discrete nor a bounded row of real numbers.
     """
-    seen, chosen = environment.observation_space, environment.action_space
-    if not isinstance(seen, gymnasium.spaces.Box) or not seen.shape:
+    observation_space, action_space = environment.observation_space, environment.action_space
+    if not isinstance(observation_space, gymnasium.spaces.Box) or not observation_space.shape:
         raise InvalidTask(
-            f"{name}: expected observations that are a box of numbers, got {seen!s:.80}; "
+            f"{name}: expected observations that are a box of numbers, got {observation_space!s:.80}; "
             "gymnasium.wrappers.FlattenObservation makes most others one, in a task of your own"
         )
     actions: int | Box
-    if isinstance(chosen, gymnasium.spaces.Discrete):
-        actions = int(chosen.n)
-    elif isinstance(chosen, gymnasium.spaces.Box) and (row := _row(chosen)):
-        actions = row
+    if isinstance(action_space, gymnasium.spaces.Discrete):
+        actions = int(action_space.n)
+    elif isinstance(action_space, gymnasium.spaces.Box) and (box := _float32_box(action_space)):
+        actions = box
     else:
-        raise InvalidTask(f"{name}: expected a choice of actions or a bounded row of real numbers, got {chosen!s:.80}")
+        raise InvalidTask(
+            f"{name}: expected a choice of actions or a bounded row of real numbers, got {action_space!s:.80}"
+        )
     limit = environment.spec.max_episode_steps if environment.spec else None
-    return EnvironmentSpec(
-        _shape(seen), actions, limit or steps, pixels=seen.dtype == np.uint8 and len(seen.shape) == 3
-    )
+    pixels = observation_space.dtype == np.uint8 and len(observation_space.shape) == 3
+    return EnvironmentSpec(_channels_first_shape(observation_space), actions, limit or steps, pixels=pixels)
 
 
-def _row(space: gymnasium.spaces.Box) -> Box | None:
-    """The float32 numbers in a bounded row, since actions are rounded to such; None: there are none."""
+def _float32_box(space: gymnasium.spaces.Box) -> Box | None:
+    """The largest box with float32 bounds, as actions are float32, inside a bounded row; None if there is none."""
     row = len(space.shape) == 1 and space.is_bounded() and np.issubdtype(space.dtype, np.floating)
     if not row or (np.abs(np.array([space.low, space.high], np.float64)) > 1e30).any():
         return None
     low, high = space.low.astype(np.float32), space.high.astype(np.float32)
     low = np.where(low < space.low, np.nextafter(low, np.float32(np.inf)), low).astype(np.float64)
     high = np.where(high > space.high, np.nextafter(high, np.float32(-np.inf)), high).astype(np.float64)
-    highest = (low + (high - low)).astype(np.float32)  # as an action is made; it may not reach past a bound near 0
+    highest = (low + (high - low)).astype(np.float32)  # as actions are computed; may exceed a bound close to 0
     inside = (low < highest) & (highest <= high)
     return Box(tuple(map(float, low)), tuple(map(float, high))) if inside.all() else None
 
 
-def _shape(space: Any) -> tuple[int, ...]:
+def _channels_first_shape(space: Any) -> tuple[int, ...]:
     shape = tuple(map(int, space.shape))
     return (shape[-1], *shape[:-1]) if _channels_last(space) else shape
 
 
 def _channels_last(space: Any) -> bool:
-    """Whether it is a picture whose colours come last, as in most of gymnasium."""
+    """Whether observations are pictures `[height, width, channels]`, as in most environments of gymnasium."""
     return space.dtype == np.uint8 and len(space.shape) == 3 and space.shape[-1] <= 4 < space.shape[0]

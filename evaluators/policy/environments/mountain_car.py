@@ -1,41 +1,41 @@
-"""MountainCar-v0 of gymnasium, stepped for many at once: the same numbers to the last bit."""
+"""MountainCar-v0 of gymnasium, stepped in many slots at once: the same numbers to the last bit."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from germline.evaluators.policy.environments.classic import Classic
+from germline.evaluators.policy.environments.classic_control import ClassicControl
 from germline.evaluators.policy.environments.environment import EnvironmentSpec, Slots
 from germline.evaluators.policy.environments.seeding import uniform
 from germline.programs.compiling import compiled
 
-FORCE, GRAVITY, SPEED = 0.001, 0.0025, 0.07
-LEFT, RIGHT, GOAL = -1.2, 0.6, 0.5
+FORCE, GRAVITY, MAX_SPEED = 0.001, 0.0025, 0.07
+MIN_POSITION, MAX_POSITION, GOAL = -1.2, 0.6, 0.5
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def _decide(states: Any, seen: Any, slots: Any, actions: Any, rewards: Any, over: Any, constants: Any) -> None:
+def _step(states: Any, observations: Any, slots: Any, actions: Any, rewards: Any, over: Any, constants: Any) -> None:
     for i in range(slots.size):
-        state, shown = states[slots[i]], seen[slots[i]]
-        position, speed = state[0], state[1]
-        speed += (actions[i] - 1) * FORCE + np.cos(3 * position) * (-GRAVITY)
-        speed = min(max(speed, -SPEED), SPEED)
-        position = min(max(position + speed, LEFT), RIGHT)
-        if position == LEFT and speed < 0.0:
-            speed = 0.0
-        state[0], state[1] = position, speed
-        shown[0], shown[1] = position, speed
+        state, observation = states[slots[i]], observations[slots[i]]
+        position, velocity = state[0], state[1]
+        velocity += (actions[i] - 1) * FORCE + np.cos(3 * position) * (-GRAVITY)
+        velocity = min(max(velocity, -MAX_SPEED), MAX_SPEED)
+        position = min(max(position + velocity, MIN_POSITION), MAX_POSITION)
+        if position == MIN_POSITION and velocity < 0.0:
+            velocity = 0.0
+        state[0], state[1] = position, velocity
+        observation[0], observation[1] = position, velocity
         rewards[i] = -1.0
-        over[i] = position >= GOAL and speed >= 0.0
+        over[i] = position >= GOAL and velocity >= 0.0
 
 
-class MountainCar(Classic):
-    """A car too weak for its hill is pushed left, not, or right; -1 for each step to the top (Moore 1990)."""
+class MountainCar(ClassicControl):
+    """Drives a car too weak for its hill to the top by pushes left, none or right; reward -1 a step (Moore 1990)."""
 
     spec = EnvironmentSpec((2,), 3, 200)
-    size = 2
-    decide = staticmethod(_decide)
+    state_size = 2
+    kernel = staticmethod(_step)
 
     def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
         self.state[slots, :1] = uniform(seeds, -0.6, -0.4, 1)

@@ -1,7 +1,7 @@
-"""The random numbers of an episode, as gymnasium draws them.
+"""The initial random numbers of an episode, equal to those that gymnasium draws.
 
-`gymnasium.utils.seeding.np_random(seed)` takes longer than a short episode, most of it in the calls. What numpy does
-with a seed is compiled here: a seed sequence (O'Neill 2015) of one word, and PCG64, whose 128 bits are two words.
+`gymnasium.utils.seeding.np_random(seed)` takes longer than a short episode, most of it in function calls. So numpy's
+generator is compiled here: a seed sequence (O'Neill 2015) of one word, and PCG64, whose state of 128 bits is two words.
 """
 
 from collections.abc import Sequence
@@ -16,42 +16,43 @@ from germline.programs.compiling import compiled
 def uniform(
     seeds: Sequence[int], low: float | Sequence[float], high: float | Sequence[float], count: int
 ) -> NDArray[np.float64]:
-    """What `np_random(seed)[0].uniform(low, high, count)` gives for each of some seeds, float64 `[n, count]`.
+    """Values of `np_random(seed)[0].uniform(low, high, count)` for each seed, float64 `[n, count]`.
 
     Args:
         seeds: from 0 to 2^32 - 1.
-        low, high: one number, or `count` of them.
+        low, high: bounds of all numbers, or `count` bounds.
+        count: how many numbers to draw for each seed.
     """
     words = np.array(seeds, np.uint32)
-    found = np.empty((len(words), count))
-    _random(words, found)
+    values = np.empty((len(words), count))
+    _random(words, values)
     lowest = np.asarray(low, np.float64)
-    found *= np.asarray(high) - lowest
-    found += lowest
-    return found
+    values *= np.asarray(high) - lowest
+    values += lowest
+    return values
 
 
 @compiled()  # type: ignore[untyped-decorator]
 def _random(seeds: NDArray[np.uint32], out: NDArray[np.float64]) -> None:
-    """Fills row i of `out` with the numbers from 0 to 1 of the generator of seed i."""
+    """Fills row i of `out` with numbers from 0 to 1 of the generator of seed i."""
     pool, words = np.empty(4, np.uint32), np.empty(8, np.uint32)
     for i in range(seeds.size):
-        _spread(seeds[i], pool, words)
+        _seed_words(seeds[i], pool, words)
         high, low = _word(words, 0), _word(words, 2)
-        step_high, step_low = _word(words, 4), _word(words, 6)
-        step_high = (step_high << np.uint64(1)) | (step_low >> np.uint64(63))
-        step_low = (step_low << np.uint64(1)) | np.uint64(1)
-        high, low = _sum(high, low, step_high, step_low)
-        high, low = _next(high, low, step_high, step_low)
+        increment_high, increment_low = _word(words, 4), _word(words, 6)
+        increment_high = (increment_high << np.uint64(1)) | (increment_low >> np.uint64(63))
+        increment_low = (increment_low << np.uint64(1)) | np.uint64(1)
+        high, low = _add_128(high, low, increment_high, increment_low)
+        high, low = _advance(high, low, increment_high, increment_low)
         for j in range(out.shape[1]):
-            high, low = _next(high, low, step_high, step_low)
-            mixed, turn = high ^ low, high >> np.uint64(58)
-            drawn = (mixed >> turn) | (mixed << ((np.uint64(64) - turn) & np.uint64(63)))
-            out[i, j] = np.int64(drawn >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+            high, low = _advance(high, low, increment_high, increment_low)
+            mixed, rotation = high ^ low, high >> np.uint64(58)
+            bits = (mixed >> rotation) | (mixed << ((np.uint64(64) - rotation) & np.uint64(63)))
+            out[i, j] = np.int64(bits >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def _spread(seed: Any, pool: Any, words: Any) -> None:
+def _seed_words(seed: Any, pool: Any, words: Any) -> None:
     """`SeedSequence(seed).generate_state(8)` into `words`."""
     factor = np.uint32(0x43B0D7E5)
     for i in range(4):
@@ -77,24 +78,25 @@ def _spread(seed: Any, pool: Any, words: Any) -> None:
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def _word(words: Any, at: int) -> Any:
-    return np.uint64(words[at]) | (np.uint64(words[at + 1]) << np.uint64(32))
+def _word(words: Any, i: int) -> Any:
+    """The 64 bits of words i and i + 1, the low half first."""
+    return np.uint64(words[i]) | (np.uint64(words[i + 1]) << np.uint64(32))
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def _sum(high: Any, low: Any, other_high: Any, other_low: Any) -> Any:
-    """The sum of two numbers of 128 bits."""
+def _add_128(high: Any, low: Any, other_high: Any, other_low: Any) -> Any:
+    """Sum of two 128-bit integers, as (high, low)."""
     total = low + other_low
     return high + other_high + np.uint64(total < low), total
 
 
 @compiled()  # type: ignore[untyped-decorator]
-def _next(high: Any, low: Any, step_high: Any, step_low: Any) -> Any:
-    """The state after this one: times the multiplier of PCG64, plus the step of this seed."""
+def _advance(high: Any, low: Any, increment_high: Any, increment_low: Any) -> Any:
+    """The next 128-bit state: times the multiplier of PCG64, plus the increment of the seed."""
     half, mask = np.uint64(32), np.uint64(0xFFFFFFFF)
-    by_high, by_low = np.uint64(2549297995355413924), np.uint64(4865540595714422341)
-    a, b, c, d = low >> half, low & mask, by_low >> half, by_low & mask
+    factor_high, factor_low = np.uint64(2549297995355413924), np.uint64(4865540595714422341)
+    a, b, c, d = low >> half, low & mask, factor_low >> half, factor_low & mask
     middle = a * d + ((b * d) >> half)
-    other = b * c + (middle & mask)
-    carried = a * c + (middle >> half) + (other >> half)
-    return _sum(carried + high * by_low + low * by_high, low * by_low, step_high, step_low)
+    lower_middle = b * c + (middle & mask)
+    carry = a * c + (middle >> half) + (lower_middle >> half)
+    return _add_128(carry + high * factor_low + low * factor_high, low * factor_low, increment_high, increment_low)

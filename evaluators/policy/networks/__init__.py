@@ -1,1 +1,1 @@
-"""Forward passes of many policies at once, each with parameters of its own: compiled on a CPU, stacked elsewhere."""
+"""Forward passes of many policies at once, each with its own parameters: compiled on a CPU, batched elsewhere."""

@@ -1,9 +1,9 @@
-"""The networks of some policies, and what makes them say something.
+"""The contract of forward passes of many policies at once, and the backend for each network and device.
 
-Parameters are float32, all else is computed in double precision, and only what comes out is rounded to float32. So
-nearly always the same numbers come out, whatever computes them and in whatever order it adds up, and an exported
-network plays the same episodes. Torch came to another last bit in 1 of 10 million numbers of perceptrons. Of
-convolutional networks, whose sums are kept from one decision to the next, up to 5 in a million are to be expected.
+Parameters are float32, all computation is in double precision, and only outputs are rounded to float32. So nearly
+always all backends give the same bits, in whatever order they add up, and an exported network plays the same episodes.
+Of perceptrons torch gave another last bit in 1 of 10 million outputs. Of convolutional networks, whose sums are kept
+from one decision to the next, up to 5 in a million are to be expected.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,40 +17,42 @@ from germline.programs.policy.noise import Floats
 
 
 class Networks(Protocol):
-    """Policies of one network, each with parameters of its own."""
+    """N policies that share one network, each with its own parameters."""
 
-    def attend(self, slots: NDArray[np.int64], began: NDArray[np.bool_]) -> None:
-        """Says where what is seen next comes from, for networks that keep something from one decision to the next.
+    def assign_slots(self, slots: NDArray[np.int64], starting: NDArray[np.bool_]) -> None:
+        """Says to which slots the rows of the next batches belong. Only backends that keep state per slot need it.
 
         Args:
-            slots: from now on row i belongs to slot i of these, `[n]`.
-            began: in which of them an episode begins, `[n]`.
+            slots: row i of the next batches belongs to slot `slots[i]`, `[n]`.
+            starting: whether an episode begins in that slot, so that its state is dropped, `[n]`.
         """
         ...
 
-    def submit(self, which: NDArray[np.int64], observations: NDArray[Any]) -> Callable[[], Floats]:
-        """`outputs`, in two steps: begins, and gives a function that waits for what comes out."""
-        ...
-
-    def outputs(self, which: NDArray[np.int64], observations: NDArray[Any]) -> Floats:
-        """What networks say to what they see.
+    def forward(self, policies: NDArray[np.int64], observations: NDArray[Any]) -> Floats:
+        """Outputs of the networks for a batch of observations.
 
         Args:
-            which: whose turn it is, `[n]`; not changed by anyone afterwards.
+            policies: index of each row's policy, `[n]`. The caller must not modify the array afterwards: a backend may
+                recognise it by its identity.
             observations: `[n, *observation]`.
 
         Returns:
-            float32 of shape `[n, outputs]`; each row depends on its own policy and episode alone.
+            float32 `[n, outputs]`; a row depends on its own policy and episode alone.
         """
+        ...
+
+    def forward_async(self, policies: NDArray[np.int64], observations: NDArray[Any]) -> Callable[[], Floats]:
+        """Starts `forward`, and returns a function that waits for its outputs."""
         ...
 
 
 def networks_of(network: Network, parameters: Sequence[Floats] | Floats, device: str = "cpu") -> Networks:
-    """Policies of one network on a device of torch.
+    """The backend of a network on a device.
 
     Args:
-        network: what all of them are.
-        parameters: of each, float32 of shape `[P]`, or one array `[N, P]`.
+        network: the network of all policies.
+        parameters: float32 `[P]` of each policy, or one array `[N, P]`.
+        device: a device of torch.
     """
     if device != "cpu":
         from germline.evaluators.policy.networks.stacked import StackedPolicies

@@ -1,12 +1,13 @@
-"""Convolutional networks of policies, compiled: one decision after the other, each with its policy's parameters.
+"""Compiled kernels of convolutional networks: one decision after the other, each with its policy's parameters.
 
-A network looks at images of which little changes from one decision to the next. So a slot keeps what its
-layers were fed and the sums that came out, and only the differences pass through: what is fed to a layer and is not
-what it was changes the sums that it takes part in. An image after nothing is the case in which all of it has changed.
+Little of an image changes from one decision to the next. So a slot keeps the inputs and the sums of each layer, and
+only differences pass through the network: an input that differs from the kept one changes the sums in which it takes
+part. The first image of an episode is the case in which all inputs changed from 0.
 
-`layers` holds a row for each layer: where its weights and its biases begin, how many inputs and outputs it has, height,
-width and channels of its input, kernel, stride, height and width of its output, and the padding above and to the left;
-to a dense layer all inputs are channels of one pixel.
+`layers` is int64 `[layers, 13]`, with a row for each layer: the indices in a row of parameters at which its weights and
+its biases begin; its numbers of inputs and units; height, width and channels of its input; kernel and stride; height
+and width of its output; and the padding above and to the left. A dense layer is a convolution over one pixel, whose
+channels are its inputs.
 """
 
 from collections.abc import Sequence
@@ -21,32 +22,32 @@ from numba.extending import intrinsic
 from germline.programs.compiling import compiled
 
 REFRESH = 100
-"""After so many decisions a slot begins anew, so that rounding does not add up. In Atari games it came to at most 6e-14
-of the largest sum of a layer; of a sum near 0 that may be much more of its own size."""
+"""After this many decisions the sums of a slot are computed anew, so that rounding errors do not accumulate. In Atari
+games the error was at most 6e-14 of the largest sum of a layer, which may be a larger share of a sum near 0."""
 
 ROWS, LINE, LANES = 4, 16, 8
-"""So many rows of weights are added at once, by lines of memory of so many floats, each in two vectors."""
+"""Rows of weights added at once; floats in a cache line; doubles in a vector register. A line takes two vectors."""
 
 VECTORS = not config.DISABLE_JIT
-"""What is not compiled has no vectors."""
+"""False where Numba's compiler is switched off, and with it the vector instructions of `add_rows`."""
 
 LONG, AHEAD = 256, 8
-"""Rows of so many units are asked for so many rows before they are used: they come from far away."""
+"""Rows of at least `LONG` units are prefetched `AHEAD` rows before they are used, as they are not in the cache."""
 
 
 @intrinsic
 def add_rows(
-    context: Any, changes: Any, places: Any, weights: Any, shift: Any, sums: Any, first: Any, fetching: Any
+    context: Any, changes: Any, places: Any, weights: Any, shift: Any, sums: Any, first: Any, prefetching: Any
 ) -> Any:
-    """Of `add`, the `ROWS` changes from `first` on; units in whole lines. What is `fetching` asks for rows to come.
+    """The part of `add_changes` for `ROWS` changes from `first` on; `prefetching`: also prefetch rows `AHEAD` of them.
 
-    These are the instructions themselves, because the compiler makes of the same loop in Python one that looks first
-    whether its arrays overlap, and asks the memory for lines in a loop of its own.
+    The number of units must be a multiple of `LINE`. It is written as LLVM instructions because the compiler turns the
+    same loop in Python into one that first tests whether its arrays overlap, and that prefetches in a loop of its own.
     """
     numbers = types.float64, types.int64, types.float32, types.float64
     arrays = zip((changes, places, weights, sums), numbers, strict=True)
-    if any(one.layout != "C" or one.dtype != number for one, number in arrays):
-        return None  # which is an error of types where it is called
+    if any(array.layout != "C" or array.dtype != number for array, number in arrays):
+        return None  # Numba raises a TypingError at the call
     vector, singles = ir.VectorType(ir.DoubleType(), LANES), ir.VectorType(ir.FloatType(), LANES)
     number, short, byte = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 
@@ -54,117 +55,134 @@ def add_rows(
         def array(i: int) -> Any:
             return cgutils.create_struct_proxy(signature.args[i])(context, builder, arguments[i])
 
-        def place(data: Any, at: Any, kind: Any) -> Any:
+        def pointer(data: Any, at: Any, kind: Any) -> Any:
             return builder.bitcast(builder.gep(data, [at]), kind.as_pointer())
 
-        def row(k: Any) -> Any:
+        def weight_row(k: Any) -> Any:
             at = builder.add(builder.load(builder.gep(array(1).data, [k])), arguments[3])
             return builder.gep(array(2).data, [builder.mul(at, units)])
 
-        def everywhere(value: Any) -> Any:
-            one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, short(0))
-            return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(short, LANES), [0] * LANES))
+        def broadcast(value: Any) -> Any:
+            lane = builder.insert_element(ir.Constant(vector, ir.Undefined), value, short(0))
+            return builder.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(short, LANES), [0] * LANES))
 
-        def lines(later: Sequence[Any]) -> None:
+        def add_lines(prefetched_rows: Sequence[Any]) -> None:
             with cgutils.for_range(builder, builder.udiv(units, number(LINE)), intp=number) as line:
                 begin = builder.mul(line.index, number(LINE))
-                for one in later:
-                    builder.call(prefetch, [builder.bitcast(builder.gep(one, [begin]), byte), *how])
+                for ahead in prefetched_rows:
+                    builder.call(prefetch, [builder.bitcast(builder.gep(ahead, [begin]), byte), *hints])
                 for half in range(0, LINE, LANES):
                     at = builder.add(begin, number(half))
-                    summed = place(array(4).data, at, vector)
-                    total = builder.load(summed, align=8)
-                    for change, one in zip(new, rows, strict=True):
-                        weight = builder.fpext(builder.load(place(one, at, singles), align=4), vector)
+                    target = pointer(array(4).data, at, vector)
+                    total = builder.load(target, align=8)
+                    for change, row in zip(factors, rows, strict=True):
+                        weight = builder.fpext(builder.load(pointer(row, at, singles), align=4), vector)
                         total = builder.fadd(total, builder.fmul(change, weight))
-                    builder.store(total, summed, align=8)
+                    builder.store(total, target, align=8)
 
-        how = [short(0), short(2), short(1)]  # to read, into the second cache, data
-        kind = ir.FunctionType(ir.VoidType(), [byte, *(one.type for one in how)])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        hints = [short(0), short(2), short(1)]  # for reading, into the L2 cache, data
+        prefetch_type = ir.FunctionType(ir.VoidType(), [byte, *(hint.type for hint in hints)])
+        prefetch = cgutils.get_or_insert_function(builder.module, prefetch_type, "llvm.prefetch.p0i8")
         units = array(4).nitems
-        each = [builder.add(arguments[5], number(i)) for i in range(ROWS)]
-        rows = [row(k) for k in each]
-        new = [everywhere(builder.load(builder.gep(array(0).data, [k]))) for k in each]
+        indices = [builder.add(arguments[5], number(i)) for i in range(ROWS)]
+        rows = [weight_row(k) for k in indices]
+        factors = [broadcast(builder.load(builder.gep(array(0).data, [k]))) for k in indices]
         with builder.if_else(arguments[6]) as (yes, no):
             with yes:
-                lines([row(builder.add(k, number(AHEAD))) for k in each])
+                add_lines([weight_row(builder.add(k, number(AHEAD))) for k in indices])
             with no:
-                lines([])
+                add_lines([])
         return context.get_dummy_value()
 
     return types.void(changes, places, weights, types.int64, sums, types.int64, types.boolean), generate
 
 
 @compiled()
-def add(changes: Any, places: Any, weights: Any, shift: int, sums: Any) -> None:
-    """`sums += changes @ weights[places + shift]`, added up in their order; `weights` is flat."""
+def add_changes(changes: Any, places: Any, weights: Any, shift: int, sums: Any) -> None:
+    """`sums += changes @ weights[places + shift]`, added up in the order of changes.
+
+    Args:
+        changes, places: float64 and int64 `[n]`.
+        weights: float32 `[inputs, units]`, flat.
+        shift: offset of the places among the inputs.
+        sums: float64 `[units]`.
+    """
     units, count = sums.size, changes.size
     whole = count - count % ROWS if VECTORS and units % LINE == 0 else 0
     for k in range(0, whole, ROWS):
         add_rows(changes, places, weights, shift, sums, k, units >= LONG and k + AHEAD + ROWS <= whole)
     for k in range(whole, count):
-        a = (places[k] + shift) * units
-        x, row = changes[k], weights[a : a + units]
+        begin = (places[k] + shift) * units
+        x, row = changes[k], weights[begin : begin + units]
         for j in range(units):
             sums[j] += x * row[j]
 
 
 @compiled()
-def convolve(shape: Any, starts: Any, changes: Any, places: Any, weights: Any, sums: Any) -> None:
-    """What changed in an image changes the sums of a convolution.
+def convolve_changes(shape: Any, starts: Any, changes: Any, places: Any, weights: Any, sums: Any) -> None:
+    """Adds the effect of changed inputs to the sums of a convolution.
 
     Args:
-        shape: the layer's row from the height of its input on.
-        starts: where the changes of each pixel begin, `[height, width + 1]`, flat: the last of a line is its end.
-        changes: new less old.
-        places: of each change, column * channels + channel; line after line, ascending in each.
+        shape: the layer's row of `layers` from the height of its input on.
+        starts: index in `changes` of each pixel's first change, `[height, width + 1]`, flat; the last element of a line
+            is its end.
+        changes: new value minus old value of each input that changed.
+        places: column * channels + channel of each change, ascending in each line of the image.
         weights: float32 `[kernel, kernel, channels, units]`, flat.
-        sums: `[height, width, units]` of the output, flat.
+        sums: float64 `[height, width, units]` of the output, flat.
     """
     height, width, channels, kernel, stride = shape[0], shape[1], shape[2], shape[3], shape[4]
-    high, wide, above, left = shape[5], shape[6], shape[7], shape[8]
-    units = sums.size // (high * wide)
+    out_height, out_width, above, left = shape[5], shape[6], shape[7], shape[8]
+    units = sums.size // (out_height * out_width)
     for y in range(kernel):
-        for i in range(high):
+        for i in range(out_height):
             line = i * stride - above + y
             if 0 <= line < height:
-                for j in range(wide):
+                for j in range(out_width):
                     begin = j * stride - left
                     first = starts[line * (width + 1) + max(begin, 0)]
                     last = starts[line * (width + 1) + min(begin + kernel, width)]
                     if first < last:
-                        at = (i * wide + j) * units
+                        at = (i * out_width + j) * units
                         shift = (y * kernel - begin) * channels
-                        add(changes[first:last], places[first:last], weights, shift, sums[at : at + units])
+                        add_changes(changes[first:last], places[first:last], weights, shift, sums[at : at + units])
 
 
 @compiled()
-def look(image: Any, seen: Any, starts: Any, changes: Any, places: Any) -> None:
-    """Takes note of what an image has that was not `seen`, both `[channels, height, width]`; then it was."""
+def image_changes(image: Any, kept: Any, starts: Any, changes: Any, places: Any) -> None:
+    """Lists where an image differs from the kept one, both `[channels, height, width]`, and keeps the new one.
+
+    `starts`, `changes` and `places` are written as `convolve_changes` reads them.
+    """
     channels, height, width = image.shape
     differs = np.empty(width, np.uint8)
     count = 0
     for y in range(height):
         differs[:] = 0
         for c in range(channels):
-            new, old = image[c, y], seen[c, y]
+            new, old = image[c, y], kept[c, y]
             for x in range(width):
                 differs[x] |= new[x] ^ old[x]
         for x in range(width):
             starts[y * (width + 1) + x] = count
             if differs[x]:
                 for c in range(channels):
-                    changes[count] = (np.float64(image[c, y, x]) - np.float64(seen[c, y, x])) / 255.0
+                    changes[count] = (np.float64(image[c, y, x]) - np.float64(kept[c, y, x])) / 255.0
                     places[count] = x * channels + c
-                    count += image[c, y, x] != seen[c, y, x]
-                    seen[c, y, x] = image[c, y, x]
+                    count += image[c, y, x] != kept[c, y, x]
+                    kept[c, y, x] = image[c, y, x]
         starts[y * (width + 1) + width] = count
 
 
 @compiled()
-def rectify(sums: Any, fed: Any, shape: Any, starts: Any, changes: Any, places: Any) -> None:
-    """Takes note of where ReLU of the sums is not what the next layer was `fed`, both flat; then it is."""
+def relu_changes(sums: Any, kept: Any, shape: Any, starts: Any, changes: Any, places: Any) -> None:
+    """Lists where the ReLU of a layer's sums differs from the kept inputs of the next layer, and keeps the new ones.
+
+    Args:
+        sums, kept: float64 `[height, width, channels]`, flat.
+        shape: the next layer's row of `layers` from the height of its input on.
+        starts, changes, places: written as `convolve_changes` reads them.
+    """
     height, width, channels = shape[0], shape[1], shape[2]
     count = 0
     for y in range(height):
@@ -172,56 +190,58 @@ def rectify(sums: Any, fed: Any, shape: Any, starts: Any, changes: Any, places: 
             starts[y * (width + 1) + x] = count
             at = (y * width + x) * channels
             for c in range(channels):
-                new, old = max(sums[at + c], 0.0), fed[at + c]
+                new, old = max(sums[at + c], 0.0), kept[at + c]
                 changes[count] = new - old
                 places[count] = x * channels + c
                 count += new != old
-                fed[at + c] = new
+                kept[at + c] = new
         starts[y * (width + 1) + width] = count
 
 
 @compiled()
-def conv(
-    parameters: Any, which: Any, observations: Any, layers: Any, slots: Any, ages: Any, seen: Any, fed: Any, sums: Any,
-    out: Any,
+def forward_convolutional(
+    parameters: Any, policies: Any, observations: Any, layers: Any, slots: Any, ages: Any, images: Any, inputs: Any,
+    sums: Any, outputs: Any,
 ) -> None:  # fmt: skip
-    """Outputs of convolutional networks; what slots keep is brought up to date.
+    """Outputs of convolutional networks; updates the state of their slots.
 
     Args:
         parameters: float32 `[N, P]`.
-        which: whose turn it is, int64 `[n]`.
+        policies: policy of each row, int64 `[n]`.
         observations: uint8 `[n, channels, height, width]`.
-        slots: which of those below is whose, int64 `[n]`.
-        ages: for how many decisions each slot has kept what follows, int64 `[slots]`; for none: it begins anew.
-        seen: the last image of each slot, uint8 `[slots, channels, height, width]`.
-        fed: what each layer but the first was fed, float64 `[slots, F]`.
-        sums: what each layer made of it, float64 `[slots, S]`.
-        out: float32 `[n, A]`.
+        layers: see the head of this file.
+        slots: slot of each row, int64 `[n]`.
+        ages: decisions since the state of each slot was computed anew, int64 `[slots]`; 0 to compute it anew now.
+        images: last image of each slot, uint8 `[slots, channels, height, width]`.
+        inputs: kept inputs of all layers but the first, one after the other, float64 `[slots, I]`.
+        sums: kept sums of all layers, one after the other, float64 `[slots, S]`.
+        outputs: float32 `[n, outputs]`, written.
     """
-    most = (layers[:, 4] * layers[:, 5] * layers[:, 6]).max() + 1  # one beyond is written to
+    most = (layers[:, 4] * layers[:, 5] * layers[:, 6]).max() + 1  # an input that did not change is written behind them
     changes, places = np.empty(most), np.empty(most, np.int64)
     starts = np.empty((layers[:, 4] * (layers[:, 5] + 1)).max(), np.int64)
-    for i in range(which.size):
-        row, slot = parameters[which[i]], slots[i]
+    for i in range(policies.size):
+        row, slot = parameters[policies[i]], slots[i]
         anew = ages[slot] % REFRESH == 0
         ages[slot] += 1
         if anew:
-            seen[slot] = 0
-            fed[slot] = 0.0
-        look(observations[i], seen[slot], starts, changes, places)
-        into, begin = 0, 0
-        before = sums[slot, :0]
+            images[slot] = 0
+            inputs[slot] = 0.0
+        image_changes(observations[i], images[slot], starts, changes, places)
+        inputs_begin, sums_begin = 0, 0
+        previous_sums = sums[slot, :0]
         for layer in range(layers.shape[0]):
             weights, biases, units, shape = layers[layer, 0], layers[layer, 1], layers[layer, 3], layers[layer, 4:]
-            made = sums[slot, begin : begin + shape[5] * shape[6] * units]
+            layer_sums = sums[slot, sums_begin : sums_begin + shape[5] * shape[6] * units]
             if anew:
-                for k in range(made.size):
-                    made[k] = row[biases + k % units]
+                for k in range(layer_sums.size):
+                    layer_sums[k] = row[biases + k % units]
             if layer:
-                rectify(before, fed[slot, into : into + before.size], shape, starts, changes, places)
-                into += before.size
-            convolve(shape, starts, changes, places, row[weights:biases], made)
-            before = made
-            begin += made.size
-        for j in range(out.shape[1]):
-            out[i, j] = before[j]
+                kept = inputs[slot, inputs_begin : inputs_begin + previous_sums.size]
+                relu_changes(previous_sums, kept, shape, starts, changes, places)
+                inputs_begin += previous_sums.size
+            convolve_changes(shape, starts, changes, places, row[weights:biases], layer_sums)
+            previous_sums = layer_sums
+            sums_begin += layer_sums.size
+        for j in range(outputs.shape[1]):
+            outputs[i, j] = previous_sums[j]

@@ -1,4 +1,4 @@
-"""Convolutional policies on a CPU: a slot keeps what its network made of the last image."""
+"""Convolutional policies on a CPU: slots keep the sums of their layers, and only changes of the image are computed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.policy.networks.conv_kernels import conv
+from germline.evaluators.policy.networks.conv_kernels import forward_convolutional
 from germline.programs.policy.network import CONVOLUTIONS, Network, paddings
 from germline.programs.policy.noise import Floats
 
@@ -17,76 +17,79 @@ class ConvolutionalPolicies:
     """Policies of one convolutional network.
 
     Args:
-        network: what all of them are.
-        parameters: of each, float32 of shape `[P]`, or one array `[N, P]`, which is not copied.
+        network: the network of all policies.
+        parameters: float32 `[P]` of each policy, or one array `[N, P]`, which is not copied.
     """
 
     def __init__(self, network: Network, parameters: Sequence[Floats] | Floats) -> None:
         self.network = network
         self.parameters = np.ascontiguousarray(parameters, np.float32)
-        self.layers = _layers(network)
-        self.memory = _memory(network, self.layers)
+        self.layers = _layer_table(network)
+        self.memory = _empty_memory(network, self.layers)
         self.slots: NDArray[np.int64] | None = None
 
-    def attend(self, slots: NDArray[np.int64], began: NDArray[np.bool_]) -> None:
-        """So that of an image only what is new in it is computed."""
+    def assign_slots(self, slots: NDArray[np.int64], starting: NDArray[np.bool_]) -> None:
         self.slots = slots
-        self.memory = self.memory.of(int(slots.max(initial=-1)) + 1)
-        self.memory.ages[slots[began]] = 0
+        self.memory = self.memory.grown(int(slots.max(initial=-1)) + 1)
+        self.memory.ages[slots[starting]] = 0
 
-    def submit(self, which: NDArray[np.int64], observations: NDArray[Any]) -> Callable[[], Floats]:
-        found = self.outputs(which, observations)
-        return lambda: found
+    def forward_async(self, policies: NDArray[np.int64], observations: NDArray[Any]) -> Callable[[], Floats]:
+        outputs = self.forward(policies, observations)
+        return lambda: outputs
 
-    def outputs(self, which: NDArray[np.int64], observations: NDArray[Any]) -> Floats:
-        out = np.empty((len(which), self.network.outputs), np.float32)
+    def forward(self, policies: NDArray[np.int64], observations: NDArray[Any]) -> Floats:
+        outputs = np.empty((len(policies), self.network.output_count), np.float32)
         slots = self.slots
-        if slots is None:
-            slots = np.arange(len(which))
-            self.memory = self.memory.of(len(which))
+        if slots is None:  # the rows of a batch are unrelated to those of the last one
+            slots = np.arange(len(policies))
+            self.memory = self.memory.grown(len(policies))
             self.memory.ages[slots] = 0
-        kept, images = self.memory, np.ascontiguousarray(observations)
-        conv(self.parameters, which, images, self.layers, slots, kept.ages, kept.seen, kept.fed, kept.sums, out)
-        return out
+        memory, images = self.memory, np.ascontiguousarray(observations)
+        forward_convolutional(
+            self.parameters, policies, images, self.layers, slots, memory.ages, memory.images, memory.inputs,
+            memory.sums, outputs,
+        )  # fmt: skip
+        return outputs
 
 
 @dataclass(frozen=True)
 class _Memory:
-    """What slots keep of a convolutional network from one decision to the next; the kernel says what it is."""
+    """State that slots keep from one decision to the next; the kernel `forward_convolutional` describes the arrays."""
 
     ages: NDArray[np.int64]
-    seen: NDArray[np.uint8]
-    fed: NDArray[np.float64]
+    images: NDArray[np.uint8]
+    inputs: NDArray[np.float64]
     sums: NDArray[np.float64]
 
-    def of(self, slots: int) -> "_Memory":
-        """With so many slots, if there are fewer."""
+    def grown(self, slots: int) -> "_Memory":
+        """The same state with at least this many slots."""
         if slots <= len(self.ages):
             return self
-        return _Memory(*(_longer(kept, slots) for kept in (self.ages, self.seen, self.fed, self.sums)))
+        return _Memory(*(_grown(array, slots) for array in (self.ages, self.images, self.inputs, self.sums)))
 
 
-def _longer(kept: NDArray[Any], slots: int) -> NDArray[Any]:
-    found = np.zeros((slots, *kept.shape[1:]), kept.dtype)
-    found[: len(kept)] = kept
-    return found
+def _grown(array: NDArray[Any], length: int) -> NDArray[Any]:
+    longer = np.zeros((length, *array.shape[1:]), array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
-def _memory(network: Network, layers: NDArray[np.int64]) -> _Memory:
-    """Of no slots."""
-    fed, sums = (layers[1:, 4:7].prod(1).sum(), (layers[:, 9:11].prod(1) * layers[:, 3]).sum())
+def _empty_memory(network: Network, layers: NDArray[np.int64]) -> _Memory:
+    """A memory without slots."""
+    inputs, sums = (layers[1:, 4:7].prod(1).sum(), (layers[:, 9:11].prod(1) * layers[:, 3]).sum())
     return _Memory(
-        np.zeros(0, np.int64), np.zeros((0, *network.observation), np.uint8), np.zeros((0, fed)), np.zeros((0, sums))
+        np.zeros(0, np.int64), np.zeros((0, *network.observation), np.uint8), np.zeros((0, inputs)), np.zeros((0, sums))
     )
 
 
-def _layers(network: Network) -> NDArray[np.int64]:
-    """The rows that the kernels read."""
-    pairs = list(zip(network.leaves[::2], network.leaves[1::2], strict=True))
+def _layer_table(network: Network) -> NDArray[np.int64]:
+    """The rows of layers that the kernels read, `[layers, 13]`."""
+    pairs = list(zip(network.tensors[::2], network.tensors[1::2], strict=True))
     rows = [[weight.begin, bias.begin, prod(weight.shape[:-1]), bias.size] for weight, bias in pairs]
-    for row, (weight, _), (_, kernel, stride), size, made, (left, _, above, _) in zip(
-        rows, pairs, CONVOLUTIONS, network.sizes, network.sizes[1:], paddings(network), strict=False
+    sizes = network.image_sizes
+    for row, (weight, _), (_, kernel, stride), in_size, out_size, (left, _, above, _) in zip(
+        rows, pairs, CONVOLUTIONS, sizes, sizes[1:], paddings(network), strict=False
     ):
-        row += [*size, weight.shape[2], kernel, stride, *made, above, left]
+        row += [*in_size, weight.shape[2], kernel, stride, *out_size, above, left]
     rows[3:] = [[*row, 1, 1, row[2], 1, 1, 1, 1, 0, 0] for row in rows[3:]]
     return np.array(rows, np.int64)

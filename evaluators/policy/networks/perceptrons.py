@@ -1,4 +1,4 @@
-"""Perceptrons on a CPU: policies side by side, a column for each whose turn it is."""
+"""Perceptrons on a CPU: the policies of a batch side by side, each in a column of a `[P, width]` array."""
 
 from collections.abc import Callable, Sequence
 from math import prod
@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.policy.networks.perceptron_kernels import RELU, TANH, VECTOR, perceptrons, place
-from germline.programs.policy.network import LIMIT, Network
+from germline.evaluators.policy.networks.perceptron_kernels import (
+    RELU,
+    TANH,
+    VECTOR,
+    forward_perceptrons,
+    write_column,
+)
+from germline.programs.policy.network import OBSERVATION_LIMIT, Network
 from germline.programs.policy.noise import Floats
 
 
@@ -16,63 +22,66 @@ class PerceptronPolicies:
     """Policies of one multi-layer perceptron.
 
     Args:
-        network: what all of them are.
-        parameters: of each, float32 of shape `[P]`, or one array `[N, P]`.
+        network: the network of all policies.
+        parameters: float32 `[P]` of each policy, or one array `[N, P]`.
     """
 
     def __init__(self, network: Network, parameters: Sequence[Floats] | Floats) -> None:
         self.network = network
         self.parameters = parameters
-        pairs = zip(network.leaves[::2], network.leaves[1::2], strict=True)
+        pairs = zip(network.tensors[::2], network.tensors[1::2], strict=True)
         self.layers = np.array([[weight.begin, bias.begin, weight.shape[0], bias.size] for weight, bias in pairs])
         self.activation = TANH if network.activation == "tanh" else RELU
         normalisation = network.normalisation
         self.mean = np.array(normalisation.mean if normalisation else (), np.float64)
         self.scale = np.array(normalisation.scale if normalisation else (), np.float64)
-        self.turns: NDArray[np.int64] | None = None
-        """Whose turn it was last, and in which columns they are."""
-        self._widen(0)
+        self.batch: NDArray[np.int64] | None = None
+        """`policies` of the last batch, whose columns are `places`."""
+        self._allocate_columns(0)
 
-    def attend(self, slots: NDArray[np.int64], began: NDArray[np.bool_]) -> None:
+    def assign_slots(self, slots: NDArray[np.int64], starting: NDArray[np.bool_]) -> None:
         return
 
-    def submit(self, which: NDArray[np.int64], observations: NDArray[Any]) -> Callable[[], Floats]:
-        found = self.outputs(which, observations)
-        return lambda: found
+    def forward_async(self, policies: NDArray[np.int64], observations: NDArray[Any]) -> Callable[[], Floats]:
+        outputs = self.forward(policies, observations)
+        return lambda: outputs
 
-    def outputs(self, which: NDArray[np.int64], observations: NDArray[Any]) -> Floats:
-        out = np.empty((len(which), self.network.outputs), np.float32)
-        flat = observations.reshape(len(which), prod(self.network.observation))
-        perceptrons(flat, *self.taking_turns(which), out)
-        return out
+    def forward(self, policies: NDArray[np.int64], observations: NDArray[Any]) -> Floats:
+        outputs = np.empty((len(policies), self.network.output_count), np.float32)
+        flat = observations.reshape(len(policies), prod(self.network.observation))
+        forward_perceptrons(flat, *self.kernel_arguments(policies), outputs)
+        return outputs
 
-    def taking_turns(self, which: NDArray[np.int64]) -> tuple[Any, ...]:
-        """What `perceptrons` asks for, but for what is seen and where outputs go: for those whose turn it is, `[n]`."""
-        if which is not self.turns:
-            self._take_turns(which)
-        return self.columns, self.places, self.mean, self.scale, LIMIT, self.layers, self.activation, *self.space
+    def kernel_arguments(self, policies: NDArray[np.int64]) -> tuple[Any, ...]:
+        """Arguments of `forward_perceptrons` between observations and outputs, for the policies of a batch `[n]`."""
+        if policies is not self.batch:
+            self._place(policies)
+        return (
+            self.columns, self.places, self.mean, self.scale, OBSERVATION_LIMIT, self.layers, self.activation,
+            *self.buffers,
+        )  # fmt: skip
 
-    def _take_turns(self, which: NDArray[np.int64]) -> None:
-        """Gives each a column with its policy: one that has it already, or one that nobody needs any more."""
-        there: dict[int, list[int]] = {}
-        for column, policy in enumerate(self.held):
-            there.setdefault(policy, []).append(column)
-        places = [columns.pop() if (columns := there.get(policy)) else -1 for policy in which.tolist()]
-        free = [column for columns in there.values() for column in columns]
+    def _place(self, policies: NDArray[np.int64]) -> None:
+        """Gives each row of a batch a column with its policy: one that holds it already, or one that is not needed."""
+        columns_of: dict[int, list[int]] = {}
+        for column, policy in enumerate(self.policy_of_column):
+            columns_of.setdefault(policy, []).append(column)
+        places = [columns.pop() if (columns := columns_of.get(policy)) else -1 for policy in policies.tolist()]
+        free = [column for columns in columns_of.values() for column in columns]
         width = -(-len(places) // VECTOR) * VECTOR
-        if places.count(-1) > len(free) or 2 * width <= len(self.held):
-            self._widen(width)
-            places, free = [-1] * len(places), list(range(len(self.held)))
-        for i, policy in enumerate(which.tolist()):
+        if places.count(-1) > len(free) or 2 * width <= len(self.policy_of_column):
+            self._allocate_columns(width)
+            places, free = [-1] * len(places), list(range(len(self.policy_of_column)))
+        for i, policy in enumerate(policies.tolist()):
             if places[i] < 0:
                 places[i] = free.pop(0)
-                place(self.parameters[policy], places[i], self.layers, self.columns)
-                self.held[places[i]] = policy
-        self.turns, self.places = which, np.array(places, np.int64)
+                write_column(self.parameters[policy], places[i], self.layers, self.columns)
+                self.policy_of_column[places[i]] = policy
+        self.batch, self.places = policies, np.array(places, np.int64)
 
-    def _widen(self, width: int) -> None:
-        """So many columns, of nobody yet."""
-        self.held = [-1] * width
-        self.columns = np.zeros((self.network.parameters, width), np.float32)
-        widest = int(self.layers[:, 2:].max()) * width
-        self.space = np.zeros(widest), np.zeros(widest), np.zeros(widest, np.int64)
+    def _allocate_columns(self, width: int) -> None:
+        """Makes columns that hold no policy yet, and buffers for the values of the widest layer."""
+        self.policy_of_column = [-1] * width
+        self.columns = np.zeros((self.network.parameter_count, width), np.float32)
+        size = int(self.layers[:, 2:].max()) * width
+        self.buffers = np.zeros(size), np.zeros(size), np.zeros(size, np.int64)

@@ -1,4 +1,4 @@
-"""Functions that exported code carries along where it calls them, as source text."""
+"""Source of the helper functions that exported code calls and therefore contains."""
 
 import re
 
@@ -131,11 +131,11 @@ HELPERS = {
     "_transpose": _TRANSPOSE,
     "_orthogonalize": _ORTHOGONALIZE,
 }
-"""Every helper by name, those that others call first."""
+"""Source of every helper by name; a helper comes after those it calls."""
 
 
 def helpers_for(code: str) -> str:
-    """The source of every helper that `code` calls, directly or through another helper."""
+    """Source of every helper that `code` calls, directly or through another helper."""
     needed: set[str] = set()
     unread = [code]
     while unread:

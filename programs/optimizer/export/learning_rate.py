@@ -1,7 +1,7 @@
-"""The learning rate of a program: the constant by which `lr` scales the whole update.
+"""The learning rate of a program: the constant that scales the whole update together with `lr`.
 
-In `update = sign(m) * lr * 0.001` it is 0.001, the default of the exported class. Its schedule input is then
-`group["lr"] / 0.001`; where nothing else reads `lr`, the two factors cancel and `update = sign(m) * lr` is left.
+In `update = sign(m) * lr * 0.001` it is 0.001, the default of the exported class. The program's `lr` is then
+`group["lr"] / 0.001`; if nothing else reads `lr`, the two factors cancel and `update = sign(m) * lr` remains.
 """
 
 import math
@@ -9,67 +9,73 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from germline.programs.optimizer.export.names import Place, read_names
+from germline.programs.optimizer.export.names import Place, without_unread_copies
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.program import Program, Statement
 
 MAX_FACTORS = 200
-"""A product that unfolds into more factors than this is not followed."""
+"""The largest number of factors of a product that is followed."""
 
 
 @dataclass(frozen=True)
-class Rate:
-    """The rate at schedule value 1.
+class LearningRate:
+    """The learning rate of a program.
 
-    `literals` are the places of its factors. `plain` is the program with those factors taken out, so that its `lr` is
-    the learning rate itself; None where `lr` has another use.
+    Attributes:
+        default: its value at schedule value 1.
+        literals: the places of its factors.
+        simplified: the program without those factors, whose `lr` is the learning rate itself; None if `lr` is read by
+            anything else.
     """
 
     default: float
     literals: frozenset[Place]
-    plain: Program | None
+    simplified: Program | None
 
 
-def find_rate(program: Program) -> Rate:
-    """The rate of a live program; `Rate(1.0, …)` where the update is not proportional to `lr`."""
+_NONE = LearningRate(1.0, frozenset(), None)
+
+
+def find_learning_rate(program: Program) -> LearningRate:
+    """The learning rate of a live program: 1.0, without literals, if the update is not proportional to `lr`."""
     graph = trace(program)
     lines = {graph.statements[i]: i for i, line in enumerate(program.body) if line.function != "="}
     lr = program.inputs.index("lr")
     literals: list[Place] = []
-    seen: Counter[int] = Counter()
-    front = [graph.update]
-    while front:
-        node = front.pop()
-        seen[node] += 1
-        if seen.total() > MAX_FACTORS:
-            return Rate(1.0, frozenset(), None)
+    visits: Counter[int] = Counter()
+    stack = [graph.update]
+    while stack:
+        node = stack.pop()
+        visits[node] += 1
+        if visits.total() > MAX_FACTORS:
+            return _NONE
         line = program.body[lines[node]] if node in lines else None
         if line is not None and line.function in ("*", "negative"):
             literals += [(lines[node], j) for j, arg in enumerate(line.args) if isinstance(arg, float)]
-            front += [
-                arg for arg, was in zip(graph.nodes[node].args, line.args, strict=True) if not isinstance(was, float)
-            ]
-    if not seen[lr]:
-        return Rate(1.0, frozenset(), None)
+            nodes = zip(graph.nodes[node].args, line.args, strict=True)
+            stack += [factor for factor, arg in nodes if not isinstance(arg, float)]
+    if not visits[lr]:
+        return _NONE
     product = math.prod(_literal(program, place) for place in literals)
     if not math.isfinite(product) or abs(product) < 1e-30:
-        return Rate(1.0, frozenset(), None)
-    products = [node for node in seen if node in lines and program.body[lines[node]].function in ("*", "negative")]
+        return _NONE
+    products = [node for node in visits if node in lines and program.body[lines[node]].function in ("*", "negative")]
     uses = _uses(program, graph)
     cancels = product > 0 and all(uses[node] == 1 for node in (lr, *products) if node != graph.update)
     default = abs(product) if len(literals) < 2 else float(f"{abs(product):.15g}")
-    plain = _without(program, graph, {lines[node]: node for node in products}) if cancels else None
-    return Rate(default, frozenset(literals), plain)
+    simplified = _without_literals(program, graph, {lines[node]: node for node in products}) if cancels else None
+    return LearningRate(default, frozenset(literals), simplified)
 
 
 def _literal(program: Program, place: Place) -> float:
+    """The number at a place."""
     value = program.body[place[0]].args[place[1]]
     assert isinstance(value, float)
     return value
 
 
 def _uses(program: Program, graph: Graph) -> Counter[int]:
-    """How often each value is read."""
+    """How often each node is read."""
     uses = Counter([graph.update, *graph.next_states])
     for node, line in zip(graph.statements, program.body, strict=True):
         if line.function != "=":
@@ -77,24 +83,31 @@ def _uses(program: Program, graph: Graph) -> Counter[int]:
     return uses
 
 
-def _without(program: Program, graph: Graph, products: Mapping[int, int]) -> Program | None:
-    """The program with the literals of its products dropped; a product of one factor becomes a copy of it."""
-    nothing: set[int] = set()
+def _without_literals(program: Program, graph: Graph, products: Mapping[int, int]) -> Program | None:
+    """The program without the literals of its products; None if a negation of literals alone is left.
+
+    Args:
+        program: a live program.
+        graph: its trace.
+        products: positions of the statements that multiply or negate, each with its node. One with a single factor
+            left becomes a copy of the factor; one without any is dropped.
+    """
+    dropped: set[int] = set()
     body: list[Statement] = []
     for i, line in enumerate(program.body):
-        if graph.statements[i] in nothing:
+        if graph.statements[i] in dropped:
             continue
         if i not in products or line.function == "=":
             body.append(line)
             continue
         args = graph.nodes[products[i]].args
-        left = [arg for arg, node in zip(line.args, args, strict=True) if isinstance(arg, str) and node not in nothing]
+        left = [arg for arg, node in zip(line.args, args, strict=True) if isinstance(arg, str) and node not in dropped]
         if not left and line.function == "negative":
             return None
         if not left:
-            nothing.add(products[i])
+            dropped.add(products[i])
         elif line.function == "*" and len(left) < 2:
             body.append(Statement(line.target, "=", (left[0],)))
         else:
             body.append(replace(line, args=tuple(left)))
-    return read_names(replace(program, body=tuple(body)))
+    return without_unread_copies(replace(program, body=tuple(body)))

@@ -1,27 +1,19 @@
-"""Names in exported code: the class, its hyper-parameters, and variables that clash with nothing around them."""
+"""Names of hyper-parameters and variables in the code of an exported optimizer."""
 
-import builtins
-import keyword
-import re
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
+from germline.programs.export.names import RESERVED, numbered_name
 from germline.programs.optimizer.graph import trace
 from germline.programs.optimizer.program import Program, State, Statement
 
 Place = tuple[int, int]
-"""Where a literal stands: statement, argument."""
+"""The position of a literal: statement, argument."""
 
 TINY = 1e-4
-"""A positive literal up to this that is added to something is called eps."""
+"""The largest positive literal that is called eps where it is added."""
 
-_STEP = ("self", "group", "params", "p", "i", "state", "closure", "loss", "w", "g", "lr", "step")
-_IMPORTS = ("torch", "math", "Any", "Callable", "Iterable")
-_GROUP_KEYS = ("initial_lr", "param_names", "maximize", "foreach", "capturable", "differentiable", "fused")
-_AMBIGUOUS = ("l", "O", "I")
-_HARNESS = {*_STEP, *_IMPORTS, *_GROUP_KEYS, *_AMBIGUOUS}
-_TAKEN = _HARNESS | set(keyword.kwlist) | set(keyword.softkwlist) | set(dir(builtins))
 _BY_FUNCTION = {
     ("clip", 1): "max_norm",
     ("power", 0): "base",
@@ -44,29 +36,10 @@ _BY_FUNCTION = {
 }
 
 
-def class_name_for(name: str | None, birth: int | None = None) -> str:
-    """A class name for a run or a program of the library: `my-run` and birth 12 give `MyRun12`."""
-    words = re.findall(r"[A-Za-z0-9]+", name or "")
-    joined = "".join(word[0].upper() + word[1:] for word in words)[:60] or "Evolved"
-    if joined[0].isdigit():
-        joined = "Optimizer" + joined
-    joined += "" if birth is None else str(birth)
-    return joined + "Optimizer" if joined in _TAKEN else joined
-
-
-def check_class_name(name: str) -> None:
-    """Raises ValueError for a name that exported code cannot give to a class."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,99}", name) or name in _TAKEN:
-        raise ValueError(
-            f"expected a class name of letters, digits and _ (a letter first) that Python does not use itself, "
-            f"got {name!r:.60}; write a name such as MyRun12"
-        )
-
-
 def hyperparameters(program: Program, fixed: Collection[Place]) -> dict[Place, str]:
-    """A name for every literal but those at `fixed`, by what the literal does there.
+    """A name for every literal except those at `fixed`, after the literal's purpose in its statement.
 
-    Each literal keeps a name of its own, also where two are equal; a name that comes twice is numbered.
+    Equal literals have different names; names that occur more than once are numbered.
     """
     graph = trace(program)
     state_nodes = set(graph.state_nodes)
@@ -96,18 +69,19 @@ def hyperparameters(program: Program, fixed: Collection[Place]) -> dict[Place, s
     return names
 
 
-def rename(program: Program, taken: Collection[str], longest: int = 40) -> Program:
+def rename(program: Program, hyperparameters: Collection[str], longest: int = 40) -> Program:
     """The same program with names that fit into exported code: `p` becomes `p_`, and long ones are cut to `longest`."""
     inputs = {"w", "g", "lr", *(["step"] if program.step else [])}
     names = [*program.inputs, *(line.target for line in program.body)]
-    used = {*_TAKEN, *taken, *(name for name in names if len(name) <= longest)}
+    used = {*RESERVED, *hyperparameters, *(name for name in names if len(name) <= longest)}
     new: dict[str, str] = {name: name for name in inputs}
     for name in names:
         if name in new:
             continue
         short = name[:longest]
-        clash = name in _TAKEN or name in taken or (short != name and short in used)
-        new[name] = unique(short + "_" if name in _TAKEN or name in taken else short, used) if clash else short
+        reserved = name in RESERVED or name in hyperparameters
+        clash = reserved or (short != name and short in used)
+        new[name] = numbered_name(short + "_" if reserved else short, used) if clash else short
         used.add(new[name])
     return Program(
         body=tuple(
@@ -122,23 +96,14 @@ def rename(program: Program, taken: Collection[str], longest: int = 40) -> Progr
     )
 
 
-def unique(name: str, used: Collection[str]) -> str:
-    """`name`, or the first of name2, name3, … that is not used."""
-    number, found = 1, name
-    while found in used:
-        number += 1
-        found = f"{name}{number}"
-    return found
-
-
-def read_names(program: Program) -> Program:
-    """The program without assignments whose name nobody reads (copies may have such)."""
+def without_unread_copies(program: Program) -> Program:
+    """The program without assignments whose target is never read, which copies may leave behind."""
     needed = set(program.returns)
-    kept: list[Statement] = []
+    body: list[Statement] = []
     for line in reversed(program.body):
         idle = line.function == "=" and line.args == (line.target,)
         if line.target in needed and not idle:
             needed.discard(line.target)
             needed.update(arg for arg in line.args if isinstance(arg, str))
-            kept.append(line)
-    return replace(program, body=tuple(reversed(kept)))
+            body.append(line)
+    return replace(program, body=tuple(reversed(body)))

@@ -1,31 +1,32 @@
 """A program as the text of a Python file with one `torch.optim.Optimizer` in it.
 
-The file imports torch and the standard library only, and is written to be read: the program's own lines in its order,
-its constants as constructor arguments, and a docstring that says where it comes from.
+The file imports torch and the standard library only, and is made for readers: the program's own lines in their order,
+its constants as constructor arguments, and a docstring with its origin.
 """
 
 import textwrap
 from collections.abc import Mapping
 
+from germline.programs.export.names import check_class_name
 from germline.programs.export.origin import Origin
-from germline.programs.optimizer.export.expressions import Rule
-from germline.programs.optimizer.export.group_step import tree_step
+from germline.programs.optimizer.export.expressions import PreparedProgram
+from germline.programs.optimizer.export.group_step import group_step_lines
 from germline.programs.optimizer.export.helpers import helpers_for
-from germline.programs.optimizer.export.learning_rate import find_rate
-from germline.programs.optimizer.export.names import Place, check_class_name, hyperparameters, read_names, rename
-from germline.programs.optimizer.export.parameter_step import STATE, indent, local_step
+from germline.programs.optimizer.export.learning_rate import find_learning_rate
+from germline.programs.optimizer.export.names import Place, hyperparameters, rename, without_unread_copies
+from germline.programs.optimizer.export.parameter_step import STATE, indent, parameter_step_lines
 from germline.programs.optimizer.graph import live_program, trace
 from germline.programs.optimizer.program import Argument, Program
 from germline.programs.optimizer.text import parse, write, write_statement
 
 WIDTH = 88
-"""No line of code is longer, so that no formatter wraps one."""
+"""The longest line of code, which no formatter wraps."""
 
 TOLERANCE = 1e-6
-"""The largest relative difference that an exported file may have; most have none."""
+"""The largest relative difference allowed between an exported file and its program; most have none."""
 
 STEPS = 20
-"""Over how many steps a file is compared with its program."""
+"""The number of steps over which a file is compared with its program."""
 
 _MEANINGS = {
     "interp": ("interp(x, y, a)", "(1 - a) * x + a * y"),
@@ -46,66 +47,74 @@ def export_torch(program: Program, origin: Origin, class_name: str, exact: bool 
     """The text of a file that defines `class_name`, a `torch.optim.Optimizer` that does what `program` does.
 
     Args:
-        program: only its live statements and states are exported.
-        exact: keep the operations of the interpreter bit for bit also where the learning rate enters. Otherwise, where
-            the update is proportional to `lr` and nothing else reads it, the constant factor merges into `lr`.
+        program: the program to export, of which dead statements and states are left out.
+        origin: where it comes from, for the docstring.
+        class_name: the name of the class.
+        exact: True keeps the operations of the interpreter bit for bit. False merges the constant factor of the update
+            into `lr`, if the update is proportional to `lr` and nothing else reads it.
 
     Raises:
-        InvalidProgram: the program does not pass abstract execution, or has a name that is none.
-        ValueError: `class_name` is not a name that a class can have.
+        InvalidProgram: the program does not pass abstract execution, or has a name outside of the language.
+        ValueError: no class can have the name.
     """
     check_class_name(class_name)
-    # Reading its own text back proves that the program consists of names and numbers only.
+    # Parsing the program's own text proves that it consists of names and numbers only.
     program = parse(write(program))
-    program = read_names(live_program(program))
-    rate = find_rate(program)
-    plain = not exact and rate.plain is not None
-    if plain and rate.plain is not None:
-        program = rate.plain
-    fixed = frozenset() if plain else rate.literals
-    # Where a line gets too long, names are cut shorter and shorter; with four characters every line fits.
+    program = without_unread_copies(live_program(program))
+    rate = find_learning_rate(program)
+    simplified = None if exact else rate.simplified
+    fixed = rate.literals if simplified is None else frozenset()
+    # While a line is too long, names are cut shorter; with names of four characters every line fits.
     for longest in (40, 24, 16, 12, 8, 6, 4):
-        rule = _rule(program, plain, rate.default, fixed, longest)
-        step = indent(tree_step(rule) if rule.whole_tree else local_step(rule), 3)
+        prepared = _prepare(simplified or program, simplified is not None, rate.default, fixed, longest)
+        step = group_step_lines(prepared) if prepared.whole_tree else parameter_step_lines(prepared)
+        step = indent(step, 3)
         if all(len(line) <= WIDTH for line in step):
             break
-    return _file(rule, step, origin, class_name)
+    return _file(prepared, step, origin, class_name)
 
 
-def _rule(program: Program, plain: bool, default: float, fixed: frozenset[Place], longest: int) -> Rule:
+def _prepare(
+    program: Program, lr_is_rate: bool, default_rate: float, fixed: frozenset[Place], longest: int
+) -> PreparedProgram:
+    """The program with names of at most `longest` characters; literals at the places `fixed` get no name."""
     names = hyperparameters(program, fixed)
     program = rename(program, set(names.values()), longest)
     needed = set(program.returns)
     for line in reversed(program.body):
         needed.discard(line.target)
         needed.update(arg for arg in line.args if isinstance(arg, str))
-    return Rule(program, trace(program), plain, default, names, frozenset(needed & set(program.inputs)))
+    return PreparedProgram(
+        program, trace(program), lr_is_rate, default_rate, names, frozenset(needed & set(program.inputs))
+    )
 
 
-def _file(rule: Rule, step: list[str], origin: Origin, class_name: str) -> str:
-    numbers = {name: rule.program.body[i].args[j] for (i, j), name in rule.hyperparameters.items()}
+def _file(prepared: PreparedProgram, step: list[str], origin: Origin, class_name: str) -> str:
+    """The text of the file; `step` is the body of the loop over parameter groups."""
+    numbers = {name: prepared.program.body[i].args[j] for (i, j), name in prepared.hyperparameters.items()}
     body = "\n".join(
         [
             f"class {class_name}(torch.optim.Optimizer):",
-            *indent(_docstring(rule, origin)),
+            *indent(_docstring(prepared, origin)),
             "",
-            *indent(_constructor(rule, numbers)),
+            *indent(_constructor(prepared, numbers)),
             "",
             *indent(_METHODS.strip("\n").splitlines()),
             *step,
             *indent(["return loss"], 2),
             "",
-            *indent(_ready(rule, class_name)),
+            *indent(_ready(prepared, class_name)),
             "",
-            *([] if not rule.leaf_states else [*indent(_LOAD.strip("\n").splitlines()), ""]),
+            *([] if not prepared.leaf_states else [*indent(_LOAD.strip("\n").splitlines()), ""]),
         ]
     )
     helpers = helpers_for(body)
     return _HEADER.format(class_name) + (f"\n\n{helpers}" if helpers else "") + f"\n\n{body}"
 
 
-def _docstring(rule: Rule, origin: Origin) -> list[str]:
-    program = rule.program
+def _docstring(prepared: PreparedProgram, origin: Origin) -> list[str]:
+    """The docstring of the class."""
+    program = prepared.program
     functions = {line.function for line in program.body}
     meanings = [f"{form} means {meaning}" for name, (form, meaning) in _MEANINGS.items() if name in functions]
     text = ['"""Turns a parameter `w` with the gradient `g` into `w - update`, by this rule:', ""]
@@ -114,7 +123,7 @@ def _docstring(rule: Rule, origin: Origin) -> list[str]:
         text += ["There,", *indent(meanings), ""]
     if program.states:
         text.append(f"States start at zero: {', '.join(state.name for state in program.states)}.")
-    if rule.whole_tree:
+    if prepared.whole_tree:
         text += [
             "Each parameter group is one tree: what the rule takes over all parameters, it takes over",
             "those of the group that have a gradient.",
@@ -126,14 +135,15 @@ def _docstring(rule: Rule, origin: Origin) -> list[str]:
         f"Checked: equals the program that was searched to {TOLERANCE:g} (relative, over {STEPS} steps)",
         "",
         "Args:",
-        *indent(["params: parameters to optimize, or dicts that define parameter groups", *_lr_text(rule)]),
+        *indent(["params: parameters to optimize, or dicts that define parameter groups", *_lr_text(prepared)]),
     ]
-    for (i, j), name in rule.hyperparameters.items():
+    for (i, j), name in prepared.hyperparameters.items():
         text += indent([f"{name}: the {program.body[i].args[j]!r} of `{write_statement(program.body[i])}`"])
     return [*text, '"""']
 
 
 def _rule_text(program: Program) -> list[str]:
+    """The program's own text, wrapped to the width of the docstring."""
     lines = []
     for line in write(program).splitlines():
         deeper = " " * (len(line) - len(line.lstrip()) + 4)
@@ -141,16 +151,18 @@ def _rule_text(program: Program) -> list[str]:
     return lines
 
 
-def _lr_text(rule: Rule) -> list[str]:
-    if "lr" not in rule.inputs:
+def _lr_text(prepared: PreparedProgram) -> list[str]:
+    """The documentation of the argument `lr`."""
+    if "lr" not in prepared.inputs_read:
         return ["lr: not read by this rule; it is there for schedulers"]
-    if rule.plain:
+    if prepared.lr_is_rate:
         return ["lr: learning rate"]
-    shown = "lr" if rule.default == 1.0 else f"lr / {rule.default!r}"
+    shown = "lr" if prepared.default_rate == 1.0 else f"lr / {prepared.default_rate!r}"
     return [f"lr: learning rate; the rule reads {shown}, a schedule's value, 1 at the default"]
 
 
-def _constructor(rule: Rule, numbers: Mapping[str, Argument]) -> list[str]:
+def _constructor(prepared: PreparedProgram, numbers: Mapping[str, Argument]) -> list[str]:
+    """The constructor, whose defaults are the program's literals."""
     items = ", ".join(f'"{name}": {name}' for name in ("lr", *numbers))
     defaults = [f"    defaults = {{{items}}}"]
     if len(defaults[0]) + 4 > WIDTH:
@@ -159,7 +171,7 @@ def _constructor(rule: Rule, numbers: Mapping[str, Argument]) -> list[str]:
         "def __init__(",
         "    self,",
         "    params: Iterable[torch.Tensor] | Iterable[dict[str, Any]],",
-        f"    lr: float | torch.Tensor = {rule.default!r},",
+        f"    lr: float | torch.Tensor = {prepared.default_rate!r},",
         *(f"    {name}: float = {number!r}," for name, number in numbers.items()),
         ") -> None:",
         *defaults,
@@ -167,10 +179,11 @@ def _constructor(rule: Rule, numbers: Mapping[str, Argument]) -> list[str]:
     ]
 
 
-def _ready(rule: Rule, class_name: str) -> list[str]:
-    program = rule.program
-    starts = [f"{STATE.format(state.name)} = {_START[state.shape]}" for state in rule.leaf_states]
-    if program.step and not rule.whole_tree:
+def _ready(prepared: PreparedProgram, class_name: str) -> list[str]:
+    """The method that returns the parameters with a gradient and creates their states."""
+    program = prepared.program
+    starts = [f"{STATE.format(state.name)} = {_START[state.shape]}" for state in prepared.leaf_states]
+    if program.step and not prepared.whole_tree:
         starts.append('state["step"] = 0')
     lines = [
         "def _ready(self, group: dict[str, Any]) -> list[torch.Tensor]:",
@@ -184,7 +197,7 @@ def _ready(rule: Rule, class_name: str) -> list[str]:
     ]
     if starts:
         lines += ["        state = self.state[p]", "        if not state:"]
-        lines += indent((["w = _widen(p)"] if rule.leaf_states else []) + starts, 3)
+        lines += indent((["w = _widen(p)"] if prepared.leaf_states else []) + starts, 3)
     return [*lines, "    return params"]
 
 

@@ -1,4 +1,4 @@
-"""Does an exported file do what its program does? The file is loaded, and runs beside the reference interpreter."""
+"""Verification of an exported optimizer: it runs beside the reference interpreter, step by step."""
 
 import math
 from collections.abc import Iterator
@@ -7,21 +7,35 @@ import torch
 from torch import Tensor
 
 from germline.programs.export.loading import load_class
-from germline.programs.optimizer.export.source import STEPS, TOLERANCE
+from germline.programs.export.origin import Origin
+from germline.programs.export.verified import ExportMismatch, VerifiedExport, check_difference
+from germline.programs.optimizer.export.source import STEPS, TOLERANCE, export_torch
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
 from germline.programs.optimizer.program import Program
 
 SHAPES = ((), (7,), (5, 3), (4, 6), (4, 3, 2, 2))
+"""Shapes of the parameters of the test model."""
 SCHEDULE = (1.0, 0.6, 0.85, 0.3, 0.05, 0.45)
-"""Values of lr, one a step, over and over."""
+"""Schedule values of the learning rate, one a step, over and over."""
 
 FLOOR = 1e-3
 """Elements below this share of the largest in their tensor are compared as if they were that large."""
 
 
-class ExportMismatch(ValueError):
-    """An exported file differs from its program; the message says by how much."""
+def verified_torch(program: Program, origin: Origin, class_name: str) -> VerifiedExport[str]:
+    """The readable form of a program's export if it equals the interpreter, its exact form otherwise.
+
+    Raises:
+        ExportMismatch: neither form does.
+    """
+    source = export_torch(program, origin, class_name)
+    try:
+        difference = verify_torch(source, program, class_name)
+    except ExportMismatch:
+        source = export_torch(program, origin, class_name, exact=True)
+        difference = verify_torch(source, program, class_name)
+    return VerifiedExport(source, class_name, difference, TOLERANCE)
 
 
 def verify_torch(source: str, program: Program, class_name: str, steps: int = STEPS) -> float:
@@ -30,10 +44,13 @@ def verify_torch(source: str, program: Program, class_name: str, steps: int = ST
     Both start from the same random parameters of ranks 0 to 4 and get the same gradients, some of them zero, and the
     same varying learning rates. After each step all parameters and states are compared, in float32 and again in
     float64, where the update shows more of its digits. For a and b the difference is
-    |a - b| / max(|a|, |b|, FLOOR * the tensor's largest finite magnitude); what is not finite must be the same.
+    |a - b| / max(|a|, |b|, FLOOR * the tensor's largest finite magnitude); values that are not finite must be equal.
 
     Args:
-        source: what `export_torch` returned. It is executed, so hand over no text of another origin.
+        source: what `export_torch` returned. It is executed, so pass no text of another origin.
+        program: the program that was exported.
+        class_name: the class in the source.
+        steps: how many steps to compare.
 
     Raises:
         ExportMismatch: the difference is above TOLERANCE.
@@ -42,16 +59,16 @@ def verify_torch(source: str, program: Program, class_name: str, steps: int = ST
     difference = max(
         _difference(exported, program, steps, dtype, seed) for seed, dtype in enumerate((torch.float32, torch.float64))
     )
-    if not difference <= TOLERANCE:
-        raise ExportMismatch(
-            f"expected {class_name} to equal its program to {TOLERANCE:g} (relative, {steps} steps), "
-            f"got a difference of {difference:.3g}; export it with exact=True"
-        )
+    quantity = f"parameters and states of {class_name} and its program"
+    check_difference(quantity, difference, TOLERANCE, f" in {steps} steps; export it with exact=True")
     return difference
 
 
 def relative_difference(a: Tensor, b: Tensor) -> float:
-    """How far two tensors of one shape are apart, as `verify_torch` defines it; infinite if NaNs differ."""
+    """The largest relative difference of two tensors, as `verify_torch` defines it.
+
+    Infinite if their shapes differ, or values that are not finite.
+    """
     if torch.equal(a, b):
         return 0.0
     if a.shape != b.shape or not torch.equal(a.isnan(), b.isnan()):
@@ -68,7 +85,7 @@ def relative_difference(a: Tensor, b: Tensor) -> float:
 
 
 def probe(steps: int, dtype: torch.dtype, seed: int) -> tuple[list[Tensor], Iterator[list[Tensor]]]:
-    """Parameters, and the gradients of each step; every tenth gradient is zero, as at dead units."""
+    """Random parameters, and the gradients of each step; a tenth of their elements is zero, as at dead units."""
     random = torch.Generator().manual_seed(seed)
 
     def draw(scale: float) -> list[Tensor]:
@@ -79,8 +96,8 @@ def probe(steps: int, dtype: torch.dtype, seed: int) -> tuple[list[Tensor], Iter
 
     def gradients() -> Iterator[list[Tensor]]:
         for step in range(steps):
-            kept = [torch.rand(shape, generator=random) >= 0.1 for shape in SHAPES]
-            yield [leaf * keep for leaf, keep in zip(draw((0.1, 1.0, 0.01)[step % 3]), kept, strict=True)]
+            masks = [torch.rand(shape, generator=random) >= 0.1 for shape in SHAPES]
+            yield [leaf * mask for leaf, mask in zip(draw((0.1, 1.0, 0.01)[step % 3]), masks, strict=True)]
 
     return weights, gradients()
 
@@ -88,6 +105,7 @@ def probe(steps: int, dtype: torch.dtype, seed: int) -> tuple[list[Tensor], Iter
 def _difference(
     exported: type[torch.optim.Optimizer], program: Program, steps: int, dtype: torch.dtype, seed: int
 ) -> float:
+    """The largest relative difference in one precision; steps end early once it is above 1."""
     start, gradients = probe(steps, dtype, seed)
     program = live_program(program)
     interpreter = Interpreter(program)
@@ -96,7 +114,7 @@ def _difference(
     optimizer = exported(params)  # type: ignore[call-arg]
     group = optimizer.param_groups[0]
     default = float(group["lr"])
-    worst = 0.0
+    largest = 0.0
     for step, g in enumerate(gradients):
         group["lr"] = default * SCHEDULE[step % len(SCHEDULE)]
         for p, gradient in zip(params, g, strict=True):
@@ -105,21 +123,21 @@ def _difference(
         update = interpreter.step(w, g, group["lr"] / default)
         for leaf, change in zip(w, update, strict=True):
             leaf.sub_(change)
-        pairs = [*zip((p.detach() for p in params), w, strict=True), *_pairs(optimizer, interpreter, params)]
-        worst = max(worst, *(relative_difference(*pair) for pair in pairs))
-        if worst > 1.0:
+        pairs = [*zip((p.detach() for p in params), w, strict=True), *_state_pairs(optimizer, interpreter, params)]
+        largest = max(largest, *(relative_difference(a, b) for a, b in pairs))
+        if largest > 1.0:
             break
-    return worst
+    return largest
 
 
-def _pairs(
+def _state_pairs(
     optimizer: torch.optim.Optimizer, interpreter: Interpreter, params: list[Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Exported states beside the interpreter's, in their order, because the file may call one by another name."""
+    """Exported states with the interpreter's, matched by order: the file may use other names."""
     shared = [value for name, value in optimizer.param_groups[0].items() if name != "lr" and isinstance(value, Tensor)]
     scalars = [value for value in interpreter.states.values() if isinstance(value, Tensor)]
     yield from zip(shared, scalars, strict=True)
     trees = [value for value in interpreter.states.values() if isinstance(value, list)]
     for i, p in enumerate(params):
-        kept = [value for value in optimizer.state[p].values() if isinstance(value, Tensor)]
-        yield from zip(kept, (tree[i] for tree in trees), strict=True)
+        states = [value for value in optimizer.state[p].values() if isinstance(value, Tensor)]
+        yield from zip(states, (tree[i] for tree in trees), strict=True)

@@ -1,4 +1,4 @@
-"""Hand-made optimizers as program texts, one file each."""
+"""Texts of hand-made optimizers, one file each."""
 
 from difflib import get_close_matches
 from functools import cache
@@ -11,16 +11,16 @@ class UnknownProgram(ValueError):
 
 @cache
 def library() -> dict[str, str]:
-    """Every program text of the library by name, in alphabetical order."""
+    """The text of every program of the library by name, in alphabetical order."""
     texts = [entry for entry in files(__name__).iterdir() if entry.name.endswith(".txt")]
     return {text.name.removesuffix(".txt"): text.read_text(encoding="utf-8") for text in sorted(texts, key=_name)}
 
 
 def library_text(name: str) -> str:
-    """The text of one program.
+    """The text of a program of the library.
 
     Raises:
-        UnknownProgram: there is no such program; the message names the nearest.
+        UnknownProgram: there is no such program; the message suggests the nearest name.
     """
     texts = library()
     if name not in texts:

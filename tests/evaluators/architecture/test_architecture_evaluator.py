@@ -1,17 +1,21 @@
 """Architectures scored: the table, real training, and what is no architecture."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from germline.evaluators.architecture.evaluator import CellEvaluator
+from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
+from germline.evaluators.architecture.trainer import Networks, networks
 from germline.evaluators.outcome import Outcome
-from germline.evaluators.task import NoHeldout
+from germline.evaluators.task import NoHeldout, Rung
+from germline.evaluators.tasks import image_cells
+from germline.evaluators.tasks.image_cells import DigitsCells
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
-from germline.programs.architecture.genome import write
+from germline.programs.architecture.genome import Architecture, write
 from germline.programs.architecture.handmade import SEPARABLE
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 BEST = ["nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_3x3", "nor_conv_1x1"]
@@ -24,7 +28,7 @@ def cell(operations: list[str]) -> str:
 
 def test_the_table_knows_what_was_trained() -> None:
     """The best cell on CIFAR-10 has a mean validation accuracy of 91.607 %; nothing but zeros guesses."""
-    found = CellEvaluator("nb201-cifar10", 0).score([cell(BEST), cell(NONE)], 0, 0)
+    found = ArchitectureEvaluator("nb201-cifar10", 0).score([cell(BEST), cell(NONE)], 0, 0)
     assert [one.status for one in found] == ["ok", "ok"]
     assert found[0].objectives["validation_error"] == pytest.approx(100 - 91.6067, abs=1e-3)
     assert found[0].objectives["params"] == 1_073_466
@@ -34,7 +38,7 @@ def test_the_table_knows_what_was_trained() -> None:
 
 
 def test_a_network_is_trained_and_one_of_other_weights_differs() -> None:
-    evaluator = CellEvaluator("digits-cells", 0, cells=2, channels=4, full_cells=5, full_channels=8)
+    evaluator = ArchitectureEvaluator("digits-cells", 0, cells=2, channels=4, full_cells=5, full_channels=8)
     genome = write(SPACES["darts"].smallest())
     first, again = evaluator.score([genome, genome], 0, 0)
     (other,) = evaluator.score([genome], 0, 1)
@@ -44,18 +48,18 @@ def test_a_network_is_trained_and_one_of_other_weights_differs() -> None:
     assert first.objectives["params"] > 0
 
 
-def test_what_is_no_architecture_is_an_outcome() -> None:
-    (found,) = CellEvaluator("nb201-cifar10", 0).score(["def train(): pass"], 0, 0)
+def test_an_invalid_architecture_is_an_outcome() -> None:
+    (found,) = ArchitectureEvaluator("nb201-cifar10", 0).score(["def train(): pass"], 0, 0)
     assert found.status == "rejected" and "expected JSON" in str(found.error)
 
 
-def test_a_hurdle_drops_who_is_over_its_own_limit_and_changes_nobody_else() -> None:
+def test_a_hurdle_drops_candidates_over_their_own_limit_and_changes_no_others() -> None:
     rng = np.random.default_rng(3)
     size = {"cells": 3, "channels": 4, "full_cells": 3, "full_channels": 4}
     space = ArchitectureSpace(SPACES["darts"], Skeleton(4, 3, 10, (1, 8, 8)))
-    genomes = [write(space.draw(rng)) for _ in range(6)]
-    free = CellEvaluator("digits-cells", 0, **size).score(genomes, 0, 0)
-    looking = CellEvaluator("digits-cells", 0, hurdle=0.4, **size)
+    genomes = [write(space.draw(rng).genome) for _ in range(6)]
+    free = ArchitectureEvaluator("digits-cells", 0, **size).score(genomes, 0, 0)
+    looking = ArchitectureEvaluator("digits-cells", 0, hurdle=0.4, **size)
     looked = looking.score(genomes, 0, 0)
     assert [one.objectives for one in looked] == [one.objectives for one in free]
     shown = [one.measures["hurdle"] for one in looked]
@@ -82,12 +86,39 @@ def largest(outcomes: list[Outcome]) -> Outcome:
 
 
 def test_held_out_images_are_measured_only_when_asked_for() -> None:
-    evaluator = CellEvaluator("digits-cells", 0, cells=3, channels=4, full_cells=3, full_channels=4)
+    evaluator = ArchitectureEvaluator("digits-cells", 0, cells=3, channels=4, full_cells=3, full_channels=4)
     genome = write(SEPARABLE)
-    (error,) = evaluator.validate([genome], 0, 1_000)
+    (outcome,) = evaluator.validate([genome], 0, 1_000)
     (same,) = evaluator.score([genome], 0, 1_000)
-    assert error is not None and 0 < error < 90
+    error = outcome.objectives["heldout_error"]
+    assert 0 < error < 90
     assert error != same.objectives["validation_error"]
-    assert evaluator.validate([genome, "nothing"], 0, 1_000) == [error, None]
+    again, bad = evaluator.validate([genome, "nothing"], 0, 1_000)
+    assert again.objectives == outcome.objectives and not bad.objectives
+    assert bad.status == "rejected" and "expected JSON" in str(bad.error)
     with pytest.raises(NoHeldout, match="nb201-cifar10 is a table"):
-        CellEvaluator("nb201-cifar10", 0).validate([cell(BEST)], 0, 0)
+        ArchitectureEvaluator("nb201-cifar10", 0).validate([cell(BEST)], 0, 0)
+
+
+def test_a_pack_that_does_not_fit_the_memory_is_halved_and_its_outcomes_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(DigitsCells, "rungs", (Rung(3, 16),))
+    space = ArchitectureSpace(SPACES["darts"], Skeleton(2, 2, 10, (1, 8, 8)))
+    rng = np.random.default_rng(5)
+    genomes = [write(space.draw(rng).genome) for _ in range(5)]
+    size, packs = {"cells": 2, "channels": 2, "full_cells": 2, "full_channels": 2}, []
+    whole = ArchitectureEvaluator("digits-cells", 1, **size).score(genomes, 0, 0)
+
+    def narrow(architectures: Sequence[Architecture], *args: object) -> Networks:
+        packs.append(len(architectures))
+        if len(architectures) > 2:
+            raise MemoryError("too many")
+        return networks(architectures, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(image_cells, "networks", narrow)
+    evaluator = ArchitectureEvaluator("digits-cells", 1, **size)
+    parts = evaluator.score(genomes, 0, 0)
+    assert [(one.status, one.measures) for one in parts] == [(one.status, one.measures) for one in whole]
+    assert packs == [5, 2, 2, 1]
+    assert evaluator.score([], 0, 0) == []

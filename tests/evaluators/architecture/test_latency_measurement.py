@@ -1,17 +1,18 @@
-"""Latencies that are really measured; how long anything takes is not asserted, but for what differs a hundredfold."""
+"""Measured latencies. No duration is asserted, except between networks that differ a hundredfold."""
 
 import pytest
 import torch
+from latency_parts import parts_of_space
 
 from germline.evaluators.architecture import latency
-from germline.evaluators.architecture.evaluator import CellEvaluator
+from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
 from germline.evaluators.architecture.latency import measure, measured
 from germline.evaluators.device import NoDevice
 from germline.programs.architecture.cells import SPACES, CellSpace
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import write
-from germline.programs.architecture.latency import REST, LatencyTable, predicted, required
+from germline.programs.architecture.latency import REST, LatencyTable, predicted
 from germline.programs.architecture.network import Network
+from germline.programs.architecture.skeleton import Skeleton
 
 SIZE = Skeleton(channels=4, cells=3, classes=3, image=(1, 8, 8))
 
@@ -22,14 +23,14 @@ def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_all_that_a_space_needs_is_measured(name: str) -> None:
+def test_every_part_of_a_space_is_measured(name: str) -> None:
     table = measure(SPACES[name], SIZE)
-    assert set(table.parts) == set(required(SPACES[name], SIZE))
+    assert set(table.parts) == set(parts_of_space(SPACES[name], SIZE))
     assert table.device == "cpu" and table.parts[REST] >= 0.0
     assert all(time > 0.0 for part, time in table.parts.items() if part.name in ("stem", "head", "sep_conv_5x5"))
 
 
-def test_what_computes_more_takes_longer() -> None:
+def test_larger_networks_take_longer() -> None:
     cells = CellSpace(("skip_connect", "sep_conv_5x5"), nodes=4)
     slow = CellSpace(("sep_conv_5x5",), nodes=4).smallest()
     table = measure(cells, SIZE)
@@ -45,7 +46,7 @@ def test_measuring_leaves_threads_and_generator_as_they_were() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_a_missing_device_is_refused() -> None:
     with pytest.raises(NoDevice, match="expected a CUDA device"):
         measure(SPACES["nb201"], SIZE, "cuda")
 
@@ -54,18 +55,18 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_a_cuda_device_is_measured() -> None:
     cells = CellSpace(("skip_connect", "sep_conv_3x3"), nodes=2)
     table = measure(cells, SIZE, "cuda")
-    assert table.device == "cuda" and set(table.parts) == set(required(cells, SIZE))
+    assert table.device == "cuda" and set(table.parts) == set(parts_of_space(cells, SIZE))
     assert measured(Network(cells.smallest(), SIZE), SIZE.image, "cuda") > 0.0
 
 
 def test_an_outcome_has_the_predicted_latency_if_the_run_has_a_table() -> None:
     cells = SPACES["nb201"]
     size = Skeleton(channels=16, cells=15, classes=10, image=(3, 32, 32))
-    table = LatencyTable({part: float(number) for number, part in enumerate(required(cells, size))})
+    table = LatencyTable({part: float(number) for number, part in enumerate(parts_of_space(cells, size))})
     genome = cells.smallest()
-    evaluator = CellEvaluator("nb201-cifar10", 0, latency=table.data())
-    assert [one.name for one in evaluator.objectives] == ["validation_error", "params", "macs", "latency"]
+    evaluator = ArchitectureEvaluator("nb201-cifar10", 0, latency=table.data())
+    assert [objective.name for objective in evaluator.objectives] == ["validation_error", "params", "macs", "latency"]
     (outcome,) = evaluator.score([write(genome)], 0, 0)
     assert outcome.objectives["latency"] == predicted(genome, evaluator.full, table)
-    (without,) = CellEvaluator("nb201-cifar10", 0).score([write(genome)], 0, 0)
+    (without,) = ArchitectureEvaluator("nb201-cifar10", 0).score([write(genome)], 0, 0)
     assert "latency" not in without.objectives

@@ -1,15 +1,16 @@
-"""Networks as lists of instructions: what is on them, and what their windows see."""
+"""Tapes: their instructions, their weights and their window tables."""
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from germline.evaluators.architecture.networks.compiled import plan
+from germline.evaluators.architecture.networks.compiled.gradient_memory import gradient_memory
 from germline.evaluators.architecture.networks.tape import Kind, Window, table, tape
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, Cell
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 WINDOWS = [
@@ -22,25 +23,28 @@ WINDOWS = [
 
 @pytest.mark.parametrize("window", [*WINDOWS, Window(2, 2), Window(1, 2, padding=-1)])
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 5), (8, 8), (9, 4)])
-def test_a_table_lists_what_a_window_sees(size: tuple[int, int], window: Window) -> None:
+def test_a_table_lists_the_pixels_of_a_window(size: tuple[int, int], window: Window) -> None:
     """A convolution by the table, forward and back, is torch's."""
     height, width = size
     generator = torch.Generator().manual_seed(1)
     image = torch.rand(1, 1, height, width, generator=generator, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(1, 1, window.kernel, window.kernel, generator=generator, dtype=torch.float64)
     rows, columns = -(-height // window.stride), -(-width // window.stride)
-    room = (window.padding, window.kernel * window.dilation * window.stride) * 2
-    wide = F.conv2d(F.pad(image, room), weight, stride=window.stride, dilation=window.dilation)
+    padding = (window.padding, window.kernel * window.dilation * window.stride) * 2
+    wide = F.conv2d(F.pad(image, padding), weight, stride=window.stride, dilation=window.dilation)
     expected = wide[0, 0, :rows, :columns]
     upper = torch.rand(rows, columns, generator=generator, dtype=torch.float64)
     (lower,) = torch.autograd.grad((expected * upper).sum(), image)
-    found = table(height, width, window)
+    result = table(height, width, window)
     taps = weight.flatten().numpy()
-    np.testing.assert_allclose(seen(found.forward, image.detach().flatten().numpy(), taps), expected.detach().flatten())
-    np.testing.assert_allclose(seen(found.backward, upper.flatten().numpy(), taps), lower.flatten())
+    np.testing.assert_allclose(
+        convolved(result.forward, image.detach().flatten().numpy(), taps), expected.detach().flatten()
+    )
+    np.testing.assert_allclose(convolved(result.backward, upper.flatten().numpy(), taps), lower.flatten())
 
 
-def seen(table: np.ndarray, pixels: np.ndarray, taps: np.ndarray) -> list[float]:
+def convolved(table: np.ndarray, pixels: np.ndarray, taps: np.ndarray) -> list[float]:
+    """A convolution that reads its pixels from a table."""
     out, at = [], 1
     for _ in range(table[0]):
         assert table[at] == len(out)
@@ -51,17 +55,18 @@ def seen(table: np.ndarray, pixels: np.ndarray, taps: np.ndarray) -> list[float]
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_a_tape_has_the_weights_that_are_counted_but_for_those_that_nothing_uses(name: str) -> None:
+def test_a_tape_has_the_counted_weights_except_unused_ones(name: str) -> None:
     skeleton = Skeleton(8, 4, 10, (3, 9, 9))
     space = ArchitectureSpace(SPACES[name], skeleton)
     rng = np.random.default_rng(0)
-    sizes = [(tape(one, skeleton).weight_count, count(one, skeleton).params) for one in map(space.draw, [rng] * 20)]
-    assert all(found <= expected for found, expected in sizes)
-    assert any(found == expected for found, expected in sizes)
+    architectures = [space.draw(rng).genome for _ in range(20)]
+    sizes = [(tape(genome, skeleton).weight_count, count(genome, skeleton).params) for genome in architectures]
+    assert all(weights <= counted for weights, counted in sizes)
+    assert any(weights == counted for weights, counted in sizes)
 
 
-def test_what_does_not_reach_the_loss_is_not_on_the_tape() -> None:
-    """An input and a node that nobody takes, and what a cell of zeros makes of everything before it."""
+def test_layers_that_do_not_reach_the_loss_are_not_on_the_tape() -> None:
+    """An unused input, an unused node, and everything before a cell of zeros."""
     nodes = ((("sep_conv_3x3", 1), ("skip_connect", 1)), (("sep_conv_5x5", 1), ("sep_conv_5x5", 2)))
     written = tape(Architecture((Cell(nodes, (2,)),) * 2), Skeleton(4, 1, 10, (1, 8, 8)))
     names = {slot.name for slot in written.weights}
@@ -69,17 +74,17 @@ def test_what_does_not_reach_the_loss_is_not_on_the_tape() -> None:
     assert any("enter1" in name for name in names) and any("edges.0" in name for name in names)
     zeros = Architecture((Cell(((("none", 0),),), (1,)),))
     written = tape(zeros, Skeleton(4, 2, 10, (1, 8, 8)))
-    assert [one.kind for one in written.instructions] == [Kind.ZERO, Kind.NORM]
+    assert [instruction.kind for instruction in written.instructions] == [Kind.ZERO, Kind.NORM]
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_gradients_that_are_needed_at_a_time_do_not_overlap(name: str) -> None:
     skeleton = Skeleton(8, 3, 10, (1, 8, 8))
-    written = tape(ArchitectureSpace(SPACES[name], skeleton).draw(np.random.default_rng(1)), skeleton)
-    found = plan(written)
-    assert found.size < written.size
-    # Whoever passes a gradient on reads it in one place, and writes in another.
-    for one in written.instructions:
-        if one.kind is not Kind.ZERO and one.source is not written.image:
-            source, target = found.places[one.source.place], found.places[one.target.place]
-            assert source + one.source.size <= target or target + one.target.size <= source
+    written = tape(ArchitectureSpace(SPACES[name], skeleton).draw(np.random.default_rng(1)).genome, skeleton)
+    memory = gradient_memory(written)
+    assert memory.size < written.size
+    # An instruction reads the gradient of its target while it writes that of its source.
+    for instruction in written.instructions:
+        if instruction.kind is not Kind.ZERO and instruction.source is not written.image:
+            source, target = memory.places[instruction.source.place], memory.places[instruction.target.place]
+            assert source + instruction.source.size <= target or target + instruction.target.size <= source

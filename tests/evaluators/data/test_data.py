@@ -16,7 +16,7 @@ PAGE = (FOLDER / "DATA.md").read_text(encoding="utf-8")
 IMAGES = [(digits, (1797, 8, 8), 16, (1197, 300, 300)), (mnist5k, (5000, 28, 28), 255, (3500, 750, 750))]
 
 
-def test_every_data_file_has_the_hash_that_the_page_states() -> None:
+def test_every_data_file_has_the_hash_in_data_md() -> None:
     stated = dict(re.findall(r"^\| `([\w.]+)` .*`([0-9a-f]{64})` \|$", PAGE, re.MULTILINE))
     shipped = {file.name for file in FOLDER.iterdir() if file.name.endswith((".npz", ".xz"))}
     assert shipped == set(stated)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from germline.evaluators.architecture.evaluator import CellEvaluator
+from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
 from germline.evaluators.data.directory import VARIABLE, MissingData, directory
 from germline.evaluators.data.original import (
     CIFAR10,
@@ -31,15 +31,15 @@ from germline.evaluators.task import Rung
 from germline.evaluators.tasks.large_images import (
     CIFAR10Cells,
     FashionCells,
-    chances,
+    cropped,
     cut_out,
     epochs,
     moments,
-    shifted,
+    random_words,
 )
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import write
+from germline.programs.architecture.skeleton import Skeleton
 
 FASHION = replace(FASHION_MNIST, training=30, test=10)
 TEN = replace(CIFAR10, records=(8, 6))
@@ -111,7 +111,7 @@ def test_idx_files_are_read_in_their_order(tmp_path: Path, packed: bool, place: 
         assert np.array_equal(found.images[:, 0], images) and np.array_equal(found.labels, labels)
 
 
-def test_the_files_of_mnist_beside_the_folder_are_not_taken_for_it(tmp_path: Path) -> None:
+def test_mnist_files_beside_the_folder_are_not_read_as_fashion_mnist(tmp_path: Path) -> None:
     write_fashion(tmp_path / "fashion-mnist")
     write_fashion(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(np.full(30, 9, np.uint8)))
@@ -136,13 +136,13 @@ def test_cifar_is_read_in_the_order_of_its_files(tmp_path: Path, one: CifarSet, 
     assert sorted(path.name for path in tmp_path.iterdir()) == [one.archive if packed else one.folder]
 
 
-def test_what_is_unpacked_goes_before_the_archive(tmp_path: Path) -> None:
+def test_unpacked_files_take_precedence_over_the_archive(tmp_path: Path) -> None:
     write_archive(TEN, tmp_path, {})
     write_cifar(TEN, tmp_path)
     assert len(TEN.read(tmp_path, "training")) == 40
 
 
-def test_the_arrays_cannot_be_written_to_and_the_last_tenth_is_validation(tmp_path: Path) -> None:
+def test_arrays_are_read_only_and_the_last_tenth_is_for_validation(tmp_path: Path) -> None:
     write_cifar(TEN, tmp_path)
     all_ = TEN.read(tmp_path, "training")
     with pytest.raises(ValueError, match="read-only"):
@@ -152,14 +152,14 @@ def test_the_arrays_cannot_be_written_to_and_the_last_tenth_is_validation(tmp_pa
     assert same(validation, LabelledImages(all_.images[36:].copy(), all_.labels[36:].copy()))
 
 
-def test_the_published_sizes_are_those_of_the_pages() -> None:
+def test_sizes_are_those_that_the_authors_publish() -> None:
     assert (FASHION_MNIST.training, FASHION_MNIST.test) == (60_000, 10_000)
     for one in (CIFAR10, CIFAR100):
         assert len(one.training) * one.records[0] == 50_000 and len(one.test) * one.records[1] == 10_000
 
 
 @pytest.mark.parametrize("one", SETS)
-def test_what_is_missing_is_told_with_where_to_get_it(tmp_path: Path, one: IdxSet | CifarSet) -> None:
+def test_the_error_for_a_missing_set_says_where_to_get_it(tmp_path: Path, one: IdxSet | CifarSet) -> None:
     with pytest.raises(MissingData) as caught:
         one.read(tmp_path / "nowhere", "training")
     told = str(caught.value)
@@ -174,7 +174,7 @@ def test_the_python_version_is_named_and_never_opened(tmp_path: Path, name: str)
         TEN.read(tmp_path, "training")
 
 
-def test_a_file_that_lacks_in_a_folder_is_named(tmp_path: Path) -> None:
+def test_the_error_for_an_incomplete_folder_names_the_missing_file(tmp_path: Path) -> None:
     (write_cifar(TEN, tmp_path) / "data_batch_3.bin").unlink()
     with pytest.raises(MissingData, match=r"expected data_batch_3\.bin in cifar-10-batches-bin/"):
         TEN.files(tmp_path, "training")
@@ -196,7 +196,7 @@ IDX_DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 @pytest.mark.parametrize("damage", IDX_DAMAGE)
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_damaged_idx_file_is_one_line_that_names_it(tmp_path: Path, damage: str, packed: bool) -> None:
+def test_the_error_for_a_damaged_idx_file_names_it_in_one_line(tmp_path: Path, damage: str, packed: bool) -> None:
     write_fashion(tmp_path)
     change, message = IDX_DAMAGE[damage]
     path = tmp_path / "train-images-idx3-ubyte"
@@ -209,7 +209,7 @@ def test_a_damaged_idx_file_is_one_line_that_names_it(tmp_path: Path, damage: st
     refused(lambda: FASHION.read(tmp_path, "training"), path, message)
 
 
-def test_a_damaged_gz_is_one_line_that_names_it(tmp_path: Path) -> None:
+def test_the_error_for_a_damaged_gz_file_names_it_in_one_line(tmp_path: Path) -> None:
     write_fashion(tmp_path, packed=True)
     path = tmp_path / "train-images-idx3-ubyte.gz"
     whole = path.read_bytes()
@@ -219,7 +219,7 @@ def test_a_damaged_gz_is_one_line_that_names_it(tmp_path: Path) -> None:
         refused(lambda: FASHION.read(tmp_path, "training"), path, "")
 
 
-def test_a_label_that_is_no_class_is_refused(tmp_path: Path) -> None:
+def test_a_label_beyond_the_classes_is_refused(tmp_path: Path) -> None:
     write_fashion(tmp_path)
     path = tmp_path / "train-labels-idx1-ubyte"
     path.write_bytes(idx(np.array([10] + [0] * 29, np.uint8)))
@@ -227,7 +227,7 @@ def test_a_label_that_is_no_class_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("column", "value", "message"), [(0, 20, "0 to 19, got 20"), (1, 100, "0 to 99, got 100")])
-def test_a_label_of_cifar_that_is_no_class_is_refused(tmp_path: Path, column: int, value: int, message: str) -> None:
+def test_a_label_of_cifar_beyond_the_classes_is_refused(tmp_path: Path, column: int, value: int, message: str) -> None:
     path = write_cifar(HUNDRED, tmp_path) / "train.bin"
     content = bytearray(path.read_bytes())
     content[5 * 3074 + column] = value
@@ -242,7 +242,7 @@ def test_a_file_of_cifar_of_another_size_is_refused(tmp_path: Path, change: Call
     refused(lambda: TEN.read(tmp_path, "training"), path, "expected 24,584 bytes of content")
 
 
-def test_a_damaged_archive_is_one_line_that_names_it(tmp_path: Path) -> None:
+def test_the_error_for_a_damaged_archive_names_it_in_one_line(tmp_path: Path) -> None:
     files = cifar_files(TEN)
     path = write_archive(TEN, tmp_path, files)
     whole = path.read_bytes()
@@ -258,7 +258,7 @@ def test_a_damaged_archive_is_one_line_that_names_it(tmp_path: Path) -> None:
     refused(lambda: TEN.read(tmp_path, "training"), path, "expected an archive with cifar-10-batches-bin/data_batch_5")
 
 
-def test_an_archive_gives_no_way_out_of_it(tmp_path: Path) -> None:
+def test_an_archive_cannot_write_files_or_follow_links(tmp_path: Path) -> None:
     """A link of the name that is looked for is not followed, and no path in an archive is written to."""
     secret = tmp_path / "secret"
     secret.write_bytes(bytes(HUNDRED.records[0] * 3074))
@@ -273,7 +273,7 @@ def test_an_archive_gives_no_way_out_of_it(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "secret"]
 
 
-def test_any_change_of_a_byte_is_read_or_refused_but_nothing_else(tmp_path: Path) -> None:
+def test_a_file_with_a_changed_byte_is_read_or_refused(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     write_fashion(tmp_path, packed=True)
     archive = write_archive(HUNDRED, tmp_path, cifar_files(HUNDRED))
@@ -300,7 +300,9 @@ def test_a_directory_in_the_place_of_a_file_is_missing(tmp_path: Path) -> None:
         TEN.files(tmp_path, "training")
 
 
-def test_the_directory_is_the_variable_or_data_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_data_directory_is_the_variable_or_data_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(VARIABLE, raising=False)
     assert directory() == tmp_path / "data"
@@ -308,7 +310,7 @@ def test_the_directory_is_the_variable_or_data_here(tmp_path: Path, monkeypatch:
     assert directory() == tmp_path / "elsewhere"
 
 
-def test_an_idx_file_says_what_it_is_in_its_own_head(tmp_path: Path) -> None:
+def test_the_header_of_an_idx_file_is_that_of_the_formats_description(tmp_path: Path) -> None:
     """The head of the format's description: 2051 and 2049 as whole numbers of four bytes, the largest first."""
     path = tmp_path / "labels"
     path.write_bytes((2049).to_bytes(4, "big") + (3).to_bytes(4, "big") + bytes([7, 8, 9]))
@@ -331,20 +333,20 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("task", ["fashion-cells", "cifar10-cells"])
-def test_cells_are_trained_on_it_the_same_way_each_time(small: Path, task: str) -> None:
+def test_training_cells_on_a_published_set_is_deterministic(small: Path, task: str) -> None:
     (small / "test_batch.bin").unlink()  # a search has no use for it
     genome = write(SPACES["darts"].smallest())
     first, again, beside = (
-        CellEvaluator(task, 0, cells=2, channels=4).score(genomes, 0, 0)
+        ArchitectureEvaluator(task, 0, cells=2, channels=4).score(genomes, 0, 0)
         for genomes in ([genome], [genome], [genome] * 2)
     )
     assert first[0].status == "ok" and first[0].measures["loss"] > 0
     assert {one.measures["loss"] for one in (*first, *again, *beside)} == {first[0].measures["loss"]}
-    (other,) = CellEvaluator(task, 0, cells=2, channels=4).score([genome], 0, 1)
+    (other,) = ArchitectureEvaluator(task, 0, cells=2, channels=4).score([genome], 0, 1)
     assert other.measures["loss"] != first[0].measures["loss"]
 
 
-def test_held_out_images_are_opened_when_they_are_asked_for(small: Path) -> None:
+def test_held_out_images_are_opened_only_for_the_held_out_split(small: Path) -> None:
     content = (small / "test_batch.bin").read_bytes()
     (small / "test_batch.bin").unlink()
     task = CIFAR10Cells()
@@ -356,7 +358,7 @@ def test_held_out_images_are_opened_when_they_are_asked_for(small: Path) -> None
     assert found is not None and 0 <= found["heldout_error"] <= 100
 
 
-def test_what_is_measured_has_the_mean_and_deviation_of_the_training_part(small: Path) -> None:
+def test_validation_images_are_normalised_with_the_training_split(small: Path) -> None:
     """The network sees the last tenth, without augmentation, in the units of the other nine."""
     task = CIFAR10Cells()
     seen = task.prepared(task.part("validation")[0])
@@ -366,7 +368,7 @@ def test_what_is_measured_has_the_mean_and_deviation_of_the_training_part(small:
     assert np.allclose(seen.numpy(), (validation.images - mean) / deviation, atol=1e-5)
 
 
-def test_moments_are_exact_and_a_constant_colour_can_be_divided_by() -> None:
+def test_moments_are_exact_and_a_constant_colour_has_deviation_one() -> None:
     images = np.random.default_rng(0).integers(0, 256, (11_000, 2, 3, 3), np.uint8)
     images[:, 1] = 7
     mean, deviation = moments(images)
@@ -394,29 +396,29 @@ def test_a_batch_follows_from_its_indices_and_keeps_its_labels(small: Path) -> N
     assert not torch.equal(task.batch(drawn[2])[0], images)
 
 
-def test_chances_are_even_and_apart() -> None:
-    found = chances(torch.arange(20_000), 5).double() / 2**32
+def test_random_words_are_uniform_and_independent() -> None:
+    found = random_words(torch.arange(20_000), 5).double() / 2**32
     assert found.shape == (5, 20_000) and found.min() >= 0 and found.max() < 1
     assert (found.mean(1) - 0.5).abs().max() < 0.01 and (found.var(1) * 12 - 1).abs().max() < 0.03
     assert (torch.corrcoef(found) - torch.eye(5)).abs().max() < 0.03
-    assert torch.equal(chances(torch.tensor([4, 4, 9]), 2), chances(torch.tensor([4, 4, 9]), 2))
+    assert torch.equal(random_words(torch.tensor([4, 4, 9]), 2), random_words(torch.tensor([4, 4, 9]), 2))
 
 
-def test_a_shift_is_a_crop_of_the_image_in_a_border_of_zeros() -> None:
+def test_a_crop_is_a_window_of_the_zero_padded_image() -> None:
     """Every crop of the padded image, mirrored and not, comes up, and nothing else."""
     images = torch.arange(1, 2 * 3 * 4 + 1, dtype=torch.uint8).reshape(1, 2, 3, 4).repeat(2_000, 1, 1, 1)
-    down, right, flip = chances(torch.arange(2_000), 3)
-    found = shifted(images, 1, down, right, flip)
+    down, right, flip = random_words(torch.arange(2_000), 3)
+    found = cropped(images, 1, down, right, flip)
     assert found.shape == images.shape and found.dtype == torch.uint8
     padded = torch.nn.functional.pad(images[0], (1, 1, 1, 1))
     crops = [padded[:, y : y + 3, x : x + 4] for y in range(3) for x in range(3)]
     expected = {one.contiguous().numpy().tobytes() for crop in crops for one in (crop, crop.flip(2))}
     assert {one.contiguous().numpy().tobytes() for one in found} == expected
-    assert torch.equal(shifted(images, 0, down, right, torch.zeros_like(flip)), images)
+    assert torch.equal(cropped(images, 0, down, right, torch.zeros_like(flip)), images)
 
 
-def test_a_hole_is_a_square_with_its_centre_in_the_image() -> None:
-    down, right = chances(torch.arange(4_000), 2)
+def test_a_cutout_is_a_square_with_its_centre_in_the_image() -> None:
+    down, right = random_words(torch.arange(4_000), 2)
     found = cut_out(torch.ones(4_000, 3, 32, 32), 16, down, right)
     holes = found == 0
     assert torch.equal(holes[:, 0], holes[:, 2])

@@ -87,7 +87,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Executor]]:
         one.close()
 
 
-def test_jobs_come_back_with_one_outcome_a_genome_in_order(make: Callable[..., Executor]) -> None:
+def test_a_job_returns_one_outcome_per_genome_in_order(make: Callable[..., Executor]) -> None:
     executor = make()
     for key in range(4):
         executor.submit(Job((key,), GENOMES[: 1 + key % 3], rung=0, seed=0))
@@ -104,7 +104,7 @@ def test_the_outcome_does_not_depend_on_the_executor(make: Callable[..., Executo
     assert [one.fitness for one in executor.next()[1]] == [one.fitness for one in here]
 
 
-def test_a_genome_that_makes_the_task_raise_costs_only_itself(make: Callable[..., Executor], trouble: str) -> None:
+def test_a_genome_that_makes_the_task_raise_fails_alone(make: Callable[..., Executor], trouble: str) -> None:
     executor = make(trouble)
     executor.submit(Job((0,), (GENOMES[0], marked(1000), GENOMES[1]), 0, 0))
     executor.submit(Job((1,), (GENOMES[0],), 0, 0))
@@ -116,7 +116,7 @@ def test_a_genome_that_makes_the_task_raise_costs_only_itself(make: Callable[...
 
 
 @pytest.mark.parametrize(("mark", "status"), [(2000, "crashed"), (3000, "crashed"), (4000, "timeout"), (5000, "ok")])
-def test_a_genome_that_kills_or_blocks_its_worker_costs_only_itself(
+def test_a_genome_that_kills_or_blocks_its_worker_fails_alone(
     local_ray: None, trouble: str, mark: int, status: str
 ) -> None:
     from germline.evaluators.executors.ray_executor import RayExecutor
@@ -135,7 +135,7 @@ def test_a_genome_that_kills_or_blocks_its_worker_costs_only_itself(
     assert [one.fitness for one in found[1,]] == [one.fitness for one in clean]
 
 
-def test_a_cluster_that_is_not_there_is_one_clear_error() -> None:
+def test_an_unreachable_cluster_is_one_clear_error() -> None:
     code = (
         "from germline.evaluators.executors.ray_executor import NoCluster, start\n"
         "try: start(1, 'ray://127.0.0.1:1')\n"

@@ -10,7 +10,7 @@ from germline.evaluators.device import NoDevice, resolve
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import score_safely
 from germline.evaluators.optimizer import evaluator as training
-from germline.evaluators.optimizer.trainer import BadTask, Trained, train
+from germline.evaluators.optimizer.trainer import BadTask, TrainingResult, train
 from germline.programs.optimizer import library, parse
 
 GOOD = library()["adamw_plain"]
@@ -81,23 +81,26 @@ def test_the_objective_of_a_task_makes_the_fitness(plug_in: str) -> None:
     ("name", "message"),
     [("Summed", "expected loss of summed to have one entry a candidate"), ("Lossless", "there is no loss")],
 )
-def test_a_task_that_breaks_its_contract_is_told_so(plug_in: str, name: str, message: str) -> None:
+def test_a_task_that_breaks_its_contract_raises(plug_in: str, name: str, message: str) -> None:
     evaluator = EvaluatorSpec("optimizer", f"{plug_in}:{name}", seed=1, options={"lengths": (0.05,)}).build()
     with pytest.raises(BadTask, match=message):
         evaluator.score([GOOD, GOOD], 0, 0)
 
 
-def test_a_genome_that_is_no_program_is_rejected_and_costs_only_itself() -> None:
+def test_an_invalid_program_is_rejected_and_the_others_are_scored() -> None:
     good, bad = spec().build().score([GOOD, "def train(w, g, lr):\n  return lr,\n"], 0, 0)
     assert (good.status, bad.status) == ("ok", "rejected") and bad.error
+    assert good.seconds > bad.seconds == 0 and good.worker == bad.worker
 
 
-def test_a_pack_that_does_not_fit_the_memory_is_split_and_comes_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pack_that_does_not_fit_the_memory_is_halved_and_its_outcomes_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     genomes = [*list(library().values())[:7], DIVERGES]
     whole = spec().build().score(genomes, 0, 0)
     sizes = []
 
-    def small(task: object, programs: list[object], *args: object, **options: object) -> list[Trained]:
+    def small(task: object, programs: list[object], *args: object, **options: object) -> list[TrainingResult]:
         sizes.append(len(programs))
         if len(programs) > 3:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
@@ -117,7 +120,7 @@ def test_one_candidate_that_does_not_fit_is_out_of_memory_and_the_others_are_sco
 ) -> None:
     huge = parse(DIVERGES)
 
-    def small(task: object, programs: list[object], *args: object, **options: object) -> list[Trained]:
+    def small(task: object, programs: list[object], *args: object, **options: object) -> list[TrainingResult]:
         if huge in programs:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return train(task, programs, *args, **options)  # type: ignore[arg-type]
@@ -125,9 +128,18 @@ def test_one_candidate_that_does_not_fit_is_out_of_memory_and_the_others_are_sco
     monkeypatch.setattr(training, "train", small)
     outcomes = score_safely(spec().build(), [GOOD, DIVERGES, GOOD], 0, 0)
     assert [outcome.status for outcome in outcomes] == ["ok", "oom", "ok"]
+    (outcome,) = spec().build().validate([DIVERGES], 0, 0)
+    assert (outcome.status, outcome.error) == ("oom", "OutOfMemoryError: CUDA out of memory")
 
 
-def test_who_is_over_the_limit_at_the_hurdle_is_rejected_with_what_it_showed() -> None:
+def test_a_validation_reports_the_loss_on_the_held_out_data_or_the_reason_of_a_failure() -> None:
+    good, bad, invalid = spec().build().validate([GOOD, DIVERGES, "def train"], 0, 0)
+    assert list(good.objectives) == ["heldout_loss"] and good.fitness == -good.objectives["heldout_loss"]
+    assert (bad.status, invalid.status) == ("diverged", "rejected")
+    assert "not finite by step" in str(bad.error) and invalid.error
+
+
+def test_a_candidate_over_the_limit_is_rejected_with_its_loss_at_the_hurdle() -> None:
     evaluator = spec(lengths=(0.1, 0.4), hurdle=0.5).build()
     free = evaluator.score(list(library().values()), 0, 0)
     seen = sorted(outcome.measures["hurdle"] for outcome in free)

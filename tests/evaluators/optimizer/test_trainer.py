@@ -12,7 +12,7 @@ from torch import Tensor
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.optimizer import trainer
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.optimizer.trainer import Trained, batches, schedule, train
+from germline.evaluators.optimizer.trainer import TrainingResult, batches, schedule, train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.optimizer import Program, library, parse
@@ -29,7 +29,7 @@ def digits() -> TrainingTask:
     return task_class("digits-mlp")("cpu")
 
 
-def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...]) -> Trained:
+def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...]) -> TrainingResult:
     """One candidate with ordinary autograd and the reference interpreter, on the batches and weights of `train`."""
     generator = torch.Generator().manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
     weights = [leaf.clone() for leaf in task.start(generator).values()]
@@ -37,7 +37,7 @@ def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...
     batches = np.random.default_rng([*seed, 1])
 
     def views() -> dict[str, Tensor]:
-        return {leaf.name: weight[None] for leaf, weight in zip(task.leaves, weights, strict=True)}
+        return {parameter.name: weight[None] for parameter, weight in zip(task.parameters, weights, strict=True)}
 
     for step in range(rung.steps):
         index = torch.as_tensor(batches.integers(0, task.size("train"), rung.batch))
@@ -48,9 +48,9 @@ def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...
         updates = interpreter.step(weights, gradients, schedule(step, rung.steps))
         weights = [weight - update for weight, update in zip(weights, updates, strict=True)]
     if not all(torch.isfinite(weight).all() for weight in weights):
-        return Trained(None, rung.steps)
+        return TrainingResult(None, rung.steps)
     loss = float(task.measure(views(), "validation")["loss"][0])
-    return Trained({"loss": loss} if math.isfinite(loss) else None, rung.steps)
+    return TrainingResult({"loss": loss} if math.isfinite(loss) else None, rung.steps)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_plain_torch_trains_to_the_same_loss(digits: TrainingTask) -> None:
         assert a is not None and b is not None and a["loss"] == pytest.approx(b["loss"], rel=1e-4)
 
 
-def test_a_hurdle_drops_who_is_over_it_whoever_is_beside(digits: TrainingTask) -> None:
+def test_a_hurdle_drops_the_same_candidates_in_any_pack(digits: TrainingTask) -> None:
     programs = [*map(parse, library().values()), parse(DIVERGES)]
     rung = Rung(steps=40, batch=16)
     free = train(digits, programs, rung, (7, 0))
@@ -100,18 +100,18 @@ def test_a_hurdle_drops_who_is_over_it_whoever_is_beside(digits: TrainingTask) -
     for before, after in zip(looked, strict, strict=True):
         over = before.hurdle is not None and before.hurdle > limit
         assert after.dropped == over
-        assert after == (Trained(None, 20, before.hurdle, dropped=True) if over else before)
+        assert after == (TrainingResult(None, 20, before.hurdle, dropped=True) if over else before)
     assert sum(found.dropped for found in strict) == len(seen) - len(seen) // 2 - 1
 
 
-def test_a_hurdle_sees_the_same_of_a_candidate_whose_neighbours_die(digits: TrainingTask) -> None:
+def test_the_loss_at_the_hurdle_does_not_depend_on_candidates_that_diverge(digits: TrainingTask) -> None:
     rung, hurdle = Rung(steps=35, batch=16), Hurdle(1.0)
     alone = train(digits, [START], rung, (7, 0), hurdle=hurdle)
     crowd = train(digits, [START, *[parse(DIVERGES)] * 3], rung, (7, 0), hurdle=hurdle)
     assert alone[0] == crowd[0] and alone[0].hurdle is not None
 
 
-def test_what_is_not_finite_fails_every_hurdle_that_has_a_limit(digits: TrainingTask) -> None:
+def test_a_loss_that_is_not_finite_exceeds_every_limit(digits: TrainingTask) -> None:
     there_and_back = ("z = w * 0.0", "a = greater(1.5, step)", "far = z - a * 1e30", "u = far - m", "m = far")
     body = "".join(f"  {line}\n" for line in there_and_back)
     recovers = parse(f"def train(w, g, m, lr, step):\n{body}  return u, m\n")
@@ -127,7 +127,7 @@ def test_where_a_hurdle_stands(steps: int, share: float, expected: int) -> None:
     assert Hurdle(share).step(steps, 10) == expected
 
 
-def test_what_a_candidate_comes_to_does_not_depend_on_its_pack(digits: TrainingTask) -> None:
+def test_the_result_of_a_candidate_does_not_depend_on_its_pack(digits: TrainingTask) -> None:
     programs = [*map(parse, library().values()), *mutants(12, seed=2)]
     together = train(digits, programs, RUNG, (7, 0))
     backwards = train(digits, programs[::-1], RUNG, (7, 0))[::-1]
@@ -136,7 +136,7 @@ def test_what_a_candidate_comes_to_does_not_depend_on_its_pack(digits: TrainingT
     assert [found.measures for found in together] == [found.measures for found in singly]
 
 
-def test_a_diverging_candidate_is_told_apart_and_leaves_the_others_alone(digits: TrainingTask) -> None:
+def test_a_candidate_that_diverges_does_not_change_the_others(digits: TrainingTask) -> None:
     programs = [START, parse(DIVERGES), *map(parse, list(library().values())[:3]), parse(DIVERGES), parse(DIVERGES)]
     with_dead = train(digits, programs, RUNG, (1, 0))
     without = train(digits, [programs[i] for i in (0, 2, 3, 4)], RUNG, (1, 0))
@@ -145,7 +145,7 @@ def test_a_diverging_candidate_is_told_apart_and_leaves_the_others_alone(digits:
     assert with_dead[1].step < RUNG.steps
 
 
-def test_a_pack_in_which_all_diverge_has_outcomes_all_the_same(digits: TrainingTask) -> None:
+def test_a_pack_in_which_all_candidates_diverge_has_a_result_for_each(digits: TrainingTask) -> None:
     assert [found.measures for found in train(digits, [parse(DIVERGES)] * 3, RUNG, (1, 0))] == [None, None, None]
 
 

@@ -1,4 +1,4 @@
-"""What policies meet: worlds that are none, and boxes of actions, in whose space a chosen float32 number lies too."""
+"""Environment specifications: invalid ones, and boxes of actions, which any float32 action must stay inside."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from germline.evaluators.tasks.registry import task_class
 from germline.programs.export.origin import Origin
 from germline.programs.policy.export import random_observations, verified_torch
 from germline.programs.policy.genome import Policy
-from germline.programs.policy.network import Box, Network, chosen
+from germline.programs.policy.network import Box, Network, choose_actions
 from germline.programs.policy.onnx_file import verified_onnx
 
 FLOAT32 = np.float32(0.1)  # larger than 0.1
@@ -41,9 +41,9 @@ class Strict(gymnasium.Env[Any, Any]):
 
 
 def box_of(environment: Strict) -> Box:
-    found = spec_of(environment, "strict").actions
-    assert isinstance(found, Box)
-    return found
+    actions = spec_of(environment, "strict").actions
+    assert isinstance(actions, Box)
+    return actions
 
 
 def test_bounds_of_double_precision_become_the_next_float32_numbers_inside() -> None:
@@ -65,25 +65,28 @@ SPACES = {
 
 
 @pytest.mark.parametrize("bounds", SPACES.values(), ids=SPACES)
-def test_whatever_a_network_says_the_environment_takes_it(bounds: tuple[list[float], list[float]]) -> None:
+def test_the_action_of_any_output_is_inside_the_environments_space(bounds: tuple[list[float], list[float]]) -> None:
     box, count = box_of(Strict(*bounds)), len(bounds[0])
     outputs = np.random.default_rng(0).normal(size=(200, count)) * np.logspace(-3, 3, 200)[:, None]
     extremes = np.array([[-np.inf], [-1.0], [0.0], [1 - 2**-24], [1.0], [1e30], [np.inf]]) * np.ones(count)
-    actions = chosen(box, np.concatenate([outputs, extremes]).astype(np.float32))
-    here = GymnasiumEnvironments("strict", 1, lambda: Strict(*bounds))
-    one = np.zeros(1, np.int64)
-    here.reset(one, [1])
-    assert [dict(here.step(one, action[None]).failed) for action in actions] == [{}] * len(actions)
+    actions = choose_actions(box, np.concatenate([outputs, extremes]).astype(np.float32))
+    environments = GymnasiumEnvironments("strict", 1, lambda: Strict(*bounds))
+    slot = np.zeros(1, np.int64)
+    environments.reset(slot, [1])
+    assert [dict(environments.step(slot, action[None]).failed) for action in actions] == [{}] * len(actions)
     assert actions[-1].tolist() == list(box.high) and actions[-7].tolist() == list(box.low)
 
 
-def test_exported_policies_stay_in_the_space_too() -> None:
+def test_exported_policies_stay_inside_the_space() -> None:
     environment = Strict([-0.1, -0.1], [0.1, 0.1])
     policy = Policy(Network("mlp", (3,), box_of(environment)), 1, ((5, 100.0),))
-    seen = random_observations(policy.network, 50)
+    observations = random_observations(policy.network, 50)
     module = verified_torch(policy, Origin(None, None, "abc", None, None), "Found", "found").module
-    session = onnxruntime.InferenceSession(verified_onnx(policy, Origin(None, None, "abc", None, None)))
-    for actions in (np.array([module.act(one) for one in seen]), session.run(["action"], {"observation": seen})[0]):
+    session = onnxruntime.InferenceSession(verified_onnx(policy, Origin(None, None, "abc", None, None)).content)
+    for actions in (
+        np.array([module.act(observation) for observation in observations]),
+        session.run(["action"], {"observation": observations})[0],
+    ):
         assert {-NARROW, NARROW} <= set(actions.ravel().tolist())
         assert all(environment.action_space.contains(action.astype(np.float64)) for action in actions)
 
@@ -108,10 +111,10 @@ def test_bounds_with_no_room_for_float32_are_refused(low: float, high: float) ->
     [
         ("EnvironmentSpec(4, 2, 500)", "EnvironmentSpec: expected the shape of observations, such as (4,), got 4"),
         ("EnvironmentSpec((4, 0), 2, 500)", "EnvironmentSpec: expected the shape of observations"),
-        ("EnvironmentSpec((4,), 0, 500)", "EnvironmentSpec: expected how many actions there are, or their Box, got 0"),
+        ("EnvironmentSpec((4,), 0, 500)", "EnvironmentSpec: expected the number of actions, or their Box, got 0"),
         (
             "EnvironmentSpec((4,), True, 500)",
-            "EnvironmentSpec: expected how many actions there are, or their Box, got True",
+            "EnvironmentSpec: expected the number of actions, or their Box, got True",
         ),
         ("EnvironmentSpec((4,), 2, None)", "EnvironmentSpec: expected steps to be a whole number from 1, got None"),
         (
@@ -146,11 +149,11 @@ class Odd(PolicyTask):
     assert message in str(raised.value) and "\n" not in str(raised.value)
 
 
-def test_a_world_holds_plain_whole_numbers() -> None:
+def test_a_specification_holds_plain_integers() -> None:
     assert EnvironmentSpec([np.int64(4)], 2, 500) == EnvironmentSpec((4,), 2, 500)  # type: ignore[arg-type]
 
 
-def test_a_file_that_leaves_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_file_that_exits_is_an_error_of_one_line(tmp_path: Path) -> None:
     path = tmp_path / "leaves.py"
     path.write_text("import sys\nsys.exit(0)\n")
     with pytest.raises(InvalidTask, match=r"importing .*leaves\.py failed with SystemExit: 0; correct the file"):

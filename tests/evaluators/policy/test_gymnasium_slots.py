@@ -1,4 +1,4 @@
-"""Environments of gymnasium as tasks: every form of them, and every way to go wrong."""
+"""Environments of gymnasium as tasks: all forms of spaces, and all ways to fail."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ NUMBERS = Box(-1, 1, (2,), np.float32)
 
 
 class Place(gymnasium.Env):
-    """Ten steps on a line; the reward is where one stands."""
+    """Ten steps on a line; the reward is the place."""
 
     def __init__(self, seen=NUMBERS, chosen=Discrete(2, start=5)):
         self.observation_space, self.action_space = seen, chosen
@@ -62,44 +62,44 @@ ODD = {"seen": lambda seen: seen * np.nan, "far": lambda seen: seen * np.inf, "s
 
 
 class Trouble(Place):
-    """What happens at the third step is up to who stands where: a place above 0 is asking for it."""
+    """Misbehaves at the third step if the place is above 0."""
 
     def __init__(self, trouble):
         super().__init__()
         self.trouble = trouble
 
     def step(self, action):
-        asked = self.count == 2 and self.at > 0
+        misbehaves = self.count == 2 and self.at > 0
         seen, reward, *rest = super().step(action)
-        if asked and self.trouble == "raise":
+        if misbehaves and self.trouble == "raise":
             self.step = None  # broken for good
             raise RuntimeError("an environment that raises")
-        if asked and self.trouble == "exit":
+        if misbehaves and self.trouble == "exit":
             os._exit(3)
-        if asked and self.trouble == "hang":
+        if misbehaves and self.trouble == "hang":
             time.sleep(3600)
-        reward = float("nan") if asked and self.trouble == "reward" else reward
-        if asked and self.trouble in ODD:
+        reward = float("nan") if misbehaves and self.trouble == "reward" else reward
+        if misbehaves and self.trouble in ODD:
             seen = ODD[self.trouble](seen)
         return seen, reward, *rest
 
     def reset(self, seed=None, options=None):
-        seen, told = super().reset(seed=seed)
+        observation, info = super().reset(seed=seed)
         if self.trouble == "reset" and self.at > 0:
             raise RuntimeError("an environment that cannot begin")
-        return seen, told
+        return observation, info
 
 
 class Early(Place):
-    """As environments were before gymnasium: `reset` gives what is seen alone, `step` four values."""
+    """An environment from before gymnasium: `reset` returns the observation alone, `step` four values."""
 
     def __init__(self, trouble):
         super().__init__()
         self.trouble = trouble
 
     def reset(self, seed=None, options=None):
-        seen, told = super().reset(seed=seed)
-        return (seen, told) if self.trouble == "step" else seen
+        observation, info = super().reset(seed=seed)
+        return (observation, info) if self.trouble == "step" else observation
 
     def step(self, action):
         return super().step(action)[:4]
@@ -232,7 +232,7 @@ LINE = Network("mlp", (2,), 2, (4,))
 
 @pytest.fixture
 def own(tmp_path: Path) -> Callable[[str], str]:
-    """The name of a task in a file of one's own."""
+    """Names tasks in a file of a user's own."""
     path = tmp_path / "own.py"
     path.write_text(OWN)
     return lambda name: f"{path}:{name}"
@@ -246,20 +246,20 @@ def score(task: str, count: int = 12, network: Network = LINE, slots: int = 5) -
     return PolicyEvaluator(task, seed=1, episodes=(1, 2, 3), slots=slots).score(genomes(count, network), 0, 0)
 
 
-def test_a_task_of_ones_own_is_a_name_and_a_function(own: Callable[[str], str]) -> None:
+def test_a_task_of_a_user_needs_a_name_and_make(own: Callable[[str], str]) -> None:
     spec = task_class(own("Line")).environment_spec()  # type: ignore[attr-defined]
     assert (spec.observation, spec.actions, spec.steps, spec.pixels) == ((2,), 2, 1000, False)
-    assert [one.status for one in score(own("Line"))] == ["ok"] * 12
+    assert [outcome.status for outcome in score(own("Line"))] == ["ok"] * 12
     assert (describe(own("Line")).name, describe(own("Line")).summary) == ("line", "A line.")
 
 
-def test_real_actions_lie_in_their_box_and_have_its_type(own: Callable[[str], str]) -> None:
+def test_continuous_actions_lie_in_their_box_and_have_its_type(own: Callable[[str], str]) -> None:
     found = score(own("Real"), network=Network("mlp", (2,), Box((-0.25,), (0.5,)), (4,)))
-    assert [(one.status, one.measures["steps"]) for one in found] == [("ok", 7.0)] * 12
+    assert [(outcome.status, outcome.measures["steps"]) for outcome in found] == [("ok", 7.0)] * 12
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("Words", "words: expected observations that are a box of numbers, got Dict"),
         ("Choices", "choices: expected a choice of actions or a bounded row of real numbers, got MultiDiscrete"),
@@ -269,12 +269,12 @@ def test_real_actions_lie_in_their_box_and_have_its_type(own: Callable[[str], st
         ("Nothing", "nothing: its environment cannot be made: AttributeError"),
     ],
 )
-def test_a_world_that_is_none_for_policies_is_refused_in_a_line(
-    own: Callable[[str], str], name: str, said: str
+def test_an_environment_that_no_policy_can_play_is_an_error_of_one_line(
+    own: Callable[[str], str], name: str, message: str
 ) -> None:
     with pytest.raises(InvalidTask) as raised:
         task_class(own(name)).environment_spec()  # type: ignore[attr-defined]
-    assert said in str(raised.value) and "\n" not in str(raised.value)
+    assert message in str(raised.value) and "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -282,21 +282,21 @@ def test_a_world_that_is_none_for_policies_is_refused_in_a_line(
     [
         ("Raise", "crashed", "RuntimeError: an environment that raises"),
         ("Reset", "crashed", "RuntimeError: an environment that cannot begin"),
-        ("Seen", "crashed", "ValueError: expected finite numbers to see, got others"),
-        ("Far", "crashed", "ValueError: expected finite numbers to see, got others"),
+        ("Seen", "crashed", "ValueError: expected finite observations, got others"),
+        ("Far", "crashed", "ValueError: expected finite observations, got others"),
         ("Short", "crashed", "ValueError: expected observations of shape [2], got [1]"),
         ("Reward", "diverged", "a return was nan"),
     ],
 )
-def test_an_environment_in_trouble_fails_its_episode_alone(
+def test_an_environment_that_misbehaves_fails_its_episode_alone(
     own: Callable[[str], str], name: str, status: str, error: str
 ) -> None:
     clean, found = score(own("Line"), 24), score(own(name), 24)
-    failed = [i for i, one in enumerate(found) if one.status != "ok"]
+    failed = [i for i, outcome in enumerate(found) if outcome.status != "ok"]
     assert 2 < len(failed) < 22
     assert {(found[i].status, found[i].error) for i in failed} == {(status, error)}
-    assert [one.fitness for i, one in enumerate(clean) if i not in failed] == [
-        one.fitness for one in found if one.status == "ok"
+    assert [outcome.fitness for i, outcome in enumerate(clean) if i not in failed] == [
+        outcome.fitness for outcome in found if outcome.status == "ok"
     ]
 
 
@@ -310,14 +310,14 @@ def test_an_environment_in_trouble_fails_its_episode_alone(
         ),
     ],
 )
-def test_an_environment_from_before_gymnasium_is_told_what_it_lacks(
+def test_the_error_of_an_environment_from_before_gymnasium_says_what_is_missing(
     own: Callable[[str], str], name: str, error: str
 ) -> None:
-    assert {(one.status, one.error) for one in score(own(name), 2)} == {("crashed", error)}
+    assert {(outcome.status, outcome.error) for outcome in score(own(name), 2)} == {("crashed", error)}
 
 
 @pytest.mark.parametrize(("name", "numbers"), [("Always", 1), ("Seldom", 2)])
-def test_what_an_episode_did_does_not_depend_on_other_slots(own: Callable[[str], str], name: str, numbers: int) -> None:
+def test_a_behaviour_does_not_depend_on_other_slots(own: Callable[[str], str], name: str, numbers: int) -> None:
     def behaviours(slots: int, count: int) -> list[list[float]]:
         environments = task_class(own(name))().environments(slots)  # type: ignore[attr-defined]
         found = []
@@ -331,12 +331,12 @@ def test_what_an_episode_did_does_not_depend_on_other_slots(own: Callable[[str],
 
     alone, together = behaviours(1, 12), behaviours(12, 12)
     assert alone == together
-    assert {len(one) for one in alone} == {numbers}
+    assert {len(behaviour) for behaviour in alone} == {numbers}
     outcomes = PolicyEvaluator(own(name), seed=1, episodes=(4, 4, 4), slots=3).score(genomes(6), 0, 0)
-    assert [one.status for one in outcomes] == ["ok"] * 6
+    assert [outcome.status for outcome in outcomes] == ["ok"] * 6
 
 
-def test_an_episode_that_told_no_place_yet_has_none(own: Callable[[str], str]) -> None:
+def test_a_position_is_nan_before_it_is_reported(own: Callable[[str], str]) -> None:
     environments = task_class(own("Always"))().environments(2)  # type: ignore[attr-defined]
     both = np.arange(2)
     environments.reset(both, [1, 2])
@@ -349,19 +349,20 @@ def test_an_episode_that_told_no_place_yet_has_none(own: Callable[[str], str]) -
 def test_environments_know_neither_tasks_nor_policies() -> None:
     code = (
         "import sys; from germline.evaluators.policy.environments import atari, gymnasium_slots, hard_maze;"
-        "print(*(one for one in sys.modules if one.startswith(('germline.evaluators.tasks', "
-        "'germline.evaluators.policies'))))"
+        "rooms = ['tasks', 'policy.networks', 'policy.player', 'policy.task'];"
+        "forbidden = tuple(f'germline.evaluators.{room}' for room in rooms);"
+        "print(*(module for module in sys.modules if module.startswith(forbidden)))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == ""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
-def test_an_environment_that_kills_or_blocks_its_worker_is_an_outcome(
+def test_an_environment_that_kills_or_blocks_its_worker_is_a_failed_outcome(
     local_ray: None, own: Callable[[str], str]
 ) -> None:
     from germline.evaluators.executors.ray_executor import RayExecutor
 
-    bad = next(i for i, one in enumerate(score(own("Raise"), 12)) if one.status != "ok")
+    bad = next(i for i, outcome in enumerate(score(own("Raise"), 12)) if outcome.status != "ok")
     executors = [
         RayExecutor(EvaluatorSpec("policy", own(name), 1, options={"episodes": (1, 2, 3)}), workers=1, timeout=timeout)
         for name, timeout in {"Exit": 600.0, "Hang": 2.0}.items()
@@ -373,7 +374,7 @@ def test_an_environment_that_kills_or_blocks_its_worker_is_an_outcome(
     finally:
         for executor in executors:
             executor.close()
-    assert [one.status for one in found] == ["crashed", "timeout"]
+    assert [outcome.status for outcome in found] == ["crashed", "timeout"]
 
 
 def test_a_constructor_that_raises_in_a_worker_is_one_clear_error(own: Callable[[str], str]) -> None:
@@ -404,19 +405,21 @@ def test_an_unknown_id_names_the_nearest(name: str, nearest: str) -> None:
 def test_a_missing_package_names_the_extra_that_brings_it(
     monkeypatch: pytest.MonkeyPatch, name: str, module: str, extra: str
 ) -> None:
-    for known in [one for one in sys.modules if one.startswith(("gymnasium.envs.box2d", "gymnasium.envs.mujoco"))]:
+    for known in [
+        module for module in sys.modules if module.startswith(("gymnasium.envs.box2d", "gymnasium.envs.mujoco"))
+    ]:
         monkeypatch.delitem(sys.modules, known)
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InvalidTask, match=rf"gym:{name} needs a package.*; pip install 'germline\[{extra}\]'$"):
         make(name)
 
 
-def test_a_module_that_nobody_knows_is_named() -> None:
+def test_a_missing_module_without_an_extra_is_named() -> None:
     with pytest.raises(InvalidTask, match="install the package that brings no_such_module"):
         make("no_such_module:Env-v0")
 
 
-def test_pictures_come_with_their_colours_first() -> None:
+def test_pictures_have_their_channels_first() -> None:
     pytest.importorskip("Box2D")
     environment = make("CarRacing-v3")
     spec = spec_of(environment, "racing")
@@ -427,7 +430,7 @@ def test_pictures_come_with_their_colours_first() -> None:
     assert here.observations.dtype == np.uint8
 
 
-def test_a_body_of_mujoco_is_where_it_came_to_rest() -> None:
+def test_the_behaviour_in_mujoco_is_the_last_position_of_the_body() -> None:
     pytest.importorskip("mujoco")
     spec = task_class("gym:Humanoid-v5").environment_spec()  # type: ignore[attr-defined]
     assert (spec.observation, len(spec.actions.low), spec.steps) == ((348,), 17, 1000)

@@ -1,4 +1,4 @@
-"""The Hard Maze: walls hold, sensors are right, and who only comes nearer to the goal ends in the trap."""
+"""The Hard Maze: walls hold, sensors are right, and a robot that only comes nearer to the goal ends in the dead end."""
 
 import math
 from collections.abc import Callable
@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from germline.evaluators.policy.environments.hard_maze import (
-    FINDERS,
+    FINDER_ANGLES,
+    FINDER_RANGE,
     GOAL,
-    RADIUS,
-    REACH,
+    ROBOT_RADIUS,
     START,
     WALLS,
     HardMaze,
-    clearances,
-    pictures,
-    ranges,
-    sensors,
+    finder_ranges,
+    pixel_observations,
+    sensor_observations,
+    wall_distances,
 )
 from germline.evaluators.policy.evaluator import PolicyEvaluator
 from germline.evaluators.policy.task import PolicyTask
@@ -49,7 +49,7 @@ def free_places(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places where a robot can be, and headings."""
     rng = np.random.default_rng(0)
     x, y = rng.uniform(0, 200, (2, 20 * count))
-    here = np.flatnonzero((clearances(x, y) >= RADIUS).all(0))[:count]
+    here = np.flatnonzero((wall_distances(x, y) >= ROBOT_RADIUS).all(0))[:count]
     return x[here], y[here], rng.uniform(-10, 10, count)
 
 
@@ -70,7 +70,7 @@ def driven(pilot: Callable[[float, float], tuple[float, float]]) -> tuple[float,
     return total, *maze.behaviour(slot)[0]
 
 
-def test_who_knows_the_way_solves_the_maze() -> None:
+def test_a_robot_that_follows_the_way_solves_the_maze() -> None:
     left = list(WAY)
 
     def pilot(x: float, y: float) -> tuple[float, float]:
@@ -83,7 +83,7 @@ def test_who_knows_the_way_solves_the_maze() -> None:
     assert math.isclose(total, -math.dist((x, y), GOAL))
 
 
-def test_who_heads_for_the_goal_ends_in_the_trap() -> None:
+def test_a_robot_that_heads_for_the_goal_ends_in_the_dead_end() -> None:
     total, x, y = driven(lambda x, y: (42.0, y + 40.0) if y < 110 else GOAL)
     assert -42 < total < -37
     assert x < 55 and 138 < y <= 142
@@ -97,27 +97,27 @@ def test_no_robot_comes_near_or_through_a_wall() -> None:
         before = maze.behaviour(slots)
         maze.step(slots, (pushes + rng.uniform(-0.5, 0.5, (64, 2))).clip(-0.5, 0.5).astype(np.float32))
         after = maze.behaviour(slots)
-        assert clearances(*after.T).min() >= RADIUS
-        assert not any(crossed(one, other) for one, other in zip(before, after, strict=True))
+        assert wall_distances(*after.T).min() >= ROBOT_RADIUS
+        assert not any(crossed(begin, end) for begin, end in zip(before, after, strict=True))
     assert len(np.unique(after, axis=0)) == 64
 
 
 def test_range_finders_see_the_nearest_wall() -> None:
     x, y, headings = free_places(200)
-    found = ranges(x, y, headings)
-    for finder, robot in np.ndindex(found.shape):
-        here, look = np.array([x[robot], y[robot]]), headings[robot] + FINDERS[finder]
+    measured = finder_ranges(x, y, headings)
+    for finder, robot in np.ndindex(measured.shape):
+        here, look = np.array([x[robot], y[robot]]), headings[robot] + FINDER_ANGLES[finder]
         ahead = np.array([math.cos(look), math.sin(look)])
-        assert not crossed(here, here + (found[finder, robot] - 1e-6) * ahead)
-        assert found[finder, robot] == REACH or crossed(here, here + (found[finder, robot] + 1e-6) * ahead)
-    assert 0 < (found == REACH).mean() < 0.5
+        assert not crossed(here, here + (measured[finder, robot] - 1e-6) * ahead)
+        assert measured[finder, robot] == FINDER_RANGE or crossed(here, here + (measured[finder, robot] + 1e-6) * ahead)
+    assert 0 < (measured == FINDER_RANGE).mean() < 0.5
 
 
 @pytest.mark.parametrize(("heading", "quarter"), [(90, 0), (0, 1), (-90, 2), (180, 3), (130, 0), (50, 0), (40, 1)])
-def test_the_goal_is_felt_in_its_quarter(heading: float, quarter: int) -> None:
+def test_the_quarter_of_the_goal_is_observed(heading: float, quarter: int) -> None:
     """It is straight above the start."""
-    felt = sensors(*np.array([[START[0]], [START[1]], [math.radians(heading)]]))
-    assert felt[0, len(FINDERS) :].tolist() == [float(number == quarter) for number in range(4)]
+    observation = sensor_observations(*np.array([[START[0]], [START[1]], [math.radians(heading)]]))
+    assert observation[0, len(FINDER_ANGLES) :].tolist() == [float(number == quarter) for number in range(4)]
 
 
 @pytest.mark.parametrize("pixels", [False, True])
@@ -126,14 +126,14 @@ def test_an_episode_does_not_depend_on_its_neighbours_nor_on_its_seed(pixels: bo
     together, alone = HardMaze(9, pixels), HardMaze(1, pixels)
     playing = np.arange(9)
     together.reset(playing, range(9))
-    seen = []
+    recorded = []
     for push in pushes:
         rewards = together.step(playing, push[playing]).rewards
-        seen.append([dict(zip(playing, rewards, strict=True)), together.observations.copy()])
-        playing = playing[: max(1, len(playing) - 1)] if len(seen) % 10 == 0 else playing
+        recorded.append([dict(zip(playing, rewards, strict=True)), together.observations.copy()])
+        playing = playing[: max(1, len(playing) - 1)] if len(recorded) % 10 == 0 else playing
     for slot in (0, 5):
         alone.reset(np.arange(1), [77])
-        for push, (rewards, observations) in zip(pushes, seen, strict=True):
+        for push, (rewards, observations) in zip(pushes, recorded, strict=True):
             if slot in rewards:
                 assert alone.step(np.arange(1), push[slot : slot + 1]).rewards[0] == rewards[slot]
                 assert (alone.observations[0] == observations[slot]).all()
@@ -141,8 +141,8 @@ def test_an_episode_does_not_depend_on_its_neighbours_nor_on_its_seed(pixels: bo
 
 def test_a_picture_shows_the_robot_where_it_is_and_where_it_faces() -> None:
     x, y, headings = free_places(100)
-    empty = np.minimum.reduce(pictures(*np.array([[30.0, 165.0], [20.0, 15.0], [0.0, 0.0]])))[0]
-    for picture, *robot, heading in zip(pictures(x, y, headings)[:, 0], x, y, headings, strict=True):
+    empty = np.minimum.reduce(pixel_observations(*np.array([[30.0, 165.0], [20.0, 15.0], [0.0, 0.0]])))[0]
+    for picture, *robot, heading in zip(pixel_observations(x, y, headings)[:, 0], x, y, headings, strict=True):
         rows, columns = np.nonzero(picture > 200)
         centres = np.stack([(columns + 0.5) / 84 * 200, 200 - (rows + 0.5) / 84 * 200], 1)
         assert 28 <= len(rows) <= 42  # π·8² / (200 / 84)² is 35.5
@@ -152,14 +152,14 @@ def test_a_picture_shows_the_robot_where_it_is_and_where_it_faces() -> None:
         assert (picture[picture <= 200] == empty[picture <= 200]).all()
 
 
-def test_both_ways_of_seeing_are_one_world() -> None:
+def test_both_kinds_of_observation_have_the_same_dynamics() -> None:
     push = np.array([[0.1, 0.3]], np.float32)
-    felt, seen = HardMaze(1), HardMaze(1, pixels=True)
-    for maze in (felt, seen):
+    sensing, seeing = HardMaze(1), HardMaze(1, pixels=True)
+    for maze in (sensing, seeing):
         maze.reset(np.arange(1), [0])
         for _ in range(50):
             maze.step(np.arange(1), push)
-    assert (felt.behaviour(np.arange(1)) == seen.behaviour(np.arange(1))).all()
+    assert (sensing.behaviour(np.arange(1)) == seeing.behaviour(np.arange(1))).all()
 
 
 def policy_for(task: str, padding: Padding = "valid") -> str:

@@ -1,4 +1,4 @@
-"""Observations are normalised by what untrained policies see."""
+"""Mean and scale of observations, measured with untrained policies."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,39 +17,39 @@ from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.network import Network
-from germline.programs.policy.parameters import initial
+from germline.programs.policy.parameters import initial_parameters
 
 
 @pytest.fixture
 def task() -> type[PolicyTask]:
-    found = task_class("gym:CartPole-v1")
-    assert issubclass(found, PolicyTask)
-    return found
+    chosen = task_class("gym:CartPole-v1")
+    assert issubclass(chosen, PolicyTask)
+    return chosen
 
 
-def test_it_is_the_same_whenever_it_is_asked_for(task: type[PolicyTask]) -> None:
+def test_the_normalisation_of_a_task_is_always_the_same(task: type[PolicyTask]) -> None:
     network = Network("mlp", (4,), 2, (8,))
     assert normalisation(task, network) == normalisation(task, network)
 
 
-def test_what_other_untrained_policies_see_has_mean_0_and_deviation_1(task: type[PolicyTask]) -> None:
+def test_observations_of_other_untrained_policies_have_about_mean_0_and_deviation_1(task: type[PolicyTask]) -> None:
     network = Network("mlp", (4,), 2, (8,))
-    found = normalisation(task, network)
-    networks = networks_of(network, [initial(network, 1_000 + i) for i in range(64)])
+    measured = normalisation(task, network)
+    networks = networks_of(network, [initial_parameters(network, 1_000 + i) for i in range(64)])
     rows = []
 
-    def outputs(which: np.ndarray, observations: np.ndarray) -> np.ndarray:
-        rows.append((observations - np.array(found.mean)) * np.array(found.scale))
-        return networks.outputs(which, observations)
+    def recording_forward(policies: np.ndarray, observations: np.ndarray) -> np.ndarray:
+        rows.append((observations - np.array(measured.mean)) * np.array(measured.scale))
+        return networks.forward(policies, observations)
 
-    play(outputs, 2, task().environments(64), [Episode(i, 50 + i) for i in range(64)], 500)
+    play(recording_forward, 2, task().environments(64), [Episode(i, 50 + i) for i in range(64)], 500)
     everything = np.concatenate(rows)
     assert np.abs(everything.mean(0)).max() < 0.5
     assert everything.std(0).min() > 0.5
     assert everything.std(0).max() < 3.0
 
 
-def test_where_no_episode_can_begin_it_says_what_was_raised(
+def test_an_environment_that_cannot_begin_is_an_error_with_its_cause(
     task: type[PolicyTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: CartPole, slots: NDArray[np.int64], seeds: list[int]) -> None:
@@ -109,8 +109,8 @@ GAUGES = Network("mlp", (len(MEANS),), 2, (4,))
 
 
 def test_a_mean_may_be_much_larger_than_the_spread() -> None:
-    found = normalisation(GaugesTask, GAUGES)
-    mean, scale = np.array(found.mean), np.array(found.scale)
+    measured = normalisation(GaugesTask, GAUGES)
+    mean, scale = np.array(measured.mean), np.array(measured.scale)
     varies = np.array(DEVIATIONS) > 0
     deviations = np.array(DEVIATIONS)[varies]
     assert (np.abs(mean - MEANS)[varies] < 0.1 * deviations).all()
@@ -119,12 +119,12 @@ def test_a_mean_may_be_much_larger_than_the_spread() -> None:
     assert (np.abs(mean - MEANS)[~varies] < 1e-3).all()
 
 
-def test_what_stands_in_every_genome_is_short() -> None:
-    found = normalisation(GaugesTask, GAUGES)
+def test_mean_and_scale_have_few_digits() -> None:
+    measured = normalisation(GaugesTask, GAUGES)
     # digits before the point, and behind it down to a thousandth of the spread
     most = [4 + 6, 9 + 4, 9 + 6, 5, 4 + 3, 8 + 3]
-    assert all(digits(one) <= count for one, count in zip(found.mean, most, strict=True))
-    assert all(digits(one) <= 4 for one in found.scale)
+    assert all(digits(mean) <= count for mean, count in zip(measured.mean, most, strict=True))
+    assert all(digits(scale) <= 4 for scale in measured.scale)
 
 
 def digits(value: float) -> int:
@@ -145,15 +145,15 @@ def test_observations_that_are_not_finite_are_refused() -> None:
         normalisation(Endless, GAUGES)
 
 
-def test_a_normalised_network_sees_what_a_plain_one_sees_of_normal_numbers(task: type[PolicyTask]) -> None:
+def test_normalised_observations_have_the_outputs_of_standard_normal_ones(task: type[PolicyTask]) -> None:
     plain = Network("mlp", (4,), 2, (8,))
     normal = replace(plain, normalisation=normalisation(task, plain))
     assert normal.normalisation is not None
-    seen = np.random.default_rng(0).normal(size=(5, 4))
-    raw = seen / np.array(normal.normalisation.scale) + np.array(normal.normalisation.mean)
-    which = np.zeros(5, np.int64)
+    standard = np.random.default_rng(0).normal(size=(5, 4))
+    raw = standard / np.array(normal.normalisation.scale) + np.array(normal.normalisation.mean)
+    policies = np.zeros(5, np.int64)
     np.testing.assert_allclose(
-        networks_of(normal, [initial(normal, 1)]).outputs(which, raw),
-        networks_of(plain, [initial(plain, 1)]).outputs(which, seen),
+        networks_of(normal, [initial_parameters(normal, 1)]).forward(policies, raw),
+        networks_of(plain, [initial_parameters(plain, 1)]).forward(policies, standard),
         rtol=1e-5,
     )

@@ -1,4 +1,4 @@
-"""Playing episodes: what one comes to depends on its policy and its seed alone."""
+"""Playing episodes: the result of an episode depends on its policy and its seed alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +12,9 @@ from germline.evaluators.policy.environments.cart_pole import CartPole
 from germline.evaluators.policy.environments.environment import Slots, Step
 from germline.evaluators.policy.environments.mountain_car_continuous import MountainCarContinuous
 from germline.evaluators.policy.networks.backend import networks_of
-from germline.evaluators.policy.player import Episode, Outputs, Played, chooser, play
-from germline.programs.policy.network import Box, Network
-from germline.programs.policy.parameters import initial
+from germline.evaluators.policy.player import Episode, EpisodeResult, Forward, play
+from germline.programs.policy.network import Box, Network, choose_actions
+from germline.programs.policy.parameters import initial_parameters
 
 EPISODES = [Episode(number % 5, 1000 + number) for number in range(40)]
 
@@ -47,61 +47,61 @@ class Counting:
         return
 
 
-def saying(choice: int) -> Outputs:
-    """All networks choose the same action."""
-    return lambda which, observations: np.tile(np.eye(3, dtype=np.float32)[choice], (len(which), 1))
+def always_choosing(choice: int) -> Forward:
+    """Forward pass of networks that always choose the same action."""
+    return lambda policies, observations: np.tile(np.eye(3, dtype=np.float32)[choice], (len(policies), 1))
 
 
-def played(total: float, steps: int, seed: int, error: str | None = None) -> Played:
-    return Played(total, steps, (float(steps), float(seed)), error)
+def result(total: float, steps: int, seed: int, error: str | None = None) -> EpisodeResult:
+    return EpisodeResult(total, steps, (float(steps), float(seed)), error)
 
 
 @pytest.mark.parametrize("slots", [1, 3, 50])
-def test_each_slot_is_filled_again_until_all_episodes_are_played(slots: int) -> None:
+def test_a_free_slot_gets_the_next_episode_until_all_are_played(slots: int) -> None:
     environments = Counting(slots)
     seeds = [1, 5, 2, 9, 30, 4, 4, 1, 1, 12]
-    found = play(saying(2), 3, environments, [Episode(0, seed) for seed in seeds], 20)
-    assert found == [played(min(seed, 20) / 2, min(seed, 20), seed) for seed in seeds]
+    results = play(always_choosing(2), 3, environments, [Episode(0, seed) for seed in seeds], 20)
+    assert results == [result(min(seed, 20) / 2, min(seed, 20), seed) for seed in seeds]
     assert environments.most == min(slots, len(seeds))
 
 
 @pytest.mark.parametrize("slots", [1, 3, 50])
-def test_an_episode_that_cannot_begin_or_go_on_fails_alone(slots: int) -> None:
+def test_an_episode_that_cannot_begin_or_whose_environment_raises_fails_alone(slots: int) -> None:
     seeds = [13, 2, 17, 13, 3, 13]
-    found = play(saying(1), 3, Counting(slots), [Episode(0, seed) for seed in seeds], 20)
-    unable = Played(0.0, 0, (), "RuntimeError: unlucky")
-    assert found == [unable, played(2, 2, 2), played(17, 17, 17, "broken"), unable, played(3, 3, 3), unable]
-    assert play(saying(1), 3, Counting(slots), [Episode(0, 13)] * 3, 20) == [unable] * 3
-    assert play(saying(1), 3, Counting(slots), [], 20) == []
+    results = play(always_choosing(1), 3, Counting(slots), [Episode(0, seed) for seed in seeds], 20)
+    unable = EpisodeResult(0.0, 0, (), "RuntimeError: unlucky")
+    assert results == [unable, result(2, 2, 2), result(17, 17, 17, "broken"), unable, result(3, 3, 3), unable]
+    assert play(always_choosing(1), 3, Counting(slots), [Episode(0, 13)] * 3, 20) == [unable] * 3
+    assert play(always_choosing(1), 3, Counting(slots), [], 20) == []
 
 
-def test_an_episode_whose_return_is_no_number_ends_at_once() -> None:
-    assert play(saying(0), 3, Counting(2), [Episode(0, 9)] * 3, 20) == [played(np.inf, 1, 9)] * 3
+def test_an_episode_ends_when_its_return_is_not_finite() -> None:
+    assert play(always_choosing(0), 3, Counting(2), [Episode(0, 9)] * 3, 20) == [result(np.inf, 1, 9)] * 3
 
 
 @pytest.mark.parametrize("make", [CartPole, MountainCarContinuous])
-def test_results_depend_neither_on_the_slots_nor_on_the_order_nor_on_the_pack(make: Any) -> None:
+def test_results_do_not_depend_on_slots_order_or_other_policies(make: Any) -> None:
     actions = 2 if make is CartPole else Box((-1.0,), (1.0,))
     network = Network("mlp", (4,) if make is CartPole else (2,), actions, (8, 8))
-    networks = networks_of(network, [initial(network, seed) for seed in range(5)])
+    networks = networks_of(network, [initial_parameters(network, seed) for seed in range(5)])
 
-    def results(slots: int, episodes: Sequence[Episode]) -> dict[Episode, Played]:
-        return dict(zip(episodes, play(networks.outputs, actions, make(slots), episodes, 60), strict=True))
+    def results(slots: int, episodes: Sequence[Episode]) -> dict[Episode, EpisodeResult]:
+        return dict(zip(episodes, play(networks.forward, actions, make(slots), episodes, 60), strict=True))
 
-    alone = {one: results(1, [one])[one] for one in EPISODES}
-    assert max(one.steps for one in alone.values()) == 60 or make is CartPole
+    alone = {episode: results(1, [episode])[episode] for episode in EPISODES}
+    assert max(result.steps for result in alone.values()) == 60 or make is CartPole
     for slots in (1, 2, 7, 40, 64):
         assert results(slots, EPISODES) == results(slots, EPISODES[::-1]) == alone
 
 
 def test_outputs_become_actions_inside_the_box() -> None:
     outputs = np.array([[-3, -1], [0, 0.5], [1, 7]], np.float32)
-    found = chooser(Box((-2.0, 0.0), (2.0, 1.0)))(outputs)
-    assert found.dtype == np.float32 and found.tolist() == [[-2, 0], [0, 0.75], [2, 1]]
-    assert chooser(2)(np.array([[1, 1], [0, 1]], np.float32)).tolist() == [0, 1]
+    actions = choose_actions(Box((-2.0, 0.0), (2.0, 1.0)), outputs)
+    assert actions.dtype == np.float32 and actions.tolist() == [[-2, 0], [0, 0.75], [2, 1]]
+    assert choose_actions(2, np.array([[1, 1], [0, 1]], np.float32)).tolist() == [0, 1]
 
 
-def test_where_a_step_raises_for_all_slots_no_episode_is_blamed() -> None:
+def test_a_step_that_raises_for_all_slots_is_no_episodes_failure() -> None:
     class Raising(Counting):
         def step(self, slots: Slots, actions: NDArray[Any]) -> Step:
             if 7 in self.observations[slots, 1]:
@@ -109,4 +109,4 @@ def test_where_a_step_raises_for_all_slots_no_episode_is_blamed() -> None:
             return super().step(slots, actions)
 
     with pytest.raises(InvalidTask, match=r"expected a step of the environments, got OSError: the wire is cut$"):
-        play(saying(1), 3, Raising(3), [Episode(0, seed) for seed in (2, 7, 2)], 20)
+        play(always_choosing(1), 3, Raising(3), [Episode(0, seed) for seed in (2, 7, 2)], 20)

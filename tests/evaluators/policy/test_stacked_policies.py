@@ -1,4 +1,4 @@
-"""Policies in one batched pass come to what each comes to alone."""
+"""Policies in one batched forward pass have the outputs that each has alone."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.network import Box, Network, Normalisation
-from germline.programs.policy.parameters import initial
+from germline.programs.policy.parameters import initial_parameters
 
 NETWORKS = {
     "conv, same": Network("conv", (2, 40, 44), 5),
@@ -23,7 +23,7 @@ NETWORKS = {
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no device"))]
 
 
-def seen(network: Network, count: int) -> np.ndarray:
+def random_observations(network: Network, count: int) -> np.ndarray:
     rng = np.random.default_rng(1)
     if network.form == "conv":
         return rng.integers(0, 256, (count, *network.observation), dtype=np.uint8)
@@ -32,25 +32,25 @@ def seen(network: Network, count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_stacked_policies_say_what_compiled_ones_say(name: str, device: str) -> None:
+def test_stacked_policies_have_the_outputs_of_compiled_ones(name: str, device: str) -> None:
     network = NETWORKS[name]
-    parameters = [initial(network, seed) for seed in range(4)]
-    which = np.array([0, 3, 3, 1, 0, 0])
-    observations = seen(network, len(which))
-    alone = networks_of(network, parameters).outputs(which, observations)
-    together = StackedPolicies(network, parameters, device).outputs(which, observations)
+    parameters = [initial_parameters(network, seed) for seed in range(4)]
+    policies = np.array([0, 3, 3, 1, 0, 0])
+    observations = random_observations(network, len(policies))
+    alone = networks_of(network, parameters).forward(policies, observations)
+    together = StackedPolicies(network, parameters, device).forward(policies, observations)
     assert together.dtype == np.float32
     np.testing.assert_array_equal(together, alone)
 
 
-@pytest.mark.parametrize("turns", [[2], [1, 2, 1], [3, 0]])
+@pytest.mark.parametrize("batch", [[2], [1, 2, 1], [3, 0]])
 @pytest.mark.parametrize("name", ["conv, same", "tanh"])
-def test_only_policies_whose_turn_it_is_are_computed(
-    name: str, turns: list[int], monkeypatch: pytest.MonkeyPatch
+def test_only_the_policies_of_the_batch_are_computed(
+    name: str, batch: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = NETWORKS[name]
-    parameters = [initial(network, seed) for seed in range(4)]
-    which, observations = np.array(turns), seen(network, len(turns))
+    parameters = [initial_parameters(network, seed) for seed in range(4)]
+    policies, observations = np.array(batch), random_observations(network, len(batch))
     batches, multiply = set(), torch.baddbmm
 
     def watched(bias: torch.Tensor, values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -58,19 +58,21 @@ def test_only_policies_whose_turn_it_is_are_computed(
         return multiply(bias, values, weights)
 
     monkeypatch.setattr(torch, "baddbmm", watched)
-    found = StackedPolicies(network, parameters, "cpu").outputs(which, observations)
-    assert batches == {len(set(turns))}
-    np.testing.assert_array_equal(found, networks_of(network, parameters).outputs(which, observations))
+    outputs = StackedPolicies(network, parameters, "cpu").forward(policies, observations)
+    assert batches == {len(set(batch))}
+    np.testing.assert_array_equal(outputs, networks_of(network, parameters).forward(policies, observations))
 
 
-def test_slots_in_two_halves_play_what_slots_in_one_play() -> None:
+def test_slots_in_two_halves_have_the_same_results() -> None:
     task = task_class("gym:CartPole-v1")
     assert issubclass(task, PolicyTask)
     network = Network("mlp", (4,), 2, (8,))
-    parameters = [initial(network, seed) for seed in range(5)]
+    parameters = [initial_parameters(network, seed) for seed in range(5)]
     episodes = [Episode(i % 5, 100 + i) for i in range(23)]
     alone, together = networks_of(network, parameters), StackedPolicies(network, parameters, "cpu")
     for slots in (1, 2, 7):
-        expected = play(alone.outputs, 2, task().environments(slots), episodes, 200, alone.attend)
-        found = play(together.outputs, 2, task().environments(slots), episodes, 200, submit=together.submit)
-        assert found == expected
+        expected = play(alone.forward, 2, task().environments(slots), episodes, 200, alone.assign_slots)
+        outputs = play(
+            together.forward, 2, task().environments(slots), episodes, 200, forward_async=together.forward_async
+        )
+        assert outputs == expected

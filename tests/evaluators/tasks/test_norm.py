@@ -19,7 +19,7 @@ def run(stream: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor) -> list[t
     return [normed.detach(), *torch.autograd.grad(normed.pow(3).sum(), leaves)]
 
 
-def test_it_is_torchs_layer_norm_in_double_precision_up_to_rounding():
+def test_layer_norm_equals_torchs_in_double_precision_up_to_rounding():
     stream, scale, bias = (tensor.double().requires_grad_() for tensor in inputs())
     normed = F.layer_norm(stream, stream.shape[-1:], eps=EPSILON) * (1 + scale[:, None]) + bias[:, None]
     exact = [normed, *torch.autograd.grad(normed.pow(3).sum(), (stream, scale, bias))]
@@ -29,14 +29,14 @@ def test_it_is_torchs_layer_norm_in_double_precision_up_to_rounding():
         )
 
 
-def test_a_candidate_gets_the_same_bits_whoever_is_beside_it():
+def test_a_candidate_gets_the_same_bits_in_any_pack():
     together = run(*inputs())
     for n in range(5):
         alone = run(*(tensor[n : n + 1] for tensor in inputs()))
         assert all(torch.equal(one[0], all_[n]) for one, all_ in zip(alone, together, strict=True))
 
 
-def test_what_is_not_finite_stays_with_its_candidate():
+def test_a_value_that_is_not_finite_does_not_reach_other_candidates():
     stream, scale, bias = inputs()
     healthy = run(stream, scale, bias)
     stream[1, 2, 3] = torch.inf
@@ -49,7 +49,7 @@ def test_what_is_not_finite_stays_with_its_candidate():
     assert not found[0][2, 0].isfinite().any()
 
 
-def test_an_overflow_shows():
+def test_an_overflow_becomes_nan():
     stream, scale, bias = inputs()
     stream[1, 2] *= 1e20
     found = run(stream, scale, bias)

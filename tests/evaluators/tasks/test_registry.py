@@ -24,7 +24,7 @@ PLUG_IN = '''
 from dataclasses import dataclass
 import torch
 from germline.evaluators.task import Rung
-from germline.evaluators.optimizer.task import Leaf, TrainingTask
+from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Bowl(TrainingTask):
     name = "bowl"
     version = 3
     rungs = (Rung(5, 1),)
-    leaves = (Leaf("x", (2, 3), 1.0),)
+    parameters = (ParameterSpec("x", (2, 3), 1.0),)
 
     def __init__(self, device="cpu"):
         self.device = device
@@ -68,8 +68,8 @@ class NoRungs(Bowl):
     rungs = ()
 
 
-class WrongLeaves(Bowl):
-    leaves = (("x", (2, 3)),)
+class WrongParameters(Bowl):
+    parameters = (("x", (2, 3)),)
 
 
 class NoneAtOnce(Bowl):
@@ -89,7 +89,7 @@ def plug_in(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_a_built_in_task_is_found_under_the_name_it_bears(name: str) -> None:
+def test_a_built_in_task_is_listed_under_its_own_name(name: str) -> None:
     found = task_class(name)
     kinds = {"optimizer": TrainingTask, "architecture": CellTask, "policy": PolicyTask}
     assert issubclass(found, kinds[found.kind])
@@ -105,7 +105,7 @@ def test_listing_names_imports_no_torch() -> None:
     assert printed.split()[1:] == ["False", "False"]
 
 
-def test_every_listed_name_has_a_line_about_it() -> None:
+def test_every_listed_name_has_a_summary_in_one_line() -> None:
     names = task_names()
     assert [entry.name for entry in names][: len(BUILT_IN)] == list(BUILT_IN)
     assert all(entry.summary and "\n" not in entry.summary for entry in names)
@@ -162,7 +162,7 @@ def test_any_unknown_name_gets_one_line(typed: str) -> None:
         ("Abstract", "does not define __init__, loss, measure, size"),
         ("Nameless", "has no name"),
         ("NoRungs", "rungs has to be a tuple of at least one Rung"),
-        ("WrongLeaves", "leaves has to be a tuple of at least one Leaf"),
+        ("WrongParameters", "parameters has to be a tuple of at least one ParameterSpec"),
         ("NoneAtOnce", "at_once has to be a whole number from 1, not 0"),
     ],
 )

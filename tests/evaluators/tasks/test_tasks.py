@@ -32,12 +32,11 @@ def candidates(kind: type[TrainingTask], n: int, spread: float = 0.1) -> dict[st
     drawn = []
     for i in range(n):
         generator = torch.Generator().manual_seed(i)
-        drawn.append(
-            torch.cat([(leaf.std + spread) * torch.randn(leaf.size, generator=generator) for leaf in kind.leaves])
-        )
-    views = torch.stack(drawn).split([leaf.size for leaf in kind.leaves], dim=1)
+        parts = [(spec.std + spread) * torch.randn(spec.size, generator=generator) for spec in kind.parameters]
+        drawn.append(torch.cat(parts))
+    views = torch.stack(drawn).split([spec.size for spec in kind.parameters], dim=1)
     return {
-        leaf.name: view.view(n, *leaf.shape).requires_grad_() for leaf, view in zip(kind.leaves, views, strict=True)
+        spec.name: view.view(n, *spec.shape).requires_grad_() for spec, view in zip(kind.parameters, views, strict=True)
     }
 
 
@@ -119,7 +118,7 @@ def test_loss_and_gradient_equal_an_ordinary_network_for_each_candidate(kind: ty
 
 @every_task
 @pytest.mark.parametrize("n", [1, 2, 9])
-def test_a_candidate_scores_the_same_bits_whoever_is_beside_it(kind: type[TrainingTask], n: int) -> None:
+def test_a_candidate_scores_the_same_bits_in_any_pack(kind: type[TrainingTask], n: int) -> None:
     many_losses, many_gradients = loss_and_gradients(kind, candidates(kind, 20))
     losses, gradients = loss_and_gradients(kind, candidates(kind, n))
     assert torch.equal(losses, many_losses[:n])
@@ -138,7 +137,7 @@ def test_the_order_of_the_candidates_does_not_change_a_bit(kind: type[TrainingTa
 
 
 @every_task
-def test_a_candidate_that_blew_up_leaves_the_others_alone(kind: type[TrainingTask]) -> None:
+def test_a_candidate_that_diverged_does_not_change_the_others(kind: type[TrainingTask]) -> None:
     clean_losses, clean_gradients = loss_and_gradients(kind, candidates(kind, 4))
     params = candidates(kind, 4)
     with torch.no_grad():
@@ -152,7 +151,7 @@ def test_a_candidate_that_blew_up_leaves_the_others_alone(kind: type[TrainingTas
 
 @every_task
 @pytest.mark.parametrize("split", ["validation", "heldout"])
-def test_an_untrained_model_guesses(kind: type[TrainingTask], split: Split) -> None:
+def test_an_untrained_model_is_as_good_as_guessing(kind: type[TrainingTask], split: Split) -> None:
     start = task(kind).start(torch.Generator().manual_seed(0))
     params = {name: tensor[None].expand(2, *tensor.shape) for name, tensor in start.items()}
     measured = task(kind).measure(params, split)
@@ -192,10 +191,10 @@ def test_gradient_descent_learns(kind: type[TrainingTask], rate: float, steps: i
 
 
 @every_task
-def test_rungs_are_ten_times_apart_and_leaf_names_are_unique(kind: type[TrainingTask]) -> None:
+def test_rungs_are_ten_times_apart_and_parameter_names_are_unique(kind: type[TrainingTask]) -> None:
     steps = [rung.steps for rung in kind.rungs]
     assert all(later == 10 * earlier for earlier, later in pairwise(steps))
-    names = [leaf.name for leaf in kind.leaves]
+    names = [parameter.name for parameter in kind.parameters]
     assert len(set(names)) == len(names)
 
 

@@ -9,10 +9,10 @@ import torch
 
 from germline.programs.architecture.canonical import fingerprint
 from germline.programs.architecture.cells import SPACES, CellSpace
-from germline.programs.architecture.counts import Skeleton
 from germline.programs.architecture.genome import Architecture, Cell, Node
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.operations import OPERATIONS
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 SCALE = float(os.environ.get("GERMLINE_SCALE", "1"))
@@ -59,8 +59,8 @@ def test_equal_fingerprints_mean_equal_networks_and_the_other_way_round(name: st
     rng = np.random.default_rng(4)
     equal = 0
     for _ in range(int(150 * SCALE)):
-        one, other = space.draw(rng), space.draw(rng)
-        for near in (other, space.vary(one, "mutate", rng)):
+        one, other = space.draw(rng).genome, space.draw(rng).genome
+        for near in (other, space.vary(one, "mutate", rng).genome):
             same = same_network(one, near)
             assert (fingerprint(one) == fingerprint(near)) == same
             equal += same
@@ -83,7 +83,7 @@ def test_a_node_used_twice_is_not_two_equal_nodes() -> None:
 
 def test_the_cells_do_not_change_places() -> None:
     space = ArchitectureSpace(SPACES["darts"], Skeleton())
-    normal, reduction = space.draw(np.random.default_rng(0)).cells
+    normal, reduction = space.draw(np.random.default_rng(0)).genome.cells
     assert fingerprint(Architecture((normal, reduction))) != fingerprint(Architecture((reduction, normal)))
 
 
@@ -100,7 +100,7 @@ def test_a_relabelled_network_computes_the_same() -> None:
     images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     different = 0
     for _ in range(30):
-        genome = space.draw(rng)
+        genome = space.draw(rng).genome
         other = relabelled(genome, rng)
         different += other != genome
         torch.testing.assert_close(_outputs(genome, space.skeleton, images), _outputs(other, space.skeleton, images))

@@ -2,15 +2,18 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from germline.programs.architecture.cells import FULL, SPACES
-from germline.programs.architecture.counts import Counts, Skeleton, count
+from germline.programs.architecture.counts import Counts, count
 from germline.programs.architecture.genome import read
+from germline.programs.architecture.handmade import of_size
 from germline.programs.architecture.network import Network, count_built
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 SCALE = float(os.environ.get("GERMLINE_SCALE", "1"))
@@ -47,9 +50,9 @@ def test_the_closed_form_equals_the_built_network(name: str) -> None:
     rng = np.random.default_rng(1)
     for number in range(int(40 * SCALE)):
         skeleton = SKELETONS[number % len(SKELETONS)]
-        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng)
+        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng).genome
         with torch.device("meta"):
-            built = Network(genome, skeleton, auxiliary=number % 2 == 0)
+            built = Network(genome, skeleton)
         assert count_built(built, skeleton.image) == count(genome, skeleton)
 
 
@@ -60,5 +63,14 @@ def test_the_smallest_network_of_a_space_is_the_smallest() -> None:
         space = ArchitectureSpace(cells, cells.skeleton)
         assert space.check(space.least) is None
         for _ in range(200):
-            found = count(space.draw(rng), cells.skeleton)
-            assert found.params >= least.params and found.macs >= least.macs
+            drawn = count(space.draw(rng).genome, cells.skeleton)
+            assert drawn.params >= least.params and drawn.macs >= least.macs
+
+
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_the_hand_made_network_of_a_size_is_the_nearest(inputs: int) -> None:
+    for params in (1, 5_000, 77_777):
+        architecture, nearest = of_size(params, inputs, SKELETONS[0])
+        sizes = [count(architecture, replace(SKELETONS[0], channels=channels)).params for channels in range(1, 200)]
+        distance = abs(count(architecture, nearest).params - params)
+        assert distance == min(abs(size - params) for size in sizes)

@@ -17,7 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 def test_every_node_and_every_operation_is_in_the_picture(name: str) -> None:
     space = ArchitectureSpace(SPACES[name], SPACES[name].skeleton)
     for seed in range(5):
-        genome = space.draw(np.random.default_rng(seed))
+        genome = space.draw(np.random.default_rng(seed)).genome
         texts = [node.text for node in ElementTree.fromstring(draw(genome)).iter(f"{SVG}text")]
         for operation in space.cells.operations:
             wanted = sum(edge[0] == operation for cell in genome.cells for edge in cell.edges)
@@ -28,7 +28,7 @@ def test_every_node_and_every_operation_is_in_the_picture(name: str) -> None:
 
 def test_no_edge_runs_through_a_node() -> None:
     """Edges run along rows; a node with two edges stands between two of them."""
-    picture = draw(ArchitectureSpace(SPACES["eeea"], SPACES["eeea"].skeleton).draw(np.random.default_rng(3)))
+    picture = draw(ArchitectureSpace(SPACES["eeea"], SPACES["eeea"].skeleton).draw(np.random.default_rng(3)).genome)
     for panel in picture.split("<g transform=")[2::2]:
         rows = {float(row) for row in re.findall(r"L[\d.]+ ([\d.]+)C", panel)}
         boxes = [

@@ -9,12 +9,14 @@ import pytest
 
 from germline.programs.architecture import export
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton, count
-from germline.programs.architecture.export import ExportMismatch, export_torch, verified_torch
+from germline.programs.architecture.counts import count
+from germline.programs.architecture.export import export_torch, size_facts, verified_torch
 from germline.programs.architecture.network import count_built
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 from germline.programs.export.loading import load_class
 from germline.programs.export.origin import Origin
+from germline.programs.export.verified import ExportMismatch
 
 ORIGIN = Origin("a run", 3, "abc", -1.5, "digits-cells")
 SIZE = Skeleton(channels=4, cells=4, classes=7, image=(2, 9, 12))
@@ -25,17 +27,17 @@ def test_an_exported_network_is_the_one_that_was_found(name: str) -> None:
     rng = np.random.default_rng(0)
     space = ArchitectureSpace(SPACES[name], SIZE)
     for _ in range(4):
-        genome = space.draw(rng)
+        genome = space.draw(rng).genome
         verified = verified_torch(genome, SIZE, ORIGIN, "Net")
-        assert verified.counts == count(genome, SIZE)
-        wide = load_class(verified.source, "Net")(channels=6, cells=3, classes=5, image_channels=1)
+        assert verified.facts == size_facts(count(genome, SIZE))
+        wide = load_class(verified.content, "Net")(channels=6, cells=3, classes=5, image_channels=1)
         other = Skeleton(6, 3, 5, (1, 8, 8))
         assert count_built(wide, other.image) == count(genome, other)
 
 
 def test_the_file_needs_torch_alone(tmp_path: Path) -> None:
-    genome = ArchitectureSpace(SPACES["eeea"], SIZE).draw(np.random.default_rng(1))
-    (tmp_path / "net.py").write_text(verified_torch(genome, SIZE, ORIGIN, "Net").source)
+    genome = ArchitectureSpace(SPACES["eeea"], SIZE).draw(np.random.default_rng(1)).genome
+    (tmp_path / "net.py").write_text(verified_torch(genome, SIZE, ORIGIN, "Net").content)
     code = "import sys, net, torch; print(net.Net()(torch.zeros(2, 2, 9, 12)).shape, 'germline' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "torch.Size([2, 7]) False"

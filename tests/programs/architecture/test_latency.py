@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from latency_parts import parts_of_space
 from torch import nn
 
 from germline.programs.architecture.cells import SPACES, CellSpace
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture
 from germline.programs.architecture.latency import (
-    MODULES,
     REST,
     BadTable,
     LatencyTable,
     NotMeasured,
-    Part,
     fastest,
     parts,
     predicted,
-    required,
 )
+from germline.programs.architecture.layers import Part
 from germline.programs.architecture.network import Network
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace, Limits
 
 SKELETONS = (
@@ -35,14 +35,15 @@ SKELETONS = (
     Skeleton(channels=2, cells=1, classes=2, image=(1, 5, 5)),
     Skeleton(channels=4, cells=8, classes=100, image=(3, 11, 13)),
 )
+WITHOUT_MODULE = ("add", "concat", "rest")
 SPACE = SPACES["eeea-paper"]
 SIZE = SKELETONS[0]
 
 
 def made_up(cells: CellSpace, skeleton: Skeleton, seed: int = 0) -> LatencyTable:
-    """A table of random times, in which nothing is as it would be expected."""
+    """A table of random times."""
     times = np.random.default_rng(seed).uniform(0.01, 1.0, 1000)
-    return LatencyTable({part: float(time) for part, time in zip(required(cells, skeleton), times, strict=False)})
+    return LatencyTable({part: float(time) for part, time in zip(parts_of_space(cells, skeleton), times, strict=False)})
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -50,20 +51,21 @@ def test_the_parts_are_those_of_the_built_network(name: str) -> None:
     rng = np.random.default_rng(1)
     for number in range(12):
         skeleton = SKELETONS[number % len(SKELETONS)]
-        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng)
-        assert built(genome, skeleton) == [part for part in parts(genome, skeleton) if part.name in MODULES]
+        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng).genome
+        assert built(genome, skeleton) == [part for part in parts(genome, skeleton) if part.name not in WITHOUT_MODULE]
 
 
 def built(genome: Architecture, skeleton: Skeleton) -> list[Part]:
-    """The parts of a network by what its modules are given when it runs, in the order in which they are entered."""
+    """The parts of a network with a module, in order, by the shapes that the modules receive when it runs."""
     network = Network(genome, skeleton).eval()
-    found: list[Part] = []
+    result: list[Part] = []
 
-    def watch(module: nn.Module, name: str, stride: int = 1, made: int | None = None) -> None:
-        def seen(_: nn.Module, taken: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
-            found.append(Part(name, stride, taken[0].shape[1], made or out.shape[1], *taken[0].shape[2:]))
+    def watch(module: nn.Module, name: str, stride: int = 1, out_channels: int | None = None) -> None:
+        def record(_: nn.Module, inputs: tuple[torch.Tensor, ...], out: torch.Tensor) -> None:
+            in_shape = inputs[0].shape
+            result.append(Part(name, stride, in_shape[1], out_channels or out.shape[1], *in_shape[2:]))
 
-        module.register_forward_hook(seen)
+        module.register_forward_hook(record)
 
     watch(network.stem, "stem")
     for number, cell in enumerate(network.cells):
@@ -79,11 +81,11 @@ def built(genome: Architecture, skeleton: Skeleton) -> list[Part]:
             genome.cells[reduces].edges, cell.get_submodule("edges").children(), strict=True
         ):
             watch(edge, name, 2 if reduces and source < 2 else 1)
-    # The head is given the last cell's output, as the norm before the classifier is in a network of one kind of cell.
-    watch(network.last, "head", made=skeleton.classes)
+    # `last`, a norm or the identity, receives the output of the last cell, as the head does.
+    watch(network.last, "head", out_channels=skeleton.classes)
     with torch.no_grad():
         network(torch.zeros(1, *skeleton.image))
-    return found
+    return result
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -92,11 +94,11 @@ def test_the_prediction_is_the_sum_over_the_built_network(name: str) -> None:
     for number in range(8):
         skeleton = SKELETONS[number % len(SKELETONS)]
         table = made_up(SPACES[name], skeleton, number)
-        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng)
-        left = [part for part in parts(genome, skeleton) if part.name not in MODULES]
+        genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng).genome
+        left = [part for part in parts(genome, skeleton) if part.name in WITHOUT_MODULE]
         times = [table.parts[part] for part in (*built(genome, skeleton), *left)]
         assert predicted(genome, skeleton, table) == math.fsum(times)
-        joined = [part.made // part.taken for part in left if part.name == "concat"]
+        joined = [part.out_channels // part.in_channels for part in left if part.name == "concat"]
         order = [number in skeleton.reductions for number in range(skeleton.cells)]
         if genome.inputs == 2:
             assert joined == [len(genome.cells[reduces].concat) for reduces in order]
@@ -111,7 +113,7 @@ def test_what_is_measured_is_enough_for_all_of_a_space(name: str, skeleton: Skel
     table = made_up(SPACES[name], skeleton)
     space = ArchitectureSpace(SPACES[name], skeleton)
     for _ in range(100):
-        assert predicted(space.draw(rng), skeleton, table) > 0
+        assert predicted(space.draw(rng).genome, skeleton, table) > 0
 
 
 def every(cells: CellSpace) -> Iterator[Architecture]:
@@ -154,20 +156,20 @@ def test_no_draw_is_faster_than_the_fastest(name: str) -> None:
         quick = fastest(SPACES[name], skeleton, table)
         assert space.check(quick) is None
         least = predicted(quick, skeleton, table)
-        assert all(predicted(space.draw(rng), skeleton, table) >= least for _ in range(100))
+        assert all(predicted(space.draw(rng).genome, skeleton, table) >= least for _ in range(100))
         assert all(predicted(one, skeleton, table) >= least for one in space.neighbours(quick))
 
 
 def test_a_limit_on_latency_holds_for_all_that_is_born() -> None:
     rng = np.random.default_rng(5)
     table = made_up(SPACE, SIZE)
-    drawn = sorted(predicted(ArchitectureSpace(SPACE, SIZE).draw(rng), SIZE, table) for _ in range(60))
+    drawn = sorted(predicted(ArchitectureSpace(SPACE, SIZE).draw(rng).genome, SIZE, table) for _ in range(60))
     least = predicted(fastest(SPACE, SIZE, table), SIZE, table)
     for limit in (drawn[20], least * 1.02, least):
         space = ArchitectureSpace(SPACE, SIZE, Limits(latency=limit), table)
-        genomes = [space.draw(rng) for _ in range(4)]
-        genomes += [space.vary(one, "mutate", rng) for one in genomes]
-        genomes += [space.cross(genomes[0], one, rng) for one in genomes]
+        genomes = [space.draw(rng).genome for _ in range(4)]
+        genomes += [space.vary(one, "mutate", rng).genome for one in genomes]
+        genomes += [space.cross(genomes[0], one, rng).genome for one in genomes]
         for one in genomes:
             assert predicted(one, SIZE, table) <= limit and space.check(one) is None
         assert all(predicted(one, SIZE, table) <= limit for one in space.neighbours(genomes[0])[:20])
@@ -185,7 +187,7 @@ def test_what_no_network_can_keep_is_refused() -> None:
 def test_limits_that_exclude_each_other_are_refused_with_both() -> None:
     """Here the operation with parameters is the fast one."""
     cells = CellSpace(("max_pool_3x3", "sep_conv_3x3"), nodes=1)
-    times = {part: 5.0 if part.name == "max_pool_3x3" else 1.0 for part in required(cells, SIZE)}
+    times = {part: 5.0 if part.name == "max_pool_3x3" else 1.0 for part in parts_of_space(cells, SIZE)}
     table = LatencyTable(times)
     quick = predicted(fastest(cells, SIZE, table), SIZE, table)
     assert (
@@ -231,6 +233,10 @@ def test_loose_ends_of_the_cover_are_all_that_there_are() -> None:
     rng = np.random.default_rng(6)
     for name, cells in SPACES.items():
         if cells.inputs == 2 and cells.concat == "loose":
-            drawn = {len(cell.concat) for _ in range(200) for cell in ArchitectureSpace(cells, SIZE).draw(rng).cells}
-            measured = {part.made // part.taken for part in required(cells, SIZE) if part.name == "concat"}
+            drawn = {
+                len(cell.concat) for _ in range(200) for cell in ArchitectureSpace(cells, SIZE).draw(rng).genome.cells
+            }
+            measured = {
+                part.out_channels // part.in_channels for part in parts_of_space(cells, SIZE) if part.name == "concat"
+            }
             assert drawn <= measured, name

@@ -10,14 +10,17 @@ import torch
 
 from germline.programs.architecture import onnx_file
 from germline.programs.architecture.cells import SPACES, CellSpace
-from germline.programs.architecture.counts import Skeleton, count
-from germline.programs.architecture.export import ExportMismatch
+from germline.programs.architecture.counts import count
+from germline.programs.architecture.export import size_facts
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
-from germline.programs.architecture.onnx_file import TOLERANCE, OnnxMissing, TooLarge, verified_onnx
+from germline.programs.architecture.onnx_file import TOLERANCE, TooLarge, verified_onnx
 from germline.programs.architecture.operations import OPERATIONS
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
+from germline.programs.export.onnx_graph import OnnxMissing
 from germline.programs.export.origin import Origin
+from germline.programs.export.verified import ExportMismatch
 
 ORIGIN = Origin("a run", 3, "abc", -1.5, "digits-cells")
 SIZE = Skeleton(channels=4, cells=4, classes=7, image=(2, 9, 12))
@@ -26,7 +29,7 @@ SIZES = (SIZE, Skeleton(3, 5, 5, (3, 7, 7)), Skeleton(2, 1, 2, (1, 5, 5)), Skele
 
 def genome() -> Architecture:
     """One with reductions, residuals and pools."""
-    return ArchitectureSpace(SPACES["eeea"], SIZE).draw(np.random.default_rng(1))
+    return ArchitectureSpace(SPACES["eeea"], SIZE).draw(np.random.default_rng(1)).genome
 
 
 def uniform(operation: str, inputs: int) -> Architecture:
@@ -41,14 +44,14 @@ def test_every_operation_comes_to_the_same_logits(operation: str, inputs: int) -
     for size in SIZES:
         verified = verified_onnx(found, size, ORIGIN)
         assert verified.difference < 1e-5
-        assert verified.counts == count(found, size)
+        assert verified.facts == size_facts(count(found, size))
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_what_is_drawn_comes_to_the_same_logits(name: str) -> None:
     rng = np.random.default_rng(0)
     for size in SIZES[:2]:
-        found = ArchitectureSpace(SPACES[name], size).draw(rng)
+        found = ArchitectureSpace(SPACES[name], size).draw(rng).genome
         assert verified_onnx(found, size, ORIGIN).difference < 1e-5
 
 
@@ -111,7 +114,7 @@ def test_a_file_that_differs_is_not_handed_over(fault: str, monkeypatch: pytest.
 def test_a_deep_network_is_compared_with_weights_that_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """With initial weights alone, what this network sees has faded away before the classifier."""
     deep = Skeleton(channels=4, cells=20, classes=7, image=(1, 8, 8))
-    found = ArchitectureSpace(SPACES["darts"], deep).draw(np.random.default_rng(0))
+    found = ArchitectureSpace(SPACES["darts"], deep).draw(np.random.default_rng(0)).genome
     assert verified_onnx(found, deep, ORIGIN).difference < TOLERANCE
     monkeypatch.setattr(onnx_file, "_stem", lambda graph: graph.node("Neg", graph.norm(graph.conv("images"))))
     with pytest.raises(ExportMismatch, match="expected the same logits"):

@@ -6,9 +6,10 @@ import torch
 
 from germline.evaluators.data.load import nb201
 from germline.programs.architecture.cells import SPACES
-from germline.programs.architecture.counts import Skeleton, count
+from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.score import SCORES, size, synflow
+from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 SKELETON = Skeleton(16, 15)
@@ -29,7 +30,7 @@ def ranks(values: list[float]) -> np.ndarray:
 def test_the_order_of_a_score_is_much_like_that_of_trained_networks(name: str) -> None:
     space = ArchitectureSpace(SPACES["nb201"], SKELETON)
     rng = np.random.default_rng(0)
-    genomes = [space.draw(rng) for _ in range(60)]
+    genomes = [space.draw(rng).genome for _ in range(60)]
     accuracy = np.nanmean(nb201("cifar10").accuracy, axis=1)
     trained = [float(accuracy[place(one)]) for one in genomes]
     guessed = [SCORES[name](one, SKELETON) for one in genomes]
@@ -38,7 +39,7 @@ def test_the_order_of_a_score_is_much_like_that_of_trained_networks(name: str) -
 
 def test_synflow_is_the_same_every_time_and_leaves_the_dice_alone() -> None:
     space = ArchitectureSpace(SPACES["eeea"], Skeleton(8, 3, 10, (1, 8, 8)))
-    genome = space.draw(np.random.default_rng(1))
+    genome = space.draw(np.random.default_rng(1)).genome
     before = torch.get_rng_state()
     first = synflow(genome, space.skeleton)
     assert synflow(genome, space.skeleton) == first > 0
@@ -47,7 +48,7 @@ def test_synflow_is_the_same_every_time_and_leaves_the_dice_alone() -> None:
 
 def test_a_pool_gives_its_best() -> None:
     rng = np.random.default_rng(5)
-    pooled = ArchitectureSpace(SPACES["darts"], SKELETON, pool=6, score=size).draw(rng)
+    pooled = ArchitectureSpace(SPACES["darts"], SKELETON, pool=6, score=size).draw(rng).genome
     rng = np.random.default_rng(5)
     single = ArchitectureSpace(SPACES["darts"], SKELETON)
-    assert count(pooled, SKELETON).params == max(count(single.draw(rng), SKELETON).params for _ in range(6))
+    assert count(pooled, SKELETON).params == max(count(single.draw(rng).genome, SKELETON).params for _ in range(6))

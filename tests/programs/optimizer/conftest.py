@@ -1,4 +1,4 @@
-"""What the tests of the language share: a stream of mutants of the library."""
+"""Fixtures of the tests of the language: a stream of mutants of the library."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -17,17 +17,17 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def scale() -> int:
-    """How many times the usual number of random cases to run.
+    """Factor of the number of random cases.
 
-    `GERMLINE_SCALE=85 pytest tests/programs/optimizer -k "mutant or one_fingerprint" --timeout 0 -s` breeds 850,000
-    mutants and compares 100,000 pairs of one fingerprint.
+    `GERMLINE_SCALE=85 pytest tests/programs/optimizer -k "mutant or equal_fingerprints" --timeout 0 -s` breeds 850,000
+    mutants and compares 100,000 pairs with equal fingerprints.
     """
     return int(os.environ.get("GERMLINE_SCALE", "1"))
 
 
 @pytest.fixture(scope="session")
 def mutants() -> Stream:
-    """Valid programs without end: walks of random mutations from every program of the library in turn."""
+    """An endless stream of valid programs: random walks of mutations from each program of the library in turn."""
 
     def stream(seed: int, functions: str = "core", length: int = 24) -> Iterator[Program]:
         rng = np.random.default_rng(seed)
@@ -37,7 +37,7 @@ def mutants() -> Stream:
         while True:
             for program in starts:
                 for _ in range(length):
-                    program = space.vary(program, operators[int(rng.integers(len(operators)))], rng)
+                    program = space.vary(program, operators[int(rng.integers(len(operators)))], rng).genome
                     yield program
 
     return stream

@@ -20,12 +20,12 @@ from germline.programs.optimizer.types import column_shape, row_shape
 ADAMW = library()["adamw_plain"]
 
 
-def of(*lines: str, signature: str = "w, g, m, v, lr", returns: str = "update, m, v") -> str:
+def fingerprint_of(*lines: str, signature: str = "w, g, m, v, lr", returns: str = "update, m, v") -> str:
     text = "\n".join([f"def train({signature}):", *(f"  {line}" for line in lines), f"  return {returns}"])
     return fingerprint(trace(parse(text)))
 
 
-def of_text(text: str) -> str:
+def fingerprint_of_text(text: str) -> str:
     return fingerprint(trace(parse(text)))
 
 
@@ -50,16 +50,16 @@ SAME = {
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_what_computes_the_same_has_one_fingerprint(name: str) -> None:
+def test_equal_programs_have_equal_fingerprints(name: str) -> None:
     a, b = SAME[name]
-    assert of(*a) == of(*b)
+    assert fingerprint_of(*a) == fingerprint_of(*b)
 
 
-def test_states_by_other_names_and_in_another_order_have_one_fingerprint() -> None:
+def test_names_and_order_of_states_do_not_change_the_fingerprint() -> None:
     lines = ("m = interp(g, m, 0.9)", "v = interp(square(g), v, 0.99)", "update = m / sqrt(v)")
     swapped = ("v = interp(g, v, 0.9)", "m = interp(square(g), m, 0.99)", "update = v / sqrt(m)")
-    assert of(*lines) == of(*swapped)
-    assert of(*lines) == of(*lines, signature="w, g, v, m, lr", returns="update, v, m")
+    assert fingerprint_of(*lines) == fingerprint_of(*swapped)
+    assert fingerprint_of(*lines) == fingerprint_of(*lines, signature="w, g, v, m, lr", returns="update, v, m")
 
 
 DIFFERENT = {
@@ -83,12 +83,12 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize("name", DIFFERENT)
-def test_what_computes_something_else_has_another_fingerprint(name: str) -> None:
+def test_different_programs_have_different_fingerprints(name: str) -> None:
     a, b = DIFFERENT[name]
-    assert of(*a) != of(*b)
+    assert fingerprint_of(*a) != fingerprint_of(*b)
 
 
-def test_the_step_count_counts() -> None:
+def test_the_step_count_influences_the_fingerprint() -> None:
     signature, returns = "w, g, lr, step", "update"
     lines = ["update = g * lr", "update = g / step", "update = g * sign(modulo(step, 1000.0))"]
     lines += [
@@ -96,38 +96,42 @@ def test_the_step_count_counts() -> None:
         "update = g * min(step, 700.0)",
         "update = g * min(step, 800.0)",
     ]
-    prints = {of(line, signature=signature, returns=returns) for line in lines}
+    prints = {fingerprint_of(line, signature=signature, returns=returns) for line in lines}
     assert len(prints) == len(lines)
 
 
-def test_a_delay_through_states_is_seen() -> None:
-    direct = of("update = m", "m = v", "v = g * 0.5")
-    assert direct != of("update = m", "m = v", "v = g * 0.6")
-    assert direct != of("update = v", "v = g * 0.5")
+def test_a_delay_through_states_changes_the_fingerprint() -> None:
+    direct = fingerprint_of("update = m", "m = v", "v = g * 0.5")
+    assert direct != fingerprint_of("update = m", "m = v", "v = g * 0.6")
+    assert direct != fingerprint_of("update = v", "v = g * 0.5")
 
 
-def test_a_jump_that_shows_from_one_side_leaves_the_structure_to_decide() -> None:
+def test_a_jump_reached_from_one_side_falls_back_to_the_structure() -> None:
     never = trace(parse("def train(w, g, lr):\n  x = greater(lr, 5.0)\n  update = g + x\n  return update\n"))
     assert behaviour_fingerprint(never) is None
     assert fingerprint(never) == structural_fingerprint(never)
-    assert fingerprint(never) != of("update = g")
+    assert fingerprint(never) != fingerprint_of("update = g")
 
 
 def test_programs_that_blow_up_fall_back_to_their_structure() -> None:
     graph = trace(parse("def train(w, g, lr):\n  update = reciprocal(w - w) * g\n  return update\n"))
     assert behaviour_fingerprint(graph) is None
-    assert of("x = reciprocal(w)", "update = x * g") == of("y = reciprocal(w)", "update = g * y")
-    assert of("x = reciprocal(w)", "update = x * g") != of("x = reciprocal(g)", "update = x * g")
+    assert fingerprint_of("x = reciprocal(w)", "update = x * g") == fingerprint_of(
+        "y = reciprocal(w)", "update = g * y"
+    )
+    assert fingerprint_of("x = reciprocal(w)", "update = x * g") != fingerprint_of(
+        "x = reciprocal(g)", "update = x * g"
+    )
 
 
 def test_every_program_of_the_library_has_its_own_fingerprint() -> None:
-    prints = {of_text(text) for text in library().values()}
+    prints = {fingerprint_of_text(text) for text in library().values()}
     assert len(prints) == len(library())
 
 
-def test_known_fingerprints_have_not_moved() -> None:
-    assert of_text(ADAMW) == "e1957544ca83d9313d0a6d4b"
-    assert of_text(library()["lion"]) == "659b4f3d7faa55fd43b78c87"
+def test_fingerprints_are_those_of_earlier_releases() -> None:
+    assert fingerprint_of_text(ADAMW) == "e1957544ca83d9313d0a6d4b"
+    assert fingerprint_of_text(library()["lion"]) == "659b4f3d7faa55fd43b78c87"
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])
@@ -140,7 +144,7 @@ def test_a_fingerprint_is_the_same_in_every_process(seed: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True
     )
-    assert done.stdout.split() == [of_text(text) for text in library().values()], done.stderr
+    assert done.stdout.split() == [fingerprint_of_text(text) for text in library().values()], done.stderr
 
 
 def renamed(program: Program, rng: np.random.Generator) -> Program:
@@ -168,7 +172,7 @@ def test_renamed_and_commuted_mutants_keep_their_fingerprint(
 
 LAYOUT = Layout(((), (5,), (3, 4), (2, 3, 2, 1)))
 FRESH = 32
-"""Inputs on which two programs of one fingerprint are compared."""
+"""Inputs on which two programs with equal fingerprints are compared."""
 STEPS = 6
 
 
@@ -204,8 +208,8 @@ def run_rows(program: Program, inputs: list[dict[str, torch.Tensor]]) -> torch.T
 def start(shape: str) -> Value:
     if shape in ("scalar", "tree", "leaf"):
         return torch.zeros(FRESH, {"scalar": 1, "tree": LAYOUT.elements, "leaf": len(LAYOUT.shapes)}[shape])
-    of = row_shape if shape == "row" else column_shape
-    return [torch.zeros(FRESH, *of(leaf)) for leaf in LAYOUT.shapes]
+    shape_of = row_shape if shape == "row" else column_shape
+    return [torch.zeros(FRESH, *shape_of(leaf)) for leaf in LAYOUT.shapes]
 
 
 def equal(a: torch.Tensor, b: torch.Tensor) -> bool:
@@ -216,7 +220,7 @@ def equal(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 
 @pytest.mark.parametrize("functions", ["core", "extended"])
-def test_programs_of_one_fingerprint_give_equal_updates(
+def test_programs_with_equal_fingerprints_give_equal_updates(
     mutants: Callable[..., Iterator[Program]], scale: int, functions: str
 ) -> None:
     inputs = fresh_inputs(17)
@@ -237,7 +241,7 @@ def test_programs_of_one_fingerprint_give_equal_updates(
     assert beyond_structure > 20
 
 
-def test_the_interpreter_gives_equal_updates_for_one_fingerprint(mutants: Callable[..., Iterator[Program]]) -> None:
+def test_the_interpreter_gives_equal_updates_for_equal_fingerprints(mutants: Callable[..., Iterator[Program]]) -> None:
     first: dict[str, Program] = {}
     pairs = 0
     inputs = fresh_inputs(18)

@@ -110,7 +110,7 @@ def test_a_function_of_the_wrong_types_is_rejected(expression: str, message: str
         ),
     ],
 )
-def test_an_invalid_program_is_rejected_with_where_and_why(reason: str, message: str, invalid: Program) -> None:
+def test_an_invalid_program_is_rejected_with_place_and_reason(reason: str, message: str, invalid: Program) -> None:
     with pytest.raises(InvalidProgram) as rejected:
         trace(invalid)
     assert rejected.value.reason == reason
@@ -187,7 +187,7 @@ def test_the_live_program_gives_identical_updates(mutants: Callable[..., Iterato
     assert shorter > 100
 
 
-def lived(program: Program, graph: Graph) -> tuple[object, ...]:
+def live_part(program: Program, graph: Graph) -> tuple[object, ...]:
     """What a graph says of a program, but for the numbers of the nodes and what is left over."""
     number: dict[int, int] = {}
     nodes = []
@@ -227,13 +227,13 @@ def test_tracing_with_a_parent_changes_nothing() -> None:
                 with pytest.raises(InvalidProgram, match=re.escape(str(refused))):
                     trace(child, (parent, graph))
             else:
-                found = trace(child, (parent, graph))
-                assert lived(child, found) == lived(child, alone)
-                assert fingerprint(found) == fingerprint(alone)
-                if found.live is graph.live:
-                    assert fingerprint(found) == fingerprint(graph)
+                extended = trace(child, (parent, graph))
+                assert live_part(child, extended) == live_part(child, alone)
+                assert fingerprint(extended) == fingerprint(alone)
+                if extended.live is graph.live:
+                    assert fingerprint(extended) == fingerprint(graph)
                     same += 1
                 valid += 1
-                parent, graph = child, found
+                parent, graph = child, extended
     assert valid > 800
     assert same > 200

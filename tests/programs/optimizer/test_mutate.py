@@ -19,7 +19,7 @@ OPERATORS = sorted(OptimizerSpace(ADAMW).operators)
 def children(operator: str, seed: int = 0, count: int = 200) -> list[Program]:
     rng = np.random.default_rng(seed)
     space = OptimizerSpace(ADAMW)
-    return [space.vary(ADAMW, operator, rng) for _ in range(count)]
+    return [space.vary(ADAMW, operator, rng).genome for _ in range(count)]
 
 
 def differences(child: Program) -> list[int]:
@@ -41,12 +41,12 @@ def test_modify_changes_at_most_one_argument_and_never_a_function_a_target_or_th
     changed = 0
     for child in children("modify"):
         assert child.returns == ADAMW.returns
-        for i in (found := differences(child)):
+        for i in (changes := differences(child)):
             a, b = ADAMW.body[i], child.body[i]
             assert (a.target, a.function) == (b.target, b.function)
             assert sum(x != y for x, y in zip(a.args, b.args, strict=True)) == 1
-        assert len(found) <= 1
-        changed += len(found)
+        assert len(changes) <= 1
+        changed += len(changes)
     assert changed > 100
 
 
@@ -78,20 +78,20 @@ def test_a_program_whose_update_is_not_scaled_by_a_constant_has_no_rate() -> Non
 
 def test_insert_stops_at_the_longest_program() -> None:
     space = OptimizerSpace(ADAMW, max_statements=len(ADAMW.body))
-    assert space.vary(ADAMW, "insert", np.random.default_rng(0)) == ADAMW
+    assert space.vary(ADAMW, "insert", np.random.default_rng(0)).genome == ADAMW
 
 
 @pytest.mark.parametrize("functions", ["core", "extended"])
 def test_inserted_functions_are_those_of_the_function_set(functions: str) -> None:
     rng = np.random.default_rng(0)
     space = OptimizerSpace(ADAMW, functions)
-    seen = set()
+    inserted = set()
     for _ in range(800):
-        child = space.vary(ADAMW, "insert", rng)
-        seen |= {line.function for line in child.body}
+        child = space.vary(ADAMW, "insert", rng).genome
+        inserted |= {line.function for line in child.body}
     allowed = CORE if functions == "core" else EXTENDED
-    assert seen <= set(allowed)
-    assert set(allowed) - seen <= {"invert", "matmul", "rank_one"}
+    assert inserted <= set(allowed)
+    assert set(allowed) - inserted <= {"invert", "matmul", "rank_one"}
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -105,7 +105,7 @@ def test_thirty_proposals_are_those_of_this_release() -> None:
     space = OptimizerSpace(ADAMW)
     program, texts = ADAMW, []
     for birth in range(30):
-        program = space.vary(program, OPERATORS[birth % len(OPERATORS)], rng)
+        program = space.vary(program, OPERATORS[birth % len(OPERATORS)], rng).genome
         texts.append(write(program))
     digest = sha256("\n".join(texts).encode()).hexdigest()
     assert digest == "f53feb43a7aaff5767e2cc2901cfc45ca04c9a32878b29113e5a3b3b7398b785", (
@@ -115,10 +115,10 @@ def test_thirty_proposals_are_those_of_this_release() -> None:
 
 def test_random_programs_are_valid_and_reproducible() -> None:
     space = OptimizerSpace(parse("def train(w, g, m, lr):\n  update = g * lr\n  m = g + m\n  return update, m\n"))
-    drawn = [space.draw(np.random.default_rng(seed)) for seed in range(5)]
+    drawn = [space.draw(np.random.default_rng(seed)).genome for seed in range(5)]
     assert all(space.check(program) is None for program in drawn)
     assert all(len(program.body) == 2 for program in drawn)
-    assert drawn == [space.draw(np.random.default_rng(seed)) for seed in range(5)]
+    assert drawn == [space.draw(np.random.default_rng(seed)).genome for seed in range(5)]
 
 
 @pytest.mark.parametrize("functions", ["core", "extended"])

@@ -89,13 +89,13 @@ def test_the_core_is_exactly_the_paper() -> None:
     assert set(CORE) < set(EXTENDED)
 
 
-def test_every_elementwise_function_has_its_meaning_here() -> None:
+def test_every_elementwise_function_is_covered() -> None:
     scopes = {name: PRIMITIVES[name].scope for name in EXTENDED}
     assert set(MEANING) == {name for name in EXTENDED if scopes[name] in ("constant", "elementwise")} - {"invert"}
 
 
 @pytest.mark.parametrize("name", sorted(MEANING))
-def test_a_function_means_on_numbers_what_it_says(name: str) -> None:
+def test_a_function_has_its_mathematical_meaning_on_numbers(name: str) -> None:
     arity = PRIMITIVES[name].arity
     names = ["w", "g", "m"][:arity]
     program = parse(f"def train(w, g, m, lr):\n  update = w\n  m = {call(name, names)} + 0.0 * w\n  return m, g\n")
@@ -122,7 +122,7 @@ MATRIX_ARGS = {
 
 def cases() -> list[tuple[str, str]]:
     rng = np.random.default_rng(1)
-    found = []
+    expressions = []
     for name in EXTENDED:
         if name == "invert":
             continue
@@ -130,8 +130,8 @@ def cases() -> list[tuple[str, str]]:
             args = MATRIX_ARGS.get(name) or [str(rng.choice(FORMS)) for _ in range(PRIMITIVES[name].arity)]
             if PRIMITIVES[name].scope in ("leaf", "tree") and name not in MATRIX_ARGS:
                 args = ["w", "g"][: PRIMITIVES[name].arity] if name != "clip" else ["g", str(rng.choice(FORMS[2:4]))]
-            found.append((name, call(name, args)))
-    return sorted(set(found))
+            expressions.append((name, call(name, args)))
+    return sorted(set(expressions))
 
 
 @pytest.mark.parametrize(("name", "expression"), cases())
@@ -172,7 +172,7 @@ def test_matrix_functions_of_a_vector_have_their_stated_meaning(name: str, expec
     assert PRIMITIVES[name].run(torch, *vectors[: PRIMITIVES[name].arity])[0].tolist() == expected
 
 
-def test_matrix_functions_of_a_kernel_see_its_first_axis_by_all_others() -> None:
+def test_matrix_functions_treat_a_kernel_as_a_matrix_of_its_first_axis_by_all_others() -> None:
     kernel = torch.arange(24.0).reshape(1, 2, 3, 2, 2)
     matrix = kernel.reshape(2, 12)
     run = {name: PRIMITIVES[name].run for name in EXTENDED}

@@ -40,8 +40,8 @@ def statements(draw: st.DrawFn) -> Statement:
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
-    taken = {"w", "g", "lr", "step"}
-    states = draw(st.lists(names.filter(lambda name: name not in taken), max_size=4, unique=True))
+    reserved = {"w", "g", "lr", "step"}
+    states = draw(st.lists(names.filter(lambda name: name not in reserved), max_size=4, unique=True))
     shapes = [draw(st.sampled_from(sorted(STATE_TYPES))) for _ in states]
     return Program(
         body=tuple(draw(st.lists(statements(), max_size=8))),
@@ -94,7 +94,7 @@ def test_a_docstring_and_comments_are_skipped() -> None:
     assert read("update = w") == parse(text).body
 
 
-def test_the_signature_says_states_and_step() -> None:
+def test_the_signature_declares_states_and_step() -> None:
     program = parse("def train(w, g, t: leaf, b: scalar, lr, step):\n  return g, t, b\n")
     assert program.states == (State("t", "leaf"), State("b", "scalar"))
     assert program.step
@@ -172,7 +172,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("reason", "text", "message"), REFUSED)
-def test_what_is_not_of_the_language_is_refused_with_the_way_out(reason: str, text: str, message: str) -> None:
+def test_a_text_outside_of_the_language_is_refused_with_a_hint(reason: str, text: str, message: str) -> None:
     with pytest.raises(InvalidProgram) as refused:
         parse(text)
     assert refused.value.reason == reason
@@ -201,14 +201,14 @@ DEEP = [
 
 
 @pytest.mark.parametrize("line", DEEP, ids=range(len(DEEP)))
-def test_a_deep_or_endless_text_is_refused_and_breaks_nothing(line: str) -> None:
+def test_a_deep_or_very_long_text_is_refused_in_one_line(line: str) -> None:
     with pytest.raises(InvalidProgram):
         parse(body(line))
 
 
 @given(st.sampled_from(list(library())), st.data())
 @settings(max_examples=150, deadline=None)
-def test_damaged_texts_are_read_or_refused_but_never_break(name: str, data: st.DataObject) -> None:
+def test_damaged_texts_are_read_or_refused_without_other_errors(name: str, data: st.DataObject) -> None:
     text = library()[name]
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(text)))

@@ -6,7 +6,7 @@ import torch
 
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.programs.policy.genome import Policy
-from germline.programs.policy.module import PolicyModule, tensors
+from germline.programs.policy.module import PolicyModule, torch_state
 from germline.programs.policy.network import Box, Network, Normalisation, paddings
 from germline.programs.policy.parameters import replay
 
@@ -22,33 +22,33 @@ NETWORKS = (
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_outputs_are_those_of_the_kernels_bit_for_bit(network: Network) -> None:
+def test_outputs_equal_those_of_the_kernels_bit_for_bit(network: Network) -> None:
     parameters = replay(Policy(network, 7, ((5, 0.3), (6, 0.01))))
     rng = np.random.default_rng(0)
     if network.form == "conv":
-        seen = rng.integers(0, 256, (4, *network.observation), dtype=np.uint8)
+        observations = rng.integers(0, 256, (4, *network.observation), dtype=np.uint8)
     else:
-        seen = rng.normal(size=(200, *network.observation)) * 3
+        observations = rng.normal(size=(200, *network.observation)) * 3
     with torch.no_grad():
-        found = PolicyModule(network, parameters)(torch.from_numpy(seen))
-    expected = networks_of(network, [parameters]).outputs(np.zeros(len(seen), np.int64), seen)
-    assert found.dtype == torch.float32 and found.shape == (len(seen), network.outputs)
-    assert np.array_equal(found.numpy(), expected)
-    assert len(np.unique(expected)) > len(seen)
+        outputs = PolicyModule(network, parameters)(torch.from_numpy(observations))
+    expected = networks_of(network, [parameters]).forward(np.zeros(len(observations), np.int64), observations)
+    assert outputs.dtype == torch.float32 and outputs.shape == (len(observations), network.output_count)
+    assert np.array_equal(outputs.numpy(), expected)
+    assert len(np.unique(expected)) > len(observations)
 
 
 @pytest.mark.parametrize("size", [1e-4, 1e-6, 1e-9])
-def test_small_observations_come_to_the_same_bits(size: float) -> None:
+def test_outputs_for_small_observations_have_the_same_bits(size: float) -> None:
     network = NETWORKS[0]
     parameters = replay(Policy(network, 7))
-    seen = np.random.default_rng(0).normal(size=(2_000, 4)) * size
+    observations = np.random.default_rng(0).normal(size=(2_000, 4)) * size
     with torch.no_grad():
-        found = PolicyModule(network, parameters)(torch.from_numpy(seen)).numpy()
-    expected = networks_of(network, [parameters]).outputs(np.zeros(len(seen), np.int64), seen)
-    assert np.array_equal(found, expected)
+        outputs = PolicyModule(network, parameters)(torch.from_numpy(observations)).numpy()
+    expected = networks_of(network, [parameters]).forward(np.zeros(len(observations), np.int64), observations)
+    assert np.array_equal(outputs, expected)
 
 
-def test_an_image_with_odd_borders_gets_the_larger_one_below_and_right() -> None:
+def test_odd_padding_is_larger_below_and_on_the_right() -> None:
     assert paddings(NETWORKS[4]) == [(2, 2, 2, 2), (1, 2, 1, 2), (1, 1, 1, 1)]
     assert paddings(NETWORKS[6]) == [(0, 0, 0, 0)] * 3
     assert paddings(NETWORKS[0]) == []
@@ -56,26 +56,26 @@ def test_an_image_with_odd_borders_gets_the_larger_one_below_and_right() -> None
 
 def test_tensors_hold_each_parameter_once_in_torchs_order() -> None:
     network = NETWORKS[5]
-    row = np.arange(network.parameters, dtype=np.float32)
-    found = tensors(network, row)
-    assert torch.equal(torch.cat([one.flatten() for one in found.values()]).sort().values, torch.from_numpy(row))
-    assert [tuple(one.shape) for one in found.values()][:2] == [(32, 1, 8, 8), (32,)]
-    weight = network.leaves[0]
-    y, x, taken, made = 3, 5, 0, 7
-    at = np.ravel_multi_index((y, x, taken, made), weight.shape)
-    assert found["conv1.weight"][made, taken, y, x] == at
+    row = np.arange(network.parameter_count, dtype=np.float32)
+    state = torch_state(network, row)
+    assert torch.equal(torch.cat([tensor.flatten() for tensor in state.values()]).sort().values, torch.from_numpy(row))
+    assert [tuple(tensor.shape) for tensor in state.values()][:2] == [(32, 1, 8, 8), (32,)]
+    weight = network.tensors[0]
+    y, x, channel, unit = 3, 5, 0, 7
+    at = np.ravel_multi_index((y, x, channel, unit), weight.shape)
+    assert state["conv1.weight"][unit, channel, y, x] == at
 
 
-def test_a_module_leaves_the_generator_of_torch_alone() -> None:
+def test_building_a_module_draws_no_random_numbers_of_torch() -> None:
     before = torch.get_rng_state()
     PolicyModule(NETWORKS[0], replay(Policy(NETWORKS[0], 1)))
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_what_is_seen_is_normalised_and_cut() -> None:
+def test_normalised_observations_are_clipped() -> None:
     network = NETWORKS[3]
     module = PolicyModule(network, replay(Policy(network, 1)))
     far = torch.tensor([[1e9, -1e9, 1e9], [1e3, -1e3, 1e3]])
     with torch.no_grad():
-        one, other = module(far)
-    assert torch.equal(one, other)
+        first, second = module(far)
+    assert torch.equal(first, second)

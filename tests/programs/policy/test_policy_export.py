@@ -1,9 +1,10 @@
-"""Exported policies: the same bits, from files that stand alone, in torch and in another runtime."""
+"""Exported policies: stand-alone files with the same outputs and actions, in torch and in another runtime."""
 
 import ast
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,22 @@ from safetensors.torch import save_file
 
 from germline.evaluators.policy.environments.cart_pole import CartPole
 from germline.evaluators.policy.environments.environment import Environments
-from germline.evaluators.policy.export_check import check_actions, check_by_playing, environment_of
+from germline.evaluators.policy.export_check import check_actions, check_by_playing, gymnasium_id_of
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.tasks.gym import GymTask
 from germline.evaluators.tasks.hard_maze import HardMazeTask
-from germline.programs.export.files import ExportUnwritable, write_together
+from germline.programs.export.files import ExportUnwritable, write_together, write_verified
 from germline.programs.export.loading import class_in
+from germline.programs.export.onnx_graph import OnnxMissing
 from germline.programs.export.origin import Origin
+from germline.programs.export.verified import ExportMismatch
 from germline.programs.policy import export, noise, onnx_file
-from germline.programs.policy.export import ExportMismatch, export_torch, free_name, random_observations, verified_torch
+from germline.programs.policy.export import export_torch, free_class_name, random_observations, verified_torch
 from germline.programs.policy.genome import Policy, fingerprint
 from germline.programs.policy.module import PolicyModule
 from germline.programs.policy.network import Box, Network, Normalisation
-from germline.programs.policy.onnx_file import OnnxMissing, verified_onnx
+from germline.programs.policy.onnx_file import verified_onnx
 from germline.programs.policy.parameters import replay
 
 ORIGIN = Origin("a run", 3, "abc", None, "gym:CartPole-v1")
@@ -51,20 +54,23 @@ every_network = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIE
 def test_an_exported_network_has_the_policys_outputs_and_actions(policy: Policy) -> None:
     module = verified_torch(policy, ORIGIN, "Found", "found").module
     check_actions(module, policy)
-    seen = random_observations(policy.network, 3)
+    observations = random_observations(policy.network, 3)
     with torch.no_grad():
-        assert module(seen).shape == (3, policy.network.outputs)
-        assert torch.equal(module(seen[1]), module(seen)[1]) and module(seen).dtype == torch.float32
-    action = module.act(seen[0])
+        assert module(observations).shape == (3, policy.network.output_count)
+        assert (
+            torch.equal(module(observations[1]), module(observations)[1])
+            and module(observations).dtype == torch.float32
+        )
+    action = module.act(observations[0])
     if isinstance(policy.network.actions, int):
         assert type(action) is int
     else:
-        assert action.dtype == np.float32 and action.shape == (policy.network.outputs,)
+        assert action.dtype == np.float32 and action.shape == (policy.network.output_count,)
 
 
-def test_weights_are_float32_and_say_what_they_are(tmp_path: Path) -> None:
+def test_weights_are_float32_and_carry_metadata(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
-    path.write_bytes(verified_torch(CART_POLE, ORIGIN, "Found", "found").weights)
+    write_verified(tmp_path / "weights.py", verified_torch(CART_POLE, ORIGIN, "Found", "found"))
     with safe_open(path, "pt") as file:
         assert file.metadata() == {
             "fingerprint": fingerprint(CART_POLE),
@@ -72,8 +78,8 @@ def test_weights_are_float32_and_say_what_they_are(tmp_path: Path) -> None:
             "noise": noise.NAME,
         }
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    assert {one.dtype for one in tensors.values()} == {torch.float32}
-    assert sum(one.numel() for one in tensors.values()) == CART_POLE.network.parameters
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
+    assert sum(tensor.numel() for tensor in tensors.values()) == CART_POLE.network.parameter_count
 
 
 PLAYED = """
@@ -81,28 +87,28 @@ import json
 import gymnasium
 from agent import Found
 
-policy, environment, found = Found(), gymnasium.make("CartPole-v1"), []
+policy, environment, returns = Found(), gymnasium.make("CartPole-v1"), []
 for seed in range(4):
     observation, _ = environment.reset(seed=seed)
     total, over = 0.0, False
     while not over:
         observation, reward, terminated, truncated, _ = environment.step(policy.act(observation))
         total, over = total + reward, terminated or truncated
-    found.append(total)
-print(json.dumps(found))
+    returns.append(total)
+print(json.dumps(returns))
 """
 
 
 def test_an_exported_policy_plays_the_same_episodes_in_another_process(tmp_path: Path) -> None:
     verified = verified_torch(CART_POLE, ORIGIN, "Found", "agent")
-    write_together([(tmp_path / "agent.safetensors", verified.weights), (tmp_path / "agent.py", verified.source)])
+    write_verified(tmp_path / "agent.py", verified)
     (tmp_path / "play.py").write_text(PLAYED)
     done = subprocess.run([sys.executable, "play.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     networks = networks_of(CART_POLE.network, [replay(CART_POLE)])
     environments = GymTask.of("CartPole-v1")().environments(4)
-    expected = play(networks.outputs, 2, environments, [Episode(0, seed) for seed in range(4)], 500)
-    assert json.loads(done.stdout) == [one.total for one in expected]
+    expected = play(networks.forward, 2, environments, [Episode(0, seed) for seed in range(4)], 500)
+    assert json.loads(done.stdout) == [episode.total_reward for episode in expected]
     assert len(set(json.loads(done.stdout))) > 1
 
 
@@ -110,20 +116,20 @@ def test_weights_of_another_policy_are_refused(tmp_path: Path) -> None:
     verified = verified_torch(CART_POLE, ORIGIN, "Found", "agent")
     other = verified_torch(CART_POLE.child(9, 0.1), ORIGIN, "Found", "agent")
     path = tmp_path / "agent.py"
-    write_together([(path.with_suffix(".safetensors"), other.weights), (path, verified.source)])
-    found = class_in(path, "Found")
+    write_verified(path, replace(verified, weights=other.weights))
+    policy_class = class_in(path, "Found")
     with pytest.raises(ValueError, match=r"agent\.safetensors holds the weights of another policy"):
-        found()
-    path.with_suffix(".safetensors").write_bytes(verified.weights)
-    check_actions(found(), CART_POLE)
+        policy_class()
+    write_verified(path, verified)
+    check_actions(policy_class(), CART_POLE)
     bare = tmp_path / "bare.safetensors"
-    save_file(found().state_dict(), bare)
+    save_file(policy_class().state_dict(), bare)
     with pytest.raises(ValueError, match="another policy"):
-        found(bare)
+        policy_class(bare)
 
 
-class Later:
-    """An exported network that begins to say something else after some calls."""
+class DivergingModule:
+    """An exported network whose outputs are multiplied by a factor after some calls."""
 
     def __init__(self, module: Any, calls: int, by: float) -> None:
         self.module, self.calls, self.by = module, calls, by
@@ -136,31 +142,33 @@ class Later:
         return self.module.act(observation)
 
 
-def test_episodes_are_compared_and_a_network_that_plays_otherwise_is_refused() -> None:
+def test_a_network_that_plays_other_episodes_is_refused() -> None:
     task = GymTask.of("CartPole-v1")()
     module = verified_torch(CART_POLE, ORIGIN, "Found", "found").module
     checked = check_by_playing(module, CART_POLE, task, [5, 6], 500)
-    assert checked.exact and [one.steps for one in checked.played] == [one.total for one in checked.played]
+    assert checked.exact and [episode.steps for episode in checked.results] == [
+        episode.total_reward for episode in checked.results
+    ]
     with pytest.raises(ExportMismatch, match="expected the exported network to play the episodes of seeds 5, 6 as"):
-        check_by_playing(Later(module, 16, -1.0), CART_POLE, task, [5, 6], 500)
+        check_by_playing(DivergingModule(module, 16, -1.0), CART_POLE, task, [5, 6], 500)
     with torch.no_grad():
         module.output.weight.neg_()
-    with pytest.raises(ExportMismatch, match="expected the exported network to come to the policy's outputs"):
+    with pytest.raises(ExportMismatch, match="expected the same outputs, got a difference of"):
         check_by_playing(module, CART_POLE, task, [5, 6], 500)
 
 
-def test_where_a_rounding_makes_another_episode_outputs_are_compared() -> None:
+def test_outputs_are_compared_if_a_rounding_changes_the_episode() -> None:
     task, box = GymTask.of("Pendulum-v1")(), Box((-2.0,), (2.0,))
     policy = Policy(Network("mlp", (3,), box, (8,)), 3)
     module = verified_torch(policy, ORIGIN, "Found", "found").module
     assert check_by_playing(module, policy, task, [1], 200).exact
-    assert not check_by_playing(Later(module, 16, 1 + 2e-7), policy, task, [1], 200).exact
+    assert not check_by_playing(DivergingModule(module, 16, 1 + 2e-7), policy, task, [1], 200).exact
     with pytest.raises(ExportMismatch, match=r"got another return: .*, and outputs that differ by 0\.0"):
-        check_by_playing(Later(module, 16, 1.1), policy, task, [1], 200)
+        check_by_playing(DivergingModule(module, 16, 1.1), policy, task, [1], 200)
 
 
 class Counting(CartPole):
-    """Behaves otherwise in each episode, whatever is done."""
+    """Reports another behaviour in each episode, for any actions."""
 
     counted = 0
 
@@ -176,13 +184,13 @@ class CountingTask(GymTask):
         return Counting(slots)
 
 
-def test_where_an_episode_is_another_one_each_time_outputs_are_compared() -> None:
+def test_outputs_are_compared_if_each_episode_differs() -> None:
     module = verified_torch(CART_POLE, ORIGIN, "Found", "found").module
     assert not check_by_playing(module, CART_POLE, CountingTask(), [5], 500).exact
 
 
 @pytest.mark.parametrize("fault", ["_forward", "_layers"])
-def test_a_file_that_differs_is_not_handed_over(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_that_differs_is_refused(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = getattr(export, fault)
     edits = {"_forward": ("torch.tanh", "torch.relu"), "_layers": ("nn.Linear(32, 2)", "nn.Linear(32, 2, bias=False)")}
     old, new = edits[fault]
@@ -210,14 +218,14 @@ def test_files_import_torch_and_safetensors_only() -> None:
     assert {name.partition(".")[0] for name in imported} == {"pathlib", "torch", "safetensors"}
 
 
-def test_what_a_run_is_called_cannot_break_out_of_the_docstring() -> None:
+def test_the_name_of_a_run_cannot_break_out_of_the_docstring() -> None:
     evil = Origin('"""\nimport os\n', 3, "abc", None, 'gym:"""; import os; """')
     tree = ast.parse(export_torch(CART_POLE, evil, "Found", '"""', '"""', '"""; import os; """'))
     kinds = [type(node).__name__ for node in tree.body]
     assert kinds == ["Expr", "ImportFrom", "Import", *["ImportFrom"] * 3, "ClassDef"]
 
 
-def test_the_docstring_shows_how_it_plays_where_it_was_found() -> None:
+def test_the_docstring_shows_how_to_play_on_the_task_of_the_run() -> None:
     source = export_torch(CART_POLE, ORIGIN, "Found", "agent", "487.2 ± 3.1 over 200 episodes", "CartPole-v1")
     for line in ("Run: a run", "Return: 487.2 ± 3.1 over 200 episodes", "Mutations: 1", "Parameters: 1,282"):
         assert f"\n{line}\n" in source
@@ -227,25 +235,25 @@ def test_the_docstring_shows_how_it_plays_where_it_was_found() -> None:
 
 
 class Small(gymnasium.Env[Any, Any]):
-    """Sees so much, and counts its two actions from `start` on."""
+    """An environment with observations of a shape, and two actions numbered from `start`."""
 
     def __init__(self, shape: tuple[int, ...], start: int = 0) -> None:
         self.observation_space = gymnasium.spaces.Box(0, 255, shape, np.uint8)
         self.action_space = gymnasium.spaces.Discrete(2, start=start)
 
 
-SMALL = {"Numbers-v0": ((4,), 0), "Later-v0": ((4,), 1), "Pictures-v0": ((96, 96, 3), 0)}
+SMALL_ENVIRONMENTS = {"Numbers-v0": ((4,), 0), "Later-v0": ((4,), 1), "Pictures-v0": ((96, 96, 3), 0)}
 
 
 @pytest.mark.parametrize(("name", "shown"), [("Numbers-v0", True), ("Later-v0", False), ("Pictures-v0", False)])
-def test_how_to_play_is_shown_only_where_the_network_plays_as_it_is(
+def test_an_environment_is_shown_only_if_the_network_plays_in_it_unchanged(
     name: str, shown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shape, start = SMALL[name]
+    shape, start = SMALL_ENVIRONMENTS[name]
     monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
     gymnasium.register(name, lambda **_: Small(shape, start))
     task = GymTask.of(name)()
-    environment = environment_of(task)
+    environment = gymnasium_id_of(task)
     assert environment == (name if shown else None)
     policy = Policy(Network("mlp", task.environment_spec().observation, 2), 1)
     origin = Origin("a run", 3, "abc", None, task.name)
@@ -254,12 +262,12 @@ def test_how_to_play_is_shown_only_where_the_network_plays_as_it_is(
 
 
 def test_a_task_that_is_not_of_gymnasium_shows_no_environment() -> None:
-    assert environment_of(GymTask.of("CartPole-v1")()) == "CartPole-v1"
-    assert environment_of(HardMazeTask()) is None
+    assert gymnasium_id_of(GymTask.of("CartPole-v1")()) == "CartPole-v1"
+    assert gymnasium_id_of(HardMazeTask()) is None
 
 
 def test_a_class_is_not_named_like_what_the_file_uses() -> None:
-    assert [free_name(name) for name in ("Path", "F", "Found")] == ["PathPolicy", "FPolicy", "Found"]
+    assert [free_class_name(name) for name in ("Path", "F", "Found")] == ["PathPolicy", "FPolicy", "Found"]
     tree = ast.parse(export_torch(POLICIES["same"], ORIGIN, "Found", "found"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     for name in {alias.asname or alias.name for node in imports for alias in node.names if "." not in alias.name}:
@@ -271,38 +279,38 @@ def test_two_files_appear_both_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "taken.py").mkdir()
     with pytest.raises(ExportUnwritable):
         write_together([(tmp_path / "taken.safetensors", b"weights"), (tmp_path / "taken.py", "source")])
-    assert [one.name for one in tmp_path.iterdir()] == ["taken.py"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["taken.py"]
 
 
 @every_network
 def test_another_runtime_comes_to_the_same_outputs_and_actions(policy: Policy) -> None:
-    session = onnxruntime.InferenceSession(verified_onnx(policy, ORIGIN))
-    seen = random_observations(policy.network, 5)
-    outputs, action = session.run(["outputs", "action"], {"observation": seen})
+    session = onnxruntime.InferenceSession(verified_onnx(policy, ORIGIN).content)
+    observations = random_observations(policy.network, 5)
+    outputs, action = session.run(["outputs", "action"], {"observation": observations})
     with torch.no_grad():
-        ours = PolicyModule(policy.network, replay(policy))(torch.from_numpy(seen)).numpy()
+        ours = PolicyModule(policy.network, replay(policy))(torch.from_numpy(observations)).numpy()
     assert np.array_equal(outputs, ours)
     module = verified_torch(policy, ORIGIN, "Found", "found").module
-    assert np.array_equal(action, np.array([module.act(one) for one in seen]))
+    assert np.array_equal(action, np.array([module.act(observation) for observation in observations]))
 
 
-def test_an_onnx_file_says_where_it_comes_from() -> None:
-    model = onnx.load_from_string(verified_onnx(CART_POLE, ORIGIN, "487.2 over 200 episodes"))
-    facts = {one.key: one.value for one in model.metadata_props}
+def test_an_onnx_file_states_its_origin() -> None:
+    model = onnx.load_from_string(verified_onnx(CART_POLE, ORIGIN, "487.2 over 200 episodes").content)
+    facts = {fact.key: fact.value for fact in model.metadata_props}
     assert (facts["run"], facts["birth"], facts["task"]) == ("a run", "3", "gym:CartPole-v1")
     assert (facts["return"], facts["noise"]) == ("487.2 over 200 episodes", noise.NAME)
     assert facts["fingerprint"] == fingerprint(CART_POLE)
 
 
-def test_an_onnx_file_that_chooses_otherwise_is_not_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_onnx_file_with_other_actions_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     right = onnx_file._normalised
     monkeypatch.setattr(onnx_file, "_normalised", lambda graph, *args: graph.node("Neg", right(graph, *args)))
-    with pytest.raises(ExportMismatch, match="expected the policy's actions"):
+    with pytest.raises(ExportMismatch, match="expected the same actions, got others; outputs differ by up to"):
         verified_onnx(CART_POLE, ORIGIN)
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_without_the_packages_it_says_how_to_get_them(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_reported_with_a_hint(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(OnnxMissing, match=r"pip install 'germline\[onnx\]'"):
         verified_onnx(CART_POLE, ORIGIN)

@@ -1,4 +1,4 @@
-"""Genomes of policies: read and written, refused when they are none, and the parameters that follow from them."""
+"""Genomes of policies: reading and writing, errors for invalid texts, and the parameters that follow from a genome."""
 
 import json
 from hashlib import sha256
@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from germline.programs.policy import genome, noise
-from germline.programs.policy.genome import InvalidPolicy, Policy, _head, fingerprint, read, write
+from germline.programs.policy.genome import InvalidPolicy, Policy, _network_fields, fingerprint, read, write
 from germline.programs.policy.network import Box, Network, Normalisation
-from germline.programs.policy.parameters import initial, replay
+from germline.programs.policy.parameters import initial_parameters, replay
 
 SMALL = Network("mlp", (3,), 2, (5,), "relu")
 MUTATED = Policy(SMALL, 7, ((1, 0.5), (2**32 - 1, 0.02), (1, 0.5)))
@@ -25,27 +25,27 @@ NETWORKS = (
 )
 
 
-def anew(text: str) -> Policy:
-    """What a text spells for one who has not written it."""
-    genome._known.clear()
+def read_again(text: str) -> Policy:
+    """The policy of a text, read without what was remembered when it was written."""
+    genome._policy_by_text.clear()
     return read(text)
 
 
-def test_few_genomes_are_remembered_and_no_long_ones() -> None:
-    genome._known.clear()
-    for seed in range(2 * genome._KEPT):
+def test_a_limited_number_of_short_genomes_is_remembered() -> None:
+    genome._policy_by_text.clear()
+    for seed in range(2 * genome._MAX_REMEMBERED):
         assert read(write(Policy(SMALL, seed))).seed == seed
-    assert len(genome._known) == genome._KEPT
+    assert len(genome._policy_by_text) == genome._MAX_REMEMBERED
     long = Policy(SMALL, 1, ((1, 0.5),) * 5_000)
-    assert read(write(long)) == long and write(long) not in genome._known
+    assert read(write(long)) == long and write(long) not in genome._policy_by_text
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_genome_is_read_as_it_was_written(network: Network) -> None:
     policy = Policy(network, 2**32 - 1, ((0, 1e-6), (3, 0.1)))
     text = write(policy)
-    assert "\n" not in text and anew(text) == policy
-    assert write(anew(text)) == text
+    assert "\n" not in text and read_again(text) == policy
+    assert write(read_again(text)) == text
 
 
 def test_children_differ_in_one_mutation_and_know_their_parents() -> None:
@@ -56,8 +56,8 @@ def test_children_differ_in_one_mutation_and_know_their_parents() -> None:
 
 def test_fingerprints_are_equal_for_equal_genomes_alone() -> None:
     others = [MUTATED.child(9, 0.1), Policy(SMALL, 8, MUTATED.mutations), Policy(SMALL, 7, MUTATED.mutations[:2])]
-    assert fingerprint(anew(write(MUTATED))) == fingerprint(MUTATED)
-    assert len({fingerprint(one) for one in [MUTATED, *others]}) == 4
+    assert fingerprint(read_again(write(MUTATED))) == fingerprint(MUTATED)
+    assert len({fingerprint(policy) for policy in [MUTATED, *others]}) == 4
     assert fingerprint(MUTATED) == "55faf62bdabb94c6905eee1ccd802a80"
 
 
@@ -70,21 +70,21 @@ ZEROS = {
 
 
 @pytest.mark.parametrize("actions, normalisation", ZEROS.values(), ids=ZEROS)
-def test_equal_genomes_are_written_alike_whichever_came_first(
+def test_equal_genomes_have_equal_texts_whichever_was_written_first(
     actions: int | Box, normalisation: Normalisation | None
 ) -> None:
     odd = Policy(Network("mlp", (2,), actions, normalisation=normalisation), 7)
-    plain = Policy(anew(write(odd)).network, 7)
+    plain = Policy(read_again(write(odd)).network, 7)
     texts = []
     for policies in ((odd, plain), (plain, odd)):
         write.cache_clear()
-        _head.cache_clear()
+        _network_fields.cache_clear()
         texts += [write(policy) for policy in policies]
     assert odd == plain and len(set(texts)) == 1
     assert "-0.0" not in texts[0] and "[0.0, " in texts[0]
 
 
-def test_a_sigma_is_written_alike_as_a_whole_number_and_as_a_float() -> None:
+def test_an_integer_sigma_has_the_text_of_the_float() -> None:
     texts = []
     for sigmas in ((1, 1.0), (1.0, 1)):
         write.cache_clear()
@@ -133,15 +133,15 @@ def with_network(**changes: Any) -> str:
         (with_network(hidden=[10**6, 10**6]), "at most 100,000,000 parameters"),
         (with_network(observation=[]), "observation: expected 1 to 8 whole numbers"),
         (with_network(activation="gelu"), "activation: expected tanh or relu"),
-        (with_network(actions=0), "actions: expected how many"),
-        (with_network(actions={"low": [1], "high": [1]}), "actions: expected how many"),
+        (with_network(actions=0), "actions: expected the number"),
+        (with_network(actions={"low": [1], "high": [1]}), "actions: expected the number"),
         (with_network(actions={"low": [0, 0], "high": [1]}), "actions.high: expected 2 finite numbers"),
         (with_network(normalise={"mean": [0.0] * 3}), "normalise: expected mean and scale"),
         (with_network(normalise={"mean": [0.0] * 2, "scale": [1.0] * 3}), "normalise.mean: expected 3 finite"),
         (" " * 10_000_001, "at most 10,000,000 characters"),
     ],
 )
-def test_a_text_that_is_no_policy_is_refused_in_a_line(text: str, message: str) -> None:
+def test_an_invalid_text_is_an_error_of_one_line(text: str, message: str) -> None:
     with pytest.raises(InvalidPolicy, match=message) as refused:
         read(text)
     assert len(str(refused.value).splitlines()) == 1 and len(str(refused.value)) < 500
@@ -153,7 +153,7 @@ def test_an_image_too_small_for_three_convolutions_is_refused() -> None:
         read(changed(network=network))
 
 
-# The noise, made once more by another hand
+# A second implementation of the noise, as a reference
 
 
 def philox(counter: int, key: tuple[int, int]) -> list[int]:
@@ -179,21 +179,25 @@ def reference_noise(count: int, seed: int, purpose: int) -> NDArray[np.int16]:
 
 def reference_parameters(policy: Policy) -> NDArray[np.float32]:
     network, step = policy.network, np.float32(noise.STEP)
-    found = np.zeros(network.parameters, np.float32)
-    found += np.float32(1.0) / step * reference_noise(found.size, policy.seed, noise.INITIAL).astype(np.float32)
+    parameters = np.zeros(network.parameter_count, np.float32)
+    parameters += (
+        np.float32(1.0) / step * reference_noise(parameters.size, policy.seed, noise.INITIAL).astype(np.float32)
+    )
     begin = 0
-    widths = [3, *network.hidden, network.outputs]
+    widths = [3, *network.hidden, network.output_count]
     for i, (inputs, units) in enumerate(pairwise(widths)):
         gain = 0.1 if i == len(network.hidden) else 1.0
-        found[begin : begin + inputs * units] *= np.float32(gain / sqrt(inputs))
-        found[begin + inputs * units : begin + (inputs + 1) * units] = 0.0
+        parameters[begin : begin + inputs * units] *= np.float32(gain / sqrt(inputs))
+        parameters[begin + inputs * units : begin + (inputs + 1) * units] = 0.0
         begin += (inputs + 1) * units
     for seed, sigma in policy.mutations:
-        found += np.float32(sigma) / step * reference_noise(found.size, seed, noise.MUTATION).astype(np.float32)
-    return found
+        parameters += (
+            np.float32(sigma) / step * reference_noise(parameters.size, seed, noise.MUTATION).astype(np.float32)
+        )
+    return parameters
 
 
-def test_the_reference_is_philox() -> None:
+def test_the_reference_implementation_is_philox() -> None:
     """A known answer of the authors' own tests."""
     assert philox(0, (0, 0)) == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
 
@@ -201,18 +205,18 @@ def test_the_reference_is_philox() -> None:
 @pytest.mark.parametrize("hidden", [(5,), (40, 30)])  # of one chunk of noise, and of two
 def test_parameters_equal_those_of_another_implementation(hidden: tuple[int, ...]) -> None:
     policy = Policy(Network("mlp", (3,), 2, hidden), 7, MUTATED.mutations)
-    found = replay(policy)
-    assert found.dtype == np.float32 and np.array_equal(found, reference_parameters(policy))
+    parameters = replay(policy)
+    assert parameters.dtype == np.float32 and np.array_equal(parameters, reference_parameters(policy))
 
 
-def test_parameters_after_three_mutations_are_what_they_always_were() -> None:
+def test_parameters_after_three_mutations_have_not_changed_since_version_1() -> None:
     assert (
         sha256(replay(MUTATED).astype("<f4").tobytes()).hexdigest()
         == "b61c90ec82a84fd83979040b65edadec3acf354d24b95f462dc20ba2bd131c24"
     )
 
 
-def test_the_table_of_the_noise_is_what_it_always_was() -> None:
+def test_the_table_of_the_noise_has_not_changed_since_version_1() -> None:
     table = noise.table()
     assert (
         sha256(table.astype("<i2").tobytes()).hexdigest()
@@ -237,28 +241,28 @@ def test_the_noise_is_normal() -> None:
 
 
 def test_different_seeds_and_purposes_give_different_noise() -> None:
-    found = []
+    noises = []
     for seed, purpose in ((1, noise.MUTATION), (2, noise.MUTATION), (1, noise.INITIAL)):
         values = np.zeros(4096, np.float32)
         noise.add_noise(values, seed, purpose, 1.0)
-        found.append(values)
+        noises.append(values)
     for i, j in ((0, 1), (0, 2), (1, 2)):
-        assert abs(np.corrcoef(found[i], found[j])[0, 1]) < 0.08
+        assert abs(np.corrcoef(noises[i], noises[j])[0, 1]) < 0.08
 
 
-def test_a_part_of_the_noise_needs_nothing_of_the_rest() -> None:
+def test_the_beginning_of_the_noise_does_not_depend_on_its_length() -> None:
     many, few = np.zeros(5_000, np.float32), np.zeros(1_500, np.float32)
     noise.add_noise(many, 5, noise.MUTATION, 0.3)
     noise.add_noise(few, 5, noise.MUTATION, 0.3)
     assert np.array_equal(many[:1_500], few)
 
 
-def test_first_weights_have_the_deviation_of_their_leaf_and_biases_are_none() -> None:
+def test_initial_weights_have_the_deviation_of_their_tensor_and_biases_are_zero() -> None:
     network = Network("mlp", (100,), 50, (200,))
-    found = initial(network, 11)
-    for leaf in network.leaves:
-        values = found[leaf.begin : leaf.begin + leaf.size]
-        if leaf.name.endswith("bias"):
+    parameters = initial_parameters(network, 11)
+    for tensor in network.tensors:
+        values = parameters[tensor.begin : tensor.begin + tensor.size]
+        if tensor.name.endswith("bias"):
             assert not values.any()
         else:
-            assert values.std() == pytest.approx(leaf.std, rel=0.03)
+            assert values.std() == pytest.approx(tensor.std, rel=0.03)

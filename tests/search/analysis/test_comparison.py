@@ -91,5 +91,5 @@ def test_settings_younger_than_a_run_have_their_default_and_derived_values_are_l
     run = InventedRun(store, "old", "policy", {"sigma": 0.5, "network_data": {"derived": "from the settings"}}).run
     settings = settings_of(run)
     assert settings["sigma"] == 0.5 and "network_data" not in settings and "births" not in settings
-    defaults = {setting.name: setting.default for setting in KINDS["policy"].settings}
+    defaults = {setting.name: setting.default for setting in KINDS["policy"].settable}
     assert {name: settings[name] for name in defaults} == {**defaults, "sigma": 0.5}

@@ -38,7 +38,7 @@ def cells(store: Store, name: str, *blocks: Sequence[tuple[float, float]]) -> In
     """A run of architectures with these errors and numbers of parameters, block by block."""
     run = InventedRun(store, name, "architecture", {"objectives": list(NAMES)})
     for number, block in enumerate(blocks):
-        run.front(number, [dict(zip(NAMES, values, strict=True)) for values in block])
+        run.front(number, [dict(zip(NAMES, values, strict=True)) for values in block]).complete(number, 0)
     return run.end()
 
 
@@ -106,5 +106,5 @@ def test_curves_of_one_task_share_their_reference_point(store: Store) -> None:
 def test_a_cache_hit_adds_nothing_to_a_front(store: Store) -> None:
     run = InventedRun(store, "cached", "architecture", {"objectives": list(NAMES)})
     run.front(0, [{"validation_error": 50.0, "params": 100.0}, {"validation_error": 90.0, "params": 400.0}])
-    run.waiting(1, 2, cached={2: 0, 3: 1}).end()
+    run.complete(0, 0).waiting(1, 2, cached={2: 0, 3: 1}).complete(1, 0).end()
     assert [row.hypervolume for row in learning_curve_of(store, "cached").rows] == [0.375, 0.375]

@@ -23,8 +23,8 @@ STEPS = 3
 INTERPRETED = """
 import sys
 import numpy as np, torch, warnings
-from germline.evaluators.optimizer.engine import compiled, cuda
-from germline.evaluators.optimizer.engine.compiled import CompiledRows, rows_of
+from germline.evaluators.optimizer.engine import bytecode_rows, cuda
+from germline.evaluators.optimizer.engine.bytecode_rows import BytecodeRows, rows_of
 from germline.evaluators.optimizer.engine.micro import Unsupported, lower
 from germline.programs.optimizer import library, parse, trace
 from germline.programs.optimizer.flat import Layout
@@ -49,8 +49,8 @@ for program in programs:
         pass
 
 def run(chunk, device):
-    compiled._chunk = lambda _: chunk
-    rows = CompiledRows(rows_of(lowered, layout, "cpu"), 0, layout, "cpu")
+    bytecode_rows._chunk = lambda _: chunk
+    rows = BytecodeRows(rows_of(lowered, layout, "cpu"), 0, layout, "cpu")
     rows.device = device
     numbers = torch.Generator().manual_seed(1)
     rows.parameters.copy_(0.5 * torch.randn(len(lowered), layout.elements, generator=numbers))

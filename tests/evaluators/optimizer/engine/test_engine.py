@@ -123,7 +123,7 @@ def test_random_programs(functions: str, numbers: tuple[Tensor, Tensor]) -> None
     ],
     ids=range(16),
 )
-def test_states_change_places_and_sums_come_in_sections(one: Program, numbers: tuple[Tensor, Tensor]) -> None:
+def test_states_may_be_swapped_and_sums_nested(one: Program, numbers: tuple[Tensor, Tensor]) -> None:
     check([one, one], numbers)
 
 
@@ -133,7 +133,7 @@ def test_plain_torch_gives_the_same_up_to_rounding(numbers: tuple[Tensor, Tensor
     torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-5)
 
 
-def test_a_row_does_not_notice_that_others_left(numbers: tuple[Tensor, Tensor]) -> None:
+def test_removing_rows_does_not_change_the_others(numbers: tuple[Tensor, Tensor]) -> None:
     w, gradients = numbers
     programs = [parse(text) for text in library().values()]
     whole = run(programs, w, gradients)
@@ -150,7 +150,7 @@ def test_a_row_does_not_notice_that_others_left(numbers: tuple[Tensor, Tensor]) 
     assert engine.order == []
 
 
-def test_what_is_lowered_is_done_once_and_only_if_needed() -> None:
+def test_lowering_merges_equal_operations_and_drops_dead_ones() -> None:
     twice = program("a = g * g", "b = g * g", "c = exp(w)", "d = rank(v)", "u = a + b + d", "v = sin(v)")
     values = lower(trace(twice), LAYOUT).values
     operations = [one.operation for one in values if one.args]

@@ -74,7 +74,7 @@ def test_a_function_of_two_numbers_is_rounded_once(name: str) -> None:
     assert (off > 0).mean() < 1e-4
 
 
-def test_the_sign_of_what_is_no_number_is_zero_as_in_torch() -> None:
+def test_the_sign_of_nan_is_zero_as_in_torch() -> None:
     memory = np.array([3.0, -2.0, 0.0, np.nan, 9, 9, 9, 9], np.float32)
     unary(interpreter.each_sign, memory, 4)
     assert memory[4:].tolist() == [1, -1, 0, 0]
@@ -92,7 +92,7 @@ def test_zeros_keep_their_signs() -> None:
         assert np.signbit(memory[2:]).tolist() == [True, False]
 
 
-def test_the_compilers_cache_is_known_by_the_numbers_that_it_froze() -> None:
+def test_the_key_of_the_compilers_cache_contains_its_constants() -> None:
     """Renumbered instructions must not find the code of the old ones, which lies on disk."""
     keys = set()
     for numbering in (1, 2):

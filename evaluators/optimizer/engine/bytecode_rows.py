@@ -1,4 +1,4 @@
-"""Rows whose programs run as bytecode, all of them in one call."""
+"""Rows whose programs run as bytecode, all in one call of the interpreter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,47 +22,50 @@ from germline.evaluators.optimizer.engine.micro import MicroProgram
 from germline.programs.optimizer.flat import Layout
 
 CPU_CHUNK = 2048
-"""Elements at a time: a program's registers of this length stay in the caches of one core."""
+"""Elements per chunk: registers of this length stay in the caches of one core."""
 
 
-def compiles(device: str, layout: Layout) -> bool:
-    """Whether bytecode can run there: always on a CPU, and on a graphics processor if Triton is installed and a chunk
-    holds a number for each leaf."""
+def runs_bytecode(device: str, layout: Layout) -> bool:
+    """Returns True if bytecode can run on a device.
+
+    A CPU always can; a GPU if Triton is installed and a chunk holds a number for each leaf.
+    """
     return device == "cpu" or (find_spec("triton") is not None and len(layout.shapes) <= _chunk(device))
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row's program: its code, shared with others of the same structure, and its own constants by their place."""
+    """The program of a row: its code, shared by all rows of the same structure, and its own constants by place."""
 
     bytecode: Bytecode
     constants: tuple[tuple[int, float | tuple[float, ...]], ...]
 
 
 def rows_of(programs: Sequence[MicroProgram], layout: Layout, device: str) -> list[Row]:
-    """Assembles each structure once."""
+    """Returns the row of each program; programs of the same structure share their bytecode."""
     known: dict[tuple[object, ...], Bytecode] = {}
-    found = []
+    rows = []
     for program in programs:
         key = structure(program)
         if key not in known:
             known[key] = assemble(program, len(layout.shapes), _stride(layout), _chunk(device))
         values = program.values
         constants = ((place, values[i].constant) for i, place in known[key].constants)
-        found.append(Row(known[key], tuple((place, value) for place, value in constants if value is not None)))
-    return found
+        rows.append(Row(known[key], tuple((place, value) for place, value in constants if value is not None)))
+    return rows
 
 
-class CompiledRows:
-    """The first rows of `parameters` and `gradients`, and the one block of memory in which everything lies.
+class BytecodeRows:
+    """The rows of bytecode, which are the first rows of `parameters` and `gradients`, and the memory of all rows.
 
-    Its order: registers, parameters, gradients, and then for each row its trees and its numbers.
+    All lies in one block of memory: registers, parameters, gradients, and then for each row of bytecode its trees and
+    its numbers.
 
     Args:
-        rows: what runs on each row.
-        others: how many rows the buffers have beyond these.
+        rows: the program of each row.
+        others: rows of the buffers behind these, which run elsewhere.
         layout: leaf shapes of the model.
-        device: where it all is.
+        device: the device of the memory.
     """
 
     def __init__(self, rows: Sequence[Row], others: int, layout: Layout, device: str) -> None:
@@ -71,10 +74,10 @@ class CompiledRows:
         self.device = device
         elements, stride = layout.elements, _stride(layout)
         count, chunk = len(rows) + others, _chunk(device)
-        self.programs = _programs(len(rows), device)
+        self.instances = _instances(len(rows), device)
         self.scratch = max((row.bytecode.registers for row in rows), default=0) * (chunk + GAP)
         owned = [row.bytecode.trees * stride + _aligned(row.bytecode.numbers) for row in rows]
-        parameters = self.programs * self.scratch
+        parameters = self.instances * self.scratch
         gradients = parameters + count * stride
         ends = gradients + count * stride + np.cumsum([0, *owned])
         self.starts: list[int] = ends.tolist()
@@ -83,7 +86,7 @@ class CompiledRows:
         self.gradients = self.memory[gradients : self.starts[0]].view(count, stride)[:, :elements]
         self._write_constants()
         sums = max((row.bytecode.sums for row in rows), default=0)
-        self.sums = torch.zeros(self.programs, sums, dtype=torch.float64, device=device)
+        self.sums = torch.zeros(self.instances, sums, dtype=torch.float64, device=device)
         tables = [*self._tables(parameters, gradients), _chunks([elements], chunk), _chunks(layout.sizes, chunk)]
         self.tables = [torch.from_numpy(table).to(device) for table in tables]
 
@@ -100,9 +103,9 @@ class CompiledRows:
 
             cuda.run_rows(self.memory, self.tables, self.sums, self.scratch, leaves, lr, float(step))
 
-    def keep(self, kept: Sequence[int], others: int) -> "CompiledRows":
-        """The same programs and states on these rows alone; the parameters are left for the caller to fill in."""
-        smaller = CompiledRows([self.rows[i] for i in kept], others, self.layout, self.device)
+    def keep(self, kept: Sequence[int], others: int) -> "BytecodeRows":
+        """Returns the programs and states of the kept rows; the caller fills in the parameters."""
+        smaller = BytecodeRows([self.rows[i] for i in kept], others, self.layout, self.device)
         for new, old in enumerate(kept):
             own = self.memory[self.starts[old] : self.starts[old + 1]]
             smaller.memory[smaller.starts[new] : smaller.starts[new + 1]] = own
@@ -122,18 +125,18 @@ class CompiledRows:
         )
 
     def _tables(self, parameters: int, gradients: int) -> list[np.ndarray]:
-        """Code and sections of each structure once, and for each row its sections and where each space begins."""
+        """Returns `code`, `sections` and `rows` for `run_rows`; each structure has its code and sections once."""
         code: list[tuple[int, ...]] = []
         sections: list[tuple[int, int, bool]] = []
         first_section: dict[int, int] = {}
         table = []
         for i, row in enumerate(self.rows):
-            one = row.bytecode
-            if id(one) not in first_section:
-                first_section[id(one)] = len(sections)
-                sections.extend((len(code) + a, len(code) + b, over) for a, b, over in one.sections)
-                code.extend(one.code)
-            first, numbers = first_section[id(one)], self.starts[i] + one.trees * _stride(self.layout)
+            bytecode = row.bytecode
+            if id(bytecode) not in first_section:
+                first_section[id(bytecode)] = len(sections)
+                sections.extend((len(code) + begin, len(code) + end, over) for begin, end, over in bytecode.sections)
+                code.extend(bytecode.code)
+            first, numbers = first_section[id(bytecode)], self.starts[i] + bytecode.trees * _stride(self.layout)
             starts = {
                 Space.REGISTER: 0,
                 Space.PARAMETER: parameters + i * _stride(self.layout),
@@ -142,7 +145,7 @@ class CompiledRows:
                 Space.NUMBER: numbers,
                 Space.LEAF_NUMBER: numbers,
             }
-            table.append((first, first + len(one.sections), one.by_leaf, *(starts[space] for space in Space)))
+            table.append((first, first + len(bytecode.sections), bytecode.by_leaf, *(starts[space] for space in Space)))
         return [
             np.array(code, np.int64).reshape(len(code), len(FIELDS)),
             np.array(sections, np.int32).reshape(len(sections), 3),
@@ -151,16 +154,17 @@ class CompiledRows:
 
 
 def _aligned(numbers: int) -> int:
-    """A length after which memory goes on at the beginning of a cache line."""
+    """The smallest whole number of cache lines, in float32 numbers, that holds so many numbers."""
     return -(-numbers // 16) * 16
 
 
 def _stride(layout: Layout) -> int:
-    """From one row's parameters to the next one's."""
+    """Distance between the parameters of two neighbouring rows."""
     return _aligned(layout.elements)
 
 
 def _chunk(device: str) -> int:
+    """Elements per chunk."""
     if device == "cpu":
         return CPU_CHUNK
     from germline.evaluators.optimizer.engine import cuda
@@ -168,31 +172,31 @@ def _chunk(device: str) -> int:
     return cuda.CHUNK
 
 
-def _programs(rows: int, device: str) -> int:
-    """How many registers' worth of scratch there are: one for each row that can run at the same time."""
+def _instances(rows: int, device: str) -> int:
+    """Rows that can run at the same time, each of which needs its own registers."""
     if device == "cpu" or not torch.cuda.is_available():
         return 1
     from germline.evaluators.optimizer.engine import cuda
 
     processors = torch.cuda.get_device_properties(device).multi_processor_count
-    return max(1, min(rows, processors * cuda.PROGRAMS_PER_PROCESSOR))
+    return max(1, min(rows, processors * cuda.INSTANCES_PER_PROCESSOR))
 
 
 @cache
 def _interpreter() -> Any:
-    """Imported late: Numba takes a second to import, and is not needed where all rows run elsewhere."""
+    """The interpreter's module, imported late: Numba takes a second, and may not be needed."""
     from germline.evaluators.optimizer.engine import interpreter
 
     return interpreter
 
 
 def _chunks(sizes: Sequence[int], chunk: int) -> np.ndarray:
-    """First element, size and leaf of each chunk, none of which crosses the end of one of `sizes`."""
-    found, first = [], 0
+    """First element, size and leaf of each chunk, int32 `[chunks, 3]`; no chunk crosses the end of one of `sizes`."""
+    chunks, first = [], 0
     for leaf, size in enumerate(sizes):
-        found += [(first + at, min(chunk, size - at), leaf) for at in range(0, size, chunk)]
+        chunks += [(first + at, min(chunk, size - at), leaf) for at in range(0, size, chunk)]
         first += size
-    return np.array(found, np.int32)
+    return np.array(chunks, np.int32)
 
 
 assert FIXED_NUMBERS == 2, "both interpreters write lr and step to the first two numbers of a row"

@@ -1,12 +1,15 @@
-"""The kinds of genome, by name."""
+"""The kinds of genome, one a file, and the table of them."""
 
 from difflib import get_close_matches
 from typing import Any
 
-from germline.search import architecture, optimizer, policy
-from germline.search.kind import Kind
+from germline.search.kind import Kind, Preset
+from germline.search.kinds.architecture import ArchitectureKind
+from germline.search.kinds.optimizer import OptimizerKind
+from germline.search.kinds.policy import PolicyKind
 
-KINDS: dict[str, Kind[Any]] = {kind.name: kind for kind in (optimizer.KIND, architecture.KIND, policy.KIND)}
+KINDS: dict[str, Kind[Any, Any]] = {kind.name: kind for kind in (OptimizerKind(), ArchitectureKind(), PolicyKind())}
+"""Every kind by name."""
 
 
 class UnknownKind(ValueError):
@@ -17,7 +20,7 @@ class UnknownPreset(ValueError):
     """There is no preset of that name for the kind."""
 
 
-def kind_named(name: str) -> Kind[Any]:
+def kind_named(name: str) -> Kind[Any, Any]:
     """The kind of that name, which may come from a database of a later version.
 
     Raises:
@@ -30,14 +33,14 @@ def kind_named(name: str) -> Kind[Any]:
     return KINDS[name]
 
 
-def preset_values(kind: Kind[Any], preset: str) -> Any:
+def preset_named(kind: Kind[Any, Any], name: str) -> Preset:
     """The preset of that name.
 
     Raises:
         UnknownPreset: there is none; the message names the nearest.
     """
-    if preset not in kind.presets:
-        near = get_close_matches(preset, kind.presets, n=1)
+    if name not in kind.presets:
+        near = get_close_matches(name, kind.presets, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(kind.presets)}"
-        raise UnknownPreset(f"expected a preset, got {preset!r:.60}; {hint} (germline presets lists them)")
-    return kind.presets[preset]
+        raise UnknownPreset(f"expected a preset, got {name!r:.60}; {hint} (germline presets lists them)")
+    return kind.presets[name]

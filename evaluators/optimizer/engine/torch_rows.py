@@ -1,8 +1,8 @@
-"""Many different programs, each on its own row, in plain torch.
+"""Rows whose programs run in plain torch.
 
 Rows whose live programs differ only in their constants form a group: one pass over the operations of the group updates
-all its rows, with the constants as a column. Groups are contiguous, so that a group sees the buffers through a view.
-This is the engine for what bytecode cannot express, and the one to compare with.
+all its rows, with the constants as a column. The rows of a group are contiguous, so that it reads the buffers through
+views. Programs that bytecode cannot express run here; tests and benchmarks compare bytecode with it.
 """
 
 from collections.abc import Sequence
@@ -18,26 +18,26 @@ from germline.programs.optimizer.types import LEAF, SCALAR, TREE, column_shape, 
 from germline.programs.optimizer.types import ROW as ROW_TYPE
 
 
-def skeleton(graph: Graph) -> tuple[object, ...]:
-    """What two programs must share to run as one group: live operations and types, but not the constants."""
+def structure(graph: Graph) -> tuple[object, ...]:
+    """Returns what programs of a group have in common: their live operations and types, but not their constants."""
     lines = tuple((i, graph.nodes[i].function, graph.nodes[i].args) for i in graph.live)
     returned = tuple((graph.state_nodes[k], graph.next_states[k]) for k in graph.live_states)
     return (lines, graph.update, returned)
 
 
 def grouped_order(graphs: Sequence[Graph]) -> list[int]:
-    """An order of the programs in which those of a group stand together; groups in order of first appearance."""
+    """Returns an order of the programs in which groups are contiguous, in the order of their first program."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, graph in enumerate(graphs):
-        groups.setdefault(skeleton(graph), []).append(i)
+        groups.setdefault(structure(graph), []).append(i)
     return [i for members in groups.values() for i in members]
 
 
 @dataclass
 class _Group:
-    """Consecutive rows that share a skeleton: their constants `[rows, 1]` and states by position.
+    """Consecutive rows of the same structure: their constants, `[rows, 1]` each, and their states by position.
 
-    `borrowed` are the states that may be views of the buffers.
+    `borrowed` are the states that may be views of the parameter or gradient buffer.
     """
 
     program: FlatProgram
@@ -48,13 +48,13 @@ class _Group:
     borrowed: frozenset[int]
 
 
-class GroupedRows:
+class TorchRows:
     """Rows that are updated by plain torch, group by group.
 
     Args:
-        graphs: one a row, in an order given by `grouped_order`.
+        graphs: one per row, in the order of `grouped_order`.
         layout: leaf shapes of the model.
-        device: where the buffers live.
+        device: the device of the buffers.
     """
 
     def __init__(self, graphs: Sequence[Graph], layout: Layout, device: str) -> None:
@@ -64,9 +64,9 @@ class GroupedRows:
         self.groups: list[_Group] = []
         start = 0
         while start < len(graphs):
-            key = skeleton(graphs[start])
+            key = structure(graphs[start])
             end = start
-            while end < len(graphs) and skeleton(graphs[end]) == key:
+            while end < len(graphs) and structure(graphs[end]) == key:
                 end += 1
             self.groups.append(self._group(graphs[start:end], leaf_of))
             start = end
@@ -81,12 +81,12 @@ class GroupedRows:
             inputs.update(w=w[start:end], g=g[start:end])
             inputs.update((group.names[k], value) for k, value in group.states.items())
             update, states = group.program.run(inputs, group.literals)
-            group.states = {k: _own(value) if k in group.borrowed else value for k, value in states.items()}
+            group.states = {k: _copied(value) if k in group.borrowed else value for k, value in states.items()}
             w[start:end] -= update
             start = end
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Drops all rows but these, given in ascending order."""
+        """Removes all rows but those listed, in ascending order."""
         start = 0
         kept: list[_Group] = []
         for group in self.groups:
@@ -95,7 +95,7 @@ class GroupedRows:
             if inside:
                 index = torch.tensor(inside, device=self.device)
                 literals = [literal[index] for literal in group.literals]
-                states = {k: _rows(value, index) for k, value in group.states.items()}
+                states = {k: _selected(value, index) for k, value in group.states.items()}
                 kept.append(_Group(group.program, group.names, len(inside), literals, states, group.borrowed))
         self.groups = kept
 
@@ -122,13 +122,14 @@ class GroupedRows:
         return [torch.zeros(rows, *reduced(shape), device=self.device) for shape in shapes]
 
 
-def _rows(value: Any, index: Tensor) -> Any:
+def _selected(value: Any, index: Tensor) -> Any:
+    """The rows of a state, a tensor or a list of them, at an index."""
     if isinstance(value, list):
-        return [_rows(leaf, index) for leaf in value]
-    # A state made of the schedule alone is one row that stands for all.
+        return [_selected(leaf, index) for leaf in value]
+    # A state computed from the schedule alone has a single row that stands for all.
     return value[index] if value.shape[0] > 1 else value
 
 
-def _own(value: Any) -> Any:
-    """A copy, for a state that may be a view of the parameter or gradient buffer, which change in place."""
+def _copied(value: Any) -> Any:
+    """A copy of a state that may be a view of the parameter or gradient buffer, which change in place."""
     return [leaf.clone() for leaf in value] if isinstance(value, list) else value.clone()

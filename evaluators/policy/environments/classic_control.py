@@ -1,0 +1,77 @@
+"""Base of the compiled classic-control environments, whose states are a few numbers.
+
+A step kernel makes one decision in each of some slots. All kernels of discrete actions have one signature and all of
+continuous actions another one, so that whole episodes of any of these environments can be played by one compiled
+function (`germline.evaluators.policy.compiled_rollout`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, ClassVar
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from germline.evaluators.policy.environments.environment import EnvironmentSpec, Slots, Step
+from germline.programs.compiling import compiled_for
+from germline.programs.policy.network import Box
+
+RUNTIME_CONSTANTS = np.array([2.0])
+"""Numbers that kernels get at run time, so that the compiler cannot simplify with them: see `pendulum`."""
+
+DISCRETE_ACTIONS, CONTINUOUS_ACTIONS = types.int64[::1], types.float32[:, ::1]
+"""Types of the actions of a step: `[n]` and `[n, d]`."""
+
+
+class ClassicControl(ABC):
+    """Environments with a state of a few numbers in each slot, stepped by a compiled kernel.
+
+    Args:
+        slots: number of slots.
+    """
+
+    spec: ClassVar[EnvironmentSpec]
+    state_size: ClassVar[int]
+    """Length of a state."""
+    kernel: ClassVar[Any]
+    """The step kernel; `kernel_signature` describes its arguments."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        self.state = np.zeros((slots, self.state_size))
+        self.observations = np.zeros((slots, *self.spec.observation), np.float32)
+        self.compiled_kernel = _compile(self.kernel, isinstance(self.spec.actions, Box))
+
+    @abstractmethod
+    def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
+        """Begins an episode in each of some slots."""
+
+    def step(self, slots: Slots, actions: NDArray[Any]) -> Step:
+        rewards, over = np.empty(len(slots)), np.empty(len(slots), np.bool_)
+        self.compiled_kernel(self.state, self.observations, slots, actions, rewards, over, RUNTIME_CONSTANTS)
+        return Step(rewards, over)
+
+    def behaviour(self, slots: Slots) -> NDArray[np.float64]:
+        """The last state of each slot, `[n, state_size]`."""
+        return self.state[slots]
+
+    def close(self) -> None:
+        return
+
+
+def kernel_signature(actions: types.Type) -> Any:
+    """Signature of a step kernel for actions of a type.
+
+    The arguments are states `[slots, s]` and observations `[slots, d]`, both updated in place; slots `[n]`; actions;
+    rewards `[n]` and whether episodes are over `[n]`, both written; and `RUNTIME_CONSTANTS`.
+    """
+    doubles, singles = types.float64[:, ::1], types.float32[:, ::1]
+    row, flags = types.float64[::1], types.boolean[::1]
+    return types.void(doubles, singles, types.int64[::1], actions, row, flags, row)
+
+
+@cache
+def _compile(kernel: Any, continuous: bool) -> Any:
+    return compiled_for(kernel, kernel_signature(CONTINUOUS_ACTIONS if continuous else DISCRETE_ACTIONS))

@@ -1,0 +1,66 @@
+"""Checks that a class given as a task declares everything that a search reads from it."""
+
+import inspect
+from typing import Any
+
+from germline.evaluators.architecture.task import CellTask
+from germline.evaluators.errors import InvalidTask
+from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
+from germline.evaluators.policy.task import PolicyTask
+from germline.evaluators.task import Episodes, Rung, Task
+from germline.programs.architecture.cells import SPACES
+
+
+def checked(name: str, task: object) -> type[Task]:
+    """Returns `task`, if it is a class that a search can use.
+
+    Raises:
+        InvalidTask: it is not; the message says what is missing, and `name` is what the user wrote.
+    """
+    if not (inspect.isclass(task) and issubclass(task, Task)):
+        raise InvalidTask(
+            f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.optimizer.task.TrainingTask or, "
+            "for architectures, germline.evaluators.architecture.task.CellTask, for policies, "
+            "germline.evaluators.policy.task.PolicyTask"
+        )
+    if missing := sorted(task.__abstractmethods__):
+        raise InvalidTask(f"task {name!r} does not define {', '.join(missing)}; a task of its kind has to")
+    if not isinstance(getattr(task, "name", None), str):
+        raise InvalidTask(f'task {name!r} has no name; add name = "..." to the class')
+    _check_tuple(name, task, "rungs", Episodes if issubclass(task, PolicyTask) else Rung)
+    if issubclass(task, TrainingTask):
+        _check_tuple(name, task, "parameters", ParameterSpec)
+    if issubclass(task, CellTask):
+        _check_cells(name, task)
+    if issubclass(task, PolicyTask) and len(task.rungs) != 3:
+        raise InvalidTask(f"task {name!r}: rungs has to be three, to train, review and test, not {task.rungs!r:.80}")
+    for attribute in ("at_once", "slots", "stacked_slots"):
+        _check_count(name, attribute, getattr(task, attribute, 1))
+    return task
+
+
+def _check_tuple(name: str, task: type[Task], attribute: str, item: type) -> None:
+    declared = getattr(task, attribute, None)
+    if not (isinstance(declared, tuple) and declared and all(isinstance(value, item) for value in declared)):
+        raise InvalidTask(
+            f"task {name!r}: {attribute} has to be a tuple of at least one {item.__name__}, not {declared!r}; "
+            f"add {attribute} = ({item.__name__}(...), ...) to the class"
+        )
+
+
+def _check_cells(name: str, task: type[CellTask]) -> None:
+    _check_count(name, "classes", getattr(task, "classes", None))
+    image = getattr(task, "image", None)
+    if not (isinstance(image, tuple) and len(image) == 3 and all(_is_count(side) for side in image)):
+        raise InvalidTask(f"task {name!r}: image has to be (channels, height, width), not {image!r:.60}")
+    if task.space is not None and task.space not in SPACES:
+        raise InvalidTask(f"task {name!r}: space has to be one of {', '.join(SPACES)}, or None, not {task.space!r:.60}")
+
+
+def _check_count(name: str, attribute: str, value: Any) -> None:
+    if not _is_count(value):
+        raise InvalidTask(f"task {name!r}: {attribute} has to be a whole number from 1, not {value!r:.60}")
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0

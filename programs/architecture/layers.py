@@ -1,0 +1,162 @@
+"""A network as a list of layers: the one place where stem, cells, reductions and classifier are put together.
+
+Counts, latency, the torch module, the instructions of the batched trainer and the ONNX file all read this list. They
+say what each layer is in their own terms; which layers there are, of which shape and in which order, is said here.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from germline.programs.architecture.genome import Architecture, Cell
+from germline.programs.architecture.skeleton import STEM, Placement, Skeleton, placements
+
+IMAGE = -1
+"""Stands for the number of a layer where a layer takes the images."""
+
+
+class Part(NamedTuple):
+    """What a layer computes for one image. Layers with equal parts have equal parameters, multiply-accumulates and
+    latency.
+
+    Args:
+        name: of an operation, or one of
+            `stem`, a 3×3 convolution and a norm;
+            `enter`, a ReLU, a 1×1 convolution and a norm that bring a cell's input to the cell's channels;
+            `halve`, the same at stride 2, as a factorized reduction;
+            `block`, the residual block that halves the map in a network with one kind of cell;
+            `add`, one addition of two maps;
+            `concat`, maps joined by channels;
+            `head`, the mean over positions and the linear classifier.
+        stride: 1 or 2.
+        in_channels: of each map that enters.
+        out_channels: of the map that leaves.
+        height, width: of the map that enters.
+    """
+
+    name: str
+    stride: int
+    in_channels: int
+    out_channels: int
+    height: int
+    width: int
+
+
+class NetworkLayer(NamedTuple):
+    """One layer of a network.
+
+    Args:
+        part: what it computes; of a layer that adds, one of its `additions`.
+        inputs: the numbers of the layers whose outputs it takes.
+        cell: 0 for the stem; cells and residual blocks count from 1.
+        path: of its module in `Network`; empty for a layer without weights of its own (`add`, `concat`).
+        norm: whether a norm and a ReLU come first; true only for the head of a network with one kind of cell.
+    """
+
+    part: Part
+    inputs: tuple[int, ...]
+    cell: int = 0
+    path: str = ""
+    norm: bool = False
+
+    @property
+    def additions(self) -> int:
+        """How often `part` occurs in the layer: once, but a layer that adds n maps makes n - 1 additions."""
+        return len(self.inputs) - 1 if self.part.name == "add" else 1
+
+
+def layers(architecture: Architecture, skeleton: Skeleton) -> list[NetworkLayer]:
+    """All layers of the network, in the order in which it runs."""
+    return (
+        _pair_network(architecture, skeleton) if architecture.inputs == 2 else _single_network(architecture, skeleton)
+    )
+
+
+def edge_part(placement: Placement, operation: str, outer: bool) -> Part:
+    """An operation inside a cell, on an input of the cell (`outer`) or on a node of it."""
+    shape = placement.in_shape if outer else placement.out_shape
+    return Part(operation, 2 if outer and placement.reduces else 1, placement.channels, placement.channels, *shape)
+
+
+class CellShape(NamedTuple):
+    """Number of nodes of a cell, and of nodes whose maps it joins. Only these decide the layers that are no edges."""
+
+    nodes: int
+    joined: int
+
+
+def cell_shapes(architecture: Architecture) -> tuple[CellShape, ...]:
+    """The shape of each cell."""
+    return tuple([CellShape(len(cell.nodes), len(cell.concat)) for cell in architecture.cells])
+
+
+@lru_cache(maxsize=256)
+def outside_edges(skeleton: Skeleton, shapes: tuple[CellShape, ...]) -> tuple[NetworkLayer, ...]:
+    """All layers but edges of a network whose cells have these shapes."""
+    cells = []
+    for nodes, joined in shapes:
+        sizes = [2 if len(shapes) == 2 else number + 1 for number in range(nodes)]
+        cells.append(Cell(tuple((("none", 0),) * size for size in sizes), tuple(range(joined))))
+    return tuple(layer for layer in layers(Architecture(tuple(cells)), skeleton) if layer.part.name != "none")
+
+
+def _pair_network(architecture: Architecture, skeleton: Skeleton) -> list[NetworkLayer]:
+    """A network with normal and reduction cells; each cell takes the outputs of the two cells before it."""
+    result = [_stem(skeleton, STEM * skeleton.channels)]
+    before = last = 0
+    for number, placement in enumerate(placements(skeleton), 1):
+        cell, channels, path = architecture.cells[placement.reduces], placement.channels, f"cells.{number - 1}"
+        name = "halve" if placement.after_reduction else "enter"
+        in_channels = result[before].part.out_channels, result[last].part.out_channels
+        first = Part(name, 1 + placement.after_reduction, in_channels[0], channels, *placement.before_shape)
+        second = Part("enter", 1, in_channels[1], channels, *placement.in_shape)
+        result.append(NetworkLayer(first, (before,), number, f"{path}.enter0"))
+        result.append(NetworkLayer(second, (last,), number, f"{path}.enter1"))
+        maps = _append_nodes(result, cell, placement, number, [len(result) - 2, len(result) - 1])
+        joined = Part("concat", 1, channels, channels * len(cell.concat), *placement.out_shape)
+        result.append(NetworkLayer(joined, tuple(maps[node] for node in cell.concat), number))
+        before, last = last, len(result) - 1
+    result.append(_head(result, skeleton, norm=False))
+    return result
+
+
+def _single_network(architecture: Architecture, skeleton: Skeleton) -> list[NetworkLayer]:
+    """A network with one kind of cell; a residual block halves the map before a cell of the next stage."""
+    result = [_stem(skeleton, skeleton.channels)]
+    number = 0
+    for placement in placements(skeleton):
+        if placement.reduces:
+            number += 1
+            block = Part("block", 2, placement.channels // 2, placement.channels, *placement.in_shape)
+            result.append(NetworkLayer(block, (len(result) - 1,), number, f"cells.{number - 1}"))
+        number += 1
+        _append_nodes(result, architecture.cells[0], placement, number, [len(result) - 1])
+    result.append(_head(result, skeleton, norm=True))
+    return result
+
+
+def _append_nodes(
+    result: list[NetworkLayer], cell: Cell, placement: Placement, number: int, maps: list[int]
+) -> list[int]:
+    """Appends the edges of each node and their sum. Returns the layer of every input and node, in the order in which
+    edges number them; `maps` has those of the inputs."""
+    inputs, edges = len(maps), 0
+    added = Part("add", 1, placement.channels, placement.channels, *placement.out_shape)
+    for node in cell.nodes:
+        first = len(result)
+        for operation, source in node:
+            part = edge_part(placement, operation, outer=inputs == 2 and source < inputs)
+            result.append(NetworkLayer(part, (maps[source],), number, f"cells.{number - 1}.edges.{edges}"))
+            edges += 1
+        result.append(NetworkLayer(added, tuple(range(first, len(result))), number))
+        maps.append(len(result) - 1)
+    return maps
+
+
+def _stem(skeleton: Skeleton, channels: int) -> NetworkLayer:
+    return NetworkLayer(Part("stem", 1, skeleton.image[0], channels, *skeleton.image[1:]), (IMAGE,), path="stem")
+
+
+def _head(result: list[NetworkLayer], skeleton: Skeleton, norm: bool) -> NetworkLayer:
+    last, shape = result[-1], placements(skeleton)[-1].out_shape
+    part = Part("head", 1, last.part.out_channels, skeleton.classes, *shape)
+    return NetworkLayer(part, (len(result) - 1,), last.cell + 1, "classifier", norm)

@@ -1,0 +1,77 @@
+"""What a run was made with: recorded when it begins, compared when it goes on."""
+
+import logging
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from germline.db.records import RunRecord
+from germline.evaluators.evaluator import SCORING_VERSION
+from germline.evaluators.tasks.registry import task_class
+from germline.search.kinds import kind_named
+
+PACKAGES = ("germline", "torch", "numpy", "numba", "ray", "gymnasium", "ale-py", "mujoco", "box2d", "onnxruntime")
+"""Packages on which outcomes depend: those that score, and those of the environments of policies."""
+
+log = logging.getLogger(__name__)
+
+
+class RunOutdated(ValueError):
+    """The run began with another version of its task, of the genome or of the scoring."""
+
+
+def environment() -> dict[str, Any]:
+    """Python, the machine, and the version of each package (None: not installed)."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+        **{name: _version(name) for name in PACKAGES},
+    }
+
+
+def check_versions(run: RunRecord) -> None:
+    """Refuses a run whose task, genome or scoring has another version now: outcomes under the same name would differ.
+
+    Raises:
+        RunOutdated: such a run can be read, but not resumed.
+    """
+    now = {
+        "task": task_class(run.task).version,
+        "genome": kind_named(run.kind).genome_version,
+        "scoring": SCORING_VERSION,
+    }
+    for what, version_now in now.items():
+        began = run.config.get(f"{what}_version", 1)
+        if version_now != began:
+            raise RunOutdated(
+                f"expected version {began} of the {what}, with which {run.name} began, got version {version_now}; "
+                f"start a new run"
+            )
+
+
+def warn_of_other_versions(run: RunRecord) -> None:
+    """Logs a warning for packages whose version has changed, since they may score otherwise.
+
+    A package that the record does not name, or that was not installed, is left out.
+    """
+    pairs = [(name, run.environment.get(name), _version(name)) for name in PACKAGES]
+    changes = [
+        # As a literal without its quotes: a record may hold anything, and a terminal obeys control characters.
+        f"{name} {repr(then)[1:-1]:.40}, now {now}"
+        for name, then, now in pairs
+        if isinstance(then, str) and now is not None and then != now
+    ]
+    if changes:
+        log.warning(
+            "%s was made with %s: what follows may not be what it would have been", run.name, "; ".join(changes)
+        )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

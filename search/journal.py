@@ -1,0 +1,70 @@
+"""The journal of a run in the database: the loop's records, as rows."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from operator import attrgetter
+
+from germline.db.records import EvaluationRecord, Individual, RunRecord, Winner
+from germline.db.store import Store
+from germline.evaluators.outcome import Outcome
+from germline.search.fold import ScoreKey
+from germline.search.individual import Scored
+
+# An outcome is defined twice: neither the database nor the evaluators may import the other, since each is used without
+# the other. The two definitions meet here alone, by the names of the fields: all of an `Outcome` are of the record too.
+_OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
+_outcome_values = attrgetter(*_OUTCOME_FIELDS)
+
+
+class StoreJournal:
+    """The loop's `Journal` over the rows of a run, whose driver this process is."""
+
+    def __init__(self, store: Store, run: RunRecord) -> None:
+        self.store = store
+        self.run = run
+        self.reported = time.monotonic()
+
+    def births(self) -> Iterable[Individual]:
+        return self.store.individuals(self.run.id)
+
+    def outcomes(self) -> Iterable[tuple[ScoreKey, Outcome]]:
+        return recorded_outcomes(self.store, self.run)
+
+    def blocks_with_winner(self) -> Iterable[int]:
+        return self.store.winners(self.run.name)
+
+    def record_births(self, individuals: Sequence[Individual]) -> None:
+        self.store.add_individuals(self.run.id, self.run.kind, individuals)
+
+    def record_outcomes(self, scored: Sequence[Scored], rung: int, seed: int, winners: Sequence[Winner]) -> None:
+        records = [evaluation_of(each, self.run.task, rung, seed) for each in scored]
+        self.store.add_evaluations(self.run.id, records, seconds=self.unreported_seconds(), winners=winners)
+
+    def record_winners(self, winners: Sequence[Winner]) -> None:
+        self.store.add_winners(self.run.id, winners)
+
+    def unreported_seconds(self) -> float:
+        """Driver seconds since they were last recorded."""
+        now = time.monotonic()
+        spent, self.reported = now - self.reported, now
+        return spent
+
+
+def recorded_outcomes(store: Store, run: RunRecord) -> Iterable[tuple[ScoreKey, Outcome]]:
+    """Every recorded outcome of a run on its own task, by its key."""
+    for record in store.evaluations(run.id):
+        if record.task == run.task:
+            yield (record.fingerprint, record.rung, record.seed), outcome_of(record)
+
+
+def outcome_of(record: EvaluationRecord) -> Outcome:
+    """The outcome that a record holds."""
+    return Outcome(*_outcome_values(record))
+
+
+def evaluation_of(scored: Scored, task: str, rung: int, seed: int) -> EvaluationRecord:
+    """The record of an outcome."""
+    individual = scored.individual
+    outcome = dict(zip(_OUTCOME_FIELDS, _outcome_values(scored.outcome), strict=True))
+    return EvaluationRecord(individual.birth, individual.fingerprint, task, rung, seed, **outcome)

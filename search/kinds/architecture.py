@@ -1,0 +1,328 @@
+"""The kind `architecture`: cells of networks, scored by training a small network of them or by a table."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from germline.evaluators.outcome import Objective
+from germline.programs.architecture.canonical import FINGERPRINT_VERSION, fingerprint
+from germline.programs.architecture.cells import SPACES
+from germline.programs.architecture.counts import count
+from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read, write
+from germline.programs.architecture.handmade import of_size
+from germline.programs.architecture.latency import LatencyTable, predicted
+from germline.programs.architecture.score import SCORES
+from germline.programs.architecture.skeleton import Skeleton
+from germline.programs.architecture.space import ArchitectureSpace, Limits
+from germline.search.kind import Kind, Preset
+from germline.search.loop import LoopSettings
+from germline.search.settings import (
+    BadSetting,
+    amount,
+    choice,
+    milliseconds,
+    names,
+    positive,
+    setting,
+    share,
+    whole,
+)
+from germline.search.strategies.aging import AgingEvolution
+from germline.search.strategies.eeea import EEEA
+from germline.search.strategies.local_search import LocalSearch
+from germline.search.strategies.nsga2 import NSGA2
+from germline.search.strategies.pareto_local import ParetoLocalSearch
+from germline.search.strategies.random_search import RandomSearch
+from germline.search.strategy import Strategy
+
+if TYPE_CHECKING:
+    from germline.evaluators.architecture.task import CellTask
+
+log = logging.getLogger(__name__)
+
+OBJECTIVES = {name: Objective(name, "min") for name in ("validation_error", "params", "macs", "latency")}
+
+
+def _nsga2(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
+    return NSGA2(space, _objectives(settings), settings.population, settings.crossover, _passing(settings))
+
+
+def _pareto_local(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
+    _refuse_depth(settings)
+    _refuse_hurdle(settings)
+    return ParetoLocalSearch(space, _objectives(settings), settings.starts)
+
+
+def _local(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
+    _refuse_depth(settings)
+    _refuse_hurdle(settings)
+    return LocalSearch(space, settings.starts)
+
+
+def _aging(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
+    operators = {"operation": 1.0, "input": 1.0} if space.cells.inputs == 2 else {"operation": 1.0}
+    return AgingEvolution(space, None, settings.population, settings.tournament, operators, passing=_passing(settings))
+
+
+def _random(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
+    _refuse_hurdle(settings)
+    return RandomSearch(space)
+
+
+def _eeea(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
+    _refuse_hurdle(settings)
+    limited = settings.max_params or settings.max_macs or settings.max_latency
+    if settings.enforce == "always" and limited:
+        raise BadSetting("expected enforce=first for strategy=eeea, got always: its children keep no limit")
+    return EEEA(space, _objectives(settings), settings.population)
+
+
+def _refuse_depth(settings: "ArchitectureSettings") -> None:
+    if settings.depth:
+        raise BadSetting(
+            f"expected depth 0 for strategy={settings.strategy}, got {settings.depth}: it moves after every block"
+        )
+
+
+def _refuse_hurdle(settings: "ArchitectureSettings") -> None:
+    if settings.hurdle:
+        raise BadSetting(f"expected hurdle 0 for strategy={settings.strategy}, got {settings.hurdle:g}: it sets none")
+
+
+def _objectives(settings: "ArchitectureSettings") -> list[Objective]:
+    return [OBJECTIVES[name] for name in settings.objectives]
+
+
+def _passing(settings: "ArchitectureSettings") -> float:
+    return settings.passing if settings.hurdle else 1.0
+
+
+STRATEGIES: Mapping[str, Callable[["ArchitectureSettings", ArchitectureSpace], Strategy[Any]]] = {
+    "nsga2": _nsga2,
+    "pareto-local": _pareto_local,
+    "local": _local,
+    "aging": _aging,
+    "random": _random,
+    "eeea": _eeea,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ArchitectureSettings:
+    """Settings of a search for architectures.
+
+    The last fields are not set by `--set`: `classes` and `image` are those of the task, None for a genome of no run,
+    and `latency_table` holds the latencies that were measured when the run was created, if it needs them, so that no
+    decision depends on a clock.
+    """
+
+    strategy: str = setting("nsga2", choice(*STRATEGIES), "search strategy")
+    space: str = setting("eeea", choice(*SPACES), "space of cells")
+    objectives: Sequence[str] = setting(
+        ["validation_error", "params"], names(*OBJECTIVES), "objectives that compete (nsga2, pareto-local, eeea)"
+    )
+    population: int = setting(40, whole(2), "individuals that live at a time (nsga2, eeea, aging)")
+    crossover: float = setting(0.9, share, "probability that a child has two parents (nsga2)")
+    tournament: int = setting(10, whole(1), "individuals drawn to find a parent (aging)")
+    starts: int = setting(10, whole(1), "genomes scored before a climb begins (local, pareto-local)")
+    pool: int = setting(
+        1, whole(1, 10_000), "every random genome is the best of this many, by a score without training"
+    )
+    score: str = setting("size", choice(*SCORES), "that score")
+    hurdle: float = setting(0.0, share, "share of the training after which the worst are stopped; 0: never")
+    passing: float = setting(
+        0.75, share, "share of the population that would pass its children's hurdle (nsga2, aging)"
+    )
+    cells: int = setting(8, whole(1, 100), "cells of the network that is trained")
+    channels: int = setting(16, whole(1, 1000), "channels of its first cell")
+    full_cells: int = setting(20, whole(1, 100), "cells of the full network, which is counted and exported")
+    full_channels: int = setting(36, whole(1, 1000), "channels of its first cell")
+    max_params: int | None = setting(None, amount, "most parameters of the full network, such as 3M; off: any")
+    max_macs: int | None = setting(None, amount, "most multiply-accumulates of the full network for an image; off: any")
+    max_latency: float | None = setting(
+        None, milliseconds, "most milliseconds of the full network for an image; off: any"
+    )
+    latency_device: Literal["cpu", "cuda"] = setting(
+        "cpu", choice("cpu", "cuda"), "device on which they are measured, once, when the run is created"
+    )
+    enforce: Literal["always", "first"] = setting(
+        "always", choice("always", "first"), "genomes that keep the limits: all, or random genomes only"
+    )
+    block: int = setting(40, whole(1, 100_000), "births in a block")
+    depth: int = setting(0, whole(0, 8), "blocks in flight beyond the one that is scored")
+    pack: int = setting(4, whole(1, 100_000), "architectures scored in one job")
+    max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
+    timeout: float = setting(3600.0, positive, "seconds for a job before its worker is replaced (Ray only)")
+    classes: int | None = None
+    image: Sequence[int] | None = None
+    latency_table: Mapping[str, Any] | None = None
+
+
+PRESETS = {
+    "quick": Preset(
+        "a front of small networks for 8×8 digits in minutes on two cores",
+        {
+            "space": "eeea-paper",
+            "cells": 3,
+            "channels": 8,
+            "full_cells": 3,
+            "full_channels": 8,
+            "population": 30,
+            "block": 30,
+            "pack": 5,
+        },
+        births=300,
+    ),
+    "paper": Preset(
+        "EEEA-Net 2021: NSGA-II, 30 generations of 40, limits on the first generation alone, a proxy of 8 cells",
+        {
+            "space": "eeea-exclusive",
+            "objectives": ["validation_error", "params", "macs"],
+            "channels": 32,
+            "enforce": "first",
+            "max_params": 5_000_000,
+        },
+        births=1_200,
+    ),
+    "eeea": Preset(
+        "the loop of EEEA-Net's published code, faults and all: what the others are compared with",
+        {
+            "strategy": "eeea",
+            "space": "eeea-exclusive",
+            "objectives": ["validation_error", "params", "macs"],
+            "enforce": "first",
+            "max_params": 5_000_000,
+            "block": 4,
+            "pack": 2,
+        },
+        births=1_084,
+    ),
+    "nb201": Preset(
+        "local search on NAS-Bench-201's table",
+        {"strategy": "local", "space": "nb201", "block": 1, "pack": 1, "starts": 5, "pool": 20},
+        births=300,
+        task="nb201-cifar10",
+    ),
+}
+
+
+class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
+    """Cells of networks."""
+
+    name = "architecture"
+    genome_version = FINGERPRINT_VERSION
+    default_task = "digits-cells"
+    settings_class = ArchitectureSettings
+    presets = PRESETS
+    strategies = STRATEGIES
+
+    def prepare(self, settings: ArchitectureSettings, task: "type[CellTask]") -> ArchitectureSettings:
+        if task.space and settings.space != task.space:
+            raise BadSetting(
+                f"expected space {task.space} for {task.name}, got {settings.space}; --set space={task.space}"
+            )
+        settings = replace(settings, classes=task.classes, image=list(task.image))
+        if task.skeleton:
+            settings = replace(settings, full_cells=task.skeleton.cells, full_channels=task.skeleton.channels)
+        # Before the measurement, whatever can be refused without it.
+        self.strategy(settings, self.space(replace(settings, max_latency=None)))
+        if settings.max_latency or "latency" in settings.objectives:
+            settings = replace(settings, latency_table=_measured(settings).data())
+            self.space(settings)
+        return settings
+
+    def space(self, settings: ArchitectureSettings) -> ArchitectureSpace:
+        limits = Limits(settings.max_params, settings.max_macs, settings.enforce == "always", settings.max_latency)
+        cells, score = SPACES[settings.space], SCORES[settings.score]
+        try:
+            return ArchitectureSpace(cells, skeleton(settings), limits, _table(settings), settings.pool, score)
+        except InvalidArchitecture as impossible:
+            raise BadSetting(str(impossible)) from None
+
+    def evaluator_options(self, settings: ArchitectureSettings) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "cells": settings.cells,
+            "channels": settings.channels,
+            "full_cells": settings.full_cells,
+            "full_channels": settings.full_channels,
+            "hurdle": settings.hurdle,
+        }
+        return options if settings.latency_table is None else {**options, "latency": settings.latency_table}
+
+    def loop_settings(self, settings: ArchitectureSettings, seed: int) -> LoopSettings:
+        return LoopSettings(seed, settings.block, settings.depth, settings.pack, settings.max_failures)
+
+    def describe(self, text: str, settings: ArchitectureSettings | None, **size: Any) -> dict[str, Any]:
+        """The facts, with the predicted `latency` in milliseconds if the run has a table and no size is given."""
+        architecture = read(text)
+        network = skeleton(settings, architecture, **size)
+        counts = count(architecture, network)
+        facts = {
+            "kind": self.name,
+            "fingerprint": fingerprint(architecture),
+            "params": counts.params,
+            "macs": counts.macs,
+            "nodes": [len(cell.nodes) for cell in architecture.cells],
+        }
+        table = None if size or settings is None else _table(settings)
+        return {**facts, "latency": predicted(architecture, network, table)} if table else facts
+
+    def in_full(self, settings: ArchitectureSettings, task: "type[CellTask]") -> ArchitectureSettings:
+        # Without latencies: the network of another task, and a baseline, have other parts.
+        return replace(
+            settings,
+            classes=task.classes,
+            image=list(task.image),
+            cells=settings.full_cells,
+            channels=settings.full_channels,
+            latency_table=None,
+        )
+
+    def baseline(self, text: str, settings: ArchitectureSettings) -> tuple[str, str, ArchitectureSettings]:
+        """A hand-made network with as many cells and about as many parameters."""
+        architecture = read(text)
+        network = skeleton(settings)
+        handmade, size = of_size(count(architecture, network).params, architecture.inputs, network)
+        settings = replace(settings, full_channels=size.channels, channels=size.channels)
+        return f"hand-made, {size.channels} channels", write(handmade), settings
+
+
+def skeleton(settings: ArchitectureSettings | None, architecture: Architecture | None = None, **size: Any) -> Skeleton:
+    """The network around the cells.
+
+    Args:
+        settings: of a run, whose full network it is; None: the network of the papers on such cells.
+        architecture: the cells; None: those of EEEA-Net's papers.
+        size: `channels`, `cells`, `classes` or `image` in place of the run's.
+    """
+    papers = SPACES["nb201" if architecture and architecture.inputs == 1 else "eeea"].skeleton
+    own: dict[str, Any] = {}
+    if settings is not None:
+        own = {"channels": settings.full_channels, "cells": settings.full_cells}
+        if settings.classes is not None:
+            own["classes"] = settings.classes
+        if settings.image is not None:
+            own["image"] = settings.image
+    parts = {**own, **size}
+    if "image" in parts:
+        parts["image"] = tuple(parts["image"])
+    return replace(papers, **parts)
+
+
+def _measured(settings: ArchitectureSettings) -> LatencyTable:
+    from germline.evaluators.architecture.latency import measure
+    from germline.evaluators.device import NoDevice
+
+    log.info("measuring the latency of the parts of a network on %s, up to 20 seconds", settings.latency_device)
+    try:
+        return measure(SPACES[settings.space], skeleton(settings), settings.latency_device)
+    except NoDevice:
+        raise BadSetting(
+            "expected a CUDA device for latency_device=cuda, found none; --set latency_device=cpu"
+        ) from None
+
+
+def _table(settings: ArchitectureSettings) -> LatencyTable | None:
+    """The latency table of a run, if it has one."""
+    return None if settings.latency_table is None else LatencyTable.of(settings.latency_table)

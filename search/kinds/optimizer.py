@@ -1,0 +1,242 @@
+"""The kind `optimizer`: update rules as programs, scored by training with them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
+from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
+from germline.programs.optimizer.library import library_text
+from germline.programs.optimizer.space import OptimizerSpace
+from germline.search.kind import Kind, Preset
+from germline.search.loop import LoopSettings
+from germline.search.settings import (
+    BadSetting,
+    any_text,
+    choice,
+    positive,
+    positives,
+    setting,
+    share,
+    weights,
+    whole,
+)
+from germline.search.strategies.aging import AgingEvolution, AgingState, Restart
+from germline.search.strategies.funnel import Funnel
+from germline.search.strategies.random_search import RandomSearch
+from germline.search.strategy import Strategy
+
+if TYPE_CHECKING:
+    from germline.evaluators.task import Task
+
+OPERATORS = ("insert", "delete", "modify", "tune", "rate")
+CONSTANTS_ONLY = {"tune": 1.0}
+
+
+def _random(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    return RandomSearch(space, space.start)
+
+
+def _constants(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    aging = AgingEvolution(
+        space,
+        space.start,
+        population=settings.population,
+        tournament=settings.tournament,
+        operators=CONSTANTS_ONLY,
+        patience=settings.patience,
+        restart=settings.restart,
+        passing=_passing(settings),
+    )
+    return _reviewed(aging, settings)
+
+
+def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    aging = AgingEvolution(
+        space,
+        space.start,
+        population=settings.population,
+        tournament=settings.tournament,
+        operators=settings.operators,
+        warmup=settings.warmup,
+        warmup_operators=CONSTANTS_ONLY,
+        variants=settings.litter,
+        sibling_operators=settings.siblings,
+        patience=settings.patience,
+        restart=settings.restart,
+        passing=_passing(settings),
+    )
+    return _reviewed(aging, settings)
+
+
+def _reviewed(strategy: Strategy[AgingState], settings: "OptimizerSettings") -> Strategy[Any]:
+    """The strategy with reviews of its best individuals, if the settings ask for reviews."""
+    if not settings.review_every:
+        return strategy
+    return Funnel(strategy, settings.review_rung, settings.review_every, settings.review_seeds)
+
+
+def _passing(settings: "OptimizerSettings") -> float:
+    return settings.passing if settings.hurdle else 1.0
+
+
+STRATEGIES: Mapping[str, Callable[["OptimizerSettings", OptimizerSpace], Strategy[Any]]] = {
+    "aging": _aging,
+    "random": _random,
+    "constants": _constants,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerSettings:
+    """Settings of a search for optimizers. `start` is a name or a file until the run is created, then the program."""
+
+    strategy: str = setting("aging", choice(*STRATEGIES), "aging evolution, or a baseline")
+    start: str = setting("adamw_plain", any_text, "start program: a name of the library, or a file")
+    functions: Literal["core", "extended"] = setting(
+        "core", choice("core", "extended"), "the paper's 45 functions, or the extended set"
+    )
+    max_statements: int = setting(100, whole(1), "insert grows no program beyond this")
+    population: int = setting(300, whole(2), "individuals that live at a time")
+    tournament: int = setting(3, whole(1), "individuals drawn to find a parent")
+    operators: Mapping[str, float] = setting(
+        {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "operator weights"
+    )
+    warmup: int = setting(0, whole(), "first births that tune constants only")
+    litter: int = setting(
+        1, whole(1), "size of a batch of constant variants: a new structure and siblings with other constants"
+    )
+    siblings: Mapping[str, float] = setting(
+        {"tune": 1.0, "rate": 1.0}, weights("tune", "rate"), "operator weights of these siblings"
+    )
+    patience: int = setting(0, whole(), "births without a gain before a restart; 0: never")
+    restart: Restart = setting("best", choice("start", "best", "alternate"), "genome that a restart begins with")
+    lengths: Sequence[float] = setting(
+        [1.0], positives, "replicates: one training each, for that multiple of the rung's steps"
+    )
+    hurdle: float = setting(0.0, share, "share of the training after which the worst are stopped; 0: never")
+    passing: float = setting(0.75, share, "share of the population that would pass its children's hurdle")
+    review_rung: int = setting(1, whole(1), "longer rung at which every new best is scored again")
+    review_seeds: int = setting(3, whole(1), "fresh seeds at rung 0 with which every new best is scored again")
+    review_every: int = setting(0, whole(), "births between reviews of the best; 0: none")
+    block: int = setting(64, whole(1, 100_000), "births in a block")
+    depth: int = setting(1, whole(0, 8), "blocks in flight beyond the one that is scored")
+    pack: int = setting(16, whole(1, 100_000), "programs trained together")
+    max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
+    timeout: float = setting(600.0, positive, "seconds for a pack at rung 0 before its worker is replaced (Ray only)")
+
+
+PRESETS = {
+    "quick": Preset(
+        "a real result in minutes on two cores: a tuned start, mixed operators, two lengths of training, reviews",
+        {
+            "population": 100,
+            "tournament": 3,
+            "operators": {"insert": 1.0, "delete": 1.0, "modify": 2.0, "tune": 3.0},
+            "warmup": 512,
+            "lengths": [0.5, 3.0],
+            "review_every": 256,
+        },
+        births=3_000,
+    ),
+    "paper": Preset(
+        "Chen et al. 2023: population 1000, tournament 2, three operators, restart from the best on a plateau",
+        {
+            "population": 1000,
+            "tournament": 2,
+            "max_statements": 1000,
+            "patience": 300_000,
+            "restart": "best",
+            "block": 256,
+            "pack": 32,
+        },
+        births=300_000,
+    ),
+}
+
+
+class OptimizerKind(Kind[OptimizerSettings, Program]):
+    """Update rules as programs."""
+
+    name = "optimizer"
+    genome_version = FINGERPRINT_VERSION
+    default_task = "digits-mlp"
+    settings_class = OptimizerSettings
+    presets = PRESETS
+    strategies = STRATEGIES
+
+    def prepare(self, settings: OptimizerSettings, task: "type[Task]") -> OptimizerSettings:
+        if settings.block % settings.litter or settings.warmup % settings.litter:
+            raise BadSetting(
+                f"expected block and warmup to be multiples of litter ({settings.litter}), got {settings.block} and "
+                f"{settings.warmup}: a batch of constant variants is born in one block"
+            )
+        settings = replace(settings, start=write(parse(read_start(settings.start))))
+        last = len(task.rungs) - 1
+        if settings.review_every and settings.review_rung > last:
+            raise BadSetting(
+                f"expected review_rung to be a rung of {task.name}, at most {last}, got {settings.review_rung}; "
+                f"set it, or use --set review_every=0"
+            )
+        self.strategy(settings, self.space(settings))
+        return settings
+
+    def space(self, settings: OptimizerSettings) -> OptimizerSpace:
+        return OptimizerSpace(parse(settings.start), settings.functions, settings.max_statements)
+
+    def evaluator_options(self, settings: OptimizerSettings) -> dict[str, Any]:
+        return {"lengths": tuple(settings.lengths), "hurdle": settings.hurdle}
+
+    def loop_settings(self, settings: OptimizerSettings, seed: int) -> LoopSettings:
+        return LoopSettings(seed, settings.block, settings.depth, settings.pack, settings.max_failures)
+
+    def describe(self, text: str, settings: OptimizerSettings | None, **size: Any) -> dict[str, Any]:
+        if size:
+            raise BadSetting(f"expected no {', '.join(size)} for an optimizer program: these are of architectures")
+        program = parse(text)
+        graph = trace(program)
+        return {
+            "kind": self.name,
+            "fingerprint": fingerprint(graph),
+            "statements": len(program.body),
+            "live": len(graph.live_statements),
+            "states": len(program.states),
+            "constants": len(program.constants),
+            "live_states": [program.states[k].name for k in graph.live_states],
+            "functions": sorted({program.body[i].function for i in graph.live_statements}),
+        }
+
+    def in_full(self, settings: OptimizerSettings, task: "type[Task]") -> OptimizerSettings:
+        return settings
+
+    def baseline(self, text: str, settings: OptimizerSettings) -> tuple[str, str, OptimizerSettings]:
+        return "start program", settings.start, settings
+
+
+class BadStart(ValueError):
+    """The start program cannot be read, or is not a valid program."""
+
+
+def read_start(start: str) -> str:
+    """The text of a start program: a name of the library, or a file.
+
+    Raises:
+        ValueError: there is no such program or file, or its text is not a valid program.
+    """
+    if start in library():
+        return library_text(start)
+    path = Path(start)
+    if not path.is_file():
+        # Most likely a misspelt name of the library, and that error suggests the nearest.
+        return library_text(start.removeprefix("library:"))
+    try:
+        text = path.read_text(encoding="utf-8")
+        trace(parse(text))
+    except OSError as error:
+        raise BadStart(f"cannot read the start program {start} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise BadStart(f"expected a text file as the start program, got bytes that are not UTF-8: {start}") from None
+    except InvalidProgram as invalid:
+        raise BadStart(f"the start program {start} is not valid: {invalid}") from None
+    return text

@@ -1,0 +1,192 @@
+"""The kind `policy`: weights of a network, scored by playing episodes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
+from germline.programs.policy.network import read_network
+from germline.programs.policy.space import PolicySpace
+from germline.search.kind import Kind, Preset
+from germline.search.kinds.policy_network import network_for, reports_no_behaviour, with_normalisation
+from germline.search.loop import LoopSettings
+from germline.search.settings import BadSetting, choice, number, positive, setting, share, whole, widths
+from germline.search.strategies.novelty import Novelty
+from germline.search.strategies.truncation import Sigma, Truncation
+from germline.search.strategy import Strategy
+
+if TYPE_CHECKING:
+    from germline.evaluators.policy.task import PolicyTask
+
+
+def _truncation(settings: "PolicySettings", space: PolicySpace) -> Truncation:
+    return _deep_ga(settings, space, settings.parents)
+
+
+def _novelty(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
+    deep_ga = _deep_ga(settings, space, settings.parents)
+    return Novelty(deep_ga, settings.neighbours, settings.archive, settings.blend)
+
+
+def _random(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
+    return _deep_ga(settings, space, parents=0)
+
+
+def _deep_ga(settings: "PolicySettings", space: PolicySpace, parents: int) -> Truncation:
+    sigma = Sigma(settings.sigma, settings.sigma_decay, settings.sigma_least)
+    return Truncation(space, settings.population, parents, sigma, settings.candidates, settings.test_episodes > 0)
+
+
+STRATEGIES: Mapping[str, Callable[["PolicySettings", PolicySpace], Strategy[Any]]] = {
+    "truncation": _truncation,
+    "novelty": _novelty,
+    "random": _random,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """Settings of a search for policies.
+
+    `network_data`, which `--set` does not take, is the network of all policies, as it stands in every genome; None
+    until the run is created.
+    """
+
+    strategy: str = setting("truncation", choice(*STRATEGIES), "search strategy")
+    population: int = setting(100, whole(2), "births in a generation, which is a block")
+    parents: int = setting(10, whole(1), "individuals that may have children, the elite among them (T)")
+    neighbours: int = setting(
+        25, whole(1, 100_000), "of novelty: nearest behaviour descriptors over which the mean distance is taken"
+    )
+    archive: float = setting(0.01, share, "of novelty: probability that a birth enters the archive")
+    blend: float = setting(0.0, share, "of novelty: weight of the return in the choice of parents; 0: novelty alone")
+    sigma: float = setting(0.05, number(1e-9, 1e6), "standard deviation of a mutation")
+    sigma_decay: float = setting(1.0, number(1e-6, 1), "factor of sigma after each generation")
+    sigma_least: float = setting(0.0, number(0, 1e6), "lower bound of sigma")
+    episodes: int = setting(1, whole(1, 100_000), "episodes by which a birth is scored")
+    starts: Literal["own", "common"] = setting(
+        "own", choice("own", "common"), "whether births play episodes of their own, or all the same"
+    )
+    candidates: int = setting(
+        10, whole(0, 1_000), "individuals reviewed after a generation, the old elite among them; 0: none"
+    )
+    review_episodes: int = setting(30, whole(1, 100_000), "episodes of a review")
+    test_episodes: int = setting(200, whole(0, 1_000_000), "episodes that the winner plays at the end; 0: no test")
+    steps: int = setting(0, whole(0), "most decisions in an episode; 0: the task's own limit")
+    network: Literal["auto", "mlp", "conv"] = setting(
+        "auto", choice("auto", "mlp", "conv"), "auto: conv for images of 0 to 255, else mlp"
+    )
+    hidden: Sequence[int] = setting([32, 32], widths(10_000), "units of an mlp's hidden layers; none: it is linear")
+    activation: Literal["tanh", "relu"] = setting("tanh", choice("tanh", "relu"), "activation of an mlp")
+    normalise: Literal["off", "on"] = setting(
+        "off", choice("off", "on"), "whether an mlp's observations are normalised, by statistics of untrained policies"
+    )
+    padding: Literal["same", "valid"] = setting(
+        "same", choice("same", "valid"), "of a conv: pad the borders of images, or cut them"
+    )
+    actions: Literal["auto", "discrete", "continuous"] = setting(
+        "auto", choice("auto", "discrete", "continuous"), "kind of actions that the task must have; auto: any"
+    )
+    depth: int = setting(0, whole(0, 8), "generations in flight beyond the one that is scored")
+    pack: int = setting(50, whole(1, 100_000), "policies scored in one job")
+    slots: int = setting(0, whole(0, 100_000), "episodes at a time in a process; 0: as many as suit the task")
+    max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
+    timeout: float = setting(
+        600.0, positive, "seconds for a job, in reviews 10 times, before its worker is replaced (Ray only)"
+    )
+    network_data: Mapping[str, Any] | None = None
+
+
+PRESETS = {
+    "quick": Preset(
+        "a controller in seconds to minutes on two cores", {"candidates": 5, "review_episodes": 10}, births=2_000
+    ),
+    "paper": Preset(
+        "Deep GA on Atari: population 1000, 20 parents, σ 0.002, at most 5,000 decisions",
+        {"population": 1000, "parents": 20, "sigma": 0.002, "steps": 5_000, "pack": 32, "timeout": 3_600.0},
+        births=100_000,
+        task="atari:frostbite",
+    ),
+    "maze": Preset(
+        "novelty search in a maze that deceives: 250 births a generation, 10 parents, σ 0.05",
+        {
+            "strategy": "novelty",
+            "population": 250,
+            "parents": 10,
+            "sigma": 0.05,
+            "hidden": [16],
+            "pack": 125,
+            "candidates": 0,
+            "review_episodes": 1,
+            "test_episodes": 0,
+        },
+        births=20_000,
+        task="hard-maze",
+    ),
+}
+
+
+class PolicyKind(Kind[PolicySettings, Policy]):
+    """Weights of a network."""
+
+    name = "policy"
+    genome_version = FINGERPRINT_VERSION
+    default_task = "gym:CartPole-v1"
+    settings_class = PolicySettings
+    presets = PRESETS
+    strategies = STRATEGIES
+
+    def prepare(self, settings: PolicySettings, task: "type[PolicyTask]") -> PolicySettings:
+        network = network_for(settings, task)
+        if settings.strategy == "novelty" and reports_no_behaviour(task):
+            raise BadSetting(
+                f"expected a task that reports behaviour descriptors, which novelty is measured in, got {task.name}; "
+                "--set strategy=truncation"
+            )
+        if settings.candidates and settings.review_episodes < settings.episodes:
+            raise BadSetting(
+                f"expected review_episodes of at least episodes, which is {settings.episodes}, got "
+                f"{settings.review_episodes}: a review must be more reliable than a score; "
+                f"--set review_episodes={2 * settings.episodes}"
+            )
+        network = with_normalisation(network, settings, task)
+        settings = replace(settings, network_data=network.data())
+        self.strategy(settings, self.space(settings))
+        return settings
+
+    def space(self, settings: PolicySettings) -> PolicySpace:
+        return PolicySpace(read_network(settings.network_data), settings.sigma)
+
+    def evaluator_options(self, settings: PolicySettings) -> dict[str, Any]:
+        episodes = [settings.episodes, settings.review_episodes, max(1, settings.test_episodes)]
+        return {"episodes": episodes, "starts": settings.starts, "steps": settings.steps, "slots": settings.slots}
+
+    def loop_settings(self, settings: PolicySettings, seed: int) -> LoopSettings:
+        return LoopSettings(
+            seed, settings.population, settings.depth, settings.pack, settings.max_failures, review_pack=1
+        )
+
+    def describe(self, text: str, settings: PolicySettings | None, **size: Any) -> dict[str, Any]:
+        """The facts, with `compression`: bytes of the parameters as float32, over bytes of the genome."""
+        if size:
+            raise BadSetting(f"expected no {', '.join(size)} for a policy: these are of architectures")
+        policy = read(text)
+        genome_bytes, parameters = len(text.encode()), policy.network.parameter_count
+        return {
+            "kind": self.name,
+            "fingerprint": fingerprint(policy),
+            "parameters": parameters,
+            "mutations": len(policy.mutations),
+            "genome_bytes": genome_bytes,
+            "float32_bytes": 4 * parameters,
+            "compression": 4 * parameters / genome_bytes,
+        }
+
+    def in_full(self, settings: PolicySettings, task: "type[PolicyTask]") -> PolicySettings:
+        """With the task's own numbers of episodes, so that all contenders play as many."""
+        episodes, review_episodes, test_episodes = (rung.episodes for rung in task.rungs)
+        return replace(settings, episodes=episodes, review_episodes=review_episodes, test_episodes=test_episodes)
+
+    def baseline(self, text: str, settings: PolicySettings) -> tuple[str, str, PolicySettings]:
+        """The same network with its first random weights."""
+        return "untrained", write(Policy(read(text).network, 0)), settings

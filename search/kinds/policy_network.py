@@ -1,0 +1,95 @@
+"""The network of a run's policies, which follows from the settings and the task."""
+
+import logging
+from contextlib import closing, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from germline.programs.policy.network import Box, InvalidNetwork, Network, Normalisation, read_network
+from germline.search.settings import BadSetting
+
+if TYPE_CHECKING:
+    from germline.evaluators.policy.environments.environment import EnvironmentSpec
+    from germline.evaluators.policy.task import PolicyTask
+    from germline.search.kinds.policy import PolicySettings
+
+log = logging.getLogger(__name__)
+
+
+def network_for(settings: "PolicySettings", task: "type[PolicyTask]") -> Network:
+    """The network of a run on a task, without normalisation of its observations.
+
+    Raises:
+        BadSetting: the settings ask for a network that does not fit the task.
+    """
+    from germline.evaluators.policy.task import environment_spec_of
+
+    network = _network(settings, environment_spec_of(task), task.name)
+    if network.form == "conv" and not settings.hidden:
+        raise BadSetting(f"expected network=mlp for hidden=none, got conv for the images of {task.name}")
+    return network
+
+
+def with_normalisation(network: Network, settings: "PolicySettings", task: "type[PolicyTask]") -> Network:
+    """The network with its normalisation of observations, which is measured here, if the settings ask for it.
+
+    Raises:
+        BadSetting: the network or the task allows no normalisation.
+    """
+    if settings.normalise == "off":
+        return network
+    if network.form == "conv":
+        raise BadSetting("expected normalise=off for network=conv, got on: images are divided by 255")
+    log.info("measuring the observations of untrained policies in %s", task.name)
+    return replace(network, normalisation=_measured_normalisation(task, network))
+
+
+def reports_no_behaviour(task: "type[PolicyTask]") -> bool:
+    """True if the task reports no behaviour descriptor. A task whose episodes cannot start counts as reporting one;
+    scoring raises the real error."""
+    slot = np.zeros(1, np.int64)
+    with suppress(Exception), closing(task().environments(1)) as environments:
+        environments.reset(slot, [0])
+        return bool(environments.behaviour(slot).shape[1] == 0)
+    return False
+
+
+def _network(settings: "PolicySettings", spec: "EnvironmentSpec", task: str) -> Network:
+    discrete = isinstance(spec.actions, int)
+    if settings.actions != "auto" and discrete != (settings.actions == "discrete"):
+        has = f"{spec.actions} actions to choose from" if discrete else f"{_dimensions(spec.actions)} to set"
+        raise BadSetting(f"expected {settings.actions} actions, got {task}, which has {has}; --set actions=auto")
+    form = settings.network if settings.network != "auto" else "conv" if spec.pixels else "mlp"
+    if form == "conv" and not (spec.pixels and len(spec.observation) == 3):
+        raise BadSetting(
+            f"expected images for network=conv, got {task} with observations of shape {list(spec.observation)}; "
+            "--set network=mlp"
+        )
+    data: dict[str, Any] = {"form": form, "observation": list(spec.observation)}
+    if form == "conv":
+        data["padding"] = settings.padding
+    else:
+        data["hidden"] = settings.hidden
+        data["activation"] = settings.activation if settings.hidden else "tanh"
+    box = spec.actions
+    data["actions"] = {"low": list(box.low), "high": list(box.high)} if isinstance(box, Box) else box
+    try:
+        return read_network(data)
+    except InvalidNetwork as invalid:
+        raise BadSetting(str(invalid)) from None
+
+
+def _measured_normalisation(task: "type[PolicyTask]", network: Network) -> Normalisation:
+    from germline.evaluators.policy.observation_statistics import normalisation
+
+    try:
+        return normalisation(task, network)
+    except ValueError as invalid:
+        raise BadSetting(str(invalid)) from None
+
+
+def _dimensions(actions: "int | Box") -> str:
+    assert isinstance(actions, Box)
+    return "1 number" if len(actions.low) == 1 else f"{len(actions.low)} numbers"

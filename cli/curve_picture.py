@@ -1,135 +1,141 @@
-"""A picture of learning curves as SVG: a line a run, with what its points may be off by, and a mark for its test."""
+"""Learning curves as an SVG picture: a line for each run, with bands for confidence intervals and a mark for its
+test."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 from xml.sax.saxutils import escape
 
 from germline.programs.drawing import COLOURS, FAINT, INK, Axis, frame, picture, span, text, ticks
 
 WIDTH, HEIGHT = 640, 400
-"""Of the field in which lines run."""
+"""The area of the lines, in pixels."""
 LEFT, TOP, BOTTOM = 84, 48, 80
-ROW, LETTER, LONGEST = 20, 7, 40
-"""Of the legend: pixels a line, and a letter; and letters of a name, at most."""
+"""Margins around it, in pixels."""
+LEGEND_ROW, LETTER_WIDTH = 20, 7
+"""The height of a legend's row and the width of a letter, in pixels."""
+LONGEST_NAME = 40
+"""The most letters of a name in the legend."""
 DASHES = ("", "7 4", "2 3")
-"""Lines of one colour, where there are more lines than colours."""
+"""Dash patterns of the lines, where there are more lines than colours."""
 UNITS = (("G", 1e9), ("M", 1e6), ("k", 1e3))
-LARGE = 1e4
-"""An axis that goes so far has units."""
-FARTHEST = 1e300
-"""Values beyond are left out, since nothing else could be seen beside them."""
+SMALLEST_WITH_UNITS = 1e4
+"""An axis that reaches this far has units."""
+LARGEST_DRAWN = 1e300
+"""Larger values are left out, since nothing else could be told apart beside them."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A value, and how far from it the true one may lie to each side; None if that is not known."""
+    """A value, with the half width of its confidence interval; None if that is unknown."""
 
     x: float
     y: float
-    width: float | None = None
+    half_width: float | None = None
 
 
 @dataclass(frozen=True)
 class Line:
-    """What is drawn of a run."""
+    """The learning curve of a run, and its last test. `label` says what the line shows, if not what the axis says."""
 
     name: str
     points: Sequence[Point]
     test: Point | None = None
-    of: str = field(default="")
-    """What it is a line of, if not of what the axis says."""
+    label: str = ""
 
 
 def draw(lines: Sequence[Line], title: str, x: str, y: str, notes: Sequence[str] = ()) -> str:
-    """The source of an SVG picture.
+    """Returns the source of an SVG picture.
 
     Args:
-        lines: values that are not finite are left out.
-        title: what it is a picture of.
-        x, y: what the axes are; x is counted from 0.
-        notes: lines below.
+        lines: points that are not finite are left out.
+        title: the title of the picture.
+        x: the name of the x axis, which begins at 0.
+        y: the name of the y axis.
+        notes: lines of text below.
     """
-    kept = [[one for one in line.points if _drawable(one)] for line in lines]
+    drawn = [[point for point in line.points if _drawable(point)] for line in lines]
     tests = [line.test if line.test and _drawable(line.test) else None for line in lines]
-    everything = [*(one for points in kept for one in points), *(one for one in tests if one)]
-    across, up = _axes(everything)
-    names = [_short(line) for line in lines]
-    right = 68 + LETTER * max(map(len, names), default=0)
-    low = max(TOP + HEIGHT + BOTTOM, TOP + ROW * len(lines) + 24)
+    every_point = [*(point for points in drawn for point in points), *(test for test in tests if test)]
+    x_axis, y_axis = _axes(every_point)
+    names = [_legend_name(line) for line in lines]
+    right = 68 + LETTER_WIDTH * max(map(len, names), default=0)
+    height = max(TOP + HEIGHT + BOTTOM, TOP + LEGEND_ROW * len(lines) + 24)
     styles = [(COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]) for i in range(len(lines))]
-    whole = [value for value in ticks(across.low, across.high) if value == int(value)]
+    whole_ticks = [value for value in ticks(x_axis.low, x_axis.high) if value == int(value)]
     parts = [
         text(LEFT, 26, title, 15, weight="bold"),
-        *frame(across, up, x, y, (marks(whole), marks(ticks(up.low, up.high)))),
-        *(_band(points, colour, across, up) for points, (colour, _) in zip(kept, styles, strict=True)),
-        *(_line(*one, across, up) for one in zip(names, kept, styles, strict=True)),
-        *(_test(one, colour, across, up) for one, (colour, _) in zip(tests, styles, strict=True) if one),
-        *(_label(i, name, *style) for i, (name, style) in enumerate(zip(names, styles, strict=True))),
-        *(text(LEFT, low + 16 * i, note, 11, FAINT) for i, note in enumerate(notes)),
+        *frame(x_axis, y_axis, x, y, (tick_labels(whole_ticks), tick_labels(ticks(y_axis.low, y_axis.high)))),
+        *(_band(points, colour, x_axis, y_axis) for points, (colour, _) in zip(drawn, styles, strict=True)),
+        *(_line(*of_line, x_axis, y_axis) for of_line in zip(names, drawn, styles, strict=True)),
+        *(_test(test, colour, x_axis, y_axis) for test, (colour, _) in zip(tests, styles, strict=True) if test),
+        *(_legend(i, name, *style) for i, (name, style) in enumerate(zip(names, styles, strict=True))),
+        *(text(LEFT, height + 16 * i, note, 11, FAINT) for i, note in enumerate(notes)),
     ]
-    return picture(LEFT + WIDTH + right, low + 16 * len(notes), parts)
+    return picture(LEFT + WIDTH + right, height + 16 * len(notes), parts)
 
 
-def marks(values: Sequence[float]) -> dict[float, str]:
-    """How the numbers of an axis are written: `500k` and `2M`, or `-0.25`."""
-    if LARGE <= max(map(abs, values), default=0.0) < 1e15:
+def tick_labels(values: Sequence[float]) -> dict[float, str]:
+    """Returns how the values of an axis are written: `500k` and `2M`, or `-0.25`."""
+    if SMALLEST_WITH_UNITS <= max(map(abs, values), default=0.0) < 1e15:
         return {value: _with_unit(value) for value in values}
     return {value: f"{value:.10g}" for value in values}
 
 
 def _with_unit(value: float) -> str:
-    unit, size = next((one for one in UNITS if one[1] <= abs(value)), ("", 1.0))
-    return f"{value / size:.10g}{unit}"
+    for unit, size in UNITS:
+        if size <= abs(value):
+            return f"{value / size:.10g}{unit}"
+    return f"{value:.10g}"
 
 
-def _drawable(one: Point) -> bool:
-    return isfinite(one.x) and abs(one.y) < FARTHEST
+def _drawable(point: Point) -> bool:
+    return isfinite(point.x) and abs(point.y) < LARGEST_DRAWN
 
 
 def _axes(points: Sequence[Point]) -> tuple[Axis, Axis]:
-    ends = [one.y + side * _half(one) for one in points for side in (-1, 1)]
-    right = max((one.x for one in points), default=0.0)
+    ends = [point.y + side * _half_width(point) for point in points for side in (-1, 1)]
+    right = max((point.x for point in points), default=0.0)
     return Axis(0.0, 1.03 * right or 1.0, LEFT, WIDTH), Axis(*span(ends), TOP, HEIGHT, turned=True)
 
 
-def _half(one: Point) -> float:
-    return one.width if one.width is not None and one.width < FARTHEST else 0.0
+def _half_width(point: Point) -> float:
+    return point.half_width if point.half_width is not None and point.half_width < LARGEST_DRAWN else 0.0
 
 
-def _band(points: Sequence[Point], colour: str, across: Axis, up: Axis) -> str:
-    """A light area around a line, where it is known how wide it is."""
-    wide = [one for one in points if one.width is not None]
-    if not wide:
+def _band(points: Sequence[Point], colour: str, x_axis: Axis, y_axis: Axis) -> str:
+    """A light area around the part of a line whose confidence intervals are known."""
+    known = [point for point in points if point.half_width is not None]
+    if not known:
         return ""
-    upper = [f"{across.at(one.x):.2f},{up.at(one.y + _half(one)):.2f}" for one in wide]
-    lower = [f"{across.at(one.x):.2f},{up.at(one.y - _half(one)):.2f}" for one in reversed(wide)]
+    upper = [f"{x_axis.at(point.x):.2f},{y_axis.at(point.y + _half_width(point)):.2f}" for point in known]
+    lower = [f"{x_axis.at(point.x):.2f},{y_axis.at(point.y - _half_width(point)):.2f}" for point in reversed(known)]
     edge = f'stroke="{colour}" stroke-opacity="0.18"'
     return f'<polygon points="{" ".join(upper + lower)}" fill="{colour}" fill-opacity="0.15" {edge}/>'
 
 
-def _line(name: str, points: Sequence[Point], style: tuple[str, str], across: Axis, up: Axis) -> str:
-    """A line, with a dot at its end, which is all of it that one point gives."""
+def _line(name: str, points: Sequence[Point], style: tuple[str, str], x_axis: Axis, y_axis: Axis) -> str:
+    """A line with a dot at its end, so that a line of one point can be seen."""
     if not points:
         return ""
     colour, dash = style
-    places = [f"{across.at(one.x):.2f},{up.at(one.y):.2f}" for one in points]
-    x, y = places[-1].split(",")
-    line = f'<polyline points="{" ".join(places)}" {_stroke(colour, dash)} stroke-linejoin="round"/>'
-    return f'<g>{_title(name)}{line}<circle cx="{x}" cy="{y}" r="2.6" fill="{colour}"/></g>'
+    positions = [f"{x_axis.at(point.x):.2f},{y_axis.at(point.y):.2f}" for point in points]
+    x, y = positions[-1].split(",")
+    line = f'<polyline points="{" ".join(positions)}" {_stroke(colour, dash)} stroke-linejoin="round"/>'
+    return f'<g>{_tooltip(name)}{line}<circle cx="{x}" cy="{y}" r="2.6" fill="{colour}"/></g>'
 
 
-def _test(one: Point, colour: str, across: Axis, up: Axis) -> str:
-    """A diamond, with a line from one end of its interval to the other."""
-    x, y = across.at(one.x), up.at(one.y)
-    top, bottom = up.at(one.y + _half(one)), up.at(one.y - _half(one))
+def _test(test: Point, colour: str, x_axis: Axis, y_axis: Axis) -> str:
+    """A diamond, with a bar from one end of its confidence interval to the other."""
+    x, y = x_axis.at(test.x), y_axis.at(test.y)
+    top, bottom = y_axis.at(test.y + _half_width(test)), y_axis.at(test.y - _half_width(test))
     bar = f'<path d="M{x:.2f} {top:.2f}V{bottom:.2f}" stroke="{INK}" stroke-width="1.4"/>'
     shape = f'd="M{x:.2f} {y - 6:.2f}l5 6l-5 6l-5 -6z"'
-    return f'<g>{_title("test")}{bar}<path {shape} fill="{colour}" stroke="{INK}" stroke-width="1.2"/></g>'
+    return f'<g>{_tooltip("test")}{bar}<path {shape} fill="{colour}" stroke="{INK}" stroke-width="1.2"/></g>'
 
 
-def _label(i: int, name: str, colour: str, dash: str) -> str:
-    x, y = LEFT + WIDTH + 16, TOP + ROW * i + 14
+def _legend(i: int, name: str, colour: str, dash: str) -> str:
+    x, y = LEFT + WIDTH + 16, TOP + LEGEND_ROW * i + 14
     return f'<path d="M{x} {y - 4}h26" {_stroke(colour, dash)}/>{text(x + 34, y, name, 12)}'
 
 
@@ -137,11 +143,11 @@ def _stroke(colour: str, dash: str) -> str:
     return f'fill="none" stroke="{colour}" stroke-width="1.8"' + (f' stroke-dasharray="{dash}"' if dash else "")
 
 
-def _title(said: str) -> str:
-    """What a browser shows when one points at it."""
-    return f"<title>{escape(said)}</title>"
+def _tooltip(words: str) -> str:
+    """A title, which browsers show when the mouse points at its parent."""
+    return f"<title>{escape(words)}</title>"
 
 
-def _short(line: Line) -> str:
-    name = line.name if len(line.name) <= LONGEST else line.name[: LONGEST - 1] + "…"
-    return f"{name} ({line.of})" if line.of else name
+def _legend_name(line: Line) -> str:
+    name = line.name if len(line.name) <= LONGEST_NAME else line.name[: LONGEST_NAME - 1] + "…"
+    return f"{name} ({line.label})" if line.label else name

@@ -1,57 +1,18 @@
-"""Scores of policies in words and numbers: training episodes, reviews and tests."""
+"""Scores of policies in words and tables: training episodes, reviews and tests."""
 
 from collections.abc import Sequence
 
 from rich.table import Table
 
-from germline.cli.confidence import half_width
 from germline.cli.formatting import BAD, QUIET, counted, number, plain_table, safe, with_interval
 from germline.db.records import EvaluationRecord
-
-SOURCES = ("fitness", "review", "test")
-"""What a score is called, by its rung."""
-
-
-def confidence_half_width(evaluation: EvaluationRecord) -> float | None:
-    """The half width of the 95 % confidence interval of a mean return in a test; None for one episode.
-
-    What selects has none: who did best in it was also lucky, so its mean is too high by more than chance.
-    """
-    deviation, episodes = evaluation.measures.get("deviation"), evaluation.measures.get("episodes", 0.0)
-    return half_width(deviation, episodes) if is_test(evaluation) and deviation is not None and episodes > 1 else None
-
-
-def mean_behaviour(evaluation: EvaluationRecord) -> list[float]:
-    """What the episodes did, on average."""
-    found: list[float] = []
-    while (value := evaluation.measures.get(f"behaviour_{len(found)}")) is not None:
-        found.append(value)
-    return found
-
-
-def decisive_score(evaluations: Sequence[EvaluationRecord]) -> EvaluationRecord | None:
-    """What says most of a policy: the last test, else the last review, else its fitness; None if none went well."""
-    well = [one for one in evaluations if one.fitness is not None]
-    return max(well, key=lambda one: (one.rung, one.seed), default=None)
-
-
-def last_per_rung(evaluations: Sequence[EvaluationRecord]) -> list[EvaluationRecord]:
-    """At each rung the last one, which was done with the highest seed; a run can review one policy hundreds of times.
-
-    Those at rung 0 are all kept: there is one, unless the policy was scored on another task too.
-    """
-    last = {(one.task, one.rung): one for one in sorted(evaluations, key=lambda one: one.seed)}
-    return [one for one in evaluations if last[one.task, one.rung] is one]
-
-
-def source(evaluation: EvaluationRecord) -> str:
-    """What a score is of: `fitness`, `review` or `test`."""
-    return SOURCES[min(evaluation.rung, len(SOURCES) - 1)]
-
-
-def is_test(evaluation: EvaluationRecord) -> bool:
-    """Whether nobody was selected by a score."""
-    return source(evaluation) == "test"
+from germline.search.analysis.policy_scores import (
+    confidence_half_width,
+    is_test,
+    last_per_rung,
+    mean_behaviour,
+    source,
+)
 
 
 def mean_return_text(evaluation: EvaluationRecord) -> str:
@@ -67,7 +28,7 @@ def scores_table(evaluations: Sequence[EvaluationRecord], home: str) -> Table:
     A test has a confidence interval; a score used for selection has the word `selects` in its place.
 
     Args:
-        evaluations: evaluations of score policy.
+        evaluations: of one policy.
         home: the task of its run; scores on other tasks are labelled with the task.
     """
     numbers = ("return", "± 95 %", "episodes", "length")

@@ -1,64 +1,67 @@
-"""Writing films: MP4 through ffmpeg, GIF without it; whole or not at all, and picture by picture."""
+"""Films of episodes: MP4 through ffmpeg, GIF without it. A film is written picture by picture, and whole or not at
+all."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from germline.cli.errors import UserError, printable, single_line
-
-if TYPE_CHECKING:
-    from germline.evaluators.policy.film import Picture
+from germline.cli.errors import UserError, is_ours, printable, single_line
+from germline.evaluators.policy.film import Picture
+from germline.programs.export.files import beside, check_writable
 
 FORMATS = (".mp4", ".gif")
+FASTEST_GIF = 50
+"""Pictures a second; viewers slow down GIFs that are faster."""
 
 
 def check_format(path: Path) -> None:
-    """Raises UserError for a file that is no film, or where the packages for it are missing."""
+    """Raises UserError if the name of a file is not that of a film, or the packages to write it are missing."""
     if path.suffix.lower() not in FORMATS:
         raise UserError(
             printable(f"expected a file of a film, .mp4 or .gif, got {path.name!r:.80}; write --video policy.mp4")
         )
-    _packages(path)
+    _writer_package(path)
 
 
-def write_film(path: Path, pictures: "Iterable[Picture]", pace: int) -> None:
+def write_film(path: Path, pictures: Iterable[Picture], pace: int) -> None:
     """Writes a film of `pace` pictures a second.
 
     Raises:
-        UserError: a package is missing, or what writes films failed.
-        ExportUnwritable: nothing can be written there.
+        UserError: a package is missing, or the film cannot be written.
+        ExportUnwritable: the file cannot be written.
     """
-    from germline.programs.export.files import check_writable
-
     check_writable(path)
     write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4
-    with _beside(path) as unfinished:
+    with _renamed_when_done(path) as unfinished:
         write(unfinished, pictures, pace)
 
 
-def _write_mp4(path: Path, pictures: "Iterable[Picture]", pace: int) -> None:
-    imageio = _packages(path)
-    # Most players take even numbers of rows and columns only; the writer stretches pictures to a multiple of 2.
+def _write_mp4(path: Path, pictures: Iterable[Picture], pace: int) -> None:
+    imageio = _writer_package(path)
+    # Most players need even numbers of rows and columns; the writer stretches pictures to a multiple of 2.
     with imageio.get_writer(path, format="FFMPEG", fps=pace, macro_block_size=2, ffmpeg_log_level="error") as writer:
         for picture in pictures:
             writer.append_data(picture)
 
 
-def _write_gif(path: Path, pictures: "Iterable[Picture]", pace: int) -> None:
-    images = _packages(path)
-    # Viewers slow down what is faster than 50 pictures a second, and count in hundredths.
-    skip = -(-pace // 50)
-    drawn = (images.fromarray(picture) for i, picture in enumerate(pictures) if i % skip == 0)
-    first = next(drawn)
-    duration = max(20, round(1000 * skip / pace))
-    first.save(path, "GIF", save_all=True, append_images=chain(drawn), duration=duration, loop=0)
+def _write_gif(path: Path, pictures: Iterable[Picture], pace: int) -> None:
+    pil_image = _writer_package(path)
+    keep_every = -(-pace // FASTEST_GIF)
+    frames = (pil_image.fromarray(picture) for i, picture in enumerate(pictures) if i % keep_every == 0)
+    first = next(frames)
+    milliseconds = max(1000 // FASTEST_GIF, round(1000 * keep_every / pace))
+    first.save(path, "GIF", save_all=True, append_images=chain(frames), duration=milliseconds, loop=0)
 
 
-def _packages(path: Path) -> Any:
-    """What writes a film of that name."""
+def _writer_package(path: Path) -> Any:
+    """The module that writes films of this format. These packages are optional, so they are imported only here.
+
+    Raises:
+        UserError: it is not installed.
+    """
     try:
         if path.suffix.lower() == ".gif":
             return import_module("PIL.Image")
@@ -72,11 +75,8 @@ def _packages(path: Path) -> Any:
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A place beside a file's own, which it is renamed to when all went well."""
-    from germline.cli.errors import is_ours
-    from germline.programs.export.files import beside
-
+def _renamed_when_done(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` that is renamed to it at the end, and removed after an error."""
     unfinished = beside(path)
     try:
         yield unfinished

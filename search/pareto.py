@@ -1,6 +1,6 @@
-"""What it takes to compare by several objectives: fronts, crowding, hypervolume, and a pick from a front.
+"""Comparison by several objectives: Pareto fronts, crowding distance, hypervolume and the knee of a front.
 
-All objectives are minimised here; who has one to maximise turns its sign.
+All objectives are minimised. Negate objectives that should be maximised.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,30 +12,33 @@ from numpy.typing import NDArray
 from germline.evaluators.outcome import Objective
 
 Points = NDArray[np.float64]
-"""One row for each individual, one column for each objective."""
+"""`[N, M]`: a row for each of N individuals, a column for each of M objectives."""
 
 
-def minimised(found: Sequence[Mapping[str, float]], objectives: Sequence[Objective]) -> Points:
-    """The objectives of each individual; what is to be maximised has its sign turned."""
-    signs = [1.0 if one.direction == "min" else -1.0 for one in objectives]
-    rows = [[sign * one[o.name] for sign, o in zip(signs, objectives, strict=True)] for one in found]
+def minimised(individuals: Sequence[Mapping[str, float]], objectives: Sequence[Objective]) -> Points:
+    """Returns the objectives of each individual as points, with those to be maximised negated."""
+    signs = [1.0 if objective.direction == "min" else -1.0 for objective in objectives]
+    rows = [
+        [sign * values[objective.name] for sign, objective in zip(signs, objectives, strict=True)]
+        for values in individuals
+    ]
     return np.array(rows, dtype=np.float64).reshape(-1, len(objectives))
 
 
 def fronts(points: Points) -> NDArray[np.intp]:
-    """The front of each point, 0 for those that no other one dominates; equal points are in the same one."""
-    from germline.search.sorting import ranks
+    """Returns the rank of each point's front, `[N]`: 0 if no other point dominates it. Equal points share a front."""
+    from germline.search.pareto_sorting import front_ranks  # the compiler takes a second to load
 
     if not len(points):
         return np.empty(0, np.intp)
-    unique, back = np.unique(points, axis=0, return_inverse=True)
-    found: NDArray[np.intp] = ranks(unique)
-    return found[back.reshape(-1)]
+    unique, inverse = np.unique(points, axis=0, return_inverse=True)
+    ranks: NDArray[np.intp] = front_ranks(unique)
+    return ranks[inverse.reshape(-1)]
 
 
 def crowding(points: Points) -> Points:
-    """How far the neighbours of each point of a front are, over all objectives (Deb et al. 2002); infinite at the
-    ends."""
+    """Returns the crowding distance of each point of a front, `[N]` (Deb et al. 2002): the distance between its
+    neighbours, summed over the objectives; infinite at the ends."""
     distance = np.zeros(len(points))
     for column in points.T:
         order = np.argsort(column, kind="stable")
@@ -48,9 +51,12 @@ def crowding(points: Points) -> Points:
 
 
 def survivors(points: Points, count: int) -> NDArray[np.intp]:
-    """The `count` points that NSGA-II keeps, best first: whole fronts, and of the last one the least crowded.
+    """Returns the indices of the points that NSGA-II keeps, best first: whole fronts, then the least crowded points of
+    the next front. Of equally crowded points the earlier one stays.
 
-    Of equally crowded points the earlier one stays.
+    Args:
+        points: `[N, M]`.
+        count: how many to keep; all if there are fewer.
     """
     ranks = fronts(points)
     kept: list[NDArray[np.intp]] = []
@@ -66,17 +72,21 @@ def survivors(points: Points, count: int) -> NDArray[np.intp]:
 
 
 def hypervolume(points: Points, reference: Points) -> float:
-    """The volume that the points dominate, up to a reference point that is worse than all that counts."""
-    from deap.benchmarks.tools import hypervolume as deap_hypervolume
+    """Returns the volume that points dominate, up to a reference point `[M]` (Zitzler and Thiele 1999).
+
+    Points that are not better than the reference point in every objective do not count.
+    """
+    from deap.benchmarks.tools import hypervolume as deap_hypervolume  # takes a quarter of a second to load
 
     inside = points[(points < reference).all(1)]
-    # DEAP maximises, and takes anything with a fitness.
+    # DEAP maximises, and accepts any object with a fitness.
     front = [SimpleNamespace(fitness=SimpleNamespace(wvalues=-point)) for point in inside]
     return float(deap_hypervolume(front, reference)) if front else 0.0
 
 
 def knee(points: Points) -> int:
-    """The point nearest to the ideal one when each objective is brought to 0..1; of equals the first."""
+    """Returns the index of the point nearest to the ideal point, with each objective scaled to 0..1; of equally near
+    points the first."""
     low, high = points.min(0), points.max(0)
     span = np.where(high > low, high - low, 1.0)
     return int(np.argmin((((points - low) / span) ** 2).sum(1)))

@@ -1,4 +1,4 @@
-"""Which network of a front is handed over: by a stated policy, never by its place in a list."""
+"""Which individual of a front is handed over: chosen by a stated criterion, never by its position in a list."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,57 +7,73 @@ import numpy as np
 from germline.search import pareto
 from germline.search.settings import amount
 
-POLICIES = "knee, error, params, macs, latency, or a limit such as under=3M"
+CRITERIA = "knee, error, params, macs, latency, or a limit such as under=3M"
+
+Objectives = Mapping[str, float]
+"""The objectives of an individual by name, all minimised: `validation_error`, `params`, `macs`, perhaps `latency`."""
+
+_SMALLEST = {"error": "validation_error", "params": "params", "macs": "macs", "latency": "latency"}
+"""The criteria that pick the smallest value of an objective."""
 
 
-class BadPolicy(ValueError):
-    """A policy that there is not, or that nothing meets."""
+class BadCriterion(ValueError):
+    """An unknown criterion, or one that no individual meets."""
 
 
-def front(
-    objectives: Sequence[Mapping[str, float]], names: Sequence[str] = ("validation_error", "params")
-) -> list[int]:
-    """The places of those that no other one dominates, by the first objective and then by the others."""
-    points = _points(objectives, names)
-    first = np.flatnonzero(pareto.fronts(points) == 0).tolist()
-    return sorted(first, key=lambda i: tuple(points[i]))
-
-
-def pick(objectives: Sequence[Mapping[str, float]], policy: str) -> int:
-    """The place of the one that a policy picks.
+def front(objectives: Sequence[Objectives], names: Sequence[str] = ("validation_error", "params")) -> list[int]:
+    """Returns the indices of the individuals that no other one dominates, by the first objective and then the others.
 
     Args:
-        objectives: of each candidate, all to be minimised: `validation_error`, `params`, `macs`, perhaps `latency`.
-        policy: `knee` (nearest to the ideal of the front of error and parameters), `error`, `params`, `macs` or
-            `latency` (the least of it; of equals the least error, then the fewest parameters), or `under=3M` (the
-            least error with at most so many parameters).
+        objectives: of each individual.
+        names: the objectives that span the front.
+    """
+    points = _points(objectives, names)
+    on_front = np.flatnonzero(pareto.fronts(points) == 0).tolist()
+    return sorted(on_front, key=lambda i: tuple(points[i]))
+
+
+def pick(objectives: Sequence[Objectives], criterion: str) -> int:
+    """Returns the index of the individual that a criterion picks.
+
+    Args:
+        objectives: of each individual.
+        criterion: `knee` (nearest to the ideal point of the front of error and parameters); `error`, `params`, `macs`
+            or `latency` (the smallest value; of equal ones the smallest error, then the fewest parameters); or
+            `under=3M` (the smallest error with at most so many parameters).
 
     Raises:
-        BadPolicy: there is no such policy, or nothing meets it.
+        BadCriterion: the criterion is unknown, or no individual meets it.
     """
-    everyone = range(len(objectives))
-    if policy == "knee":
-        best = front(objectives)
-        return best[pareto.knee(_points([objectives[i] for i in best], ("validation_error", "params")))]
-    if policy in ("error", "params", "macs", "latency"):
-        name = "validation_error" if policy == "error" else policy
-        if any(name not in one for one in objectives):
-            raise BadPolicy(f"expected a run that was searched for {name}; --set objectives=validation_error,{name}")
-        return min(
-            everyone, key=lambda i: (objectives[i][name], objectives[i]["validation_error"], objectives[i]["params"])
-        )
-    if policy.startswith("under="):
-        try:
-            limit = amount(policy.removeprefix("under="))
-        except ValueError as expected:
-            raise BadPolicy(f"expected {expected} after under=, got {policy!r:.60}") from None
-        inside = [i for i in everyone if limit is None or objectives[i]["params"] <= limit]
-        if not inside:
-            least = min(int(one["params"]) for one in objectives)
-            raise BadPolicy(f"nothing has at most {limit:,} parameters; the smallest found has {least:,}")
-        return min(inside, key=lambda i: (objectives[i]["validation_error"], objectives[i]["params"], i))
-    raise BadPolicy(f"expected a policy ({POLICIES}), got {policy!r:.60}")
+    if criterion == "knee":
+        on_front = front(objectives)
+        points = _points([objectives[i] for i in on_front], ("validation_error", "params"))
+        return on_front[pareto.knee(points)]
+    if criterion in _SMALLEST:
+        return _smallest(objectives, _SMALLEST[criterion])
+    if criterion.startswith("under="):
+        return _under(objectives, criterion)
+    raise BadCriterion(f"expected a criterion ({CRITERIA}), got {criterion!r:.60}")
 
 
-def _points(objectives: Sequence[Mapping[str, float]], names: Sequence[str]) -> pareto.Points:
-    return np.array([[one[name] for name in names] for one in objectives], dtype=np.float64).reshape(-1, len(names))
+def _smallest(objectives: Sequence[Objectives], name: str) -> int:
+    if any(name not in individual for individual in objectives):
+        raise BadCriterion(f"expected a run that was searched for {name}; --set objectives=validation_error,{name}")
+    names = (name, "validation_error", "params")
+    return min(range(len(objectives)), key=lambda i: tuple(objectives[i][key] for key in names))
+
+
+def _under(objectives: Sequence[Objectives], criterion: str) -> int:
+    try:
+        limit = amount(criterion.removeprefix("under="))
+    except ValueError as expected:
+        raise BadCriterion(f"expected {expected} after under=, got {criterion!r:.60}") from None
+    inside = [i for i in range(len(objectives)) if limit is None or objectives[i]["params"] <= limit]
+    if not inside:
+        fewest = min(int(individual["params"]) for individual in objectives)
+        raise BadCriterion(f"nothing has at most {limit:,} parameters; the smallest network has {fewest:,}")
+    return min(inside, key=lambda i: (objectives[i]["validation_error"], objectives[i]["params"], i))
+
+
+def _points(objectives: Sequence[Objectives], names: Sequence[str]) -> pareto.Points:
+    rows = [[individual[name] for name in names] for individual in objectives]
+    return np.array(rows, dtype=np.float64).reshape(-1, len(names))

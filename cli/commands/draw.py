@@ -1,82 +1,112 @@
-"""`germline draw`: a picture of a candidate."""
+"""`germline draw`: a picture of an architecture, or of a generation of policies."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
 from germline.cli.candidate import Candidate
+from germline.cli.database import open_store
 from germline.cli.errors import BadReference, printable
+from germline.cli.formatting import counted
+from germline.cli.genome_facts import genome_facts
 from germline.cli.options import db_option, json_option
 from germline.cli.output import check_free, check_svg, print_json
 from germline.cli.reference import HELP, PICK, chosen
+from germline.programs.architecture import drawing as architecture_drawing
+from germline.programs.architecture.genome import read
+from germline.programs.export.files import write_whole
+from germline.programs.policy import drawing as policy_drawing
+from germline.search.analysis.generation import Generation, Scatter, generation_of, scatter, walls_of
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The source of an SVG picture, its subject in words, and its keys in the JSON output."""
+
+    svg: str
+    subject: str
+    keys: Mapping[str, Any] = field(default_factory=dict)
 
 
 @click.command(epilog=HELP)
 @click.argument("reference", metavar="REF")
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path), required=True, help="The SVG file to write.")
-@click.option("--pick", "policy", default=None, metavar="POLICY", help=PICK)
+@click.option("--pick", "criterion", default=None, metavar="CRITERION", help=PICK)
 @click.option(
-    "--generation", "number", type=click.IntRange(min=0), default=None, help="Of policies; the last complete one."
+    "--generation",
+    "number",
+    type=click.IntRange(min=0),
+    default=None,
+    help="The generation of policies; unless given, the last complete one.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @db_option
 @json_option
 def command(
-    reference: str, path: Path, policy: str | None, number: int | None, force: bool, url: str, as_json: bool
+    reference: str, path: Path, criterion: str | None, number: int | None, force: bool, url: str, as_json: bool
 ) -> None:
     """Draw the cells of an architecture, or a generation of policies, as an SVG picture.
 
-    A generation is a cloud: where each policy's episode ended (or, if the task does not say, its return over its
-    length), coloured by fitness, with the parents of the next generation and the elite marked.
+    A generation is a scatter plot of behaviour: where each policy's episode ended or, if the task reports no behaviour,
+    its return over its length. Points are coloured by fitness; parents of the next generation and the elite are marked.
 
     \b
     Examples:
       germline draw architecture-1 -o cells.svg
       germline draw policy-1 -o cloud.svg --generation 20
     """
-    from germline.cli.genome_facts import genome_facts
-    from germline.programs.export.files import write_whole
-
     check_svg(path)
     if not force:
         check_free(path)
-    candidate = chosen(reference, policy, url)
+    candidate = chosen(reference, criterion, url)
     facts = genome_facts(candidate)
-    if candidate.kind == "policy":
-        content, row, told = _generation(candidate, reference, number, url)
-    elif candidate.kind == "architecture":
-        if number is not None:
-            raise BadReference(f"expected a run of policies for --generation, got {candidate.label}; leave it away")
-        content, row, told = _cells(candidate)
+    drawing = _drawing(candidate, reference, number, url)
+    write_whole(path, drawing.svg)
+    if as_json:
+        keys = {"path": str(path), "ref": candidate.label, "fingerprint": facts["fingerprint"], **drawing.keys}
+        print_json(keys)
     else:
+        click.echo(f"wrote {printable(str(path))}: {printable(drawing.subject)}")
+
+
+def _drawing(candidate: Candidate, reference: str, number: int | None, url: str) -> Drawing:
+    if candidate.kind == "policy":
+        return _generation(candidate, reference, number, url)
+    if candidate.kind != "architecture":
         raise BadReference(
             f"expected an architecture to draw, or a run of policies, got {candidate.label}, which is of kind "
             f"{candidate.kind}"
         )
-    write_whole(path, content)
-    if as_json:
-        print_json({"path": str(path), "ref": candidate.label, "fingerprint": facts["fingerprint"], **row})
-    else:
-        click.echo(f"wrote {printable(str(path))}: {printable(told)}")
+    if number is not None:
+        raise BadReference(f"expected a run of policies for --generation, got {candidate.label}; leave it out")
+    return Drawing(architecture_drawing.draw(read(candidate.genome)), f"the cells of {candidate.label}")
 
 
-def _cells(candidate: Candidate) -> tuple[str, dict[str, Any], str]:
-    from germline.programs.architecture.drawing import draw
-    from germline.programs.architecture.genome import read
-
-    return draw(read(candidate.genome)), {}, f"the cells of {candidate.label}"
-
-
-def _generation(candidate: Candidate, reference: str, number: int | None, url: str) -> tuple[str, dict[str, Any], str]:
-    from germline.cli.generation import cloud, generation, walls
-    from germline.programs.policy.drawing import draw
-
+def _generation(candidate: Candidate, reference: str, number: int | None, url: str) -> Drawing:
     if candidate.run is None or ":" in reference:
         raise BadReference(f"expected a RUN of policies to draw a generation of, got {reference!r:.80}")
     run = candidate.run
-    found = generation(run, number, url)
-    drawn = cloud(found)
-    title = f"{run.name}, generation {found.number}: {run.task}"
-    content = draw(drawn.points, printable(title), drawn.x, drawn.y, drawn.notes, walls(run.task))
-    return content, {"ref": run.name, "generation": found.number}, f"generation {found.number} of {run.name}"
+    with open_store(url) as store:
+        generation = generation_of(store, run, number)
+    plot = scatter(generation)
+    title = f"{run.name}, generation {generation.number}: {run.task}"
+    notes = _notes(generation, plot)
+    svg = policy_drawing.draw(plot.points, printable(title), plot.axes.x, plot.axes.y, notes, walls_of(run.task))
+    keys = {"ref": run.name, "generation": generation.number}
+    return Drawing(svg, f"generation {generation.number} of {run.name}", keys)
+
+
+def _notes(generation: Generation, plot: Scatter) -> list[str]:
+    notes = []
+    if plot.axes.descriptor_length > 2:
+        notes.append(f"of {plot.axes.descriptor_length} numbers of behaviour the two that differ most")
+    if plot.older > 0:
+        notes.append(f"{counted(plot.older, 'point')} of earlier generations: parents, and the elite")
+    if plot.failed:
+        notes.append(f"{plot.failed} of the generation failed")
+    if generation.last:
+        notes.append("the last generation: it has no children")
+    return notes

@@ -1,26 +1,46 @@
-"""`germline play`: a policy at work."""
+"""`germline play`: episodes of a policy, with its mean return and a film."""
 
+import os
+import sys
+from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any, NamedTuple
+from time import perf_counter
+from typing import Any, NamedTuple
 
 import click
 
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError, printable
+from germline.cli.formatting import BAD, QUIET, counted, number, plain_table, print_table, safe, with_interval
 from germline.cli.options import db_option, json_option
 from germline.cli.output import check_free, console, print_json, stdout_apart
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from germline.evaluators.policy.film import Film, Picture
-    from germline.evaluators.policy.player import EpisodeResult
-    from germline.evaluators.policy.task import PolicyTask
-    from germline.programs.policy.genome import Policy
+from germline.cli.reference import resolve
+from germline.cli.video import check_format, write_film
+from germline.evaluators.policy.compatibility import playable
+from germline.evaluators.policy.film import Film, Picture
+from germline.evaluators.policy.networks.backend import networks_of
+from germline.evaluators.policy.player import Episode, EpisodeResult, play
+from germline.evaluators.policy.task import PolicyTask, environments_of
+from germline.evaluators.tasks.registry import absolute_name
+from germline.programs.export.files import check_writable
+from germline.programs.policy.genome import Policy
+from germline.programs.policy.parameters import replay
+from germline.search.analysis.statistics import half_width
 
 LAST_SEED = 2**31 - 1
+
+
+class Player(NamedTuple):
+    """A policy at a task. An episode has at most `steps` decisions, and each lasts `frames` frames of the
+    environment."""
+
+    label: str
+    policy: Policy
+    task: PolicyTask
+    steps: int
+    frames: int
 
 
 @click.command(epilog="REF is RUN (its winner), RUN:best, RUN:BIRTH or a file with a policy.")
@@ -31,13 +51,13 @@ LAST_SEED = 2**31 - 1
     type=click.IntRange(0, LAST_SEED),
     default=0,
     show_default=True,
-    help="Of the first episode; the next ones have the next seeds.",
+    help="Seed of the first episode; the following ones have the following seeds.",
 )
-@click.option("--task", default=None, help="Where to play; the task of its run unless given.")
+@click.option("--task", default=None, help="The task to play; unless given, the task of the policy's run.")
 @click.option(
     "--video", type=click.Path(path_type=Path), default=None, help="Write a film of the first episode, .mp4 or .gif."
 )
-@click.option("--force", is_flag=True, help="Replace a film that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing film.")
 @db_option
 @json_option
 def command(
@@ -52,22 +72,16 @@ def command(
 ) -> None:
     """Play episodes with the policy REF.
 
-    What an episode comes to follows from its seed: an exported policy plays the same one in an environment that was
-    reset with it. The interval holds the mean return with 95 % (Student's t). An episode that fails, or whose return is
-    no number of at most 1e100 in size, is told and left out of the mean.
+    An episode follows from its seed: an exported policy plays the same episode in an environment that was reset with
+    it. The mean return has a 95 % confidence interval (Student's t). An episode that fails, or whose return is not a
+    number of at most 1e100 in size, is listed and left out of the mean.
 
     \b
     Examples:
       germline play policy-1 --episodes 20
       germline play policy-1 --video policy.mp4
     """
-    from germline.cli.confidence import half_width
-    from germline.cli.reference import resolve
-
     if video is not None:
-        from germline.cli.video import check_format
-        from germline.programs.export.files import check_writable
-
         check_format(video)
         check_writable(video)
         if not force:
@@ -79,16 +93,56 @@ def command(
         with closing(_film(player, seed)) if video else nullcontext() as film:
             played, seconds = _play(player, range(seed, seed + episodes))
             if video and film:
-                _write(film, video, seed, played[0])
-    errors = [_error(one) for one in played]
-    returns = [one.total_reward for one, error in zip(played, errors, strict=True) if error is None]
-    frames = sum(one.steps for one in played) * player.frames
-    row = {
+                _write_film(film, video, seed, played[0])
+    row = _row(player, seed, played, seconds, video)
+    if as_json:
+        print_json(row)
+    else:
+        _print(row)
+    if row["mean"] is None:
+        last = row["episodes"][-1]["error"]
+        raise UserError(printable(f"no episode of {player.task.name} went well; the last: {last}"), 1)
+
+
+def _player(candidate: Candidate, task: str | None) -> Player:
+    """A policy at the task of its run, or at another task with the same observations and actions.
+
+    Raises:
+        BadReference: the candidate is not a policy, or has no task.
+        CannotPlay: the policy does not fit the task.
+    """
+    if candidate.kind != "policy":
+        raise BadReference(f"expected a policy to play, got {candidate.label}, which is of kind {candidate.kind}")
+    home = candidate.run.task if candidate.run else None
+    name = absolute_name(task) if task else home
+    if name is None:
+        raise BadReference(f"expected a task for {candidate.label}, which is of no run; add --task gym:CartPole-v1")
+    policy, chosen, spec = playable(candidate.genome, name, candidate.label)
+    limit = candidate.settings.get("steps") if name == home else None
+    return Player(candidate.label, policy, chosen(), min(limit or spec.steps, spec.steps), spec.frames)
+
+
+def _play(player: Player, seeds: range) -> tuple[list[EpisodeResult], float]:
+    """The episodes, and the seconds they took without compiling."""
+    networks = networks_of(player.policy.network, [replay(player.policy)])
+    actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
+    with closing(environments_of(player.task, min(len(seeds), player.task.slots))) as environments:
+        play(networks.forward, actions, environments, episodes[:1], 1, networks.assign_slots)  # compiles
+        began = perf_counter()
+        played = play(networks.forward, actions, environments, episodes, player.steps, networks.assign_slots)
+        return played, max(perf_counter() - began, 1e-9)
+
+
+def _row(player: Player, seed: int, played: list[EpisodeResult], seconds: float, video: Path | None) -> dict[str, Any]:
+    errors = [_error(episode) for episode in played]
+    returns = [episode.total_reward for episode, error in zip(played, errors, strict=True) if error is None]
+    frames = sum(episode.steps for episode in played) * player.frames
+    return {
         "ref": player.label,
         "task": player.task.name,
         "episodes": [
-            {"seed": seed + i, "return": one.total_reward, "length": one.steps, "error": error}
-            for i, (one, error) in enumerate(zip(played, errors, strict=True))
+            {"seed": seed + i, "return": episode.total_reward, "length": episode.steps, "error": error}
+            for i, (episode, error) in enumerate(zip(played, errors, strict=True))
         ],
         "mean": fmean(returns) if returns else None,
         "interval": half_width(stdev(returns), len(returns)) if len(returns) > 1 else None,
@@ -96,83 +150,22 @@ def command(
         "frames_per_second": frames / seconds,
         "video": str(video) if video else None,
     }
-    if as_json:
-        print_json(row)
-    else:
-        _print(row)
-    if not returns:
-        raise UserError(printable(f"no episode of {player.task.name} went well; the last: {errors[-1]}"), 1)
 
 
-class Player(NamedTuple):
-    """A policy with its task; `frames` of the environment pass with each of at most `steps` decisions."""
-
-    label: str
-    policy: "Policy"
-    task: "PolicyTask"
-    steps: int
-    frames: int
-
-
-def _player(candidate: Candidate, task: str | None) -> Player:
-    """The policy at its task, or at another one with the same observations and actions.
-
-    Raises:
-        BadReference: it is no policy, or the task is none for it.
-    """
-    from germline.cli.policy_fit import fitting
-    from germline.evaluators.tasks.registry import absolute_name
-
-    if candidate.kind != "policy":
-        raise BadReference(f"expected a policy to play, got {candidate.label}, which is of kind {candidate.kind}")
-    home = candidate.run.task if candidate.run else None
-    name = absolute_name(task) if task else home
-    if name is None:
-        raise BadReference(f"expected a task for {candidate.label}, which is of no run; add --task gym:CartPole-v1")
-    policy, chosen, spec = fitting(candidate, name)
-    own = candidate.settings.get("steps") or spec.steps if name == home else spec.steps
-    return Player(candidate.label, policy, chosen(), min(own, spec.steps), spec.frames)
-
-
-def _play(player: Player, seeds: range) -> "tuple[list[EpisodeResult], float]":
-    """What the episodes came to, and how many seconds it took, without compiling."""
-    from time import perf_counter
-
-    from germline.evaluators.policy.networks.backend import networks_of
-    from germline.evaluators.policy.player import Episode, play
-    from germline.evaluators.policy.task import environments_of
-    from germline.programs.policy.parameters import replay
-
-    networks = networks_of(player.policy.network, [replay(player.policy)])
-    actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
-    with closing(environments_of(player.task, min(len(seeds), player.task.slots))) as environments:
-        play(networks.forward, actions, environments, episodes[:1], 1, networks.assign_slots)
-        began = perf_counter()
-        played = play(networks.forward, actions, environments, episodes, player.steps, networks.assign_slots)
-        return played, max(perf_counter() - began, 1e-9)
-
-
-def _error(played: "EpisodeResult") -> str | None:
-    """Why an episode does not count, if it does not: as in a search."""
+def _error(played: EpisodeResult) -> str | None:
+    """Why an episode does not count, as in a search; None if it counts."""
     if played.error is None and played.diverged:
         return f"diverged: the return was {played.total_reward}"
     return played.error
 
 
-def _film(player: Player, seed: int) -> "Film":
-    """The episode once more, to be filmed.
+def _film(player: Player, seed: int) -> Film:
+    """The first episode, ready to be filmed.
 
     Raises:
-        InvalidTask: the task cannot be drawn, or the episode not begin.
+        InvalidTask: the task cannot be drawn, or the episode cannot begin.
     """
-    import os
-    import sys
-
-    from germline.evaluators.policy.film import Film
-    from germline.evaluators.policy.networks.backend import networks_of
-    from germline.programs.policy.parameters import replay
-
-    # What draws needs no screen and no sound, and stdout is for the result.
+    # Drawing needs neither a screen nor sound, and stdout is for the result.
     for name, value in (
         ("SDL_VIDEODRIVER", "dummy"),
         ("SDL_AUDIODRIVER", "dummy"),
@@ -180,23 +173,22 @@ def _film(player: Player, seed: int) -> "Film":
     ):
         os.environ.setdefault(name, value)
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        os.environ.setdefault("MUJOCO_GL", "egl")  # of itself MuJoCo looks for a screen
+        os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo's default looks for a screen
     networks = networks_of(player.policy.network, [replay(player.policy)])
     actions = player.policy.network.actions
     return Film(networks.forward, actions, player.task, seed, player.steps, networks.assign_slots)
 
 
-def _write(film: "Film", path: Path, seed: int, played: "EpisodeResult") -> None:
-    """Takes the pictures of an episode, which has to come to the same as before.
+def _write_film(film: Film, path: Path, seed: int, played: EpisodeResult) -> None:
+    """Plays the first episode again and writes its pictures.
 
     Raises:
-        UserError: it came to something else, or the film cannot be written.
+        UserError: the episode has another return or length than before, or the film cannot be written.
     """
-    from germline.cli.video import write_film
 
-    def pictures() -> "Iterator[Picture]":
+    def pictures() -> Iterator[Picture]:
         yield from film
-        # As text, in which a return that is no number equals itself.
+        # Compared as text, in which a return of nan equals itself.
         result = film.result
         if result is None or f"{result.total_reward} {result.steps}" != f"{played.total_reward} {played.steps}":
             raise UserError(
@@ -209,20 +201,18 @@ def _write(film: "Film", path: Path, seed: int, played: "EpisodeResult") -> None
 
 
 def _print(row: dict[str, Any]) -> None:
-    from germline.cli.formatting import BAD, QUIET, counted, number, plain_table, print_table, safe, with_interval
-
     out = console()
+    failed = [episode for episode in row["episodes"] if episode["error"] is not None]
     table = plain_table("seed", "return", "length", right=("seed", "return", "length"))
-    for one in row["episodes"]:
-        failed = one["error"] is not None
-        table.add_row(str(one["seed"]), safe("failed", BAD) if failed else number(one["return"]), f"{one['length']:,}")
+    for episode in row["episodes"]:
+        total = number(episode["return"]) if episode["error"] is None else safe("failed", BAD)
+        table.add_row(str(episode["seed"]), total, f"{episode['length']:,}")
     print_table(out, table)
-    for one in row["episodes"]:
-        if one["error"] is not None:
-            out.print(safe(f"seed {one['seed']}: {one['error']:.300}", BAD))
+    for episode in failed:
+        out.print(safe(f"seed {episode['seed']}: {episode['error']:.300}", BAD))
     mean = with_interval(row["mean"], row["interval"])
-    well = sum(one["error"] is None for one in row["episodes"])
-    out.print(safe(f"{row['ref']}: mean return {mean} over {counted(well, 'episode')}", "bold"))
+    count = len(row["episodes"]) - len(failed)
+    out.print(safe(f"{row['ref']}: mean return {mean} over {counted(count, 'episode')}", "bold"))
     out.print(safe(f"{row['task']}, {row['frames']:,} frames, {row['frames_per_second']:,.0f} a second", QUIET))
     if row["video"]:
         out.print(safe(f"wrote {row['video']}: the episode of seed {row['episodes'][0]['seed']}"))

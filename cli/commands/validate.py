@@ -1,35 +1,51 @@
-"""`germline validate`: is a find real?"""
+"""`germline validate`: candidates measured anew, on data that no search has read."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError, printable
+from germline.cli.formatting import BAD, QUIET, number, plain_table, print_table, safe
 from germline.cli.options import data_option, db_option, json_option
 from germline.cli.output import console, print_json, stdout_apart
+from germline.cli.presenters.table import presenter_of
 from germline.cli.reference import HELP, PICK, chosen
-
-if TYPE_CHECKING:
-    from germline.search.validation import Contender, ValidationResult
+from germline.evaluators.policy.compatibility import playable
+from germline.evaluators.task import Task
+from germline.evaluators.tasks.registry import absolute_name, task_class
+from germline.search.kind import Kind
+from germline.search.kinds import kind_named
+from germline.search.validation import Contender, ValidationResult, validate, with_baselines
 
 
 @click.command(epilog=HELP)
 @click.argument("references", nargs=-1, required=True, metavar="REF...")
-@click.option("--task", default=None, help="What to train on or play; that of the run unless given.")
+@click.option("--task", default=None, help="The task to train on or play; unless given, the task of the run.")
 @click.option(
     "--rung",
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="How long to train, or how many episodes to play, each time; germline tasks lists them.",
+    help="How long to train, or how many episodes to play, with each seed; germline tasks lists the rungs.",
 )
-@click.option("--seeds", type=click.IntRange(1, 1_000), default=3, show_default=True, help="How often each.")
-@click.option("--pick", "policy", default=None, metavar="POLICY", help=PICK)
-@click.option("--channels", type=click.IntRange(1, 100_000), help="First channels of a network; its run's full ones.")
-@click.option("--cells", type=click.IntRange(1, 100_000), help="Cells of a network; its run's full ones.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--seeds", type=click.IntRange(1, 1_000), default=3, show_default=True, help="Fresh seeds for each REF.")
+@click.option("--pick", "criterion", default=None, metavar="CRITERION", help=PICK)
+@click.option(
+    "--channels",
+    type=click.IntRange(1, 100_000),
+    help="First channels of a network; unless given, its run's.",
+)
+@click.option("--cells", type=click.IntRange(1, 100_000), help="Cells of a network; unless given, its run's.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train, or to compute the networks of policies.",
+)
 @data_option(expose=False)
 @db_option
 @json_option
@@ -38,19 +54,19 @@ def command(
     task: str | None,
     rung: int,
     seeds: int,
-    policy: str | None,
+    criterion: str | None,
     channels: int | None,
     cells: int | None,
     device: str,
     url: str,
     as_json: bool,
 ) -> None:
-    """Measure each REF anew, on what no search has seen.
+    """Measure each REF anew, on data that no search has read.
 
-    An optimizer or an architecture is trained with fresh seeds and measured on held-out data, which no search reads.
-    Beside an optimizer stands the start program of its run; beside an architecture, which is trained in the full size
-    of its run, a hand-made network with as many parameters. A policy is not trained: it plays fresh episodes, as many
-    as the rung of the task says, and its network with random weights plays them too.
+    An optimizer or an architecture is trained with fresh seeds and measured on held-out data. An optimizer is compared
+    with the start program of its run; an architecture, which is trained in the full size of its run, with a hand-made
+    network of as many parameters. A policy is not trained: it plays fresh episodes, as many as the rung of the task
+    says, and is compared with its network with random weights.
 
     \b
     Examples:
@@ -58,79 +74,71 @@ def command(
       germline validate architecture-1 --pick knee --seeds 5
       germline validate policy-1 --rung 2
     """
+    sizes = {"full_channels": channels, "full_cells": cells}
+    given_sizes = {name: size for name, size in sizes.items() if size is not None}
     with stdout_apart():
-        rows, what = _measured(references, task, rung, seeds, policy, channels, cells, device, url)
+        candidates = [chosen(reference, criterion, url) for reference in references]
+        kind = _kind_of(candidates)
+        home = _task_for(kind, candidates, task)
+        _check(kind, candidates, home, rung, given_sizes, hint="" if task else "; name its task with --task")
+        contenders = with_baselines(kind, home, [_contender(candidate, home, given_sizes) for candidate in candidates])
+        results = validate(kind, home, contenders, rung, seeds, device)
+    rows = [_row(result, kind.name, home, rung) for result in results]
     if as_json:
         print_json(rows)
     else:
-        _print(rows, what)
-    mine = [row for row in rows if not row["baseline"]]
-    if all(row["error"] is not None for row in mine):
-        raise UserError(printable(f"nothing could be measured; {mine[0]['ref']} failed: {mine[0]['error']:.300}"), 1)
+        _print(rows, f"{home}, rung {rung}: {task_class(home).rungs[rung]}, {_seeds_text(seeds)}")
+    own = [row for row in rows if not row["baseline"]]
+    if all(row["error"] is not None for row in own):
+        raise UserError(printable(f"nothing could be measured; {own[0]['ref']} failed: {own[0]['error']:.300}"), 1)
 
 
-def _measured(
-    references: tuple[str, ...],
-    task: str | None,
-    rung: int,
-    seeds: int,
-    policy: str | None,
-    channels: int | None,
-    cells: int | None,
-    device: str,
-    url: str,
-) -> tuple[list[dict[str, Any]], str]:
-    """A row for each contender, and on what they were measured."""
-    from germline.cli.policy_fit import fitting
-    from germline.evaluators.tasks.registry import absolute_name, task_class
-    from germline.search.kinds import kind_named
-    from germline.search.validation import validate, with_baselines
-
-    candidates = [chosen(one, policy, url) for one in references]
-    kinds = sorted({one.kind for one in candidates})
+def _kind_of(candidates: Sequence[Candidate]) -> Kind[Any, Any]:
+    """The kind of all candidates; raises UserError if they have several."""
+    kinds = sorted({candidate.kind for candidate in candidates})
     if len(kinds) > 1:
         raise UserError(f"expected candidates of one kind, got {' and '.join(kinds)}; validate each kind by itself")
-    kind = kind_named(kinds[0])
-    home = absolute_name(task) if task else next((one.run.task for one in candidates if one.run), kind.default_task)
-    if task_class(home).kind != kind.name:
-        raise BadReference(f"expected a task for kind {kind.name}, got {home}, which is for {task_class(home).kind}")
-    if not task_class(home).heldout:
-        raise BadReference(
-            f"expected a task that keeps data back, got {home}; --task {kind.default_task}, for instance"
-        )
-    rungs = task_class(home).rungs
-    if rung >= len(rungs):
-        raise UserError(f"expected a rung of {home}, at most {len(rungs) - 1}, got {rung}; germline tasks lists them")
-    sizes = {"full_channels": channels, "full_cells": cells}
-    asked = {name: value for name, value in sizes.items() if value is not None}
-    if asked and kind.name != "architecture":
-        article = "an" if kind.name == "optimizer" else "a"
-        raise UserError(f"expected no --channels and --cells for {article} {kind.name}: these are of architectures")
+    return kind_named(kinds[0])
+
+
+def _task_for(kind: Kind[Any, Any], candidates: Sequence[Candidate], task: str | None) -> str:
+    """The full name of the given task, else of the first run's task, else of the kind's default task."""
+    if task:
+        return absolute_name(task)
+    return next((candidate.run.task for candidate in candidates if candidate.run), kind.default_task)
+
+
+def _check(
+    kind: Kind[Any, Any], candidates: Sequence[Candidate], task: str, rung: int, sizes: Mapping[str, int], hint: str
+) -> None:
+    """Raises an error if the task cannot validate the candidates, or if an option does not fit them."""
+    chosen_task: type[Task] = task_class(task)
+    if chosen_task.kind != kind.name:
+        raise BadReference(f"expected a task for kind {kind.name}, got {task}, which is for {chosen_task.kind}")
+    if not chosen_task.heldout:
+        raise BadReference(f"expected a task with held-out data, got {task}; --task {kind.default_task}, for instance")
+    last = len(chosen_task.rungs) - 1
+    if rung > last:
+        raise UserError(f"expected a rung of {task}, at most {last}, got {rung}; germline tasks lists them")
+    presenter = presenter_of(kind.name)
+    if sizes and not presenter.has_size_options:
+        raise UserError(f"expected no --channels and --cells for {presenter.noun}: these are of architectures")
     if kind.name == "policy":
-        for one in candidates:
-            fitting(one, home, "" if task else "; name its task with --task")
-    contenders = with_baselines(kind, home, [_contender(one, home, asked) for one in candidates])
-    results = validate(kind, home, contenders, rung, seeds, device)
-    rows = [_row(result, kind.name, home, rung) for result in results]
-    return rows, f"{home}, rung {rung}: {rungs[rung]}, {_counted(seeds)}"
+        for candidate in candidates:
+            playable(candidate.genome, task, candidate.label, hint)
 
 
-def _contender(candidate: Candidate, task: str, asked: dict[str, int]) -> "Contender":
-    """With the settings of its run; of no run: those of `quick`."""
-    from germline.evaluators.tasks.registry import task_class
-    from germline.search.kinds import kind_named
-    from germline.search.validation import Contender
-
+def _contender(candidate: Candidate, task: str, sizes: Mapping[str, int]) -> Contender:
+    """A candidate with the settings of its run, or of the preset `quick` if it has none."""
     kind = kind_named(candidate.kind)
-    config = candidate.run.config.get("settings", {}) if candidate.run else {}
-    if config:
-        settings = kind.from_config(config)
+    if candidate.settings:
+        settings = kind.from_config(candidate.settings)
     else:
         settings = kind.prepare(kind.resolve(kind.presets["quick"].values, []), task_class(task))
-    return Contender(candidate.label, candidate.genome, replace(settings, **asked))
+    return Contender(candidate.label, candidate.genome, replace(settings, **sizes))
 
 
-def _row(result: "ValidationResult", kind: str, task: str, rung: int) -> dict[str, Any]:
+def _row(result: ValidationResult, kind: str, task: str, rung: int) -> dict[str, Any]:
     return {
         "ref": result.contender.label,
         "baseline": result.contender.baseline,
@@ -147,12 +155,9 @@ def _row(result: "ValidationResult", kind: str, task: str, rung: int) -> dict[st
     }
 
 
-def _print(rows: list[dict[str, Any]], what: str) -> None:
-    from germline.cli.formatting import BAD, QUIET, number, plain_table, print_table, safe
-    from germline.cli.presenters.table import presenter_of
-
-    measure = rows[0]["measure"]
-    presenter = presenter_of(rows[0]["kind"])
+def _print(rows: Sequence[Mapping[str, Any]], note: str) -> None:
+    """Prints a table of the rows and, below, errors and how the rows were measured."""
+    measure, presenter = rows[0]["measure"], presenter_of(rows[0]["kind"])
     numbers = (measure, "±", presenter.size_header)
     table = plain_table("", *numbers, presenter.trial_header, right=numbers)
     for row in rows:
@@ -168,8 +173,8 @@ def _print(rows: list[dict[str, Any]], what: str) -> None:
     for row in rows:
         if row["error"] is not None:
             console().print(safe(f"{row['ref']} failed: {row['error']:.300}", BAD))
-    console().print(safe(what, QUIET))
+    console().print(safe(note, QUIET))
 
 
-def _counted(seeds: int) -> str:
+def _seeds_text(seeds: int) -> str:
     return "one fresh seed" if seeds == 1 else f"{seeds} fresh seeds"

@@ -9,7 +9,7 @@ from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError, exit_status, single_line
 from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.cli.formatting import counted
-from germline.cli.policy_scores import decisive_score, mean_return_text
+from germline.cli.policy_scores import mean_return_text
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.export_check import (
     EPISODES,
@@ -27,6 +27,7 @@ from germline.programs.export.verified import VerifiedExport
 from germline.programs.policy.export import free_class_name, verified_torch
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.onnx_file import verified_onnx
+from germline.search.analysis.policy_scores import decisive_score
 
 
 def torch(request: ExportRequest) -> ExportResult:

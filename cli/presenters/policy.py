@@ -16,21 +16,14 @@ from germline.cli.errors import printable
 from germline.cli.formatting import QUIET, counted, print_table, safe, size
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight
-from germline.cli.policy_scores import (
-    confidence_half_width,
-    decisive_score,
-    last_per_rung,
-    mean_return_text,
-    reviews_text,
-    scores_table,
-    source,
-)
+from germline.cli.policy_scores import mean_return_text, reviews_text, scores_table
 from germline.cli.presenters.comparison import print_errors
 from germline.cli.presenters.presenter import Facts
 from germline.cli.presenters.shared import no_latency
 from germline.db.records import EvaluationRecord
 from germline.programs.policy.genome import read
 from germline.programs.policy.network import Box, Network
+from germline.search.analysis.policy_scores import confidence_half_width, decisive_score, last_per_rung, source
 
 FEW = 4
 """Number of lines at each end of a long list that are shown."""

@@ -171,7 +171,7 @@ def test_a_network_is_measured_where_one_is(database: Path, tmp_path: Path, monk
         (("search", "architecture", "--task", "digits-mlp"), "expected a task for kind architecture"),
         (("describe", "library:lion", "--cells", "3"), "these are of architectures"),
         (("describe", "cells", "--image", "3,32"), "expected channels,height,width"),
-        (("export", "cells", "-o", "x.py", "--pick", "nicest"), "expected a policy"),
+        (("export", "cells", "-o", "x.py", "--pick", "nicest"), "expected a criterion"),
         (("export", "cells", "-o", "x.py", "--pick", "under=1"), "nothing has at most 1 parameters"),
         (("export", "cells", "-o", "x.py", "--class-name", "Cell"), "expected a class name"),
         (("export", "cells", "-o", "x.py", "--class-name", "CELL"), "add --class-name NAME"),

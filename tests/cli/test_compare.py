@@ -1,4 +1,4 @@
-"""`compare`: runs that differ in their seed alone, summed up."""
+"""`germline compare`: runs that differ in their seed alone, summed up."""
 
 import json
 from collections.abc import Callable
@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from invented_runs import InventedRun
 
-from germline.cli.commands.compare import quartiles
 from germline.cli.main import cli
-from germline.db.records import EvaluationRecord, Individual
 from germline.db.store import Store
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Runs of policies and of optimizers, with outcomes that are made up."""
+    """Runs of policies and of optimizers, with invented outcomes."""
     path = tmp_path / "germline.db"
     with Store(str(path)) as store:
         for seed, (small, large) in enumerate([(10.0, 50.0), (30.0, 60.0), (20.0, 100.0)]):
@@ -24,23 +23,12 @@ def database(tmp_path: Path) -> Path:
             policy(store, f"large-{seed}", seed, 0.5, fitness=100.0, review=large, births=200)
         policy(store, "empty", 9, 0.05)
         for seed, fitness in ((1, -0.3), (2, -0.1)):
-            made = new(store, f"opt-{seed}", "optimizer", "digits-mlp", seed, {"population": 100})
-            score(store, made, fitness, 0, 0)
+            optimizer(store, f"opt-{seed}", seed).block(0, [fitness]).end()
     return path
 
 
-def new(store: Store, name: str, kind: str, task: str, seed: int, settings: dict[str, Any], births: int = 100) -> Any:
-    config = {"config_version": 1, "settings": settings, "births": births, "evaluations": None, "task_version": 1}
-    run = store.create_run(name, kind, task, "quick", seed, config, {})
-    store.add_individuals(run.id, kind, [Individual(0, 0, (), "random", name, name, None)])
-    store.release(run.id, "finished", 1.0)
-    return run
-
-
-def score(store: Store, run: Any, fitness: float, rung: int, seed: int, episodes: float = 1.0) -> None:
-    measures = {"episodes": episodes, "deviation": 1.0}
-    outcome = ("ok", fitness, {"return": fitness}, measures, 0.1, "inline", None)
-    store.add_evaluations(run.id, [EvaluationRecord(0, run.name, run.task, rung, seed, *outcome)])
+def optimizer(store: Store, name: str, seed: int, births: int = 100) -> InventedRun:
+    return InventedRun(store, name, "optimizer", {"population": 100}, seed, births)
 
 
 def policy(
@@ -54,10 +42,11 @@ def policy(
     births: int = 100,
 ) -> None:
     settings = {"sigma": sigma, "hidden": [32, 32], "network_data": {"made of": "the settings"}}
-    run = new(store, name, "policy", "gym:CartPole-v1", seed, settings, births)
+    run = InventedRun(store, name, "policy", settings, seed, births).waiting(0, 1)
     for rung, value, episodes in ((0, fitness, 1), (1, review, 30), (2, test, 200)):
         if value is not None:
-            score(store, run, value, rung, 3 * (rung > 0), episodes)
+            run.score(0, value, rung, 3 * (rung > 0), 1.0, episodes)
+    run.end()
 
 
 def call(database: Path, *args: str) -> Result:
@@ -150,10 +139,8 @@ def test_runs_with_other_budgets_are_told(database: Path, data: Callable[..., An
 
 def test_a_run_that_went_on_beyond_its_budget_has_another(database: Path) -> None:
     with Store(str(database)) as store:
-        made = new(store, "opt-3", "optimizer", "digits-mlp", 3, {"population": 100}, births=1)
+        optimizer(store, "opt-3", 3, births=1).waiting(0, 100).end()
         policy(store, "small-short", 8, 0.05, test=5.0, births=1)
-        births = [Individual(one, 0, (), "random", f"opt {one}", f"opt {one}", None) for one in range(1, 100)]
-        store.add_individuals(made.id, "optimizer", births)
     assert "budgets" not in call(database, "opt-*").stdout
     assert "different budgets (1 birth, 100 births)" in call(database, "small-*").stdout
 
@@ -173,12 +160,6 @@ def test_runs_that_are_not_finished_are_told(database: Path, data: Callable[...,
     assert "are finished" not in call(database, "large-*").stdout
 
 
-def test_quartiles_lie_between_neighbours() -> None:
-    assert quartiles([1.0, 2.0, 3.0, 4.0, 5.0]) == (2.0, 4.0)
-    assert quartiles([1.0, 2.0]) == (1.25, 1.75)
-    assert quartiles([7.0]) == (7.0, 7.0)
-
-
 @pytest.mark.parametrize("name", ["smal-0", "frost-*", "small-[9]"])
 def test_a_name_that_fits_nothing_is_refused_in_a_line(database: Path, name: str) -> None:
     done = call(database, "opt-1", name)
@@ -186,3 +167,28 @@ def test_a_name_that_fits_nothing_is_refused_in_a_line(database: Path, name: str
     assert "expected a run, or a pattern that fits one" in done.stderr
     if name == "smal-0":
         assert "did you mean 'small-0'?" in done.stderr
+
+
+def cells(store: Store, name: str, seed: int, params: float, objectives: tuple[str, ...]) -> None:
+    values = {"validation_error": 50.0, "params": params, "macs": 10.0}
+    settings = {"objectives": list(objectives)}
+    InventedRun(store, name, "architecture", settings, seed).front(0, [values]).end()
+
+
+def test_runs_with_several_objectives_have_a_hypervolume(database: Path, data: Callable[..., Any]) -> None:
+    with Store(str(database)) as store:
+        for seed, params in enumerate((100.0, 200.0, 400.0)):
+            cells(store, f"cells-{seed}", seed, params, ("validation_error", "params"))
+        cells(store, "single", 0, 800.0, ("validation_error",))
+    groups = {row["runs"][0]["name"]: row for row in data("cells-*", "single", "small-0")}
+    several = groups["cells-0"]["hypervolume"]
+    assert (several["median"], several["quartiles"]) == (0.25, [0.125, 0.3125])
+    assert (several["least"], several["most"]) == (0.0, 0.375)
+    assert several["reference"] == {"validation_error": 100.0, "params": 400.0}
+    assert [run["hypervolume"] for run in groups["cells-0"]["runs"]] == [0.375, 0.25, 0.0]
+    assert groups["single"]["hypervolume"] is None and groups["small-0"]["hypervolume"] is None
+    text = call(database, "cells-*", "single").stdout
+    assert "hypervolume" in text.splitlines()[0] and "0.2500" in text
+    note = "hypervolume on digits-cells: median over runs, share of the box up to validation_error 100, params 400"
+    assert note in text.splitlines()
+    assert "hypervolume" not in call(database, "small-*").stdout

@@ -1,9 +1,8 @@
-"""`curve`: where runs stood after each block."""
+"""`germline curve`: how far runs were after each block."""
 
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from math import inf, nan, sqrt
 from pathlib import Path
@@ -12,72 +11,16 @@ from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
+from invented_runs import BLOCK, InventedRun
 
-from germline.cli.commands.curve import spread
-from germline.cli.curve_picture import COLOURS, Line, Point, draw, marks
+from germline.cli.commands.curve import evenly_spaced
+from germline.cli.curve_picture import COLOURS, Line, Point, draw, tick_labels
 from germline.cli.main import cli
-from germline.db.records import EvaluationRecord, Individual, RunRecord, Winner
 from germline.db.store import Store
-from germline.search.run import evolve, new_run
 
 SVG = "{http://www.w3.org/2000/svg}"
 TASK = "gym:CartPole-v1"
-BLOCK, CANDIDATES = 4, 2
-
-
-class Made:
-    """A run whose outcomes are made up. Every birth plays 10 frames, every review 100, every test 1000."""
-
-    def __init__(self, store: Store, name: str, kind: str = "policy", candidates: int = CANDIDATES) -> None:
-        self.store = store
-        config = {"settings": {"population": BLOCK, "candidates": candidates}, "births": 100}
-        task = TASK if kind == "policy" else "digits-mlp"
-        self.run: RunRecord = store.create_run(name, kind, task, "quick", 1, config, {})
-        self.births = 0
-
-    def block(self, number: int, fitness: Sequence[float | None], cached: dict[int, int] | None = None) -> "Made":
-        """A block of births, of which `cached` ones share an earlier outcome."""
-        cached = {self.births + place: earlier for place, earlier in (cached or {}).items()}
-        born = range(self.births, self.births + len(fitness))
-        records = [
-            Individual(one, number, (), "random", f"genome {one}", self._print(one, cached), cached.get(one))
-            for one in born
-        ]
-        self.store.add_individuals(self.run.id, self.run.kind, records)
-        for one, value in zip(born, fitness, strict=True):
-            if one not in cached:
-                self.score(one, value, 0, 0)
-        self.births += len(fitness)
-        return self
-
-    def won(self, block: int, birth: int | None) -> "Made":
-        """The block is complete, and this birth is its winner."""
-        self.store.add_winners(self.run.id, [Winner(block, birth)])
-        return self
-
-    def waiting(self, number: int) -> "Made":
-        """Births without outcomes."""
-        born = range(self.births, self.births + BLOCK)
-        records = [Individual(one, number, (), "random", f"genome {one}", f"print {one}", None) for one in born]
-        self.store.add_individuals(self.run.id, self.run.kind, records)
-        return self
-
-    def score(self, birth: int, value: float | None, rung: int, seed: int, spread: float = 3.0) -> "Made":
-        status = "crashed" if value is None else "ok"
-        measures = {"frames": 10.0 ** (rung + 1)}
-        if rung and value is not None:
-            measures |= {"deviation": spread, "episodes": 9.0}
-        outcome = (status, value, {} if value is None else {"return": value}, measures, 0.1, "inline", None)
-        key = (birth, self._print(birth, {}), self.run.task, rung, seed)
-        self.store.add_evaluations(self.run.id, [EvaluationRecord(*key, *outcome)])
-        return self
-
-    def end(self, status: str = "finished") -> None:
-        self.store.release(self.run.id, status, 1.0)
-
-    @staticmethod
-    def _print(birth: int, cached: dict[int, int]) -> str:
-        return f"print {cached.get(birth, birth)}"
+UNREVIEWED = {"population": BLOCK, "candidates": 0}
 
 
 @pytest.fixture(scope="module")
@@ -85,21 +28,22 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs of policies and of an optimizer. Nobody writes to it."""
     path = tmp_path_factory.mktemp("curves") / "germline.db"
     with Store(str(path)) as store:
-        made = Made(store, "frost-1").block(0, [1.0, 5.0, None, 3.0])
-        made.score(1, 2.0, 1, 1).score(3, 4.0, 1, 1, spread=6.0).won(0, 3)
-        made.block(1, [2.0, 2.0, 8.0, 1.0], cached={3: 0}).score(6, 7.0, 1, 2).score(3, 5.0, 1, 2)
-        made.won(1, 6).score(6, 6.0, 2, 2).end()
-        made = Made(store, "frost-2").block(0, [0.0, 1.0, 2.0, 3.0]).score(3, 2.5, 1, 1).score(2, None, 1, 1)
-        made.won(0, 3).block(1, [4.0, 1.0]).end("stopped")
-        made = Made(store, "opt", "optimizer").block(0, [-3.0, -2.0, None, -4.0]).score(1, -1.0, 0, 1)
-        made.won(0, 1).block(1, [-5.0, -2.5, -1.0, -1.5]).won(1, 6).end()
-        made = Made(store, "failed").block(0, [None] * BLOCK).won(0, None)
-        made.block(1, [None] * BLOCK).won(1, None).end("failed")
-        Made(store, "maze", candidates=0).block(0, [1.0, 2.0, 3.0, 4.0]).won(0, 3).waiting(1).end("stopped")
-        Made(store, "waiting").end("stopped")
-        long = Made(store, "long", candidates=0)
+        run = InventedRun(store, "frost-1").block(0, [1.0, 5.0, None, 3.0])
+        run.score(1, 2.0, 1, 1).score(3, 4.0, 1, 1, spread=6.0).complete(0, 3)
+        run.block(1, [2.0, 2.0, 8.0, 1.0], cached={3: 0}).score(6, 7.0, 1, 2).score(3, 5.0, 1, 2).complete(1, 6)
+        run.score(6, 6.0, 2, 2).end()
+        run = InventedRun(store, "frost-2").block(0, [0.0, 1.0, 2.0, 3.0]).score(3, 2.5, 1, 1).score(2, None, 1, 1)
+        run.complete(0, 3).block(1, [4.0, 1.0]).end("stopped")
+        run = InventedRun(store, "opt", "optimizer").block(0, [-3.0, -2.0, None, -4.0]).score(1, -1.0, 0, 1)
+        run.complete(0, 1).block(1, [-5.0, -2.5, -1.0, -1.5]).complete(1, 6).end()
+        run = InventedRun(store, "failed").block(0, [None] * BLOCK).complete(0)
+        run.block(1, [None] * BLOCK).complete(1).end("failed")
+        run = InventedRun(store, "maze", settings=UNREVIEWED).block(0, [1.0, 2.0, 3.0, 4.0])
+        run.complete(0, 3).waiting(1).end("stopped")
+        InventedRun(store, "waiting").end("stopped")
+        long = InventedRun(store, "long", settings=UNREVIEWED)
         for number in range(45):
-            long.block(number, [float(number)]).won(number, number)
+            long.block(number, [float(number)]).complete(number, number)
         long.end()
     return path
 
@@ -119,27 +63,14 @@ def column(database: Path, name: str, key: str) -> list[Any]:
     return [row[key] for row in found["rows"]]
 
 
-def test_frames_and_evaluations_are_counted_as_in_the_budget(tmp_path: Path) -> None:
-    path = tmp_path / "real.db"
-    settings = ("population=10", "parents=3", "candidates=3", "review_episodes=4", "test_episodes=5", "hidden=4")
-    with Store(str(path)) as store:
-        run = new_run(store, "policy", births=35, settings=settings, name="real")
-        seen = [one for one in evolve(store, run.name, executor="inline") if one.complete is not None]
-    [found] = data(path, "real")
-    told = [(row["block"], row["births"], row["evaluations"], row["frames"]) for row in found["rows"]]
-    assert told == [(one.complete, one.births, one.evaluations, one.frames) for one in seen[:3]]
-    assert [row["best"] for row in found["rows"]] == [one.best and one.best.fitness for one in seen[:3]]
-    assert found["test"]["episodes"] == 5 and found["rows"][2]["episodes"] == 4
-
-
 def test_a_row_tells_where_a_run_stood_after_a_block(database: Path) -> None:
     [found] = data(database, "frost-1")
     assert (found["run"], found["kind"], found["task"], found["status"]) == ("frost-1", "policy", TASK, "finished")
     assert found["rows"] == [
         {"block": 0, "births": 4, "evaluations": 6, "frames": 240, "best": 5.0, "median": 3.0,
-         "elite": 4.0, "deviation": 6.0, "episodes": 9},
+         "elite": 4.0, "deviation": 6.0, "episodes": 9, "hypervolume": None},
         {"block": 1, "births": 8, "evaluations": 11, "frames": 470, "best": 8.0, "median": 2.0,
-         "elite": 7.0, "deviation": 3.0, "episodes": 9},
+         "elite": 7.0, "deviation": 3.0, "episodes": 9, "hypervolume": None},
     ]  # fmt: skip
     assert found["test"] == {"block": 1, "mean": 6.0, "deviation": 3.0, "episodes": 9}
 
@@ -148,51 +79,10 @@ def test_other_kinds_have_no_frames_and_no_elite(database: Path) -> None:
     [found] = data(database, "opt")
     assert found["rows"][1] == {
         "block": 1, "births": 8, "evaluations": 9, "frames": None, "best": -1.0, "median": -2.0,
-        "elite": None, "deviation": None, "episodes": None,
+        "elite": None, "deviation": None, "episodes": None, "hypervolume": None,
     }  # fmt: skip
     assert [row["evaluations"] for row in found["rows"]] == [5, 9] and found["test"] is None
     assert "frames" not in call(database, "opt").stdout
-
-
-def test_a_block_that_was_cut_short_or_is_not_scored_is_left_out(database: Path) -> None:
-    assert column(database, "frost-2", "block") == [0]
-    assert column(database, "maze", "block") == [0]
-
-
-def test_a_block_whose_reviews_are_under_way_is_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "runs.db"
-    with Store(str(path)) as store:
-        made = Made(store, "now").block(0, [1.0] * BLOCK).score(0, 1.0, 1, 1).score(1, 2.0, 1, 1)
-        made.won(0, 1).block(1, [1.0] * BLOCK).score(4, 3.0, 1, 2)
-        assert column(path, "now", "elite") == [2.0]
-        made.score(5, 4.0, 1, 2).won(1, 5)
-        assert column(path, "now", "elite") == [2.0, 4.0]
-
-
-def test_a_winner_that_was_not_reviewed_after_a_block_is_no_elite_of_it(tmp_path: Path) -> None:
-    path = tmp_path / "runs.db"
-    with Store(str(path)) as store:
-        made = Made(store, "now").block(0, [1.0] * BLOCK).score(0, 1.0, 1, 1).won(0, 0)
-        made.block(1, [1.0] * BLOCK).score(4, None, 1, 2).score(0, None, 1, 2).won(1, 0)
-    assert column(path, "now", "elite") == [1.0, None]
-
-
-def test_an_only_block_that_was_cut_short_is_shown(tmp_path: Path) -> None:
-    path = tmp_path / "runs.db"
-    with Store(str(path)) as store:
-        Made(store, "short").block(0, [1.0, 2.0]).end()
-    assert column(path, "short", "best") == [2.0]
-
-
-def test_the_last_test_counts_and_stands_after_its_block(tmp_path: Path) -> None:
-    path = tmp_path / "runs.db"
-    with Store(str(path)) as store:
-        made = Made(store, "twice", candidates=0)
-        for number in range(3):
-            made.block(number, [1.0] * BLOCK).won(number, 0)
-        made.score(0, 50.0, 2, 1).score(1, 40.0, 2, 2).score(2, None, 2, 3).end()
-    [found] = data(path, "twice")
-    assert found["test"] == {"block": 1, "mean": 40.0, "deviation": 3.0, "episodes": 9}
 
 
 def test_the_table_has_a_line_a_block_and_the_interval_of_the_elite(database: Path) -> None:
@@ -204,17 +94,34 @@ def test_the_table_has_a_line_a_block_and_the_interval_of_the_elite(database: Pa
     assert lines[5] == "test after block 1: 6.0000 ± 2.3060 in 9 episodes, which select nobody"
 
 
+def test_a_run_with_several_objectives_has_a_column_for_its_hypervolume(tmp_path: Path) -> None:
+    path = tmp_path / "cells.db"
+    with Store(str(path)) as store:
+        run = InventedRun(store, "cells", "architecture", {"objectives": ["validation_error", "params"]})
+        run.front(0, [{"validation_error": 50.0, "params": 100.0}, {"validation_error": 90.0, "params": 400.0}])
+        run.complete(0, 0).front(
+            1, [{"validation_error": 25.0, "params": 100.0}, {"validation_error": 95.0, "params": 50.0}]
+        ).complete(1, 2).end()
+    [found] = data(path, "cells")
+    assert found["hypervolume_reference"] == {"validation_error": 100.0, "params": 400.0}
+    assert column(path, "cells", "hypervolume") == pytest.approx([0.375, 0.5625 + 0.05 * 0.125])
+    lines = call(path, "cells").stdout.splitlines()
+    assert lines[1].split()[-2:] == ["median", "hypervolume"]
+    assert [lines[i].split()[-1] for i in (2, 3)] == ["0.3750", "0.5687"]
+    assert lines[4] == ("hypervolume: of the front so far, share of the box up to validation_error 100, params 400")
+
+
 def test_a_long_table_is_short_and_has_the_first_and_the_last_block(database: Path) -> None:
     lines = call(database, "long").stdout.splitlines()
     blocks = [int(found[0]) for line in lines if (found := re.findall(r"^ *(\d+)  ", line))]
     assert len(blocks) == 20 and (blocks[0], blocks[-1]) == (0, 44)
-    assert lines[-1] == "20 of 45 blocks; --json tells them all"
+    assert lines[-1] == "20 of 45 blocks; --json has them all"
     assert column(database, "long", "block") == list(range(45))
 
 
 def test_rows_are_spread_evenly() -> None:
-    assert spread(range(41), 5) == [0, 10, 20, 30, 40]
-    assert spread([1, 2], 5) == [1, 2] and spread([], 5) == []
+    assert evenly_spaced(range(41), 5) == [0, 10, 20, 30, 40]
+    assert evenly_spaced([1, 2], 5) == [1, 2] and evenly_spaced([], 5) == []
 
 
 def test_runs_are_told_one_after_the_other(database: Path) -> None:
@@ -322,10 +229,10 @@ def test_a_file_that_is_there_is_replaced_by_force(database: Path, tmp_path: Pat
 
 
 def test_numbers_on_an_axis_are_short() -> None:
-    assert list(marks([0.0, 500_000.0, 1e6, 1.5e6]).values()) == ["0", "500k", "1M", "1.5M"]
-    assert list(marks([0.0, 5000.0, 10_000.0]).values()) == ["0", "5k", "10k"]
-    assert list(marks([-0.25, 0.1 + 0.2, 1000.0]).values()) == ["-0.25", "0.3", "1000"]
-    assert list(marks([-2e9]).values()) == ["-2G"]
+    assert list(tick_labels([0.0, 500_000.0, 1e6, 1.5e6]).values()) == ["0", "500k", "1M", "1.5M"]
+    assert list(tick_labels([0.0, 5000.0, 10_000.0]).values()) == ["0", "5k", "10k"]
+    assert list(tick_labels([-0.25, 0.1 + 0.2, 1000.0]).values()) == ["-0.25", "0.3", "1000"]
+    assert list(tick_labels([-2e9]).values()) == ["-2G"]
 
 
 LINES: dict[str, list[Line]] = {

@@ -1,4 +1,4 @@
-"""`play`: episodes of a policy, and a film of the first one."""
+"""`germline play`: episodes of a policy, and a film of the first episode."""
 
 import json
 import sys
@@ -44,15 +44,15 @@ def data(database: Path, *args: str) -> Any:
     return json.loads(done.stdout)
 
 
-def played(genome: str, seed: int, steps: int) -> float:
+def gymnasium_return(genome: str, seed: int, steps: int) -> float:
     """The return of an episode in gymnasium's own environment."""
     policy, environment = read(genome), gymnasium.make("CartPole-v1")
     module, total = PolicyModule(policy.network, replay(policy)), 0.0
-    seen, _ = environment.reset(seed=seed)
+    observation, _ = environment.reset(seed=seed)
     for _ in range(steps):
         with torch.no_grad():
-            action = int(module(torch.from_numpy(seen[None])).argmax())
-        seen, reward, terminated, truncated, _ = environment.step(action)
+            action = int(module(torch.from_numpy(observation[None])).argmax())
+        observation, reward, terminated, truncated, _ = environment.step(action)
         total += float(reward)
         if terminated or truncated:
             break
@@ -62,10 +62,10 @@ def played(genome: str, seed: int, steps: int) -> float:
 def test_episodes_follow_from_their_seeds_as_in_gymnasium(database: Path) -> None:
     row = data(database, "play", "cp:13", "--episodes", "4", "--seed", "11")
     genome = data(database, "show", "cp:13")["genome"]
-    assert [one["seed"] for one in row["episodes"]] == [11, 12, 13, 14]
-    returns = [one["return"] for one in row["episodes"]]
-    assert returns == [played(genome, seed, 60) for seed in (11, 12, 13, 14)]
-    assert [one["length"] for one in row["episodes"]] == returns
+    assert [episode["seed"] for episode in row["episodes"]] == [11, 12, 13, 14]
+    returns = [episode["return"] for episode in row["episodes"]]
+    assert returns == [gymnasium_return(genome, seed, 60) for seed in (11, 12, 13, 14)]
+    assert [episode["length"] for episode in row["episodes"]] == returns
     assert row["mean"] == fmean(returns)
     assert row["interval"] == pytest.approx(3.182 * stdev(returns) / sqrt(4))
     assert row["frames"] == sum(returns) and row["frames_per_second"] > 0
@@ -76,8 +76,8 @@ def test_episodes_follow_from_their_seeds_as_in_gymnasium(database: Path) -> Non
 def test_as_text_there_is_a_line_for_each_episode_and_the_mean(database: Path) -> None:
     row = data(database, "play", "cp:13", "--episodes", "3")
     text = call(database, "play", "cp:13", "--episodes", "3").stdout
-    for one in row["episodes"]:
-        assert f"{one['seed']:>4}  {one['return']:.4f}" in text
+    for episode in row["episodes"]:
+        assert f"{episode['seed']:>4}  {episode['return']:.4f}" in text
     assert f"cp:13: mean return {row['mean']:.4f} ± " in text and "a second" in text
     assert "±" not in call(database, "play", "cp:13", "--episodes", "1").stdout
 
@@ -93,7 +93,7 @@ def test_a_file_plays_at_the_task_that_is_named(database: Path, tmp_path: Path) 
 def test_a_film_shows_the_first_episode(database: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     row = data(database, "play", "cp:13", "--episodes", "2", "--video", str(path))
-    assert row["video"] == str(path) and [one.name for one in tmp_path.iterdir()] == [name]
+    assert row["video"] == str(path) and [file.name for file in tmp_path.iterdir()] == [name]
     with imageio.get_reader(path) as film:
         pictures = [np.asarray(picture) for picture in film]
     assert pictures[0].shape[:2] == (400, 600)
@@ -101,7 +101,7 @@ def test_a_film_shows_the_first_episode(database: Path, tmp_path: Path, name: st
     assert len(pictures) == expected if name == "film.mp4" else 1 < len(pictures) <= expected
 
 
-def test_a_film_that_is_there_is_replaced_only_by_force(database: Path, tmp_path: Path) -> None:
+def test_an_existing_film_is_replaced_only_by_force(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "film.gif"
     path.write_text("mine")
     refused = call(database, "play", "cp", "--video", str(path))
@@ -109,12 +109,12 @@ def test_a_film_that_is_there_is_replaced_only_by_force(database: Path, tmp_path
     assert call(database, "play", "cp", "--episodes", "1", "--video", str(path), "--force").exit_code == 0
 
 
-def test_a_film_that_cannot_be_written_is_called_as_it_was_asked_for(database: Path) -> None:
+def test_the_error_of_a_film_that_cannot_be_written_names_the_given_path(database: Path) -> None:
     done = call(database, "play", "cp", "--episodes", "1", "--video", "/proc/film.gif")
     assert done.exit_code != 0 and "'/proc/film.gif'" in done.stderr and ".tmp" not in done.stderr
 
 
-def test_a_film_whose_episode_comes_to_something_else_is_not_written(
+def test_a_film_whose_episode_has_another_return_is_not_written(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = Film.__iter__
@@ -155,7 +155,7 @@ class Rooms:
         pass
 
 
-class Seen(Rooms):
+class Visible(Rooms):
     def picture(self, slot):
         return np.full((11, 13, 3), 40 * int(self.observations[slot, 0]), np.uint8)
 
@@ -163,21 +163,21 @@ class Seen(Rooms):
 class Dark(PolicyTask):
     """A room without a window."""
 
-    name, made = "dark", Rooms
+    name, environment = "dark", Rooms
 
     @classmethod
     def environment_spec(cls):
         return EnvironmentSpec((4,), 2, 500, frames=4)
 
     def environments(self, slots):
-        return self.made(slots)
+        return self.environment(slots)
 
 
 class Bright(Dark):
-    name, made = "bright", Seen
+    name, environment = "bright", Visible
 
 
-class Endless(Seen):
+class Endless(Visible):
     """From the seed 1 on a return is no number, or none that is finite."""
 
     def reset(self, slots, seeds):
@@ -191,7 +191,7 @@ class Endless(Seen):
 
 
 class Diverging(Dark):
-    name, made = "diverging", Endless
+    name, environment = "diverging", Endless
 
 
 class Unplayed(Rooms):
@@ -200,7 +200,7 @@ class Unplayed(Rooms):
 
 
 class Blind(Dark):
-    name, made = "blind", Unplayed
+    name, environment = "blind", Unplayed
 
 
 class Bare(Dark):
@@ -216,7 +216,7 @@ class Broken(Unplayed):
 
 
 class Unlit(Dark):
-    name, made = "unlit", Broken
+    name, environment = "unlit", Broken
 '''
 
 
@@ -236,7 +236,7 @@ def test_an_environment_may_show_itself(database: Path, tmp_path: Path, rooms: P
     assert len(pictures) == 6 and pictures[0].shape[:2] == (11, 13)
 
 
-def test_an_episode_that_fails_is_told_and_left_out_of_the_mean(database: Path, rooms: Path) -> None:
+def test_an_episode_that_fails_is_listed_and_left_out_of_the_mean(database: Path, rooms: Path) -> None:
     row = data(database, "play", "cp", "--task", f"{rooms}:Dark", "--episodes", "4")
     assert row["episodes"][2] == {"seed": 2, "return": 0.0, "length": 0, "error": "OSError: the door is locked"}
     assert row["mean"] == 5.0
@@ -246,7 +246,7 @@ def test_an_episode_that_fails_is_told_and_left_out_of_the_mean(database: Path, 
     assert nothing.exit_code == 1 and "no episode of dark went well" in nothing.stderr
 
 
-def test_environments_that_raise_all_at_once_are_told_in_a_line(database: Path, rooms: Path) -> None:
+def test_environments_that_raise_all_at_once_give_an_error_of_one_line(database: Path, rooms: Path) -> None:
     done = call(database, "play", "cp", "--task", f"{rooms}:Blind")
     assert done.exit_code == 2
     assert done.stderr == "Error: expected a step of the environments, got AssertionError: an episode was played\n"
@@ -259,7 +259,7 @@ def test_an_episode_whose_return_is_not_finite_has_failed(database: Path, tmp_pa
     path = tmp_path / "film.gif"
     options = ("--task", f"{rooms}:Diverging", "--video", str(path), "--force")
     row = data(database, "play", "cp", "--episodes", "4", *options)
-    assert [one["error"] for one in row["episodes"]] == [
+    assert [episode["error"] for episode in row["episodes"]] == [
         None,
         "diverged: the return was inf",
         "diverged: the return was nan",
@@ -268,14 +268,14 @@ def test_an_episode_whose_return_is_not_finite_has_failed(database: Path, tmp_pa
     assert (row["mean"], row["interval"]) == (5.0, 0.0)
     text = call(database, "play", "cp", "--episodes", "4", *options).stdout
     assert "seed 1: diverged: the return was inf" in text and "over 2 episodes" in text
-    for seed in ("1", "2"):  # one that diverges at once is filmed as far as it was played
+    for seed in ("1", "2"):  # an episode that diverges at once is filmed as far as it was played
         nothing = call(database, "play", "cp", "--episodes", "1", "--seed", seed, *options)
         assert nothing.exit_code == 1 and "no episode of diverging went well" in nothing.stderr
         with imageio.get_reader(path) as film:
             assert len(list(film)) == 2
 
 
-def test_environments_without_pictures_are_none_to_look_at() -> None:
+def test_environments_without_pictures_cannot_be_filmed() -> None:
     class Blind:
         slots, observations = 1, np.zeros((1, 4))
 
@@ -313,7 +313,7 @@ def test_a_mistake_gets_one_line(database: Path, args: tuple[str, ...], message:
         ("Bright", "2", "expected an episode of bright to film, got OSError: the door is locked"),
     ],
 )
-def test_what_cannot_be_filmed_is_told_before_anything_is_played_or_written(
+def test_a_task_that_cannot_be_filmed_is_refused_before_anything_is_played_or_written(
     database: Path, tmp_path: Path, rooms: Path, task: str, seed: str, message: str
 ) -> None:
     options = ("--task", f"{rooms}:{task}", "--seed", seed, "--video", str(tmp_path / "film.gif"))
@@ -323,15 +323,15 @@ def test_what_cannot_be_filmed_is_told_before_anything_is_played_or_written(
 
 
 def test_a_film_tells_its_network_when_the_episode_begins(rooms: Path) -> None:
-    task, told = task_class(f"{rooms}:Bright"), []
+    task, calls = task_class(f"{rooms}:Bright"), []
 
     def assign_slots(slots: Any, starting: Any) -> None:
-        told.append((slots.tolist(), starting.tolist()))
+        calls.append((slots.tolist(), starting.tolist()))
 
     assert issubclass(task, PolicyTask)
-    film = Film(lambda which, seen: np.zeros((1, 2), np.float32), 2, task(), 0, 500, assign_slots)
+    film = Film(lambda which, observations: np.zeros((1, 2), np.float32), 2, task(), 0, 500, assign_slots)
     assert len(list(film)) == 6 and film.result is not None and film.result.total_reward == 5.0
-    assert told == [([0], [True])]
+    assert calls == [([0], [True])]
 
 
 def test_a_file_of_no_run_needs_a_task(database: Path, tmp_path: Path) -> None:
@@ -342,7 +342,7 @@ def test_a_file_of_no_run_needs_a_task(database: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "package"), [("film.mp4", "imageio_ffmpeg"), ("film.gif", "PIL.Image")])
-def test_without_the_packages_it_says_how_to_get_them(
+def test_without_the_packages_the_error_says_how_to_install_them(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)

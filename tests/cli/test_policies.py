@@ -1,7 +1,6 @@
 """Policies on the command line, from the search to the file."""
 
 import json
-import math
 import os
 import re
 import shutil
@@ -17,16 +16,13 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-from germline.cli.generation import axes, walls
 from germline.cli.genome_diff import changes
 from germline.cli.genome_file import kind_of
 from germline.cli.genome_view import lines_view
 from germline.cli.main import cli
 from germline.cli.options import Amount
 from germline.cli.presenters.policy import FEW, PolicyPresenter
-from germline.db.records import EvaluationRecord
 from germline.db.store import Store
-from germline.evaluators.policy.environments.hard_maze import HardMaze
 from germline.evaluators.policy.evaluator import PolicyEvaluator
 from germline.evaluators.task import Episodes
 from germline.programs.policy.genome import Policy, read, write
@@ -418,17 +414,6 @@ def test_a_broken_file_gets_one_line(database: Path, tmp_path: Path, command: li
     assert "expected noise philox-normal16/1" in done.stderr and "broken.json" in done.stderr
 
 
-def test_walls_of_an_environment_stand_behind_the_cloud() -> None:
-    maze = walls("hard-maze")
-    assert maze == walls("hard-maze-pixels") and (0.0, 150.0, 55.0, 150.0) in maze
-    assert walls("gym:CartPole-v1") == walls("digits-mlp") == walls("a task that is gone") == []
-
-
-def test_without_its_walls_a_cloud_is_still_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(HardMaze, "walls", "of glass")
-    assert walls("hard-maze") == []
-
-
 EVIL = """
 from pathlib import Path
 
@@ -545,12 +530,3 @@ def test_an_export_says_if_its_task_is_no_longer_what_it_was(
     other = call(database, "export", "cp", "-o", str(tmp_path / "other.py")).stdout
     assert "what the search scored it by" not in other
     assert (f"({first} came to " in other and "changing has changed)" in other) == bool(first)
-
-
-def test_what_episodes_did_may_be_unknown_where_it_is_drawn() -> None:
-    def outcome(*did: float) -> EvaluationRecord:
-        measures = {f"behaviour_{i}": one for i, one in enumerate(did)}
-        return EvaluationRecord(0, "f", "t", 0, 0, "ok", 1.0, {}, measures, 0.0, "", None)
-
-    places, x, y, _ = axes([outcome(0, 1, math.nan), outcome(0, 2, math.inf), outcome(0, 3, 4)])
-    assert (x, y, places[2]) == ("behaviour 0", "behaviour 1", (0, 3))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from germline.cli.learning_curve import curve_of
 from germline.db.store import Store
+from germline.search.analysis.learning_curve import learning_curve_of
 from germline.search.loop import Progress
 from germline.search.run import evolve, new_run
 from germline.search.winner import winner
@@ -45,7 +45,7 @@ def test_after_every_review_the_database_names_who_the_strategy_holds(store: Sto
     create(store, "run", *settings, births=10 if "population=2" in settings else 40)
     seen: list[tuple[Progress, int, int]] = []
     for progress in evolve(store, "run", executor="inline"):
-        seen.append((progress, winner(store, "run").individual.birth, len(curve_of(store, "run").rows)))
+        seen.append((progress, winner(store, "run").individual.birth, len(learning_curve_of(store, "run").rows)))
     for now, named, blocks in seen:
         assert named == held(now)
         assert now.complete is None or blocks == now.complete + 1
@@ -65,4 +65,4 @@ def test_a_run_that_is_stopped_between_two_reviews_hands_over_the_elite_of_the_l
     assert run.status == "stopped" and last.winner is not None
     assert sum((one.rung, one.seed) == (1, 5) for one in store.evaluations(run.id)) == done
     assert winner(store, "stopped").individual.birth == last.winner.birth
-    assert len(curve_of(store, "stopped").rows) == 4
+    assert len(learning_curve_of(store, "stopped").rows) == 4

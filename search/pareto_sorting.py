@@ -1,4 +1,4 @@
-"""Non-dominated sorting, compiled (imported late: the compiler takes a second to load)."""
+"""Non-dominated sorting, compiled."""
 
 import numpy as np
 
@@ -6,16 +6,16 @@ from germline.programs.compiling import compiled
 
 
 @compiled()
-def ranks(points):
-    """The front of each of some different points in lexicographic order, all minimised.
+def front_ranks(points):
+    """Returns the rank of each point's front, `[N]`, for N different points `[N, M]` in lexicographic order, minimised.
 
-    Efficient non-dominated sorting with a binary search (Zhang et al. 2015): no point is dominated by a later one, and
-    one that is dominated by a front is dominated by all before it.
+    Efficient non-dominated sorting with binary search (Zhang et al. 2015): no point is dominated by a later one, and a
+    point that a front dominates is dominated by all fronts before it.
     """
     count, objectives = points.shape
-    found = np.empty(count, np.intp)
-    last = np.full(count, -1, np.intp)  # of each front the point that came last,
-    previous = np.empty(count, np.intp)  # and of each point the one before it in its front
+    ranks = np.empty(count, np.intp)
+    last = np.full(count, -1, np.intp)  # the latest point of each front
+    previous = np.empty(count, np.intp)  # the point before each point in its front
     fronts = 0
     for i in range(count):
         low, high = 0, fronts
@@ -34,5 +34,5 @@ def ranks(points):
             else:
                 high = middle
         fronts = max(fronts, low + 1)
-        found[i], previous[i], last[low] = low, last[low], i
-    return found
+        ranks[i], previous[i], last[low] = low, last[low], i
+    return ranks

@@ -1,0 +1,57 @@
+"""Whether a policy can play a task: the shapes of observations are equal, and the actions are the same."""
+
+from typing import NamedTuple
+
+from germline.evaluators.policy.environments.environment import EnvironmentSpec
+from germline.evaluators.policy.task import PolicyTask, environment_spec_of
+from germline.evaluators.tasks.registry import task_class
+from germline.programs.policy.genome import InvalidPolicy, Policy, read
+from germline.programs.policy.network import Box
+
+
+class CannotPlay(ValueError):
+    """A genome is not a valid policy, a task is not for policies, or they do not fit each other."""
+
+
+class Playable(NamedTuple):
+    """A policy, a task that it can play, and the spec of the task's environments."""
+
+    policy: Policy
+    task: type[PolicyTask]
+    spec: EnvironmentSpec
+
+
+def playable(genome: str, task: str, label: str = "the policy", hint: str = "") -> Playable:
+    """Returns a policy with a task that it can play.
+
+    Args:
+        genome: the text of the policy.
+        task: the full name of the task, such as `gym:CartPole-v1`.
+        label: what error messages call the policy.
+        hint: the end of the message about a policy that does not fit: what to do.
+
+    Raises:
+        CannotPlay: the genome is not a valid policy, the task is not for policies, or they do not fit each other.
+        UnknownTask, InvalidTask: there is no such task, or it cannot be used.
+    """
+    try:
+        policy = read(genome)
+    except InvalidPolicy as invalid:
+        raise CannotPlay(f"{label} is not a valid genome: {invalid}") from None
+    chosen = task_class(task)
+    if not issubclass(chosen, PolicyTask):
+        raise CannotPlay(f"expected a task for policies, got {task}, which is for kind {chosen.kind}")
+    network, spec = policy.network, environment_spec_of(chosen)
+    if (network.observation, network.actions) != (spec.observation, spec.actions):
+        raise CannotPlay(
+            f"expected a policy for {task}, with observations {list(spec.observation)} and "
+            f"{_actions_text(spec.actions)}; {label} has {list(network.observation)} and "
+            f"{_actions_text(network.actions)}{hint}"
+        )
+    return Playable(policy, chosen, spec)
+
+
+def _actions_text(actions: int | Box) -> str:
+    if isinstance(actions, int):
+        return f"{actions} actions"
+    return f"{len(actions.low)} numbers from {min(actions.low):g} to {max(actions.high):g}"

@@ -20,6 +20,7 @@ from germline.search.loop import LoopSettings
 from germline.search.settings import (
     BadSetting,
     amount,
+    check,
     choice,
     milliseconds,
     names,
@@ -295,10 +296,14 @@ def skeleton(settings: ArchitectureSettings | None, architecture: Architecture |
         settings: of a run, whose full network it is; None: the network of the papers on such cells.
         architecture: the cells; None: those of EEEA-Net's papers.
         size: `channels`, `cells`, `classes` or `image` in place of the run's.
+
+    Raises:
+        BadSetting: a setting of the run is none that this version takes.
     """
     papers = SPACES["nb201" if architecture and architecture.inputs == 1 else "eeea"].skeleton
     own: dict[str, Any] = {}
     if settings is not None:
+        check(settings)
         own = {"channels": settings.full_channels, "cells": settings.full_cells}
         if settings.classes is not None:
             own["classes"] = settings.classes

@@ -1,4 +1,4 @@
-"""The evaluator of every kind of genome: an abstract class, and the plain data from which a worker builds its own."""
+"""The contract of evaluators, and the plain data from which each worker builds its evaluator."""
 
 import logging
 import os
@@ -62,7 +62,7 @@ class Evaluator(ABC, Generic[G]):
             rung: index into the task's rungs.
             seed: of the evaluation, the same for all genomes that are compared.
             split: `validation`, or `heldout`, where objectives have their `heldout_name`.
-            limit: early-stopping threshold, see `score`.
+            limit: early-stopping threshold, see `score`; None: no genome is dropped.
         """
 
     def score(self, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None) -> list[Outcome]:
@@ -121,8 +121,8 @@ class Evaluator(ABC, Generic[G]):
                 outcomes.append(Outcome("oom", error=reason))
                 continue
             size = self._largest_part[rung] = len(part) // 2
-            text = "the memory of %s does not hold %d genomes; evaluating %d at once"
-            log.warning(text, self.device, len(part), size)
+            message = "the memory of %s does not hold %d genomes; evaluating %d at once"
+            log.warning(message, self.device, len(part), size)
         return outcomes
 
     def _with_seconds(self, outcomes: Sequence[Outcome], seconds: float) -> list[Outcome]:
@@ -142,7 +142,7 @@ EVALUATORS = {
 
 
 SCORING_VERSION = 2
-"""Changes whenever the same genome on the same task gets other numbers. 1: programs in plain torch."""
+"""Changes whenever the same genome on the same task gets other numbers. Version 1 ran programs in plain torch."""
 
 
 @dataclass(frozen=True)

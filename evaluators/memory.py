@@ -43,6 +43,6 @@ def release_memory(device: str) -> None:
         if trim is not None:
             trim(0)
     else:
-        import torch
+        import torch  # here, so that executors need not import torch
 
         torch.cuda.empty_cache()

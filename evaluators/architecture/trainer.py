@@ -9,21 +9,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from germline.evaluators.architecture.networks.compiled.networks import CompiledNetworks
-from germline.evaluators.architecture.networks.stacked import StackedNetwork
+from germline.evaluators.architecture.networks.stacked import StackedNetworks
 from germline.evaluators.architecture.networks.tape import tape
 from germline.evaluators.hurdle import Hurdle
-from germline.evaluators.optimizer.trainer import batches
 from germline.evaluators.task import Rung
+from germline.evaluators.training_seeds import batches
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.skeleton import Skeleton
 
-RATE, MOMENTUM, DECAY, LONGEST_GRADIENT = 0.05, 0.9, 3e-4, 5.0
+RATE, MOMENTUM, DECAY, MAX_GRADIENT_NORM = 0.05, 0.9, 3e-4, 5.0
 """Learning rate at the first step, momentum, weight decay and the norm to which gradients are clipped: the stochastic
 gradient descent of DARTS and EEEA-Net, with a cosine schedule."""
 CHECK_EVERY = 20
@@ -34,7 +33,7 @@ class Networks(Protocol):
     """Networks of several candidates that run on the same batches."""
 
     def step(
-        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, longest: float
+        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, max_norm: float
     ) -> Tensor: ...
 
     def logits(self, images: Tensor, training: bool = False) -> Tensor: ...
@@ -73,12 +72,7 @@ class TrainedNetworks:
         network.load_state_dict(self.networks.tensors(row), strict=False)
 
 
-def entropy(seed: Sequence[int]) -> int:
-    """Seed of torch's generator for the initial weights, from entropy."""
-    return int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
-
-
-def networks(
+def initial_networks(
     architectures: Sequence[Architecture], skeleton: Skeleton, seed: int, device: str = "cpu", stacked: bool = False
 ) -> Networks:
     """Networks with the initial weights of `Network(architecture, skeleton)` built after `torch.manual_seed(seed)`.
@@ -97,7 +91,7 @@ def networks(
             tensors.append(Network(architecture, skeleton).state_dict())
     tapes = [tape(architecture, skeleton) for architecture in architectures]
     return (
-        CompiledNetworks(tapes, tensors) if device == "cpu" and not stacked else StackedNetwork(tapes, tensors, device)
+        CompiledNetworks(tapes, tensors) if device == "cpu" and not stacked else StackedNetworks(tapes, tensors, device)
     )
 
 
@@ -131,7 +125,7 @@ def train_together(
     dropped: set[int] = set()
     for step, index in enumerate(batches(examples, rung, seed, device), 1):
         images, labels = batch(index)
-        losses = running.step(images, labels, rate(step - 1, rung.steps), MOMENTUM, DECAY, LONGEST_GRADIENT)
+        losses = running.step(images, labels, rate(step - 1, rung.steps), MOMENTUM, DECAY, MAX_GRADIENT_NORM)
         # The mean over the last CHECK_EVERY steps; networks leave only between such periods, so the rows are the same.
         if hurdle_step - CHECK_EVERY < step <= hurdle_step:
             share = losses / CHECK_EVERY

@@ -9,10 +9,9 @@ differently for another number of candidates; the engine itself does not.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from germline.evaluators.memory import out_of_memory
 from germline.evaluators.optimizer.engine import ProgramEngine
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.task import Rung, Split
+from germline.evaluators.training_seeds import batches, weight_seed
 from germline.programs.optimizer import Program
 from germline.programs.optimizer.flat import Layout
 
@@ -30,8 +30,6 @@ CHECK_EVERY = 10
 """Steps between checks of which candidates are still finite; a check is a transfer to the host."""
 COMPACT_BELOW = 0.75
 """The buffer is compacted when a smaller share of its rows than this is still in training."""
-DRAWN_AT_ONCE = 1_000
-"""Steps whose batches are drawn and transferred to the device together."""
 
 
 class BadTask(ValueError):
@@ -100,14 +98,6 @@ def train(
     return pack.finish(rung.steps, split)
 
 
-def batches(size: int, rung: Rung, seed: Sequence[int], device: str) -> Iterator[Tensor]:
-    """Yields the examples of each step, int64 of shape `[batch]`, on the device; the same on every device."""
-    rng = np.random.default_rng([*seed, 1])
-    for first in range(0, rung.steps, DRAWN_AT_ONCE):
-        count = min(DRAWN_AT_ONCE, rung.steps - first)
-        yield from torch.as_tensor(rng.integers(0, size, (count, rung.batch)), device=device)
-
-
 class _Pack:
     """The candidates in training, and the results of those that have left."""
 
@@ -125,7 +115,7 @@ class _Pack:
         self.count = len(programs)
         self.layout = Layout(tuple(spec.shape for spec in task.parameters))
         self.engine = ProgramEngine(programs, self.layout, device, compiled)
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
+        generator = torch.Generator().manual_seed(weight_seed(seed))
         start = task.start(generator)
         row = torch.cat([start[spec.name].reshape(-1) for spec in task.parameters]).to(device)
         self.results: dict[int, TrainingResult] = {}

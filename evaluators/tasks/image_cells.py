@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from germline.evaluators.architecture.task import CellTask
-from germline.evaluators.architecture.trainer import entropy, networks, train_together
+from germline.evaluators.architecture.trainer import initial_networks, train_together
 from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.task import Rung, Split
+from germline.evaluators.training_seeds import weight_seed
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.skeleton import Skeleton
 
@@ -64,7 +65,7 @@ class ImageCellTask(CellTask):
         hurdle: Hurdle | None = None,
     ) -> list[Mapping[str, float] | None]:
         images, labels = self.part(split)
-        started = networks(architectures, skeleton, entropy(seed), self.device)
+        started = initial_networks(architectures, skeleton, weight_seed(seed), self.device)
         size = len(self.part("train")[1])
         trained = train_together(started, len(architectures), rung, seed, size, self.batch, self.device, hurdle)
         if all(row is None for row in trained.rows):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from germline.evaluators.data.directory import directory
-from germline.evaluators.data.original import CIFAR10, CIFAR100, FASHION_MNIST, ImageSet, LabelledImages
+from germline.evaluators.data.published_images import CIFAR10, CIFAR100, FASHION_MNIST, ImageSet, LabelledImages
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.image_cells import ImageCellTask
 

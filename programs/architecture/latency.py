@@ -27,7 +27,7 @@ from germline.programs.architecture.operations import OPERATIONS
 from germline.programs.architecture.skeleton import Skeleton, placements
 
 REST = Part("rest", 1, 0, 0, 0, 0)
-"""What a cell takes beyond its layers; the same for every cell of a network."""
+"""Stands for the time of a cell beyond its layers, which is the same for every cell of a network."""
 
 
 class NotMeasured(ValueError):
@@ -56,7 +56,7 @@ class LatencyTable:
 
     @classmethod
     def of(cls, data: Any) -> "LatencyTable":
-        """The table of what `data()` returned.
+        """The table of JSON data as `data()` returns it.
 
         Raises:
             BadTable: the data is of another form, or a time is not a finite number from 0.
@@ -73,7 +73,7 @@ class LatencyTable:
 
 
 def predicted(architecture: Architecture, skeleton: Skeleton, table: LatencyTable) -> float:
-    """Milliseconds for one image that the table gives for the network.
+    """Predicted milliseconds of the network for one image: the sum over its parts.
 
     Raises:
         NotMeasured: the table lacks a part of the network.
@@ -132,7 +132,8 @@ def _edge_parts(skeleton: Skeleton, cells: int) -> Mapping[tuple[int, str, bool]
 def covering(cells: CellSpace) -> Iterator[Architecture]:
     """A few architectures that together have every part that an architecture of the space can have.
 
-    One for each operation, with that operation on every edge; and one for each number of maps that a cell can join.
+    For each operation an architecture with that operation on every edge; for each number of maps that a cell can join
+    an architecture whose cells join as many.
     """
     for name in cells.operations:
         yield _architecture(cells, _nodes(cells, name, name))
@@ -143,11 +144,11 @@ def covering(cells: CellSpace) -> Iterator[Architecture]:
 
 
 def fastest(cells: CellSpace, skeleton: Skeleton, table: LatencyTable) -> Architecture:
-    """The architecture of the space with the smallest latency; among equals the first one tried.
+    """The architecture of the space with the smallest latency; among equals the first that is tried.
 
     For given numbers of loose ends of the two cells, the time outside the edges is fixed, and the time of the edges is
     linear in the number of edges on a cell's inputs. Therefore it suffices to compare, for each number of loose ends,
-    the fastest operations for edges on inputs and on nodes, with as many and with as few of the latter as possible.
+    the fastest operations for edges on inputs and on nodes, with as many and with as few edges on nodes as possible.
     """
 
     def best(reduces: bool, outer: bool) -> str:
@@ -176,7 +177,7 @@ def fastest(cells: CellSpace, skeleton: Skeleton, table: LatencyTable) -> Archit
 
 def _architecture(cells: CellSpace, *nodes: tuple[Node, ...]) -> Architecture:
     """An architecture of these nodes of each cell, or of the same nodes for both cells."""
-    result = [cells.cell(of_cell) for of_cell in nodes]
+    result = [cells.cell(cell_nodes) for cell_nodes in nodes]
     return Architecture(tuple(result if len(result) == cells.inputs else result * cells.inputs))
 
 

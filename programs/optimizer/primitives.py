@@ -45,7 +45,7 @@ class Primitive:
         arity: the number of arguments.
         scope: which arrays the implementation takes.
         rule: its type rule.
-        run: the implementation, a function of `xp` and the arrays; for a constant, of nothing.
+        run: the implementation, a function of `xp` and the arrays; for a constant, a function without arguments.
         source: its exported source, in which `{0}` is the first argument; names with a leading underscore are helpers.
         core: True for the functions of the paper.
         commutative: True if a fingerprint may sort its arguments.

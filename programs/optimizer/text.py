@@ -96,7 +96,7 @@ class _Reader:
     def __init__(self, function: ast.FunctionDef) -> None:
         self.function = function
         self.body: list[Statement] = []
-        self.names_made = 0
+        self.new_names = 0
 
     @cached_property
     def names_used(self) -> set[str]:
@@ -224,8 +224,8 @@ class _Reader:
     def _new_name(self) -> str:
         """The next of t1, t2, … that the text does not use."""
         while True:
-            self.names_made += 1
-            if (name := f"t{self.names_made}") not in self.names_used:
+            self.new_names += 1
+            if (name := f"t{self.new_names}") not in self.names_used:
                 return name
 
     def _literal(self, node: ast.AST, value: object) -> float:

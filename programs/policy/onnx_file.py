@@ -31,7 +31,7 @@ _OBSERVATIONS = 32
 
 
 def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> VerifiedExport[bytes]:
-    """The ONNX file of a policy, after another runtime has chosen the same actions with it.
+    """The ONNX file of a policy, with which ONNX Runtime has chosen the same actions as torch.
 
     Its input is `observation` `[batch, *observation]`, double or, for images, uint8. Its outputs are `outputs`
     `[batch, outputs]`, float32, and `action`: int64 `[batch]`, or float32 `[batch, numbers]` inside the box.
@@ -58,7 +58,7 @@ def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> V
 
 
 def _model(policy: Policy, parameters: Floats, origin: Origin, score: str | None) -> Any:
-    """The model of a policy with these parameters."""
+    """The ONNX model of a policy; `parameters` is float32 `[P]`, `score` its mean return in words or None."""
     network = policy.network
     graph = OnnxGraph()
     observation = graph.cast("observation", np.float64)

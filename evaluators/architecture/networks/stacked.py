@@ -78,7 +78,7 @@ class Group:
     numbers: tuple[int, ...]
 
 
-class StackedNetwork(nn.Module):
+class StackedNetworks(nn.Module):
     """The networks of some tapes of one skeleton.
 
     Args:
@@ -118,7 +118,7 @@ class StackedNetwork(nn.Module):
         return torch.stack([logits[number] for number in range(len(self.tapes))])
 
     def step(
-        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, longest: float
+        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, max_norm: float
     ) -> Tensor:
         """One step of gradient descent on the mean cross entropy; with `rate` 0 only the norms' statistics change.
 
@@ -126,7 +126,7 @@ class StackedNetwork(nn.Module):
             images: float32 of shape `[batch, channels, height, width]`.
             labels: int64 of shape `[batch]`.
             rate, momentum, decay: learning rate, momentum and weight decay.
-            longest: the norm to which each network's gradient is clipped.
+            max_norm: the norm to which each network's gradient is clipped.
 
         Returns:
             Losses before the step, in nats, of shape `[N]`.
@@ -138,13 +138,13 @@ class StackedNetwork(nn.Module):
         losses = losses.view(len(logits), -1).mean(1)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         if rate:
-            self._descend(rate, momentum, decay, longest)
+            self._descend(rate, momentum, decay, max_norm)
         return losses.detach()
 
     @torch.no_grad()
-    def _descend(self, rate: float, momentum: float, decay: float, longest: float) -> None:
+    def _descend(self, rate: float, momentum: float, decay: float, max_norm: float) -> None:
         padded = F.pad(self._gradients, (0, 1))[self._rows]
-        share = (longest / (padded.norm(dim=1) + 1e-6)).clamp(max=1)
+        share = (max_norm / (padded.norm(dim=1) + 1e-6)).clamp(max=1)
         self._gradients.mul_(share[self._owner]).add_(self._weights.flat, alpha=decay)
         self._momentum.mul_(momentum).add_(self._gradients)
         self._weights.flat.sub_(self._momentum, alpha=rate)
@@ -161,9 +161,9 @@ class StackedNetwork(nn.Module):
         """Copies of a network's weights and statistics, by their names in `Network.state_dict()`."""
         return {**self._weights.of(number), **self._statistics.of(number)}
 
-    def keep(self, numbers: Sequence[int]) -> "StackedNetwork":
+    def keep(self, numbers: Sequence[int]) -> "StackedNetworks":
         """A stack of some of the networks, with copies of their weights and momentum."""
-        kept = StackedNetwork([self.tapes[n] for n in numbers], [self.tensors(n) for n in numbers], self.device)
+        kept = StackedNetworks([self.tapes[n] for n in numbers], [self.tensors(n) for n in numbers], self.device)
         kept._momentum.copy_(kept._weights.packed([self._weights.of(n, self._momentum) for n in numbers]))
         return kept
 

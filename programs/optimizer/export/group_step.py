@@ -137,7 +137,7 @@ class _Scheduler:
         return lines
 
     def _scalar_name(self, name: str) -> str:
-        """`name`, or a numbered one if a loop uses it for values of its own or still has to read its old value."""
+        """`name`, or a numbered name if a loop uses `name` for values of its own or still has to read its old value."""
         if name in self.per_leaf or name in self.phase.scalars_read:
             name = numbered_name(name, self.used)
             self.used.add(name)

@@ -925,12 +925,12 @@ def classify_back(i, x, g, w, dw, logits, labels, pooled):
 
 
 @compiled(**OPTIONS)
-def update(w, dw, momentum, rate, kept, decay, longest):
-    """Gradient descent with momentum and weight decay, the gradient out_channels no longer than `longest`."""
+def update(w, dw, momentum, rate, kept, decay, max_norm):
+    """Gradient descent with momentum and weight decay, the gradient out_channels no longer than `max_norm`."""
     total = 0.0
     for first in range(0, len(dw), 4096):
         total += _squares(dw[first : first + 4096], f32(0))
-    share = f32(min(1.0, longest / (np.sqrt(total) + 1e-6)))
+    share = f32(min(1.0, max_norm / (np.sqrt(total) + 1e-6)))
     for t in range(len(w)):
         momentum[t] = kept * momentum[t] + (share * dw[t] + decay * w[t])
         w[t] -= rate * momentum[t]

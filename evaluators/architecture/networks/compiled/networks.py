@@ -36,7 +36,7 @@ class CompiledNetworks:
         self._arena = _Arena(0, self._networks)
 
     def step(
-        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, longest: float
+        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, max_norm: float
     ) -> Tensor:
         """One step of gradient descent on the mean cross entropy; with `rate` 0 only the norms' statistics change.
 
@@ -44,7 +44,7 @@ class CompiledNetworks:
             images: float32 of shape `[batch, channels, height, width]`.
             labels: int64 of shape `[batch]`.
             rate, momentum, decay: learning rate, momentum and weight decay.
-            longest: the norm to which each network's gradient is clipped.
+            max_norm: the norm to which each network's gradient is clipped.
 
         Returns:
             Losses before the step, in nats, of shape `[N]`.
@@ -55,7 +55,7 @@ class CompiledNetworks:
         self._check(images, labels)
         arena, batch, classes = self._load(images), len(images), labels.numpy()
         maps, lower, tables = arena.maps, arena.gradients(), self._tables.flat
-        numbers = [np.float32(number) for number in (rate, momentum, decay, longest)]
+        numbers = [np.float32(number) for number in (rate, momentum, decay, max_norm)]
         losses = []
         for network in self._networks:
             self._classify(network, batch, training=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 Limit = float | tuple[tuple[float, float], ...]
 """Early-stopping threshold: the largest intermediate loss allowed.
 
-A tuple of pairs (size, threshold), sizes ascending, has a threshold for each range of genome sizes: from the size of its
-pair up to the size of the next pair. A genome below the first size has no threshold, since the smallest network may be
-the worst of all.
+A tuple of pairs (size, threshold), sizes ascending, makes the threshold depend on the size of the genome: each pair
+holds from its size up to the size of the next pair. A genome below the first size has no threshold, since the smallest
+network may be the worst of all.
 """
 
 

@@ -26,9 +26,9 @@ SECONDS = 12.0
 """No round begins later than this many seconds after the first."""
 _WARM_UP = 3
 _ON_CUDA = 20
-"""Calls on CUDA that are timed together: only the last is waited for, as in a network."""
+"""Calls on CUDA that are timed together, with one synchronisation at the end, as in a network."""
 _WHOLE_NETWORKS = 6
-"""Networks of random cells that are timed as a whole, for the time that their parts do not explain."""
+"""Number of networks of random cells that are timed as a whole, for the time that their parts do not explain."""
 
 Call = Callable[[], Any]
 
@@ -96,10 +96,10 @@ def _calls(architecture: Architecture, skeleton: Skeleton, device: str) -> Itera
 
 
 def _timed(calls: Sequence[Call], device: str) -> list[float]:
-    """Milliseconds of each call: the lower quartile over rounds, in each of which every call runs once.
+    """Milliseconds of each call: the lower quartile over rounds; in each round every call runs once.
 
-    In a round, as in a network, a call finds the caches as other calls left them; repeated alone it would be a seventh
-    too fast. Other load of the machine only ever adds time, and so falls out with the slower rounds.
+    In a round, as in a network, other calls have used the caches in between; repeated alone a call would be a seventh
+    too fast. Other load of the machine only ever adds time, so the lower quartile excludes it.
     """
     keep_freed_memory()
     threads = torch.get_num_threads()
@@ -143,4 +143,4 @@ def _time_on_cuda(call: Call) -> float:
 
 
 def _nothing() -> None:
-    """Timed to measure the time of reading the clock."""
+    """Does nothing: the time of a call is the time of reading the clock, which is subtracted from all others."""

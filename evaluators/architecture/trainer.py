@@ -48,11 +48,11 @@ class TrainedNetworks:
     """Networks after their training.
 
     Args:
-        networks: those that are left.
+        networks: the networks that were in training at the end.
         rows: for each candidate the number of its network among `networks`; None if its loss was not finite, or above
             its threshold at the hurdle.
-        hurdle_losses: for each candidate its training loss at the hurdle; None if it did not get there.
-        dropped: for each candidate whether that loss was above its threshold.
+        hurdle_losses: for each candidate its training loss at the hurdle; None if it diverged before.
+        dropped: for each candidate whether its loss at the hurdle was above its threshold.
     """
 
     networks: Networks
@@ -78,10 +78,10 @@ def initial_networks(
     """Networks with the initial weights of `Network(architecture, skeleton)` built after `torch.manual_seed(seed)`.
 
     Args:
-        architectures: one for each candidate.
-        skeleton: of all networks.
-        seed: of the weights.
-        device: on which they are trained.
+        architectures: the architecture of each candidate.
+        skeleton: the skeleton of all networks.
+        seed: seed of the weights.
+        device: the device on which they are trained.
         stacked: whether to use the stacked form, which other devices need, on a CPU too.
     """
     tensors = []
@@ -96,7 +96,7 @@ def initial_networks(
 
 
 def train_together(
-    started: Networks,
+    networks: Networks,
     count: int,
     rung: Rung,
     seed: Sequence[int],
@@ -108,17 +108,17 @@ def train_together(
     """Trains networks on the same batches.
 
     Args:
-        started: the networks of `count` candidates.
+        networks: the networks of `count` candidates with their initial weights.
         count: number of candidates.
         rung: optimizer steps and batch size.
         seed: entropy of the batches.
         examples: number of training examples.
         batch: returns images and labels, on the device, for an index of examples.
-        device: of the index.
-        hurdle: early stopping: after which share of the training losses are compared with which thresholds.
+        device: device of the index.
+        hurdle: where losses are compared with thresholds for early stopping; None: no candidate is dropped.
     """
     rows = {candidate: candidate for candidate in range(count)}
-    running, width = started, count
+    running, width = networks, count
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
     recent = torch.zeros(count, device=device)
     hurdle_losses: dict[int, float] = {}

@@ -41,8 +41,8 @@ class TrainingResult:
     """The result of training a candidate.
 
     `measures` of the trained model by name; None if the candidate diverged, or was dropped at the hurdle, by `step`.
-    `hurdle` is its training loss there; None without a hurdle, or if it diverged before. `dropped` is True if that loss
-    exceeded the limit.
+    `hurdle` is its training loss at the hurdle; None without a hurdle, or if it diverged before. `dropped` is True if
+    the loss at the hurdle exceeded the threshold.
     """
 
     measures: Mapping[str, float] | None
@@ -73,11 +73,11 @@ def train(
 
     Args:
         task: the model and its data.
-        programs: valid programs, one per candidate.
+        programs: the valid program of each candidate.
         rung: optimizer steps and batch size.
         seed: entropy of the initial parameters and of the batches, the same for every candidate.
         device: the device of the task's data.
-        split: on which the trained models are measured; a search never uses the held-out one.
+        split: the split on which the trained models are measured; a search never uses the held-out split.
         hurdle: early stopping; None: no candidate is dropped for its loss.
         compiled: False runs the programs in plain torch.
 
@@ -99,7 +99,7 @@ def train(
 
 
 class _Pack:
-    """The candidates in training, and the results of those that have left."""
+    """The candidates in training, and the results of candidates that have diverged or were dropped."""
 
     parts: list[tuple[slice, dict[str, Tensor]]]
     """Rows that pass through the model together, and the views of their parameters by name."""
@@ -124,6 +124,7 @@ class _Pack:
         self._make_views()
 
     def step(self, index: Tensor, lr: float, step: int) -> None:
+        """Trains all rows on the examples `index` `[batch]`; `step` is 1 at the first step."""
         for rows, views in self.parts:
             losses = self.task.loss(views, "train", index)
             gradients = self.engine.gradients[rows]
@@ -145,7 +146,7 @@ class _Pack:
 
     @torch.no_grad()
     def apply_hurdle(self, hurdle: Hurdle, step: int) -> None:
-        """Records each candidate's recent loss, and drops the candidates for which it exceeds the limit."""
+        """Records each candidate's recent loss, and drops the candidates whose loss exceeds the threshold."""
         for candidate, loss in zip(self.engine.order, self.recent.tolist(), strict=True):
             if candidate in self.results:
                 continue
@@ -171,7 +172,7 @@ class _Pack:
         return True
 
     def _compact(self, alive: Sequence[int]) -> None:
-        """Removes all other rows. For a moment both buffers exist; if they do not fit, the large one stays."""
+        """Removes all other rows. For a moment both buffers exist; if they do not fit, the large buffer stays."""
         try:
             self.engine.keep(alive)
         except Exception as error:
@@ -204,7 +205,7 @@ class _Pack:
                 self.results.setdefault(candidate, result)
 
     def _make_views(self) -> None:
-        """Makes views of the parameter buffer, one for each tensor of the model, for the rows that run together.
+        """Creates views of the parameter buffer: for each group of rows that run together, a view per model tensor.
 
         On a CPU the activations of a few candidates stay in the cache; elsewhere one launch for all rows is fastest.
         """

@@ -1,7 +1,7 @@
 """Whole episodes of perceptrons in classic control, played by one compiled function without returning to Python.
 
 As many episodes as there are slots are played side by side, each in a column with the parameters of its policy. When
-episodes are over, the columns of the others move together.
+episodes are over, the columns of the remaining episodes move together.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,10 +27,10 @@ from germline.programs.policy.network import Box
 
 
 def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode], int], list[EpisodeResult]] | None:
-    """`rollout` for these networks and environments.
+    """`rollout` with these networks and environments as its first arguments.
 
-    None if one of them is not compiled, if a subclass of the environments overrides `step`, or if the networks have
-    other observations or actions than the environments.
+    None if the networks or the environments are not compiled, if a subclass of the environments overrides `step`, or if
+    the networks have other observations or actions than the environments.
     """
     if not isinstance(networks, PerceptronPolicies) or not isinstance(environments, ClassicControl):
         return None
@@ -43,7 +43,7 @@ def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode],
 def rollout(
     policies: PerceptronPolicies, environments: ClassicControl, episodes: Sequence[Episode], max_steps: int
 ) -> list[EpisodeResult]:
-    """Results of episodes, equal to those of `play` to the last bit."""
+    """Results of all episodes, in their order; to the last bit the same as from `player.play`."""
     slots = environments.slots
     return [
         result

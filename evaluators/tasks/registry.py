@@ -1,4 +1,4 @@
-"""Tasks by name: built-in ones, families such as `gym:<id>`, those of installed packages, and classes in files.
+"""Tasks by name: built-in tasks, families such as `gym:<id>`, tasks of installed packages, and classes in files.
 
 A name is all that another process needs to build the task. Listing the names imports neither torch nor any task.
 """
@@ -69,7 +69,7 @@ class TaskName:
 
 @dataclass(frozen=True)
 class TaskDescription:
-    """What a task declares; `parameters` is the size of its model, None if the candidates themselves are models."""
+    """The declarations of a task; `parameters` is the size of its model, None if the candidates themselves are models."""
 
     name: str
     kind: str
@@ -119,15 +119,15 @@ def task_class(name: str) -> "type[Task]":
 
 
 def describe(name: str) -> TaskDescription:
-    """Returns what a task declares. Raises what `task_class` raises."""
+    """Returns the declarations of a task. Raises the errors of `task_class`."""
     from germline.evaluators.optimizer.task import TrainingTask  # here, so that listing names stays cheap
 
     task = task_class(name)
     summaries = {entry.name: entry.summary for entry in task_names()} if name not in _installed() else {}
     summary = summaries.get(name) or (inspect.getdoc(task) or "").partition("\n")[0]
     parameters = sum(spec.size for spec in task.parameters) if issubclass(task, TrainingTask) else None
-    shown = name if name in summaries else task.name
-    return TaskDescription(shown, task.kind, task.version, summary, task.rungs, parameters)
+    listed_name = name if name in summaries else task.name
+    return TaskDescription(listed_name, task.kind, task.version, summary, task.rungs, parameters)
 
 
 def absolute_name(name: str) -> str:

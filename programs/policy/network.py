@@ -21,7 +21,7 @@ PadWidths = tuple[int, int, int, int]
 """Zeros padded around an image: columns on the left and right, rows above and below."""
 
 OUTPUT_GAIN = 0.1
-"""Initial weights have the standard deviation gain / √inputs. This is the gain of the last layer; it is 1 for others."""
+"""Gain of the last layer, whose initial weights have the deviation gain / √inputs; other layers have the gain 1."""
 
 CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 """Channels, kernel and stride of the convolutions in front of a dense layer (Mnih et al. 2015, as in Deep GA)."""

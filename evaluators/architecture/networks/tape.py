@@ -1,8 +1,8 @@
 """A network as a tape: the list of instructions of its forward pass, and the place of each of its tensors.
 
-It is the network that `programs.architecture.network` builds of torch modules, as a flat program over maps. The
-compiled form runs a tape without calling modules; the stacked form reorders the tapes of many networks, so that equal
-layers run together. Layers that do not reach the loss are left out; autograd gives them no gradient either.
+The network is the torch module of `programs.architecture.network`, with the same names of tensors. `CompiledNetworks`
+runs tapes without calling modules; `StackedNetworks` merges the tapes of many networks, so that equal layers run
+together. Layers that do not reach the loss are left out; autograd gives them no gradient either.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ class Map:
     Args:
         place: where it begins, in numbers from the beginning of the first map.
         channels, height, width: its shape. Behind each channel lie `GAP` unused positions.
-        parts: the maps that it joins by channels; empty if it is a single one.
+        parts: the maps that it joins by channels; empty for a map that joins none.
     """
 
     place: int
@@ -82,7 +82,7 @@ class Map:
 
 
 class Slot(NamedTuple):
-    """The place of a tensor in the row of a network's weights, or in that of its running statistics.
+    """The place of a tensor in the row of a network's weights, or in the row of its running statistics.
 
     Args:
         name: in `Network.state_dict()`.
@@ -156,10 +156,6 @@ class Tape:
     statistics: tuple[Slot, ...]
 
     @property
-    def weight_count(self) -> int:
-        return sum(slot.size for slot in self.weights)
-
-    @property
     def statistic_count(self) -> int:
         return sum(slot.size for slot in self.statistics)
 
@@ -205,7 +201,7 @@ class _Sums:
         self.of_edge = {
             edge: number for number, layer in enumerate(network) if layer.part.name == "add" for edge in layer.inputs
         }
-        """The sum that an edge is a term of."""
+        """The sum to which each edge is added."""
         self.joined = {layer.cell: number for number, layer in enumerate(network) if layer.part.name == "concat"}
         """The layer that joins the maps of a cell."""
         self.maps: dict[int, Map] = {}
@@ -302,7 +298,7 @@ class _Writer:
         """Adds the output of an operation to the map of a node."""
         inner = OPERATIONS[operation].layers
         if OPERATIONS[operation].zero:
-            # A node all of whose edges are zero still has to be written.
+            # A node whose edges are all zero still has to be written.
             if into.place not in self.written:
                 self.emit(Instruction(Kind.ZERO, into, into))
             return
@@ -333,16 +329,16 @@ class _Writer:
             relu = False
 
     def finished(self, skeleton: Skeleton, image: Map, last: Map, last_relu: bool) -> Tape:
-        """The tape of the instructions that reach the classifier, with their tensors one behind the other."""
-        needed, kept = {leaf.place for leaf in last.leaves}, []
+        """The tape of the instructions that reach the classifier, with their tensors in consecutive places."""
+        needed, reaching = {leaf.place for leaf in last.leaves}, []
         for number in reversed(range(len(self.instructions))):
             instruction = self.instructions[number]
             if any(leaf.place in needed for leaf in instruction.target.leaves):
-                kept.append(number)
+                reaching.append(number)
                 if instruction.kind is not Kind.ZERO:
                     needed.update(leaf.place for leaf in instruction.source.leaves)
         weights, statistics, instructions = _Row(), _Row(), []
-        for number in reversed(kept):
+        for number in reversed(reaching):
             places = weights.add(self.slots[False, number]), statistics.add(self.slots[True, number])
             instructions.append(replace(self.instructions[number], weight=places[0], statistics=places[1]))
         linear = ("weight", (skeleton.classes, last.channels)), ("bias", (skeleton.classes,))
@@ -352,14 +348,14 @@ class _Writer:
 
 
 class _Row:
-    """Places slots one behind the other."""
+    """Gives slots consecutive places."""
 
     def __init__(self) -> None:
         self.slots: list[Slot] = []
         self.size = 0
 
     def add(self, slots: tuple[Slot, ...]) -> int:
-        """Gives slots the next places. Returns the first of these."""
+        """Gives slots the next places. Returns the place of the first."""
         first = self.size
         for slot in slots:
             self.slots.append(slot._replace(place=self.size))

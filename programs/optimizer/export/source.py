@@ -1,7 +1,7 @@
 """A program as the text of a Python file with one `torch.optim.Optimizer` in it.
 
-The file imports torch and the standard library only, and is written for readers: the program's own lines in their order,
-its constants as constructor arguments, and a docstring with its origin.
+The file imports torch and the standard library only, and is written for readers: the program's own lines in their
+order, its constants as constructor arguments, and a docstring with its origin.
 """
 
 import textwrap

@@ -78,7 +78,7 @@ def test_a_hurdle_drops_candidates_over_their_own_limit_and_changes_no_others() 
             if after.status == "ok":
                 assert (after.fitness, after.measures) == (before.fitness, before.measures)
             else:
-                assert after.status == "rejected" and "more than at this hurdle was allowed" in str(after.error)
+                assert after.status == "rejected" and "above the threshold of the hurdle" in str(after.error)
 
 
 def largest(outcomes: list[Outcome]) -> Outcome:

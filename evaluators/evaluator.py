@@ -55,7 +55,7 @@ class Evaluator(ABC, Generic[G]):
 
     @abstractmethod
     def evaluate(self, genomes: Sequence[G], rung: int, seed: int, split: Split, limit: Limit | None) -> list[Outcome]:
-        """Returns one outcome per genome, in order, all evaluated together; may run out of memory.
+        """Returns one outcome per genome, in order. All genomes are evaluated together, which may run out of memory.
 
         Args:
             genomes: at least one.
@@ -147,7 +147,7 @@ SCORING_VERSION = 2
 
 @dataclass(frozen=True)
 class EvaluatorSpec:
-    """An evaluator as plain data, so that every worker builds the same one."""
+    """An evaluator as plain data, so that every worker builds the same evaluator."""
 
     kind: str
     task: str

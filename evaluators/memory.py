@@ -1,4 +1,4 @@
-"""Memory of the process: how freed memory is kept or returned, and which errors mean that it is exhausted."""
+"""Memory of the process: keeping and returning freed memory, and recognising errors of exhausted memory."""
 
 import ctypes
 import gc

@@ -23,8 +23,8 @@ from germline.programs.architecture.skeleton import Skeleton
 class ArchitectureEvaluator(Evaluator[Architecture]):
     """Fitness of an architecture: minus the validation error in percent.
 
-    Parameters and multiply-accumulates are those of the full network, the error is that of a smaller network trained in
-    its place, unless the task fixes the network.
+    Parameters and multiply-accumulates are counted for the full network; the error is measured on a smaller network
+    that is trained in its place. If the task fixes the network, both are the same network.
 
     Args:
         task: the name of a task for architectures.

@@ -127,7 +127,7 @@ def _rounds(calls: Sequence[Call], device: str) -> list[list[float]]:
 
 
 def _time_on_cpu(call: Call) -> float:
-    """CPU seconds of a call on this thread, which is the only one; other load of the machine does not count."""
+    """CPU seconds of a call on this thread, where all of it runs; other load of the machine does not count."""
     began = time.thread_time()
     call()
     return time.thread_time() - began

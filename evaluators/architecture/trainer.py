@@ -68,7 +68,7 @@ class TrainedNetworks:
         """
         row = self.rows[candidate]
         if row is None:
-            raise ValueError(f"expected a candidate whose training stayed finite, got {candidate}")
+            raise ValueError(f"expected a candidate with a trained network, got {candidate}")
         network.load_state_dict(self.networks.tensors(row), strict=False)
 
 

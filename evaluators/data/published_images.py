@@ -277,7 +277,7 @@ def _members(path: Path, names: Sequence[str], size: int) -> dict[str, bytes]:
             pass
     lacking = [name for name in names if name not in contents]
     if lacking:
-        raise _damaged(path, f"an archive with {lacking[0]}", "one without it")
+        raise _damaged(path, f"an archive with {lacking[0]}", "an archive without it")
     return contents
 
 

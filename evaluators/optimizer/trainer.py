@@ -157,7 +157,7 @@ class _Pack:
 
     @torch.no_grad()
     def drop_diverged(self, step: int, last: bool = False) -> bool:
-        """Drops candidates whose loss or parameters are not finite. Returns False if none is left in training."""
+        """Drops candidates whose loss or parameters are not finite. Returns False if no candidate is left."""
         finite = (torch.isfinite(self.losses.detach()) & torch.isfinite(self.engine.parameters).all(1)).tolist()
         alive = []
         for row, (candidate, healthy) in enumerate(zip(self.engine.order, finite, strict=True)):

@@ -56,15 +56,16 @@ def _play_batch(
     policies: PerceptronPolicies, environments: ClassicControl, episodes: Sequence[Episode], max_steps: int
 ) -> list[EpisodeResult]:
     """Results of at most as many episodes as there are slots."""
-    count, outputs, space = len(episodes), policies.network.output_count, policies.network.actions
+    count, outputs, action_space = len(episodes), policies.network.output_count, policies.network.actions
     slots, totals, lengths = np.arange(count), np.zeros(count), np.zeros(count, np.int64)
     actions: NDArray[Any]
-    if isinstance(space, Box):
-        low, high, actions = np.array(space.low), np.array(space.high), np.empty((count, outputs), np.float32)
+    if isinstance(action_space, Box):
+        low, high = np.array(action_space.low), np.array(action_space.high)
+        actions = np.empty((count, outputs), np.float32)
     else:
         low, high, actions = np.empty(0), np.empty(0), np.empty(count, np.int64)
     environments.reset(slots, [episode.seed for episode in episodes])
-    _compiled_play_episodes(isinstance(space, Box))(
+    _compiled_play_episodes(isinstance(action_space, Box))(
         environments.compiled_kernel, environments.state, environments.observations, RUNTIME_CONSTANTS,
         *policies.kernel_arguments(np.array([episode.policy for episode in episodes])),
         actions, low, high, np.empty((count, outputs), np.float32), totals, lengths, max_steps,

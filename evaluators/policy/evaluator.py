@@ -22,7 +22,7 @@ from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
 
 FIRST_HELDOUT_SEED = 2**32
-"""Evaluation seeds from here on belong to validations; those of reviews are numbers of generations."""
+"""Evaluation seeds from here on belong to validations; the seeds of reviews are numbers of generations."""
 
 PARAMETER_BYTES = 1 << 28
 """Parameters held at once on a CPU: a pack of large networks plays in several parts."""

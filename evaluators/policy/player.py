@@ -88,7 +88,7 @@ def play(
 
     def play_slots(active: Slots) -> Iterator[None]:
         """Plays in some slots until the queue is empty; yields while the networks compute on another device."""
-        now = 0  # decisions made so far in these slots
+        now = 0  # number of decisions so far in these slots
         queue.fill(active, now)
         while (active := active[queue.busy(active)]).size:
             policies, all_slots = queue.policies_in(active), active.size == environments.slots
@@ -137,7 +137,7 @@ class _EpisodeQueue:
         self.totals = np.zeros(environments.slots)
         """Sum of rewards of the episode of each slot."""
         self.began_at = np.zeros(environments.slots, np.int64)
-        """Decisions that had been made when the episode of each slot began."""
+        """Number of decisions in the slot when its current episode began."""
 
     def busy(self, slots: Slots) -> NDArray[np.bool_]:
         return self.current[slots] >= 0

@@ -44,7 +44,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "nb201-cifar100": (f"{_HOME}.nb201:CIFAR100Cells", "the same cells, trained on CIFAR-100"),
     "nb201-imagenet16": (f"{_HOME}.nb201:ImageNet16Cells", "the same cells, trained on ImageNet16-120"),
     "hard-maze": (f"{_HOME}.hard_maze:HardMazeTask", "policies of a robot in a maze that deceives, with range finders"),
-    "hard-maze-pixels": (f"{_HOME}.hard_maze:HardMazePixels", "the same maze, seen in pictures of 84×84"),
+    "hard-maze-pixels": (f"{_HOME}.hard_maze:HardMazePixels", "the same maze, observed as pictures of 84×84"),
 }
 """Module and class of each built-in task, and a line about it."""
 FAMILIES: dict[str, tuple[str, str, str]] = {
@@ -69,7 +69,7 @@ class TaskName:
 
 @dataclass(frozen=True)
 class TaskDescription:
-    """The declarations of a task; `parameters` is the size of its model, None if the candidates themselves are models."""
+    """The declarations of a task; `parameters` is the size of its model, None if candidates are the models."""
 
     name: str
     kind: str
@@ -80,7 +80,7 @@ class TaskDescription:
 
 
 def task_names() -> list[TaskName]:
-    """Returns the names of built-in tasks and families, then those of installed packages in alphabetical order."""
+    """Returns built-in tasks, families of tasks, and tasks of installed packages in alphabetical order of names."""
     built_in = [TaskName(name, summary) for name, (_, summary) in BUILT_IN.items()]
     families = [TaskName(form, summary) for _, form, summary in FAMILIES.values()]
     installed = [
@@ -148,7 +148,7 @@ def _imported(place: str) -> Any:
 
 
 def _installed() -> dict[str, EntryPoint]:
-    """Entry points of installed packages by name, without those that have the name of a built-in task."""
+    """Entry points of installed packages by name; names of built-in tasks are left out."""
     return {point.name: point for point in sorted(entry_points(group=GROUP)) if point.name not in BUILT_IN}
 
 

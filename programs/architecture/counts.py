@@ -1,6 +1,6 @@
 """Parameters and multiply-accumulates of a network, in closed form from its genome: nothing is built.
 
-They equal those of the built network to the unit. Multiply-accumulates are those of convolutions and of the linear
+Both equal the counts of the built network exactly. Multiply-accumulates are counted for convolutions and the linear
 layer, for one image.
 
 An edge is counted once for all placements of its cell. All other layers depend only on the numbers of nodes and of
@@ -46,8 +46,8 @@ _COSTS = {(name, stride): cost(operation, stride) for name, operation in OPERATI
 def _edge_counts(skeleton: Skeleton, cells: int) -> tuple[Mapping[tuple[str, bool], Counts], ...]:
     """Counts of an edge in all placements of its cell, by its operation and by whether it takes node 0 or 1.
 
-    One mapping for each cell of a genome. A single cell has all placements; of a pair, the reduction cell has those at
-    which the map is halved.
+    One mapping for each cell of a genome. A single cell has all placements; of a pair, the reduction cell has the
+    placements at which the map is halved.
     """
     places = placements(skeleton)
     if cells == 1:

@@ -25,7 +25,7 @@ class Cell:
     """A small directed graph.
 
     Args:
-        nodes: in an order in which they can be computed. Their numbers begin after those of the inputs.
+        nodes: in an order in which they can be computed. Their numbers continue the numbers of the inputs.
         concat: the numbers, ascending, of the nodes whose outputs are joined by channels as the cell's output.
     """
 
@@ -42,7 +42,7 @@ class Architecture:
     """A genome of kind `architecture`.
 
     Either a normal and a reduction cell with two inputs each and two edges per node, as in NASNet and DARTS; or a
-    single cell with one input, in which every node takes all earlier ones, as in NAS-Bench-201.
+    single cell with one input, in which every node takes all earlier nodes, as in NAS-Bench-201.
     """
 
     cells: tuple[Cell, ...]

@@ -2,7 +2,7 @@
 
 A measurement differs from one moment to the next, and the decisions of a search must not. Therefore the parts that a
 space can place in a network are measured when a run begins, the table is stored with the run, and from then on the
-latency of a genome is a pure function of genome and table, as its number of parameters is. Latency tables are those of
+latency of a genome is a pure function of genome and table, as its number of parameters is. Latency tables are from
 ProxylessNAS (Cai et al. 2019) and FBNet (Wu et al. 2019).
 """
 
@@ -201,7 +201,7 @@ def _nodes(cells: CellSpace, outer: str, inner: str, ends: int = 1, many: bool =
         if number < reach or ends == cells.nodes or not (many or chained):
             nodes.append((on_input, on_input))
         else:
-            # A chain of nodes; those behind it are loose ends and take the first node, which the chain takes anyway.
+            # A chain of nodes; nodes behind it are loose ends and take the first node, which the chain takes anyway.
             on_node = (inner, 2 + number - reach if chained else 2)
             nodes.append((on_node, on_node if many else on_input))
     return tuple(nodes)

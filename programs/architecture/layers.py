@@ -15,8 +15,8 @@ IMAGE = -1
 
 
 class Part(NamedTuple):
-    """What a layer computes for one image. Layers with equal parts have equal parameters, multiply-accumulates and
-    latency.
+    """The computation of a layer for one image. Layers with equal parts have equal numbers of parameters, equal
+    multiply-accumulates and equal latency.
 
     Args:
         name: of an operation, or one of

@@ -122,7 +122,7 @@ def _preserve_signal(network: nn.Module, skeleton: Skeleton) -> None:
     """Gives norms random scales, large biases and the statistics of random images.
 
     Then most values stay positive and no variance is tiny. Otherwise a deep network multiplies the rounding errors of
-    the two runtimes a thousandfold, and the comparison would measure those.
+    the two runtimes a thousandfold, and the comparison would measure rounding.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from germline.programs.export.verified import ExportMismatch
 
 _OPSET, _IR_VERSION = 17, 8
-"""Versions of 2022, which runtimes of several years read; nothing here needs a later one."""
+"""Versions of 2022, which runtimes of several years read; nothing here needs a later version."""
 
 
 class OnnxMissing(ValueError):

@@ -97,7 +97,7 @@ def structural_fingerprint(graph: Graph) -> str:
 
 @lru_cache(maxsize=100_000)
 def _fold(function: str, *values: str) -> float:
-    """The value of a function of literals, given as text: as keys of the cache, 0.0 and -0.0 would be equal."""
+    """The value of a function of literals. The literals are text, because as cache keys 0.0 and -0.0 would be equal."""
     with np.errstate(all="ignore"):
         arrays = (np.full((1, 1), float(value), np.float32) for value in values)
         return float(_call(PRIMITIVES[function], *arrays)[0, 0])

@@ -49,7 +49,7 @@ class Layout:
         return np.repeat(np.arange(len(self.shapes)), self.sizes)
 
     def split(self, row: Any) -> list[Any]:
-        """Views of `[rows, elements]` as `[rows, *shape]`, one for each leaf."""
+        """For each leaf a view `[rows, *shape]` of an array `[rows, elements]`."""
         return [row[:, a:b].reshape(-1, *shape) for (a, b), shape in zip(self.spans, self.shapes, strict=True)]
 
 

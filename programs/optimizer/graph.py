@@ -40,7 +40,7 @@ class Graph:
         update: the node of the update.
         next_states: the node of each state's next value.
         state_nodes: the node of each state's present value.
-        live: ascending, the nodes that an update depends on, in this step or, through the states, in a later one.
+        live: ascending, the nodes that an update depends on, in this step or, through the states, in a later step.
     """
 
     nodes: tuple[Node, ...]

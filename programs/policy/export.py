@@ -38,7 +38,7 @@ def verified_torch(
     origin: Origin,
     class_name: str,
     stem: str,
-    score: str | None = None,
+    mean_return: str | None = None,
     environment: str | None = None,
 ) -> VerifiedExport[str]:
     """The exported files of a policy, whose network has been checked to give the same outputs, bit for bit.
@@ -48,7 +48,7 @@ def verified_torch(
         origin: where it comes from.
         class_name: of the network.
         stem: the name of both files without its suffix.
-        score: the mean return of the policy, in words; None: not stated in the file.
+        mean_return: the mean return of the policy, in words; None: not stated in the file.
         environment: the id of a Gymnasium environment in which the network can play without adapters; the file shows
             how. None: the file shows a single call of the network.
 
@@ -56,7 +56,7 @@ def verified_torch(
         ExportMismatch: the outputs differ.
         ValueError: the file uses the class's name for something else.
     """
-    source = export_torch(policy, origin, class_name, stem, score, environment)
+    source = export_torch(policy, origin, class_name, stem, mean_return, environment)
     parameters = replay(policy)
     weights = save(_saved(policy.network, parameters), metadata(policy))
     with tempfile.TemporaryDirectory(prefix="germline-export-") as folder, torch.random.fork_rng(devices=[]):
@@ -95,7 +95,7 @@ def export_torch(
     origin: Origin,
     class_name: str,
     stem: str,
-    score: str | None = None,
+    mean_return: str | None = None,
     environment: str | None = None,
 ) -> str:
     """The source of the file that defines the network; the arguments are those of `verified_torch`.
@@ -107,7 +107,7 @@ def export_torch(
     network = policy.network
     facts = [
         *origin.lines(),
-        *([f"Return: {inert(score)}"] if score else []),
+        *([f"Return: {inert(mean_return)}"] if mean_return else []),
         f"Mutations: {len(policy.mutations)}",
         f"Parameters: {network.parameter_count:,}",
     ]

@@ -114,9 +114,7 @@ def _parse(text: str) -> Policy:
     try:
         network = _parse_network(json.dumps(data["network"]))
     except RecursionError:
-        raise InvalidPolicy(
-            f"expected a network of flat lists, got one that is nested too deeply; {_EXAMPLE}"
-        ) from None
+        raise InvalidPolicy(f"expected a network of flat lists, got lists nested too deeply; {_EXAMPLE}") from None
     except InvalidNetwork as invalid:
         raise InvalidPolicy(str(invalid)) from None
     if data["noise"] != noise.NAME:

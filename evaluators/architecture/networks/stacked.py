@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from germline.evaluators.architecture.networks.tape import PIXEL, Kind, Map, Slot, Tape, Window
+from germline.evaluators.architecture.networks.tape import PIXEL, LayerKind, Map, Slot, Tape, Window
 
 RUNNING_SHARE, EPSILON = 0.9, 1e-5
 """Of batch norm: the share of the old running statistics in the new ones, and the number added to the variance."""
@@ -320,14 +320,14 @@ class _Graph:
 
     def write(self) -> None:
         for instruction in self.tape.instructions:
-            if instruction.kind is Kind.ZERO:
+            if instruction.kind is LayerKind.ZERO:
                 continue
             sources, source = self.sources(instruction.source, instruction.cell), instruction.source
-            if instruction.kind is Kind.COPY:
+            if instruction.kind is LayerKind.COPY:
                 self.terms[instruction.target.place] += sources
                 continue
             shape = source.channels, instruction.target.channels, source.height, source.width
-            count = {Kind.NORM: 2, Kind.DENSE: 1, Kind.DEPTHWISE: 1}.get(instruction.kind, 0)
+            count = {LayerKind.NORM: 2, LayerKind.DENSE: 1, LayerKind.DEPTHWISE: 1}.get(instruction.kind, 0)
             weights = self.tape.weights[self.weights[instruction.weight] :][:count] if count else ()
             statistics = self.tape.statistics[self.statistics[instruction.statistics] :][:2] if count == 2 else ()
             signature = Signature(instruction.kind.name, *shape, instruction.relu, instruction.window)

@@ -21,8 +21,8 @@ from germline.programs.architecture.operations import OPERATIONS
 from germline.programs.architecture.skeleton import Skeleton, halved
 
 
-class Kind(IntEnum):
-    """The layer of an instruction; the numbers are those of the compiled kernels."""
+class LayerKind(IntEnum):
+    """The layer of an instruction; the compiled kernels use the same numbers."""
 
     DEPTHWISE = 0
     DENSE = 1
@@ -118,7 +118,7 @@ class Instruction:
         cell: the `cell` of its `NetworkLayer`.
     """
 
-    kind: Kind
+    kind: LayerKind
     target: Map
     source: Map
     relu: bool = False
@@ -256,13 +256,15 @@ class _Writer:
         target = into or self.map(channels, -(-source.height // window.stride), -(-source.width // window.stride))
         shape = (channels, source.channels, window.kernel, window.kernel)
         slot = Slot(f"{name}.weight", shape, by_taps=True)
-        self.emit(Instruction(Kind.DENSE, target, source, relu, window=window), (slot,))
+        self.emit(Instruction(LayerKind.DENSE, target, source, relu, window=window), (slot,))
         return target
 
     def convolve_depthwise(self, source: Map, window: Window, name: str, relu: bool) -> Map:
         target = self.map(source.channels, -(-source.height // window.stride), -(-source.width // window.stride))
         shape = (source.channels, 1, window.kernel, window.kernel)
-        self.emit(Instruction(Kind.DEPTHWISE, target, source, relu, window=window), (Slot(f"{name}.weight", shape),))
+        self.emit(
+            Instruction(LayerKind.DEPTHWISE, target, source, relu, window=window), (Slot(f"{name}.weight", shape),)
+        )
         return target
 
     def norm(self, source: Map, name: str, into: Map | None = None) -> Map:
@@ -270,7 +272,7 @@ class _Writer:
         shape = (source.channels,)
         learned = tuple(Slot(f"{name}.{tensor}", shape) for tensor in ("weight", "bias"))
         running = tuple(Slot(f"{name}.{tensor}", shape) for tensor in ("running_mean", "running_var"))
-        self.emit(Instruction(Kind.NORM, target, source), learned, running)
+        self.emit(Instruction(LayerKind.NORM, target, source), learned, running)
         return target
 
     def stem(self, source: Map, channels: int, name: str) -> Map:
@@ -280,7 +282,7 @@ class _Writer:
         inner = self.norm(self.convolve(source, channels, Window(3, 2, 1, 1), f"{name}.main.1", True), f"{name}.main.2")
         out = self.norm(self.convolve(inner, channels, Window(3, 1, 1, 1), f"{name}.main.4", True), f"{name}.main.5")
         pooled = self.map(source.channels, out.height, out.width)
-        self.emit(Instruction(Kind.AVERAGE, pooled, source, window=Window(2, 2)))
+        self.emit(Instruction(LayerKind.AVERAGE, pooled, source, window=Window(2, 2)))
         self.convolve(pooled, channels, PIXEL, f"{name}.beside.1", into=out)
         return out
 
@@ -300,16 +302,16 @@ class _Writer:
         if OPERATIONS[operation].zero:
             # A node whose edges are all zero still has to be written.
             if into.place not in self.written:
-                self.emit(Instruction(Kind.ZERO, into, into))
+                self.emit(Instruction(LayerKind.ZERO, into, into))
             return
         if not inner:
             if stride == 1:
-                self.emit(Instruction(Kind.COPY, into, source))
+                self.emit(Instruction(LayerKind.COPY, into, source))
             else:
                 self.halve(source, source.channels, name, into)
             return
         if OPERATIONS[operation].residual and stride == 1:
-            self.emit(Instruction(Kind.COPY, into, source))
+            self.emit(Instruction(LayerKind.COPY, into, source))
         current, relu = source, False
         for number, layer in enumerate(inner):
             target = into if number == len(inner) - 1 else None
@@ -325,7 +327,11 @@ class _Writer:
             elif layer.step == "conv":
                 current = self.convolve(current, current.channels, window, f"{name}.{number}", relu)
             else:
-                self.emit(Instruction(Kind.MAX if layer.step == "max" else Kind.AVERAGE, into, current, window=window))
+                self.emit(
+                    Instruction(
+                        LayerKind.MAX if layer.step == "max" else LayerKind.AVERAGE, into, current, window=window
+                    )
+                )
             relu = False
 
     def finished(self, skeleton: Skeleton, image: Map, last: Map, last_relu: bool) -> Tape:
@@ -335,7 +341,7 @@ class _Writer:
             instruction = self.instructions[number]
             if any(leaf.place in needed for leaf in instruction.target.leaves):
                 reaching.append(number)
-                if instruction.kind is not Kind.ZERO:
+                if instruction.kind is not LayerKind.ZERO:
                     needed.update(leaf.place for leaf in instruction.source.leaves)
         weights, statistics, instructions = _Row(), _Row(), []
         for number in reversed(reaching):
@@ -367,8 +373,8 @@ class Table(NamedTuple):
     """A window on a map of some size, as runs of consecutive pixels with the same taps.
 
     Both arrays are int64: the number of runs, then for each run its first pixel, its number of pixels, its number of
-    taps, and for each tap its number and the pixel that the first pixel of the run reads through it. The following
-    pixels of the run read the following pixels. `forward` has the runs of output pixels, `backward` those of input
+    taps, and for each tap its number and the pixel that the first pixel of the run reads through it; the next pixel of
+    the run reads the next pixel, and so on. `forward` has the runs of output pixels, `backward` the runs of input
     pixels.
     """
 

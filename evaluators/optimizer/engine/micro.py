@@ -107,7 +107,7 @@ def _by_leaf(primitive: Primitive, argument: Type, layout: Layout) -> tuple[floa
 
 
 class _Record:
-    """The list of values so far. An operation with the same arguments as an earlier one is not added again."""
+    """The list of values so far. A value that equals an earlier value is not added again."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout

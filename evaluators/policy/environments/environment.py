@@ -74,7 +74,7 @@ class Step:
 
 
 class Environments(Protocol):
-    """Environments of one kind in slots, each with its own episode.
+    """Equal environments in slots, each with its own episode.
 
     An episode depends on its seed and its actions alone, not on other slots or on earlier episodes.
     """

@@ -116,7 +116,7 @@ class GymnasiumEnvironments:
         """Stores what an environment returned.
 
         Raises:
-            ValueError: the observation has another shape or type than its space says, or is not finite.
+            ValueError: the observation has another shape or type than the environment's space, or is not finite.
         """
         if np.shape(observation) != self.raw_shape:
             raise ValueError(
@@ -219,7 +219,7 @@ def spec_of(environment: Environment, name: str, steps: int = DEFAULT_STEPS) -> 
     if not isinstance(observation_space, gymnasium.spaces.Box) or not observation_space.shape:
         raise InvalidTask(
             f"{name}: expected observations that are a box of numbers, got {observation_space!s:.80}; "
-            "gymnasium.wrappers.FlattenObservation makes most others one, in a task of your own"
+            "in a task of your own, gymnasium.wrappers.FlattenObservation turns most others into a box"
         )
     actions: int | Box
     if isinstance(action_space, gymnasium.spaces.Discrete):

@@ -4,9 +4,9 @@ A robot starts at the bottom left, and the goal is at the top left. The straight
 goal: a policy that only moves nearer ends there, and the way to the goal first leads away from it. As in the paper the
 robot observes six range finders and the quarter in which the goal lies, and sets the changes of its turning and speed.
 
-The coordinates are our own: they follow the figure in the paper, rounded and in a frame from 0 to 200, and are not
-those of the file that the authors published. The deception is the same in kind, but the number of births to a solution
-cannot be compared with the paper's.
+The coordinates are our own: they follow the figure in the paper, rounded and in a frame from 0 to 200, and not the file
+that the authors published. The maze is deceptive in the same way, but the number of births to a solution cannot be
+compared with the paper's.
 
 Every episode begins in the same state and nothing is random, so seeds have no effect.
 """
@@ -160,7 +160,7 @@ def finder_ranges(x: Floats, y: Floats, headings: Floats) -> Floats:
 
 
 def sensor_observations(x: Floats, y: Floats, headings: Floats) -> NDArray[np.float32]:
-    """Observations of robots, `[n, 10]`: six ranges from 0 to 1, and the quarter of the goal as one-hot."""
+    """Observations of robots, float32 `[n, 10]`: six ranges from 0 to 1, and the quarter of the goal, one-hot."""
     cos, sin = np.cos(headings), np.sin(headings)
     forward = (GOAL[0] - x) * cos + (GOAL[1] - y) * sin
     left = (GOAL[1] - y) * cos - (GOAL[0] - x) * sin

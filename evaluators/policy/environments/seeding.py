@@ -1,4 +1,4 @@
-"""The initial random numbers of an episode, equal to those that gymnasium draws.
+"""The initial random numbers of an episode, the same as in gymnasium.
 
 `gymnasium.utils.seeding.np_random(seed)` takes longer than a short episode, most of it in function calls. So numpy's
 generator is compiled here: a seed sequence (O'Neill 2015) of a single 32-bit word, and PCG64, whose 128-bit state is

@@ -55,8 +55,8 @@ def add_rows(
         def array(i: int) -> Any:
             return cgutils.create_struct_proxy(signature.args[i])(context, builder, arguments[i])
 
-        def pointer(data: Any, at: Any, kind: Any) -> Any:
-            return builder.bitcast(builder.gep(data, [at]), kind.as_pointer())
+        def pointer(data: Any, at: Any, target_type: Any) -> Any:
+            return builder.bitcast(builder.gep(data, [at]), target_type.as_pointer())
 
         def weight_row(k: Any) -> Any:
             at = builder.add(builder.load(builder.gep(array(1).data, [k])), arguments[3])
@@ -149,8 +149,8 @@ def convolve_changes(shape: Any, starts: Any, changes: Any, places: Any, weights
 
 
 @compiled()
-def image_changes(image: Any, kept: Any, starts: Any, changes: Any, places: Any) -> None:
-    """Lists where an image differs from the stored image `kept`, both `[channels, height, width]`, and stores it there.
+def image_changes(image: Any, stored: Any, starts: Any, changes: Any, places: Any) -> None:
+    """Lists where an image differs from the last image `stored`, both `[channels, height, width]`, and stores it there.
 
     `starts`, `changes` and `places` are written as `convolve_changes` reads them.
     """
@@ -160,26 +160,26 @@ def image_changes(image: Any, kept: Any, starts: Any, changes: Any, places: Any)
     for y in range(height):
         differs[:] = 0
         for c in range(channels):
-            new, old = image[c, y], kept[c, y]
+            new, old = image[c, y], stored[c, y]
             for x in range(width):
                 differs[x] |= new[x] ^ old[x]
         for x in range(width):
             starts[y * (width + 1) + x] = count
             if differs[x]:
                 for c in range(channels):
-                    changes[count] = (np.float64(image[c, y, x]) - np.float64(kept[c, y, x])) / 255.0
+                    changes[count] = (np.float64(image[c, y, x]) - np.float64(stored[c, y, x])) / 255.0
                     places[count] = x * channels + c
-                    count += image[c, y, x] != kept[c, y, x]
-                    kept[c, y, x] = image[c, y, x]
+                    count += image[c, y, x] != stored[c, y, x]
+                    stored[c, y, x] = image[c, y, x]
         starts[y * (width + 1) + width] = count
 
 
 @compiled()
-def relu_changes(sums: Any, kept: Any, shape: Any, starts: Any, changes: Any, places: Any) -> None:
-    """Lists where the ReLU of a layer's sums differs from the stored inputs `kept` of the next layer, and stores it.
+def relu_changes(sums: Any, stored: Any, shape: Any, starts: Any, changes: Any, places: Any) -> None:
+    """Lists where the ReLU of a layer's sums differs from the last inputs `stored` of the next layer, and stores it.
 
     Args:
-        sums, kept: float64 `[height, width, channels]`, flat.
+        sums, stored: float64 `[height, width, channels]`, flat.
         shape: the next layer's row of `layers` from the height of its input on.
         starts, changes, places: written as `convolve_changes` reads them.
     """
@@ -190,11 +190,11 @@ def relu_changes(sums: Any, kept: Any, shape: Any, starts: Any, changes: Any, pl
             starts[y * (width + 1) + x] = count
             at = (y * width + x) * channels
             for c in range(channels):
-                new, old = max(sums[at + c], 0.0), kept[at + c]
+                new, old = max(sums[at + c], 0.0), stored[at + c]
                 changes[count] = new - old
                 places[count] = x * channels + c
                 count += new != old
-                kept[at + c] = new
+                stored[at + c] = new
         starts[y * (width + 1) + width] = count
 
 
@@ -237,8 +237,8 @@ def forward_convolutional(
                 for k in range(layer_sums.size):
                     layer_sums[k] = row[biases + k % units]
             if layer:
-                kept = inputs[slot, inputs_begin : inputs_begin + previous_sums.size]
-                relu_changes(previous_sums, kept, shape, starts, changes, places)
+                stored = inputs[slot, inputs_begin : inputs_begin + previous_sums.size]
+                relu_changes(previous_sums, stored, shape, starts, changes, places)
                 inputs_begin += previous_sums.size
             convolve_changes(shape, starts, changes, places, row[weights:biases], layer_sums)
             previous_sums = layer_sums

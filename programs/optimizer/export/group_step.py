@@ -158,7 +158,7 @@ class _Scheduler:
         self.values[line.target] = value
 
     def _read(self, names: list[str]) -> None:
-        """Has the current loop read variables: its own, those of earlier loops, or scalars."""
+        """Makes variables available in the current loop: reads lists of earlier loops, and marks scalars as read."""
         for name in names:
             value = self.values[name]
             if value.scalar:

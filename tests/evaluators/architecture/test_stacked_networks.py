@@ -235,5 +235,5 @@ def test_a_diverged_candidate_affects_no_other(broken: list[int], stacked: bool)
 def test_diverged_candidates_leave_when_they_are_the_majority() -> None:
     trained = trained_with_broken([0, 1, 3], False)
     assert trained.rows == (None, None, 0, None, 1)
-    with pytest.raises(ValueError, match="stayed finite, got 3"):
+    with pytest.raises(ValueError, match="a trained network, got 3"):
         trained.load_into(module(drawn("darts", TINY, 5)[3], TINY), 3)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from germline.evaluators.architecture.networks.tape import Instruction, Kind, Map, Tape
+from germline.evaluators.architecture.networks.tape import Instruction, LayerKind, Map, Tape
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def gradient_memory(tape: Tape) -> GradientMemory:
 
     allocate(tape.last)
     for number, instruction in backward:
-        if instruction.kind is not Kind.ZERO and instruction.source is not tape.image:
+        if instruction.kind is not LayerKind.ZERO and instruction.source is not tape.image:
             if not any(leaf.place in written for leaf in instruction.source.leaves):
                 overwriting.add(instruction)
             allocate(instruction.source)

@@ -17,7 +17,7 @@ from numba.np.arrayobj import make_array
 
 from germline.programs.compiling import compiled
 
-# The numbers of an instruction. Places and sizes of maps are those of one image.
+# The numbers of an instruction. Places and sizes of maps are for a single image.
 FIELDS = (
     "kind",
     "source",
@@ -58,7 +58,7 @@ FIELDS = (
     OVERWRITES,
     NEEDS_GRADIENT,
 ) = range(len(FIELDS))
-# Equal to networks.tape.Kind; not imported, because the compiler's cache on disk notices changes of this file only.
+# Equal to `tape.LayerKind`; not imported, because the compiler's cache on disk notices changes of this file only.
 DEPTHWISE, DENSE, NORM, MAX, AVERAGE, COPY, ZERO = range(7)
 
 # The compiler may not reorder a sum or fuse operations by itself: it decides differently in a process that compiles and
@@ -83,8 +83,8 @@ def _operands(context, builder, signature, args):
     """Arguments of an intrinsic; of an array, the pointer to its numbers."""
     pairs = zip(signature.args, args, strict=True)
     return [
-        make_array(kind)(context, builder, argument).data if isinstance(kind, types.Array) else argument
-        for kind, argument in pairs
+        make_array(numba_type)(context, builder, argument).data if isinstance(numba_type, types.Array) else argument
+        for numba_type, argument in pairs
     ]
 
 
@@ -410,8 +410,8 @@ def _multiply(
 ):
     """Adds the convolution of `in_channels` rows of x to `out_channels` rows of `out`.
 
-    Rows of `out` are `apart` numbers apart, those of x `distance`. The weight of an output channel m, a tap k and an
-    input channel c lies at `m * by_output + k * by_tap + c * by_input` of w.
+    Rows of `out` are `apart` numbers apart, rows of x are `distance` numbers apart. The weight of an output channel m,
+    a tap k and an input channel c lies at `m * by_output + k * by_tap + c * by_input` of w.
     """
     for _ in range(tables[at]):
         pixel, pixels, taps = tables[at + 1], tables[at + 2], tables[at + 3]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from germline.evaluators.architecture.networks.compiled import kernels
 from germline.evaluators.architecture.networks.compiled.gradient_memory import GradientMemory, gradient_memory
-from germline.evaluators.architecture.networks.tape import Instruction, Kind, Slot, Tape, Window, table
+from germline.evaluators.architecture.networks.tape import Instruction, LayerKind, Slot, Tape, Window, table
 
 Row = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -203,7 +203,7 @@ def _instruction_row(instruction: Instruction, tape: Tape, memory: GradientMemor
     """The numbers of an instruction, in the order of `kernels.FIELDS`."""
     forward, backward = tables.places(instruction)
     source, target = instruction.source, instruction.target
-    needs_gradient = instruction.kind is not Kind.ZERO and source is not tape.image
+    needs_gradient = instruction.kind is not LayerKind.ZERO and source is not tape.image
     values = {
         "kind": int(instruction.kind),
         "source": source.place,

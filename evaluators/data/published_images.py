@@ -50,7 +50,7 @@ class LabelledImages:
         return len(self.labels)
 
     def split(self) -> "tuple[LabelledImages, LabelledImages]":
-        """Returns all but the last tenth, and the last tenth; views, not copies."""
+        """Returns the training images and the validation images, the last tenth, as views."""
         first = len(self) - len(self) // VALIDATION_SHARE
         return (
             LabelledImages(self.images[:first], self.labels[:first]),

@@ -3,8 +3,8 @@
 Both equal the counts of the built network exactly. Multiply-accumulates are counted for convolutions and the linear
 layer, for one image.
 
-An edge is counted once for all placements of its cell. All other layers depend only on the numbers of nodes and of
-joined maps of the cells, and are counted once for each of these.
+Results are cached: the counts of an edge, summed over all placements of its cell, by operation; and the counts of all
+other layers by the `CellShape` of the cells, which decides them.
 """
 
 import math

@@ -51,7 +51,7 @@ class LatencyTable:
     device: str = "cpu"
 
     def data(self) -> dict[str, Any]:
-        """The table as JSON data: `device`, and `parts`, rows of a part's six fields and its milliseconds."""
+        """The table as JSON data: `device`, and `parts`, where each row is the six fields of a part and its time."""
         return {"device": self.device, "parts": [[*part, time] for part, time in self.parts.items()]}
 
     @classmethod

@@ -150,7 +150,7 @@ def convolve_changes(shape: Any, starts: Any, changes: Any, places: Any, weights
 
 @compiled()
 def image_changes(image: Any, stored: Any, starts: Any, changes: Any, places: Any) -> None:
-    """Lists where an image differs from the last image `stored`, both `[channels, height, width]`, and stores it there.
+    """Lists where an image differs from `stored`, the last image, both `[channels, height, width]`; updates `stored`.
 
     `starts`, `changes` and `places` are written as `convolve_changes` reads them.
     """
@@ -176,7 +176,7 @@ def image_changes(image: Any, stored: Any, starts: Any, changes: Any, places: An
 
 @compiled()
 def relu_changes(sums: Any, stored: Any, shape: Any, starts: Any, changes: Any, places: Any) -> None:
-    """Lists where the ReLU of a layer's sums differs from the last inputs `stored` of the next layer, and stores it.
+    """Lists where the ReLU of a layer's sums differs from `stored`, the last inputs of the next layer; updates `stored`.
 
     Args:
         sums, stored: float64 `[height, width, channels]`, flat.

@@ -176,7 +176,7 @@ def image_changes(image: Any, stored: Any, starts: Any, changes: Any, places: An
 
 @compiled()
 def relu_changes(sums: Any, stored: Any, shape: Any, starts: Any, changes: Any, places: Any) -> None:
-    """Lists where the ReLU of a layer's sums differs from `stored`, the last inputs of the next layer; updates `stored`.
+    """Lists where the ReLU of a layer's sums differs from `stored`, the last inputs of the next layer; updates it.
 
     Args:
         sums, stored: float64 `[height, width, channels]`, flat.

@@ -316,12 +316,12 @@ def skeleton(settings: ArchitectureSettings | None, architecture: Architecture |
 
 
 def _measured(settings: ArchitectureSettings) -> LatencyTable:
-    from germline.evaluators.architecture.latency import measure
+    from germline.evaluators.architecture.latency_measurement import measure_table
     from germline.evaluators.device import NoDevice
 
     log.info("measuring the latency of the parts of a network on %s, up to 20 seconds", settings.latency_device)
     try:
-        return measure(SPACES[settings.space], skeleton(settings), settings.latency_device)
+        return measure_table(SPACES[settings.space], skeleton(settings), settings.latency_device)
     except NoDevice:
         raise BadSetting(
             "expected a CUDA device for latency_device=cuda, found none; --set latency_device=cpu"

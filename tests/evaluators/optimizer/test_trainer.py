@@ -9,12 +9,13 @@ import torch
 from reference_runs import START, RoundsOnce, mutants
 from torch import Tensor
 
+from germline.evaluators import training_seeds
 from germline.evaluators.hurdle import Hurdle
-from germline.evaluators.optimizer import trainer
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.optimizer.trainer import TrainingResult, batches, schedule, train
+from germline.evaluators.optimizer.trainer import TrainingResult, schedule, train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
+from germline.evaluators.training_seeds import batches
 from germline.programs.optimizer import Program, library, parse
 from germline.programs.optimizer.interpret import Interpreter
 
@@ -53,6 +54,7 @@ def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...
     return TrainingResult({"loss": loss} if math.isfinite(loss) else None, rung.steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "count", "batch"), [("digits-mlp", 100, 16), ("mnist5k-conv", 8, 8), ("text-transformer", 4, 4)]
 )
@@ -73,7 +75,7 @@ def test_a_pack_trains_as_each_candidate_would_alone(name: str, count: int, batc
 def test_batches_are_the_same_however_many_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rung = Rung(steps=25, batch=7)
     at_once = torch.stack(list(batches(1000, rung, (3, 1), "cpu")))
-    monkeypatch.setattr(trainer, "DRAWN_AT_ONCE", 4)
+    monkeypatch.setattr(training_seeds, "DRAWN_AT_ONCE", 4)
     assert torch.equal(at_once, torch.stack(list(batches(1000, rung, (3, 1), "cpu"))))
 
 
@@ -85,6 +87,7 @@ def test_plain_torch_trains_to_the_same_loss(digits: TrainingTask) -> None:
         assert a is not None and b is not None and a["loss"] == pytest.approx(b["loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_hurdle_drops_the_same_candidates_in_any_pack(digits: TrainingTask) -> None:
     programs = [*map(parse, library().values()), parse(DIVERGES)]
     rung = Rung(steps=40, batch=16)
@@ -127,6 +130,7 @@ def test_where_a_hurdle_stands(steps: int, share: float, expected: int) -> None:
     assert Hurdle(share).step(steps, 10) == expected
 
 
+@pytest.mark.slow
 def test_the_result_of_a_candidate_does_not_depend_on_its_pack(digits: TrainingTask) -> None:
     programs = [*map(parse, library().values()), *mutants(12, seed=2)]
     together = train(digits, programs, RUNG, (7, 0))

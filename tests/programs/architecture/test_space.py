@@ -40,6 +40,7 @@ def test_neighbours_differ_in_one_choice() -> None:
     assert all(sum(a != b for a, b in zip(edges(one), edges(genome), strict=True)) == 1 for one in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [Limits(params=3_000_000), Limits(macs=400_000_000), Limits(2_000_000, 300_000_000)])
 def test_limits_hold_for_all_that_is_born(limits: Limits) -> None:
     space = ArchitectureSpace(SPACES["eeea"], FULL, limits)
@@ -56,7 +57,7 @@ def test_limits_hold_for_all_that_is_born(limits: Limits) -> None:
 
 def test_a_limit_that_hardly_anything_keeps_is_kept_by_repair() -> None:
     space = ArchitectureSpace(SPACES["eeea"], FULL)
-    tight = count(space.least, FULL).params + 60_000
+    tight = count(space.fallback, FULL).params + 60_000
     narrow = ArchitectureSpace(SPACES["eeea"], FULL, Limits(params=tight))
     found = [narrow.draw(np.random.default_rng(seed)).genome for seed in range(5)]
     assert all(count(genome, FULL).params <= tight for genome in found)

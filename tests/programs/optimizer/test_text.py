@@ -51,6 +51,7 @@ def programs(draw: st.DrawFn) -> Program:
     )
 
 
+@pytest.mark.slow
 @given(programs())
 @settings(max_examples=150, deadline=None)
 def test_any_program_that_is_written_reads_back_the_same(program: Program) -> None:
@@ -147,8 +148,8 @@ REFUSED = [
     ("literal", body("update = w * 1j"), "expected a number, got complex"),
     ("literal", body("update = w * True"), "expected a number, got bool"),
     ("literal", body("update = w * 'a'"), "expected a number, got str"),
-    ("literal", body("update = w * 1e999"), "one that overflows"),
-    ("literal", body(f"update = w * 0x{'f' * 40_000}"), "one that overflows"),
+    ("literal", body("update = w * 1e999"), "a number that overflows"),
+    ("literal", body(f"update = w * 0x{'f' * 40_000}"), "a number that overflows"),
     ("syntax", body(f"update = w * {'9' * 40_000}"), "not Python"),
     ("name", body("__class__ = w"), "'__class__'"),
     ("name", body("update = _w"), "'_w'"),
@@ -158,8 +159,8 @@ REFUSED = [
     ("signature", "def train(w, m, lr):\n  return m\n", "expected the inputs w, g, states, lr"),
     ("signature", "def train():\n  return w\n", "expected the inputs w, g, states, lr"),
     ("signature", "def train(w, g, step, lr):\n  return g, g\n", "expected the inputs w, g, states, lr"),
-    ("signature", "def train(w, g, m, m, lr):\n  return g, m, m\n", "got one twice"),
-    ("signature", "def train(w: leaf, g, lr):\n  return g\n", "a shape on states only, got one on w"),
+    ("signature", "def train(w, g, m, m, lr):\n  return g, m, m\n", "got a name twice"),
+    ("signature", "def train(w: leaf, g, lr):\n  return g\n", "a shape on states only, got a shape on w"),
     ("signature", "def train(w, g, m: matrix, lr):\n  return g, m\n", "tree, leaf, row, column, scalar, got 'matrix'"),
     ("signature", "def train(w, g, m: f(), lr):\n  return g, m\n", "got 'something else'"),
     ("return", HEAD + "  return g, m\n", "expected 3 names after return, as in `return update, m, v`"),
@@ -206,6 +207,7 @@ def test_a_deep_or_very_long_text_is_refused_in_one_line(line: str) -> None:
         parse(body(line))
 
 
+@pytest.mark.slow
 @given(st.sampled_from(list(library())), st.data())
 @settings(max_examples=150, deadline=None)
 def test_damaged_texts_are_read_or_refused_without_other_errors(name: str, data: st.DataObject) -> None:

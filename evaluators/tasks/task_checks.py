@@ -36,6 +36,8 @@ def checked(name: str, task: object) -> type[Task]:
         _check_tuple(name, task, "parameters", ParameterSpec)
     if issubclass(task, CellTask):
         _check_cells(name, task)
+    if issubclass(task, PolicyTask) and hasattr(task, "world"):  # a base class may have the new name already
+        raise InvalidTask(f"task {name!r} defines world, which is called environment_spec now; rename it")
     if issubclass(task, PolicyTask) and len(task.rungs) != 3:
         raise InvalidTask(f"task {name!r}: rungs has to be three, to train, review and test, not {task.rungs!r:.80}")
     for attribute in ("at_once", "slots", "stacked_slots"):

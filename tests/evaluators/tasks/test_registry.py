@@ -189,22 +189,30 @@ class Former(PolicyTask):
     name = "former"
     world = environments = lambda self: None
 """,
+    "overridden world": """
+from germline.evaluators.tasks.gym import GymnasiumTask
+
+class Former(GymnasiumTask):
+    name = "former"
+    world = make = lambda self: None
+""",
     "module": "from germline.evaluators.policy_task import PolicyTask",
 }
 
 
 @pytest.mark.parametrize(
-    ("former", "told"),
+    ("former", "message"),
     [
         ("leaves", r"add parameters = \(ParameterSpec\(...\), ...\) to the class, leaves is called parameters now$"),
         ("world", "does not define environment_spec; .*, world is called environment_spec now$"),
+        ("overridden world", "defines world, which is called environment_spec now; rename it$"),
         ("module", r"importing .*former\.py failed with ModuleNotFoundError.*policy_task"),
     ],
 )
-def test_a_task_with_a_former_name_is_told_the_new_one(tmp_path: Path, former: str, told: str) -> None:
+def test_the_error_of_a_task_with_a_former_name_gives_the_new_name(tmp_path: Path, former: str, message: str) -> None:
     file = tmp_path / "former.py"
     file.write_text(FORMER_NAMES[former])
-    with pytest.raises(InvalidTask, match=told) as caught:
+    with pytest.raises(InvalidTask, match=message) as caught:
         task_class(f"{file}:Former")
     assert "\n" not in str(caught.value)
 

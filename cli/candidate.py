@@ -1,9 +1,10 @@
 """A candidate: the genome that a reference names, with its run and scores."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
+from germline.search.kinds import KINDS
+from germline.search.settings import RunSettings
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Candidate:
     reviews: tuple[EvaluationRecord, ...] = ()
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """Settings of its run; empty without a run."""
-        return dict(self.run.config.get("settings", {})) if self.run else {}
+    def settings(self) -> RunSettings | None:
+        """The settings of its run; None without a run, or for a kind that this version does not know."""
+        config = self.run.config.get("settings") if self.run else None
+        return KINDS[self.kind].from_config(config) if config and self.kind in KINDS else None
 
     @property
     def fitness(self) -> float | None:

@@ -12,7 +12,7 @@ from germline.cli.formatting import BAD, GOOD, QUIET
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight
 from germline.cli.presenters.presenter import Presenter
-from germline.cli.presenters.table import presenter_of_text
+from germline.cli.presenters.registry import presenter_of_text
 
 Pair = tuple[Line | None, Line | None]
 """A line of the first genome and its counterpart in the second; None on the side that lacks it."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.search.kinds import kind_named
 
 
@@ -29,8 +29,7 @@ def genome_facts(candidate: Candidate, sizes: Mapping[str, Any] | None = None) -
         )
     kind = kind_named(candidate.kind)
     try:
-        settings = kind.from_config(candidate.settings) if candidate.settings else None
-        facts = kind.describe(candidate.genome, settings, **sizes)
+        facts = kind.describe(candidate.genome, candidate.settings, **sizes)
     except ValueError as error:
         raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
     if candidate.scored is None:

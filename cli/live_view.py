@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from germline.cli.errors import printable
-from germline.cli.presenters.table import presenter_of, presenter_of_text
+from germline.cli.presenters.registry import presenter_of, presenter_of_text
 from germline.db.records import RunRecord
 from germline.search.loop import Progress
 

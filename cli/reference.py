@@ -10,7 +10,7 @@ from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
 from germline.cli.errors import BadReference
 from germline.cli.genome_file import is_file_reference, kind_of, read_genome
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.programs.optimizer.library import library_text
 from germline.search.picking import pick
 from germline.search.winner import winner

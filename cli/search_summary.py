@@ -8,9 +8,11 @@ from germline.cli.errors import UserError
 from germline.cli.formatting import duration, number
 from germline.cli.json_rows import run_row
 from germline.cli.output import print_json
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.db.records import RunRecord, RunSummary
 from germline.db.store import Store
+from germline.search.kinds import kind_named
+from germline.search.kinds.architecture import ArchitectureSettings
 from germline.search.loop import Progress
 
 
@@ -92,8 +94,10 @@ def _reason(run: RunRecord, last: Progress) -> str:
     """Why the winner is another individual than the one with the highest fitness."""
     if last.reviews:
         return "the best of the reviews (germline show)"
-    settings = run.config.get("settings", {})
-    if settings.get("strategy") == "eeea":
-        return "what EEEA-Net's code hands over; choose by --pick instead"
-    objectives = settings.get("objectives", [])
-    return "the knee of the front (germline top)" if len(objectives) > 1 else f"the least {' '.join(objectives)}"
+    settings = kind_named(run.kind).from_config(run.config["settings"])
+    if settings.strategy == "eeea":
+        return "the choice of EEEA-Net's code; choose with --pick instead"
+    if not isinstance(settings, ArchitectureSettings):
+        return "the best of the complete blocks"
+    several = len(settings.objectives) > 1
+    return "the knee of the front (germline top)" if several else f"the smallest {settings.objectives[0]}"

@@ -120,10 +120,10 @@ def _print(curve: LearningCurve) -> None:
 def _cells(row: Row, curve: LearningCurve) -> dict[str, str]:
     """A row of the table, by the name of the column."""
     cells = {"block": f"{row.block:,}", "births": f"{row.births:,}", "evaluations": f"{row.evaluations:,}"}
-    if curve.run.kind == "policy":
+    if row.frames is not None:
         cells["frames"] = f"{row.frames:,}"
     cells |= {"best": number(row.best), "median": number(row.median)}
-    if curve.run.kind == "policy":
+    if row.frames is not None:
         half = half_width_or_none(row.deviation, row.episodes)
         cells |= {"elite": number(row.elite), "±": "" if half is None else number(half)}
     if curve.reference:

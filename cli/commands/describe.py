@@ -8,7 +8,7 @@ from germline.cli.formatting import QUIET, plain_table, print_table, safe
 from germline.cli.genome_facts import genome_facts
 from germline.cli.options import db_option, json_option, size_options
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, resolve
 
 

@@ -15,7 +15,7 @@ from germline.cli.genome_view import DEAD, gutter, highlight
 from germline.cli.json_rows import candidate_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, resolve
 
 SHOWN = ("statements", "live", "states", "constants", "params", "macs", "parameters", "mutations", "genome_bytes")

@@ -1,6 +1,6 @@
 """`germline draw`: a picture of an architecture, or of a generation of policies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,17 @@ from germline.programs.architecture.genome import read
 from germline.programs.export.files import write_whole
 from germline.programs.policy import drawing as policy_drawing
 from germline.search.analysis.generation import Generation, Scatter, generation_of, scatter, walls_of
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What to draw: the candidate of a reference, or a generation of its run (None: the last complete generation) in
+    the database at `url`."""
+
+    candidate: Candidate
+    reference: str
+    generation: int | None
+    url: str
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ def command(
         check_free(path)
     candidate = chosen(reference, criterion, url)
     facts = genome_facts(candidate)
-    drawing = _drawing(candidate, reference, number, url)
+    drawing = _drawing(Subject(candidate, reference, number, url))
     write_whole(path, drawing.svg)
     if as_json:
         keys = {"path": str(path), "ref": candidate.label, "fingerprint": facts["fingerprint"], **drawing.keys}
@@ -72,31 +83,39 @@ def command(
         click.echo(f"wrote {printable(str(path))}: {printable(drawing.subject)}")
 
 
-def _drawing(candidate: Candidate, reference: str, number: int | None, url: str) -> Drawing:
-    if candidate.kind == "policy":
-        return _generation(candidate, reference, number, url)
-    if candidate.kind != "architecture":
+def _drawing(subject: Subject) -> Drawing:
+    candidate = subject.candidate
+    if candidate.kind not in _DRAWINGS:
         raise BadReference(
             f"expected an architecture to draw, or a run of policies, got {candidate.label}, which is of kind "
             f"{candidate.kind}"
         )
-    if number is not None:
+    return _DRAWINGS[candidate.kind](subject)
+
+
+def _cells(subject: Subject) -> Drawing:
+    candidate = subject.candidate
+    if subject.generation is not None:
         raise BadReference(f"expected a run of policies for --generation, got {candidate.label}; leave it out")
     return Drawing(architecture_drawing.draw(read(candidate.genome)), f"the cells of {candidate.label}")
 
 
-def _generation(candidate: Candidate, reference: str, number: int | None, url: str) -> Drawing:
-    if candidate.run is None or ":" in reference:
-        raise BadReference(f"expected a RUN of policies to draw a generation of, got {reference!r:.80}")
-    run = candidate.run
-    with open_store(url) as store:
-        generation = generation_of(store, run, number)
+def _generation(subject: Subject) -> Drawing:
+    run = subject.candidate.run
+    if run is None or ":" in subject.reference:
+        raise BadReference(f"expected a RUN of policies to draw a generation of, got {subject.reference!r:.80}")
+    with open_store(subject.url) as store:
+        generation = generation_of(store, run, subject.generation)
     plot = scatter(generation)
     title = f"{run.name}, generation {generation.number}: {run.task}"
     notes = _notes(generation, plot)
     svg = policy_drawing.draw(plot.points, printable(title), plot.axes.x, plot.axes.y, notes, walls_of(run.task))
     keys = {"ref": run.name, "generation": generation.number}
     return Drawing(svg, f"generation {generation.number} of {run.name}", keys)
+
+
+_DRAWINGS: Mapping[str, Callable[[Subject], Drawing]] = {"architecture": _cells, "policy": _generation}
+"""How each kind is drawn; optimizers are not."""
 
 
 def _notes(generation: Generation, plot: Scatter) -> list[str]:

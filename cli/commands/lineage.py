@@ -15,9 +15,10 @@ from germline.cli.genome_view import DEAD
 from germline.cli.json_rows import individual_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of_text
+from germline.cli.presenters.registry import presenter_of_text
 from germline.cli.reference import WINNER, resolve
 from germline.db.records import ScoredIndividual
+from germline.search.kinds.policy import PolicySettings
 
 
 @click.command(epilog=f"REF is RUN ({WINNER}) or RUN:BIRTH.")
@@ -127,8 +128,9 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
     out.print()
     if any(not change.live for step in steps for change in step.changes):
         out.print(safe(f"{DEAD} marks changes of dead statements, on which no update depends", QUIET))
-    if candidate.settings.get("starts") == "own":
-        out.print(safe("each played episodes of its own, so gains hold luck; germline show tells the reviews", QUIET))
+    settings = candidate.settings
+    if isinstance(settings, PolicySettings) and settings.starts == "own":
+        out.print(safe("each birth played its own episodes: gains include luck; germline show has the reviews", QUIET))
     out.print(safe("next  ", QUIET), safe(f"germline show {candidate.label}"), sep="")
 
 

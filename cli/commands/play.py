@@ -28,6 +28,7 @@ from germline.programs.export.files import check_writable
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.parameters import replay
 from germline.search.analysis.statistics import half_width
+from germline.search.kinds.policy import PolicySettings
 
 LAST_SEED = 2**31 - 1
 
@@ -118,7 +119,8 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     if name is None:
         raise BadReference(f"expected a task for {candidate.label}, which is of no run; add --task gym:CartPole-v1")
     policy, chosen, spec = playable(candidate.genome, name, candidate.label)
-    limit = candidate.settings.get("steps") if name == home else None
+    settings = candidate.settings
+    limit = settings.steps if isinstance(settings, PolicySettings) and name == home else 0
     return Player(candidate.label, policy, chosen(), min(limit or spec.steps, spec.steps), spec.frames)
 
 

@@ -13,7 +13,7 @@ from germline.cli.genome_view import DEAD, lines_view
 from germline.cli.json_rows import candidate_row, evaluation_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of, presenter_of_text
+from germline.cli.presenters.registry import presenter_of, presenter_of_text
 from germline.cli.reference import HELP, resolve
 from germline.db.records import ScoredIndividual
 

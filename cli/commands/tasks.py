@@ -11,7 +11,7 @@ from rich.text import Text
 from germline.cli.formatting import BAD, QUIET, safe
 from germline.cli.options import json_option
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of
 from germline.evaluators.tasks.registry import describe, task_class, task_names

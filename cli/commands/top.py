@@ -13,7 +13,7 @@ from germline.cli.hypervolume_text import reference_point_text
 from germline.cli.json_rows import individual_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.db.records import RunRecord, ScoredIndividual
 from germline.db.store import Store
 from germline.search.analysis.hypervolume import hypervolume, objectives_of, points_of, reference_point

@@ -11,7 +11,7 @@ from germline.cli.errors import BadReference, UserError, printable
 from germline.cli.formatting import BAD, QUIET, number, plain_table, print_table, safe
 from germline.cli.options import data_option, db_option, json_option
 from germline.cli.output import console, print_json, stdout_apart
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, PICK, chosen
 from germline.evaluators.policy.compatibility import playable
 from germline.evaluators.task import Task
@@ -131,9 +131,8 @@ def _check(
 def _contender(candidate: Candidate, task: str, sizes: Mapping[str, int]) -> Contender:
     """A candidate with the settings of its run, or of the preset `quick` if it has none."""
     kind = kind_named(candidate.kind)
-    if candidate.settings:
-        settings = kind.from_config(candidate.settings)
-    else:
+    settings = candidate.settings
+    if settings is None:
         settings = kind.prepare(kind.resolve(kind.presets["quick"].values, []), task_class(task))
     return Contender(candidate.label, candidate.genome, replace(settings, **sizes))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from germline.cli.errors import UserError, exit_status, single_line
 from germline.cli.exports.request import ExportRequest, ExportResult
-from germline.cli.network_size import network_size
+from germline.cli.skeleton import skeleton_of
 from germline.programs.architecture import onnx_file
 from germline.programs.architecture.export import free_class_name, verified_torch
 from germline.programs.architecture.genome import Architecture, read
@@ -42,7 +42,7 @@ def onnx(request: ExportRequest) -> ExportResult:
 def _network(request: ExportRequest) -> tuple[Architecture, Skeleton]:
     """The architecture and the size of its full network."""
     architecture = read(request.candidate.genome)
-    return architecture, network_size(request.candidate, architecture, **request.sizes)
+    return architecture, skeleton_of(request.candidate, architecture, **request.sizes)
 
 
 def _comparison(facts: Mapping[str, int]) -> str:

@@ -1,15 +1,14 @@
 """Export of policies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import Any
 
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError, exit_status, single_line
 from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.cli.formatting import counted
-from germline.cli.policy_scores import mean_return_text
+from germline.cli.policy_score_text import mean_return_text
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.export_check import (
     EPISODES,
@@ -28,6 +27,7 @@ from germline.programs.policy.export import free_class_name, verified_torch
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.onnx_file import verified_onnx
 from germline.search.analysis.policy_scores import decisive_score
+from germline.search.kinds.policy import PolicySettings
 
 
 def torch(request: ExportRequest) -> ExportResult:
@@ -72,7 +72,8 @@ def _compared(verified: VerifiedExport[str], policy: Policy, candidate: Candidat
     search_seeds = _search_seeds(candidate, policy)
     seeds = list(dict.fromkeys([*search_seeds, *range(EPISODES)]))[: EPISODES if task.varies else 1]
     longest = task.environment_spec().steps
-    limit = min(_values(candidate).get("steps") or longest, longest)
+    settings = _settings(candidate)
+    limit = min(settings.steps or longest, longest)
     most = min(MOST_STEPS[policy.network.form], limit)
     checked = check_by_playing(verified.module, policy, task, seeds, most)
     cut = most < longest and any(episode.steps == most for episode in checked.results)
@@ -82,7 +83,7 @@ def _compared(verified: VerifiedExport[str], policy: Policy, candidate: Candidat
     if not checked.exact:
         outputs = f"the outputs are the search's own to {TOLERANCE:g} in {episodes}"
         return f"{outputs}; returns of the search's network: {returns}"
-    count = _values(candidate).get("episodes", 1) if task.varies else 1
+    count = settings.episodes if task.varies else 1
     scored = checked.results[:count] if count <= len(search_seeds) else []
     cut_short = any(episode.steps == most < limit for episode in scored)
     note = "" if cut_short else _fitness_note(candidate, scored, task.name)
@@ -105,16 +106,15 @@ def _fitness_note(candidate: Candidate, scored: Sequence[EpisodeResult], task: s
 def _search_seeds(candidate: Candidate, policy: Policy) -> list[int]:
     """Seeds of the episodes that the search scored the policy by, at most `EPISODES`."""
     assert candidate.run is not None
-    values = _values(candidate)
-    genome = write(policy) if values.get("starts", "own") == "own" else None
-    return episode_seeds(candidate.run.seed, 0, 0, min(EPISODES, values.get("episodes", 1)), genome)
+    settings = _settings(candidate)
+    genome = write(policy) if settings.starts == "own" else None
+    return episode_seeds(candidate.run.seed, 0, 0, min(EPISODES, settings.episodes), genome)
 
 
-def _values(candidate: Candidate) -> Mapping[str, Any]:
-    """The settings of the candidate's run."""
-    assert candidate.run is not None
-    values: Mapping[str, Any] = candidate.run.config.get("settings", {})
-    return values
+def _settings(candidate: Candidate) -> PolicySettings:
+    """The settings of the candidate's run; the defaults if none are recorded."""
+    settings = candidate.settings
+    return settings if isinstance(settings, PolicySettings) else PolicySettings()
 
 
 def _task(candidate: Candidate) -> PolicyTask | None:

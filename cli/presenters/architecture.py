@@ -11,10 +11,10 @@ from germline.cli.candidate import Candidate
 from germline.cli.formatting import QUIET
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight, lines_view
-from germline.cli.network_size import network_size
 from germline.cli.presenters.comparison import print_comparison
 from germline.cli.presenters.presenter import Facts
 from germline.cli.presenters.shared import compare_with_start, training_rungs
+from germline.cli.skeleton import skeleton_of
 from germline.db.records import EvaluationRecord
 from germline.programs.architecture.genome import NAMES, read
 
@@ -87,7 +87,7 @@ class ArchitecturePresenter:
         from germline.programs.architecture.network import Network
 
         architecture = read(candidate.genome)
-        size = network_size(candidate, architecture, **sizes)
+        size = skeleton_of(candidate, architecture, **sizes)
         return measured(Network(architecture, size), size.image, device)
 
     def rungs(self, task: Mapping[str, Any]) -> list[str]:

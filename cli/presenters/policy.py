@@ -16,7 +16,7 @@ from germline.cli.errors import printable
 from germline.cli.formatting import QUIET, counted, print_table, safe, size
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight
-from germline.cli.policy_scores import mean_return_text, reviews_text, scores_table
+from germline.cli.policy_score_text import mean_return_text, reviews_text, scores_table
 from germline.cli.presenters.comparison import print_errors
 from germline.cli.presenters.presenter import Facts
 from germline.cli.presenters.shared import no_latency
@@ -131,11 +131,6 @@ class PolicyPresenter:
 
     def next_command(self, label: str) -> str:
         return f"germline play {label}"
-
-
-def _numbers_to_set(bounds: Sequence[Sequence[float]]) -> str:
-    """Size of a continuous action with these lower and upper bounds."""
-    return f"{counted(len(bounds[0]), 'number')} to set"
 
 
 def _action_text(actions: int | Sequence[Sequence[float]]) -> str:

@@ -16,6 +16,7 @@ from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import BUILT_IN, task_class
 from germline.programs.policy.drawing import PolicyMarker, Wall
 from germline.search.analysis.policy_scores import mean_behaviour
+from germline.search.kinds.policy import PolicyKind
 from germline.search.winner import winners
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def generation_of(store: "Store", run: RunRecord, number: int | None = None) -> 
     if not any(_fitness(scored) is not None for scored in individuals):
         raise NoGeneration(f"nothing in generation {number} of {run.name} was scored well; choose another one")
     # Block k is bred from the state after block k - 1 - depth.
-    offspring = store.block(run.name, number + 1 + run.config.get("settings", {}).get("depth", 0))
+    offspring = store.block(run.name, number + 1 + PolicyKind().from_config(run.config.get("settings", {})).depth)
     parent_births = {parent for scored in offspring for parent in scored.individual.parents}
     by_birth = {scored.individual.birth: scored for scored in individuals}
     parents = [by_birth.get(birth) or store.individual(run.name, birth) for birth in sorted(parent_births)]

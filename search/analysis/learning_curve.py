@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from germline.db.records import BirthScore, ReviewScore, RunRecord, RunScores
 from germline.search.analysis.hypervolume import ScoredPoints, hypervolume_by_block, reference_points, scored_points
-from germline.search.rungs import REVIEW, TEST
+from germline.search.policy_rungs import REVIEW, TEST
 from germline.search.winner import winners
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """The kind `architecture`: cells of networks, scored by training a small network of them or by a table."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,11 +10,11 @@ from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read, write
 from germline.programs.architecture.handmade import of_size
-from germline.programs.architecture.latency import LatencyTable, predicted
+from germline.programs.architecture.latency import predicted
 from germline.programs.architecture.score import SCORES
-from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace, Limits
 from germline.search.kind import Kind, Preset
+from germline.search.kinds.architecture_network import latency_table, measured_latencies, skeleton
 from germline.search.loop import LoopSettings
 from germline.search.settings import (
     BadSetting,
@@ -38,8 +37,6 @@ from germline.search.strategy import Strategy
 
 if TYPE_CHECKING:
     from germline.evaluators.architecture.task import CellTask
-
-log = logging.getLogger(__name__)
 
 OBJECTIVES = {name: Objective(name, "min") for name in ("validation_error", "params", "macs", "latency")}
 
@@ -228,7 +225,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         # Before the measurement, whatever can be refused without it.
         self.strategy(settings, self.space(replace(settings, max_latency=None)))
         if settings.max_latency or "latency" in settings.objectives:
-            settings = replace(settings, latency_table=_measured(settings).data())
+            settings = replace(settings, latency_table=measured_latencies(settings).data())
             self.space(settings)
         return settings
 
@@ -236,7 +233,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         limits = Limits(settings.max_params, settings.max_macs, settings.enforce == "always", settings.max_latency)
         cells, score = SPACES[settings.space], SCORES[settings.score]
         try:
-            return ArchitectureSpace(cells, skeleton(settings), limits, _table(settings), settings.pool, score)
+            return ArchitectureSpace(cells, skeleton(settings), limits, latency_table(settings), settings.pool, score)
         except InvalidArchitecture as impossible:
             raise BadSetting(str(impossible)) from None
 
@@ -265,7 +262,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
             "macs": counts.macs,
             "nodes": [len(cell.nodes) for cell in architecture.cells],
         }
-        table = None if size or settings is None else _table(settings)
+        table = None if size or settings is None else latency_table(settings)
         return {**facts, "latency": predicted(architecture, network, table)} if table else facts
 
     def in_full(self, settings: ArchitectureSettings, task: "type[CellTask]") -> ArchitectureSettings:
@@ -286,43 +283,3 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         handmade, size = of_size(count(architecture, network).params, architecture.inputs, network)
         settings = replace(settings, full_channels=size.channels, channels=size.channels)
         return f"hand-made, {size.channels} channels", write(handmade), settings
-
-
-def skeleton(settings: ArchitectureSettings | None, architecture: Architecture | None = None, **size: Any) -> Skeleton:
-    """The network around the cells.
-
-    Args:
-        settings: of a run, whose full network it is; None: the network of the papers on such cells.
-        architecture: the cells; None: those of EEEA-Net's papers.
-        size: `channels`, `cells`, `classes` or `image` in place of the run's.
-    """
-    papers = SPACES["nb201" if architecture and architecture.inputs == 1 else "eeea"].skeleton
-    own: dict[str, Any] = {}
-    if settings is not None:
-        own = {"channels": settings.full_channels, "cells": settings.full_cells}
-        if settings.classes is not None:
-            own["classes"] = settings.classes
-        if settings.image is not None:
-            own["image"] = settings.image
-    parts = {**own, **size}
-    if "image" in parts:
-        parts["image"] = tuple(parts["image"])
-    return replace(papers, **parts)
-
-
-def _measured(settings: ArchitectureSettings) -> LatencyTable:
-    from germline.evaluators.architecture.latency import measure
-    from germline.evaluators.device import NoDevice
-
-    log.info("measuring the latency of the parts of a network on %s, up to 20 seconds", settings.latency_device)
-    try:
-        return measure(SPACES[settings.space], skeleton(settings), settings.latency_device)
-    except NoDevice:
-        raise BadSetting(
-            "expected a CUDA device for latency_device=cuda, found none; --set latency_device=cpu"
-        ) from None
-
-
-def _table(settings: ArchitectureSettings) -> LatencyTable | None:
-    """The latency table of a run, if it has one."""
-    return None if settings.latency_table is None else LatencyTable.of(settings.latency_table)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from germline.programs.policy.space import PolicySpace
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, RngFor, Scored
-from germline.search.rungs import REVIEW, TEST
+from germline.search.policy_rungs import REVIEW, TEST
 from germline.search.strategies.random_search import random_proposal
 from germline.search.strategy import Strategy
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from germline.cli.genome_diff import change_text, changes
-from germline.cli.policy_scores import mean_return_text, reviews_text
+from germline.cli.policy_score_text import mean_return_text, reviews_text
 from germline.cli.presenters.policy import network_text
 from germline.db.records import EvaluationRecord
 from germline.programs.policy.genome import Policy, write

@@ -11,7 +11,7 @@ from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.search.individual import Block, Individual, Proposal, Reviewed, Scored
 from germline.search.loop import rng_for
-from germline.search.rungs import REVIEW, TEST
+from germline.search.policy_rungs import REVIEW, TEST
 from germline.search.strategies.truncation import Sigma, Truncation, TruncationState
 
 SPACE = PolicySpace(Network("mlp", (2,), 2, (3,)), 0.05)

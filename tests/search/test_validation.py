@@ -9,7 +9,7 @@ from germline.programs.architecture.genome import read, write
 from germline.programs.architecture.handmade import RESIDUAL, SEPARABLE, of_size
 from germline.programs.optimizer import library
 from germline.search.kinds import KINDS
-from germline.search.kinds.architecture import skeleton
+from germline.search.kinds.architecture_network import skeleton
 from germline.search.validation import Contender, validate, with_baselines
 
 ARCHITECTURE, OPTIMIZER = KINDS["architecture"], KINDS["optimizer"]

@@ -13,8 +13,8 @@ class Candidate:
 
     Attributes:
         label: its name in messages: `RUN:BIRTH`, or the reference itself.
-        kind, genome: the genome and its kind.
-        run, scored: its run and its individual; None for the library and for files.
+        kind, genome: the kind and the text of the genome.
+        run, scored: its run and its individual with outcome; None for the library and for files.
         reviews: its evaluations beyond the scoring at rung 0, tests included.
     """
 

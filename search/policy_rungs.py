@@ -1,7 +1,8 @@
-"""The rungs on which policies are scored beyond rung 0, the search's own."""
+"""The rungs at which policies are scored beyond rung 0."""
 
 REVIEW = 1
-"""Reviews, which choose the elite; their seed is the generation, counted from 1 (0: before the first is complete)."""
+"""Rung of reviews, which choose the elite. Their seed is the generation, counted from 1; 0: no generation was
+complete."""
 
 TEST = 2
-"""The last test of the winner, which chooses nothing."""
+"""Rung of the winner's test at the end, which chooses nothing."""

@@ -1,4 +1,4 @@
-"""`germline draw`: a picture of an architecture, or of a generation of policies."""
+"""`germline draw`: draws an architecture, or a generation of policies."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class Drawing:
     "number",
     type=click.IntRange(min=0),
     default=None,
-    help="The generation of policies; unless given, the last complete one.",
+    help="Number of the generation of policies; by default the last complete generation.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @db_option
@@ -61,8 +61,9 @@ def command(
 ) -> None:
     """Draw the cells of an architecture, or a generation of policies, as an SVG picture.
 
-    A generation is a scatter plot of behaviour: where each policy's episode ended or, if the task reports no behaviour,
-    its return over its length. Points are coloured by fitness; parents of the next generation and the elite are marked.
+    A generation is a scatter plot: the behaviour of each policy, such as the position where its episode ended, or its
+    return over its episode length if the task reports no behaviour. Points are coloured by fitness; parents of the next
+    generation and the elite are marked.
 
     \b
     Examples:
@@ -121,9 +122,9 @@ _DRAWINGS: Mapping[str, Callable[[Subject], Drawing]] = {"architecture": _cells,
 def _notes(generation: Generation, plot: Scatter) -> list[str]:
     notes = []
     if plot.axes.descriptor_length > 2:
-        notes.append(f"of {plot.axes.descriptor_length} numbers of behaviour the two that differ most")
+        notes.append(f"the two of {plot.axes.descriptor_length} numbers of behaviour that vary most")
     if plot.older > 0:
-        notes.append(f"{counted(plot.older, 'point')} of earlier generations: parents, and the elite")
+        notes.append(f"{counted(plot.older, 'point')} of earlier generations: parents and the elite")
     if plot.failed:
         notes.append(f"{plot.failed} of the generation failed")
     if generation.last:

@@ -1,4 +1,4 @@
-"""`germline lineage`: the ancestry of an individual."""
+"""`germline lineage`: shows the ancestry of an individual."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -23,13 +23,13 @@ from germline.search.kinds.policy import PolicySettings
 
 @click.command(epilog=f"REF is RUN ({WINNER}) or RUN:BIRTH.")
 @click.argument("reference", metavar="REF")
-@click.option("--all", "every", is_flag=True, help="Also show neutral steps, which leave the fingerprint unchanged.")
+@click.option("--all", "every", is_flag=True, help="Show neutral steps too, which leave the fingerprint unchanged.")
 @db_option
 @json_option
 def command(reference: str, every: bool, url: str, as_json: bool) -> None:
     """Show the ancestry of REF, mutation by mutation.
 
-    Each step from the seed on, with the lines that it changed and its gain in fitness.
+    Lists each step from the seed on, with the changed lines and the gain in fitness.
 
     \b
     Example:
@@ -37,7 +37,7 @@ def command(reference: str, every: bool, url: str, as_json: bool) -> None:
     """
     candidate = resolve(reference, url)
     if candidate.run is None or candidate.scored is None:
-        raise BadReference(f"expected RUN or RUN:BIRTH, got {reference!r:.80}, which was born in no run")
+        raise BadReference(f"expected RUN or RUN:BIRTH, got {reference!r:.80}, which belongs to no run")
     with open_store(url) as store:
         ancestry = store.lineage(candidate.run.name, candidate.scored.individual.birth)
     steps = list(steps_of(ancestry))
@@ -57,7 +57,7 @@ class Step(NamedTuple):
 
     Attributes:
         scored: the individual.
-        gain: its fitness minus that of its first parent; None if either has no fitness, or it has no parents.
+        gain: its fitness minus that of its first parent; None without a parent, or if either has no fitness.
         changes: the lines that differ from its first parent.
         neutral: whether its first parent has the same fingerprint.
     """
@@ -83,14 +83,14 @@ def steps_of(ancestry: Sequence[ScoredIndividual]) -> Iterator[Step]:
             continue
         parent = parents[0]
         before, after = _fitness(parent), _fitness(scored)
-        gained = None if before is None or after is None else after - before
+        fitness_gain = None if before is None or after is None else after - before
         try:
             differences = changes(parent.individual.genome, individual.genome)
         except ValueError as error:
             raise BadReference(
                 f"{scored.run}:{individual.birth} or its parent is not a valid genome: {error}"
             ) from None
-        yield Step(scored, gained, differences, individual.fingerprint == parent.individual.fingerprint)
+        yield Step(scored, fitness_gain, differences, individual.fingerprint == parent.individual.fingerprint)
 
 
 def _fitness(scored: ScoredIndividual) -> float | None:
@@ -109,7 +109,7 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
     table = plain_table("birth", "operator", "fitness", "gain", "change", right=numbers)
     neutral = 0
     for step in steps:
-        # The last step is the individual that the user asked for.
+        # The last step is the individual of the reference.
         if step.neutral and not every and step is not steps[-1]:
             neutral += 1
             continue
@@ -135,7 +135,7 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
 
 
 def _change_text(step: Step) -> Text:
-    """The changed lines of a step; of the first one its genome in one line."""
+    """The changed lines of a step; for the first step, its genome in one line."""
     individual = step.scored.individual
     if not individual.parents:
         return Text.assemble("  ", presenter_of_text(individual.genome).first_line(individual.genome))

@@ -1,4 +1,4 @@
-"""Export of architectures."""
+"""Exports of architectures."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from germline.programs.architecture.skeleton import Skeleton
 
 
 def torch(request: ExportRequest) -> ExportResult:
-    """An nn.Module of the full network, compared with it in size and output."""
+    """Exports an nn.Module, verified against the full network in size and output."""
     name = request.class_name() if request.given_class_name else free_class_name(request.class_name())
     architecture, size = _network(request)
     try:
@@ -28,7 +28,7 @@ def torch(request: ExportRequest) -> ExportResult:
 
 
 def onnx(request: ExportRequest) -> ExportResult:
-    """The full network in evaluation, compared with another runtime's logits."""
+    """Exports the full network in evaluation mode as ONNX, verified by the logits of onnxruntime."""
     architecture, size = _network(request)
     verified = onnx_file.verified_onnx(architecture, size, request.origin())
     return ExportResult(
@@ -40,7 +40,7 @@ def onnx(request: ExportRequest) -> ExportResult:
 
 
 def _network(request: ExportRequest) -> tuple[Architecture, Skeleton]:
-    """The architecture and the size of its full network."""
+    """The architecture and the skeleton of its full network."""
     architecture = read(request.candidate.genome)
     return architecture, skeleton_of(request.candidate, architecture, **request.sizes)
 

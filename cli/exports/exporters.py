@@ -1,4 +1,4 @@
-"""The exporter of each kind and target. It imports torch, unlike the rest of the command line."""
+"""The table of exporters by kind and target. It imports torch, which takes seconds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def exporter_of(candidate: Candidate, target: str) -> Exporter:
     """The exporter of a candidate's kind for a target.
 
     Raises:
-        UserError: there is none.
+        UserError: the kind has no exporter for the target.
     """
     exporters = EXPORTERS.get(candidate.kind, {})
     if target not in exporters:

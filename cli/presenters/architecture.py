@@ -54,7 +54,7 @@ class ArchitecturePresenter:
         return list(lines)
 
     def one_line(self, text: str) -> str:
-        """The number of times each operation occurs in each cell: `normal sep3×4 skip×2 dil5`.
+        """How often each operation occurs in each cell: `normal sep3×4 skip×2 dil5`.
 
         Raises:
             InvalidArchitecture: the text is not an architecture.
@@ -82,7 +82,7 @@ class ArchitecturePresenter:
         return f"{facts['params'] / 1e6:.3f} M"
 
     def latency(self, candidate: Candidate, sizes: Mapping[str, Any], device: str) -> float:
-        # These two import torch, which takes seconds, and no other answer about an architecture needs it.
+        # Both import torch, which takes seconds, and nothing else here needs it.
         from germline.evaluators.architecture.latency import measured
         from germline.programs.architecture.network import Network
 
@@ -107,7 +107,7 @@ class ArchitecturePresenter:
 
 
 def _abbreviated(operation: str) -> str:
-    """`sep_conv_3x3` as `sep3`, `skip_connect` as `skip`."""
+    """Short name of an operation: `sep3` for `sep_conv_3x3`, `skip` for `skip_connect`."""
     first, _, rest = operation.partition("_")
     size = rest[-1] if rest.endswith(("1x1", "3x3", "5x5")) else ""
     return ("conv" if first == "nor" else first) + size

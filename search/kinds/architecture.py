@@ -71,20 +71,22 @@ def _eeea(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strateg
     _refuse_hurdle(settings)
     limited = settings.max_params or settings.max_macs or settings.max_latency
     if settings.enforce == "always" and limited:
-        raise BadSetting("expected enforce=first for strategy=eeea, got always: its children keep no limit")
+        raise BadSetting("expected enforce=first for strategy=eeea, got always: its children are not limited")
     return EEEA(space, _objectives(settings), settings.population)
 
 
 def _refuse_depth(settings: "ArchitectureSettings") -> None:
     if settings.depth:
         raise BadSetting(
-            f"expected depth 0 for strategy={settings.strategy}, got {settings.depth}: it moves after every block"
+            f"expected depth 0 for strategy={settings.strategy}, got {settings.depth}: it needs all outcomes of a block"
         )
 
 
 def _refuse_hurdle(settings: "ArchitectureSettings") -> None:
     if settings.hurdle:
-        raise BadSetting(f"expected hurdle 0 for strategy={settings.strategy}, got {settings.hurdle:g}: it sets none")
+        raise BadSetting(
+            f"expected hurdle 0 for strategy={settings.strategy}, got {settings.hurdle:g}: it has no early stopping"
+        )
 
 
 def _objectives(settings: "ArchitectureSettings") -> list[Objective]:
@@ -109,13 +111,13 @@ STRATEGIES: Mapping[str, Callable[["ArchitectureSettings", ArchitectureSpace], S
 class ArchitectureSettings:
     """Settings of a search for architectures.
 
-    The last fields are not set by `--set`: `classes` and `image` are those of the task, None for a genome of no run,
-    and `latency_table` holds the latencies that were measured when the run was created, if it needs them, so that no
-    decision depends on a clock.
+    `--set` does not take the last three fields, which are None until the run is created: `classes` and `image` come
+    from the task, and `latency_table` holds the measured latencies of a run that needs them (else it stays None), so
+    that no decision depends on a clock.
     """
 
-    strategy: str = setting("nsga2", choice(*STRATEGIES), "search strategy")
-    space: str = setting("eeea", choice(*SPACES), "space of cells")
+    strategy: str = setting("nsga2", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
+    space: str = setting("eeea", choice(*SPACES), f"space of cells: {', '.join(SPACES)}")
     objectives: Sequence[str] = setting(
         ["validation_error", "params"], names(*OBJECTIVES), "objectives that compete (nsga2, pareto-local, eeea)"
     )
@@ -124,33 +126,39 @@ class ArchitectureSettings:
     tournament: int = setting(10, whole(1), "individuals drawn to find a parent (aging)")
     starts: int = setting(10, whole(1), "genomes scored before a climb begins (local, pareto-local)")
     pool: int = setting(
-        1, whole(1, 10_000), "every random genome is the best of this many, by a score without training"
+        1, whole(1, 10_000), "genomes drawn for each random birth, of which the best by `score` is kept"
     )
-    score: str = setting("size", choice(*SCORES), "that score")
-    hurdle: float = setting(0.0, share, "share of the training after which the worst are stopped; 0: never")
+    score: str = setting("size", choice(*SCORES), f"score without training, for pool: {', '.join(SCORES)}")
+    hurdle: float = setting(
+        0.0, share, "early stopping: share of the training after which the worst genomes are dropped; 0: never"
+    )
     passing: float = setting(
-        0.75, share, "share of the population that would pass its children's hurdle (nsga2, aging)"
+        0.75,
+        share,
+        "early stopping: the threshold is the loss that this share of the population has at most (nsga2, aging)",
     )
     cells: int = setting(8, whole(1, 100), "cells of the network that is trained")
-    channels: int = setting(16, whole(1, 1000), "channels of its first cell")
+    channels: int = setting(16, whole(1, 1000), "channels of the first cell of the network that is trained")
     full_cells: int = setting(20, whole(1, 100), "cells of the full network, which is counted and exported")
-    full_channels: int = setting(36, whole(1, 1000), "channels of its first cell")
+    full_channels: int = setting(36, whole(1, 1000), "channels of the first cell of the full network")
     max_params: int | None = setting(None, amount, "most parameters of the full network, such as 3M; off: any")
     max_macs: int | None = setting(None, amount, "most multiply-accumulates of the full network for an image; off: any")
     max_latency: float | None = setting(
         None, milliseconds, "most milliseconds of the full network for an image; off: any"
     )
     latency_device: Literal["cpu", "cuda"] = setting(
-        "cpu", choice("cpu", "cuda"), "device on which they are measured, once, when the run is created"
+        "cpu", choice("cpu", "cuda"), "device on which latencies are measured, once, when the run is created"
     )
     enforce: Literal["always", "first"] = setting(
-        "always", choice("always", "first"), "genomes that keep the limits: all, or random genomes only"
+        "always",
+        choice("always", "first"),
+        "the limits hold for all genomes (always) or for random genomes only (first)",
     )
     block: int = setting(40, whole(1, 100_000), "births in a block")
-    depth: int = setting(0, whole(0, 8), "blocks in flight beyond the one that is scored")
+    depth: int = setting(0, whole(0, 8), "blocks in flight beyond the block that is being scored")
     pack: int = setting(4, whole(1, 100_000), "architectures scored in one job")
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
-    timeout: float = setting(3600.0, positive, "seconds for a job before its worker is replaced (Ray only)")
+    timeout: float = setting(3600.0, positive, "seconds before the worker of a job is replaced (Ray only)")
     classes: int | None = None
     image: Sequence[int] | None = None
     latency_table: Mapping[str, Any] | None = None
@@ -183,7 +191,7 @@ PRESETS = {
         births=1_200,
     ),
     "eeea": Preset(
-        "the loop of EEEA-Net's published code, faults and all: what the others are compared with",
+        "the loop of EEEA-Net's published code with its faults, as a baseline",
         {
             "strategy": "eeea",
             "space": "eeea-exclusive",
@@ -222,7 +230,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         settings = replace(settings, classes=task.classes, image=list(task.image))
         if task.skeleton:
             settings = replace(settings, full_cells=task.skeleton.cells, full_channels=task.skeleton.channels)
-        # Before the measurement, whatever can be refused without it.
+        # Raises what can be raised without the latencies, before they are measured.
         self.strategy(settings, self.space(replace(settings, max_latency=None)))
         if settings.max_latency or "latency" in settings.objectives:
             settings = replace(settings, latency_table=measured_latencies(settings).data())
@@ -251,7 +259,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         return LoopSettings(seed, settings.block, settings.depth, settings.pack, settings.max_failures)
 
     def describe(self, text: str, settings: ArchitectureSettings | None, **size: Any) -> dict[str, Any]:
-        """The facts, with the predicted `latency` in milliseconds if the run has a table and no size is given."""
+        """Adds the predicted `latency` in milliseconds, if the run measured latencies and no size is given."""
         architecture = read(text)
         network = skeleton(settings, architecture, **size)
         counts = count(architecture, network)
@@ -266,7 +274,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         return {**facts, "latency": predicted(architecture, network, table)} if table else facts
 
     def in_full(self, settings: ArchitectureSettings, task: "type[CellTask]") -> ArchitectureSettings:
-        # Without latencies: the network of another task, and a baseline, have other parts.
+        # Without latencies, because the network of another task or of a baseline has other parts.
         return replace(
             settings,
             classes=task.classes,

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def network_for(settings: "PolicySettings", task: type[PolicyTask]) -> Network:
-    """The network of a run on a task, without normalisation of its observations.
+    """The network of a run on a task, not yet with normalisation of its observations.
 
     Raises:
         BadSetting: the settings ask for a network that does not fit the task.
@@ -32,7 +32,7 @@ def network_for(settings: "PolicySettings", task: type[PolicyTask]) -> Network:
 
 
 def with_normalisation(network: Network, settings: "PolicySettings", task: type[PolicyTask]) -> Network:
-    """The network with its normalisation of observations, which is measured here, if the settings ask for it.
+    """The network with normalisation of observations, measured now, if the settings ask for it; else as it is.
 
     Raises:
         BadSetting: the network or the task allows no normalisation.

@@ -262,7 +262,7 @@ class Lost(Says):
 @pytest.mark.parametrize(
     ("answer", "status", "message"),
     [
-        ("raise ValueError('boom')", 1, "went well; the last: ValueError: boom"),
+        ("raise ValueError('boom')", 1, "failures); the last: ValueError: boom"),
         ("return [{'validation_error': float('nan')}] * len(architectures)", 1, "the validation error was nan"),
     ],
 )

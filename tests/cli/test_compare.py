@@ -93,10 +93,10 @@ def test_kinds_are_never_mixed(data: Callable[..., Any]) -> None:
 def test_a_run_without_an_outcome_is_counted_but_not_summed_up(database: Path, data: Callable[..., Any]) -> None:
     [group] = data("small-*", "empty")
     assert len(group["runs"]) == 4 and group["median"] == 20.0
-    assert "1 of the runs had nothing scored well" in call(database, "small-*", "empty").stdout
+    assert "runs without an ok outcome, which are not in the numbers: 1" in call(database, "small-*", "empty").stdout
     [alone] = data("empty")
     assert alone["median"] is None and alone["quartiles"] is None
-    assert "nothing scored" in call(database, "empty").stdout
+    assert "no ok outcome" in call(database, "empty").stdout
 
 
 def test_a_run_is_counted_once_however_often_it_is_named(data: Callable[..., Any]) -> None:
@@ -115,13 +115,13 @@ def test_as_text_a_group_is_named_by_what_differs(database: Path) -> None:
 def test_equal_seeds_are_told_to_be_one_search(database: Path) -> None:
     with Store(str(database)) as store:
         policy(store, "small-again", 1, 0.05, test=30.0)
-    assert "4 runs of 3 seeds; equal seeds are one search" in call(database, "small-*").stdout
+    assert "4 runs of 3 seeds; runs with equal seeds are the same search" in call(database, "small-*").stdout
 
 
 def test_runs_that_are_not_measured_alike_are_told(database: Path) -> None:
     with Store(str(database)) as store:
         policy(store, "small-9", 9, 0.05, fitness=30.0)
-    assert "its runs are not measured alike (test of 200 episodes, fitness of 1 episode)" in (
+    assert "its runs have different scores (test of 200 episodes, fitness of 1 episode)" in (
         call(database, "small-?").stdout
     )
 
@@ -164,7 +164,7 @@ def test_runs_that_are_not_finished_are_told(database: Path, data: Callable[...,
 def test_a_name_that_fits_nothing_is_refused_in_a_line(database: Path, name: str) -> None:
     done = call(database, "opt-1", name)
     assert done.exit_code == 2 and len(done.stderr.strip().splitlines()) == 1
-    assert "expected a run, or a pattern that fits one" in done.stderr
+    assert "expected a run, or a pattern that matches a run" in done.stderr
     if name == "smal-0":
         assert "did you mean 'small-0'?" in done.stderr
 

@@ -1,4 +1,4 @@
-"""`germline curve`: how far runs were after each block."""
+"""`germline curve`: the state of runs after each block."""
 
 import json
 import re
@@ -90,8 +90,8 @@ def test_the_table_has_a_line_a_block_and_the_interval_of_the_elite(database: Pa
     assert lines[0] == f"frost-1  policy on {TASK}, finished"
     assert lines[1].split() == ["block", "births", "evaluations", "frames", "best", "median", "elite", "±"]
     assert lines[2].split() == ["0", "4", "6", "240", "5.0000", "3.0000", "4.0000", f"{2.306 * 6.0 / sqrt(9):.4f}"]
-    assert lines[4].startswith("±: by the spread of a review's own episodes; reviews select")
-    assert lines[5] == "test after block 1: 6.0000 ± 2.3060 in 9 episodes, which select nobody"
+    assert lines[4].startswith("±: from the spread of a review's episodes; reviews select")
+    assert lines[5] == "test after block 1: 6.0000 ± 2.3060 in 9 episodes, not used for selection"
 
 
 def test_a_run_with_several_objectives_has_a_column_for_its_hypervolume(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_policies_without_reviews_are_drawn_by_their_best_fitness(database: Path
     assert "best fitness so far" in texts(picture(database, tmp_path / "alone.svg", "maze"))
     mixed = texts(picture(database, tmp_path / "mixed.svg", "maze", "frost-1", "failed"))
     assert {"best mean of reviews", "maze (best fitness)", "frost-1"} <= set(mixed)
-    assert "nothing was scored well yet: failed" in mixed
+    assert "no ok outcome yet: failed" in mixed
 
 
 def test_a_picture_says_on_stderr_where_it_is_if_stdout_is_json(database: Path, tmp_path: Path) -> None:
@@ -199,10 +199,10 @@ def test_nothing_in_a_picture_comes_alive(database: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["frost-9"], "expected a run, or a pattern that fits one"),
-        (["frost-1", "none-*"], "expected a run, or a pattern that fits one, got 'none-*'"),
+        (["frost-9"], "expected a run, or a pattern that matches a run"),
+        (["frost-1", "none-*"], "expected a run, or a pattern that matches a run, got 'none-*'"),
         (["waiting"], "expected a run with a complete block, got waiting"),
-        (["failed", "-o", "new.svg"], "expected a run of which something was scored well, got failed"),
+        (["failed", "-o", "new.svg"], "expected a run with an ok outcome, got failed"),
         (["frost-1", "opt", "-o", "new.svg"], "expected runs of one kind in a picture, got optimizer and policy"),
         (["frost-1", "-o", "missing/new.svg"], "expected an existing folder"),
         (["frost-1", "-o", "."], "expected the path of a file"),

@@ -78,7 +78,7 @@ def test_diff_gives_both_rows_and_the_changes(data: Data) -> None:
 def test_diff_of_a_candidate_with_itself_has_no_changes(data: Data, germline: Any) -> None:
     found = data("diff", "first", "first")
     assert found["same_fingerprint"] is True and found["changes"] == []
-    assert "both do the same" in germline("diff", "first", "first").stdout
+    assert "both compute the same" in germline("diff", "first", "first").stdout
 
 
 def test_diff_as_text_shows_every_line_of_both(germline: Any) -> None:

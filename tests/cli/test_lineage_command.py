@@ -90,4 +90,4 @@ def test_neutral_steps_are_folded_unless_all_are_asked_for(germline: Any, search
 
 def test_the_library_has_no_lineage(germline: Any) -> None:
     result = germline("lineage", "library:lion")
-    assert result.exit_code == 2 and "born in no run" in result.stderr
+    assert result.exit_code == 2 and "belongs to no run" in result.stderr

@@ -125,7 +125,7 @@ def test_a_film_whose_episode_has_another_return_is_not_written(
 
     monkeypatch.setattr(Film, "__iter__", shorter)
     done = call(database, "play", "cp", "--video", str(tmp_path / "film.gif"))
-    assert done.exit_code == 1 and "come to the same when it is filmed" in done.stderr
+    assert done.exit_code == 1 and "have the same return when it is filmed" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -243,7 +243,7 @@ def test_an_episode_that_fails_is_listed_and_left_out_of_the_mean(database: Path
     text = call(database, "play", "cp", "--task", f"{rooms}:Dark", "--episodes", "4").stdout
     assert "seed 2: OSError: the door is locked" in text and "over 3 episodes" in text
     nothing = call(database, "play", "cp", "--task", f"{rooms}:Dark", "--episodes", "1", "--seed", "2")
-    assert nothing.exit_code == 1 and "no episode of dark went well" in nothing.stderr
+    assert nothing.exit_code == 1 and "every episode of dark failed" in nothing.stderr
 
 
 def test_environments_that_raise_all_at_once_give_an_error_of_one_line(database: Path, rooms: Path) -> None:
@@ -270,7 +270,7 @@ def test_an_episode_whose_return_is_not_finite_has_failed(database: Path, tmp_pa
     assert "seed 1: diverged: the return was inf" in text and "over 2 episodes" in text
     for seed in ("1", "2"):  # an episode that diverges at once is filmed as far as it was played
         nothing = call(database, "play", "cp", "--episodes", "1", "--seed", seed, *options)
-        assert nothing.exit_code == 1 and "no episode of diverging went well" in nothing.stderr
+        assert nothing.exit_code == 1 and "every episode of diverging failed" in nothing.stderr
         with imageio.get_reader(path) as film:
             assert len(list(film)) == 2
 

@@ -249,11 +249,11 @@ def test_an_exported_policy_is_written_with_its_weights(database: Path, tmp_path
 
 def test_an_export_says_what_was_verified(database: Path, tmp_path: Path) -> None:
     said = call(database, "export", "cp", "-o", str(tmp_path / "agent.py")).stdout
-    assert "verified: 3 episodes of gym:CartPole-v1 came to the returns of the search's own network" in said
+    assert "verified: 3 episodes of gym:CartPole-v1 had the returns of the search's own network" in said
     with Store(str(database)) as store:
         outcome = winner_of(store, "cp").evaluation
     assert outcome is not None and outcome.fitness is not None
-    returns = re.search(r"own network: ([0-9., ]+) \(the first is what the search scored it by\)", said)
+    returns = re.search(r"own network: ([0-9., ]+) \(the first gave it its fitness in the search\)", said)
     assert returns is not None and float(returns[1].split(", ")[0]) == outcome.fitness
     assert "from agent import" in said and "policy.act(observation)" in said
     said = call(database, "export", "cp", "-o", str(tmp_path / "agent.onnx"), "--to", "onnx").stdout
@@ -327,7 +327,7 @@ def test_a_policy_of_no_run_needs_a_task_that_it_can_play(database: Path, tmp_pa
 def test_where_nothing_could_be_measured_it_says_why(database: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(LOUD)
     done = call(database, "validate", "cp", "--rung", "0", "--task", f"{tmp_path / 'broken.py'}:Broken")
-    assert done.exit_code == 1 and done.stderr.splitlines()[-1].startswith("Error: nothing could be measured; cp:")
+    assert done.exit_code == 1 and done.stderr.splitlines()[-1].startswith("Error: no candidate could be measured; cp:")
     assert "failed: a wheel came off" in done.stderr and "failed: a wheel came off" in done.stdout
 
 
@@ -354,7 +354,7 @@ def test_a_generation_is_drawn_with_its_parents_and_its_elite(database: Path, tm
     root = ElementTree.fromstring(path.read_text())
     texts = [node.text or "" for node in root.iter(f"{SVG}text")]
     assert "cp, generation 1: gym:CartPole-v1" in texts and "parents of the next generation" in texts
-    assert "of 4 numbers of behaviour the two that differ most" in texts
+    assert "the two of 4 numbers of behaviour that vary most" in texts
     dots = [node for node in root.iter(f"{SVG}circle") if node.find(f"{SVG}title") is not None]
     with Store(str(database)) as store:
         chosen = {birth for one in store.block("cp", 2) for birth in one.individual.parents}
@@ -381,7 +381,7 @@ def test_a_generation_is_drawn_with_its_parents_and_its_elite(database: Path, tm
         (("export", "cp", "-o", "x.py", "--class-name", "load_file"), "a class name that the file does not use itself"),
         (("export", "cp", "-o", "x.py", "--class-name", "nn"), "a class name that the file does not use itself"),
         (("export", "cp", "-o", "x.py", "--class-name", "torch"), "expected a class name"),
-        (("export", "cp", "-o", "torch.py"), "expected a name that no module has"),
+        (("export", "cp", "-o", "torch.py"), "expected a name other than that of a module"),
         (("export", "cp", "-o", "safetensors.py"), "which Python would import"),
         (("export", "cp", "-o", "pathlib.py"), "write -o found.py"),
         (("draw", "cp:3", "-o", "x.svg"), "expected a RUN of policies"),
@@ -489,7 +489,7 @@ FEWER = ("--set", "population=10", "--set", "candidates=0", "--set", "test_episo
 def test_a_task_that_is_named_tells_its_world(database: Path) -> None:
     [told] = data(database, "tasks", "gym:Pendulum-v1")
     assert (told["observation"], told["actions"], told["steps"]) == ([3], [[-2.0], [2.0]], 200)
-    assert "sees [4], 2 actions, at most 500 decisions" in call(database, "tasks", "gym:CartPole-v1").stdout
+    assert "observations [4], 2 actions, at most 500 decisions" in call(database, "tasks", "gym:CartPole-v1").stdout
     assert "observation" not in data(database, "tasks", "digits-mlp")[0]
 
 
@@ -525,8 +525,8 @@ def test_an_export_says_if_its_task_is_no_longer_what_it_was(
     task = ("--task", f"{path}:Changing", "--executor", "inline", "--births", "4", "--name", "cp")
     assert call(database, "search", "policy", *task, *options).exit_code == 0
     same = call(database, "export", "cp", "-o", str(tmp_path / "same.py")).stdout
-    assert ("what the search scored it by" in same) == bool(first) and f"({first}" in same
+    assert ("gave it its fitness in the search" in same) == bool(first) and f"({first}" in same
     monkeypatch.setenv("REWARD", "2")
     other = call(database, "export", "cp", "-o", str(tmp_path / "other.py")).stdout
-    assert "what the search scored it by" not in other
-    assert (f"({first} came to " in other and "changing has changed)" in other) == bool(first)
+    assert "gave it its fitness in the search" not in other
+    assert (f"({first} returned " in other and "changing has changed)" in other) == bool(first)

@@ -93,8 +93,8 @@ def test_a_score_is_told_with_its_interval_or_with_its_use_for_selection() -> No
         ([2], ""),
         ([0], ""),
         ([3, 1, 2], "reviewed 3 times, after generations 0 to 2"),
-        ([0, 1, 2, 3], "reviewed 4 times, before generation 0 was whole, and after generations 0 to 2"),
-        ([0, 3], "reviewed 2 times, before generation 0 was whole, and after generation 2"),
+        ([0, 1, 2, 3], "reviewed 4 times, before generation 0 was complete, and after generations 0 to 2"),
+        ([0, 3], "reviewed 2 times, before generation 0 was complete, and after generation 2"),
     ],
 )
 def test_the_rounds_of_reviews_are_told_by_their_generations(seeds: list[int], expected: str) -> None:

@@ -47,8 +47,8 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
     winner, which reviews or several objectives may decide, is named below the list.
 
     For a run with several objectives the Pareto front comes first: the individuals that no other individual dominates.
-    A line below has the hypervolume of the front: the share that it dominates of a box, which reaches from 0 to an error
-    of 100 % and, for each other objective, to the largest value in the run.
+    A line below has the hypervolume of the front: the share that it dominates of a box, which reaches from 0 to an
+    error of 100 % and, for each other objective, to the largest value in the run.
 
     \b
     Example:

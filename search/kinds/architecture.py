@@ -119,7 +119,9 @@ class ArchitectureSettings:
     strategy: str = setting("nsga2", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
     space: str = setting("eeea", choice(*SPACES), f"space of cells: {', '.join(SPACES)}")
     objectives: Sequence[str] = setting(
-        ["validation_error", "params"], names(*OBJECTIVES), "objectives that compete (nsga2, pareto-local, eeea)"
+        ["validation_error", "params"],
+        names(*OBJECTIVES),
+        f"objectives that compete, out of {', '.join(OBJECTIVES)} (nsga2, pareto-local, eeea)",
     )
     population: int = setting(40, whole(2), "individuals that live at a time (nsga2, eeea, aging)")
     crossover: float = setting(0.9, share, "probability that a child has two parents (nsga2)")
@@ -141,10 +143,14 @@ class ArchitectureSettings:
     channels: int = setting(16, whole(1, 1000), "channels of the first cell of the network that is trained")
     full_cells: int = setting(20, whole(1, 100), "cells of the full network, which is counted and exported")
     full_channels: int = setting(36, whole(1, 1000), "channels of the first cell of the full network")
-    max_params: int | None = setting(None, amount, "most parameters of the full network, such as 3M; off: any")
-    max_macs: int | None = setting(None, amount, "most multiply-accumulates of the full network for an image; off: any")
+    max_params: int | None = setting(
+        None, amount, "limit on the parameters of the full network, such as 3M; off: no limit"
+    )
+    max_macs: int | None = setting(
+        None, amount, "limit on its multiply-accumulates for an image, such as 600M; off: no limit"
+    )
     max_latency: float | None = setting(
-        None, milliseconds, "most milliseconds of the full network for an image; off: any"
+        None, milliseconds, "limit on its milliseconds for an image, such as 2.5; off: no limit"
     )
     latency_device: Literal["cpu", "cuda"] = setting(
         "cpu", choice("cpu", "cuda"), "device on which latencies are measured, once, when the run is created"

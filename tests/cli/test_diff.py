@@ -42,7 +42,7 @@ def test_a_deleted_statement_is_removed() -> None:
         ("update = g", "update = m", "~ update = g → m"),
     ],
 )
-def test_changed_arguments_are_told_in_place(before: str, after: str, expected: str) -> None:
+def test_changed_arguments_are_printed_in_place(before: str, after: str, expected: str) -> None:
     assert told(program(before), program(after)) == [expected]
 
 
@@ -53,7 +53,7 @@ def test_another_function_is_another_statement() -> None:
     ]
 
 
-def test_equal_statements_are_matched_before_similar_ones() -> None:
+def test_equal_statements_are_matched_before_similar_statements() -> None:
     before = program("m = m * 0.9", "m = m * 0.5", "update = sign(m)")
     after = program("m = m * 0.5", "update = sign(m)")
     assert told(before, after) == ["- m = m * 0.9"]

@@ -298,7 +298,7 @@ def test_environments_without_pictures_cannot_be_filmed() -> None:
         (("play", "nobody"), "nobody"),
     ],
 )
-def test_a_mistake_gets_one_line(database: Path, args: tuple[str, ...], message: str) -> None:
+def test_a_mistake_is_an_error_of_one_line(database: Path, args: tuple[str, ...], message: str) -> None:
     done = call(database, *args)
     assert done.exit_code == 2, done.output
     assert message in done.stderr
@@ -322,7 +322,7 @@ def test_a_task_that_cannot_be_filmed_is_refused_before_anything_is_played_or_wr
     assert not (tmp_path / "film.gif").exists()
 
 
-def test_a_film_tells_its_network_when_the_episode_begins(rooms: Path) -> None:
+def test_a_film_resets_its_network_when_the_episode_begins(rooms: Path) -> None:
     task, calls = task_class(f"{rooms}:Bright"), []
 
     def assign_slots(slots: Any, starting: Any) -> None:
@@ -342,7 +342,7 @@ def test_a_file_of_no_run_needs_a_task(database: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "package"), [("film.mp4", "imageio_ffmpeg"), ("film.gif", "PIL.Image")])
-def test_without_the_packages_the_error_says_how_to_install_them(
+def test_without_the_packages_the_error_has_the_command_to_install_them(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)

@@ -80,6 +80,7 @@ for outcome in ArchitectureEvaluator("digits-cells", 2, cells=3, channels=8).sco
 """
 
 
+@pytest.mark.slow
 def test_freshly_compiled_and_cached_functions_give_the_same_bits(tmp_path: Path) -> None:
     """A process that compiles may hold several copies of a function, compiled differently from those in the cache."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}

@@ -93,6 +93,7 @@ def random_programs(count: int) -> list[Program]:
     return programs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIBRARY)
 def test_every_program_of_the_library_is_exported_and_equals_the_interpreter(name: str) -> None:
     program = parse(library()[name])
@@ -133,6 +134,7 @@ def train(w, g, lr):
         )
 
 
+@pytest.mark.slow
 def test_random_programs_equal_the_interpreter_and_their_exact_form_does_so_bit_for_bit() -> None:
     for k, program in enumerate(random_programs(200)):
         assert verified_torch(program, NOWHERE, "Exported").difference <= TOLERANCE, k
@@ -456,6 +458,7 @@ def test_states_do_not_share_memory_with_parameters_or_gradients() -> None:
     assert max(map(relative_difference, params, w)) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["adamw", "lion", "muon", "stable_spam"])
 def test_an_exported_optimizer_trains_a_small_network(name: str) -> None:
     torch.manual_seed(0)

@@ -26,7 +26,8 @@ def test_every_link_leads_to_a_file(page: Path) -> None:
 def test_every_file_named_in_code_style_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     names = re.findall(r"`((?:search|programs|evaluators|cli|db|tests|docs)/[\w./]*)`", text)
-    assert [name for name in names if not (ROOT / name).exists()] == []
+    paths = [name for name in names if not re.search("NAME|KIND", name)]  # placeholders
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -53,6 +53,7 @@ def test_an_invalid_architecture_is_an_outcome() -> None:
     assert found.status == "rejected" and "expected JSON" in str(found.error)
 
 
+@pytest.mark.slow
 def test_a_hurdle_drops_candidates_over_their_own_limit_and_changes_no_others() -> None:
     rng = np.random.default_rng(3)
     size = {"cells": 3, "channels": 4, "full_cells": 3, "full_channels": 4}

@@ -22,6 +22,7 @@ def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(latency, "ROUNDS", (3, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_every_part_of_a_space_is_measured(name: str) -> None:
     table = measure(SPACES[name], SIZE)

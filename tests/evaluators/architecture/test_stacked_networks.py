@@ -101,6 +101,7 @@ def check(architectures: Sequence[Architecture], skeleton: Skeleton, stacked: bo
     torch.testing.assert_close(together.logits(images), torch.stack(after), atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("skeleton", [SMALL, ODD, WIDE], ids=["8x8", "9x11", "28x28"])
 @pytest.mark.parametrize("space", SPACES)
@@ -108,6 +109,7 @@ def test_networks_of_a_space_equal_their_modules(space: str, skeleton: Skeleton,
     check([*drawn(space, skeleton, 2), SPACES[space].smallest()], skeleton, stacked)
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_operations_equal_their_modules_at_both_strides(operation: str, stacked: bool) -> None:
@@ -175,6 +177,7 @@ def loss_on_first_images(task: DigitsCells, network: nn.Module) -> float:
     return F.cross_entropy(network.eval()(images), labels).item()
 
 
+@pytest.mark.slow
 @both
 def test_a_training_stays_near_that_of_the_modules(stacked: bool) -> None:
     task, rung, seed = DigitsCells(), Rung(20, 32), (0, 1)
@@ -190,6 +193,7 @@ def test_a_training_stays_near_that_of_the_modules(stacked: bool) -> None:
     assert close >= 2
 
 
+@pytest.mark.slow
 def test_a_candidate_does_not_depend_on_the_others() -> None:
     architectures = drawn("eeea-paper", SMALL, 16)
     images, labels = examples(SMALL, 37)
@@ -222,6 +226,7 @@ def trained_with_broken(broken: Sequence[int], stacked: bool) -> TrainedNetworks
     return train_together(started, 5, rung, (0,), 64, lambda index: (images[index], labels[index]))
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("broken", [[1], [0, 1, 3], [0, 1, 2, 3, 4]])
 def test_a_diverged_candidate_affects_no_other(broken: list[int], stacked: bool) -> None:

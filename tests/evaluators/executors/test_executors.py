@@ -87,6 +87,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Executor]]:
         one.close()
 
 
+@pytest.mark.slow
 def test_a_job_returns_one_outcome_per_genome_in_order(make: Callable[..., Executor]) -> None:
     executor = make()
     for key in range(4):
@@ -97,6 +98,7 @@ def test_a_job_returns_one_outcome_per_genome_in_order(make: Callable[..., Execu
     assert first.fitness == same.fitness == alone[0].fitness != other.fitness
 
 
+@pytest.mark.slow
 def test_the_outcome_does_not_depend_on_the_executor(make: Callable[..., Executor]) -> None:
     executor = make()
     executor.submit(Job((0,), GENOMES, rung=0, seed=0))
@@ -104,6 +106,7 @@ def test_the_outcome_does_not_depend_on_the_executor(make: Callable[..., Executo
     assert [one.fitness for one in executor.next()[1]] == [one.fitness for one in here]
 
 
+@pytest.mark.slow
 def test_a_genome_that_makes_the_task_raise_fails_alone(make: Callable[..., Executor], trouble: str) -> None:
     executor = make(trouble)
     executor.submit(Job((0,), (GENOMES[0], marked(1000), GENOMES[1]), 0, 0))
@@ -115,6 +118,7 @@ def test_a_genome_that_makes_the_task_raise_fails_alone(make: Callable[..., Exec
     assert found[1,][0].fitness == first.fitness
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mark", "status"), [(2000, "crashed"), (3000, "crashed"), (4000, "timeout"), (5000, "ok")])
 def test_a_genome_that_kills_or_blocks_its_worker_fails_alone(
     local_ray: None, trouble: str, mark: int, status: str

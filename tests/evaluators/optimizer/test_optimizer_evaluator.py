@@ -93,6 +93,7 @@ def test_an_invalid_program_is_rejected_and_the_others_are_scored() -> None:
     assert good.seconds > bad.seconds == 0 and good.worker == bad.worker
 
 
+@pytest.mark.slow
 def test_a_pack_that_does_not_fit_the_memory_is_halved_and_its_outcomes_are_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_pack_that_does_not_fit_the_memory_is_halved_and_its_outcomes_are_the_
     assert sizes == [8, 4, 2, 2, 2, 2, 2, 2, 2, 2]
 
 
+@pytest.mark.slow
 def test_one_candidate_that_does_not_fit_is_out_of_memory_and_the_others_are_scored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -139,6 +141,7 @@ def test_a_validation_reports_the_loss_on_the_held_out_data_or_the_reason_of_a_f
     assert "not finite by step" in str(bad.error) and invalid.error
 
 
+@pytest.mark.slow
 def test_a_candidate_over_the_limit_is_rejected_with_its_loss_at_the_hurdle() -> None:
     evaluator = spec(lengths=(0.1, 0.4), hurdle=0.5).build()
     free = evaluator.score(list(library().values()), 0, 0)

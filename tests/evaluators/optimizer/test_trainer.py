@@ -53,6 +53,7 @@ def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...
     return TrainingResult({"loss": loss} if math.isfinite(loss) else None, rung.steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "count", "batch"), [("digits-mlp", 100, 16), ("mnist5k-conv", 8, 8), ("text-transformer", 4, 4)]
 )
@@ -85,6 +86,7 @@ def test_plain_torch_trains_to_the_same_loss(digits: TrainingTask) -> None:
         assert a is not None and b is not None and a["loss"] == pytest.approx(b["loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_hurdle_drops_the_same_candidates_in_any_pack(digits: TrainingTask) -> None:
     programs = [*map(parse, library().values()), parse(DIVERGES)]
     rung = Rung(steps=40, batch=16)
@@ -127,6 +129,7 @@ def test_where_a_hurdle_stands(steps: int, share: float, expected: int) -> None:
     assert Hurdle(share).step(steps, 10) == expected
 
 
+@pytest.mark.slow
 def test_the_result_of_a_candidate_does_not_depend_on_its_pack(digits: TrainingTask) -> None:
     programs = [*map(parse, library().values()), *mutants(12, seed=2)]
     together = train(digits, programs, RUNG, (7, 0))

@@ -33,6 +33,7 @@ def episode(environments: AtariEnvironments, slot: int, seed: int, decisions: in
     return trace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("game", ["frostbite", "qbert", "breakout"])
 def test_a_game_equals_the_vector_environments(game: str) -> None:
     from ale_py import roms

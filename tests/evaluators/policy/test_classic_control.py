@@ -62,6 +62,7 @@ def slot_episode(environments: Environments, slot: int, seed: int, act: Act, ste
     return steps_so_far
 
 
+@pytest.mark.slow
 @everywhere
 def test_every_step_equals_gymnasiums_to_the_last_bit(name: str) -> None:
     spec, make = VECTORISED[name]

@@ -23,6 +23,7 @@ from germline.programs.policy.parameters import initial_parameters
 EPISODES = [Episode(number % 7, 1000 + number) for number in range(45)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VECTORISED)
 @pytest.mark.parametrize("slots", [1, 9, 45, 64])
 def test_compiled_rollouts_equal_play(name: str, slots: int) -> None:

@@ -357,6 +357,7 @@ def test_environments_know_neither_tasks_nor_policies() -> None:
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.slow
 def test_an_environment_that_kills_or_blocks_its_worker_is_a_failed_outcome(
     local_ray: None, own: Callable[[str], str]
 ) -> None:

@@ -170,6 +170,7 @@ def policy_for(task: str, padding: Padding = "valid") -> str:
     return write(Policy(Network(form, spec.observation, spec.actions, (4,), padding=padding), 7))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "steps"), [("hard-maze", 0), ("hard-maze", 90), ("hard-maze-pixels", 5)])
 def test_the_return_is_minus_the_distance_from_the_goal_wherever_an_episode_is_cut(task: str, steps: int) -> None:
     outcome, again = PolicyEvaluator(task, seed=1, steps=steps).score([policy_for(task)] * 2, 0, 0)

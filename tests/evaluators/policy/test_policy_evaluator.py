@@ -176,6 +176,7 @@ def test_parameters_by_way_of_parents_equal_a_replay(kept: int) -> None:
     assert len(cache.parameters) <= kept
 
 
+@pytest.mark.slow
 def test_workers_score_the_same_as_this_process(local_ray: None) -> None:
     from germline.evaluators.executors.ray_executor import RayExecutor
 
@@ -210,6 +211,7 @@ def test_a_task_without_variation_plays_one_episode() -> None:
         assert outcome.measures["episodes"] == 1 and outcome.measures["steps"] == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["BipedalWalker-v3", "LunarLander-v3", "Hopper-v5"])
 def test_episodes_do_not_depend_on_earlier_episodes_in_their_environment(name: str) -> None:
     """An environment of gymnasium that keeps state of an episode is not used for the next one."""

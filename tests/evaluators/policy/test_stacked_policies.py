@@ -63,6 +63,7 @@ def test_only_the_policies_of_the_batch_are_computed(
     np.testing.assert_array_equal(outputs, networks_of(network, parameters).forward(policies, observations))
 
 
+@pytest.mark.slow
 def test_slots_in_two_halves_have_the_same_results() -> None:
     task = task_class("gym:CartPole-v1")
     assert issubclass(task, PolicyTask)

@@ -128,6 +128,7 @@ def test_a_task_in_a_file_works(plug_in: Path) -> None:
     assert described.summary == "Find the bottom of a bowl."
 
 
+@pytest.mark.slow
 def test_a_relative_file_is_found_from_elsewhere_by_its_absolute_name(
     plug_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def relabelled(genome: Architecture, rng: np.random.Generator) -> Architecture:
     return Architecture(tuple(cells))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SPACES, "small"])
 def test_equal_fingerprints_mean_equal_networks_and_the_other_way_round(name: str) -> None:
     cells = SPACES.get(name, SMALL)
@@ -93,6 +94,7 @@ def test_many_equal_nodes_take_no_time() -> None:
     assert len(fingerprint(Architecture((cell, cell)))) == 24
 
 
+@pytest.mark.slow
 def test_a_relabelled_network_computes_the_same() -> None:
     """With all weights alike, so that the order in which channels are joined makes no difference."""
     space = ArchitectureSpace(SMALL, Skeleton(channels=4, cells=3, image=(3, 8, 8)))

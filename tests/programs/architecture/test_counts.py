@@ -45,6 +45,7 @@ def test_a_cell_of_nas_bench_201_has_its_published_size() -> None:
     assert count(read(json.dumps({"cell": cell})), SPACES["nb201"].skeleton) == Counts(1_073_466, 153_272_960)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_the_closed_form_equals_the_built_network(name: str) -> None:
     rng = np.random.default_rng(1)

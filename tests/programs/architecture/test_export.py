@@ -22,6 +22,7 @@ ORIGIN = Origin("a run", 3, "abc", -1.5, "digits-cells")
 SIZE = Skeleton(channels=4, cells=4, classes=7, image=(2, 9, 12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_an_exported_network_is_the_one_that_was_found(name: str) -> None:
     rng = np.random.default_rng(0)
@@ -35,6 +36,7 @@ def test_an_exported_network_is_the_one_that_was_found(name: str) -> None:
         assert count_built(wide, other.image) == count(genome, other)
 
 
+@pytest.mark.slow
 def test_the_file_needs_torch_alone(tmp_path: Path) -> None:
     genome = ArchitectureSpace(SPACES["eeea"], SIZE).draw(np.random.default_rng(1)).genome
     (tmp_path / "net.py").write_text(verified_torch(genome, SIZE, ORIGIN, "Net").content)

@@ -46,6 +46,7 @@ def made_up(cells: CellSpace, skeleton: Skeleton, seed: int = 0) -> LatencyTable
     return LatencyTable({part: float(time) for part, time in zip(parts_of_space(cells, skeleton), times, strict=False)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_the_parts_are_those_of_the_built_network(name: str) -> None:
     rng = np.random.default_rng(1)

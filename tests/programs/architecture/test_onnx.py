@@ -37,6 +37,7 @@ def uniform(operation: str, inputs: int) -> Architecture:
     return CellSpace((operation,), nodes=2, inputs=2 if inputs == 2 else 1).smallest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("inputs", [1, 2])
 def test_every_operation_comes_to_the_same_logits(operation: str, inputs: int) -> None:
@@ -47,6 +48,7 @@ def test_every_operation_comes_to_the_same_logits(operation: str, inputs: int) -
         assert verified.facts == size_facts(count(found, size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_what_is_drawn_comes_to_the_same_logits(name: str) -> None:
     rng = np.random.default_rng(0)
@@ -111,6 +113,7 @@ def test_a_file_that_differs_is_not_handed_over(fault: str, monkeypatch: pytest.
         verified_onnx(found, SIZE, ORIGIN)
 
 
+@pytest.mark.slow
 def test_a_deep_network_is_compared_with_weights_that_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """With initial weights alone, what this network sees has faded away before the classifier."""
     deep = Skeleton(channels=4, cells=20, classes=7, image=(1, 8, 8))

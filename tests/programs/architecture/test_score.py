@@ -26,6 +26,7 @@ def ranks(values: list[float]) -> np.ndarray:
     return np.argsort(np.argsort(values)).astype(float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCORES)
 def test_the_order_of_a_score_is_much_like_that_of_trained_networks(name: str) -> None:
     space = ArchitectureSpace(SPACES["nb201"], SKELETON)

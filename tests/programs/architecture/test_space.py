@@ -40,6 +40,7 @@ def test_neighbours_differ_in_one_choice() -> None:
     assert all(sum(a != b for a, b in zip(edges(one), edges(genome), strict=True)) == 1 for one in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [Limits(params=3_000_000), Limits(macs=400_000_000), Limits(2_000_000, 300_000_000)])
 def test_limits_hold_for_all_that_is_born(limits: Limits) -> None:
     space = ArchitectureSpace(SPACES["eeea"], FULL, limits)

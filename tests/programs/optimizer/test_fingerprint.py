@@ -219,6 +219,7 @@ def equal(a: torch.Tensor, b: torch.Tensor) -> bool:
     return bool((with_nan | ((a - b).abs() <= 1e-6 * largest)).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("functions", ["core", "extended"])
 def test_programs_with_equal_fingerprints_give_equal_updates(
     mutants: Callable[..., Iterator[Program]], scale: int, functions: str
@@ -241,6 +242,7 @@ def test_programs_with_equal_fingerprints_give_equal_updates(
     assert beyond_structure > 20
 
 
+@pytest.mark.slow
 def test_the_interpreter_gives_equal_updates_for_equal_fingerprints(mutants: Callable[..., Iterator[Program]]) -> None:
     first: dict[str, Program] = {}
     pairs = 0

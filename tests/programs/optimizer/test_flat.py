@@ -84,6 +84,7 @@ def test_a_row_does_not_depend_on_the_others(name: str) -> None:
     torch.testing.assert_close(after[:, 1], before[:, 1], rtol=1e-12, atol=0)
 
 
+@pytest.mark.slow
 def test_rows_equal_the_interpreter_for_mutants_of_every_kind(
     mutants: Callable[..., Iterator[Program]], scale: int
 ) -> None:

@@ -172,6 +172,7 @@ def test_a_step_count_that_is_not_used_leaves_the_signature() -> None:
     assert live_program(used).inputs == ("w", "g", "lr", "step")
 
 
+@pytest.mark.slow
 def test_the_live_program_gives_identical_updates(mutants: Callable[..., Iterator[Program]], scale: int) -> None:
     rng = np.random.default_rng(5)
     shorter = 0
@@ -209,6 +210,7 @@ def live_part(program: Program, graph: Graph) -> tuple[object, ...]:
     return nodes, [number[end] for end in ends], live, graph.live_statements, graph.live_states
 
 
+@pytest.mark.slow
 def test_tracing_with_a_parent_changes_nothing() -> None:
     """Generation after generation, so that what is left over of parents mounts up."""
     rng = np.random.default_rng(0)

@@ -121,6 +121,7 @@ def test_random_programs_are_valid_and_reproducible() -> None:
     assert drawn == [space.draw(np.random.default_rng(seed)).genome for seed in range(5)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("functions", ["core", "extended"])
 def test_every_mutant_reads_back_the_same_with_the_same_fingerprint(
     mutants: Callable[..., Iterator[Program]], scale: int, functions: str

@@ -51,6 +51,7 @@ def programs(draw: st.DrawFn) -> Program:
     )
 
 
+@pytest.mark.slow
 @given(programs())
 @settings(max_examples=150, deadline=None)
 def test_any_program_that_is_written_reads_back_the_same(program: Program) -> None:
@@ -206,6 +207,7 @@ def test_a_deep_or_very_long_text_is_refused_in_one_line(line: str) -> None:
         parse(body(line))
 
 
+@pytest.mark.slow
 @given(st.sampled_from(list(library())), st.data())
 @settings(max_examples=150, deadline=None)
 def test_damaged_texts_are_read_or_refused_without_other_errors(name: str, data: st.DataObject) -> None:

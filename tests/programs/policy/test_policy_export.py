@@ -99,6 +99,7 @@ print(json.dumps(returns))
 """
 
 
+@pytest.mark.slow
 def test_an_exported_policy_plays_the_same_episodes_in_another_process(tmp_path: Path) -> None:
     verified = verified_torch(CART_POLE, ORIGIN, "Found", "agent")
     write_verified(tmp_path / "agent.py", verified)

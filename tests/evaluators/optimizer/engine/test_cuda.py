@@ -67,6 +67,7 @@ sys.exit(bool(wrong))
 """
 
 
+@pytest.mark.slow
 def test_the_kernel_gives_the_bits_of_the_cpu_engine() -> None:
     """In a process of its own: whether Triton interprets or compiles is settled when a kernel is declared."""
     code = f"import sys; sys.path[:0] = {[path for path in sys.path if path.endswith('helpers')]!r}\n{INTERPRETED}"
@@ -78,6 +79,7 @@ def test_the_kernel_gives_the_bits_of_the_cpu_engine() -> None:
     assert int(done.stdout.split()[0]) > 70
 
 
+@pytest.mark.slow
 def test_the_kernel_compiles_for_real_processors() -> None:
     """Compiling needs no device; types and layouts that the interpreter lets pass would fail here."""
     from triton.backends.compiler import GPUTarget

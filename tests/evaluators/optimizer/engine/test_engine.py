@@ -94,6 +94,7 @@ def test_the_library(numbers: tuple[Tensor, Tensor]) -> None:
     check([parse(text) for text in library().values()], numbers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("functions", ["core", "extended"])
 def test_random_programs(functions: str, numbers: tuple[Tensor, Tensor]) -> None:
     programs = mutants(int(150 * SCALE), seed=5, functions=functions)
@@ -158,6 +159,7 @@ def test_lowering_merges_equal_operations_and_drops_dead_ones() -> None:
     assert lower(trace(twice), LAYOUT).states == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shapes", [((2048,),), ((2049,), (3,)), ((),), ((), (2048,), ()), ((5, 1),) * 60])
 def test_models_of_other_shapes(shapes: tuple[tuple[int, ...], ...]) -> None:
     layout = Layout(shapes)

@@ -47,6 +47,7 @@ def ulps(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
     return np.where(same, 0.0, np.nan_to_num(distance, nan=np.inf))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNARY)
 def test_a_function_of_one_number_is_rounded_once(name: str) -> None:
     count = len(NUMBERS)
@@ -59,6 +60,7 @@ def test_a_function_of_one_number_is_rounded_once(name: str) -> None:
     assert (off > 0).mean() < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["power", "maximum", "minimum", "remainder"])
 def test_a_function_of_two_numbers_is_rounded_once(name: str) -> None:
     special = np.array([*SPECIAL, 3.0, -3.0, -0.5, 2.0**24, 2.0**25 + 4], np.float32)

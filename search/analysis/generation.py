@@ -64,8 +64,11 @@ class Axes:
 
 @dataclass(frozen=True)
 class Scatter:
-    """The points of a generation, its older parents and its elite. `failed` counts individuals without a fitness, which
-    have no point, and `older` the points of earlier generations."""
+    """The points of a generation, of parents from earlier generations, and of the elite.
+
+    `failed` is the number of individuals of the generation without a fitness, which have no point; `older` is the
+    number of points from earlier generations.
+    """
 
     points: Sequence[PolicyMarker]
     axes: Axes

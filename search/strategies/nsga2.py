@@ -107,7 +107,7 @@ class NSGA2(Strategy[NSGA2State]):
         return pareto.minimised([scored.outcome.objectives for scored in individuals], self.objectives)
 
     def _parent(self, state: NSGA2State, rng: np.random.Generator) -> Individual:
-        """The better of two random individuals: the earlier, because the population is ordered."""
+        """The winner of a binary tournament: the earlier of two random individuals in the ordered population."""
         size = len(state.population)
         return state.population[min(int(rng.random() * size), int(rng.random() * size))].individual
 

@@ -464,10 +464,12 @@ def test_help_marks_the_options_of_policies(database: Path) -> None:
     said = {name: " ".join(call(database, name, "--help").stdout.split()) for name in ("search", "resume", "validate")}
     assert "germline search policy --task gym:CartPole-v1" in said["search"]
     for name in ("search", "resume"):
-        assert "Policies only: begin no block" in said[name] and "the networks of policies computed" in said[name]
-    for part in ("The task to train on or play", "how many episodes to play", "germline validate policy-1 --rung 2"):
+        assert "For policies: begin no block" in said[name] and "computes the networks of policies" in said[name]
+    for part in ("Task to train on or to play", "how many episodes to play", "germline validate policy-1 --rung 2"):
         assert part in said["validate"]
-    assert "RUN (its winner, which the search hands over), RUN:best (the highest fitness)" in " ".join(call(database, "show", "--help").stdout.split())
+    assert "RUN (its winner), RUN:best (the highest fitness)" in " ".join(
+        call(database, "show", "--help").stdout.split()
+    )
 
 
 @pytest.mark.parametrize("text", ["off", "0", "nan", "1e400", "many"])

@@ -27,7 +27,7 @@ def check_free(path: Path) -> None:
 def check_svg(path: Path) -> None:
     """Raises UserError if a file name has an extension other than .svg."""
     if path.suffix.lower() not in ("", ".svg"):
-        raise UserError(printable(f"expected a file name that ends in .svg, got {path}"))
+        raise UserError(printable(f"expected a name that ends in .svg, got {path}"))
 
 
 def print_json(data: Any) -> None:

@@ -144,8 +144,8 @@ def _check_target(target: str, path: Path, class_name: str | None) -> None:
         )
     if path.suffix == ".py" and (path.stem in _IMPORTED or path.stem in sys.stdlib_module_names):
         raise UserError(
-            f"expected a name other than that of a module that exported code imports, got {path.name!r:.80}; "
-            "write -o found.py"
+            f"expected a name other than that of a module that exported code imports, got {path.name!r:.80}, "
+            "which Python would import instead; write -o found.py"
         )
 
 

@@ -42,7 +42,7 @@ def test_a_reference_longer_than_any_name_is_refused(germline: Any) -> None:
 
 @pytest.mark.parametrize("name", ["x.py", "run.json", "notes.txt"])
 def test_a_run_is_not_named_like_a_file(germline: Any, tmp_path: Path, name: str) -> None:
-    refused(germline("search", "optimizer", "--name", name, db=tmp_path / "new.db"), repr(name), "take for a file")
+    refused(germline("search", "optimizer", "--name", name, db=tmp_path / "new.db"), repr(name), "read as a file")
     assert list(tmp_path.iterdir()) == []
 
 

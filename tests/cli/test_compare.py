@@ -1,4 +1,4 @@
-"""`germline compare`: runs that differ in their seed alone, summed up."""
+"""`germline compare`: statistics of runs that differ in their seed alone."""
 
 import json
 from collections.abc import Callable

@@ -293,7 +293,7 @@ def test_environments_without_pictures_cannot_be_filmed() -> None:
         (("play", "cp", "--task", "gym:CartPool-v1"), "expected an environment of gymnasium"),
         (("play", "cp", "--episodes", "0"), "--episodes"),
         (("play", "cp", "--seed", "2147483647"), "expected seeds of at most 2147483647"),
-        (("play", "cp", "--video", "film.avi"), "expected a file of a film, .mp4 or .gif, got 'film.avi'"),
+        (("play", "cp", "--video", "film.avi"), "expected a film, .mp4 or .gif, got 'film.avi'"),
         (("play", "cp", "--video", "nowhere/film.gif"), "expected an existing folder"),
         (("play", "nobody"), "nobody"),
     ],

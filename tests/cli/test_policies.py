@@ -161,7 +161,7 @@ def test_a_lineage_has_a_line_for_each_mutation(database: Path) -> None:
     lines = call(database, "lineage", "cp:59").stdout.splitlines()
     assert sum(bool(re.match(r" *\d+  ", line)) for line in lines) == len(rows)
     assert f"weights of seed {policy.seed}" in "\n".join(lines)
-    assert "gains hold luck" in lines[-2]
+    assert "gains include luck" in lines[-2]
 
 
 def test_a_long_history_is_abbreviated() -> None:

@@ -1,4 +1,4 @@
-"""Networks and scores of policies in words."""
+"""Networks and scores of policies as text."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""EEEA-Net's loop keeps the faults of its code: what survives, what is bred, what is handed over."""
+"""EEEA-Net's loop keeps the faults of its code: survival, breeding and the winner."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Criteria by which a network of a front is handed over."""
+"""Criteria that pick a network of a front."""
 
 import pytest
 

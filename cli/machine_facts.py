@@ -13,7 +13,7 @@ from germline.cli.run_summaries import all_runs
 from germline.db.errors import DatabaseError, MissingDatabase
 from germline.db.location import SqliteFile, locate
 from germline.evaluators.data.directory import MissingData, directory
-from germline.evaluators.data.original import SETS
+from germline.evaluators.data.published_images import SETS
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Job
 from germline.programs.optimizer.library import library_text

@@ -2,11 +2,11 @@
 
 
 class UnknownTask(ValueError):
-    """No task has the given name."""
+    """No task has this name."""
 
 
 class InvalidTask(ValueError):
-    """The given name leads to a class, file or package that cannot be used as a task."""
+    """The name leads to a class, file or package that cannot be used as a task."""
 
 
 def in_a_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The evaluator of every kind of genome: an abstract class, and the plain data from which a worker builds its own."""
+"""The contract of evaluators, and the plain data from which each worker builds its evaluator."""
 
 import logging
 import os
@@ -55,14 +55,14 @@ class Evaluator(ABC, Generic[G]):
 
     @abstractmethod
     def evaluate(self, genomes: Sequence[G], rung: int, seed: int, split: Split, limit: Limit | None) -> list[Outcome]:
-        """Returns one outcome per genome, in order, all evaluated together; may run out of memory.
+        """Returns one outcome per genome, in order. All genomes are evaluated together, which may run out of memory.
 
         Args:
             genomes: at least one.
             rung: index into the task's rungs.
             seed: of the evaluation, the same for all genomes that are compared.
             split: `validation`, or `heldout`, where objectives have their `heldout_name`.
-            limit: early-stopping threshold, see `score`.
+            limit: early-stopping threshold, see `score`; None: no genome is dropped.
         """
 
     def score(self, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None) -> list[Outcome]:
@@ -121,8 +121,8 @@ class Evaluator(ABC, Generic[G]):
                 outcomes.append(Outcome("oom", error=reason))
                 continue
             size = self._largest_part[rung] = len(part) // 2
-            text = "the memory of %s does not hold %d genomes; evaluating %d at once"
-            log.warning(text, self.device, len(part), size)
+            message = "the memory of %s does not hold %d genomes; evaluating %d at once"
+            log.warning(message, self.device, len(part), size)
         return outcomes
 
     def _with_seconds(self, outcomes: Sequence[Outcome], seconds: float) -> list[Outcome]:
@@ -142,12 +142,12 @@ EVALUATORS = {
 
 
 SCORING_VERSION = 2
-"""Changes whenever the same genome on the same task gets other numbers. 1: programs in plain torch."""
+"""Changes whenever the same genome on the same task gets other numbers. Version 1 ran programs in plain torch."""
 
 
 @dataclass(frozen=True)
 class EvaluatorSpec:
-    """An evaluator as plain data, so that every worker builds the same one."""
+    """An evaluator as plain data, so that every worker builds the same evaluator."""
 
     kind: str
     task: str

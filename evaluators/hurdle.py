@@ -7,8 +7,9 @@ from dataclasses import dataclass
 Limit = float | tuple[tuple[float, float], ...]
 """Early-stopping threshold: the largest intermediate loss allowed.
 
-A tuple of pairs (size, threshold), sizes ascending, depends on the size of a genome: it holds from that size up to the
-next one. A genome smaller than all of them has no threshold, since the smallest network may be the worst of all.
+A tuple of pairs (size, threshold), sizes ascending, makes the threshold depend on the size of the genome: each pair
+holds from its size up to the size of the next pair. A genome below the first size has no threshold, since the smallest
+network may be the worst of all.
 """
 
 
@@ -17,7 +18,8 @@ class Hurdle:
     """A point of a training at which candidates with too large a loss are dropped.
 
     Args:
-        share: of the training's steps that lie before the hurdle. The loss there is the mean of the last steps before.
+        share: of the training's steps that lie before the hurdle, 0 to 1. The loss at the hurdle is the mean over the
+            last steps before it.
         limits: the largest loss allowed for each candidate, in their order; empty: no candidate is dropped.
     """
 
@@ -34,7 +36,7 @@ class Hurdle:
 
 
 def limit_for(limit: Limit | None, size: float = 0.0) -> float:
-    """Returns the threshold for a genome of a size; infinity if there is none."""
+    """Returns the threshold for a genome of a size; infinity if it has no threshold."""
     if limit is None:
         return math.inf
     if not isinstance(limit, tuple):
@@ -43,5 +45,5 @@ def limit_for(limit: Limit | None, size: float = 0.0) -> float:
 
 
 def limit_passing(losses: Sequence[float], share: float) -> float:
-    """Returns the threshold that a share of these losses would pass."""
+    """Returns the threshold that a share of the losses, 0 to 1, would pass."""
     return sorted(losses)[max(0, math.ceil(share * len(losses)) - 1)]

@@ -1,4 +1,4 @@
-"""Memory of the process: how freed memory is kept or returned, and which errors mean that it is exhausted."""
+"""Memory of the process: keeping and returning freed memory, and recognising errors of exhausted memory."""
 
 import ctypes
 import gc
@@ -43,6 +43,6 @@ def release_memory(device: str) -> None:
         if trim is not None:
             trim(0)
     else:
-        import torch
+        import torch  # here, so that executors need not import torch
 
         torch.cuda.empty_cache()

@@ -25,7 +25,7 @@ class Objective:
 class Outcome:
     """The result of scoring one genome on one task at one rung with one seed.
 
-    `objectives` is empty unless `status` is `ok`, so that a failed candidate cannot be mistaken for a good one.
+    `objectives` is empty unless `status` is `ok`, so that a failed candidate cannot be mistaken for a good candidate.
     `fitness` is the first objective with its sign changed so that higher is better, or None. `measures` are all other
     observations by name; `seconds` is this genome's share of the time that its pack took; `worker` is the host and
     process that scored it; `error` is the reason of a failure in one line.

@@ -23,7 +23,7 @@ def compiled(**options: Any) -> Any:
 
 
 def _ignoring_disk_errors(save: Callable[..., None]) -> Callable[..., None]:
-    """`save`, which keeps nothing if the disk is full; compiled code runs without being kept."""
+    """`save` without disk errors: if the disk is full, compiled code runs without being stored."""
 
     def save_if_possible(*arguments: Any) -> None:
         with suppress(OSError):
@@ -33,10 +33,10 @@ def _ignoring_disk_errors(save: Callable[..., None]) -> Callable[..., None]:
 
 
 def compiled_for(function: Any, signature: Any) -> Any:
-    """The function compiled for one signature, and closed to others.
+    """The function compiled for a single signature.
 
-    Compiled code can call such a function by its address, and is not compiled again for each function it is given.
-    With Numba's compiler off (`NUMBA_DISABLE_JIT`), the function as it is.
+    Compiled code that takes such functions as arguments calls them by address, and so is compiled once for all of
+    them. If Numba's compiler is off (`NUMBA_DISABLE_JIT`), returns the function unchanged.
     """
     if hasattr(function, "compile"):
         function.compile(signature)

@@ -9,7 +9,7 @@ G = TypeVar("G")
 
 
 class NewGenome(NamedTuple, Generic[G]):
-    """A genome that was drawn or varied, and how many genomes over a limit of the space were rejected in its place."""
+    """A genome that was drawn or varied, and how many genomes over a limit of the space were rejected before it."""
 
     genome: G
     rejected: int = 0
@@ -23,7 +23,7 @@ class Space(Protocol[G]):
 
     @property
     def operators(self) -> Mapping[str, Callable[[G, np.random.Generator], G | None]]:
-        """Ways to make a child from a parent, by name. None as a child: the operator cannot change this parent."""
+        """Functions that make a child from a parent, by operator name; they return None if they cannot change it."""
         ...
 
     def draw(self, rng: np.random.Generator) -> NewGenome[G]:
@@ -39,7 +39,7 @@ class Space(Protocol[G]):
         ...
 
     def fingerprint(self, genome: G) -> str:
-        """Equal for genomes that behave the same; the key under which an outcome is stored."""
+        """A hash that is equal for genomes that compute the same; outcomes are stored under it."""
         ...
 
     def sizes(self, genome: G) -> tuple[int, int]:
@@ -62,8 +62,8 @@ class Space(Protocol[G]):
 class CrossingSpace(Space[G], Protocol[G]):
     """A space with a crossover of two genomes."""
 
-    def cross(self, one: G, other: G, rng: np.random.Generator) -> NewGenome[G]:
-        """A valid child of both."""
+    def cross(self, first: G, second: G, rng: np.random.Generator) -> NewGenome[G]:
+        """A valid child of two parents."""
         ...
 
 

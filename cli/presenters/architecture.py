@@ -83,12 +83,12 @@ class ArchitecturePresenter:
 
     def latency(self, candidate: Candidate, sizes: Mapping[str, Any], device: str) -> float:
         # Both import torch, which takes seconds, and nothing else here needs it.
-        from germline.evaluators.architecture.latency import measured
+        from germline.evaluators.architecture.latency_measurement import measure_network
         from germline.programs.architecture.network import Network
 
         architecture = read(candidate.genome)
         size = skeleton_of(candidate, architecture, **sizes)
-        return measured(Network(architecture, size), size.image, device)
+        return measure_network(Network(architecture, size), size.image, device)
 
     def rungs(self, task: Mapping[str, Any]) -> list[str]:
         return training_rungs(task)

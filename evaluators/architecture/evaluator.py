@@ -23,8 +23,8 @@ from germline.programs.architecture.skeleton import Skeleton
 class ArchitectureEvaluator(Evaluator[Architecture]):
     """Fitness of an architecture: minus the validation error in percent.
 
-    Parameters and multiply-accumulates are those of the full network, the error is that of a smaller network trained in
-    its place, unless the task fixes the network.
+    Parameters and multiply-accumulates are counted for the full network; the error is measured on a smaller network
+    that is trained in its place. If the task fixes the network, both are the same network.
 
     Args:
         task: the name of a task for architectures.
@@ -32,7 +32,7 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         device: `auto`, `cpu` or `cuda`.
         cells, channels: size of the network that is trained.
         full_cells, full_channels: size of the network that is counted.
-        latency: data of a latency table; predicted latency is then an objective.
+        latency: data of a latency table; predicted latency is then an objective. None: it is not.
         hurdle: share of the training after which the training loss is reported as the measure `hurdle`, and a candidate
             above the limit of `score` is rejected. 0: no hurdle.
     """
@@ -87,11 +87,11 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
     def _outcome(
         self, architecture: Architecture, counts: Counts, measures: Mapping[str, float] | None, name: str
     ) -> Outcome:
-        """The outcome of an architecture from what its task measured; `name` is that of the error."""
+        """The outcome of an architecture from the measures of its task (None: it diverged); `name` is the error's."""
         if measures is None:
             return Outcome("diverged", error="the loss was not finite")
         if name not in measures:
-            cause = f"training loss {measures['hurdle']:.4g}, more than at this hurdle was allowed"
+            cause = f"training loss {measures['hurdle']:.4g}, above the threshold of the hurdle"
             return Outcome("rejected", measures=measures, error=cause)
         error = measures[name]
         if not math.isfinite(error):

@@ -20,7 +20,7 @@ class CellTask(Task):
         rungs: lengths of training.
         image: channels, height, width.
         classes: number of classes.
-        skeleton: of the networks, if the task fixes it, as a table of trained networks does; None: any.
+        skeleton: skeleton of all networks, if the task fixes it, as a table of trained networks does; None: any.
         space: name of the only space whose architectures it takes; None: any.
     """
 
@@ -45,17 +45,17 @@ class CellTask(Task):
         """Trains the network of each architecture for a rung, and measures it on a split.
 
         Args:
-            architectures: one for each candidate.
+            architectures: the architecture of each candidate.
             skeleton: of the networks that are trained.
             rung: length of the training, one of `rungs`.
             seed: entropy of the initial weights and of the batches, the same for every candidate.
             split: on which the trained networks are measured; a search never passes `heldout`.
-            hurdle: early stopping: after which share of the training losses are compared with which thresholds.
+            hurdle: where losses are compared with thresholds for early stopping; None: no candidate is dropped.
 
         Returns:
-            Measures of each candidate: `validation_error` (of the held-out split, `heldout_error`) in percent, and
-            others of the task's choice. A candidate that was dropped at the hurdle has its training loss there, as
-            `hurdle`, and no error. None if the training diverged.
+            Measures of each candidate: `validation_error` (for the held-out split `heldout_error`) in percent, and
+            further measures of the task. A candidate that was dropped at the hurdle has no error, only its training
+            loss at the hurdle, as `hurdle`. None if the training diverged.
 
         Raises:
             NoHeldout: the task has no held-out split.

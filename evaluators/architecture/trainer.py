@@ -9,21 +9,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from germline.evaluators.architecture.networks.compiled.networks import CompiledNetworks
-from germline.evaluators.architecture.networks.stacked import StackedNetwork
+from germline.evaluators.architecture.networks.stacked import StackedNetworks
 from germline.evaluators.architecture.networks.tape import tape
 from germline.evaluators.hurdle import Hurdle
-from germline.evaluators.optimizer.trainer import batches
 from germline.evaluators.task import Rung
+from germline.evaluators.training_seeds import batches
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.network import Network
 from germline.programs.architecture.skeleton import Skeleton
 
-RATE, MOMENTUM, DECAY, LONGEST_GRADIENT = 0.05, 0.9, 3e-4, 5.0
+RATE, MOMENTUM, DECAY, MAX_GRADIENT_NORM = 0.05, 0.9, 3e-4, 5.0
 """Learning rate at the first step, momentum, weight decay and the norm to which gradients are clipped: the stochastic
 gradient descent of DARTS and EEEA-Net, with a cosine schedule."""
 CHECK_EVERY = 20
@@ -34,7 +33,7 @@ class Networks(Protocol):
     """Networks of several candidates that run on the same batches."""
 
     def step(
-        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, longest: float
+        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, max_norm: float
     ) -> Tensor: ...
 
     def logits(self, images: Tensor, training: bool = False) -> Tensor: ...
@@ -49,11 +48,11 @@ class TrainedNetworks:
     """Networks after their training.
 
     Args:
-        networks: those that are left.
+        networks: the networks that were in training at the end.
         rows: for each candidate the number of its network among `networks`; None if its loss was not finite, or above
             its threshold at the hurdle.
-        hurdle_losses: for each candidate its training loss at the hurdle; None if it did not get there.
-        dropped: for each candidate whether that loss was above its threshold.
+        hurdle_losses: for each candidate its training loss at the hurdle; None if it diverged before.
+        dropped: for each candidate whether its loss at the hurdle was above its threshold.
     """
 
     networks: Networks
@@ -69,25 +68,20 @@ class TrainedNetworks:
         """
         row = self.rows[candidate]
         if row is None:
-            raise ValueError(f"expected a candidate whose training stayed finite, got {candidate}")
+            raise ValueError(f"expected a candidate with a trained network, got {candidate}")
         network.load_state_dict(self.networks.tensors(row), strict=False)
 
 
-def entropy(seed: Sequence[int]) -> int:
-    """Seed of torch's generator for the initial weights, from entropy."""
-    return int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
-
-
-def networks(
+def initial_networks(
     architectures: Sequence[Architecture], skeleton: Skeleton, seed: int, device: str = "cpu", stacked: bool = False
 ) -> Networks:
     """Networks with the initial weights of `Network(architecture, skeleton)` built after `torch.manual_seed(seed)`.
 
     Args:
-        architectures: one for each candidate.
-        skeleton: of all networks.
-        seed: of the weights.
-        device: on which they are trained.
+        architectures: the architecture of each candidate.
+        skeleton: the skeleton of all networks.
+        seed: seed of the weights.
+        device: the device on which they are trained.
         stacked: whether to use the stacked form, which other devices need, on a CPU too.
     """
     tensors = []
@@ -97,12 +91,12 @@ def networks(
             tensors.append(Network(architecture, skeleton).state_dict())
     tapes = [tape(architecture, skeleton) for architecture in architectures]
     return (
-        CompiledNetworks(tapes, tensors) if device == "cpu" and not stacked else StackedNetwork(tapes, tensors, device)
+        CompiledNetworks(tapes, tensors) if device == "cpu" and not stacked else StackedNetworks(tapes, tensors, device)
     )
 
 
 def train_together(
-    started: Networks,
+    networks: Networks,
     count: int,
     rung: Rung,
     seed: Sequence[int],
@@ -114,24 +108,24 @@ def train_together(
     """Trains networks on the same batches.
 
     Args:
-        started: the networks of `count` candidates.
+        networks: the networks of `count` candidates with their initial weights.
         count: number of candidates.
         rung: optimizer steps and batch size.
         seed: entropy of the batches.
         examples: number of training examples.
         batch: returns images and labels, on the device, for an index of examples.
-        device: of the index.
-        hurdle: early stopping: after which share of the training losses are compared with which thresholds.
+        device: device of the index.
+        hurdle: where losses are compared with thresholds for early stopping; None: no candidate is dropped.
     """
     rows = {candidate: candidate for candidate in range(count)}
-    running, width = started, count
+    running, width = networks, count
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
     recent = torch.zeros(count, device=device)
     hurdle_losses: dict[int, float] = {}
     dropped: set[int] = set()
     for step, index in enumerate(batches(examples, rung, seed, device), 1):
         images, labels = batch(index)
-        losses = running.step(images, labels, rate(step - 1, rung.steps), MOMENTUM, DECAY, LONGEST_GRADIENT)
+        losses = running.step(images, labels, rate(step - 1, rung.steps), MOMENTUM, DECAY, MAX_GRADIENT_NORM)
         # The mean over the last CHECK_EVERY steps; networks leave only between such periods, so the rows are the same.
         if hurdle_step - CHECK_EVERY < step <= hurdle_step:
             share = losses / CHECK_EVERY

@@ -19,7 +19,7 @@ VALIDATION_REGION, HELDOUT_REGION = 6, 13
 
 @dataclass(frozen=True)
 class Digits:
-    """Images of handwritten digits, each with its part of the fixed split.
+    """Images of handwritten digits, with a fixed division into splits.
 
     Attributes:
         images: uint8 of shape `[n, height, width]`.
@@ -32,7 +32,7 @@ class Digits:
     split: NDArray[np.uint8]
 
     def part(self, split: "Split") -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Returns the images and labels of one part, in the order of the file."""
+        """Returns the images and labels of a split, in the order of the file."""
         members = self.split == SPLITS.index(split)
         return self.images[members], self.labels[members]
 
@@ -82,10 +82,10 @@ def text() -> NDArray[np.uint8]:
 
 
 def text_split(codes: NDArray[np.uint8]) -> "dict[Split, NDArray[np.intp]]":
-    """Returns the positions of the characters of each part, in ascending order.
+    """Returns the positions of the characters of each split, in ascending order.
 
-    The text is cut into regions of 100 lines; of every 20 successive regions one is validation and one is held-out, so
-    that each part has text of all books, and no window of one part shares a character with another part.
+    The text is cut into regions of 100 lines. Of every 20 successive regions one is for validation and one is held out,
+    so that each split has text of all books, and no window of a split shares a character with another split.
     """
     line = np.cumsum(codes == ord("\n")) - (codes == ord("\n"))
     region = line // VERSES_PER_REGION % REGIONS_PER_CYCLE

@@ -1,4 +1,4 @@
-"""The contract of executors, and how both of them score a pack."""
+"""The contract of executors, and how every executor scores a pack."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """A pack: genomes to score together. `key` identifies the job for the caller.
+    """A pack of genomes to score together. `key` identifies the job for the caller.
 
     `limit` is the early-stopping threshold for evaluators with a hurdle; None: no genome is dropped there.
     """

@@ -179,11 +179,12 @@ class RayExecutor:
         if any(now - started > self.timeout + _START_SECONDS for _, started in self.starting.values()):
             raise NoWorker(self.spec.task, TimeoutError(f"not loaded after {self.timeout + _START_SECONDS:g} s"))
         for reference, (worker, call) in list(self.busy.items()):
-            limit = self.timeout * 10**call.job.rung
-            if now - call.started > limit:
+            timeout = self.timeout * 10**call.job.rung
+            if now - call.started > timeout:
                 del self.busy[reference]
                 self._replace(worker)
-                self._retry_or_finish(call, Outcome("timeout", seconds=limit, error=f"no outcome after {limit:g} s"))
+                outcome = Outcome("timeout", seconds=timeout, error=f"no outcome after {timeout:g} s")
+                self._retry_or_finish(call, outcome)
 
     def _replace(self, worker: Any) -> None:
         _kill(worker)

@@ -23,8 +23,8 @@ class OptimizerEvaluator(Evaluator[Program]):
 
     Args:
         task: the name of a training task.
-        seed: the run's seed; data order and initial weights follow from (seed, rung, evaluation seed, replicate), so
-            all candidates of a run are compared on the same ones.
+        seed: the run's seed; batches and initial weights follow from (seed, rung, evaluation seed, replicate), so all
+            candidates of a run are compared on the same batches and initial weights.
         lengths: one replicate per number, trained for that multiple of the rung's steps. Different lengths keep a
             search from fitting constants to one length of training.
         hurdle: share of the longest training after which the training loss is reported as the measure `hurdle`, and a
@@ -94,7 +94,7 @@ class OptimizerEvaluator(Evaluator[Program]):
             return _failure(results[-1])
         objective = self.task.objectives[0]
         mean = {name: fmean(replicate[name] for replicate in measures) for name in measures[0]}
-        # `loss` is what every task measures; it stands for an objective that has no measure of its own.
+        # Every task measures `loss`; it is the value of an objective that has no measure of its own.
         value = mean.get(objective.name, mean["loss"])
         sign = -1.0 if objective.direction == "min" else 1.0
         name = objective.heldout_name if split == "heldout" else objective.name
@@ -119,5 +119,5 @@ def _failure(result: TrainingResult) -> Outcome:
         error = f"loss or parameters not finite by step {result.step}"
         return Outcome("diverged", measures={"step": result.step}, error=error)
     loss = "not finite" if result.hurdle is None else f"{result.hurdle:.4g}"
-    error = f"training loss {loss} at step {result.step}, more than at this hurdle was allowed"
+    error = f"training loss {loss} at step {result.step}, above the threshold of the hurdle"
     return Outcome("rejected", measures={"step": result.step, **_hurdle_loss([result])}, error=error)

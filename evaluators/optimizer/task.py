@@ -1,4 +1,4 @@
-"""A training task: data, a model written for many candidates at once, and the amount of training at each rung."""
+"""The contract of tasks for optimizers: data, a model batched over candidates, and the training at each rung."""
 
 from __future__ import annotations
 

@@ -9,10 +9,9 @@ differently for another number of candidates; the engine itself does not.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from germline.evaluators.memory import out_of_memory
 from germline.evaluators.optimizer.engine import ProgramEngine
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.task import Rung, Split
+from germline.evaluators.training_seeds import batches, weight_seed
 from germline.programs.optimizer import Program
 from germline.programs.optimizer.flat import Layout
 
@@ -30,8 +30,6 @@ CHECK_EVERY = 10
 """Steps between checks of which candidates are still finite; a check is a transfer to the host."""
 COMPACT_BELOW = 0.75
 """The buffer is compacted when a smaller share of its rows than this is still in training."""
-DRAWN_AT_ONCE = 1_000
-"""Steps whose batches are drawn and transferred to the device together."""
 
 
 class BadTask(ValueError):
@@ -43,8 +41,8 @@ class TrainingResult:
     """The result of training a candidate.
 
     `measures` of the trained model by name; None if the candidate diverged, or was dropped at the hurdle, by `step`.
-    `hurdle` is its training loss there; None without a hurdle, or if it diverged before. `dropped` is True if that loss
-    exceeded the limit.
+    `hurdle` is its training loss at the hurdle; None without a hurdle, or if it diverged before. `dropped` is True if
+    the loss at the hurdle exceeded the threshold.
     """
 
     measures: Mapping[str, float] | None
@@ -75,11 +73,11 @@ def train(
 
     Args:
         task: the model and its data.
-        programs: valid programs, one per candidate.
+        programs: the valid program of each candidate.
         rung: optimizer steps and batch size.
         seed: entropy of the initial parameters and of the batches, the same for every candidate.
         device: the device of the task's data.
-        split: on which the trained models are measured; a search never uses the held-out one.
+        split: the split on which the trained models are measured; a search never uses the held-out split.
         hurdle: early stopping; None: no candidate is dropped for its loss.
         compiled: False runs the programs in plain torch.
 
@@ -100,16 +98,8 @@ def train(
     return pack.finish(rung.steps, split)
 
 
-def batches(size: int, rung: Rung, seed: Sequence[int], device: str) -> Iterator[Tensor]:
-    """Yields the examples of each step, int64 of shape `[batch]`, on the device; the same on every device."""
-    rng = np.random.default_rng([*seed, 1])
-    for first in range(0, rung.steps, DRAWN_AT_ONCE):
-        count = min(DRAWN_AT_ONCE, rung.steps - first)
-        yield from torch.as_tensor(rng.integers(0, size, (count, rung.batch)), device=device)
-
-
 class _Pack:
-    """The candidates in training, and the results of those that have left."""
+    """The candidates in training, and the results of candidates that have diverged or were dropped."""
 
     parts: list[tuple[slice, dict[str, Tensor]]]
     """Rows that pass through the model together, and the views of their parameters by name."""
@@ -125,7 +115,7 @@ class _Pack:
         self.count = len(programs)
         self.layout = Layout(tuple(spec.shape for spec in task.parameters))
         self.engine = ProgramEngine(programs, self.layout, device, compiled)
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence(list(seed)).generate_state(1)[0]))
+        generator = torch.Generator().manual_seed(weight_seed(seed))
         start = task.start(generator)
         row = torch.cat([start[spec.name].reshape(-1) for spec in task.parameters]).to(device)
         self.results: dict[int, TrainingResult] = {}
@@ -134,6 +124,7 @@ class _Pack:
         self._make_views()
 
     def step(self, index: Tensor, lr: float, step: int) -> None:
+        """Trains all rows on the examples `index` `[batch]`; `step` is 1 at the first step."""
         for rows, views in self.parts:
             losses = self.task.loss(views, "train", index)
             gradients = self.engine.gradients[rows]
@@ -155,7 +146,7 @@ class _Pack:
 
     @torch.no_grad()
     def apply_hurdle(self, hurdle: Hurdle, step: int) -> None:
-        """Records each candidate's recent loss, and drops the candidates for which it exceeds the limit."""
+        """Records each candidate's recent loss, and drops the candidates whose loss exceeds the threshold."""
         for candidate, loss in zip(self.engine.order, self.recent.tolist(), strict=True):
             if candidate in self.results:
                 continue
@@ -166,7 +157,7 @@ class _Pack:
 
     @torch.no_grad()
     def drop_diverged(self, step: int, last: bool = False) -> bool:
-        """Drops candidates whose loss or parameters are not finite. Returns False if none is left in training."""
+        """Drops candidates whose loss or parameters are not finite. Returns False if no candidate is left."""
         finite = (torch.isfinite(self.losses.detach()) & torch.isfinite(self.engine.parameters).all(1)).tolist()
         alive = []
         for row, (candidate, healthy) in enumerate(zip(self.engine.order, finite, strict=True)):
@@ -181,7 +172,7 @@ class _Pack:
         return True
 
     def _compact(self, alive: Sequence[int]) -> None:
-        """Removes all other rows. For a moment both buffers exist; if they do not fit, the large one stays."""
+        """Removes all other rows. For a moment both buffers exist; if they do not fit, the large buffer stays."""
         try:
             self.engine.keep(alive)
         except Exception as error:
@@ -214,7 +205,7 @@ class _Pack:
                 self.results.setdefault(candidate, result)
 
     def _make_views(self) -> None:
-        """Makes views of the parameter buffer, one for each tensor of the model, for the rows that run together.
+        """Creates views of the parameter buffer: for each group of rows that run together, a view per model tensor.
 
         On a CPU the activations of a few candidates stay in the cache; elsewhere one launch for all rows is fastest.
         """

@@ -1,4 +1,4 @@
-"""Whether a policy can play a task: the shapes of observations are equal, and the actions are the same."""
+"""Checks that a policy can play a task: both have the same shape of observations and the same actions."""
 
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ def playable(genome: str, task: str, label: str = "the policy", hint: str = "") 
         genome: the text of the policy.
         task: the full name of the task, such as `gym:CartPole-v1`.
         label: what error messages call the policy.
-        hint: the end of the message about a policy that does not fit: what to do.
+        hint: the end of the message about a policy that does not fit, with what to do.
 
     Raises:
         CannotPlay: the genome is not a valid policy, the task is not for policies, or they do not fit each other.

@@ -1,7 +1,7 @@
 """Whole episodes of perceptrons in classic control, played by one compiled function without returning to Python.
 
 As many episodes as there are slots are played side by side, each in a column with the parameters of its policy. When
-episodes are over, the columns of the others move together.
+episodes are over, the columns of the remaining episodes move together.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,10 +27,10 @@ from germline.programs.policy.network import Box
 
 
 def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode], int], list[EpisodeResult]] | None:
-    """`rollout` for these networks and environments.
+    """`rollout` with these networks and environments as its first arguments.
 
-    None if one of them is not compiled, if a subclass of the environments overrides `step`, or if the networks have
-    other observations or actions than the environments.
+    None if the networks or the environments are not compiled, if a subclass of the environments overrides `step`, or if
+    the networks have other observations or actions than the environments.
     """
     if not isinstance(networks, PerceptronPolicies) or not isinstance(environments, ClassicControl):
         return None
@@ -43,7 +43,7 @@ def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode],
 def rollout(
     policies: PerceptronPolicies, environments: ClassicControl, episodes: Sequence[Episode], max_steps: int
 ) -> list[EpisodeResult]:
-    """Results of episodes, equal to those of `play` to the last bit."""
+    """Results of all episodes, in their order; to the last bit the same as from `player.play`."""
     slots = environments.slots
     return [
         result
@@ -56,15 +56,16 @@ def _play_batch(
     policies: PerceptronPolicies, environments: ClassicControl, episodes: Sequence[Episode], max_steps: int
 ) -> list[EpisodeResult]:
     """Results of at most as many episodes as there are slots."""
-    count, outputs, space = len(episodes), policies.network.output_count, policies.network.actions
+    count, outputs, action_space = len(episodes), policies.network.output_count, policies.network.actions
     slots, totals, lengths = np.arange(count), np.zeros(count), np.zeros(count, np.int64)
     actions: NDArray[Any]
-    if isinstance(space, Box):
-        low, high, actions = np.array(space.low), np.array(space.high), np.empty((count, outputs), np.float32)
+    if isinstance(action_space, Box):
+        low, high = np.array(action_space.low), np.array(action_space.high)
+        actions = np.empty((count, outputs), np.float32)
     else:
         low, high, actions = np.empty(0), np.empty(0), np.empty(count, np.int64)
     environments.reset(slots, [episode.seed for episode in episodes])
-    _compiled_play_episodes(isinstance(space, Box))(
+    _compiled_play_episodes(isinstance(action_space, Box))(
         environments.compiled_kernel, environments.state, environments.observations, RUNTIME_CONSTANTS,
         *policies.kernel_arguments(np.array([episode.policy for episode in episodes])),
         actions, low, high, np.empty((count, outputs), np.float32), totals, lengths, max_steps,

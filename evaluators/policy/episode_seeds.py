@@ -13,7 +13,7 @@ def episode_seeds(run_seed: int, rung: int, seed: int, count: int, genome: str |
         rung: rung of the evaluation.
         seed: seed of the evaluation.
         count: number of episodes.
-        genome: the genome that plays these episodes alone; None for episodes that all genomes share.
+        genome: text of the genome whose own episodes these are; None for episodes that all genomes share.
     """
     own = () if genome is None else tuple(np.frombuffer(sha256(genome.encode()).digest(), np.uint32).tolist())
     sequence = np.random.SeedSequence((run_seed, rung, seed), spawn_key=own)

@@ -22,7 +22,7 @@ from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
 
 FIRST_HELDOUT_SEED = 2**32
-"""Evaluation seeds from here on belong to validations; those of reviews are numbers of generations."""
+"""Evaluation seeds from here on belong to validations; the seeds of reviews are numbers of generations."""
 
 PARAMETER_BYTES = 1 << 28
 """Parameters held at once on a CPU: a pack of large networks plays in several parts."""
@@ -36,10 +36,10 @@ class PolicyEvaluator(Evaluator[Policy]):
         seed: the run's seed; episodes follow from (seed, rung, evaluation seed).
         device: `auto`, `cpu` or `cuda`; `auto` leaves perceptrons on the CPU.
         episodes: episodes per policy at each rung.
-        starts: `own`: at rung 0 each policy plays other episodes, so that a search cannot overfit to a few starts;
+        starts: `own`: at rung 0 each policy plays episodes of its own, so that a search cannot overfit to a few starts;
             `common`: all play the same episodes. At higher rungs, where policies are compared, all play the same.
-        steps: the most decisions in an episode; 0: as many as the task says.
-        slots: episodes that are played at a time; 0: as many as the task says.
+        steps: the most decisions in an episode; 0: the task's number.
+        slots: episodes that are played at a time; 0: the task's number.
     """
 
     time_measure = "steps"
@@ -79,7 +79,7 @@ class PolicyEvaluator(Evaluator[Policy]):
         if network.observation != self.spec.observation or network.actions != self.spec.actions:
             return Rejected(
                 f"expected a policy for observations {list(self.spec.observation)} of {self.task.name}, "
-                f"got one for {list(network.observation)}"
+                f"got a policy for {list(network.observation)}"
             )
         return policy
 
@@ -153,7 +153,7 @@ class PolicyEvaluator(Evaluator[Policy]):
 
 
 def _mean(values: Sequence[float]) -> float:
-    """The mean, or NaN where a task's behaviour descriptor has none."""
+    """The mean; NaN if it overflows or the values are infinities of both signs, for which `fmean` raises."""
     try:
         return fmean(values)
     except (OverflowError, ValueError):

@@ -23,10 +23,11 @@ from germline.programs.policy.parameters import replay
 EPISODES = 3
 """Number of episodes to play."""
 MOST_STEPS = {"mlp": 1_000, "conv": 50}
-"""Decisions after which an episode should be cut, by form: an exported convolutional network takes some 20 ms each."""
+"""Decisions after which an episode should be cut, by form of the network: an exported convolutional network takes about
+20 ms for a decision."""
 
 TOLERANCE = 1e-6
-"""Largest difference of outputs, relative to the larger of 1 and the largest output, if an episode is not the same."""
+"""Largest difference of outputs allowed in episodes that differ, relative to the larger of 1 and the largest output."""
 
 _COMPARED = {"error": "error", "total_reward": "return", "steps": "length", "behaviour": "behaviour"}
 """Fields of an `EpisodeResult` to compare, and their names in messages."""
@@ -38,7 +39,7 @@ class PlayCheck:
 
     Args:
         results: results of the episodes with the search's own network.
-        exact: whether the exported network came to the same results, to the last bit. If not, its outputs differ by at
+        exact: whether the exported network has the same results, to the last bit. If not, its outputs differ by at
             most `TOLERANCE` in these episodes: the last bit of an output can change an action, and so an episode.
     """
 
@@ -47,7 +48,7 @@ class PlayCheck:
 
 
 def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Sequence[int], steps: int) -> PlayCheck:
-    """Plays the same episodes, or their beginnings, with the exported network and with that of the search.
+    """Plays the same episodes, or their beginnings, with the exported network and with the search's network.
 
     Args:
         module: the exported network, with `forward` and `act`.
@@ -57,8 +58,8 @@ def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Seque
         steps: decisions after which an episode is cut.
 
     Raises:
-        ExportMismatch: an episode could not be played; or the return, length or behaviour of one differs, and so do
-            outputs by more than `TOLERANCE`.
+        ExportMismatch: an episode could not be played; or a return, length or behaviour differs, and outputs differ by
+            more than `TOLERANCE`.
     """
     networks = networks_of(policy.network, [replay(policy)])
     episodes = [Episode(0, seed) for seed in seeds]
@@ -68,7 +69,7 @@ def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Seque
         return _exported_outputs(module, observations)
 
     def forward_both(policies: NDArray[np.int64], observations: NDArray[np.generic]) -> Floats:
-        """Outputs of the search's network; takes note of how far those of the exported one are from them."""
+        """Outputs of the search's network; records the largest difference of the exported network's outputs."""
         nonlocal largest_difference
         expected = networks.forward(policies, observations)
         difference = np.abs(forward_exported(policies, observations) - expected).max()

@@ -35,7 +35,7 @@ class Filmable(Protocol):
 
 
 class Film:
-    """An episode that is played while its frames are iterated over; it can be iterated over once.
+    """An episode that is played while its frames are iterated over, which is possible only once.
 
     The constructor takes the first picture, so that a task that cannot be filmed raises before anything is played.
 
@@ -45,7 +45,7 @@ class Film:
         task: task to play. An environment of gymnasium is stepped and drawn by gymnasium, with the same numbers.
         seed: seed of the episode.
         max_steps: decisions after which the episode is cut.
-        assign_slots: for networks that keep state from one decision to the next.
+        assign_slots: `Networks.assign_slots` of networks that keep state between decisions; None for others.
 
     Raises:
         InvalidTask: the task cannot be drawn, a package for it is missing, or the episode cannot begin.
@@ -109,7 +109,7 @@ def filmable_environments(task: PolicyTask) -> Environments:
     """Environments of a task with one slot that are `Filmable`.
 
     Raises:
-        InvalidTask: the task has none, or a package for it is missing.
+        InvalidTask: the task has no environments that can be filmed, or a package for it is missing.
     """
     environments = environments_of(task, 1)
     if isinstance(environments, Filmable):
@@ -130,7 +130,7 @@ class GymnasiumRendering(GymnasiumEnvironments):
 
     Args:
         name: name of the task.
-        build: makes the environment, with the render mode `rgb_array`.
+        build: returns the environment, with the render mode `rgb_array`.
 
     Raises:
         InvalidTask: the environment has another render mode, or a package is missing.

@@ -1,4 +1,4 @@
-"""Mean and scale of the observations of untrained policies, by which networks standardise their observations."""
+"""Mean and scale of the observations of untrained policies, with which networks standardise their observations."""
 
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -58,8 +58,8 @@ def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
 class _ObservationSums:
     """Sums and sums of squares over all observations so far, for each element.
 
-    What is summed are differences from the first observation, which is at most root(count) deviations from the mean:
-    so a large mean costs the deviation no digits.
+    Summed are differences from the first observation, which is at most √count deviations from the mean: so the
+    deviation loses no digits to a large mean.
     """
 
     size: int
@@ -88,7 +88,7 @@ class _ObservationSums:
         return recording_forward
 
     def mean_and_deviation(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and standard deviation of each element."""
+        """Mean and standard deviation of each element, float64 `[size]` each."""
         with np.errstate(over="ignore", invalid="ignore"):
             mean_difference = self.total / self.count
             variance = np.maximum(self.squares / self.count - mean_difference**2, 0.0)
@@ -96,5 +96,5 @@ class _ObservationSums:
 
 
 def _rounded_mean(mean: float, deviation: float) -> float:
-    """A mean, rounded to the last decimal place that is worth a thousandth of the deviation or more."""
+    """A mean, rounded to a decimal place of about a thousandth of the deviation."""
     return round(mean, DIGITS - 1 - Decimal(deviation).adjusted())

@@ -1,4 +1,4 @@
-"""Parameters of policies by way of a cache of their parents, so that a child costs one addition of noise."""
+"""A cache of parents' parameters, so that the parameters of a child cost a single addition of noise."""
 
 from collections import OrderedDict
 
@@ -8,10 +8,10 @@ from germline.programs.policy.parameters import initial_parameters, mutate, repl
 
 
 class ParentCache:
-    """Keeps the parameters of the parents that were used last.
+    """Parameters of the most recently used parents.
 
     Args:
-        max_bytes: size of the kept parameters; those of at least one parent are kept.
+        max_bytes: largest size of all cached parameters; the last parent is cached even if it is larger.
     """
 
     def __init__(self, max_bytes: int = 1 << 29) -> None:
@@ -19,7 +19,7 @@ class ParentCache:
         self.parameters: OrderedDict[Policy, Floats] = OrderedDict()
 
     def write(self, policy: Policy, out: Floats) -> None:
-        """Writes the parameters of a policy to `out`, float32 `[P]`; they equal those of `replay`."""
+        """Writes the parameters of a policy, the same as `replay(policy)`, to `out`, float32 `[P]`."""
         parent = policy.parent
         if parent is None:
             out[:] = initial_parameters(policy.network, policy.seed)
@@ -28,7 +28,7 @@ class ParentCache:
             mutate(out, *policy.mutations[-1])
 
     def _parameters_of(self, policy: Policy) -> Floats:
-        """Parameters of a parent: kept, or one mutation from its own parent's if those are kept, or replayed."""
+        """Parameters of a parent: from the cache; or from its own parent in the cache, mutated; or replayed."""
         if policy in self.parameters:
             self.parameters.move_to_end(policy)
             return self.parameters[policy]

@@ -1,4 +1,4 @@
-"""Plays episodes side by side in the slots of environments; a slot gets the next episode as soon as one is over."""
+"""Plays episodes side by side in slots of environments; a slot gets the next episode as soon as its own is over."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -76,9 +76,10 @@ def play(
         environments: environments whose slots are used.
         episodes: episodes to play.
         max_steps: decisions after which an episode is cut.
-        assign_slots: for networks that keep state from one decision to the next.
-        forward_async: for networks on another device, used instead of `forward`. The slots are then split in two
-            halves: the environments of one half step while the networks of the other half compute.
+        assign_slots: `Networks.assign_slots` of networks that keep state between decisions; None for others.
+        forward_async: `Networks.forward_async` of networks on another device, used instead of `forward`. The slots are
+            then split in two halves: the environments of one half step while the networks of the other half compute.
+            None: `forward` is used.
 
     Raises:
         InvalidTask: see `step_environments`.
@@ -87,7 +88,7 @@ def play(
 
     def play_slots(active: Slots) -> Iterator[None]:
         """Plays in some slots until the queue is empty; yields while the networks compute on another device."""
-        now = 0  # decisions made so far in these slots
+        now = 0  # number of decisions so far in these slots
         queue.fill(active, now)
         while (active := active[queue.busy(active)]).size:
             policies, all_slots = queue.policies_in(active), active.size == environments.slots
@@ -95,7 +96,7 @@ def play(
             if assign_slots:
                 assign_slots(active, queue.began_at[active] == now)
             same_slots = True
-            while same_slots:  # until an episode is over, so that what depends on the slots is computed once
+            while same_slots:  # until an episode is over; values that depend on the slots are computed before
                 observations = environments.observations if all_slots else environments.observations[active]
                 if forward_async:
                     wait_for_outputs = forward_async(policies, observations)
@@ -111,12 +112,12 @@ def play(
             queue.fill(queue.finish(active, step, now), now)
 
     slots = np.arange(min(environments.slots, len(episodes)))
-    sides = deque(play_slots(half) for half in np.array_split(slots, 2 if forward_async else 1))
+    players = deque(play_slots(part) for part in np.array_split(slots, 2 if forward_async else 1))
     exhausted = object()
-    while sides:
-        side = sides.popleft()
-        if next(side, exhausted) is not exhausted:
-            sides.append(side)
+    while players:
+        player = players.popleft()
+        if next(player, exhausted) is not exhausted:
+            players.append(player)
     return [result for result in queue.results if result is not None]
 
 
@@ -136,7 +137,7 @@ class _EpisodeQueue:
         self.totals = np.zeros(environments.slots)
         """Sum of rewards of the episode of each slot."""
         self.began_at = np.zeros(environments.slots, np.int64)
-        """Decisions that had been made when the episode of each slot began."""
+        """Number of decisions in the slot when its current episode began."""
 
     def busy(self, slots: Slots) -> NDArray[np.bool_]:
         return self.current[slots] >= 0
@@ -149,7 +150,7 @@ class _EpisodeQueue:
         return int(self.began_at[slots].min()) + self.max_steps
 
     def fill(self, free: Slots, now: int) -> None:
-        """Begins the next episodes in free slots. An episode whose environment cannot begin it has failed."""
+        """Begins the next episodes in free slots. An episode that the environment cannot begin has failed."""
         while free.size and self.next < len(self.episodes):
             places = np.arange(self.next, min(self.next + free.size, len(self.episodes)))
             slots, self.next = free[: places.size], self.next + places.size
@@ -161,7 +162,7 @@ class _EpisodeQueue:
             free = np.delete(free, begun)
 
     def finish(self, slots: Slots, step: Step, now: int) -> Slots:
-        """Records the results of episodes that ended with a step of some slots, and returns the slots that are free."""
+        """Records the results of episodes that ended with this step of the slots. Returns the slots that are free."""
         over = step.over | (now - self.began_at[slots] >= self.max_steps) | ~np.isfinite(self.totals[slots])
         ended = slots[over]
         rows = np.flatnonzero(over)
@@ -177,7 +178,7 @@ class _EpisodeQueue:
 
 
 def step_environments(environments: Environments, slots: Slots, actions: NDArray[Any]) -> Step:
-    """One decision in each of some slots.
+    """Makes one decision in each of the given slots.
 
     Raises:
         InvalidTask: the environments raised an error for all slots at once. It cannot be assigned to an episode, so

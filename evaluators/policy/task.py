@@ -1,4 +1,4 @@
-"""Tasks for policies: the environments in which they play episodes."""
+"""The contract of tasks for policies: the environments in which they play episodes."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -38,7 +38,7 @@ class PolicyTask(Task):
     rungs: ClassVar[tuple[Episodes, ...]] = (Episodes(1), Episodes(30), Episodes(200))
     objectives = (Objective("return", "max"),)
     varies: ClassVar[bool] = True
-    """Whether episodes of different seeds differ. If not, one episode is played at each rung."""
+    """Whether episodes of different seeds differ. If not, a single episode is played at each rung."""
     slots: ClassVar[int] = 64
     """Episodes played side by side on a CPU."""
     stacked_slots: ClassVar[int] = 256
@@ -65,7 +65,7 @@ def environments_of(task: PolicyTask, slots: int) -> Environments:
     """Environments of a task with a number of slots.
 
     Raises:
-        InvalidTask, UnknownTask: they cannot be made; the message says why.
+        InvalidTask, UnknownTask: the environments cannot be built; the message says why.
     """
     try:
         return task.environments(slots)

@@ -15,7 +15,7 @@ STICKY = 0.25
 class AtariTask(PolicyTask):
     """A game of the Atari 2600, rewards unclipped, at most 20,000 frames per episode.
 
-    Starts differ by 1 to 30 frames without an action. With `@sticky`, frames repeat actions too, as is usual today.
+    Episodes begin with 1 to 30 frames without an action. With `@sticky` in its name, frames repeat actions at random.
     """
 
     name = "atari:<game>"

@@ -53,7 +53,7 @@ class DigitsMLP(TrainingTask):
 
 
 def _logits(params: Params, pixels: Tensor) -> Tensor:
-    """Logits `[N, 10, batch]` of pixels `[64, batch]`, which all candidates share; examples are columns throughout."""
+    """Logits `[N, 10, batch]` of pixels `[64, batch]`, which all candidates share; each column is an example."""
     shared = pixels.expand(len(params["output.bias"]), -1, -1)
     hidden = _affine(params, "hidden1", shared).relu_()
     hidden = _affine(params, "hidden2", hidden).relu_()

@@ -1,4 +1,4 @@
-"""The tasks `gym:<id>`: environments of gymnasium. Those of classic control are vectorised."""
+"""The tasks `gym:<id>`: environments of gymnasium. Classic control is vectorised."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -31,7 +31,7 @@ VECTORISED: dict[str, tuple[EnvironmentSpec, Callable[[int], Environments]]] = {
     "MountainCarContinuous-v0": (MountainCarContinuous.spec, MountainCarContinuous),
     "Pendulum-v1": (Pendulum.spec, Pendulum),
 }
-"""Environments written for many episodes at once: their spec, and the class that builds a number of slots."""
+"""Environments written for many episodes at once, by id: their spec, and the class, called with a number of slots."""
 
 
 class GymnasiumTask(PolicyTask):
@@ -50,8 +50,8 @@ class GymnasiumTask(PolicyTask):
     steps: ClassVar[int] = DEFAULT_STEPS
     """The most decisions in an episode, if the environment sets no limit itself."""
     clean: ClassVar[bool | None] = False
-    """True if `reset` removes all traces of an episode; otherwise each episode has a new environment. None: True for
-    the modules of gymnasium where it is known."""
+    """True if `reset` removes all traces of an episode; False: each episode gets a new environment. None: True for the
+    environments of gymnasium that are known to be clean (`CLEAN_MODULES`)."""
 
     @abstractmethod
     def make(self) -> Environment:
@@ -59,15 +59,15 @@ class GymnasiumTask(PolicyTask):
 
     @classmethod
     def environment_spec(cls) -> EnvironmentSpec:
-        return _made_spec(cls)
+        return _built_spec(cls)
 
     def environments(self, slots: int) -> Environments:
         return GymnasiumEnvironments(self.name, slots, self.make, self.clean)
 
 
 @cache
-def _made_spec(task: type[GymnasiumTask]) -> EnvironmentSpec:
-    """The spec of a task, read from an environment that is made for it once per process."""
+def _built_spec(task: type[GymnasiumTask]) -> EnvironmentSpec:
+    """The spec of a task, read from an environment that is built for this once per process."""
     try:
         environment = task().make()
         spec = spec_of(environment, task.name, task.steps)

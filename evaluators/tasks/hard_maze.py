@@ -12,7 +12,7 @@ SOLVED = -GOAL_RADIUS
 
 
 class HardMazeTask(PolicyTask):
-    """The Hard Maze, observed with range finders. All episodes of a policy are equal."""
+    """The Hard Maze, observed with range finders. Nothing is random, so all episodes of a policy are equal."""
 
     name = "hard-maze"
     rungs = (Episodes(1), Episodes(1), Episodes(1))

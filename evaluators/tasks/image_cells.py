@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from germline.evaluators.architecture.task import CellTask
-from germline.evaluators.architecture.trainer import entropy, networks, train_together
+from germline.evaluators.architecture.trainer import initial_networks, train_together
 from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.task import Rung, Split
+from germline.evaluators.training_seeds import weight_seed
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.skeleton import Skeleton
 
@@ -64,22 +65,22 @@ class ImageCellTask(CellTask):
         hurdle: Hurdle | None = None,
     ) -> list[Mapping[str, float] | None]:
         images, labels = self.part(split)
-        started = networks(architectures, skeleton, entropy(seed), self.device)
+        networks = initial_networks(architectures, skeleton, weight_seed(seed), self.device)
         size = len(self.part("train")[1])
-        trained = train_together(started, len(architectures), rung, seed, size, self.batch, self.device, hurdle)
+        trained = train_together(networks, len(architectures), rung, seed, size, self.batch, self.device, hurdle)
         if all(row is None for row in trained.rows):
             logits = torch.empty(0)
         else:
             parts = torch.split(images, rung.batch)
             logits = torch.cat([trained.networks.logits(self.prepared(part)) for part in parts], 1)
         results: list[Mapping[str, float] | None] = []
-        for row, shown, dropped in zip(trained.rows, trained.hurdle_losses, trained.dropped, strict=True):
-            hurdle_loss = {} if shown is None else {"hurdle": shown}
+        for row, hurdle_loss, dropped in zip(trained.rows, trained.hurdle_losses, trained.dropped, strict=True):
+            hurdle_measure = {} if hurdle_loss is None else {"hurdle": hurdle_loss}
             if row is None:
-                results.append(hurdle_loss if dropped else None)
+                results.append(hurdle_measure if dropped else None)
                 continue
             loss, error = _loss_and_error(logits[row], labels)
-            measures = {f"{split}_error": error, "loss": loss, **hurdle_loss}
+            measures = {f"{split}_error": error, "loss": loss, **hurdle_measure}
             results.append(measures if np.isfinite(loss) else None)
         return results
 

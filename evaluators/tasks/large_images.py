@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from germline.evaluators.data.directory import directory
-from germline.evaluators.data.original import CIFAR10, CIFAR100, FASHION_MNIST, ImageSet, LabelledImages
+from germline.evaluators.data.published_images import CIFAR10, CIFAR100, FASHION_MNIST, ImageSet, LabelledImages
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.image_cells import ImageCellTask
 
@@ -26,7 +26,7 @@ _AT_ONCE = 5_000
 
 
 def epochs(size: int) -> tuple[Rung, ...]:
-    """Returns rungs of 1, 5 and 50 epochs over so many training images."""
+    """Returns rungs of 1, 5 and 50 epochs for a number of training images."""
     return tuple(Rung(-(-count * size // BATCH), BATCH) for count in (1, 5, 50))
 
 
@@ -45,8 +45,8 @@ class LargeImageTask(ImageCellTask):
         self._images: dict[Split, Tensor] = {}
         self._labels: dict[Split, Tensor] = {}
         train, validation = self.source.read(directory(), "training").split()
-        self._keep("train", train)
-        self._keep("validation", validation)
+        self._store("train", train)
+        self._store("validation", validation)
         mean, deviation = moments(train.images)
         self._mean, self._deviation = (
             torch.tensor(values, dtype=torch.float32, device=device)[:, None, None] for values in (mean, deviation)
@@ -74,10 +74,10 @@ class LargeImageTask(ImageCellTask):
 
     def part(self, split: Split) -> tuple[Tensor, Tensor]:
         if split not in self._images:
-            self._keep(split, self.source.read(directory(), "test"))
+            self._store(split, self.source.read(directory(), "test"))
         return super().part(split)
 
-    def _keep(self, split: Split, part: LabelledImages) -> None:
+    def _store(self, split: Split, part: LabelledImages) -> None:
         self._images[split] = torch.tensor(part.images, device=self.device)
         self._labels[split] = torch.tensor(part.labels, dtype=torch.int64, device=self.device)
 
@@ -128,8 +128,8 @@ def moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.
 def random_words(index: Tensor, count: int) -> Tensor:
     """Returns `count` numbers for each image of a batch, uniform in [0, 2³²): int64 of shape `[count, batch]`.
 
-    They are hashes of the whole `index` (int64 of shape `[batch]`), the row and the place in the batch, computed on the
-    device of `index`: the same bits on every device, without a generator whose state candidates would have to share.
+    Each number is a hash of the whole `index` (int64 of shape `[batch]`), its row and its place in the batch, computed
+    on the device of `index`: the same bits on every device, without a generator whose state candidates would share.
     """
     place = torch.arange(len(index), device=index.device)
     salt = _mixed((index + _mixed(place)) & _MASK).sum()
@@ -176,7 +176,7 @@ def _within(size: int, first: Tensor, side: int) -> Tensor:
 
 
 def _below(word: Tensor, bound: int) -> Tensor:
-    """Random words as whole numbers from 0 to `bound - 1`."""
+    """Random 32-bit words scaled to whole numbers from 0 to `bound - 1`."""
     return (word * bound) >> _WORD
 
 

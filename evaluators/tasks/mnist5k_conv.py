@@ -63,8 +63,8 @@ class MNIST5kConv(TrainingTask):
 def _logits(params: Params, patches: Tensor) -> Tensor:
     """Logits `[N, 10, batch]`.
 
-    Images are `[N, channels, height, width, batch]`: patches are then copied in long runs, and a convolution is one
-    matrix product per candidate, twice as fast on a CPU as grouped convolution.
+    `patches` is from `_patches1`. Images are `[N, channels, height, width, batch]`: patches are then copied in long
+    runs, and a convolution is one matrix product per candidate, twice as fast on a CPU as grouped convolution.
     """
     n, batch = len(params["output.bias"]), patches.shape[1] // SIDE1**2
     kernel1 = params["conv1.weight"].reshape(n * CHANNELS1, KERNEL1**2)

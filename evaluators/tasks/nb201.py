@@ -20,7 +20,7 @@ OPERATIONS = SPACES["nb201"].operations
 class TrainedCellTask(CellTask):
     """The mean validation error of a cell over the seeds with which it was trained.
 
-    The only rung is the amount of those trainings. The error does not depend on the seed of an evaluation.
+    The only rung is the amount of training in the table. The error does not depend on the seed of an evaluation.
     """
 
     data: ClassVar[str]

@@ -1,7 +1,7 @@
 """Layer norm of many candidates at once, each with its own scale and bias.
 
-On a CPU it is compiled: torch's own takes three times as long on rows this narrow, and shares scale and bias over the
-whole batch, so that those of each candidate would take three more passes over memory.
+On a CPU it is compiled: torch's layer norm takes three times as long on rows this narrow, and has a single scale and
+bias for the whole batch, so that a scale and bias per candidate would take three more passes over memory.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tasks by name: built-in ones, families such as `gym:<id>`, those of installed packages, and classes in files.
+"""Tasks by name: built-in tasks, families such as `gym:<id>`, tasks of installed packages, and classes in files.
 
 A name is all that another process needs to build the task. Listing the names imports neither torch nor any task.
 """
@@ -44,7 +44,7 @@ BUILT_IN: dict[str, tuple[str, str]] = {
     "nb201-cifar100": (f"{_HOME}.nb201:CIFAR100Cells", "the same cells, trained on CIFAR-100"),
     "nb201-imagenet16": (f"{_HOME}.nb201:ImageNet16Cells", "the same cells, trained on ImageNet16-120"),
     "hard-maze": (f"{_HOME}.hard_maze:HardMazeTask", "policies of a robot in a maze that deceives, with range finders"),
-    "hard-maze-pixels": (f"{_HOME}.hard_maze:HardMazePixels", "the same maze, seen in pictures of 84×84"),
+    "hard-maze-pixels": (f"{_HOME}.hard_maze:HardMazePixels", "the same maze, observed as pictures of 84×84"),
 }
 """Module and class of each built-in task, and a line about it."""
 FAMILIES: dict[str, tuple[str, str, str]] = {
@@ -69,7 +69,7 @@ class TaskName:
 
 @dataclass(frozen=True)
 class TaskDescription:
-    """What a task declares; `parameters` is the size of its model, None if the candidates themselves are models."""
+    """The declarations of a task; `parameters` is the size of its model, None if candidates are the models."""
 
     name: str
     kind: str
@@ -80,7 +80,7 @@ class TaskDescription:
 
 
 def task_names() -> list[TaskName]:
-    """Returns the names of built-in tasks and families, then those of installed packages in alphabetical order."""
+    """Returns built-in tasks, families of tasks, and tasks of installed packages in alphabetical order of names."""
     built_in = [TaskName(name, summary) for name, (_, summary) in BUILT_IN.items()]
     families = [TaskName(form, summary) for _, form, summary in FAMILIES.values()]
     installed = [
@@ -119,15 +119,15 @@ def task_class(name: str) -> "type[Task]":
 
 
 def describe(name: str) -> TaskDescription:
-    """Returns what a task declares. Raises what `task_class` raises."""
+    """Returns the declarations of a task. Raises the errors of `task_class`."""
     from germline.evaluators.optimizer.task import TrainingTask  # here, so that listing names stays cheap
 
     task = task_class(name)
     summaries = {entry.name: entry.summary for entry in task_names()} if name not in _installed() else {}
     summary = summaries.get(name) or (inspect.getdoc(task) or "").partition("\n")[0]
     parameters = sum(spec.size for spec in task.parameters) if issubclass(task, TrainingTask) else None
-    shown = name if name in summaries else task.name
-    return TaskDescription(shown, task.kind, task.version, summary, task.rungs, parameters)
+    listed_name = name if name in summaries else task.name
+    return TaskDescription(listed_name, task.kind, task.version, summary, task.rungs, parameters)
 
 
 def absolute_name(name: str) -> str:
@@ -148,7 +148,7 @@ def _imported(place: str) -> Any:
 
 
 def _installed() -> dict[str, EntryPoint]:
-    """Entry points of installed packages by name, without those that have the name of a built-in task."""
+    """Entry points of installed packages by name; names of built-in tasks are left out."""
     return {point.name: point for point in sorted(entry_points(group=GROUP)) if point.name not in BUILT_IN}
 
 

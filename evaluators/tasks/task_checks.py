@@ -1,4 +1,4 @@
-"""Checks that a class given as a task declares everything that a search reads from it."""
+"""Checks that the class of a task declares everything that a search reads from it."""
 
 import inspect
 from typing import Any
@@ -15,7 +15,7 @@ def checked(name: str, task: object) -> type[Task]:
     """Returns `task`, if it is a class that a search can use.
 
     Raises:
-        InvalidTask: it is not; the message says what is missing, and `name` is what the user wrote.
+        InvalidTask: it is not; the message says what is missing, and quotes `name`, as the user wrote it.
     """
     if not (inspect.isclass(task) and issubclass(task, Task)):
         raise InvalidTask(

@@ -37,7 +37,7 @@ def _layer(layer: int) -> tuple[ParameterSpec, ...]:
 class TextTransformer(TrainingTask):
     """A pre-norm transformer, 2 layers of width 32 with 2 heads, that predicts the next character at 32 positions.
 
-    Losses are in nats per character. An example is a window of the text; its index is that of the first character.
+    Losses are in nats per character. An example is a window of the text; its index is the index of its first character.
     """
 
     name = "text-transformer"

@@ -1,1 +1,1 @@
-"""Architectures: cells, their spaces and canonical form, what a network of them costs, and the network itself."""
+"""Architectures: cells, their spaces and canonical form, networks of cells, and the cost of networks."""

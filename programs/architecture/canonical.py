@@ -11,8 +11,9 @@ from germline.programs.architecture.operations import OPERATIONS
 
 FINGERPRINT_VERSION = 1
 
-Shape = tuple[tuple[bool, Node], ...]
-"""Nodes in canonical order. Of each, whether it is part of the cell's output, and its edges, sorted, without `none`."""
+CanonicalCell = tuple[tuple[bool, Node], ...]
+"""The nodes of a cell in canonical order: for each, whether the cell's output joins it, and its edges, sorted, without
+`none`."""
 
 
 def fingerprint(architecture: Architecture) -> str:
@@ -20,12 +21,12 @@ def fingerprint(architecture: Architecture) -> str:
     return blake2b(repr(canonical(architecture)).encode(), digest_size=12).hexdigest()
 
 
-def canonical(architecture: Architecture) -> tuple[Shape, ...]:
+def canonical(architecture: Architecture) -> tuple[CanonicalCell, ...]:
     """The canonical form of each cell: equal for architectures that differ only in order of edges and node numbers."""
     return tuple(_canonical(cell, architecture.inputs) for cell in architecture.cells)
 
 
-def _canonical(cell: Cell, inputs: int) -> Shape:
+def _canonical(cell: Cell, inputs: int) -> CanonicalCell:
     """The smallest list of nodes, compared as tuples, among all valid numberings."""
     nodes = {
         inputs + i: tuple(edge for edge in node if not OPERATIONS[edge[0]].zero) for i, node in enumerate(cell.nodes)
@@ -37,7 +38,7 @@ def _canonical(cell: Cell, inputs: int) -> Shape:
                 users[source].append((operation, number))
     uses = {number: (sorted(users[number]), number in cell.concat) for number in nodes}
 
-    def smallest(numbers: dict[int, int], remaining: frozenset[int]) -> Shape:
+    def smallest(numbers: dict[int, int], remaining: frozenset[int]) -> CanonicalCell:
         """The smallest list that continues a numbering. The smallest ready node comes next; if several are equal, each
         is tried, unless they are also used equally."""
         if not remaining:
@@ -46,7 +47,7 @@ def _canonical(cell: Cell, inputs: int) -> Shape:
         renumbered = {n: _renumbered(cell, nodes[n], n, numbers) for n in ready}
         first = min(renumbered.values())
         tried: list[object] = []
-        best: Shape | None = None
+        best: CanonicalCell | None = None
         for n in ready:
             if renumbered[n] == first and uses[n] not in tried:
                 tried.append(uses[n])

@@ -41,12 +41,12 @@ class CellSpace:
         operations: that an edge can have.
         nodes: number of nodes of each cell.
         inputs: 2 for a normal and a reduction cell with two inputs, where each node has two edges with free sources;
-            1 for a single cell with one input, where each node takes all earlier ones and only operations are free.
+            1 for a single cell with one input, where each node takes all earlier nodes and only operations are free.
         last: whether a node can take the node directly before it. EEEA-Net's published code does not allow it
             (`eeea-exclusive`).
-        concat: the nodes that a cell joins as its output: those that no other node takes, or all. A cell with one
-            input returns its last node.
-        skeleton: of the network for which the space was published.
+        concat: the nodes that a cell joins as its output: the nodes that no other node takes (`loose`), or `all`. A
+            cell with one input returns its last node.
+        skeleton: the skeleton for which the space was published.
     """
 
     operations: tuple[str, ...]

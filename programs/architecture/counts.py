@@ -1,10 +1,10 @@
 """Parameters and multiply-accumulates of a network, in closed form from its genome: nothing is built.
 
-They equal those of the built network to the unit. Multiply-accumulates are those of convolutions and of the linear
+Both equal the counts of the built network exactly. Multiply-accumulates are counted for convolutions and the linear
 layer, for one image.
 
-An edge is counted once for all placements of its cell. All other layers depend only on the numbers of nodes and of
-joined maps of the cells, and are counted once for each of these.
+Results are cached: the counts of an edge, summed over all placements of its cell, by operation; and the counts of all
+other layers by the `CellShape` of the cells, which decides them.
 """
 
 import math
@@ -28,10 +28,10 @@ class Counts(NamedTuple):
 def count(architecture: Architecture, skeleton: Skeleton) -> Counts:
     """Parameters and multiply-accumulates of the network."""
     params, macs = _counts_outside_edges(skeleton, cell_shapes(architecture))
-    for cell, of_edges in zip(architecture.cells, _edge_counts(skeleton, architecture.inputs), strict=True):
+    for cell, edge_counts in zip(architecture.cells, _edge_counts(skeleton, architecture.inputs), strict=True):
         for node in cell.nodes:
             for operation, source in node:
-                edge = of_edges[operation, source < 2]
+                edge = edge_counts[operation, source < 2]
                 params += edge[0]
                 macs += edge[1]
     return Counts(params, macs)
@@ -46,12 +46,13 @@ _COSTS = {(name, stride): cost(operation, stride) for name, operation in OPERATI
 def _edge_counts(skeleton: Skeleton, cells: int) -> tuple[Mapping[tuple[str, bool], Counts], ...]:
     """Counts of an edge in all placements of its cell, by its operation and by whether it takes node 0 or 1.
 
-    One mapping for each cell of a genome: a single cell stands everywhere; of two, the second where the map is halved.
+    One mapping for each cell of a genome. A single cell has all placements; of a pair, the reduction cell has the
+    placements at which the map is halved.
     """
-    every = placements(skeleton)
+    places = placements(skeleton)
     if cells == 1:
-        return (_counts_at(every, outer_stride=1),)
-    normal, reduction = ([place for place in every if place.reduces == reduces] for reduces in (False, True))
+        return (_counts_at(places, outer_stride=1),)
+    normal, reduction = ([place for place in places if place.reduces == reduces] for reduces in (False, True))
     return _counts_at(normal, outer_stride=1), _counts_at(reduction, outer_stride=2)
 
 

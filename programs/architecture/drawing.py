@@ -101,7 +101,7 @@ class _Panel:
         return f'<path d="{curve}" {style}/>{label}'
 
     def _joined(self, number: int, tips: dict[str, int]) -> str:
-        """A grey line to the output from a node that the cell joins there."""
+        """A grey line to the cell's output from a node that the output joins."""
         x0, y0 = self._left(number) + NODE_WIDTH, self.middle[number]
         x1, y1 = self.last * COLUMN, self.height / 2
         turn = x1 - COLUMN + NODE_WIDTH + 30

@@ -39,10 +39,10 @@ def free_class_name(name: str) -> str:
 def verified_torch(
     architecture: Architecture, skeleton: Skeleton, origin: Origin, class_name: str
 ) -> VerifiedExport[str]:
-    """The exported file of an architecture, after its network has come to the same counts and the same logits.
+    """The exported file of an architecture, whose network has been checked to have the same counts and logits.
 
     Raises:
-        ExportMismatch: it has not.
+        ExportMismatch: the counts or the logits differ.
         ValueError: the file uses the class's name for something else.
     """
     source = export_torch(architecture, skeleton, origin, class_name)
@@ -108,7 +108,7 @@ def _difference(exported: nn.Module, architecture: Architecture, skeleton: Skele
             with torch.no_grad():
                 expected, logits = network.train(training)(images), exported.train(training)(images)
             differences.append(difference_to_largest(logits, expected))
-    return float(torch.tensor(differences).max())  # NaN if one of them is
+    return float(torch.tensor(differences).max())  # NaN if a difference is NaN
 
 
 def _shapes(weights: Mapping[str, Tensor]) -> list[tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from germline.programs.architecture.operations import OPERATIONS
@@ -16,7 +17,7 @@ MAX_NODES = 8
 
 
 class InvalidArchitecture(ValueError):
-    """A text that is not a valid architecture, or limits of a space that no architecture keeps."""
+    """A text that is not a valid architecture, or limits of a space that no architecture of the space keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Cell:
     """A small directed graph.
 
     Args:
-        nodes: in an order in which they can be computed. Their numbers begin after those of the inputs.
+        nodes: in an order in which they can be computed. Their numbers continue the numbers of the inputs.
         concat: the numbers, ascending, of the nodes whose outputs are joined by channels as the cell's output.
     """
 
@@ -41,7 +42,7 @@ class Architecture:
     """A genome of kind `architecture`.
 
     Either a normal and a reduction cell with two inputs each and two edges per node, as in NASNet and DARTS; or a
-    single cell with one input, in which every node takes all earlier ones, as in NAS-Bench-201.
+    single cell with one input, in which every node takes all earlier nodes, as in NAS-Bench-201.
     """
 
     cells: tuple[Cell, ...]
@@ -136,7 +137,6 @@ def _edge(where: str, edge: Any, number: int) -> Edge:
 
 def unknown_operation(name: str) -> str:
     """The message for an operation that does not exist."""
-    from difflib import get_close_matches
 
     near = get_close_matches(name, OPERATIONS, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(OPERATIONS)}"

@@ -15,7 +15,7 @@ SEPARABLE = read(
 RESIDUAL = read(
     '{"cell": [["nor_conv_3x3", 0], ["none", 0], ["nor_conv_3x3", 1], ["skip_connect", 0], ["none", 1], ["none", 2]]}'
 )
-"""The cell of NAS-Bench-201 that is a residual network's."""
+"""The cell of NAS-Bench-201 that makes a residual network."""
 
 WIDEST = 1_000
 """The largest number of channels that is tried."""
@@ -25,9 +25,9 @@ def of_size(params: int, inputs: int, skeleton: Skeleton) -> tuple[Architecture,
     """The hand-made network whose number of parameters is nearest to `params`, and its skeleton.
 
     Args:
-        params: the number of parameters to come near to, by the number of channels.
-        inputs: 2 for a network of normal and reduction cells, 1 for one of a single cell.
-        skeleton: of the network that it is compared with.
+        params: the number of parameters to approximate; the number of channels is chosen for it.
+        inputs: 2 for a network of normal and reduction cells, 1 for a network of a single cell.
+        skeleton: the skeleton of the network to compare with; all but its channels is kept.
     """
     architecture = SEPARABLE if inputs == 2 else RESIDUAL
     below = replace(skeleton, channels=1)

@@ -2,7 +2,7 @@
 
 A measurement differs from one moment to the next, and the decisions of a search must not. Therefore the parts that a
 space can place in a network are measured when a run begins, the table is stored with the run, and from then on the
-latency of a genome is a pure function of genome and table, as its number of parameters is. Latency tables are those of
+latency of a genome is a pure function of genome and table, as its number of parameters is. Latency tables are from
 ProxylessNAS (Cai et al. 2019) and FBNet (Wu et al. 2019).
 """
 
@@ -27,7 +27,7 @@ from germline.programs.architecture.operations import OPERATIONS
 from germline.programs.architecture.skeleton import Skeleton, placements
 
 REST = Part("rest", 1, 0, 0, 0, 0)
-"""What a cell takes beyond its layers; the same for every cell of a network."""
+"""Stands for the time of a cell beyond its layers, which is the same for every cell of a network."""
 
 
 class NotMeasured(ValueError):
@@ -51,12 +51,12 @@ class LatencyTable:
     device: str = "cpu"
 
     def data(self) -> dict[str, Any]:
-        """The table as JSON data: `device`, and `parts`, rows of a part's six fields and its milliseconds."""
+        """The table as JSON data: `device`, and `parts`, where each row is the six fields of a part and its time."""
         return {"device": self.device, "parts": [[*part, time] for part, time in self.parts.items()]}
 
     @classmethod
     def of(cls, data: Any) -> "LatencyTable":
-        """The table of what `data()` returned.
+        """The table of JSON data as `data()` returns it.
 
         Raises:
             BadTable: the data is of another form, or a time is not a finite number from 0.
@@ -73,7 +73,7 @@ class LatencyTable:
 
 
 def predicted(architecture: Architecture, skeleton: Skeleton, table: LatencyTable) -> float:
-    """Milliseconds for one image that the table gives for the network.
+    """Predicted milliseconds of the network for one image: the sum over its parts.
 
     Raises:
         NotMeasured: the table lacks a part of the network.
@@ -132,7 +132,8 @@ def _edge_parts(skeleton: Skeleton, cells: int) -> Mapping[tuple[int, str, bool]
 def covering(cells: CellSpace) -> Iterator[Architecture]:
     """A few architectures that together have every part that an architecture of the space can have.
 
-    One for each operation, with that operation on every edge; and one for each number of maps that a cell can join.
+    For each operation an architecture with that operation on every edge; for each number of maps that a cell can join
+    an architecture whose cells join as many.
     """
     for name in cells.operations:
         yield _architecture(cells, _nodes(cells, name, name))
@@ -143,11 +144,11 @@ def covering(cells: CellSpace) -> Iterator[Architecture]:
 
 
 def fastest(cells: CellSpace, skeleton: Skeleton, table: LatencyTable) -> Architecture:
-    """The architecture of the space with the smallest latency; among equals the first one tried.
+    """The architecture of the space with the smallest latency; among equals the first that is tried.
 
     For given numbers of loose ends of the two cells, the time outside the edges is fixed, and the time of the edges is
     linear in the number of edges on a cell's inputs. Therefore it suffices to compare, for each number of loose ends,
-    the fastest operations for edges on inputs and on nodes, with as many and with as few of the latter as possible.
+    the fastest operations for edges on inputs and on nodes, with as many and with as few edges on nodes as possible.
     """
 
     def best(reduces: bool, outer: bool) -> str:
@@ -176,7 +177,7 @@ def fastest(cells: CellSpace, skeleton: Skeleton, table: LatencyTable) -> Archit
 
 def _architecture(cells: CellSpace, *nodes: tuple[Node, ...]) -> Architecture:
     """An architecture of these nodes of each cell, or of the same nodes for both cells."""
-    result = [cells.cell(of_cell) for of_cell in nodes]
+    result = [cells.cell(cell_nodes) for cell_nodes in nodes]
     return Architecture(tuple(result if len(result) == cells.inputs else result * cells.inputs))
 
 
@@ -200,7 +201,7 @@ def _nodes(cells: CellSpace, outer: str, inner: str, ends: int = 1, many: bool =
         if number < reach or ends == cells.nodes or not (many or chained):
             nodes.append((on_input, on_input))
         else:
-            # A chain of nodes; those behind it are loose ends and take the first node, which the chain takes anyway.
+            # A chain of nodes; nodes behind it are loose ends and take the first node, which the chain takes anyway.
             on_node = (inner, 2 + number - reach if chained else 2)
             nodes.append((on_node, on_node if many else on_input))
     return tuple(nodes)

@@ -1,7 +1,7 @@
 """A network as a list of layers: the one place where stem, cells, reductions and classifier are put together.
 
-Counts, latency, the torch module, the instructions of the batched trainer and the ONNX file all read this list. They
-say what each layer is in their own terms; which layers there are, of which shape and in which order, is said here.
+Counts, latency, the torch module, the instructions of the batched trainer and the ONNX file all read this list. Each of
+them defines the layers in its own terms; which layers there are, of which shape and in which order, is defined here.
 """
 
 from functools import lru_cache
@@ -11,12 +11,12 @@ from germline.programs.architecture.genome import Architecture, Cell
 from germline.programs.architecture.skeleton import STEM, Placement, Skeleton, placements
 
 IMAGE = -1
-"""Stands for the number of a layer where a layer takes the images."""
+"""In place of the number of a layer: the images."""
 
 
 class Part(NamedTuple):
-    """What a layer computes for one image. Layers with equal parts have equal parameters, multiply-accumulates and
-    latency.
+    """The computation of a layer for one image. Layers with equal parts have equal numbers of parameters, equal
+    multiply-accumulates and equal latency.
 
     Args:
         name: of an operation, or one of
@@ -45,7 +45,7 @@ class NetworkLayer(NamedTuple):
     """One layer of a network.
 
     Args:
-        part: what it computes; of a layer that adds, one of its `additions`.
+        part: what it computes; for `add`, a single addition.
         inputs: the numbers of the layers whose outputs it takes.
         cell: 0 for the stem; cells and residual blocks count from 1.
         path: of its module in `Network`; empty for a layer without weights of its own (`add`, `concat`).
@@ -60,7 +60,7 @@ class NetworkLayer(NamedTuple):
 
     @property
     def additions(self) -> int:
-        """How often `part` occurs in the layer: once, but a layer that adds n maps makes n - 1 additions."""
+        """How often the layer computes `part`: n - 1 times for the sum of n maps, once for any other layer."""
         return len(self.inputs) - 1 if self.part.name == "add" else 1
 
 
@@ -72,13 +72,13 @@ def layers(architecture: Architecture, skeleton: Skeleton) -> list[NetworkLayer]
 
 
 def edge_part(placement: Placement, operation: str, outer: bool) -> Part:
-    """An operation inside a cell, on an input of the cell (`outer`) or on a node of it."""
+    """The part of an edge with an operation, on an input of the cell (`outer`) or on a node of it."""
     shape = placement.in_shape if outer else placement.out_shape
     return Part(operation, 2 if outer and placement.reduces else 1, placement.channels, placement.channels, *shape)
 
 
 class CellShape(NamedTuple):
-    """Number of nodes of a cell, and of nodes whose maps it joins. Only these decide the layers that are no edges."""
+    """Number of nodes of a cell, and of nodes whose maps it joins: they decide which layers it has besides edges."""
 
     nodes: int
     joined: int
@@ -91,7 +91,7 @@ def cell_shapes(architecture: Architecture) -> tuple[CellShape, ...]:
 
 @lru_cache(maxsize=256)
 def outside_edges(skeleton: Skeleton, shapes: tuple[CellShape, ...]) -> tuple[NetworkLayer, ...]:
-    """All layers but edges of a network whose cells have these shapes."""
+    """All layers except edges of a network whose cells have these shapes."""
     cells = []
     for nodes, joined in shapes:
         sizes = [2 if len(shapes) == 2 else number + 1 for number in range(nodes)]

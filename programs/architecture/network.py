@@ -20,7 +20,7 @@ class Network(nn.Module):
     Weights are drawn in the order of the layers.
 
     Attributes:
-        layers: what runs, in order; a layer's `path` is the name of its module.
+        layers: the layers in order; a layer's `path` is the name of its module.
     """
 
     def __init__(self, architecture: Architecture, skeleton: Skeleton) -> None:
@@ -66,7 +66,7 @@ class Network(nn.Module):
 
 
 def _part_module(part: Part) -> nn.Module | None:
-    """The module of a part; None for one without weights that is no operation."""
+    """The module of a part; None for `add` and `concat`, which need no module."""
     match part.name:
         case "add" | "concat":
             return None

@@ -50,7 +50,7 @@ class TooLarge(ValueError):
 
 
 def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin) -> VerifiedExport[bytes]:
-    """The ONNX file of an architecture, after another runtime has come to the same logits with it.
+    """The ONNX file of an architecture, with which ONNX Runtime has computed the same logits as torch.
 
     Its input is `images` `[batch, channels, height, width]`, its output `logits` `[batch, classes]`, both float32; the
     batch is of any size.
@@ -59,7 +59,7 @@ def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin
         OnnxMissing: the packages `onnx` and `onnxruntime` are not installed.
         TooLarge: the network has more parameters than a file can hold.
         ExportMismatch: the file is not valid ONNX, or differs from the network in size or logits; or the network's own
-            logits are not finite with untrained weights, as in a very deep one that only adds.
+            logits are not finite with untrained weights, as in a very deep network that only adds.
     """
     onnx_packages()
     counts = count(architecture, skeleton)
@@ -88,16 +88,17 @@ def verified_onnx(architecture: Architecture, skeleton: Skeleton, origin: Origin
 
 
 def _parameters(model: Any) -> int:
-    """How many parameters the tensors of a model hold; its other tensors are statistics and constants."""
+    """Number of parameters in the tensors of a model; its other tensors are statistics and constants."""
     parameters = [tensor for tensor in model.graph.initializer if tensor.name.endswith((".weight", ".bias"))]
     return sum(math.prod(tensor.dims) for tensor in parameters)
 
 
 def _difference(content: bytes, network: nn.Module, skeleton: Skeleton) -> float:
-    """The largest relative difference of the logits of a file and of the network, over several sizes of the batch.
+    """The largest relative difference between the logits of a file and of the network, over several batch sizes.
 
     Raises:
-        ExportMismatch: it is above the tolerance, the shapes differ, or the network's logits are not finite.
+        ExportMismatch: the difference is above the tolerance, the shapes differ, or the network's logits are not
+            finite.
     """
     session = open_session(content)
     largest = 0.0
@@ -107,7 +108,7 @@ def _difference(content: bytes, network: nn.Module, skeleton: Skeleton) -> float
             expected = network(images)
         if not expected.isfinite().all():
             raise ExportMismatch(
-                "expected finite logits of the network to compare with, got others; choose fewer --cells"
+                "expected finite logits of the network to compare with, got infinity or NaN; choose fewer --cells"
             )
         logits = torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
         check_equal("the shape of the logits", tuple(logits.shape), tuple(expected.shape))
@@ -121,7 +122,7 @@ def _preserve_signal(network: nn.Module, skeleton: Skeleton) -> None:
     """Gives norms random scales, large biases and the statistics of random images.
 
     Then most values stay positive and no variance is tiny. Otherwise a deep network multiplies the rounding errors of
-    the two runtimes a thousandfold, and the comparison would measure those.
+    the two runtimes a thousandfold, and the comparison would measure rounding.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
@@ -155,9 +156,9 @@ def _model(architecture: Architecture, skeleton: Skeleton, origin: Origin, weigh
 
 
 class _Graph(OnnxGraph):
-    """A graph that is appended to in the order in which the network runs.
+    """A graph to which layers are appended in the order in which the network runs.
 
-    Torch lists the weights of `Network` in the same order, so each layer takes the next ones.
+    Torch lists the weights of `Network` in the same order, so each layer takes the next tensors.
     """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
@@ -172,7 +173,7 @@ class _Graph(OnnxGraph):
 
     def constant(self, *numbers: int) -> str:
         """The name of a tensor of integers, which is appended at its first use."""
-        from onnx import TensorProto, helper
+        from onnx import TensorProto, helper  # here, since onnx is optional
 
         if numbers not in self._constants:
             name = self._constants[numbers] = "ints_" + "_".join(map(str, numbers))
@@ -269,8 +270,8 @@ def _sliced(graph: _Graph, x: str, starts: tuple[int, int], steps: tuple[int, in
 
 def _operation(graph: _Graph, operation: Operation, x: str, stride: int) -> str:
     if operation.zero:
-        kept = x if stride == 1 else _sliced(graph, x, (0, 0), (stride, stride))
-        return graph.node("ConstantOfShape", graph.node("Shape", kept))  # its default value is zero
+        strided = x if stride == 1 else _sliced(graph, x, (0, 0), (stride, stride))
+        return graph.node("ConstantOfShape", graph.node("Shape", strided))  # its default value is zero
     if not operation.layers:
         return x if stride == 1 else _halving(graph, x)
     out = x

@@ -1,7 +1,7 @@
 """The operations of cell spaces, each declared once as layers; counts and modules are derived from them.
 
-The first ones are those of DARTS (Liu et al. 2018), `inv_res` is that of EEEA-Net (Termritthikun et al. 2021), those
-beginning with `nor_` are NAS-Bench-201's (Dong and Yang 2020).
+Pools, `sep_conv`, `dil_conv` and `skip_connect` are from DARTS (Liu et al. 2018), `inv_res` is from EEEA-Net
+(Termritthikun et al. 2021), and names that begin with `nor_` are from NAS-Bench-201 (Dong and Yang 2020).
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Layer:
     """One layer of an operation, on C channels.
 
     Args:
-        step: its kind. A convolution has no bias, and padding that keeps the size.
+        step: what it computes. A convolution has no bias, and padding that keeps the size.
         kernel: side of the window of a convolution or a pool.
         depthwise: whether a convolution treats each channel on its own.
         dilation: of a convolution.
@@ -34,7 +34,7 @@ class Operation:
     """The function of an edge of a cell, from C to C channels.
 
     Args:
-        name: in texts.
+        name: its name in genomes.
         layers: applied one after the other. Without layers it is the identity at stride 1 and a factorized reduction
             at stride 2 (two 1×1 convolutions on shifted maps, C/2 channels each).
         residual: whether its input is added to its output, at stride 1.
@@ -48,7 +48,7 @@ class Operation:
 
 
 class Cost(NamedTuple):
-    """Cost of an operation on C channels, as factors of C² (`2`) and of C (`1`).
+    """Cost of an operation on C channels: factors of C² (fields that end in 2) and of C (fields that end in 1).
 
     `params` are parameters. `in` are multiply-accumulates for each position of the map that enters, `out` for each
     position of the map that leaves. Only convolutions count, as in the field's tables.
@@ -122,6 +122,7 @@ def cost(operation: Operation, stride: int) -> Cost:
 
 
 def _layer_cost(layer: Layer, reduced: bool) -> Cost:
+    """The cost of a layer; `reduced`: its output has the size of the map that leaves the operation."""
     if layer.step == "norm":
         return Cost(0, 2, 0, 0, 0, 0)
     if layer.step != "conv":

@@ -1,4 +1,4 @@
-"""Scores of untrained networks, a guess at how good they will be, by which the best of a pool is drawn."""
+"""Scores that predict the quality of a network without training; a space draws the best of a pool by a score."""
 
 from collections.abc import Callable
 

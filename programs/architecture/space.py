@@ -21,10 +21,10 @@ from germline.programs.space import NewGenome
 
 T = TypeVar("T")
 
-DRAWN_FOR_LEAST = 2_000
-"""Random genomes that are tried before limits on size and on latency count as excluding each other."""
+DRAWN_FOR_FALLBACK = 2_000
+"""Random genomes that are tried before limits on size and on latency are reported as contradictory."""
 MAX_TRIES = 100
-"""Genomes over the limits that are thrown away before the next one is repaired edge by edge."""
+"""Genomes over the limits that are rejected before the next genome is repaired edge by edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,16 @@ class ArchitectureSpace:
         skeleton: of the network that the limits apply to.
         limits: on its size and latency.
         table: latencies of the parts of such networks; needed for a limit on latency.
-        pool: `draw` returns the best of so many genomes by score; with 1 the first.
-        score: by which the genomes of a pool are compared.
+        pool: number of random genomes of which `draw` returns the best by `score`.
+        score: compares the genomes of a pool.
 
     Attributes:
-        least: an architecture that keeps the limits, from which repairs take their edges.
+        fallback: an architecture that keeps the limits, from which repairs take their edges.
 
     Raises:
-        InvalidArchitecture: no architecture keeps the limits; the message names the size of the smallest or the latency
-            of the fastest one. If these two keep one limit each, thousands of random ones were tried as well.
+        InvalidArchitecture: no architecture keeps the limits; the message names the size of the smallest architecture
+            or the latency of the fastest. If the smallest is too slow and the fastest too large, then none of
+            `DRAWN_FOR_FALLBACK` random architectures keeps both limits.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class ArchitectureSpace:
         self.table = table
         self.pool = pool
         self.score = score
-        self.least = self._least()
+        self.fallback = self._find_fallback()
 
     @cached_property
     def operators(self) -> Mapping[str, Callable[[Architecture, np.random.Generator], Architecture | None]]:
@@ -110,9 +111,9 @@ class ArchitectureSpace:
         change = self.operators[operator]
         return self._child(lambda: change(genome, rng) or genome, rng)
 
-    def cross(self, one: Architecture, other: Architecture, rng: np.random.Generator) -> NewGenome[Architecture]:
+    def cross(self, first: Architecture, second: Architecture, rng: np.random.Generator) -> NewGenome[Architecture]:
         """A child by uniform crossover: each edge from either parent."""
-        return self._child(lambda: self._crossed(one, other, rng), rng)
+        return self._child(lambda: self._crossed(first, second, rng), rng)
 
     def neighbours(self, genome: Architecture) -> list[Architecture]:
         """All genomes that differ in one operation or one source, within the limits if children have to keep them."""
@@ -166,7 +167,7 @@ class ArchitectureSpace:
         return tuple(gene for pair in numbered for gene in pair[: self.cells.inputs])
 
     def with_genes(self, genome: Architecture, genes: tuple[int, ...]) -> Architecture:
-        """The genome of these genes; sources that are not free are those of `genome`."""
+        """The genome of these genes; sources that are not free come from `genome`."""
         remaining = iter(genes)
 
         def edge(old: Edge) -> Edge:
@@ -189,8 +190,9 @@ class ArchitectureSpace:
         assert self.table is not None
         return predicted(genome, self.skeleton, self.table)
 
-    def _least(self) -> Architecture:
-        """An architecture within the limits: the smallest; if too slow, the fastest; if too large, a random one."""
+    def _find_fallback(self) -> Architecture:
+        """An architecture within the limits: the smallest; if that is too slow, the fastest; if that is too large, a
+        random architecture."""
         smallest = self.cells.smallest()
         too_large = self.broken(smallest)
         if too_large is None:
@@ -204,7 +206,7 @@ class ArchitectureSpace:
             return quickest
         if self.limits.broken(count(quickest, self.skeleton)):
             rng = np.random.default_rng(0)
-            for _ in range(DRAWN_FOR_LEAST):
+            for _ in range(DRAWN_FOR_FALLBACK):
                 genome = self._random(rng)
                 if self.broken(genome) is None:
                     return genome
@@ -218,7 +220,7 @@ class ArchitectureSpace:
         return self._within_limits(make, rng) if self.limits.children else NewGenome(make())
 
     def _within_limits(self, make: Callable[[], Architecture], rng: np.random.Generator) -> NewGenome[Architecture]:
-        """The first genome of `make` within the limits; after MAX_TRIES, a repaired one."""
+        """The first genome of `make` within the limits; after MAX_TRIES, a repaired genome."""
         genome = make()
         for rejected in range(MAX_TRIES):
             if self.broken(genome) is None:
@@ -227,13 +229,13 @@ class ArchitectureSpace:
         return NewGenome(self._repaired(genome, rng), MAX_TRIES)
 
     def _repaired(self, genome: Architecture, rng: np.random.Generator) -> Architecture:
-        """The genome with edges of `least` in the place of its own, in random order, until it keeps the limits."""
+        """The genome with edges of `fallback` in the place of its own, in random order, until it keeps the limits."""
         places = list(_places(genome))
         for k in rng.permutation(len(places)):
             if self.broken(genome) is None:
                 break
             c, n, e = places[k]
-            genome = self._with_edge(genome, places[k], self.least.cells[c].nodes[n][e])
+            genome = self._with_edge(genome, places[k], self.fallback.cells[c].nodes[n][e])
         return genome
 
     def _random(self, rng: np.random.Generator) -> Architecture:

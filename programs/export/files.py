@@ -50,7 +50,7 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 
 def write_together(files: Sequence[tuple[str | os.PathLike[str], str | bytes]]) -> None:
-    """Writes files that belong together: all are complete under hidden names before the first one is renamed.
+    """Writes files that belong together: all are complete under hidden names before the first is renamed.
 
     Raises:
         ExportUnwritable: a folder is missing, or something cannot be written there.

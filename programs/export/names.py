@@ -1,4 +1,4 @@
-"""Names in exported code that clash with nothing around them."""
+"""Names for exported code that do not clash with Python, PyTorch or the code around them."""
 
 import builtins
 import keyword

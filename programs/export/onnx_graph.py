@@ -1,7 +1,7 @@
 """ONNX models, written node by node without a tracer: only the package `onnx` is needed, and names stay as given.
 
 Every ONNX export builds an `OnnxGraph`, turns it into a model with `onnx_model`, checks it with `check_model`, and
-runs it with `open_session` to compare its outputs with the reference.
+runs it with `open_session` to compare its outputs with the reference. `onnx` is optional, so functions import it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from germline.programs.export.verified import ExportMismatch
 
 _OPSET, _IR_VERSION = 17, 8
-"""Versions of 2022, which runtimes of several years read; nothing here needs a later one."""
+"""Versions of 2022, which runtimes of several years read; nothing here needs a later version."""
 
 
 class OnnxMissing(ValueError):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_SHOWN = 72
-"""Characters of a name that a docstring shows at most."""
+"""Largest number of characters of a name in an exported docstring."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def inert(text: str) -> str:
     Backslashes are doubled, double quotes become single quotes, and characters that do not print (line ends, escapes,
     marks that reverse the direction of text) become escape sequences.
     """
-    shown = ""
+    source = ""
     for character in text:
         if character in ('"', "\\"):
             unit = "'" if character == '"' else "\\\\"
@@ -44,7 +44,7 @@ def inert(text: str) -> str:
             unit = character
         else:
             unit = "\\" + character.encode("unicode_escape").decode("ascii")
-        if len(shown) + len(unit) > MAX_SHOWN:
-            return shown + "…"
-        shown += unit
-    return shown
+        if len(source) + len(unit) > MAX_SHOWN:
+            return source + "…"
+        source += unit
+    return source

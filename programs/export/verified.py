@@ -16,7 +16,7 @@ class ExportMismatch(ValueError):
 
 @dataclass(frozen=True)
 class VerifiedExport(Generic[Content]):
-    """An export that has been loaded and compared with its reference. Made by the `verified_*` functions alone.
+    """An export that has been loaded and compared with its reference. Only the `verified_*` functions create it.
 
     Attributes:
         content: the exported file.
@@ -38,7 +38,7 @@ class VerifiedExport(Generic[Content]):
 
 
 def check_equal(quantity: str, exported: object, expected: object) -> None:
-    """Raises ExportMismatch unless an exported quantity is the expected one."""
+    """Raises ExportMismatch unless an exported quantity equals the expected quantity."""
     if exported != expected:
         raise ExportMismatch(f"expected {quantity} of the export to be {expected!s:.200}, got {exported!s:.200}")
 
@@ -49,7 +49,7 @@ def check_difference(quantity: str, difference: float, tolerance: float = 0.0, h
     Args:
         quantity: what has been compared.
         difference: the largest difference between export and reference.
-        tolerance: the largest one allowed.
+        tolerance: the largest difference allowed.
         hint: the end of the message.
     """
     if not difference <= tolerance:
@@ -58,5 +58,8 @@ def check_difference(quantity: str, difference: float, tolerance: float = 0.0, h
 
 
 def difference_to_largest(exported: Tensor, expected: Tensor) -> float:
-    """The largest absolute difference of two tensors, relative to the largest expected magnitude; NaN if either has."""
+    """The largest absolute difference of two tensors, relative to the largest expected magnitude.
+
+    NaN if either tensor contains NaN.
+    """
     return float((exported - expected).abs().max() / expected.abs().max().clamp(min=1e-12))

@@ -1,7 +1,7 @@
-"""Fingerprints of programs: equal for programs that do the same. They are found in two stages.
+"""Fingerprints of programs, equal for programs that compute the same; they are computed in two stages.
 
 The first stage is the structure: live statements without names and order, arguments of commutative functions sorted,
-constant expressions folded. It is cheap, and most structures in a search have been met before. The second stage is a
+constant expressions folded. It is cheap, and most structures in a search occurred before. The second stage is a
 short run on fixed inputs, which finds equal programs of different structure (`x - x`, `arcsin(sin(x))`, a state under
 another name): programs whose updates are equal bit for bit share a fingerprint.
 
@@ -31,15 +31,16 @@ _LAYOUT = Layout(REFERENCE)
 _SCALES = ((0.3, 0.03), (1.0, 1.0), (3.0, 30.0))
 """Standard deviations of w and g for each row of inputs: small, ordinary, large."""
 _SPREAD = (4.0, 0.0, 0.0)
-"""Powers of ten over which the elements of each row spread below that, so that no function saturates for all."""
+"""For each row, the number of powers of ten by which elements are scaled down at most: with a wide spread no function
+saturates for all elements."""
 _FIRST_STEP = (1.0, 1.0, 500.0)
 """The step count of each row in the first step."""
 _RATES = (1.0, 0.6, 0.02, 0.85, 0.003, 0.3)
-"""Schedule values, one a step, over and over; each row begins at a different one."""
+"""Schedule values, one for each step, repeated; each row begins at a different value."""
 _ORDINARY = 2
-"""The number of rows, from the first, whose updates must stay finite."""
+"""The updates of this many rows, counted from the first, must stay finite."""
 _EXTRA_STEPS = 2
-"""Steps in addition to one for each live state, so that a difference in any state can reach the update."""
+"""Number of steps beyond the number of live states, so that a difference in any state can reach the update."""
 _MIN_STEPS = 6
 """The smallest number of steps: enough for a value that is fed back squared or exponentiated to overflow. Until then
 `0 * x` is always zero."""
@@ -49,6 +50,7 @@ _MODERATE = 1e6
 _EXACT = frozenset(
     ("+", "-", "*", "/", "max", "min", "abs", "sign", "square", "cube", "sqrt", "negative", "reciprocal", "interp")
 )
+"""Functions that consist of operations which IEEE 754 defines exactly."""
 
 FINGERPRINT_VERSION = 1
 _CACHE: dict[str, str] = {}
@@ -62,7 +64,7 @@ def fingerprint(graph: Graph) -> str:
     if (cached := _CACHE.get(structure)) is None:
         if len(_CACHE) >= _MAX_CACHED:
             _CACHE.clear()
-        cached = _CACHE[structure] = behaviour_fingerprint(graph) or structure
+        cached = _CACHE[structure] = numeric_fingerprint(graph) or structure
     return cached
 
 
@@ -95,13 +97,13 @@ def structural_fingerprint(graph: Graph) -> str:
 
 @lru_cache(maxsize=100_000)
 def _fold(function: str, *values: str) -> float:
-    """The value of a function of literals, given as text: as keys of the cache, 0.0 and -0.0 would be equal."""
+    """The value of a function of literals. The literals are text, because as cache keys 0.0 and -0.0 would be equal."""
     with np.errstate(all="ignore"):
         arrays = (np.full((1, 1), float(value), np.float32) for value in values)
         return float(_call(PRIMITIVES[function], *arrays)[0, 0])
 
 
-def behaviour_fingerprint(graph: Graph) -> str | None:
+def numeric_fingerprint(graph: Graph) -> str | None:
     """Digest of the updates, and of the arguments of lossy operations, on fixed inputs; None if inconclusive."""
     program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=_call)
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
@@ -212,7 +214,7 @@ def _absorbs(total: Any, sides: list[Any]) -> bool:
 
 
 def _arguments(node: Node, values: dict[int, Any]) -> bytes:
-    """Bytes of a function and its arguments, in any order if it is commutative."""
+    """Bytes of a function and its arguments, which are sorted if it is commutative."""
     parts = [blake2b(_bits(values[arg]), digest_size=12).digest() for arg in node.args]
     if PRIMITIVES[node.function].commutative:
         parts.sort()

@@ -2,7 +2,7 @@
 
 A row is the whole tree of one candidate, its leaves flattened and joined. The type of a value decides how it is stored:
 a scalar as `[rows, 1]`, a tree like w as `[rows, elements]`, a scalar per leaf as `[rows, leaves]`, and any other tree
-as a list of arrays `[rows, *shape]`, one for each leaf.
+as a list with an array `[rows, *shape]` for each leaf.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from germline.programs.optimizer.primitives import PRIMITIVES, Primitive
 from germline.programs.optimizer.types import LEAF, SCALAR, TREE, Shape, Type
 
 Value = Any
-"""An array, or a list of an array for each leaf."""
+"""An array, or a list with an array for each leaf."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Layout:
 
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
-        """The first element of each leaf in a row, and the one after its last."""
+        """First (inclusive) and last (exclusive) element of each leaf in a row."""
         ends = np.cumsum(self.sizes).tolist()
         return tuple((end - size, end) for end, size in zip(ends, self.sizes, strict=True))
 
@@ -49,7 +49,7 @@ class Layout:
         return np.repeat(np.arange(len(self.shapes)), self.sizes)
 
     def split(self, row: Any) -> list[Any]:
-        """Views of `[rows, elements]` as `[rows, *shape]`, one for each leaf."""
+        """For each leaf a view `[rows, *shape]` of an array `[rows, elements]`."""
         return [row[:, a:b].reshape(-1, *shape) for (a, b), shape in zip(self.spans, self.shapes, strict=True)]
 
 
@@ -61,8 +61,8 @@ class FlatProgram:
         layout: the leaf shapes of the model.
         xp: the array library: numpy or torch.
         leaf_of: `layout.leaf_of` as an index array of `xp`, on the rows' device.
-        call: applies a primitive to arrays; None calls its implementation directly. The fingerprint controls the
-            precision here.
+        call: applies a primitive to arrays, as the fingerprint does to control the precision; None calls the
+            primitive's implementation directly.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class FlatProgram:
         return self._join(leaves) if value_type == TREE else leaves
 
     def _join(self, leaves: list[Any]) -> Any:
-        """The arrays of all leaves as one, `[rows, elements]`."""
+        """The arrays of all leaves joined to a single array, `[rows, elements]`."""
         rows = max(leaf.shape[0] for leaf in leaves)
         return self.xp.concatenate([leaf.reshape(rows, -1) for leaf in leaves], 1)
 

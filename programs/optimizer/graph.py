@@ -40,7 +40,7 @@ class Graph:
         update: the node of the update.
         next_states: the node of each state's next value.
         state_nodes: the node of each state's present value.
-        live: ascending, the nodes that an update depends on, in this step or, through the states, in a later one.
+        live: ascending, the nodes that an update depends on, in this step or, through the states, in a later step.
     """
 
     nodes: tuple[Node, ...]
@@ -68,10 +68,10 @@ def trace(program: Program, parent: tuple[Program, Graph] | None = None) -> Grap
 
     Args:
         program: any program.
-        parent: a program that shares statements with it, as the same objects, and the parent's graph. Statements
-            that both begin or end with keep their nodes, unless their arguments have changed. Except for the numbers
-            of the nodes, the live nodes are the same as without a parent; `live` is the parent's own tuple if no live
-            node has changed.
+        parent: a program that shares statements with it, as the same objects, and the parent's graph. The statements
+            that are shared at the beginning and at the end keep their nodes, unless their arguments have changed.
+            Except for the numbers of the nodes, the live nodes are the same as without a parent; `live` is the
+            parent's own tuple if no live node has changed. None: the graph is built anew.
 
     Raises:
         InvalidProgram: a name is used before it is assigned, a function gets types that it does not take, or a
@@ -155,7 +155,7 @@ def _extend(program: Program, parent: Program, graph: Graph) -> Graph:
     scope.update(zip([line.target for line in body[:head]], statements, strict=True))
 
     end = len(body) - tail
-    # Names that stand for another node than at the same place of the parent.
+    # Names that stand for a different node at this place than in the parent.
     changed = {line.target for line in (*body[head:end], *old[head : len(old) - tail])}
     statements += [execute(i, body[i]) for i in range(head, end)]
     untouched = changed.isdisjoint
@@ -219,7 +219,7 @@ _MAX_RESULT_TYPES = 100_000
 
 
 def _infer(key: tuple[Any, ...]) -> Type | str:
-    """The entry of the cache for `key`, a function and the types of its arguments, which is computed and stored."""
+    """Computes and stores the entry of `_RESULT_TYPES` for `key`: a function and the types of its arguments."""
     function, *types = key
     if len(_RESULT_TYPES) >= _MAX_RESULT_TYPES:
         _RESULT_TYPES.clear()
@@ -231,7 +231,7 @@ def _infer(key: tuple[Any, ...]) -> Type | str:
 
 
 def _live(nodes: list[Node], update: int, next_value: dict[int, int]) -> tuple[int, ...]:
-    """Ascending, the nodes reachable backwards from the update; from a state's value, its next value is reached.
+    """Ascending, the nodes reachable backwards from the update; behind a state's present value comes its next value.
 
     This is the least fixpoint over the states: a state that is overwritten before it is read is not live.
     """

@@ -83,7 +83,7 @@ def _run(xp: Any, line: Statement, scope: dict[str, Value], result_type: Type, l
         line: the statement.
         scope: the value of each variable.
         result_type: the type of the statement's value.
-        like: a tensor whose precision and device numbers take.
+        like: a tensor; numbers get its precision and device.
     """
     primitive = PRIMITIVES[line.function]
     args = [scope[arg] if isinstance(arg, str) else arg for arg in line.args]

@@ -3,7 +3,7 @@
 `insert`, `delete` and `modify` are the three operators of Chen et al. 2023: a new constant is drawn from N(0, 1), an
 existing constant is multiplied by 2^a with a ~ N(0, 1), so that its sign never changes. `tune` and `rate` are ours:
 they change several constants at once, or the learning rate alone, because a new structure cannot compete while its
-constants are those of the old structure.
+constants still fit the old structure.
 
 An operator returns None if the program has nothing to change. Its child may be invalid; the caller checks and retries.
 """
@@ -22,7 +22,7 @@ T = TypeVar("T")
 P_CONSTANT = 0.25
 """Probability that a new argument is a new constant rather than a variable."""
 P_NEW_NAME = 0.5
-"""Probability that an inserted statement assigns a new name rather than an existing one."""
+"""Probability that an inserted statement assigns a new name rather than an existing name."""
 P_TUNE = 0.5
 """Probability that `tune` changes a constant."""
 

@@ -3,7 +3,7 @@
 Core functions are the 45 of "Symbolic Discovery of Optimization Algorithms" (Chen et al. 2023); with the extended
 functions a program can express LAMB, Adafactor, Muon and similar optimizers. An implementation uses an array library
 `xp`, which is numpy for the fingerprint, torch for the interpreters, and symbols for the compiled engines. Every
-operation that rounds is a function of `xp` or an operator. The scope of a function says which arrays it takes:
+operation that rounds is a function of `xp` or an operator. The scope of a function decides which arrays it takes:
 
 - an elementwise function takes arrays that broadcast;
 - a function per leaf takes arrays `[rows, *leaf]` and returns `[rows, *result]`, perhaps of another shape;
@@ -45,7 +45,7 @@ class Primitive:
         arity: the number of arguments.
         scope: which arrays the implementation takes.
         rule: its type rule.
-        run: the implementation, a function of `xp` and the arrays; for a constant, of nothing.
+        run: the implementation, a function of `xp` and the arrays; for a constant, a function without arguments.
         source: its exported source, in which `{0}` is the first argument; names with a leading underscore are helpers.
         core: True for the functions of the paper.
         commutative: True if a fingerprint may sort its arguments.

@@ -7,7 +7,8 @@ Argument = str | float
 
 
 class InvalidProgram(ValueError):
-    """A text or a program outside of the language. The message says where, what was expected and what to write."""
+    """A text or a program outside of the language. The message says where, what was expected and what to write;
+    `reason` is the class of the mistake, such as `syntax` or `arity`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

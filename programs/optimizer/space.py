@@ -21,7 +21,7 @@ V = TypeVar("V")
 Operator = Callable[[Program, np.random.Generator], Program | None]
 
 MAX_TRIES = 1_000
-"""Tries to vary a parent. After the last one, or if there is nothing to change, the parent itself is returned."""
+"""Tries to vary a parent. After the last try, or if there is nothing to change, the parent itself is returned."""
 
 MAX_TEXTS, MAX_GRAPHS = 20_000, 4_000
 """Sizes of the caches."""
@@ -63,6 +63,7 @@ class OptimizerSpace:
         }
 
     def draw(self, rng: np.random.Generator) -> NewGenome[Program]:
+        """A random valid program with the length of the start program; after too many tries the start program."""
         length = max(1, len(self.start.body))
         for _ in range(100 * MAX_TRIES):
             program = mutate.random_program(self.start, self.functions, length, rng)
@@ -133,7 +134,7 @@ class OptimizerSpace:
 
 
 def _store(cache: dict[K, V], key: K, value: V, size: int) -> None:
-    """Stores a value in a cache; one that is full drops its older half first. Results do not depend on it."""
+    """Stores a value in a cache; a full cache drops its older half first. Results do not depend on the caches."""
     if len(cache) >= size:
         for old in list(islice(cache, size // 2)):
             del cache[old]

@@ -6,7 +6,7 @@
       return update, m, v
 
 States are the names between `g` and `lr`; a state that is not shaped like w declares its shape (`t: leaf`, see
-`types.STATE_TYPES`). Nested operations are split into one statement for each.
+`types.STATE_TYPES`). Each nested operation becomes a statement of its own.
 """
 
 import ast
@@ -96,7 +96,7 @@ class _Reader:
     def __init__(self, function: ast.FunctionDef) -> None:
         self.function = function
         self.body: list[Statement] = []
-        self.names_made = 0
+        self.new_names = 0
 
     @cached_property
     def names_used(self) -> set[str]:
@@ -130,11 +130,11 @@ class _Reader:
                 f"expected the inputs w, g, states, lr and optionally step, got {', '.join(names)!r:.80}",
             )
         if len(set(names)) < len(names):
-            raise _fail(self.function, "signature", "expected different inputs, got one twice")
+            raise _fail(self.function, "signature", "expected different inputs, got a name twice")
         middle = args.args[2 : -2 if step else -1]
         for arg in (*args.args[:2], *args.args[2 + len(middle) :]):
             if arg.annotation is not None:
-                raise _fail(arg, "signature", f"expected a shape on states only, got one on {arg.arg}")
+                raise _fail(arg, "signature", f"expected a shape on states only, got a shape on {arg.arg}")
         return tuple(self._state(arg) for arg in middle), step
 
     def _state(self, arg: ast.arg) -> State:
@@ -224,8 +224,8 @@ class _Reader:
     def _new_name(self) -> str:
         """The next of t1, t2, … that the text does not use."""
         while True:
-            self.names_made += 1
-            if (name := f"t{self.names_made}") not in self.names_used:
+            self.new_names += 1
+            if (name := f"t{self.new_names}") not in self.names_used:
                 return name
 
     def _literal(self, node: ast.AST, value: object) -> float:
@@ -237,7 +237,7 @@ class _Reader:
         except OverflowError:
             number = math.inf
         if not math.isfinite(number):
-            raise _fail(node, "literal", "expected a finite number, got one that overflows")
+            raise _fail(node, "literal", "expected a finite number, got a number that overflows")
         return number
 
     def _check_name(self, node: ast.AST, name: str) -> None:

@@ -42,7 +42,7 @@ def row_shape(shape: Shape) -> Shape:
 
 
 def column_shape(shape: Shape) -> Shape:
-    """The shape of the column means of a leaf, as `row_shape`."""
+    """The shape of the column means of a leaf, a matrix as in `row_shape`; below rank 2 the shape itself."""
     return (1, *shape[1:]) if len(shape) > 1 else shape
 
 

@@ -28,7 +28,7 @@ class PolicyMarker:
 
     Args:
         x, y: place, in data coordinates.
-        fitness: its fitness, shown as a colour.
+        fitness: its fitness, which decides the colour.
         parent: whether it is a parent of the next generation; drawn with a dark edge.
         elite: whether it is the elite; drawn with a ring.
     """
@@ -57,13 +57,13 @@ def draw(
     low = min((marker.fitness for marker in finite), default=0.0)
     high = max((marker.fitness for marker in finite), default=0.0)
     width, height = LEFT + across.length + RIGHT, TOP + up.length + BOTTOM + 16 * len(notes)
-    in_front_last = sorted(finite, key=lambda marker: (marker.elite, marker.fitness))
+    back_to_front = sorted(finite, key=lambda marker: (marker.elite, marker.fitness))
     parts = [
         text(LEFT, 26, title, 15, weight="bold"),
         _legend(LEFT, 46, finite),
         *frame(across, up, x, y, (_tick_labels(across), _tick_labels(up))),
         *(_draw_wall(wall, across, up) for wall in walls),
-        *(_draw_marker(marker, across, up, low, high) for marker in in_front_last),
+        *(_draw_marker(marker, across, up, low, high) for marker in back_to_front),
         *_colour_bar(across.begin + across.length + 24, up, low, high),
         *(text(LEFT, TOP + up.length + 68 + 16 * i, note, 11, FAINT) for i, note in enumerate(notes)),
     ]

@@ -38,24 +38,25 @@ def verified_torch(
     origin: Origin,
     class_name: str,
     stem: str,
-    score: str | None = None,
+    mean_return: str | None = None,
     environment: str | None = None,
 ) -> VerifiedExport[str]:
-    """The exported files of a policy, after their network has come to the same outputs, bit for bit.
+    """The exported files of a policy, whose network has been checked to give the same outputs, bit for bit.
 
     Args:
         policy: the policy to export.
         origin: where it comes from.
         class_name: of the network.
         stem: the name of both files without its suffix.
-        score: the mean return of the policy, in words.
-        environment: the id of a Gymnasium environment in which the network can play as it is; the file shows how.
+        mean_return: the mean return of the policy, in words; None: not stated in the file.
+        environment: the id of a Gymnasium environment in which the network can play without adapters; the file shows
+            how. None: the file shows a single call of the network.
 
     Raises:
         ExportMismatch: the outputs differ.
         ValueError: the file uses the class's name for something else.
     """
-    source = export_torch(policy, origin, class_name, stem, score, environment)
+    source = export_torch(policy, origin, class_name, stem, mean_return, environment)
     parameters = replay(policy)
     weights = save(_saved(policy.network, parameters), metadata(policy))
     with tempfile.TemporaryDirectory(prefix="germline-export-") as folder, torch.random.fork_rng(devices=[]):
@@ -74,7 +75,7 @@ def verified_torch(
 
 
 def check_outputs(exported: Floats, expected: Floats) -> None:
-    """Raises ExportMismatch unless the outputs of an exported network are those of the policy, bit for bit."""
+    """Raises ExportMismatch unless the outputs of an exported network equal the policy's, bit for bit."""
     check_equal("the shape of the outputs", exported.shape, expected.shape)
     if not np.array_equal(exported, expected):
         check_difference("outputs", float(np.abs(exported - expected).max()))
@@ -94,7 +95,7 @@ def export_torch(
     origin: Origin,
     class_name: str,
     stem: str,
-    score: str | None = None,
+    mean_return: str | None = None,
     environment: str | None = None,
 ) -> str:
     """The source of the file that defines the network; the arguments are those of `verified_torch`.
@@ -106,7 +107,7 @@ def export_torch(
     network = policy.network
     facts = [
         *origin.lines(),
-        *([f"Return: {inert(score)}"] if score else []),
+        *([f"Return: {inert(mean_return)}"] if mean_return else []),
         f"Mutations: {len(policy.mutations)}",
         f"Parameters: {network.parameter_count:,}",
     ]
@@ -130,7 +131,7 @@ def export_torch(
             "",
             "",
             f"class {class_name}(nn.Module):",
-            f'    """{_chooses(network.actions)}',
+            f'    """{_actions_text(network.actions)}',
             "",
             "    It computes in double precision and rounds once, so that the same actions come",
             "    out wherever it runs.",
@@ -186,7 +187,8 @@ def _shape(network: Network) -> str:
     return str(list(network.observation))
 
 
-def _chooses(actions: int | Box) -> str:
+def _actions_text(actions: int | Box) -> str:
+    """What the network does, as the first line of its docstring."""
     if isinstance(actions, int):
         return f"Chooses one of {actions} actions, counted from 0."
     return f"Sets {len(actions.low)} numbers." if len(actions.low) > 1 else "Sets a number."

@@ -88,8 +88,8 @@ def read(text: str) -> Policy:
 
 
 _MAX_REMEMBERED, _MAX_REMEMBERED_CHARACTERS = 256, 20_000
-"""A search reads the genomes that it has just written, and those of parents again and again. So the last genomes are
-remembered, unless they are long."""
+"""A search reads genomes that it has just written, and reads parents again and again. So the last genomes are
+remembered, unless their text is long."""
 
 _policy_by_text: OrderedDict[str, Policy] = OrderedDict()
 
@@ -114,17 +114,15 @@ def _parse(text: str) -> Policy:
     try:
         network = _parse_network(json.dumps(data["network"]))
     except RecursionError:
-        raise InvalidPolicy(
-            f"expected a network of flat lists, got one that is nested too deeply; {_EXAMPLE}"
-        ) from None
+        raise InvalidPolicy(f"expected a network of flat lists, got lists nested too deeply; {_EXAMPLE}") from None
     except InvalidNetwork as invalid:
         raise InvalidPolicy(str(invalid)) from None
     if data["noise"] != noise.NAME:
         raise InvalidPolicy(f"expected noise {noise.NAME}, got {data['noise']!r:.60}: of another version of germline")
     if data["layout"] != network.layout:
         raise InvalidPolicy(
-            f"expected layout {network.layout} for this network, got {data['layout']!r:.60}: its parameters lie, or "
-            "begin, in another way"
+            f"expected layout {network.layout} for this network, got {data['layout']!r:.60}: another version of "
+            "germline orders or initialises the parameters in another way"
         )
     mutations = data["mutations"]
     if not isinstance(mutations, list) or len(mutations) > MAX_MUTATIONS:

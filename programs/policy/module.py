@@ -1,7 +1,7 @@
 """The network of a policy as a torch module, and its parameters in torch's layout.
 
-The module computes in double precision and rounds its outputs to float32, as the kernels of a search do, so both give
-nearly always the same bits, in whatever order they add up.
+The module computes in double precision and rounds its outputs to float32, as the kernels of a search do. So both nearly
+always give the same bits, although the order of their sums differs.
 """
 
 from collections.abc import Sequence

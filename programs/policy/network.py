@@ -1,4 +1,4 @@
-"""Networks of policies as data: observation shape, layers, actions, and where each parameter lies in a row of all."""
+"""Networks of policies as data: observation shape, layers, actions, and the place of each tensor in a parameter row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ PadWidths = tuple[int, int, int, int]
 """Zeros padded around an image: columns on the left and right, rows above and below."""
 
 OUTPUT_GAIN = 0.1
-"""Initial deviation of the last layer's weights, times the root of its number of inputs; 1 for all other layers."""
+"""Gain of the last layer, whose initial weights have the deviation gain / √inputs; other layers have the gain 1."""
 
 CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 """Channels, kernel and stride of the convolutions in front of a dense layer (Mnih et al. 2015, as in Deep GA)."""
@@ -169,7 +169,8 @@ class Network:
 
     @cached_property
     def layout(self) -> str:
-        """Hash of the place and initial deviation of each tensor; part of a genome, as it defines what seeds mean."""
+        """Hash of the order, shapes and initial deviations of all tensors: a genome's seeds have a meaning only for one
+        layout, so it is part of the genome."""
         text = ";".join(f"{tensor.name}{tensor.shape}{tensor.std!r}" for tensor in self.tensors)
         return sha256(text.encode()).hexdigest()[:8]
 
@@ -250,7 +251,7 @@ def read_network(data: Any) -> Network:
     else:
         network = Network("conv", observation, actions, padding=_option("padding", data["padding"], ("same", "valid")))
         if min(min(size) for size in network.image_sizes) < 1:
-            raise InvalidNetwork(f"expected images that three convolutions leave something of, got {observation}")
+            raise InvalidNetwork(f"expected images large enough for three convolutions, got {observation}")
     if network.parameter_count > MAX_PARAMETERS:
         raise InvalidNetwork(f"expected at most {MAX_PARAMETERS:,} parameters, got {network.parameter_count:,}")
     return network

@@ -1,9 +1,9 @@
-"""Normal noise from a seed: the same bits on every machine, and any part of it without the rest.
+"""Normal noise from a seed: the same bits on every machine, and each element independent of the others.
 
 The counter-based generator Philox 4x32-10 (Salmon et al. 2011) yields 16 random bits for each parameter. They index a
 table of 65,536 values, each the middle of an equally likely slice of the normal distribution, scaled to variance 1. The
-values are multiples of 1/4096, which rounds away what the logarithm of a machine does to the last bits of the table;
-all else is integer arithmetic, one product and one sum. The largest value is 4.32.
+values are rounded to multiples of 1/4096, since logarithms differ between machines in their last bits; all else is
+integer arithmetic, one product and one sum. The largest value is 4.32.
 """
 
 from functools import cache
@@ -44,7 +44,7 @@ def add_noise(values: Floats, seed: int, purpose: int, scale: float) -> None:
 
 @cache
 def table() -> NDArray[np.int16]:
-    """The 65,536 noise values times `STEP`, int16; the second half is the first one negated."""
+    """The 65,536 noise values times `STEP`, int16; the second half is the negated first half."""
     distribution = NormalDist()
     upper = np.array([distribution.inv_cdf(0.5 + (i + 0.5) / 2**16) for i in range(2**15)])
     upper = np.rint(upper / np.sqrt(np.mean(upper**2)) * STEP).astype(np.int16)

@@ -30,8 +30,8 @@ from germline.programs.policy.parameters import replay
 _OBSERVATIONS = 32
 
 
-def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> VerifiedExport[bytes]:
-    """The ONNX file of a policy, after another runtime has chosen the same actions with it.
+def verified_onnx(policy: Policy, origin: Origin, mean_return: str | None = None) -> VerifiedExport[bytes]:
+    """The ONNX file of a policy, with which ONNX Runtime has chosen the same actions as torch.
 
     Its input is `observation` `[batch, *observation]`, double or, for images, uint8. Its outputs are `outputs`
     `[batch, outputs]`, float32, and `action`: int64 `[batch]`, or float32 `[batch, numbers]` inside the box.
@@ -42,7 +42,7 @@ def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> V
     """
     onnx_packages()
     network, parameters = policy.network, replay(policy)
-    model = _model(policy, parameters, origin, score)
+    model = _model(policy, parameters, origin, mean_return)
     check_model(model)
     content: bytes = model.SerializeToString()
     session = open_session(content)
@@ -57,8 +57,8 @@ def verified_onnx(policy: Policy, origin: Origin, score: str | None = None) -> V
     return VerifiedExport(content, facts={"parameters": network.parameter_count})
 
 
-def _model(policy: Policy, parameters: Floats, origin: Origin, score: str | None) -> Any:
-    """The model of a policy with these parameters."""
+def _model(policy: Policy, parameters: Floats, origin: Origin, mean_return: str | None) -> Any:
+    """The ONNX model of a policy; `parameters` is float32 `[P]`, `mean_return` its mean return in words or None."""
     network = policy.network
     graph = OnnxGraph()
     observation = graph.cast("observation", np.float64)
@@ -75,7 +75,11 @@ def _model(policy: Policy, parameters: Floats, origin: Origin, score: str | None
     graph.cast(_layer(graph, x, output, values), np.float32, "outputs")
     _choose(graph, network.actions)
 
-    facts = [*origin.lines(), *([f"Return: {score}"] if score else []), f"Parameters: {network.parameter_count}"]
+    facts = [
+        *origin.lines(),
+        *([f"Return: {mean_return}"] if mean_return else []),
+        f"Parameters: {network.parameter_count}",
+    ]
     if isinstance(network.actions, int):
         action = value_info("action", np.int64, ["batch"])
     else:

@@ -16,7 +16,8 @@ class PolicySpace:
 
     Args:
         network: the network of every policy.
-        sigma: standard deviation of the operator `mutate`; strategies with a deviation of their own call `mutate`.
+        sigma: standard deviation of the noise of the operator `mutate`. A strategy with another deviation calls the
+            method `mutate` instead.
     """
 
     def __init__(self, network: Network, sigma: float) -> None:

@@ -48,11 +48,11 @@ def measured_latencies(settings: "ArchitectureSettings") -> LatencyTable:
     Raises:
         BadSetting: this machine has no such device.
     """
-    from germline.evaluators.architecture.latency import measure  # imports torch, which most commands do without
+    from germline.evaluators.architecture.latency_measurement import measure_table  # imports torch
 
     log.info("measuring the latency of the parts of a network on %s, up to 20 seconds", settings.latency_device)
     try:
-        return measure(SPACES[settings.space], skeleton(settings), settings.latency_device)
+        return measure_table(SPACES[settings.space], skeleton(settings), settings.latency_device)
     except NoDevice:
         raise BadSetting(
             "expected a CUDA device for latency_device=cuda, found none; --set latency_device=cpu"

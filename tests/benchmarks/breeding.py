@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from germline.programs.optimizer import Program, library, parse
-from germline.programs.optimizer.fingerprint import behaviour_fingerprint, structural_fingerprint
+from germline.programs.optimizer.fingerprint import numeric_fingerprint, structural_fingerprint
 from germline.programs.optimizer.graph import trace
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.loop import rng_for
@@ -66,7 +66,7 @@ def breed_plainly(pool: list[Program], first: int, children: int) -> float:
         parent = parse(texts[int(rng.random() * len(texts))])
         child = space.vary(parent, OPERATORS[int(rng.random() * 3)], rng).genome
         graph = trace(child)
-        known.setdefault(behaviour_fingerprint(graph) or structural_fingerprint(graph), birth)
+        known.setdefault(numeric_fingerprint(graph) or structural_fingerprint(graph), birth)
     return children / (time.process_time() - began)
 
 

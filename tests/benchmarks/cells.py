@@ -16,11 +16,11 @@ import torch
 
 from germline.evaluators.architecture.trainer import (
     DECAY,
-    LONGEST_GRADIENT,
+    MAX_GRADIENT_NORM,
     MOMENTUM,
     RATE,
     Networks,
-    networks,
+    initial_networks,
 )
 from germline.evaluators.memory import keep_freed_memory
 from germline.programs.architecture.cells import FULL, SPACES
@@ -67,12 +67,12 @@ def training(name: str, skeleton: Skeleton, networks_at_once: int, batch: int, s
     images = torch.rand(batch, *skeleton.image, generator=generator)
     labels = torch.randint(0, skeleton.classes, (batch,), generator=generator)
     keep_freed_memory()
-    forms = [networks(architectures, skeleton, 0, stacked=stacked) for stacked in (False, True)]
+    forms = [initial_networks(architectures, skeleton, 0, stacked=stacked) for stacked in (False, True)]
 
     def cpu_seconds(form: Networks) -> float:
         began = time.process_time()
         for _ in range(steps):
-            form.step(images, labels, RATE, MOMENTUM, DECAY, LONGEST_GRADIENT)
+            form.step(images, labels, RATE, MOMENTUM, DECAY, MAX_GRADIENT_NORM)
         return (time.process_time() - began) / steps
 
     # The first round compiles, or reads what is compiled.

@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from germline.evaluators.architecture.trainer import (
     DECAY,
-    LONGEST_GRADIENT,
+    MAX_GRADIENT_NORM,
     MOMENTUM,
     RATE,
-    networks,
+    initial_networks,
     train_together,
 )
 from germline.evaluators.memory import keep_freed_memory
@@ -53,7 +53,7 @@ def one_after_the_other(
         for seen, wanted in itertools.islice(epochs, rung.steps):
             optimizer.zero_grad()
             F.cross_entropy(network(seen), wanted).backward()
-            nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
+            nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
             optimizer.step()
             schedule.step()
 
@@ -61,7 +61,7 @@ def one_after_the_other(
 def together(
     architectures: Sequence[Architecture], skeleton: Skeleton, rung: Rung, images: Tensor, labels: Tensor
 ) -> None:
-    count, started = len(architectures), networks(architectures, skeleton, 0)
+    count, started = len(architectures), initial_networks(architectures, skeleton, 0)
     train_together(started, count, rung, SEED, len(images), lambda index: (images[index], labels[index]))
 
 

@@ -17,7 +17,7 @@ from germline.evaluators.data.directory import VARIABLE
 SMALL = '''
 from dataclasses import replace
 
-from germline.evaluators.data.original import CIFAR10
+from germline.evaluators.data.published_images import CIFAR10
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.large_images import CIFAR10Cells
 

@@ -14,7 +14,7 @@ from numba.core.caching import CacheImpl, IndexDataCacheFile
 import germline.programs
 from germline.evaluators.architecture.networks import stacked, tape
 from germline.evaluators.architecture.networks.compiled import kernels
-from germline.evaluators.architecture.networks.tape import Kind
+from germline.evaluators.architecture.networks.tape import LayerKind
 from germline.programs.compiling import compiled
 
 
@@ -38,12 +38,15 @@ def test_a_full_disk_does_not_stop_a_compiled_function(monkeypatch: pytest.Monke
 
 
 def test_the_kernels_number_instructions_as_tapes_do() -> None:
-    assert {kind.name: getattr(kernels, kind.name) for kind in Kind} == {kind.name: kind.value for kind in Kind}
+    assert {kind.name: getattr(kernels, kind.name) for kind in LayerKind} == {
+        kind.name: kind.value for kind in LayerKind
+    }
 
 
 def test_constants_beside_the_kernels_equal_theirs() -> None:
     assert tape.GAP == kernels.GAP
-    assert (np.float32(stacked.KEPT), np.float32(stacked.EPSILON)) == (kernels.KEPT, kernels.EPSILON)
+    assert np.float32(stacked.RUNNING_SHARE) == kernels.RUNNING_SHARE
+    assert np.float32(stacked.EPSILON) == kernels.EPSILON
 
 
 def test_compiled_functions_use_nothing_from_other_files() -> None:

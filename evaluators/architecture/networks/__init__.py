@@ -1,1 +1,1 @@
-"""Networks of many architectures that are trained and asked together: compiled on a CPU, stacked elsewhere."""
+"""Networks of many architectures that are trained and evaluated together: compiled on a CPU, stacked elsewhere."""

@@ -17,17 +17,17 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from germline.evaluators.architecture.networks.tape import PIXEL, Kind, Map, Slot, Tape, Window
+from germline.evaluators.architecture.networks.tape import PIXEL, LayerKind, Map, Slot, Tape, Window
 
-KEPT, EPSILON = 0.9, 1e-5
-"""Of batch norm: the share of the running statistics that a batch keeps, and the number added to the variance."""
+RUNNING_SHARE, EPSILON = 0.9, 1e-5
+"""Of batch norm: the share of the old running statistics in the new ones, and the number added to the variance."""
 
 IMAGE = -1
-"""Stands for the number of a node where a node takes the images."""
+"""In place of the number of a node: the images."""
 
 
 class Signature(NamedTuple):
-    """What layers that run together have in common.
+    """The computation of a layer: layers with equal signatures run in one call.
 
     Args:
         kind: the name of an instruction's kind, or `SUM`, the sum of `terms` maps, or `HEAD`, the classifier.
@@ -36,7 +36,7 @@ class Signature(NamedTuple):
         height, width: of the source.
         relu: whether a ReLU comes first.
         window: of a convolution or a pool.
-        terms: of a sum.
+        terms: number of maps that a sum adds.
     """
 
     kind: str
@@ -54,11 +54,11 @@ class Node:
     """A layer of one network.
 
     Args:
-        network: its number.
-        cell: the `cell` of its instruction.
-        signature: what it computes.
+        network: the number of the network.
+        cell: the number of the cell that the layer belongs to.
+        signature: its computation.
         sources: the numbers of the nodes whose outputs it takes.
-        weights, statistics: the slots of its tensors.
+        weights, statistics: where its tensors lie.
     """
 
     network: int
@@ -78,11 +78,11 @@ class Group:
     numbers: tuple[int, ...]
 
 
-class StackedNetwork(nn.Module):
-    """The networks of some tapes of one skeleton.
+class StackedNetworks(nn.Module):
+    """The networks of several tapes of one skeleton, on any device.
 
     Args:
-        tapes: one for each network.
+        tapes: a tape for each network.
         tensors: the initial weights and statistics of each network, by their names in `Network.state_dict()`.
         device: on which they run.
     """
@@ -92,11 +92,12 @@ class StackedNetwork(nn.Module):
         self.tapes, self.device = tapes, device
         self._groups = grouped(nodes(tapes))
         self._place = {n: (g, i) for g, group in enumerate(self._groups) for i, n in enumerate(group.numbers)}
+        """Group of each node, and position in the group."""
         weights = [[(node.network, node.weights) for node in group.nodes] for group in self._groups]
         running = [[(node.network, node.statistics) for node in group.nodes] for group in self._groups]
         self._weights = _Stack(weights, tensors, device)
         self._statistics = _Stack(running, tensors, device)
-        self._gradients, self._momentum = (torch.zeros_like(self._weights.flat) for _ in range(2))
+        self._gradients, self._velocity = (torch.zeros_like(self._weights.flat) for _ in range(2))
         self._leaves = [[view.detach().requires_grad_() for view in views] for views in self._weights.views()]
         for leaves, gradients in zip(self._leaves, self._weights.views(self._gradients), strict=True):
             for leaf, gradient in zip(leaves, gradients, strict=True):
@@ -118,7 +119,7 @@ class StackedNetwork(nn.Module):
         return torch.stack([logits[number] for number in range(len(self.tapes))])
 
     def step(
-        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, longest: float
+        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, max_norm: float
     ) -> Tensor:
         """One step of gradient descent on the mean cross entropy; with `rate` 0 only the norms' statistics change.
 
@@ -126,7 +127,7 @@ class StackedNetwork(nn.Module):
             images: float32 of shape `[batch, channels, height, width]`.
             labels: int64 of shape `[batch]`.
             rate, momentum, decay: learning rate, momentum and weight decay.
-            longest: the norm to which each network's gradient is clipped.
+            max_norm: the norm to which each network's gradient is clipped.
 
         Returns:
             Losses before the step, in nats, of shape `[N]`.
@@ -138,16 +139,16 @@ class StackedNetwork(nn.Module):
         losses = losses.view(len(logits), -1).mean(1)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         if rate:
-            self._descend(rate, momentum, decay, longest)
+            self._descend(rate, momentum, decay, max_norm)
         return losses.detach()
 
     @torch.no_grad()
-    def _descend(self, rate: float, momentum: float, decay: float, longest: float) -> None:
+    def _descend(self, rate: float, momentum: float, decay: float, max_norm: float) -> None:
         padded = F.pad(self._gradients, (0, 1))[self._rows]
-        share = (longest / (padded.norm(dim=1) + 1e-6)).clamp(max=1)
+        share = (max_norm / (padded.norm(dim=1) + 1e-6)).clamp(max=1)
         self._gradients.mul_(share[self._owner]).add_(self._weights.flat, alpha=decay)
-        self._momentum.mul_(momentum).add_(self._gradients)
-        self._weights.flat.sub_(self._momentum, alpha=rate)
+        self._velocity.mul_(momentum).add_(self._gradients)
+        self._weights.flat.sub_(self._velocity, alpha=rate)
 
     @torch.no_grad()
     def logits(self, images: Tensor, training: bool = False) -> Tensor:
@@ -161,14 +162,14 @@ class StackedNetwork(nn.Module):
         """Copies of a network's weights and statistics, by their names in `Network.state_dict()`."""
         return {**self._weights.of(number), **self._statistics.of(number)}
 
-    def keep(self, numbers: Sequence[int]) -> "StackedNetwork":
-        """A stack of some of the networks, with copies of their weights and momentum."""
-        kept = StackedNetwork([self.tapes[n] for n in numbers], [self.tensors(n) for n in numbers], self.device)
-        kept._momentum.copy_(kept._weights.packed([self._weights.of(n, self._momentum) for n in numbers]))
-        return kept
+    def keep(self, numbers: Sequence[int]) -> "StackedNetworks":
+        """The networks with the given numbers, with copies of their weights and velocity."""
+        smaller = StackedNetworks([self.tapes[n] for n in numbers], [self.tensors(n) for n in numbers], self.device)
+        smaller._velocity.copy_(smaller._weights.packed([self._weights.of(n, self._velocity) for n in numbers]))
+        return smaller
 
     def _terms(self, group: Group, outputs: list[Tensor], images: Tensor) -> list[Tensor]:
-        """The inputs of a group: a tensor `[batch, n·channels, height, width]`; of a sum, one for each term."""
+        """The inputs of a group, `[batch, n·channels, height, width]`: a tensor for each term of a sum, else one."""
         if group.signature.kind == "SUM":
             terms = [[node.sources[term] for node in group.nodes] for term in range(group.signature.terms)]
         else:
@@ -208,7 +209,7 @@ class StackedNetwork(nn.Module):
             case "NORM":
                 scale, bias = (weight.flatten() for weight in weights)
                 mean, variance = (statistic.view(-1) for statistic in running)
-                return F.batch_norm(x, mean, variance, scale, bias, self.training, 1 - KEPT, EPSILON)
+                return F.batch_norm(x, mean, variance, scale, bias, self.training, 1 - RUNNING_SHARE, EPSILON)
             case "MAX":
                 return F.max_pool2d(x, kernel, stride, padding)
             case "AVERAGE":
@@ -238,7 +239,7 @@ def _pointwise(x: Tensor, weight: Tensor, stride: int, shift: int) -> Tensor:
 
 
 class _Stack:
-    """Tensors of nodes in one flat buffer, those of a group side by side.
+    """Tensors of nodes in one flat buffer; tensors of a group are adjacent.
 
     Args:
         groups: for each group, the network and the slots of each member.
@@ -266,6 +267,7 @@ class _Stack:
                     size += slot.size
                     owners.append(np.full(slot.size, network))
         self.owner = np.concatenate(owners)
+        """Network of each number of the buffer."""
         self.flat = torch.zeros(size, device=device)
         self.flat.copy_(self.packed(tensors))
 
@@ -278,18 +280,18 @@ class _Stack:
         return flat
 
     def views(self, flat: Tensor | None = None) -> list[list[Tensor]]:
-        """For each group its tensors `[members, ...]`, as views of a buffer (None: of this one)."""
+        """For each group its tensors `[members, ...]`, as views of a buffer with this layout (None: of `self.flat`)."""
         buffer = self.flat if flat is None else flat
         return [[buffer[at : at + int(np.prod(shape))].view(shape) for at, shape in group] for group in self.shapes]
 
     def of(self, network: int, flat: Tensor | None = None) -> dict[str, Tensor]:
-        """A network's tensors by name, copied to the host, from a buffer (None: from this one)."""
+        """A network's tensors by name, copied to the host from a buffer with this layout (None: from `self.flat`)."""
         buffer = (self.flat if flat is None else flat).detach().cpu()
         places = self.places[network].items()
         return {name: buffer[at : at + int(np.prod(shape))].view(shape).clone() for name, (at, shape) in places}
 
     def rows(self, count: int) -> NDArray[np.int64]:
-        """For each network the places of its numbers, padded with the place behind the buffer's end."""
+        """For each network the places of its numbers in the buffer, padded with the place behind the buffer's end."""
         own = [np.flatnonzero(self.owner == network) for network in range(count)]
         rows = np.full((count, max(map(len, own))), len(self.owner), dtype=np.int64)
         for row, places in zip(rows, own, strict=True):
@@ -318,14 +320,14 @@ class _Graph:
 
     def write(self) -> None:
         for instruction in self.tape.instructions:
-            if instruction.kind is Kind.ZERO:
+            if instruction.kind is LayerKind.ZERO:
                 continue
             sources, source = self.sources(instruction.source, instruction.cell), instruction.source
-            if instruction.kind is Kind.COPY:
+            if instruction.kind is LayerKind.COPY:
                 self.terms[instruction.target.place] += sources
                 continue
             shape = source.channels, instruction.target.channels, source.height, source.width
-            count = {Kind.NORM: 2, Kind.DENSE: 1, Kind.DEPTHWISE: 1}.get(instruction.kind, 0)
+            count = {LayerKind.NORM: 2, LayerKind.DENSE: 1, LayerKind.DEPTHWISE: 1}.get(instruction.kind, 0)
             weights = self.tape.weights[self.weights[instruction.weight] :][:count] if count else ()
             statistics = self.tape.statistics[self.statistics[instruction.statistics] :][:2] if count == 2 else ()
             signature = Signature(instruction.kind.name, *shape, instruction.relu, instruction.window)
@@ -340,10 +342,11 @@ class _Graph:
         self.nodes.append(Node(self.network, cell, signature, sources, slots))
 
     def sources(self, source: Map, cell: int) -> tuple[int, ...]:
-        """The nodes whose outputs make up a map."""
+        """The nodes whose outputs, joined by channels, are a map."""
         return tuple(self.source(leaf, cell) for leaf in source.leaves)
 
     def source(self, leaf: Map, cell: int) -> int:
+        """The node whose output is a map; adds a node for the sum of the map's terms if it has not exactly one."""
         terms = self.terms[leaf.place]
         if len(terms) != 1:
             kind = "SUM" if terms else "ZERO"
@@ -357,30 +360,30 @@ class _Graph:
         self.terms[target.place].append(len(self.nodes) - 1)
 
 
-def grouped(every: Sequence[Node]) -> list[Group]:
+def grouped(all_nodes: Sequence[Node]) -> list[Group]:
     """All nodes in an order in which they can run, cell by cell: the largest group that is ready comes next."""
     readers: dict[int, list[int]] = defaultdict(list)
     missing = []
-    for number, node in enumerate(every):
+    for number, node in enumerate(all_nodes):
         sources = [source for source in node.sources if source != IMAGE]
         missing.append(len(sources))
         for source in sources:
             readers[source].append(number)
     ready: dict[tuple[int, Signature], list[int]] = defaultdict(list)
-    for number, node in enumerate(every):
+    for number, node in enumerate(all_nodes):
         if not missing[number]:
             ready[node.cell, node.signature].append(number)
     groups: list[Group] = []
     place: dict[int, tuple[int, int]] = {IMAGE: (-1, 0)}
     while ready:
         chosen = min(ready, key=lambda key: (key[0], -len(ready[key])))
-        # In the order of their sources, so that no copy is needed where these belong to the same networks.
-        numbers = sorted(ready.pop(chosen), key=lambda n: [place[source] for source in every[n].sources])
+        # In the order of their sources, so that no copy is needed where the sources are adjacent.
+        numbers = sorted(ready.pop(chosen), key=lambda n: [place[source] for source in all_nodes[n].sources])
         place |= {number: (len(groups), i) for i, number in enumerate(numbers)}
-        groups.append(Group(chosen[1], tuple(every[number] for number in numbers), tuple(numbers)))
+        groups.append(Group(chosen[1], tuple(all_nodes[number] for number in numbers), tuple(numbers)))
         for number in numbers:
             for reader in readers[number]:
                 missing[reader] -= 1
                 if not missing[reader]:
-                    ready[every[reader].cell, every[reader].signature].append(reader)
+                    ready[all_nodes[reader].cell, all_nodes[reader].signature].append(reader)
     return groups

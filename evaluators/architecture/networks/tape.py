@@ -1,8 +1,8 @@
 """A network as a tape: the list of instructions of its forward pass, and the place of each of its tensors.
 
-It is the network that `programs.architecture.network` builds of torch modules, as a flat program over maps. The
-compiled form runs a tape without calling modules; the stacked form reorders the tapes of many networks, so that equal
-layers run together. Layers that do not reach the loss are left out; autograd gives them no gradient either.
+The network is the torch module of `programs.architecture.network`, with the same names of tensors. `CompiledNetworks`
+runs tapes without calling modules; `StackedNetworks` merges the tapes of many networks, so that equal layers run
+together. Layers that do not reach the loss are left out; autograd gives them no gradient either.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from germline.programs.architecture.operations import OPERATIONS
 from germline.programs.architecture.skeleton import Skeleton, halved
 
 
-class Kind(IntEnum):
-    """The layer of an instruction; the numbers are those of the compiled kernels."""
+class LayerKind(IntEnum):
+    """The layer of an instruction; the compiled kernels use the same numbers."""
 
     DEPTHWISE = 0
     DENSE = 1
@@ -58,7 +58,7 @@ class Map:
     Args:
         place: where it begins, in numbers from the beginning of the first map.
         channels, height, width: its shape. Behind each channel lie `GAP` unused positions.
-        parts: the maps that it joins by channels; empty if it is a single one.
+        parts: the maps that it joins by channels; empty for a map that joins none.
     """
 
     place: int
@@ -82,7 +82,7 @@ class Map:
 
 
 class Slot(NamedTuple):
-    """The place of a tensor in the row of a network's weights, or in that of its running statistics.
+    """The place of a tensor in the row of a network's weights, or in the row of its running statistics.
 
     Args:
         name: in `Network.state_dict()`.
@@ -118,7 +118,7 @@ class Instruction:
         cell: the `cell` of its `NetworkLayer`.
     """
 
-    kind: Kind
+    kind: LayerKind
     target: Map
     source: Map
     relu: bool = False
@@ -154,10 +154,6 @@ class Tape:
     size: int
     weights: tuple[Slot, ...]
     statistics: tuple[Slot, ...]
-
-    @property
-    def weight_count(self) -> int:
-        return sum(slot.size for slot in self.weights)
 
     @property
     def statistic_count(self) -> int:
@@ -205,7 +201,7 @@ class _Sums:
         self.of_edge = {
             edge: number for number, layer in enumerate(network) if layer.part.name == "add" for edge in layer.inputs
         }
-        """The sum that an edge is a term of."""
+        """The sum to which each edge is added."""
         self.joined = {layer.cell: number for number, layer in enumerate(network) if layer.part.name == "concat"}
         """The layer that joins the maps of a cell."""
         self.maps: dict[int, Map] = {}
@@ -260,13 +256,15 @@ class _Writer:
         target = into or self.map(channels, -(-source.height // window.stride), -(-source.width // window.stride))
         shape = (channels, source.channels, window.kernel, window.kernel)
         slot = Slot(f"{name}.weight", shape, by_taps=True)
-        self.emit(Instruction(Kind.DENSE, target, source, relu, window=window), (slot,))
+        self.emit(Instruction(LayerKind.DENSE, target, source, relu, window=window), (slot,))
         return target
 
     def convolve_depthwise(self, source: Map, window: Window, name: str, relu: bool) -> Map:
         target = self.map(source.channels, -(-source.height // window.stride), -(-source.width // window.stride))
         shape = (source.channels, 1, window.kernel, window.kernel)
-        self.emit(Instruction(Kind.DEPTHWISE, target, source, relu, window=window), (Slot(f"{name}.weight", shape),))
+        self.emit(
+            Instruction(LayerKind.DEPTHWISE, target, source, relu, window=window), (Slot(f"{name}.weight", shape),)
+        )
         return target
 
     def norm(self, source: Map, name: str, into: Map | None = None) -> Map:
@@ -274,7 +272,7 @@ class _Writer:
         shape = (source.channels,)
         learned = tuple(Slot(f"{name}.{tensor}", shape) for tensor in ("weight", "bias"))
         running = tuple(Slot(f"{name}.{tensor}", shape) for tensor in ("running_mean", "running_var"))
-        self.emit(Instruction(Kind.NORM, target, source), learned, running)
+        self.emit(Instruction(LayerKind.NORM, target, source), learned, running)
         return target
 
     def stem(self, source: Map, channels: int, name: str) -> Map:
@@ -284,7 +282,7 @@ class _Writer:
         inner = self.norm(self.convolve(source, channels, Window(3, 2, 1, 1), f"{name}.main.1", True), f"{name}.main.2")
         out = self.norm(self.convolve(inner, channels, Window(3, 1, 1, 1), f"{name}.main.4", True), f"{name}.main.5")
         pooled = self.map(source.channels, out.height, out.width)
-        self.emit(Instruction(Kind.AVERAGE, pooled, source, window=Window(2, 2)))
+        self.emit(Instruction(LayerKind.AVERAGE, pooled, source, window=Window(2, 2)))
         self.convolve(pooled, channels, PIXEL, f"{name}.beside.1", into=out)
         return out
 
@@ -302,18 +300,18 @@ class _Writer:
         """Adds the output of an operation to the map of a node."""
         inner = OPERATIONS[operation].layers
         if OPERATIONS[operation].zero:
-            # A node all of whose edges are zero still has to be written.
+            # A node whose edges are all zero still has to be written.
             if into.place not in self.written:
-                self.emit(Instruction(Kind.ZERO, into, into))
+                self.emit(Instruction(LayerKind.ZERO, into, into))
             return
         if not inner:
             if stride == 1:
-                self.emit(Instruction(Kind.COPY, into, source))
+                self.emit(Instruction(LayerKind.COPY, into, source))
             else:
                 self.halve(source, source.channels, name, into)
             return
         if OPERATIONS[operation].residual and stride == 1:
-            self.emit(Instruction(Kind.COPY, into, source))
+            self.emit(Instruction(LayerKind.COPY, into, source))
         current, relu = source, False
         for number, layer in enumerate(inner):
             target = into if number == len(inner) - 1 else None
@@ -329,20 +327,24 @@ class _Writer:
             elif layer.step == "conv":
                 current = self.convolve(current, current.channels, window, f"{name}.{number}", relu)
             else:
-                self.emit(Instruction(Kind.MAX if layer.step == "max" else Kind.AVERAGE, into, current, window=window))
+                self.emit(
+                    Instruction(
+                        LayerKind.MAX if layer.step == "max" else LayerKind.AVERAGE, into, current, window=window
+                    )
+                )
             relu = False
 
     def finished(self, skeleton: Skeleton, image: Map, last: Map, last_relu: bool) -> Tape:
-        """The tape of the instructions that reach the classifier, with their tensors one behind the other."""
-        needed, kept = {leaf.place for leaf in last.leaves}, []
+        """The tape of the instructions that reach the classifier, with their tensors in consecutive places."""
+        needed, reaching = {leaf.place for leaf in last.leaves}, []
         for number in reversed(range(len(self.instructions))):
             instruction = self.instructions[number]
             if any(leaf.place in needed for leaf in instruction.target.leaves):
-                kept.append(number)
-                if instruction.kind is not Kind.ZERO:
+                reaching.append(number)
+                if instruction.kind is not LayerKind.ZERO:
                     needed.update(leaf.place for leaf in instruction.source.leaves)
         weights, statistics, instructions = _Row(), _Row(), []
-        for number in reversed(kept):
+        for number in reversed(reaching):
             places = weights.add(self.slots[False, number]), statistics.add(self.slots[True, number])
             instructions.append(replace(self.instructions[number], weight=places[0], statistics=places[1]))
         linear = ("weight", (skeleton.classes, last.channels)), ("bias", (skeleton.classes,))
@@ -352,14 +354,14 @@ class _Writer:
 
 
 class _Row:
-    """Places slots one behind the other."""
+    """Gives slots consecutive places."""
 
     def __init__(self) -> None:
         self.slots: list[Slot] = []
         self.size = 0
 
     def add(self, slots: tuple[Slot, ...]) -> int:
-        """Gives slots the next places. Returns the first of these."""
+        """Gives slots the next places. Returns the place of the first."""
         first = self.size
         for slot in slots:
             self.slots.append(slot._replace(place=self.size))
@@ -371,8 +373,8 @@ class Table(NamedTuple):
     """A window on a map of some size, as runs of consecutive pixels with the same taps.
 
     Both arrays are int64: the number of runs, then for each run its first pixel, its number of pixels, its number of
-    taps, and for each tap its number and the pixel that the first pixel of the run reads through it. The following
-    pixels of the run read the following pixels. `forward` has the runs of output pixels, `backward` those of input
+    taps, and for each tap its number and the pixel that the first pixel of the run reads through it; the next pixel of
+    the run reads the next pixel, and so on. `forward` has the runs of output pixels, `backward` the runs of input
     pixels.
     """
 

@@ -33,7 +33,7 @@ SPACE_MASK = (1 << SPACE_BITS) - 1
 
 
 class Op(IntEnum):
-    """Operations of instructions: the micro-operations by their names, and those that only bytecode has."""
+    """Operations of instructions: the micro-operations by their names, and operations that only bytecode has."""
 
     # Elementwise, with one operand.
     NEGATIVE = 0
@@ -99,10 +99,10 @@ class Bytecode:
 
     Args:
         code: instructions, with the fields `FIELDS`; `size` is the `Domain` over which an instruction runs.
-        sections: first and last (exclusive) instruction of each, and whether it runs over the elements.
+        sections: for each section its first and last (exclusive) instruction, and whether it runs over the elements.
         constants: for each constant of the program, the index of its value and its place among the numbers.
         registers, trees, numbers, sums: how many of each the code needs.
-        by_leaf: chunks must not cross leaves.
+        by_leaf: True if chunks must not cross leaves.
     """
 
     code: tuple[tuple[int, ...], ...]
@@ -116,7 +116,7 @@ class Bytecode:
 
 
 def structure(program: MicroProgram) -> tuple[object, ...]:
-    """Returns what programs that share their bytecode have in common: everything but the constants."""
+    """Returns a key that is equal for programs that share bytecode: the program without the values of constants."""
     return (
         tuple((value.operation, value.args, value.domain) for value in program.values),
         program.update,
@@ -125,11 +125,19 @@ def structure(program: MicroProgram) -> tuple[object, ...]:
 
 
 def assemble(program: MicroProgram, leaves: int, elements: int, chunk: int) -> Bytecode:
-    """Returns bytecode for a model with so many leaves and elements, run in chunks of at most `chunk` elements."""
+    """Returns the bytecode of a program.
+
+    Args:
+        program: the micro-operations.
+        leaves, elements: number of leaves of the model, and of elements of a row.
+        chunk: largest number of elements of a chunk.
+    """
     return _Assembler(program, leaves, elements, chunk).assemble()
 
 
 class _Assembler:
+    """Assigns a place to every value, and emits the instructions section by section."""
+
     def __init__(self, program: MicroProgram, leaves: int, elements: int, chunk: int) -> None:
         self.values = program.values
         self.program = program
@@ -299,7 +307,7 @@ class _Assembler:
         return {name: end for name, (end, domain) in self.program.states.items() if domain == Domain.TREE}
 
     def _reads(self, phase: int, ends: dict[str, int]) -> dict[int, int]:
-        """For each value its last reader in this section; the stores at the end of the last section come after all."""
+        """For each value its last reader in this section; the stores at the end of the last section read last."""
         reads: dict[int, int] = {}
         for i, value in enumerate(self.values):
             at = self.ready[i] - 1 if self._sums(i) else self.ready[i]
@@ -320,7 +328,8 @@ class _Assembler:
         return until
 
     def _target(self, i: int, phase: int, reads: dict[int, int], ends: dict[str, int]) -> int:
-        """A register; a tree, if a later section reads the value; or its state, if the old state is read no more."""
+        """The place of a new value: a tree if a later section reads it, its state if the old value of the state is not
+        read any more, otherwise a register."""
         if self.read_until[i] > phase:
             self.trees += 1
             return self._tree(self.trees - 1)
@@ -370,7 +379,10 @@ class _Assembler:
         return _operand(Space.LEAF_NUMBER, self.place[i] >> SPACE_BITS)
 
     def _store_trees(self, ends: dict[str, int]) -> None:
-        """Emits the update of the parameters, then the stores of states. Inputs are copied before they change."""
+        """Emits the update of the parameters, then the stores of the states that are trees.
+
+        A state whose next value is an input is copied first, because the update and the stores overwrite inputs.
+        """
         sources = {}
         for name, end in ends.items():
             sources[name] = self.place[end]

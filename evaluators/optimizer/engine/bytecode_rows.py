@@ -58,12 +58,12 @@ def rows_of(programs: Sequence[MicroProgram], layout: Layout, device: str) -> li
 class BytecodeRows:
     """The rows of bytecode, which are the first rows of `parameters` and `gradients`, and the memory of all rows.
 
-    All lies in one block of memory: registers, parameters, gradients, and then for each row of bytecode its trees and
+    A single tensor holds all of it: registers, parameters, gradients, and then for each row of bytecode its trees and
     its numbers.
 
     Args:
         rows: the program of each row.
-        others: rows of the buffers behind these, which run elsewhere.
+        others: number of further rows of both buffers, whose programs run in plain torch.
         layout: leaf shapes of the model.
         device: the device of the memory.
     """
@@ -99,14 +99,14 @@ class BytecodeRows:
             arrays: list[Any] = [tensor.numpy() for tensor in (self.memory, *self.tables, self.sums[0])]
             _interpreter().run_rows(*arrays, leaves, np.float32(lr), np.float32(step))
         else:
-            from germline.evaluators.optimizer.engine import cuda
+            from germline.evaluators.optimizer.engine import cuda  # here, since it needs Triton
 
             cuda.run_rows(self.memory, self.tables, self.sums, self.scratch, leaves, lr, float(step))
 
-    def keep(self, kept: Sequence[int], others: int) -> "BytecodeRows":
-        """Returns the programs and states of the kept rows; the caller fills in the parameters."""
-        smaller = BytecodeRows([self.rows[i] for i in kept], others, self.layout, self.device)
-        for new, old in enumerate(kept):
+    def keep(self, rows: Sequence[int], others: int) -> "BytecodeRows":
+        """Returns the given rows with their programs and states; the caller fills in the parameters."""
+        smaller = BytecodeRows([self.rows[i] for i in rows], others, self.layout, self.device)
+        for new, old in enumerate(rows):
             own = self.memory[self.starts[old] : self.starts[old + 1]]
             smaller.memory[smaller.starts[new] : smaller.starts[new + 1]] = own
         return smaller
@@ -125,7 +125,11 @@ class BytecodeRows:
         )
 
     def _tables(self, parameters: int, gradients: int) -> list[np.ndarray]:
-        """Returns `code`, `sections` and `rows` for `run_rows`; each structure has its code and sections once."""
+        """Returns `code`, `sections` and `rows` for `run_rows`; rows with the same bytecode share code and sections.
+
+        Args:
+            parameters, gradients: where these buffers begin in the memory.
+        """
         code: list[tuple[int, ...]] = []
         sections: list[tuple[int, int, bool]] = []
         first_section: dict[int, int] = {}
@@ -154,7 +158,7 @@ class BytecodeRows:
 
 
 def _aligned(numbers: int) -> int:
-    """The smallest whole number of cache lines, in float32 numbers, that holds so many numbers."""
+    """`numbers` float32 numbers, rounded up to whole cache lines."""
     return -(-numbers // 16) * 16
 
 
@@ -167,7 +171,7 @@ def _chunk(device: str) -> int:
     """Elements per chunk."""
     if device == "cpu":
         return CPU_CHUNK
-    from germline.evaluators.optimizer.engine import cuda
+    from germline.evaluators.optimizer.engine import cuda  # here, since it needs Triton
 
     return cuda.CHUNK
 
@@ -176,7 +180,7 @@ def _instances(rows: int, device: str) -> int:
     """Rows that can run at the same time, each of which needs its own registers."""
     if device == "cpu" or not torch.cuda.is_available():
         return 1
-    from germline.evaluators.optimizer.engine import cuda
+    from germline.evaluators.optimizer.engine import cuda  # here, since it needs Triton
 
     processors = torch.cuda.get_device_properties(device).multi_processor_count
     return max(1, min(rows, processors * cuda.INSTANCES_PER_PROCESSOR))

@@ -1,9 +1,9 @@
 """The bytecode interpreter for a GPU: a single Triton kernel runs the programs of all rows.
 
 Each instance of the kernel runs several rows in turn, with their registers in its own scratch memory, which stays in
-the L2 cache. The elementary functions are those of the CPU's interpreter, in the same double precision and without
-fused multiply-adds, so that both round alike. They differ where the CPU has a slower path that does not pay here:
-`remainder` for quotients beyond 2**28, and functions of angles beyond `interpreter.FAR`.
+the L2 cache. The elementary functions are compiled from the CPU interpreter's source, in the same double precision and
+without fused multiply-adds, so that both round alike. They differ where the CPU has a slower path that does not pay
+here: `remainder` for quotients beyond 2**28, and functions of angles beyond `interpreter.FAR`.
 """
 
 from collections.abc import Sequence

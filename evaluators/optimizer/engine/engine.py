@@ -20,7 +20,7 @@ class ProgramEngine:
     Programs with matrix functions run in plain torch, all others as bytecode; rows of bytecode come first.
 
     Args:
-        programs: valid programs, one per candidate.
+        programs: the valid program of each candidate.
         layout: leaf shapes of the model.
         device: the device of the buffers.
         compiled: False runs all programs in plain torch, which gives the same numbers up to rounding.
@@ -62,7 +62,7 @@ class ProgramEngine:
 
     @torch.no_grad()
     def keep(self, rows: Sequence[int]) -> None:
-        """Removes all rows but those listed, in ascending order. If it runs out of memory, nothing has changed."""
+        """Removes all rows except `rows`, which are in ascending order. If memory runs out, nothing has changed."""
         first = len(self._bytecode.rows)
         bytecode = [row for row in rows if row < first]
         others = [row - first for row in rows if row >= first]

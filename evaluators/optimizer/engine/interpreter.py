@@ -657,5 +657,5 @@ def _declared(numbering: int) -> Any:
     return compiled(nogil=True, **OPTIONS)(run_rows)
 
 
-_NUMBERS = [*((one.name, int(one)) for one in (*Op, *Space)), SPACE_BITS, FIRST_IS_NUMBER, SECOND_IS_NUMBER]
+_NUMBERS = [*((member.name, int(member)) for member in (*Op, *Space)), SPACE_BITS, FIRST_IS_NUMBER, SECOND_IS_NUMBER]
 run_rows = _declared(crc32(repr(_NUMBERS).encode()) | 1)

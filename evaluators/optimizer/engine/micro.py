@@ -20,7 +20,7 @@ from germline.programs.optimizer.types import LEAF, SCALAR, TREE, Type
 
 
 class Domain(IntEnum):
-    """The numbers of a value: a single one, one per leaf, or one per element."""
+    """How many numbers a value has: a single number, a number per leaf, or a number per element."""
 
     SCALAR = 0
     LEAF = 1
@@ -100,13 +100,14 @@ def _apply(record: "_Record", node: Node, args: Sequence[tuple[Any, Type]]) -> A
     return primitive.run(_Functions(), *values)
 
 
-def _by_leaf(primitive: Primitive, kind: Type, layout: Layout) -> tuple[float, ...]:
-    shapes = layout.shapes if kind == TREE else ((),) * len(layout.shapes)
+def _by_leaf(primitive: Primitive, argument: Type, layout: Layout) -> tuple[float, ...]:
+    """The value of a function of shapes at each leaf."""
+    shapes = layout.shapes if argument == TREE else ((),) * len(layout.shapes)
     return tuple(float(primitive.run(np, np.zeros((1, *shape)))[0]) for shape in shapes)
 
 
 class _Record:
-    """The values computed so far; an operation that is already among them is not added again."""
+    """The list of values so far. A value that equals an earlier value is not added again."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
@@ -185,7 +186,7 @@ class _Symbol:
 
     @property
     def ndim(self) -> int:
-        """Dimensions of the array of a leaf: `[rows]` if a row has a single number. Those of a tree differ by leaf."""
+        """Dimensions of the array of a leaf: 1 for `[rows]`. A tree has arrays of different dimensions."""
         if self.domain == Domain.TREE:
             raise Unsupported("a function of matrices")
         return 1
@@ -194,7 +195,7 @@ class _Symbol:
         return self
 
     def __getitem__(self, index: Any) -> "_Symbol":
-        """Used only to add an axis after a sum, which a single number per row does not need."""
+        """Primitives index only to add an axis after a sum, which a single number per row does not need."""
         return self
 
     def reduced(self, operation: str) -> "_Symbol":
@@ -246,10 +247,10 @@ class _Functions:
 
 
 def _without_dead(values: Sequence[Micro], update: int, states: dict[str, tuple[int, Domain]]) -> MicroProgram:
-    """The program with only the values that the update needs, in this step or through a state that is read.
+    """The program without values that no update depends on, in this step or, through the states, in a later step.
 
-    Lowering may fold away more than the liveness analysis, such as the numbers of a state of which only the shape is
-    read.
+    The liveness analysis of the graph has removed most of them; lowering leaves more, such as a state of which the
+    program only uses the shape.
     """
     needed: set[int] = set()
     pending = [update]
@@ -260,7 +261,7 @@ def _without_dead(values: Sequence[Micro], update: int, states: dict[str, tuple[
             pending.extend(values[index].args)
             pending.extend(end for name, (end, _) in states.items() if values[index].operation == f"input:{name}")
     new = {old: position for position, old in enumerate(sorted(needed))}
-    kept = tuple(values[old]._replace(args=tuple(new[arg] for arg in values[old].args)) for old in sorted(needed))
-    read = {value.operation for value in kept}
+    renumbered = tuple(values[old]._replace(args=tuple(new[arg] for arg in values[old].args)) for old in sorted(needed))
+    read = {value.operation for value in renumbered}
     ends = {name: (new[end], domain) for name, (end, domain) in states.items() if f"input:{name}" in read}
-    return MicroProgram(kept, new[update], ends)
+    return MicroProgram(renumbered, new[update], ends)

@@ -19,7 +19,7 @@ from germline.programs.optimizer.types import ROW as ROW_TYPE
 
 
 def structure(graph: Graph) -> tuple[object, ...]:
-    """Returns what programs of a group have in common: their live operations and types, but not their constants."""
+    """Returns a key that is equal for programs of a group: the live operations without the values of constants."""
     lines = tuple((i, graph.nodes[i].function, graph.nodes[i].args) for i in graph.live)
     returned = tuple((graph.state_nodes[k], graph.next_states[k]) for k in graph.live_states)
     return (lines, graph.update, returned)
@@ -52,7 +52,7 @@ class TorchRows:
     """Rows that are updated by plain torch, group by group.
 
     Args:
-        graphs: one per row, in the order of `grouped_order`.
+        graphs: the graph of each row's program, in the order of `grouped_order`.
         layout: leaf shapes of the model.
         device: the device of the buffers.
     """
@@ -86,9 +86,9 @@ class TorchRows:
             start = end
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Removes all rows but those listed, in ascending order."""
+        """Removes all rows except `rows`, which are in ascending order."""
         start = 0
-        kept: list[_Group] = []
+        groups: list[_Group] = []
         for group in self.groups:
             inside = [row - start for row in rows if start <= row < start + group.rows]
             start += group.rows
@@ -96,8 +96,8 @@ class TorchRows:
                 index = torch.tensor(inside, device=self.device)
                 literals = [literal[index] for literal in group.literals]
                 states = {k: _selected(value, index) for k, value in group.states.items()}
-                kept.append(_Group(group.program, group.names, len(inside), literals, states, group.borrowed))
-        self.groups = kept
+                groups.append(_Group(group.program, group.names, len(inside), literals, states, group.borrowed))
+        self.groups = groups
 
     def _group(self, graphs: Sequence[Graph], leaf_of: Tensor) -> _Group:
         first = graphs[0]
@@ -113,20 +113,20 @@ class TorchRows:
         return _Group(program, names, len(graphs), literals, states, borrowed)
 
     def _zeros(self, graph: Graph, position: int, rows: int) -> Any:
-        kind = graph.nodes[graph.state_nodes[position]].type
+        state_type = graph.nodes[graph.state_nodes[position]].type
         shapes = self.layout.shapes
         flat = {TREE: self.layout.elements, LEAF: len(shapes), SCALAR: 1}
-        if kind in flat:
-            return torch.zeros(rows, flat[kind], device=self.device)
-        reduced = row_shape if kind == ROW_TYPE else column_shape
+        if state_type in flat:
+            return torch.zeros(rows, flat[state_type], device=self.device)
+        reduced = row_shape if state_type == ROW_TYPE else column_shape
         return [torch.zeros(rows, *reduced(shape), device=self.device) for shape in shapes]
 
 
 def _selected(value: Any, index: Tensor) -> Any:
-    """The rows of a state, a tensor or a list of them, at an index."""
+    """The rows of a state at an index; the state is a tensor, or a list with a tensor for each leaf."""
     if isinstance(value, list):
         return [_selected(leaf, index) for leaf in value]
-    # A state computed from the schedule alone has a single row that stands for all.
+    # A state computed from the schedule alone has a single row, which broadcasts.
     return value[index] if value.shape[0] > 1 else value
 
 

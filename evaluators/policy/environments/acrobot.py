@@ -1,4 +1,4 @@
-"""Acrobot-v1 of gymnasium, stepped in many slots at once: the same numbers to the last bit."""
+"""Acrobot-v1, stepped in many slots at once: the same numbers as in gymnasium, to the last bit."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def _derivative(state: Any, time: float, slope: Any, torque: float, two: float, 
     """Writes the time derivative at `state + time * slope` to `out`, by the equations of Sutton and Barto's book.
 
     Squares are powers of the C library, as in gymnasium, which may differ from products in the last bit. The exponent
-    `two` is an argument because the compiler would turn a constant one into a product.
+    `two` is an argument because the compiler would turn a constant exponent into a product.
     """
     theta_1, theta_2 = state[0] + time * slope[0], state[1] + time * slope[1]
     speed_1, speed_2 = state[2] + time * slope[2], state[3] + time * slope[3]

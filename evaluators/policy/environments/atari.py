@@ -87,7 +87,8 @@ class AtariEnvironments:
         return Step(rewards, over)
 
     def _play_frames(self, slot: int, action: Any) -> tuple[int, bool]:
-        """Points of the four frames of a decision, and whether the game is over; the observation then stays old."""
+        """Points of the four frames of a decision, and whether the game is over; if so, the observation is not
+        updated."""
         machine, points = self.machines[slot], 0
         for frame in range(FRAMES):
             if not self.sticky or self.rngs[slot].random() >= self.sticky:
@@ -107,7 +108,7 @@ class AtariEnvironments:
         resize_maximum(self.frames[0], self.frames[1], *self.row_weights, *self.column_weights, images[-1])
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """Empty descriptors, `[n, 0]`."""
+        """Empty, `[n, 0]`: a game has no behaviour descriptor."""
         return np.zeros((len(slots), 0))
 
     def picture(self, slot: int) -> NDArray[np.uint8]:
@@ -120,14 +121,14 @@ class AtariEnvironments:
 
 
 def load_game(game: str) -> Any:
-    """A machine (`ale_py.ALEInterface`) with a game in its initial state.
+    """An emulated machine (`ale_py.ALEInterface`) with a game in its initial state.
 
     Raises:
         UnknownTask: ale-py has no such game.
         InvalidTask: ale-py is missing, or it has no reward for this game.
     """
     ale_py = _ale_py(game)
-    from ale_py import roms
+    from ale_py import roms  # here, since ale-py is optional
 
     known = sorted(roms.get_all_rom_ids())
     if game not in known:
@@ -147,7 +148,7 @@ def load_game(game: str) -> Any:
 
 def _ale_py(game: str) -> ModuleType:
     try:
-        import ale_py
+        import ale_py  # here, since ale-py is optional
     except ImportError as error:
         raise InvalidTask(
             f"atari:{game} needs ale-py, which is not here ({error}); pip install 'germline[atari]'"

@@ -1,4 +1,4 @@
-"""CartPole-v1 of gymnasium, stepped in many slots at once: the same numbers to the last bit."""
+"""CartPole-v1, stepped in many slots at once: the same numbers as in gymnasium, to the last bit."""
 
 from collections.abc import Sequence
 from typing import Any

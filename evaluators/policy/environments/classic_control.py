@@ -1,8 +1,8 @@
 """Base of the compiled classic-control environments, whose states are a few numbers.
 
-A step kernel makes one decision in each of some slots. All kernels of discrete actions have one signature and all of
-continuous actions another one, so that whole episodes of any of these environments can be played by one compiled
-function (`germline.evaluators.policy.compiled_rollout`).
+A step kernel makes one decision in each of some slots. All kernels of discrete actions share a signature, and so do all
+kernels of continuous actions, so that one compiled function plays whole episodes of any of these environments
+(`germline.evaluators.policy.compiled_rollout`).
 """
 
 from abc import ABC, abstractmethod
@@ -46,7 +46,7 @@ class ClassicControl(ABC):
 
     @abstractmethod
     def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
-        """Begins an episode in each of some slots."""
+        """Begins an episode in each of the given slots."""
 
     def step(self, slots: Slots, actions: NDArray[Any]) -> Step:
         rewards, over = np.empty(len(slots)), np.empty(len(slots), np.bool_)

@@ -1,4 +1,4 @@
-"""Contracts of environments: the specification of one, and `Environments`, many stepped side by side in slots."""
+"""The contract of environments: `EnvironmentSpec`, and `Environments`, which are stepped side by side in slots."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class EnvironmentSpec:
     pixels: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InvalidTask if a shape or a number is not made of positive integers."""
+        """Raises InvalidTask if a shape or a number is not of positive integers."""
         if (
             not isinstance(self.observation, tuple | list)
             or not self.observation
@@ -74,7 +74,7 @@ class Step:
 
 
 class Environments(Protocol):
-    """Environments of one kind in slots, each with its own episode.
+    """Equal environments in slots, each with its own episode.
 
     An episode depends on its seed and its actions alone, not on other slots or on earlier episodes.
     """
@@ -84,11 +84,11 @@ class Environments(Protocol):
     """Current observation of each slot, `[slots, *observation]`; `reset` and `step` overwrite the array in place."""
 
     def reset(self, slots: Slots, seeds: Sequence[int]) -> None:
-        """Begins an episode in each of some slots. Any exception means that one of them could not begin."""
+        """Begins an episode in each of the given slots. Any exception means that at least one could not begin."""
         ...
 
     def step(self, slots: Slots, actions: NDArray[Any]) -> Step:
-        """One decision in each of some slots.
+        """Makes one decision in each of the given slots.
 
         Args:
             slots: slots whose episodes are not over.

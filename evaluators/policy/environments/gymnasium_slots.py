@@ -38,12 +38,12 @@ keeps its contacts, so that the same seed gives another episode."""
 
 
 class GymnasiumEnvironments:
-    """One environment for each slot. If one raises, only its own episode fails.
+    """An environment for each slot. If an environment raises, only its own episode fails.
 
     Args:
         name: id of the environment, or name of the task for messages.
         slots: number of slots.
-        build: makes an environment; None to make the environment of the id `name`.
+        build: returns a new environment; None to build the environment of the id `name`.
         clean: whether `reset` leaves no state of the last episode; if False, each episode gets a new environment. None
             to decide by `CLEAN_MODULES`.
     """
@@ -69,7 +69,8 @@ class GymnasiumEnvironments:
         dtype = np.uint8 if self.integers else np.float64
         self.observations = np.zeros((slots, *_channels_first_shape(observation_space)), dtype)
         self.position_keys = self._find_position_keys()
-        """The `POSITION_KEYS` that the environment reports; found before any episode, so that all report the same."""
+        """The `POSITION_KEYS` that the environment reports, determined before any episode: all episodes then have the
+        same descriptor."""
         self.positions = np.full((slots, len(self.position_keys)), np.nan)
         """Last reported position in each slot; NaN before the first report."""
 
@@ -115,7 +116,7 @@ class GymnasiumEnvironments:
         """Stores what an environment returned.
 
         Raises:
-            ValueError: the observation has another shape or type than its space says, or is not finite.
+            ValueError: the observation has another shape or type than the environment's space, or is not finite.
         """
         if np.shape(observation) != self.raw_shape:
             raise ValueError(
@@ -168,11 +169,11 @@ def _close(environment: Environment) -> None:
 
 
 def make(name: str, **options: Any) -> Environment:
-    """The environment of an id, made with options such as `render_mode`.
+    """The environment of an id, built with options such as `render_mode`.
 
     Raises:
         UnknownTask: gymnasium has no such id.
-        InvalidTask: a package that the environment needs is missing, or the environment cannot be made.
+        InvalidTask: a package that the environment needs is missing, or the environment cannot be built.
     """
     try:
         with warnings.catch_warnings():  # such as of an old version, which the user chose
@@ -190,7 +191,7 @@ def make(name: str, **options: Any) -> Environment:
 
 
 def _unknown_id(name: str, reason: str) -> str:
-    known = [known for known in gymnasium.registry if known != name]
+    known = [identifier for identifier in gymnasium.registry if identifier != name]
     nearest = get_close_matches(name, known, n=1, cutoff=0.0)
     return f"expected an environment of gymnasium, got {name!r:.60}{reason}; the nearest is gym:{nearest[0]}"
 
@@ -218,7 +219,7 @@ def spec_of(environment: Environment, name: str, steps: int = DEFAULT_STEPS) -> 
     if not isinstance(observation_space, gymnasium.spaces.Box) or not observation_space.shape:
         raise InvalidTask(
             f"{name}: expected observations that are a box of numbers, got {observation_space!s:.80}; "
-            "gymnasium.wrappers.FlattenObservation makes most others one, in a task of your own"
+            "in a task of your own, gymnasium.wrappers.FlattenObservation turns most others into a box"
         )
     actions: int | Box
     if isinstance(action_space, gymnasium.spaces.Discrete):

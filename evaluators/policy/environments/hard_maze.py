@@ -1,12 +1,12 @@
 """A deceptive maze after the Hard Maze (Lehman and Stanley 2011), stepped for many robots at once.
 
 A robot starts at the bottom left, and the goal is at the top left. The straight way up is a dead end right below the
-goal: a policy that only comes nearer ends there, and the way to the goal first leads away from it. As in the paper the
+goal: a policy that only moves nearer ends there, and the way to the goal first leads away from it. As in the paper the
 robot observes six range finders and the quarter in which the goal lies, and sets the changes of its turning and speed.
 
-The coordinates are our own: they follow the figure in the paper, rounded and in a frame from 0 to 200, and are not
-those of the file that the authors published. The deception is the same in kind, but the number of births to a solution
-cannot be compared with the paper's.
+The coordinates are our own: they follow the figure in the paper, rounded and in a frame from 0 to 200, and not the file
+that the authors published. The maze is deceptive in the same way, but the number of births to a solution cannot be
+compared with the paper's.
 
 Every episode begins in the same state and nothing is random, so seeds have no effect.
 """
@@ -33,7 +33,7 @@ GOAL_RADIUS = 5.0
 ROBOT_RADIUS = 8.0
 
 MAX_SPEED = 3.0
-"""Largest speed, in units per step, and largest turn, in degrees per step."""
+"""Limit of the speed, in units per step, and also of the turn, in degrees per step."""
 
 FINDER_RANGE = 100.0
 """Farthest distance that a range finder measures."""
@@ -89,7 +89,7 @@ class HardMaze:
     """
 
     walls = WALLS
-    """Drawn behind the behaviours of a generation."""
+    """Drawn behind the behaviours in the picture of a generation."""
 
     def __init__(self, slots: int, pixels: bool = False) -> None:
         self.slots = slots
@@ -160,7 +160,7 @@ def finder_ranges(x: Floats, y: Floats, headings: Floats) -> Floats:
 
 
 def sensor_observations(x: Floats, y: Floats, headings: Floats) -> NDArray[np.float32]:
-    """Observations of robots, `[n, 10]`: six ranges from 0 to 1, and the quarter of the goal as one-hot."""
+    """Observations of robots, float32 `[n, 10]`: six ranges from 0 to 1, and the quarter of the goal, one-hot."""
     cos, sin = np.cos(headings), np.sin(headings)
     forward = (GOAL[0] - x) * cos + (GOAL[1] - y) * sin
     left = (GOAL[1] - y) * cos - (GOAL[0] - x) * sin
@@ -186,7 +186,7 @@ _ROBOT_WINDOW = np.arange(-4, 5)
 
 
 def pixel_observations(x: Floats, y: Floats, headings: Floats) -> NDArray[np.uint8]:
-    """The maze from above with each robot in a picture of its own, `[n, 1, 84, 84]`."""
+    """A picture of the maze from above for each robot, uint8 `[n, 1, 84, 84]`."""
     images = np.repeat(_MAZE[None, None], len(x), 0)
     columns, rows = (
         np.clip((at * PICTURE_SIZE / SIZE).astype(np.int64)[:, None] + _ROBOT_WINDOW, 0, PICTURE_SIZE - 1)

@@ -1,4 +1,4 @@
-"""MountainCar-v0 of gymnasium, stepped in many slots at once: the same numbers to the last bit."""
+"""MountainCar-v0, stepped in many slots at once: the same numbers as in gymnasium, to the last bit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,7 +31,8 @@ def _step(states: Any, observations: Any, slots: Any, actions: Any, rewards: Any
 
 
 class MountainCar(ClassicControl):
-    """Drives a car too weak for its hill to the top by pushes left, none or right; reward -1 a step (Moore 1990)."""
+    """A car too weak for its hill has to reach the top; an action pushes it left, not at all or right; reward -1 a step
+    (Moore 1990)."""
 
     spec = EnvironmentSpec((2,), 3, 200)
     state_size = 2

@@ -1,4 +1,4 @@
-"""MountainCarContinuous-v0 of gymnasium, stepped in many slots at once: the same numbers to the last bit."""
+"""MountainCarContinuous-v0, stepped in many slots at once: the same numbers as in gymnasium, to the last bit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -42,10 +42,11 @@ def _step(
 
 
 class MountainCarContinuous(ClassicControl):
-    """Drives a car too weak for its hill to the top by a continuous push; reward 100 there, less the squared pushes.
+    """A car too weak for its hill has to reach the top; an action is a continuous push. The reward is 100 at the top,
+    less a tenth of the squared push at each step (Moore 1990).
 
     As in gymnasium the initial position is a double and every later state is float32. So the state is the observation,
-    and `state` holds only the initial position of an episode, or NaN after the first step. (Moore 1990)
+    and `state` holds only the initial position of an episode, or NaN after the first step.
     """
 
     spec = EnvironmentSpec((2,), Box((-1.0,), (1.0,)), 999)

@@ -1,4 +1,4 @@
-"""Pendulum-v1 of gymnasium, stepped in many slots at once: the same numbers to the last bit."""
+"""Pendulum-v1, stepped in many slots at once: the same numbers as in gymnasium, to the last bit."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ MAX_SPEED, MAX_TORQUE = 8.0, 2.0
 def _step(states: Any, observations: Any, slots: Any, actions: Any, rewards: Any, over: Any, constants: Any) -> None:
     """Squares are powers of the C library, as in gymnasium, which may differ from products in the last bit.
 
-    Their exponent is an argument because the compiler would turn a constant one into a product.
+    Their exponent is an argument because the compiler would turn a constant exponent into a product.
     """
     two, single_two = constants[0], np.float32(constants[0])
     for i in range(slots.size):

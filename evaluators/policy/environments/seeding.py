@@ -1,7 +1,8 @@
-"""The initial random numbers of an episode, equal to those that gymnasium draws.
+"""The initial random numbers of an episode, the same as in gymnasium.
 
 `gymnasium.utils.seeding.np_random(seed)` takes longer than a short episode, most of it in function calls. So numpy's
-generator is compiled here: a seed sequence (O'Neill 2015) of one word, and PCG64, whose state of 128 bits is two words.
+generator is compiled here: a seed sequence (O'Neill 2015) of a single 32-bit word, and PCG64, whose 128-bit state is
+two 64-bit words.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
 """The contract of forward passes of many policies at once, and the backend for each network and device.
 
-Parameters are float32, all computation is in double precision, and only outputs are rounded to float32. So nearly
-always all backends give the same bits, in whatever order they add up, and an exported network plays the same episodes.
-Of perceptrons torch gave another last bit in 1 of 10 million outputs. Of convolutional networks, whose sums are kept
-from one decision to the next, up to 5 in a million are to be expected.
+Parameters are float32, all computation is in double precision, and only outputs are rounded to float32. So all backends
+nearly always give the same bits, although the order of their sums differs, and an exported network plays the same
+episodes. For perceptrons torch gave another last bit in 1 of 10 million outputs. For convolutional networks, whose sums
+are kept from one decision to the next, up to 5 in a million are to be expected.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ class Networks(Protocol):
     """N policies that share one network, each with its own parameters."""
 
     def assign_slots(self, slots: NDArray[np.int64], starting: NDArray[np.bool_]) -> None:
-        """Says to which slots the rows of the next batches belong. Only backends that keep state per slot need it.
+        """Assigns the rows of the next batches to slots. Only backends that keep state per slot need it.
 
         Args:
             slots: row i of the next batches belongs to slot `slots[i]`, `[n]`.
@@ -54,6 +54,7 @@ def networks_of(network: Network, parameters: Sequence[Floats] | Floats, device:
         parameters: float32 `[P]` of each policy, or one array `[N, P]`.
         device: a device of torch.
     """
+    # Imports are here, so that only the backend in use is loaded.
     if device != "cpu":
         from germline.evaluators.policy.networks.stacked import StackedPolicies
 

@@ -1,8 +1,8 @@
 """Compiled kernels of convolutional networks: one decision after the other, each with its policy's parameters.
 
-Little of an image changes from one decision to the next. So a slot keeps the inputs and the sums of each layer, and
-only differences pass through the network: an input that differs from the kept one changes the sums in which it takes
-part. The first image of an episode is the case in which all inputs changed from 0.
+Little of an image changes from one decision to the next. So a slot stores the inputs and the sums of each layer, and
+only differences pass through the network: an input that differs from the stored input changes the sums in which it
+takes part. The first image of an episode is the case in which all inputs changed from 0.
 
 `layers` is int64 `[layers, 13]`, with a row for each layer: the indices in a row of parameters at which its weights and
 its biases begin; its numbers of inputs and units; height, width and channels of its input; kernel and stride; height
@@ -23,10 +23,10 @@ from germline.programs.compiling import compiled
 
 REFRESH = 100
 """After this many decisions the sums of a slot are computed anew, so that rounding errors do not accumulate. In Atari
-games the error was at most 6e-14 of the largest sum of a layer, which may be a larger share of a sum near 0."""
+games the error was at most 6e-14 times the largest sum of a layer; relative to a sum near 0 it may be larger."""
 
 ROWS, LINE, LANES = 4, 16, 8
-"""Rows of weights added at once; floats in a cache line; doubles in a vector register. A line takes two vectors."""
+"""Rows of weights added at once; floats in a cache line; doubles in a vector register. A line is two vectors."""
 
 VECTORS = not config.DISABLE_JIT
 """False where Numba's compiler is switched off, and with it the vector instructions of `add_rows`."""
@@ -39,10 +39,10 @@ LONG, AHEAD = 256, 8
 def add_rows(
     context: Any, changes: Any, places: Any, weights: Any, shift: Any, sums: Any, first: Any, prefetching: Any
 ) -> Any:
-    """The part of `add_changes` for `ROWS` changes from `first` on; `prefetching`: also prefetch rows `AHEAD` of them.
+    """`add_changes` for the `ROWS` changes from `first` on; `prefetching`: also prefetch the rows `AHEAD` changes on.
 
     The number of units must be a multiple of `LINE`. It is written as LLVM instructions because the compiler turns the
-    same loop in Python into one that first tests whether its arrays overlap, and that prefetches in a loop of its own.
+    same loop in Python into a loop that first tests whether its arrays overlap, and prefetches in a separate loop.
     """
     numbers = types.float64, types.int64, types.float32, types.float64
     arrays = zip((changes, places, weights, sums), numbers, strict=True)
@@ -55,8 +55,8 @@ def add_rows(
         def array(i: int) -> Any:
             return cgutils.create_struct_proxy(signature.args[i])(context, builder, arguments[i])
 
-        def pointer(data: Any, at: Any, kind: Any) -> Any:
-            return builder.bitcast(builder.gep(data, [at]), kind.as_pointer())
+        def pointer(data: Any, at: Any, target_type: Any) -> Any:
+            return builder.bitcast(builder.gep(data, [at]), target_type.as_pointer())
 
         def weight_row(k: Any) -> Any:
             at = builder.add(builder.load(builder.gep(array(1).data, [k])), arguments[3])
@@ -149,8 +149,8 @@ def convolve_changes(shape: Any, starts: Any, changes: Any, places: Any, weights
 
 
 @compiled()
-def image_changes(image: Any, kept: Any, starts: Any, changes: Any, places: Any) -> None:
-    """Lists where an image differs from the kept one, both `[channels, height, width]`, and keeps the new one.
+def image_changes(image: Any, stored: Any, starts: Any, changes: Any, places: Any) -> None:
+    """Lists where an image differs from `stored`, the last image, both `[channels, height, width]`; updates `stored`.
 
     `starts`, `changes` and `places` are written as `convolve_changes` reads them.
     """
@@ -160,26 +160,26 @@ def image_changes(image: Any, kept: Any, starts: Any, changes: Any, places: Any)
     for y in range(height):
         differs[:] = 0
         for c in range(channels):
-            new, old = image[c, y], kept[c, y]
+            new, old = image[c, y], stored[c, y]
             for x in range(width):
                 differs[x] |= new[x] ^ old[x]
         for x in range(width):
             starts[y * (width + 1) + x] = count
             if differs[x]:
                 for c in range(channels):
-                    changes[count] = (np.float64(image[c, y, x]) - np.float64(kept[c, y, x])) / 255.0
+                    changes[count] = (np.float64(image[c, y, x]) - np.float64(stored[c, y, x])) / 255.0
                     places[count] = x * channels + c
-                    count += image[c, y, x] != kept[c, y, x]
-                    kept[c, y, x] = image[c, y, x]
+                    count += image[c, y, x] != stored[c, y, x]
+                    stored[c, y, x] = image[c, y, x]
         starts[y * (width + 1) + width] = count
 
 
 @compiled()
-def relu_changes(sums: Any, kept: Any, shape: Any, starts: Any, changes: Any, places: Any) -> None:
-    """Lists where the ReLU of a layer's sums differs from the kept inputs of the next layer, and keeps the new ones.
+def relu_changes(sums: Any, stored: Any, shape: Any, starts: Any, changes: Any, places: Any) -> None:
+    """Lists where the ReLU of a layer's sums differs from `stored`, the last inputs of the next layer; updates it.
 
     Args:
-        sums, kept: float64 `[height, width, channels]`, flat.
+        sums, stored: float64 `[height, width, channels]`, flat.
         shape: the next layer's row of `layers` from the height of its input on.
         starts, changes, places: written as `convolve_changes` reads them.
     """
@@ -190,11 +190,11 @@ def relu_changes(sums: Any, kept: Any, shape: Any, starts: Any, changes: Any, pl
             starts[y * (width + 1) + x] = count
             at = (y * width + x) * channels
             for c in range(channels):
-                new, old = max(sums[at + c], 0.0), kept[at + c]
+                new, old = max(sums[at + c], 0.0), stored[at + c]
                 changes[count] = new - old
                 places[count] = x * channels + c
                 count += new != old
-                kept[at + c] = new
+                stored[at + c] = new
         starts[y * (width + 1) + width] = count
 
 
@@ -213,8 +213,8 @@ def forward_convolutional(
         slots: slot of each row, int64 `[n]`.
         ages: decisions since the state of each slot was computed anew, int64 `[slots]`; 0 to compute it anew now.
         images: last image of each slot, uint8 `[slots, channels, height, width]`.
-        inputs: kept inputs of all layers but the first, one after the other, float64 `[slots, I]`.
-        sums: kept sums of all layers, one after the other, float64 `[slots, S]`.
+        inputs: stored inputs of all layers but the first, concatenated, float64 `[slots, I]`.
+        sums: stored sums of all layers, concatenated, float64 `[slots, S]`.
         outputs: float32 `[n, outputs]`, written.
     """
     most = (layers[:, 4] * layers[:, 5] * layers[:, 6]).max() + 1  # an input that did not change is written behind them
@@ -237,8 +237,8 @@ def forward_convolutional(
                 for k in range(layer_sums.size):
                     layer_sums[k] = row[biases + k % units]
             if layer:
-                kept = inputs[slot, inputs_begin : inputs_begin + previous_sums.size]
-                relu_changes(previous_sums, kept, shape, starts, changes, places)
+                stored = inputs[slot, inputs_begin : inputs_begin + previous_sums.size]
+                relu_changes(previous_sums, stored, shape, starts, changes, places)
                 inputs_begin += previous_sums.size
             convolve_changes(shape, starts, changes, places, row[weights:biases], layer_sums)
             previous_sums = layer_sums

@@ -1,4 +1,4 @@
-"""Convolutional policies on a CPU: slots keep the sums of their layers, and only changes of the image are computed."""
+"""Convolutional policies on a CPU: slots store the sums of all layers, and only changes of the image are computed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class ConvolutionalPolicies:
     def forward(self, policies: NDArray[np.int64], observations: NDArray[Any]) -> Floats:
         outputs = np.empty((len(policies), self.network.output_count), np.float32)
         slots = self.slots
-        if slots is None:  # the rows of a batch are unrelated to those of the last one
+        if slots is None:  # the rows of this batch are unrelated to the rows of the last batch
             slots = np.arange(len(policies))
             self.memory = self.memory.grown(len(policies))
             self.memory.ages[slots] = 0

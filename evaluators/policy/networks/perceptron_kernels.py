@@ -140,12 +140,12 @@ def forward_perceptrons(
 
 
 @compiled()
-def take_columns(columns: Any, kept: Any, width: int) -> Any:
-    """A copy of some columns, `[P, width]`, in the order of `kept`; further columns are 0."""
+def select_columns(columns: Any, chosen: Any, width: int) -> Any:
+    """A copy of the columns with the numbers `chosen`, `[P, width]`, in that order; further columns are 0."""
     narrow = np.zeros((columns.shape[0], width), columns.dtype)
     for p in range(columns.shape[0]):
-        for i in range(kept.size):
-            narrow[p, i] = columns[p, kept[i]]
+        for i in range(chosen.size):
+            narrow[p, i] = columns[p, chosen[i]]
     return narrow
 
 
@@ -209,6 +209,6 @@ def play_episodes(
             return
         width = (count + VECTOR - 1) // VECTOR * VECTOR
         if width < columns.shape[1]:
-            columns = take_columns(columns, column[:count], width)
+            columns = select_columns(columns, column[:count], width)
             for i in range(count):  # a slice assignment would take 2 more seconds to compile, for its error message
                 column[i] = i

@@ -62,7 +62,7 @@ class PerceptronPolicies:
         )  # fmt: skip
 
     def _place(self, policies: NDArray[np.int64]) -> None:
-        """Gives each row of a batch a column with its policy: one that holds it already, or one that is not needed."""
+        """Gives each row of a batch a column with its policy: a column that holds the policy already, or a free one."""
         columns_of: dict[int, list[int]] = {}
         for column, policy in enumerate(self.policy_of_column):
             columns_of.setdefault(policy, []).append(column)
@@ -80,7 +80,7 @@ class PerceptronPolicies:
         self.batch, self.places = policies, np.array(places, np.int64)
 
     def _allocate_columns(self, width: int) -> None:
-        """Makes columns that hold no policy yet, and buffers for the values of the widest layer."""
+        """Allocates columns, which hold no policy yet, and buffers for the values of the widest layer."""
         self.policy_of_column = [-1] * width
         self.columns = np.zeros((self.network.parameter_count, width), np.float32)
         size = int(self.layers[:, 2:].max()) * width

@@ -33,14 +33,14 @@ class PreparedProgram:
 
     @property
     def whole_tree(self) -> bool:
-        """True if a step combines values of several parameters."""
+        """True if parameters cannot be updated one by one: the program has a scalar state or a function of trees."""
         return any(PRIMITIVES[line.function].scope == "tree" for line in self.program.body) or any(
             state.shape == "scalar" for state in self.program.states
         )
 
     @property
     def leaf_states(self) -> tuple[State, ...]:
-        """The states of which every parameter has its own."""
+        """The states with a value for each parameter; a scalar state has one value for the whole tree."""
         return tuple(state for state in self.program.states if state.shape != "scalar")
 
     def is_scalar(self, i: int) -> bool:
@@ -58,7 +58,7 @@ class PreparedProgram:
         return self.graph.next_states[position] == self.graph.state_nodes[position]
 
     def schedule_value(self, like: str) -> str:
-        """The source of the program's input `lr`; `like` is the tensor whose precision it takes."""
+        """The source of the program's input `lr`, in the precision of the tensor that is named `like`."""
         if self.lr_is_rate:
             return 'float(group["lr"])'
         scaled = 'float(group["lr"])' if self.default_rate == 1.0 else f'float(group["lr"]) / {self.default_rate!r}'
@@ -72,7 +72,7 @@ def expression(prepared: PreparedProgram, i: int, names: Mapping[str, str], like
         prepared: the program.
         i: the position of the statement.
         names: the name in the code of each variable of the program, where that differs.
-        like: the tensor whose precision a number takes.
+        like: the name of a tensor; numbers get its precision.
     """
     line = prepared.program.body[i]
     if PRIMITIVES[line.function].scope == "constant":

@@ -137,7 +137,7 @@ class _Scheduler:
         return lines
 
     def _scalar_name(self, name: str) -> str:
-        """`name`, or a numbered one if a loop uses it for values of its own or still has to read its old value."""
+        """`name`, or a numbered name if a loop uses `name` for values of its own or still has to read its old value."""
         if name in self.per_leaf or name in self.phase.scalars_read:
             name = numbered_name(name, self.used)
             self.used.add(name)
@@ -158,7 +158,7 @@ class _Scheduler:
         self.values[line.target] = value
 
     def _read(self, names: list[str]) -> None:
-        """Has the current loop read variables: its own, those of earlier loops, or scalars."""
+        """Makes variables available in the current loop: reads lists of earlier loops, and marks scalars as read."""
         for name in names:
             value = self.values[name]
             if value.scalar:

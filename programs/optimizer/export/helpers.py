@@ -131,7 +131,7 @@ HELPERS = {
     "_transpose": _TRANSPOSE,
     "_orthogonalize": _ORTHOGONALIZE,
 }
-"""Source of every helper by name; a helper comes after those it calls."""
+"""Source of every helper by name; a helper comes after the helpers that it calls."""
 
 
 def helpers_for(code: str) -> str:

@@ -14,7 +14,7 @@ from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.program import Program, Statement
 
 MAX_FACTORS = 200
-"""The largest number of factors of a product that is followed."""
+"""A product of more factors than this is not analysed; the program then has no learning rate."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def _without_literals(program: Program, graph: Graph, products: Mapping[int, int
     Args:
         program: a live program.
         graph: its trace.
-        products: positions of the statements that multiply or negate, each with its node. One with a single factor
-            left becomes a copy of the factor; one without any is dropped.
+        products: positions of the statements that multiply or negate, each with its node. A statement with a single
+            factor left becomes a copy of the factor; a statement without factors is dropped.
     """
     dropped: set[int] = set()
     body: list[Statement] = []

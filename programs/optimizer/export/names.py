@@ -37,7 +37,7 @@ _BY_FUNCTION = {
 
 
 def hyperparameters(program: Program, fixed: Collection[Place]) -> dict[Place, str]:
-    """A name for every literal except those at `fixed`, after the literal's purpose in its statement.
+    """A name for every literal except the literals at `fixed`, after the literal's purpose in its statement.
 
     Equal literals have different names; names that occur more than once are numbered.
     """
@@ -70,7 +70,7 @@ def hyperparameters(program: Program, fixed: Collection[Place]) -> dict[Place, s
 
 
 def rename(program: Program, hyperparameters: Collection[str], longest: int = 40) -> Program:
-    """The same program with names that fit into exported code: `p` becomes `p_`, and long ones are cut to `longest`."""
+    """The same program with names that fit into exported code: `p` becomes `p_`, and names are cut to `longest`."""
     inputs = {"w", "g", "lr", *(["step"] if program.step else [])}
     names = [*program.inputs, *(line.target for line in program.body)]
     used = {*RESERVED, *hyperparameters, *(name for name in names if len(name) <= longest)}
@@ -97,7 +97,7 @@ def rename(program: Program, hyperparameters: Collection[str], longest: int = 40
 
 
 def without_unread_copies(program: Program) -> Program:
-    """The program without assignments whose target is never read, which copies may leave behind."""
+    """The program without assignments whose target is never read; replacing a statement by a copy can leave some."""
     needed = set(program.returns)
     body: list[Statement] = []
     for line in reversed(program.body):

@@ -16,7 +16,7 @@ def parameter_step_lines(prepared: PreparedProgram) -> list[str]:
     program = prepared.program
     head = [f'{name} = group["{name}"]' for name in prepared.hyperparameters.values()]
     rate = [f"lr = {prepared.schedule_value('p')}"] if "lr" in prepared.inputs_read else []
-    # A program that assigns lr changes it for one parameter: the next one has to read it again.
+    # A program that assigns lr changes it for one parameter: the next parameter has to read it again.
     rate_once = prepared.lr_is_rate and all(line.target != "lr" for line in program.body)
     if rate_once:
         head += rate

@@ -1,7 +1,7 @@
 """A program as the text of a Python file with one `torch.optim.Optimizer` in it.
 
-The file imports torch and the standard library only, and is made for readers: the program's own lines in their order,
-its constants as constructor arguments, and a docstring with its origin.
+The file imports torch and the standard library only, and is written for readers: the program's own lines in their
+order, its constants as constructor arguments, and a docstring with its origin.
 """
 
 import textwrap
@@ -23,7 +23,7 @@ WIDTH = 88
 """The longest line of code, which no formatter wraps."""
 
 TOLERANCE = 1e-6
-"""The largest relative difference allowed between an exported file and its program; most have none."""
+"""The largest relative difference allowed between an exported file and its program; most files have no difference."""
 
 STEPS = 20
 """The number of steps over which a file is compared with its program."""
@@ -47,7 +47,7 @@ def export_torch(program: Program, origin: Origin, class_name: str, exact: bool 
     """The text of a file that defines `class_name`, a `torch.optim.Optimizer` that does what `program` does.
 
     Args:
-        program: the program to export, of which dead statements and states are left out.
+        program: the program to export; its dead statements and states are left out.
         origin: where it comes from, for the docstring.
         class_name: the name of the class.
         exact: True keeps the operations of the interpreter bit for bit. False merges the constant factor of the update
@@ -157,8 +157,8 @@ def _lr_text(prepared: PreparedProgram) -> list[str]:
         return ["lr: not read by this rule; it is there for schedulers"]
     if prepared.lr_is_rate:
         return ["lr: learning rate"]
-    shown = "lr" if prepared.default_rate == 1.0 else f"lr / {prepared.default_rate!r}"
-    return [f"lr: learning rate; the rule reads {shown}, a schedule's value, 1 at the default"]
+    schedule_value = "lr" if prepared.default_rate == 1.0 else f"lr / {prepared.default_rate!r}"
+    return [f"lr: learning rate; the rule reads {schedule_value}, a schedule's value, 1 at the default"]
 
 
 def _constructor(prepared: PreparedProgram, numbers: Mapping[str, Argument]) -> list[str]:

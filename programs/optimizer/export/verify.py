@@ -17,7 +17,7 @@ from germline.programs.optimizer.program import Program
 SHAPES = ((), (7,), (5, 3), (4, 6), (4, 3, 2, 2))
 """Shapes of the parameters of the test model."""
 SCHEDULE = (1.0, 0.6, 0.85, 0.3, 0.05, 0.45)
-"""Schedule values of the learning rate, one a step, over and over."""
+"""Schedule values of the learning rate, one for each step, repeated."""
 
 FLOOR = 1e-3
 """Elements below this share of the largest in their tensor are compared as if they were that large."""
@@ -27,7 +27,7 @@ def verified_torch(program: Program, origin: Origin, class_name: str) -> Verifie
     """The readable form of a program's export if it equals the interpreter, its exact form otherwise.
 
     Raises:
-        ExportMismatch: neither form does.
+        ExportMismatch: neither form equals the interpreter.
     """
     source = export_torch(program, origin, class_name)
     try:
@@ -67,7 +67,7 @@ def verify_torch(source: str, program: Program, class_name: str, steps: int = ST
 def relative_difference(a: Tensor, b: Tensor) -> float:
     """The largest relative difference of two tensors, as `verify_torch` defines it.
 
-    Infinite if their shapes differ, or values that are not finite.
+    Infinity if their shapes or their values that are not finite differ.
     """
     if torch.equal(a, b):
         return 0.0

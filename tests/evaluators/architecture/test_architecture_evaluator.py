@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
-from germline.evaluators.architecture.trainer import Networks, networks
+from germline.evaluators.architecture.trainer import Networks, initial_networks
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.task import NoHeldout, Rung
 from germline.evaluators.tasks import image_cells
@@ -79,7 +79,7 @@ def test_a_hurdle_drops_candidates_over_their_own_limit_and_changes_no_others() 
             if after.status == "ok":
                 assert (after.fitness, after.measures) == (before.fitness, before.measures)
             else:
-                assert after.status == "rejected" and "more than at this hurdle was allowed" in str(after.error)
+                assert after.status == "rejected" and "above the threshold of the hurdle" in str(after.error)
 
 
 def largest(outcomes: list[Outcome]) -> Outcome:
@@ -115,9 +115,9 @@ def test_a_pack_that_does_not_fit_the_memory_is_halved_and_its_outcomes_are_the_
         packs.append(len(architectures))
         if len(architectures) > 2:
             raise MemoryError("too many")
-        return networks(architectures, *args)  # type: ignore[arg-type]
+        return initial_networks(architectures, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(image_cells, "networks", narrow)
+    monkeypatch.setattr(image_cells, "initial_networks", narrow)
     evaluator = ArchitectureEvaluator("digits-cells", 1, **size)
     parts = evaluator.score(genomes, 0, 0)
     assert [(one.status, one.measures) for one in parts] == [(one.status, one.measures) for one in whole]

@@ -10,23 +10,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from germline.evaluators.architecture import trainer as cell_trainer
 from germline.evaluators.architecture.networks.compiled.networks import CompiledNetworks
-from germline.evaluators.architecture.networks.stacked import StackedNetwork
+from germline.evaluators.architecture.networks.stacked import StackedNetworks
 from germline.evaluators.architecture.networks.tape import tape
 from germline.evaluators.architecture.trainer import (
     CHECK_EVERY,
     DECAY,
-    LONGEST_GRADIENT,
+    MAX_GRADIENT_NORM,
     MOMENTUM,
     RATE,
     TrainedNetworks,
-    networks,
+    initial_networks,
     train_together,
 )
-from germline.evaluators.optimizer.trainer import batches
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.image_cells import DigitsCells
+from germline.evaluators.training_seeds import batches, weight_seed
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.genome import Architecture, Cell
 from germline.programs.architecture.network import Network
@@ -73,7 +72,7 @@ def relative_error(actual: Mapping[str, Tensor], expected: Mapping[str, Tensor])
 
 def check(architectures: Sequence[Architecture], skeleton: Skeleton, stacked: bool) -> None:
     """Logits in training and after it, losses, gradients, statistics and one step are those of the modules."""
-    together = networks(architectures, skeleton, 3, stacked=stacked)
+    together = initial_networks(architectures, skeleton, 3, stacked=stacked)
     images, labels = examples(skeleton)
     modules = [module(architecture, skeleton) for architecture in architectures]
     plain = [network(images).detach() for network in modules]
@@ -146,7 +145,7 @@ def test_a_map_of_one_pixel_is_halved(image: tuple[int, int, int], stacked: bool
     ],
 )
 def test_wrong_inputs_never_reach_compiled_code(shape: tuple[int, ...], labels: list[int], message: str) -> None:
-    together = networks(drawn("darts", SMALL, 1), SMALL, 0)
+    together = initial_networks(drawn("darts", SMALL, 1), SMALL, 0)
     with pytest.raises(ValueError, match=message):
         together.step(torch.zeros(shape), torch.tensor(labels), *STEP)
 
@@ -156,7 +155,7 @@ def plain_losses(rung: Rung, seed: tuple[int, ...]) -> list[float]:
     """Losses on the first images of modules that are trained one after the other."""
     task, losses = DigitsCells(), []
     for architecture in drawn("eeea-paper", SMALL, 4):
-        torch.manual_seed(cell_trainer.entropy(seed))
+        torch.manual_seed(weight_seed(seed))
         network = Network(architecture, SMALL)
         optimizer = torch.optim.SGD(network.parameters(), RATE, MOMENTUM, weight_decay=DECAY)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rung.steps)
@@ -164,7 +163,7 @@ def plain_losses(rung: Rung, seed: tuple[int, ...]) -> list[float]:
             images, labels = task.batch(index)
             optimizer.zero_grad()
             F.cross_entropy(network(images), labels).backward()
-            nn.utils.clip_grad_norm_(network.parameters(), LONGEST_GRADIENT)
+            nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
             optimizer.step()
             schedule.step()
         losses.append(loss_on_first_images(task, network))
@@ -182,7 +181,7 @@ def loss_on_first_images(task: DigitsCells, network: nn.Module) -> float:
 def test_a_training_stays_near_that_of_the_modules(stacked: bool) -> None:
     task, rung, seed = DigitsCells(), Rung(20, 32), (0, 1)
     architectures = drawn("eeea-paper", SMALL, 4)
-    started = networks(architectures, SMALL, cell_trainer.entropy(seed), stacked=stacked)
+    started = initial_networks(architectures, SMALL, weight_seed(seed), stacked=stacked)
     trained = train_together(started, 4, rung, seed, 1197, task.batch)
     close = 0
     for number, expected in enumerate(plain_losses(rung, seed)):
@@ -199,7 +198,7 @@ def test_a_candidate_does_not_depend_on_the_others() -> None:
     images, labels = examples(SMALL, 37)
 
     def after(members: Sequence[int]) -> list[dict[str, Tensor]]:
-        pack = networks([architectures[member] for member in members], SMALL, 3)
+        pack = initial_networks([architectures[member] for member in members], SMALL, 3)
         for step in range(4):
             pack.step(images.roll(step, 2), labels, *STEP)
         return [pack.tensors(number) for number in range(len(members))]
@@ -221,7 +220,7 @@ def trained_with_broken(broken: Sequence[int], stacked: bool) -> TrainedNetworks
     tensors = [module(architecture, TINY).state_dict() for architecture in architectures]
     for number in broken:
         tensors[number]["stem.0.weight"] = torch.full_like(tensors[number]["stem.0.weight"], torch.nan)
-    form = StackedNetwork if stacked else CompiledNetworks
+    form = StackedNetworks if stacked else CompiledNetworks
     started = form([tape(architecture, TINY) for architecture in architectures], tensors)
     return train_together(started, 5, rung, (0,), 64, lambda index: (images[index], labels[index]))
 
@@ -241,5 +240,5 @@ def test_a_diverged_candidate_affects_no_other(broken: list[int], stacked: bool)
 def test_diverged_candidates_leave_when_they_are_the_majority() -> None:
     trained = trained_with_broken([0, 1, 3], False)
     assert trained.rows == (None, None, 0, None, 1)
-    with pytest.raises(ValueError, match="stayed finite, got 3"):
+    with pytest.raises(ValueError, match="a trained network, got 3"):
         trained.load_into(module(drawn("darts", TINY, 5)[3], TINY), 3)

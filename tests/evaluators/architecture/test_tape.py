@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from germline.evaluators.architecture.networks.compiled.gradient_memory import gradient_memory
-from germline.evaluators.architecture.networks.tape import Kind, Window, table, tape
+from germline.evaluators.architecture.networks.tape import LayerKind, Window, table, tape
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, Cell
@@ -60,7 +60,10 @@ def test_a_tape_has_the_counted_weights_except_unused_ones(name: str) -> None:
     space = ArchitectureSpace(SPACES[name], skeleton)
     rng = np.random.default_rng(0)
     architectures = [space.draw(rng).genome for _ in range(20)]
-    sizes = [(tape(genome, skeleton).weight_count, count(genome, skeleton).params) for genome in architectures]
+    sizes = [
+        (sum(slot.size for slot in tape(genome, skeleton).weights), count(genome, skeleton).params)
+        for genome in architectures
+    ]
     assert all(weights <= counted for weights, counted in sizes)
     assert any(weights == counted for weights, counted in sizes)
 
@@ -74,7 +77,7 @@ def test_layers_that_do_not_reach_the_loss_are_not_on_the_tape() -> None:
     assert any("enter1" in name for name in names) and any("edges.0" in name for name in names)
     zeros = Architecture((Cell(((("none", 0),),), (1,)),))
     written = tape(zeros, Skeleton(4, 2, 10, (1, 8, 8)))
-    assert [instruction.kind for instruction in written.instructions] == [Kind.ZERO, Kind.NORM]
+    assert [instruction.kind for instruction in written.instructions] == [LayerKind.ZERO, LayerKind.NORM]
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -85,6 +88,6 @@ def test_gradients_that_are_needed_at_a_time_do_not_overlap(name: str) -> None:
     assert memory.size < written.size
     # An instruction reads the gradient of its target while it writes that of its source.
     for instruction in written.instructions:
-        if instruction.kind is not Kind.ZERO and instruction.source is not written.image:
+        if instruction.kind is not LayerKind.ZERO and instruction.source is not written.image:
             source, target = memory.places[instruction.source.place], memory.places[instruction.target.place]
             assert source + instruction.source.size <= target or target + instruction.target.size <= source

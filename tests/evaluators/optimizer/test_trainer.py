@@ -9,12 +9,13 @@ import torch
 from reference_runs import START, RoundsOnce, mutants
 from torch import Tensor
 
+from germline.evaluators import training_seeds
 from germline.evaluators.hurdle import Hurdle
-from germline.evaluators.optimizer import trainer
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.optimizer.trainer import TrainingResult, batches, schedule, train
+from germline.evaluators.optimizer.trainer import TrainingResult, schedule, train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
+from germline.evaluators.training_seeds import batches
 from germline.programs.optimizer import Program, library, parse
 from germline.programs.optimizer.interpret import Interpreter
 
@@ -74,7 +75,7 @@ def test_a_pack_trains_as_each_candidate_would_alone(name: str, count: int, batc
 def test_batches_are_the_same_however_many_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rung = Rung(steps=25, batch=7)
     at_once = torch.stack(list(batches(1000, rung, (3, 1), "cpu")))
-    monkeypatch.setattr(trainer, "DRAWN_AT_ONCE", 4)
+    monkeypatch.setattr(training_seeds, "DRAWN_AT_ONCE", 4)
     assert torch.equal(at_once, torch.stack(list(batches(1000, rung, (3, 1), "cpu"))))
 
 

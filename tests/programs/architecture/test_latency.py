@@ -192,7 +192,7 @@ def test_limits_that_exclude_each_other_are_refused_with_both() -> None:
     table = LatencyTable(times)
     quick = predicted(fastest(cells, SIZE, table), SIZE, table)
     assert (
-        ArchitectureSpace(cells, SIZE, Limits(latency=quick), table).least
+        ArchitectureSpace(cells, SIZE, Limits(latency=quick), table).fallback
         == fastest(cells, SIZE, table)
         != cells.smallest()
     )

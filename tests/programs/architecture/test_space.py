@@ -57,7 +57,7 @@ def test_limits_hold_for_all_that_is_born(limits: Limits) -> None:
 
 def test_a_limit_that_hardly_anything_keeps_is_kept_by_repair() -> None:
     space = ArchitectureSpace(SPACES["eeea"], FULL)
-    tight = count(space.least, FULL).params + 60_000
+    tight = count(space.fallback, FULL).params + 60_000
     narrow = ArchitectureSpace(SPACES["eeea"], FULL, Limits(params=tight))
     found = [narrow.draw(np.random.default_rng(seed)).genome for seed in range(5)]
     assert all(count(genome, FULL).params <= tight for genome in found)

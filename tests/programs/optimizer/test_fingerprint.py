@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from germline.programs.optimizer import Program, library, parse, trace, write
-from germline.programs.optimizer.fingerprint import behaviour_fingerprint, fingerprint, structural_fingerprint
+from germline.programs.optimizer.fingerprint import fingerprint, numeric_fingerprint, structural_fingerprint
 from germline.programs.optimizer.flat import FlatProgram, Layout, Value
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
@@ -108,14 +108,14 @@ def test_a_delay_through_states_changes_the_fingerprint() -> None:
 
 def test_a_jump_reached_from_one_side_falls_back_to_the_structure() -> None:
     never = trace(parse("def train(w, g, lr):\n  x = greater(lr, 5.0)\n  update = g + x\n  return update\n"))
-    assert behaviour_fingerprint(never) is None
+    assert numeric_fingerprint(never) is None
     assert fingerprint(never) == structural_fingerprint(never)
     assert fingerprint(never) != fingerprint_of("update = g")
 
 
 def test_programs_that_blow_up_fall_back_to_their_structure() -> None:
     graph = trace(parse("def train(w, g, lr):\n  update = reciprocal(w - w) * g\n  return update\n"))
-    assert behaviour_fingerprint(graph) is None
+    assert numeric_fingerprint(graph) is None
     assert fingerprint_of("x = reciprocal(w)", "update = x * g") == fingerprint_of(
         "y = reciprocal(w)", "update = g * y"
     )

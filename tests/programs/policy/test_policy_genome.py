@@ -149,7 +149,7 @@ def test_an_invalid_text_is_an_error_of_one_line(text: str, message: str) -> Non
 
 def test_an_image_too_small_for_three_convolutions_is_refused() -> None:
     network = {"form": "conv", "observation": [4, 20, 20], "padding": "valid", "actions": 3}
-    with pytest.raises(InvalidPolicy, match="three convolutions leave something of"):
+    with pytest.raises(InvalidPolicy, match="large enough for three convolutions"):
         read(changed(network=network))
 
 

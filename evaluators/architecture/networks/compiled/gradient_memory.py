@@ -3,21 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from germline.evaluators.architecture.networks.tape import Instruction, Kind, Map, Tape
+from germline.evaluators.architecture.networks.tape import Instruction, LayerKind, Map, Tape
 
 
 @dataclass(frozen=True)
 class GradientMemory:
-    """Places for the gradients of a tape's maps, as numbers of one image.
+    """Places for the gradients of a tape's maps, counted in numbers of one image.
 
-    A gradient lives from the last instruction that reads its map to the first one that writes it, in the order of the
-    backward pass; then the place is free for another one.
+    A gradient is needed from the last instruction that reads its map back to the first that writes it; then its place
+    is free for another gradient.
 
     Args:
         places: the place of a map's gradient, by the place of the map.
         size: how many numbers all gradients take.
         overwriting: the instructions that are the first of the backward pass to write their source's gradient. They
-            overwrite what is there; the others add to it.
+            overwrite the memory; later instructions add to it.
     """
 
     places: Mapping[int, int]
@@ -26,7 +26,7 @@ class GradientMemory:
 
 
 def gradient_memory(tape: Tape) -> GradientMemory:
-    """Gives every gradient the lowest place that is free while it lives."""
+    """Gives every gradient the lowest place that is free as long as the gradient is needed."""
     joined_maps = {part.place: joined for joined in _maps(tape) for part in joined.parts}
 
     def whole(source: Map) -> Map:
@@ -54,7 +54,7 @@ def gradient_memory(tape: Tape) -> GradientMemory:
 
     allocate(tape.last)
     for number, instruction in backward:
-        if instruction.kind is not Kind.ZERO and instruction.source is not tape.image:
+        if instruction.kind is not LayerKind.ZERO and instruction.source is not tape.image:
             if not any(leaf.place in written for leaf in instruction.source.leaves):
                 overwriting.add(instruction)
             allocate(instruction.source)

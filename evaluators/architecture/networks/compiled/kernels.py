@@ -17,7 +17,7 @@ from numba.np.arrayobj import make_array
 
 from germline.programs.compiling import compiled
 
-# The numbers of an instruction. Places and sizes of maps are those of one image.
+# The numbers of an instruction. Places and sizes of maps are for a single image.
 FIELDS = (
     "kind",
     "source",
@@ -58,15 +58,15 @@ FIELDS = (
     OVERWRITES,
     NEEDS_GRADIENT,
 ) = range(len(FIELDS))
-# Equal to networks.tape.Kind; not imported, because the compiler's cache on disk notices changes of this file only.
+# Equal to `tape.LayerKind`; not imported, because the compiler's cache on disk notices changes of this file only.
 DEPTHWISE, DENSE, NORM, MAX, AVERAGE, COPY, ZERO = range(7)
 
 # The compiler may not reorder a sum or fuse operations by itself: it decides differently in a process that compiles and
 # in one that reads the compiler's cache, and results would differ in their last bits.
 OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"nsz"}}
 f32 = np.float32
-EPSILON, KEPT = f32(1e-5), f32(0.9)
-"""Of batch norm: the number added to the variance, and the share of the running statistics that a batch keeps."""
+EPSILON, RUNNING_SHARE = f32(1e-5), f32(0.9)
+"""Of batch norm: the number added to the variance, and the share of the old running statistics in the new ones."""
 GAP = 1
 """Unused positions behind each channel of a map. Without them the channels would often lie a power of two apart, where
 they evict each other from the cache."""
@@ -83,8 +83,8 @@ def _operands(context, builder, signature, args):
     """Arguments of an intrinsic; of an array, the pointer to its numbers."""
     pairs = zip(signature.args, args, strict=True)
     return [
-        make_array(kind)(context, builder, argument).data if isinstance(kind, types.Array) else argument
-        for kind, argument in pairs
+        make_array(numba_type)(context, builder, argument).data if isinstance(numba_type, types.Array) else argument
+        for numba_type, argument in pairs
     ]
 
 
@@ -410,8 +410,8 @@ def _multiply(
 ):
     """Adds the convolution of `in_channels` rows of x to `out_channels` rows of `out`.
 
-    Rows of `out` are `apart` numbers apart, those of x `distance`. The weight of an output channel m, a tap k and an
-    input channel c lies at `m * by_output + k * by_tap + c * by_input` of w.
+    Rows of `out` are `apart` numbers apart, rows of x are `distance` numbers apart. The weight of an output channel m,
+    a tap k and an input channel c lies at `m * by_output + k * by_tap + c * by_input` of w.
     """
     for _ in range(tables[at]):
         pixel, pixels, taps = tables[at + 1], tables[at + 2], tables[at + 3]
@@ -678,9 +678,9 @@ def _norm(i, x, w, running, batch_statistics, batch, training):
             center = f32(_sum(source) / size)
             spread = f32(_squares(source, center) / size)
             batch_statistics[mean], batch_statistics[variance] = center, f32(1) / np.sqrt(spread + EPSILON)
-            running[mean] = KEPT * running[mean] + (f32(1) - KEPT) * center
+            running[mean] = RUNNING_SHARE * running[mean] + (f32(1) - RUNNING_SHARE) * center
             unbiased = spread * f32(size / max(1, size - 1))
-            running[variance] = KEPT * running[variance] + (f32(1) - KEPT) * unbiased
+            running[variance] = RUNNING_SHARE * running[variance] + (f32(1) - RUNNING_SHARE) * unbiased
         else:
             center, spread = running[mean], running[variance]
         scale = w[i[WEIGHT] + c] / np.sqrt(spread + EPSILON)
@@ -859,9 +859,10 @@ def backward(code, x, g, tables, w, dw, batch_statistics, batch, rectified, lowe
 
 @compiled(**OPTIONS)
 def classify(i, x, w, logits, pooled, batch):
-    """Logits `[classes, batch]` of the last map, whose channels are the inputs of i and the classes its outputs.
+    """Writes the logits `[classes, batch]` of the last map.
 
-    `pooled` receives the mean of each channel over its positions.
+    i is the classifier: its inputs are the channels of the map, its outputs the classes. `pooled` receives the mean of
+    each channel over its positions.
     """
     channels, classes, pixels = i[IN_CHANNELS], i[OUT_CHANNELS], i[IN_POSITIONS]
     share = f32(1 / pixels)
@@ -925,12 +926,12 @@ def classify_back(i, x, g, w, dw, logits, labels, pooled):
 
 
 @compiled(**OPTIONS)
-def update(w, dw, momentum, rate, kept, decay, longest):
-    """Gradient descent with momentum and weight decay, the gradient out_channels no longer than `longest`."""
+def update(w, dw, velocity, rate, momentum, decay, max_norm):
+    """Gradient descent with momentum and weight decay; the gradient is clipped to the norm `max_norm`."""
     total = 0.0
     for first in range(0, len(dw), 4096):
         total += _squares(dw[first : first + 4096], f32(0))
-    share = f32(min(1.0, longest / (np.sqrt(total) + 1e-6)))
+    share = f32(min(1.0, max_norm / (np.sqrt(total) + 1e-6)))
     for t in range(len(w)):
-        momentum[t] = kept * momentum[t] + (share * dw[t] + decay * w[t])
-        w[t] -= rate * momentum[t]
+        velocity[t] = momentum * velocity[t] + (share * dw[t] + decay * w[t])
+        w[t] -= rate * velocity[t]

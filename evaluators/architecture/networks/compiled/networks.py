@@ -12,20 +12,20 @@ from torch import Tensor
 
 from germline.evaluators.architecture.networks.compiled import kernels
 from germline.evaluators.architecture.networks.compiled.gradient_memory import GradientMemory, gradient_memory
-from germline.evaluators.architecture.networks.tape import Instruction, Kind, Slot, Tape, Window, table
+from germline.evaluators.architecture.networks.tape import Instruction, LayerKind, Slot, Tape, Window, table
 
 Row = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 
 class CompiledNetworks:
-    """The networks of some tapes of one skeleton.
+    """The networks of several tapes of one skeleton, on a CPU.
 
-    A network runs from its first instruction to the update of its weights before the next one begins, in an arena that
-    all share and that therefore stays in the processor's cache. No result depends on the other networks.
+    A network runs from its first instruction to the update of its weights before the next network begins, in an arena
+    that all share and that therefore stays in the processor's cache. No result depends on the other networks.
 
     Args:
-        tapes: one for each network.
+        tapes: a tape for each network.
         tensors: the initial weights and statistics of each network, by their names in `Network.state_dict()`.
     """
 
@@ -36,7 +36,7 @@ class CompiledNetworks:
         self._arena = _Arena(0, self._networks)
 
     def step(
-        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, longest: float
+        self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, max_norm: float
     ) -> Tensor:
         """One step of gradient descent on the mean cross entropy; with `rate` 0 only the norms' statistics change.
 
@@ -44,18 +44,18 @@ class CompiledNetworks:
             images: float32 of shape `[batch, channels, height, width]`.
             labels: int64 of shape `[batch]`.
             rate, momentum, decay: learning rate, momentum and weight decay.
-            longest: the norm to which each network's gradient is clipped.
+            max_norm: the norm to which each network's gradient is clipped.
 
         Returns:
             Losses before the step, in nats, of shape `[N]`.
 
         Raises:
-            ValueError: images of another shape, or labels that are not one class for each image.
+            ValueError: the images have another shape, or the labels are not one class for each image.
         """
         self._check(images, labels)
         arena, batch, classes = self._load(images), len(images), labels.numpy()
         maps, lower, tables = arena.maps, arena.gradients(), self._tables.flat
-        numbers = [np.float32(number) for number in (rate, momentum, decay, longest)]
+        numbers = [np.float32(number) for number in (rate, momentum, decay, max_norm)]
         losses = []
         for network in self._networks:
             self._classify(network, batch, training=True)
@@ -65,7 +65,7 @@ class CompiledNetworks:
             scratch = arena.rectified, arena.lower, *arena.rows
             kernels.backward(network.code, maps, lower, tables, w, dw, arena.batch_statistics, batch, *scratch)
             if rate:
-                kernels.update(w, dw, network.momentum, *numbers)
+                kernels.update(w, dw, network.velocity, *numbers)
         return torch.tensor(losses, dtype=torch.float32)
 
     def logits(self, images: Tensor, training: bool = False) -> Tensor:
@@ -105,10 +105,10 @@ class CompiledNetworks:
         return weights | unpacked(network.tape.statistics, network.statistics)
 
     def keep(self, numbers: Sequence[int]) -> "CompiledNetworks":
-        """Some of the networks, which share their weights and momentum with these."""
-        kept = copy(self)
-        kept._networks = [self._networks[number] for number in numbers]
-        return kept
+        """The networks with the given numbers; they share weights and velocity with this object."""
+        smaller = copy(self)
+        smaller._networks = [self._networks[number] for number in numbers]
+        return smaller
 
     def _load(self, images: Tensor) -> "_Arena":
         """Copies images to the beginning of the arena, which grows if the batch is larger than all before."""
@@ -124,7 +124,7 @@ class CompiledNetworks:
 
 @dataclass(frozen=True)
 class _Network:
-    """A tape as the kernels read it, with its weights, statistics, gradients and momentum."""
+    """A tape as the kernels read it, with its weights, statistics, gradients and velocity (the sum of momentum)."""
 
     tape: Tape
     gradient_size: int
@@ -133,7 +133,7 @@ class _Network:
     weights: Row
     statistics: Row
     gradients: Row
-    momentum: Row
+    velocity: Row
 
     @classmethod
     def of(cls, tape: Tape, memory: GradientMemory, tensors: Mapping[str, Tensor], tables: "_Tables") -> Self:
@@ -154,7 +154,7 @@ class _Arena:
 
     Args:
         batch: the largest number of images.
-        networks: those that run in it.
+        networks: the networks that run in it.
     """
 
     def __init__(self, batch: int, networks: Sequence[_Network]) -> None:
@@ -183,7 +183,7 @@ class _Arena:
 
 
 class _Tables:
-    """The window tables of all networks, one behind the other in `flat`; equal windows on equal maps share a table."""
+    """The window tables of all networks, concatenated in `flat`; equal windows on equal maps share a table."""
 
     def __init__(self) -> None:
         self.flat = np.zeros(0, dtype=np.int64)
@@ -203,7 +203,7 @@ def _instruction_row(instruction: Instruction, tape: Tape, memory: GradientMemor
     """The numbers of an instruction, in the order of `kernels.FIELDS`."""
     forward, backward = tables.places(instruction)
     source, target = instruction.source, instruction.target
-    needs_gradient = instruction.kind is not Kind.ZERO and source is not tape.image
+    needs_gradient = instruction.kind is not LayerKind.ZERO and source is not tape.image
     values = {
         "kind": int(instruction.kind),
         "source": source.place,

@@ -26,14 +26,14 @@ SECONDS = 12.0
 """No round begins later than this many seconds after the first."""
 _WARM_UP = 3
 _ON_CUDA = 20
-"""Calls on CUDA that are timed together: only the last is waited for, as in a network."""
-_WHOLE = 6
-"""Networks of random cells that are timed as a whole, for the time that their parts do not explain."""
+"""Calls on CUDA that are timed together, with one synchronisation at the end, as in a network."""
+_WHOLE_NETWORKS = 6
+"""Number of networks of random cells that are timed as a whole, for the time that their parts do not explain."""
 
 Call = Callable[[], Any]
 
 
-def measure(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> LatencyTable:
+def measure_table(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> LatencyTable:
     """Measures all parts that a network of the space can have.
 
     Args:
@@ -46,7 +46,7 @@ def measure(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> Latenc
     """
     device = resolve(device)
     space, rng = ArchitectureSpace(cells, skeleton), np.random.default_rng(0)
-    architectures = [space.draw(rng).genome for _ in range(_WHOLE)]
+    architectures = [space.draw(rng).genome for _ in range(_WHOLE_NETWORKS)]
     with torch.random.fork_rng(devices=[]):
         calls: dict[Part, Call] = {}
         for architecture in covering(cells):
@@ -63,7 +63,7 @@ def measure(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> Latenc
     return LatencyTable({**table.parts, REST: rest}, device)
 
 
-def measured(network: nn.Module, image: tuple[int, int, int], device: str = "cpu") -> float:
+def measure_network(network: nn.Module, image: tuple[int, int, int], device: str = "cpu") -> float:
     """Measures the milliseconds of a network for one image.
 
     Args:
@@ -96,10 +96,10 @@ def _calls(architecture: Architecture, skeleton: Skeleton, device: str) -> Itera
 
 
 def _timed(calls: Sequence[Call], device: str) -> list[float]:
-    """Milliseconds of each call: the lower quartile over rounds, in each of which every call runs once.
+    """Milliseconds of each call: the lower quartile over rounds; in each round every call runs once.
 
-    In a round, as in a network, a call finds the caches as other calls left them; repeated alone it would be a seventh
-    too fast. Other load of the machine only ever adds time, and so falls out with the slower rounds.
+    In a round, as in a network, other calls have used the caches in between; repeated alone a call would be a seventh
+    too fast. Other load of the machine only ever adds time, so the lower quartile excludes it.
     """
     keep_freed_memory()
     threads = torch.get_num_threads()
@@ -118,22 +118,22 @@ def _rounds(calls: Sequence[Call], device: str) -> list[list[float]]:
     for call in calls:
         for _ in range(_WARM_UP):
             call()
-    block = _cuda_block if device == "cuda" else _once
+    time_call = _time_on_cuda if device == "cuda" else _time_on_cpu
     began = time.perf_counter()
     rounds: list[list[float]] = []
     while len(rounds) < ROUNDS[0] or (len(rounds) < ROUNDS[1] and time.perf_counter() - began < SECONDS):
-        rounds.append([block(call) for call in calls])
+        rounds.append([time_call(call) for call in calls])
     return rounds
 
 
-def _once(call: Call) -> float:
-    """CPU seconds of a call on this thread, which is the only one; other load of the machine does not count."""
+def _time_on_cpu(call: Call) -> float:
+    """CPU seconds of a call on this thread, where all of it runs; other load of the machine does not count."""
     began = time.thread_time()
     call()
     return time.thread_time() - began
 
 
-def _cuda_block(call: Call) -> float:
+def _time_on_cuda(call: Call) -> float:
     torch.cuda.synchronize()
     began = time.perf_counter()
     for _ in range(_ON_CUDA):
@@ -143,4 +143,4 @@ def _cuda_block(call: Call) -> float:
 
 
 def _nothing() -> None:
-    """Timed to measure the time of reading the clock."""
+    """Does nothing: the time of a call is the time of reading the clock, which is subtracted from all others."""

@@ -1,4 +1,4 @@
-"""Published sets of images, read from the files that their authors publish.
+"""Published sets of images, read from their authors' own files.
 
 Fashion-MNIST comes as IDX files, CIFAR in its binary version. Nothing is unpacked to disk. CIFAR's Python version is
 never opened: it is pickled, and unpickling runs code of the file.
@@ -21,7 +21,7 @@ from germline.evaluators.data.directory import MissingData, exists, find
 
 Part = Literal["training", "test"]
 VALIDATION_SHARE = 10
-"""One of so many training images is for validation: the last ones of the files."""
+"""The last 1 / VALIDATION_SHARE of the training images is for validation."""
 _CIFAR_IMAGE = (3, 32, 32)
 _UNSIGNED_BYTES = 0x08
 _SKIPPED_AT_ONCE = 2**20
@@ -50,7 +50,7 @@ class LabelledImages:
         return len(self.labels)
 
     def split(self) -> "tuple[LabelledImages, LabelledImages]":
-        """Returns all but the last tenth, and the last tenth; views, not copies."""
+        """Returns the training images and the validation images, the last tenth, as views."""
         first = len(self) - len(self) // VALIDATION_SHARE
         return (
             LabelledImages(self.images[:first], self.labels[:first]),
@@ -105,7 +105,7 @@ class IdxSet:
 
     def files(self, folder: Path, part: Part) -> tuple[Path, ...]:
         names = self._names(part)
-        # Both from one place: MNIST's files have the same names, and may lie in the directory itself.
+        # Both from the same folder: MNIST's files have the same names, and may lie in the directory itself.
         for place in (folder / self.folder, folder):
             images, labels = (find(place, (name, f"{name}.gz")) for name in names)
             if images and labels:
@@ -277,7 +277,7 @@ def _members(path: Path, names: Sequence[str], size: int) -> dict[str, bytes]:
             pass
     lacking = [name for name in names if name not in contents]
     if lacking:
-        raise _damaged(path, f"an archive with {lacking[0]}", "one without it")
+        raise _damaged(path, f"an archive with {lacking[0]}", "an archive without it")
     return contents
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from germline.evaluators.architecture.evaluator import ArchitectureEvaluator
 from germline.evaluators.data.directory import VARIABLE, MissingData, directory
-from germline.evaluators.data.original import (
+from germline.evaluators.data.published_images import (
     CIFAR10,
     CIFAR100,
     FASHION_MNIST,
@@ -26,7 +26,6 @@ from germline.evaluators.data.original import (
     LabelledImages,
     read_idx,
 )
-from germline.evaluators.optimizer.trainer import batches
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.large_images import (
     CIFAR10Cells,
@@ -37,6 +36,7 @@ from germline.evaluators.tasks.large_images import (
     moments,
     random_words,
 )
+from germline.evaluators.training_seeds import batches
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.genome import write
 from germline.programs.architecture.skeleton import Skeleton

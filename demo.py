@@ -1,4 +1,4 @@
-"""What `make demo` runs: a real search, the baseline beside it, the winner as a file and at work; and a policy."""
+"""The script of `make demo`: a search for optimizers and its baseline, an export at work, and a policy."""
 
 import importlib.util
 import json
@@ -14,13 +14,13 @@ import torch
 from germline.evaluators.data.load import digits
 
 FOLDER = Path("demo")
-FOUND = FOLDER / "found_optimizer.py"
+EXPORT = FOLDER / "found_optimizer.py"
 EVALUATIONS = 1_500
 SEED = 1
 
 
 def germline(*words: str, quiet: bool = False) -> str:
-    """Runs a command as a user would; its JSON or text comes back."""
+    """Runs a command in a subprocess. Returns its stdout if `quiet`, else an empty text."""
     print(f"\n$ germline {' '.join(words)}", flush=True)
     command = [shutil.which("germline") or "germline", *words]
     done = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE if quiet else None)
@@ -28,7 +28,7 @@ def germline(*words: str, quiet: bool = False) -> str:
 
 
 def search(name: str, *options: str) -> dict[str, Any]:
-    """A run of its own, with Ray; gives its summary."""
+    """Searches for optimizers with Ray, and returns the summary of the run."""
     budget = ("--seed", str(SEED), "--evaluations", str(EVALUATIONS))
     words = ("search", "optimizer", "--name", name, *budget, "--executor", "ray", *options, "--json")
     summary: dict[str, Any] = json.loads(germline(*words, quiet=True))
@@ -36,8 +36,8 @@ def search(name: str, *options: str) -> dict[str, Any]:
 
 
 def accuracy_after_training() -> float:
-    """Trains an ordinary module with the exported file, as anybody would, and measures it on the held-out digits."""
-    spec = importlib.util.spec_from_file_location("found_optimizer", FOUND)
+    """Accuracy on the held-out digits of a network that the exported optimizer trained."""
+    spec = importlib.util.spec_from_file_location("found_optimizer", EXPORT)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -62,20 +62,20 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     os.environ["GERMLINE_DB"] = str(FOLDER / "germline.db")
-    found = search("found")
+    best = search("found")
     tuned = search("constants", "--set", "strategy=constants")
     start = json.loads(germline("show", "found:0", "--json", quiet=True))["fitness"]
-    winner = f"found:{found['winner']['birth']}"
+    winner = f"found:{best['winner']['birth']}"
     germline("lineage", winner)
     germline("show", winner)
-    germline("export", winner, "-o", str(FOUND), "--class-name", "FoundOptimizer")
+    germline("export", winner, "-o", str(EXPORT), "--class-name", "FoundOptimizer")
     print("\nFitness on digits-mlp (minus the validation loss; higher is better):")
     print(f"  start program, AdamW without bias correction   {start:.4f}")
-    rows = [("best found", found), ("best with constants tuned only", tuned)]
+    rows = [("best individual", best), ("best with constants tuned only", tuned)]
     for label, row in rows:
         print(f"  {label:<46} {row['best']['fitness']:.4f}   after {row['evaluations']} evaluations")
-    print(f"  {f'winner by its reviews, {winner}':<46} {found['winner']['fitness']:.4f}")
-    print(f"\nThe optimizer: {FOUND}")
+    print(f"  {f'winner by its reviews, {winner}':<46} {best['winner']['fitness']:.4f}")
+    print(f"\nThe optimizer: {EXPORT}")
     print(f"It trains a fresh 64-48-10 network to {accuracy_after_training():.1%} on held-out digits in 400 steps.")
     print("\nThe same loop for a policy, which learns to swing up a chain of two rods:")
     options = ("--births", "1500", "--seed", str(SEED), "--executor", "inline")

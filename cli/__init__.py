@@ -1,1 +1,1 @@
-"""Thin commands over the layers below."""
+"""The command line: thin commands over the layers below."""

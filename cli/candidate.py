@@ -1,9 +1,10 @@
 """A candidate: the genome that a reference names, with its run and scores."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
+from germline.search.kinds import KINDS
+from germline.search.settings import RunSettings
 
 
 @dataclass(frozen=True)
@@ -12,8 +13,8 @@ class Candidate:
 
     Attributes:
         label: its name in messages: `RUN:BIRTH`, or the reference itself.
-        kind, genome: the genome and its kind.
-        run, scored: its run and its individual; None for the library and for files.
+        kind, genome: the kind and the text of the genome.
+        run, scored: its run and its individual with outcome; None for the library and for files.
         reviews: its evaluations beyond the scoring at rung 0, tests included.
     """
 
@@ -25,9 +26,10 @@ class Candidate:
     reviews: tuple[EvaluationRecord, ...] = ()
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """Settings of its run; empty without a run."""
-        return dict(self.run.config.get("settings", {})) if self.run else {}
+    def settings(self) -> RunSettings | None:
+        """The settings of its run; None without a run, or for a kind that this version does not know."""
+        config = self.run.config.get("settings") if self.run else None
+        return KINDS[self.kind].from_config(config) if config and self.kind in KINDS else None
 
     @property
     def fitness(self) -> float | None:

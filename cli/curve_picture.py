@@ -11,18 +11,18 @@ from germline.programs.drawing import COLOURS, FAINT, INK, Axis, frame, picture,
 WIDTH, HEIGHT = 640, 400
 """The area of the lines, in pixels."""
 LEFT, TOP, BOTTOM = 84, 48, 80
-"""Margins around it, in pixels."""
+"""Margins around the area of the lines, in pixels."""
 LEGEND_ROW, LETTER_WIDTH = 20, 7
 """The height of a legend's row and the width of a letter, in pixels."""
 LONGEST_NAME = 40
-"""The most letters of a name in the legend."""
+"""The largest number of letters of a name in the legend."""
 DASHES = ("", "7 4", "2 3")
 """Dash patterns of the lines, where there are more lines than colours."""
 UNITS = (("G", 1e9), ("M", 1e6), ("k", 1e3))
 SMALLEST_WITH_UNITS = 1e4
-"""An axis that reaches this far has units."""
+"""An axis whose largest value is at least this has units, such as k."""
 LARGEST_DRAWN = 1e300
-"""Larger values are left out, since nothing else could be told apart beside them."""
+"""Larger values are left out, because all other values would fall on one line beside them."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """The learning curve of a run, and its last test. `label` says what the line shows, if not what the axis says."""
+    """The learning curve of a run, and its last test. `label` names the quantity of a line that is not the
+    quantity of the axis; empty otherwise."""
 
     name: str
     points: Sequence[Point]
@@ -76,7 +77,7 @@ def draw(lines: Sequence[Line], title: str, x: str, y: str, notes: Sequence[str]
 
 
 def tick_labels(values: Sequence[float]) -> dict[float, str]:
-    """Returns how the values of an axis are written: `500k` and `2M`, or `-0.25`."""
+    """Returns the label of each value on an axis, such as `500k`, `2M` or `-0.25`."""
     if SMALLEST_WITH_UNITS <= max(map(abs, values), default=0.0) < 1e15:
         return {value: _with_unit(value) for value in values}
     return {value: f"{value:.10g}" for value in values}
@@ -104,7 +105,7 @@ def _half_width(point: Point) -> float:
 
 
 def _band(points: Sequence[Point], colour: str, x_axis: Axis, y_axis: Axis) -> str:
-    """A light area around the part of a line whose confidence intervals are known."""
+    """A light area that covers the known confidence intervals of a line."""
     known = [point for point in points if point.half_width is not None]
     if not known:
         return ""
@@ -126,7 +127,7 @@ def _line(name: str, points: Sequence[Point], style: tuple[str, str], x_axis: Ax
 
 
 def _test(test: Point, colour: str, x_axis: Axis, y_axis: Axis) -> str:
-    """A diamond, with a bar from one end of its confidence interval to the other."""
+    """A diamond, with a bar over its confidence interval."""
     x, y = x_axis.at(test.x), y_axis.at(test.y)
     top, bottom = y_axis.at(test.y + _half_width(test)), y_axis.at(test.y - _half_width(test))
     bar = f'<path d="M{x:.2f} {top:.2f}V{bottom:.2f}" stroke="{INK}" stroke-width="1.4"/>'
@@ -144,7 +145,7 @@ def _stroke(colour: str, dash: str) -> str:
 
 
 def _tooltip(words: str) -> str:
-    """A title, which browsers show when the mouse points at its parent."""
+    """An SVG title, which browsers show when the mouse is over its parent element."""
     return f"<title>{escape(words)}</title>"
 
 

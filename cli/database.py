@@ -7,5 +7,5 @@ from germline.db.store import Store
 
 
 def open_store(url: str, create: bool = False) -> Store:
-    """The store at `url`; it reports on stderr when it has to wait for another process's lock."""
+    """The store at `url`, which writes to stderr while it waits for the lock of another process."""
     return Store(url, create=create, on_wait=lambda message: click.echo(printable(message), err=True))

@@ -7,7 +7,8 @@ import click
 _FAILURES = frozenset(
     ("SearchFailed", "NoCluster", "NoWorker", "ExportMismatch", "DiskFull", "DatabaseLocked", "DamagedDatabase")
 )
-"""Names of Germline's errors that are failures of the work itself rather than mistakes in the input."""
+"""Class names of errors that are failures of the work itself, not mistakes in the input. Names, because importing the
+classes would take too long for `germline --help`."""
 
 
 class UserError(click.ClickException):
@@ -22,11 +23,11 @@ class UserError(click.ClickException):
 
 
 class BadReference(ValueError):
-    """A reference that names no genome, or one that the command cannot use; the message says what to write."""
+    """A reference names no genome, or a genome that the command cannot use."""
 
 
 def is_ours(error: Exception) -> bool:
-    """Whether Germline raised an exception on purpose: its class is defined in one of our modules."""
+    """Whether an exception is an error of Germline, whose class is defined in its modules, and not a bug."""
     return type(error).__module__.startswith("germline.") and not isinstance(error, click.ClickException)
 
 
@@ -36,7 +37,8 @@ def exit_status(error: Exception) -> int:
 
 
 def single_line(error: Exception) -> str:
-    """The message on a single line, without the control characters that a file or a database may bring in."""
+    """The message of an error on a single line, without control characters, which may come from a file or a
+    database."""
     return printable(" ".join(str(error).split()))
 
 

@@ -1,4 +1,4 @@
-"""Values as text: numbers, times, sizes, settings, tables, and words from a database made safe for a terminal."""
+"""Values as text: numbers, times, sizes, settings and tables, safe for a terminal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +15,12 @@ GOOD, BAD, QUIET = "green", "red", "dim"
 
 
 def safe(value: object, style: str = "") -> Text:
-    """`value` on one line, with control characters replaced and rich's markup left as it is."""
+    """`value` on one line, with control characters replaced. Markup of rich in it has no effect."""
     return Text(printable(str(value)).replace("\n", " ").replace("\t", " "), style)
 
 
 def number(value: float | None) -> str:
-    """A fitness or a measure with four digits after the point or four significant ones; `-` for None."""
+    """A number with four digits after the point, or four significant digits if large or small; `-` for None."""
     if value is None:
         return "-"
     return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.4g}"
@@ -32,7 +32,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def with_interval(value: float | None, width: float | None) -> str:
-    """`487.2 ± 3.1`; the value alone if `width`, the half width of its confidence interval, is None."""
+    """A value with the half width of its confidence interval, `487.2 ± 3.1`; the value alone if `width` is None."""
     return number(value) if value is None or width is None else f"{number(value)} ± {number(width)}"
 
 
@@ -45,7 +45,7 @@ def gain(value: float | None) -> Text:
 
 
 def duration(seconds: float) -> str:
-    """A time in its largest fitting unit: `2.5 h`."""
+    """A time in the largest unit of which it has at least two: `2.5 h`."""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
@@ -73,7 +73,7 @@ def setting(value: Any) -> str:
 
 
 def level(evaluation: EvaluationRecord, home: str) -> str:
-    """Rung of an evaluation, with its seed unless it is 0, and its task unless it is `home`, the run's own."""
+    """The task, rung and seed of an evaluation; without the seed 0, and without the task if it is `home`, the run's."""
     parts = [f"rung {evaluation.rung}"]
     if evaluation.seed:
         parts.append(f"seed {evaluation.seed}")
@@ -83,7 +83,7 @@ def level(evaluation: EvaluationRecord, home: str) -> str:
 
 
 def plain_table(*headers: str, right: tuple[str, ...] = ()) -> Table:
-    """An empty table without borders; the columns whose headers are in `right` are aligned to the right."""
+    """An empty table without borders. Columns with their header in `right` are aligned to the right."""
     table = Table(box=None, header_style=QUIET, pad_edge=False, padding=(0, 2, 0, 0))
     for header in headers:
         table.add_column(header, justify="right" if header in right else "left", no_wrap=header in right)
@@ -91,7 +91,7 @@ def plain_table(*headers: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def print_table(out: Console, table: Table) -> None:
-    """Prints a table; in a pipe without trailing blanks."""
+    """Prints a table, without trailing blanks if the output is not a terminal."""
     if out.is_terminal:
         out.print(table)
         return

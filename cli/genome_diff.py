@@ -12,7 +12,7 @@ from germline.cli.formatting import BAD, GOOD, QUIET
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight
 from germline.cli.presenters.presenter import Presenter
-from germline.cli.presenters.table import presenter_of_text
+from germline.cli.presenters.registry import presenter_of_text
 
 Pair = tuple[Line | None, Line | None]
 """A line of the first genome and its counterpart in the second; None on the side that lacks it."""
@@ -23,7 +23,7 @@ class Change:
     """A line that differs.
 
     Attributes:
-        kind: `added`, `removed`, or `changed` for lines that differ in their arguments only.
+        kind: `added`, `removed` or `changed` (other arguments).
         before: the line in the first genome; None if it was added.
         after: the line in the second genome; None if it was removed.
     """
@@ -38,7 +38,7 @@ class Change:
         return any(line is not None and line.live for line in (self.before, self.after))
 
     def row(self) -> dict[str, Any]:
-        """The change for `--json`; `statement` is its number in the second genome, of a removed line in the first."""
+        """The change for `--json`. `statement` is a number in the second genome, of a removed line in the first."""
         line = self.after or self.before
         return {
             "kind": self.kind,
@@ -66,7 +66,7 @@ def align(before: str, after: str) -> list[Pair]:
 
 
 def shortened(pairs: Sequence[Pair], presenter: Presenter) -> list[Pair]:
-    """Pairs in which series of equal, added or removed lines are shortened by the presenter of their kind."""
+    """The pairs, with each series of equal, added or removed lines shortened by the presenter."""
     short: list[Pair] = []
     sides = groupby(pairs, key=lambda pair: (same(*pair), pair[0] is not None, pair[1] is not None))
     for (equal, in_before, in_after), group in sides:
@@ -79,12 +79,12 @@ def shortened(pairs: Sequence[Pair], presenter: Presenter) -> list[Pair]:
 
 
 def changes(before: str, after: str) -> list[Change]:
-    """The lines that differ, in the order of the genomes; raises ValueError as `align`."""
+    """The lines that differ, in the order of the genomes. Raises ValueError as `align` does."""
     return [change(*pair) for pair in align(before, after) if not same(*pair)]
 
 
 def same(before: Line | None, after: Line | None) -> bool:
-    """Whether two lines are equal, also in arguments that their text shortens."""
+    """Whether two lines are equal in text and arguments; the text may abbreviate an argument."""
     return before is not None and after is not None and (before.text, before.args) == (after.text, after.args)
 
 
@@ -105,7 +105,7 @@ def change_text(change: Change) -> Text:
 
 
 def _arrows(before: Line, after: Line) -> Text:
-    """A statement with `old → new` for its changed arguments; for any other line both texts with an arrow between."""
+    """A changed statement with `old → new` for each changed argument; for other lines, both texts with an arrow."""
     live = before.live or after.live
     if before.statement is None or len(before.args) != len(after.args):
         return Text.assemble(highlight(before.text, live), ("  →  ", QUIET), highlight(after.text, live))
@@ -124,7 +124,7 @@ def _arrows(before: Line, after: Line) -> Text:
 
 
 def _align_by_key(old: Sequence[Line], new: Sequence[Line]) -> Iterator[Pair]:
-    """Pairs of lines with the same key; the others are paired with None."""
+    """Pairs of lines with the same key; lines without a counterpart are paired with None."""
     for tag, a, b, c, d in _opcodes([line.key for line in old], [line.key for line in new]):
         if tag == "equal":
             yield from zip(old[a:b], new[c:d], strict=True)

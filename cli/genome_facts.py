@@ -5,17 +5,16 @@ from typing import Any
 
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.search.kinds import kind_named
 
 
 def genome_facts(candidate: Candidate, sizes: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The facts of a candidate's genome, with the fingerprint under which its run recorded it.
+    """The facts of a candidate's genome, with the fingerprint that its run recorded.
 
     Args:
         candidate: a genome of any kind.
-        sizes: of an architecture's network, where they differ from those of its run: `channels`, `cells`, `classes`,
-            `image`.
+        sizes: of an architecture's network, in place of its run's: `channels`, `cells`, `classes`, `image`.
 
     Raises:
         BadReference: its text is not a valid genome, or its kind has no `sizes`.
@@ -29,11 +28,10 @@ def genome_facts(candidate: Candidate, sizes: Mapping[str, Any] | None = None) -
         )
     kind = kind_named(candidate.kind)
     try:
-        settings = kind.from_config(candidate.settings) if candidate.settings else None
-        facts = kind.describe(candidate.genome, settings, **sizes)
+        facts = kind.describe(candidate.genome, candidate.settings, **sizes)
     except ValueError as error:
         raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
     if candidate.scored is None:
         return facts
-    # A later version may compute another fingerprint, but outcomes in the run are known by the recorded one.
+    # A later version may compute another fingerprint, but the run's outcomes are stored under the recorded fingerprint.
     return {**facts, "fingerprint": candidate.scored.individual.fingerprint}

@@ -1,4 +1,4 @@
-"""Genomes as text in files: reading one, and telling its kind."""
+"""Genome files: their text, and the kind of a genome."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def kind_of(text: str, json: bool = False) -> str:
 
     Args:
         text: the genome.
-        json: the text is meant as JSON, whatever it begins with.
+        json: True for a text that is meant to be JSON even if it does not begin with a brace.
     """
     if not (json or text.lstrip().startswith("{")):
         return "optimizer"
@@ -44,15 +44,15 @@ def read_genome(path: Path) -> str:
 
 
 def names_file(reference: str) -> bool:
-    """Whether a reference has the form of a file's path, also if there is no such file."""
+    """Whether a reference looks like a path of a file, whether or not the file exists."""
     return "/" in reference or reference.endswith((".py", ".txt", ".json"))
 
 
 def is_file_reference(reference: str) -> bool:
-    """Whether a reference names a file: by its form, or because there is one."""
+    """Whether a reference names a file: it looks like a path, or such a file exists."""
     if names_file(reference):
         return True
     try:
         return Path(reference).is_file()
-    except OSError:  # longer than the name of a file can be
+    except OSError:  # the name is too long for a file
         return False

@@ -7,10 +7,10 @@ class Line(NamedTuple):
     """A line of a genome.
 
     Attributes:
-        text: the line as it is shown.
+        text: the line as it is printed.
         live: whether the genome's behaviour depends on it.
-        key: what the line does; two lines with the same key differ in their arguments only.
-        args: the arguments, in full also where `text` shortens them.
+        key: identifies what the line does; lines with the same key differ in their arguments only.
+        args: the arguments in full; `text` may abbreviate them.
         statement: number of the statement, node or mutation; None for any other line.
     """
 

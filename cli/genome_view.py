@@ -1,4 +1,4 @@
-"""Lines of a genome on a terminal: numbered, coloured, dead ones dimmed and marked."""
+"""Lines of a genome on a terminal: numbered and coloured, with dead lines dimmed and marked."""
 
 import re
 from collections.abc import Iterable
@@ -15,11 +15,12 @@ _WORD = re.compile(
     r"(?P<keyword>\b(?:def|return)\b)|(?P<function>[A-Za-z_]\w*(?=\())|(?P<number>(?<![\w.])-?\d[\d.]*(?:e[+-]?\d+)?)"
 )
 _STYLES = {"keyword": "bold", "function": "blue", "number": "cyan"}
-"""Of the terminal's own colours, so that they are readable on a dark and on a light background."""
+"""Styles of words. The colours come from the terminal's palette, so that they are readable on dark and light
+backgrounds."""
 
 
 def highlight(text: str, live: bool = True) -> Text:
-    """One line with keywords, functions and numbers in colour; a dead line is only dimmed."""
+    """A line with keywords, functions and numbers in colour; a dead line is dimmed and has no colours."""
     styled = Text(printable(text), "" if live else QUIET)
     if live:
         for match in _WORD.finditer(styled.plain):
@@ -37,6 +38,6 @@ def lines_view(lines: Iterable[Line]) -> Text:
 
 
 def gutter(statement: int | None, live: bool) -> str:
-    """The left margin of a line: the number of its statement, if it has one, and the mark of a dead line."""
+    """The left margin of a line: the number of its statement, or blanks, and the mark of a dead line."""
     number = "" if statement is None else str(statement)
     return f"{number:>4} {' ' if live else DEAD} "

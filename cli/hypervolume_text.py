@@ -1,4 +1,4 @@
-"""The reference point of a hypervolume in words."""
+"""The reference point of a hypervolume as text."""
 
 from collections.abc import Mapping
 

@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from germline.cli.errors import printable
-from germline.cli.presenters.table import presenter_of, presenter_of_text
+from germline.cli.presenters.registry import presenter_of, presenter_of_text
 from germline.db.records import RunRecord
 from germline.search.loop import Progress
 
@@ -41,7 +41,7 @@ def live_view(run: RunRecord, births: int | None, seconds: float | None) -> Iter
 
 
 class _View:
-    """The latest progress and the clock, and their text."""
+    """The latest progress, the start time, and their text."""
 
     def __init__(self, run: RunRecord, births: int | None, seconds: float | None) -> None:
         self.run = run
@@ -52,7 +52,7 @@ class _View:
         self.first: Progress | None = None
         self.last: Progress | None = None
         self.logged = self.began - LOG_SECONDS
-        self.best_view: tuple[int, RenderableType] | None = None  # of the birth with that number
+        self.best_view: tuple[int, RenderableType] | None = None  # birth, and the view of its genome
 
     def keep(self, progress: Progress) -> None:
         if self.first is None:
@@ -67,7 +67,7 @@ class _View:
             click.echo(f"{self.run.name}: {', '.join(self._counts(progress))}", err=True)
 
     def log_last(self) -> None:
-        """Writes the last line of a session without a terminal."""
+        """Writes the last progress of a session without a terminal."""
         if self.last is not None:
             click.echo(f"{self.run.name}: {', '.join(self._counts(self.last))}", err=True)
 
@@ -81,7 +81,7 @@ class _View:
 
     def _best(self, progress: Progress) -> list[RenderableType]:
         if progress.best is None:
-            return [Text("nothing scored well yet")]
+            return [Text("no ok outcome yet")]
         individual, fitness = progress.best.individual, progress.best.fitness
         start = progress.start.fitness if progress.start else None
         comparison = "" if start is None else f"   start {start:.4f}"
@@ -92,7 +92,7 @@ class _View:
         return [Text(heading), self.best_view[1]]
 
     def _counts(self, progress: Progress) -> list[str]:
-        """Counts and rates of this session; births of earlier sessions are not in the rates."""
+        """Counts of the run, with rates of this session alone."""
         first = self.first or progress
         elapsed = max(time.monotonic() - self.began, 1e-9)
         hits = progress.cache_hits / max(progress.births, 1)

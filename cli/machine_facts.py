@@ -1,4 +1,4 @@
-"""Facts about this machine for `germline doctor`; a part that does not work has a `problem`."""
+"""Facts about this machine for `germline doctor`. A part that does not work has the key `problem`."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ WAL_FIXED = (3, 51, 3)
 
 
 def versions() -> dict[str, Any]:
-    """Versions of Python and of the packages; None for one that is not installed."""
+    """Versions of Python and of the packages; None for a package that is not installed."""
     packages: dict[str, Any] = {"python": platform.python_version()}
     for package in ("germline", "torch", "numpy", "numba", "ray", "sqlalchemy", "alembic", "deap", "click", "rich"):
         try:
@@ -49,7 +49,7 @@ def machine() -> dict[str, Any]:
 
 
 def _data() -> dict[str, Any]:
-    """The data directory, and the location of each data set that it may hold; None for one that is missing."""
+    """The data directory, and the location of each optional data set; None for a missing data set."""
     folder = directory()
     sets: dict[str, str | None] = {}
     for data_set in SETS:
@@ -62,7 +62,7 @@ def _data() -> dict[str, Any]:
 
 
 def _sysconf(pages: str) -> int | None:
-    """The number of bytes in the pages that a system variable counts; None if the system has no such variable."""
+    """Bytes of memory, from a system variable that counts pages; None if the system has no such variable."""
     try:
         return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -82,11 +82,11 @@ def sqlite_facts() -> dict[str, Any]:
     bug = sqlite3.sqlite_version_info < WAL_FIXED
     note = None
     if bug:
-        # Germline keeps to one checkpointing connection a run, which the bug needs two of.
+        # Germline has one checkpointing connection for each run; the bug needs two on one file.
         note = (
             f"before {'.'.join(map(str, WAL_FIXED))}: two processes that checkpoint one file at the same moment can "
-            "damage it (WAL-reset bug). Germline lets only the process that drives a run checkpoint; "
-            "drive one run a file at a time, and open it read-only in other tools"
+            "damage it (WAL-reset bug). Only the process that searches checkpoints; "
+            "search with one run for each file at a time, and open it read-only in other tools"
         )
     return {"version": sqlite3.sqlite_version, "wal_reset_bug": bug, "note": note}
 
@@ -121,7 +121,7 @@ def ray_facts() -> dict[str, Any]:
         finally:
             executor.close()
     except Exception as error:
-        # Whatever Ray says is what the user wants to know here.
+        # Any error of Ray is the answer that the user asked for.
         return {"tried": True, "problem": single_line(error)[:300]}
     facts = {"tried": True, "status": outcome.status, "seconds": round(time.monotonic() - began, 1)}
     return facts if outcome.status == "ok" else {**facts, "problem": f"a worker ended with {outcome.status}"}

@@ -1,6 +1,6 @@
 """The `germline` command. Each command is a file in `cli/commands`, imported when the command is used.
 
-Exit status: 0 for success; 1 if the work itself failed (a search in which everything fails, an export that does not
+Exit status: 0 for success; 1 if the work itself failed (a search in which every genome fails, an export that does not
 verify, a database with problems); 2 for a mistake in the input; 130 and 143 after an interrupt.
 """
 
@@ -27,24 +27,25 @@ COMMANDS = {
     "lineage": "Show the ancestry of REF, mutation by mutation.",
     "diff": "Show the lines in which two genomes differ.",
     "describe": "Print size and fingerprint of genomes.",
-    "validate": "Measure candidates anew, on data that no search has read.",
-    "compare": "Sum up runs over their seeds, and show the settings in which they differ.",
-    "curve": "Show learning curves: how far runs were after each block.",
+    "validate": "Measure candidates on data that no search has read.",
+    "compare": "Show statistics of runs over their seeds, and the settings in which they differ.",
+    "curve": "Show learning curves: the state of runs after each block.",
     "play": "Play episodes with a policy.",
     "draw": "Draw the cells of an architecture, or a generation of policies, as SVG.",
     "export": "Write a candidate as a file that stands alone: for torch, or ONNX.",
     "db": "Check, upgrade and back up the database of runs.",
-    "doctor": "Show what this machine offers a search.",
+    "doctor": "Show facts about this machine, and problems for a search.",
 }
 """Every command with its line in `germline --help`.
 
-A command is the attribute `command` of the module of its name in `cli/commands`. The lines stand here so that
-`germline --help` and completion need not import those modules.
+A command is the attribute `command` of the module of the same name in `cli/commands`. The lines are here so that
+`germline --help` and completion need not import the modules.
 """
 
 
 class Commands(click.Group):
-    """Imports a command's module when the command is used, and suggests the nearest name for an unknown one."""
+    """The group of all commands. It imports a command's module when the command is used, and suggests the nearest name
+    for an unknown command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -81,7 +82,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs a command; an error of click or Germline becomes one line; others are bugs and keep their traceback."""
+        """Runs a command. Errors of click and Germline become one line; others are bugs and keep their traceback."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:

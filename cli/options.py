@@ -18,7 +18,7 @@ SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Duration(click.ParamType[float]):
-    """`90`, `90s`, `10m`, `2h` or `1d`, in seconds."""
+    """A time such as `90`, `90s`, `10m`, `2h` or `1d`, converted to seconds."""
 
     name = "duration"
 
@@ -35,7 +35,7 @@ class Duration(click.ParamType[float]):
 
 
 class Amount(click.ParamType[int]):
-    """`2M`, `400k` or `2000000`."""
+    """A number such as `2M`, `400k` or `2000000`."""
 
     name = "amount"
 
@@ -71,7 +71,7 @@ class SessionOptions:
 
 
 def db_option(command: F) -> F:
-    """`--db URL`: the database of runs, as the argument `url`."""
+    """Adds `--db URL`, the database of runs, as the argument `url`."""
     return click.option(
         "--db",
         "url",
@@ -84,15 +84,15 @@ def db_option(command: F) -> F:
 
 
 def json_option(command: F) -> F:
-    """`--json`: machine-readable output, as the argument `as_json`."""
+    """Adds `--json`, machine-readable output, as the argument `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")(command)
 
 
 def data_option(expose: bool) -> Callable[[F], F]:
-    """`--data DIR`: the directory of data sets, set for this process and its workers.
+    """Adds `--data DIR`, the directory of data sets, which applies to this process and its workers.
 
     Args:
-        expose: whether the command receives it as the argument `data`.
+        expose: whether the command receives the directory as the argument `data`.
     """
     return click.option(
         "--data",
@@ -116,12 +116,12 @@ frames_option = click.option(
     type=Amount(),
     default=None,
     metavar="2M",
-    help="Policies only: begin no block once this many frames were played in total, reviews included.",
+    help="For policies: begin no block after this many frames in total, with reviews.",
 )
 
 
 def run_options(command: F) -> F:
-    """Options of how a search runs, as one argument `session` of type `SessionOptions`."""
+    """Adds the options of `SessionOptions`, as the argument `session`."""
 
     @click.option(
         "--time",
@@ -129,27 +129,27 @@ def run_options(command: F) -> F:
         type=Duration(),
         default=None,
         metavar="10m",
-        help="Time limit: stop after the pack that is in flight when it has passed.",
+        help="Time limit: stop after the packs in flight at that time.",
     )
     @click.option(
         "--workers",
         type=click.IntRange(min=1),
         default=None,
-        help="Number of workers; by default one per core, or a single one for tasks that take milliseconds.",
+        help="Number of workers; by default one per core, or 1 for tasks that take milliseconds.",
     )
     @click.option(
         "--executor",
         type=click.Choice(["auto", "ray", "inline"]),
         default="auto",
         show_default=True,
-        help="Where workers run: in Ray, or inline in this process; auto: Ray for more than one worker.",
+        help="Where candidates are scored: on Ray workers, or inline in this process; auto: Ray for several workers.",
     )
     @click.option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),
         default="auto",
         show_default=True,
-        help="Device on which candidates are trained, or the networks of policies computed.",
+        help="Device that trains candidates, or computes the networks of policies.",
     )
     @click.option(
         "--ray-address", default=None, metavar="ADDRESS", help="Address of a running Ray cluster: auto, or host:port."
@@ -173,9 +173,9 @@ def run_options(command: F) -> F:
 
 
 def size_options(command: F) -> F:
-    """`--channels`, `--cells`, `--classes`, `--image`: the size of an architecture's network.
+    """Adds `--channels`, `--cells`, `--classes` and `--image`, the size of an architecture's network.
 
-    They arrive as one argument `sizes`, a dict of the given ones by name.
+    The command receives the argument `sizes`, a dict that holds the options that were given.
     """
 
     @wraps(command)
@@ -196,7 +196,7 @@ def size_options(command: F) -> F:
         click.option(
             "--channels",
             type=count,
-            help="First channels of an architecture's network; by default its run's or paper's.",
+            help="Channels of the first cell of an architecture's network; by default its run's or paper's.",
         ),
     ):
         wrapper = option(wrapper)

@@ -1,4 +1,4 @@
-"""What a command prints and writes: JSON, text on a console, and checks of a file's name."""
+"""Output of commands: JSON, text on a console, and checks of a file's name before writing."""
 
 import json
 import os
@@ -18,16 +18,16 @@ def check_free(path: Path) -> None:
     """Raises UserError if there is a file at `path`."""
     try:
         exists = path.is_file()
-    except OSError:  # a path that cannot even be looked up: writing will say why
+    except OSError:  # the path cannot be looked up: the error of writing will be clearer
         return
     if exists:
         raise UserError(printable(f"{path} exists already; name another file, or add --force to replace it"))
 
 
 def check_svg(path: Path) -> None:
-    """Raises UserError if the name of an SVG file ends in something else."""
+    """Raises UserError if a file name has an extension other than .svg."""
     if path.suffix.lower() not in ("", ".svg"):
-        raise UserError(printable(f"expected a name that ends in .svg, since the picture is one, got {path}"))
+        raise UserError(printable(f"expected a name that ends in .svg, got {path}"))
 
 
 def print_json(data: Any) -> None:
@@ -37,9 +37,9 @@ def print_json(data: Any) -> None:
 
 @contextmanager
 def stdout_apart() -> Iterator[None]:
-    """Redirects stdout to stderr, also for native code and child processes, so that stdout holds the result alone."""
+    """Redirects stdout to stderr, also of native code and child processes, so that stdout holds the result alone."""
     stdout = sys.stdout
-    if sys.__stdout__ is None or sys.__stderr__ is None:  # closed: another file may have its number by now
+    if sys.__stdout__ is None or sys.__stderr__ is None:  # closed: its descriptor may belong to another file by now
         with redirect_stdout(sys.stderr):
             yield
         return

@@ -1,7 +1,6 @@
 """Genome references: `RUN` (its winner), `RUN:best`, `RUN:BIRTH`, `library:NAME` or a file.
 
-The winner is the individual that the search hands over after its reviews. `RUN:best` has the highest fitness at rung 0,
-which may be luck.
+The winner is the strategy's choice, after its reviews. `RUN:best` has the highest fitness at rung 0, which may be luck.
 """
 
 from pathlib import Path
@@ -10,13 +9,13 @@ from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
 from germline.cli.errors import BadReference
 from germline.cli.genome_file import is_file_reference, kind_of, read_genome
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.programs.optimizer.library import library_text
 from germline.search.picking import pick
 from germline.search.winner import winner
 
-PICK = "Of a RUN's architectures the one that is picked: knee, error, params, macs, latency, or under=3M."
-WINNER = "its winner, which the search hands over"
+PICK = "Which of RUN's architectures to take: knee, error, params, macs, latency, or under=3M (params)."
+WINNER = "its winner"
 HELP = f"REF is RUN ({WINNER}), RUN:best (the highest fitness), RUN:BIRTH, library:NAME or a file with a genome."
 
 
@@ -50,7 +49,7 @@ def resolve(reference: str, url: str) -> Candidate:
 
 
 def chosen(reference: str, criterion: str | None, url: str) -> Candidate:
-    """The candidate that a reference names or, with a criterion, the one that it picks from the run.
+    """The candidate that a reference names or, with a criterion, the individual that the criterion picks from the run.
 
     Raises:
         BadReference, BadCriterion, DatabaseError, InvalidProgram: as `resolve` and `picked` do.
@@ -66,14 +65,14 @@ def picked(name: str, criterion: str, url: str) -> Candidate:
         BadCriterion: there is no such criterion, or no architecture meets it.
     """
     if ":" in name or is_file_reference(name):
-        raise BadReference(f"expected a RUN to pick from, got {name!r:.80}; leave --pick away")
+        raise BadReference(f"expected a RUN to pick from, got {name!r:.80}; leave out --pick")
     with open_store(url) as store:
         run = store.run(name)
         individuals = store.top(name) if presenter_of(run.kind).pickable else []
     scored = [(individual, individual.evaluation.objectives) for individual in individuals if individual.evaluation]
     if not scored:
         raise BadReference(
-            f"expected a run of architectures that were scored to pick from, got {name}, of kind {run.kind}"
+            f"expected a run of architectures with an ok outcome for --pick, got {name}, of kind {run.kind}"
         )
     index = pick([objectives for _, objectives in scored], criterion)
     return resolve(f"{name}:{scored[index][0].individual.birth}", url)

@@ -1,6 +1,6 @@
-"""The runs of a database, for commands that need not open a store.
+"""The runs of a database, without a store.
 
-SQLite files are read without SQLAlchemy, whose import alone would take longer than `germline runs` may.
+SQLite files are read without SQLAlchemy, because its import would make `germline runs` slow.
 """
 
 from germline.db import run_list
@@ -11,8 +11,7 @@ def all_runs(url: str) -> list[RunSummary]:
     """The runs of the database at `url`, oldest first."""
     summaries = run_list.runs(url)
     if summaries is None:
-        # Not SQLite: it takes SQLAlchemy.
-        from germline.cli.database import open_store
+        from germline.cli.database import open_store  # imports SQLAlchemy, which only other databases need
 
         with open_store(url) as store:
             summaries = store.runs()

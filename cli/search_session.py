@@ -1,4 +1,4 @@
-"""A session of a search on a terminal: its loop with budget, live view, signals and closing summary."""
+"""A session of a search on a terminal, with budget, live view, signals and summary."""
 
 import os
 import re
@@ -27,7 +27,7 @@ _PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(@)")
 
 @dataclass(frozen=True)
 class Budget:
-    """How far a resumed run goes, in totals over all its sessions; without any limit, as far as it was created for."""
+    """When a resumed run ends, in totals over all its sessions; without any limit, at the budget of its creation."""
 
     births: int | None = None
     evaluations: int | None = None
@@ -53,7 +53,8 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
 
 
 def resume(options: SessionOptions, url: str, as_json: bool, name: str, budget: Budget, force: bool) -> None:
-    """Resumes a run in the database at `url`; `force` takes it over from another host's process. Raises as `start`."""
+    """Resumes a run in the database at `url`; `force` takes it over from a process on another host. Raises as
+    `start`."""
     with open_store(url) as store:
         run_session(options, store, store.run(name), url, as_json, budget, force)
 
@@ -103,12 +104,12 @@ def run_session(
         finally:
             events.close()  # type: ignore[attr-defined]
     if received:
-        raise UserError(f"interrupted; everything scored is kept. Go on with: {resume_command}", 128 + received[0])
+        raise UserError(f"interrupted; all outcomes are recorded. Go on with: {resume_command}", 128 + received[0])
     finish(store, run, last, resume_command, as_json)
 
 
 def _resume_command(name: str, url: str, data: str | None) -> str:
-    """The command that resumes a run, with the options without which it would look elsewhere; passwords are hidden."""
+    """The command that resumes a run, with --db and --data where they are needed; passwords are hidden."""
     command = f"germline resume {name}"
     if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
         command += " --db " + shlex.quote(_PASSWORD.sub(r"\1***\2", url))
@@ -123,18 +124,19 @@ def _cores() -> int:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Yields a list to which SIGINT and SIGTERM are added: the first ends the session in order, the second at once.
+    """Yields a list to which the numbers of SIGINT and SIGTERM are added when they arrive.
 
-    The handler raises nothing, because it may run within a transaction or a call into Ray. Inline, the pack in flight
-    is finished first; what runs on Ray is dropped.
+    The first signal only adds its number, because the handler may run within a transaction or a call into Ray: the
+    session ends when the pack in flight is finished (inline), or at once without the packs on Ray. The second signal
+    has the system's own handler and ends the process.
     """
     received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        for handled in before:  # the system's own handler waits for nothing, not even for compiled code
+        for handled in before:  # ends the process at once, even within compiled code
             signal.signal(handled, signal.SIG_DFL)
-        os.write(2, b"stopping after what is in flight; once more to leave at once\n")
+        os.write(2, b"stopping in order; once more to leave at once\n")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -8,9 +8,11 @@ from germline.cli.errors import UserError
 from germline.cli.formatting import duration, number
 from germline.cli.json_rows import run_row
 from germline.cli.output import print_json
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.db.records import RunRecord, RunSummary
 from germline.db.store import Store
+from germline.search.kinds import kind_named
+from germline.search.kinds.architecture import ArchitectureSettings
 from germline.search.loop import Progress
 
 
@@ -20,12 +22,12 @@ def finish(store: Store, run: RunRecord, last: Progress | None, resume: str, as_
     Args:
         store: holds the run.
         run: the run.
-        last: its last progress; None if the session made none.
+        last: its last progress; None if the session had none.
         resume: the command that resumes the run.
         as_json: whether to print JSON.
 
     Raises:
-        UserError: the run is finished and nothing in it has an ok outcome.
+        UserError: the run is finished, and no individual has an ok outcome.
     """
     summary = next(row for row in store.runs() if row.name == run.name)
     winner = _winner(store, run, last)
@@ -39,7 +41,7 @@ def finish(store: Store, run: RunRecord, last: Progress | None, resume: str, as_
 
 
 def _winner(store: Store, run: RunRecord, last: Progress | None) -> dict[str, Any] | None:
-    """Birth and fitness of the strategy's winner: after a funnel, the best at the longest rung."""
+    """Birth and fitness at rung 0 of the strategy's winner; None before any individual has an ok outcome."""
     if last is None or last.winner is None:
         return None
     evaluation = store.individual(run.name, last.winner.birth).evaluation
@@ -49,8 +51,10 @@ def _winner(store: Store, run: RunRecord, last: Progress | None) -> dict[str, An
 def _print_without_best(store: Store, run: RunRecord, summary: RunSummary, resume: str) -> None:
     if summary.status == "finished" and summary.failures:
         causes = [evaluation.error or evaluation.status for evaluation in store.evaluations(run.id)]
-        raise UserError(f"none of the {summary.failures} scorings of {run.name} went well; the last: {causes[-1]}", 1)
-    click.echo(f"{run.name}: {summary.status}; nothing was scored well yet. Go on with: {resume}")
+        raise UserError(
+            f"no genome of {run.name} has an ok outcome ({summary.failures} failures); the last: {causes[-1]}", 1
+        )
+    click.echo(f"{run.name}: {summary.status}; no ok outcome yet. Go on with: {resume}")
 
 
 def _print(
@@ -82,18 +86,20 @@ def _print(
             click.echo(f"winner  {label}  fitness {number(winner['fitness'])}, {_reason(run, last)}")
     if summary.rejected:
         time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
-        click.echo(f"limits  {summary.rejected:,} genomes over the limits were thrown away unscored{time}")
+        click.echo(f"limits  {summary.rejected:,} genomes over the limits were rejected unscored{time}")
     click.echo(f"next    germline show {run.name}   germline export {run.name} -o found.py")
     if summary.status == "stopped":
         click.echo(f"go on   {resume}")
 
 
 def _reason(run: RunRecord, last: Progress) -> str:
-    """Why the winner is another individual than the one with the highest fitness."""
+    """Why the winner is not the individual with the highest fitness."""
     if last.reviews:
         return "the best of the reviews (germline show)"
-    settings = run.config.get("settings", {})
-    if settings.get("strategy") == "eeea":
-        return "what EEEA-Net's code hands over; choose by --pick instead"
-    objectives = settings.get("objectives", [])
-    return "the knee of the front (germline top)" if len(objectives) > 1 else f"the least {' '.join(objectives)}"
+    settings = kind_named(run.kind).from_config(run.config["settings"])
+    if settings.strategy == "eeea":
+        return "the choice of EEEA-Net's code; choose with --pick instead"
+    if not isinstance(settings, ArchitectureSettings):
+        return "the best of the complete blocks"
+    several = len(settings.objectives) > 1
+    return "the knee of the front (germline top)" if several else f"the smallest {settings.objectives[0]}"

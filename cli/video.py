@@ -1,5 +1,5 @@
-"""Films of episodes: MP4 through ffmpeg, GIF without it. A film is written picture by picture, and whole or not at
-all."""
+"""Films of episodes, as MP4 (through ffmpeg) or GIF. A film is written picture by picture, and the file appears only
+when it is complete."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,15 +14,13 @@ from germline.programs.export.files import beside, check_writable
 
 FORMATS = (".mp4", ".gif")
 FASTEST_GIF = 50
-"""Pictures a second; viewers slow down GIFs that are faster."""
+"""The most pictures a second in a GIF, because viewers slow down faster GIFs."""
 
 
 def check_format(path: Path) -> None:
-    """Raises UserError if the name of a file is not that of a film, or the packages to write it are missing."""
+    """Raises UserError if the extension of a file is not .mp4 or .gif, or the package that writes it is missing."""
     if path.suffix.lower() not in FORMATS:
-        raise UserError(
-            printable(f"expected a file of a film, .mp4 or .gif, got {path.name!r:.80}; write --video policy.mp4")
-        )
+        raise UserError(printable(f"expected a film, .mp4 or .gif, got {path.name!r:.80}; write --video policy.mp4"))
     _writer_package(path)
 
 
@@ -57,10 +55,10 @@ def _write_gif(path: Path, pictures: Iterable[Picture], pace: int) -> None:
 
 
 def _writer_package(path: Path) -> Any:
-    """The module that writes films of this format. These packages are optional, so they are imported only here.
+    """The module that writes films of the format of `path`, from an optional package.
 
     Raises:
-        UserError: it is not installed.
+        UserError: the package is not installed.
     """
     try:
         if path.suffix.lower() == ".gif":

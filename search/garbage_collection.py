@@ -9,12 +9,12 @@ _RARE = (100_000, 50, 100)
 of them again and again took a third of its time."""
 
 _thresholds_before: list[tuple[int, int, int]] = []
-"""The thresholds that each search under way met when it began; the first are the process's own."""
+"""The thresholds that each running search found when it began; the first entry holds those of the process."""
 
 
 @contextmanager
 def rare_collections() -> Iterator[None]:
-    """Lets the collector run rarely. Searches may overlap; the last to end restores what the first one met."""
+    """Lets the collector run rarely. Searches may overlap: the last to end restores the thresholds of the process."""
     _thresholds_before.append(gc.get_threshold())
     gc.set_threshold(*_RARE)
     try:

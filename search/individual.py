@@ -17,8 +17,8 @@ RngFor = Callable[[int], np.random.Generator]
 class Proposal:
     """A genome that a strategy wants scored, with its origin.
 
-    `genome` is an object of the run's space and `parents` are birth numbers; `rejected` counts the genomes over a limit
-    of the space that were rejected in its place.
+    `genome` is an object of the run's space, `parents` are birth numbers, and `rejected` is the number of genomes that
+    the space rejected for a limit before it returned this genome.
     """
 
     genome: Any
@@ -59,7 +59,7 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """News for a strategy: either a block of births in birth order, or the outcomes of the reviews it requested."""
+    """The input of `Strategy.advance`: a block of births in birth order, or the outcomes of reviews."""
 
     births: tuple[Scored, ...] = ()
     reviews: tuple[Reviewed, ...] = ()

@@ -16,8 +16,8 @@ G = TypeVar("G")
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A named set of values over the defaults. `births` is the budget and `task` the task of a search that names no
-    other; None: the kind's default task."""
+    """A named set of values that replace defaults, with the budget (`births`) and the task of searches that name no
+    other; `task` None means the kind's default task."""
 
     description: str
     values: Mapping[str, Any]
@@ -30,13 +30,13 @@ class Kind(ABC, Generic[S, G]):
 
     Attributes:
         name: the name on the command line and in the database.
-        genome_version: changes with the meaning of genomes or of their fingerprints; a run is resumed only under the
-            version it began with.
-        default_task: the task of a search that names none.
+        genome_version: number that changes when the meaning of genomes or of their fingerprints does; a run is resumed
+            only under the version that it began with.
+        default_task: the task of a search without `--task`.
         settings_class: the dataclass of a run's settings.
         presets: named sets of values.
-        strategies: a factory for each value of the setting `strategy`. It makes the strategy from the run's settings
-            and space, and raises BadSetting for settings that the strategy cannot follow.
+        strategies: a factory for each value of the setting `strategy`. It returns the strategy for a run's
+            settings and space, and raises BadSetting for settings that the strategy does not support.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Kind(ABC, Generic[S, G]):
         return settable(self.settings_class)
 
     def resolve(self, preset: Mapping[str, Any], assignments: Sequence[str]) -> S:
-        """The settings of a preset's values and of assignments `key=value` over them, not yet prepared for a task.
+        """The settings from `key=value` assignments over a preset's values, not yet prepared for a task.
 
         Raises:
             BadSetting: an assignment has no `=`, an unknown key or a value that the setting does not take.
@@ -60,17 +60,19 @@ class Kind(ABC, Generic[S, G]):
         return resolve(self.settings_class, preset, assignments)
 
     def from_config(self, config: Mapping[str, Any]) -> S:
-        """The settings in a run's config, which another version may have stored: a missing key has its default, and an
+        """The settings in a run's config. Another version may have stored it: a missing key gets its default, and an
         unknown key is ignored."""
         return from_config(self.settings_class, config)
 
     @abstractmethod
     def prepare(self, settings: S, task: Any) -> S:
-        """The settings of a new run on a task (a class), complete: whatever a file, a clock or the task decides is read
-        here, once, so that the run depends on its config alone.
+        """The complete settings of a new run on a task (a class).
+
+        Reads, once, everything that comes from a file, a clock or the task, so that the run depends on its config
+        alone.
 
         Raises:
-            BadSetting: no search can follow these settings on this task.
+            BadSetting: the settings do not fit the task or each other.
         """
 
     @abstractmethod
@@ -81,7 +83,7 @@ class Kind(ABC, Generic[S, G]):
         """The strategy of a run over its space.
 
         Raises:
-            BadSetting: the strategy cannot follow these settings.
+            BadSetting: the strategy does not support these settings.
         """
         if settings.strategy not in self.strategies:
             raise BadSetting(f"expected strategy to be one of {', '.join(self.strategies)}, got {settings.strategy!r}")
@@ -101,7 +103,7 @@ class Kind(ABC, Generic[S, G]):
 
         Args:
             text: the genome.
-            settings: the settings of its run; None: a genome of no run.
+            settings: the settings of its run; None without a run.
             size: of an architecture, `channels`, `cells`, `classes` or `image` in place of the run's.
 
         Raises:
@@ -111,9 +113,10 @@ class Kind(ABC, Generic[S, G]):
 
     @abstractmethod
     def in_full(self, settings: S, task: Any) -> S:
-        """The settings under which a genome is validated on a task (a class): as it will be used, without the limits
-        and the smaller proxy of a search."""
+        """The settings for validating a genome on a task (a class): in full size, without the smaller proxy of a
+        search."""
 
     @abstractmethod
     def baseline(self, text: str, settings: S) -> tuple[str, str, S]:
-        """What a genome is compared with in a validation: a label, the text of the baseline, and settings for it."""
+        """The baseline that a genome is compared with in a validation: its label, its genome as text, and its
+        settings."""

@@ -10,11 +10,13 @@ from germline.search.strategies.random_search import random_proposal
 def neighbour(
     space: NeighbourSpace[Any], centre: Individual | None, since: int, birth: int, rng_for: RngFor
 ) -> Proposal:
-    """A neighbour of a centre, each neighbour once and in random order; a random genome if there is no centre.
+    """The proposal for a birth: a neighbour of the centre, or a random genome without a centre.
+
+    Consecutive births visit each neighbour once, in random order.
 
     Args:
         space: the space of the genomes.
-        centre: the individual whose neighbours are visited. A centre without neighbours counts as none.
+        centre: the individual whose neighbours are visited. None, or a centre without neighbours: a random genome.
         since: the first birth of this centre.
         birth: the birth to propose a genome for.
         rng_for: the generator of each birth.

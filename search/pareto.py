@@ -16,7 +16,7 @@ Points = NDArray[np.float64]
 
 
 def minimised(individuals: Sequence[Mapping[str, float]], objectives: Sequence[Objective]) -> Points:
-    """Returns the objectives of each individual as points, with those to be maximised negated."""
+    """Returns the objectives of each individual as points, negated where the objective is maximised."""
     signs = [1.0 if objective.direction == "min" else -1.0 for objective in objectives]
     rows = [
         [sign * values[objective.name] for sign, objective in zip(signs, objectives, strict=True)]
@@ -52,11 +52,11 @@ def crowding(points: Points) -> Points:
 
 def survivors(points: Points, count: int) -> NDArray[np.intp]:
     """Returns the indices of the points that NSGA-II keeps, best first: whole fronts, then the least crowded points of
-    the next front. Of equally crowded points the earlier one stays.
+    the next front, the earlier first among equally crowded points.
 
     Args:
         points: `[N, M]`.
-        count: how many to keep; all if there are fewer.
+        count: number of points to keep; all if there are fewer.
     """
     ranks = fronts(points)
     kept: list[NDArray[np.intp]] = []
@@ -85,8 +85,8 @@ def hypervolume(points: Points, reference: Points) -> float:
 
 
 def knee(points: Points) -> int:
-    """Returns the index of the point nearest to the ideal point, with each objective scaled to 0..1; of equally near
-    points the first."""
+    """Returns the index of the point nearest to the ideal point, with each objective scaled to 0…1; among equally
+    near points the first."""
     low, high = points.min(0), points.max(0)
     span = np.where(high > low, high - low, 1.0)
     return int(np.argmin((((points - low) / span) ** 2).sum(1)))

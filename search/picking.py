@@ -1,4 +1,4 @@
-"""Which individual of a front is handed over: chosen by a stated criterion, never by its position in a list."""
+"""Picks an individual of a run with several objectives by a stated criterion."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,11 +17,11 @@ _SMALLEST = {"error": "validation_error", "params": "params", "macs": "macs", "l
 
 
 class BadCriterion(ValueError):
-    """An unknown criterion, or one that no individual meets."""
+    """The criterion is unknown, or no individual meets it."""
 
 
 def front(objectives: Sequence[Objectives], names: Sequence[str] = ("validation_error", "params")) -> list[int]:
-    """Returns the indices of the individuals that no other one dominates, by the first objective and then the others.
+    """Returns the indices of the individuals on the Pareto front, sorted by the first objective and then the others.
 
     Args:
         objectives: of each individual.
@@ -38,8 +38,8 @@ def pick(objectives: Sequence[Objectives], criterion: str) -> int:
     Args:
         objectives: of each individual.
         criterion: `knee` (nearest to the ideal point of the front of error and parameters); `error`, `params`, `macs`
-            or `latency` (the smallest value; of equal ones the smallest error, then the fewest parameters); or
-            `under=3M` (the smallest error with at most so many parameters).
+            or `latency` (the smallest value; among equal values the smallest error, then the fewest parameters); or
+            `under=3M` (the smallest error with at most that many parameters).
 
     Raises:
         BadCriterion: the criterion is unknown, or no individual meets it.

@@ -1,7 +1,7 @@
 """Settings of a run: a dataclass for each kind, whose fields carry what `--set key=value` needs.
 
-A field that is declared with `setting` can be assigned by presets and by `--set`. The other fields hold what a run
-works out from its task when it is created; they are stored in the run's config beside the settings.
+Presets and `--set` can assign the fields that are declared with `setting`. The other fields are derived from the task
+when a run is created, and are stored in its config beside the settings.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +49,7 @@ def setting(default: T, parse: Callable[[str], T], help: str) -> T:
     Args:
         default: the value without a preset and without `--set`.
         parse: turns the text of `--set` into a value, and raises ValueError with the expected form.
-        help: the meaning, one line of `germline presets`.
+        help: the meaning, in one line, for `germline presets`.
     """
     metadata = {"parse": parse, "help": help}
     declared: T = field(default_factory=lambda: copy(default), metadata=metadata)
@@ -67,7 +67,7 @@ def settable(settings_class: type[RunSettings]) -> tuple[Setting, ...]:
 
 
 def resolve(settings_class: type[S], preset: Mapping[str, Any], assignments: Sequence[str]) -> S:
-    """The defaults, over them the values of a preset, over those the assignments `key=value`.
+    """The settings from `key=value` assignments, which replace the values of a preset, which replace the defaults.
 
     Raises:
         BadSetting: an assignment has no `=`, an unknown key or a value that the setting does not take.
@@ -125,10 +125,9 @@ def _text(value: Any) -> str:
 
 
 def to_config(settings: RunSettings) -> dict[str, Any]:
-    """The settings as they are stored in a run's config; a field that `--set` does not take is left out if it is
-    None."""
-    worked_out = {declared.name for declared in fields(settings) if not declared.metadata}
-    return {name: value for name, value in asdict(settings).items() if value is not None or name not in worked_out}
+    """The settings as they are stored in a run's config; derived fields are left out if they are None."""
+    derived = {declared.name for declared in fields(settings) if not declared.metadata}
+    return {name: value for name, value in asdict(settings).items() if value is not None or name not in derived}
 
 
 def whole(low: int = 0, high: int = 1_000_000) -> Callable[[str], int]:
@@ -148,7 +147,7 @@ def whole(low: int = 0, high: int = 1_000_000) -> Callable[[str], int]:
 
 
 def widths(high: int) -> Callable[[str], list[int]]:
-    """Parses the units of some layers, each from 1 to `high`, separated by commas; `none` is no layer."""
+    """Parses the numbers of units of layers, each from 1 to `high`, separated by commas; `none` means no layers."""
     width = whole(1, high)
 
     def parse(text: str) -> list[int]:
@@ -215,7 +214,7 @@ def milliseconds(text: str) -> float | None:
 
 
 def choice(*options: C) -> Callable[[str], C]:
-    """Parses one of some names."""
+    """Parses exactly one of the given names."""
 
     def parse(text: str) -> C:
         for option in options:
@@ -227,7 +226,7 @@ def choice(*options: C) -> Callable[[str], C]:
 
 
 def names(*options: str) -> Callable[[str], list[str]]:
-    """Parses one or more of some names, separated by commas."""
+    """Parses at least one of the given names, separated by commas, each at most once."""
 
     def parse(text: str) -> list[str]:
         parts = [part.strip() for part in text.split(",")]
@@ -239,7 +238,7 @@ def names(*options: str) -> Callable[[str], list[str]]:
 
 
 def weights(*names: str) -> Callable[[str], dict[str, float]]:
-    """Parses relative weights of some names: `insert:1,delete:1,modify:2`."""
+    """Parses relative weights of the given names: `insert:1,delete:1,modify:2`."""
     expected = f"weights such as {names[0]}:1,{names[-1]}:0.5 over {', '.join(names)}"
 
     def parse(text: str) -> dict[str, float]:
@@ -258,7 +257,7 @@ def weights(*names: str) -> Callable[[str], dict[str, float]]:
 
 
 def any_text(text: str) -> str:
-    """Any text."""
+    """Accepts any text as it is."""
     return text
 
 

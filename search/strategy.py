@@ -1,9 +1,9 @@
 """The contract of search strategies.
 
-To add a strategy, write one file in `germline/search/strategies/`, and add one entry to the table `STRATEGIES` of each
-kind that it can search (in `germline/search/kinds/`). The entry is a factory: it makes the strategy from the run's
-settings and its space, and raises `BadSetting` for settings that the strategy cannot follow. The values of
-`--set strategy` and the battery in `tests/search/test_strategies.py` follow from the tables.
+To add a strategy, write a file in `search/strategies/`, and add an entry to the table `STRATEGIES` of each kind that it
+can search (in `search/kinds/`). The entry is a factory: it returns the strategy for the settings and the space of a
+run, and raises `BadSetting` for settings that the strategy does not support. `--set strategy` and
+`tests/search/test_strategies.py` take the names from these tables.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ S = TypeVar("S")
 
 
 class Strategy(Protocol[S]):
-    """A pure fold over blocks, over a space that the constructor takes.
+    """A pure fold over blocks, for genomes of the space that its constructor takes.
 
     The state is immutable and holds everything that later proposals depend on: the same blocks in the same order give
     the same state. Therefore a run needs no checkpoint; its state is recomputed from the rows of the database.

@@ -13,7 +13,7 @@ from germline.search.kind import Kind
 from germline.search.settings import RunSettings, to_config
 
 FIRST_SEED = 1_000
-"""First evaluation seed of a validation. Searches use those from 0 on, reviews the next ones, far below it."""
+"""First evaluation seed of a validation, far above the seeds of searches (0) and reviews (from 1 on)."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """A contender's outcomes on the held-out data, one per seed.
+    """A contender's outcomes on the held-out data, an outcome for each seed.
 
     `measure` names the objective that is reported, `facts` describe the genome.
     """
@@ -49,19 +49,19 @@ class ValidationResult:
 
     @property
     def mean(self) -> float | None:
-        """Mean over all seeds; None if the genome failed with one of them."""
+        """Mean over all seeds; None if the genome failed with any seed."""
         values = [value for value in self.values if value is not None]
         return fmean(values) if len(values) == len(self.outcomes) else None
 
     @property
     def deviation(self) -> float | None:
-        """Standard deviation between seeds; None for a single seed, or if the genome failed with one of them."""
+        """Standard deviation over the seeds; None for a single seed, or if the genome failed with any seed."""
         values = [value for value in self.values if value is not None]
         return stdev(values) if len(values) == len(self.outcomes) > 1 else None
 
     @property
     def error(self) -> str | None:
-        """Why the genome failed with the first seed; None if any seed gave a number."""
+        """The error with the first seed, if the genome failed with all seeds; else None."""
         if any(value is not None for value in self.values):
             return None
         return self.outcomes[0].error or self.outcomes[0].status
@@ -70,7 +70,7 @@ class ValidationResult:
 def with_baselines(kind: Kind[Any, Any], task: str, contenders: Sequence[Contender]) -> list[Contender]:
     """Returns the contenders with the settings of a full training on a task, followed by their baselines.
 
-    Contenders with the same baseline share it, and a baseline that is itself a contender is left out.
+    Contenders with the same baseline share it, and a baseline that is also a contender is left out.
     """
     full = [replace(contender, values=kind.in_full(contender.values, task_class(task))) for contender in contenders]
     known = {_key(contender) for contender in full}
@@ -86,10 +86,10 @@ def with_baselines(kind: Kind[Any, Any], task: str, contenders: Sequence[Contend
 def validate(
     kind: Kind[Any, Any], task: str, contenders: Sequence[Contender], rung: int, seeds: int, device: str = "cpu"
 ) -> list[ValidationResult]:
-    """Validates the contenders in this process, those with equal settings together.
+    """Validates the contenders in this process; contenders with equal settings share a batch.
 
     Args:
-        kind: of all genomes.
+        kind: the kind of all genomes.
         task: name of the task.
         contenders: as `with_baselines` returns them.
         rung: amount of training or playing, an index into the task's rungs.

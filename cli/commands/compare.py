@@ -1,4 +1,4 @@
-"""`germline compare`: runs summed up over their seeds, and the settings in which they differ."""
+"""`germline compare`: statistics of runs over their seeds, and the settings in which the runs differ."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,15 @@ from germline.search.analysis.statistics import quartiles
 @db_option
 @json_option
 def command(names: tuple[str, ...], url: str, as_json: bool) -> None:
-    """Sum up runs over their seeds, and show the settings in which they differ.
+    """Show statistics of runs over their seeds, and the settings in which they differ.
 
-    Runs of one kind, task, preset and settings form a group. The score of a run is that of its winner: the fitness
-    or, for policies, the mean return in the test, else in the last review. Runs with several
-    objectives also have a hypervolume: the share of a box that their front dominates. The box reaches from 0 to an
-    error of 100 % and, for each other objective, to the largest value in the compared runs on the same task. RUN may be
-    a pattern in quotes, with * for anything and ? for one character.
+    Runs of one kind, task, preset and settings form a group. The score of a run is that of its winner: the fitness or,
+    for policies, the mean return in the test, else in the last review.
+
+    Runs with several objectives have a hypervolume: the share of a box that their front dominates. The box reaches from
+    0 to an error of 100 % and, for each other objective, to the largest value in the compared runs on the same task.
+
+    RUN may be a pattern in quotes, with * for anything and ? for one character.
 
     \b
     Examples:
@@ -80,7 +82,7 @@ def _run_row(result: RunResult) -> dict[str, Any]:
 
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:
-    """Median, quartiles and ends of ascending values; all None if there are none."""
+    """Median, quartiles, smallest and largest of ascending values; all None without values."""
     return {
         "median": median(values) if values else None,
         "quartiles": list(quartiles(values)) if values else None,
@@ -90,7 +92,7 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _different(budgets: Sequence[Mapping[str, int]]) -> list[dict[str, int]]:
-    """Each budget once, the smaller first."""
+    """The different budgets, in ascending order."""
     return [dict(items) for items in sorted({tuple(sorted(budget.items())) for budget in budgets})]
 
 
@@ -126,22 +128,22 @@ def _label(row: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    """A setting as `--set` takes it; of several lines, such as a program, only a hash."""
+    """A setting in the form of `--set`; a hash for a setting of several lines, such as a program."""
     text = setting(value)
     return text if "\n" not in text else f"#{sha256(text.encode()).hexdigest()[:6]}"
 
 
 def _sources(row: Mapping[str, Any]) -> str:
-    """Which scores the numbers of a group are: `test of 200 episodes`."""
+    """The scores that the numbers of a group come from, as text: `test of 200 episodes`."""
     sources: dict[str, None] = {}
     for run in row["runs"]:
         if run["value"] is not None:
             sources[run["of"] + (f" of {counted(run['episodes'], 'episode')}" if run["episodes"] else "")] = None
-    return ", ".join(sources) or "nothing scored"
+    return ", ".join(sources) or "no ok outcome"
 
 
 def _notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What all groups share, and reasons to doubt the numbers."""
+    """Notes below the table: what all groups share, and reasons to doubt the numbers."""
     notes = []
     shared = {(row["kind"], row["task"], row["preset"]) for row in rows}
     if len(shared) == 1:
@@ -150,7 +152,7 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     notes += dict.fromkeys(_hypervolume_note(row) for row in rows if row["hypervolume"])
     unscored = sum(run["value"] is None for row in rows for run in row["runs"])
     if unscored:
-        notes.append(f"{unscored} of the runs had nothing scored well, and are not in the numbers")
+        notes.append(f"runs without an ok outcome, which are not in the numbers: {unscored}")
     return [*notes, *(f"{_label(row)}: {doubt}" for row in rows for doubt in _doubts(row))]
 
 
@@ -162,9 +164,9 @@ def _doubts(row: Mapping[str, Any]) -> list[str]:
     """Reasons to doubt the numbers of one group."""
     doubts = []
     if row["seeds"] < len(row["runs"]):
-        doubts.append(f"{len(row['runs'])} runs of {row['seeds']} seeds; equal seeds are one search")
+        doubts.append(f"{len(row['runs'])} runs of {row['seeds']} seeds; runs with equal seeds are the same search")
     if len(row["of"]) > 1:
-        doubts.append(f"its runs are not measured alike ({_sources(row)})")
+        doubts.append(f"its runs have different scores ({_sources(row)})")
     if len(row["budgets"]) > 1:
         doubts.append(f"its runs have different budgets ({', '.join(map(_budget_text, row['budgets']))})")
     if set(row["statuses"]) != {"finished"}:

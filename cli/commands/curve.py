@@ -1,4 +1,4 @@
-"""`germline curve`: learning curves of runs, as tables or as a picture."""
+"""`germline curve`: prints or draws learning curves of runs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -23,7 +23,7 @@ from germline.search.analysis.statistics import half_width_or_none
 T = TypeVar("T")
 
 TABLE_ROWS = 20
-"""The most rows that a table shows."""
+"""The largest number of rows of a table."""
 
 
 @click.command()
@@ -33,14 +33,16 @@ TABLE_ROWS = 20
 @db_option
 @json_option
 def command(names: tuple[str, ...], path: Path | None, force: bool, url: str, as_json: bool) -> None:
-    """Show learning curves: how far runs were after each block.
+    """Show learning curves: the state of runs after each block.
 
-    The elite shows the progress of policies: the highest mean return among a block's reviews. The best fitness of a
-    single birth may be luck, and the elite's mean is a little too high as well, because reviews select; a test does
-    not. Runs with several objectives also have a hypervolume: the share of a box that the front of all births so far
-    dominates. The box reaches from 0 to an error of 100 % and, for each other objective, to the largest value in the
-    named runs on the same task. Incomplete blocks are left out. RUN may be a pattern in quotes, with * for anything and
-    ? for one character.
+    For policies, the column `elite` has the highest mean return among a block's reviews. It is more reliable than the
+    best fitness, which may be luck, but still a little too high, because reviews select; a test does not.
+
+    Runs with several objectives have a hypervolume: the share of a box that the front of all births so far dominates.
+    The box reaches from 0 to an error of 100 % and, for each other objective, to the largest value in the named runs on
+    the same task.
+
+    Incomplete blocks are left out. RUN may be a pattern in quotes, with * for anything and ? for one character.
 
     \b
     Examples:
@@ -58,7 +60,9 @@ def command(names: tuple[str, ...], path: Path | None, force: bool, url: str, as
             _check_one_kind([run.kind for run in runs])
         curves = learning_curves(store, [run.name for run in runs])
     if not any(curve.rows for curve in curves):
-        raise UserError(printable(f"expected a run with a complete block, got {_names(curves)}; wait for one"))
+        raise UserError(
+            printable(f"expected a run with a complete block, got {_names(curves)}; wait for the first block")
+        )
     if path is not None:
         write_whole(path, _picture(curves))
     if as_json:
@@ -108,22 +112,22 @@ def _print(curve: LearningCurve) -> None:
     if not rows:
         out.print(safe("no block is complete yet", QUIET))
         return
-    shown = [_cells(row, curve) for row in evenly_spaced(rows, TABLE_ROWS)]
-    table = plain_table(*shown[0], right=tuple(shown[0]))
-    for cells in shown:
+    printed = [_cells(row, curve) for row in evenly_spaced(rows, TABLE_ROWS)]
+    table = plain_table(*printed[0], right=tuple(printed[0]))
+    for cells in printed:
         table.add_row(*map(safe, cells.values()))
     print_table(out, table)
-    for note in _notes(curve, len(shown)):
+    for note in _notes(curve, len(printed)):
         out.print(safe(note, QUIET))
 
 
 def _cells(row: Row, curve: LearningCurve) -> dict[str, str]:
-    """A row of the table, by the name of the column."""
+    """The cells of a row of the table, by column."""
     cells = {"block": f"{row.block:,}", "births": f"{row.births:,}", "evaluations": f"{row.evaluations:,}"}
-    if curve.run.kind == "policy":
+    if row.frames is not None:
         cells["frames"] = f"{row.frames:,}"
     cells |= {"best": number(row.best), "median": number(row.median)}
-    if curve.run.kind == "policy":
+    if row.frames is not None:
         half = half_width_or_none(row.deviation, row.episodes)
         cells |= {"elite": number(row.elite), "±": "" if half is None else number(half)}
     if curve.reference:
@@ -131,25 +135,25 @@ def _cells(row: Row, curve: LearningCurve) -> dict[str, str]:
     return cells
 
 
-def _notes(curve: LearningCurve, shown: int) -> list[str]:
-    """The test, how to read the columns, and how many rows are left out."""
+def _notes(curve: LearningCurve, printed: int) -> list[str]:
+    """Notes below the table: on its columns, the test and rows that are left out."""
     notes = []
     if any(row.elite is not None for row in curve.rows):
-        notes.append("±: by the spread of a review's own episodes; reviews select, so the elite's mean is too high")
+        notes.append("±: from the spread of a review's episodes; reviews select, so the elite's mean is too high")
     if curve.reference:
         notes.append(f"hypervolume: of the front so far, {reference_point_text(curve.reference)}")
     if curve.test:
         test = curve.test
         episodes = f" in {counted(test.episodes, 'episode')}" if test.episodes else ""
         mean = with_interval(test.mean, half_width_or_none(test.deviation, test.episodes))
-        notes.append(f"test after block {test.block}: {mean}{episodes}, which select nobody")
-    if shown < len(curve.rows):
-        notes.append(f"{shown} of {len(curve.rows):,} blocks; --json has them all")
+        notes.append(f"test after block {test.block}: {mean}{episodes}, not used for selection")
+    if printed < len(curve.rows):
+        notes.append(f"{printed} of {len(curve.rows):,} blocks; --json has them all")
     return notes
 
 
 def _picture(curves: Sequence[LearningCurve]) -> str:
-    """The source of an SVG picture with a line for each run in which something was scored ok.
+    """The source of an SVG picture with a line for each run that has an ok outcome.
 
     Raises:
         UserError: there is no such run.
@@ -163,7 +167,7 @@ def _picture(curves: Sequence[LearningCurve]) -> str:
     ]
     drawn = [line for line in lines if line.points]
     if not drawn:
-        raise UserError(printable(f"expected a run of which something was scored well, got {_names(curves)}"))
+        raise UserError(printable(f"expected a run with an ok outcome, got {_names(curves)}"))
     unscored = [curve for curve, line in zip(curves, lines, strict=True) if not line.points]
     return draw(drawn, _title(curves), x, y, _picture_notes(drawn, unscored))
 
@@ -184,7 +188,7 @@ def _line(curve: LearningCurve, x: str, reviews: bool, label: str) -> Line:
 
 
 def _test_point(curve: LearningCurve, position: Callable[[Row], float]) -> Point | None:
-    """The test, where the run was at the end of the block before it; None without a test."""
+    """The last test, at the x position of the block that it followed; None without a test."""
     test = curve.test
     before = [row for row in curve.rows if test and row.block <= test.block]
     if test is None or not before:
@@ -202,9 +206,9 @@ def _title(curves: Sequence[LearningCurve]) -> str:
 def _picture_notes(lines: Sequence[Line], unscored: Sequence[LearningCurve]) -> list[str]:
     notes = []
     if any(point.half_width is not None for line in lines for point in line.points):
-        notes.append("bands: by the spread of a review's own episodes; reviews select, so the means are too high")
+        notes.append("bands: from the spread of a review's episodes; reviews select, so the means are too high")
     if any(line.test for line in lines):
         notes.append("diamonds: the last test, with its 95 % confidence interval")
     if unscored:
-        notes.append(printable(f"nothing was scored well yet: {_names(unscored)}"))
+        notes.append(printable(f"no ok outcome yet: {_names(unscored)}"))
     return notes

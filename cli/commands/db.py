@@ -1,4 +1,4 @@
-"""`germline db`: maintenance of the database of runs."""
+"""`germline db`: checks, upgrades and backs up the database of runs."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def command() -> None:
 def check(url: str, as_json: bool) -> None:
     """Look for damage and contradictions.
 
-    Damaged pages, missing parents, outcomes without a birth, a wrong best. Exit status 1 if there are any.
+    Looks for damaged pages, missing parents, outcomes without a birth and a wrong best. Exit status 1 for any problem.
 
     \b
     Example:

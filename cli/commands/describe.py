@@ -1,4 +1,4 @@
-"""`germline describe`: size and fingerprint of genomes."""
+"""`germline describe`: prints size and fingerprint of genomes."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from germline.cli.formatting import QUIET, plain_table, print_table, safe
 from germline.cli.genome_facts import genome_facts
 from germline.cli.options import db_option, json_option, size_options
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, resolve
 
 
@@ -25,8 +25,8 @@ def command(
     """Print size and fingerprint of each REF.
 
     For an optimizer: statements, states and constants. For an architecture: parameters and multiply-accumulates of its
-    network, in the size of its run unless options choose another. For a policy: parameters and mutations. Genomes are
-    checked completely but not executed; only --latency builds a network and runs it.
+    network, in the size of its run unless options give another. For a policy: parameters and mutations. Genomes are
+    checked completely, but not executed; only --latency builds a network and runs it.
 
     \b
     Examples:
@@ -55,6 +55,6 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 
 def _latencies(row: dict[str, Any]) -> str:
-    """Latencies of an architecture, where they are known."""
+    """The predicted and the measured latency of an architecture as text; empty if neither is known."""
     sources = (("latency", "predicted"), ("latency_measured", "measured"))
     return "".join(f", {row[name]:.3g} ms {source}" for name, source in sources if name in row)

@@ -15,7 +15,7 @@ from germline.cli.genome_view import DEAD, gutter, highlight
 from germline.cli.json_rows import candidate_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, resolve
 
 SHOWN = ("statements", "live", "states", "constants", "params", "macs", "parameters", "mutations", "genome_bytes")
@@ -77,14 +77,14 @@ def _print(pair: list[Candidate], facts: list[dict[str, Any]]) -> None:
     if dead:
         out.print(safe(f"{DEAD} marks statements on which no update depends", QUIET))
     equal = facts[0]["fingerprint"] == facts[1]["fingerprint"]
-    out.print(safe("the same fingerprint: both do the same" if equal else "different fingerprints"))
+    out.print(safe("the same fingerprint: both compute the same" if equal else "different fingerprints"))
 
 
 def _print_facts(out: Console, pair: list[Candidate], facts: list[dict[str, Any]]) -> None:
     fitness = [candidate.fitness for candidate in pair]
     table = plain_table("", "first", "second", "", right=("first", "second"))
     table.columns[1].header, table.columns[2].header = (safe(candidate.label) for candidate in pair)
-    # Fitness compares only where both were scored on the same data from the same weights.
+    # Fitness is comparable only if both were scored on the same data from the same initial weights.
     runs = [(run.task, run.seed, run.config) if (run := candidate.run) else None for candidate in pair]
     comparable = runs[0] == runs[1] and None not in fitness
     difference = fitness[1] - fitness[0] if comparable else None  # type: ignore[operator]

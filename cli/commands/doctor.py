@@ -1,4 +1,4 @@
-"""`germline doctor`: what this machine offers a search, and problems that it would meet."""
+"""`germline doctor`: facts about this machine, and problems for a search."""
 
 from typing import Any
 
@@ -16,9 +16,10 @@ from germline.cli.output import console, print_json
 @db_option
 @json_option
 def command(try_ray: bool, url: str, as_json: bool) -> None:
-    """Show what this machine offers a search.
+    """Show facts about this machine, and problems for a search.
 
-    Versions, cores, memory, disk, devices and the state of the database. Exit status 1 if a part does not work.
+    The facts are versions, cores, memory, disk, devices, data sets and the state of the database. Exit status 1 if a
+    part does not work.
 
     \b
     Example:
@@ -54,7 +55,7 @@ def _print(parts: dict[str, Any]) -> None:
 
 
 def _lines(parts: dict[str, Any]) -> list[tuple[str, str]]:
-    """Lines of the report, each with its heading, which is empty for the second and later lines of a part."""
+    """The lines of the report with their headings; the heading is empty for all but the first line of a part."""
     torch, sqlite, ray = parts["torch"], parts["sqlite"], parts["ray"]
     packages = [f"{name} {text}" for name, text in parts["versions"].items() if name != "problem" and text]
     return [

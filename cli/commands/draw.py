@@ -1,6 +1,6 @@
-"""`germline draw`: a picture of an architecture, or of a generation of policies."""
+"""`germline draw`: draws an architecture, or a generation of policies."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,17 @@ from germline.search.analysis.generation import Generation, Scatter, generation_
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What to draw: the candidate of a reference, or a generation of its run (None: the last complete generation) in
+    the database at `url`."""
+
+    candidate: Candidate
+    reference: str
+    generation: int | None
+    url: str
+
+
+@dataclass(frozen=True)
 class Drawing:
     """The source of an SVG picture, its subject in words, and its keys in the JSON output."""
 
@@ -40,7 +51,7 @@ class Drawing:
     "number",
     type=click.IntRange(min=0),
     default=None,
-    help="The generation of policies; unless given, the last complete one.",
+    help="Number of the generation of policies; by default the last complete generation.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @db_option
@@ -50,8 +61,9 @@ def command(
 ) -> None:
     """Draw the cells of an architecture, or a generation of policies, as an SVG picture.
 
-    A generation is a scatter plot of behaviour: where each policy's episode ended or, if the task reports no behaviour,
-    its return over its length. Points are coloured by fitness; parents of the next generation and the elite are marked.
+    A generation is a scatter plot: the behaviour of each policy, such as the position where its episode ended, or its
+    return over its episode length if the task reports no behaviour. Points are coloured by fitness; parents of the next
+    generation and the elite are marked.
 
     \b
     Examples:
@@ -63,7 +75,7 @@ def command(
         check_free(path)
     candidate = chosen(reference, criterion, url)
     facts = genome_facts(candidate)
-    drawing = _drawing(candidate, reference, number, url)
+    drawing = _drawing(Subject(candidate, reference, number, url))
     write_whole(path, drawing.svg)
     if as_json:
         keys = {"path": str(path), "ref": candidate.label, "fingerprint": facts["fingerprint"], **drawing.keys}
@@ -72,25 +84,29 @@ def command(
         click.echo(f"wrote {printable(str(path))}: {printable(drawing.subject)}")
 
 
-def _drawing(candidate: Candidate, reference: str, number: int | None, url: str) -> Drawing:
-    if candidate.kind == "policy":
-        return _generation(candidate, reference, number, url)
-    if candidate.kind != "architecture":
+def _drawing(subject: Subject) -> Drawing:
+    candidate = subject.candidate
+    if candidate.kind not in _DRAWINGS:
         raise BadReference(
             f"expected an architecture to draw, or a run of policies, got {candidate.label}, which is of kind "
             f"{candidate.kind}"
         )
-    if number is not None:
+    return _DRAWINGS[candidate.kind](subject)
+
+
+def _cells(subject: Subject) -> Drawing:
+    candidate = subject.candidate
+    if subject.generation is not None:
         raise BadReference(f"expected a run of policies for --generation, got {candidate.label}; leave it out")
     return Drawing(architecture_drawing.draw(read(candidate.genome)), f"the cells of {candidate.label}")
 
 
-def _generation(candidate: Candidate, reference: str, number: int | None, url: str) -> Drawing:
-    if candidate.run is None or ":" in reference:
-        raise BadReference(f"expected a RUN of policies to draw a generation of, got {reference!r:.80}")
-    run = candidate.run
-    with open_store(url) as store:
-        generation = generation_of(store, run, number)
+def _generation(subject: Subject) -> Drawing:
+    run = subject.candidate.run
+    if run is None or ":" in subject.reference:
+        raise BadReference(f"expected a RUN of policies to draw a generation of, got {subject.reference!r:.80}")
+    with open_store(subject.url) as store:
+        generation = generation_of(store, run, subject.generation)
     plot = scatter(generation)
     title = f"{run.name}, generation {generation.number}: {run.task}"
     notes = _notes(generation, plot)
@@ -99,12 +115,16 @@ def _generation(candidate: Candidate, reference: str, number: int | None, url: s
     return Drawing(svg, f"generation {generation.number} of {run.name}", keys)
 
 
+_DRAWINGS: Mapping[str, Callable[[Subject], Drawing]] = {"architecture": _cells, "policy": _generation}
+"""How each kind is drawn; optimizers are not."""
+
+
 def _notes(generation: Generation, plot: Scatter) -> list[str]:
     notes = []
     if plot.axes.descriptor_length > 2:
-        notes.append(f"of {plot.axes.descriptor_length} numbers of behaviour the two that differ most")
+        notes.append(f"the two of {plot.axes.descriptor_length} numbers of behaviour that vary most")
     if plot.older > 0:
-        notes.append(f"{counted(plot.older, 'point')} of earlier generations: parents, and the elite")
+        notes.append(f"{counted(plot.older, 'point')} of earlier generations: parents and the elite")
     if plot.failed:
         notes.append(f"{plot.failed} of the generation failed")
     if generation.last:

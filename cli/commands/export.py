@@ -1,4 +1,4 @@
-"""`germline export`: a candidate as code that stands alone."""
+"""`germline export`: writes a candidate as a file that stands alone."""
 
 import sys
 from difflib import get_close_matches
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 TARGETS = ("torch", "onnx")
 
 _IMPORTED = ("gymnasium", "numpy", "safetensors", "torch")
-"""Modules beyond the standard library that exported code imports, itself or through torch."""
+"""Modules outside the standard library that exported code imports, directly or through torch."""
 
-_TO = "Format: torch, or onnx for a policy or an architecture (with initial weights)."
+_TO = "Format: torch, or onnx for an architecture (with initial weights) or a policy."
 
 
 @click.command(epilog=HELP)
 @click.argument("reference", metavar="REF")
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--to", "target", default="torch", show_default=True, metavar="TARGET", help=_TO)
-@click.option("--class-name", default=None, metavar="NAME", help="Name of the class; by default made from REF.")
+@click.option("--class-name", default=None, metavar="NAME", help="Name of the class; by default derived from REF.")
 @click.option("--pick", "criterion", default=None, metavar="CRITERION", help=PICK)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @size_options
@@ -58,7 +58,7 @@ def command(
 
     An architecture becomes an nn.Module of its full network, verified against the search's network in size and output.
     With --to onnx it is that network in evaluation mode for any batch size, and onnxruntime must compute the same
-    logits; the weights are initial ones of a fixed seed, since a search keeps no trained ones.
+    logits; the weights are initial weights of a fixed seed, since a search keeps no trained weights.
 
     A policy becomes an nn.Module that loads its weights from a .safetensors file beside it, and must play the same
     episodes to the same returns. With --to onnx it is one file, and onnxruntime must choose the same actions.
@@ -119,7 +119,7 @@ def _check_weights_file(path: Path, weights: Path, force: bool) -> None:
     """Raises UserError if a module cannot have its weights in a file beside it."""
     if path.suffix != ".py":
         raise UserError(
-            printable(f"expected a name that ends in .py for a policy, got {path.name!r:.80}; its weights go beside")
+            printable(f"expected a name that ends in .py for a policy, got {path.name!r:.80}; its weights go beside it")
         )
     if not force:
         check_free(weights)
@@ -137,15 +137,15 @@ def _check_target(target: str, path: Path, class_name: str | None) -> None:
             printable(f"expected --to onnx for {path.name!r:.80}, got --to {target}; add --to onnx, or name a .py file")
         )
     if target == "onnx" and class_name is not None:
-        raise UserError("expected no --class-name with --to onnx, whose file holds no class; leave it away")
+        raise UserError("expected no --class-name with --to onnx, whose file holds no class; leave it out")
     if target == "onnx" and path.suffix.lower() != ".onnx":
         raise UserError(
             printable(f"expected a name that ends in .onnx for --to onnx, got {path.name!r:.80}; write -o found.onnx")
         )
     if path.suffix == ".py" and (path.stem in _IMPORTED or path.stem in sys.stdlib_module_names):
         raise UserError(
-            f"expected a name that no module has which exported code needs, got {path.name!r:.80}, which Python would "
-            "import in place of that; write -o found.py"
+            f"expected a name other than that of a module that exported code imports, got {path.name!r:.80}, "
+            "which Python would import instead; write -o found.py"
         )
 
 
@@ -159,4 +159,4 @@ def _record(candidate: Candidate, target: str, path: Path, content: str | bytes,
         with open_store(url) as store:
             store.add_artifact(candidate.scored.run, candidate.scored.individual.birth, target, location, digest)
     except DatabaseError as error:
-        click.echo(f"Warning: the file is written, but not noted in the run: {single_line(error)}", err=True)
+        click.echo(f"Warning: the file is written, but not recorded in the run: {single_line(error)}", err=True)

@@ -1,4 +1,4 @@
-"""`germline lineage`: the ancestry of an individual."""
+"""`germline lineage`: shows the ancestry of an individual."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -15,20 +15,21 @@ from germline.cli.genome_view import DEAD
 from germline.cli.json_rows import individual_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of_text
+from germline.cli.presenters.registry import presenter_of_text
 from germline.cli.reference import WINNER, resolve
 from germline.db.records import ScoredIndividual
+from germline.search.kinds.policy import PolicySettings
 
 
 @click.command(epilog=f"REF is RUN ({WINNER}) or RUN:BIRTH.")
 @click.argument("reference", metavar="REF")
-@click.option("--all", "every", is_flag=True, help="Also show neutral steps, which leave the fingerprint unchanged.")
+@click.option("--all", "every", is_flag=True, help="Show neutral steps too, which leave the fingerprint unchanged.")
 @db_option
 @json_option
 def command(reference: str, every: bool, url: str, as_json: bool) -> None:
     """Show the ancestry of REF, mutation by mutation.
 
-    Each step from the seed on, with the lines that it changed and its gain in fitness.
+    Lists each step from the seed on, with the changed lines and the gain in fitness.
 
     \b
     Example:
@@ -36,7 +37,7 @@ def command(reference: str, every: bool, url: str, as_json: bool) -> None:
     """
     candidate = resolve(reference, url)
     if candidate.run is None or candidate.scored is None:
-        raise BadReference(f"expected RUN or RUN:BIRTH, got {reference!r:.80}, which was born in no run")
+        raise BadReference(f"expected RUN or RUN:BIRTH, got {reference!r:.80}, which belongs to no run")
     with open_store(url) as store:
         ancestry = store.lineage(candidate.run.name, candidate.scored.individual.birth)
     steps = list(steps_of(ancestry))
@@ -56,7 +57,7 @@ class Step(NamedTuple):
 
     Attributes:
         scored: the individual.
-        gain: its fitness minus that of its first parent; None if either has no fitness, or it has no parents.
+        gain: its fitness minus that of its first parent; None without a parent, or if either has no fitness.
         changes: the lines that differ from its first parent.
         neutral: whether its first parent has the same fingerprint.
     """
@@ -82,14 +83,14 @@ def steps_of(ancestry: Sequence[ScoredIndividual]) -> Iterator[Step]:
             continue
         parent = parents[0]
         before, after = _fitness(parent), _fitness(scored)
-        gained = None if before is None or after is None else after - before
+        fitness_gain = None if before is None or after is None else after - before
         try:
             differences = changes(parent.individual.genome, individual.genome)
         except ValueError as error:
             raise BadReference(
                 f"{scored.run}:{individual.birth} or its parent is not a valid genome: {error}"
             ) from None
-        yield Step(scored, gained, differences, individual.fingerprint == parent.individual.fingerprint)
+        yield Step(scored, fitness_gain, differences, individual.fingerprint == parent.individual.fingerprint)
 
 
 def _fitness(scored: ScoredIndividual) -> float | None:
@@ -108,7 +109,7 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
     table = plain_table("birth", "operator", "fitness", "gain", "change", right=numbers)
     neutral = 0
     for step in steps:
-        # The last step is the individual that the user asked for.
+        # The last step is the individual of the reference.
         if step.neutral and not every and step is not steps[-1]:
             neutral += 1
             continue
@@ -127,13 +128,14 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
     out.print()
     if any(not change.live for step in steps for change in step.changes):
         out.print(safe(f"{DEAD} marks changes of dead statements, on which no update depends", QUIET))
-    if candidate.settings.get("starts") == "own":
-        out.print(safe("each played episodes of its own, so gains hold luck; germline show tells the reviews", QUIET))
+    settings = candidate.settings
+    if isinstance(settings, PolicySettings) and settings.starts == "own":
+        out.print(safe("each birth played its own episodes: gains include luck; germline show has the reviews", QUIET))
     out.print(safe("next  ", QUIET), safe(f"germline show {candidate.label}"), sep="")
 
 
 def _change_text(step: Step) -> Text:
-    """The changed lines of a step; of the first one its genome in one line."""
+    """The changed lines of a step; for the first step, its genome in one line."""
     individual = step.scored.individual
     if not individual.parents:
         return Text.assemble("  ", presenter_of_text(individual.genome).first_line(individual.genome))

@@ -1,4 +1,4 @@
-"""`germline play`: episodes of a policy, with its mean return and a film."""
+"""`germline play`: plays episodes with a policy, and films the first."""
 
 import os
 import sys
@@ -28,12 +28,13 @@ from germline.programs.export.files import check_writable
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.parameters import replay
 from germline.search.analysis.statistics import half_width
+from germline.search.kinds.policy import PolicySettings
 
 LAST_SEED = 2**31 - 1
 
 
 class Player(NamedTuple):
-    """A policy at a task. An episode has at most `steps` decisions, and each lasts `frames` frames of the
+    """A policy on a task. An episode has at most `steps` decisions, and a decision lasts `frames` frames of the
     environment."""
 
     label: str
@@ -45,15 +46,15 @@ class Player(NamedTuple):
 
 @click.command(epilog="REF is RUN (its winner), RUN:best, RUN:BIRTH or a file with a policy.")
 @click.argument("reference", metavar="REF")
-@click.option("--episodes", type=click.IntRange(1, 100_000), default=5, show_default=True, help="How many.")
+@click.option("--episodes", type=click.IntRange(1, 100_000), default=5, show_default=True, help="Number of episodes.")
 @click.option(
     "--seed",
     type=click.IntRange(0, LAST_SEED),
     default=0,
     show_default=True,
-    help="Seed of the first episode; the following ones have the following seeds.",
+    help="Seed of the first episode; the next episodes have the next seeds.",
 )
-@click.option("--task", default=None, help="The task to play; unless given, the task of the policy's run.")
+@click.option("--task", default=None, help="Task to play; by default the task of the policy's run.")
 @click.option(
     "--video", type=click.Path(path_type=Path), default=None, help="Write a film of the first episode, .mp4 or .gif."
 )
@@ -72,9 +73,9 @@ def command(
 ) -> None:
     """Play episodes with the policy REF.
 
-    An episode follows from its seed: an exported policy plays the same episode in an environment that was reset with
-    it. The mean return has a 95 % confidence interval (Student's t). An episode that fails, or whose return is not a
-    number of at most 1e100 in size, is listed and left out of the mean.
+    An episode depends on its seed alone: the exported policy plays the same episode in an environment that is reset
+    with this seed. The mean return has a 95 % confidence interval (Student's t). An episode that fails or diverges (a
+    return of more than 1e100) is listed, but left out of the mean.
 
     \b
     Examples:
@@ -101,11 +102,11 @@ def command(
         _print(row)
     if row["mean"] is None:
         last = row["episodes"][-1]["error"]
-        raise UserError(printable(f"no episode of {player.task.name} went well; the last: {last}"), 1)
+        raise UserError(printable(f"every episode of {player.task.name} failed; the last: {last}"), 1)
 
 
 def _player(candidate: Candidate, task: str | None) -> Player:
-    """A policy at the task of its run, or at another task with the same observations and actions.
+    """A policy on the task of its run, or on another task with the same observations and actions.
 
     Raises:
         BadReference: the candidate is not a policy, or has no task.
@@ -118,12 +119,13 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     if name is None:
         raise BadReference(f"expected a task for {candidate.label}, which is of no run; add --task gym:CartPole-v1")
     policy, chosen, spec = playable(candidate.genome, name, candidate.label)
-    limit = candidate.settings.get("steps") if name == home else None
+    settings = candidate.settings
+    limit = settings.steps if isinstance(settings, PolicySettings) and name == home else 0
     return Player(candidate.label, policy, chosen(), min(limit or spec.steps, spec.steps), spec.frames)
 
 
 def _play(player: Player, seeds: range) -> tuple[list[EpisodeResult], float]:
-    """The episodes, and the seconds they took without compiling."""
+    """The results of the episodes, and the seconds of playing them, without the time for compiling."""
     networks = networks_of(player.policy.network, [replay(player.policy)])
     actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
     with closing(environments_of(player.task, min(len(seeds), player.task.slots))) as environments:
@@ -153,19 +155,19 @@ def _row(player: Player, seed: int, played: list[EpisodeResult], seconds: float,
 
 
 def _error(played: EpisodeResult) -> str | None:
-    """Why an episode does not count, as in a search; None if it counts."""
+    """The error of an episode that does not count, by the rules of a search; None if it counts."""
     if played.error is None and played.diverged:
         return f"diverged: the return was {played.total_reward}"
     return played.error
 
 
 def _film(player: Player, seed: int) -> Film:
-    """The first episode, ready to be filmed.
+    """A film of the first episode, not yet played.
 
     Raises:
         InvalidTask: the task cannot be drawn, or the episode cannot begin.
     """
-    # Drawing needs neither a screen nor sound, and stdout is for the result.
+    # Drawing works without a screen and without sound, and stdout is for the result.
     for name, value in (
         ("SDL_VIDEODRIVER", "dummy"),
         ("SDL_AUDIODRIVER", "dummy"),
@@ -192,8 +194,8 @@ def _write_film(film: Film, path: Path, seed: int, played: EpisodeResult) -> Non
         result = film.result
         if result is None or f"{result.total_reward} {result.steps}" != f"{played.total_reward} {played.steps}":
             raise UserError(
-                f"expected the episode of seed {seed} to come to the same when it is filmed ({played.total_reward:g}), "
-                f"got {result.total_reward if result else 'nothing'}; no film was written",
+                f"expected the episode of seed {seed} to have the same return when it is filmed "
+                f"({played.total_reward:g}), got {result.total_reward if result else 'nothing'}; no film was written",
                 1,
             )
 

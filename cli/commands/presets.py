@@ -46,13 +46,13 @@ def _row(kind: Kind[Any, Any]) -> dict[str, Any]:
             }
             for name, preset in kind.presets.items()
         ],
-        "settings": [{"name": each.name, "default": each.default, "help": each.help} for each in kind.settable],
+        "settings": [{"name": key.name, "default": key.default, "help": key.help} for key in kind.settable],
     }
 
 
 def _print(kind: Kind[Any, Any]) -> None:
     out = console()
-    title = (f"  on {kind.default_task} unless --task or a preset names another", QUIET)
+    title = (f"  on {kind.default_task}, unless --task or the preset names another task", QUIET)
     out.print(Text.assemble((f"germline search {kind.name}", "bold"), title))
     out.print()
     presets = plain_table("--preset", "births", "description and settings", right=("births",))
@@ -64,8 +64,8 @@ def _print(kind: Kind[Any, Any]) -> None:
     print_table(out, presets)
     out.print()
     table = plain_table("--set", "default", "meaning")
-    for each in kind.settable:
-        table.add_row(safe(each.name, "bold"), safe(setting(each.default)), safe(each.help))
+    for key in kind.settable:
+        table.add_row(safe(key.name, "bold"), safe(setting(key.default)), safe(key.help))
     print_table(out, table)
     out.print()
     out.print(Text("A preset replaces defaults, and --set key=value replaces both.", QUIET))

@@ -1,4 +1,4 @@
-"""`germline resume`: continue a run."""
+"""`germline resume`: continues a run."""
 
 import click
 
@@ -9,10 +9,13 @@ from germline.cli.options import SessionOptions, db_option, frames_option, json_
 @click.argument("run")
 @click.option("--births", type=click.IntRange(min=1), default=None, help="Go on until the run has this many births.")
 @click.option(
-    "--evaluations", type=click.IntRange(min=1), default=None, help="Begin no block once the run has this many."
+    "--evaluations",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Begin no block once the run has this many evaluations.",
 )
 @frames_option
-@click.option("--force", is_flag=True, help="Take the run over from a process on another host that you know has ended.")
+@click.option("--force", is_flag=True, help="Take over a run of another host, if you know that its process has ended.")
 @run_options
 @db_option
 @json_option
@@ -28,7 +31,7 @@ def command(
 ) -> None:
     """Continue RUN where it was stopped or killed.
 
-    Its settings are fixed, so there is no --set; workers, executor, device and budget may change. The result is
+    Settings of a run are fixed, so there is no --set; workers, executor, device and budget may change. The result is
     identical to that of a run that was never interrupted.
 
     \b

@@ -1,4 +1,4 @@
-"""`germline runs`: the runs of a database."""
+"""`germline runs`: lists the runs of a database."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`germline search`: start a run."""
+"""`germline search`: starts a run."""
 
 import click
 
@@ -11,14 +11,16 @@ from germline.cli.options import SessionOptions, db_option, frames_option, json_
 @click.argument("kind", type=click.Choice(["optimizer", "architecture", "policy"]))
 @click.option("--preset", default="quick", show_default=True, help="Named settings to start from (germline presets).")
 @click.option("--task", default=None, help="Task that scores candidates: a name (germline tasks) or FILE.py:Class.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting over the preset's; repeatable.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a setting of the preset; repeatable."
+)
 @click.option("--name", default=None, metavar="RUN", help="Name of the run; by default optimizer-1, optimizer-2, …")
 @click.option("--births", type=click.IntRange(min=1), default=None, help="Stop after this many births.")
 @click.option(
     "--evaluations",
     type=click.IntRange(min=1),
     default=None,
-    help="Begin no block after this many.",
+    help="Begin no block after this many evaluations.",
 )
 @frames_option
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the whole run.")
@@ -51,7 +53,9 @@ def command(
     """
     if name is not None and names_file(name):
         raise UserError(
-            printable(f"expected a name of a run, got {name!r:.80}, which commands take for a file; leave its end away")
+            printable(
+                f"expected a name of a run, got {name!r:.80}, which commands would read as a file; leave out its end"
+            )
         )
     # Imports numpy, numba and more; `germline search --help` answers without.
     from germline.cli.search_session import start

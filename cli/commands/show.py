@@ -1,4 +1,4 @@
-"""`germline show`: a candidate with its genome, scores and origin."""
+"""`germline show`: shows the genome, scores and origin of a candidate."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from germline.cli.genome_view import DEAD, lines_view
 from germline.cli.json_rows import candidate_row, evaluation_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of, presenter_of_text
+from germline.cli.presenters.registry import presenter_of, presenter_of_text
 from germline.cli.reference import HELP, resolve
 from germline.db.records import ScoredIndividual
 
@@ -25,9 +25,9 @@ from germline.db.records import ScoredIndividual
 def command(reference: str, url: str, as_json: bool) -> None:
     """Show a candidate: genome, scores and origin.
 
-    Its fitness stands beside that of the start program, rung by rung. Dead statements, on which no update depends, are
-    dimmed and marked with a dot. For a policy: its last review, whose mean return is too high because reviews select,
-    and its test with the 95 % confidence interval of the mean return.
+    The fitness at each rung stands beside that of birth 0, the start program. Dead statements, on which no update
+    depends, are dimmed and marked with a dot. A policy has its last review, whose mean return is biased upwards because
+    reviews select, and its test, with the 95 % confidence interval of the mean return.
 
     \b
     Examples:
@@ -66,7 +66,7 @@ def _print(candidate: Candidate, start: Candidate | None, facts: dict[str, Any])
     out.print()
     out.print(lines_view(presenter.shorten(presenter.lines(genome))))
     out.print()
-    dead = f"; {DEAD} marks dead ones" if facts.get("live", 0) < facts.get("statements", 0) else ""
+    dead = f"; {DEAD} marks dead statements" if facts.get("live", 0) < facts.get("statements", 0) else ""
     out.print(safe(presenter.summary(facts) + dead, QUIET))
     if candidate.scored and start:
         out.print()
@@ -76,7 +76,7 @@ def _print(candidate: Candidate, start: Candidate | None, facts: dict[str, Any])
 
 
 def _origin(candidate: Candidate) -> str:
-    """The birth of an individual and its task; of a file or the library the comments in the genome."""
+    """The birth of an individual and its task; for a file or the library, the comments in the genome."""
     if candidate.scored is None or candidate.run is None:
         notes = [line.removeprefix("#").strip() for line in candidate.genome.splitlines() if line.startswith("#")]
         return " ".join(notes)
@@ -84,7 +84,7 @@ def _origin(candidate: Candidate) -> str:
 
 
 def _birth(scored: ScoredIndividual) -> str:
-    """Operator, parents and cache hit of an individual."""
+    """Operator and parents of an individual, and the birth whose outcome it shares, if any."""
     individual = scored.individual
     parents = f" of {' and '.join(map(str, individual.parents))}" if individual.parents else ""
     cached = f", outcome shared with {individual.cached_from}" if individual.cached_from is not None else ""

@@ -1,4 +1,4 @@
-"""`germline stop`: ask a running search to stop."""
+"""`germline stop`: asks a running search to stop."""
 
 import click
 
@@ -15,8 +15,8 @@ from germline.cli.output import print_json
 def command(run: str, url: str, as_json: bool) -> None:
     """Ask a running search to stop.
 
-    The process that runs RUN ends after the pack in flight. The request goes through the database, so any shell that
-    reaches it will do.
+    The process that runs RUN ends after the pack in flight. The request goes through the database, so the
+    command works in any shell that can open it.
 
     \b
     Example:

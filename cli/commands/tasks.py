@@ -1,4 +1,4 @@
-"""`germline tasks`: the tasks that score candidates."""
+"""`germline tasks`: lists the tasks that score candidates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from rich.text import Text
 from germline.cli.formatting import BAD, QUIET, safe
 from germline.cli.options import json_option
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of
 from germline.evaluators.tasks.registry import describe, task_class, task_names
@@ -21,7 +21,7 @@ from germline.evaluators.tasks.registry import describe, task_class, task_names
 @click.argument("names", nargs=-1, metavar="[TASK]...")
 @json_option
 def command(names: tuple[str, ...], as_json: bool) -> None:
-    """List all tasks, or each TASK with its environment, and the length of each rung.
+    """List all tasks with the length of each rung, or each TASK with its environment too.
 
     Your own task is a class in a file (FILE.py:Class), or an entry point of the group germline.tasks in an installed
     package.
@@ -39,7 +39,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
 
 
 def _all_rows() -> list[dict[str, Any]]:
-    """Rows of all registered tasks; a task that fails to load has an `error`, so that it does not hide the others."""
+    """Rows of all registered tasks. A task that fails to load has an `error`, so that the others are still listed."""
     rows = []
     for task in task_names():
         try:
@@ -62,10 +62,10 @@ def _row(name: str) -> dict[str, Any]:
 
 
 def _environment_row(name: str) -> dict[str, Any]:
-    """Spaces and length of a task's environment; empty for a task that has none.
+    """Observations, actions and episode length of a task's environment; empty for a task without environment.
 
     Raises:
-        InvalidTask: its environment cannot be created.
+        InvalidTask: the environment cannot be created.
     """
     task = task_class(name)
     if not issubclass(task, PolicyTask):

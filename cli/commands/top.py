@@ -13,7 +13,7 @@ from germline.cli.hypervolume_text import reference_point_text
 from germline.cli.json_rows import individual_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.db.records import RunRecord, ScoredIndividual
 from germline.db.store import Store
 from germline.search.analysis.hypervolume import hypervolume, objectives_of, points_of, reference_point
@@ -22,8 +22,11 @@ from germline.search.winner import winner as winner_of
 
 
 class Ranking(NamedTuple):
-    """Individuals of a run, best first. `front` of them, or of those left out, are on the Pareto front; 0 for a run
-    with a single objective. `note` tells the front's hypervolume and its reference point."""
+    """The first individuals of a run, best first.
+
+    `front` is the size of the Pareto front of the whole run, 0 for a run with a single objective. `note` is a text
+    about the front's hypervolume and its reference point.
+    """
 
     individuals: Sequence[ScoredIndividual]
     front: int = 0
@@ -33,18 +36,19 @@ class Ranking(NamedTuple):
 @click.command()
 @click.argument("run")
 @click.option(
-    "-n", "count", type=click.IntRange(1, 10**9), default=10, show_default=True, help="How many individuals to list."
+    "-n", "count", type=click.IntRange(1, 10**9), default=10, show_default=True, help="Number of individuals to list."
 )
 @db_option
 @json_option
 def command(run: str, count: int, url: str, as_json: bool) -> None:
     """List the best individuals of RUN, best first.
 
-    Each fingerprint appears once, by the birth for which it was scored. For a run with several objectives the Pareto
-    front comes first: the individuals that no other one dominates. A line below gives the hypervolume of the front: the
-    share that it dominates of a box, which reaches from 0 to an error of 100 % and, for each other objective, to the
-    largest value among all individuals scored in the run. The fitness is that of the search's own scoring; the
+    Each fingerprint appears once, with the birth that was scored. The fitness comes from the search's own scoring; the
     winner, which reviews or several objectives may decide, is named below the list.
+
+    For a run with several objectives the Pareto front comes first: the individuals that no other individual dominates.
+    A line below has the hypervolume of the front: the share that it dominates of a box, which reaches from 0 to an
+    error of 100 % and, for each other objective, to the largest value in the run.
 
     \b
     Example:
@@ -68,9 +72,9 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
 
 
 def _winner_text(store: Store, run: RunRecord, ranking: Ranking) -> str | None:
-    """The winner and its reviews; None if it is the first of the list and was not reviewed.
+    """The winner and its most reliable score as text; None if it is first in the list and has no reviews.
 
-    The first of the list may only have been lucky.
+    The winner may be another individual, because the first in the list may only have been lucky.
     """
     winner = winner_of(store, run.name)
     score = presenter_of(run.kind).score_text(store.reviews(run.id, winner.individual.fingerprint))
@@ -80,7 +84,10 @@ def _winner_text(store: Store, run: RunRecord, ranking: Ranking) -> str | None:
 
 
 def _front_first(run: RunRecord, individuals: Sequence[ScoredIndividual], count: int) -> Ranking:
-    """The front by its first objective, then the others by fitness, `count` in all. All have an ok outcome."""
+    """The Pareto front sorted by its first objective, then the other individuals by fitness, `count` in all.
+
+    All individuals must have an ok outcome.
+    """
     if not individuals:
         return Ranking([])
     objectives = [individual.evaluation.objectives for individual in individuals if individual.evaluation]
@@ -121,6 +128,9 @@ def _print(run: RunRecord, ranking: Ranking) -> None:
 
 
 def _other_objectives(individuals: Sequence[ScoredIndividual]) -> list[str]:
-    """The objectives that have a column: without the first, which is the fitness, and params, which is the size."""
+    """The objectives that have a column of their own.
+
+    Left out are the first, which the column of the fitness shows, and `params`, which the column of the size shows.
+    """
     names = list(individuals[0].evaluation.objectives) if individuals[0].evaluation else []
     return [name for name in names[1:] if name != "params"]

@@ -1,4 +1,4 @@
-"""`germline validate`: candidates measured anew, on data that no search has read."""
+"""`germline validate`: measures candidates on data that no search has read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from germline.cli.errors import BadReference, UserError, printable
 from germline.cli.formatting import BAD, QUIET, number, plain_table, print_table, safe
 from germline.cli.options import data_option, db_option, json_option
 from germline.cli.output import console, print_json, stdout_apart
-from germline.cli.presenters.table import presenter_of
+from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, PICK, chosen
 from germline.evaluators.policy.compatibility import playable
 from germline.evaluators.task import Task
@@ -23,28 +23,32 @@ from germline.search.validation import Contender, ValidationResult, validate, wi
 
 @click.command(epilog=HELP)
 @click.argument("references", nargs=-1, required=True, metavar="REF...")
-@click.option("--task", default=None, help="The task to train on or play; unless given, the task of the run.")
+@click.option("--task", default=None, help="Task to train on or to play; by default the task of the run.")
 @click.option(
     "--rung",
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="How long to train, or how many episodes to play, with each seed; germline tasks lists the rungs.",
+    help="Rung of the task: how long to train, or how many episodes to play (germline tasks).",
 )
 @click.option("--seeds", type=click.IntRange(1, 1_000), default=3, show_default=True, help="Fresh seeds for each REF.")
 @click.option("--pick", "criterion", default=None, metavar="CRITERION", help=PICK)
 @click.option(
     "--channels",
     type=click.IntRange(1, 100_000),
-    help="First channels of a network; unless given, its run's.",
+    help="Channels of the first cell of an architecture's network; by default its run's.",
 )
-@click.option("--cells", type=click.IntRange(1, 100_000), help="Cells of a network; unless given, its run's.")
+@click.option(
+    "--cells",
+    type=click.IntRange(1, 100_000),
+    help="Number of cells of an architecture's network; by default its run's.",
+)
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where to train, or to compute the networks of policies.",
+    help="Device that trains candidates, or computes the networks of policies.",
 )
 @data_option(expose=False)
 @db_option
@@ -61,12 +65,12 @@ def command(
     url: str,
     as_json: bool,
 ) -> None:
-    """Measure each REF anew, on data that no search has read.
+    """Measure each REF on data that no search has read.
 
     An optimizer or an architecture is trained with fresh seeds and measured on held-out data. An optimizer is compared
-    with the start program of its run; an architecture, which is trained in the full size of its run, with a hand-made
-    network of as many parameters. A policy is not trained: it plays fresh episodes, as many as the rung of the task
-    says, and is compared with its network with random weights.
+    with the start program of its run. An architecture is trained in the full size of its run, and compared with a
+    hand-made network of about as many parameters. A policy is not trained: it plays fresh episodes, and is compared
+    with its network with random weights.
 
     \b
     Examples:
@@ -90,11 +94,11 @@ def command(
         _print(rows, f"{home}, rung {rung}: {task_class(home).rungs[rung]}, {_seeds_text(seeds)}")
     own = [row for row in rows if not row["baseline"]]
     if all(row["error"] is not None for row in own):
-        raise UserError(printable(f"nothing could be measured; {own[0]['ref']} failed: {own[0]['error']:.300}"), 1)
+        raise UserError(printable(f"no candidate could be measured; {own[0]['ref']} failed: {own[0]['error']:.300}"), 1)
 
 
 def _kind_of(candidates: Sequence[Candidate]) -> Kind[Any, Any]:
-    """The kind of all candidates; raises UserError if they have several."""
+    """The kind of all candidates. Raises UserError if they have different kinds."""
     kinds = sorted({candidate.kind for candidate in candidates})
     if len(kinds) > 1:
         raise UserError(f"expected candidates of one kind, got {' and '.join(kinds)}; validate each kind by itself")
@@ -116,7 +120,9 @@ def _check(
     if chosen_task.kind != kind.name:
         raise BadReference(f"expected a task for kind {kind.name}, got {task}, which is for {chosen_task.kind}")
     if not chosen_task.heldout:
-        raise BadReference(f"expected a task with held-out data, got {task}; --task {kind.default_task}, for instance")
+        raise BadReference(
+            f"expected a task with held-out data, got {task}; write for example --task {kind.default_task}"
+        )
     last = len(chosen_task.rungs) - 1
     if rung > last:
         raise UserError(f"expected a rung of {task}, at most {last}, got {rung}; germline tasks lists them")
@@ -129,11 +135,10 @@ def _check(
 
 
 def _contender(candidate: Candidate, task: str, sizes: Mapping[str, int]) -> Contender:
-    """A candidate with the settings of its run, or of the preset `quick` if it has none."""
+    """A candidate with the settings of its run or, without a run, of the preset `quick`."""
     kind = kind_named(candidate.kind)
-    if candidate.settings:
-        settings = kind.from_config(candidate.settings)
-    else:
+    settings = candidate.settings
+    if settings is None:
         settings = kind.prepare(kind.resolve(kind.presets["quick"].values, []), task_class(task))
     return Contender(candidate.label, candidate.genome, replace(settings, **sizes))
 
@@ -156,7 +161,7 @@ def _row(result: ValidationResult, kind: str, task: str, rung: int) -> dict[str,
 
 
 def _print(rows: Sequence[Mapping[str, Any]], note: str) -> None:
-    """Prints a table of the rows and, below, errors and how the rows were measured."""
+    """Prints a table of the rows, then errors and the note."""
     measure, presenter = rows[0]["measure"], presenter_of(rows[0]["kind"])
     numbers = (measure, "±", presenter.size_header)
     table = plain_table("", *numbers, presenter.trial_header, right=numbers)

@@ -1,10 +1,10 @@
-"""Export of architectures."""
+"""Exports of architectures."""
 
 from collections.abc import Mapping
 
 from germline.cli.errors import UserError, exit_status, single_line
 from germline.cli.exports.request import ExportRequest, ExportResult
-from germline.cli.network_size import network_size
+from germline.cli.skeleton import skeleton_of
 from germline.programs.architecture import onnx_file
 from germline.programs.architecture.export import free_class_name, verified_torch
 from germline.programs.architecture.genome import Architecture, read
@@ -12,7 +12,7 @@ from germline.programs.architecture.skeleton import Skeleton
 
 
 def torch(request: ExportRequest) -> ExportResult:
-    """An nn.Module of the full network, compared with it in size and output."""
+    """Exports an nn.Module, verified against the full network in size and output."""
     name = request.class_name() if request.given_class_name else free_class_name(request.class_name())
     architecture, size = _network(request)
     try:
@@ -28,7 +28,7 @@ def torch(request: ExportRequest) -> ExportResult:
 
 
 def onnx(request: ExportRequest) -> ExportResult:
-    """The full network in evaluation, compared with another runtime's logits."""
+    """Exports the full network in evaluation mode as ONNX, verified by the logits of onnxruntime."""
     architecture, size = _network(request)
     verified = onnx_file.verified_onnx(architecture, size, request.origin())
     return ExportResult(
@@ -40,9 +40,9 @@ def onnx(request: ExportRequest) -> ExportResult:
 
 
 def _network(request: ExportRequest) -> tuple[Architecture, Skeleton]:
-    """The architecture and the size of its full network."""
+    """The architecture and the skeleton of its full network."""
     architecture = read(request.candidate.genome)
-    return architecture, network_size(request.candidate, architecture, **request.sizes)
+    return architecture, skeleton_of(request.candidate, architecture, **request.sizes)
 
 
 def _comparison(facts: Mapping[str, int]) -> str:

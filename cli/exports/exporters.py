@@ -1,4 +1,4 @@
-"""The exporter of each kind and target. It imports torch, unlike the rest of the command line."""
+"""The table of exporters by kind and target. It imports torch, which takes seconds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def exporter_of(candidate: Candidate, target: str) -> Exporter:
 
     Raises:
         UnknownKind: this version does not know the candidate's kind.
-        UserError: there is none.
+        UserError: the kind has no exporter for the target.
     """
     exporters = EXPORTERS[kind_named(candidate.kind).name]
     if target not in exporters:

@@ -1,4 +1,4 @@
-"""Export of optimizers."""
+"""Exports of optimizers."""
 
 from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.programs.optimizer import parse
@@ -6,7 +6,7 @@ from germline.programs.optimizer.export import verified_torch
 
 
 def torch(request: ExportRequest) -> ExportResult:
-    """A torch.optim.Optimizer, compared with the interpreter."""
+    """Exports a torch.optim.Optimizer, verified against the interpreter."""
     name = request.class_name()
     return ExportResult(
         verified_torch(parse(request.candidate.genome), request.origin(), name),

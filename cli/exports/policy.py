@@ -1,15 +1,14 @@
-"""Export of policies."""
+"""Exports of policies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import Any
 
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError, exit_status, single_line
 from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.cli.formatting import counted
-from germline.cli.policy_scores import mean_return_text
+from germline.cli.policy_score_text import mean_return_text
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.export_check import (
     EPISODES,
@@ -28,10 +27,11 @@ from germline.programs.policy.export import free_class_name, verified_torch
 from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.onnx_file import verified_onnx
 from germline.search.analysis.policy_scores import decisive_score
+from germline.search.kinds.policy import PolicySettings
 
 
 def torch(request: ExportRequest) -> ExportResult:
-    """An nn.Module and its weights, which play as the policy does."""
+    """Exports an nn.Module and its weights, verified by playing the same episodes as the policy."""
     name = request.class_name() if request.given_class_name else free_class_name(request.class_name())
     policy, task = read(request.candidate.genome), _task(request.candidate)
     environment = gymnasium_id_of(task) if task else None
@@ -49,7 +49,7 @@ def torch(request: ExportRequest) -> ExportResult:
 
 
 def onnx(request: ExportRequest) -> ExportResult:
-    """One file, with which another runtime chooses the same actions."""
+    """Exports a single ONNX file, verified by the actions that onnxruntime chooses."""
     policy = read(request.candidate.genome)
     dtype = "uint8" if policy.network.form == "conv" else "double"
     return ExportResult(
@@ -61,7 +61,7 @@ def onnx(request: ExportRequest) -> ExportResult:
 
 
 def _compared(verified: VerifiedExport[str], policy: Policy, candidate: Candidate, task: PolicyTask | None) -> str:
-    """Compares an exported network with the policy on its own task; the result in words.
+    """Compares an exported network with the policy on its own task, and returns the result as text.
 
     Raises:
         ExportMismatch: outputs, actions or episodes differ.
@@ -72,7 +72,8 @@ def _compared(verified: VerifiedExport[str], policy: Policy, candidate: Candidat
     search_seeds = _search_seeds(candidate, policy)
     seeds = list(dict.fromkeys([*search_seeds, *range(EPISODES)]))[: EPISODES if task.varies else 1]
     longest = task.environment_spec().steps
-    limit = min(_values(candidate).get("steps") or longest, longest)
+    settings = _settings(candidate)
+    limit = min(settings.steps or longest, longest)
     most = min(MOST_STEPS[policy.network.form], limit)
     checked = check_by_playing(verified.module, policy, task, seeds, most)
     cut = most < longest and any(episode.steps == most for episode in checked.results)
@@ -82,39 +83,41 @@ def _compared(verified: VerifiedExport[str], policy: Policy, candidate: Candidat
     if not checked.exact:
         outputs = f"the outputs are the search's own to {TOLERANCE:g} in {episodes}"
         return f"{outputs}; returns of the search's network: {returns}"
-    count = _values(candidate).get("episodes", 1) if task.varies else 1
+    count = settings.episodes if task.varies else 1
     scored = checked.results[:count] if count <= len(search_seeds) else []
     cut_short = any(episode.steps == most < limit for episode in scored)
     note = "" if cut_short else _fitness_note(candidate, scored, task.name)
-    return f"{episodes} came to the returns of the search's own network: {returns}{note}"
+    return f"{episodes} had the returns of the search's own network: {returns}{note}"
 
 
 def _fitness_note(candidate: Candidate, scored: Sequence[EpisodeResult], task: str) -> str:
-    """A note on whether the episodes that the search scored still have the recorded mean return; empty if unknown."""
+    """A note on whether the episodes that the search scored still have the recorded mean return.
+
+    Empty if this is unknown: no recorded fitness, or not all of these episodes were played.
+    """
     outcome = candidate.scored.evaluation if candidate.scored else None
     if not scored or outcome is None or outcome.fitness is None:
         return ""
     first = f"the first {len(scored)}" if len(scored) > 1 else "the first"
     mean = fmean(episode.total_reward for episode in scored)
     if mean != outcome.fitness:
-        came = f"{first} came to {outcome.fitness:.6g} in the search, and now to {mean:.6g}"
-        return f" ({came}: what it runs on or {task} has changed)"
-    return f" ({first} {'are' if len(scored) > 1 else 'is'} what the search scored it by)"
+        returns = f"{first} returned {outcome.fitness:.6g} in the search, and now {mean:.6g}"
+        return f" ({returns}: the machine, a package or {task} has changed)"
+    return f" ({first} gave it its fitness in the search)"
 
 
 def _search_seeds(candidate: Candidate, policy: Policy) -> list[int]:
-    """Seeds of the episodes that the search scored the policy by, at most `EPISODES`."""
+    """Seeds of the first episodes that scored the policy in the search, at most `EPISODES`."""
     assert candidate.run is not None
-    values = _values(candidate)
-    genome = write(policy) if values.get("starts", "own") == "own" else None
-    return episode_seeds(candidate.run.seed, 0, 0, min(EPISODES, values.get("episodes", 1)), genome)
+    settings = _settings(candidate)
+    genome = write(policy) if settings.starts == "own" else None
+    return episode_seeds(candidate.run.seed, 0, 0, min(EPISODES, settings.episodes), genome)
 
 
-def _values(candidate: Candidate) -> Mapping[str, Any]:
-    """The settings of the candidate's run."""
-    assert candidate.run is not None
-    values: Mapping[str, Any] = candidate.run.config.get("settings", {})
-    return values
+def _settings(candidate: Candidate) -> PolicySettings:
+    """The settings of the candidate's run; the defaults if none are recorded."""
+    settings = candidate.settings
+    return settings if isinstance(settings, PolicySettings) else PolicySettings()
 
 
 def _task(candidate: Candidate) -> PolicyTask | None:
@@ -132,12 +135,12 @@ def _task(candidate: Candidate) -> PolicyTask | None:
 
 
 def _origin(request: ExportRequest) -> Origin:
-    """The origin without the fitness, which may be the luck of one episode."""
+    """The origin without the fitness, because the fitness of a policy may be the luck of one episode."""
     return replace(request.origin(), fitness=None)
 
 
 def _score(candidate: Candidate) -> str | None:
-    """The mean return of a policy in words; None if nothing is recorded."""
+    """The most reliable mean return of a policy as text; None if none is recorded."""
     outcome = candidate.scored.evaluation if candidate.scored else None
     mean_return = decisive_score([*([outcome] if outcome else []), *candidate.reviews])
     return mean_return_text(mean_return) if mean_return else None

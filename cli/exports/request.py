@@ -1,4 +1,4 @@
-"""What an export is given, and what it returns."""
+"""The input and the result of an export."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,14 +11,14 @@ from germline.programs.export.verified import VerifiedExport
 
 
 class ExportRequest(NamedTuple):
-    """One candidate to export.
+    """A candidate to export, and options.
 
     Attributes:
         candidate: a program, architecture or policy.
         path: the file to write; its name appears in the exported code of a policy.
-        given_class_name: the option --class-name, or None.
-        sizes: those sizes of an architecture's network that were given as options.
-        fingerprint: of the candidate.
+        given_class_name: the value of --class-name, or None.
+        sizes: the given options of an architecture's size, by name: `channels`, `cells`, `classes`, `image`.
+        fingerprint: the fingerprint of the candidate.
     """
 
     candidate: Candidate
@@ -28,10 +28,10 @@ class ExportRequest(NamedTuple):
     fingerprint: str
 
     def class_name(self) -> str:
-        """The given name of the class, or a name made from the reference.
+        """The given name of the class, or a name derived from the reference.
 
         Raises:
-            UserError: no class can have the given name.
+            UserError: the given name is not valid for a class.
         """
         if self.given_class_name is None:
             scored = self.candidate.scored
@@ -45,7 +45,7 @@ class ExportRequest(NamedTuple):
         return self.given_class_name
 
     def origin(self) -> Origin:
-        """Run, birth, task and fitness of the candidate, as far as it has them."""
+        """Run, birth, fingerprint, fitness and task of the candidate; None for what it does not have."""
         scored, run = self.candidate.scored, self.candidate.run
         if scored is None or run is None:
             return Origin(None, None, self.fingerprint, None, None)
@@ -54,13 +54,13 @@ class ExportRequest(NamedTuple):
 
 
 class ExportResult(NamedTuple):
-    """A verified export, not yet written, and the words that describe it.
+    """A verified export, not yet written, and texts that describe it.
 
     Attributes:
         verified: the export.
-        description: what the file holds.
-        comparison: what the export was compared with; with a tolerance of 0, what was equal.
-        usage: a line of code that uses it.
+        description: the content of the file.
+        comparison: the reference of the verification; with a tolerance of 0, a sentence about what was equal.
+        usage: a line of code that uses the file.
     """
 
     verified: VerifiedExport[Any]

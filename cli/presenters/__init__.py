@@ -1,1 +1,1 @@
-"""How genomes of each kind look on a terminal: one file a kind, and the table of them."""
+"""How genomes look on a terminal: a file for each kind, and the registry of the presenters."""

@@ -11,10 +11,10 @@ from germline.cli.candidate import Candidate
 from germline.cli.formatting import QUIET
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight, lines_view
-from germline.cli.network_size import network_size
 from germline.cli.presenters.comparison import print_comparison
 from germline.cli.presenters.presenter import Facts
 from germline.cli.presenters.shared import compare_with_start, training_rungs
+from germline.cli.skeleton import skeleton_of
 from germline.db.records import EvaluationRecord
 from germline.programs.architecture.genome import NAMES, read
 
@@ -54,7 +54,7 @@ class ArchitecturePresenter:
         return list(lines)
 
     def one_line(self, text: str) -> str:
-        """The number of times each operation occurs in each cell: `normal sep3×4 skip×2 dil5`.
+        """How often each operation occurs in each cell: `normal sep3×4 skip×2 dil5`.
 
         Raises:
             InvalidArchitecture: the text is not an architecture.
@@ -82,12 +82,12 @@ class ArchitecturePresenter:
         return f"{facts['params'] / 1e6:.3f} M"
 
     def latency(self, candidate: Candidate, sizes: Mapping[str, Any], device: str) -> float:
-        # These two import torch, which takes seconds, and no other answer about an architecture needs it.
+        # Both import torch, which takes seconds, and nothing else here needs it.
         from germline.evaluators.architecture.latency_measurement import measure_network
         from germline.programs.architecture.network import Network
 
         architecture = read(candidate.genome)
-        size = network_size(candidate, architecture, **sizes)
+        size = skeleton_of(candidate, architecture, **sizes)
         return measure_network(Network(architecture, size), size.image, device)
 
     def rungs(self, task: Mapping[str, Any]) -> list[str]:
@@ -107,7 +107,7 @@ class ArchitecturePresenter:
 
 
 def _abbreviated(operation: str) -> str:
-    """`sep_conv_3x3` as `sep3`, `skip_connect` as `skip`."""
+    """Short name of an operation: `sep3` for `sep_conv_3x3`, `skip` for `skip_connect`."""
     first, _, rest = operation.partition("_")
     size = rest[-1] if rest.endswith(("1x1", "3x3", "5x5")) else ""
     return ("conv" if first == "nor" else first) + size

@@ -1,4 +1,4 @@
-"""The evaluations of a candidate beside those of the start program of its run."""
+"""The evaluations of a candidate beside the evaluations of birth 0 of its run."""
 
 from collections.abc import Iterable
 
@@ -10,9 +10,9 @@ from germline.db.records import EvaluationRecord
 
 
 def print_comparison(out: Console, candidate: Candidate, start: Candidate) -> None:
-    """Prints fitness, objectives and measures of a candidate beside the start program's, rung by rung.
+    """Prints fitness, objectives and measures of a candidate beside those of birth 0, rung by rung.
 
-    Of reviews the fitness alone, to stay readable.
+    For reviews it prints the fitness alone, to be short.
     """
     assert candidate.run is not None
     evaluations = candidate.evaluations

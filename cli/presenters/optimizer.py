@@ -21,7 +21,7 @@ from germline.programs.optimizer import Graph, Program, parse, trace, write
 from germline.programs.optimizer.graph import live_program
 
 DEPTH = 6
-"""Levels of an expression that are written out; shared values would make deeper ones grow exponentially."""
+"""Number of levels of an expression that are printed, because shared values let it grow exponentially with depth."""
 
 _RANKS = {"+": 1, "-": 1, "*": 2, "/": 2}
 _ATOM = 3
@@ -53,7 +53,7 @@ class OptimizerPresenter:
         return list(lines)
 
     def one_line(self, text: str) -> str:
-        """The update as an expression with constants to three digits; an updated state goes by its name.
+        """The update as an expression, with constants to three digits. A new state is written as its name.
 
         Raises:
             InvalidProgram: the text is not a valid program.
@@ -131,8 +131,8 @@ def _expression(graph: Graph, at: int, names: Mapping[int, str], depth: int) -> 
     Args:
         graph: of the program.
         at: the node.
-        names: nodes that are written as a name.
-        depth: levels to write out; below them stands an ellipsis.
+        names: the names of nodes that are written as a name.
+        depth: number of levels to write; an ellipsis replaces deeper nodes.
     """
     node = graph.nodes[at]
     if node.literal is not None:
@@ -148,7 +148,7 @@ def _expression(graph: Graph, at: int, names: Mapping[int, str], depth: int) -> 
     if rank is None:
         return f"{node.function}({', '.join(text for text, _ in args)})", _ATOM
     (left, left_rank), (right, right_rank) = args
-    # On the right of - and / an operation of the same rank needs its brackets; elsewhere they are noise.
+    # An operation of the same precedence needs brackets only on the right of - and /.
     right_needs = rank + (node.function in "-/")
     left = f"({left})" if left_rank < rank else left
     right = f"({right})" if right_rank < right_needs or right.startswith("-") else right

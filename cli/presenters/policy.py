@@ -1,4 +1,4 @@
-"""Policies on a terminal: a line for the network, one for its first weights and one for each mutation."""
+"""Policies on a terminal: a line for the network, a line for its initial weights and a line for each mutation."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from germline.cli.errors import printable
 from germline.cli.formatting import QUIET, counted, print_table, safe, size
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight
-from germline.cli.policy_scores import mean_return_text, reviews_text, scores_table
+from germline.cli.policy_score_text import mean_return_text, reviews_text, scores_table
 from germline.cli.presenters.comparison import print_errors
 from germline.cli.presenters.presenter import Facts
 from germline.cli.presenters.shared import no_latency
@@ -26,7 +26,7 @@ from germline.programs.policy.network import Box, Network
 from germline.search.analysis.policy_scores import confidence_half_width, decisive_score, last_per_rung, source
 
 FEW = 4
-"""Number of lines at each end of a long list that are shown."""
+"""Number of lines at each end of a long genome that are printed."""
 
 
 class PolicyPresenter:
@@ -39,12 +39,12 @@ class PolicyPresenter:
     origin_name = "first weights"
     trial_header = "each time"
     dead_parts = None
-    compared_with_start = False  # birth 0 has random weights, and episodes may differ from one birth to the next
+    compared_with_start = False  # birth 0 has random weights, and births may play different episodes
     pickable = False
     has_size_options = False
 
     def lines(self, text: str) -> tuple[Line, ...]:
-        """The network, the seed of its first weights, and a line for each mutation.
+        """The network, the seed of its initial weights, and a line for each mutation.
 
         Raises:
             InvalidPolicy: the text is not a policy.
@@ -52,7 +52,7 @@ class PolicyPresenter:
         return _lines(text)
 
     def shorten(self, lines: Sequence[Line]) -> list[Line]:
-        """All lines, or the first and last `FEW` with a count of the others between."""
+        """All lines, or the first and the last `FEW` around a count of the others."""
         hidden = len(lines) - 2 * FEW
         if hidden <= 1:
             return list(lines)
@@ -75,7 +75,7 @@ class PolicyPresenter:
         return Text(printable(self.one_line(text)))
 
     def summary(self, facts: Facts) -> str:
-        """Its parameters, and the size of the genome beside that of the parameters."""
+        """Numbers of parameters and mutations, and the size of the genome relative to its parameters."""
         ratio = facts["compression"]
         return (
             f"{counted(facts['parameters'], 'parameter')}, {counted(facts['mutations'], 'mutation')}; a genome of "
@@ -90,22 +90,21 @@ class PolicyPresenter:
         raise no_latency(candidate)
 
     def rungs(self, task: Mapping[str, Any]) -> list[str]:
-        """Episodes of each rung and, of a task that was asked for by name, the spaces of its environment."""
+        """Episodes of each rung and, if the row has them, observations, actions and episode length."""
         episodes = " → ".join(str(rung["episodes"]) for rung in task["rungs"])
         lines = [f"rungs of {episodes} episodes"]
         if "steps" in task:
-            lines.append(
-                f"sees {task['observation']}, {_action_text(task['actions'])}, at most {task['steps']:,} decisions"
-            )
+            actions = _action_text(task["actions"])
+            lines.append(f"observations {task['observation']}, {actions}, at most {task['steps']:,} decisions")
         return lines
 
     def score_text(self, evaluations: Sequence[EvaluationRecord]) -> str | None:
-        """The mean return in the test, else in the last review, else in training."""
+        """The mean return in the test, else in the last review, else the fitness."""
         score = decisive_score(evaluations)
         return f"{source(score)} {mean_return_text(score)}" if score else None
 
     def score_row(self, evaluations: Sequence[EvaluationRecord]) -> dict[str, Any]:
-        """`score`: the mean return in the test, else in the last review, else in training; null without any."""
+        """`score`: the mean return in the test, else in the last review, else the fitness; null without a score."""
         score = decisive_score(evaluations)
         if score is None:
             return {"score": None}
@@ -133,13 +132,12 @@ class PolicyPresenter:
         return f"germline play {label}"
 
 
-def _numbers_to_set(bounds: Sequence[Sequence[float]]) -> str:
-    """Size of a continuous action with these lower and upper bounds."""
-    return f"{counted(len(bounds[0]), 'number')} to set"
-
-
 def _action_text(actions: int | Sequence[Sequence[float]]) -> str:
-    """The actions of an environment: how many to choose from, or the length of a continuous one with these bounds."""
+    """The actions of an environment: the number of discrete actions, or of components of a continuous action.
+
+    Args:
+        actions: number of discrete actions, or the lower and the upper bounds of a continuous action.
+    """
     return counted(actions, "action") if isinstance(actions, int) else f"{counted(len(actions[0]), 'number')} to set"
 
 
@@ -157,7 +155,8 @@ def _lines(text: str) -> tuple[Line, ...]:
 
 
 def _network_line(network: Network) -> Line:
-    """The line of a network; a hash stands for the numbers of its normalisation, so that different ones differ."""
+    """The line of a network. A hash stands for the numbers of its normalisation, so that different networks have
+    different lines."""
     text = f"network {network_text(network)}"
     if network.normalisation:
         text += f" #{_hash(network.data()['normalise'])}"
@@ -165,7 +164,7 @@ def _network_line(network: Network) -> Line:
 
 
 def network_text(network: Network) -> str:
-    """A network in a few words: `mlp 4-32-32-2 tanh`, `conv 4×84×84-18 same`, `mlp 3-64-1 relu to [-2, 2]`."""
+    """A network as text: `mlp 4-32-32-2 tanh`, `conv 4×84×84-18 same`, `mlp 3-64-1 relu to [-2, 2]`."""
     observation = "×".join(map(str, network.observation))
     if network.form == "conv":
         text = f"conv {observation}-{network.output_count} {network.padding}"
@@ -180,7 +179,7 @@ def network_text(network: Network) -> str:
 def box_text(box: Box) -> str:
     """The bounds of continuous actions: `[-1, 1]^17`, `[0, 1]×[-1, 1]^2`.
 
-    Of more than three different neighbours the widest bounds, and a hash of all.
+    More than three different bounds in a row are abbreviated: the widest bounds, and a hash of all.
     """
     bounds = [f"[{_shortest(low)}, {_shortest(high)}]" for low, high in zip(box.low, box.high, strict=True)]
     repeated = [(bound, len(list(group))) for bound, group in groupby(bounds)]
@@ -191,7 +190,7 @@ def box_text(box: Box) -> str:
 
 
 def _shortest(bound: float) -> str:
-    """A bound with the fewest digits that tell it in single precision, the precision of an environment's bounds."""
+    """A bound with the fewest digits that identify it in single precision, the precision of an environment's bounds."""
     return repr(float(str(np.float32(bound)))).removesuffix(".0")
 
 

@@ -1,4 +1,4 @@
-"""What commands need to show genomes of a kind: one interface, an implementation for each kind."""
+"""The interface through which commands show genomes, implemented for each kind."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ class Presenter(Protocol):
 
     @property
     def noun(self) -> str:
-        """Name of the kind with its article: `an optimizer`."""
+        """Name of the kind with an article: `an optimizer`."""
 
     @property
     def size_header(self) -> str:
@@ -35,11 +35,11 @@ class Presenter(Protocol):
 
     @property
     def origin_name(self) -> str:
-        """What a lineage begins with: `seed`."""
+        """Name of the beginning of a lineage: `seed`."""
 
     @property
     def trial_header(self) -> str:
-        """Header of a column with the result of each repetition in `validate`."""
+        """Header of the column with the result for each seed in `validate`."""
 
     @property
     def dead_parts(self) -> str | None:
@@ -47,15 +47,15 @@ class Presenter(Protocol):
 
     @property
     def compared_with_start(self) -> bool:
-        """Whether fitness is comparable with that of the start program, birth 0."""
+        """Whether the fitness of individuals can be compared with that of birth 0."""
 
     @property
     def pickable(self) -> bool:
-        """Whether `--pick` chooses among the genomes of a run."""
+        """Whether `--pick` applies to runs of the kind."""
 
     @property
     def has_size_options(self) -> bool:
-        """Whether the size of a genome's network can be chosen: `--channels`, `--cells`, `--classes`, `--image`."""
+        """Whether `--channels`, `--cells`, `--classes` and `--image` apply to genomes of the kind."""
 
     def lines(self, text: str) -> Sequence[Line]:
         """The lines of a genome.
@@ -65,16 +65,16 @@ class Presenter(Protocol):
         """
 
     def shorten(self, lines: Sequence[Line]) -> list[Line]:
-        """The lines to show of many: all, or the first and the last and a count of the others."""
+        """The lines to print: all or, of many, the first and the last ones around a count of the others."""
 
     def one_line(self, text: str) -> str:
-        """The genome in one line; raises ValueError as `lines`."""
+        """The genome in one line. Raises ValueError as `lines` does."""
 
     def first_line(self, text: str) -> Text:
-        """The genome at the beginning of a lineage, in one line; raises ValueError as `lines`."""
+        """The first genome of a lineage in one line. Raises ValueError as `lines` does."""
 
     def live_view(self, text: str) -> RenderableType:
-        """The best genome so far in the live view of a search; raises ValueError as `lines`."""
+        """The best genome so far, for the live view of a search. Raises ValueError as `lines` does."""
 
     def summary(self, facts: Facts) -> str:
         """The size of a genome in one sentence."""
@@ -87,7 +87,7 @@ class Presenter(Protocol):
 
         Args:
             candidate: of this kind.
-            sizes: of its network, where they differ from those of its run.
+            sizes: of its network, in place of its run's.
             device: `cpu`, `cuda` or `auto`.
 
         Raises:
@@ -95,23 +95,23 @@ class Presenter(Protocol):
         """
 
     def rungs(self, task: Mapping[str, Any]) -> list[str]:
-        """What each rung of a task takes, in lines of text.
+        """Lines of text about the rungs of a task, such as their training steps.
 
         Args:
             task: its row in `germline tasks --json`.
         """
 
     def score_text(self, evaluations: Sequence[EvaluationRecord]) -> str | None:
-        """The decisive score among evaluations of one individual, in words.
+        """The most reliable score among evaluations of one individual, as text.
 
-        None if there is none, and for kinds whose fitness is decisive.
+        None without a score, and for kinds whose most reliable score is the fitness.
         """
 
     def score_row(self, evaluations: Sequence[EvaluationRecord]) -> dict[str, Any]:
-        """Keys for `show --json` about a candidate's evaluations; empty for most kinds."""
+        """Additional keys of `show --json`, derived from a candidate's evaluations; empty for kinds that have none."""
 
     def print_scores(self, out: Console, candidate: Candidate, start: Candidate) -> None:
         """Prints a candidate's evaluations; `start` is birth 0 of its run."""
 
     def next_command(self, label: str) -> str:
-        """A command worth running next on an individual, by its label `RUN:BIRTH`."""
+        """A command to suggest after `show`, for the individual `RUN:BIRTH`."""

@@ -8,10 +8,10 @@ from germline.cli.errors import UserError, printable
 
 
 def no_latency(candidate: Candidate) -> UserError:
-    """The error about a candidate whose kind has no latency."""
+    """The error for a candidate of a kind that has no latency."""
     return UserError(
         f"expected an architecture for --latency, got {printable(candidate.label)} of kind "
-        f"{printable(candidate.kind)}; leave --latency away"
+        f"{printable(candidate.kind)}; leave out --latency"
     )
 
 

@@ -1,9 +1,9 @@
 """Analysis of recorded runs, for commands and notebooks. Nothing here prints, writes to a database or scores.
 
-`learning_curve` tells how far a run was after each block, `comparison` groups runs over seeds and says in which
-settings the groups differ, `hypervolume` measures fronts of several objectives, `generation` places the policies of a
-block in a scatter plot. `policy_scores` says which score of a policy counts and how precise it is, `statistics` holds
-the quartiles and confidence intervals that they share.
+`learning_curve` has a row for the state of a run after each block, `comparison` groups runs over seeds and lists the
+settings in which the groups differ, `hypervolume` measures Pareto fronts, and `generation` is a scatter plot of the
+policies of a block. `policy_scores` chooses the decisive score of a policy, and `statistics` has quartiles and
+confidence intervals.
 
 Example:
     from germline.db.store import Store

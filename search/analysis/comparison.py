@@ -1,6 +1,6 @@
 """Comparison of runs over seeds: groups of runs with equal settings, their scores, and the settings that differ.
 
-One lucky run is no result. A group holds the runs of one kind, task, preset and settings, which differ in seed and
+A single run may be lucky. The runs of a group have the same kind, task, preset and settings, and differ in seed and
 budget alone.
 
 Example:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from germline.db.store import Store
 
 BUDGET = ("births", "evaluations", "frames")
-"""The keys of a run's config that end it and change nothing else."""
+"""The keys of a run's config that decide when it ends, and nothing else."""
 
 SHARED_BY_KINDS = ("kind", "task", "preset")
-"""The settings that are compared between all groups; others only between groups of one kind."""
+"""The settings that are compared between all groups; other settings are compared between groups of one kind."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class RunResult:
     """A run and the score of its winner.
 
     `settings` holds everything that determines the run but its seed and its `budget`. `value` is the winner's fitness
-    or, for policies, its mean return; None if nothing was scored ok. `source` says which score
-    it is: `fitness`, `review` or `test`, and `episodes` how many episodes it averages (None for other kinds).
+    or, for policies, its mean return; None without an ok outcome. `source` is the kind of
+    score: `fitness`, `review` or `test`. `episodes` is the number of episodes that it averages (None for other kinds).
     `hypervolume` is the share of the box up to the point `reference` that the run's front dominates; both are None for
     a run with a single objective.
     """
@@ -55,7 +55,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in seed and budget alone; `differs` holds the settings that other groups have otherwise."""
+    """Runs that differ in seed and budget alone; `differs` holds their settings that are not equal in all groups."""
 
     results: Sequence[RunResult]
     differs: Mapping[str, Any]
@@ -81,8 +81,8 @@ def compare(store: "Store", runs: Sequence[RunSummary]) -> list[Group]:
 
     Args:
         store: the database of the runs.
-        runs: any of `store.runs()`. The hypervolumes of those with one task and the same objectives are comparable,
-            since they share a reference point.
+        runs: some of `store.runs()`. Runs with the same task and objectives share a reference point, so their
+            hypervolumes are comparable.
     """
     return grouped(_with_hypervolumes(store, [_result(store, run) for run in runs]))
 
@@ -105,8 +105,8 @@ def grouped(results: Sequence[RunResult]) -> list[Group]:
 def settings_of(run: RunRecord) -> dict[str, Any]:
     """Returns everything that determines a run but its seed and budget, by name.
 
-    A setting that is younger than the run has its default. What a run derived from its settings, such as a table of
-    measured latencies, is left out.
+    A setting that the run's version did not have gets its default. Derived fields, such as a table of measured
+    latencies, are left out.
     """
     settings = dict(run.config.get("settings", {}))
     if run.kind in KINDS:
@@ -116,7 +116,7 @@ def settings_of(run: RunRecord) -> dict[str, Any]:
 
 
 def _differing(own: Mapping[str, Any], every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The settings of a group that another group has otherwise, or lacks."""
+    """The settings of a group that are missing or different in another group."""
     same_kind = [settings for settings in every if settings["kind"] == own["kind"]]
 
     def shared(name: str) -> bool:
@@ -154,7 +154,8 @@ def _with_hypervolumes(store: "Store", results: Sequence[RunResult]) -> list[Run
 
 
 def _budget(run: RunRecord, summary: RunSummary) -> dict[str, int]:
-    """The budget of a run, by name. Births recorded beyond it, by `germline resume --births`, count as its budget."""
+    """The budget of a run, by name. If `germline resume --births` went beyond the budget, the number of births
+    replaces it."""
     budget = {name: run.config[name] for name in BUDGET if run.config.get(name)}
     if "births" in budget:
         budget["births"] = max(budget["births"], summary.births)

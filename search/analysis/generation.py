@@ -1,4 +1,4 @@
-"""A generation of policies as a scatter plot: who was born, which of them had offspring, and which became the elite."""
+"""A generation of policies as a scatter plot, with the parents of the next generation and the elite marked."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import BUILT_IN, task_class
 from germline.programs.policy.drawing import PolicyMarker, Wall
 from germline.search.analysis.policy_scores import mean_behaviour
+from germline.search.kinds.policy import PolicyKind
 from germline.search.winner import winners
 
 if TYPE_CHECKING:
@@ -25,15 +26,19 @@ log = logging.getLogger(__name__)
 
 
 class NoGeneration(ValueError):
-    """The run has no such generation, or nothing in it was scored ok."""
+    """The run has no such generation, or no individual in it has an ok outcome."""
 
 
 @dataclass(frozen=True)
 class Generation:
     """A block of a run of policies.
 
-    `individuals` are its births; `parents` those of the next generation, which may be older; `elite` is the winner
-    of the generation, None if there is none yet. `last` is True if no later generation was bred from it.
+    Attributes:
+        number: the number of the block, from 0.
+        individuals: its births.
+        parents: parents of the next generation; some may be older than this generation.
+        elite: winner of the generation; None while it is not complete.
+        last: whether no later generation was bred from it.
     """
 
     number: int
@@ -47,8 +52,8 @@ class Generation:
 class Axes:
     """The two quantities of a scatter plot: the name of each, and the position of each outcome.
 
-    `descriptor_length` is how many numbers the behaviour descriptor has; if it has more than two, the axes show the two
-    that vary most.
+    `descriptor_length` is the number of components of the behaviour descriptor. Of more than two components, the axes
+    show the two that vary most.
     """
 
     x: str
@@ -59,8 +64,11 @@ class Axes:
 
 @dataclass(frozen=True)
 class Scatter:
-    """The points of a generation, its older parents and its elite. `failed` counts individuals without a fitness, which
-    have no point, and `older` the points of earlier generations."""
+    """The points of a generation, of parents from earlier generations, and of the elite.
+
+    `failed` is the number of individuals of the generation without a fitness, which have no point; `older` is the
+    number of points from earlier generations.
+    """
 
     points: Sequence[PolicyMarker]
     axes: Axes
@@ -74,10 +82,10 @@ def generation_of(store: "Store", run: RunRecord, number: int | None = None) -> 
     Args:
         store: the database of the run.
         run: the run.
-        number: of the generation, from 0; None: the last complete one.
+        number: of the generation, from 0; None: the last complete generation.
 
     Raises:
-        NoGeneration: there is none of that number, or nothing in it was scored ok.
+        NoGeneration: the run has no such generation, or no individual in it has an ok outcome.
     """
     individuals = store.block(run.name, number)
     if not individuals:
@@ -86,9 +94,9 @@ def generation_of(store: "Store", run: RunRecord, number: int | None = None) -> 
         raise NoGeneration(f"expected a generation of {run.name}, got {number}; {has}")
     number = individuals[0].individual.block
     if not any(_fitness(scored) is not None for scored in individuals):
-        raise NoGeneration(f"nothing in generation {number} of {run.name} was scored well; choose another one")
+        raise NoGeneration(f"nothing in generation {number} of {run.name} has an ok outcome; choose another generation")
     # Block k is bred from the state after block k - 1 - depth.
-    offspring = store.block(run.name, number + 1 + run.config.get("settings", {}).get("depth", 0))
+    offspring = store.block(run.name, number + 1 + PolicyKind().from_config(run.config.get("settings", {})).depth)
     parent_births = {parent for scored in offspring for parent in scored.individual.parents}
     by_birth = {scored.individual.birth: scored for scored in individuals}
     parents = [by_birth.get(birth) or store.individual(run.name, birth) for birth in sorted(parent_births)]
@@ -98,7 +106,7 @@ def generation_of(store: "Store", run: RunRecord, number: int | None = None) -> 
 
 
 def scatter(generation: Generation) -> Scatter:
-    """Returns the points of a generation: where its policies, their older parents and the elite ended."""
+    """Returns the points of a generation: its policies, the older parents and the elite, by behaviour or return."""
     by_birth = {scored.individual.birth: scored for scored in [*generation.individuals, *generation.parents]}
     if generation.elite:
         by_birth.setdefault(generation.elite.individual.birth, generation.elite)
@@ -116,10 +124,11 @@ def scatter(generation: Generation) -> Scatter:
 
 
 def descriptor_axes(outcomes: Sequence[EvaluationRecord]) -> Axes:
-    """Returns the two quantities that show best how policies differ.
+    """Returns the axes of a scatter plot of outcomes.
 
-    They are the two numbers of the behaviour descriptor with the largest standard deviation. With a descriptor of one
-    number the return is on the y axis; without a descriptor it is the return over the episode length in decisions.
+    They are the two components of the behaviour descriptor with the largest standard deviation. With a single component
+    the y axis is the return; without a descriptor the x axis is the episode length in decisions and the y axis the
+    return.
     """
     descriptors = [mean_behaviour(outcome) for outcome in outcomes]
     length = min(map(len, descriptors), default=0)
@@ -139,7 +148,7 @@ def descriptor_axes(outcomes: Sequence[EvaluationRecord]) -> Axes:
 def walls_of(task: str) -> list[Wall]:
     """Returns the walls of a task's environment as line segments; empty if it has none.
 
-    Only built-in tasks are asked: a database may name anybody's code, and looking at a run must not execute it.
+    Only built-in tasks are loaded, because a database may name a file of code, and drawing a run must not execute it.
     """
     if task not in BUILT_IN:
         return []
@@ -149,7 +158,7 @@ def walls_of(task: str) -> list[Wall]:
             return []
         with closing(chosen().environments(1)) as environments:
             segments = np.asarray(getattr(environments, "walls", ()), np.float64).reshape(-1, 4)
-    except Exception as error:  # the points come from the database; only the backdrop is missing
+    except Exception as error:  # the points come from the database, and can be drawn without walls
         log.warning("%s: drawn without its walls (%s)", task, in_a_line(error))
         return []
     return [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in segments]

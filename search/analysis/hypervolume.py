@@ -2,8 +2,8 @@
 
 The box reaches from 0 to a reference point: 100 % for an error, and for every other objective (params, macs, latency)
 the largest value among the scored individuals of the compared runs. The hypervolume is the share of this box that the
-front dominates: 0 if nothing is better than the reference point, close to 1 for tiny networks without errors. Values
-with different reference points cannot be compared, so the reference point is always reported beside the value.
+front dominates: 0 if no individual is better than the reference point, close to 1 for tiny networks without errors.
+Values with different reference points cannot be compared, so the reference point is always printed beside the value.
 All objectives are minimised.
 """
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from germline.db.store import Store
 
 LARGEST_ERROR = {"validation_error": 100.0}
-"""The objectives in percent, which reach to 100 in every run."""
+"""Largest value of the objectives in percent, which is the same in every run."""
 
 
 @dataclass(frozen=True)
 class ScoredPoints:
     """The N scored individuals of a run as points of M objectives, each fingerprint once.
 
-    `task` and `objectives` (the M names) say which runs can be compared. `blocks` `[N]` holds the block in which a
+    Runs with equal `task` and `objectives` (M names) can be compared. `blocks` `[N]` holds the block in which a
     fingerprint was first born, `values` `[N, M]` the objectives.
     """
 
@@ -72,7 +72,7 @@ def reference_point(runs: Sequence[ScoredPoints]) -> dict[str, float]:
     """Returns the reference point of compared runs, by the name of the objective.
 
     Args:
-        runs: at least one, all with the same objectives.
+        runs: at least one run, all with the same objectives.
     """
     values = np.concatenate([run.values for run in runs])
     largest = values.max(0, initial=0.0)
@@ -81,7 +81,8 @@ def reference_point(runs: Sequence[ScoredPoints]) -> dict[str, float]:
 
 
 def reference_points(runs: Sequence[ScoredPoints | None]) -> list[dict[str, float] | None]:
-    """Returns the reference point of each run. Runs with equal tasks and objectives share theirs; None stays None."""
+    """Returns the reference point of each run. Runs with the same task and objectives share it. None for a run that
+    is None (a single objective)."""
     comparable: dict[tuple[str, tuple[str, ...]], list[ScoredPoints]] = {}
     for run in runs:
         if run is not None:

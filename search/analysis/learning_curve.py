@@ -1,7 +1,7 @@
 """Learning curves: how far a run was after each of its blocks.
 
-A curve has a row for each complete block: the search has named its winner. A block that a budget cut short is left out,
-unless it is the only one of its run.
+A curve has a row for each complete block, that is, each block with a recorded winner. A block that a budget cut short
+is left out, unless it is the only block of its run.
 """
 
 from bisect import bisect_left
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from germline.db.records import BirthScore, ReviewScore, RunRecord, RunScores
 from germline.search.analysis.hypervolume import ScoredPoints, hypervolume_by_block, reference_points, scored_points
-from germline.search.rungs import REVIEW, TEST
+from germline.search.policy_rungs import REVIEW, TEST
 from germline.search.winner import winners
 
 if TYPE_CHECKING:
@@ -25,14 +25,18 @@ FRAMES = "frames"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The state of a run when a block was complete.
+    """The state of a run at the end of a block.
 
-    `births`, `evaluations` and `frames` are totals since the beginning of the run, with reviews and without tests, as
-    in the budget of a search. `best` is the highest fitness at rung 0 so far and `median` that of the block; None if
-    nothing was scored ok. Only policies have `frames` and an `elite`: the mean return of the block's winner in
-    its review, with the standard `deviation` of its returns and the number of `episodes`. Only runs with several
-    objectives have a `hypervolume`: the share of the box up to the curve's reference point that the front of all births
-    so far dominates, 0 to 1.
+    Attributes:
+        block: the number of the block.
+        births, evaluations, frames: totals since the beginning of the run, with reviews and without tests, as in the
+            budget of a search; `frames` is None for other kinds than policies.
+        best: highest fitness at rung 0 so far; None without an ok outcome.
+        median: median fitness of the block; None without an ok outcome.
+        elite: for policies, the mean return of the block's winner in its review; None without a review.
+        deviation, episodes: standard deviation of the returns in this review, and their number.
+        hypervolume: share of the box up to the curve's reference point that the front of all births so far dominates,
+            0 to 1; None for a run with a single objective.
     """
 
     block: int
@@ -82,11 +86,11 @@ def learning_curve_of(store: "Store", name: str) -> LearningCurve:
 
 
 def learning_curves(store: "Store", names: Sequence[str]) -> list[LearningCurve]:
-    """Returns the learning curves of runs. The hypervolumes of runs with one task and the same objectives are
-    comparable, since they share a reference point.
+    """Returns the learning curves of runs. Runs with the same task and objectives share a reference point, so
+    their hypervolumes are comparable.
 
     Raises:
-        UnknownRun: the database has no run of one of the names.
+        UnknownRun: the database has no run of some name.
     """
     curves = [learning_curve(store.scores(name, FRAMES), winners(store, name)) for name in names]
     points = [scored_points(store, name) for name in names]
@@ -101,7 +105,7 @@ def learning_curve(scores: RunScores, winner_births: Mapping[int, int | None]) -
 
     Args:
         scores: of a run.
-        winner_births: the birth of each complete block's winner, by block; None if no outcome was ok up to then.
+        winner_births: the birth of each complete block's winner, by block; None before any outcome is ok.
     """
     blocks = complete_blocks(scores, winner_births)
     if scores.run.kind != "policy":
@@ -147,7 +151,7 @@ def _with_hypervolume(curve: LearningCurve, run: ScoredPoints, reference: Mappin
 
 
 def _reviews_by_time(blocks: Sequence[Sequence[BirthScore]], reviews: Sequence[ReviewScore]) -> list[list[ReviewScore]]:
-    """The reviews of each block: those recorded after the block's last outcome and before the next block's."""
+    """The reviews of each block: recorded after the block's last outcome and before the next block's last outcome."""
     ends = list(accumulate((max(birth.outcome or 0 for birth in births) for births in blocks), max))
     by_block: list[list[ReviewScore]] = [[] for _ in blocks]
     for review in reviews:
@@ -194,7 +198,7 @@ def _last_test(scores: RunScores) -> LastTest | None:
 
 
 def _fittest(reviews: Sequence[ReviewScore]) -> ReviewScore | None:
-    """The review with the highest fitness; of equal ones that of the earlier birth."""
+    """The review with the highest fitness, of the earlier birth if several are equal; None if all failed."""
     scored = [review for review in reviews if review.fitness is not None]
     return max(scored, key=lambda review: (review.fitness or 0.0, -review.birth), default=None)
 

@@ -1,8 +1,8 @@
 """Which recorded score of a policy counts, and how precise it is.
 
 A policy is scored at three rungs. Its fitness (rung 0) comes from few training episodes. Reviews (rung 1) decide which
-policy becomes the elite. A test (rung 2) selects nothing: of the three only its mean return is unbiased, because the
-policy that does best in a selection was also lucky in it.
+policy becomes the elite. A test (rung 2) selects nothing, so only its mean return is unbiased: the policy with the
+best score in a selection was also lucky in it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from germline.db.records import EvaluationRecord
 from germline.search.analysis.statistics import half_width_or_none
 
 SOURCES = ("fitness", "review", "test")
-"""Names of the three kinds of score, by rung."""
+"""Names of the three scores, by rung."""
 
 
 def source(evaluation: EvaluationRecord) -> str:
@@ -20,15 +20,15 @@ def source(evaluation: EvaluationRecord) -> str:
 
 
 def is_test(evaluation: EvaluationRecord) -> bool:
-    """True if no policy was selected by this score."""
+    """True for the score of a test, which was not used to select policies."""
     return source(evaluation) == "test"
 
 
 def decisive_score(evaluations: Sequence[EvaluationRecord]) -> EvaluationRecord | None:
-    """Returns the score that says most about a policy: its last test, else its last review, else its fitness.
+    """Returns the most reliable score of a policy: its last test, else its last review, else its fitness.
 
     Args:
-        evaluations: of one policy on one task, as `Store.reviews` gives them. Evaluations that failed are passed over.
+        evaluations: of one policy on one task, as `Store.reviews` returns them. Failed evaluations are ignored.
 
     Returns:
         None if no evaluation has a fitness.
@@ -49,8 +49,10 @@ def confidence_half_width(evaluation: EvaluationRecord) -> float | None:
 
 
 def last_per_rung(evaluations: Sequence[EvaluationRecord]) -> list[EvaluationRecord]:
-    """Returns the last evaluation of each task and rung, in the given order; a run may review a policy hundreds of
-    times. The last one is that with the highest seed."""
+    """Returns the last evaluation of each task and rung, with the highest seed, in the given order.
+
+    A run may review a policy hundreds of times.
+    """
     ordered = sorted(evaluations, key=lambda evaluation: evaluation.seed)
     last = {(evaluation.task, evaluation.rung): evaluation for evaluation in ordered}
     return [evaluation for evaluation in evaluations if last[evaluation.task, evaluation.rung] is evaluation]

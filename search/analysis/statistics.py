@@ -17,8 +17,7 @@ STUDENT_95 = (
 def student_95(degrees: int) -> float:
     """Returns the two-sided 95 % quantile of Student's t distribution.
 
-    Beyond the table it is the expansion around the normal distribution (Abramowitz & Stegun 26.7.5), which is exact to
-    three digits there.
+    Beyond the table, the expansion around the normal quantile (Abramowitz & Stegun 26.7.5) is exact to three digits.
 
     Args:
         degrees: degrees of freedom, at least 1.
@@ -32,8 +31,8 @@ def half_width(deviation: float, count: float) -> float:
     """Returns the half width of the 95 % confidence interval of a mean, in the unit of the values.
 
     Args:
-        deviation: the sample standard deviation of the values that were averaged.
-        count: how many values, at least 2.
+        deviation: the sample standard deviation of the averaged values.
+        count: number of values, at least 2.
 
     Example:
         half_width(6.0, 9)  # 4.612: the mean of nine values with deviation 6 is known to ± 4.6
@@ -49,7 +48,7 @@ def half_width_or_none(deviation: float | None, count: float | None) -> float | 
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:
-    """Returns the lower and the upper quartile, interpolated between neighbours; of a single value that value twice.
+    """Returns the lower and the upper quartile, interpolated between neighbours. A single value is both.
 
     Raises:
         IndexError: there are no values.

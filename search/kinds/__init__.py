@@ -1,4 +1,4 @@
-"""The kinds of genome, one a file, and the table of them."""
+"""The kinds of genome, a file for each, and the table `KINDS`."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -13,18 +13,18 @@ KINDS: dict[str, Kind[Any, Any]] = {kind.name: kind for kind in (OptimizerKind()
 
 
 class UnknownKind(ValueError):
-    """There is no kind of genome of that name."""
+    """There is no kind of genome of the given name."""
 
 
 class UnknownPreset(ValueError):
-    """There is no preset of that name for the kind."""
+    """The kind has no preset of the given name."""
 
 
 def kind_named(name: str) -> Kind[Any, Any]:
-    """The kind of that name, which may come from a database of a later version.
+    """The kind of a name, which may come from a database of a later version.
 
     Raises:
-        UnknownKind: there is none; the message names the nearest.
+        UnknownKind: there is no such kind; the message suggests the nearest name.
     """
     if name not in KINDS:
         near = get_close_matches(name, KINDS, n=1)
@@ -34,10 +34,10 @@ def kind_named(name: str) -> Kind[Any, Any]:
 
 
 def preset_named(kind: Kind[Any, Any], name: str) -> Preset:
-    """The preset of that name.
+    """The preset of a name.
 
     Raises:
-        UnknownPreset: there is none; the message names the nearest.
+        UnknownPreset: the kind has no such preset; the message suggests the nearest name.
     """
     if name not in kind.presets:
         near = get_close_matches(name, kind.presets, n=1)

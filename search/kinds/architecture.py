@@ -1,6 +1,5 @@
 """The kind `architecture`: cells of networks, scored by training a small network of them or by a table."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,16 +10,15 @@ from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read, write
 from germline.programs.architecture.handmade import of_size
-from germline.programs.architecture.latency import LatencyTable, predicted
+from germline.programs.architecture.latency import predicted
 from germline.programs.architecture.score import SCORES
-from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace, Limits
 from germline.search.kind import Kind, Preset
+from germline.search.kinds.architecture_network import latency_table, measured_latencies, skeleton
 from germline.search.loop import LoopSettings
 from germline.search.settings import (
     BadSetting,
     amount,
-    check,
     choice,
     milliseconds,
     names,
@@ -39,8 +37,6 @@ from germline.search.strategy import Strategy
 
 if TYPE_CHECKING:
     from germline.evaluators.architecture.task import CellTask
-
-log = logging.getLogger(__name__)
 
 OBJECTIVES = {name: Objective(name, "min") for name in ("validation_error", "params", "macs", "latency")}
 
@@ -75,20 +71,22 @@ def _eeea(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strateg
     _refuse_hurdle(settings)
     limited = settings.max_params or settings.max_macs or settings.max_latency
     if settings.enforce == "always" and limited:
-        raise BadSetting("expected enforce=first for strategy=eeea, got always: its children keep no limit")
+        raise BadSetting("expected enforce=first for strategy=eeea, got always: its children are not limited")
     return EEEA(space, _objectives(settings), settings.population)
 
 
 def _refuse_depth(settings: "ArchitectureSettings") -> None:
     if settings.depth:
         raise BadSetting(
-            f"expected depth 0 for strategy={settings.strategy}, got {settings.depth}: it moves after every block"
+            f"expected depth 0 for strategy={settings.strategy}, got {settings.depth}: it needs all outcomes of a block"
         )
 
 
 def _refuse_hurdle(settings: "ArchitectureSettings") -> None:
     if settings.hurdle:
-        raise BadSetting(f"expected hurdle 0 for strategy={settings.strategy}, got {settings.hurdle:g}: it sets none")
+        raise BadSetting(
+            f"expected hurdle 0 for strategy={settings.strategy}, got {settings.hurdle:g}: it has no early stopping"
+        )
 
 
 def _objectives(settings: "ArchitectureSettings") -> list[Objective]:
@@ -113,48 +111,60 @@ STRATEGIES: Mapping[str, Callable[["ArchitectureSettings", ArchitectureSpace], S
 class ArchitectureSettings:
     """Settings of a search for architectures.
 
-    The last fields are not set by `--set`: `classes` and `image` are those of the task, None for a genome of no run,
-    and `latency_table` holds the latencies that were measured when the run was created, if it needs them, so that no
-    decision depends on a clock.
+    `--set` does not take the last three fields, which are None until the run is created: `classes` and `image` come
+    from the task, and `latency_table` holds the measured latencies of a run that needs them (else it stays None), so
+    that no decision depends on a clock.
     """
 
-    strategy: str = setting("nsga2", choice(*STRATEGIES), "search strategy")
-    space: str = setting("eeea", choice(*SPACES), "space of cells")
+    strategy: str = setting("nsga2", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
+    space: str = setting("eeea", choice(*SPACES), f"space of cells: {', '.join(SPACES)}")
     objectives: Sequence[str] = setting(
-        ["validation_error", "params"], names(*OBJECTIVES), "objectives that compete (nsga2, pareto-local, eeea)"
+        ["validation_error", "params"],
+        names(*OBJECTIVES),
+        f"objectives that compete, out of {', '.join(OBJECTIVES)} (nsga2, pareto-local, eeea)",
     )
     population: int = setting(40, whole(2), "individuals that live at a time (nsga2, eeea, aging)")
     crossover: float = setting(0.9, share, "probability that a child has two parents (nsga2)")
     tournament: int = setting(10, whole(1), "individuals drawn to find a parent (aging)")
     starts: int = setting(10, whole(1), "genomes scored before a climb begins (local, pareto-local)")
     pool: int = setting(
-        1, whole(1, 10_000), "every random genome is the best of this many, by a score without training"
+        1, whole(1, 10_000), "genomes drawn for each random birth, of which the best by `score` is kept"
     )
-    score: str = setting("size", choice(*SCORES), "that score")
-    hurdle: float = setting(0.0, share, "share of the training after which the worst are stopped; 0: never")
+    score: str = setting("size", choice(*SCORES), f"score without training, for pool: {', '.join(SCORES)}")
+    hurdle: float = setting(
+        0.0, share, "early stopping: share of the training after which the worst genomes are dropped; 0: never"
+    )
     passing: float = setting(
-        0.75, share, "share of the population that would pass its children's hurdle (nsga2, aging)"
+        0.75,
+        share,
+        "early stopping: the threshold is the loss that this share of the population has at most (nsga2, aging)",
     )
     cells: int = setting(8, whole(1, 100), "cells of the network that is trained")
-    channels: int = setting(16, whole(1, 1000), "channels of its first cell")
+    channels: int = setting(16, whole(1, 1000), "channels of the first cell of the network that is trained")
     full_cells: int = setting(20, whole(1, 100), "cells of the full network, which is counted and exported")
-    full_channels: int = setting(36, whole(1, 1000), "channels of its first cell")
-    max_params: int | None = setting(None, amount, "most parameters of the full network, such as 3M; off: any")
-    max_macs: int | None = setting(None, amount, "most multiply-accumulates of the full network for an image; off: any")
+    full_channels: int = setting(36, whole(1, 1000), "channels of the first cell of the full network")
+    max_params: int | None = setting(
+        None, amount, "limit on the parameters of the full network, such as 3M; off: no limit"
+    )
+    max_macs: int | None = setting(
+        None, amount, "limit on its multiply-accumulates for an image, such as 600M; off: no limit"
+    )
     max_latency: float | None = setting(
-        None, milliseconds, "most milliseconds of the full network for an image; off: any"
+        None, milliseconds, "limit on its milliseconds for an image, such as 2.5; off: no limit"
     )
     latency_device: Literal["cpu", "cuda"] = setting(
-        "cpu", choice("cpu", "cuda"), "device on which they are measured, once, when the run is created"
+        "cpu", choice("cpu", "cuda"), "device on which latencies are measured, once, when the run is created"
     )
     enforce: Literal["always", "first"] = setting(
-        "always", choice("always", "first"), "genomes that keep the limits: all, or random genomes only"
+        "always",
+        choice("always", "first"),
+        "the limits hold for all genomes (always) or for random genomes only (first)",
     )
     block: int = setting(40, whole(1, 100_000), "births in a block")
-    depth: int = setting(0, whole(0, 8), "blocks in flight beyond the one that is scored")
+    depth: int = setting(0, whole(0, 8), "blocks in flight beyond the block that is being scored")
     pack: int = setting(4, whole(1, 100_000), "architectures scored in one job")
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
-    timeout: float = setting(3600.0, positive, "seconds for a job before its worker is replaced (Ray only)")
+    timeout: float = setting(3600.0, positive, "seconds before the worker of a job is replaced (Ray only)")
     classes: int | None = None
     image: Sequence[int] | None = None
     latency_table: Mapping[str, Any] | None = None
@@ -187,7 +197,7 @@ PRESETS = {
         births=1_200,
     ),
     "eeea": Preset(
-        "the loop of EEEA-Net's published code, faults and all: what the others are compared with",
+        "the loop of EEEA-Net's published code with its faults, as a baseline",
         {
             "strategy": "eeea",
             "space": "eeea-exclusive",
@@ -226,10 +236,10 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         settings = replace(settings, classes=task.classes, image=list(task.image))
         if task.skeleton:
             settings = replace(settings, full_cells=task.skeleton.cells, full_channels=task.skeleton.channels)
-        # Before the measurement, whatever can be refused without it.
+        # Raises what can be raised without the latencies, before they are measured.
         self.strategy(settings, self.space(replace(settings, max_latency=None)))
         if settings.max_latency or "latency" in settings.objectives:
-            settings = replace(settings, latency_table=_measured(settings).data())
+            settings = replace(settings, latency_table=measured_latencies(settings).data())
             self.space(settings)
         return settings
 
@@ -237,7 +247,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         limits = Limits(settings.max_params, settings.max_macs, settings.enforce == "always", settings.max_latency)
         cells, score = SPACES[settings.space], SCORES[settings.score]
         try:
-            return ArchitectureSpace(cells, skeleton(settings), limits, _table(settings), settings.pool, score)
+            return ArchitectureSpace(cells, skeleton(settings), limits, latency_table(settings), settings.pool, score)
         except InvalidArchitecture as impossible:
             raise BadSetting(str(impossible)) from None
 
@@ -255,7 +265,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         return LoopSettings(seed, settings.block, settings.depth, settings.pack, settings.max_failures)
 
     def describe(self, text: str, settings: ArchitectureSettings | None, **size: Any) -> dict[str, Any]:
-        """The facts, with the predicted `latency` in milliseconds if the run has a table and no size is given."""
+        """Adds the predicted `latency` in milliseconds, if the run measured latencies and no size is given."""
         architecture = read(text)
         network = skeleton(settings, architecture, **size)
         counts = count(architecture, network)
@@ -266,11 +276,11 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
             "macs": counts.macs,
             "nodes": [len(cell.nodes) for cell in architecture.cells],
         }
-        table = None if size or settings is None else _table(settings)
+        table = None if size or settings is None else latency_table(settings)
         return {**facts, "latency": predicted(architecture, network, table)} if table else facts
 
     def in_full(self, settings: ArchitectureSettings, task: "type[CellTask]") -> ArchitectureSettings:
-        # Without latencies: the network of another task, and a baseline, have other parts.
+        # Without latencies, because the network of another task or of a baseline has other parts.
         return replace(
             settings,
             classes=task.classes,
@@ -287,47 +297,3 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         handmade, size = of_size(count(architecture, network).params, architecture.inputs, network)
         settings = replace(settings, full_channels=size.channels, channels=size.channels)
         return f"hand-made, {size.channels} channels", write(handmade), settings
-
-
-def skeleton(settings: ArchitectureSettings | None, architecture: Architecture | None = None, **size: Any) -> Skeleton:
-    """The network around the cells.
-
-    Args:
-        settings: of a run, whose full network it is; None: the network of the papers on such cells.
-        architecture: the cells; None: those of EEEA-Net's papers.
-        size: `channels`, `cells`, `classes` or `image` in place of the run's.
-
-    Raises:
-        BadSetting: a setting of the run is none that this version takes.
-    """
-    papers = SPACES["nb201" if architecture and architecture.inputs == 1 else "eeea"].skeleton
-    own: dict[str, Any] = {}
-    if settings is not None:
-        check(settings)
-        own = {"channels": settings.full_channels, "cells": settings.full_cells}
-        if settings.classes is not None:
-            own["classes"] = settings.classes
-        if settings.image is not None:
-            own["image"] = settings.image
-    parts = {**own, **size}
-    if "image" in parts:
-        parts["image"] = tuple(parts["image"])
-    return replace(papers, **parts)
-
-
-def _measured(settings: ArchitectureSettings) -> LatencyTable:
-    from germline.evaluators.architecture.latency_measurement import measure_table
-    from germline.evaluators.device import NoDevice
-
-    log.info("measuring the latency of the parts of a network on %s, up to 20 seconds", settings.latency_device)
-    try:
-        return measure_table(SPACES[settings.space], skeleton(settings), settings.latency_device)
-    except NoDevice:
-        raise BadSetting(
-            "expected a CUDA device for latency_device=cuda, found none; --set latency_device=cpu"
-        ) from None
-
-
-def _table(settings: ArchitectureSettings) -> LatencyTable | None:
-    """The latency table of a run, if it has one."""
-    return None if settings.latency_table is None else LatencyTable.of(settings.latency_table)

@@ -92,44 +92,54 @@ STRATEGIES: Mapping[str, Callable[["OptimizerSettings", OptimizerSpace], Strateg
 class OptimizerSettings:
     """Settings of a search for optimizers. `start` is a name or a file until the run is created, then the program."""
 
-    strategy: str = setting("aging", choice(*STRATEGIES), "aging evolution, or a baseline")
+    strategy: str = setting("aging", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
     start: str = setting("adamw_plain", any_text, "start program: a name of the library, or a file")
     functions: Literal["core", "extended"] = setting(
-        "core", choice("core", "extended"), "the paper's 45 functions, or the extended set"
+        "core", choice("core", "extended"), "functions of programs: core (the 45 of the paper) or extended"
     )
-    max_statements: int = setting(100, whole(1), "insert grows no program beyond this")
+    max_statements: int = setting(100, whole(1), "most statements of a program; insert adds no more")
     population: int = setting(300, whole(2), "individuals that live at a time")
     tournament: int = setting(3, whole(1), "individuals drawn to find a parent")
     operators: Mapping[str, float] = setting(
-        {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "operator weights"
+        {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "relative weights of the operators"
     )
-    warmup: int = setting(0, whole(), "first births that tune constants only")
+    warmup: int = setting(0, whole(), "number of first births that tune constants only")
     litter: int = setting(
-        1, whole(1), "size of a batch of constant variants: a new structure and siblings with other constants"
+        1, whole(1), "births in a batch of variants: a new structure, and siblings with other constants"
     )
     siblings: Mapping[str, float] = setting(
-        {"tune": 1.0, "rate": 1.0}, weights("tune", "rate"), "operator weights of these siblings"
+        {"tune": 1.0, "rate": 1.0},
+        weights("tune", "rate"),
+        "weights of the operators that make the siblings of a batch (litter)",
     )
     patience: int = setting(0, whole(), "births without a gain before a restart; 0: never")
-    restart: Restart = setting("best", choice("start", "best", "alternate"), "genome that a restart begins with")
-    lengths: Sequence[float] = setting(
-        [1.0], positives, "replicates: one training each, for that multiple of the rung's steps"
+    restart: Restart = setting(
+        "best",
+        choice("start", "best", "alternate"),
+        "genome after a restart: start, best, or alternate (best and start in turn)",
     )
-    hurdle: float = setting(0.0, share, "share of the training after which the worst are stopped; 0: never")
-    passing: float = setting(0.75, share, "share of the population that would pass its children's hurdle")
-    review_rung: int = setting(1, whole(1), "longer rung at which every new best is scored again")
-    review_seeds: int = setting(3, whole(1), "fresh seeds at rung 0 with which every new best is scored again")
-    review_every: int = setting(0, whole(), "births between reviews of the best; 0: none")
+    lengths: Sequence[float] = setting(
+        [1.0], positives, "replicates: multiples of the rung's steps, a training for each; their mean counts"
+    )
+    hurdle: float = setting(
+        0.0, share, "early stopping: share of the training after which the worst programs are dropped; 0: never"
+    )
+    passing: float = setting(
+        0.75, share, "early stopping: the threshold is the loss that this share of the population has at most"
+    )
+    review_rung: int = setting(1, whole(1), "rung of a review, longer than rung 0")
+    review_seeds: int = setting(3, whole(1), "fresh seeds of a review, at rung 0")
+    review_every: int = setting(0, whole(), "births between two reviews of the best individual; 0: no reviews")
     block: int = setting(64, whole(1, 100_000), "births in a block")
-    depth: int = setting(1, whole(0, 8), "blocks in flight beyond the one that is scored")
-    pack: int = setting(16, whole(1, 100_000), "programs trained together")
+    depth: int = setting(1, whole(0, 8), "blocks in flight beyond the block that is being scored")
+    pack: int = setting(16, whole(1, 100_000), "programs trained together, in one job")
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
-    timeout: float = setting(600.0, positive, "seconds for a pack at rung 0 before its worker is replaced (Ray only)")
+    timeout: float = setting(600.0, positive, "seconds before the worker of a pack at rung 0 is replaced (Ray only)")
 
 
 PRESETS = {
     "quick": Preset(
-        "a real result in minutes on two cores: a tuned start, mixed operators, two lengths of training, reviews",
+        "a real result in minutes on two cores: a warm-up of constants, mixed operators, two training lengths, reviews",
         {
             "population": 100,
             "tournament": 3,
@@ -228,7 +238,7 @@ def read_start(start: str) -> str:
         return library_text(start)
     path = Path(start)
     if not path.is_file():
-        # Most likely a misspelt name of the library, and that error suggests the nearest.
+        # Most likely a misspelt name of the library: its error suggests the nearest name.
         return library_text(start.removeprefix("library:"))
     try:
         text = path.read_text(encoding="utf-8")

@@ -48,51 +48,55 @@ STRATEGIES: Mapping[str, Callable[["PolicySettings", PolicySpace], Strategy[Any]
 class PolicySettings:
     """Settings of a search for policies.
 
-    `network_data`, which `--set` does not take, is the network of all policies, as it stands in every genome; None
-    until the run is created.
+    `--set` does not take `network_data`: the network that all policies of the run share, in the form of
+    `Network.data`; None until the run is created.
     """
 
-    strategy: str = setting("truncation", choice(*STRATEGIES), "search strategy")
+    strategy: str = setting("truncation", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
     population: int = setting(100, whole(2), "births in a generation, which is a block")
-    parents: int = setting(10, whole(1), "individuals that may have children, the elite among them (T)")
+    parents: int = setting(10, whole(1), "individuals that may have children, including the elite")
     neighbours: int = setting(
-        25, whole(1, 100_000), "of novelty: nearest behaviour descriptors over which the mean distance is taken"
+        25, whole(1, 100_000), "novelty: number of nearest behaviour descriptors in the mean distance"
     )
-    archive: float = setting(0.01, share, "of novelty: probability that a birth enters the archive")
-    blend: float = setting(0.0, share, "of novelty: weight of the return in the choice of parents; 0: novelty alone")
+    archive: float = setting(0.01, share, "novelty: probability that a birth enters the archive")
+    blend: float = setting(0.0, share, "novelty: weight of the return in the choice of parents; 0: novelty alone")
     sigma: float = setting(0.05, number(1e-9, 1e6), "standard deviation of a mutation")
     sigma_decay: float = setting(1.0, number(1e-6, 1), "factor of sigma after each generation")
     sigma_least: float = setting(0.0, number(0, 1e6), "lower bound of sigma")
-    episodes: int = setting(1, whole(1, 100_000), "episodes by which a birth is scored")
+    episodes: int = setting(1, whole(1, 100_000), "episodes that score a birth")
     starts: Literal["own", "common"] = setting(
-        "own", choice("own", "common"), "whether births play episodes of their own, or all the same"
+        "own", choice("own", "common"), "episodes of different births: own (different) or common (the same)"
     )
     candidates: int = setting(
-        10, whole(0, 1_000), "individuals reviewed after a generation, the old elite among them; 0: none"
+        10, whole(0, 1_000), "individuals reviewed after a generation, including the old elite; 0: none"
     )
     review_episodes: int = setting(30, whole(1, 100_000), "episodes of a review")
     test_episodes: int = setting(200, whole(0, 1_000_000), "episodes that the winner plays at the end; 0: no test")
     steps: int = setting(0, whole(0), "most decisions in an episode; 0: the task's own limit")
     network: Literal["auto", "mlp", "conv"] = setting(
-        "auto", choice("auto", "mlp", "conv"), "auto: conv for images of 0 to 255, else mlp"
+        "auto",
+        choice("auto", "mlp", "conv"),
+        "form of the network: mlp or conv; auto: conv for images of 0 to 255, else mlp",
     )
-    hidden: Sequence[int] = setting([32, 32], widths(10_000), "units of an mlp's hidden layers; none: it is linear")
-    activation: Literal["tanh", "relu"] = setting("tanh", choice("tanh", "relu"), "activation of an mlp")
+    hidden: Sequence[int] = setting([32, 32], widths(10_000), "mlp: units of the hidden layers; none: a linear network")
+    activation: Literal["tanh", "relu"] = setting("tanh", choice("tanh", "relu"), "mlp: activation")
     normalise: Literal["off", "on"] = setting(
-        "off", choice("off", "on"), "whether an mlp's observations are normalised, by statistics of untrained policies"
+        "off", choice("off", "on"), "mlp: normalise observations by statistics of untrained policies"
     )
     padding: Literal["same", "valid"] = setting(
-        "same", choice("same", "valid"), "of a conv: pad the borders of images, or cut them"
+        "same", choice("same", "valid"), "conv: pad the borders of images (same) or cut them (valid)"
     )
     actions: Literal["auto", "discrete", "continuous"] = setting(
-        "auto", choice("auto", "discrete", "continuous"), "kind of actions that the task must have; auto: any"
+        "auto",
+        choice("auto", "discrete", "continuous"),
+        "actions that the task must have: discrete or continuous; auto: either",
     )
-    depth: int = setting(0, whole(0, 8), "generations in flight beyond the one that is scored")
+    depth: int = setting(0, whole(0, 8), "generations in flight beyond the generation that is being scored")
     pack: int = setting(50, whole(1, 100_000), "policies scored in one job")
-    slots: int = setting(0, whole(0, 100_000), "episodes at a time in a process; 0: as many as suit the task")
+    slots: int = setting(0, whole(0, 100_000), "episodes played side by side in a process; 0: the task's own number")
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(
-        600.0, positive, "seconds for a job, in reviews 10 times, before its worker is replaced (Ray only)"
+        600.0, positive, "seconds before the worker of a job is replaced, 10 times as many in reviews (Ray only)"
     )
     network_data: Mapping[str, Any] | None = None
 
@@ -108,7 +112,7 @@ PRESETS = {
         task="atari:frostbite",
     ),
     "maze": Preset(
-        "novelty search in a maze that deceives: 250 births a generation, 10 parents, σ 0.05",
+        "novelty search in a deceptive maze: 250 births a generation, 10 parents, σ 0.05",
         {
             "strategy": "novelty",
             "population": 250,
@@ -140,7 +144,7 @@ class PolicyKind(Kind[PolicySettings, Policy]):
         network = network_for(settings, task)
         if settings.strategy == "novelty" and reports_no_behaviour(task):
             raise BadSetting(
-                f"expected a task that reports behaviour descriptors, which novelty is measured in, got {task.name}; "
+                f"expected a task that reports behaviour descriptors, from which novelty is computed, got {task.name}; "
                 "--set strategy=truncation"
             )
         if settings.candidates and settings.review_episodes < settings.episodes:
@@ -167,7 +171,7 @@ class PolicyKind(Kind[PolicySettings, Policy]):
         )
 
     def describe(self, text: str, settings: PolicySettings | None, **size: Any) -> dict[str, Any]:
-        """The facts, with `compression`: bytes of the parameters as float32, over bytes of the genome."""
+        """Adds `compression`: the bytes of the parameters as float32, divided by the bytes of the genome."""
         if size:
             raise BadSetting(f"expected no {', '.join(size)} for a policy: these are of architectures")
         policy = read(text)
@@ -183,7 +187,7 @@ class PolicyKind(Kind[PolicySettings, Policy]):
         }
 
     def in_full(self, settings: PolicySettings, task: "type[PolicyTask]") -> PolicySettings:
-        """With the task's own numbers of episodes, so that all contenders play as many."""
+        """Replaces numbers of episodes by those of the task, so that all contenders play equally many."""
         episodes, review_episodes, test_episodes = (rung.episodes for rung in task.rungs)
         return replace(settings, episodes=episodes, review_episodes=review_episodes, test_episodes=test_episodes)
 

@@ -1,39 +1,53 @@
 """The network of a run's policies, which follows from the settings and the task."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from germline.evaluators.policy.environments.environment import EnvironmentSpec
+from germline.evaluators.policy.observation_statistics import normalisation
+from germline.evaluators.policy.task import PolicyTask, environment_spec_of
 from germline.programs.policy.network import Box, InvalidNetwork, Network, Normalisation, read_network
 from germline.search.settings import BadSetting
-
-if TYPE_CHECKING:
-    from germline.evaluators.policy.environments.environment import EnvironmentSpec
-    from germline.evaluators.policy.task import PolicyTask
-    from germline.search.kinds.policy import PolicySettings
 
 log = logging.getLogger(__name__)
 
 
-def network_for(settings: "PolicySettings", task: "type[PolicyTask]") -> Network:
-    """The network of a run on a task, without normalisation of its observations.
+class NetworkSettings(Protocol):
+    """The settings of a policy search that decide its network (`PolicySettings` has them)."""
+
+    @property
+    def network(self) -> str: ...
+    @property
+    def actions(self) -> str: ...
+    @property
+    def hidden(self) -> Sequence[int]: ...
+    @property
+    def activation(self) -> str: ...
+    @property
+    def padding(self) -> str: ...
+    @property
+    def normalise(self) -> str: ...
+
+
+def network_for(settings: NetworkSettings, task: type[PolicyTask]) -> Network:
+    """The network of a run on a task, not yet with normalisation of its observations.
 
     Raises:
         BadSetting: the settings ask for a network that does not fit the task.
     """
-    from germline.evaluators.policy.task import environment_spec_of
-
     network = _network(settings, environment_spec_of(task), task.name)
     if network.form == "conv" and not settings.hidden:
         raise BadSetting(f"expected network=mlp for hidden=none, got conv for the images of {task.name}")
     return network
 
 
-def with_normalisation(network: Network, settings: "PolicySettings", task: "type[PolicyTask]") -> Network:
-    """The network with its normalisation of observations, which is measured here, if the settings ask for it.
+def with_normalisation(network: Network, settings: NetworkSettings, task: type[PolicyTask]) -> Network:
+    """The network with normalisation of observations, measured now, if the settings ask for it; else as it is.
 
     Raises:
         BadSetting: the network or the task allows no normalisation.
@@ -46,7 +60,7 @@ def with_normalisation(network: Network, settings: "PolicySettings", task: "type
     return replace(network, normalisation=_measured_normalisation(task, network))
 
 
-def reports_no_behaviour(task: "type[PolicyTask]") -> bool:
+def reports_no_behaviour(task: type[PolicyTask]) -> bool:
     """True if the task reports no behaviour descriptor. A task whose episodes cannot start counts as reporting one;
     scoring raises the real error."""
     slot = np.zeros(1, np.int64)
@@ -56,7 +70,7 @@ def reports_no_behaviour(task: "type[PolicyTask]") -> bool:
     return False
 
 
-def _network(settings: "PolicySettings", spec: "EnvironmentSpec", task: str) -> Network:
+def _network(settings: NetworkSettings, spec: EnvironmentSpec, task: str) -> Network:
     discrete = isinstance(spec.actions, int)
     if settings.actions != "auto" and discrete != (settings.actions == "discrete"):
         has = f"{spec.actions} actions to choose from" if discrete else f"{_dimensions(spec.actions)} to set"
@@ -81,15 +95,13 @@ def _network(settings: "PolicySettings", spec: "EnvironmentSpec", task: str) -> 
         raise BadSetting(str(invalid)) from None
 
 
-def _measured_normalisation(task: "type[PolicyTask]", network: Network) -> Normalisation:
-    from germline.evaluators.policy.observation_statistics import normalisation
-
+def _measured_normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
     try:
         return normalisation(task, network)
     except ValueError as invalid:
         raise BadSetting(str(invalid)) from None
 
 
-def _dimensions(actions: "int | Box") -> str:
+def _dimensions(actions: int | Box) -> str:
     assert isinstance(actions, Box)
     return "1 number" if len(actions.low) == 1 else f"{len(actions.low)} numbers"

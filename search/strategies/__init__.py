@@ -1,1 +1,1 @@
-"""Search strategies, one a file; each is a pure fold over blocks (see `germline.search.strategy`)."""
+"""Search strategies, a file for each; each strategy is a pure fold over blocks (see `germline.search.strategy`)."""

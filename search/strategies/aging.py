@@ -36,8 +36,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class AgingState:
-    """`population` is ordered by age, the oldest first. An epoch begins with every restart; `gained` is the birth that
-    last improved the best of this epoch."""
+    """The population, ordered by age with the oldest first, and the best individuals.
+
+    An epoch lasts from a restart to the next. `epoch_best` is the best of the current epoch, and `gained` the birth at
+    which it last improved. `start` and `best` are None before any individual has an ok outcome, unless the run has a
+    start genome.
+    """
 
     population: tuple[Member, ...]
     start: Member | None
@@ -48,12 +52,12 @@ class AgingState:
 
 
 class AgingEvolution(Strategy[AgingState]):
-    """Aging evolution with a mix of operators.
+    """Aging evolution with several operators.
 
     Args:
         space: the space of the genomes.
         start: the genome that all others descend from; None: the first `population` births are drawn.
-        population: number of individuals that live at a time.
+        population: number of living individuals.
         tournament: number of individuals drawn, with replacement, to find a parent.
         operators: relative weight of each operator of the space.
         warmup: number of first births that use `warmup_operators` only, so that structures are later compared under
@@ -64,8 +68,8 @@ class AgingEvolution(Strategy[AgingState]):
         sibling_operators: relative weights of the operators that make siblings; None: `operators`.
         patience: births without a gain after which the population restarts; 0: never.
         restart: the genome that a restart begins with.
-        passing: share of the population that would pass the hurdle of its children, as in AutoML-Zero (Real et al.
-            2020); 1: no hurdle.
+        passing: share of the population whose loss at the hurdle is within the threshold for its children, as in
+            AutoML-Zero (Real et al. 2020); 1: no hurdle.
     """
 
     def __init__(
@@ -116,12 +120,13 @@ class AgingEvolution(Strategy[AgingState]):
         if birth == first:
             return leader
         if leader.operator in self.sibling_operators:
-            # The leader has a new constant and no new structure: the rest of the batch are children of their own.
+            # The leader has a new constant but no new structure, so the rest of the batch are ordinary children.
             return self._child(state, rng_for, birth, self.operators)
         return self._sibling(leader, rng_for, birth)
 
     def advance(self, state: AgingState, block: Block) -> AgingState:
-        # On a list, with one state a block: a copy of a large population for each birth would cost more than breeding.
+        # A list and a single new state for the block: copying a large population at each birth would cost more than
+        # breeding.
         living = list(state.population)
         start, best, epoch_best = state.start, state.best, state.epoch_best
         gained, restarts = state.gained, state.restarts
@@ -165,7 +170,7 @@ class AgingEvolution(Strategy[AgingState]):
         return Proposal(child.genome, (parent.birth,), operator, child.rejected)
 
     def _sibling(self, leader: Proposal, rng_for: RngFor, birth: int) -> Proposal:
-        """The structure of a leader with other constants."""
+        """A variant of a leader: the same structure with other constants."""
         rng = rng_for(birth)
         operator = _choose(self.sibling_operators, rng.random())
         sibling = self.space.vary(leader.genome, operator, rng)

@@ -1,17 +1,17 @@
-"""The loop of EEEA-Net's published code (Termritthikun et al. 2021), with its faults, so that it can be compared with.
+"""The loop of EEEA-Net's published code (Termritthikun et al. 2021), with its faults, as a baseline.
 
 It differs from NSGA-II in ways that the paper does not mention:
 
 - dominance looks at the first two objectives only;
-- a tenth of the population survives, in the order in which the sorting visits it;
-- the crowding distances belong to other individuals, and matter only when no individual dominates another;
-- a child with known genes is bred again until its genes are new, but duplicates in the first generation are dropped
-  and not replaced;
+- a tenth of the population survives: the first individuals of the sorted population;
+- crowding distances are assigned to the wrong individuals, and matter only when no individual dominates another;
+- a child with known genes is bred again until its genes are new, but a duplicate in the first generation is dropped
+  without a replacement;
 - limits of the space hold for the first generation only;
 - the winner is the first survivor of the last generation but one, whatever its objectives.
 
-Left out: the code can copy an input that a node cannot have, and builds a node that is its own input. Here such an
-input is clipped to the node's range.
+One fault is left out: the published code can copy an input to a node that cannot have it, so that a node becomes its
+own input. Here such an input is clipped to the node's range.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,11 +33,12 @@ G = TypeVar("G")
 Genes = tuple[int, ...]
 
 MAX_TRIES = 1_000
-"""After this many children with known genes, such a child is taken: the whole space may have been born."""
+"""After this many children with known genes in a row, the next child is accepted with known genes, because the whole
+space may have been born."""
 
 
 class GeneSpace(Space[G], Protocol[G]):
-    """A space whose genomes are rows of small whole numbers."""
+    """A space whose genomes can be written as rows of small whole numbers, the genes."""
 
     def choices(self, genome: G) -> Genes:
         """The number of values of each gene."""
@@ -54,23 +55,33 @@ class GeneSpace(Space[G], Protocol[G]):
 
 @dataclass(frozen=True, slots=True)
 class EEEAState:
-    """`parents` are the survivors of the last generation. The current generation has `wanted` births, the first of them
-    `since`; `births` of them are born, and `born` are the new ones with an ok outcome. `seen` are the genes of all
-    births, `before` those of all births before this generation, and `handed` is what the code would return."""
+    """The state within a generation.
+
+    Attributes:
+        wanted: number of births in the current generation.
+        parents: survivors of the last generation.
+        born: individuals of the current generation with new genes and an ok outcome.
+        births: number of births in the current generation so far.
+        since: the first birth of the current generation.
+        known: genes of all births.
+        known_before: genes of all births before the current generation.
+        winner: the individual that the published code would return; None in the first generation.
+    """
 
     wanted: int
     parents: tuple[Scored, ...] = ()
     born: tuple[Scored, ...] = ()
     births: int = 0
     since: int = 0
-    seen: frozenset[Genes] = frozenset()
-    before: frozenset[Genes] = frozenset()
-    handed: Individual | None = None
+    known: frozenset[Genes] = frozenset()
+    known_before: frozenset[Genes] = frozenset()
+    winner: Individual | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The probabilities that a child has one pair of genes drawn anew, and one pair copied from the next pair."""
+    """Probabilities of the two changes of a child: `mutation` draws a pair of genes, `inversion` copies the next pair
+    onto a pair."""
 
     mutation: float = 0.1
     inversion: float = 0.1
@@ -78,7 +89,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """Genes of a child, and the places of its parents among the survivors."""
+    """Genes of a child, and the indices of its parents among the survivors."""
 
     genes: Genes
     mother: int
@@ -87,8 +98,14 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Survivors:
-    """The parents of a generation as numbers: the genes and the first two objectives of each, the number of values of
-    each gene, and the genes that are known before the generation."""
+    """The parents of a generation as numbers.
+
+    Attributes:
+        genes: genes of each parent.
+        points: the first two objectives of each parent, minimised.
+        choices: number of values of each gene.
+        known: genes of all births before the generation.
+    """
 
     genes: tuple[Genes, ...]
     points: tuple[tuple[float, ...], ...]
@@ -97,14 +114,14 @@ class Survivors:
 
 
 class EEEA(Strategy[EEEAState]):
-    """EEEA-Net's loop over some objectives.
+    """EEEA-Net's loop over several objectives.
 
     Args:
         space: the space whose genes are crossed.
-        objectives: the objectives that compete; as in the code, dominance ignores the third and later ones.
+        objectives: the objectives that compete; as in the published code, dominance ignores all but the first two.
         population: size of the first generation.
         retain: share of a generation that survives.
-        rates: of mutation and inversion.
+        rates: probabilities of mutation and inversion.
     """
 
     def __init__(
@@ -141,30 +158,31 @@ class EEEA(Strategy[EEEAState]):
         return state
 
     def best(self, state: EEEAState) -> Individual | None:
-        return state.handed or (state.born[0].individual if state.born else None)
+        return state.winner or (state.born[0].individual if state.born else None)
 
     def _with_birth(self, state: EEEAState, scored: Scored) -> EEEAState:
         """The state after one more birth; the last birth of a generation begins the next generation."""
         genes = self.space.genes(self.space.read(scored.individual.genome))
-        if scored.fitness is not None and genes not in state.seen:
+        if scored.fitness is not None and genes not in state.known:
             state = replace(state, born=(*state.born, scored))
-        state = replace(state, births=state.births + 1, seen=state.seen | {genes})
+        state = replace(state, births=state.births + 1, known=state.known | {genes})
         if state.births < state.wanted:
             return state
         everyone = (*state.parents, *state.born)
-        # A tenth of fewer than twenty is one parent, with which the code cannot go on.
+        # The code needs two parents, and a tenth of fewer than twenty individuals is less.
         survivors = self._sorted(everyone)[: max(2, int(len(everyone) * self.retain))]
         return EEEAState(
             wanted=max(1, len(everyone) - len(survivors)) if survivors else self.population,
             parents=tuple(survivors) if len(survivors) > 1 else (),
             since=scored.individual.birth + 1,
-            seen=state.seen,
-            before=state.seen,
-            handed=everyone[0].individual if everyone else None,
+            known=state.known,
+            known_before=state.known,
+            winner=everyone[0].individual if everyone else None,
         )
 
     def _sorted(self, individuals: Sequence[Scored]) -> list[Scored]:
-        """Front by front, each in the order of birth; the last front by the crowding distances of other individuals."""
+        """The individuals by front, each in the order of birth; the last front by crowding distances of other
+        individuals."""
         if not individuals:
             return []
         points = self._points(individuals)
@@ -181,7 +199,7 @@ class EEEA(Strategy[EEEAState]):
             tuple(self.space.genes(genome) for genome in genomes),
             tuple(map(tuple, self._points(state.parents)[:, :2].tolist())),
             self.space.choices(genomes[0]),
-            state.before,
+            state.known_before,
         )
 
     def _points(self, individuals: Sequence[Scored]) -> pareto.Points:
@@ -190,16 +208,16 @@ class EEEA(Strategy[EEEAState]):
 
 @lru_cache(maxsize=4)
 def generation(survivors: Survivors, rates: Rates, count: int, since: int, rng_for: RngFor) -> tuple[Child, ...]:
-    """The first `count` children of some parents, drawn with the generator `rng_for(since)`.
+    """The first `count` children of a generation, drawn with the generator `rng_for(since)`.
 
-    A child must differ from the children before it in its generation, so the whole generation is bred at once. This is
-    a pure function of its arguments, and the cache saves only time.
+    A child must differ from the earlier children of its generation, so the whole generation is bred at once. The
+    result depends on the arguments alone; the cache saves time.
     """
     return tuple(islice(_children(survivors, rates, rng_for(since)), count))
 
 
 def _children(survivors: Survivors, rates: Rates, rng: np.random.Generator) -> Iterator[Child]:
-    """Endless children, two from each couple, with genes that are unknown before the generation and in it."""
+    """Children without end, two from each couple, with genes that no birth before them has."""
     known = set(survivors.known)
     tries = 0
     while True:
@@ -214,7 +232,10 @@ def _children(survivors: Survivors, rates: Rates, rng: np.random.Generator) -> I
 
 
 def _couple(points: Sequence[tuple[float, ...]], rng: np.random.Generator) -> tuple[int, int]:
-    """Two tournaments between halves of the survivors, in which the first one drawn wins unless it is dominated."""
+    """Indices of two parents: the winners of tournaments in the two halves of the shuffled survivors.
+
+    The first individual of a half wins unless a later one dominates it.
+    """
     drawn = rng.permutation(len(points)).tolist()
     half = max(1, len(drawn) // 2)
     winners = []
@@ -228,18 +249,18 @@ def _couple(points: Sequence[tuple[float, ...]], rng: np.random.Generator) -> tu
 
 
 def crossed(mother: Genes, father: Genes, choices: Genes, rates: Rates, rng: np.random.Generator) -> Genes:
-    """A child by uniform crossover, perhaps mutated, perhaps inverted."""
+    """Genes of a child: uniform crossover, then mutation and inversion with the probabilities of `rates`."""
     genes = np.where(rng.random(len(choices)) < 0.5, mother, father)
     pairs = len(genes) // 2
     if rng.random() < rates.mutation:
         at = 2 * int(rng.random() * pairs)
         genes[at : at + 2] = [int(rng.random() * values) for values in choices[at : at + 2]]
     if rng.random() < rates.inversion:
-        # The code means to swap two neighbours, and copies the second onto the first.
+        # The published code means to swap two neighbouring pairs, but copies the second onto the first.
         at = 2 * min(int(rng.random() * pairs), pairs - 2)
         genes[at : at + 2] = genes[at + 2 : at + 4]
     return tuple(np.minimum(genes, np.array(choices) - 1).tolist())
 
 
-def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(mine <= theirs for mine, theirs in zip(one, other, strict=True))
+def _dominates(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
+    return first != second and all(a <= b for a, b in zip(first, second, strict=True))

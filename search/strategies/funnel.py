@@ -1,9 +1,9 @@
-"""The funnel of Lion's search (Chen et al. 2023): the best programs on the proxy task are scored again by more reliable
-means.
+"""The funnel of Lion's search (Chen et al. 2023): the best programs on the proxy task are scored again, more reliably.
 
 It wraps another strategy. The start genome and then every new best is reviewed with fresh seeds, because it may owe its
 fitness to the seeds of the search, and at a longer rung, because a short training may mislead. The winner is the
-individual with the highest mean over fresh seeds, of those that are no worse than the start genome at the longer rung.
+individual with the highest mean over fresh seeds, among those individuals that are no worse than the start genome at
+the longer rung.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,9 +32,15 @@ class ReviewSummary:
 
 @dataclass(frozen=True, slots=True)
 class FunnelState(Generic[S]):
-    """`inner` is the wrapped strategy's state, `births` the number of births so far and `last` that number at the last
-    review; `due` are the reviews to score, and `summaries` the reviewed individuals by fingerprint, in the order of
-    their reviews."""
+    """The state of the wrapped strategy and the reviews.
+
+    Attributes:
+        inner: state of the wrapped strategy.
+        births: number of births so far.
+        last: number of births at the last review.
+        due: reviews to score.
+        summaries: reviewed individuals by fingerprint, in the order of their reviews.
+    """
 
     inner: S
     births: int = 0
@@ -49,7 +55,7 @@ class Funnel(Strategy[FunnelState[S]], Generic[S]):
     Args:
         inner: the strategy that breeds.
         rung: the longer rung.
-        every: number of births between two reviews, at least; an individual is reviewed once.
+        every: least number of births between two reviews; no individual is reviewed twice.
         seeds: number of fresh seeds at rung 0.
     """
 
@@ -109,10 +115,10 @@ class Funnel(Strategy[FunnelState[S]], Generic[S]):
         by_fingerprint: dict[str, list[Reviewed]] = {}
         for answer in answers:
             by_fingerprint.setdefault(answer.review.individual.fingerprint, []).append(answer)
-        return {fingerprint: self._summary(of_one) for fingerprint, of_one in by_fingerprint.items()}
+        return {fingerprint: self._summary(reviewed) for fingerprint, reviewed in by_fingerprint.items()}
 
     def _summary(self, answers: Sequence[Reviewed]) -> ReviewSummary:
-        """The summary of one individual's answers."""
+        """The summary of all reviews of one individual."""
         fresh: list[float] = []
         longer = FAILED
         for answer in answers:

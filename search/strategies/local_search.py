@@ -1,5 +1,5 @@
-"""Local search (White et al. 2021): from a good genome to its best neighbour until no neighbour is better, then again
-from random genomes.
+"""Local search (White et al. 2021): moves from a genome to a better neighbour until no neighbour is better, and then
+starts again from random genomes.
 
 It is hard to beat where neighbours have similar fitness. A neighbour with a known fingerprint is a cache hit.
 """
@@ -15,8 +15,14 @@ from germline.search.strategy import Strategy
 
 @dataclass(frozen=True, slots=True)
 class LocalState:
-    """`current` is the best of the starts so far or, while `climbing`, the centre whose neighbours are born; `since` is
-    the first birth of these starts, or of these neighbours. `best` is the best of the whole run."""
+    """The state of a climb.
+
+    Attributes:
+        current: while `climbing`, the centre whose neighbours are born; before, the best random genome.
+        climbing: whether neighbours are born, and not random genomes.
+        since: the first birth among the neighbours of this centre, or among these random genomes.
+        best: the best individual of the run.
+    """
 
     current: Scored | None = None
     climbing: bool = False
@@ -29,7 +35,7 @@ class LocalSearch(Strategy[LocalState]):
 
     Args:
         space: the space whose neighbours are visited.
-        starts: genomes scored before the climb begins, and before each restart.
+        starts: random genomes scored before each climb.
     """
 
     def __init__(self, space: NeighbourSpace[Any], starts: int) -> None:
@@ -70,6 +76,6 @@ def _fitness(scored: Scored) -> float:
     return scored.fitness
 
 
-def _fitter(one: Scored | None, other: Scored | None) -> Scored | None:
-    """The individual of higher fitness, the first of equals; None if both are None."""
-    return max((scored for scored in (one, other) if scored), key=_fitness, default=None)
+def _fitter(first: Scored | None, second: Scored | None) -> Scored | None:
+    """The individual with the higher fitness, the first if they are equal; None if both are None."""
+    return max((scored for scored in (first, second) if scored), key=_fitness, default=None)

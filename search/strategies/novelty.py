@@ -22,12 +22,13 @@ from germline.search.strategy import Strategy
 Floats = NDArray[np.float64]
 
 ROWS = 256
-"""Descriptors compared with all others at a time, so that a large archive needs little memory."""
+"""Number of descriptors whose distances to all others are held in memory at a time; an archive may be large."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoveltyState:
-    """The state of the Deep GA, the descriptors in the archive, the oldest first, and the next parents."""
+    """`returns` is the state of the Deep GA, `archive` the descriptors in the archive, oldest first, and `parents` are
+    the parents of the next generation."""
 
     returns: TruncationState
     archive: tuple[tuple[float, ...], ...] = ()
@@ -38,8 +39,9 @@ class Novelty(Strategy[NoveltyState]):
     """The Deep GA with parents by novelty.
 
     Args:
-        returns: the Deep GA, which mutates parents and finds the elite by return. Its own parents are not used.
-        neighbours: number of nearest descriptors over which novelty is the mean distance (k).
+        returns: the Deep GA, which mutates the parents and chooses the elite by return; its own choice of parents is
+            replaced.
+        neighbours: number of nearest descriptors in the mean distance (k in the papers).
         archive: probability that a birth enters the archive.
         blend: weight of the return from 0 to 1. Ranks are mixed, since returns and distances have no common scale.
     """
@@ -82,8 +84,8 @@ class Novelty(Strategy[NoveltyState]):
         return self.returns.best(state.returns)
 
     def enters_archive(self, individual: Individual) -> bool:
-        """Whether an individual enters the archive: decided by a hash of its fingerprint, so that no random numbers
-        are needed."""
+        """Whether an individual enters the archive; decided by a hash of its fingerprint in the place of a random
+        number."""
         digest = sha256(f"archive {individual.fingerprint}".encode()).digest()[:8]
         return int.from_bytes(digest) < self.archive * 2**64
 
@@ -98,19 +100,20 @@ def descriptor(outcome: Outcome) -> tuple[float, ...]:
     values = tuple(outcome.measures[name] for name in names)
     if not values:
         raise SearchFailed(
-            "expected a task that reports behaviour descriptors, which novelty is measured in, got one without; "
+            "expected a task that reports behaviour descriptors, from which novelty is computed, got one without; "
             "--set strategy=truncation"
         )
     return values
 
 
 def novelty(points: Floats, others: Floats, neighbours: int) -> Floats:
-    """The mean distance of each point `[n, b]` from the nearest others, `[n]`.
+    """The novelty of each point, `[n]`: its mean distance from its nearest neighbours.
 
     Args:
-        points: behaviour descriptors.
-        others: `[m, b]`, the points first; a point is not its own neighbour.
-        neighbours: number of nearest others; all of them if there are fewer.
+        points: behaviour descriptors, `[n, b]`.
+        others: the candidates for neighbours, `[m, b]`: all points in the same order, then the archive. No point is its
+            own neighbour.
+        neighbours: number of nearest neighbours; all others if there are fewer.
     """
     near = min(neighbours, len(others) - 1)
     distances = np.zeros(len(points))
@@ -118,7 +121,7 @@ def novelty(points: Floats, others: Floats, neighbours: int) -> Floats:
         return distances
     for first in range(0, len(points), ROWS):
         rows = points[first : first + ROWS]
-        # Summed axis by axis and neighbour by neighbour: the order of sums is the same on every machine.
+        # Axis by axis and neighbour by neighbour, so that the order of additions is the same on every machine.
         squares = np.zeros((len(rows), len(others)))
         for axis in range(points.shape[1]):
             squares += np.square(rows[:, axis, None] - others[:, axis])
@@ -130,7 +133,7 @@ def novelty(points: Floats, others: Floats, neighbours: int) -> Floats:
 
 
 def descending(values: Floats) -> list[int]:
-    """Places from the largest value down; of equals the first one first."""
+    """Indices of the values from the largest to the smallest; equal values keep their order."""
     return [int(place) for place in np.argsort(-values, kind="stable")]
 
 

@@ -1,7 +1,7 @@
 """NSGA-II (Deb et al. 2002): parents and children compete by Pareto front, and within a front by crowding distance.
 
-The population holds every fingerprint once; a failed individual never enters. Births before the population is full are
-drawn.
+The population holds each fingerprint once, and no failed individual. Until it is full, genomes are drawn from the
+space.
 """
 
 import math
@@ -20,7 +20,7 @@ from germline.search.strategies.random_search import random_proposal
 from germline.search.strategy import Strategy
 
 FEWEST = 5
-"""A child that is larger than fewer than this many of the population meets no hurdle."""
+"""The hurdle applies to children that are at least as large as this many individuals of the population."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,16 @@ class NSGA2State:
 
 
 class NSGA2(Strategy[NSGA2State]):
-    """NSGA-II over some objectives.
+    """NSGA-II over several objectives.
 
     Args:
         space: the space of the genomes.
         objectives: the objectives that compete.
         population: number of individuals that survive a block.
         crossover: probability that a child has two parents; it is mutated in any case.
-        passing: share of the population that would pass the hurdle of a child of their size; 1: no hurdle. A child is
-            compared only with individuals that are no larger, so that nothing is dropped for being small.
+        passing: for the hurdle of a child, the threshold is the loss that this share of the population has at most;
+            1: no hurdle. Only individuals that are no larger than the child count, so that no child is dropped for
+            being small.
     """
 
     def __init__(
@@ -106,11 +107,11 @@ class NSGA2(Strategy[NSGA2State]):
         return pareto.minimised([scored.outcome.objectives for scored in individuals], self.objectives)
 
     def _parent(self, state: NSGA2State, rng: np.random.Generator) -> Individual:
-        """The better of two individuals drawn at random: the population is ordered."""
+        """The winner of a binary tournament: the earlier of two random individuals in the ordered population."""
         size = len(state.population)
         return state.population[min(int(rng.random() * size), int(rng.random() * size))].individual
 
 
 def _size_and_loss(scored: Scored) -> tuple[float, float]:
-    """Parameters of a network, and its loss at the hurdle (infinite if it met none)."""
+    """Number of parameters of a network, and its loss at the hurdle (infinite if it had no hurdle)."""
     return scored.outcome.objectives["params"], scored.outcome.measures.get("hurdle", math.inf)

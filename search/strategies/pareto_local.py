@@ -19,8 +19,14 @@ from germline.search.strategy import Strategy
 
 @dataclass(frozen=True, slots=True)
 class ParetoLocalState:
-    """`front` is the Pareto front so far, in the order of birth. The neighbours of `centre` are born from birth `since`
-    on; without a centre, genomes are drawn. `tried` are the fingerprints of all centres so far."""
+    """The front and the centre.
+
+    Attributes:
+        front: the Pareto front so far, in the order of birth.
+        centre: the individual whose neighbours are born; None: random genomes are drawn.
+        since: the first birth of this centre, or of these random genomes.
+        tried: fingerprints of all centres so far.
+    """
 
     front: tuple[Scored, ...] = ()
     centre: Scored | None = None
@@ -34,7 +40,7 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
     Args:
         space: the space whose neighbours are visited.
         objectives: the objectives that compete.
-        starts: genomes drawn before the first centre, and whenever no centre is left.
+        starts: random genomes drawn before the first centre, and whenever the whole front was tried.
     """
 
     def __init__(self, space: NeighbourSpace[Any], objectives: Sequence[Objective], starts: int) -> None:
@@ -76,8 +82,8 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
         return tuple(scored for scored, rank in zip(candidates, ranks, strict=True) if rank == 0)
 
     def _with_next_centre(self, state: ParetoLocalState, next_birth: int) -> ParetoLocalState:
-        """The state with the untried genome of the largest crowding distance on the front as centre, from `next_birth`
-        on."""
+        """The state with a new centre from birth `next_birth` on: of the untried individuals on the front, the one with
+        the largest crowding distance. Without any, random genomes follow."""
         untried = [i for i, scored in enumerate(state.front) if scored.individual.fingerprint not in state.tried]
         if not untried:
             return replace(state, centre=None, since=next_birth)

@@ -1,4 +1,4 @@
-"""Random search: every genome is drawn anew. The baseline that a strategy has to beat."""
+"""Random search: every genome is drawn from the space, independently of all others. A baseline."""
 
 from dataclasses import dataclass
 from typing import Any

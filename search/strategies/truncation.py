@@ -1,8 +1,8 @@
 """The Deep GA (Such et al. 2017): mutation only, parents by truncation, and an elite that is chosen by reviews.
 
 Each child has one parent, drawn from the T best. The returns of single episodes are noisy, so the elite is not the
-individual with the highest fitness: the best of a generation, the old elite among them, play more episodes, and the
-best mean return is the new elite. With T = 0 there are no parents, which is random search.
+individual with the highest fitness: the best of a generation and the old elite are reviewed with more episodes, and the
+best mean return in the reviews makes the new elite. With T = 0 there are no parents, which is random search.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from germline.programs.policy.space import PolicySpace
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, RngFor, Scored
-from germline.search.rungs import REVIEW, TEST
+from germline.search.policy_rungs import REVIEW, TEST
 from germline.search.strategies.random_search import random_proposal
 from germline.search.strategy import Strategy
 
@@ -20,11 +20,16 @@ SMALLEST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class TruncationState:
-    """`ranking` are the individuals of the last generation with an ok outcome, the best first; `parents` are those of
-    the next generation.
+    """The state after `generation` generations.
 
-    `elite` had the best mean return, `mean`, in the last reviews, which were those of generation `proven` (counted from
-    1); `due` are the reviews to score.
+    Attributes:
+        generation: number of complete generations.
+        ranking: individuals of the last generation with an ok outcome, the best first.
+        parents: parents of the next generation.
+        elite: the individual with the best mean return in the latest reviews.
+        mean: mean return of the elite.
+        proven: the generation, counted from 1, whose reviews chose the elite.
+        due: reviews to score.
     """
 
     generation: int = 0
@@ -56,11 +61,11 @@ class Truncation(Strategy[TruncationState]):
     Args:
         space: the space of the policies.
         population: births in a generation, which is a block.
-        parents: number of individuals that may have children, the elite among them (T); 0: every genome is drawn.
+        parents: number of individuals that may have children, including the elite (T); 0: every genome is drawn.
         sigma: standard deviation of mutations.
-        candidates: number of individuals reviewed after a generation, the old elite among them and at least one new
+        candidates: number of individuals reviewed after a generation, including the old elite and at least one new
             individual; 0: the elite is the individual with the highest fitness.
-        tested: whether the winner plays a last test.
+        tested: whether the winner is tested at the end.
     """
 
     def __init__(
@@ -103,7 +108,7 @@ class Truncation(Strategy[TruncationState]):
         return state.due
 
     def closing(self, state: TruncationState) -> Sequence[Review]:
-        """A test of the elite; if no generation was complete, reviews of its best, as generation 0."""
+        """A test of the elite or, if no generation is complete, reviews of the best individuals with seed 0."""
         if state.elite:
             return (Review(state.elite, TEST, state.proven),) if self.tested else ()
         return tuple(Review(individual, REVIEW, 0) for individual in self._contenders(state))
@@ -138,7 +143,7 @@ class Truncation(Strategy[TruncationState]):
         return self._with_parents(replace(state, due=()))
 
     def _with_parents(self, state: TruncationState) -> TruncationState:
-        """The elite and the best other individuals become the parents."""
+        """The state with the elite and the best other individuals as parents."""
         elite = [state.elite] if state.elite else []
         parents = _unique([*elite, *state.ranking])[: self.parents]
         return replace(state, parents=tuple(parents), proven=state.generation)

@@ -1,4 +1,4 @@
-"""A small search that really ran, and short ways to ask for it on the command line."""
+"""A small real search, and helpers that run commands on it."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ class Call(Protocol):
 
 @pytest.fixture(scope="session")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with one finished run of 60 births, and one that was never begun. Nobody writes to it."""
+    """A database with a finished run of 60 births, and a run that never began. Tests do not write to it."""
     path = tmp_path_factory.mktemp("searched") / "germline.db"
     with Store(str(path)) as store:
         run = new_run(store, births=60, settings=SETTINGS, seed=3, name=RUN)

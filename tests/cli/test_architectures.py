@@ -49,7 +49,7 @@ def data(database: Path, *args: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_what_was_found_can_be_looked_at(database: Path) -> None:
+def test_results_can_be_listed_and_printed(database: Path) -> None:
     rows = data(database, "top", "cells", "-n", "5")
     assert len(rows) == 5
     assert set(rows[0]["objectives"]) == {"validation_error", "params", "macs"}
@@ -79,7 +79,7 @@ def test_a_file_in_the_convention_of_darts_is_described(database: Path, tmp_path
     assert small["params"] < row["params"] and small["fingerprint"] == row["fingerprint"]
 
 
-def test_a_file_with_one_cell_is_described_as_in_nas_bench_201(database: Path, tmp_path: Path) -> None:
+def test_a_file_with_a_single_cell_is_described_as_in_nas_bench_201(database: Path, tmp_path: Path) -> None:
     names = ("nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_3x3", "nor_conv_1x1")
     path = tmp_path / "best.json"
     path.write_text(json.dumps({"cell": list(zip(names, (0, 0, 1, 0, 1, 2), strict=True))}))
@@ -109,7 +109,7 @@ def test_a_network_is_exported_to_onnx(database: Path, tmp_path: Path) -> None:
         "difference": 0.0,
         "class_name": None,
     }
-    facts = {one.key: one.value for one in onnx.load(path).metadata_props}
+    facts = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     assert (facts["run"], facts["fingerprint"], facts["task"]) == ("cells", row["fingerprint"], "nb201-cifar10")
     said = call(database, "export", "cells", "-o", str(path), "--to", "onnx", "--cells", "3", "--force").stdout
     assert "its weights are initial, not trained" in said and "verified against its network" in said
@@ -153,7 +153,9 @@ def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: 
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
-def test_a_network_is_measured_where_one_is(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_latency_of_an_architecture_is_measured(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from germline.evaluators.architecture import latency
 
     monkeypatch.setattr(latency, "ROUNDS", (2, 2))
@@ -192,7 +194,7 @@ def test_a_network_is_measured_where_one_is(database: Path, tmp_path: Path, monk
         (("diff", "cells", "library:lion"), "expected two genomes of one kind"),
     ],
 )
-def test_a_mistake_gets_one_line(database: Path, args: tuple[str, ...], message: str) -> None:
+def test_a_mistake_is_an_error_of_one_line(database: Path, args: tuple[str, ...], message: str) -> None:
     done = call(database, *args)
     assert done.exit_code == 2
     assert message in done.stderr
@@ -200,14 +202,14 @@ def test_a_mistake_gets_one_line(database: Path, args: tuple[str, ...], message:
     assert not Path("x.py").exists()
 
 
-def test_a_broken_file_gets_one_line(database: Path, tmp_path: Path) -> None:
+def test_a_broken_file_is_an_error_of_one_line(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "broken.json"
     path.write_text(json.dumps({**DARTS, "normal": [["sep_conv_3x4", 0]] * 8}))
     done = call(database, "describe", str(path))
     assert done.exit_code == 2 and "did you mean sep_conv_3x3?" in done.stderr
 
 
-def test_an_empty_json_file_is_told_to_be_no_architecture(database: Path, tmp_path: Path) -> None:
+def test_an_empty_json_file_is_not_an_architecture(database: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.json").write_text("")
     done = call(database, "describe", str(tmp_path / "empty.json"))
     assert done.exit_code == 2 and "expected JSON" in done.stderr
@@ -220,7 +222,7 @@ def test_a_file_whose_name_the_export_uses_itself_is_exported(database: Path, tm
     assert out["class_name"] == "CellNet" and out["verified"]
 
 
-def test_a_find_is_validated_beside_a_hand_made_network(database: Path, tmp_path: Path) -> None:
+def test_a_result_is_validated_beside_a_hand_made_network(database: Path, tmp_path: Path) -> None:
     (tmp_path / "darts.json").write_text(json.dumps(DARTS))
     sizes = ("--channels", "4", "--cells", "3", "--rung", "0", "--seeds", "2")
     mine, other = data(database, "validate", str(tmp_path / "darts.json"), *sizes)
@@ -262,11 +264,11 @@ class Lost(Says):
 @pytest.mark.parametrize(
     ("answer", "status", "message"),
     [
-        ("raise ValueError('boom')", 1, "went well; the last: ValueError: boom"),
+        ("raise ValueError('boom')", 1, "failures); the last: ValueError: boom"),
         ("return [{'validation_error': float('nan')}] * len(architectures)", 1, "the validation error was nan"),
     ],
 )
-def test_a_task_of_your_own_that_fails_costs_outcomes_and_says_why(
+def test_a_task_that_fails_costs_outcomes_and_prints_the_error(
     database: Path, tmp_path: Path, answer: str, status: int, message: str
 ) -> None:
     path = tmp_path / "mine.py"

@@ -1,4 +1,4 @@
-"""Every mistake is told in one line, with a status that is not zero, and without a traceback."""
+"""Every mistake is an error of one line, with a status that is not 0, and without a traceback."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def test_a_reference_longer_than_any_name_is_refused(germline: Any) -> None:
 
 @pytest.mark.parametrize("name", ["x.py", "run.json", "notes.txt"])
 def test_a_run_is_not_named_like_a_file(germline: Any, tmp_path: Path, name: str) -> None:
-    refused(germline("search", "optimizer", "--name", name, db=tmp_path / "new.db"), repr(name), "take for a file")
+    refused(germline("search", "optimizer", "--name", name, db=tmp_path / "new.db"), repr(name), "read as a file")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -69,7 +69,7 @@ BAD_PROGRAMS = {
 
 @pytest.mark.parametrize("command", [["show"], ["describe"], ["diff", "first"], ["export", "-o", "x.py"]])
 @pytest.mark.parametrize(("line", "expected"), BAD_PROGRAMS.values(), ids=BAD_PROGRAMS)
-def test_a_bad_program_is_told_with_file_line_and_reason(
+def test_the_error_of_a_bad_program_has_file_line_and_reason(
     germline: Any, tmp_path: Path, command: list[str], line: str, expected: str
 ) -> None:
     path = tmp_path / "program.py"
@@ -121,7 +121,7 @@ def test_an_unknown_command_suggests_the_nearest(germline: Any) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "db"])
-def test_an_unknown_option_is_told_in_a_line(germline: Any, name: str) -> None:
+def test_an_unknown_option_is_an_error_of_one_line(germline: Any, name: str) -> None:
     refused(germline(name, "--halp"), "--halp", f"germline {name} --help")
 
 
@@ -135,5 +135,5 @@ def test_a_missing_argument_is_named(germline: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("count", ["0", "-3", "many"])
-def test_top_takes_whole_numbers_from_one(germline: Any, count: str) -> None:
+def test_top_takes_whole_numbers_from_1_on(germline: Any, count: str) -> None:
     refused(germline("top", "first", "-n", count), "'-n'")

@@ -1,4 +1,4 @@
-"""`top`, `show` and `describe`: what was found."""
+"""`top`, `show` and `describe`: candidates of a run."""
 
 import re
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def test_top_gives_rows_best_first(data: Data) -> None:
     assert all(row["fitness"] == -row["objectives"]["validation_loss"] for row in rows)
 
 
-def test_top_as_text_tells_each_update_in_a_line(germline: Any, data: Data) -> None:
+def test_top_as_text_prints_each_update_on_a_line(germline: Any, data: Data) -> None:
     lines = germline("top", "first", "-n", "4").stdout.splitlines()
     births = [row["birth"] for row in data("top", "first", "-n", "4")]
     assert [int(line.split()[0]) for line in lines[1:]] == births
@@ -50,13 +50,21 @@ def test_show_of_a_run_is_its_winner_and_its_best_has_a_name_of_its_own(
     assert refused.exit_code == 2 and "expected RUN:best, or RUN:BIRTH with a birth number" in refused.stderr
 
 
-def test_show_has_measures_and_reviews_beside_those_of_the_start(data: Data, searched: Path) -> None:
+def test_show_has_measures_and_reviews_beside_the_start_program(data: Data, searched: Path) -> None:
     with Store(str(searched)) as store:
         run = store.run("first")
-        reviewed = next(one for one in store.evaluations(run.id) if one.rung == 1 and one.birth > 0)
+        reviewed = next(
+            evaluation for evaluation in store.evaluations(run.id) if evaluation.rung == 1 and evaluation.birth > 0
+        )
     evaluations = data("show", f"first:{reviewed.birth}")["evaluations"]
     for who in ("this", "start"):
-        assert [(one["rung"], one["seed"]) for one in evaluations[who]] == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)]
+        assert [(evaluation["rung"], evaluation["seed"]) for evaluation in evaluations[who]] == [
+            (0, 0),
+            (0, 1),
+            (0, 2),
+            (0, 3),
+            (1, 0),
+        ]
         assert {"accuracy", "loss_0", "loss_1"} <= set(evaluations[who][0]["measures"])
     assert evaluations["this"][-1]["fitness"] == reviewed.fitness
 
@@ -88,19 +96,21 @@ def test_show_of_the_library_belongs_to_no_run(data: Data, germline: Any) -> Non
     assert "Chen et al. 2023" in germline("show", "library:lion").stdout
 
 
-def test_show_tells_why_an_individual_failed(germline: Any, data: Data, searched: Path) -> None:
+def test_show_prints_the_error_of_a_failed_individual(germline: Any, data: Data, searched: Path) -> None:
     with Store(str(searched)) as store:
         run = store.run("first")
-        failed = next(one for one in store.evaluations(run.id) if one.status == "diverged")
+        failed = next(evaluation for evaluation in store.evaluations(run.id) if evaluation.status == "diverged")
     row = data("show", f"first:{failed.birth}")
     assert row["status"] == "diverged" and row["fitness"] is None and row["objectives"] == {}
     text = germline("show", f"first:{failed.birth}").stdout
     assert "diverged" in text and "not finite" in text
 
 
-def test_show_tells_that_an_outcome_is_shared(germline: Any, searched: Path) -> None:
+def test_show_prints_the_birth_whose_outcome_is_shared(germline: Any, searched: Path) -> None:
     with Store(str(searched)) as store:
-        hit = next(one for one in store.individuals(store.run("first").id) if one.cached_from is not None)
+        hit = next(
+            individual for individual in store.individuals(store.run("first").id) if individual.cached_from is not None
+        )
     assert f"outcome shared with {hit.cached_from}" in germline("show", f"first:{hit.birth}").stdout
 
 

@@ -1,4 +1,4 @@
-"""`germline compare`: runs that differ in their seed alone, summed up."""
+"""`germline compare`: statistics of runs that differ in their seed alone."""
 
 import json
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def data(database: Path) -> Callable[..., Any]:
 
 def test_runs_that_differ_in_seed_and_budget_alone_are_one_group(data: Callable[..., Any]) -> None:
     large, small = data("small-*", "large-*")
-    assert [one["name"] for one in small["runs"]] == ["small-0", "small-1", "small-2"]
+    assert [run["name"] for run in small["runs"]] == ["small-0", "small-1", "small-2"]
     assert (small["differs"], large["differs"]) == ({"sigma": 0.05}, {"sigma": 0.5})
     assert (small["median"], small["quartiles"], small["least"], small["most"]) == (20.0, [15.0, 25.0], 10.0, 30.0)
     assert (small["seeds"], small["births"], small["evaluations"]) == (3, 1, 2)
@@ -74,8 +74,8 @@ def test_runs_that_differ_in_seed_and_budget_alone_are_one_group(data: Callable[
 def test_of_policies_counts_the_test_or_else_the_review(data: Callable[..., Any]) -> None:
     large, small = data("small-*", "large-*")
     assert (small["of"], large["of"]) == (["test"], ["review"])
-    assert [one["value"] for one in large["runs"]] == [50.0, 60.0, 100.0]
-    assert {one["episodes"] for one in small["runs"]} == {200}
+    assert [run["value"] for run in large["runs"]] == [50.0, 60.0, 100.0]
+    assert {run["episodes"] for run in small["runs"]} == {200}
 
 
 def test_of_other_kinds_counts_the_fitness_of_the_best(data: Callable[..., Any]) -> None:
@@ -85,23 +85,23 @@ def test_of_other_kinds_counts_the_fitness_of_the_best(data: Callable[..., Any])
 
 def test_kinds_are_never_mixed(data: Callable[..., Any]) -> None:
     groups = data("*")
-    assert [(one["kind"], len(one["runs"])) for one in groups] == [("optimizer", 2), ("policy", 3), ("policy", 4)]
+    assert [(group["kind"], len(group["runs"])) for group in groups] == [("optimizer", 2), ("policy", 3), ("policy", 4)]
     assert groups[0]["differs"] == {"kind": "optimizer", "task": "digits-mlp"}
     assert groups[1]["differs"] == {"kind": "policy", "task": "gym:CartPole-v1", "sigma": 0.5}
 
 
-def test_a_run_without_an_outcome_is_counted_but_not_summed_up(database: Path, data: Callable[..., Any]) -> None:
+def test_a_run_without_an_outcome_is_counted_but_not_in_the_numbers(database: Path, data: Callable[..., Any]) -> None:
     [group] = data("small-*", "empty")
     assert len(group["runs"]) == 4 and group["median"] == 20.0
-    assert "1 of the runs had nothing scored well" in call(database, "small-*", "empty").stdout
+    assert "runs without an ok outcome, which are not in the numbers: 1" in call(database, "small-*", "empty").stdout
     [alone] = data("empty")
     assert alone["median"] is None and alone["quartiles"] is None
-    assert "nothing scored" in call(database, "empty").stdout
+    assert "no ok outcome" in call(database, "empty").stdout
 
 
 def test_a_run_is_counted_once_however_often_it_is_named(data: Callable[..., Any]) -> None:
     [group] = data("small-1", "small-*", "small-?")
-    assert [one["name"] for one in group["runs"]] == ["small-1", "small-0", "small-2"]
+    assert [run["name"] for run in group["runs"]] == ["small-1", "small-0", "small-2"]
 
 
 def test_as_text_a_group_is_named_by_what_differs(database: Path) -> None:
@@ -112,27 +112,27 @@ def test_as_text_a_group_is_named_by_what_differs(database: Path) -> None:
     assert call(database, "small-*").stdout.splitlines()[1].startswith("small-0 … small-2")
 
 
-def test_equal_seeds_are_told_to_be_one_search(database: Path) -> None:
+def test_equal_seeds_are_noted_as_the_same_search(database: Path) -> None:
     with Store(str(database)) as store:
         policy(store, "small-again", 1, 0.05, test=30.0)
-    assert "4 runs of 3 seeds; equal seeds are one search" in call(database, "small-*").stdout
+    assert "4 runs of 3 seeds; runs with equal seeds are the same search" in call(database, "small-*").stdout
 
 
-def test_runs_that_are_not_measured_alike_are_told(database: Path) -> None:
+def test_runs_with_different_scores_are_noted(database: Path) -> None:
     with Store(str(database)) as store:
         policy(store, "small-9", 9, 0.05, fitness=30.0)
-    assert "its runs are not measured alike (test of 200 episodes, fitness of 1 episode)" in (
+    assert "its runs have different scores (test of 200 episodes, fitness of 1 episode)" in (
         call(database, "small-?").stdout
     )
 
 
-def test_runs_with_other_budgets_are_told(database: Path, data: Callable[..., Any]) -> None:
+def test_runs_with_different_budgets_are_noted(database: Path, data: Callable[..., Any]) -> None:
     assert "budgets" not in call(database, "small-*", "large-*").stdout
     with Store(str(database)) as store:
         policy(store, "small-long", 7, 0.05, test=30.0, births=20_000)
     large, small = data("small-*", "large-*")
     assert (large["budgets"], small["budgets"]) == ([{"births": 200}], [{"births": 100}, {"births": 20_000}])
-    assert {one["name"]: one["budget"] for one in small["runs"]}["small-long"] == {"births": 20_000}
+    assert {run["name"]: run["budget"] for run in small["runs"]}["small-long"] == {"births": 20_000}
     said = "small-0 … small-long: its runs have different budgets (100 births, 20,000 births)"
     assert said in call(database, "small-*").stdout.splitlines()
 
@@ -145,7 +145,7 @@ def test_a_run_that_went_on_beyond_its_budget_has_another(database: Path) -> Non
     assert "different budgets (1 birth, 100 births)" in call(database, "small-*").stdout
 
 
-def test_runs_that_are_not_finished_are_told(database: Path, data: Callable[..., Any]) -> None:
+def test_runs_that_are_not_finished_are_noted(database: Path, data: Callable[..., Any]) -> None:
     with Store(str(database)) as store:
         for name, status in (("small-1", "failed"), ("small-2", "stopped"), ("opt-2", "running")):
             run = store.run(name)
@@ -164,7 +164,7 @@ def test_runs_that_are_not_finished_are_told(database: Path, data: Callable[...,
 def test_a_name_that_fits_nothing_is_refused_in_a_line(database: Path, name: str) -> None:
     done = call(database, "opt-1", name)
     assert done.exit_code == 2 and len(done.stderr.strip().splitlines()) == 1
-    assert "expected a run, or a pattern that fits one" in done.stderr
+    assert "expected a run, or a pattern that matches a run" in done.stderr
     if name == "smal-0":
         assert "did you mean 'small-0'?" in done.stderr
 

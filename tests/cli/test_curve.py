@@ -1,4 +1,4 @@
-"""`germline curve`: how far runs were after each block."""
+"""`germline curve`: the state of runs after each block."""
 
 import json
 import re
@@ -25,7 +25,7 @@ UNREVIEWED = {"population": BLOCK, "candidates": 0}
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of policies and of an optimizer. Nobody writes to it."""
+    """Runs of policies and of an optimizer. Tests do not write to it."""
     path = tmp_path_factory.mktemp("curves") / "germline.db"
     with Store(str(path)) as store:
         run = InventedRun(store, "frost-1").block(0, [1.0, 5.0, None, 3.0])
@@ -63,7 +63,7 @@ def column(database: Path, name: str, key: str) -> list[Any]:
     return [row[key] for row in found["rows"]]
 
 
-def test_a_row_tells_where_a_run_stood_after_a_block(database: Path) -> None:
+def test_a_row_has_the_state_of_a_run_after_a_block(database: Path) -> None:
     [found] = data(database, "frost-1")
     assert (found["run"], found["kind"], found["task"], found["status"]) == ("frost-1", "policy", TASK, "finished")
     assert found["rows"] == [
@@ -90,8 +90,8 @@ def test_the_table_has_a_line_a_block_and_the_interval_of_the_elite(database: Pa
     assert lines[0] == f"frost-1  policy on {TASK}, finished"
     assert lines[1].split() == ["block", "births", "evaluations", "frames", "best", "median", "elite", "±"]
     assert lines[2].split() == ["0", "4", "6", "240", "5.0000", "3.0000", "4.0000", f"{2.306 * 6.0 / sqrt(9):.4f}"]
-    assert lines[4].startswith("±: by the spread of a review's own episodes; reviews select")
-    assert lines[5] == "test after block 1: 6.0000 ± 2.3060 in 9 episodes, which select nobody"
+    assert lines[4].startswith("±: from the spread of a review's episodes; reviews select")
+    assert lines[5] == "test after block 1: 6.0000 ± 2.3060 in 9 episodes, not used for selection"
 
 
 def test_a_run_with_several_objectives_has_a_column_for_its_hypervolume(tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ def test_rows_are_spread_evenly() -> None:
     assert evenly_spaced([1, 2], 5) == [1, 2] and evenly_spaced([], 5) == []
 
 
-def test_runs_are_told_one_after_the_other(database: Path) -> None:
-    assert [one["run"] for one in data(database, "frost-*", "opt")] == ["frost-1", "frost-2", "opt"]
+def test_runs_are_printed_in_turn(database: Path) -> None:
+    assert [row["run"] for row in data(database, "frost-*", "opt")] == ["frost-1", "frost-2", "opt"]
     text = call(database, "frost-*", "waiting").stdout
     assert text.index("frost-1  ") < text.index("frost-2  ") < text.index("waiting  ")
     assert text.endswith("no block is complete yet\n")
@@ -144,7 +144,7 @@ def picture(database: Path, path: Path, *args: str) -> ElementTree.Element:
 
 
 def texts(root: ElementTree.Element) -> list[str]:
-    return [one.text or "" for one in root.iter(f"{SVG}text")]
+    return [element.text or "" for element in root.iter(f"{SVG}text")]
 
 
 def places(line: ElementTree.Element) -> list[tuple[float, ...]]:
@@ -158,10 +158,10 @@ def test_a_picture_of_policies_has_means_over_frames_with_bands_and_the_test(dat
     assert (x1 - 84) / (x0 - 84) == pytest.approx(470 / 240, abs=0.01) and y1 < y0
     assert len(places(second)) == 1
     bands = list(root.iter(f"{SVG}polygon"))
-    assert [len(places(one)) for one in bands] == [4, 2]
-    assert [one.get("stroke") for one in (first, second)] == [one.get("fill") for one in bands] == list(COLOURS[:2])
+    assert [len(places(band)) for band in bands] == [4, 2]
+    assert [band.get("stroke") for band in (first, second)] == [band.get("fill") for band in bands] == list(COLOURS[:2])
     assert {"frames", "best mean of reviews", "frost-1", "frost-2", f"policy on {TASK}"} <= set(texts(root))
-    assert [one.text for one in root.iter(f"{SVG}title")].count("test") == 1
+    assert [element.text for element in root.iter(f"{SVG}title")].count("test") == 1
 
 
 def test_a_picture_of_other_kinds_has_the_best_over_evaluations(database: Path, tmp_path: Path) -> None:
@@ -175,16 +175,16 @@ def test_policies_without_reviews_are_drawn_by_their_best_fitness(database: Path
     assert "best fitness so far" in texts(picture(database, tmp_path / "alone.svg", "maze"))
     mixed = texts(picture(database, tmp_path / "mixed.svg", "maze", "frost-1", "failed"))
     assert {"best mean of reviews", "maze (best fitness)", "frost-1"} <= set(mixed)
-    assert "nothing was scored well yet: failed" in mixed
+    assert "no ok outcome yet: failed" in mixed
 
 
-def test_a_picture_says_on_stderr_where_it_is_if_stdout_is_json(database: Path, tmp_path: Path) -> None:
+def test_the_path_of_a_picture_goes_to_stderr_if_stdout_is_json(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "curve.svg"
     done = call(database, "frost-1", "-o", path, "--json")
     assert len(json.loads(done.stdout)) == 1 and f"wrote {path}" in done.stderr and path.exists()
 
 
-def test_nothing_in_a_picture_comes_alive(database: Path, tmp_path: Path) -> None:
+def test_markup_in_names_has_no_effect_in_a_picture(database: Path, tmp_path: Path) -> None:
     copied = tmp_path / "hostile.db"
     copied.write_bytes(database.read_bytes())
     with closing(sqlite3.connect(copied)) as connection:
@@ -199,10 +199,10 @@ def test_nothing_in_a_picture_comes_alive(database: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["frost-9"], "expected a run, or a pattern that fits one"),
-        (["frost-1", "none-*"], "expected a run, or a pattern that fits one, got 'none-*'"),
+        (["frost-9"], "expected a run, or a pattern that matches a run"),
+        (["frost-1", "none-*"], "expected a run, or a pattern that matches a run, got 'none-*'"),
         (["waiting"], "expected a run with a complete block, got waiting"),
-        (["failed", "-o", "new.svg"], "expected a run of which something was scored well, got failed"),
+        (["failed", "-o", "new.svg"], "expected a run with an ok outcome, got failed"),
         (["frost-1", "opt", "-o", "new.svg"], "expected runs of one kind in a picture, got optimizer and policy"),
         (["frost-1", "-o", "missing/new.svg"], "expected an existing folder"),
         (["frost-1", "-o", "."], "expected the path of a file"),
@@ -210,7 +210,7 @@ def test_nothing_in_a_picture_comes_alive(database: Path, tmp_path: Path) -> Non
         ([], "Missing argument 'RUN...'"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_in_a_line(
+def test_curves_that_cannot_be_drawn_are_errors_of_one_line(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], said: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -218,7 +218,7 @@ def test_what_cannot_be_shown_is_refused_in_a_line(
     done = call(database, *args)
     assert done.exit_code == 2 and done.stdout == "" and len(done.stderr.strip().splitlines()) == 1
     assert said in done.stderr
-    assert [one.name for one in tmp_path.iterdir()] == ["taken.svg"] and Path("taken.svg").read_text() == "mine"
+    assert [file.name for file in tmp_path.iterdir()] == ["taken.svg"] and Path("taken.svg").read_text() == "mine"
 
 
 def test_a_file_that_is_there_is_replaced_by_force(database: Path, tmp_path: Path) -> None:
@@ -252,12 +252,12 @@ def test_few_many_and_odd_points_make_a_picture_too(lines: list[Line]) -> None:
     root = ElementTree.fromstring(source)
     assert not re.search(r"\b(nan|inf)\b", source) and {"a title", "x", "y", "a note"} <= set(texts(root))
     height = float(root.get("height", ""))
-    assert all(0 <= float(one.get("y", "")) < height for one in root.iter(f"{SVG}text"))
+    assert all(0 <= float(element.get("y", "")) < height for element in root.iter(f"{SVG}text"))
     for line in root.iter(f"{SVG}polyline"):
         assert all(84 <= x <= 724 and 48 <= y <= 448 for x, y in places(line))
 
 
-def test_lines_of_one_colour_have_other_dashes() -> None:
+def test_lines_of_the_same_colour_have_different_dashes() -> None:
     root = ElementTree.fromstring(draw(LINES["many"], "a title", "x", "y"))
-    styles = [(one.get("stroke"), one.get("stroke-dasharray")) for one in root.iter(f"{SVG}polyline")]
+    styles = [(element.get("stroke"), element.get("stroke-dasharray")) for element in root.iter(f"{SVG}polyline")]
     assert len(set(styles[: 3 * len(COLOURS)])) == 3 * len(COLOURS)

@@ -17,7 +17,7 @@ SMALL = ("population=6", "candidates=2", "review_episodes=2", "test_episodes=2",
 def played(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A run of policies, ``cp``."""
     path = tmp_path_factory.mktemp("played") / "runs.db"
-    options = [part for one in SMALL for part in ("--set", one)]
+    options = [part for setting in SMALL for part in ("--set", setting)]
     search = ["search", "policy", "--executor", "inline", "--births", "12", "--name", "cp", *options]
     done = CliRunner().invoke(cli, search, env={"GERMLINE_DB": str(path)})
     assert done.exit_code == 0, done.output
@@ -89,7 +89,7 @@ def test_a_damaged_record_is_one_line_and_nothing_is_recorded(
 
 
 @pytest.mark.parametrize("command", ["resume cp --births 24", "validate cp", "describe cp", "show cp"])
-def test_a_kind_of_a_later_version_is_one_line(played: bytes, tmp_path: Path, command: str) -> None:
+def test_a_kind_of_a_later_version_is_an_error_of_one_line(played: bytes, tmp_path: Path, command: str) -> None:
     path = tmp_path / "runs.db"
     path.write_bytes(played)
     damage(path, "UPDATE run SET kind = 'poem'")

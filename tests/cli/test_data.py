@@ -92,7 +92,7 @@ def test_the_data_directory_reaches_workers_of_a_ray_that_was_started_before(
 
 
 @pytest.mark.parametrize("task", ["fashion-cells", "cifar10-cells", "cifar100-cells"])
-def test_a_search_without_its_data_is_one_line_and_leaves_no_run(tmp_path: Path, task: str) -> None:
+def test_a_search_without_its_data_is_an_error_of_one_line_and_leaves_no_run(tmp_path: Path, task: str) -> None:
     done = search(tmp_path, task)
     assert done.exit_code == 2
     assert f"in {tmp_path / 'data'}: expected " in done.stderr and "--data DIR" in done.stderr
@@ -100,7 +100,7 @@ def test_a_search_without_its_data_is_one_line_and_leaves_no_run(tmp_path: Path,
     assert json.loads(germline(tmp_path, "runs", "--json").stdout) == []
 
 
-def test_a_run_whose_data_have_gone_is_not_gone_on_with(tmp_path: Path, folder: Path, small: str) -> None:
+def test_a_run_whose_data_are_missing_is_not_resumed(tmp_path: Path, folder: Path, small: str) -> None:
     assert search(tmp_path, small, "--executor", "inline", "--data", "sets", "--time", "0.001s").exit_code == 0
     os.environ[VARIABLE] = ""
     done = germline(tmp_path, "resume", "architecture-1", "--executor", "inline")
@@ -108,7 +108,7 @@ def test_a_run_whose_data_have_gone_is_not_gone_on_with(tmp_path: Path, folder: 
     assert json.loads(germline(tmp_path, "runs", "--json").stdout)[0]["status"] == "stopped"
 
 
-def test_a_damaged_set_is_one_line_that_names_the_file(tmp_path: Path, folder: Path, small: str) -> None:
+def test_a_damaged_set_is_an_error_of_one_line_with_the_file(tmp_path: Path, folder: Path, small: str) -> None:
     path = folder / "cifar-10-batches-bin" / "data_batch_5.bin"
     path.write_bytes(path.read_bytes()[:-1])
     done = search(tmp_path, small, "--executor", "inline", "--data", "sets")
@@ -142,7 +142,9 @@ def test_the_help_of_search_imports_no_torch() -> None:
     assert "--data DIR" in done.stdout
 
 
-def test_doctor_tells_which_sets_lie_where(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_prints_the_location_of_each_data_set(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(VARIABLE, "sets")
     found: Any = json.loads(germline(tmp_path, "doctor", "--json").stdout)["machine"]["data"]
     assert found["directory"] == str(folder)

@@ -11,7 +11,7 @@ from germline.cli.machine_facts import WAL_FIXED
 Data = Callable[..., Any]
 
 
-def test_check_of_a_sound_database_says_ok_with_counts(germline: Any, data: Data) -> None:
+def test_check_of_a_sound_database_prints_ok_and_counts(germline: Any, data: Data) -> None:
     assert germline("db", "check").stdout.startswith("ok: 2 runs, 60 births, ")
     row = data("db", "check")
     assert (row["ok"], row["problems"], row["runs"], row["births"]) == (True, [], 2, 60)
@@ -42,7 +42,7 @@ def test_backup_is_a_database_with_the_same_runs(germline: Any, data: Data, tmp_
     assert again.exit_code == 2 and "exists already" in again.stderr
 
 
-def test_doctor_tells_versions_machine_and_database(data: Data, germline: Any, searched: Path) -> None:
+def test_doctor_prints_versions_machine_and_database(data: Data, germline: Any, searched: Path) -> None:
     found = data("doctor")
     assert set(found) == {"versions", "machine", "torch", "sqlite", "database", "ray", "problems"}
     assert found["problems"] == [] and found["ray"] == {"tried": False}
@@ -60,6 +60,6 @@ def test_doctor_fails_on_a_file_that_is_no_database(germline: Any, tmp_path: Pat
     assert result.exit_code == 1 and "not a SQLite database" in result.stderr
 
 
-def test_doctor_is_content_where_no_run_has_been_made(data: Data, tmp_path: Path) -> None:
+def test_doctor_has_no_problem_without_a_database(data: Data, tmp_path: Path) -> None:
     assert data("doctor", db=tmp_path / "none.db")["database"]["runs"] == 0
     assert list(tmp_path.iterdir()) == []

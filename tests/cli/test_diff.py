@@ -42,7 +42,7 @@ def test_a_deleted_statement_is_removed() -> None:
         ("update = g", "update = m", "~ update = g → m"),
     ],
 )
-def test_changed_arguments_are_told_in_place(before: str, after: str, expected: str) -> None:
+def test_changed_arguments_are_printed_in_place(before: str, after: str, expected: str) -> None:
     assert told(program(before), program(after)) == [expected]
 
 
@@ -53,7 +53,7 @@ def test_another_function_is_another_statement() -> None:
     ]
 
 
-def test_equal_statements_are_matched_before_similar_ones() -> None:
+def test_equal_statements_are_matched_before_similar_statements() -> None:
     before = program("m = m * 0.9", "m = m * 0.5", "update = sign(m)")
     after = program("m = m * 0.5", "update = sign(m)")
     assert told(before, after) == ["- m = m * 0.9"]
@@ -78,7 +78,7 @@ def test_diff_gives_both_rows_and_the_changes(data: Data) -> None:
 def test_diff_of_a_candidate_with_itself_has_no_changes(data: Data, germline: Any) -> None:
     found = data("diff", "first", "first")
     assert found["same_fingerprint"] is True and found["changes"] == []
-    assert "both do the same" in germline("diff", "first", "first").stdout
+    assert "both compute the same" in germline("diff", "first", "first").stdout
 
 
 def test_diff_as_text_shows_every_line_of_both(germline: Any) -> None:

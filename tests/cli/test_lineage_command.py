@@ -38,7 +38,7 @@ def test_the_gains_add_up_to_the_rise(data: Data) -> None:
     assert abs(sum(row["gain"] for row in rows[1:]) - rise) < 1e-12
 
 
-def test_as_text_a_lineage_tells_what_each_step_changed(germline: Any, data: Data) -> None:
+def test_as_text_a_lineage_lists_the_changes_of_each_step(germline: Any, data: Data) -> None:
     rows = data("lineage", "first")
     text = germline("lineage", "first", "--all").stdout
     shown = [line.split()[0] for line in text.splitlines() if line.split() and line.split()[0].isdigit()]
@@ -46,7 +46,7 @@ def test_as_text_a_lineage_tells_what_each_step_changed(germline: Any, data: Dat
     assert text.splitlines()[0].startswith(f"first:{rows[-1]['birth']}  ")
 
 
-def test_a_changed_constant_is_told_by_its_old_and_new_value() -> None:
+def test_a_changed_constant_has_its_old_and_new_value() -> None:
     seed = individual(0, (), SEED, -1.0, "a")
     child = individual(4, (0,), SEED.replace("0.9)", "0.775)"), -0.5, "b")
     step = list(steps_of([seed, child]))[1]
@@ -67,7 +67,7 @@ def test_a_step_to_a_failed_individual_gains_nothing() -> None:
     assert list(steps_of([seed, child]))[1].gain is None
 
 
-def test_neutral_steps_are_folded_unless_all_are_asked_for(germline: Any, searched: Path, copied: Path) -> None:
+def test_neutral_steps_are_counted_unless_all_is_given(germline: Any, searched: Path, copied: Path) -> None:
     with Store(str(copied)) as store:
         run = store.run("first")
         births = sum(1 for _ in store.individuals(run.id))
@@ -90,4 +90,4 @@ def test_neutral_steps_are_folded_unless_all_are_asked_for(germline: Any, search
 
 def test_the_library_has_no_lineage(germline: Any) -> None:
     result = germline("lineage", "library:lion")
-    assert result.exit_code == 2 and "born in no run" in result.stderr
+    assert result.exit_code == 2 and "belongs to no run" in result.stderr

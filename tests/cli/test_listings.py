@@ -40,7 +40,7 @@ def test_runs_as_text_has_a_line_a_run(germline: Any) -> None:
     assert "finished" in lines[1] and "stopped" in lines[2]
 
 
-def test_without_a_database_runs_says_how_to_start(germline: Any, tmp_path: Path) -> None:
+def test_without_a_database_runs_prints_how_to_start(germline: Any, tmp_path: Path) -> None:
     result = germline("runs", db=tmp_path / "none.db")
     assert result.exit_code == 2
     assert result.stderr.count("\n") == 1
@@ -48,7 +48,7 @@ def test_without_a_database_runs_says_how_to_start(germline: Any, tmp_path: Path
     assert not (tmp_path / "none.db").exists()
 
 
-def test_an_empty_database_says_how_to_start_too(germline: Any, data: Data, tmp_path: Path) -> None:
+def test_with_an_empty_database_runs_prints_how_to_start_too(germline: Any, data: Data, tmp_path: Path) -> None:
     Store(str(tmp_path / "empty.db")).close()
     assert "germline search" in germline("runs", db=tmp_path / "empty.db").stderr
     assert data("runs", db=tmp_path / "empty.db") == []
@@ -75,14 +75,14 @@ def test_presets_lists_every_preset_and_every_setting(data: Data, germline: Any)
     assert row["kind"] == "optimizer"
     assert [preset["name"] for preset in row["presets"]] == list(KINDS["optimizer"].presets)
     assert all(preset["description"] and preset["births"] > 0 for preset in row["presets"])
-    assert [(one["name"], one["default"]) for one in row["settings"]] == [
+    assert [(listed["name"], listed["default"]) for listed in row["settings"]] == [
         (s.name, s.default) for s in KINDS["optimizer"].settable
     ]
     text = germline("presets").stdout
     assert all(setting.name in text and setting.help in text for setting in settings)
 
 
-def test_settings_are_shown_as_set_takes_them(germline: Any) -> None:
+def test_settings_are_printed_in_the_form_of_set(germline: Any) -> None:
     from germline.cli.formatting import setting
     from germline.search.kinds import KINDS
     from germline.search.settings import widths
@@ -97,7 +97,7 @@ def test_presets_suggests_the_nearest_kind(germline: Any) -> None:
     assert result.exit_code == 2 and "did you mean optimizer?" in result.stderr
 
 
-def test_tasks_lists_the_built_in_ones(data: Data, germline: Any) -> None:
+def test_tasks_lists_the_built_in_tasks(data: Data, germline: Any) -> None:
     from germline.evaluators.tasks.registry import BUILT_IN
 
     rows = {row["name"]: row for row in data("tasks")}

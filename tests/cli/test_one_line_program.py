@@ -21,7 +21,7 @@ one_line = OptimizerPresenter().one_line
         ("update = g", "g"),
     ],
 )
-def test_statements_are_put_into_one_another(body: str, expected: str) -> None:
+def test_statements_become_a_nested_expression(body: str, expected: str) -> None:
     assert one_line(f"def train(w, g, m, lr):\n  {body}\n  return update, m\n") == expected
 
 

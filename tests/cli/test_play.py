@@ -125,7 +125,7 @@ def test_a_film_whose_episode_has_another_return_is_not_written(
 
     monkeypatch.setattr(Film, "__iter__", shorter)
     done = call(database, "play", "cp", "--video", str(tmp_path / "film.gif"))
-    assert done.exit_code == 1 and "come to the same when it is filmed" in done.stderr
+    assert done.exit_code == 1 and "have the same return when it is filmed" in done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -243,7 +243,7 @@ def test_an_episode_that_fails_is_listed_and_left_out_of_the_mean(database: Path
     text = call(database, "play", "cp", "--task", f"{rooms}:Dark", "--episodes", "4").stdout
     assert "seed 2: OSError: the door is locked" in text and "over 3 episodes" in text
     nothing = call(database, "play", "cp", "--task", f"{rooms}:Dark", "--episodes", "1", "--seed", "2")
-    assert nothing.exit_code == 1 and "no episode of dark went well" in nothing.stderr
+    assert nothing.exit_code == 1 and "every episode of dark failed" in nothing.stderr
 
 
 def test_environments_that_raise_all_at_once_give_an_error_of_one_line(database: Path, rooms: Path) -> None:
@@ -270,7 +270,7 @@ def test_an_episode_whose_return_is_not_finite_has_failed(database: Path, tmp_pa
     assert "seed 1: diverged: the return was inf" in text and "over 2 episodes" in text
     for seed in ("1", "2"):  # an episode that diverges at once is filmed as far as it was played
         nothing = call(database, "play", "cp", "--episodes", "1", "--seed", seed, *options)
-        assert nothing.exit_code == 1 and "no episode of diverging went well" in nothing.stderr
+        assert nothing.exit_code == 1 and "every episode of diverging failed" in nothing.stderr
         with imageio.get_reader(path) as film:
             assert len(list(film)) == 2
 
@@ -293,12 +293,12 @@ def test_environments_without_pictures_cannot_be_filmed() -> None:
         (("play", "cp", "--task", "gym:CartPool-v1"), "expected an environment of gymnasium"),
         (("play", "cp", "--episodes", "0"), "--episodes"),
         (("play", "cp", "--seed", "2147483647"), "expected seeds of at most 2147483647"),
-        (("play", "cp", "--video", "film.avi"), "expected a file of a film, .mp4 or .gif, got 'film.avi'"),
+        (("play", "cp", "--video", "film.avi"), "expected a film, .mp4 or .gif, got 'film.avi'"),
         (("play", "cp", "--video", "nowhere/film.gif"), "expected an existing folder"),
         (("play", "nobody"), "nobody"),
     ],
 )
-def test_a_mistake_gets_one_line(database: Path, args: tuple[str, ...], message: str) -> None:
+def test_a_mistake_is_an_error_of_one_line(database: Path, args: tuple[str, ...], message: str) -> None:
     done = call(database, *args)
     assert done.exit_code == 2, done.output
     assert message in done.stderr
@@ -322,7 +322,7 @@ def test_a_task_that_cannot_be_filmed_is_refused_before_anything_is_played_or_wr
     assert not (tmp_path / "film.gif").exists()
 
 
-def test_a_film_tells_its_network_when_the_episode_begins(rooms: Path) -> None:
+def test_a_film_resets_its_network_when_the_episode_begins(rooms: Path) -> None:
     task, calls = task_class(f"{rooms}:Bright"), []
 
     def assign_slots(slots: Any, starting: Any) -> None:
@@ -342,7 +342,7 @@ def test_a_file_of_no_run_needs_a_task(database: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "package"), [("film.mp4", "imageio_ffmpeg"), ("film.gif", "PIL.Image")])
-def test_without_the_packages_the_error_says_how_to_install_them(
+def test_without_the_packages_the_error_has_the_command_to_install_them(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)

@@ -46,7 +46,7 @@ def test_the_json_of_a_search_is_a_row_of_runs_with_the_winner(db: Path) -> None
     assert json.loads(germline("runs", "--json", db=db)[1])[0]["best"] == row["best"]
 
 
-def test_a_stopped_search_says_how_to_go_on_and_resume_does(db: Path) -> None:
+def test_a_stopped_search_prints_the_command_to_resume_it(db: Path) -> None:
     words = ("search", "optimizer", *SETTINGS, "--births", "500", "--time", "0.2s", "--executor", "inline")
     code, out, _ = germline(*words, db=db)
     assert code == 0 and "stopped" in out and "germline resume optimizer-1" in out
@@ -77,13 +77,13 @@ def test_stop_wants_a_running_search(db: Path) -> None:
         (["--birth", "3"], "--births"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_no_run_behind(db: Path, words: list[str], message: str) -> None:
+def test_a_mistake_is_an_error_of_one_line_and_leaves_no_run_behind(db: Path, words: list[str], message: str) -> None:
     code, out, err = germline("search", "optimizer", "--births", "2", *words, db=db)
     assert code == 2 and not out and message in err and err.count("\n") == 1, err
     assert not db.exists() or json.loads(germline("runs", "--json", db=db)[1]) == []
 
 
-def test_an_unknown_kind_is_one_line(db: Path) -> None:
+def test_an_unknown_kind_is_an_error_of_one_line(db: Path) -> None:
     code, _, err = germline("search", "optimiser", db=db)
     assert code == 2 and "optimizer" in err and err.count("\n") == 1
 

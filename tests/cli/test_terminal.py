@@ -46,12 +46,12 @@ def test_every_help_has_an_example_of_itself(germline: Any, names: tuple[str, ..
 
 
 @pytest.mark.parametrize("names", commands(), ids=" ".join)
-def test_every_command_but_stop_prints_json_if_asked(germline: Any, names: tuple[str, ...]) -> None:
+def test_every_command_but_stop_prints_json_with_the_option(germline: Any, names: tuple[str, ...]) -> None:
     if names not in (("stop",), ("db",)):
         assert "--json" in germline(*names, "--help").stdout
 
 
-def test_the_list_of_commands_tells_each_in_a_whole_sentence(germline: Any) -> None:
+def test_the_list_of_commands_has_a_whole_sentence_for_each(germline: Any) -> None:
     text = germline("--help").stdout
     for name in COMMANDS:
         assert re.search(rf"^  {name} +[A-Z]", text, re.MULTILINE), name

@@ -41,7 +41,9 @@ def held(progress: Progress) -> int:
         pytest.param(("depth=2", "candidates=2"), id="two in flight"),
     ],
 )
-def test_after_every_review_the_database_names_who_the_strategy_holds(store: Store, settings: tuple[str, ...]) -> None:
+def test_after_every_review_the_winner_in_the_database_is_the_strategys(
+    store: Store, settings: tuple[str, ...]
+) -> None:
     create(store, "run", *settings, births=10 if "population=2" in settings else 40)
     seen: list[tuple[Progress, int, int]] = []
     for progress in evolve(store, "run", executor="inline"):
@@ -59,10 +61,10 @@ def test_a_run_that_is_stopped_between_two_reviews_hands_over_the_elite_of_the_l
     create(store, "stopped")
     fifth = 3 + 3 + 3 + 3 + done
     events = evolve(store, "stopped", executor="inline")
-    last = next(one for one in events if one.reviews == fifth)
+    last = next(progress for progress in events if progress.reviews == fifth)
     events.close()  # type: ignore[attr-defined]
     run = store.run("stopped")
     assert run.status == "stopped" and last.winner is not None
-    assert sum((one.rung, one.seed) == (1, 5) for one in store.evaluations(run.id)) == done
+    assert sum((evaluation.rung, evaluation.seed) == (1, 5) for evaluation in store.evaluations(run.id)) == done
     assert winner(store, "stopped").individual.birth == last.winner.birth
     assert len(learning_curve_of(store, "stopped").rows) == 4

@@ -26,13 +26,16 @@ def store(tmp_path: Path) -> Store:
 def born(store: Store, name: str) -> list[tuple[object, ...]]:
     rows = store.individuals(store.run(name).id)
     return [
-        (one.birth, one.parents, one.operator, one.genome, one.fingerprint, one.cached_from, one.rejected)
-        for one in rows
+        (row.birth, row.parents, row.operator, row.genome, row.fingerprint, row.cached_from, row.rejected)
+        for row in rows
     ]
 
 
 def scored(store: Store, name: str) -> dict[str, object]:
-    return {one.fingerprint: (one.status, one.fitness, one.objectives) for one in store.evaluations(store.run(name).id)}
+    return {
+        evaluation.fingerprint: (evaluation.status, evaluation.fitness, evaluation.objectives)
+        for evaluation in store.evaluations(store.run(name).id)
+    }
 
 
 def last(events: object) -> Progress:
@@ -54,7 +57,7 @@ def test_every_strategy_searches_and_resumes_where_it_stopped(store: Store, stra
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_run_that_was_cut_anywhere_is_the_one_that_was_not(store: Store, strategy: str) -> None:
+def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(store: Store, strategy: str) -> None:
     for block in (1, 4):
         settings = (f"strategy={strategy}", "population=10", f"block={block}", "pool=1")
         for name in (f"whole-{block}", f"cut-{block}"):
@@ -81,14 +84,16 @@ def test_nsga2_hands_over_a_network_of_its_front_and_limits_hold(store: Store) -
     skeleton = Skeleton(16, 15)
     records = list(store.individuals(store.run("front").id))
     assert len(records) == 120
-    assert final.rejected == sum(one.rejected for one in records) == store.runs()[0].rejected > 0
-    assert all(count(read(one.genome), skeleton).params <= 800_000 for one in records)
+    assert final.rejected == sum(record.rejected for record in records) == store.runs()[0].rejected > 0
+    assert all(count(read(record.genome), skeleton).params <= 800_000 for record in records)
     assert final.winner is not None
-    outcomes = {one.fingerprint: one.objectives for one in store.evaluations(store.run("front").id)}
+    outcomes = {
+        evaluation.fingerprint: evaluation.objectives for evaluation in store.evaluations(store.run("front").id)
+    }
     mine = outcomes[final.winner.fingerprint]
     assert not any(
-        one["validation_error"] < mine["validation_error"] and one["params"] < mine["params"]
-        for one in outcomes.values()
+        outcome["validation_error"] < mine["validation_error"] and outcome["params"] < mine["params"]
+        for outcome in outcomes.values()
     )
 
 

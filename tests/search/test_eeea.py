@@ -1,4 +1,4 @@
-"""EEEA-Net's loop keeps the faults of its code: what survives, what is bred, what is handed over."""
+"""EEEA-Net's loop keeps the faults of its code: survival, breeding and the winner."""
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def test_a_tenth_survives_in_the_order_of_birth_within_its_front() -> None:
     births = [scored(birth, 100 - birth, birth) for birth in range(40)]  # nobody dominates anybody but the last two
     births[38:] = [scored(38, 99, 99), scored(39, 98, 98)]
     state = after(strategy(), births)
-    assert [one.individual.birth for one in state.parents] == [0, 1, 2, 3]
+    assert [parent.individual.birth for parent in state.parents] == [0, 1, 2, 3]
     assert state.wanted == 36 and state.since == 40
     assert state.handed is not None and state.handed.birth == 0
 
@@ -40,14 +40,14 @@ def test_a_tenth_survives_in_the_order_of_birth_within_its_front() -> None:
 def test_multiply_accumulates_are_not_looked_at() -> None:
     births = [scored(birth, 50, 50, macs=100 - birth) for birth in range(39)] + [scored(39, 60, 60, macs=1)]
     state = after(strategy(), births)
-    assert 39 not in [one.individual.birth for one in state.parents]
+    assert 39 not in [parent.individual.birth for parent in state.parents]
 
 
-def test_in_one_front_crowding_decides_and_is_of_others() -> None:
+def test_in_a_single_front_the_crowding_distances_of_others_decide() -> None:
     """With one front the last one is the first: then the ends of the list's crowding, latest first, survive."""
     births = [scored(birth, 40 - birth, birth) for birth in range(40)]
     state = after(strategy(), births)
-    assert [one.individual.birth for one in state.parents][:2] == [39, 0]
+    assert [parent.individual.birth for parent in state.parents][:2] == [39, 0]
 
 
 def test_duplicates_of_the_first_generation_are_dropped_and_not_replaced() -> None:
@@ -57,15 +57,15 @@ def test_duplicates_of_the_first_generation_are_dropped_and_not_replaced() -> No
     assert len(state.parents) == 3 and state.wanted == 36
 
 
-def test_children_are_new_and_the_generation_does_not_depend_on_who_asks() -> None:
+def test_children_have_new_genes_and_a_generation_does_not_depend_on_the_order_of_calls() -> None:
     births = [scored(birth, 100 - birth, birth) for birth in range(40)]
     one, other = strategy(), strategy()
     state = after(one, births)
     children = [one.breed(state, birth, lambda b: rng_for(5, b)) for birth in range(40, 76)]
     assert other.breed(state, 60, lambda b: rng_for(5, b)) == children[20]
     texts = [SPACE.write(child.genome) for child in children]
-    assert len(set(texts)) == 36 and not set(texts) & {one.individual.genome for one in births}
-    living = {one.individual.birth for one in state.parents}
+    assert len(set(texts)) == 36 and not set(texts) & {scored.individual.genome for scored in births}
+    living = {parent.individual.birth for parent in state.parents}
     assert all(set(child.parents) <= living and child.operator == "crossover" for child in children)
 
 

@@ -1,4 +1,4 @@
-"""What a run was made with: recorded, and told where it is another by the time that the run goes on."""
+"""The environment of a run: recorded when it begins, with a warning if it has changed when the run is resumed."""
 
 import json
 import logging
@@ -47,13 +47,13 @@ def recorded(path: Path, **changed: Any) -> None:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in caplog.records if one.name == "germline.search.environment"]
+    return [record.getMessage() for record in caplog.records if record.name == "germline.search.environment"]
 
 
 @pytest.mark.parametrize(
     "package", ["torch", "numpy", "numba", "ray", "gymnasium", "ale-py", "mujoco", "box2d", "onnxruntime"]
 )
-def test_the_record_names_what_decides_outcomes(package: str) -> None:
+def test_the_record_holds_everything_that_decides_outcomes(package: str) -> None:
     try:
         expected: str | None = version(package)
     except PackageNotFoundError:
@@ -61,7 +61,7 @@ def test_the_record_names_what_decides_outcomes(package: str) -> None:
     assert environment()[package] == expected
 
 
-def test_a_run_that_goes_on_with_other_versions_says_so_in_a_line(
+def test_a_run_that_is_resumed_with_other_versions_warns_in_a_line(
     store: Store, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorded(path, gymnasium="0.0.1", numpy="0.1.0")
@@ -74,12 +74,14 @@ def test_a_run_that_goes_on_with_other_versions_says_so_in_a_line(
     ]
 
 
-def test_a_run_that_goes_on_with_the_same_versions_says_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_that_is_resumed_with_the_same_versions_does_not_warn(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     go_on(store, 8)
     assert warnings(caplog) == []
 
 
-def test_a_record_that_does_not_name_a_package_says_nothing_of_it(
+def test_a_package_that_the_record_does_not_name_causes_no_warning(
     store: Store, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     recorded(path, gymnasium=None, onnxruntime=None)
@@ -87,7 +89,7 @@ def test_a_record_that_does_not_name_a_package_says_nothing_of_it(
     assert warnings(caplog) == []
 
 
-def test_a_run_that_begins_says_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_new_run_does_not_warn(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Store(str(path)) as store:
         new_run(store, "policy", settings=SETTINGS, births=4, name="begun")
         recorded(path, gymnasium="0.0.1")

@@ -23,7 +23,7 @@ Create = Callable[..., RunRecord]
 def lineage(store: Store, run: RunRecord) -> list[object]:
     """Everything that must not depend on how a run was run; of an evaluation, all but who did it and how fast."""
     kept: list[object] = list(store.individuals(run.id))
-    kept += sorted((essence(one) for one in store.evaluations(run.id)), key=repr)
+    kept += sorted((essence(evaluation) for evaluation in store.evaluations(run.id)), key=repr)
     return kept
 
 
@@ -32,9 +32,9 @@ def essence(record: EvaluationRecord) -> EvaluationRecord:
 
 
 def births_and_outcomes(store: Store, run: RunRecord) -> list[object]:
-    """As `lineage`, without reviews: a session that ends reviews what it hands over."""
-    outcomes = [one for one in store.evaluations(run.id) if (one.rung, one.seed) == (0, 0)]
-    return [*store.individuals(run.id), *sorted((essence(one) for one in outcomes), key=repr)]
+    """As `lineage`, without reviews, because each session reviews its winner when it ends."""
+    outcomes = [evaluation for evaluation in store.evaluations(run.id) if (evaluation.rung, evaluation.seed) == (0, 0)]
+    return [*store.individuals(run.id), *sorted((essence(outcome) for outcome in outcomes), key=repr)]
 
 
 def last(store: Store, run: RunRecord, **options: object) -> Progress:
@@ -48,9 +48,9 @@ def test_births_are_numbered_parents_come_first_and_the_count_is_what_was_asked(
     run = small_run(births=70)
     progress = last(store, run)
     individuals = list(store.individuals(run.id))
-    assert [one.birth for one in individuals] == list(range(70))
+    assert [individual.birth for individual in individuals] == list(range(70))
     assert individuals[0].operator == "seed" and not individuals[0].parents
-    assert all(parent < one.birth for one in individuals for parent in one.parents)
+    assert all(parent < individual.birth for individual in individuals for parent in individual.parents)
     assert (progress.births, store.runs()[0].births, store.runs()[0].status) == (70, 70, "finished")
     assert store.check() == []
 
@@ -58,12 +58,12 @@ def test_births_are_numbered_parents_come_first_and_the_count_is_what_was_asked(
 def test_a_known_fingerprint_is_a_cache_hit_and_is_not_scored_again(store: Store, small_run: Create) -> None:
     run = small_run("warmup=0", "litter=1", births=160)
     progress = last(store, run)
-    hits = [one for one in store.individuals(run.id) if one.cached_from is not None]
-    scored = [one.fingerprint for one in store.evaluations(run.id)]
+    hits = [individual for individual in store.individuals(run.id) if individual.cached_from is not None]
+    scored = [evaluation.fingerprint for evaluation in store.evaluations(run.id)]
     assert progress.cache_hits == len(hits) > 0
     assert len(scored) == len(set(scored)) == 160 - len(hits) == progress.evaluations
-    first = {one.birth: one for one in store.individuals(run.id)}
-    assert all(first[one.cached_from].fingerprint == one.fingerprint for one in hits if one.cached_from is not None)
+    first = {individual.birth: individual for individual in store.individuals(run.id)}
+    assert all(first[hit.cached_from].fingerprint == hit.fingerprint for hit in hits if hit.cached_from is not None)
 
 
 def test_the_same_seed_gives_the_same_lineage_and_another_seed_another(store: Store, small_run: Create) -> None:
@@ -100,7 +100,7 @@ def test_what_is_handed_over_has_been_reviewed(store: Store, small_run: Create) 
     run = small_run("review_every=64", births=40)
     winner = last(store, run).winner
     assert winner is not None
-    reviews = {(one.rung, one.seed) for one in store.reviews(run.id, winner.fingerprint)}
+    reviews = {(review.rung, review.seed) for review in store.reviews(run.id, winner.fingerprint)}
     assert reviews == {(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)}
     best = store.best(run.name).individual.fingerprint
     assert len(store.reviews(run.id, best)) == 5
@@ -113,9 +113,11 @@ def test_a_run_with_hurdles_drops_some_and_is_the_same_in_pieces(store: Store, s
     for births in (16, 41, 100, 160):
         last(store, pieces, births=births)
     assert births_and_outcomes(store, straight) == births_and_outcomes(store, pieces)
-    dropped = [one for one in store.evaluations(straight.id) if one.status == "rejected"]
-    assert dropped and all("hurdle" in str(one.error) for one in dropped)
-    assert all(one.measures["hurdle"] > 0 for one in store.evaluations(straight.id) if one.status == "ok")
+    dropped = [evaluation for evaluation in store.evaluations(straight.id) if evaluation.status == "rejected"]
+    assert dropped and all("hurdle" in str(evaluation.error) for evaluation in dropped)
+    assert all(
+        evaluation.measures["hurdle"] > 0 for evaluation in store.evaluations(straight.id) if evaluation.status == "ok"
+    )
 
 
 @pytest.mark.parametrize("events", [1, 2, 5, 9])
@@ -193,11 +195,11 @@ def test_a_stop_request_from_elsewhere_ends_the_session_and_loses_nothing(store:
 def test_an_evaluation_budget_ends_at_the_same_birth_for_any_number_of_workers(
     local_ray: None, store: Store, small_run: Create
 ) -> None:
-    one, two = small_run(), small_run()
-    first = last(store, one, evaluations=30, executor="inline")
-    second = last(store, two, evaluations=30, executor="ray", workers=2)
+    first_run, second_run = small_run(), small_run()
+    first = last(store, first_run, evaluations=30, executor="inline")
+    second = last(store, second_run, evaluations=30, executor="ray", workers=2)
     assert 30 <= first.evaluations <= 30 + 3 * 16
-    assert lineage(store, one) == lineage(store, two) and second.evaluations == first.evaluations
+    assert lineage(store, first_run) == lineage(store, second_run) and second.evaluations == first.evaluations
 
 
 FAILING = """

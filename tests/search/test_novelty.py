@@ -1,4 +1,4 @@
-"""Novelty search: who did new things has children, and the best by return is handed over."""
+"""Novelty search: the most novel individuals have children, and the winner has the best return."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def after(strategy: Novelty, *generations: Sequence[Scored]) -> NoveltyState:
 
 
 def parents(state: NoveltyState) -> list[int]:
-    return [one.birth for one in state.parents]
+    return [parent.birth for parent in state.parents]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_the_archive_knows_is_no_longer_new() -> None:
     assert 10 not in parents(after(search(archive=1.0), first, news))
 
 
-def test_a_hash_of_the_fingerprint_chooses_who_enters_the_archive() -> None:
+def test_a_hash_of_the_fingerprint_decides_what_enters_the_archive() -> None:
     strategy = search(archive=0.1)
     chosen = [birth for birth in range(5_000) if strategy.enters_archive(born(birth, (0.0,)).individual)]
     assert chosen == [birth for birth in range(5_000) if strategy.enters_archive(born(birth, (1.0,), 9.0).individual)]
@@ -134,7 +134,7 @@ def test_a_task_without_behaviours_ends_with_what_to_do() -> None:
 SMALL = ("strategy=novelty", "population=12", "parents=4", "archive=0.3", "hidden=4", "candidates=0", "steps=60")
 
 
-def test_a_run_that_was_cut_anywhere_is_the_one_that_was_not(tmp_path: Path) -> None:
+def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "runs.db"), create=True)
     runs = [
         new_run(store, "policy", task="hard-maze", settings=SMALL, seed=3, births=60, name=name)
@@ -144,7 +144,11 @@ def test_a_run_that_was_cut_anywhere_is_the_one_that_was_not(tmp_path: Path) -> 
     for births in (1, 12, 17, 24, 43, 60):
         cut = [*evolve(store, "cut", executor="inline", births=births)][-1]
     first, second = (
-        [(one.birth, one.parents, one.operator, one.genome) for one in store.individuals(run.id)] for run in runs
+        [
+            (individual.birth, individual.parents, individual.operator, individual.genome)
+            for individual in store.individuals(run.id)
+        ]
+        for run in runs
     )
     assert first == second and len(first) == 60
     assert cut.winner == whole.winner

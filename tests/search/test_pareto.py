@@ -42,20 +42,20 @@ def populations(objectives: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3, 4])
-def test_fronts_are_those_of_the_definition(objectives: int) -> None:
+def test_fronts_agree_with_the_definition(objectives: int) -> None:
     for points in populations(objectives):
         assert pareto.fronts(points).tolist() == by_definition(points).tolist()
 
 
 @pytest.mark.parametrize("objectives", [2, 3])
-def test_fronts_are_those_of_deap(objectives: int) -> None:
+def test_fronts_agree_with_deap(objectives: int) -> None:
     for points in populations(objectives):
         individuals = [SimpleNamespace(number=i, fitness=Fitness()) for i in range(len(points))]
-        for one, point in zip(individuals, points, strict=True):
-            one.fitness.weights = (-1.0,) * objectives
-            one.fitness.values = tuple(point)
+        for individual, point in zip(individuals, points, strict=True):
+            individual.fitness.weights = (-1.0,) * objectives
+            individual.fitness.values = tuple(point)
         found = tools.sortLogNondominated(individuals, len(points))
-        ranks = {one.number: rank for rank, front in enumerate(found) for one in front}
+        ranks = {individual.number: rank for rank, front in enumerate(found) for individual in front}
         assert pareto.fronts(points).tolist() == [ranks[i] for i in range(len(points))]
 
 
@@ -91,8 +91,8 @@ def test_the_knee_is_nearest_to_the_ideal() -> None:
     assert pareto.knee(np.array([[5.0, 1.0]])) == 0
 
 
-def test_a_child_meets_the_hurdle_of_those_that_are_no_larger() -> None:
-    """Ten that live, the larger the better; what is smaller than five of them is let through whatever it shows."""
+def test_the_hurdle_of_a_child_comes_from_individuals_that_are_no_larger() -> None:
+    """Ten individuals, the larger the better; a child that is smaller than five of them meets no hurdle."""
     objectives = [Objective("validation_error", "min"), Objective("params", "min")]
 
     def alive(birth: int) -> Scored:

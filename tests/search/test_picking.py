@@ -1,4 +1,4 @@
-"""Criteria by which a network of a front is handed over."""
+"""Criteria that pick a network of a front."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_each_criterion_picks_its_network(criterion: str, place: int) -> None:
 
 def test_the_fastest_of_equals_has_the_least_error() -> None:
     times = (3.0, 2.0, 2.0, 9.0, 2.0, 4.0)
-    assert pick([{**one, "latency": time} for one, time in zip(NETWORKS, times, strict=True)], "latency") == 1
+    assert pick([{**network, "latency": time} for network, time in zip(NETWORKS, times, strict=True)], "latency") == 1
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,6 @@ def test_the_fastest_of_equals_has_the_least_error() -> None:
         ("under=10", "at most 10 parameters; the smallest network has 1,000,000"),
     ],
 )
-def test_a_criterion_that_nothing_meets_is_refused_in_words(criterion: str, message: str) -> None:
+def test_a_criterion_that_no_individual_meets_is_an_error(criterion: str, message: str) -> None:
     with pytest.raises(BadCriterion, match=message):
         pick(NETWORKS, criterion)

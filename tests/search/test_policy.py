@@ -32,13 +32,18 @@ def create(store: Store, name: str, *settings: str, births: int = 60, seed: int 
 
 def born(store: Store, name: str) -> list[tuple[object, ...]]:
     rows = store.individuals(store.run(name).id)
-    return [(one.birth, one.parents, one.operator, one.genome, one.fingerprint) for one in rows]
+    return [(row.birth, row.parents, row.operator, row.genome, row.fingerprint) for row in rows]
 
 
 def scored(store: Store, name: str) -> dict[tuple[str, int, int], object]:
     return {
-        (one.fingerprint, one.rung, one.seed): (one.status, one.fitness, one.objectives, one.measures)
-        for one in store.evaluations(store.run(name).id)
+        (evaluation.fingerprint, evaluation.rung, evaluation.seed): (
+            evaluation.status,
+            evaluation.fitness,
+            evaluation.objectives,
+            evaluation.measures,
+        )
+        for evaluation in store.evaluations(store.run(name).id)
     }
 
 
@@ -47,7 +52,7 @@ def last(events: object) -> Progress:
     return final  # type: ignore[no-any-return]
 
 
-def test_a_run_that_was_cut_anywhere_is_the_one_that_was_not(store: Store) -> None:
+def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(store: Store) -> None:
     for name in ("whole", "cut"):
         create(store, name)
     whole = last(evolve(store, "whole"))
@@ -55,10 +60,12 @@ def test_a_run_that_was_cut_anywhere_is_the_one_that_was_not(store: Store) -> No
         final = last(evolve(store, "cut", births=births))
     assert born(store, "cut") == born(store, "whole")
     assert final.winner == whole.winner
-    # Each session ends with a test of its own, or with reviews if no generation was whole.
+    # Each session ends with its own test, or with reviews if no generation was complete.
     ends = {key for key in scored(store, "cut") if key[1] == 2 or key[1:] == (1, 0)}
     assert {
-        key: one for key, one in scored(store, "cut").items() if key not in ends or key in scored(store, "whole")
+        key: outcome
+        for key, outcome in scored(store, "cut").items()
+        if key not in ends or key in scored(store, "whole")
     } == (scored(store, "whole"))
 
 
@@ -72,7 +79,7 @@ def test_the_lineage_is_the_same_for_any_number_of_workers(store: Store, local_r
     assert scored(store, "with-0") == scored(store, "with-1") == scored(store, "with-2")
 
 
-def test_neither_packs_nor_slots_change_what_policies_come_to(store: Store) -> None:
+def test_neither_packs_nor_slots_change_outcomes(store: Store) -> None:
     for name, settings in (("a", ("pack=5",)), ("b", ("pack=12", "slots=3")), ("c", ("pack=1", "slots=1"))):
         create(store, name, *settings, births=24)
         last(evolve(store, name))
@@ -104,7 +111,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(store: Store, tmp_path: Pat
     assert scored(store, "killed") == scored(store, "whole")
 
 
-def test_who_is_handed_over_is_who_the_database_names(store: Store) -> None:
+def test_the_announced_winner_is_the_winner_in_the_database(store: Store) -> None:
     create(store, "cut")
     for births in (7, 12, 15, 24, 31, 60):
         final = last(evolve(store, "cut", births=births))
@@ -144,17 +151,19 @@ def test_children_have_one_mutation_more_than_their_parent(store: Store) -> None
     create(store, "grown", "sigma=0.1", "sigma_decay=0.5")
     last(evolve(store, "grown"))
     records = list(store.individuals(store.run("grown").id))
-    for one in records[12:]:
-        assert one.operator == "mutate"
-        child, parent = read(one.genome), read(records[one.parents[0]].genome)
+    for record in records[12:]:
+        assert record.operator == "mutate"
+        child, parent = read(record.genome), read(records[record.parents[0]].genome)
         assert child.parent == parent
-        assert child.mutations[-1][1] == 0.1 * 0.5 ** (one.birth // 12)
+        assert child.mutations[-1][1] == 0.1 * 0.5 ** (record.birth // 12)
 
 
 def test_random_search_draws_everything(store: Store) -> None:
     create(store, "drawn", "strategy=random")
     last(evolve(store, "drawn"))
-    assert {(one.operator, one.parents) for one in store.individuals(store.run("drawn").id)} == {("random", ())}
+    assert {(individual.operator, individual.parents) for individual in store.individuals(store.run("drawn").id)} == {
+        ("random", ())
+    }
 
 
 def test_a_budget_in_frames_counts_reviews_and_begins_no_generation_after_it(store: Store) -> None:
@@ -174,10 +183,10 @@ def test_a_budget_in_frames_counts_reviews_and_begins_no_generation_after_it(sto
 def test_a_network_without_hidden_layers_is_searched(store: Store) -> None:
     create(store, "linear", "hidden=none", births=36)
     assert last(evolve(store, "linear", executor="inline")).failures == {}
-    [network] = {read(one.genome).network for one in store.individuals(store.run("linear").id)}
+    [network] = {read(individual.genome).network for individual in store.individuals(store.run("linear").id)}
     assert network.parameter_count == 10
     create(store, "other", "hidden=none", "activation=relu", births=12)  # of what is not there
-    assert {read(one[3]).network for one in born(store, "other")} <= {network}  # type: ignore[arg-type]
+    assert {read(individual[3]).network for individual in born(store, "other")} <= {network}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_an_assignment_goes_over_the_preset_and_the_preset_over_the_default() ->
         ("timeout=-3", "expected timeout to be a positive number up to a million, got '-3'"),
     ],
 )
-def test_a_bad_assignment_says_what_to_write(assignment: str, message: str) -> None:
+def test_the_error_of_a_bad_assignment_has_an_example(assignment: str, message: str) -> None:
     with pytest.raises(BadSetting) as error:
         OPTIMIZER.resolve({}, [assignment])
     assert str(error.value).startswith(message)

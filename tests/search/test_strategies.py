@@ -161,7 +161,7 @@ def test_the_battery_covers_every_strategy_of_every_kind() -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_first_proposals_are_those_of_every_earlier_version(name: str) -> None:
+def test_the_first_proposals_are_the_same_in_every_version(name: str) -> None:
     _, _, history = search(CASES[name])
     rows = [
         [text, list(proposal.parents), proposal.operator]
@@ -179,7 +179,7 @@ def test_the_same_news_give_the_same_proposals_and_the_same_state(name: str) -> 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_search_cut_after_any_block_goes_on_as_if_it_had_not_been_cut(name: str) -> None:
+def test_a_search_that_stops_after_any_block_continues_as_if_it_had_not_stopped(name: str) -> None:
     _, _, whole = search(CASES[name])
     for done in range(1, BLOCKS):
         space = CASES[name].space()
@@ -245,7 +245,7 @@ def test_a_population_without_gains_restarts_from_the_best_and_from_the_start_in
     for birth in range(2, 14):
         state = strategy.advance(state, Block(births=(scored(birth, 0.0),)))
         seen.append(state)
-    assert [one.restarts for one in seen].index(1) == 3
+    assert [state.restarts for state in seen].index(1) == 3
     assert {member.individual.birth for member in seen[3].population} == {1}
     assert {member.individual.birth for member in seen[7].population} == {0}
     assert strategy.best(state).birth == 1
@@ -255,7 +255,7 @@ def test_a_batch_of_variants_is_one_structure_with_different_constants() -> None
     strategy = aging(operators={"insert": 1.0}, variants=3, sibling_operators={"tune": 1.0})
     state = strategy.init()
     leader, *siblings = (strategy.breed(state, birth, roll) for birth in (6, 7, 8))
-    assert [one.operator for one in (leader, *siblings)] == ["insert", "insert+tune", "insert+tune"]
+    assert [proposal.operator for proposal in (leader, *siblings)] == ["insert", "insert+tune", "insert+tune"]
 
     def shape(proposal: Proposal) -> list[tuple[str, str]]:
         return [(line.target, line.function) for line in proposal.genome.body]
@@ -281,9 +281,9 @@ def test_the_funnel_reviews_each_new_best_once_and_hands_over_what_is_real_and_l
     for birth, (proxy, fresh, longer) in enumerate(births):
         state = strategy.advance(state, Block(births=(scored(birth, proxy),)))
         if asked := strategy.reviews(state):
-            asked_for += [(one.individual.birth, one.rung, one.seed) for one in asked]
+            asked_for += [(review.individual.birth, review.rung, review.seed) for review in asked]
             worth = {(0, 1): fresh - 0.5, (0, 2): fresh + 0.5, (1, 0): longer}
-            answers = tuple(Reviewed(one, Outcome("ok", worth[one.rung, one.seed])) for one in asked)
+            answers = tuple(Reviewed(review, Outcome("ok", worth[review.rung, review.seed])) for review in asked)
             state = strategy.advance(state, Block(reviews=answers))
             assert not strategy.reviews(state)
     levels = [(0, 1), (0, 2), (1, 0)]
@@ -300,7 +300,7 @@ def test_the_hurdle_follows_the_living_and_waits_until_they_are_a_population() -
         one = scored(birth, float(birth))
         shown = replace(one, outcome=replace(one.outcome, measures={"hurdle": 10.0 + birth}))
         state = strategy.advance(state, Block(births=(shown,)))
-        # Birth 0 only tells the copies of the start what they are worth.
+        # Birth 0 only gives the copies of the start genome their fitness.
         assert (strategy.limit(state) is None) == (birth < 4)
     living = sorted(member.hurdle or 0.0 for member in state.population)
     assert strategy.limit(state) == living[2]
@@ -309,7 +309,7 @@ def test_the_hurdle_follows_the_living_and_waits_until_they_are_a_population() -
 
 
 @pytest.mark.parametrize("strategy", ["local", "pareto"])
-def test_a_genome_without_neighbours_is_left_for_a_random_one(strategy: str) -> None:
+def test_a_genome_without_neighbours_is_followed_by_a_random_genome(strategy: str) -> None:
     class Alone(ArchitectureSpace):
         def neighbours(self, genome: Architecture) -> list[Architecture]:
             return []

@@ -11,7 +11,7 @@ from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.search.individual import Block, Individual, Proposal, Reviewed, Scored
 from germline.search.loop import rng_for
-from germline.search.rungs import REVIEW, TEST
+from germline.search.policy_rungs import REVIEW, TEST
 from germline.search.strategies.truncation import Sigma, Truncation, TruncationState
 
 SPACE = PolicySpace(Network("mlp", (2,), 2, (3,)), 0.05)
@@ -49,35 +49,35 @@ def answered(strategy: Truncation, state: TruncationState, worth: dict[int, floa
 
 
 def numbers(individuals: Sequence[Individual]) -> list[int]:
-    return [one.birth for one in individuals]
+    return [individual.birth for individual in individuals]
 
 
 def test_the_first_generation_is_drawn_and_each_later_birth_mutates_one_of_the_best() -> None:
     strategy = truncation(parents=3)
     state = strategy.init()
-    assert {one.operator for one in bred(strategy, state, range(6))} == {"random"}
+    assert {child.operator for child in bred(strategy, state, range(6))} == {"random"}
     state = strategy.advance(state, generation(0, 1.0, 5.0, None, 3.0, 5.0, 2.0))
     assert numbers(state.parents) == [1, 4, 3]
     children = bred(strategy, state, range(6, 306))
-    counts = Counter(one.parents for one in children)
+    counts = Counter(child.parents for child in children)
     assert set(counts) == {(1,), (4,), (3,)} and min(counts.values()) > 70
     for child in children[:9]:
-        (parent,) = (one for one in state.parents if (one.birth,) == child.parents)
+        (parent,) = (parent for parent in state.parents if (parent.birth,) == child.parents)
         assert child.genome.parent == SPACE.read(parent.genome)
-    assert len({SPACE.write(one.genome) for one in children}) == 300
+    assert len({SPACE.write(child.genome) for child in children}) == 300
 
 
 def test_without_parents_everything_is_drawn() -> None:
     strategy = truncation(parents=0)
     state = strategy.advance(strategy.init(), generation(0, 1.0, 2.0, 3.0))
-    assert {(one.operator, one.parents) for one in bred(strategy, state, range(6, 12))} == {("random", ())}
+    assert {(child.operator, child.parents) for child in bred(strategy, state, range(6, 12))} == {("random", ())}
     assert strategy.best(state) == born(2, None).individual
 
 
 def test_sigma_falls_by_generation_down_to_the_least() -> None:
     strategy = truncation(sigma=Sigma(0.1, decay=0.5, least=0.02))
     state = strategy.advance(strategy.init(), generation(0, 1.0))
-    sigmas = [one.genome.mutations[-1][1] for one in bred(strategy, state, [6, 11, 12, 18, 24, 600])]
+    sigmas = [child.genome.mutations[-1][1] for child in bred(strategy, state, [6, 11, 12, 18, 24, 600])]
     assert sigmas == [0.05, 0.05, 0.025, 0.02, 0.02, 0.02]
 
 
@@ -94,14 +94,14 @@ def test_a_generation_that_fails_leaves_the_elite_as_the_only_parent() -> None:
 def test_the_best_are_reviewed_with_the_old_elite_among_them_and_the_best_mean_is_the_elite() -> None:
     strategy = truncation(parents=2, candidates=3)
     state = strategy.advance(strategy.init(), generation(0, 9.0, 8.0, 7.0, 6.0))
-    assert [(one.individual.birth, one.rung, one.seed) for one in strategy.reviews(state)] == [
+    assert [(review.individual.birth, review.rung, review.seed) for review in strategy.reviews(state)] == [
         (0, REVIEW, 1), (1, REVIEW, 1), (2, REVIEW, 1)
     ]  # fmt: skip
     state = answered(strategy, state, {0: 1.0, 1: None, 2: 4.0})
     assert not strategy.reviews(state)
     assert strategy.best(state) == state.elite and numbers(state.parents) == [2, 0]
     state = strategy.advance(state, generation(6, 1.0, 20.0, 3.0))
-    assert [(one.individual.birth, one.seed) for one in strategy.reviews(state)] == [(2, 2), (7, 2), (8, 2)]
+    assert [(review.individual.birth, review.seed) for review in strategy.reviews(state)] == [(2, 2), (7, 2), (8, 2)]
     state = answered(strategy, state, {2: 3.0, 7: 2.0, 8: 3.0})
     assert state.elite and state.elite.birth == 2 and state.mean == 3.0
     assert numbers(state.parents) == [2, 7]
@@ -127,7 +127,7 @@ def test_without_reviews_the_elite_is_the_fittest_so_far() -> None:
     assert numbers(state.parents) == [7, 19]
 
 
-def test_a_genome_that_was_born_twice_is_one_parent() -> None:
+def test_a_genome_that_was_born_twice_is_a_parent_once() -> None:
     twice = Block(births=(born(0, 2.0, "same"), born(1, 2.0, "same"), born(2, 1.0)))
     state = truncation(parents=2).advance(TruncationState(), twice)
     assert numbers(state.parents) == [0, 2]
@@ -150,7 +150,7 @@ def test_one_candidate_is_enough_to_replace_the_elite() -> None:
     assert numbers([state.elite] if state.elite else []) == [6]
 
 
-def test_sigma_never_becomes_nothing() -> None:
+def test_sigma_never_becomes_0() -> None:
     assert Sigma(0.1, 0.5).at(10_000) == 1e-7
     assert Sigma(0.1, 0.5, 0.02).at(10_000) == 0.02
 
@@ -159,14 +159,14 @@ def test_the_last_test_bears_the_number_of_the_generation_that_was_reviewed_last
     strategy = truncation(candidates=2)
     state = answered(strategy, strategy.advance(strategy.init(), generation(0, 1.0, 9.0)), {1: 3.0, 0: 4.0})
     cut = strategy.advance(state, generation(6, 4.0))
-    assert [(one.rung, one.seed, one.individual.birth) for one in strategy.closing(cut)] == [(TEST, 1, 0)]
+    assert [(review.rung, review.seed, review.individual.birth) for review in strategy.closing(cut)] == [(TEST, 1, 0)]
 
 
-def test_a_search_that_ends_in_its_first_generation_reviews_whom_it_hands_over() -> None:
+def test_a_search_that_ends_in_its_first_generation_reviews_its_winner() -> None:
     strategy = truncation(candidates=2)
     cut = strategy.advance(strategy.init(), generation(0, 1.0, 9.0, 5.0))
     asked = strategy.closing(cut)
-    assert [(one.rung, one.seed, one.individual.birth) for one in asked] == [(REVIEW, 0, 1), (REVIEW, 0, 2)]
-    answers = tuple(Reviewed(one, Outcome("ok", float(one.individual.birth))) for one in asked)
+    assert [(review.rung, review.seed, review.individual.birth) for review in asked] == [(REVIEW, 0, 1), (REVIEW, 0, 2)]
+    answers = tuple(Reviewed(review, Outcome("ok", float(review.individual.birth))) for review in asked)
     best = strategy.best(strategy.advance(cut, Block(reviews=answers)))
     assert best is not None and best.birth == 2

@@ -9,7 +9,7 @@ from germline.programs.architecture.genome import read, write
 from germline.programs.architecture.handmade import RESIDUAL, SEPARABLE, of_size
 from germline.programs.optimizer import library
 from germline.search.kinds import KINDS
-from germline.search.kinds.architecture import skeleton
+from germline.search.kinds.architecture_network import skeleton
 from germline.search.validation import Contender, validate, with_baselines
 
 ARCHITECTURE, OPTIMIZER = KINDS["architecture"], KINDS["optimizer"]
@@ -29,7 +29,7 @@ def test_an_architecture_and_its_baseline_are_trained_in_full_size_on_the_held_o
     values = ARCHITECTURE.prepare(DIGITS, task_class("digits-cells"))
     found = Contender("mine", write(SPACES["eeea-paper"].smallest()), values)
     contenders = with_baselines(ARCHITECTURE, "digits-cells", [found, found])
-    assert [one.baseline for one in contenders] == [False, False, True]
+    assert [contender.baseline for contender in contenders] == [False, False, True]
     first, again, baseline = validate(ARCHITECTURE, "digits-cells", contenders, 0, 2)
     assert first.measure == "heldout_error" and first.values == again.values and len(first.values) == 2
     assert all(value is not None and 0 <= value <= 100 for value in (*first.values, *baseline.values))
@@ -58,6 +58,6 @@ def test_limits_of_a_search_do_not_bind_a_validation() -> None:
     home = {"classes": 10, "image": [1, 8, 8], "latency_table": table, "max_latency": 1.0, "max_macs": 1_000}
     found = Contender("mine", write(SPACES["eeea-paper"].smallest()), replace(DIGITS, **home))
     contenders = with_baselines(ARCHITECTURE, "mnist5k-cells", [found])
-    assert [one.values.image for one in contenders] == [[1, 28, 28]] * 2
-    facts = [ARCHITECTURE.describe(one.genome, one.values) for one in contenders]
-    assert all(one["macs"] > 1_000 and "latency" not in one for one in facts)
+    assert [contender.values.image for contender in contenders] == [[1, 28, 28]] * 2
+    facts = [ARCHITECTURE.describe(contender.genome, contender.values) for contender in contenders]
+    assert all(fact["macs"] > 1_000 and "latency" not in fact for fact in facts)

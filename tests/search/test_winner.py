@@ -62,14 +62,14 @@ def rows(path: Path, name: str) -> list[tuple[int, int, int]]:
 
 
 def forget(path: Path) -> None:
-    """Takes the winners out of a database, as in one that was made before they were recorded."""
+    """Deletes the winners from a database, as in a database of a version that did not record them."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DELETE FROM winner")
         connection.commit()
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_the_winner_is_what_the_search_announced_and_the_rows_alone_say_the_same(
+def test_the_winner_is_the_announced_winner_and_follows_from_the_rows_alone(
     store: Store, path: Path, name: str
 ) -> None:
     new_run(store, name="run", **SEARCHES[name])

@@ -56,7 +56,7 @@ def test_a_generation_that_is_not_there_is_refused(store: Store) -> None:
     run = InventedRun(store, "run").block(0, [1.0] * BLOCK).block(1, [None] * BLOCK).run
     with pytest.raises(NoGeneration, match="expected a generation of run, got 7; generations 0 to 1 are complete"):
         generation_of(store, run, 7)
-    with pytest.raises(NoGeneration, match="nothing in generation 1 of run was scored well"):
+    with pytest.raises(NoGeneration, match="nothing in generation 1 of run has an ok outcome"):
         generation_of(store, run, 1)
     empty = InventedRun(store, "empty").run
     with pytest.raises(NoGeneration, match="none is complete yet"):

@@ -10,10 +10,11 @@ from germline.search.kinds import kind_named
 _PRESENTERS: tuple[Presenter, ...] = (OptimizerPresenter(), ArchitecturePresenter(), PolicyPresenter())
 
 PRESENTERS: dict[str, Presenter] = {presenter.kind: presenter for presenter in _PRESENTERS}
+"""Presenters by kind."""
 
 
 def presenter_of(kind: str) -> Presenter:
-    """The presenter of a kind, whose name may come from a database of a later version.
+    """The presenter of the kind of that name, which may come from a database of a later version.
 
     Raises:
         UnknownKind: there is no such kind.
@@ -22,5 +23,5 @@ def presenter_of(kind: str) -> Presenter:
 
 
 def presenter_of_text(text: str) -> Presenter:
-    """The presenter of the kind that a genome's text has, which need not be valid."""
+    """The presenter of the kind of a genome, from its text, which need not be valid."""
     return PRESENTERS[kind_of(text)]

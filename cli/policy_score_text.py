@@ -1,4 +1,4 @@
-"""Scores of policies in words and tables: training episodes, reviews and tests."""
+"""Scores of policies as text and tables: fitness, reviews and tests."""
 
 from collections.abc import Sequence
 
@@ -16,16 +16,17 @@ from germline.search.analysis.policy_scores import (
 
 
 def mean_return_text(evaluation: EvaluationRecord) -> str:
-    """A mean return in words: `487.2 ± 3.1 over 200 episodes`, or `501.3 over 30 episodes used for selection`."""
+    """A mean return as text: `487.2 ± 3.1 over 200 episodes`, or `501.3 over 30 episodes used for selection`."""
     episodes = counted(round(evaluation.measures.get("episodes", 0)), "episode")
     use = "" if is_test(evaluation) else " used for selection"
     return f"{with_interval(evaluation.fitness, confidence_half_width(evaluation))} over {episodes}{use}"
 
 
 def scores_table(evaluations: Sequence[EvaluationRecord], home: str) -> Table:
-    """A table of a policy's fitness, last review and last test: mean return, episodes, their length and behaviour.
+    """A table of a policy's scores, with a row for its fitness, its last review and its last test.
 
-    A test has a confidence interval; a score used for selection has the word `selects` in its place.
+    The columns are the mean return, its confidence interval, number and mean length of the episodes, and the behaviour.
+    Only a test has an interval; a score that was used for selection has the word `selects` in its place.
 
     Args:
         evaluations: of one policy.
@@ -34,7 +35,7 @@ def scores_table(evaluations: Sequence[EvaluationRecord], home: str) -> Table:
     numbers = ("return", "± 95 %", "episodes", "length")
     table = plain_table("", *numbers, "behaviour", right=numbers)
     for score in last_per_rung(evaluations):
-        # Seeds of reviews count generations from 1, which are numbered from 0 everywhere else.
+        # The seed of a review is its generation counted from 1; everywhere else generations count from 0.
         name = source(score) + (f" after generation {score.seed - 1}" if score.seed else "")
         name = name if score.task == home else f"{score.task} {name}"
         if score.fitness is None:
@@ -55,7 +56,7 @@ def scores_table(evaluations: Sequence[EvaluationRecord], home: str) -> Table:
 
 
 def reviews_text(evaluations: Sequence[EvaluationRecord]) -> str:
-    """The number of a policy's reviews and their generations, in words; empty for fewer than two reviews."""
+    """The number of a policy's reviews and their generations as text; empty for fewer than two reviews."""
     # Seeds count generations from 1; reviews of seed 0 come from a run that ended within its first generation.
     generations = sorted(evaluation.seed - 1 for evaluation in evaluations if source(evaluation) == "review")
     if len(generations) < 2:
@@ -63,5 +64,5 @@ def reviews_text(evaluations: Sequence[EvaluationRecord]) -> str:
     complete = [generation for generation in generations if generation >= 0]
     last = f" to {complete[-1]}" if len(complete) > 1 else ""
     after = f"after generation{'s' if last else ''} {complete[0]}{last}" if complete else ""
-    before = "before generation 0 was whole" if len(complete) < len(generations) else ""
+    before = "before generation 0 was complete" if len(complete) < len(generations) else ""
     return f"reviewed {len(generations):,} times, {', and '.join(filter(None, (before, after)))}"

@@ -109,7 +109,7 @@ def _losses(measures: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def _hurdle_loss(results: Sequence[TrainingResult]) -> dict[str, float]:
     """The intermediate loss, if one of the trainings reached the hurdle, which stands in a single replicate."""
-    losses = [result.hurdle for result in results if result.hurdle is not None]
+    losses = [result.hurdle_loss for result in results if result.hurdle_loss is not None]
     return {"hurdle": losses[-1]} if losses else {}
 
 
@@ -118,6 +118,6 @@ def _failure(result: TrainingResult) -> Outcome:
     if not result.dropped:
         error = f"loss or parameters not finite by step {result.step}"
         return Outcome("diverged", measures={"step": result.step}, error=error)
-    loss = "not finite" if result.hurdle is None else f"{result.hurdle:.4g}"
+    loss = "not finite" if result.hurdle_loss is None else f"{result.hurdle_loss:.4g}"
     error = f"training loss {loss} at step {result.step}, above the threshold of the hurdle"
     return Outcome("rejected", measures={"step": result.step, **_hurdle_loss([result])}, error=error)

@@ -41,13 +41,13 @@ class TrainingResult:
     """The result of training a candidate.
 
     `measures` of the trained model by name; None if the candidate diverged, or was dropped at the hurdle, by `step`.
-    `hurdle` is its training loss at the hurdle; None without a hurdle, or if it diverged before. `dropped` is True if
+    `hurdle_loss` is its training loss at the hurdle; None without a hurdle, or if it diverged before. `dropped` is True if
     the loss at the hurdle exceeded the threshold.
     """
 
     measures: Mapping[str, float] | None
     step: int
-    hurdle: float | None = None
+    hurdle_loss: float | None = None
     dropped: bool = False
 
 
@@ -119,7 +119,7 @@ class _Pack:
         start = task.start(generator)
         row = torch.cat([start[spec.name].reshape(-1) for spec in task.parameters]).to(device)
         self.results: dict[int, TrainingResult] = {}
-        self.hurdles: dict[int, float] = {}
+        self.hurdle_losses: dict[int, float] = {}
         self.engine.parameters.copy_(row.expand(self.count, -1))
         self._make_views()
 
@@ -151,9 +151,9 @@ class _Pack:
             if candidate in self.results:
                 continue
             if math.isfinite(loss):
-                self.hurdles[candidate] = loss
+                self.hurdle_losses[candidate] = loss
             if hurdle.is_exceeded(candidate, loss):
-                self.results[candidate] = TrainingResult(None, step, self.hurdles.get(candidate), dropped=True)
+                self.results[candidate] = TrainingResult(None, step, self.hurdle_losses.get(candidate), dropped=True)
 
     @torch.no_grad()
     def drop_diverged(self, step: int, last: bool = False) -> bool:
@@ -164,7 +164,7 @@ class _Pack:
             if healthy and candidate not in self.results:
                 alive.append(row)
             else:
-                self.results.setdefault(candidate, TrainingResult(None, step, self.hurdles.get(candidate)))
+                self.results.setdefault(candidate, TrainingResult(None, step, self.hurdle_losses.get(candidate)))
         if not alive:
             return False
         if not last and len(alive) < COMPACT_BELOW * len(self.engine.order):
@@ -201,7 +201,7 @@ class _Pack:
             for row, candidate in enumerate(candidates):
                 measures = {name: values[row] for name, values in values_by_name.items()}
                 finite = math.isfinite(measures["loss"])
-                result = TrainingResult(measures if finite else None, steps, self.hurdles.get(candidate))
+                result = TrainingResult(measures if finite else None, steps, self.hurdle_losses.get(candidate))
                 self.results.setdefault(candidate, result)
 
     def _make_views(self) -> None:

@@ -27,7 +27,7 @@ class Member:
 
     individual: Individual
     fitness: float | None
-    hurdle: float | None = None
+    hurdle_loss: float | None = None
 
     @property
     def rank(self) -> float:
@@ -156,7 +156,8 @@ class AgingEvolution(Strategy[AgingState]):
         # While the population still holds copies of one genome, its losses do not form a distribution.
         if self.passing >= 1 or len(living) < 2 or living[0] is living[1]:
             return None
-        return limit_passing([math.inf if member.hurdle is None else member.hurdle for member in living], self.passing)
+        losses = [math.inf if member.hurdle_loss is None else member.hurdle_loss for member in living]
+        return limit_passing(losses, self.passing)
 
     def best(self, state: AgingState) -> Individual | None:
         return state.best.individual if state.best else None

@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from command_line import call, data
 from latency_parts import parts_of_space
-
-from germline.cli.main import cli
 
 
 def pairs(text: str) -> list[list[object]]:
@@ -37,16 +35,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = call(path, "search", "architecture", *options, "--name", "cells")
     assert done.exit_code == 0, done.output
     return path
-
-
-def call(database: Path, *args: str) -> Result:
-    return CliRunner().invoke(cli, args, env={"GERMLINE_DB": str(database)})
-
-
-def data(database: Path, *args: str) -> Any:
-    done = call(database, *args, "--json")
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
 
 
 def test_results_can_be_listed_and_printed(database: Path) -> None:

@@ -1,6 +1,5 @@
 """`germline play`: episodes of a policy, and a film of the first episode."""
 
-import json
 import sys
 from collections.abc import Sequence
 from math import sqrt
@@ -13,9 +12,8 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import call, data
 
-from germline.cli.main import cli
 from germline.evaluators.policy.film import Film, Filmable
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
@@ -32,16 +30,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = call(path, "search", "policy", "--executor", "inline", "--births", "20", "--name", "cp", *options)
     assert done.exit_code == 0, done.output
     return path
-
-
-def call(database: Path, *args: str) -> Result:
-    return CliRunner().invoke(cli, args, env={"GERMLINE_DB": str(database)})
-
-
-def data(database: Path, *args: str) -> Any:
-    done = call(database, *args, "--json")
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
 
 
 def gymnasium_return(genome: str, seed: int, steps: int) -> float:

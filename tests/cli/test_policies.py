@@ -14,12 +14,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from click.testing import CliRunner, Result
+from command_line import call, data
 
 from germline.cli.genome_diff import changes
 from germline.cli.genome_file import kind_of
 from germline.cli.genome_view import lines_view
-from germline.cli.main import cli
 from germline.cli.options import Amount
 from germline.cli.presenters.policy import FEW, PolicyPresenter
 from germline.db.store import Store
@@ -42,16 +41,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = call(path, "search", "policy", "--executor", "inline", "--births", "60", "--name", "cp", *options)
     assert done.exit_code == 0, done.output
     return path
-
-
-def call(database: Path, *args: str) -> Result:
-    return CliRunner().invoke(cli, args, env={"GERMLINE_DB": str(database)})
-
-
-def data(database: Path, *args: str) -> Any:
-    done = call(database, *args, "--json")
-    assert done.exit_code == 0, done.output
-    return json.loads(done.stdout)
 
 
 def test_the_kind_of_a_genome_follows_from_its_text() -> None:

@@ -302,7 +302,7 @@ def test_the_hurdle_follows_the_living_and_waits_until_they_are_a_population() -
         state = strategy.advance(state, Block(births=(shown,)))
         # Birth 0 only gives the copies of the start genome their fitness.
         assert (strategy.limit(state) is None) == (birth < 4)
-    living = sorted(member.hurdle or 0.0 for member in state.population)
+    living = sorted(member.hurdle_loss or 0.0 for member in state.population)
     assert strategy.limit(state) == living[2]
     assert aging(passing=1.0).limit(state) is None
     assert Funnel(strategy, rung=1, every=4, seeds=2).limit(Funnel(strategy, 1, 4, 2).init()) is None

@@ -94,16 +94,16 @@ def test_a_hurdle_drops_the_same_candidates_in_any_pack(digits: TrainingTask) ->
     free = train(digits, programs, rung, (7, 0))
     looked = train(digits, programs, rung, (7, 0), hurdle=Hurdle(0.5))
     assert [found.measures for found in looked] == [found.measures for found in free]
-    seen = sorted(found.hurdle for found in looked if found.hurdle is not None)
+    seen = sorted(found.hurdle_loss for found in looked if found.hurdle_loss is not None)
     assert len(seen) == len(library())
     limit = seen[len(seen) // 2]
     strict = train(digits, programs, rung, (7, 0), hurdle=Hurdle(0.5, (limit,) * len(programs)))
     alone = [train(digits, [program], rung, (7, 0), hurdle=Hurdle(0.5, (limit,)))[0] for program in programs]
     assert strict == alone
     for before, after in zip(looked, strict, strict=True):
-        over = before.hurdle is not None and before.hurdle > limit
+        over = before.hurdle_loss is not None and before.hurdle_loss > limit
         assert after.dropped == over
-        assert after == (TrainingResult(None, 20, before.hurdle, dropped=True) if over else before)
+        assert after == (TrainingResult(None, 20, before.hurdle_loss, dropped=True) if over else before)
     assert sum(found.dropped for found in strict) == len(seen) - len(seen) // 2 - 1
 
 
@@ -111,7 +111,7 @@ def test_the_loss_at_the_hurdle_does_not_depend_on_candidates_that_diverge(digit
     rung, hurdle = Rung(steps=35, batch=16), Hurdle(1.0)
     alone = train(digits, [START], rung, (7, 0), hurdle=hurdle)
     crowd = train(digits, [START, *[parse(DIVERGES)] * 3], rung, (7, 0), hurdle=hurdle)
-    assert alone[0] == crowd[0] and alone[0].hurdle is not None
+    assert alone[0] == crowd[0] and alone[0].hurdle_loss is not None
 
 
 def test_a_loss_that_is_not_finite_exceeds_every_limit(digits: TrainingTask) -> None:
@@ -122,7 +122,7 @@ def test_a_loss_that_is_not_finite_exceeds_every_limit(digits: TrainingTask) -> 
     limits = (math.inf, 5.0)
     free, dropped = (train(digits, [recovers], rung, (7, 0), hurdle=Hurdle(1.0, (one,)))[0] for one in limits)
     assert free.measures is not None and not free.dropped
-    assert dropped.dropped and dropped.hurdle is None
+    assert dropped.dropped and dropped.hurdle_loss is None
 
 
 @pytest.mark.parametrize(("steps", "share", "expected"), [(200, 0.25, 50), (40, 0.01, 10), (7, 0.5, 0), (15, 1, 10)])

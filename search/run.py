@@ -21,7 +21,7 @@ from germline.search.garbage_collection import rare_collections
 from germline.search.journal import StoreJournal
 from germline.search.kinds import kind_named, preset_named
 from germline.search.loop import Progress, Search, SearchFailed
-from germline.search.settings import BadSetting, RunSettings, to_config
+from germline.search.settings import BadSetting, RunSettings, check, to_config
 
 ExecutorName = Literal["auto", "ray", "inline"]
 
@@ -118,7 +118,8 @@ def evolve(
         UnknownRun: there is no such run.
         RunBusy: another process works on it.
         SearchFailed: everything that was scored failed.
-        BadSetting: a budget in frames, for another kind than policies, or of fewer births than there are.
+        BadSetting: a budget in frames, for another kind than policies, or of fewer births than there are; or a setting
+            in the run's config that this version does not take.
     """
     run = store.run(name)
     kind = kind_named(run.kind)
@@ -127,6 +128,7 @@ def evolve(
             f"expected settings in the config of {run.name}, got none; it can be read, but not gone on with"
         )
     settings: RunSettings = kind.from_config(run.config["settings"])
+    check(settings)
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, kind.evaluator_options(settings))
     check_versions(run)
     _check_frames(run.kind, frames)

@@ -96,6 +96,34 @@ def from_config(settings_class: type[S], config: Mapping[str, Any]) -> S:
     return settings_class(**{name: value for name, value in config.items() if name in known})
 
 
+def check(settings: RunSettings) -> None:
+    """Checks that `--set` takes every value of settings which come from a config.
+
+    Raises:
+        BadSetting: a value is of another type, or out of range: another version wrote the config, or it is damaged.
+    """
+    for declared in settable(type(settings)):
+        value = getattr(settings, declared.name)
+        try:
+            if declared.parse(_text(value)) == (list(value) if isinstance(value, tuple) else value):
+                continue
+            expected = f"of type {type(declared.default).__name__}"
+        except ValueError as error:
+            expected = str(error)
+        raise BadSetting(f"expected {declared.name} in the config of the run to be {expected}, got {value!r:.60}")
+
+
+def _text(value: Any) -> str:
+    """The text from which `Setting.parse` makes this value, to the last digit of its numbers."""
+    if value is None:
+        return "off"
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}:{weight}" for key, weight in value.items())
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value)) or "none"
+    return str(value)
+
+
 def to_config(settings: RunSettings) -> dict[str, Any]:
     """The settings as they are stored in a run's config; derived fields are left out if they are None."""
     derived = {declared.name for declared in fields(settings) if not declared.metadata}

@@ -7,6 +7,7 @@ from germline.cli.candidate import Candidate
 from germline.cli.errors import UserError, printable
 from germline.cli.exports import architecture, optimizer, policy
 from germline.cli.exports.request import ExportRequest, ExportResult
+from germline.search.kinds import kind_named
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ def exporter_of(candidate: Candidate, target: str) -> Exporter:
     """The exporter of a candidate's kind for a target.
 
     Raises:
+        UnknownKind: this version does not know the candidate's kind.
         UserError: the kind has no exporter for the target.
     """
-    exporters = EXPORTERS.get(candidate.kind, {})
+    exporters = EXPORTERS[kind_named(candidate.kind).name]
     if target not in exporters:
         raise UserError(
             f"expected an architecture for --to onnx, or a policy, got {printable(candidate.label)} of kind "

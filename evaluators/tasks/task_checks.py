@@ -10,6 +10,9 @@ from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.task import Episodes, Rung, Task
 from germline.programs.architecture.cells import SPACES
 
+_FORMER_NAMES = {"parameters": "leaves", "environment_spec": "world"}
+"""Attributes that a task declares, and the names that they had at first."""
+
 
 def checked(name: str, task: object) -> type[Task]:
     """Returns `task`, if it is a class that a search can use.
@@ -24,7 +27,8 @@ def checked(name: str, task: object) -> type[Task]:
             "germline.evaluators.policy.task.PolicyTask"
         )
     if missing := sorted(task.__abstractmethods__):
-        raise InvalidTask(f"task {name!r} does not define {', '.join(missing)}; a task of its kind has to")
+        hints = "".join(_rename_hint(task, attribute) for attribute in missing)
+        raise InvalidTask(f"task {name!r} does not define {', '.join(missing)}; a task of its kind has to{hints}")
     if not isinstance(getattr(task, "name", None), str):
         raise InvalidTask(f'task {name!r} has no name; add name = "..." to the class')
     _check_tuple(name, task, "rungs", Episodes if issubclass(task, PolicyTask) else Rung)
@@ -32,6 +36,8 @@ def checked(name: str, task: object) -> type[Task]:
         _check_tuple(name, task, "parameters", ParameterSpec)
     if issubclass(task, CellTask):
         _check_cells(name, task)
+    if issubclass(task, PolicyTask) and hasattr(task, "world"):  # a base class may have the new name already
+        raise InvalidTask(f"task {name!r} defines world, which is called environment_spec now; rename it")
     if issubclass(task, PolicyTask) and len(task.rungs) != 3:
         raise InvalidTask(f"task {name!r}: rungs has to be three, to train, review and test, not {task.rungs!r:.80}")
     for attribute in ("at_once", "slots", "stacked_slots"):
@@ -44,8 +50,14 @@ def _check_tuple(name: str, task: type[Task], attribute: str, item: type) -> Non
     if not (isinstance(declared, tuple) and declared and all(isinstance(value, item) for value in declared)):
         raise InvalidTask(
             f"task {name!r}: {attribute} has to be a tuple of at least one {item.__name__}, not {declared!r}; "
-            f"add {attribute} = ({item.__name__}(...), ...) to the class"
+            f"add {attribute} = ({item.__name__}(...), ...) to the class{_rename_hint(task, attribute)}"
         )
+
+
+def _rename_hint(task: type[Task], attribute: str) -> str:
+    """What to add to a message if the task declares a missing attribute by its former name; else nothing."""
+    former = _FORMER_NAMES.get(attribute)
+    return f", {former} is called {attribute} now" if former is not None and hasattr(task, former) else ""
 
 
 def _check_cells(name: str, task: type[CellTask]) -> None:

@@ -40,8 +40,8 @@ class ScoredPoints:
 
 def objectives_of(run: RunRecord) -> tuple[str, ...]:
     """Returns the names of the objectives that a run minimises together; empty if it optimizes its fitness alone."""
-    names = tuple(run.config.get("settings", {}).get("objectives", ()))
-    return names if len(names) > 1 else ()
+    names = run.config.get("settings", {}).get("objectives")
+    return tuple(names) if isinstance(names, list) and len(names) > 1 else ()
 
 
 def scored_points(store: "Store", name: str) -> ScoredPoints | None:

@@ -7,7 +7,7 @@ is left out, unless it is the only block of its run.
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, takewhile
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -121,14 +121,27 @@ def learning_curve(scores: RunScores, winner_births: Mapping[int, int | None]) -
 
 
 def complete_blocks(scores: RunScores, winner_births: Mapping[int, int | None]) -> list[list[BirthScore]]:
-    """Returns the births of each block that has a recorded winner.
-
-    A finished run without recorded winners has one block: the first, if all of its births have outcomes.
-    """
+    """Returns the births of each block that has a recorded winner; without any, see `_blocks_by_outcomes`."""
     blocks = [list(births) for _, births in groupby(scores.births, key=lambda birth: birth.block)]
-    if not winner_births and scores.run.status == "finished":
-        return [births for births in blocks[:1] if all(birth.outcome is not None for birth in births)]
+    if not winner_births:
+        return _blocks_by_outcomes(scores.run, blocks)
     return [births for births in blocks if births[0].block in winner_births]
+
+
+def _blocks_by_outcomes(run: RunRecord, blocks: Sequence[list[BirthScore]]) -> list[list[BirthScore]]:
+    """The blocks that are as large as the first and have all outcomes.
+
+    They stand for the complete ones if a budget cut the first block short, and in runs of older databases whose config
+    does not tell how they were searched. Of unfinished runs of policies there is none: the first block may wait for
+    its reviews.
+    """
+    if run.kind == "policy" and run.status != "finished":
+        return []
+    return list(
+        takewhile(
+            lambda births: len(births) == len(blocks[0]) and all(birth.outcome is not None for birth in births), blocks
+        )
+    )
 
 
 def _with_hypervolume(curve: LearningCurve, run: ScoredPoints, reference: Mapping[str, float]) -> LearningCurve:

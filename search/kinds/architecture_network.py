@@ -9,7 +9,7 @@ from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.genome import Architecture
 from germline.programs.architecture.latency import LatencyTable
 from germline.programs.architecture.skeleton import Skeleton
-from germline.search.settings import BadSetting
+from germline.search.settings import BadSetting, check
 
 if TYPE_CHECKING:
     from germline.search.kinds.architecture import ArchitectureSettings
@@ -27,10 +27,14 @@ def skeleton(
         architecture: the cells; without a run, their number of inputs decides between NAS-Bench-201's network and
             EEEA-Net's. None: EEEA-Net's.
         size: other values for `channels`, `cells`, `classes` or `image`.
+
+    Raises:
+        BadSetting: this version does not take a setting of the run.
     """
     default = SPACES["nb201" if architecture and architecture.inputs == 1 else "eeea"].skeleton
     own: dict[str, Any] = {}
     if settings is not None:
+        check(settings)
         own = {"channels": settings.full_channels, "cells": settings.full_cells}
         if settings.classes is not None:
             own["classes"] = settings.classes

@@ -9,7 +9,7 @@ import pytest
 from germline.programs.optimizer import library
 from germline.search.kind import Kind
 from germline.search.kinds import KINDS, UnknownPreset, preset_named
-from germline.search.settings import BadSetting, to_config
+from germline.search.settings import BadSetting, check, to_config
 
 OPTIMIZER = KINDS["optimizer"]
 
@@ -71,6 +71,32 @@ def test_a_config_of_another_version_reads_with_defaults_and_without_unknown_key
     config = to_config(kind.resolve({}, ["depth=3"]))
     del config["timeout"]
     assert kind.from_config({**config, "of_a_later_version": 5}) == kind.resolve({}, ["depth=3"])
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_stored_settings_pass_their_check(kind: Kind[Any, Any]) -> None:
+    for preset in kind.presets.values():
+        check(kind.from_config(json.loads(json.dumps(to_config(kind.resolve(preset.values, []))))))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "expected"),
+    [
+        ("population", "200", "of type int, got '200'"),
+        ("population", 2.5, "a whole number from 2 to 1000000, got 2.5"),
+        ("block", 0, "a whole number from 1 to 100000, got 0"),
+        ("lengths", "1", "of type list, got '1'"),
+        ("lengths", ["x"], "positive numbers up to a million"),
+        ("operators", {"foo": 1.0}, "weights such as insert:1"),
+        ("hurdle", None, "a number from 0 to 1, got None"),
+        ("start", 3, "of type str, got 3"),
+        ("strategy", "magic", "one of aging, random, constants, got 'magic'"),
+    ],
+)
+def test_a_stored_setting_that_no_assignment_makes_is_refused(setting: str, value: object, expected: str) -> None:
+    settings = OPTIMIZER.from_config({setting: value})
+    with pytest.raises(BadSetting, match=f"^expected {setting} in the config of the run to be {expected}"):
+        check(settings)
 
 
 def test_a_strategy_of_a_later_version_is_refused_in_a_line() -> None:

@@ -1,5 +1,6 @@
 """The winner of a run is what its search announced, however the run was cut, and whether or not it was recorded."""
 
+import json
 import os
 import shutil
 import signal
@@ -187,3 +188,19 @@ def test_runs_of_released_schemas_have_a_winner(released: Path, tmp_path: Path) 
         for summary in store.runs():
             if summary.best_birth is not None:
                 assert winner(store, summary.name).individual.birth == summary.best_birth
+
+
+@pytest.mark.parametrize("damage", [{"population": "many"}, {"block": 0}, {"strategy": "magic"}, {"start": "def"}])
+def test_a_run_of_an_older_database_whose_settings_are_damaged_stands_for_its_best(
+    store: Store, path: Path, damage: dict[str, Any]
+) -> None:
+    run = new_run(store, name="damaged", **SEARCHES["aging"])
+    finish(store, "damaged")
+    forget(path)
+    config = {**run.config, "settings": {**run.config["settings"], **damage}}
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE run SET config = ?", [json.dumps(config)])
+        connection.commit()
+    assert winners(store, "damaged") == {} and winner(store, "damaged") == store.best("damaged")
+    with pytest.raises(ValueError, match=r"^(expected|line 1: )"):
+        finish(store, "damaged")

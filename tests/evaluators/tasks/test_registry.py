@@ -173,6 +173,50 @@ def test_an_unusable_class_is_refused_with_the_reason(plug_in: Path, class_name:
     assert "\n" not in str(caught.value)
 
 
+FORMER_NAMES = {
+    "leaves": """
+from germline.evaluators.optimizer.task import TrainingTask
+from germline.evaluators.task import Rung
+
+class Former(TrainingTask):
+    name, rungs, leaves = "former", (Rung(1, 1),), ()
+    __init__ = size = loss = measure = lambda self: None
+""",
+    "world": """
+from germline.evaluators.policy.task import PolicyTask
+
+class Former(PolicyTask):
+    name = "former"
+    world = environments = lambda self: None
+""",
+    "overridden world": """
+from germline.evaluators.tasks.gym import GymnasiumTask
+
+class Former(GymnasiumTask):
+    name = "former"
+    world = make = lambda self: None
+""",
+    "module": "from germline.evaluators.policy_task import PolicyTask",
+}
+
+
+@pytest.mark.parametrize(
+    ("former", "message"),
+    [
+        ("leaves", r"add parameters = \(ParameterSpec\(...\), ...\) to the class, leaves is called parameters now$"),
+        ("world", "does not define environment_spec; .*, world is called environment_spec now$"),
+        ("overridden world", "defines world, which is called environment_spec now; rename it$"),
+        ("module", r"importing .*former\.py failed with ModuleNotFoundError.*policy_task"),
+    ],
+)
+def test_the_error_of_a_task_with_a_former_name_gives_the_new_name(tmp_path: Path, former: str, message: str) -> None:
+    file = tmp_path / "former.py"
+    file.write_text(FORMER_NAMES[former])
+    with pytest.raises(InvalidTask, match=message) as caught:
+        task_class(f"{file}:Former")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("function", [task_class, absolute_name])
 def test_a_missing_file_or_class_is_refused(plug_in: Path, function: object) -> None:
     assert callable(function)

@@ -110,3 +110,11 @@ def test_curves_come_in_the_order_of_their_names(store: Store) -> None:
     for name in ("a", "b"):
         InventedRun(store, name, "optimizer").block(0, [1.0] * BLOCK).end()
     assert [curve.run.name for curve in learning_curves(store, ["b", "a"])] == ["b", "a"]
+
+
+def test_a_run_whose_settings_are_unknown_has_the_blocks_with_outcomes(store: Store) -> None:
+    """As in a database that was made before winners were recorded, by rows that do not replay."""
+    run = InventedRun(store, "unknown", "optimizer").block(0, [-3.0, -2.0, None, -4.0])
+    run.block(1, [-1.0, -5.0, -2.0, -6.0]).block(2, [-1.0, -2.0]).end()
+    rows = learning_curve_of(store, "unknown").rows
+    assert rows == [Row(0, 4, 4, best=-2.0, median=-3.0), Row(1, 8, 8, best=-1.0, median=-3.5)]

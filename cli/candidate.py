@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
-from germline.search.kinds import KINDS
 from germline.search.settings import RunSettings
 
 
@@ -28,6 +27,8 @@ class Candidate:
     @property
     def settings(self) -> RunSettings | None:
         """The settings of its run; None without a run, or for a kind that this version does not know."""
+        from germline.search.kinds import KINDS  # imports numpy, which `germline runs` does without
+
         config = self.run.config.get("settings") if self.run else None
         return KINDS[self.kind].from_config(config) if config and self.kind in KINDS else None
 

@@ -41,8 +41,8 @@ class TrainingResult:
     """The result of training a candidate.
 
     `measures` of the trained model by name; None if the candidate diverged, or was dropped at the hurdle, by `step`.
-    `hurdle_loss` is its training loss at the hurdle; None without a hurdle, or if it diverged before. `dropped` is True if
-    the loss at the hurdle exceeded the threshold.
+    `hurdle_loss` is its training loss at the hurdle; None without a hurdle, or if it diverged before. `dropped` is True
+    if that loss exceeded the threshold.
     """
 
     measures: Mapping[str, float] | None

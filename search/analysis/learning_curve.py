@@ -121,7 +121,7 @@ def learning_curve(scores: RunScores, winner_births: Mapping[int, int | None]) -
 
 
 def complete_blocks(scores: RunScores, winner_births: Mapping[int, int | None]) -> list[list[BirthScore]]:
-    """Returns the births of each block that has a winner; if no winner is known, see `_blocks_by_outcomes`."""
+    """Returns the births of each block that has a recorded winner; without any, see `_blocks_by_outcomes`."""
     blocks = [list(births) for _, births in groupby(scores.births, key=lambda birth: birth.block)]
     if not winner_births:
         return _blocks_by_outcomes(scores.run, blocks)

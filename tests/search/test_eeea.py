@@ -34,7 +34,7 @@ def test_a_tenth_survives_in_the_order_of_birth_within_its_front() -> None:
     state = after(strategy(), births)
     assert [parent.individual.birth for parent in state.parents] == [0, 1, 2, 3]
     assert state.wanted == 36 and state.since == 40
-    assert state.handed is not None and state.handed.birth == 0
+    assert state.winner is not None and state.winner.birth == 0
 
 
 def test_multiply_accumulates_are_not_looked_at() -> None:

@@ -62,8 +62,8 @@ def review_key(review: Review) -> ScoreKey:
 
 def winner_of(strategy: Strategy[S], state: S, outcomes: Outcomes) -> Individual | None:
     """The individual that the strategy would hand over; None while it has none with an ok outcome."""
-    best = strategy.best(state)
-    if best is None:
+    winner = strategy.winner(state)
+    if winner is None:
         return None
-    outcome = outcomes.get((best.fingerprint, 0, 0))
-    return best if outcome is not None and outcome.fitness is not None else None
+    outcome = outcomes.get((winner.fingerprint, 0, 0))
+    return winner if outcome is not None and outcome.fitness is not None else None

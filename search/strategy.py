@@ -48,6 +48,6 @@ class Strategy(Protocol[S]):
         """Reviews to score when the budget has ended; their outcomes change only which individual is the winner."""
         return ()
 
-    def best(self, state: S) -> Individual | None:
+    def winner(self, state: S) -> Individual | None:
         """The winner if the search stopped here; None before any individual has an ok outcome."""
         ...

@@ -159,7 +159,7 @@ class AgingEvolution(Strategy[AgingState]):
         losses = [math.inf if member.hurdle_loss is None else member.hurdle_loss for member in living]
         return limit_passing(losses, self.passing)
 
-    def best(self, state: AgingState) -> Individual | None:
+    def winner(self, state: AgingState) -> Individual | None:
         return state.best.individual if state.best else None
 
     def _child(self, state: AgingState, rng_for: RngFor, birth: int, operators: Mapping[str, float]) -> Proposal:

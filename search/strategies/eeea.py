@@ -157,7 +157,7 @@ class EEEA(Strategy[EEEAState]):
             state = self._with_birth(state, scored)
         return state
 
-    def best(self, state: EEEAState) -> Individual | None:
+    def winner(self, state: EEEAState) -> Individual | None:
         return state.winner or (state.born[0].individual if state.born else None)
 
     def _with_birth(self, state: EEEAState, scored: Scored) -> EEEAState:

@@ -84,11 +84,11 @@ class Funnel(Strategy[FunnelState[S]], Generic[S]):
         return state.due
 
     def closing(self, state: FunnelState[S]) -> Sequence[Review]:
-        return self._missing_reviews(state, [self.inner.best(state.inner)])
+        return self._missing_reviews(state, [self.inner.winner(state.inner)])
 
-    def best(self, state: FunnelState[S]) -> Individual | None:
+    def winner(self, state: FunnelState[S]) -> Individual | None:
         if not state.summaries:
-            return self.inner.best(state.inner)
+            return self.inner.winner(state.inner)
         summaries = state.summaries.values()
         of_start = max((summary.longer for summary in summaries if summary.individual.birth == 0), default=FAILED)
         lasting = [summary for summary in summaries if summary.longer >= of_start]
@@ -98,7 +98,7 @@ class Funnel(Strategy[FunnelState[S]], Generic[S]):
         start = [scored.individual for scored in block.births if scored.individual.birth == 0]
         if state.births - state.last < self.every and not start:
             return state
-        due = self._missing_reviews(state, [*start, self.inner.best(state.inner)])
+        due = self._missing_reviews(state, [*start, self.inner.winner(state.inner)])
         return replace(state, last=state.births, due=due)
 
     def _missing_reviews(self, state: FunnelState[S], individuals: Sequence[Individual | None]) -> tuple[Review, ...]:

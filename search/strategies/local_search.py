@@ -67,7 +67,7 @@ class LocalSearch(Strategy[LocalState]):
             return LocalState(None, False, next_birth, best)
         return replace(state, best=best)
 
-    def best(self, state: LocalState) -> Individual | None:
+    def winner(self, state: LocalState) -> Individual | None:
         return state.best.individual if state.best else None
 
 

@@ -80,8 +80,8 @@ class Novelty(Strategy[NoveltyState]):
     def closing(self, state: NoveltyState) -> Sequence[Review]:
         return self.returns.closing(state.returns)
 
-    def best(self, state: NoveltyState) -> Individual | None:
-        return self.returns.best(state.returns)
+    def winner(self, state: NoveltyState) -> Individual | None:
+        return self.returns.winner(state.returns)
 
     def enters_archive(self, individual: Individual) -> bool:
         """Whether an individual enters the archive; decided by a hash of its fingerprint in the place of a random

@@ -97,7 +97,7 @@ class NSGA2(Strategy[NSGA2State]):
         steps = [(size, limit_passing(losses[: i + 1], self.passing)) for i, size in enumerate(sizes)]
         return tuple(steps[FEWEST - 1 :])
 
-    def best(self, state: NSGA2State) -> Individual | None:
+    def winner(self, state: NSGA2State) -> Individual | None:
         """The knee of the first front."""
         front = state.population[: state.front]
         return front[pareto.knee(self.points(front))].individual if front else None

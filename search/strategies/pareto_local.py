@@ -68,7 +68,7 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
         dominated = all(scored.individual.birth != centre.birth for scored in state.front)
         return self._with_next_centre(state, next_birth) if dominated or born >= len(neighbours) else state
 
-    def best(self, state: ParetoLocalState) -> Individual | None:
+    def winner(self, state: ParetoLocalState) -> Individual | None:
         """The knee of the front."""
         return state.front[pareto.knee(self._points(state.front))].individual if state.front else None
 

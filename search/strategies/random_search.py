@@ -42,7 +42,7 @@ class RandomSearch(Strategy[RandomState]):
                 state = RandomState(scored.individual, scored.fitness)
         return state
 
-    def best(self, state: RandomState) -> Individual | None:
+    def winner(self, state: RandomState) -> Individual | None:
         return state.best
 
 

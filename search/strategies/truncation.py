@@ -113,7 +113,7 @@ class Truncation(Strategy[TruncationState]):
             return (Review(state.elite, TEST, state.proven),) if self.tested else ()
         return tuple(Review(individual, REVIEW, 0) for individual in self._contenders(state))
 
-    def best(self, state: TruncationState) -> Individual | None:
+    def winner(self, state: TruncationState) -> Individual | None:
         return state.elite or (state.ranking[0] if state.ranking else None)
 
     def _contenders(self, state: TruncationState) -> list[Individual]:

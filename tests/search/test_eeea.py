@@ -72,7 +72,7 @@ def test_children_have_new_genes_and_a_generation_does_not_depend_on_the_order_o
 def test_failures_leave_the_population_and_a_generation_without_survivors_begins_anew() -> None:
     failed = [Scored(scored(birth, 1, 1).individual, Outcome("diverged")) for birth in range(40)]
     state = after(strategy(), failed)
-    assert state.parents == () and state.wanted == 40 and strategy().best(state) is None
+    assert state.parents == () and state.wanted == 40 and strategy().winner(state) is None
     assert strategy().breed(state, 40, lambda b: rng_for(5, b)).operator == "random"
 
 

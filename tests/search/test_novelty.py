@@ -77,7 +77,7 @@ def test_the_most_novel_have_children_and_the_best_by_return_is_handed_over() ->
     strategy = search()
     state = after(strategy, [born(birth, place, -float(birth)) for birth, place in enumerate(PLACES)])
     assert parents(state) == [3, 5]
-    best = strategy.best(state)
+    best = strategy.winner(state)
     assert best is not None and best.birth == 0
 
 

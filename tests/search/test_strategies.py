@@ -197,7 +197,7 @@ def test_a_failed_individual_is_never_the_best_nor_a_parent(name: str) -> None:
     strategy, _, history = search(CASES[name])
     assert all(parent % 3 != 2 for proposal in history.proposals for parent in proposal.parents)
     for state in history.states:
-        best = strategy.best(state)
+        best = strategy.winner(state)
         assert best is not None and best.birth % 3 != 2
 
 
@@ -227,7 +227,7 @@ def test_the_oldest_dies_and_failures_push_nobody_out() -> None:
     for birth, fitness in enumerate([1.0, 2.0, None, 3.0, 0.5, None, 0.1, 0.2, 0.3]):
         state = strategy.advance(state, Block(births=(scored(birth, fitness),)))
     assert [member.individual.birth for member in state.population] == [3, 4, 6, 7, 8]
-    assert strategy.best(state).birth == 3
+    assert strategy.winner(state).birth == 3
 
 
 def test_a_tournament_prefers_the_fitter() -> None:
@@ -248,7 +248,7 @@ def test_a_population_without_gains_restarts_from_the_best_and_from_the_start_in
     assert [state.restarts for state in seen].index(1) == 3
     assert {member.individual.birth for member in seen[3].population} == {1}
     assert {member.individual.birth for member in seen[7].population} == {0}
-    assert strategy.best(state).birth == 1
+    assert strategy.winner(state).birth == 1
 
 
 def test_a_batch_of_variants_is_one_structure_with_different_constants() -> None:
@@ -288,8 +288,8 @@ def test_the_funnel_reviews_each_new_best_once_and_hands_over_what_is_real_and_l
             assert not strategy.reviews(state)
     levels = [(0, 1), (0, 2), (1, 0)]
     assert asked_for == [(birth, *level) for birth in (0, 2, 4, 8) for level in levels]
-    assert strategy.inner.best(state.inner).birth == 8
-    assert strategy.best(state).birth == 2
+    assert strategy.inner.winner(state.inner).birth == 8
+    assert strategy.winner(state).birth == 2
 
 
 def test_the_hurdle_follows_the_living_and_waits_until_they_are_a_population() -> None:

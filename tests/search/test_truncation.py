@@ -71,7 +71,7 @@ def test_without_parents_everything_is_drawn() -> None:
     strategy = truncation(parents=0)
     state = strategy.advance(strategy.init(), generation(0, 1.0, 2.0, 3.0))
     assert {(child.operator, child.parents) for child in bred(strategy, state, range(6, 12))} == {("random", ())}
-    assert strategy.best(state) == born(2, None).individual
+    assert strategy.winner(state) == born(2, None).individual
 
 
 def test_sigma_falls_by_generation_down_to_the_least() -> None:
@@ -84,7 +84,7 @@ def test_sigma_falls_by_generation_down_to_the_least() -> None:
 def test_a_generation_that_fails_leaves_the_elite_as_the_only_parent() -> None:
     strategy = truncation()
     state = strategy.advance(strategy.init(), generation(0, None, None))
-    assert strategy.best(state) is None and not state.parents
+    assert strategy.winner(state) is None and not state.parents
     state = strategy.advance(state, generation(6, 1.0, 2.0, None))
     assert numbers(state.parents) == [7, 6]
     state = strategy.advance(state, generation(12, None, None))
@@ -99,7 +99,7 @@ def test_the_best_are_reviewed_with_the_old_elite_among_them_and_the_best_mean_i
     ]  # fmt: skip
     state = answered(strategy, state, {0: 1.0, 1: None, 2: 4.0})
     assert not strategy.reviews(state)
-    assert strategy.best(state) == state.elite and numbers(state.parents) == [2, 0]
+    assert strategy.winner(state) == state.elite and numbers(state.parents) == [2, 0]
     state = strategy.advance(state, generation(6, 1.0, 20.0, 3.0))
     assert [(review.individual.birth, review.seed) for review in strategy.reviews(state)] == [(2, 2), (7, 2), (8, 2)]
     state = answered(strategy, state, {2: 3.0, 7: 2.0, 8: 3.0})
@@ -168,5 +168,5 @@ def test_a_search_that_ends_in_its_first_generation_reviews_its_winner() -> None
     asked = strategy.closing(cut)
     assert [(review.rung, review.seed, review.individual.birth) for review in asked] == [(REVIEW, 0, 1), (REVIEW, 0, 2)]
     answers = tuple(Reviewed(review, Outcome("ok", float(review.individual.birth))) for review in asked)
-    best = strategy.best(strategy.advance(cut, Block(reviews=answers)))
+    best = strategy.winner(strategy.advance(cut, Block(reviews=answers)))
     assert best is not None and best.birth == 2

@@ -11,7 +11,7 @@ from germline.cli.output import print_json
 from germline.cli.presenters.table import presenter_of
 from germline.db.records import RunRecord, RunSummary
 from germline.db.store import Store
-from germline.search.loop import Progress
+from germline.search.progress import Progress
 
 
 def finish(store: Store, run: RunRecord, last: Progress | None, resume: str, as_json: bool) -> None:

@@ -61,8 +61,8 @@ def _replayed(store: Store, run: RunRecord) -> Iterator[Winner]:
         settings = kind.from_config(run.config["settings"])
         strategy = kind.strategy(settings, kind.space(settings))
         size = kind.loop_settings(settings, run.seed).block
-    except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
-        return  # settings that are not those of a search
+    except (ValueError, LookupError, TypeError):
+        return  # values, names or types that no search of this version has
     outcomes = dict(recorded_outcomes(store, run))
     state: Any = strategy.init()
     complete = -1

@@ -15,7 +15,7 @@ from rich.text import Text
 from germline.cli.errors import printable
 from germline.cli.presenters.registry import presenter_of, presenter_of_text
 from germline.db.records import RunRecord
-from germline.search.loop import Progress
+from germline.search.progress import Progress
 
 LOG_SECONDS = 15.0
 """Seconds between two lines where there is no terminal."""

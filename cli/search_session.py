@@ -19,7 +19,7 @@ from germline.cli.search_summary import finish
 from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.tasks.registry import task_class
-from germline.search.loop import Progress
+from germline.search.progress import Progress
 from germline.search.run import evolve, new_run
 
 _PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(@)")

@@ -13,7 +13,7 @@ from germline.db.records import RunRecord, RunSummary
 from germline.db.store import Store
 from germline.search.kinds import kind_named
 from germline.search.kinds.architecture import ArchitectureSettings
-from germline.search.loop import Progress
+from germline.search.progress import Progress
 
 
 def finish(store: Store, run: RunRecord, last: Progress | None, resume: str, as_json: bool) -> None:

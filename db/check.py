@@ -205,6 +205,8 @@ def _winners(connection: Connection, row: Row[Any]) -> list[str]:
         .outerjoin(evaluation, lineage.outcome_of(row))
         .where(mine, evaluation.c.fitness.is_(None))
     )
+    astray = select(winner.c.block).where(mine, winner.c.closing, winner.c.block > (-1 if last is None else last))
+    problems += [f"a closing after block {block}, which has no winner" for block in connection.scalars(astray)]
     unfinished = lineage.without_outcome(connection, row, individual.c.block <= last) if count else []
     return (
         problems

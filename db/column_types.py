@@ -4,10 +4,9 @@ SQLite lets text or bytes stand in a column of numbers, and bytes in one of text
 whose import takes longer than ``germline runs`` may.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from itertools import product
-from operator import itemgetter
 from types import UnionType
 from typing import Any, Final, TypeAlias, get_args, get_origin
 
@@ -26,21 +25,21 @@ _Column: TypeAlias = tuple[str, tuple[type, ...]]
 """A name, and the types that its values can have."""
 
 
-def check_types(record: type, values: Mapping[Any, Any]) -> None:
-    """Let values pass that each have a type that their column can have.
+def check_types(record: type, values: Sequence[Any]) -> None:
+    """Checks that each value has a type that its column can have.
 
     Args:
-        record: the class of the record that they become.
-        values: by the names of its fields, without ``parents``; mappings are still JSON text.
+        record: the class of the record that the values become.
+        values: in the order of ``PLACES[record]``; mappings are still JSON text.
 
     Raises:
         ValueError: a value is of another type.
     """
-    if tuple(map(type, _VALUES_OF[record](values))) not in _SIGNATURES[record]:
-        for name, types in _COLUMNS[record]:
-            if type(values[name]) not in types:
+    if tuple(map(type, values)) not in _SIGNATURES[record]:
+        for (name, types), value in zip(_COLUMNS[record], values, strict=True):
+            if type(value) not in types:
                 expected = " or ".join(each.__name__ for each in types).replace("NoneType", "None")
-                raise ValueError(f"expected {name} of type {expected}, got {values[name]!r:.40}")
+                raise ValueError(f"expected {name} of type {expected}, got {value!r:.40}")
 
 
 def _columns(record: Any) -> list[_Column]:
@@ -57,7 +56,10 @@ _RECORDS: Final[Sequence[type]] = (
     ArtifactRecord, BirthScore, EvaluationRecord, Individual, ReviewScore, RunRecord, RunSummary, Winner,
 )  # fmt: skip
 _COLUMNS: Final = {record: _columns(record) for record in _RECORDS}
-_VALUES_OF: Final = {record: itemgetter(*(name for name, _ in columns)) for record, columns in _COLUMNS.items()}
+PLACES: Final = {
+    record: {name: place for place, (name, _) in enumerate(columns)} for record, columns in _COLUMNS.items()
+}
+"""The columns of each record, in the order of its fields, with their place in a row. Tuples have no column."""
 _SIGNATURES: Final = {
     record: frozenset(product(*(types for _, types in columns))) for record, columns in _COLUMNS.items()
 }

@@ -8,7 +8,6 @@ fetched, which would keep the connection in its transaction.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select
@@ -16,9 +15,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 from germline.db.errors import unreadable
 from germline.db.from_rows import (
     birth_score,
-    by_name,
     columns_of,
     evaluation_record,
+    fetch,
     individual_record,
     review_score,
     winner_record,
@@ -35,18 +34,14 @@ from germline.db.schema import evaluation, genome, individual, parentage, reject
 from germline.db.schema import winner as winner_table
 
 EVALUATION_COLUMNS: Final = columns_of(EvaluationRecord, evaluation)
-_INDIVIDUAL_COLUMNS: Final = (
-    individual.c.birth,
-    individual.c.block,
-    individual.c.operator,
-    genome.c.text.label("genome"),
-    individual.c.fingerprint,
-    individual.c.cached_from,
-    func.coalesce(rejection.c.genomes, 0).label("rejected"),
+_INDIVIDUAL_COLUMNS: Final = columns_of(
+    Individual, individual, genome=genome.c.text, rejected=func.coalesce(rejection.c.genomes, 0)
 )
-"""The fields of an ``Individual`` without its parents."""
-_OUTCOME: Final = "outcome_"
-"""Before the names of an evaluation's columns where those of an individual stand beside them."""
+_WINNER_COLUMNS: Final = columns_of(Winner, winner_table)
+_BIRTH_SCORE_COLUMNS: Final = columns_of(
+    BirthScore, individual, outcome=evaluation.c.id, fitness=evaluation.c.fitness, measure=evaluation.c.measures
+)
+_REVIEW_SCORE_COLUMNS: Final = columns_of(ReviewScore, evaluation, place=evaluation.c.id)
 _REJECTED: Final = and_(rejection.c.run_id == individual.c.run_id, rejection.c.birth == individual.c.birth)
 
 
@@ -86,9 +81,9 @@ def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndi
 
 def winner(connection: Connection, run: Row[Any]) -> ScoredIndividual | None:
     """The latest winner; None while none is recorded."""
-    query = select(*columns_of(Winner, winner_table)).where(winner_table.c.run_id == run.id)
+    query = select(*_WINNER_COLUMNS).where(winner_table.c.run_id == run.id)
     latest = query.order_by(winner_table.c.block.desc(), winner_table.c.closing.desc()).limit(1)
-    for values in by_name(connection.execute(latest)):
+    for values in fetch(connection.execute(latest)):
         birth = winner_record(values).birth
         return None if birth is None else scored_individual(connection, run, birth)
     return None
@@ -96,8 +91,8 @@ def winner(connection: Connection, run: Row[Any]) -> ScoredIndividual | None:
 
 def winners(connection: Connection, run: Row[Any]) -> dict[int, int | None]:
     """The winner's birth of each complete block, by block in order."""
-    query = select(*columns_of(Winner, winner_table)).where(winner_table.c.run_id == run.id, ~winner_table.c.closing)
-    records = map(winner_record, by_name(connection.execute(query.order_by(winner_table.c.block))))
+    query = select(*_WINNER_COLUMNS).where(winner_table.c.run_id == run.id, ~winner_table.c.closing)
+    records = map(winner_record, fetch(connection.execute(query.order_by(winner_table.c.block))))
     return {record.block: record.birth for record in records}
 
 
@@ -130,43 +125,29 @@ def page(connection: Connection, run_id: int, after: int, size: int) -> list[Ind
         .order_by(individual.c.birth)
         .limit(size)
     )
-    rows = by_name(connection.execute(query))
+    rows = connection.execute(query).all()
     if not rows:
         return []
-    shown = and_(parentage.c.birth >= rows[0]["birth"], parentage.c.birth <= rows[-1]["birth"])
-    parents = _parents(connection, run_id, shown)
-    return [individual_record(row, parents) for row in rows]
+    on_page = and_(parentage.c.birth >= rows[0].birth, parentage.c.birth <= rows[-1].birth)
+    parents = _parents(connection, run_id, on_page)
+    return [individual_record(list(row), parents) for row in rows]
 
 
 def birth_scores(connection: Connection, run: Row[Any], measure: str) -> list[BirthScore]:
     """All births in their order, without genomes; of their measures only the named one."""
     query = (
-        select(
-            individual.c.birth,
-            individual.c.block,
-            individual.c.cached_from,
-            evaluation.c.id.label("outcome"),
-            evaluation.c.fitness,
-            evaluation.c.measures,
-        )
+        select(*_BIRTH_SCORE_COLUMNS)
         .outerjoin(evaluation, outcome_of(run))
         .where(_in(run.id))
         .order_by(individual.c.birth)
     )
-    return [birth_score(row, measure, run.kind) for row in by_name(connection.execute(query))]
+    return [birth_score(row, measure, run.kind) for row in fetch(connection.execute(query))]
 
 
 def review_scores(connection: Connection, run: Row[Any]) -> list[ReviewScore]:
     """All reviews on the run's own task, in the order in which they were recorded."""
     query = (
-        select(
-            evaluation.c.birth,
-            evaluation.c.rung,
-            evaluation.c.seed,
-            evaluation.c.id.label("place"),
-            evaluation.c.fitness,
-            evaluation.c.measures,
-        )
+        select(*_REVIEW_SCORE_COLUMNS)
         .where(
             evaluation.c.run_id == run.id,
             evaluation.c.task == run.task,
@@ -174,7 +155,7 @@ def review_scores(connection: Connection, run: Row[Any]) -> list[ReviewScore]:
         )
         .order_by(evaluation.c.id)
     )
-    return [review_score(row, run.kind) for row in by_name(connection.execute(query))]
+    return [review_score(row, run.kind) for row in fetch(connection.execute(query))]
 
 
 def without_outcome(connection: Connection, run: Row[Any], *wanted: ColumnElement[bool]) -> list[int]:
@@ -185,28 +166,23 @@ def without_outcome(connection: Connection, run: Row[Any], *wanted: ColumnElemen
 
 def _scored(connection: Connection, run: Row[Any], wanted: Select[Any]) -> list[ScoredIndividual]:
     """The individuals whose birth the one-column query ``wanted`` gives, in order of birth."""
-    outcome = [column.label(_OUTCOME + column.name) for column in (evaluation.c.id, *EVALUATION_COLUMNS)]
     query = (
-        select(*_INDIVIDUAL_COLUMNS, *outcome)
+        select(evaluation.c.id, *_INDIVIDUAL_COLUMNS, *EVALUATION_COLUMNS)
         .join(genome, genome.c.digest == individual.c.genome)
         .outerjoin(rejection, _REJECTED)
         .outerjoin(evaluation, outcome_of(run))
         .where(_in(run.id), individual.c.birth.in_(wanted))
         .order_by(individual.c.birth)
     )
-    rows = by_name(connection.execute(query))
+    rows = connection.execute(query).all()
     parents = _parents(connection, run.id, parentage.c.birth.in_(wanted))
-    return [_scored_individual(row, run, parents) for row in rows]
-
-
-def _scored_individual(
-    row: Mapping[str, Any], run: Row[Any], parents: Mapping[int, tuple[int, ...]]
-) -> ScoredIndividual:
-    born = individual_record({column.name: row[column.name] for column in _INDIVIDUAL_COLUMNS}, parents)
-    if row[_OUTCOME + "id"] is None:
-        return ScoredIndividual(run.name, born, None)
-    values = {column.name: row[_OUTCOME + column.name] for column in EVALUATION_COLUMNS}
-    return ScoredIndividual(run.name, born, evaluation_record(values, run.kind))
+    width = len(_INDIVIDUAL_COLUMNS)
+    scored = []
+    for outcome_id, *values in rows:
+        record = individual_record(values[:width], parents)
+        outcome = None if outcome_id is None else evaluation_record(values[width:], run.kind)
+        scored.append(ScoredIndividual(run.name, record, outcome))
+    return scored
 
 
 def _parents(connection: Connection, run_id: int, which: ColumnElement[bool]) -> dict[int, tuple[int, ...]]:

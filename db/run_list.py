@@ -1,7 +1,7 @@
 """The rows of ``germline runs`` without SQLAlchemy, whose import alone takes longer than that command may."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -33,19 +33,22 @@ def runs(url: str) -> list[RunSummary] | None:
             rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM v_runs ORDER BY created, name").fetchall()
     except sqlite_file.FAILURES as error:
         raise sqlite_file.explain(error, location.path) from error
-    return [summary(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+    return [summary(row) for row in rows]
 
 
-def summary(row: Mapping[str, Any]) -> RunSummary:
+def summary(values: Sequence[Any]) -> RunSummary:
     """The record of a row of ``v_runs``; its status is ``interrupted`` if its driver is dead.
+
+    Args:
+        values: in the order of the record's fields.
 
     Raises:
         DamagedDatabase: a value is of a type that its column cannot have.
     """
     try:
-        check_types(RunSummary, row)
+        check_types(RunSummary, values)
     except ValueError as error:
-        raise unreadable(f"run {row['name']!r}", error) from error
-    recorded = RunSummary(**row)
+        raise unreadable(f"run {values[_COLUMNS.index('name')]!r}", error) from error
+    recorded = RunSummary(*values)
     status, driver = owner.shown(recorded.status, recorded.owner)
     return replace(recorded, status=status, owner=driver)

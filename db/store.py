@@ -150,7 +150,7 @@ class Store:
     def runs(self) -> list[RunSummary]:
         """Every run, oldest first."""
         query = select(_SUMMARY).order_by(_SUMMARY.c.created, _SUMMARY.c.name)
-        rows = self._database.read(lambda connection: from_rows.by_name(connection.execute(query)))
+        rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(query)))
         return [summary(row) for row in rows]
 
     def claim(self, run_id: int, force: bool = False) -> None:
@@ -252,16 +252,16 @@ class Store:
         after = 0
         while True:
             query = (
-                select(evaluation.c.id, *lineage.EVALUATION_COLUMNS)
+                select(*lineage.EVALUATION_COLUMNS, evaluation.c.id)
                 .where(evaluation.c.run_id == run_id, evaluation.c.id > after)
                 .order_by(evaluation.c.id)
                 .limit(_PAGE)
             )
-            rows = self._database.read(lambda connection: from_rows.by_name(connection.execute(query)))  # noqa: B023
+            rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(query)))  # noqa: B023
             if not rows:
                 return
             for row in rows:
-                after = row.pop("id")
+                after = row.pop()
                 yield from_rows.evaluation_record(row, kind)
 
     # Questions
@@ -357,7 +357,7 @@ class Store:
             .order_by(evaluation.c.task, evaluation.c.rung, evaluation.c.seed)
         )
         kind, rows = self._database.read(
-            lambda connection: (runs.kind_of(connection, run_id), from_rows.by_name(connection.execute(query)))
+            lambda connection: (runs.kind_of(connection, run_id), from_rows.fetch(connection.execute(query)))
         )
         return [from_rows.evaluation_record(row, kind) for row in rows]
 
@@ -466,7 +466,7 @@ class Store:
             columns = from_rows.columns_of(ArtifactRecord, artifact)
             run_id = runs.row_of(connection, run_name).id
             query = select(*columns).where(artifact.c.run_id == run_id).order_by(artifact.c.id)
-            return [from_rows.artifact_record(row) for row in from_rows.by_name(connection.execute(query))]
+            return [from_rows.artifact_record(row) for row in from_rows.fetch(connection.execute(query))]
 
         return self._database.read(ask)
 

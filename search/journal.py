@@ -1,9 +1,10 @@
-"""The journal of a run in the database: the loop's records, as rows."""
+"""The journal of a run: what the loop records and reads back, and its form as rows of the database."""
 
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
+from typing import Protocol
 
 from germline.db.records import EvaluationRecord, Individual, RunRecord, Winner
 from germline.db.store import Store
@@ -17,8 +18,36 @@ _OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
 _outcome_values = attrgetter(*_OUTCOME_FIELDS)
 
 
+class Journal(Protocol):
+    """The records of a run. What a method was given is safe when it returns: all of it, or nothing if it raises."""
+
+    def births(self) -> Iterable[Individual]:
+        """Every recorded individual, in birth order."""
+        ...
+
+    def outcomes(self) -> Iterable[tuple[ScoreKey, Outcome]]:
+        """Every recorded outcome."""
+        ...
+
+    def blocks_with_winner(self) -> Iterable[int]:
+        """The complete blocks whose winner is recorded."""
+        ...
+
+    def record_births(self, individuals: Sequence[Individual]) -> None:
+        """Records individuals, which follow the last recorded birth."""
+        ...
+
+    def record_outcomes(self, scored: Sequence[Scored], rung: int, seed: int, winners: Sequence[Winner]) -> None:
+        """Records outcomes and, in the same transaction, the winners of the blocks that they complete."""
+        ...
+
+    def record_winners(self, winners: Sequence[Winner]) -> None:
+        """Records winners alone."""
+        ...
+
+
 class StoreJournal:
-    """The loop's `Journal` over the rows of a run, whose driver this process is."""
+    """The `Journal` over the rows of a run, whose driver this process is."""
 
     def __init__(self, store: Store, run: RunRecord) -> None:
         self.store = store

@@ -7,12 +7,11 @@ scored, and outcomes together with the winner of the block that they complete. T
 in the loop depends on time or on which job finishes first.
 """
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from math import isfinite
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -21,41 +20,12 @@ from germline.evaluators.executors.executor import Executor, Job
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Outcome
 from germline.programs.space import Space
+from germline.search.failures import FailureLimit
 from germline.search.fold import Fold, ScoreKey, fold_block, fold_closing, review_key, winner_of
 from germline.search.individual import Individual, Review, Scored
+from germline.search.journal import Journal
+from germline.search.progress import Progress, Tally, frames_of
 from germline.search.strategy import Strategy
-
-
-class Journal(Protocol):
-    """The records of a run. What a method was given is safe when it returns: all of it, or nothing if it raises."""
-
-    def births(self) -> Iterable[Individual]:
-        """Every recorded individual, in birth order."""
-        ...
-
-    def outcomes(self) -> Iterable[tuple[ScoreKey, Outcome]]:
-        """Every recorded outcome."""
-        ...
-
-    def blocks_with_winner(self) -> Iterable[int]:
-        """The complete blocks whose winner is recorded."""
-        ...
-
-    def record_births(self, individuals: Sequence[Individual]) -> None:
-        """Records individuals, which follow the last recorded birth."""
-        ...
-
-    def record_outcomes(self, scored: Sequence[Scored], rung: int, seed: int, winners: Sequence[Winner]) -> None:
-        """Records outcomes and, in the same transaction, the winners of the blocks that they complete."""
-        ...
-
-    def record_winners(self, winners: Sequence[Winner]) -> None:
-        """Records winners alone."""
-        ...
-
-
-class SearchFailed(RuntimeError):
-    """The search cannot go on: everything it scores fails."""
 
 
 @dataclass(frozen=True)
@@ -77,40 +47,6 @@ class LoopSettings:
     pack: int = 16
     max_failures: int = 50
     review_pack: int = 0
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The state of a search; yielded whenever outcomes were recorded and whenever a block is complete.
-
-    Args:
-        births, evaluations, cache_hits, reviews: counts from the beginning of the run.
-        failures: evaluations by status, without ok.
-        best: the fittest individual at rung 0.
-        start: outcome of birth 0.
-        new_best: True if this event brought a new best.
-        complete: the block that this event completes, or None.
-        replayed: births that were read from the records of an earlier session.
-        dead_share: share of dead parts in the genomes of the last block that was bred.
-        winner: the individual that the strategy would hand over.
-        rejected: genomes that broke a limit of the space and were never scored.
-        frames: frames that policies have played, reviews included.
-    """
-
-    births: int = 0
-    evaluations: int = 0
-    cache_hits: int = 0
-    reviews: int = 0
-    failures: Mapping[str, int] = field(default_factory=dict)
-    best: Scored | None = None
-    start: Outcome | None = None
-    new_best: bool = False
-    complete: int | None = None
-    replayed: int = 0
-    dead_share: float | None = None
-    winner: Individual | None = None
-    rejected: int = 0
-    frames: int = 0
 
 
 @dataclass
@@ -166,11 +102,8 @@ class Search:
         self.open_blocks: deque[_OpenBlock] = deque()
         self.under_way: dict[tuple[int, ...], tuple[_OpenBlock, Sequence[Individual]]] = {}
         self.unrecorded: list[Winner] = []
-        self.counts = Counter[str]()
-        self.failures = Counter[str]()
-        self.failed_in_a_row = 0
-        self.best: Scored | None = None
-        self.start: Outcome | None = None
+        self.tally = Tally()
+        self.failure_limit = FailureLimit(settings.max_failures)
         self.dead_share: float | None = None
         self.spent_evaluations = 0
         self.spent_frames = 0
@@ -225,9 +158,7 @@ class Search:
         if fresh:
             self.journal.record_births(fresh)
             self.dead_share = 1.0 - sum(acting for _, acting in sizes) / max(1, sum(parts for parts, _ in sizes))
-        self.counts["births"] += len(individuals)
-        self.counts["cache_hits"] += sum(individual.cached_from is not None for individual in individuals)
-        self.counts["rejected"] += sum(individual.rejected for individual in individuals)
+        self.tally.add_births(individuals)
         block = _OpenBlock(number, individuals)
         self.open_blocks.append(block)
         self._submit(block, _without_cache_hits(individuals), 0, 0, self.strategy.limit(self.state))
@@ -260,7 +191,7 @@ class Search:
                 if outcome is None:
                     missing.append(individual)
                 else:
-                    self._count(individual, outcome, rung, seed)
+                    self.tally.add_outcome(individual, outcome, (rung, seed) != (0, 0))
             if missing:
                 genomes = tuple(individual.genome for individual in missing)
                 job = Job((block.number, rung, seed, place), genomes, rung, seed, limit)
@@ -276,11 +207,11 @@ class Search:
             yield self._receive()
         # Winners that came with no outcome are recorded alone; while records are replayed they wait for each other.
         if self.unrecorded and (block.closing or not self.recorded):
-            self.journal.record_winners(self._taken_winners())
+            self.journal.record_winners(self._take_winners())
 
     def _receive(self) -> Progress:
         """Waits for a job, and records its outcomes with the winner of the block that they complete."""
-        before = self.best
+        before = self.tally.best
         job, outcomes = self.executor.next()
         block, individuals = self.under_way.pop(job.key)
         block.jobs -= 1
@@ -288,27 +219,22 @@ class Search:
         for each in scored:
             self.outcomes[each.individual.fingerprint, job.rung, job.seed] = each.outcome
         self._advance(self.open_blocks[0])
-        self.journal.record_outcomes(scored, job.rung, job.seed, self._taken_winners())
+        self.journal.record_outcomes(scored, job.rung, job.seed, self._take_winners())
         for each in scored:
-            self._count(each.individual, each.outcome, job.rung, job.seed)
-            self._check_failures(each.outcome)
-        return self._progress(new_best=self.best is not before)
+            self.tally.add_outcome(each.individual, each.outcome, (job.rung, job.seed) != (0, 0))
+            self.failure_limit.check(each.outcome, self.tally.best is not None, self.tally.failures)
+        return self._progress(new_best=self.tally.best is not before)
 
     def _advance(self, block: _OpenBlock) -> None:
         """Advances the fold of the first open block as far as outcomes are known, submitting the reviews it needs."""
         while not (block.jobs or block.done):
             if block.fold is None:
-                if not block.closing:
-                    self._spend(block.individuals)
-                if not block.closing and len(block.individuals) < self.settings.block:
-                    # A budget cut it short. A later session may complete it, so it does not enter the state.
-                    self.cut_short = block.individuals
+                block.fold = self._fold_of(block)
+                if block.fold is None:
                     block.done = True
                     return
-                fold = fold_closing if block.closing else fold_block
-                block.fold = fold(self.strategy, self.state, block.individuals, self.outcomes)
             elif not block.closing:
-                self.spent_frames += sum(_frames(self.outcomes[review_key(review)]) for review in block.reviews)
+                self.spent_frames += sum(frames_of(self.outcomes[review_key(review)]) for review in block.reviews)
             try:
                 block.reviews = next(block.fold)
             except StopIteration as end:
@@ -317,6 +243,19 @@ class Search:
             if not block.closing:
                 self.spent_evaluations += len(block.reviews)
             self._submit_reviews(block)
+
+    def _fold_of(self, block: _OpenBlock) -> Fold[Any] | None:
+        """The fold of a block whose births have outcomes; None if a budget cut the block short.
+
+        A later session may complete such a block, so it does not enter the state.
+        """
+        if block.closing:
+            return fold_closing(self.strategy, self.state, block.individuals, self.outcomes)
+        self._spend(block.individuals)
+        if len(block.individuals) < self.settings.block:
+            self.cut_short = block.individuals
+            return None
+        return fold_block(self.strategy, self.state, block.individuals, self.outcomes)
 
     def _complete(self, block: _OpenBlock, state: Any) -> None:
         """Takes the state after a block, and notes its winner to be recorded unless it is."""
@@ -340,73 +279,22 @@ class Search:
         """Counts the births of a block against the budget."""
         scored = _without_cache_hits(individuals)
         self.spent_evaluations += len(scored)
-        self.spent_frames += sum(_frames(self.outcomes[individual.fingerprint, 0, 0]) for individual in scored)
+        self.spent_frames += sum(frames_of(self.outcomes[individual.fingerprint, 0, 0]) for individual in scored)
 
-    def _taken_winners(self) -> list[Winner]:
-        """The winners that are not recorded yet; the caller records them."""
+    def _take_winners(self) -> list[Winner]:
+        """Returns the winners that are not recorded yet, for the caller to record."""
         winners, self.unrecorded = self.unrecorded, []
         return winners
 
-    def _count(self, individual: Individual, outcome: Outcome, rung: int, seed: int) -> None:
-        self.counts["evaluations"] += 1
-        self.counts["frames"] += _frames(outcome)
-        if outcome.status != "ok":
-            self.failures[outcome.status] += 1
-        if (rung, seed) != (0, 0):
-            self.counts["reviews"] += 1
-            return
-        if individual.birth == 0:
-            self.start = outcome
-        scored = Scored(individual, outcome)
-        if outcome.fitness is not None and (self.best is None or _beats(scored, self.best)):
-            self.best = scored
-
-    def _check_failures(self, outcome: Outcome) -> None:
-        """Ends a search in which everything fails, with the cause, rather than let it go on for ever."""
-        if outcome.status in ("diverged", "rejected") and self.best is not None:
-            return  # the genome's own fault: scoring works
-        self.failed_in_a_row = 0 if outcome.status == "ok" else self.failed_in_a_row + 1
-        broken = outcome.status in ("crashed", "timeout", "oom") or self.best is None
-        if broken and self.failed_in_a_row >= self.settings.max_failures:
-            raise SearchFailed(
-                f"the last {self.failed_in_a_row} scorings failed ({_failures_text(self.failures)}); "
-                f"the last one: {outcome.error or outcome.status}"
-            )
-
     def _progress(self, new_best: bool = False, complete: int | None = None) -> Progress:
-        return Progress(
-            births=self.counts["births"],
-            evaluations=self.counts["evaluations"],
-            cache_hits=self.counts["cache_hits"],
-            reviews=self.counts["reviews"],
-            failures=dict(self.failures),
-            best=self.best,
-            start=self.start,
-            new_best=new_best,
-            complete=complete,
+        return self.tally.progress(
+            winner=self.winner,
             replayed=self.replayed,
             dead_share=self.dead_share,
-            winner=self.winner,
-            rejected=self.counts["rejected"],
-            frames=self.counts["frames"],
+            new_best=new_best,
+            complete=complete,
         )
 
 
 def _without_cache_hits(individuals: Sequence[Individual]) -> list[Individual]:
     return [individual for individual in individuals if individual.cached_from is None]
-
-
-def _beats(scored: Scored, other: Scored) -> bool:
-    """True if the fitness is higher or, of equals, the birth earlier, so that the order of packs does not matter."""
-    assert scored.fitness is not None and other.fitness is not None
-    return (scored.fitness, -scored.individual.birth) > (other.fitness, -other.individual.birth)
-
-
-def _frames(outcome: Outcome) -> int:
-    """Frames that a policy played; 0 for other kinds, whose tasks may measure under that name what is no count."""
-    frames = outcome.measures.get("frames", 0.0)
-    return int(frames) if isfinite(frames) else 0
-
-
-def _failures_text(failures: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {status}" for status, count in sorted(failures.items()))

@@ -17,10 +17,12 @@ from germline.evaluators.executors.executor import Executor, Stopped
 from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.tasks.registry import absolute_name, task_class
 from germline.search.environment import RunOutdated, check_versions, environment, warn_of_other_versions
+from germline.search.failures import SearchFailed
 from germline.search.garbage_collection import rare_collections
 from germline.search.journal import StoreJournal
 from germline.search.kinds import kind_named, preset_named
-from germline.search.loop import Progress, Search, SearchFailed
+from germline.search.loop import Search
+from germline.search.progress import Progress
 from germline.search.settings import BadSetting, RunSettings, check, to_config
 
 ExecutorName = Literal["auto", "ray", "inline"]

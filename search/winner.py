@@ -1,7 +1,8 @@
-"""The one answer to "who won?": the individual that a run's search would hand over.
+"""The winner of a run, read from its records: the individual that its search hands over.
 
-The loop records it with every complete block and at the end of a budget. A run made before winners were recorded gets
-the same answer from its rows, by the fold that the loop runs (`germline.search.fold`); resuming it records them.
+`Strategy.winner` decides, and the loop records its answer with every complete block and at the end of a budget. For a run
+made before winners were recorded, the same answer follows from its rows by the fold that the loop runs
+(`germline.search.fold`); resuming it records them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -63,8 +64,8 @@ def _replayed(store: Store, run: RunRecord) -> Iterator[Winner]:
         check(settings)
         strategy = kind.strategy(settings, kind.space(settings))
         size = kind.loop_settings(settings, run.seed).block
-    except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
-        return  # settings that are not those of a search
+    except (ValueError, LookupError, TypeError):
+        return  # values, names or types that no search of this version has
     outcomes = dict(recorded_outcomes(store, run))
     state: Any = strategy.init()
     complete = -1

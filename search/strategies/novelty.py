@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from germline.evaluators.outcome import Outcome
+from germline.search.failures import SearchFailed
 from germline.search.individual import Block, Individual, Proposal, Review, RngFor
-from germline.search.loop import SearchFailed
 from germline.search.strategies.truncation import Truncation, TruncationState
 from germline.search.strategy import Strategy
 

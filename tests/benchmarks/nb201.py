@@ -21,9 +21,10 @@ from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import task_class
 from germline.search import pareto
+from germline.search.fold import ScoreKey
 from germline.search.individual import Individual, Scored
 from germline.search.kinds import KINDS
-from germline.search.loop import ScoreKey, Search
+from germline.search.loop import Search
 
 SEEDS = range(25)
 BUDGET = 300

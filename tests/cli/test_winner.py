@@ -7,7 +7,7 @@ import pytest
 
 from germline.db.store import Store
 from germline.search.analysis.learning_curve import learning_curve_of
-from germline.search.loop import Progress
+from germline.search.progress import Progress
 from germline.search.run import evolve, new_run
 from germline.search.winner import winner
 

@@ -55,6 +55,8 @@ def test_a_sound_database_has_no_problems(path: Path) -> None:
         ("UPDATE evaluation SET objectives = '{\"loss\": NaN' WHERE birth = 0", "measures that do not read: 0"),
         ("UPDATE evaluation SET measures = '[1.0]' WHERE birth = 0", "measures that do not read: 0"),
         ("UPDATE winner SET block = 1 WHERE NOT closing", "run sound: 1 blocks with a winner are numbered 1 to 1"),
+        ("UPDATE winner SET block = 1 WHERE closing", "run sound: a closing after block 1, which has no winner"),
+        ("DELETE FROM winner WHERE NOT closing", "run sound: a closing after block 0, which has no winner"),
         ("UPDATE winner SET birth = 1", "run sound: 1 birth has been the winner without a fitness: 1"),
         ("UPDATE winner SET birth = 4 WHERE NOT closing", "1 birth has been the winner of a block before its own: 4"),
         ("DELETE FROM evaluation WHERE birth = 0", "1 birth has no outcome, though its block has a winner: 0"),

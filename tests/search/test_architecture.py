@@ -11,7 +11,7 @@ from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import read
 from germline.programs.architecture.skeleton import Skeleton
 from germline.search.kinds.architecture import PRESETS, STRATEGIES
-from germline.search.loop import Progress
+from germline.search.progress import Progress
 from germline.search.run import evolve, new_run
 from germline.search.settings import BadSetting
 

@@ -14,7 +14,8 @@ import pytest
 
 from germline.db.records import EvaluationRecord, RunRecord
 from germline.db.store import Store
-from germline.search.loop import Progress, SearchFailed
+from germline.search.failures import SearchFailed
+from germline.search.progress import Progress
 from germline.search.run import evolve
 
 Create = Callable[..., RunRecord]

@@ -11,8 +11,8 @@ from germline.db.store import Store
 from germline.evaluators.outcome import Outcome
 from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
+from germline.search.failures import SearchFailed
 from germline.search.individual import Block, Individual, Scored
-from germline.search.loop import SearchFailed
 from germline.search.run import evolve, new_run
 from germline.search.strategies import novelty as module
 from germline.search.strategies.novelty import Novelty, NoveltyState, novelty, rank_shares

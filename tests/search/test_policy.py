@@ -13,7 +13,7 @@ import pytest
 from germline.db.store import Store
 from germline.programs.policy.genome import read
 from germline.search.kinds.policy import PRESETS
-from germline.search.loop import Progress
+from germline.search.progress import Progress
 from germline.search.run import evolve, new_run
 from germline.search.settings import BadSetting
 from germline.search.winner import winner

@@ -17,7 +17,7 @@ import pytest
 from germline.db.errors import NothingScored
 from germline.db.opening import upgrade
 from germline.db.store import Store
-from germline.search.loop import Progress
+from germline.search.progress import Progress
 from germline.search.run import evolve, new_run
 from germline.search.winner import winner, winners
 

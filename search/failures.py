@@ -1,0 +1,42 @@
+"""The end of a search in which everything fails."""
+
+from collections.abc import Mapping
+
+from germline.evaluators.outcome import Outcome
+
+
+class SearchFailed(RuntimeError):
+    """The search cannot go on: everything it scores fails."""
+
+
+class FailureLimit:
+    """Ends a search after `most` failures in a row that say that scoring itself is broken.
+
+    Args:
+        most: number of failures in a row.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.in_a_row = 0
+
+    def check(self, outcome: Outcome, any_ok: bool, failures: Mapping[str, int]) -> None:
+        """Counts the next outcome.
+
+        Args:
+            outcome: of any scoring, in the order in which they come.
+            any_ok: True if the run has an ok outcome; then scoring works, and a genome that diverges or is rejected
+                is a failure of its own.
+            failures: of the whole run by status, for the message.
+
+        Raises:
+            SearchFailed: the limit is reached; the message holds the last cause.
+        """
+        if outcome.status in ("diverged", "rejected") and any_ok:
+            return
+        self.in_a_row = 0 if outcome.status == "ok" else self.in_a_row + 1
+        if outcome.status != "ok" and self.in_a_row >= self.most:
+            counts = ", ".join(f"{count} {status}" for status, count in sorted(failures.items()))
+            raise SearchFailed(
+                f"the last {self.in_a_row} scorings failed ({counts}); the last one: {outcome.error or outcome.status}"
+            )

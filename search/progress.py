@@ -1,0 +1,113 @@
+"""The progress of a search: its counts and its best individual, from the outcomes in the order in which they come."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+
+from germline.evaluators.outcome import Outcome
+from germline.search.individual import Individual, Scored
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a search; yielded whenever outcomes were recorded and whenever a block is complete.
+
+    Args:
+        births, evaluations, cache_hits, reviews: counts from the beginning of the run.
+        failures: evaluations by status, without ok.
+        best: the fittest individual at rung 0.
+        start: outcome of birth 0.
+        new_best: True if this event brought a new best.
+        complete: the block that this event completes, or None.
+        replayed: births that were read from the records of an earlier session.
+        dead_share: share of dead parts in the genomes of the last block that was bred.
+        winner: the individual that the strategy would hand over.
+        rejected: genomes that broke a limit of the space and were never scored.
+        frames: frames that policies have played, reviews included.
+    """
+
+    births: int = 0
+    evaluations: int = 0
+    cache_hits: int = 0
+    reviews: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    best: Scored | None = None
+    start: Outcome | None = None
+    new_best: bool = False
+    complete: int | None = None
+    replayed: int = 0
+    dead_share: float | None = None
+    winner: Individual | None = None
+    rejected: int = 0
+    frames: int = 0
+
+
+class Tally:
+    """The counts behind `Progress`. The order of outcomes within a block does not change them."""
+
+    def __init__(self) -> None:
+        self.counts = Counter[str]()
+        self.failures = Counter[str]()
+        self.best: Scored | None = None
+        self.start: Outcome | None = None
+
+    def add_births(self, individuals: Sequence[Individual]) -> None:
+        """Counts the births of a block."""
+        self.counts["births"] += len(individuals)
+        self.counts["cache_hits"] += sum(individual.cached_from is not None for individual in individuals)
+        self.counts["rejected"] += sum(individual.rejected for individual in individuals)
+
+    def add_outcome(self, individual: Individual, outcome: Outcome, review: bool) -> None:
+        """Counts an evaluation; the outcome of a review moves no best."""
+        self.counts["evaluations"] += 1
+        self.counts["frames"] += frames_of(outcome)
+        if outcome.status != "ok":
+            self.failures[outcome.status] += 1
+        if review:
+            self.counts["reviews"] += 1
+            return
+        if individual.birth == 0:
+            self.start = outcome
+        scored = Scored(individual, outcome)
+        if outcome.fitness is not None and (self.best is None or _beats(scored, self.best)):
+            self.best = scored
+
+    def progress(
+        self,
+        *,
+        winner: Individual | None,
+        replayed: int,
+        dead_share: float | None,
+        new_best: bool = False,
+        complete: int | None = None,
+    ) -> Progress:
+        """The progress by the present counts."""
+        return Progress(
+            births=self.counts["births"],
+            evaluations=self.counts["evaluations"],
+            cache_hits=self.counts["cache_hits"],
+            reviews=self.counts["reviews"],
+            failures=dict(self.failures),
+            best=self.best,
+            start=self.start,
+            new_best=new_best,
+            complete=complete,
+            replayed=replayed,
+            dead_share=dead_share,
+            winner=winner,
+            rejected=self.counts["rejected"],
+            frames=self.counts["frames"],
+        )
+
+
+def frames_of(outcome: Outcome) -> int:
+    """Frames that a policy played; 0 for other kinds, whose tasks may use the name for a measure that is no count."""
+    frames = outcome.measures.get("frames", 0.0)
+    return int(frames) if isfinite(frames) else 0
+
+
+def _beats(scored: Scored, other: Scored) -> bool:
+    """True if the fitness is higher or, of equals, the birth earlier, so that the order of packs does not matter."""
+    assert scored.fitness is not None and other.fitness is not None
+    return (scored.fitness, -scored.individual.birth) > (other.fitness, -other.individual.birth)

@@ -1,7 +1,7 @@
 """The winner of a run, read from its records: the individual that its search hands over.
 
-`Strategy.winner` decides, and the loop records its answer with every complete block and at the end of a budget. For a run
-made before winners were recorded, the same answer follows from its rows by the fold that the loop runs
+`Strategy.winner` decides, and the loop records its answer with every complete block and at the end of a budget. For a
+run made before winners were recorded, the same answer follows from its rows by the fold that the loop runs
 (`germline.search.fold`); resuming it records them.
 """
 

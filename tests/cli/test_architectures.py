@@ -48,6 +48,7 @@ def test_results_can_be_listed_and_printed(database: Path) -> None:
     assert data(database, "show", "cells")["params"] == rows[0]["objectives"]["params"]
 
 
+@pytest.mark.slow
 def test_the_front_comes_first(database: Path) -> None:
     rows = data(database, "top", "cells", "-n", "1000")
     points = [(row["objectives"]["validation_error"], row["objectives"]["params"]) for row in rows]
@@ -103,6 +104,7 @@ def test_a_network_is_exported_to_onnx(database: Path, tmp_path: Path) -> None:
     assert "its weights are initial, not trained" in said and "verified against its network" in said
 
 
+@pytest.mark.slow
 def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from germline.evaluators.architecture import latency
     from germline.programs.architecture.latency import LatencyTable

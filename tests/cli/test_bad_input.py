@@ -21,6 +21,7 @@ def refused(result: Result, *expected: str) -> None:
 READERS = [["top"], ["show"], ["lineage"], ["describe"], ["diff", "first"], ["export", "-o", "x.py"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", READERS, ids=lambda command: command[0])
 def test_an_unknown_run_suggests_the_nearest(germline: Any, command: list[str]) -> None:
     refused(germline(*command, "frist"), "'frist'", "'first'")

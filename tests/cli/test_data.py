@@ -83,6 +83,7 @@ def test_a_search_reads_the_data_directory_and_is_gone_on_with_from_another(
     assert "data" not in json.loads(germline(tmp_path, "runs", "--json").stdout)[0]
 
 
+@pytest.mark.slow
 def test_the_data_directory_reaches_workers_of_a_ray_that_was_started_before(
     tmp_path: Path, folder: Path, small: str, local_ray: None
 ) -> None:

@@ -6,6 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from germline.cli.machine_facts import WAL_FIXED
 
 Data = Callable[..., Any]
@@ -17,6 +19,7 @@ def test_check_of_a_sound_database_prints_ok_and_counts(germline: Any, data: Dat
     assert (row["ok"], row["problems"], row["runs"], row["births"]) == (True, [], 2, 60)
 
 
+@pytest.mark.slow
 def test_check_lists_what_is_wrong_and_fails(germline: Any, copied: Path) -> None:
     with closing(sqlite3.connect(copied)) as connection:
         connection.execute("UPDATE genome SET text = text || ' ' WHERE digest = (SELECT min(digest) FROM genome)")

@@ -14,6 +14,7 @@ from germline.db.store import Store
 Data = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_an_exported_winner_trains(data: Data, copied: Path, tmp_path: Path) -> None:
     path = tmp_path / "winner.py"
     row = data("export", "first", "-o", path, "--class-name", "Winner", db=copied)

@@ -77,6 +77,7 @@ def test_a_file_plays_at_the_task_that_is_named(database: Path, tmp_path: Path) 
     assert (row["ref"], row["task"]) == (str(path), "gym:CartPole-v1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["film.gif", "film.mp4"])
 def test_a_film_shows_the_first_episode(database: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -89,6 +90,7 @@ def test_a_film_shows_the_first_episode(database: Path, tmp_path: Path, name: st
     assert len(pictures) == expected if name == "film.mp4" else 1 < len(pictures) <= expected
 
 
+@pytest.mark.slow
 def test_an_existing_film_is_replaced_only_by_force(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "film.gif"
     path.write_text("mine")

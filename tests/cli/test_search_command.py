@@ -110,6 +110,7 @@ def started(db: Path, *words: str) -> subprocess.Popen[str]:
     raise AssertionError(process.communicate())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_search_in_order(db: Path, number: int, code: int) -> None:
     process = started(db, "--births", "100000", "--executor", "inline")
@@ -121,6 +122,7 @@ def test_a_signal_ends_a_search_in_order(db: Path, number: int, code: int) -> No
     assert germline("db", "check", db=db)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_second_signal_waits_for_nothing(db: Path) -> None:
     process = started(db, "--births", "100000", "--executor", "inline", "--set", "pack=100", "--set", "block=5000")
     process.send_signal(signal.SIGINT)
@@ -132,6 +134,7 @@ def test_a_second_signal_waits_for_nothing(db: Path) -> None:
     assert germline("db", "check", db=db)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_stop_from_another_shell_ends_a_search(db: Path) -> None:
     process = started(db, "--births", "100000", "--executor", "inline")
     assert germline("stop", "optimizer-1", db=db)[0] == 0
@@ -139,6 +142,7 @@ def test_a_stop_from_another_shell_ends_a_search(db: Path) -> None:
     assert process.returncode == 0 and "stopped" in out and "germline resume optimizer-1" in out
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_on_ray_leaves_no_process_behind(db: Path) -> None:
     process = started(db, "--births", "100000", "--executor", "ray", "--workers", "1")
     process.send_signal(signal.SIGINT)

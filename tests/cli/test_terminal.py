@@ -132,6 +132,7 @@ def test_a_kind_of_another_version_is_refused_in_a_line(germline: Any, copied: P
     assert result.exit_code == 2 and "'poem'" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_colours_and_no_foreign_escapes(hostile: Path) -> None:
     text = on_terminal("show", "first", db=hostile)
     assert "\x1b[34minterp\x1b[0m" in text and "\x1b[36m" in text
@@ -145,6 +146,7 @@ SEARCHES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "shown"), [("optimizer", "return"), ("architecture", "cell.3")])
 def test_a_search_on_a_terminal_shows_the_best_so_far(tmp_path: Path, kind: str, shown: str) -> None:
     text = on_terminal("search", kind, *SEARCHES[kind], "--executor", "inline", db=tmp_path / "runs.db")

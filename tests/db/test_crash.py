@@ -55,6 +55,7 @@ for number in range(5):
 """
 
 
+@pytest.mark.slow
 def test_no_acknowledged_row_is_lost_when_the_writer_is_killed(tmp_path: Path) -> None:
     path, draw, acknowledged = str(tmp_path / "runs.db"), random.Random(3), 0
     for _ in range(4):
@@ -77,6 +78,7 @@ def test_no_acknowledged_row_is_lost_when_the_writer_is_killed(tmp_path: Path) -
             assert store.check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("commit", [1, 2, 3, 5])
 def test_a_process_that_dies_before_a_commit_leaves_the_state_before_it(tmp_path: Path, commit: int) -> None:
     path = str(tmp_path / "runs.db")

@@ -24,6 +24,7 @@ with Store(sys.argv[1]) as store:
 """
 
 
+@pytest.mark.slow
 def test_four_processes_make_a_database_and_write_fifty_transactions_each(url: str) -> None:
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

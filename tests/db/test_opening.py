@@ -216,6 +216,7 @@ def read_everything(url: str) -> None:
             raise DamagedDatabase(problems[0])
 
 
+@pytest.mark.slow
 def test_flipped_bits_give_typed_errors_and_change_nothing(kept: Path, tmp_path: Path) -> None:
     sound, draw, refused = kept.read_bytes(), random.Random(5), 0
     header_first = [bit for byte in (*range(24), 68, 100, 103) for bit in (8 * byte, 8 * byte + 5)]

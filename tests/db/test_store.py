@@ -85,6 +85,7 @@ def test_individuals_come_back_in_order_of_birth_with_their_parents_in_place(
     assert list(store.individuals(run.id)) == records
 
 
+@pytest.mark.slow
 def test_many_individuals_and_evaluations_stream_in_order(
     store: Store, make_run: MakeRun, born: Born, scored: Scored
 ) -> None:

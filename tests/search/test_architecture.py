@@ -43,6 +43,7 @@ def last(events: object) -> Progress:
     return final  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_searches_and_resumes_where_it_stopped(store: Store, strategy: str) -> None:
     settings = (f"strategy={strategy}", "population=10", "block=5", "max_params=1.2M", "enforce=first")
@@ -68,6 +69,7 @@ def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(store: Store, str
         assert born(store, f"cut-{block}") == born(store, f"whole-{block}")
 
 
+@pytest.mark.slow
 def test_local_search_finds_the_best_cell_of_the_table(store: Store) -> None:
     """Its mean validation accuracy over three seeds is 91.607 %."""
     new_run(store, **TABLE, seed=0, births=300, name="local")  # type: ignore[arg-type]
@@ -97,6 +99,7 @@ def test_nsga2_hands_over_a_network_of_its_front_and_limits_hold(store: Store) -
     )
 
 
+@pytest.mark.slow
 def test_a_real_training_gives_the_same_lineage_twice(store: Store) -> None:
     small = ("cells=2", "channels=4", "full_cells=2", "full_channels=4", "population=3", "block=3", "space=darts")
     for name in ("one", "two"):

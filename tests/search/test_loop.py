@@ -43,6 +43,7 @@ def last(store: Store, run: RunRecord, **options: object) -> Progress:
     return progress
 
 
+@pytest.mark.slow
 def test_births_are_numbered_parents_come_first_and_the_count_is_what_was_asked(
     store: Store, small_run: Create
 ) -> None:
@@ -56,6 +57,7 @@ def test_births_are_numbered_parents_come_first_and_the_count_is_what_was_asked(
     assert store.check() == []
 
 
+@pytest.mark.slow
 def test_a_known_fingerprint_is_a_cache_hit_and_is_not_scored_again(store: Store, small_run: Create) -> None:
     run = small_run("warmup=0", "litter=1", births=160)
     progress = last(store, run)
@@ -67,6 +69,7 @@ def test_a_known_fingerprint_is_a_cache_hit_and_is_not_scored_again(store: Store
     assert all(first[hit.cached_from].fingerprint == hit.fingerprint for hit in hits if hit.cached_from is not None)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_lineage_and_another_seed_another(store: Store, small_run: Create) -> None:
     runs = [small_run(seed=seed) for seed in (1, 1, 2)]
     for run in runs:
@@ -75,6 +78,7 @@ def test_the_same_seed_gives_the_same_lineage_and_another_seed_another(store: St
     assert first == same != other
 
 
+@pytest.mark.slow
 def test_a_run_in_pieces_equals_a_run_in_one(store: Store, small_run: Create) -> None:
     straight, pieces = small_run("review_every=32"), small_run("review_every=32")
     last(store, straight)
@@ -86,6 +90,7 @@ def test_a_run_in_pieces_equals_a_run_in_one(store: Store, small_run: Create) ->
     assert progress.start is not None and progress.start.fitness == store.individual(pieces.name, 0).evaluation.fitness  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_the_progress_of_a_run_agrees_with_its_records_however_it_was_cut(store: Store, small_run: Create) -> None:
     run = small_run("review_every=16", "depth=0", "pack=8")
     for births in (3, 30, 80):
@@ -97,6 +102,7 @@ def test_the_progress_of_a_run_agrees_with_its_records_however_it_was_cut(store:
         assert progress.evaluations <= summary.evaluations
 
 
+@pytest.mark.slow
 def test_what_is_handed_over_has_been_reviewed(store: Store, small_run: Create) -> None:
     run = small_run("review_every=64", births=40)
     winner = last(store, run).winner
@@ -107,6 +113,7 @@ def test_what_is_handed_over_has_been_reviewed(store: Store, small_run: Create) 
     assert len(store.reviews(run.id, best)) == 5
 
 
+@pytest.mark.slow
 def test_a_run_with_hurdles_drops_some_and_is_the_same_in_pieces(store: Store, small_run: Create) -> None:
     hurdles = ("hurdle=0.5", "passing=0.5", "population=10", "lengths=0.2", "warmup=0", "litter=1")
     straight, pieces = small_run(*hurdles, births=160), small_run(*hurdles, births=160)
@@ -121,6 +128,7 @@ def test_a_run_with_hurdles_drops_some_and_is_the_same_in_pieces(store: Store, s
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("events", [1, 2, 5, 9])
 def test_a_run_that_is_left_at_any_event_and_resumed_equals_a_run_in_one(
     store: Store, small_run: Create, events: int
@@ -136,6 +144,7 @@ def test_a_run_that_is_left_at_any_event_and_resumed_equals_a_run_in_one(
     assert lineage(store, straight) == lineage(store, broken)
 
 
+@pytest.mark.slow
 def test_ray_workers_give_the_lineage_that_this_process_gives(local_ray: None, store: Store, small_run: Create) -> None:
     runs = {
         "inline": small_run("review_every=32"),
@@ -158,6 +167,7 @@ with Store(sys.argv[1]) as store:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_that_is_resumed_equals_one_that_was_not_and_hash_seeds_do_not_matter(
     store: Store, small_run: Create, tmp_path: Path
 ) -> None:
@@ -183,6 +193,7 @@ def test_a_killed_run_that_is_resumed_equals_one_that_was_not_and_hash_seeds_do_
     assert lineage(store, straight) == lineage(store, killed)
 
 
+@pytest.mark.slow
 def test_a_stop_request_from_elsewhere_ends_the_session_and_loses_nothing(store: Store, small_run: Create) -> None:
     run = small_run()
     session = evolve(store, run.name)
@@ -193,6 +204,7 @@ def test_a_stop_request_from_elsewhere_ends_the_session_and_loses_nothing(store:
     assert last(store, run).births == 80
 
 
+@pytest.mark.slow
 def test_an_evaluation_budget_ends_at_the_same_birth_for_any_number_of_workers(
     local_ray: None, store: Store, small_run: Create
 ) -> None:

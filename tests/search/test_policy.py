@@ -69,6 +69,7 @@ def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(store: Store) -> 
     } == (scored(store, "whole"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("starts", ["own", "common"])
 def test_the_lineage_is_the_same_for_any_number_of_workers(store: Store, local_ray: None, starts: str) -> None:
     for workers in (0, 1, 2):
@@ -86,6 +87,7 @@ def test_neither_packs_nor_slots_change_outcomes(store: Store) -> None:
     assert scored(store, "a") == scored(store, "b") == scored(store, "c")
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_as_if_nothing_had_been(store: Store, tmp_path: Path) -> None:
     for name in ("whole", "killed"):
         create(store, name, "episodes=30", "review_episodes=30", births=240)
@@ -119,6 +121,7 @@ def test_the_announced_winner_is_the_winner_in_the_database(store: Store) -> Non
         assert winner(store, "cut").individual.birth == final.winner.birth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_run_with_generations_in_flight_resumes_as_it_was(store: Store, depth: int) -> None:
     for name in ("whole", "cut"):
@@ -166,6 +169,7 @@ def test_random_search_draws_everything(store: Store) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_budget_in_frames_counts_reviews_and_begins_no_generation_after_it(store: Store) -> None:
     new_run(store, "policy", settings=SMALL, frames=6_000, name="frames", seed=1)
     final = last(evolve(store, "frames"))
@@ -234,6 +238,7 @@ def test_every_preset_can_be_begun_on_its_task(store: Store, name: str) -> None:
     assert new_run(store, "policy", preset=name, task="gym:Acrobot-v1").task == "gym:Acrobot-v1"
 
 
+@pytest.mark.slow
 def test_a_run_without_reviews_that_goes_on_after_its_test_hands_over_the_fittest(store: Store) -> None:
     create(store, "on", "candidates=0", births=24)
     last(evolve(store, "on"))

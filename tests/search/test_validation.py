@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import count
@@ -16,6 +18,7 @@ ARCHITECTURE, OPTIMIZER = KINDS["architecture"], KINDS["optimizer"]
 DIGITS = ARCHITECTURE.resolve(ARCHITECTURE.presets["quick"].values, ["full_channels=4"])
 
 
+@pytest.mark.slow
 def test_a_hand_made_network_has_nearly_as_many_parameters() -> None:
     for inputs, made in ((2, SEPARABLE), (1, RESIDUAL)):
         network = SPACES["eeea" if inputs == 2 else "nb201"].skeleton
@@ -25,6 +28,7 @@ def test_a_hand_made_network_has_nearly_as_many_parameters() -> None:
             assert abs(count(cells, sized).params - params) < 0.1 * params
 
 
+@pytest.mark.slow
 def test_an_architecture_and_its_baseline_are_trained_in_full_size_on_the_held_out_images() -> None:
     values = ARCHITECTURE.prepare(DIGITS, task_class("digits-cells"))
     found = Contender("mine", write(SPACES["eeea-paper"].smallest()), values)

@@ -86,6 +86,7 @@ def test_the_winner_is_the_announced_winner_and_follows_from_the_rows_alone(
     assert rows(path, "run") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["funnel", "policy"])
 def test_a_resumed_run_of_an_older_database_records_its_winners(store: Store, path: Path, name: str) -> None:
     for run in ("straight", "old"):
@@ -101,6 +102,7 @@ def test_a_resumed_run_of_an_older_database_records_its_winners(store: Store, pa
     assert rows(path, "old") == straight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("events", [3, 10])
 @pytest.mark.parametrize("name", ["funnel", "policy"])
 def test_a_run_that_is_left_and_resumed_has_the_winners_of_a_run_in_one(
@@ -127,6 +129,7 @@ with Store(sys.argv[1]) as store:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_names_the_winner_of_its_last_complete_block(store: Store, path: Path) -> None:
     for run in ("straight", "killed"):
         new_run(store, "policy", settings=POLICY, births=160, seed=2, name=run)

@@ -61,6 +61,7 @@ def test_the_score_of_a_policy_is_its_test_or_else_its_review(store: Store) -> N
     assert small.values == [10.0, 20.0, 30.0]
 
 
+@pytest.mark.slow
 def test_the_score_of_another_kind_is_the_fitness_of_its_best(store: Store) -> None:
     [group] = groups(store, "opt")
     assert {(result.source, result.episodes) for result in group.results} == {("fitness", None)}

@@ -4,13 +4,15 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from germline.db.records import EvaluationRecord, Individual, RunRecord, Winner
-from germline.db.store import Store
 from germline.evaluators.outcome import Outcome
 from germline.search.fold import ScoreKey
 from germline.search.individual import Scored
+
+if TYPE_CHECKING:
+    from germline.db.store import Store  # imports SQLAlchemy, which listing kinds and presets does not need
 
 # An outcome is defined twice: neither the database nor the evaluators may import the other, since each is used without
 # the other. The two definitions meet here alone, by the names of the fields: all of an `Outcome` are of the record too.
@@ -49,7 +51,7 @@ class Journal(Protocol):
 class StoreJournal:
     """The `Journal` over the rows of a run, whose driver this process is."""
 
-    def __init__(self, store: Store, run: RunRecord) -> None:
+    def __init__(self, store: "Store", run: RunRecord) -> None:
         self.store = store
         self.run = run
         self.reported = time.monotonic()
@@ -80,7 +82,7 @@ class StoreJournal:
         return spent
 
 
-def recorded_outcomes(store: Store, run: RunRecord) -> Iterable[tuple[ScoreKey, Outcome]]:
+def recorded_outcomes(store: "Store", run: RunRecord) -> Iterable[tuple[ScoreKey, Outcome]]:
     """Every recorded outcome of a run on its own task, by its key."""
     for record in store.evaluations(run.id):
         if record.task == run.task:

@@ -76,6 +76,7 @@ def test_a_file_with_a_single_cell_is_described_as_in_nas_bench_201(database: Pa
     assert row["params"] == 1_073_466
 
 
+@pytest.mark.slow
 def test_a_network_is_exported_by_policy_and_drawn(database: Path, tmp_path: Path) -> None:
     out = data(database, "export", "cells", "-o", str(tmp_path / "net.py"), "--pick", "params")
     assert out["verified"] and out["target"] == "torch"
@@ -106,7 +107,6 @@ def test_a_network_is_exported_to_onnx(database: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from germline.evaluators.architecture import latency
     from germline.programs.architecture.latency import LatencyTable
 
     path = tmp_path / "germline.db"
@@ -118,13 +118,13 @@ def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: 
     def again(*_: Any) -> LatencyTable:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(latency, "measure", measure)
+    monkeypatch.setattr(latency_measurement, "measure_table", measure)
     nb201 = ("search", "architecture", "--preset", "nb201", "--task", "nb201-cifar10", "--executor", "inline")
     nsga2 = ("--set", "strategy=nsga2", "--set", "objectives=validation_error,latency", "--set", "population=10")
     options = (*nb201, *nsga2, "--set", "block=10", "--births", "30", "--name", "quick")
     done = call(path, *options, "--set", "max_latency=10ms")
     assert done.exit_code == 0, done.output
-    monkeypatch.setattr(latency, "measure", again)
+    monkeypatch.setattr(latency_measurement, "measure_table", again)
     assert call(path, "resume", "quick", "--births", "50", "--executor", "inline").exit_code == 0
     rows = data(path, "describe", *(f"quick:{birth}" for birth in range(50)))
     assert all(0 < row["latency"] <= 10 for row in rows)
@@ -134,7 +134,7 @@ def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: 
     assert "ms predicted" in call(path, "describe", "quick").stdout
     assert "latency" not in data(path, "describe", "quick", "--cells", "4")[0]
 
-    monkeypatch.setattr(latency, "measure", measure)
+    monkeypatch.setattr(latency_measurement, "measure_table", measure)
     refused = call(path, *nb201, "--set", "max_latency=1")
     assert refused.exit_code == 2
     # 15 cells of six edges, three additions and the rest; two blocks, stem and head.
@@ -146,9 +146,9 @@ def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: 
 def test_the_latency_of_an_architecture_is_measured(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from germline.evaluators.architecture import latency
+    from germline.evaluators.architecture import latency_measurement
 
-    monkeypatch.setattr(latency, "ROUNDS", (2, 2))
+    monkeypatch.setattr(latency_measurement, "ROUNDS", (2, 2))
     path = tmp_path / "darts.json"
     path.write_text(json.dumps(DARTS))
     (row,) = data(database, "describe", str(path), "--latency", "--channels", "4", "--cells", "3")
@@ -212,6 +212,7 @@ def test_a_file_whose_name_the_export_uses_itself_is_exported(database: Path, tm
     assert out["class_name"] == "CellNet" and out["verified"]
 
 
+@pytest.mark.slow
 def test_a_result_is_validated_beside_a_hand_made_network(database: Path, tmp_path: Path) -> None:
     (tmp_path / "darts.json").write_text(json.dumps(DARTS))
     sizes = ("--channels", "4", "--cells", "3", "--rung", "0", "--seeds", "2")
@@ -251,6 +252,7 @@ class Lost(Says):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "status", "message"),
     [

@@ -175,6 +175,7 @@ def cells(store: Store, name: str, seed: int, params: float, objectives: tuple[s
     InventedRun(store, name, "architecture", settings, seed).front(0, [values]).end()
 
 
+@pytest.mark.slow
 def test_runs_with_several_objectives_have_a_hypervolume(database: Path, data: Callable[..., Any]) -> None:
     with Store(str(database)) as store:
         for seed, params in enumerate((100.0, 200.0, 400.0)):

@@ -38,6 +38,7 @@ def recorded(path: Path) -> list[Any]:
         return [connection.execute(f"SELECT * FROM {table}").fetchall() for table in ("individual", "evaluation")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "command", "told"),
     [

@@ -68,6 +68,7 @@ def search(tmp_path: Path, task: str, *words: str) -> Result:
     return germline(tmp_path, "search", "architecture", "--task", task, *settings, "--births", "4", *words)
 
 
+@pytest.mark.slow
 def test_a_search_reads_the_data_directory_and_is_gone_on_with_from_another(
     tmp_path: Path, folder: Path, small: str
 ) -> None:

@@ -37,6 +37,7 @@ def test_an_exported_winner_trains(data: Data, copied: Path, tmp_path: Path) -> 
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_the_run_notes_what_was_exported(data: Data, copied: Path, tmp_path: Path) -> None:
     path = tmp_path / "winner.py"
     data("export", "first", "-o", path, db=copied)
@@ -55,6 +56,7 @@ def test_export_of_the_library_prints_a_summary(germline: Any, tmp_path: Path) -
     assert "class Lion(" in (tmp_path / "lion.py").read_text()
 
 
+@pytest.mark.slow
 def test_a_file_that_is_there_is_replaced_only_by_force(germline: Any, tmp_path: Path) -> None:
     path = tmp_path / "lion.py"
     path.write_text("mine")

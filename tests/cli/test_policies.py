@@ -258,6 +258,7 @@ def test_an_export_prints_what_was_verified(database: Path, tmp_path: Path) -> N
     assert row["class_name"] == "PathPolicy"
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_imported_by_name_is_not_said_to_be(database: Path, tmp_path: Path) -> None:
     for name in ("class.py", "my-agent.py"):
         done = call(database, "export", "cp", "-o", str(tmp_path / name))
@@ -293,6 +294,7 @@ class Broken(GymTask):
 """
 
 
+@pytest.mark.slow
 def test_output_of_a_task_does_not_mix_with_the_json(database: Path, tmp_path: Path) -> None:
     (tmp_path / "loud.py").write_text(LOUD)
     environment = {**os.environ, "GERMLINE_DB": str(tmp_path / "loud.db")}

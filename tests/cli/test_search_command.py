@@ -27,6 +27,7 @@ def db(tmp_path: Path) -> Path:
     return tmp_path / "runs.db"
 
 
+@pytest.mark.slow
 def test_a_search_ends_with_its_best_and_the_next_commands(db: Path) -> None:
     code, out, err = germline(
         "search", "optimizer", *SETTINGS, "--births", "40", "--executor", "inline", "--name", "first", db=db
@@ -46,6 +47,7 @@ def test_the_json_of_a_search_is_a_row_of_runs_with_the_winner(db: Path) -> None
     assert json.loads(germline("runs", "--json", db=db)[1])[0]["best"] == row["best"]
 
 
+@pytest.mark.slow
 def test_a_stopped_search_prints_the_command_to_resume_it(db: Path) -> None:
     words = ("search", "optimizer", *SETTINGS, "--births", "500", "--time", "0.2s", "--executor", "inline")
     code, out, _ = germline(*words, db=db)
@@ -88,6 +90,7 @@ def test_an_unknown_kind_is_an_error_of_one_line(db: Path) -> None:
     assert code == 2 and "optimizer" in err and err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_unknown_run_cannot_be_resumed(db: Path) -> None:
     germline("search", "optimizer", *SETTINGS, "--births", "2", "--executor", "inline", "--name", "first", db=db)
     code, _, err = germline("resume", "frist", db=db)

@@ -70,6 +70,7 @@ def test_help_and_completion_import_no_command() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [*READERS, ["presets"], ["tasks"], ["describe", "first"], ["doctor"], ["db", "check"], ["--help"]],

@@ -35,6 +35,7 @@ def test_a_sound_database_has_no_problems(path: Path) -> None:
         assert store.check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [

@@ -255,6 +255,7 @@ def test_what_a_policy_played_has_to_be_a_count(damaged: Damage, name: str, valu
     assert "run r: 1 birth has objectives or measures that do not read: 3" in store.check()
 
 
+@pytest.mark.slow
 def test_other_kinds_may_measure_anything_under_these_names(make: Make) -> None:
     path = make("optimizer", {"episodes": nan, "steps": -inf, "frames": -0.5})
     with Store(str(path)) as store:

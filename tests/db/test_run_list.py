@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from germline.db import run_list
 from germline.db.records import EvaluationRecord, Individual
 from germline.db.store import Store
@@ -36,6 +38,7 @@ def test_a_glance_imports_neither_sqlalchemy_nor_alembic() -> None:
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 def test_a_store_on_an_existing_file_does_not_import_alembic(tmp_path: Path) -> None:
     path = str(tmp_path / "runs.db")
     Store(path).close()

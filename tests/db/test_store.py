@@ -37,6 +37,7 @@ def test_records_are_frozen(make_run: MakeRun) -> None:
         make_run().name = "other"  # type: ignore[misc]
 
 
+@pytest.mark.slow
 def test_runs_without_a_name_take_the_first_free_number_of_their_kind(store: Store, make_run: MakeRun) -> None:
     make_run("optimizer-2")
     names = [make_run(None).name, make_run(None).name, make_run(None, kind="policy").name]
@@ -140,6 +141,7 @@ def test_a_batch_with_one_bad_birth_leaves_nothing_behind(store: Store, make_run
     assert store.check() == []
 
 
+@pytest.mark.slow
 def test_an_evaluation_is_recorded_once_for_each_task_rung_and_seed(
     store: Store, make_run: MakeRun, born: Born, scored: Scored
 ) -> None:

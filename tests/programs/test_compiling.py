@@ -49,6 +49,7 @@ def test_constants_beside_the_kernels_equal_theirs() -> None:
     assert np.float32(stacked.EPSILON) == kernels.EPSILON
 
 
+@pytest.mark.slow
 def test_compiled_functions_use_nothing_from_other_files() -> None:
     """The cache notices changes of a function's own file alone; changes in another file would be ignored."""
     root = Path(germline.programs.__file__).parents[1]

@@ -179,6 +179,7 @@ def test_files_import_torch_and_the_standard_library_only() -> None:
         assert imported <= STANDARD, name
 
 
+@pytest.mark.slow
 def test_exported_files_pass_the_linter_and_the_formatter(tmp_path: Path) -> None:
     long = re.sub(
         r"\bu\b", "the_update_before_clipping", MIXED.replace("decay", "reciprocal_root_of_the_number_of_steps")

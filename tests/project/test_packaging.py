@@ -7,6 +7,8 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("search", "programs", "evaluators", "cli", "db")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -25,6 +27,7 @@ def test_every_folder_with_modules_is_a_package() -> None:
     assert all((path.parent / "__init__.py").exists() for path in sources())
 
 
+@pytest.mark.slow
 def test_no_module_evaluates_or_unpickles_anything() -> None:
     unsafe = re.compile(
         r"(?<![\w.])(?:eval|exec|compile)\(|\bpickle\b|\bcloudpickle\b|\bmarshal\b|sympify|yaml\.load|shell=True"
@@ -47,6 +50,7 @@ def test_data_files_are_in_the_package() -> None:
     assert len([e for e in files("germline.programs.optimizer.library").iterdir() if e.name.endswith(".txt")]) >= 17
 
 
+@pytest.mark.slow
 def test_listing_kinds_and_presets_loads_neither_torch_nor_ray() -> None:
     code = "import sys, germline.search.kinds; print([m for m in ('torch', 'ray', 'sqlalchemy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -57,6 +57,7 @@ def test_every_strategy_searches_and_resumes_where_it_stopped(store: Store, stra
     assert scored(store, "parts") == scored(store, "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(store: Store, strategy: str) -> None:
     for block in (1, 4):
@@ -79,6 +80,7 @@ def test_local_search_finds_the_best_cell_of_the_table(store: Store) -> None:
     assert best.outcome.objectives["params"] == 1_073_466
 
 
+@pytest.mark.slow
 def test_nsga2_hands_over_a_network_of_its_front_and_limits_hold(store: Store) -> None:
     settings = ("strategy=nsga2", "population=12", "block=12", "max_params=800k")
     new_run(store, **TABLE, settings=settings, births=120, name="front")  # type: ignore[arg-type]

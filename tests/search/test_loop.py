@@ -224,6 +224,7 @@ class Failing(DigitsMLP):
 """
 
 
+@pytest.mark.slow
 def test_a_search_in_which_everything_fails_ends_with_the_cause(
     store: Store, small_run: Create, tmp_path: Path
 ) -> None:
@@ -234,6 +235,7 @@ def test_a_search_in_which_everything_fails_ends_with_the_cause(
     assert store.run(run.name).status == "failed"
 
 
+@pytest.mark.slow
 def test_searches_that_overlap_leave_the_garbage_collector_as_they_found_it(store: Store, small_run: Create) -> None:
     before = gc.get_threshold()
     first, second = (evolve(store, small_run().name) for _ in range(2))

@@ -134,6 +134,7 @@ def test_a_task_without_behaviours_ends_with_what_to_do() -> None:
 SMALL = ("strategy=novelty", "population=12", "parents=4", "archive=0.3", "hidden=4", "candidates=0", "steps=60")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "runs.db"), create=True)
     runs = [

@@ -52,6 +52,7 @@ def last(events: object) -> Progress:
     return final  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(store: Store) -> None:
     for name in ("whole", "cut"):
         create(store, name)
@@ -80,6 +81,7 @@ def test_the_lineage_is_the_same_for_any_number_of_workers(store: Store, local_r
     assert scored(store, "with-0") == scored(store, "with-1") == scored(store, "with-2")
 
 
+@pytest.mark.slow
 def test_neither_packs_nor_slots_change_outcomes(store: Store) -> None:
     for name, settings in (("a", ("pack=5",)), ("b", ("pack=12", "slots=3")), ("c", ("pack=1", "slots=1"))):
         create(store, name, *settings, births=24)
@@ -138,6 +140,7 @@ def test_frames_are_no_budget_of_other_kinds(store: Store) -> None:
         next(iter(evolve(store, "cells", frames=5)))
 
 
+@pytest.mark.slow
 def test_the_elite_is_reviewed_with_fresh_episodes_each_generation_and_tested_in_the_end(store: Store) -> None:
     create(store, "reviewed", births=48)
     final = last(evolve(store, "reviewed"))
@@ -150,6 +153,7 @@ def test_the_elite_is_reviewed_with_fresh_episodes_each_generation_and_tested_in
     assert measures["episodes"] == 3  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_children_have_one_mutation_more_than_their_parent(store: Store) -> None:
     create(store, "grown", "sigma=0.1", "sigma_decay=0.5")
     last(evolve(store, "grown"))
@@ -161,6 +165,7 @@ def test_children_have_one_mutation_more_than_their_parent(store: Store) -> None
         assert child.mutations[-1][1] == 0.1 * 0.5 ** (record.birth // 12)
 
 
+@pytest.mark.slow
 def test_random_search_draws_everything(store: Store) -> None:
     create(store, "drawn", "strategy=random")
     last(evolve(store, "drawn"))
@@ -184,6 +189,7 @@ def test_a_budget_in_frames_counts_reviews_and_begins_no_generation_after_it(sto
     assert sum(earlier) < 6_000
 
 
+@pytest.mark.slow
 def test_a_network_without_hidden_layers_is_searched(store: Store) -> None:
     create(store, "linear", "hidden=none", births=36)
     assert last(evolve(store, "linear", executor="inline")).failures == {}

@@ -68,6 +68,7 @@ def forget(path: Path) -> None:
         connection.commit()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_the_winner_is_the_announced_winner_and_follows_from_the_rows_alone(
     store: Store, path: Path, name: str
@@ -193,6 +194,7 @@ def test_runs_of_released_schemas_have_a_winner(released: Path, tmp_path: Path) 
                 assert winner(store, summary.name).individual.birth == summary.best_birth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [{"population": "many"}, {"block": 0}, {"strategy": "magic"}, {"start": "def"}])
 def test_a_run_of_an_older_database_whose_settings_are_damaged_stands_for_its_best(
     store: Store, path: Path, damage: dict[str, Any]

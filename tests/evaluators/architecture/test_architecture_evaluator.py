@@ -37,6 +37,7 @@ def test_the_table_knows_what_was_trained() -> None:
     assert found[0].measures["training_seconds"] > found[1].measures["training_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_and_one_of_other_weights_differs() -> None:
     evaluator = ArchitectureEvaluator("digits-cells", 0, cells=2, channels=4, full_cells=5, full_channels=8)
     genome = write(SPACES["darts"].smallest())
@@ -101,6 +102,7 @@ def test_held_out_images_are_measured_only_when_asked_for() -> None:
         ArchitectureEvaluator("nb201-cifar10", 0).validate([cell(BEST)], 0, 0)
 
 
+@pytest.mark.slow
 def test_a_pack_that_does_not_fit_the_memory_is_halved_and_its_outcomes_are_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

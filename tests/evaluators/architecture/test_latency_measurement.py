@@ -31,6 +31,7 @@ def test_every_part_of_a_space_is_measured(name: str) -> None:
     assert all(time > 0.0 for part, time in table.parts.items() if part.name in ("stem", "head", "sep_conv_5x5"))
 
 
+@pytest.mark.slow
 def test_larger_networks_take_longer() -> None:
     cells = CellSpace(("skip_connect", "sep_conv_5x5"), nodes=4)
     slow = CellSpace(("sep_conv_5x5",), nodes=4).smallest()

@@ -139,6 +139,7 @@ def test_a_genome_that_kills_or_blocks_its_worker_fails_alone(
     assert [one.fitness for one in found[1,]] == [one.fitness for one in clean]
 
 
+@pytest.mark.slow
 def test_an_unreachable_cluster_is_one_clear_error() -> None:
     code = (
         "from germline.evaluators.executors.ray_executor import NoCluster, start\n"

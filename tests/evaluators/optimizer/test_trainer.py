@@ -79,6 +79,7 @@ def test_batches_are_the_same_however_many_are_drawn_at_once(monkeypatch: pytest
     assert torch.equal(at_once, torch.stack(list(batches(1000, rung, (3, 1), "cpu"))))
 
 
+@pytest.mark.slow
 def test_plain_torch_trains_to_the_same_loss(digits: TrainingTask) -> None:
     programs = [*map(parse, library().values())]
     compiled = [found.measures for found in train(digits, programs, RUNG, (7, 0))]

@@ -61,6 +61,7 @@ def test_a_game_equals_the_vector_environments(game: str) -> None:
     assert total > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sticky", [0.0, 0.25])
 def test_an_episode_follows_from_its_seed_and_actions_alone(sticky: float) -> None:
     environments = AtariEnvironments("tetris", 2, sticky)
@@ -71,12 +72,14 @@ def test_an_episode_follows_from_its_seed_and_actions_alone(sticky: float) -> No
     assert episode(environments, 0, 12) != first
 
 
+@pytest.mark.slow
 def test_sticky_frames_repeat_actions() -> None:
     plain, sticky = AtariEnvironments("frostbite", 1), AtariEnvironments("frostbite", 1, 0.25)
     assert episode(plain, 0, 2)[0] == episode(sticky, 0, 2)[0]
     assert episode(plain, 0, 2) != episode(sticky, 0, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("game", ["backgammon", "video_checkers"])
 def test_frames_without_an_action_press_no_button(game: str) -> None:
     environments, alone = AtariEnvironments(game, 1, 0.25), load_game(game)
@@ -101,6 +104,7 @@ def test_the_picture_of_a_slot_is_the_frame_of_its_game() -> None:
     assert not np.array_equal(picture, environments.picture(0))
 
 
+@pytest.mark.slow
 def test_a_task_has_the_specification_of_its_game() -> None:
     spec = task_class("atari:frostbite").environment_spec()  # type: ignore[attr-defined]
     assert (spec.observation, spec.actions, spec.steps, spec.frames, spec.pixels) == (

@@ -75,6 +75,7 @@ def test_every_step_equals_gymnasiums_to_the_last_bit(name: str) -> None:
     assert ended or name == "Pendulum-v1"
 
 
+@pytest.mark.slow
 @everywhere
 def test_an_episode_does_not_depend_on_its_neighbours(name: str) -> None:
     make, seeds = VECTORISED[name][1], range(SLOTS)

@@ -346,6 +346,7 @@ def test_a_position_is_nan_before_it_is_reported(own: Callable[[str], str]) -> N
     assert np.isnan(environments.behaviour(both)).all()
 
 
+@pytest.mark.slow
 def test_environments_know_neither_tasks_nor_policies() -> None:
     code = (
         "import sys; from germline.evaluators.policy.environments import atari, gymnasium_slots, hard_maze;"

@@ -89,6 +89,7 @@ def test_a_robot_that_heads_for_the_goal_ends_in_the_dead_end() -> None:
     assert x < 55 and 138 < y <= 142
 
 
+@pytest.mark.slow
 def test_no_robot_comes_near_or_through_a_wall() -> None:
     maze, slots, rng = HardMaze(64), np.arange(64), np.random.default_rng(1)
     maze.reset(slots, range(64))

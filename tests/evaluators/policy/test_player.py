@@ -79,6 +79,7 @@ def test_an_episode_ends_when_its_return_is_not_finite() -> None:
     assert play(always_choosing(0), 3, Counting(2), [Episode(0, 9)] * 3, 20) == [result(np.inf, 1, 9)] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [CartPole, MountainCarContinuous])
 def test_results_do_not_depend_on_slots_order_or_other_policies(make: Any) -> None:
     actions = 2 if make is CartPole else Box((-1.0,), (1.0,))

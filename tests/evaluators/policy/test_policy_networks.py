@@ -219,6 +219,7 @@ def test_arrays_of_another_type_or_stride_are_refused() -> None:
     assert (sums == 4).all()
 
 
+@pytest.mark.slow
 def test_kernels_run_without_the_compiler() -> None:
     program = (
         "import numpy as np; from germline.evaluators.policy.networks.conv_kernels import add_changes;"

@@ -57,6 +57,7 @@ def test_the_closed_form_equals_the_built_network(name: str) -> None:
         assert count_built(built, skeleton.image) == count(genome, skeleton)
 
 
+@pytest.mark.slow
 def test_the_smallest_network_of_a_space_is_the_smallest() -> None:
     rng = np.random.default_rng(2)
     for cells in SPACES.values():

@@ -89,6 +89,7 @@ def built(genome: Architecture, skeleton: Skeleton) -> list[Part]:
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
 def test_the_prediction_is_the_sum_over_the_built_network(name: str) -> None:
     rng = np.random.default_rng(2)

@@ -69,6 +69,7 @@ def test_the_file_is_the_network_of_the_fixed_seed_at_any_batch() -> None:
             np.testing.assert_allclose(found, network(images).numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_genome_gives_the_same_bytes_and_leaves_the_generator_alone() -> None:
     before = torch.get_rng_state()
     assert verified_onnx(genome(), SIZE, ORIGIN).content == verified_onnx(genome(), SIZE, ORIGIN).content

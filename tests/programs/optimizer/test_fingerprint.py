@@ -160,6 +160,7 @@ def renamed(program: Program, rng: np.random.Generator) -> Program:
     return replace(program, body=tuple(body), returns=tuple(new.get(name, name) for name in program.returns))
 
 
+@pytest.mark.slow
 def test_renamed_and_commuted_mutants_keep_their_fingerprint(
     mutants: Callable[..., Iterator[Program]], scale: int
 ) -> None:

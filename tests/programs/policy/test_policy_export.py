@@ -50,6 +50,7 @@ POLICIES = {
 every_network = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 
 
+@pytest.mark.slow
 @every_network
 def test_an_exported_network_has_the_policys_outputs_and_actions(policy: Policy) -> None:
     module = verified_torch(policy, ORIGIN, "Found", "found").module
@@ -283,6 +284,7 @@ def test_two_files_appear_both_or_not_at_all(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["taken.py"]
 
 
+@pytest.mark.slow
 @every_network
 def test_another_runtime_comes_to_the_same_outputs_and_actions(policy: Policy) -> None:
     session = onnxruntime.InferenceSession(verified_onnx(policy, ORIGIN).content)

@@ -101,6 +101,7 @@ def with_network(**changes: Any) -> str:
     return changed(network={name: value for name, value in network.items() if value is not None})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [

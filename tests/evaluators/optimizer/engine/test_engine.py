@@ -177,6 +177,7 @@ def test_models_of_other_shapes(shapes: tuple[tuple[int, ...], ...]) -> None:
             assert same(engine.parameters[0], expected).all(), one
 
 
+@pytest.mark.slow
 def test_a_very_long_program() -> None:
     lines = [f"x{i} = sin(x{i - 1}) + norm(x{i - 2})" for i in range(3, 330)]
     one = program("x1 = g + w", "x2 = x1 * m", *lines, "u = x329 * x5", "m = x100")

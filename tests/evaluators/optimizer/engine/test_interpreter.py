@@ -82,6 +82,7 @@ def test_the_sign_of_nan_is_zero_as_in_torch() -> None:
     assert memory[4:].tolist() == [1, -1, 0, 0]
 
 
+@pytest.mark.slow
 def test_zeros_keep_their_signs() -> None:
     """0.0 and -0.0 are equal, and their reciprocals are not."""
     x, y = np.array([-0.0, 0.0, -6.0, 6.0], np.float32), np.array([3.0, -3.0, 3.0, -3.0], np.float32)

@@ -107,6 +107,7 @@ def test_a_network_is_exported_to_onnx(database: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_limit_on_latency_is_kept_by_every_birth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from germline.evaluators.architecture import latency_measurement
     from germline.programs.architecture.latency import LatencyTable
 
     path = tmp_path / "germline.db"

@@ -4,7 +4,7 @@ A row has its values in the order of the record's fields, because its query sele
 100,000 births is read row by row, and a dictionary for each row would make that a third slower.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
@@ -50,9 +50,9 @@ def columns_of(record: type, of: Any, **others: ColumnElement[Any]) -> list[Colu
     return [others[name].label(name) if name in others else of.c[name] for name in PLACES[record]]
 
 
-def fetch(result: CursorResult[Any]) -> list[Values]:
-    """All rows of a query."""
-    return [list(row) for row in result.all()]
+def fetch(result: CursorResult[Any]) -> Iterator[Values]:
+    """All rows of a query. They are fetched at once, so that the query is over, and become lists one after another."""
+    return map(list, result.all())
 
 
 def run_row(row: Row[Any]) -> Row[Any]:

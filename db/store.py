@@ -258,11 +258,12 @@ class Store:
                 .limit(_PAGE)
             )
             rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(query)))  # noqa: B023
-            if not rows:
-                return
+            before = after
             for row in rows:
                 after = row.pop()
                 yield from_rows.evaluation_record(row, kind)
+            if after == before:
+                return
 
     # Questions
 

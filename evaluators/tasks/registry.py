@@ -164,7 +164,7 @@ def confirmed_name(recorded: str, named: str | None = None) -> str:
         UnconfirmedTask: the user has to name the task and did not, or named another one.
         InvalidTask: the user named a file that does not exist, or no class.
     """
-    if named is not None and absolute_name(named) != recorded:
+    if named is not None and recorded not in (named, absolute_name(named)):
         raise UnconfirmedTask(f"expected --task {shlex.quote(recorded)}, the task of the run, got {named!r:.200}")
     if named is None and needs_confirmation(recorded):
         raise UnconfirmedTask(

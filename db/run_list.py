@@ -1,4 +1,4 @@
-"""The rows of ``germline runs`` without SQLAlchemy, whose import alone takes longer than that command may."""
+"""The rows of ``germline runs``, read without SQLAlchemy: its import takes longer than the command may take."""
 
 import contextlib
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ _COLUMNS = [field.name for field in fields(RunSummary)]
 
 
 def runs(url: str) -> list[RunSummary] | None:
-    """Every run, oldest first: what ``Store.runs`` gives, read-only. None if the URL is not one of SQLite.
+    """All runs, oldest first, equal to ``Store.runs``; None for a database on a server. The file is not changed.
 
     Raises:
-        DatabaseError: as for opening a ``Store`` that must exist.
+        DatabaseError: the subclasses that ``Store`` raises with ``create=False``.
     """
     location = locate(url)
     if not isinstance(location, SqliteFile):
         return None
-    revision = sqlite_file.look(location.path)
+    revision = sqlite_file.recorded_revision(location.path)
     if revision is None:
         raise sqlite_file.missing(location.path)
     require_current(revision, str(location))
@@ -37,18 +37,18 @@ def runs(url: str) -> list[RunSummary] | None:
 
 
 def summary(values: Sequence[Any]) -> RunSummary:
-    """The record of a row of ``v_runs``; its status is ``interrupted`` if its driver is dead.
+    """The record of a row of ``v_runs``, with the status ``interrupted`` if the driver is dead.
 
     Args:
-        values: in the order of the record's fields.
+        values: the values in the order of the record's fields.
 
     Raises:
-        DamagedDatabase: a value is of a type that its column cannot have.
+        DamagedDatabase: a value has a type that its column cannot have.
     """
     try:
         check_types(RunSummary, values)
     except ValueError as error:
         raise unreadable(f"run {values[_COLUMNS.index('name')]!r}", error) from error
     recorded = RunSummary(*values)
-    status, driver = owner.shown(recorded.status, recorded.owner)
+    status, driver = owner.displayed(recorded.status, recorded.owner)
     return replace(recorded, status=status, owner=driver)

@@ -26,7 +26,7 @@ def test_check_lists_what_is_wrong_and_fails(germline: Any, copied: Path) -> Non
         connection.commit()
     result = germline("db", "check", db=copied)
     assert result.exit_code == 1
-    assert "its text is not the one its digest names" in result.stdout
+    assert "its text does not match its digest" in result.stdout
     assert "1 problem found" in result.stderr
     assert germline("db", "check", "--json", db=copied).exit_code == 1
 

@@ -81,10 +81,10 @@ class Database:
             with engine.begin() as connection:
                 return work(connection)
         except DBAPIError as error:
-            raise _explain(error, self.location) from error
+            raise _as_database_error(error, self.location) from error
         except UnicodeDecodeError as error:
             if isinstance(self.location, SqliteFile):
-                raise sqlite_file.explain(error, self.location.path) from error
+                raise sqlite_file.as_database_error(error, self.location.path) from error
             raise
 
 
@@ -127,15 +127,15 @@ def _use_write_ahead_log(engine: Engine, path: Path) -> None:
             driver.execute("PRAGMA journal_mode = WAL").fetchall()
             driver.execute("PRAGMA wal_autocheckpoint = 1000").fetchall()
         except sqlite3.Error as error:
-            raise sqlite_file.explain(error, path) from error
+            raise sqlite_file.as_database_error(error, path) from error
 
 
-def _explain(error: DBAPIError, location: Location) -> DatabaseError:
+def _as_database_error(error: DBAPIError, location: Location) -> DatabaseError:
     cause: Any = error.orig
     if isinstance(error, IntegrityError):
         return RecordConflict(str(cause).partition("\n")[0])
     if isinstance(location, SqliteFile):
-        return sqlite_file.explain(cause, location.path)
+        return sqlite_file.as_database_error(cause, location.path)
     state = getattr(cause, "sqlstate", None)
     message = " ".join(str(cause).split())
     if state in _LOCKED_SQLSTATES:

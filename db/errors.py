@@ -39,7 +39,7 @@ class DamagedDatabase(NotADatabase):
     """The file is a database of Germline, and a part of it cannot be read."""
 
 
-def unreadable(what: str, why: object) -> DamagedDatabase:
+def unreadable_row(what: str, why: object) -> DamagedDatabase:
     """The error for a row that cannot be read; ``what`` names the row's subject, such as ``birth 3``."""
     return DamagedDatabase(f"{what} cannot be read ({why}): restore a copy made with `germline db backup`")
 

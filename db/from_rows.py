@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, CursorResult, Row
 
 from germline.db import exact_json, owner
 from germline.db.column_types import COLUMN_INDEX, check_types
-from germline.db.errors import unreadable
+from germline.db.errors import unreadable_row
 from germline.db.records import (
     ArtifactRecord,
     BirthScore,
@@ -69,7 +69,7 @@ def run_row(row: Row[Any]) -> Row[Any]:
         if row.seed < 0:
             raise ValueError(f"expected seed to be 0 or more, got {row.seed}")
     except ValueError as error:
-        raise unreadable(f"run {row.name!r}", error) from error
+        raise unreadable_row(f"run {row.name!r}", error) from error
     return row
 
 
@@ -84,7 +84,7 @@ def run_record(row: Row[Any]) -> RunRecord:
         values["config"] = read_config(values["config"])
         values["environment"] = exact_json.load_plain(values["environment"])
     except ValueError as error:
-        raise unreadable(f"run {row.name!r}", error) from error
+        raise unreadable_row(f"run {row.name!r}", error) from error
     values["status"], values["owner"] = owner.displayed(values["status"], values["owner"])
     return RunRecord(**values)
 
@@ -102,13 +102,13 @@ def individual_record(values: Values, parents: Mapping[int, tuple[int, ...]]) ->
     try:
         check_types(Individual, values)
     except ValueError as error:
-        raise unreadable(f"birth {values[_BIRTH]!r}", error) from error
+        raise unreadable_row(f"birth {values[_BIRTH]!r}", error) from error
     values.insert(_PARENTS, parents.get(values[_BIRTH], ()))
     return Individual(*values)
 
 
 def evaluation_record(values: Values, kind: str | None) -> EvaluationRecord:
-    """The record of an evaluation in a run of this kind; None if the run does not exist.
+    """The record of an evaluation. ``kind`` is the kind of the run, None if there is no such run.
 
     Raises:
         DamagedDatabase: a value has a type that its column cannot have, or cannot be parsed.
@@ -120,7 +120,7 @@ def evaluation_record(values: Values, kind: str | None) -> EvaluationRecord:
         values[_OBJECTIVES] = exact_json.load_floats(values[_OBJECTIVES])
         values[_MEASURES] = read_measures(values[_MEASURES], kind)
     except ValueError as error:
-        raise unreadable(f"the evaluation of birth {_key(EvaluationRecord, values)}", error) from error
+        raise unreadable_row(f"the evaluation of birth {_key(EvaluationRecord, values)}", error) from error
     return EvaluationRecord(*values)
 
 
@@ -143,12 +143,12 @@ def birth_score(values: Values, measure: str, kind: str | None) -> BirthScore:
         values[_MEASURE] = value
         check_types(BirthScore, values)
     except (ValueError, TypeError) as error:
-        raise unreadable(f"the outcome of birth {_key(BirthScore, values)}", error) from error
+        raise unreadable_row(f"the outcome of birth {_key(BirthScore, values)}", error) from error
     return BirthScore(*values)
 
 
 def review_score(values: Values, kind: str | None) -> ReviewScore:
-    """The record of a review's score in a run of this kind.
+    """The record of a review's score. ``kind`` is the kind of the run.
 
     Raises:
         DamagedDatabase: a value has a type that its column cannot have, or the measures cannot be parsed.
@@ -157,7 +157,7 @@ def review_score(values: Values, kind: str | None) -> ReviewScore:
         check_types(ReviewScore, values)
         values[_REVIEW_MEASURES] = read_measures(values[_REVIEW_MEASURES], kind)
     except ValueError as error:
-        raise unreadable(f"a review of birth {_key(ReviewScore, values)}", error) from error
+        raise unreadable_row(f"a review of birth {_key(ReviewScore, values)}", error) from error
     return ReviewScore(*values)
 
 
@@ -170,7 +170,7 @@ def winner_record(values: Values) -> Winner:
     try:
         check_types(Winner, values)
     except ValueError as error:
-        raise unreadable(f"the winner of block {_key(Winner, values, 'block')}", error) from error
+        raise unreadable_row(f"the winner of block {_key(Winner, values, 'block')}", error) from error
     return Winner(*values)
 
 
@@ -183,7 +183,7 @@ def artifact_record(values: Values) -> ArtifactRecord:
     try:
         check_types(ArtifactRecord, values)
     except ValueError as error:
-        raise unreadable(f"an artifact of birth {_key(ArtifactRecord, values)}", error) from error
+        raise unreadable_row(f"an artifact of birth {_key(ArtifactRecord, values)}", error) from error
     return ArtifactRecord(*values)
 
 
@@ -200,7 +200,7 @@ def read_config(text: str) -> dict[str, Any]:
 
 
 def read_measures(text: str, kind: str | None) -> dict[str, float]:
-    """Parses the measures of an evaluation in a run of this kind.
+    """Parses the measures of an evaluation. ``kind`` is the kind of the run, None if there is no such run.
 
     Raises:
         ValueError: the text is not a JSON object of floats, or a measure in ``COUNTS`` is no count.

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select
 
-from germline.db.errors import unreadable
+from germline.db.errors import unreadable_row
 from germline.db.from_rows import (
     birth_score,
     columns_of,
@@ -196,7 +196,7 @@ def _parents(connection: Connection, run_id: int, condition: ColumnElement[bool]
     ).all()
     for birth, parent in rows:
         if type(parent) is not int:
-            raise unreadable(f"birth {birth!r}", f"expected a parent of type int, got {parent!r:.40}")
+            raise unreadable_row(f"birth {birth!r}", f"expected a parent of type int, got {parent!r:.40}")
         parents_of[birth].append(parent)
     return {birth: tuple(parents) for birth, parents in parents_of.items()}
 

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 
 from germline.db.errors import DamagedDatabase
-from germline.db.revisions import VERSION_TABLE, foreign
+from germline.db.revisions import VERSION_TABLE, foreign_database
 
 SCRIPTS: Final = Path(__file__).parent / "migrations"
 
@@ -22,7 +22,7 @@ def recorded_revision(connection: Connection, where: str) -> str | None:
     if not names:
         return None
     if VERSION_TABLE not in names:
-        raise foreign(where)
+        raise foreign_database(where)
     revisions = list(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")))
     if len(revisions) != 1:
         raise DamagedDatabase(f"{where} is damaged (no schema revision): restore a copy of it")

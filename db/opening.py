@@ -22,7 +22,7 @@ def open_database(location: Location, create: bool, retry: LockRetry) -> Databas
     if isinstance(location, SqliteFile):
         revision = _recorded_revision(location.path, retry)
         if revision is None and not create:
-            raise sqlite_file.missing(location.path)
+            raise sqlite_file.missing_database(location.path)
         if revision is None:
             sqlite_file.require_creatable(location.path)
         database = Database(location, retry)

@@ -29,7 +29,7 @@ def require_current(revision: str, where: str, revisions: tuple[str, ...] = REVI
     )
 
 
-def foreign(where: str) -> ForeignDatabase:
+def foreign_database(where: str) -> ForeignDatabase:
     """The error for a database that has tables, but no ``VERSION_TABLE``."""
     return ForeignDatabase(
         f"{where} is a database of another program and was left as it is: name another file or database for Germline"

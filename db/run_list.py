@@ -7,7 +7,7 @@ from typing import Any
 
 from germline.db import owner, sqlite_file
 from germline.db.column_types import check_types
-from germline.db.errors import unreadable
+from germline.db.errors import unreadable_row
 from germline.db.location import SqliteFile, locate
 from germline.db.records import RunSummary
 from germline.db.revisions import require_current
@@ -26,13 +26,13 @@ def runs(url: str) -> list[RunSummary] | None:
         return None
     revision = sqlite_file.recorded_revision(location.path)
     if revision is None:
-        raise sqlite_file.missing(location.path)
+        raise sqlite_file.missing_database(location.path)
     require_current(revision, str(location))
     try:
         with contextlib.closing(sqlite_file.connect(location.path, "ro")) as connection:
             rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM v_runs ORDER BY created, name").fetchall()
     except sqlite_file.FAILURES as error:
-        raise sqlite_file.explain(error, location.path) from error
+        raise sqlite_file.as_database_error(error, location.path) from error
     return [summary(row) for row in rows]
 
 
@@ -48,7 +48,7 @@ def summary(values: Sequence[Any]) -> RunSummary:
     try:
         check_types(RunSummary, values)
     except ValueError as error:
-        raise unreadable(f"run {values[_COLUMNS.index('name')]!r}", error) from error
+        raise unreadable_row(f"run {values[_COLUMNS.index('name')]!r}", error) from error
     recorded = RunSummary(*values)
     status, driver = owner.displayed(recorded.status, recorded.owner)
     return replace(recorded, status=status, owner=driver)

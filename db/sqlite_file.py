@@ -21,10 +21,10 @@ from germline.db.errors import (
     NotADatabase,
     ReadOnlyDatabase,
 )
-from germline.db.revisions import VERSION_TABLE, foreign
+from germline.db.revisions import VERSION_TABLE, foreign_database
 
 FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
-"""The exceptions of Python's SQLite module. Text of a damaged schema may be bytes that are not UTF-8."""
+"""The exceptions of Python's SQLite module; it fails to decode the schema of a damaged file."""
 
 _MAGIC = b"SQLite format 3\x00"
 
@@ -42,7 +42,7 @@ def connect(path: Path, mode: str, busy_seconds: float = 5.0) -> sqlite3.Connect
     write-ahead log; if there is no log either, the file is opened as immutable.
 
     Raises:
-        sqlite3.Error: SQLite's own error, which ``explain`` turns into a ``DatabaseError``.
+        sqlite3.Error: SQLite's own error, which ``as_database_error`` turns into a ``DatabaseError``.
     """
     if mode == "rw" and not _writable(path):
         mode = "ro"
@@ -60,7 +60,7 @@ def connect(path: Path, mode: str, busy_seconds: float = 5.0) -> sqlite3.Connect
 def recorded_revision(path: Path, busy_seconds: float = 5.0) -> str | None:
     """The schema revision of the database at ``path``; None if the file is missing or an empty database.
 
-    The file is not changed, and no file is left next to it.
+    The file is not changed, except that the transaction of a killed process is rolled back. No file is left next to it.
 
     Raises:
         BadPath, NotADatabase, DamagedDatabase, ForeignDatabase, DatabaseLocked, ReadOnlyDatabase
@@ -82,14 +82,14 @@ def recorded_revision(path: Path, busy_seconds: float = 5.0) -> str | None:
         return _revision(path, "ro" if in_use else "immutable", busy_seconds)
     except FAILURES as error:
         if _code(error) != sqlite3.SQLITE_READONLY:
-            raise explain(error, path) from error
+            raise as_database_error(error, path) from error
     try:
         # A process died in a transaction, and only a connection that may write can roll it back. Rolling back writes
         # to the file, so the file must first prove to be a Germline database.
         _revision(path, "immutable", busy_seconds)
         return _revision(path, "rw", busy_seconds)
     except FAILURES as error:
-        raise explain(error, path) from error
+        raise as_database_error(error, path) from error
 
 
 def require_creatable(path: Path) -> None:
@@ -101,7 +101,7 @@ def require_creatable(path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise BadPath(f"{path} cannot be created, there is no folder {path.parent}: run `mkdir -p '{path.parent}'`")
-    # Permissions do not tell: root may write to /proc by its permissions, but cannot create a file there.
+    # os.access is not enough: it lets root write to /proc, where no file can be created.
     try:
         existed = path.exists()
         path.touch()
@@ -111,12 +111,12 @@ def require_creatable(path: Path) -> None:
         raise ReadOnlyDatabase(f"{path} cannot be created, its folder is not writable: name another folder") from None
 
 
-def missing(path: Path) -> MissingDatabase:
+def missing_database(path: Path) -> MissingDatabase:
     """The error for a file that does not exist or has no tables."""
     return MissingDatabase(f"no runs are recorded in {path}: name another file, or start with `germline search`")
 
 
-def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> DatabaseError:
+def as_database_error(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> DatabaseError:
     """The ``DatabaseError`` for an exception among ``FAILURES``, with the advice for the user."""
     code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -178,9 +178,9 @@ def _copy_pages(source: Path, partial: Path, target: Path) -> None:
         except sqlite3.Error as error:
             if _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise BackupRefused(f"{target} cannot be written: check the permissions of its folder") from error
-            raise explain(error, target) from error
+            raise as_database_error(error, target) from error
     except FAILURES as error:
-        raise explain(error, source) from error
+        raise as_database_error(error, source) from error
     finally:
         for connection in (writer, reader):
             if connection is not None:
@@ -205,7 +205,7 @@ def _revision(path: Path, mode: str, busy_seconds: float) -> str | None:
         if not names:
             return None
         if VERSION_TABLE not in names:
-            raise foreign(str(path))
+            raise foreign_database(str(path))
         rows = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall()
     if len(rows) != 1 or not isinstance(rows[0][0], str):
         raise DamagedDatabase(f"{path} is damaged (no schema revision): restore a copy made with `germline db backup`")

@@ -48,9 +48,7 @@ def columns_of(record: type, table: Any, **expressions: ColumnElement[Any]) -> l
         table: a table or view whose columns have the names of the fields.
         expressions: an expression for each field that is not a column of the table, by the field's name.
     """
-    return [
-        expressions[name].label(name) if name in expressions else table.c[name] for name in COLUMN_INDEX[record]
-    ]
+    return [expressions[name].label(name) if name in expressions else table.c[name] for name in COLUMN_INDEX[record]]
 
 
 def fetch(result: CursorResult[Any]) -> Iterator[Values]:

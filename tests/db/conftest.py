@@ -65,7 +65,7 @@ def make_run(store: Store) -> Callable[..., RunRecord]:
 
 @pytest.fixture(scope="session")
 def born() -> Callable[..., Individual]:
-    """``born(birth, parent, …, fingerprint=…)``: an individual by operator ``seed``, or ``modify`` if it has parents."""
+    """``born(birth, parent, …, fingerprint=…)``: an individual by operator ``seed``; ``modify`` if it has parents."""
 
     def make(birth: int, *parents: int, **changes: Any) -> Individual:
         values: dict[str, Any] = {

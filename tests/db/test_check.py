@@ -39,8 +39,14 @@ def test_a_sound_database_has_no_problems(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
-        ("DELETE FROM parentage WHERE birth = 3", "run sound: 1 birth has no parents, though the operator needs them: 3"),
-        ("UPDATE individual SET operator = 'seed' WHERE birth = 2", "run sound: 1 birth has parents, though the operator is 'seed': 2"),
+        (
+            "DELETE FROM parentage WHERE birth = 3",
+            "run sound: 1 birth has no parents, though the operator needs them: 3",
+        ),
+        (
+            "UPDATE individual SET operator = 'seed' WHERE birth = 2",
+            "run sound: 1 birth has parents, though the operator is 'seed': 2",
+        ),
         ("UPDATE parentage SET parent = 5 WHERE birth = 2", "1 birth has a parent that was not born before it: 2"),
         ("UPDATE parentage SET parent = 99 WHERE birth = 2", "1 birth has a parent that was not born before it: 2"),
         ("UPDATE parentage SET position = 7 WHERE birth = 5", "1 birth has a gap in the list of parents: 5"),

@@ -273,9 +273,7 @@ def test_other_measures_of_a_policy_may_be_infinite_or_nan(make: Make) -> None:
         assert store.check() == []
 
 
-def test_the_run_list_raises_for_a_run_that_cannot_be_read(
-    damaged: Damage, reused_store: tuple[Store, Path]
-) -> None:
+def test_the_run_list_raises_for_a_run_that_cannot_be_read(damaged: Damage, reused_store: tuple[Store, Path]) -> None:
     damaged("UPDATE run SET preset = x'00'")
     with pytest.raises(DamagedDatabase, match=r"run 'r' cannot be read .expected preset of type str, got b'.x00'"):
         run_list.runs(str(reused_store[1]))

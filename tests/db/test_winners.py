@@ -25,9 +25,7 @@ def winning_birth(store: Store) -> int | None:
     return None if latest is None else latest.individual.birth
 
 
-def test_the_winner_is_that_of_the_latest_block_or_of_a_closing_after_it(
-    store: Store, run: RunRecord
-) -> None:
+def test_the_winner_is_that_of_the_latest_block_or_of_a_closing_after_it(store: Store, run: RunRecord) -> None:
     assert winning_birth(store) is None
     recorded = [(Winner(0, 3), 3), (Winner(0, 2, closing=True), 2), (Winner(1, 5), 5), (Winner(2, 1), 1)]
     for winner, expected in recorded:

@@ -13,6 +13,7 @@ MakeRun = Callable[..., RunRecord]
 Born = Callable[..., Individual]
 
 
+@pytest.mark.slow
 def test_a_backup_holds_all_that_was_committed(
     url: str, store: Store, make_run: MakeRun, born: Born, tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ def path(
     return path
 
 
+@pytest.mark.slow
 def test_a_sound_database_has_no_problems(path: Path) -> None:
     with Store(str(path)) as store:
         assert store.check() == []
@@ -77,6 +78,7 @@ def test_each_broken_invariant_is_found(path: Path, damage: str, problem: str) -
         assert problem in "\n".join(store.check())
 
 
+@pytest.mark.slow
 def test_one_evaluation_recorded_twice_is_found(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         sql = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'evaluation'").fetchone()[0]
@@ -94,6 +96,7 @@ def test_one_evaluation_recorded_twice_is_found(path: Path) -> None:
         assert "run sound: 1 birth has one evaluation recorded twice: 0" in store.check()
 
 
+@pytest.mark.slow
 def test_an_index_that_misses_a_row_is_found(path: Path) -> None:
     """The index behind the best is made to leave out the best, as after a lost write."""
     whole, partial = "birth)", "birth) WHERE birth <> 3"

@@ -111,6 +111,7 @@ def damaged(kept: tuple[Store, Path], sound: Path) -> Damage:
     return damage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "reader", "line", "named"),
     [
@@ -229,6 +230,7 @@ def test_what_no_longer_reads_is_told_in_a_line_and_named_by_the_check(
     assert named in "\n".join(store.check())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=[".".join(one) for one in COLUMNS])
 def test_bytes_in_any_column_raise_nothing_but_errors_of_the_database_and_are_named(
     damaged: Damage, table: str, column: str
@@ -244,6 +246,7 @@ def test_bytes_in_any_column_raise_nothing_but_errors_of_the_database_and_are_na
     assert store.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["episodes", "steps", "frames"])
 @pytest.mark.parametrize("value", ['"nan"', '"inf"', '"-inf"', "-1.0", "1e300"])
 def test_what_a_policy_played_has_to_be_a_count(damaged: Damage, name: str, value: str) -> None:

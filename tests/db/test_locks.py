@@ -106,6 +106,7 @@ def test_readers_neither_wait_for_a_writer_nor_hold_it_up(path: Path, other: sql
         store.create_run("unhindered", "optimizer", "digits-mlp", "quick", 1, {}, {})
 
 
+@pytest.mark.slow
 def test_a_full_disk_names_the_file_and_the_free_bytes_and_loses_nothing(
     path: Path, born: Callable[..., Individual]
 ) -> None:

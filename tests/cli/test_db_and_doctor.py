@@ -13,6 +13,7 @@ from germline.cli.machine_facts import WAL_FIXED
 Data = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_check_of_a_sound_database_prints_ok_and_counts(germline: Any, data: Data) -> None:
     assert germline("db", "check").stdout.startswith("ok: 2 runs, 60 births, ")
     row = data("db", "check")

@@ -13,6 +13,7 @@ MakeRun = Callable[..., RunRecord]
 Born = Callable[..., Individual]
 
 
+@pytest.mark.slow
 def test_a_backup_contains_all_committed_rows(
     url: str, store: Store, make_run: MakeRun, born: Born, tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ def path(
     return path
 
 
+@pytest.mark.slow
 def test_a_sound_database_has_no_problems(path: Path) -> None:
     with Store(str(path)) as store:
         assert store.check() == []
@@ -83,6 +84,7 @@ def test_each_broken_invariant_is_reported(path: Path, damage: str, problem: str
         assert problem in "\n".join(store.check())
 
 
+@pytest.mark.slow
 def test_an_evaluation_recorded_twice_is_reported(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         sql = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'evaluation'").fetchone()[0]
@@ -100,6 +102,7 @@ def test_an_evaluation_recorded_twice_is_reported(path: Path) -> None:
         assert "run sound: 1 birth has an evaluation recorded twice: 0" in store.check()
 
 
+@pytest.mark.slow
 def test_an_index_without_a_row_of_its_table_is_reported(path: Path) -> None:
     """The index of the best lacks the row of the best, as after a lost write."""
     whole, partial = "birth)", "birth) WHERE birth <> 3"

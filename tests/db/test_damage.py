@@ -111,6 +111,7 @@ def damaged(reused_store: tuple[Store, Path], sound: Path) -> Damage:
     return damage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "reader", "line", "problem"),
     [
@@ -229,6 +230,7 @@ def test_a_row_that_cannot_be_read_is_an_error_of_one_line_and_reported_by_the_c
     assert problem in "\n".join(store.check())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=[".".join(names) for names in COLUMNS])
 def test_bytes_in_any_column_raise_only_database_errors_and_are_reported_by_the_check(
     damaged: Damage, table: str, column: str
@@ -244,6 +246,7 @@ def test_bytes_in_any_column_raise_only_database_errors_and_are_reported_by_the_
     assert store.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["episodes", "steps", "frames"])
 @pytest.mark.parametrize("value", ['"nan"', '"inf"', '"-inf"', "-1.0", "1e300"])
 def test_episodes_steps_and_frames_of_a_policy_must_be_counts(damaged: Damage, name: str, value: str) -> None:

@@ -106,6 +106,7 @@ def test_readers_and_writers_do_not_wait_for_each_other(path: Path, other: sqlit
         store.create_run("unhindered", "optimizer", "digits-mlp", "quick", 1, {}, {})
 
 
+@pytest.mark.slow
 def test_the_error_of_a_full_disk_names_the_file_and_the_free_bytes_and_no_row_is_lost(
     path: Path, born: Callable[..., Individual]
 ) -> None:

@@ -116,6 +116,7 @@ def test_an_upgrade_runs_the_missing_scripts_and_preserves_the_rows(
             assert [summary.name for summary in before.runs()] == ["old"]
 
 
+@pytest.mark.slow
 def test_an_upgrade_that_fails_changes_nothing(url: str, store: Store, scripts: Path) -> None:
     store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
     script = scripts / "versions" / "0004_note.py"
@@ -135,6 +136,7 @@ def test_a_database_of_the_newest_schema_is_not_changed(url: str, store: Store, 
     assert not list(tmp_path.glob("*.backup"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("released", sorted(path.name for path in (Path(__file__).parent / "data").glob("*.db")))
 def test_a_run_in_a_database_of_each_released_schema_can_be_resumed_after_an_upgrade(
     released: str, tmp_path: Path, born: Callable[..., Individual]

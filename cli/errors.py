@@ -5,7 +5,10 @@ from typing import IO, Any
 import click
 
 _FAILURES = frozenset(
-    ("SearchFailed", "NoCluster", "NoWorker", "ExportMismatch", "DiskFull", "DatabaseLocked", "DamagedDatabase")
+    (
+        *("SearchFailed", "NoCluster", "NoWorker", "ExportMismatch"),
+        *("DiskFull", "DatabaseLocked", "DamagedDatabase", "AlteredSchema", "DatabaseError"),
+    )
 )
 """Class names of errors that are failures of the work itself, not mistakes in the input. Names, because importing the
 classes would take too long for `germline --help`."""

@@ -1,7 +1,6 @@
 """A session of a search on a terminal, with budget, live view, signals and summary."""
 
 import os
-import re
 import shlex
 import signal
 from collections.abc import Iterator
@@ -16,13 +15,12 @@ from germline.cli.live_view import live_view
 from germline.cli.options import SessionOptions
 from germline.cli.output import stdout_apart
 from germline.cli.search_summary import finish
+from germline.db.passwords import without_passwords
 from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
 from germline.search.progress import Progress
 from germline.search.run import evolve, new_run
-
-_PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(@)")
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def _resume_command(run: RunRecord, url: str, data: str | None) -> str:
     if needs_confirmation(run.task):
         command += " --task " + shlex.quote(run.task)
     if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
-        command += " --db " + shlex.quote(_PASSWORD.sub(r"\1***\2", url))
+        command += " --db " + shlex.quote(without_passwords(url))
     if data is not None:
         command += " --data " + shlex.quote(data)
     return command

@@ -25,6 +25,7 @@ from germline.db.errors import (
 from germline.db.file_schema import Differences
 from germline.db.location import EXAMPLES, Location, Server, SqliteFile
 from germline.db.lock_retry import LockRetry
+from germline.db.passwords import hide_passwords
 from germline.db.sqlite_connection import GuardedConnection, as_database_error
 from germline.db.sqlite_connection import connect as connect_file
 
@@ -126,7 +127,8 @@ def _server_engine(location: Server, busy_seconds: float) -> Engine:
         options = f"{url.query.get('options', '')} -c lock_timeout={max(1, round(busy_seconds * 1000))}"
         return create_engine(url, pool_size=1, max_overflow=0, connect_args={"options": options.strip()})
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise BadUrl(f"expected a database URL, got {location} ({error}): {EXAMPLES}") from error
+        cause = hide_passwords(str(error), location.url)
+        raise BadUrl(f"expected a database URL, got {location} ({cause}): {EXAMPLES}") from error
     except ModuleNotFoundError as error:
         raise Unreachable(f"{location} needs {error.name}: run `pip install 'germline[postgres]'`") from error
 
@@ -149,7 +151,7 @@ def _as_database_error(error: DBAPIError, location: Location) -> DatabaseError:
     if isinstance(location, SqliteFile):
         return as_database_error(cause, location.path)
     state = getattr(cause, "sqlstate", None)
-    message = " ".join(str(cause).split())
+    message = hide_passwords(" ".join(str(cause).split()), location.url)
     if state in _LOCKED_SQLSTATES:
         return DatabaseLocked(f"{location} is locked by another process")
     if state == _DISK_FULL_SQLSTATE:

@@ -300,9 +300,14 @@ def _streamed(query: Select[Any]) -> Select[Any]:
 
 
 def _no_fitness_allowed() -> ColumnElement[bool]:
-    """The condition on a row of ``evaluation``: its status is not ok or its fitness is not finite."""
+    """The condition on a row of ``evaluation``: its status is not ok, or its fitness is not finite or not the zero
+    that it is said to be."""
     largest = 1.7976931348623157e308
-    return or_(evaluation.c.status != "ok", ~evaluation.c.fitness.between(-largest, largest))
+    return or_(
+        evaluation.c.status != "ok",
+        ~evaluation.c.fitness.between(-largest, largest),
+        and_(evaluation.c.negative_zero, evaluation.c.fitness != 0.0),
+    )
 
 
 def _is_readable(read: Callable[..., object], *arguments: Any) -> bool:

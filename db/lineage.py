@@ -11,7 +11,7 @@ and keep the connection in its transaction.
 from collections import defaultdict
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
 
 from germline.db.errors import unreadable_row
 from germline.db.from_rows import (
@@ -34,15 +34,18 @@ from germline.db.records import (
 from germline.db.schema import evaluation, genome, individual, parentage, rejection
 from germline.db.schema import winner as winner_table
 
-EVALUATION_COLUMNS: Final = columns_of(EvaluationRecord, evaluation)
+FITNESS: Final = case((evaluation.c.negative_zero, literal(-0.0)), else_=evaluation.c.fitness)
+"""The fitness of an evaluation to the bit; the column itself, which SQLite can sort by, has no sign of zero."""
+
+EVALUATION_COLUMNS: Final = columns_of(EvaluationRecord, evaluation, fitness=FITNESS)
 _INDIVIDUAL_COLUMNS: Final = columns_of(
     Individual, individual, genome=genome.c.text, rejected=func.coalesce(rejection.c.genomes, 0)
 )
 _WINNER_COLUMNS: Final = columns_of(Winner, winner_table)
 _BIRTH_SCORE_COLUMNS: Final = columns_of(
-    BirthScore, individual, outcome_id=evaluation.c.id, fitness=evaluation.c.fitness, measure=evaluation.c.measures
+    BirthScore, individual, outcome_id=evaluation.c.id, fitness=FITNESS, measure=evaluation.c.measures
 )
-_REVIEW_SCORE_COLUMNS: Final = columns_of(ReviewScore, evaluation, evaluation_id=evaluation.c.id)
+_REVIEW_SCORE_COLUMNS: Final = columns_of(ReviewScore, evaluation, evaluation_id=evaluation.c.id, fitness=FITNESS)
 _REJECTED: Final = and_(rejection.c.run_id == individual.c.run_id, rejection.c.birth == individual.c.birth)
 
 

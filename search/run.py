@@ -160,6 +160,7 @@ def evolve(
             space = kind.space(settings)
             strategy = kind.strategy(settings, space)
             search = Search(space, strategy, pool, journal, kind.loop_settings(settings, run.seed))
+            search.read_records(evaluations, frames)
             if search.replayed:
                 warn_of_other_versions(run)
             status = "stopped"

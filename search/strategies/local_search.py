@@ -38,6 +38,8 @@ class LocalSearch(Strategy[LocalState]):
         starts: random genomes scored before each climb.
     """
 
+    state_classes = (LocalState,)
+
     def __init__(self, space: NeighbourSpace[Any], starts: int) -> None:
         self.space = space
         self.starts = starts

@@ -45,6 +45,8 @@ class NSGA2(Strategy[NSGA2State]):
             being small.
     """
 
+    state_classes = (NSGA2State,)
+
     def __init__(
         self,
         space: CrossingSpace[Any],

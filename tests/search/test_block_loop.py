@@ -273,6 +273,48 @@ def test_a_larger_budget_goes_on_from_the_last_whole_block_and_outranks_the_clos
     assert store.check() == []
 
 
+def test_a_resume_reads_only_what_comes_after_the_snapshot(store: Store, create: Callable[[str], RunRecord]) -> None:
+    run = create("run")
+    finish(search(store, run, depth=1, snapshot_every=2 * BLOCK))
+    saved = store.snapshot(run.id)
+    assert saved is not None
+    resumed = search(store, run, depth=1)
+    resumed.read_records(None, None)
+    assert resumed.complete_blocks == saved.block + 1 and resumed.replayed == BIRTHS
+    assert [each.birth for each in resumed.recorded] == list(range((saved.block + 1) * BLOCK, BIRTHS))
+
+
+@pytest.mark.parametrize("content", ["", "x", "0 []", "{} []"])
+def test_a_damaged_snapshot_is_left_aside(
+    store: Store, create: Callable[[str], RunRecord], content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    straight, damaged = create("straight"), create("damaged")
+    for births in (BIRTHS, 40):
+        finish(search(store, straight), births)
+    finish(search(store, damaged, snapshot_every=BLOCK))
+    saved = store.snapshot(damaged.id)
+    assert saved is not None
+    # A digit more in a number, as after a flipped bit.
+    store.add_winners(damaged.id, [], replace(saved, content=content or saved.content.replace('"birth":', '"birth":1')))
+    finish(search(store, damaged, snapshot_every=10**9), 40)
+    assert "the snapshot of the search is left aside" in caplog.text
+    assert rows(store, damaged) == rows(store, straight)
+
+
+@pytest.mark.parametrize("evaluations", [3, 10, 20, 26])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_budget_that_ends_before_the_snapshot_ends_there(
+    store: Store, create: Callable[[str], RunRecord], evaluations: int, depth: int
+) -> None:
+    names = ("with", "without")
+    for name, snapshot_every in zip(names, (BLOCK, 10**9), strict=True):
+        run = create(name)
+        finish(search(store, run, depth=depth, snapshot_every=snapshot_every))
+        *_, last = search(store, run, depth=depth).events(evaluations=evaluations)
+        assert last.winner is not None
+    assert rows(store, store.run("with")) == rows(store, store.run("without"))
+
+
 @pytest.mark.slow
 def test_of_two_sessions_that_close_after_the_same_block_the_later_one_names_the_winner(
     store: Store, create: Callable[[str], RunRecord]

@@ -6,7 +6,7 @@ import click
 
 _FAILURES = frozenset(
     (
-        *("SearchFailed", "NoCluster", "NoWorker", "ExportMismatch"),
+        *("SearchFailed", "NoCluster", "NoWorker", "ExportMismatch", "NoRoom"),
         *("DiskFull", "DatabaseLocked", "DamagedDatabase", "AlteredSchema", "DatabaseError"),
     )
 )

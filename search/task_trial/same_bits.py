@@ -5,11 +5,11 @@ A run that is resumed, or whose worker was lost, scores genomes again, and has t
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from germline.evaluators.errors import one_line
+from germline.evaluators.errors import in_a_line, one_line
 from germline.evaluators.evaluator import Evaluator
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
 from germline.evaluators.outcome import Outcome
@@ -42,29 +42,53 @@ class _Comparison:
 
 def same_bits(subject: Subject) -> Report:
     """Scores the genomes of a subject in several ways, and compares the outcomes to the last bit."""
-    evaluator = subject.evaluator()
-    whole = _scores(evaluator, subject.genomes, range(len(subject.genomes)))
-    failures = [outcome for outcome in whole.values() if outcome.status != "ok"]
+    evaluator, genomes = subject.evaluator(), subject.genomes
+    together = _tried(TOGETHER, lambda: _scores(evaluator, genomes, range(len(genomes))))
+    whole = together.scores
+    failures = [outcome.error or outcome.status for outcome in whole.values() if outcome.status != "ok"]
     if len(whole) - len(failures) < 2:
-        text = f"{len(whole) - len(failures)} of {len(whole)} genomes have a fitness"
-        cause = one_line(f"The task gives the genomes of this trial no fitness: {failures[0].error}")
+        text = f"{len(whole) - len(failures)} of {len(genomes)} genomes have a fitness"
+        cause = one_line(f"The task gives the genomes of this trial no fitness: {together.error or failures[0]}")
         return Report([Finding(TOGETHER, text, broken=True)], cause)
-    comparisons = [
-        _Comparison(AGAIN, _scores(evaluator, subject.genomes, range(len(whole)))),
-        _in_other_process(subject),
-        _in_parts(evaluator, subject.genomes),
-        *([] if subject.diverging is None else [_beside(evaluator, subject.genomes, subject.diverging)]),
-        *([_in_few_slots(subject)] if subject.spec.kind == "policy" else []),
-        *_in_other_packs(evaluator, subject.genomes),
-    ]
+    comparisons = [_tried(name, function) for name, function in _ways(subject, evaluator).items()]
     claimed = subject.task.batch_invariant
     findings = [_finding(each, whole, each.name not in CLAIMED or claimed) for each in comparisons]
     differing = {each.name for each in comparisons if _different(each, whole)}
-    if isinstance(evaluator, OptimizerEvaluator):
+    if isinstance(evaluator, OptimizerEvaluator) and not any(each.error for each in comparisons):
         equal, compared = equal_rows(evaluator.task)
         findings.append(Finding(ROWS, f"{equal} of {compared} equal", broken=claimed and equal < compared))
         differing |= {ROWS} if equal < compared else set()
     return Report(findings, _conclusion(subject.spec.kind, claimed, differing))
+
+
+def _ways(subject: Subject, evaluator: Evaluator[Any]) -> dict[str, Callable[[], Scores]]:
+    """The ways in which genomes are scored again, by name."""
+    genomes, all_places = subject.genomes, range(len(subject.genomes))
+    ways: dict[str, Callable[[], Scores]] = {
+        AGAIN: lambda: _scores(evaluator, genomes, all_places),
+        OTHER_PROCESS: lambda: dict(enumerate(score_in_other_process(subject))),
+        PARTS: lambda: _in_parts(evaluator, genomes),
+    }
+    if subject.diverging is not None:
+        diverging = subject.diverging
+        ways[DIVERGING] = lambda: _beside(evaluator, genomes, diverging)
+    if subject.spec.kind == "policy":
+        # One episode after another in two environments, which may keep traces of the episodes before.
+        ways[FEW_SLOTS] = lambda: _scores(subject.evaluator(slots=2), genomes, all_places)
+    ways[ALONE_NAME] = lambda: _in_packs_of(1, evaluator, genomes)
+    ways[PAIRS] = lambda: _in_packs_of(2, evaluator, genomes)
+    ways[BACKWARDS] = lambda: _scores(evaluator, genomes, reversed(all_places))
+    return ways
+
+
+def _tried(name: str, way: Callable[[], Scores]) -> _Comparison:
+    """The outcomes of a way to score; whatever the task raises is the reason that there are none."""
+    try:
+        return _Comparison(name, way())
+    except NoOutcomes as error:
+        return _Comparison(name, {}, str(error))
+    except Exception as error:
+        return _Comparison(name, {}, in_a_line(error))
 
 
 def _scores(evaluator: Evaluator[Any], genomes: Sequence[str], places: Iterable[int]) -> dict[int, Outcome]:
@@ -73,45 +97,29 @@ def _scores(evaluator: Evaluator[Any], genomes: Sequence[str], places: Iterable[
     return dict(zip(places, evaluator.score([genomes[i] for i in places], 0, 0), strict=True))
 
 
-def _in_other_process(subject: Subject) -> _Comparison:
-    try:
-        return _Comparison(OTHER_PROCESS, dict(enumerate(score_in_other_process(subject))))
-    except NoOutcomes as error:
-        return _Comparison(OTHER_PROCESS, {}, str(error))
-
-
-def _in_parts(evaluator: Evaluator[Any], genomes: Sequence[str]) -> _Comparison:
+def _in_parts(evaluator: Evaluator[Any], genomes: Sequence[str]) -> Scores:
     """Parts of the pack in its shape, as they are scored after the pack as a whole has failed."""
     count = len(genomes)
     parts = [*((i,) for i in range(0, count, max(1, count // 4))), (count - 1, 1)]
     scores: dict[int, Outcome] = {}
     for part in parts:
         scores.update(zip(part, evaluator.score(genomes, 0, 0, only=part), strict=True))
-    return _Comparison(PARTS, scores)
+    return scores
 
 
-def _beside(evaluator: Evaluator[Any], genomes: Sequence[str], diverging: str) -> _Comparison:
+def _beside(evaluator: Evaluator[Any], genomes: Sequence[str], diverging: str) -> Scores:
     """A pack in which every second genome diverges, so that its rows are freed if rows are independent."""
     mixed = [diverging if i % 2 else genome for i, genome in enumerate(genomes)]
     scores = _scores(evaluator, mixed, range(len(mixed)))
-    return _Comparison(DIVERGING, {i: outcome for i, outcome in scores.items() if not i % 2})
+    return {i: outcome for i, outcome in scores.items() if not i % 2}
 
 
-def _in_few_slots(subject: Subject) -> _Comparison:
-    """Episodes one after another in two environments, which may keep traces of the episodes before."""
-    return _Comparison(FEW_SLOTS, _scores(subject.evaluator(slots=2), subject.genomes, range(len(subject.genomes))))
-
-
-def _in_other_packs(evaluator: Evaluator[Any], genomes: Sequence[str]) -> list[_Comparison]:
-    some = range(min(ALONE, len(genomes)))
-    alone: dict[int, Outcome] = {}
-    pairs: dict[int, Outcome] = {}
-    for i in some:
-        alone.update(_scores(evaluator, genomes, [i]))
-    for i in some[::2]:
-        pairs.update(_scores(evaluator, genomes, some[i : i + 2]))
-    backwards = _scores(evaluator, genomes, range(len(genomes))[::-1])
-    return [_Comparison(ALONE_NAME, alone), _Comparison(PAIRS, pairs), _Comparison(BACKWARDS, backwards)]
+def _in_packs_of(size: int, evaluator: Evaluator[Any], genomes: Sequence[str]) -> Scores:
+    count = min(ALONE, len(genomes))
+    scores: dict[int, Outcome] = {}
+    for first in range(0, count, size):
+        scores.update(_scores(evaluator, genomes, range(first, min(first + size, count))))
+    return scores
 
 
 def _finding(comparison: _Comparison, whole: Scores, required: bool) -> Finding:
@@ -147,7 +155,7 @@ def _relative_difference(outcome: Outcome, expected: Outcome) -> float:
 
 
 def _conclusion(kind: str, claimed: bool, differing: set[str]) -> str:
-    if differing & {AGAIN, OTHER_PROCESS}:
+    if OTHER_PROCESS in differing or (AGAIN in differing and kind != "policy"):
         return (
             "The task gives other numbers each time it is loaded or asked: take all that is random from generators "
             "with fixed seeds, and let no order of a set decide."
@@ -171,6 +179,8 @@ def _conclusion(kind: str, claimed: bool, differing: set[str]) -> str:
             else "Last bits depend on the number of candidates or their places, as is common: leave batch_invariant "
             "out. Packs keep their shape, and a run gets the same bits again."
         )
+    if kind == "policy":
+        return "An episode depends on its policy and its seed alone, as it has to."
     if claimed:
         return "The numbers of a candidate do not depend on its pack, as the task claims."
     return (

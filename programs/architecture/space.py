@@ -49,7 +49,7 @@ class Limits:
             if limit is not None and got > limit:
                 return f"expected at most {limit:,} {name}, got {got:,}"
         if self.latency is not None and latency is not None and latency > self.latency:
-            return f"expected at most {self.latency:g} ms of latency, got {latency:.3g}"
+            return f"expected at most {self.latency:g} ms of latency, got {latency:g}"
         return None
 
 

@@ -53,7 +53,7 @@ class Tally:
         self.start: Outcome | None = None
 
     def add_births(self, individuals: Sequence[Individual]) -> None:
-        """Counts the births of a block."""
+        """Counts the births of a block, the cache hits among them, and the genomes that were rejected before them."""
         self.counts["births"] += len(individuals)
         self.counts["cache_hits"] += sum(individual.cached_from is not None for individual in individuals)
         self.counts["rejected"] += sum(individual.rejected for individual in individuals)

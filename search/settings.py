@@ -185,7 +185,7 @@ def positive(text: str) -> float:
 
 
 def positives(text: str) -> list[float]:
-    """Parses positive numbers, separated by commas."""
+    """Parses positive numbers up to a million, separated by commas."""
     try:
         return [positive(part) for part in text.split(",")]
     except ValueError:

@@ -143,7 +143,8 @@ class FlatProgram:
         return self._join(leaves) if value_type == TREE else leaves
 
     def _join(self, leaves: list[Any]) -> Any:
-        """The arrays of all leaves joined to a single array, `[rows, elements]`."""
+        """One array `[rows, elements]` from an array `[rows, *shape]` for each leaf: each leaf flattened, all of them
+        joined in order."""
         rows = max(leaf.shape[0] for leaf in leaves)
         return self.xp.concatenate([leaf.reshape(rows, -1) for leaf in leaves], 1)
 

@@ -47,8 +47,8 @@ def delete(program: Program, rng: np.random.Generator) -> Program | None:
 def modify(program: Program, rng: np.random.Generator) -> Program | None:
     """Changes one argument of one statement; None if no statement has arguments.
 
-    A constant is multiplied by 2^a, or with probability 1/4 becomes a variable. A variable becomes another visible
-    variable, or with probability 1/4 a new constant.
+    A constant is multiplied by 2^a, a ~ N(0, 1), or with probability 1/4 becomes a variable. A variable is replaced by
+    a random variable that has a value at that statement, possibly by itself, or with probability 1/4 by a new constant.
     """
     arities = [len(line.args) for line in program.body]
     if not any(arities):

@@ -47,7 +47,7 @@ def column_shape(shape: Shape) -> Shape:
 
 
 def columns(shape: Shape) -> int:
-    """The number of columns of a leaf of rank 2 or more."""
+    """The number of columns of a leaf of rank 2 or more, taken as a matrix: the product of all axes but the first."""
     return prod(shape[1:])
 
 

@@ -217,7 +217,10 @@ def generation(survivors: Survivors, rates: Rates, count: int, since: int, rng_f
 
 
 def _children(survivors: Survivors, rates: Rates, rng: np.random.Generator) -> Iterator[Child]:
-    """Children without end, two from each couple, with genes that no birth before them has."""
+    """Children without end. Each couple is crossed twice.
+
+    A child is left out if an earlier birth or child has its genes, unless `MAX_TRIES` children in a row were left out.
+    """
     known = set(survivors.known)
     tries = 0
     while True:

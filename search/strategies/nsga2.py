@@ -1,7 +1,7 @@
 """NSGA-II (Deb et al. 2002): parents and children compete by Pareto front, and within a front by crowding distance.
 
-The population holds each fingerprint once, and no failed individual. Until it is full, genomes are drawn from the
-space.
+The population holds each fingerprint once, and no failed individual. The first `population` births, and any birth while
+fewer than two individuals are in the population, are drawn from the space.
 """
 
 import math

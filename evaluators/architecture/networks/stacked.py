@@ -308,7 +308,15 @@ def nodes(tapes: Sequence[Tape]) -> list[Node]:
 
 
 class _Graph:
-    """Appends the nodes of a tape to a list. A map to which several instructions add becomes a sum when it is read."""
+    """Turns the tape of one network into nodes, appended to a list that all networks share.
+
+    A node for a sum is appended when a feature map with several additions is first read.
+
+    Args:
+        nodes: the list.
+        network: the number of the network.
+        tape: its tape.
+    """
 
     def __init__(self, nodes: list[Node], network: int, tape: Tape) -> None:
         self.nodes, self.network, self.tape = nodes, network, tape

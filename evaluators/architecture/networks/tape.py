@@ -354,7 +354,7 @@ class _Writer:
 
 
 class _Row:
-    """Gives slots consecutive places."""
+    """Lays the tensors of a network one behind the other in one row of numbers, by giving slots consecutive places."""
 
     def __init__(self) -> None:
         self.slots: list[Slot] = []

@@ -42,7 +42,7 @@ class OptimizerSpace:
     Args:
         start: the program whose signature random programs take.
         functions: `core` (the paper's 45 functions) or `extended`.
-        max_statements: `insert` grows no program beyond this.
+        max_statements: the operator `insert` grows no program beyond this.
     """
 
     def __init__(self, start: Program, functions: str = "core", max_statements: int = 100) -> None:
@@ -63,7 +63,10 @@ class OptimizerSpace:
         }
 
     def draw(self, rng: np.random.Generator) -> NewGenome[Program]:
-        """A random valid program with the length of the start program; after too many tries the start program."""
+        """A random valid program with as many statements as the start program, at least one.
+
+        The start program itself after `100 * MAX_TRIES` invalid programs.
+        """
         length = max(1, len(self.start.body))
         for _ in range(100 * MAX_TRIES):
             program = mutate.random_program(self.start, self.functions, length, rng)

@@ -204,7 +204,7 @@ class _Scheduler:
         return list_name
 
     def _loop(self, phase: _Phase, last: list[str]) -> list[str]:
-        """The loop of a phase, which ends with the lines in `last`; no lines if it has no statements."""
+        """The loop of a phase, which ends with the lines in `last`; no lines if it would be empty."""
         if not phase.loop and not last:
             return []
         collected = [value for value in phase.computed if value.list_name]

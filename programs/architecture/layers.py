@@ -137,8 +137,18 @@ def _single_network(architecture: Architecture, skeleton: Skeleton) -> list[Netw
 def _append_nodes(
     result: list[NetworkLayer], cell: Cell, placement: Placement, number: int, maps: list[int]
 ) -> list[int]:
-    """Appends the edges of each node and their sum. Returns the layer of every input and node, in the order in which
-    edges number them; `maps` has those of the inputs."""
+    """Appends a layer for each edge of a cell, and for each node a layer that adds its edges.
+
+    Args:
+        result: the layers of the network so far.
+        cell: the cell.
+        placement: its place in the network.
+        number: the number of the cell, for `NetworkLayer.cell`.
+        maps: the number of the layer of each input of the cell.
+
+    Returns:
+        `maps`, continued by the number of the layer of each node: an index into it is the source of an edge.
+    """
     inputs, edges = len(maps), 0
     added = Part("add", 1, placement.channels, placement.channels, *placement.out_shape)
     for node in cell.nodes:

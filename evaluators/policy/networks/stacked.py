@@ -22,7 +22,7 @@ class StackedPolicies:
 
     Args:
         network: the network of all policies.
-        parameters: float32 `[P]` of each policy, or one array `[N, P]`.
+        parameters: the P parameters of each of N policies: float32 `[P]` each, or one array `[N, P]`.
         device: a device of torch.
     """
 
@@ -107,13 +107,14 @@ class StackedPolicies:
         return torch.from_numpy(policies).to(self.device)
 
     def _dense(self, name: str, values: Tensor, index: slice | Tensor) -> Tensor:
-        """A dense layer: `[p, m, inputs]` to `[p, m, units]`, with the weights of each policy."""
+        """A dense layer for m rows of each of p policies: `[p, m, inputs]` to `[p, m, units]`, with the weights of the
+        policies at `index`."""
         weights, bias = self.tensors[f"{name}.weight"][index], self.tensors[f"{name}.bias"][index]
         return torch.baddbmm(bias[:, None], values, weights.flatten(1, -2))
 
 
 def _grid(policies: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Places the rows of a batch in a grid with a row for each policy.
+    """Places the n elements of a batch in a grid with a row for each of the p policies in it.
 
     Returns:
         The policies of the batch, ascending `[p]`; and the row and the column of each element of the batch, `[n]` each.

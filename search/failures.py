@@ -10,7 +10,7 @@ class SearchFailed(RuntimeError):
 
 
 class FailureLimit:
-    """Ends a search after `most` failures in a row that say that scoring itself is broken.
+    """Ends a search after `most` failures in a row which suggest that scoring itself is broken.
 
     Args:
         most: number of failures in a row.

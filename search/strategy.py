@@ -33,7 +33,7 @@ class Strategy(Protocol[S]):
         ...
 
     def advance(self, state: S, block: Block) -> S:
-        """The state after a block of births, or after the answers to reviews."""
+        """The state after a block of births, or after the outcomes of reviews."""
         ...
 
     def limit(self, state: S) -> Limit | None:
@@ -45,7 +45,8 @@ class Strategy(Protocol[S]):
         return ()
 
     def closing(self, state: S) -> Sequence[Review]:
-        """Reviews to score when the budget has ended; their outcomes change only which individual is the winner."""
+        """Reviews to score when the budget has ended, to choose or test the winner. A resumed run goes on from the
+        state before them."""
         return ()
 
     def winner(self, state: S) -> Individual | None:

@@ -64,8 +64,8 @@ class ClassicControl(ABC):
 def kernel_signature(actions: types.Type) -> Any:
     """Signature of a step kernel for actions of a type.
 
-    The arguments are states `[slots, state_size]` and observations `[slots, *observation]`, both updated in place; the n
-    slots in which to step, `[n]`; their actions; rewards `[n]` and whether episodes are over `[n]`, both written; and
+    The arguments are states `[slots, state_size]` and observations `[slots, *observation]`, both updated in place; the
+    n slots in which to step, `[n]`; their actions; rewards `[n]` and whether episodes are over `[n]`, both written; and
     `RUNTIME_CONSTANTS`.
     """
     doubles, singles = types.float64[:, ::1], types.float32[:, ::1]

@@ -143,7 +143,7 @@ def wall_distances(x: Floats, y: Floats) -> Floats:
 
 
 def finder_ranges(x: Floats, y: Floats, headings: Floats) -> Floats:
-    """Distances that the range finders of n robots measure, `[finders, n]`: to the nearest wall, at most `FINDER_RANGE`.
+    """Distances that the range finders of n robots measure, `[finders, n]`: to the nearest wall, up to `FINDER_RANGE`.
 
     The ray o + t·d meets the wall w + u·e where t = (w - o)×e / d×e and u = (w - o)×d / d×e, if u is from 0 to 1.
     """

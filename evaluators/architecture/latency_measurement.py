@@ -34,7 +34,7 @@ Call = Callable[[], Any]
 
 
 def measure_table(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> LatencyTable:
-    """Measures all parts that a network of the space can have.
+    """Measures all parts that a network of the space can have, in milliseconds for one image.
 
     Args:
         cells: the space.

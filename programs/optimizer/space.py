@@ -37,10 +37,10 @@ class _Traced:
 
 
 class OptimizerSpace:
-    """Optimizer programs with the signature of a start program.
+    """Optimizer programs with the inputs and the returned names of a start program.
 
     Args:
-        start: the program whose signature random programs take.
+        start: the start program.
         functions: `core` (the paper's 45 functions) or `extended`.
         max_statements: the operator `insert` grows no program beyond this.
     """

@@ -1,8 +1,8 @@
 """Aging evolution (Real et al. 2019), as in Lion's search (Chen et al. 2023): the winner of a small tournament has a
 child, and the oldest individual of the population is removed.
 
-The population begins as P copies of the start genome or, without a start genome, with random genomes. Only individuals
-with an ok outcome enter it: a failed individual neither becomes a parent nor replaces an older one.
+The population begins as copies of the start genome or, without a start genome, is filled with random genomes. Only
+individuals with an ok outcome enter it: a failed individual neither becomes a parent nor replaces an older one.
 """
 
 import math

@@ -1,9 +1,9 @@
 """The funnel of Lion's search (Chen et al. 2023): the best programs on the proxy task are scored again, more reliably.
 
 It wraps another strategy. The start genome is reviewed, then at intervals the present winner of the wrapped strategy,
-unless it was reviewed before. A review is with fresh seeds, because an individual may owe its fitness to the seeds of
-the search, and at a longer rung, because a short training may mislead. The winner is the individual with the highest
-mean over fresh seeds, among those individuals that are no worse than the start genome at the longer rung.
+unless it was reviewed before. Reviews are at rung 0 with fresh seeds, because an individual may owe its fitness to the
+seed of the search, and at a longer rung, because a short training may mislead. The winner is the individual with the
+highest mean over fresh seeds, among those individuals that are no worse than the start genome at the longer rung.
 """
 
 from collections.abc import Mapping, Sequence

@@ -47,8 +47,8 @@ class NetworkLayer(NamedTuple):
     Args:
         part: what it computes; for `add`, a single addition.
         inputs: the numbers of the layers whose outputs it takes.
-        cell: 0 for the stem; cells and residual blocks count from 1.
-        path: of its module in `Network`; empty for a layer without weights of its own (`add`, `concat`).
+        cell: 0 for the stem; cells and residual blocks count from 1, and the head comes after the last.
+        path: of its module in `Network`; empty for `add` and `concat`, which have none.
         norm: whether a norm and a ReLU come first; true only for the head of a network with one kind of cell.
     """
 

@@ -359,7 +359,11 @@ class _Assembler:
             self.free.append((place >> SPACE_BITS) // (self.chunk + GAP))
 
     def _element(self, i: int, value: Micro, target: int) -> list[int]:
-        """Emits an elementwise operation; returns the registers that held its operands and are free again."""
+        """Emits an elementwise operation of value `i` into `target`.
+
+        Returns:
+            The registers into which single numbers were copied for it, and which are free again.
+        """
         self.place[i] = target
         args = [self._as_element(arg) for arg in value.args]
         narrow = [self.values[arg].domain < Domain.TREE for arg in value.args]

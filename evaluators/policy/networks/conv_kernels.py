@@ -211,7 +211,8 @@ def forward_convolutional(
         observations: uint8 `[n, channels, height, width]`.
         layers: see the head of this file.
         slots: slot of each row, int64 `[n]`.
-        ages: decisions since the state of each slot was computed anew, int64 `[slots]`; 0 to compute it anew now.
+        ages: decisions since the episode of each slot began, int64 `[slots]`, counted up. Where an age is a multiple of
+            `REFRESH`, as at 0, the state of the slot is computed anew.
         images: last image of each slot, uint8 `[slots, channels, height, width]`.
         inputs: stored inputs of all layers but the first, concatenated, I numbers: float64 `[slots, I]`.
         sums: stored sums of all layers, concatenated, S numbers: float64 `[slots, S]`.

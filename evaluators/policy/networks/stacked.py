@@ -78,8 +78,8 @@ class StackedPolicies:
     def _forward_conv(self, grid: Tensor, policies: NDArray[np.int64]) -> Tensor:
         """Outputs `[p, m, outputs]` of convolutional networks for m images of each of p policies.
 
-        The images are `grid`, `[p, m, *observation]`.
-        The policies are computed in parts of about `IMAGES_AT_ONCE` images, which bounds the memory.
+        The images are `grid`, `[p, m, *observation]`. The policies are computed in parts of about `IMAGES_AT_ONCE`
+        images, which bounds the memory.
         """
         policies_at_once = max(1, IMAGES_AT_ONCE // grid.shape[1])
         parts = [slice(i, i + policies_at_once) for i in range(0, len(grid), policies_at_once)]

@@ -37,8 +37,8 @@ class Strategy(Protocol[S]):
         ...
 
     def limit(self, state: S) -> Limit | None:
-        """Early-stopping threshold for the next block: the largest intermediate loss allowed, or thresholds by the size of
-        the genome (see `Limit`). None: no candidate is dropped."""
+        """Early-stopping threshold for the next block: the largest intermediate loss allowed, or thresholds by the size
+        of the genome (see `Limit`). None: no candidate is dropped."""
         return None
 
     def reviews(self, state: S) -> Sequence[Review]:

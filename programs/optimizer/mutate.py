@@ -8,7 +8,7 @@ constants still fit the old structure.
 An operator returns None if the program has nothing to change. Its child may be invalid; the caller checks and retries.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from germline.programs.optimizer.graph import trace
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import Argument, Program, Statement
+from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch
 
 T = TypeVar("T")
 
@@ -25,6 +26,8 @@ P_NEW_NAME = 0.5
 """Probability that an inserted statement assigns a new name rather than an existing name."""
 P_TUNE = 0.5
 """Probability that `tune` changes a constant."""
+MAX_DRAWN = 10_000
+"""Tries to draw a statement whose function takes the types of its arguments."""
 
 
 def insert(program: Program, functions: Sequence[str], max_statements: int, rng: np.random.Generator) -> Program | None:
@@ -127,6 +130,58 @@ def random_program(template: Program, functions: Sequence[str], length: int, rng
             line = Statement(template.returns[0], line.function, line.args)
         program = _with_body(program, (*program.body, line))
     return program
+
+
+def random_valid_program(
+    template: Program, functions: Sequence[str], length: int, rng: np.random.Generator
+) -> Program | None:
+    """A valid program of random statements with the signature of `template`, built one statement after another.
+
+    A statement is drawn again until its function takes the types of its arguments. Inputs keep their types, and a name
+    that is returned is assigned only values of the type that is returned; those that are missing are assigned at the
+    end, the update first.
+
+    Args:
+        template: a valid program.
+        functions: names of functions.
+        length: number of statements, from 1, and as many as `template` needs to assign all names that it returns.
+        rng: the generator.
+
+    Returns:
+        None if a statement is not found within `MAX_DRAWN` tries: a return line that exchanges the types of inputs may
+        leave no value of the type that comes next.
+    """
+    types = {name: SCALAR if name in ("lr", "step") else TREE for name in template.inputs}
+    types.update({state.name: STATE_TYPES[state.shape] for state in template.states})
+    returned = dict(zip(template.returns, (TREE, *(STATE_TYPES[s.shape] for s in template.states)), strict=True))
+    program = _with_body(template, ())
+    for position in range(length):
+        missing = [name for name, expected in returned.items() if types.get(name) != expected]
+        forced = None
+        if len(missing) >= length - position or position == length - 1:
+            forced = missing[0] if missing else template.returns[0]
+        kept = types if forced is None else {forced: returned[forced]}
+        for _ in range(MAX_DRAWN):
+            line = random_statement(program, position, functions, rng)
+            line = line if forced is None else Statement(forced, line.function, line.args)
+            result = _result_type(line, types)
+            expected = kept.get(line.target, returned.get(line.target, result))
+            if result is not None and result == expected:
+                break
+        else:
+            return None
+        types[line.target] = result
+        program = _with_body(program, (*program.body, line))
+    return program
+
+
+def _result_type(line: Statement, types: Mapping[str, Type]) -> Type | None:
+    """The type of a statement's value, from the types of the variables; None if its function does not take them."""
+    args = tuple(types[arg] if isinstance(arg, str) else SCALAR for arg in line.args)
+    try:
+        return PRIMITIVES[line.function].rule(args)
+    except TypeMismatch:
+        return None
 
 
 def random_statement(program: Program, position: int, functions: Sequence[str], rng: np.random.Generator) -> Statement:

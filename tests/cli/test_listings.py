@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_tasks import LINE, task_file
 
 from germline.db.store import Store
 
@@ -142,3 +143,30 @@ def test_tasks_describes_a_class_in_a_file(data: Data, tmp_path: Path) -> None:
 def test_tasks_suggests_the_nearest_name(germline: Any) -> None:
     result = germline("tasks", "digits-mpl")
     assert result.exit_code == 2 and "digits-mlp" in result.stderr
+
+
+BROKEN = """
+
+class Broken(Line):
+    def loss(self, params, split, index):
+        print("noise")
+        raise RuntimeError("no data \\x1b[31m")
+"""
+
+
+@pytest.mark.slow
+def test_a_checked_task_has_reports_and_an_exit_status(germline: Any, data: Data, tmp_path: Path) -> None:
+    path = task_file(tmp_path, LINE + BROKEN)
+    [row] = data("tasks", f"{path}:Line", "--check")
+    assert row["batch_invariant"] is False
+    [report] = row["trials"]
+    assert report["broken"] is False and "leave batch_invariant out" in report["conclusion"]
+    assert {finding["name"] for finding in report["findings"]} >= {"alone", "in pairs", "in another process"}
+    result = germline("tasks", f"{path}:Broken", "--check")
+    assert result.exit_code == 1 and "noise" not in result.stdout
+    assert "no fitness: RuntimeError: no data \ufffd[31m" in result.stdout
+
+
+def test_a_check_needs_a_task(germline: Any) -> None:
+    result = germline("tasks", "--check")
+    assert result.exit_code == 2 and "expected a TASK to check, got none" in result.stderr

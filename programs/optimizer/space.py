@@ -99,7 +99,7 @@ class OptimizerSpace:
 
     @cached_property
     def _often_valid(self) -> bool:
-        """True if enough of `PROBES` random programs are valid: always the same programs, so that runs are repeatable."""
+        """True if enough of `PROBES` random programs, always the same, are valid."""
         rng = np.random.default_rng(0)
         programs = (mutate.random_program(self.start, self.functions, self._length, rng) for _ in range(PROBES))
         valid = (program for program in programs if self.check(program) is None)

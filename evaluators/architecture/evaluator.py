@@ -33,8 +33,8 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         cells, channels: size of the network that is trained.
         full_cells, full_channels: size of the network that is counted.
         latency: data of a latency table; predicted latency is then an objective. None: it is not.
-        hurdle: share of the training after which the training loss is reported as the measure `hurdle`, and a candidate
-            above the limit of `score` is rejected. 0: no hurdle.
+        hurdle: in a search, the share of the training after which the training loss is reported as the measure
+            `hurdle`, and a candidate whose loss is above the `limit` passed to `score` is rejected. 0: no hurdle.
     """
 
     def __init__(

@@ -114,7 +114,8 @@ def _losses(measures: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _hurdle_loss(results: Sequence[TrainingResult]) -> dict[str, float]:
-    """The intermediate loss, if one of the trainings reached the hurdle, which stands in a single replicate."""
+    """The measure `hurdle`: the loss at the hurdle. Empty if no training reached it; only the longest replicate has a
+    hurdle."""
     losses = [result.hurdle_loss for result in results if result.hurdle_loss is not None]
     return {"hurdle": losses[-1]} if losses else {}
 

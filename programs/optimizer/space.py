@@ -43,12 +43,12 @@ class _Traced:
 
 
 class OptimizerSpace:
-    """Optimizer programs with the signature of a start program.
+    """Optimizer programs with the inputs and the returned names of a start program.
 
     Args:
-        start: the program whose signature random programs take.
+        start: the start program.
         functions: `core` (the paper's 45 functions) or `extended`.
-        max_statements: `insert` grows no program beyond this.
+        max_statements: the operator `insert` grows no program beyond this.
     """
 
     def __init__(self, start: Program, functions: str = "core", max_statements: int = 100) -> None:
@@ -69,7 +69,7 @@ class OptimizerSpace:
         }
 
     def draw(self, rng: np.random.Generator) -> NewGenome[Program]:
-        """A random valid program with the length of the start program.
+        """A random valid program with as many statements as the start program, at least one.
 
         Programs are drawn as a whole until a valid one comes. If hardly any is valid, as with the signature and the
         length of Adafactor, the program is built statement by statement.
@@ -99,7 +99,7 @@ class OptimizerSpace:
 
     @cached_property
     def _often_valid(self) -> bool:
-        """Whether enough of `PROBES` random programs are valid: always the same ones, so that runs are repeatable."""
+        """True if enough of `PROBES` random programs, always the same, are valid."""
         rng = np.random.default_rng(0)
         programs = (mutate.random_program(self.start, self.functions, self._length, rng) for _ in range(PROBES))
         valid = (program for program in programs if self.check(program) is None)

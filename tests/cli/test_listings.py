@@ -94,6 +94,21 @@ def test_settings_are_printed_in_the_form_of_set(germline: Any) -> None:
     assert setting([]) == "none" and widths(8)("none") == []
 
 
+def test_numbers_with_a_unit_move_to_the_next_unit_when_they_round_to_a_thousand() -> None:
+    from germline.cli.formatting import milliseconds, size
+    from germline.cli.live_view import _amount
+
+    amounts = {0.0: "0", 950.4: "950", 999.6: "1k", 12_345: "12.3k", 999_499: "999k", 999_999: "1M", 2.5e12: "2500G"}
+    assert {number: _amount(number) for number in amounts} == amounts
+    assert [milliseconds(value) for value in (2.531, 999.4, 999.6, 12_345.6)] == [
+        "2.53 ms",
+        "999 ms",
+        "1000 ms",
+        "12346 ms",
+    ]
+    assert [size(2**20 - count) for count in (2**10, 1)] == ["1023.0 KiB", "1.0 MiB"]
+
+
 def test_presets_suggests_the_nearest_kind(germline: Any) -> None:
     result = germline("presets", "optimiser")
     assert result.exit_code == 2 and "did you mean optimizer?" in result.stderr

@@ -21,8 +21,8 @@ def local_ray() -> Iterator[None]:
     """Ray on this machine with cores for two workers, started once for the whole session."""
     import ray
 
-    from germline.evaluators.executors.ray_executor import start
+    from germline.evaluators.executors.ray_start import start_local
 
-    start(workers=2, address=None)
+    start_local(workers=2)
     yield
     ray.shutdown()

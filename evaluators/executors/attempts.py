@@ -2,14 +2,16 @@
 
 A call scores a job whole, or the genome at one position alone, in a batch of the shape of the whole job. What follows:
 
-| the call | has scored | has lost its process | has raised | exceeded its time limit |
-|---|---|---|---|---|
-| of several genomes | their outcomes | the same again in a fresh process; then each alone | each alone | each alone |
-| of one genome | its outcome | the same again in a fresh process; then `crashed` or `oom` | `crashed`, `oom` | `timeout` |
+| a call … | of several genomes | of one genome |
+|---|---|---|
+| has scored | their outcomes | its outcome |
+| has raised | each alone | `crashed`, or `oom` |
+| has exceeded its time limit | each alone | `timeout` |
+| has lost its process | again, in a fresh process; then each alone | the same; then `crashed` or `oom` |
 
 A process can also end through no fault of a genome: somebody killed it, or its machine was shut down. A loss for which
-the genomes are not *suspect* says nothing about them: the call is repeated as if it had not been. Only after
-`MOST_ACCIDENTS` such losses of the same call in a row the genomes are suspect all the same, since a run has to end.
+the genomes are not *suspect* says nothing about them: the call is repeated as if it had not been. After
+`MOST_ACCIDENTS` such losses of a call, the genomes are suspect all the same, since a run has to end.
 
 Memory may be exhausted by the genome of another worker. So nobody is blamed for that unless the second loss happened
 while no other worker scored.
@@ -106,7 +108,7 @@ class Attempts:
             self._waiting.appendleft(replace(call, accidents=call.accidents + 1))
         elif not call.again or (outcome.status == "oom" and call.has_one_genome and not call.undisturbed):
             undisturbed = outcome.status == "oom" and call.has_one_genome
-            self._waiting.appendleft(replace(call, again=True, undisturbed=undisturbed, accidents=0))
+            self._waiting.appendleft(replace(call, again=True, undisturbed=undisturbed))
         else:
             self.failed(call, outcome)
 

@@ -2,11 +2,12 @@
 
 import signal
 from collections import deque
+from typing import Any
 
 from germline.evaluators.device import NoDevice
 from germline.evaluators.errors import in_a_line
-from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executors.executor import Job, NoWorker, Failed, score
+from germline.evaluators.evaluator import Evaluator, EvaluatorSpec
+from germline.evaluators.executors.executor import Failed, Job, NoWorker, score
 from germline.evaluators.outcome import Outcome
 
 
@@ -21,9 +22,11 @@ class InlineExecutor:
     def __init__(self, spec: EvaluatorSpec) -> None:
         try:
             self.evaluator = spec.build()
-        except (NoDevice, *_own_exceptions()):
+        except NoDevice:
             raise
         except BaseException as error:
+            if isinstance(error, _not_of_the_task()):
+                raise
             raise NoWorker(spec.task, in_a_line(error)) from error
         self.waiting: deque[Job] = deque()
 
@@ -35,23 +38,25 @@ class InlineExecutor:
 
     def next(self) -> tuple[Job, list[Outcome]]:
         job = self.waiting.popleft()
-        answer = score(self.evaluator, job, None, _own_exceptions())
-        if isinstance(answer, Failed):
-            return job, [answer.outcome] if len(job.genomes) == 1 else self._each_alone(job)
-        return job, answer
+        return job, score_here(self.evaluator, job)
 
     def close(self) -> None:
         self.waiting.clear()
 
-    def _each_alone(self, job: Job) -> list[Outcome]:
-        answers = [
-            score(self.evaluator, job, [position], _own_exceptions()) for position in range(len(job.genomes))
-        ]
-        return [answer.outcome if isinstance(answer, Failed) else answer[0] for answer in answers]
+
+def score_here(evaluator: Evaluator[Any], job: Job) -> list[Outcome]:
+    """Returns the outcomes of the genomes of a job, in order. If scoring it raises, each genome is scored alone."""
+    answer = score(evaluator, job, None, _not_of_the_task())
+    if not isinstance(answer, Failed):
+        return answer
+    if len(job.genomes) == 1:
+        return [answer.outcome]
+    answers = [score(evaluator, job, [position], _not_of_the_task()) for position in range(len(job.genomes))]
+    return [answer.outcome if isinstance(answer, Failed) else answer[0] for answer in answers]
 
 
-def _own_exceptions() -> tuple[type[BaseException], ...]:
-    """The exceptions that mean this process and not the task: Ctrl-C, unless a handler of signals takes it.
+def _not_of_the_task() -> tuple[type[BaseException], ...]:
+    """The exceptions that are this process's own: Ctrl-C, unless a handler of signals takes it.
 
     The handler of a search on the command line raises nothing, so that a KeyboardInterrupt there is the task's.
     """

@@ -1,54 +1,67 @@
-"""Ray's processes: started on this machine, or found at an address; watched while they are needed; left in time.
+"""The Ray that this process is connected to: watched while it is needed, and left in time."""
 
-A local Ray belongs to this search alone. It listens on the loopback interface only, every connection has to present a
-token that is drawn at random for it, and no other Ray of this machine is looked at, whatever the environment says.
-"""
-
-import logging
-import os
-import secrets
-import signal
-import subprocess
-import sys
+import atexit
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import suppress
 
 import ray
 
 from germline.evaluators.executors.cluster_watch import ClusterWatch
-from germline.evaluators.executors.executor import Stopped
+from germline.evaluators.executors.executor import ClusterLost
 
-THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""Environment of the workers: a torch thread each. Two on two busy cores were up to 50 times slower."""
-_RAY = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Ray starts its workers with the niceness 15: beside any other process they would hardly run.
-    "RAY_worker_niceness": "0",
-    # Processes that a task has started end with its worker, also if that crashed.
-    "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "true",
-    # What a worker prints goes to a file of Ray's; a task that prints without end would fill the disk.
-    "RAY_ROTATION_MAX_BYTES": str(8 * 2**20),
-    "RAY_ROTATION_BACKUP_COUNT": "1",
-}
-"""Environment of a local Ray."""
-_OTHER_RAYS = (
-    "RAY_ADDRESS",
-    "RAY_AUTH_MODE",
-    "RAY_AUTH_TOKEN_PATH",
-    "RAY_GCS_SERVER_PORT",
-    "RAY_JOB_CONFIG_JSON_ENV_VAR",
-    "RAY_REDIS_ADDRESS",
-    "RAY_RUNTIME_ENV_HOOK",
-)
-"""Variables of the environment that would make a local Ray a part of another, or like another."""
-CONNECT_SECONDS = 30.0
-"""How long a cluster may take to answer."""
-_SHUTDOWN_SECONDS = 5.0
-"""How long leaving Ray may take; it can hang if a part of Ray is gone."""
+_LEAVE_SECONDS = 20.0
+_LEAVE_LOST_SECONDS = 3.0
+"""How long disconnecting may take."""
 
 
-class NoCluster(RuntimeError):
-    """Ray could not be started or reached."""
+class RayCluster:
+    """The servers of Ray that this process needs: the GCS of the cluster, and the raylet of this machine."""
+
+    def __init__(self) -> None:
+        context = ray.get_runtime_context()
+        node = next(node for node in ray.nodes() if node["NodeID"] == context.get_node_id())
+        host, _, port = context.gcs_address.rpartition(":")
+        self._watch = ClusterWatch(
+            {
+                "its GCS": (host.strip("[]"), int(port)),
+                "its raylet on this machine": (node["NodeManagerAddress"], node["NodeManagerPort"]),
+            }
+        )
+
+    def check(self) -> None:
+        """Looks at the servers now. Raises as `raise_if_lost`."""
+        self._watch.check()
+        self.raise_if_lost()
+
+    def raise_if_lost(self) -> None:
+        """Does nothing while the servers are there.
+
+        Raises:
+            ClusterLost: one of them is gone.
+        """
+        if self._watch.problem is not None:
+            raise ClusterLost(f"Ray does not work any more: {self._watch.problem}")
+
+    def unwatch(self) -> bool:
+        """Stops watching the servers; returns True if all of them are there."""
+        self._watch.stop()
+        return self._watch.problem is None
+
+
+def leave(intact: bool) -> None:
+    """Disconnects this process from Ray, which ends a Ray that it has started. It takes seconds, and raises nothing.
+
+    Args:
+        intact: whether the servers of Ray are there. Without them disconnecting hangs for a while.
+    """
+    leaving = threading.Thread(target=_disconnect, daemon=True)
+    leaving.start()
+    leaving.join(_LEAVE_SECONDS if intact else _LEAVE_LOST_SECONDS)
+    if leaving.is_alive():
+        # Not again at the end of this process, with which Linux ends the processes of a local Ray.
+        atexit.unregister(ray.shutdown)
+
+
+def _disconnect() -> None:
+    with suppress(Exception):
+        ray.shutdown()

@@ -1,1 +1,1 @@
-"""The memory of runs: schema, store, lineage queries and migrations. Genomes reach it as text."""
+"""Storage of runs in a database: schema, store, lineage queries and migrations. Genomes are stored as text."""

@@ -1,4 +1,4 @@
-"""What must hold in every database of runs, after any crash: `germline db check`. Problems come back as sentences."""
+"""Checks the invariants of a database of runs (`germline db check`), which must hold after any crash."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,85 +28,95 @@ from germline.db.records import PARENTLESS
 from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run, winner
 from germline.db.to_rows import digest
 
-_SHOWN = 5
+_MAX_LISTED = 5
 
 
 def problems(connection: Connection) -> list[str]:
-    """Every broken invariant, in words; [] if the database is sound.
+    """A line for each broken invariant; empty if the database is sound.
 
     Raises:
-        sqlalchemy.exc.DBAPIError: the database is damaged so far that the questions cannot be asked.
+        sqlalchemy.exc.DBAPIError: a query fails because of the damage.
     """
-    problems_found = _pages(connection) + _genomes(connection)
+    lines = _file_problems(connection) + _genome_problems(connection)
     for row in connection.execute(select(run).order_by(run.c.id)).all():
-        problems_found += [f"run {row.name}: {problem}" for problem in _problems_of_run(connection, row)]
-    return problems_found
+        lines += [f"run {row.name}: {problem}" for problem in _run_problems(connection, row)]
+    return lines
 
 
-def _problems_of_run(connection: Connection, row: Row[Any]) -> list[str]:
-    """The problems of a run. A rule that cannot read the rows is a problem, unless an earlier rule has found one."""
-    problems_found: list[str] = []
+def _run_problems(connection: Connection, row: Row[Any]) -> list[str]:
+    """The problems of a run.
+
+    A rule may fail on damaged rows. Its error is reported only if no earlier rule has reported the damage.
+    """
+    lines: list[str] = []
     for rule in _RULES:
         try:
-            problems_found += rule(connection, row)
+            lines += rule(connection, row)
         except (TypeError, AttributeError, ValueError, DamagedDatabase) as error:
-            problems_found = problems_found or [str(error)]
-    return problems_found
+            lines = lines or [str(error)]
+    return lines
 
 
-def _pages(connection: Connection) -> list[str]:
+def _file_problems(connection: Connection) -> list[str]:
+    """SQLite's own checks of pages, indexes and foreign keys."""
     if connection.dialect.name != "sqlite":
         return []
-    broken = [line for line in connection.scalars(text("PRAGMA integrity_check")) if line != "ok"]
+    lines = [line for line in connection.scalars(text("PRAGMA integrity_check")) if line != "ok"]
     dangling = connection.execute(text("PRAGMA foreign_key_check")).all()
-    return broken + [f"{row[0]} has a row that points to no row of {row[2]}" for row in dangling[:_SHOWN]]
+    return lines + [f"a row of {row[0]} refers to a missing row of {row[2]}" for row in dangling[:_MAX_LISTED]]
 
 
-def _genomes(connection: Connection) -> list[str]:
+def _genome_problems(connection: Connection) -> list[str]:
     rows = connection.execute(_streamed(select(genome.c.digest, genome.c.kind, genome.c.text)))
-    wrong = [key for key, *parts in rows if None in parts or digest(*map(str, parts)) != key]
-    return [f"genome {key}: its text is not the one its digest names" for key in wrong[:_SHOWN]] + [
+    changed = [key for key, *parts in rows if None in parts or digest(*map(str, parts)) != key]
+    return [f"genome {key}: its text does not match its digest" for key in changed[:_MAX_LISTED]] + [
         f"genome {key}: a value of the wrong type in {column}"
         for column, keys in _wrong_types(connection, genome, genome.c.digest, true())
-        for key in keys[:_SHOWN]
+        for key in keys[:_MAX_LISTED]
     ]
 
 
 def _types(connection: Connection, row: Row[Any]) -> list[str]:
-    whole = [(run, run.c.id, run.c.id == row.id), (control, control.c.id, control.c.run_id == row.id)]
-    found = [
+    without_birth = [(run, run.c.id, run.c.id == row.id), (control, control.c.id, control.c.run_id == row.id)]
+    lines = [
         f"a value of the wrong type in {column}"
-        for table, key, condition in whole
+        for table, key, condition in without_birth
         for column, _ in _wrong_types(connection, table, key, condition)
     ]
     for table in (individual, parentage, rejection, evaluation, winner, artifact):
         for column, births in _wrong_types(connection, table, table.c.birth, table.c.run_id == row.id):
-            found += _words(births, f"a value of the wrong type in {column}")
-    return found
+            lines += _births_line(births, f"a value of the wrong type in {column}")
+    return lines
 
 
 def _wrong_types(
-    connection: Connection, of: Table, key: Column[Any], where: ColumnElement[bool]
+    connection: Connection, table: Table, key: Column[Any], condition: ColumnElement[bool]
 ) -> list[tuple[str, list[Any]]]:
-    """Columns with values of another type than their own, which SQLite lets stand, and the keys of those rows."""
+    """The columns with a value of a wrong type in a row that meets the condition, each with the keys of such rows.
+
+    Only SQLite stores values of a wrong type.
+    """
     if connection.dialect.name != "sqlite":
         return []
-    wrong = [func.typeof(column).not_in(_type_names(column)) for column in of.columns]
-    rows = connection.execute(select(key, *wrong).where(where, or_(*wrong)).order_by(key)).all()
-    keys = [[row[0] for row in rows if row[place]] for place in range(1, len(wrong) + 1)]
-    return [(str(column), some) for column, some in zip(of.columns, keys, strict=True) if some]
+    is_wrong = [func.typeof(column).not_in(_type_names(column)) for column in table.columns]
+    rows = connection.execute(select(key, *is_wrong).where(condition, or_(*is_wrong)).order_by(key)).all()
+    keys_of_columns = [[row[0] for row in rows if row[index]] for index in range(1, len(is_wrong) + 1)]
+    return [(str(column), keys) for column, keys in zip(table.columns, keys_of_columns, strict=True) if keys]
 
 
 def _type_names(column: Column[Any]) -> list[str]:
-    """What SQLite calls the types of the values that a column can have."""
+    """SQLite's names of the types that the values of a column can have."""
     name = "real" if isinstance(column.type, Float) else "text" if isinstance(column.type, Text) else "integer"
     return [name, "null"] if column.nullable else [name]
 
 
 def _settings(connection: Connection, row: Row[Any]) -> list[str]:
-    found = [] if row.seed >= 0 else ["a seed below 0"]
-    found += [] if _reads(read_config, row.config) else ["a config that does not read"]
-    return found if _reads(exact_json.load_plain, row.environment) else [*found, "an environment that does not read"]
+    lines = [] if row.seed >= 0 else ["a seed below 0"]
+    if not _is_readable(read_config, row.config):
+        lines.append("a config that cannot be read")
+    if not _is_readable(exact_json.load_plain, row.environment):
+        lines.append("an environment that cannot be read")
+    return lines
 
 
 def _births(connection: Connection, row: Row[Any]) -> list[str]:
@@ -124,22 +134,23 @@ def _parents(connection: Connection, row: Row[Any]) -> list[str]:
         .outerjoin(link, and_(link.c.run_id == child.c.run_id, link.c.birth == child.c.birth))
         .where(child.c.run_id == row.id)
     )
-    orphan = joined.where(link.c.parent.is_(None), child.c.operator.not_in(PARENTLESS))
-    seed = joined.where(link.c.parent.is_not(None), child.c.operator == "seed")
-    unborn = joined.outerjoin(parent, and_(parent.c.run_id == link.c.run_id, parent.c.birth == link.c.parent)).where(
+    without_parents = joined.where(link.c.parent.is_(None), child.c.operator.not_in(PARENTLESS))
+    seed_with_parents = joined.where(link.c.parent.is_not(None), child.c.operator == "seed")
+    is_parent = and_(parent.c.run_id == link.c.run_id, parent.c.birth == link.c.parent)
+    unborn_parent = joined.outerjoin(parent, is_parent).where(
         link.c.parent.is_not(None), or_(parent.c.birth.is_(None), parent.c.birth >= child.c.birth)
     )
-    counted = (
+    gap = (
         select(parentage.c.birth)
         .where(parentage.c.run_id == row.id)
         .group_by(parentage.c.birth)
         .having(func.max(parentage.c.position) != func.count() - 1)
     )
     return (
-        _list(connection, orphan, "no parents, though no seed")
-        + _list(connection, seed, "parents, though a seed")
-        + _list(connection, unborn, "a parent that was not born before it")
-        + _list(connection, counted, "a gap in the list of parents")
+        _query_line(connection, without_parents, "no parents, though the operator needs them")
+        + _query_line(connection, seed_with_parents, "parents, though the operator is 'seed'")
+        + _query_line(connection, unborn_parent, "a parent that was not born before it")
+        + _query_line(connection, gap, "a gap in the list of parents")
     )
 
 
@@ -153,77 +164,79 @@ def _cache_hits(connection: Connection, row: Row[Any]) -> list[str]:
         .outerjoin(source, and_(source.c.run_id == hit.c.run_id, source.c.birth == hit.c.cached_from))
         .where(hit.c.run_id == row.id, hit.c.cached_from.is_not(None), or_(source.c.birth.is_(None), ~sound))
     )
-    return _list(connection, broken, "an outcome cached from a birth that is later, different or itself cached")
+    return _query_line(connection, broken, "an outcome cached from a birth that is later, different or itself cached")
 
 
 def _evaluations(connection: Connection, row: Row[Any]) -> list[str]:
-    mine = evaluation.c.run_id == row.id
+    of_run = evaluation.c.run_id == row.id
     key = [evaluation.c[name] for name in ("fingerprint", "task", "rung", "seed")]
-    twice = select(func.min(evaluation.c.birth)).where(mine).group_by(*key).having(func.count() > 1)
-    stray = (
+    repeated = select(func.min(evaluation.c.birth)).where(of_run).group_by(*key).having(func.count() > 1)
+    other_fingerprint = (
         select(evaluation.c.birth)
         .outerjoin(
             individual, and_(individual.c.run_id == evaluation.c.run_id, individual.c.birth == evaluation.c.birth)
         )
-        .where(mine, or_(individual.c.birth.is_(None), individual.c.fingerprint != evaluation.c.fingerprint))
+        .where(of_run, or_(individual.c.birth.is_(None), individual.c.fingerprint != evaluation.c.fingerprint))
     )
-    unfit = select(evaluation.c.birth).where(mine, evaluation.c.fitness.is_not(None), _no_fitness())
-    found = (
-        _list(connection, twice, "one evaluation recorded twice")
-        + _list(connection, stray, "an evaluation of another fingerprint")
-        + _list(connection, select(evaluation.c.birth).where(mine, evaluation.c.rung < 0), "a rung below 0")
-        + _list(connection, unfit, "a fitness that is not finite, or without an ok outcome")
+    wrong_fitness = select(evaluation.c.birth).where(of_run, evaluation.c.fitness.is_not(None), _no_fitness_allowed())
+    lines = (
+        _query_line(connection, repeated, "an evaluation recorded twice")
+        + _query_line(connection, other_fingerprint, "an evaluation of another fingerprint")
+        + _query_line(connection, select(evaluation.c.birth).where(of_run, evaluation.c.rung < 0), "a rung below 0")
+        + _query_line(connection, wrong_fitness, "a fitness that is not finite, or without an ok outcome")
     )
     texts = connection.execute(
-        _streamed(select(evaluation.c.birth, evaluation.c.objectives, evaluation.c.measures).where(mine))
+        _streamed(select(evaluation.c.birth, evaluation.c.objectives, evaluation.c.measures).where(of_run))
     )
     unreadable = [
         birth
         for birth, objectives, measures in texts
-        if not (_reads(exact_json.load_floats, objectives) and _reads(read_measures, measures, row.kind))
+        if not (_is_readable(exact_json.load_floats, objectives) and _is_readable(read_measures, measures, row.kind))
     ]
-    return found + _words(unreadable, "objectives or measures that do not read")
+    return lines + _births_line(unreadable, "objectives or measures that cannot be read")
 
 
 def _winners(connection: Connection, row: Row[Any]) -> list[str]:
-    mine, of_block = winner.c.run_id == row.id, ~winner.c.closing
-    bounds = select(func.count(), func.min(winner.c.block), func.max(winner.c.block)).where(mine, of_block)
+    of_run, of_block = winner.c.run_id == row.id, ~winner.c.closing
+    bounds = select(func.count(), func.min(winner.c.block), func.max(winner.c.block)).where(of_run, of_block)
     count, first, last = connection.execute(bounds).one()
-    problems = []
+    lines = []
     if count and (first != 0 or last != count - 1):
-        problems = [f"{count} blocks with a winner are numbered {first} to {last}, with gaps"]
-    # A closing may name an individual of the block that the budget cut short, which is the next one.
+        lines = [f"{count} blocks with a winner are numbered {first} to {last}, with gaps"]
+    # The winner of a closing may be of the next block, which the end of the budget cut short.
     latest_block = winner.c.block + case((winner.c.closing, 1), else_=0)
-    later = (
+    before_birth = (
         select(winner.c.birth)
         .join(individual, and_(individual.c.run_id == winner.c.run_id, individual.c.birth == winner.c.birth))
-        .where(mine, individual.c.block > latest_block)
+        .where(of_run, individual.c.block > latest_block)
     )
-    unfit = (
+    without_fitness = (
         select(winner.c.birth)
         .join(individual, and_(individual.c.run_id == winner.c.run_id, individual.c.birth == winner.c.birth))
         .outerjoin(evaluation, lineage.outcome_of(row))
-        .where(mine, evaluation.c.fitness.is_(None))
+        .where(of_run, evaluation.c.fitness.is_(None))
     )
-    astray = select(winner.c.block).where(mine, winner.c.closing, winner.c.block > (-1 if last is None else last))
-    problems += [f"a closing after block {block}, which has no winner" for block in connection.scalars(astray)]
-    unfinished = lineage.without_outcome(connection, row, individual.c.block <= last) if count else []
+    stray_closings = select(winner.c.block).where(
+        of_run, winner.c.closing, winner.c.block > (-1 if last is None else last)
+    )
+    lines += [f"a closing after block {block}, which has no winner" for block in connection.scalars(stray_closings)]
+    without_outcome = lineage.without_outcome(connection, row, individual.c.block <= last) if count else []
     return (
-        problems
-        + _list(connection, later, "been the winner of a block before its own")
-        + _list(connection, unfit, "been the winner without a fitness")
-        + _words(unfinished, "no outcome, though its block has a winner")
+        lines
+        + _query_line(connection, before_birth, "been the winner of a block before its own")
+        + _query_line(connection, without_fitness, "been the winner without a fitness")
+        + _births_line(without_outcome, "no outcome, though its block has a winner")
     )
 
 
 def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
     if row.status != "finished":
         return []
-    return _words(lineage.without_outcome(connection, row), "no outcome, though the run is finished")
+    return _births_line(lineage.without_outcome(connection, row), "no outcome, though the run is finished")
 
 
 def _best(connection: Connection, row: Row[Any]) -> list[str]:
-    """Compares the best that users get, by an index, with the best of a scan over every outcome."""
+    """Compares the best that a query by index returns to users with the best of a scan over all outcomes."""
     outcomes = select(evaluation.c.fitness, evaluation.c.birth).where(
         evaluation.c.run_id == row.id,
         evaluation.c.task == row.task,
@@ -236,9 +249,10 @@ def _best(connection: Connection, row: Row[Any]) -> list[str]:
     top = lineage.top(connection, row, 1)
     if scanned is None or (top and top[0].individual.birth == scanned[1]):
         return []
-    return [f"the best is birth {scanned[1]}, but birth {top[0].individual.birth if top else None} is given as such"]
+    return [f"the best is birth {scanned[1]}, but `top` returns birth {top[0].individual.birth if top else None}"]
 
 
+# The rules of a run: each returns a line for each problem.
 _RULES: tuple[Callable[[Connection, Row[Any]], list[str]], ...] = (
     _types,
     _settings,
@@ -256,26 +270,29 @@ def _streamed(query: Select[Any]) -> Select[Any]:
     return query.execution_options(yield_per=2000)
 
 
-def _no_fitness() -> ColumnElement[bool]:
+def _no_fitness_allowed() -> ColumnElement[bool]:
+    """The condition on a row of ``evaluation``: its status is not ok or its fitness is not finite."""
     largest = 1.7976931348623157e308
     return or_(evaluation.c.status != "ok", ~evaluation.c.fitness.between(-largest, largest))
 
 
-def _reads(read: Callable[..., object], *given: Any) -> bool:
+def _is_readable(read: Callable[..., object], *arguments: Any) -> bool:
     try:
-        read(*given)
+        read(*arguments)
     except (ValueError, TypeError):
         return False
     return True
 
 
-def _list(connection: Connection, query: Select[Any], what: str) -> list[str]:
-    return _words(sorted(set(connection.scalars(query))), what)
+def _query_line(connection: Connection, query: Select[Any], problem: str) -> list[str]:
+    """The line for the births that a query selects; empty if it selects none."""
+    return _births_line(sorted(set(connection.scalars(query))), problem)
 
 
-def _words(births_with_repeats: list[int], what: str) -> list[str]:
+def _births_line(births_with_repeats: list[int], problem: str) -> list[str]:
+    """The line "N births have …: BIRTH, BIRTH, …"; empty without births."""
     births = list(dict.fromkeys(births_with_repeats))  # a birth can have many evaluations
     if not births:
         return []
-    some = ", ".join(str(birth) for birth in births[:_SHOWN]) + (", …" if len(births) > _SHOWN else "")
-    return [f"{len(births)} {'birth has' if len(births) == 1 else 'births have'} {what}: {some}"]
+    listed = ", ".join(str(birth) for birth in births[:_MAX_LISTED]) + (", …" if len(births) > _MAX_LISTED else "")
+    return [f"{len(births)} {'birth has' if len(births) == 1 else 'births have'} {problem}: {listed}"]

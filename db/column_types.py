@@ -1,7 +1,6 @@
 """A check that the values of a row have the types of the record's fields.
 
-SQLite lets text or bytes stand in a column of numbers, and bytes in one of text. Nothing here imports SQLAlchemy,
-whose import takes longer than ``germline runs`` may.
+SQLite can store a value of any type in any column. SQLAlchemy is not imported: ``germline runs`` must answer sooner.
 """
 
 from collections.abc import Sequence
@@ -22,18 +21,18 @@ from germline.db.records import (
 )
 
 _Column: TypeAlias = tuple[str, tuple[type, ...]]
-"""A name, and the types that its values can have."""
+"""The name of a column and the types that its values can have."""
 
 
 def check_types(record: type, values: Sequence[Any]) -> None:
-    """Checks that each value has a type that its column can have.
+    """Checks that each value of a row has a type that its column can have.
 
     Args:
-        record: the class of the record that the values become.
-        values: in the order of ``PLACES[record]``; mappings are still JSON text.
+        record: the class of the record that is made from the row.
+        values: the values in the order of ``COLUMN_INDEX[record]``, with mappings as JSON text.
 
     Raises:
-        ValueError: a value is of another type.
+        ValueError: a value has another type.
     """
     if tuple(map(type, values)) not in _SIGNATURES[record]:
         for (name, types), value in zip(_COLUMNS[record], values, strict=True):
@@ -56,11 +55,14 @@ _RECORDS: Final[Sequence[type]] = (
     ArtifactRecord, BirthScore, EvaluationRecord, Individual, ReviewScore, RunRecord, RunSummary, Winner,
 )  # fmt: skip
 _COLUMNS: Final = {record: _columns(record) for record in _RECORDS}
-PLACES: Final = {
-    record: {name: place for place, (name, _) in enumerate(columns)} for record, columns in _COLUMNS.items()
+COLUMN_INDEX: Final = {
+    record: {name: index for index, (name, _) in enumerate(columns)} for record, columns in _COLUMNS.items()
 }
-"""The columns of each record, in the order of its fields, with their place in a row. Tuples have no column."""
+"""The index in a row of each column of each record, in the order of the record's fields.
+
+A field that is a tuple has no column.
+"""
 _SIGNATURES: Final = {
     record: frozenset(product(*(types for _, types in columns))) for record, columns in _COLUMNS.items()
 }
-"""All combinations of types that a row can have, so that one look-up checks a row."""
+"""All combinations of types that a row can have, so that a single look-up checks a row."""

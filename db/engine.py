@@ -1,8 +1,8 @@
-"""One connection to the database, and transactions that wait for their turn.
+"""A connection to the database, and transactions that are repeated while the database is locked.
 
-SQLite is told to begin no transaction by itself (SQLAlchemy's recipe), so that a write begins with ``BEGIN
-IMMEDIATE``: it takes the write lock before it reads, and can then no longer fail half-way. Whoever still finds the
-database locked after the busy time-out rolls back and tries again, saying so.
+Python's SQLite module is kept from beginning transactions by itself (SQLAlchemy's recipe), so that a write begins with
+``BEGIN IMMEDIATE``. It then takes the write lock before it reads, and cannot find the database locked half-way. If the
+database is still locked after the busy time-out, the transaction is rolled back and repeated (``LockRetry``).
 """
 
 import sqlite3
@@ -24,7 +24,7 @@ from germline.db.errors import (
     Unreachable,
 )
 from germline.db.location import EXAMPLES, Location, Server, SqliteFile
-from germline.db.lock_retry import Patience
+from germline.db.lock_retry import LockRetry
 
 T = TypeVar("T")
 
@@ -33,51 +33,58 @@ _DISK_FULL_SQLSTATE = "53100"
 
 
 class Database:
-    """An engine of one connection; ``read`` and ``write`` run a function in a transaction, again if it was locked."""
+    """A database with one connection.
 
-    def __init__(self, location: Location, patience: Patience) -> None:
+    ``read`` and ``write`` call a function in a transaction, and call it again if the database was locked. All methods
+    raise subclasses of ``DatabaseError``.
+    """
+
+    def __init__(self, location: Location, retry: LockRetry) -> None:
         self.location = location
-        self._patience = patience
+        self._retry = retry
         if isinstance(location, SqliteFile):
-            self._reader = _sqlite_engine(location, patience.busy_seconds)
+            self._reader = _sqlite_engine(location, retry.busy_seconds)
         else:
-            self._reader = _server_engine(location, patience.busy_seconds)
+            self._reader = _server_engine(location, retry.busy_seconds)
         self._writer = self._reader.execution_options(germline_begin="IMMEDIATE")
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """``work(connection)`` on one consistent state of the database; it takes no write lock."""
-        return self._patiently(lambda: self._transact(self._reader, work))
+        """Returns ``work(connection)``, in a transaction with a consistent snapshot and without a write lock."""
+        return self._call(lambda: self._transact(self._reader, work))
 
     def write(self, work: Callable[[Connection], T]) -> T:
-        """``work(connection)`` as one transaction that is committed whole or not at all; it may run more than once."""
-        return self._patiently(lambda: self._transact(self._writer, work))
+        """Returns ``work(connection)``, in a transaction that is committed unless ``work`` raises.
 
-    def drive(self) -> None:
-        """Make this the connection of a driver: its writes and others' reads do not wait for each other.
+        ``work`` may be called more than once.
+        """
+        return self._call(lambda: self._transact(self._writer, work))
 
-        A SQLite file gets a write-ahead log (where the file system has none to offer, it stays as it is), which this
-        connection, and no viewer's, empties into the file from time to time.
+    def use_write_ahead_log(self) -> None:
+        """Switches a SQLite file to a write-ahead log, so that reads and writes do not wait for each other.
+
+        Called by the driver of a run: only its connection copies the log into the file from time to time, so that a
+        reader never writes. Nothing changes on a file system without support for the log, or on a server.
         """
         if isinstance(self.location, SqliteFile):
             path = self.location.path
-            self._patiently(lambda: _use_log(self._reader, path))
+            self._call(lambda: _use_write_ahead_log(self._reader, path))
 
     def close(self) -> None:
-        """Give the connection back; the next use opens another."""
+        """Closes the connection; the next transaction opens a new one."""
         self._reader.dispose()
 
-    def _patiently(self, attempt: Callable[[], T]) -> T:
-        return self._patience.until_free(str(self.location), attempt)
+    def _call(self, operation: Callable[[], T]) -> T:
+        return self._retry.call(operation, str(self.location))
 
     def _transact(self, engine: Engine, work: Callable[[Connection], T]) -> T:
         try:
             with engine.begin() as connection:
                 return work(connection)
         except DBAPIError as error:
-            raise _explain(error, self.location) from error
+            raise _as_database_error(error, self.location) from error
         except UnicodeDecodeError as error:
             if isinstance(self.location, SqliteFile):
-                raise sqlite_file.explain(error, self.location.path) from error
+                raise sqlite_file.as_database_error(error, self.location.path) from error
             raise
 
 
@@ -88,7 +95,7 @@ def _sqlite_engine(location: SqliteFile, busy_seconds: float) -> Engine:
         )
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")  # the driver of a run alone empties the log
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # only the driver of a run copies the log into the file
         return connection
 
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=0)
@@ -107,12 +114,12 @@ def _server_engine(location: Server, busy_seconds: float) -> Engine:
         options = f"{url.query.get('options', '')} -c lock_timeout={max(1, round(busy_seconds * 1000))}"
         return create_engine(url, pool_size=1, max_overflow=0, connect_args={"options": options.strip()})
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise BadUrl(f"{location} is no database URL ({error}): {EXAMPLES}") from error
+        raise BadUrl(f"expected a database URL, got {location} ({error}): {EXAMPLES}") from error
     except ModuleNotFoundError as error:
         raise Unreachable(f"{location} needs {error.name}: run `pip install 'germline[postgres]'`") from error
 
 
-def _use_log(engine: Engine, path: Path) -> None:
+def _use_write_ahead_log(engine: Engine, path: Path) -> None:
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
@@ -120,21 +127,21 @@ def _use_log(engine: Engine, path: Path) -> None:
             driver.execute("PRAGMA journal_mode = WAL").fetchall()
             driver.execute("PRAGMA wal_autocheckpoint = 1000").fetchall()
         except sqlite3.Error as error:
-            raise sqlite_file.explain(error, path) from error
+            raise sqlite_file.as_database_error(error, path) from error
 
 
-def _explain(error: DBAPIError, location: Location) -> DatabaseError:
+def _as_database_error(error: DBAPIError, location: Location) -> DatabaseError:
     cause: Any = error.orig
     if isinstance(error, IntegrityError):
         return RecordConflict(str(cause).partition("\n")[0])
     if isinstance(location, SqliteFile):
-        return sqlite_file.explain(cause, location.path)
+        return sqlite_file.as_database_error(cause, location.path)
     state = getattr(cause, "sqlstate", None)
     message = " ".join(str(cause).split())
     if state in _LOCKED_SQLSTATES:
         return DatabaseLocked(f"{location} is locked by another process")
     if state == _DISK_FULL_SQLSTATE:
-        return DiskFull(f"the server of {location} has no room left ({message}): free some, then go on")
+        return DiskFull(f"the server of {location} has no room left ({message}): free some space, then go on")
     if state is None:
-        return Unreachable(f"{location} cannot be reached ({message}): see that the server runs and the URL is right")
+        return Unreachable(f"{location} cannot be reached ({message}): check that the server runs and the URL is right")
     return DatabaseError(f"{location}: {message}")

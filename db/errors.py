@@ -1,8 +1,8 @@
-"""What can go wrong with a database of runs: one typed error each, whose message is one printable line with the fix."""
+"""The errors of a database of runs. Each message is one printable line that says what to do."""
 
 
 def _one_line(message: str) -> str:
-    """The message with line ends, escapes and other control characters spelled out, safe to print on a terminal."""
+    """The message with line ends and other control characters escaped, safe to print on a terminal."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in message.strip()
     )
@@ -16,19 +16,19 @@ class DatabaseError(Exception):
 
 
 class BadUrl(DatabaseError):
-    """The text names no database Germline can use."""
+    """The text names no database that Germline can use."""
 
 
 class BadPath(DatabaseError):
-    """The path cannot hold a database: a directory, or a folder that is not there."""
+    """No database can be at the path: it is a directory, its folder does not exist, or it cannot be read."""
 
 
 class MissingDatabase(DatabaseError):
-    """There is no database at this place, and the caller did not want a new one."""
+    """The database does not exist or has no tables, and the caller did not ask to create it."""
 
 
 class ReadOnlyDatabase(DatabaseError):
-    """The database, or its folder, may be read but not written."""
+    """The database or its folder is not writable."""
 
 
 class NotADatabase(DatabaseError):
@@ -36,16 +36,16 @@ class NotADatabase(DatabaseError):
 
 
 class DamagedDatabase(NotADatabase):
-    """The file was a database of ours, and parts of it no longer read."""
+    """The file is a database of Germline, and a part of it cannot be read."""
 
 
-def unreadable(what: str, why: object) -> DamagedDatabase:
-    """The error for a row that no longer reads: what it is of, and why."""
-    return DamagedDatabase(f"{what} no longer reads ({why}): restore a copy made with `germline db backup`")
+def unreadable_row(what: str, why: object) -> DamagedDatabase:
+    """The error for a row that cannot be read; ``what`` names the row's subject, such as ``birth 3``."""
+    return DamagedDatabase(f"{what} cannot be read ({why}): restore a copy made with `germline db backup`")
 
 
 class ForeignDatabase(DatabaseError):
-    """The database belongs to another program; Germline leaves it alone."""
+    """The database belongs to another program; Germline does not change it."""
 
 
 class SchemaOutdated(DatabaseError):
@@ -57,11 +57,11 @@ class SchemaNewer(DatabaseError):
 
 
 class DatabaseLocked(DatabaseError):
-    """Another process held the lock for longer than we wait."""
+    """Another process holds the lock of the database."""
 
 
 class DiskFull(DatabaseError):
-    """The disk has no room for the transaction; nothing of it was written."""
+    """The disk has no room for the transaction, which was rolled back."""
 
 
 class Unreachable(DatabaseError):
@@ -69,15 +69,15 @@ class Unreachable(DatabaseError):
 
 
 class Unsupported(DatabaseError):
-    """This kind of database does not have the operation."""
+    """The operation is not available for a database on a server."""
 
 
 class InvalidRecord(DatabaseError):
-    """A value that the tables cannot hold exactly."""
+    """A record has a value that is not allowed or that the tables cannot store exactly."""
 
 
 class RecordConflict(DatabaseError):
-    """A row that is recorded already, or that points to one that is not there; the whole batch was dropped."""
+    """A row exists already or refers to a missing row; no row of the transaction was added."""
 
 
 class UnknownRun(DatabaseError):
@@ -85,7 +85,7 @@ class UnknownRun(DatabaseError):
 
 
 class UnknownBirth(DatabaseError):
-    """The run has no such birth."""
+    """No individual of the run has this birth."""
 
 
 class NothingScored(DatabaseError):
@@ -93,7 +93,7 @@ class NothingScored(DatabaseError):
 
 
 class RunExists(DatabaseError):
-    """The name is taken."""
+    """A run has this name already."""
 
 
 class RunBusy(DatabaseError):

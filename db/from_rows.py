@@ -1,7 +1,7 @@
-"""Rows to records. A row that Germline cannot have written is refused.
+"""Makes records from rows. A row that Germline cannot have written raises `DamagedDatabase`.
 
-A row has its values in the order of the record's fields, because its query selects `columns_of` the record. A run of
-100,000 births is read row by row, and a dictionary for each row would make that a third slower.
+The values of a row are in the order of the record's fields, because its query selects `columns_of` the record. A
+dictionary for each row would make reading a run of 100,000 births a third slower.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, CursorResult, Row
 
 from germline.db import exact_json, owner
-from germline.db.column_types import PLACES, check_types
-from germline.db.errors import unreadable
+from germline.db.column_types import COLUMN_INDEX, check_types
+from germline.db.errors import unreadable_row
 from germline.db.records import (
     ArtifactRecord,
     BirthScore,
@@ -24,54 +24,55 @@ from germline.db.records import (
 )
 
 COUNTS: Final[Mapping[str, Sequence[str]]] = {"policy": ("episodes", "steps", "frames")}
-"""By kind, the measures that are counts; reading checks them, so that sums need not."""
-_LARGEST_COUNT: Final = 2**53  # up to here a float counts exactly
+"""The measures that are counts, by kind. They are checked when they are read, so that sums need no check."""
+_LARGEST_COUNT: Final = 2**53  # up to here a float holds every integer exactly
 
-_BIRTH: Final = PLACES[Individual]["birth"]
+_BIRTH: Final = COLUMN_INDEX[Individual]["birth"]
 _PARENTS: Final = [field.name for field in fields(Individual)].index("parents")
-_RUNG: Final = PLACES[EvaluationRecord]["rung"]
-_OBJECTIVES: Final = PLACES[EvaluationRecord]["objectives"]
-_MEASURES: Final = PLACES[EvaluationRecord]["measures"]
-_MEASURE: Final = PLACES[BirthScore]["measure"]
-_REVIEW_MEASURES: Final = PLACES[ReviewScore]["measures"]
+_RUNG: Final = COLUMN_INDEX[EvaluationRecord]["rung"]
+_OBJECTIVES: Final = COLUMN_INDEX[EvaluationRecord]["objectives"]
+_MEASURES: Final = COLUMN_INDEX[EvaluationRecord]["measures"]
+_MEASURE: Final = COLUMN_INDEX[BirthScore]["measure"]
+_REVIEW_MEASURES: Final = COLUMN_INDEX[ReviewScore]["measures"]
 
 Values = list[Any]
-"""A row: values in the order of the record's fields. A reader may change it, so that no row is copied."""
+"""The values of a row, in the order of the record's fields. A function that makes a record may change the list, which
+saves a copy of every row."""
 
 
-def columns_of(record: type, of: Any, **others: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+def columns_of(record: type, table: Any, **expressions: ColumnElement[Any]) -> list[ColumnElement[Any]]:
     """The columns that a query must select for a record, in the order of its fields.
 
     Args:
         record: the class of the record.
-        of: the table with the columns of the same names as the fields.
-        others: expressions for fields that are not a column of the table.
+        table: a table or view whose columns have the names of the fields.
+        expressions: an expression for each field that is not a column of the table, by the field's name.
     """
-    return [others[name].label(name) if name in others else of.c[name] for name in PLACES[record]]
+    return [expressions[name].label(name) if name in expressions else table.c[name] for name in COLUMN_INDEX[record]]
 
 
 def fetch(result: CursorResult[Any]) -> Iterator[Values]:
-    """All rows of a query. They are fetched at once, so that the query is over, and become lists one after another."""
+    """All rows of a query, fetched at once, so that the query has ended, and turned into lists one by one."""
     return map(list, result.all())
 
 
 def run_row(row: Row[Any]) -> Row[Any]:
-    """The same row of ``run``, after a check.
+    """Returns the given row of ``run``, after a check.
 
     Raises:
-        DamagedDatabase: a value is of a type that its column cannot have.
+        DamagedDatabase: a value has a type that its column cannot have, or the seed is negative.
     """
     try:
-        check_types(RunRecord, [row._mapping[name] for name in PLACES[RunRecord]])
+        check_types(RunRecord, [row._mapping[name] for name in COLUMN_INDEX[RunRecord]])
         if row.seed < 0:
             raise ValueError(f"expected seed to be 0 or more, got {row.seed}")
     except ValueError as error:
-        raise unreadable(f"run {row.name!r}", error) from error
+        raise unreadable_row(f"run {row.name!r}", error) from error
     return row
 
 
 def run_record(row: Row[Any]) -> RunRecord:
-    """The record of a row of ``run``; its status is ``interrupted`` if its driver is dead.
+    """The record of a row of ``run``, with the status ``interrupted`` if the driver is dead.
 
     Raises:
         DamagedDatabase: the row cannot be read.
@@ -81,8 +82,8 @@ def run_record(row: Row[Any]) -> RunRecord:
         values["config"] = read_config(values["config"])
         values["environment"] = exact_json.load_plain(values["environment"])
     except ValueError as error:
-        raise unreadable(f"run {row.name!r}", error) from error
-    values["status"], values["owner"] = owner.shown(values["status"], values["owner"])
+        raise unreadable_row(f"run {row.name!r}", error) from error
+    values["status"], values["owner"] = owner.displayed(values["status"], values["owner"])
     return RunRecord(**values)
 
 
@@ -90,25 +91,25 @@ def individual_record(values: Values, parents: Mapping[int, tuple[int, ...]]) ->
     """The record of an individual.
 
     Args:
-        values: of its fields without ``parents``.
-        parents: of many births; a birth without parents is missing.
+        values: the values of all fields but ``parents``.
+        parents: the parents of each birth that has parents, for any number of births.
 
     Raises:
-        DamagedDatabase: a value is of a type that its column cannot have.
+        DamagedDatabase: a value has a type that its column cannot have.
     """
     try:
         check_types(Individual, values)
     except ValueError as error:
-        raise unreadable(f"birth {values[_BIRTH]!r}", error) from error
+        raise unreadable_row(f"birth {values[_BIRTH]!r}", error) from error
     values.insert(_PARENTS, parents.get(values[_BIRTH], ()))
     return Individual(*values)
 
 
 def evaluation_record(values: Values, kind: str | None) -> EvaluationRecord:
-    """The record of an evaluation in a run of this kind.
+    """The record of an evaluation. ``kind`` is the kind of the run, None if there is no such run.
 
     Raises:
-        DamagedDatabase: a value is of a type that its column cannot have, or objectives or measures cannot be read.
+        DamagedDatabase: a value has a type that its column cannot have, or cannot be parsed.
     """
     try:
         check_types(EvaluationRecord, values)
@@ -117,7 +118,7 @@ def evaluation_record(values: Values, kind: str | None) -> EvaluationRecord:
         values[_OBJECTIVES] = exact_json.load_floats(values[_OBJECTIVES])
         values[_MEASURES] = read_measures(values[_MEASURES], kind)
     except ValueError as error:
-        raise unreadable(f"the evaluation of birth {_key(EvaluationRecord, values)}", error) from error
+        raise unreadable_row(f"the evaluation of birth {_key(EvaluationRecord, values)}", error) from error
     return EvaluationRecord(*values)
 
 
@@ -125,36 +126,36 @@ def birth_score(values: Values, measure: str, kind: str | None) -> BirthScore:
     """The record of a birth's score.
 
     Args:
-        values: of its fields, but in the place of ``measure`` the text of all measures.
+        values: the values of the fields, with the text of all measures as ``measure``.
         measure: the name of the measure to read.
-        kind: of the run.
+        kind: the kind of the run.
 
     Raises:
-        DamagedDatabase: a value is of a type that its column cannot have, or the measure cannot be read.
+        DamagedDatabase: a value has a type that its column cannot have, or the measure cannot be parsed.
     """
     text = values[_MEASURE]
     try:
-        value = None if text is None else exact_json.load_one(text, measure)
+        value = None if text is None else exact_json.load_float(text, measure)
         if value is not None:
             _check_counts({measure: value}, kind)
         values[_MEASURE] = value
         check_types(BirthScore, values)
     except (ValueError, TypeError) as error:
-        raise unreadable(f"the outcome of birth {_key(BirthScore, values)}", error) from error
+        raise unreadable_row(f"the outcome of birth {_key(BirthScore, values)}", error) from error
     return BirthScore(*values)
 
 
 def review_score(values: Values, kind: str | None) -> ReviewScore:
-    """The record of a review's score in a run of this kind.
+    """The record of a review's score. ``kind`` is the kind of the run.
 
     Raises:
-        DamagedDatabase: a value is of a type that its column cannot have, or the measures cannot be read.
+        DamagedDatabase: a value has a type that its column cannot have, or the measures cannot be parsed.
     """
     try:
         check_types(ReviewScore, values)
         values[_REVIEW_MEASURES] = read_measures(values[_REVIEW_MEASURES], kind)
     except ValueError as error:
-        raise unreadable(f"a review of birth {_key(ReviewScore, values)}", error) from error
+        raise unreadable_row(f"a review of birth {_key(ReviewScore, values)}", error) from error
     return ReviewScore(*values)
 
 
@@ -162,12 +163,12 @@ def winner_record(values: Values) -> Winner:
     """The record of a winner.
 
     Raises:
-        DamagedDatabase: a value is of a type that its column cannot have.
+        DamagedDatabase: a value has a type that its column cannot have.
     """
     try:
         check_types(Winner, values)
     except ValueError as error:
-        raise unreadable(f"the winner of block {_key(Winner, values, 'block')}", error) from error
+        raise unreadable_row(f"the winner of block {_key(Winner, values, 'block')}", error) from error
     return Winner(*values)
 
 
@@ -175,20 +176,20 @@ def artifact_record(values: Values) -> ArtifactRecord:
     """The record of an exported file.
 
     Raises:
-        DamagedDatabase: a value is of a type that its column cannot have.
+        DamagedDatabase: a value has a type that its column cannot have.
     """
     try:
         check_types(ArtifactRecord, values)
     except ValueError as error:
-        raise unreadable(f"an artifact of birth {_key(ArtifactRecord, values)}", error) from error
+        raise unreadable_row(f"an artifact of birth {_key(ArtifactRecord, values)}", error) from error
     return ArtifactRecord(*values)
 
 
 def read_config(text: str) -> dict[str, Any]:
-    """The config of a run.
+    """Parses the config of a run.
 
     Raises:
-        ValueError: it is not a JSON object, or its settings are not.
+        ValueError: the config or its ``settings`` are not a JSON object.
     """
     config = exact_json.load_plain(text)
     if not isinstance(config.get("settings", {}), dict):
@@ -197,10 +198,10 @@ def read_config(text: str) -> dict[str, Any]:
 
 
 def read_measures(text: str, kind: str | None) -> dict[str, float]:
-    """The measures of an evaluation in a run of this kind.
+    """Parses the measures of an evaluation. ``kind`` is the kind of the run, None if there is no such run.
 
     Raises:
-        ValueError: they are not a JSON object of floats, or a measure that should be a count is not.
+        ValueError: the text is not a JSON object of floats, or a measure in ``COUNTS`` is no count.
     """
     measures = exact_json.load_floats(text)
     _check_counts(measures, kind)
@@ -208,8 +209,8 @@ def read_measures(text: str, kind: str | None) -> dict[str, float]:
 
 
 def _key(record: type, values: Values, name: str = "birth") -> str:
-    """The value of a key column, for a message: it may be of any type."""
-    return repr(values[PLACES[record][name]])
+    """The value of a key column as text for a message; it may have any type."""
+    return repr(values[COLUMN_INDEX[record][name]])
 
 
 def _check_counts(measures: Mapping[str, float], kind: str | None) -> None:

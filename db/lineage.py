@@ -1,10 +1,11 @@
 """Queries for the individuals of a run, their outcomes, their ancestors, and the winners.
 
-Every function takes a connection inside a transaction. "Scored" joins an individual with its outcome: the evaluation
-of its fingerprint on the run's own task at rung 0, seed 0, which for a cache hit was done for an earlier birth.
+Every function takes a connection inside a transaction. The outcome of an individual is the evaluation of its
+fingerprint on the run's own task at rung 0, seed 0; that of a cache hit was recorded for an earlier birth. A row that
+cannot be read raises `DamagedDatabase`.
 
-All rows of a query are fetched before records are made of them: a row that cannot be read must not leave a query half
-fetched, which would keep the connection in its transaction.
+All rows of a query are fetched before records are made of them: an error in the middle of a query would leave it open
+and keep the connection in its transaction.
 """
 
 from collections import defaultdict
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select
 
-from germline.db.errors import unreadable
+from germline.db.errors import unreadable_row
 from germline.db.from_rows import (
     birth_score,
     columns_of,
@@ -39,30 +40,30 @@ _INDIVIDUAL_COLUMNS: Final = columns_of(
 )
 _WINNER_COLUMNS: Final = columns_of(Winner, winner_table)
 _BIRTH_SCORE_COLUMNS: Final = columns_of(
-    BirthScore, individual, outcome=evaluation.c.id, fitness=evaluation.c.fitness, measure=evaluation.c.measures
+    BirthScore, individual, outcome_id=evaluation.c.id, fitness=evaluation.c.fitness, measure=evaluation.c.measures
 )
-_REVIEW_SCORE_COLUMNS: Final = columns_of(ReviewScore, evaluation, place=evaluation.c.id)
+_REVIEW_SCORE_COLUMNS: Final = columns_of(ReviewScore, evaluation, evaluation_id=evaluation.c.id)
 _REJECTED: Final = and_(rejection.c.run_id == individual.c.run_id, rejection.c.birth == individual.c.birth)
 
 
-def births(connection: Connection, run_id: int) -> int:
-    """How many individuals the run has."""
+def birth_count(connection: Connection, run_id: int) -> int:
+    """Number of individuals of the run."""
     count = select(func.count()).select_from(individual).where(individual.c.run_id == run_id)
     return int(connection.scalar(count) or 0)
 
 
 def scored_individual(connection: Connection, run: Row[Any], birth: int) -> ScoredIndividual | None:
-    """The individual of this birth, or None."""
-    scored = _scored(connection, run, select(individual.c.birth).where(_in(run.id), individual.c.birth == birth))
+    """The individual of this birth with its outcome; None if the run has no such birth."""
+    scored = _scored(connection, run, select(individual.c.birth).where(_in_run(run.id), individual.c.birth == birth))
     return scored[0] if scored else None
 
 
 def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndividual]:
-    """The n best different fingerprints with an ok outcome, best first, each by the birth it was scored for.
+    """The ``n`` best individuals with an ok outcome (None: all), best first, without cache hits.
 
-    Equal fitness: the lower birth first. An ok outcome without a fitness comes last.
+    Among equals the lower birth comes first. An ok outcome without a fitness comes last.
     """
-    wanted = (
+    births = (
         select(evaluation.c.birth)
         .where(
             evaluation.c.run_id == run.id,
@@ -74,13 +75,13 @@ def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndi
         .order_by(evaluation.c.fitness.desc().nulls_last(), evaluation.c.birth)
         .limit(n)
     )
-    ranks = {birth: rank for rank, birth in enumerate(connection.scalars(wanted))}
-    scored = _scored(connection, run, select(wanted.subquery().c.birth))
-    return sorted(scored, key=lambda each: ranks[each.individual.birth])
+    ranks = {birth: rank for rank, birth in enumerate(connection.scalars(births))}
+    scored = _scored(connection, run, select(births.subquery().c.birth))
+    return sorted(scored, key=lambda scored_individual: ranks[scored_individual.individual.birth])
 
 
 def winner(connection: Connection, run: Row[Any]) -> ScoredIndividual | None:
-    """The latest winner; None while none is recorded."""
+    """The latest winner with its outcome; None if no winner is recorded."""
     query = select(*_WINNER_COLUMNS).where(winner_table.c.run_id == run.id)
     latest = query.order_by(winner_table.c.block.desc(), winner_table.c.closing.desc()).limit(1)
     for values in fetch(connection.execute(latest)):
@@ -90,38 +91,38 @@ def winner(connection: Connection, run: Row[Any]) -> ScoredIndividual | None:
 
 
 def winners(connection: Connection, run: Row[Any]) -> dict[int, int | None]:
-    """The winner's birth of each complete block, by block in order."""
+    """The winner's birth of each complete block, in order of blocks; None if no outcome was ok up to the block."""
     query = select(*_WINNER_COLUMNS).where(winner_table.c.run_id == run.id, ~winner_table.c.closing)
     records = map(winner_record, fetch(connection.execute(query.order_by(winner_table.c.block))))
     return {record.block: record.birth for record in records}
 
 
 def block(connection: Connection, run: Row[Any], number: int | None) -> list[ScoredIndividual]:
-    """The individuals of a block, in order of birth; None: of the last block in which all have an outcome."""
+    """The individuals of block ``number``, in order of birth; None: of the last block in which all have an outcome."""
     if number is None:
-        waiting = select(func.min(individual.c.block)).where(_in(run.id), ~exists().where(outcome_of(run)))
-        first = connection.scalar(waiting)
-        last = connection.scalar(select(func.max(individual.c.block)).where(_in(run.id)))
-        number = (-1 if last is None else last) if first is None else first - 1
-    return _scored(connection, run, select(individual.c.birth).where(_in(run.id), individual.c.block == number))
+        incomplete = select(func.min(individual.c.block)).where(_in_run(run.id), ~exists().where(outcome_of(run)))
+        first_incomplete = connection.scalar(incomplete)
+        last = connection.scalar(select(func.max(individual.c.block)).where(_in_run(run.id)))
+        number = (-1 if last is None else last) if first_incomplete is None else first_incomplete - 1
+    return _scored(connection, run, select(individual.c.birth).where(_in_run(run.id), individual.c.block == number))
 
 
 def ancestry(connection: Connection, run: Row[Any], birth: int) -> list[ScoredIndividual]:
-    """The individual and all its ancestors, oldest first; each once, however many ways lead to it."""
-    line = select(literal(birth).label("birth")).cte("line", recursive=True)
-    line = line.union(
-        select(parentage.c.parent).join(line, parentage.c.birth == line.c.birth).where(parentage.c.run_id == run.id)
+    """The individual and all its ancestors, each once, oldest first; empty if the run has no such birth."""
+    births = select(literal(birth).label("birth")).cte("births", recursive=True)
+    births = births.union(
+        select(parentage.c.parent).join(births, parentage.c.birth == births.c.birth).where(parentage.c.run_id == run.id)
     )
-    return _scored(connection, run, select(line.c.birth))
+    return _scored(connection, run, select(births.c.birth))
 
 
 def page(connection: Connection, run_id: int, after: int, size: int) -> list[Individual]:
-    """The next ``size`` individuals after birth ``after``, in order of birth."""
+    """At most ``size`` individuals after birth ``after``, in order of birth."""
     query = (
         select(*_INDIVIDUAL_COLUMNS)
         .join(genome, genome.c.digest == individual.c.genome)
         .outerjoin(rejection, _REJECTED)
-        .where(_in(run_id), individual.c.birth > after)
+        .where(_in_run(run_id), individual.c.birth > after)
         .order_by(individual.c.birth)
         .limit(size)
     )
@@ -134,18 +135,18 @@ def page(connection: Connection, run_id: int, after: int, size: int) -> list[Ind
 
 
 def birth_scores(connection: Connection, run: Row[Any], measure: str) -> list[BirthScore]:
-    """All births in their order, without genomes; of their measures only the named one."""
+    """The scores of all births, in their order, with the measure of this name."""
     query = (
         select(*_BIRTH_SCORE_COLUMNS)
         .outerjoin(evaluation, outcome_of(run))
-        .where(_in(run.id))
+        .where(_in_run(run.id))
         .order_by(individual.c.birth)
     )
     return [birth_score(row, measure, run.kind) for row in fetch(connection.execute(query))]
 
 
 def review_scores(connection: Connection, run: Row[Any]) -> list[ReviewScore]:
-    """All reviews on the run's own task, in the order in which they were recorded."""
+    """All reviews on the run's own task, in the order of recording."""
     query = (
         select(*_REVIEW_SCORE_COLUMNS)
         .where(
@@ -158,24 +159,24 @@ def review_scores(connection: Connection, run: Row[Any]) -> list[ReviewScore]:
     return [review_score(row, run.kind) for row in fetch(connection.execute(query))]
 
 
-def without_outcome(connection: Connection, run: Row[Any], *wanted: ColumnElement[bool]) -> list[int]:
-    """The births, or the wanted ones of them, that have no outcome."""
-    query = select(individual.c.birth).where(_in(run.id), ~exists().where(outcome_of(run)), *wanted)
+def without_outcome(connection: Connection, run: Row[Any], *conditions: ColumnElement[bool]) -> list[int]:
+    """The births without an outcome that meet all conditions, in their order."""
+    query = select(individual.c.birth).where(_in_run(run.id), ~exists().where(outcome_of(run)), *conditions)
     return list(connection.scalars(query.order_by("birth")))
 
 
-def _scored(connection: Connection, run: Row[Any], wanted: Select[Any]) -> list[ScoredIndividual]:
-    """The individuals whose birth the one-column query ``wanted`` gives, in order of birth."""
+def _scored(connection: Connection, run: Row[Any], births: Select[Any]) -> list[ScoredIndividual]:
+    """The individuals of the births that the query ``births`` selects, with their outcomes, in order of birth."""
     query = (
         select(evaluation.c.id, *_INDIVIDUAL_COLUMNS, *EVALUATION_COLUMNS)
         .join(genome, genome.c.digest == individual.c.genome)
         .outerjoin(rejection, _REJECTED)
         .outerjoin(evaluation, outcome_of(run))
-        .where(_in(run.id), individual.c.birth.in_(wanted))
+        .where(_in_run(run.id), individual.c.birth.in_(births))
         .order_by(individual.c.birth)
     )
     rows = connection.execute(query).all()
-    parents = _parents(connection, run.id, parentage.c.birth.in_(wanted))
+    parents = _parents(connection, run.id, parentage.c.birth.in_(births))
     width = len(_INDIVIDUAL_COLUMNS)
     scored = []
     for outcome_id, *values in rows:
@@ -185,26 +186,27 @@ def _scored(connection: Connection, run: Row[Any], wanted: Select[Any]) -> list[
     return scored
 
 
-def _parents(connection: Connection, run_id: int, which: ColumnElement[bool]) -> dict[int, tuple[int, ...]]:
+def _parents(connection: Connection, run_id: int, condition: ColumnElement[bool]) -> dict[int, tuple[int, ...]]:
+    """The parents of each birth that has parents and whose rows of ``parentage`` meet the condition."""
     parents_of: defaultdict[int, list[int]] = defaultdict(list)
     rows = connection.execute(
         select(parentage.c.birth, parentage.c.parent)
-        .where(parentage.c.run_id == run_id, which)
+        .where(parentage.c.run_id == run_id, condition)
         .order_by(parentage.c.birth, parentage.c.position)
     ).all()
     for birth, parent in rows:
         if type(parent) is not int:
-            raise unreadable(f"birth {birth!r}", f"expected a parent of type int, got {parent!r:.40}")
+            raise unreadable_row(f"birth {birth!r}", f"expected a parent of type int, got {parent!r:.40}")
         parents_of[birth].append(parent)
     return {birth: tuple(parents) for birth, parents in parents_of.items()}
 
 
-def _in(run_id: int) -> ColumnElement[bool]:
+def _in_run(run_id: int) -> ColumnElement[bool]:
     return individual.c.run_id == run_id
 
 
 def outcome_of(run: Row[Any]) -> ColumnElement[bool]:
-    """The condition under which an evaluation is an individual's outcome in a run."""
+    """The join condition of ``evaluation`` and ``individual``: the evaluation is the outcome of the individual."""
     return and_(
         evaluation.c.run_id == run.id,
         evaluation.c.fingerprint == individual.c.fingerprint,

@@ -1,4 +1,4 @@
-"""Where a database is: a SQLite file or a server. Plain text work, so that a viewer need not import SQLAlchemy."""
+"""Parses the URL or path of a database. SQLAlchemy is not imported: ``germline runs`` must answer sooner."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class SqliteFile:
 
 @dataclass(frozen=True)
 class Server:
-    """A database on a server; ``url`` is SQLAlchemy's and may hold a password, ``str()`` does not."""
+    """A database on a server. ``url`` is a SQLAlchemy URL and may contain a password, which ``str()`` hides."""
 
     url: str
 
@@ -36,13 +36,13 @@ Location = SqliteFile | Server
 
 
 def locate(url: str) -> Location:
-    """Read a database URL or a plain path.
+    """Returns the location that a database URL or a plain path names.
 
-    In ``sqlite:///…`` percent escapes are decoded, as in any URL (``%25`` is a per cent sign); a plain path is taken
-    as it stands. Relative paths start from the working directory.
+    In ``sqlite:///…`` percent escapes are decoded, as in any URL (``%25`` is a percent sign); a plain path is used
+    unchanged. Relative paths start from the working directory.
 
     Raises:
-        BadUrl: neither, or a kind of database Germline does not work with.
+        BadUrl: the text names neither a file nor a SQLite or PostgreSQL database.
     """
     scheme, separator, rest = url.partition("://")
     if not url.strip() or "\0" in url:
@@ -55,7 +55,7 @@ def locate(url: str) -> Location:
     if dialect in ("postgresql", "postgres"):
         driver = scheme.partition("+")[2] or "psycopg"
         return Server(f"postgresql+{driver}://{rest}")
-    raise BadUrl(f"Germline keeps runs in SQLite or PostgreSQL, got a {scheme!r} URL: {EXAMPLES}")
+    raise BadUrl(f"expected a SQLite or PostgreSQL URL, got a {scheme!r} URL: {EXAMPLES}")
 
 
 def _plain_path(path: str) -> SqliteFile:
@@ -69,5 +69,5 @@ def _sqlite_path(url: str, rest: str) -> SqliteFile:
     if not rest.startswith("/") or not path or path == ":memory:":
         raise BadUrl(f"expected three slashes and a file name after sqlite:, got {url!r}: {EXAMPLES}")
     if "?" in rest:
-        raise BadUrl(f"a sqlite URL takes no options, got {url!r}: leave them out (a question mark in a name is %3F)")
+        raise BadUrl(f"a sqlite URL takes no options, got {url!r}: leave them out (%3F is a question mark in a name)")
     return SqliteFile(Path(path).absolute())

@@ -1,4 +1,4 @@
-"""Waiting for a lock that another process holds, with a word to the user."""
+"""Retries while another process holds the lock of the database, with a message to the user."""
 
 import time
 from collections.abc import Callable
@@ -11,34 +11,36 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to wait for a lock.
+class LockRetry:
+    """Repeats an operation on the database until it is not locked.
 
     Args:
-        busy_seconds: how long the database itself waits before it reports the lock.
-        wait_seconds: after how long in all we give up.
-        on_wait: called with one line for the user each time the lock is held by another process.
+        busy_seconds: how long the database itself waits for a lock before it reports it.
+        wait_seconds: total time after which no further attempt is made.
+        on_wait: called with one line for the user before each further attempt.
     """
 
     busy_seconds: float = 5.0
     wait_seconds: float = 600.0
     on_wait: Callable[[str], None] = lambda message: None
 
-    def until_free(self, where: str, attempt: Callable[[], T]) -> T:
-        """``attempt()``, again for as long as it finds the database locked; so it must leave nothing half done.
+    def call(self, operation: Callable[[], T], where: str) -> T:
+        """Returns ``operation()``, which is called again while it raises ``DatabaseLocked``.
+
+        The operation must undo its work before it raises. ``where`` names the database in messages.
 
         Raises:
-            DatabaseLocked: it still was after ``wait_seconds``.
+            DatabaseLocked: the database was still locked after ``wait_seconds``.
         """
         started = time.monotonic()
         while True:
             try:
-                return attempt()
+                return operation()
             except DatabaseLocked as error:
                 waited = time.monotonic() - started
                 if waited >= self.wait_seconds:
                     raise DatabaseLocked(
-                        f"{where} stayed locked by another process for {waited:.0f} s: end that one and try again"
+                        f"{where} stayed locked by another process for {waited:.0f} s: end that process and try again"
                     ) from error
             self.on_wait(f"{where} is locked by another process: waited {waited:.0f} s of {self.wait_seconds:.0f} s")
-            time.sleep(0.05)  # some locks are reported at once, without the busy time-out
+            time.sleep(0.05)  # some locks are reported at once, without waiting ``busy_seconds``

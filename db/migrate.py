@@ -1,4 +1,4 @@
-"""Making the schema and bringing it up to date. Alembic is imported here and only when there is work (0.2 s)."""
+"""Creates and upgrades the schema. Alembic takes 0.2 s to import, so only an actual migration imports it."""
 
 from pathlib import Path
 from typing import Final
@@ -6,42 +6,45 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 
 from germline.db.errors import DamagedDatabase
-from germline.db.revisions import VERSION_TABLE, foreign
+from germline.db.revisions import VERSION_TABLE, foreign_database
 
 SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
 def recorded_revision(connection: Connection, where: str) -> str | None:
-    """The schema revision of the database, None if it holds no table at all.
+    """The schema revision of the database; None if it has no tables.
 
     Raises:
-        ForeignDatabase: it holds tables, but not ours.
-        DamagedDatabase: it is ours and does not say its revision.
+        ForeignDatabase: it has tables, but no table of schema revisions.
+        DamagedDatabase: the table of schema revisions does not have exactly one row.
     """
     names = inspect(connection).get_table_names()
     if not names:
         return None
     if VERSION_TABLE not in names:
-        raise foreign(where)
+        raise foreign_database(where)
     revisions = list(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}")))
     if len(revisions) != 1:
         raise DamagedDatabase(f"{where} is damaged (no schema revision): restore a copy of it")
     return str(revisions[0])
 
 
-def make_schema(connection: Connection, where: str) -> None:
-    """Make the schema in an empty database; nothing to do if another process has just done so.
+def create_schema(connection: Connection, where: str) -> None:
+    """Creates the schema in an empty database, unless another process has just created it.
 
     Raises:
-        ForeignDatabase: another program has filled it meanwhile.
+        ForeignDatabase: another program has created tables in it meanwhile.
     """
     _lock(connection)
     if recorded_revision(connection, where) is None:
-        to_newest(connection)
+        run_migrations(connection)
 
 
-def to_newest(connection: Connection, scripts: Path = SCRIPTS) -> None:
-    """Run the missing migrations inside the connection's transaction; where none is missing, nothing happens."""
+def run_migrations(connection: Connection, scripts: Path = SCRIPTS) -> None:
+    """Runs the migrations that the database has not had yet, inside the transaction of the connection.
+
+    ``scripts`` is Alembic's script folder.
+    """
     from alembic import command
     from alembic.config import Config
 
@@ -54,6 +57,6 @@ def to_newest(connection: Connection, scripts: Path = SCRIPTS) -> None:
 
 
 def _lock(connection: Connection) -> None:
-    """Keep other processes from migrating at the same time; on SQLite ``BEGIN IMMEDIATE`` has done so already."""
+    """Prevents other processes from migrating at the same time; on SQLite ``BEGIN IMMEDIATE`` already does."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(7377658736173)"))

@@ -1,4 +1,4 @@
-"""Opens databases. A file is only written to after it proved to be a whole Germline database of a known schema."""
+"""Opens and upgrades databases. Nothing is written until the schema revision is read and known."""
 
 from pathlib import Path
 
@@ -6,36 +6,36 @@ from germline.db import migrate, sqlite_file
 from germline.db.engine import Database
 from germline.db.errors import MissingDatabase
 from germline.db.location import Location, SqliteFile, locate
-from germline.db.lock_retry import Patience
+from germline.db.lock_retry import LockRetry
 from germline.db.migrate import SCRIPTS
 from germline.db.revisions import REVISIONS, require_current
 
 
-def open_database(location: Location, create: bool, patience: Patience) -> Database:
-    """The database at ``location``, at the newest schema.
+def open_database(location: Location, create: bool, retry: LockRetry) -> Database:
+    """Opens the database at ``location``, whose schema must be the newest.
 
-    A place that holds nothing yet gets the schema if ``create``; two processes may do so at once.
+    With ``create``, a missing or empty database gets the schema; several processes may do so at the same time.
 
     Raises:
-        DatabaseError: see ``Store``.
+        DatabaseError: the subclasses that ``Store`` lists.
     """
     if isinstance(location, SqliteFile):
-        revision = _look(location.path, patience)
+        revision = _recorded_revision(location.path, retry)
         if revision is None and not create:
-            raise sqlite_file.missing(location.path)
+            raise sqlite_file.missing_database(location.path)
         if revision is None:
-            sqlite_file.require_folder(location.path)
-        database = Database(location, patience)
+            sqlite_file.require_creatable(location.path)
+        database = Database(location, retry)
     else:
-        database = Database(location, patience)
+        database = Database(location, retry)
         revision = database.read(lambda connection: migrate.recorded_revision(connection, str(location)))
         if revision is None and not create:
             database.close()
             raise MissingDatabase(f"no runs are recorded in {location}: start with `germline search`")
     try:
         if revision is None:
-            database.drive()
-            database.write(lambda connection: migrate.make_schema(connection, str(location)))
+            database.use_write_ahead_log()
+            database.write(lambda connection: migrate.create_schema(connection, str(location)))
         else:
             require_current(revision, str(location), REVISIONS)
     except BaseException:
@@ -45,19 +45,19 @@ def open_database(location: Location, create: bool, patience: Patience) -> Datab
 
 
 def upgrade(url: str, scripts: Path = SCRIPTS, revisions: tuple[str, ...] = REVISIONS) -> tuple[str, str]:
-    """Brings a database to the newest schema in one transaction; returns the revisions before and after.
+    """Upgrades a database to the newest schema in one transaction; returns the revisions before and after.
 
-    A SQLite file is copied first, to ``FILE.REVISION.backup`` next to it. ``scripts`` holds the migrations and
-    ``revisions`` names them.
+    A SQLite file is copied first, to ``FILE.REVISION.backup`` next to it. ``scripts`` is Alembic's script folder and
+    ``revisions`` lists the revisions of its scripts, oldest first.
 
     Raises:
         MissingDatabase, ForeignDatabase, NotADatabase, SchemaNewer, DiskFull, DatabaseLocked
     """
-    location, patience = locate(url), Patience()
-    database = Database(location, patience)
+    location, retry = locate(url), LockRetry()
+    database = Database(location, retry)
     try:
         if isinstance(location, SqliteFile):
-            revision = _look(location.path, patience)
+            revision = _recorded_revision(location.path, retry)
         else:
             revision = database.read(lambda connection: migrate.recorded_revision(connection, str(location)))
         if revision is None:
@@ -66,21 +66,21 @@ def upgrade(url: str, scripts: Path = SCRIPTS, revisions: tuple[str, ...] = REVI
             require_current(revision, str(location), revisions)
             return revision, revision
         if isinstance(location, SqliteFile):
-            sqlite_file.copy(location.path, _free_name(location.path, revision))
-        database.write(lambda connection: migrate.to_newest(connection, scripts))
+            sqlite_file.copy(location.path, _unused_backup_path(location.path, revision))
+        database.write(lambda connection: migrate.run_migrations(connection, scripts))
     finally:
         database.close()
     return revision, revisions[-1]
 
 
-def _look(path: Path, patience: Patience) -> str | None:
-    return patience.until_free(str(path), lambda: sqlite_file.look(path, patience.busy_seconds))
+def _recorded_revision(path: Path, retry: LockRetry) -> str | None:
+    return retry.call(lambda: sqlite_file.recorded_revision(path, retry.busy_seconds), str(path))
 
 
-def _free_name(path: Path, revision: str) -> Path:
-    name = path.with_name(f"{path.name}.{revision}.backup")
+def _unused_backup_path(path: Path, revision: str) -> Path:
+    backup = path.with_name(f"{path.name}.{revision}.backup")
     number = 2
-    while name.exists():
-        name = path.with_name(f"{path.name}.{revision}.backup-{number}")
+    while backup.exists():
+        backup = path.with_name(f"{path.name}.{revision}.backup-{number}")
         number += 1
-    return name
+    return backup

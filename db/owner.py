@@ -1,8 +1,8 @@
-"""Who drives a run, and whether that process still lives.
+"""The owner of a run: the process that drives it, and a check that this process is alive.
 
-An owner is recorded as ``host:pid:start``, where ``start`` is the process's start in clock ticks since boot: a process
-id is soon given to somebody else (in a container nearly at once), the pair is not. Where the system does not tell the
-start, the last part is left out.
+An owner is recorded as ``host:pid:start``, where ``start`` is the start time of the process in clock ticks since boot.
+A process id is soon reused (in a container almost at once); the pair of id and start time is not. On a system without
+``/proc`` the last part is left out.
 """
 
 import os
@@ -10,26 +10,29 @@ from pathlib import Path
 
 
 def this_process() -> str:
-    """The owner text of the calling process."""
+    """The calling process, as ``host:pid:start``."""
     state = _state(os.getpid())
     name = f"{_host()}:{os.getpid()}"
     return f"{name}:{state[1]}" if state else name
 
 
 def on_this_host(owner: str) -> bool:
-    """Whether the owner's process can be looked at from here."""
+    """True if the owner is a process of this host, so that ``is_alive`` can check it."""
     return owner.split(":")[0] == _host()
 
 
 def is_alive(owner: str) -> bool:
-    """Whether the owner's process runs on this host now; a zombie or a later process with its id does not count."""
+    """True if the owner's process runs on this host now.
+
+    False for a zombie, and for a later process with the same id.
+    """
     pid, *start = owner.split(":")[1:] or [""]
     if not pid.isdecimal() or int(pid) == 0:
         return False
     try:
         os.kill(int(pid), 0)
     except PermissionError:
-        pass  # it exists and belongs to somebody else
+        pass  # the process exists and belongs to another user
     except (ProcessLookupError, OverflowError):
         return False
     state = _state(int(pid))
@@ -38,10 +41,11 @@ def is_alive(owner: str) -> bool:
     return state[0] not in "ZX" and (not start or start[0] == state[1])
 
 
-def shown(status: str, owner: str | None) -> tuple[str, str | None]:
-    """Status and owner as every reader sees them: ``running`` without a live driver is ``interrupted``.
+def displayed(status: str, owner: str | None) -> tuple[str, str | None]:
+    """Status and owner to display for a recorded status and owner.
 
-    A driver on another host cannot be looked at and is believed to live.
+    ``running`` without a live driver becomes ``interrupted`` without an owner. A driver on another host cannot be
+    checked and counts as alive. Of a live driver ``host:pid`` is displayed.
     """
     if owner is None:
         return ("interrupted" if status == "running" else status), None
@@ -55,7 +59,7 @@ def _host() -> str:
 
 
 def _state(pid: int) -> tuple[str, str] | None:
-    """State letter and start tick of a process from Linux's /proc, or None where that is not to be had."""
+    """State letter and start time (in clock ticks) of a process from ``/proc``; None without such an entry."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

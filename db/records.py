@@ -1,22 +1,26 @@
-"""The frozen records that cross the boundary of ``germline.db``; rows and connections never do."""
+"""The frozen records that ``germline.db`` accepts and returns. Rows and connections never leave the package."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 OUTCOMES: Final = ("ok", "diverged", "rejected", "timeout", "oom", "crashed")
-"""The status an evaluation can have."""
+"""The statuses that an evaluation can have."""
 
 RUN_STATES: Final = ("running", "stopped", "finished", "failed")
-"""The status a run can be given. ``interrupted`` is shown for a run recorded as running whose driver is dead."""
+"""The statuses that a run can be recorded with. ``interrupted`` is displayed for ``running`` with a dead driver."""
 
 PARENTLESS: Final = ("seed", "random")
-"""The operators that need no parent; every other operator needs at least one."""
+"""The operators without a parent; every other operator needs at least one parent."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run. ``owner`` is ``host:pid`` of its driver, ``created`` UTC in ISO 8601, ``seconds`` driver wall time."""
+    """A run.
+
+    ``owner`` is the process that drives it as ``host:pid``, or None. ``created`` is UTC in ISO 8601, ``seconds`` the
+    wall time of its drivers.
+    """
 
     id: int
     name: str
@@ -37,8 +41,8 @@ class Individual:
     """A birth in a run.
 
     ``parents`` are births, ``genome`` is the genome's text. ``cached_from`` is the earlier birth with the same
-    fingerprint, whose outcome it shares (a cache hit), or None. ``rejected`` counts the genomes that were thrown away
-    before this one because they broke a limit of the space.
+    fingerprint whose outcome this individual shares (a cache hit), or None. ``rejected`` is the number of genomes that
+    the space refused between the previous birth and this birth.
     """
 
     birth: int
@@ -53,11 +57,12 @@ class Individual:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRecord:
-    """One evaluation of a fingerprint: its key (the first five fields) and its outcome (the others).
+    """An evaluation: its key (fingerprint, task, rung, seed) and its outcome.
 
     ``birth`` is the individual that was scored. ``fitness`` (higher is better) is only for sorting: finite, and None
-    unless ``status`` is ``ok``. ``objectives`` and ``measures`` come back bit for bit, infinities, nan, -0.0 and
-    subnormals included.
+    unless ``status`` is ``ok``. ``objectives`` and ``measures`` are preserved exactly, including infinities, nan, -0.0
+    and subnormals. ``seconds`` is the duration of the evaluation, ``worker`` the name of the process that scored,
+    ``error`` the text of a failure or None.
     """
 
     birth: int
@@ -76,10 +81,10 @@ class EvaluationRecord:
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The individual that a search would hand over after a block, or did hand over when its budget ended.
+    """The winner of a run after a block.
 
-    ``block`` is the last complete block (-1: none). ``birth`` is the winner's, None while no outcome is ok.
-    ``closing`` marks the winner at the end of the budget, which may have been reviewed once more.
+    ``block`` is the last complete block, -1 if there is none. ``birth`` is None while no outcome is ok. ``closing``
+    marks the winner at the end of a budget, for which outcomes and reviews after that block count too.
     """
 
     block: int
@@ -89,7 +94,7 @@ class Winner:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One row of ``germline runs``, in the order of the columns of the view ``v_runs``."""
+    """A row of ``germline runs``: the columns of the view ``v_runs``, in their order."""
 
     name: str
     kind: str
@@ -111,7 +116,7 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class ScoredIndividual:
-    """An individual with its outcome: its fingerprint's evaluation on the run's task at rung 0, seed 0, if any yet."""
+    """An individual with its outcome ``evaluation``, None if there is none yet. ``run`` is the name of the run."""
 
     run: str
     individual: Individual
@@ -122,33 +127,33 @@ class ScoredIndividual:
 class BirthScore:
     """A birth without its genome, and its outcome.
 
-    ``outcome`` is the position of its outcome in the order of recording, None if it has none yet. ``measure`` is the
-    requested measure, None if the outcome does not have it.
+    ``outcome_id`` is the id of the evaluation that is its outcome, None if there is none yet; ids grow in the order of
+    recording. ``measure`` is the requested measure, None if the outcome does not have it.
     """
 
     birth: int
     block: int
     cached_from: int | None
-    outcome: int | None
+    outcome_id: int | None
     fitness: float | None
     measure: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewScore:
-    """A review on the run's own task; ``place`` is its position in the order of recording."""
+    """A review on the run's own task. ``evaluation_id`` grows in the order of recording."""
 
     birth: int
     rung: int
     seed: int
-    place: int
+    evaluation_id: int
     fitness: float | None
     measures: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class RunScores:
-    """All scores of a run: its births in order of birth, its reviews in the order of recording."""
+    """All scores of a run: births in their order, reviews in the order of recording."""
 
     run: RunRecord
     births: tuple[BirthScore, ...]
@@ -157,7 +162,7 @@ class RunScores:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactRecord:
-    """A file exported from an individual: ``target`` is the export's target, ``sha256`` the hash of its bytes."""
+    """A file exported from an individual. ``target`` is a target such as ``torch``, ``sha256`` the hash of the file."""
 
     birth: int
     target: str

@@ -1,4 +1,4 @@
-"""The schema's revisions, oldest first. The migrations folder holds one script for each; a test keeps the two equal."""
+"""The revisions of the schema, oldest first: one for each script in ``migrations/versions``."""
 
 from typing import Final
 
@@ -7,15 +7,15 @@ from germline.db.errors import ForeignDatabase, SchemaNewer, SchemaOutdated
 REVISIONS: Final[tuple[str, ...]] = ("0001", "0002", "0003")
 
 VERSION_TABLE: Final = "germline_version"
-"""Alembic's table under a name of our own: it tells our databases from those of other programs that use Alembic."""
+"""Alembic's table of the revision. Its name tells Germline's databases from those of other programs with Alembic."""
 
 
 def require_current(revision: str, where: str, revisions: tuple[str, ...] = REVISIONS) -> None:
-    """Let a database at the newest revision pass.
+    """Checks that the revision of the database ``where`` is the last of ``revisions``.
 
     Raises:
-        SchemaOutdated: an earlier revision.
-        SchemaNewer: a revision this version does not know.
+        SchemaOutdated: it is an earlier revision.
+        SchemaNewer: it is an unknown revision, so a newer Germline wrote the database.
     """
     if revision == revisions[-1]:
         return
@@ -29,8 +29,8 @@ def require_current(revision: str, where: str, revisions: tuple[str, ...] = REVI
     )
 
 
-def foreign(where: str) -> ForeignDatabase:
-    """The error for a database that has tables, but not ours."""
+def foreign_database(where: str) -> ForeignDatabase:
+    """The error for a database that has tables, but no ``VERSION_TABLE``."""
     return ForeignDatabase(
         f"{where} is a database of another program and was left as it is: name another file or database for Germline"
     )

@@ -1,4 +1,4 @@
-"""Finds, creates, claims and releases rows of ``run``, inside the transaction of the caller."""
+"""Reads, creates, claims and releases rows of ``run``, inside the transaction of the caller."""
 
 import difflib
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
     """The row of the run of this name.
 
     Raises:
-        UnknownRun: there is none; the nearest name is given.
-        DamagedDatabase: its row no longer reads.
+        UnknownRun: there is no such run; the message suggests the nearest name.
+        DamagedDatabase: the row cannot be read.
     """
     row = connection.execute(select(run).where(run.c.name == name)).one_or_none()
     if row is not None:
@@ -33,7 +33,7 @@ def kind_of(connection: Connection, run_id: int) -> str | None:
 
 
 def create(connection: Connection, name: str | None, values: Mapping[str, Any]) -> RunRecord:
-    """Creates a run with these columns; without a name it gets the first free number of its kind."""
+    """Adds a run with the given columns. Without a name it becomes the first unused of ``KIND-1``, ``KIND-2``, …"""
     if name is None:
         used_names = set(connection.scalars(select(run.c.name).where(run.c.name.startswith(f"{values['kind']}-"))))
         number = next(n for n in range(1, len(used_names) + 2) if f"{values['kind']}-{n}" not in used_names)
@@ -50,14 +50,20 @@ def _locked_row(connection: Connection, run_id: int) -> Row[Any]:
 
 
 def claim(connection: Connection, run_id: int, force: bool) -> None:
-    """Makes the calling process the owner of the run.
+    """Makes the calling process the owner of the run and sets the status ``running``.
+
+    Args:
+        connection: a connection inside a write transaction.
+        run_id: the id of the run.
+        force: take the run even from an owner that may be alive.
 
     Raises:
-        RunBusy: another process owns it and may be alive.
+        UnknownRun: there is no such run.
+        RunBusy: another process owns the run and may be alive.
     """
     row = _locked_row(connection, run_id)
-    driver, me = row.owner, owner.this_process()
-    if driver is not None and driver != me and row.status == "running" and not force:
+    driver, this_process = row.owner, owner.this_process()
+    if driver is not None and driver != this_process and row.status == "running" and not force:
         process = " on ".join(reversed(driver.split(":")[:2]))
         if not owner.on_this_host(driver):
             raise RunBusy(f"run {row.name!r} is driven by process {process}, another machine: stop it there first")
@@ -65,17 +71,18 @@ def claim(connection: Connection, run_id: int, force: bool) -> None:
             raise RunBusy(
                 f"run {row.name!r} is driven by process {process}: `germline stop {row.name}` ends it, or wait for it"
             )
-    connection.execute(update(run).where(run.c.id == run_id).values(status="running", owner=me))
+    connection.execute(update(run).where(run.c.id == run_id).values(status="running", owner=this_process))
 
 
 def release(connection: Connection, run_id: int, status: str, seconds: float) -> None:
     """Gives up the ownership of the run, sets its status, and adds ``seconds`` of driver time.
 
     Raises:
-        RunBusy: another process owns it.
+        UnknownRun: there is no such run.
+        RunBusy: another process owns the run.
     """
     row = _locked_row(connection, run_id)
     if row.owner not in (None, owner.this_process()):
-        raise RunBusy(f"run {row.name!r} is driven by another process ({row.owner}): only that one can release it")
+        raise RunBusy(f"run {row.name!r} is driven by another process ({row.owner}): only that process can release it")
     values = {"status": status, "owner": None, "seconds": row.seconds + float(seconds)}
     connection.execute(update(run).where(run.c.id == run_id).values(**values))

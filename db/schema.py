@@ -1,8 +1,8 @@
 """The tables and views of a database of runs, as the newest migration leaves them.
 
-Genomes are content-addressed: one text is kept once, whatever number of runs and births it appears in. An outcome
-belongs to a *fingerprint* in a run, so that a cache hit needs no row of its own in ``evaluation``. The outcome of an
-individual is its fingerprint's evaluation on the run's own task at rung 0, seed 0; everything else is a review.
+Genomes are content-addressed: a text is stored once for all runs and births. An evaluation belongs to a *fingerprint*
+in a run, so that a cache hit needs no row in ``evaluation``. The outcome of an individual is the evaluation of its
+fingerprint on the run's own task at rung 0, seed 0; all other evaluations are reviews.
 """
 
 from typing import Final
@@ -215,4 +215,4 @@ FROM run r
 LEFT JOIN evaluation best ON best.id = ({_BEST})
 """,
 }
-"""The views, in the order of their creation: an interface for any SQLite tool."""
+"""The views by name, in the order of their creation: a read interface for any SQL tool."""

@@ -1,6 +1,6 @@
-"""SQLite files through the standard library: connecting, looking before anything is touched, copying.
+"""SQLite files through the standard library: connecting, reading the schema revision, copying, explaining errors.
 
-Nothing here imports SQLAlchemy (0.3 s), because ``germline runs`` must answer sooner than that.
+SQLAlchemy is not imported (0.3 s), because ``germline runs`` must answer sooner.
 """
 
 import contextlib
@@ -21,27 +21,32 @@ from germline.db.errors import (
     NotADatabase,
     ReadOnlyDatabase,
 )
-from germline.db.revisions import VERSION_TABLE, foreign
+from germline.db.revisions import VERSION_TABLE, foreign_database
 
 FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
-"""What SQLite raises; of a damaged schema it may speak in bytes that are no text, which Python fails to decode."""
+"""The exceptions of Python's SQLite module; it fails to decode the schema of a damaged file."""
 
 _MAGIC = b"SQLite format 3\x00"
 
 
 def connect(path: Path, mode: str, busy_seconds: float = 5.0) -> sqlite3.Connection:
-    """A connection that begins no transaction by itself.
+    """Returns a connection that begins no transaction by itself.
 
-    ``mode`` is ro, rw or rwc, as in SQLite's own URIs, or ``still``: read-only, and sure that nobody writes.
-    A file that may not be written is opened read-only. Where not even the shared index of the write-ahead log can be
-    made (a read-only folder), the file is read as one that nobody changes, which is right if no log lies next to it.
+    Args:
+        path: the file.
+        mode: ``ro``, ``rw`` or ``rwc`` (created if missing), as in SQLite's URIs, or ``immutable``: read-only, assuming
+            that no process writes to the file, so that SQLite takes no lock and creates no file next to it.
+        busy_seconds: how long SQLite waits for a lock.
+
+    A file that is not writable is opened read-only. In a read-only folder SQLite cannot create the index of a
+    write-ahead log; if there is no log either, the file is opened as immutable.
 
     Raises:
-        sqlite3.Error: what SQLite says; ``explain`` turns it into an error of ours.
+        sqlite3.Error: SQLite's own error, which ``as_database_error`` turns into a ``DatabaseError``.
     """
     if mode == "rw" and not _writable(path):
         mode = "ro"
-    if mode == "still":
+    if mode == "immutable":
         return _connect(path, "mode=ro&immutable=1", busy_seconds)
     try:
         return _connect(path, f"mode={mode}", busy_seconds)
@@ -49,13 +54,13 @@ def connect(path: Path, mode: str, busy_seconds: float = 5.0) -> sqlite3.Connect
         cannot_open = _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
         if mode != "ro" or not cannot_open or Path(f"{path}-wal").exists():
             raise
-        return connect(path, "still", busy_seconds)
+        return connect(path, "immutable", busy_seconds)
 
 
-def look(path: Path, busy_seconds: float = 5.0) -> str | None:
-    """The schema revision of the database at ``path``; None if there is nothing yet, or an empty database.
+def recorded_revision(path: Path, busy_seconds: float = 5.0) -> str | None:
+    """The schema revision of the database at ``path``; None if the file is missing or an empty database.
 
-    Only reads, changes no byte of the file and leaves nothing next to it.
+    The file is not changed, except that the transaction of a killed process is rolled back. No file is left next to it.
 
     Raises:
         BadPath, NotADatabase, DamagedDatabase, ForeignDatabase, DatabaseLocked, ReadOnlyDatabase
@@ -73,70 +78,70 @@ def look(path: Path, busy_seconds: float = 5.0) -> str | None:
         raise NotADatabase(f"{path} is not a SQLite database: name another file")
     in_use = any(Path(f"{path}{suffix}").exists() for suffix in ("-wal", "-journal"))
     try:
-        # A file that nobody has open is read as one that stands still, which leaves no log or index next to it.
-        return _revision(path, "ro" if in_use else "still", busy_seconds)
+        # An immutable file is read without creating a log or an index next to it.
+        return _revision(path, "ro" if in_use else "immutable", busy_seconds)
     except FAILURES as error:
         if _code(error) != sqlite3.SQLITE_READONLY:
-            raise explain(error, path) from error
+            raise as_database_error(error, path) from error
     try:
-        # A process died in a transaction that only a connection with the right to write can undo; the first look
-        # makes sure that the file is ours to undo it in.
-        _revision(path, "still", busy_seconds)
+        # A process died in a transaction, and only a connection that may write can roll it back. Rolling back writes
+        # to the file, so the file must first prove to be a Germline database.
+        _revision(path, "immutable", busy_seconds)
         return _revision(path, "rw", busy_seconds)
     except FAILURES as error:
-        raise explain(error, path) from error
+        raise as_database_error(error, path) from error
 
 
-def require_folder(path: Path) -> None:
-    """Make sure that a database can be made at ``path``.
+def require_creatable(path: Path) -> None:
+    """Checks that a file can be created at ``path``.
 
     Raises:
-        BadPath: its folder is not there.
-        ReadOnlyDatabase: its folder may not be written.
+        BadPath: its folder does not exist.
+        ReadOnlyDatabase: its folder is not writable.
     """
     if not path.parent.is_dir():
-        raise BadPath(f"{path} cannot be made, there is no folder {path.parent}: run `mkdir -p '{path.parent}'`")
-    # Tried, not asked: a folder such as /proc says that root may write it.
+        raise BadPath(f"{path} cannot be created, there is no folder {path.parent}: run `mkdir -p '{path.parent}'`")
+    # os.access is not enough: it lets root write to /proc, where no file can be created.
     try:
         existed = path.exists()
         path.touch()
         if not existed:
             path.unlink()
     except OSError:
-        raise ReadOnlyDatabase(f"{path} cannot be made, the folder may not be written: name another one") from None
+        raise ReadOnlyDatabase(f"{path} cannot be created, its folder is not writable: name another folder") from None
 
 
-def missing(path: Path) -> MissingDatabase:
-    """The error for a file that is not there, or holds nothing yet."""
+def missing_database(path: Path) -> MissingDatabase:
+    """The error for a file that does not exist or has no tables."""
     return MissingDatabase(f"no runs are recorded in {path}: name another file, or start with `germline search`")
 
 
-def explain(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> DatabaseError:
-    """One of SQLite's ``FAILURES`` as an error of ours."""
+def as_database_error(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> DatabaseError:
+    """The ``DatabaseError`` for an exception among ``FAILURES``, with the advice for the user."""
     code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return DatabaseLocked(f"{path} is locked by another process: wait for it to finish, then try again")
-    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free(path) < 1 << 20):
-        return DiskFull(f"no room to write {path}, {_free(path):,} bytes are free: free some, then go on")
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_bytes(path) < 1 << 20):
+        return DiskFull(f"no room to write {path}, {_free_bytes(path):,} bytes are free: free some space, then go on")
     if code == sqlite3.SQLITE_READONLY:
-        return ReadOnlyDatabase(f"{path} may not be written: change its rights, or name another file")
+        return ReadOnlyDatabase(f"{path} is not writable: change its permissions, or name another file")
     if code == sqlite3.SQLITE_CANTOPEN:
-        return BadPath(f"{path} cannot be opened: see that the file and its folder may be read and written")
+        return BadPath(f"{path} cannot be opened: make the file and its folder readable and writable")
     if code == sqlite3.SQLITE_NOTADB:
         return NotADatabase(f"{path} is not a SQLite database: name another file")
     if code == sqlite3.SQLITE_IOERR:
-        return DatabaseError(f"{path} cannot be read or written ({error}): see the disk's state")
+        return DatabaseError(f"{path} cannot be read or written ({error}): check the disk")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA, None):
         return DamagedDatabase(f"{path} is damaged ({error}): restore a copy made with `germline db backup`")
     return DatabaseError(f"{path}: {error}")
 
 
 def copy(source: Path, target: Path) -> None:
-    """A consistent copy of a database that may be in use, made whole or not at all.
+    """Copies a database that may be in use. The copy is consistent; if copying fails, no file remains.
 
     Raises:
-        BackupRefused: the target exists, or its folder is not there or may not be written.
-        DiskFull: no room for the copy.
+        BackupRefused: the target exists, or its folder does not exist or is not writable.
+        DiskFull: there is no room for the copy.
     """
     if target.exists() or target.is_symlink():
         raise BackupRefused(f"{target} exists already: name a new file")
@@ -147,7 +152,7 @@ def copy(source: Path, target: Path) -> None:
         _copy_pages(source, partial, target)
         _flush(partial)
         try:
-            os.link(partial, target)  # unlike a rename, this never replaces a file that has appeared meanwhile
+            os.link(partial, target)  # unlike a rename, never replaces a file that was created meanwhile
         except FileExistsError:
             raise
         except OSError:
@@ -172,10 +177,10 @@ def _copy_pages(source: Path, partial: Path, target: Path) -> None:
             reader.backup(writer)
         except sqlite3.Error as error:
             if _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-                raise BackupRefused(f"{target} cannot be written: see the rights of its folder") from error
-            raise explain(error, target) from error
+                raise BackupRefused(f"{target} cannot be written: check the permissions of its folder") from error
+            raise as_database_error(error, target) from error
     except FAILURES as error:
-        raise explain(error, source) from error
+        raise as_database_error(error, source) from error
     finally:
         for connection in (writer, reader):
             if connection is not None:
@@ -187,7 +192,7 @@ def _connect(path: Path, query: str, busy_seconds: float) -> sqlite3.Connection:
         f"{path.as_uri()}?{query}", uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False
     )
     try:
-        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opening alone reads nothing
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # connect alone does not read the file
     except FAILURES:
         connection.close()
         raise
@@ -200,7 +205,7 @@ def _revision(path: Path, mode: str, busy_seconds: float) -> str | None:
         if not names:
             return None
         if VERSION_TABLE not in names:
-            raise foreign(str(path))
+            raise foreign_database(str(path))
         rows = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall()
     if len(rows) != 1 or not isinstance(rows[0][0], str):
         raise DamagedDatabase(f"{path} is damaged (no schema revision): restore a copy made with `germline db backup`")
@@ -212,12 +217,12 @@ def _writable(path: Path) -> bool:
 
 
 def _code(error: Exception) -> int | None:
-    """SQLite's primary result code; None for errors of Python's own layer, such as text that is not UTF-8."""
+    """SQLite's primary result code; None for errors of Python's module, such as text that is not UTF-8."""
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
 
 
-def _free(path: Path) -> int:
+def _free_bytes(path: Path) -> int:
     return shutil.disk_usage(path.parent).free
 
 

@@ -1,4 +1,4 @@
-"""The store: the records of runs, written so that a run can be resumed and queried."""
+"""The store: writes and queries the records of runs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -20,7 +20,7 @@ from germline.db.errors import (
     Unsupported,
 )
 from germline.db.location import SqliteFile, locate
-from germline.db.lock_retry import Patience
+from germline.db.lock_retry import LockRetry
 from germline.db.opening import open_database
 from germline.db.records import (
     RUN_STATES,
@@ -41,35 +41,39 @@ _SUMMARY = table("v_runs", *(column(field.name) for field in fields(RunSummary))
 
 
 class Store:
-    """The memory of runs, in a SQLite file or on a server.
+    """A database of runs, in a SQLite file or on a PostgreSQL server.
 
-    The contract, which every database must keep:
+    Guarantees, the same on every database:
 
-    - A method that writes is one transaction: when it returns, its rows survive kill -9 and, on a local disk, power
-      loss; when it raises, none of them is there. One process, the run's owner, adds to a run.
-    - Births of a run are added in their order, 0, 1, 2, …, each once, and its parents before it. An evaluation is
-      unique per (run, fingerprint, task, rung, seed). Nothing is ever changed or taken away, except that a closing
-      replaces an earlier one after the same block.
-    - An individual's *outcome* is its fingerprint's evaluation on the run's own task at rung 0, seed 0; so a cache hit
-      has the outcome of the birth it was cached from. All other evaluations are reviews and move no best.
+    - A method that writes is one transaction. When it returns, its rows survive kill -9 and, on a local disk, power
+      loss; when it raises, none of its rows is recorded. Only one process, the run's owner, adds to a run.
+    - The births of a run are added in their order 0, 1, 2, …, each once and after its parents. An evaluation is unique
+      per (run, fingerprint, task, rung, seed). Recorded individuals and evaluations never change. The only row that is
+      ever replaced is the winner of a closing, by a later closing after the same block.
+    - The *outcome* of an individual is the evaluation of its fingerprint on the run's own task at rung 0, seed 0; so a
+      cache hit has the outcome of the birth that it was cached from. All other evaluations are reviews, which do not
+      change the best.
     - The *best* has the highest fitness among ok outcomes, and among equals the lowest birth.
-    - The *winner* is the individual that the search would hand over. The driver records it with each complete block
-      and at the end of a budget (closing); a block is complete if its winner is recorded. A later block outranks an
-      earlier block, and a closing outranks the block that it follows.
-    - Floats come back bit for bit, records frozen.
-    - Reading takes no write lock and holds none between the items of an iterator, so writing goes on meanwhile.
-    - A method waits for a locked database, and reports each wait to ``on_wait``.
+    - The *winner* is the individual that the search hands over. The driver records it with each complete block and at
+      the end of a budget (a *closing*). A block is complete if its winner is recorded. The winner of a later block
+      replaces that of an earlier block, and a closing that of the block before it.
+    - Floats are preserved exactly, and records are frozen.
+    - Reading takes no write lock, and an iterator holds no transaction between its items, so rows can be written
+      meanwhile.
+    - A method waits while the database is locked, and reports each wait to ``on_wait``.
+
+    Every method raises a subclass of ``DatabaseError`` if the database is damaged, locked or unreachable.
 
     Args:
         url: a path, ``sqlite:///path`` or ``postgresql://…``.
-        create: make the database if there is none.
-        on_wait: called with one line for the user each time another process's lock was met.
-        busy_seconds: how long the database waits for a lock before it reports it.
-        wait_seconds: how long to go on trying before ``DatabaseLocked``.
+        create: create the database if it is missing.
+        on_wait: called with one line for the user each time the lock of another process delays a method.
+        busy_seconds: how long the database itself waits for a lock before it reports it.
+        wait_seconds: total time after which a method stops waiting and raises ``DatabaseLocked``.
 
     Raises:
-        DatabaseError: one of its subclasses, before anything is written: BadUrl, BadPath, MissingDatabase,
-            NotADatabase, ForeignDatabase, SchemaOutdated, SchemaNewer, ReadOnlyDatabase, Unreachable.
+        DatabaseError: one of its subclasses BadUrl, BadPath, MissingDatabase, NotADatabase, ForeignDatabase,
+            SchemaOutdated, SchemaNewer, ReadOnlyDatabase, Unreachable; nothing has been written.
     """
 
     def __init__(
@@ -81,7 +85,7 @@ class Store:
         wait_seconds: float = 600.0,
     ) -> None:
         self._location = locate(url)
-        self._database = open_database(self._location, create, Patience(busy_seconds, wait_seconds, on_wait))
+        self._database = open_database(self._location, create, LockRetry(busy_seconds, wait_seconds, on_wait))
 
     def __enter__(self) -> Self:
         return self
@@ -107,12 +111,12 @@ class Store:
         config: Mapping[str, Any],
         environment: Mapping[str, Any],
     ) -> RunRecord:
-        """A new run that the calling process owns; without a name it is the first free of ``kind-1``, ``kind-2``, …
+        """Adds a run that the calling process owns. Without a name it is the first unused of ``KIND-1``, ``KIND-2``, …
 
         Raises:
-            RunExists: the name is taken.
-            InvalidRecord: a name that could be a path or RUN:BIRTH; a seed below 0 or above 64 bits; a config that is
-                not JSON.
+            RunExists: a run has this name already.
+            InvalidRecord: the name could be read as a path or RUN:BIRTH, the seed is negative or does not fit in 64
+                bits with its sign, or the config or environment is not plain JSON.
         """
         values = {
             "kind": to_rows.checked_text(kind, "the kind of a run"),
@@ -134,56 +138,58 @@ class Store:
             except RecordConflict as error:
                 # Two processes on a server can choose the same number; the second to write takes the next number.
                 if name is not None:
-                    raise RunExists(f"a run named {name!r} exists already: name this one differently") from error
+                    raise RunExists(f"a run named {name!r} exists already: choose another name") from error
                 continue
-            self._database.drive()
+            self._database.use_write_ahead_log()
             return record
 
     def run(self, name: str) -> RunRecord:
         """The run of this name.
 
         Raises:
-            UnknownRun: there is none.
+            UnknownRun
         """
         return self._database.read(lambda connection: from_rows.run_record(runs.row_of(connection, name)))
 
     def runs(self) -> list[RunSummary]:
-        """Every run, oldest first."""
+        """All runs, oldest first."""
         query = select(_SUMMARY).order_by(_SUMMARY.c.created, _SUMMARY.c.name)
         rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(query)))
         return [summary(row) for row in rows]
 
     def claim(self, run_id: int, force: bool = False) -> None:
-        """Make the calling process the run's owner, and the run ``running``.
+        """Makes the calling process the owner of the run and sets the status ``running``.
 
-        A dead owner on this host gives way. Whether one on another host lives cannot be seen from here, so it keeps
-        the run until ``force`` says that it is gone.
+        Ownership is taken from a dead owner on this host. An owner on another host cannot be checked, so it keeps the
+        run unless ``force`` is true.
 
         Raises:
-            RunBusy: another process owns the run.
+            UnknownRun
+            RunBusy: another process owns the run and may be alive.
         """
         self._database.write(lambda connection: runs.claim(connection, run_id, force))
-        self._database.drive()
+        self._database.use_write_ahead_log()
 
     def release(self, run_id: int, status: str, seconds: float) -> None:
-        """End the calling process's drive: ``status`` is stopped, finished or failed; ``seconds`` are added.
+        """Gives up the calling process's ownership of the run, sets its status and adds ``seconds`` of driver time.
 
         Raises:
+            UnknownRun
             RunBusy: another process owns the run.
-            InvalidRecord: another status.
+            InvalidRecord: ``status`` is not ``stopped``, ``finished`` or ``failed``.
         """
         if status not in RUN_STATES[1:]:
-            raise InvalidRecord(f"a run is released as one of {', '.join(RUN_STATES[1:])}, got {status!r}")
+            raise InvalidRecord(f"expected a released run to be one of {', '.join(RUN_STATES[1:])}, got {status!r}")
         self._database.write(lambda connection: runs.release(connection, run_id, status, seconds))
 
-    # What a driver writes and reads back
+    # Individuals, evaluations and winners, for the driver of a run
 
     def add_individuals(self, run_id: int, kind: str, records: Sequence[Individual]) -> None:
-        """Record births, with their genomes and parents.
+        """Adds individuals with their genomes and parents.
 
         Raises:
-            RecordConflict: a birth is recorded already, or points to a birth that is not; none was added.
-            InvalidRecord: a record that breaks an invariant by itself.
+            RecordConflict: a birth is recorded already, or a parent or ``cached_from`` is no earlier birth.
+            InvalidRecord: a value cannot be stored, or the parents do not suit the operator.
         """
         digests = to_rows.genome_digests(kind, records)
         genomes = to_rows.genome_rows(kind, records, digests)
@@ -200,7 +206,7 @@ class Store:
             if rejections:
                 connection.execute(insert(rejection), rejections)
 
-        self._add(add, f"births {_span(records)} of run {run_id}")
+        self._add(add, f"births {_births_text(records)} of run {run_id}")
 
     def add_evaluations(
         self,
@@ -209,13 +215,12 @@ class Store:
         seconds: float = 0.0,
         winners: Sequence[Winner] = (),
     ) -> None:
-        """Record evaluations, and the winners of the blocks that they complete.
-
-        ``seconds`` of driver time are added to the run's in the same transaction.
+        """Adds evaluations, the winners of the blocks that they complete, and ``seconds`` of driver time to the run.
 
         Raises:
-            RecordConflict: an evaluation or a block's winner is recorded already, or its birth is not; none was added.
-            InvalidRecord: an unknown status, or a fitness without an ok outcome.
+            RecordConflict: an evaluation or the winner of a block is recorded already, or a birth is not recorded.
+            InvalidRecord: a value cannot be stored, a status is unknown, or a fitness is not finite or not of an ok
+                outcome.
         """
         evaluations = to_rows.evaluation_rows(run_id, records)
         winner_rows = to_rows.winner_rows(run_id, winners)
@@ -227,27 +232,27 @@ class Store:
             if seconds:
                 connection.execute(update(run).where(run.c.id == run_id).values(seconds=run.c.seconds + seconds))
 
-        self._add(add, f"evaluations for births {_span(records)} of run {run_id}")
+        self._add(add, f"evaluations for births {_births_text(records)} of run {run_id}")
 
     def add_winners(self, run_id: int, winners: Sequence[Winner]) -> None:
-        """Record winners of blocks whose outcomes are recorded already.
+        """Adds the winners of blocks whose outcomes are recorded.
 
         Raises:
-            RecordConflict: a block's winner is recorded already, or its birth is not; none was added.
+            RecordConflict: the winner of a block is recorded already, or its birth is not recorded.
         """
         rows = to_rows.winner_rows(run_id, winners)
-        blocks = ", ".join(str(each.block) for each in winners) or "none"
+        blocks = ", ".join(str(record.block) for record in winners) or "none"
         self._add(lambda connection: _insert_winners(connection, rows), f"winners of blocks {blocks} of run {run_id}")
 
     def individuals(self, run_id: int) -> Iterator[Individual]:
-        """All births of a run, in their order."""
+        """All individuals of a run, in order of birth."""
         after = -1
         while page := self._database.read(lambda connection: lineage.page(connection, run_id, after, _PAGE)):  # noqa: B023
             yield from page
             after = page[-1].birth
 
     def evaluations(self, run_id: int) -> Iterator[EvaluationRecord]:
-        """All evaluations of a run, in the order in which they were recorded."""
+        """All evaluations of a run, in the order of recording."""
         kind = self._database.read(lambda connection: runs.kind_of(connection, run_id))
         after = 0
         while True:
@@ -265,7 +270,7 @@ class Store:
             if after == before:
                 return
 
-    # Questions
+    # Queries by the name of a run
 
     def individual(self, run_name: str, birth: int) -> ScoredIndividual:
         """The individual of this birth, with its outcome.
@@ -274,28 +279,29 @@ class Store:
             UnknownRun, UnknownBirth
         """
 
-        def ask(connection: Connection) -> ScoredIndividual:
+        def read(connection: Connection) -> ScoredIndividual:
             row = runs.row_of(connection, run_name)
             scored = lineage.scored_individual(connection, row, birth) if 0 <= birth < 1 << 31 else None
             if scored is None:
                 raise _unknown_birth(connection, row, birth)
             return scored
 
-        return self._database.read(ask)
+        return self._database.read(read)
 
     def best(self, run_name: str) -> ScoredIndividual:
-        """The best individual.
+        """The best individual, with its outcome.
 
         Raises:
-            UnknownRun, NothingScored
+            UnknownRun
+            NothingScored: no outcome is ok.
         """
         best = self.top(run_name, 1)
         if not best:
-            raise NothingScored(f"run {run_name!r} has no ok outcome yet: `germline runs` shows how far it is")
+            raise NothingScored(f"run {run_name!r} has no ok outcome yet: `germline runs` shows its progress")
         return best[0]
 
     def top(self, run_name: str, n: int | None = None) -> list[ScoredIndividual]:
-        """The ``n`` best of different fingerprints (all: None), best first, ok outcomes only; each by its first birth.
+        """The ``n`` best individuals with an ok outcome (None: all), best first, without cache hits.
 
         Raises:
             UnknownRun
@@ -303,7 +309,9 @@ class Store:
         return self._database.read(lambda connection: lineage.top(connection, runs.row_of(connection, run_name), n))
 
     def winner(self, run_name: str) -> ScoredIndividual | None:
-        """The latest winner; None while none is recorded (``germline.search.winner`` knows what to do then).
+        """The latest winner with its outcome; None if no winner is recorded.
+
+        ``germline.search.winner`` also answers for a run whose winners are not recorded.
 
         Raises:
             UnknownRun
@@ -311,7 +319,7 @@ class Store:
         return self._database.read(lambda connection: lineage.winner(connection, runs.row_of(connection, run_name)))
 
     def winners(self, run_name: str) -> Mapping[int, int | None]:
-        """The winner's birth of each complete block, by block in order; None: no outcome was ok up to then.
+        """The winner's birth of each complete block, in order of blocks; None if no outcome was ok up to the block.
 
         Raises:
             UnknownRun
@@ -319,7 +327,7 @@ class Store:
         return self._database.read(lambda connection: lineage.winners(connection, runs.row_of(connection, run_name)))
 
     def block(self, run_name: str, number: int | None = None) -> list[ScoredIndividual]:
-        """The individuals of a block, in order of birth; None: of the last block in which all have an outcome.
+        """The individuals of block ``number``, in order of birth; None: of the last block in which all have an outcome.
 
         The list is empty if there is no such block.
 
@@ -327,31 +335,31 @@ class Store:
             UnknownRun
         """
 
-        def ask(connection: Connection) -> list[ScoredIndividual]:
+        def read(connection: Connection) -> list[ScoredIndividual]:
             return lineage.block(connection, runs.row_of(connection, run_name), number)
 
-        return self._database.read(ask)
+        return self._database.read(read)
 
     def scores(self, run_name: str, measure: str) -> RunScores:
-        """The scores of every birth and every review of a run at one moment: the data of a learning curve.
+        """The scores of all births and all reviews of a run, read in one transaction: the data of a learning curve.
 
         Args:
-            run_name: of the run.
-            measure: the name of the measure to read from the births' outcomes, which can have hundreds.
+            run_name: the name of the run.
+            measure: the only measure to read from the outcomes of births, which can have hundreds of measures.
 
         Raises:
             UnknownRun
         """
 
-        def ask(connection: Connection) -> RunScores:
+        def read(connection: Connection) -> RunScores:
             row = runs.row_of(connection, run_name)
             births = lineage.birth_scores(connection, row, measure)
             return RunScores(from_rows.run_record(row), tuple(births), tuple(lineage.review_scores(connection, row)))
 
-        return self._database.read(ask)
+        return self._database.read(read)
 
     def reviews(self, run_id: int, fingerprint: str) -> list[EvaluationRecord]:
-        """All evaluations of a fingerprint in a run: every task, rung and seed, lowest first."""
+        """All evaluations of a fingerprint in a run, ordered by task, rung and seed."""
         query = (
             select(*lineage.EVALUATION_COLUMNS)
             .where(evaluation.c.run_id == run_id, evaluation.c.fingerprint == fingerprint)
@@ -369,37 +377,37 @@ class Store:
             UnknownRun, UnknownBirth
         """
 
-        def ask(connection: Connection) -> list[ScoredIndividual]:
+        def read(connection: Connection) -> list[ScoredIndividual]:
             row = runs.row_of(connection, run_name)
             ancestors = lineage.ancestry(connection, row, birth) if 0 <= birth < 1 << 31 else []
             if not ancestors:
                 raise _unknown_birth(connection, row, birth)
             return ancestors
 
-        return self._database.read(ask)
+        return self._database.read(read)
 
     def mean_seconds(self, run_name: str) -> float:
-        """Mean duration of an evaluation at rung 0, in seconds; 0 while there is none.
+        """Mean duration of an evaluation at rung 0, in seconds; 0.0 if there is none.
 
         Raises:
             UnknownRun
         """
 
-        def ask(connection: Connection) -> float:
+        def read(connection: Connection) -> float:
             mean = select(func.avg(evaluation.c.seconds))
             here = (evaluation.c.run_id == runs.row_of(connection, run_name).id, evaluation.c.rung == 0)
             return float(connection.scalar(mean.where(*here)) or 0.0)
 
-        return self._database.read(ask)
+        return self._database.read(read)
 
     def failures(self, run_name: str) -> Mapping[str, int]:
-        """Number of evaluations by status, without ok; a status that did not occur is left out.
+        """Number of evaluations by status, without ok and without statuses that do not occur.
 
         Raises:
             UnknownRun
         """
 
-        def ask(connection: Connection) -> dict[str, int]:
+        def read(connection: Connection) -> dict[str, int]:
             row = runs.row_of(connection, run_name)
             counts = (
                 select(evaluation.c.status, func.count())
@@ -409,22 +417,22 @@ class Store:
             )
             return {row[0]: row[1] for row in connection.execute(counts)}
 
-        return self._database.read(ask)
+        return self._database.read(read)
 
-    # Requests from another shell, and exported files
+    # Stop requests and exported files
 
     def request_stop(self, run_name: str) -> None:
-        """Ask the driver of a run to stop.
+        """Asks the driver of a run to stop.
 
         Raises:
             UnknownRun
         """
 
-        def ask(connection: Connection) -> None:
+        def add(connection: Connection) -> None:
             values = {"request": "stop", "created": to_rows.now(), "handled": False}
             connection.execute(insert(control).values(run_id=runs.row_of(connection, run_name).id, **values))
 
-        self._database.write(ask)
+        self._database.write(add)
 
     def stop_requested(self, run_id: int) -> bool:
         """True if a request to stop the run has not been handled yet."""
@@ -432,19 +440,20 @@ class Store:
         return self._database.read(lambda connection: bool(connection.scalar(query)))
 
     def handle_requests(self, run_id: int) -> None:
-        """Mark all requests to a run as handled."""
+        """Marks all requests to a run as handled."""
         mark = update(control).where(control.c.run_id == run_id, ~control.c.handled).values(handled=True)
         self._database.write(lambda connection: connection.execute(mark) and None)
 
     def add_artifact(self, run_name: str, birth: int, target: str, path: str, sha256: str) -> None:
-        """Record that an individual was exported for ``target`` to the file ``path`` with this hash.
+        """Records that an individual was exported for ``target`` to the file ``path`` with the hash ``sha256``.
 
         Raises:
             UnknownRun
-            RecordConflict: there is no such birth.
+            RecordConflict: the run has no such birth.
+            InvalidRecord: a value cannot be stored.
         """
         values = {
-            "birth": to_rows.checked_whole(birth, "a birth", bits=32),
+            "birth": to_rows.checked_integer(birth, "a birth", bits=32),
             "target": to_rows.checked_text(target, "a target"),
             "path": to_rows.checked_text(path, "a path"),
             "sha256": to_rows.checked_text(sha256, "a hash"),
@@ -463,29 +472,29 @@ class Store:
             UnknownRun
         """
 
-        def ask(connection: Connection) -> list[ArtifactRecord]:
+        def read(connection: Connection) -> list[ArtifactRecord]:
             columns = from_rows.columns_of(ArtifactRecord, artifact)
             run_id = runs.row_of(connection, run_name).id
             query = select(*columns).where(artifact.c.run_id == run_id).order_by(artifact.c.id)
             return [from_rows.artifact_record(row) for row in from_rows.fetch(connection.execute(query))]
 
-        return self._database.read(ask)
+        return self._database.read(read)
 
     # The database itself
 
     def check(self) -> list[str]:
-        """The problems of the database, one sentence each; empty if it is sound."""
+        """The broken invariants of the database, one line each; empty if it is sound."""
         try:
             return self._database.read(check.problems)
         except DamagedDatabase as error:
             return [str(error)]
 
     def backup(self, path: str | Path) -> None:
-        """A consistent copy in a new file, while runs go on; it appears whole or not at all.
+        """Copies the database to a new file. Runs may go on meanwhile; if copying fails, no file remains.
 
         Raises:
-            BackupRefused: the file exists, or cannot be written.
-            DiskFull: no room for it.
+            BackupRefused: the file exists or cannot be written.
+            DiskFull: there is no room for the copy.
             Unsupported: the database is on a server.
         """
         if not isinstance(self._location, SqliteFile):
@@ -496,11 +505,11 @@ class Store:
         try:
             self._database.write(add)
         except RecordConflict as error:
-            raise RecordConflict(f"{what}: recorded already, or pointing to a missing birth ({error})") from error
+            raise RecordConflict(f"{what}: recorded already, or referring to a missing birth ({error})") from error
 
 
 def _insert_winners(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds rows of ``winner``; a closing takes the place of an earlier one after the same block."""
+    """Adds rows of ``winner``; a closing replaces an earlier closing after the same block."""
     of_blocks = [row for row in rows if not row["closing"]]
     if of_blocks:
         connection.execute(insert(winner), of_blocks)
@@ -512,16 +521,16 @@ def _insert_winners(connection: Connection, rows: Sequence[Mapping[str, Any]]) -
 
 
 def _dialect(connection: Connection) -> Any:
-    """The module with the dialect's own ``insert``, which knows ``ON CONFLICT``."""
+    """The module whose ``insert`` supports ``ON CONFLICT`` in the dialect of the connection."""
     return postgresql if connection.dialect.name == "postgresql" else sqlite
 
 
 def _unknown_birth(connection: Connection, row: Row[Any], birth: int) -> UnknownBirth:
-    count = lineage.births(connection, row.id)
+    count = lineage.birth_count(connection, row.id)
     has = f"has births 0 to {count - 1}" if count else "has no births yet"
     return UnknownBirth(f"run {row.name!r} {has}, got {birth}")
 
 
-def _span(records: Sequence[Individual] | Sequence[EvaluationRecord]) -> str:
+def _births_text(records: Sequence[Individual] | Sequence[EvaluationRecord]) -> str:
     births = [record.birth for record in records]
     return f"{min(births)} to {max(births)}" if births else "none"

@@ -1,4 +1,4 @@
-"""Records to rows. What the tables cannot hold exactly is refused before a transaction begins."""
+"""Makes rows from records. A value that the tables cannot store exactly raises `InvalidRecord` before a transaction."""
 
 import hashlib
 import math
@@ -12,55 +12,57 @@ from germline.db.errors import InvalidRecord
 from germline.db.records import OUTCOMES, PARENTLESS, EvaluationRecord, Individual, Winner
 
 _NAME = re.compile(r"\w[\w.+-]{0,99}")
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # what PostgreSQL or UTF-8 has no bytes for
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # characters that PostgreSQL or UTF-8 cannot encode
 
 
 def now() -> str:
-    """UTC in ISO 8601, to the millisecond."""
+    """The present time in UTC as ISO 8601, with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def digest(kind: str, text: str) -> str:
-    """The address of a genome: 32 hex digits of BLAKE2b-128 over its kind, a NUL and its text."""
+    """The key of a genome: BLAKE2b-128 of its kind, a NUL and its text, as 32 hex digits."""
     return hashlib.blake2b(kind.encode() + b"\0" + text.encode(), digest_size=16).hexdigest()
 
 
 def genome_digests(kind: str, records: Sequence[Individual]) -> list[str]:
-    """The address of each record's genome.
+    """The key of each record's genome.
 
     Raises:
-        InvalidRecord: a genome that not every database can keep.
+        InvalidRecord: a genome is not storable text.
     """
     return [digest(kind, checked_text(record.genome, f"the genome of birth {record.birth}")) for record in records]
 
 
 def checked_name(name: str) -> str:
-    """A name that a run may have.
+    """Returns the name of a run.
 
     Raises:
-        InvalidRecord: it could be taken for a path, an option or a RUN:BIRTH.
+        InvalidRecord: the name could be read as a path, an option or RUN:BIRTH.
     """
     if not _NAME.fullmatch(name):
-        raise InvalidRecord(f"a run's name is up to 100 letters, digits and . _ + - not at the start, got {name!r}")
+        raise InvalidRecord(
+            f"expected a run's name of up to 100 letters, digits, _ . + and -, not begun by . + or -, got {name!r}"
+        )
     return name
 
 
 def checked_text(text: str, what: str) -> str:
-    """A text that every database keeps as it is.
+    """Returns the text; ``what`` names it in the error.
 
     Raises:
-        InvalidRecord: NUL or half of a surrogate pair in it.
+        InvalidRecord: the text contains NUL or a lone surrogate.
     """
     if not (text.isascii() and "\0" not in text) and _UNSTORABLE.search(text):
         raise InvalidRecord(f"{what} must be text without NUL and lone surrogates, got {text[:60]!r}")
     return text
 
 
-def checked_whole(number: int, what: str, bits: int = 64) -> int:
-    """A whole number of at most ``bits`` bits with its sign.
+def checked_integer(number: int, what: str, bits: int = 64) -> int:
+    """Returns the integer; ``what`` names it in the error.
 
     Raises:
-        InvalidRecord: it is larger.
+        InvalidRecord: the integer does not fit in ``bits`` bits with its sign.
     """
     limit = 1 << (bits - 1)
     if not -limit <= number < limit:
@@ -69,18 +71,18 @@ def checked_whole(number: int, what: str, bits: int = 64) -> int:
 
 
 def checked_seed(seed: int) -> int:
-    """The seed of a run.
+    """Returns the seed of a run.
 
     Raises:
-        InvalidRecord: it is negative, or too large.
+        InvalidRecord: the seed is negative or does not fit in 64 bits with its sign.
     """
     if seed < 0:
         raise InvalidRecord(f"the seed of a run must be 0 or more, got {seed}")
-    return checked_whole(seed, "the seed of a run")
+    return checked_integer(seed, "the seed of a run")
 
 
 def genome_rows(kind: str, records: Sequence[Individual], digests: Sequence[str]) -> list[dict[str, Any]]:
-    """One row for each different genome."""
+    """A row of ``genome`` for each distinct genome."""
     rows = {
         key: {"digest": key, "kind": kind, "fingerprint": record.fingerprint, "text": record.genome}
         for record, key in zip(records, digests, strict=True)
@@ -89,12 +91,12 @@ def genome_rows(kind: str, records: Sequence[Individual], digests: Sequence[str]
 
 
 def individual_rows(run_id: int, records: Sequence[Individual], digests: Sequence[str]) -> list[dict[str, Any]]:
-    """One row for each birth, in the order of births, so that a row never points to a later row."""
+    """A row of ``individual`` for each record, in order of birth, so that no row refers to a later row."""
     rows = [
         {
             "run_id": run_id,
-            "birth": checked_whole(record.birth, "a birth", bits=32),
-            "block": checked_whole(record.block, "a block", bits=32),
+            "birth": checked_integer(record.birth, "a birth", bits=32),
+            "block": checked_integer(record.block, "a block", bits=32),
             "genome": key,
             "fingerprint": checked_text(record.fingerprint, "a fingerprint"),
             "operator": checked_text(record.operator, "an operator"),
@@ -106,12 +108,12 @@ def individual_rows(run_id: int, records: Sequence[Individual], digests: Sequenc
 
 
 def rejection_rows(run_id: int, records: Sequence[Individual]) -> list[dict[str, Any]]:
-    """One row for each birth before which genomes were thrown away."""
+    """A row of ``rejection`` for each record with rejected genomes."""
     return [
         {
             "run_id": run_id,
             "birth": int(record.birth),
-            "genomes": checked_whole(record.rejected, "rejected genomes", bits=32),
+            "genomes": checked_integer(record.rejected, "rejected genomes", bits=32),
         }
         for record in records
         if record.rejected
@@ -119,15 +121,16 @@ def rejection_rows(run_id: int, records: Sequence[Individual]) -> list[dict[str,
 
 
 def parentage_rows(run_id: int, records: Sequence[Individual]) -> list[dict[str, Any]]:
-    """One row for each parent of each birth.
+    """A row of ``parentage`` for each parent of each record.
 
     Raises:
-        InvalidRecord: an operator that needs parents has none, or ``seed`` has some.
+        InvalidRecord: a record has no parents though its operator needs them, or has parents with operator ``seed``.
     """
     for record in records:
         if not record.parents and record.operator not in PARENTLESS:
             raise InvalidRecord(
-                f"birth {record.birth} has operator {record.operator!r} and no parent: only {PARENTLESS} need none"
+                f"birth {record.birth} has operator {record.operator!r} and no parent: "
+                f"only {' and '.join(PARENTLESS)} need none"
             )
         if record.parents and record.operator == "seed":
             raise InvalidRecord(
@@ -141,23 +144,23 @@ def parentage_rows(run_id: int, records: Sequence[Individual]) -> list[dict[str,
 
 
 def winner_rows(run_id: int, records: Sequence[Winner]) -> list[dict[str, Any]]:
-    """One row for each winner."""
+    """A row of ``winner`` for each record."""
     return [
         {
             "run_id": run_id,
-            "block": checked_whole(record.block, "a block", bits=32),
+            "block": checked_integer(record.block, "a block", bits=32),
             "closing": record.closing,
-            "birth": None if record.birth is None else checked_whole(record.birth, "a birth", bits=32),
+            "birth": None if record.birth is None else checked_integer(record.birth, "a birth", bits=32),
         }
         for record in records
     ]
 
 
 def evaluation_rows(run_id: int, records: Sequence[EvaluationRecord]) -> list[dict[str, Any]]:
-    """One row for each evaluation, in the order given.
+    """A row of ``evaluation`` for each record, in the same order.
 
     Raises:
-        InvalidRecord: an unknown status, or a fitness that is not finite or belongs to no ok outcome.
+        InvalidRecord: a status is unknown, or a fitness is not finite or belongs to a status other than ok.
     """
     created = now()
     return [_evaluation_row(run_id, record, created) for record in records]
@@ -165,27 +168,27 @@ def evaluation_rows(run_id: int, records: Sequence[EvaluationRecord]) -> list[di
 
 def _evaluation_row(run_id: int, record: EvaluationRecord, created: str) -> dict[str, Any]:
     if record.status not in OUTCOMES:
-        raise InvalidRecord(f"the status of an evaluation is one of {', '.join(OUTCOMES)}, got {record.status!r}")
+        raise InvalidRecord(f"expected a status of an evaluation ({', '.join(OUTCOMES)}), got {record.status!r}")
     fitness = None if record.fitness is None else float(record.fitness)
     if fitness is not None and (record.status != "ok" or not math.isfinite(fitness)):
         raise InvalidRecord(
-            f"fitness must be finite, and None unless the status is ok, "
-            f"got {fitness} with {record.status} for birth {record.birth}"
+            f"expected a finite fitness, and None unless the status is ok, "
+            f"got {fitness} with status {record.status} for birth {record.birth}"
         )
     return {
         "run_id": run_id,
-        "birth": checked_whole(record.birth, "a birth", bits=32),
+        "birth": checked_integer(record.birth, "a birth", bits=32),
         "fingerprint": checked_text(record.fingerprint, "a fingerprint"),
         "task": checked_text(record.task, "a task"),
-        "rung": checked_whole(record.rung, "a rung", bits=32),
-        "seed": checked_whole(record.seed, "the seed of an evaluation"),
+        "rung": checked_integer(record.rung, "a rung", bits=32),
+        "seed": checked_integer(record.seed, "the seed of an evaluation"),
         "status": record.status,
         "fitness": fitness,
         "objectives": exact_json.dump_floats(record.objectives),
         "measures": exact_json.dump_floats(record.measures),
         "seconds": float(record.seconds),
         "worker": checked_text(record.worker, "a worker"),
-        # What a dying worker wrote is evidence: kept as far as text goes, never a reason to lose the outcome.
+        # An unstorable character in the error text of a dying worker must not cost the outcome.
         "error": None if record.error is None else _UNSTORABLE.sub("\ufffd", record.error),
         "created": created,
     }

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the scripts inside the transaction of the connection it is handed, all of them or none."""
+"""Alembic's environment: runs the migrations inside the transaction of the connection in the config's attributes."""
 
 from alembic import context
 from sqlalchemy import Connection

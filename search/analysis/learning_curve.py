@@ -139,7 +139,8 @@ def _blocks_by_outcomes(run: RunRecord, blocks: Sequence[list[BirthScore]]) -> l
         return []
     return list(
         takewhile(
-            lambda births: len(births) == len(blocks[0]) and all(birth.outcome is not None for birth in births), blocks
+            lambda births: len(births) == len(blocks[0]) and all(birth.outcome_id is not None for birth in births),
+            blocks,
         )
     )
 
@@ -152,10 +153,10 @@ def _with_hypervolume(curve: LearningCurve, run: ScoredPoints, reference: Mappin
 
 def _reviews_by_time(blocks: Sequence[Sequence[BirthScore]], reviews: Sequence[ReviewScore]) -> list[list[ReviewScore]]:
     """The reviews of each block: recorded after the block's last outcome and before the next block's last outcome."""
-    ends = list(accumulate((max(birth.outcome or 0 for birth in births) for births in blocks), max))
+    ends = list(accumulate((max(birth.outcome_id or 0 for birth in births) for births in blocks), max))
     by_block: list[list[ReviewScore]] = [[] for _ in blocks]
     for review in reviews:
-        if after := bisect_left(ends, review.place):
+        if after := bisect_left(ends, review.evaluation_id):
             by_block[after - 1].append(review)
     return by_block
 

@@ -37,6 +37,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_results_can_be_listed_and_printed(database: Path) -> None:
     rows = data(database, "top", "cells", "-n", "5")
     assert len(rows) == 5
@@ -59,6 +60,7 @@ def test_the_front_comes_first(database: Path) -> None:
     assert f"of {size} on the front" in call(database, "top", "cells").stdout
 
 
+@pytest.mark.slow
 def test_a_file_in_the_convention_of_darts_is_described(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "darts.json"
     path.write_text(json.dumps(DARTS))
@@ -85,6 +87,7 @@ def test_a_network_is_exported_by_policy_and_drawn(database: Path, tmp_path: Pat
     assert (tmp_path / "cells.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.slow
 def test_a_network_is_exported_to_onnx(database: Path, tmp_path: Path) -> None:
     import onnx
 

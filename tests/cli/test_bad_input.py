@@ -27,6 +27,7 @@ def test_an_unknown_run_suggests_the_nearest(germline: Any, command: list[str]) 
     refused(germline(*command, "frist"), "'frist'", "'first'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", READERS[1:], ids=lambda command: command[0])
 def test_an_unknown_birth_says_which_there_are(germline: Any, command: list[str]) -> None:
     refused(germline(*command, "first:60"), "0 to 59", "60")

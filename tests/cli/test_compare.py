@@ -63,6 +63,7 @@ def data(database: Path) -> Callable[..., Any]:
     return ask
 
 
+@pytest.mark.slow
 def test_runs_that_differ_in_seed_and_budget_alone_are_one_group(data: Callable[..., Any]) -> None:
     large, small = data("small-*", "large-*")
     assert [run["name"] for run in small["runs"]] == ["small-0", "small-1", "small-2"]
@@ -71,6 +72,7 @@ def test_runs_that_differ_in_seed_and_budget_alone_are_one_group(data: Callable[
     assert (small["seeds"], small["births"], small["evaluations"]) == (3, 1, 2)
 
 
+@pytest.mark.slow
 def test_of_policies_counts_the_test_or_else_the_review(data: Callable[..., Any]) -> None:
     large, small = data("small-*", "large-*")
     assert (small["of"], large["of"]) == (["test"], ["review"])
@@ -83,6 +85,7 @@ def test_of_other_kinds_counts_the_fitness_of_the_best(data: Callable[..., Any])
     assert (group["kind"], group["of"], group["median"], group["differs"]) == ("optimizer", ["fitness"], -0.2, {})
 
 
+@pytest.mark.slow
 def test_kinds_are_never_mixed(data: Callable[..., Any]) -> None:
     groups = data("*")
     assert [(group["kind"], len(group["runs"])) for group in groups] == [("optimizer", 2), ("policy", 3), ("policy", 4)]
@@ -90,6 +93,7 @@ def test_kinds_are_never_mixed(data: Callable[..., Any]) -> None:
     assert groups[1]["differs"] == {"kind": "policy", "task": "gym:CartPole-v1", "sigma": 0.5}
 
 
+@pytest.mark.slow
 def test_a_run_without_an_outcome_is_counted_but_not_in_the_numbers(database: Path, data: Callable[..., Any]) -> None:
     [group] = data("small-*", "empty")
     assert len(group["runs"]) == 4 and group["median"] == 20.0
@@ -99,11 +103,13 @@ def test_a_run_without_an_outcome_is_counted_but_not_in_the_numbers(database: Pa
     assert "no ok outcome" in call(database, "empty").stdout
 
 
+@pytest.mark.slow
 def test_a_run_is_counted_once_however_often_it_is_named(data: Callable[..., Any]) -> None:
     [group] = data("small-1", "small-*", "small-?")
     assert [run["name"] for run in group["runs"]] == ["small-1", "small-0", "small-2"]
 
 
+@pytest.mark.slow
 def test_as_text_a_group_is_named_by_what_differs(database: Path) -> None:
     lines = call(database, "small-*", "large-*").stdout.splitlines()
     assert lines[1].split()[:3] == ["sigma=0.5", "3", "60.0000"]
@@ -112,12 +118,14 @@ def test_as_text_a_group_is_named_by_what_differs(database: Path) -> None:
     assert call(database, "small-*").stdout.splitlines()[1].startswith("small-0 … small-2")
 
 
+@pytest.mark.slow
 def test_equal_seeds_are_noted_as_the_same_search(database: Path) -> None:
     with Store(str(database)) as store:
         policy(store, "small-again", 1, 0.05, test=30.0)
     assert "4 runs of 3 seeds; runs with equal seeds are the same search" in call(database, "small-*").stdout
 
 
+@pytest.mark.slow
 def test_runs_with_different_scores_are_noted(database: Path) -> None:
     with Store(str(database)) as store:
         policy(store, "small-9", 9, 0.05, fitness=30.0)
@@ -126,6 +134,7 @@ def test_runs_with_different_scores_are_noted(database: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_runs_with_different_budgets_are_noted(database: Path, data: Callable[..., Any]) -> None:
     assert "budgets" not in call(database, "small-*", "large-*").stdout
     with Store(str(database)) as store:
@@ -137,6 +146,7 @@ def test_runs_with_different_budgets_are_noted(database: Path, data: Callable[..
     assert said in call(database, "small-*").stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_run_that_went_on_beyond_its_budget_has_another(database: Path) -> None:
     with Store(str(database)) as store:
         optimizer(store, "opt-3", 3, births=1).waiting(0, 100).end()
@@ -145,6 +155,7 @@ def test_a_run_that_went_on_beyond_its_budget_has_another(database: Path) -> Non
     assert "different budgets (1 birth, 100 births)" in call(database, "small-*").stdout
 
 
+@pytest.mark.slow
 def test_runs_that_are_not_finished_are_noted(database: Path, data: Callable[..., Any]) -> None:
     with Store(str(database)) as store:
         for name, status in (("small-1", "failed"), ("small-2", "stopped"), ("opt-2", "running")):
@@ -160,6 +171,7 @@ def test_runs_that_are_not_finished_are_noted(database: Path, data: Callable[...
     assert "are finished" not in call(database, "large-*").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["smal-0", "frost-*", "small-[9]"])
 def test_a_name_that_fits_nothing_is_refused_in_a_line(database: Path, name: str) -> None:
     done = call(database, "opt-1", name)

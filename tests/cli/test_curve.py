@@ -63,6 +63,7 @@ def column(database: Path, name: str, key: str) -> list[Any]:
     return [row[key] for row in found["rows"]]
 
 
+@pytest.mark.slow
 def test_a_row_has_the_state_of_a_run_after_a_block(database: Path) -> None:
     [found] = data(database, "frost-1")
     assert (found["run"], found["kind"], found["task"], found["status"]) == ("frost-1", "policy", TASK, "finished")
@@ -85,6 +86,7 @@ def test_other_kinds_have_no_frames_and_no_elite(database: Path) -> None:
     assert "frames" not in call(database, "opt").stdout
 
 
+@pytest.mark.slow
 def test_the_table_has_a_line_a_block_and_the_interval_of_the_elite(database: Path) -> None:
     lines = call(database, "frost-1").stdout.splitlines()
     assert lines[0] == f"frost-1  policy on {TASK}, finished"
@@ -94,6 +96,7 @@ def test_the_table_has_a_line_a_block_and_the_interval_of_the_elite(database: Pa
     assert lines[5] == "test after block 1: 6.0000 ± 2.3060 in 9 episodes, not used for selection"
 
 
+@pytest.mark.slow
 def test_a_run_with_several_objectives_has_a_column_for_its_hypervolume(tmp_path: Path) -> None:
     path = tmp_path / "cells.db"
     with Store(str(path)) as store:

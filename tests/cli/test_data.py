@@ -102,6 +102,7 @@ def test_a_search_without_its_data_is_an_error_of_one_line_and_leaves_no_run(tmp
     assert json.loads(germline(tmp_path, "runs", "--json").stdout) == []
 
 
+@pytest.mark.slow
 def test_a_run_whose_data_are_missing_is_not_resumed(tmp_path: Path, folder: Path, small: str) -> None:
     assert search(tmp_path, small, "--executor", "inline", "--data", "sets", "--time", "0.001s").exit_code == 0
     os.environ[VARIABLE] = ""

@@ -48,6 +48,7 @@ def test_the_run_notes_what_was_exported(data: Data, copied: Path, tmp_path: Pat
     assert artifact.sha256 == sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_export_of_the_library_prints_a_summary(germline: Any, tmp_path: Path) -> None:
     result = germline("export", "library:lion", "-o", tmp_path / "lion.py")
     assert result.exit_code == 0

@@ -54,6 +54,7 @@ def test_with_an_empty_database_runs_prints_how_to_start_too(germline: Any, data
     assert data("runs", db=tmp_path / "empty.db") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["runs"], ["--help"], ["runs", "--json"]])
 def test_quick_answers_import_nothing_heavy(command: list[str], searched: Path) -> None:
     program = (
@@ -97,6 +98,7 @@ def test_presets_suggests_the_nearest_kind(germline: Any) -> None:
     assert result.exit_code == 2 and "did you mean optimizer?" in result.stderr
 
 
+@pytest.mark.slow
 def test_tasks_lists_the_built_in_tasks(data: Data, germline: Any) -> None:
     from germline.evaluators.tasks.registry import BUILT_IN
 

@@ -47,6 +47,7 @@ def gymnasium_return(genome: str, seed: int, steps: int) -> float:
     return total
 
 
+@pytest.mark.slow
 def test_episodes_follow_from_their_seeds_as_in_gymnasium(database: Path) -> None:
     row = data(database, "play", "cp:13", "--episodes", "4", "--seed", "11")
     genome = data(database, "show", "cp:13")["genome"]
@@ -99,11 +100,13 @@ def test_an_existing_film_is_replaced_only_by_force(database: Path, tmp_path: Pa
     assert call(database, "play", "cp", "--episodes", "1", "--video", str(path), "--force").exit_code == 0
 
 
+@pytest.mark.slow
 def test_the_error_of_a_film_that_cannot_be_written_names_the_given_path(database: Path) -> None:
     done = call(database, "play", "cp", "--episodes", "1", "--video", "/proc/film.gif")
     assert done.exit_code != 0 and "'/proc/film.gif'" in done.stderr and ".tmp" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_film_whose_episode_has_another_return_is_not_written(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def test_the_kind_of_a_genome_follows_from_its_text() -> None:
     assert kind_of("def train(w, g, lr):") == "optimizer"
 
 
+@pytest.mark.slow
 def test_the_reference_of_a_run_is_its_winner(database: Path) -> None:
     with Store(str(database)) as store:
         winner, run = winner_of(store, "cp").individual, store.run("cp")
@@ -84,6 +85,7 @@ def test_show_prints_the_score_with_its_interval(database: Path) -> None:
     assert f"{row['fitness']:.4f}" in text and f"{test['fitness']:.4f}" in text
 
 
+@pytest.mark.slow
 def test_a_score_used_for_selection_has_no_interval(database: Path, tmp_path: Path) -> None:
     with Store(str(database)) as store:
         winner, run = winner_of(store, "cp").individual.birth, store.run("cp")
@@ -220,6 +222,7 @@ def test_a_validation_prints_as_many_episodes_as_it_plays(
     assert f"rung {rung}: {Episodes(count)}, one fresh seed" in text
 
 
+@pytest.mark.slow
 def test_an_exported_policy_is_written_with_its_weights(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "agent.py"
     row = data(database, "export", "cp", "-o", str(path), "--class-name", "Agent")
@@ -242,6 +245,7 @@ def test_an_exported_policy_is_written_with_its_weights(database: Path, tmp_path
     assert {row["path"], row["weights"]} <= noted
 
 
+@pytest.mark.slow
 def test_an_export_prints_what_was_verified(database: Path, tmp_path: Path) -> None:
     said = call(database, "export", "cp", "-o", str(tmp_path / "agent.py")).stdout
     assert "verified: 3 episodes of gym:CartPole-v1 had the returns of the search's own network" in said
@@ -337,6 +341,7 @@ def test_the_summary_has_the_test_of_the_winner(database: Path) -> None:
     assert "over 20 episodes\n" in done.stdout and "(start" not in done.stdout
 
 
+@pytest.mark.slow
 def test_weights_that_are_there_are_replaced_only_by_force(database: Path, tmp_path: Path) -> None:
     (tmp_path / "agent.safetensors").write_text("mine")
     refused = call(database, "export", "cp", "-o", str(tmp_path / "agent.py"))
@@ -418,6 +423,7 @@ Path("{trace}").write_text("executed")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["{folder}/evil.py:T", "gym:evil:T-v0"])
 @pytest.mark.parametrize(
     "command",
@@ -474,6 +480,7 @@ def test_frames_are_an_amount(database: Path, text: str) -> None:
     assert done.exit_code == 2 and "expected a number such as 2M" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_takes_milliseconds_is_scored_in_this_process(tmp_path: Path) -> None:
     found = {}
     for name, options in {"light": (), "asked": ("--workers", "1", "--executor", "inline")}.items():
@@ -516,6 +523,7 @@ class Changing(GymnasiumTask):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("episodes", "first"), [(1, "the first"), (2, "the first 2"), (5, "")])
 def test_an_export_notes_a_task_that_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, episodes: int, first: str

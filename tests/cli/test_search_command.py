@@ -38,6 +38,7 @@ def test_a_search_ends_with_its_best_and_the_next_commands(db: Path) -> None:
     assert "\x1b" not in out + err
 
 
+@pytest.mark.slow
 def test_the_json_of_a_search_is_a_row_of_runs_with_the_winner(db: Path) -> None:
     words = ("search", "optimizer", *SETTINGS, "--births", "20", "--executor", "inline", "--json")
     code, out, _ = germline(*words, db=db)
@@ -56,12 +57,14 @@ def test_a_stopped_search_prints_the_command_to_resume_it(db: Path) -> None:
     assert code == 0 and json.loads(out)["births"] >= 64
 
 
+@pytest.mark.slow
 def test_stop_wants_a_running_search(db: Path) -> None:
     germline("search", "optimizer", *SETTINGS, "--births", "4", "--executor", "inline", db=db)
     code, _, err = germline("stop", "optimizer-1", db=db)
     assert code == 2 and err == "Error: expected a running search, optimizer-1 is finished; nothing to stop\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

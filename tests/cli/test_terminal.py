@@ -57,6 +57,7 @@ def test_the_list_of_commands_has_a_whole_sentence_for_each(germline: Any) -> No
         assert re.search(rf"^  {name} +[A-Z]", text, re.MULTILINE), name
 
 
+@pytest.mark.slow
 def test_help_and_completion_import_no_command() -> None:
     program = (
         "import sys, click\nfrom germline.cli.main import cli\n"

@@ -31,6 +31,7 @@ def held(progress: Progress) -> int:
     return individual.birth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -54,6 +55,7 @@ def test_after_every_review_the_winner_in_the_database_is_the_strategys(
     assert len({named for _, named, _ in seen}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", [1, 2])
 def test_a_run_that_is_stopped_between_two_reviews_hands_over_the_elite_of_the_last_round(
     store: Store, done: int

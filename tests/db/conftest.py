@@ -1,4 +1,4 @@
-"""Every database the store must keep its contract on, and short ways to make records."""
+"""Fixtures: a database of each kind that the store supports, and factories of records."""
 
 import os
 import uuid
@@ -17,7 +17,7 @@ POSTGRES = os.environ.get("GERMLINE_TEST_POSTGRES")
 
 @pytest.fixture(params=["sqlite", *(["postgres"] if POSTGRES else [])])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A place that holds nothing yet: a path, or a schema of its own on the server."""
+    """The URL of an empty database: a file that does not exist yet, or a new schema on the server."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/runs.db"
         return
@@ -33,7 +33,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def blank(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A fresh SQLite database; a copy of it saves a test the migrations."""
+    """The bytes of an empty SQLite database with the schema; a test that copies it needs no migrations."""
     path = tmp_path_factory.mktemp("blank") / "blank.db"
     Store(str(path)).close()
     return path.read_bytes()
@@ -49,7 +49,7 @@ def store(url: str, blank: bytes) -> Iterator[Store]:
 
 @pytest.fixture
 def make_run(store: Store) -> Callable[..., RunRecord]:
-    def make(name: str | None = "first", **changed: Any) -> RunRecord:
+    def make(name: str | None = "first", **changes: Any) -> RunRecord:
         values: dict[str, Any] = {
             "kind": "optimizer",
             "task": "digits-mlp",
@@ -58,16 +58,16 @@ def make_run(store: Store) -> Callable[..., RunRecord]:
             "config": {},
             "environment": {},
         }
-        return store.create_run(name, **(values | changed))
+        return store.create_run(name, **(values | changes))
 
     return make
 
 
 @pytest.fixture(scope="session")
 def born() -> Callable[..., Individual]:
-    """``born(birth, parent, …, fingerprint=…)``: a seed without parents, else modified from them."""
+    """``born(birth, parent, …, fingerprint=…)``: an individual by operator ``seed``; ``modify`` if it has parents."""
 
-    def make(birth: int, *parents: int, **changed: Any) -> Individual:
+    def make(birth: int, *parents: int, **changes: Any) -> Individual:
         values: dict[str, Any] = {
             "block": birth // 4,
             "operator": "modify" if parents else "seed",
@@ -75,16 +75,16 @@ def born() -> Callable[..., Individual]:
             "fingerprint": f"print-{birth}",
             "cached_from": None,
         }
-        return Individual(birth=birth, parents=parents, **(values | changed))
+        return Individual(birth=birth, parents=parents, **(values | changes))
 
     return make
 
 
 @pytest.fixture(scope="session")
 def scored() -> Callable[..., EvaluationRecord]:
-    """``scored(birth, fitness, …)``: ok with this fitness, or diverged if it is None."""
+    """``scored(birth, fitness, …)``: an ok evaluation with this fitness, or a diverged evaluation if it is None."""
 
-    def make(birth: int, fitness: float | None, **changed: Any) -> EvaluationRecord:
+    def make(birth: int, fitness: float | None, **changes: Any) -> EvaluationRecord:
         values: dict[str, Any] = {
             "fingerprint": f"print-{birth}",
             "task": "digits-mlp",
@@ -97,6 +97,6 @@ def scored() -> Callable[..., EvaluationRecord]:
             "worker": "inline",
             "error": "loss is nan at step 3" if fitness is None else None,
         }
-        return EvaluationRecord(birth=birth, fitness=fitness, **(values | changed))
+        return EvaluationRecord(birth=birth, fitness=fitness, **(values | changes))
 
     return make

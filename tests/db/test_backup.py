@@ -1,4 +1,4 @@
-"""Backups: whole or not at all, and never over a file that exists."""
+"""Backups are complete or absent, and never replace a file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,8 @@ MakeRun = Callable[..., RunRecord]
 Born = Callable[..., Individual]
 
 
-def test_a_backup_holds_all_that_was_committed(
+@pytest.mark.slow
+def test_a_backup_contains_all_committed_rows(
     url: str, store: Store, make_run: MakeRun, born: Born, tmp_path: Path
 ) -> None:
     run = make_run()
@@ -41,16 +42,16 @@ def test_a_backup_never_replaces_a_file(file_store: Store, tmp_path: Path) -> No
     target.write_text("mine")
     link = tmp_path / "dangling"
     link.symlink_to(tmp_path / "nowhere")
-    for taken in (target, link, tmp_path):
+    for existing in (target, link, tmp_path):
         with pytest.raises(BackupRefused, match="exists already: name a new file"):
-            file_store.backup(taken)
+            file_store.backup(existing)
     assert target.read_text() == "mine"
     with pytest.raises(BackupRefused, match="there is no folder"):
         file_store.backup(tmp_path / "no" / "copy.db")
     file_store.close()
 
 
-def test_a_backup_that_does_not_fit_leaves_nothing(file_store: Store) -> None:
+def test_a_backup_without_room_on_the_disk_is_refused(file_store: Store) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")

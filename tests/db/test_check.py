@@ -1,4 +1,4 @@
-"""`germline db check` finds each broken invariant; every damage below was done behind the store's back."""
+"""`germline db check` reports each broken invariant. The tests damage the database with plain SQL."""
 
 import sqlite3
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from germline.db.store import Store
 def path(
     tmp_path: Path, blank: bytes, born: Callable[..., Individual], scored: Callable[..., EvaluationRecord]
 ) -> Path:
-    """A sound, finished run with a cache hit and a failure."""
+    """A database with a sound, finished run, which has a cache hit and a failure."""
     path = tmp_path / "runs.db"
     path.write_bytes(blank)
     with Store(str(path)) as store:
@@ -30,6 +30,7 @@ def path(
     return path
 
 
+@pytest.mark.slow
 def test_a_sound_database_has_no_problems(path: Path) -> None:
     with Store(str(path)) as store:
         assert store.check() == []
@@ -39,8 +40,14 @@ def test_a_sound_database_has_no_problems(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
-        ("DELETE FROM parentage WHERE birth = 3", "run sound: 1 birth has no parents, though no seed: 3"),
-        ("UPDATE individual SET operator = 'seed' WHERE birth = 2", "run sound: 1 birth has parents, though a seed: 2"),
+        (
+            "DELETE FROM parentage WHERE birth = 3",
+            "run sound: 1 birth has no parents, though the operator needs them: 3",
+        ),
+        (
+            "UPDATE individual SET operator = 'seed' WHERE birth = 2",
+            "run sound: 1 birth has parents, though the operator is 'seed': 2",
+        ),
         ("UPDATE parentage SET parent = 5 WHERE birth = 2", "1 birth has a parent that was not born before it: 2"),
         ("UPDATE parentage SET parent = 99 WHERE birth = 2", "1 birth has a parent that was not born before it: 2"),
         ("UPDATE parentage SET position = 7 WHERE birth = 5", "1 birth has a gap in the list of parents: 5"),
@@ -48,13 +55,13 @@ def test_a_sound_database_has_no_problems(path: Path) -> None:
         ("UPDATE individual SET cached_from = 3 WHERE birth = 4", "later, different or itself cached: 4"),
         ("UPDATE individual SET cached_from = 5 WHERE birth = 4", "later, different or itself cached: 4"),
         ("UPDATE individual SET cached_from = 4, fingerprint = 'print-2' WHERE birth = 5", "itself cached: 5"),
-        ("UPDATE genome SET text = text || ' ' WHERE fingerprint = 'print-3'", "its text is not the one its digest"),
-        ("DELETE FROM genome WHERE fingerprint = 'print-3'", "individual has a row that points to no row of genome"),
+        ("UPDATE genome SET text = text || ' ' WHERE fingerprint = 'print-3'", "its text does not match its digest"),
+        ("DELETE FROM genome WHERE fingerprint = 'print-3'", "a row of individual refers to a missing row of genome"),
         ("UPDATE evaluation SET fitness = 9e999 WHERE birth = 3", "a fitness that is not finite"),
         ("UPDATE evaluation SET fitness = 1.0 WHERE status = 'diverged'", "without an ok outcome: 1"),
         ("UPDATE evaluation SET birth = 2 WHERE birth = 3", "an evaluation of another fingerprint: 2"),
-        ("UPDATE evaluation SET objectives = '{\"loss\": NaN' WHERE birth = 0", "measures that do not read: 0"),
-        ("UPDATE evaluation SET measures = '[1.0]' WHERE birth = 0", "measures that do not read: 0"),
+        ("UPDATE evaluation SET objectives = '{\"loss\": NaN' WHERE birth = 0", "measures that cannot be read: 0"),
+        ("UPDATE evaluation SET measures = '[1.0]' WHERE birth = 0", "measures that cannot be read: 0"),
         ("UPDATE winner SET block = 1 WHERE NOT closing", "run sound: 1 blocks with a winner are numbered 1 to 1"),
         ("UPDATE winner SET block = 1 WHERE closing", "run sound: a closing after block 1, which has no winner"),
         ("DELETE FROM winner WHERE NOT closing", "run sound: a closing after block 0, which has no winner"),
@@ -68,7 +75,7 @@ def test_a_sound_database_has_no_problems(path: Path) -> None:
         ),
     ],
 )
-def test_each_broken_invariant_is_found(path: Path, damage: str, problem: str) -> None:
+def test_each_broken_invariant_is_reported(path: Path, damage: str, problem: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
         assert connection.execute(damage).rowcount >= 1
@@ -77,7 +84,8 @@ def test_each_broken_invariant_is_found(path: Path, damage: str, problem: str) -
         assert problem in "\n".join(store.check())
 
 
-def test_one_evaluation_recorded_twice_is_found(path: Path) -> None:
+@pytest.mark.slow
+def test_an_evaluation_recorded_twice_is_reported(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         sql = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'evaluation'").fetchone()[0]
         rows = connection.execute("SELECT * FROM evaluation").fetchall()
@@ -91,11 +99,12 @@ def test_one_evaluation_recorded_twice_is_found(path: Path) -> None:
         connection.executemany(f"INSERT INTO evaluation VALUES ({marks})", [*rows, (99, *rows[0][1:])])
         connection.commit()
     with Store(str(path)) as store:
-        assert "run sound: 1 birth has one evaluation recorded twice: 0" in store.check()
+        assert "run sound: 1 birth has an evaluation recorded twice: 0" in store.check()
 
 
-def test_an_index_that_misses_a_row_is_found(path: Path) -> None:
-    """The index behind the best is made to leave out the best, as after a lost write."""
+@pytest.mark.slow
+def test_an_index_without_a_row_of_its_table_is_reported(path: Path) -> None:
+    """The index of the best lacks the row of the best, as after a lost write."""
     whole, partial = "birth)", "birth) WHERE birth <> 3"
     swap = "UPDATE sqlite_master SET sql = replace(sql, ?, ?) WHERE name = 'ix_evaluation_best'"
     for before, after in ((whole, partial), (partial, whole)):

@@ -1,4 +1,4 @@
-"""A process killed with SIGKILL at any point: what it acknowledged is there, what it did not is whole or absent."""
+"""After SIGKILL at any point, every acknowledged transaction is recorded and any other is complete or absent."""
 
 import random
 import signal
@@ -80,11 +80,11 @@ def test_no_acknowledged_row_is_lost_when_the_writer_is_killed(tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("commit", [1, 2, 3, 5])
-def test_a_process_that_dies_before_a_commit_leaves_the_state_before_it(tmp_path: Path, commit: int) -> None:
+def test_a_process_killed_before_a_commit_leaves_the_previous_state(tmp_path: Path, commit: int) -> None:
     path = str(tmp_path / "runs.db")
-    died = subprocess.run([sys.executable, "-c", AT_COMMIT, path, str(commit)], capture_output=True, text=True)
-    assert (died.returncode, died.stderr) == (-signal.SIGKILL, "")
-    with Store(path) as store:  # the first commit is the schema's: without it the next process makes it anew
-        assert len(store.runs()) == len(died.stdout.split())
+    process = subprocess.run([sys.executable, "-c", AT_COMMIT, path, str(commit)], capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (-signal.SIGKILL, "")
+    with Store(path) as store:  # the first commit creates the schema; if it is missing, this process creates it
+        assert len(store.runs()) == len(process.stdout.split())
         assert store.check() == []
         store.create_run("after", "optimizer", "digits-mlp", "quick", 1, {}, {})

@@ -1,4 +1,4 @@
-"""Best, top, lineage and the views, on every database."""
+"""Best, top, lineage, failures, summaries and the views, on every database."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import sqlalchemy
 from germline.db.engine import Database
 from germline.db.errors import NothingScored
 from germline.db.location import locate
-from germline.db.lock_retry import Patience
+from germline.db.lock_retry import LockRetry
 from germline.db.records import EvaluationRecord, Individual, RunRecord, RunSummary
 from germline.db.store import Store
 
@@ -19,7 +19,7 @@ Scored = Callable[..., EvaluationRecord]
 
 @pytest.fixture
 def family(store: Store, make_run: MakeRun, born: Born, scored: Scored) -> RunRecord:
-    """Seven births of three generations: two ties for best, a cache hit, two failures and reviews that would win."""
+    """Seven births in two blocks: two tie for best, with a cache hit, two failures and reviews of a higher fitness."""
     other, run = make_run("other"), make_run("family")
     store.add_individuals(other.id, "optimizer", [born(0)])
     store.add_evaluations(other.id, [scored(0, 1000.0)])
@@ -66,7 +66,7 @@ def test_an_ok_outcome_without_fitness_comes_last(store: Store, family: RunRecor
     assert [scored.individual.birth for scored in store.top("family", 10)] == [2, 5, 0, 7]
 
 
-def test_without_an_ok_outcome_there_is_no_best(store: Store, make_run: MakeRun, born: Born, scored: Scored) -> None:
+def test_a_run_without_an_ok_outcome_has_no_best(store: Store, make_run: MakeRun, born: Born, scored: Scored) -> None:
     run = make_run("empty")
     with pytest.raises(NothingScored, match="'empty' has no ok outcome yet"):
         store.best("empty")
@@ -77,7 +77,7 @@ def test_without_an_ok_outcome_there_is_no_best(store: Store, make_run: MakeRun,
     assert store.top("empty", 5) == []
 
 
-def test_a_cache_hit_has_the_outcome_it_was_cached_from(store: Store, family: RunRecord) -> None:
+def test_a_cache_hit_has_the_outcome_of_the_birth_it_was_cached_from(store: Store, family: RunRecord) -> None:
     hit = store.individual("family", 4)
     assert hit.individual.cached_from == 2
     assert hit.evaluation == store.individual("family", 2).evaluation
@@ -110,7 +110,7 @@ def test_failures_are_counted_by_status(store: Store, family: RunRecord) -> None
     assert store.failures("other") == {}
 
 
-def test_a_summary_counts_what_happened(store: Store, family: RunRecord) -> None:
+def test_a_summary_counts_births_evaluations_cache_hits_and_failures(store: Store, family: RunRecord) -> None:
     other, summary = store.runs()
     assert other.name == "other"
     assert summary == RunSummary(
@@ -133,17 +133,17 @@ def test_a_summary_counts_what_happened(store: Store, family: RunRecord) -> None
     )
 
 
-def test_the_views_say_the_same_to_any_tool(url: str, store: Store, family: RunRecord) -> None:
-    database = Database(locate(url), Patience())
+def test_the_views_return_the_same_to_any_sql_tool(url: str, store: Store, family: RunRecord) -> None:
+    database = Database(locate(url), LockRetry())
 
-    def ask(query: str) -> list[tuple[object, ...]]:
+    def rows_of(query: str) -> list[tuple[object, ...]]:
         return database.read(lambda connection: [tuple(row) for row in connection.execute(sqlalchemy.text(query))])
 
-    assert ask("SELECT run, birth, fitness, objectives, operator, genome FROM v_best ORDER BY run") == [
+    assert rows_of("SELECT run, birth, fitness, objectives, operator, genome FROM v_best ORDER BY run") == [
         ("family", 2, 3.0, '{"loss":-3.0}', "modify", store.best("family").individual.genome),
         ("other", 0, 1000.0, '{"loss":-1000.0}', "seed", store.best("other").individual.genome),
     ]
-    assert ask(
+    assert rows_of(
         "SELECT birth, parent, operator, fitness, parent_fitness FROM v_lineage WHERE run = 'family' ORDER BY 1, 2 DESC"
     ) == [
         (0, None, "seed", 1.0, None),
@@ -156,9 +156,9 @@ def test_the_views_say_the_same_to_any_tool(url: str, store: Store, family: RunR
         (5, 2, "modify", 3.0, 3.0),
         (6, 5, "modify", None, 3.0),
     ]
-    assert ask("SELECT birth, status, error, rung, seed FROM v_failures WHERE run = 'family' ORDER BY birth") == [
+    assert rows_of("SELECT birth, status, error, rung, seed FROM v_failures WHERE run = 'family' ORDER BY birth") == [
         (1, "diverged", "loss is nan at step 3", 0, 0),
         (3, "rejected", "no live statement", 0, 0),
     ]
-    assert ask("SELECT name, births, best_birth FROM v_runs ORDER BY name") == [("family", 7, 2), ("other", 1, 0)]
+    assert rows_of("SELECT name, births, best_birth FROM v_runs ORDER BY name") == [("family", 7, 2), ("other", 1, 0)]
     database.close()

@@ -1,4 +1,4 @@
-"""Many processes at one file: nobody fails, somebody waits and says so."""
+"""Several processes on the same file: a process that finds it locked waits, with a message, and none fails."""
 
 import sqlite3
 import subprocess
@@ -25,14 +25,14 @@ with Store(sys.argv[1]) as store:
 
 
 @pytest.mark.slow
-def test_four_processes_make_a_database_and_write_fifty_transactions_each(url: str) -> None:
+def test_four_processes_create_a_database_and_commit_fifty_transactions_each(url: str) -> None:
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    finished = [writer.communicate() for writer in writers]
-    assert [error for _, error in finished] == [""] * 4
-    names = [name for output, _ in finished for name in output.split()]
+    outputs = [writer.communicate() for writer in writers]
+    assert [error for _, error in outputs] == [""] * 4
+    names = [name for output, _ in outputs for name in output.split()]
     assert sorted(names) == sorted(f"optimizer-{number}" for number in range(1, 201))
     with Store(url, create=False) as store:
         assert len(store.runs()) == 200
@@ -68,7 +68,7 @@ def test_a_write_waits_with_a_message_until_the_lock_is_free(path: Path, other: 
     assert f"{path} is locked by another process" in messages[0]
 
 
-def test_opening_waits_for_a_process_that_wants_the_file_for_itself(path: Path, other: sqlite3.Connection) -> None:
+def test_opening_waits_for_a_process_with_an_exclusive_lock(path: Path, other: sqlite3.Connection) -> None:
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
     other.execute("CREATE TABLE mine (x)")
@@ -84,7 +84,7 @@ def test_opening_waits_for_a_process_that_wants_the_file_for_itself(path: Path, 
     assert len(messages) == 1
 
 
-def test_a_lock_that_never_ends_is_an_error_in_the_end(path: Path, other: sqlite3.Connection) -> None:
+def test_a_lock_held_for_longer_than_the_waiting_time_is_an_error(path: Path, other: sqlite3.Connection) -> None:
     with Store(str(path), busy_seconds=0.01, wait_seconds=0.05) as store:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseLocked, match="stayed locked by another process"):
@@ -94,7 +94,7 @@ def test_a_lock_that_never_ends_is_an_error_in_the_end(path: Path, other: sqlite
         store.create_run("at-last", "optimizer", "digits-mlp", "quick", 1, {}, {})
 
 
-def test_readers_neither_wait_for_a_writer_nor_hold_it_up(path: Path, other: sqlite3.Connection) -> None:
+def test_readers_and_writers_do_not_wait_for_each_other(path: Path, other: sqlite3.Connection) -> None:
     with Store(str(path), busy_seconds=0.01, wait_seconds=0.0) as store:
         other.execute("BEGIN IMMEDIATE")
         assert store.runs() == []
@@ -106,7 +106,8 @@ def test_readers_neither_wait_for_a_writer_nor_hold_it_up(path: Path, other: sql
         store.create_run("unhindered", "optimizer", "digits-mlp", "quick", 1, {}, {})
 
 
-def test_a_full_disk_names_the_file_and_the_free_bytes_and_loses_nothing(
+@pytest.mark.slow
+def test_the_error_of_a_full_disk_names_the_file_and_the_free_bytes_and_no_row_is_lost(
     path: Path, born: Callable[..., Individual]
 ) -> None:
     def limit(connection: sqlite3.Connection, record: object) -> None:

@@ -1,4 +1,4 @@
-"""Migrations make exactly the schema the code works with, and upgrades keep what was there."""
+"""The migrations create exactly the schema of the code, and an upgrade preserves all rows."""
 
 import ast
 import shutil
@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from germline.db import migrate
 from germline.db.engine import Database
 from germline.db.location import locate
-from germline.db.lock_retry import Patience
+from germline.db.lock_retry import LockRetry
 from germline.db.opening import upgrade
 from germline.db.records import Individual
 from germline.db.revisions import REVISIONS, VERSION_TABLE
@@ -24,7 +24,7 @@ from germline.db.schema import VIEWS, metadata
 from germline.db.store import Store
 
 LATER = '''
-"""A column more, as a later release might add."""
+"""Adds a column, as a later release might."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -39,21 +39,21 @@ def upgrade() -> None:
 '''
 
 
-def test_the_migrations_make_exactly_the_schema_of_the_code(url: str) -> None:
+def test_the_migrations_create_exactly_the_schema_of_the_code(url: str) -> None:
     Store(url).close()
 
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
         return list(compare_metadata(context, metadata))
 
-    database = Database(locate(url), Patience())
+    database = Database(locate(url), LockRetry())
     assert database.read(differences) == []
     names = database.read(lambda connection: sqlalchemy.inspect(connection).get_view_names())
     assert sorted(names) == sorted(VIEWS)
     database.close()
 
 
-def test_tables_constraints_and_views_are_the_same_text_both_ways(tmp_path: Path) -> None:
+def test_migrations_and_declared_schema_have_the_same_sql(tmp_path: Path) -> None:
     def texts(path: Path) -> dict[str, str]:
         with closing(sqlite3.connect(path)) as connection:
             rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
@@ -70,9 +70,9 @@ def test_tables_constraints_and_views_are_the_same_text_both_ways(tmp_path: Path
     assert texts(migrated) == texts(declared)
 
 
-def test_the_known_revisions_are_the_scripts() -> None:
+def test_the_listed_revisions_are_those_of_the_scripts() -> None:
     scripts = sorted((migrate.SCRIPTS / "versions").glob("[0-9]*.py"))
-    found: list[str] = []
+    revisions: list[str] = []
     for script in scripts:
         values = {
             node.targets[0].id: ast.literal_eval(node.value)
@@ -81,9 +81,9 @@ def test_the_known_revisions_are_the_scripts() -> None:
             and isinstance(node.targets[0], ast.Name)
             and node.targets[0].id in ("revision", "down_revision")
         }
-        assert values["down_revision"] == (found[-1] if found else None)
-        found.append(values["revision"])
-    assert tuple(found) == REVISIONS
+        assert values["down_revision"] == (revisions[-1] if revisions else None)
+        revisions.append(values["revision"])
+    assert tuple(revisions) == REVISIONS
 
 
 @pytest.fixture
@@ -96,14 +96,14 @@ def scripts(tmp_path: Path) -> Path:
 
 
 def notes(url: str) -> list[tuple[str, str]]:
-    database = Database(locate(url), Patience())
+    database = Database(locate(url), LockRetry())
     query = sqlalchemy.text("SELECT name, note FROM run")
-    found = database.read(lambda connection: [(row[0], row[1]) for row in connection.execute(query)])
+    rows = database.read(lambda connection: [(row[0], row[1]) for row in connection.execute(query)])
     database.close()
-    return found
+    return rows
 
 
-def test_an_upgrade_runs_the_missing_scripts_and_keeps_the_rows(
+def test_an_upgrade_runs_the_missing_scripts_and_preserves_the_rows(
     url: str, store: Store, scripts: Path, tmp_path: Path
 ) -> None:
     store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
@@ -116,6 +116,7 @@ def test_an_upgrade_runs_the_missing_scripts_and_keeps_the_rows(
             assert [summary.name for summary in before.runs()] == ["old"]
 
 
+@pytest.mark.slow
 def test_an_upgrade_that_fails_changes_nothing(url: str, store: Store, scripts: Path) -> None:
     store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
     script = scripts / "versions" / "0004_note.py"
@@ -130,13 +131,14 @@ def test_an_upgrade_that_fails_changes_nothing(url: str, store: Store, scripts: 
     assert notes(url) == [("old", "upgraded")]
 
 
-def test_an_up_to_date_database_is_left_alone(url: str, store: Store, tmp_path: Path) -> None:
+def test_a_database_of_the_newest_schema_is_not_changed(url: str, store: Store, tmp_path: Path) -> None:
     assert upgrade(url) == (REVISIONS[-1], REVISIONS[-1])
     assert not list(tmp_path.glob("*.backup"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("released", sorted(path.name for path in (Path(__file__).parent / "data").glob("*.db")))
-def test_a_database_of_each_released_schema_is_upgraded_checked_and_gone_on_with(
+def test_a_run_in_a_database_of_each_released_schema_can_be_resumed_after_an_upgrade(
     released: str, tmp_path: Path, born: Callable[..., Individual]
 ) -> None:
     path = tmp_path / released

@@ -1,4 +1,4 @@
-"""Opening: places that hold nothing, somebody else's files, files from the past and the future, and damaged ones."""
+"""Opening missing, foreign, older, newer and damaged databases."""
 
 import hashlib
 import os
@@ -38,10 +38,10 @@ OPENERS: list[Callable[[str], object]] = [open_store, run_list.runs, upgrade]
 
 
 @pytest.fixture
-def kept(
+def sound(
     tmp_path: Path, blank: bytes, born: Callable[..., Individual], scored: Callable[..., EvaluationRecord]
 ) -> Path:
-    """A sound file with a small run in it."""
+    """A sound database with a small run."""
     path = tmp_path / "kept.db"
     path.write_bytes(blank)
     with Store(str(path)) as store:
@@ -59,14 +59,14 @@ def sql(path: Path, *statements: str) -> None:
         connection.commit()
 
 
-def refused_untouched(path: Path, error: type[DatabaseError], match: str) -> None:
-    """Every way to open refuses the file with one line, and neither it nor its folder changes."""
+def assert_refused_unchanged(path: Path, error: type[DatabaseError], match: str) -> None:
+    """Asserts that all ``OPENERS`` raise the error, in a line with the path, and leave file and folder unchanged."""
     before, names = hashlib.sha256(path.read_bytes()).digest(), sorted(os.listdir(path.parent))  # noqa: PTH208
     for opener in OPENERS:
-        with pytest.raises(error, match=match) as caught:
+        with pytest.raises(error, match=match) as raised:
             opener(str(path))
-        assert str(path) in str(caught.value)
-        assert "\n" not in str(caught.value)
+        assert str(path) in str(raised.value)
+        assert "\n" not in str(raised.value)
     assert hashlib.sha256(path.read_bytes()).digest() == before
     assert sorted(os.listdir(path.parent)) == names  # noqa: PTH208
 
@@ -86,7 +86,7 @@ def test_any_file_name_works_as_a_plain_path(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("written", "name"), [("a b.db", "a b.db"), ("100%.db", "100%.db"), ("a%20ü%3F.db", "a ü?.db")]
 )
-def test_a_sqlite_url_is_read_as_any_url(tmp_path: Path, written: str, name: str) -> None:
+def test_percent_escapes_of_a_sqlite_url_are_decoded(tmp_path: Path, written: str, name: str) -> None:
     open_store(f"sqlite:///{tmp_path}/{written}")
     assert (tmp_path / name).exists()
 
@@ -109,7 +109,7 @@ def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
     assert run_list.runs(str(path)) == []
 
 
-def test_a_missing_database_is_not_made_by_a_viewer(tmp_path: Path) -> None:
+def test_a_missing_database_is_not_created_by_a_viewer(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
     for viewer in (run_list.runs, upgrade, lambda url: Store(url, create=False)):
         with pytest.raises(MissingDatabase, match=r"none\.db: name another"):
@@ -117,12 +117,12 @@ def test_a_missing_database_is_not_made_by_a_viewer(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(BadPath, match=r"there is no folder .*/not: run `mkdir -p '.*/not'`"):
         open_store(str(tmp_path / "not" / "there.db"))
 
 
-def test_a_directory_is_no_database(tmp_path: Path) -> None:
+def test_a_directory_is_refused(tmp_path: Path) -> None:
     for opener in OPENERS:
         with pytest.raises(BadPath, match="is a directory: name a file in it"):
             opener(str(tmp_path))
@@ -136,72 +136,72 @@ def test_a_directory_is_no_database(tmp_path: Path) -> None:
         "sqlite:///a.db?mode=ro",
     ],
 )
-def test_what_names_no_database_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_that_names_no_database_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises((BadUrl, BadPath)) as caught:
+    with pytest.raises((BadUrl, BadPath)) as raised:
         open_store(url)
-    assert str(caught.value).isprintable()
+    assert str(raised.value).isprintable()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_needs_its_driver_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_missing_server_driver_names_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(Unreachable, match=r"needs psycopg: run `pip install 'germline\[postgres\]'`"):
         open_store("postgresql://me@localhost/germline")
 
 
-def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+def test_the_error_of_an_unreachable_server_hides_the_password() -> None:
     pytest.importorskip("psycopg", reason="needs the extra 'postgres'")
-    with pytest.raises(Unreachable, match="cannot be reached") as caught:
+    with pytest.raises(Unreachable, match="cannot be reached") as raised:
         open_store("postgresql://me:s3cr3t@127.0.0.1:1/germline")
-    assert "me:***@127.0.0.1:1" in str(caught.value)
-    assert "s3cr3t" not in str(caught.value)
+    assert "me:***@127.0.0.1:1" in str(raised.value)
+    assert "s3cr3t" not in str(raised.value)
 
 
 @pytest.mark.parametrize("content", [b"x", b"SQLite", b"run,birth\n1,2\n" * 1000, os.urandom(9000), b"\0" * 4096])
-def test_a_file_that_is_no_sqlite_database_is_refused_untouched(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_sqlite_database_is_refused_unchanged(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.db"
     path.write_bytes(content)
-    refused_untouched(path, NotADatabase, "is not a SQLite database")
+    assert_refused_unchanged(path, NotADatabase, "is not a SQLite database")
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
-def test_a_database_of_another_program_is_refused_untouched(tmp_path: Path, mode: str) -> None:
+def test_a_database_of_another_program_is_refused_unchanged(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "browser.db"
     sql(path, f"PRAGMA journal_mode = {mode}", "CREATE TABLE run (id INTEGER)", "CREATE TABLE alembic_version (x TEXT)")
-    refused_untouched(path, ForeignDatabase, "database of another program")
+    assert_refused_unchanged(path, ForeignDatabase, "database of another program")
 
 
-def test_a_newer_schema_is_refused_untouched(kept: Path) -> None:
-    sql(kept, "UPDATE germline_version SET version_num = '9999'")
-    refused_untouched(kept, SchemaNewer, "schema '9999'.*a newer Germline wrote it")
+def test_a_newer_schema_is_refused_unchanged(sound: Path) -> None:
+    sql(sound, "UPDATE germline_version SET version_num = '9999'")
+    assert_refused_unchanged(sound, SchemaNewer, "schema '9999'.*a newer Germline wrote it")
 
 
-def test_an_older_schema_asks_for_the_upgrade(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_an_older_schema_names_the_upgrade_command(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("germline.db.opening.REVISIONS", (*REVISIONS, "later"))
     with pytest.raises(
         SchemaOutdated, match=f"has schema {REVISIONS[-1]}, this version works with later: run `germline db upgrade`"
     ):
-        open_store(str(kept))
+        open_store(str(sound))
 
 
-def test_a_database_that_lost_its_revision_is_damaged(kept: Path) -> None:
-    sql(kept, "DELETE FROM germline_version")
+def test_a_database_without_its_revision_is_damaged(sound: Path) -> None:
+    sql(sound, "DELETE FROM germline_version")
     with pytest.raises(DamagedDatabase, match="no schema revision"):
-        open_store(str(kept))
+        open_store(str(sound))
 
 
 @pytest.mark.parametrize("length", [50, 100, 600, 4096, 20000])
-def test_a_file_that_was_cut_short_is_refused_untouched(kept: Path, length: int) -> None:
-    content = kept.read_bytes()
+def test_a_truncated_file_is_refused_unchanged(sound: Path, length: int) -> None:
+    content = sound.read_bytes()
     assert length < len(content)
-    kept.write_bytes(content[:length])
+    sound.write_bytes(content[:length])
     for ending in ("-wal", "-shm"):
-        Path(f"{kept}{ending}").unlink(missing_ok=True)
+        Path(f"{sound}{ending}").unlink(missing_ok=True)
     for opener in (read_everything, run_list.runs):
         with pytest.raises(DatabaseError):
-            opener(str(kept))
-    assert kept.read_bytes() == content[:length]
+            opener(str(sound))
+    assert sound.read_bytes() == content[:length]
 
 
 def read_everything(url: str) -> None:
@@ -217,11 +217,11 @@ def read_everything(url: str) -> None:
 
 
 @pytest.mark.slow
-def test_flipped_bits_give_typed_errors_and_change_nothing(kept: Path, tmp_path: Path) -> None:
-    sound, draw, refused = kept.read_bytes(), random.Random(5), 0
+def test_flipped_bits_raise_database_errors_and_the_file_stays_unchanged(sound: Path, tmp_path: Path) -> None:
+    content, draw, refused = sound.read_bytes(), random.Random(5), 0
     header_first = [bit for byte in (*range(24), 68, 100, 103) for bit in (8 * byte, 8 * byte + 5)]
-    for bit in header_first + [draw.randrange(8 * len(sound)) for _ in range(30)]:
-        flipped = bytearray(sound)
+    for bit in header_first + [draw.randrange(8 * len(content)) for _ in range(30)]:
+        flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         path = tmp_path / "flipped.db"
         path.write_bytes(flipped)

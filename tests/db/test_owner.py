@@ -1,4 +1,4 @@
-"""Who may drive a run, and how a dead driver's run is shown."""
+"""The owner of a run: which process may claim it, and how a run with a dead driver is displayed."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from germline.db import owner
 from germline.db.engine import Database
 from germline.db.errors import InvalidRecord, RunBusy
 from germline.db.location import locate
-from germline.db.lock_retry import Patience
+from germline.db.lock_retry import LockRetry
 from germline.db.records import RunRecord
 from germline.db.store import Store
 
@@ -21,8 +21,8 @@ MakeRun = Callable[..., RunRecord]
 
 @pytest.fixture
 def own(url: str) -> Iterator[Callable[[str], object]]:
-    """``own(text)`` writes any owner text into every run, as another process would."""
-    database = Database(locate(url), Patience())
+    """``own(text)`` records ``text`` as the owner of every run, as another process would."""
+    database = Database(locate(url), LockRetry())
     change = sqlalchemy.text("UPDATE run SET owner = :owner, status = 'running'")
     yield lambda text: database.write(lambda connection: connection.execute(change, {"owner": text}))
     database.close()
@@ -40,7 +40,7 @@ def host() -> str:
     return owner.this_process().split(":")[0]
 
 
-def test_the_process_that_makes_a_run_owns_it_and_may_claim_it_again(store: Store, make_run: MakeRun) -> None:
+def test_the_process_that_creates_a_run_owns_it_and_may_claim_it_again(store: Store, make_run: MakeRun) -> None:
     run = make_run()
     store.claim(run.id)
     assert store.run("first").owner == f"{host()}:{os.getpid()}"
@@ -58,7 +58,7 @@ def test_a_run_that_a_live_process_drives_is_busy(
     assert (store.run("first").status, store.runs()[0].owner) == ("running", f"{host()}:{neighbour.pid}")
 
 
-def test_a_run_whose_driver_was_killed_is_shown_as_interrupted_and_can_be_claimed(
+def test_a_run_with_a_killed_driver_is_interrupted_and_can_be_claimed(
     store: Store, make_run: MakeRun, own: Callable[[str], object], neighbour: subprocess.Popen[str]
 ) -> None:
     run = make_run()
@@ -72,7 +72,7 @@ def test_a_run_whose_driver_was_killed_is_shown_as_interrupted_and_can_be_claime
     assert store.run("first").status == "running"
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only /proc tells when a process began")  # noqa: PTH110
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")  # noqa: PTH110
 def test_a_later_process_with_the_same_id_is_not_the_driver(
     store: Store, make_run: MakeRun, own: Callable[[str], object], neighbour: subprocess.Popen[str]
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_later_process_with_the_same_id_is_not_the_driver(
     store.claim(run.id)
 
 
-def test_a_driver_on_another_machine_keeps_the_run_until_force_says_it_is_gone(
+def test_a_run_of_a_driver_on_another_machine_can_be_claimed_only_by_force(
     store: Store, make_run: MakeRun, own: Callable[[str], object]
 ) -> None:
     run = make_run()

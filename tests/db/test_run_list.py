@@ -1,4 +1,4 @@
-"""The quick look must agree with the store, and must stay quick to import."""
+"""The run list equals that of the store, and its import loads no SQLAlchemy."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from germline.db.records import EvaluationRecord, Individual
 from germline.db.store import Store
 
 
-def test_a_glance_gives_the_rows_of_the_store_while_a_run_goes_on(
+def test_the_run_list_equals_that_of_the_store_while_a_run_goes_on(
     tmp_path: Path, born: Callable[..., Individual], scored: Callable[..., EvaluationRecord]
 ) -> None:
     path = str(tmp_path / "runs.db")
@@ -28,14 +28,14 @@ def test_a_glance_gives_the_rows_of_the_store_while_a_run_goes_on(
     assert run_list.runs(f"sqlite:///{path}") == rows
 
 
-def test_a_glance_leaves_servers_to_the_store() -> None:
+def test_the_run_list_of_a_server_is_none() -> None:
     assert run_list.runs("postgresql://me@localhost/runs") is None
 
 
-def test_a_glance_imports_neither_sqlalchemy_nor_alembic() -> None:
-    listed = "import sys, germline.db.run_list; print({'sqlalchemy', 'alembic'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+def test_the_run_list_imports_neither_sqlalchemy_nor_alembic() -> None:
+    script = "import sys, germline.db.run_list; print({'sqlalchemy', 'alembic'} & {*sys.modules})"
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "set()"
 
 
 @pytest.mark.slow
@@ -45,11 +45,11 @@ def test_a_store_on_an_existing_file_does_not_import_alembic(tmp_path: Path) -> 
     script = (
         "import sys; from germline.db.store import Store; Store(sys.argv[1]).close(); print('alembic' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    process = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "False"
 
 
-def test_a_read_only_folder_can_be_looked_at(tmp_path: Path) -> None:
+def test_a_database_in_a_read_only_folder_can_be_read(tmp_path: Path) -> None:
     folder = tmp_path / "archive"
     folder.mkdir()
     path = folder / "runs.db"

@@ -1,4 +1,4 @@
-"""The store's contract, on every database."""
+"""The guarantees of the store, on every database."""
 
 import math
 import struct
@@ -23,13 +23,13 @@ Born = Callable[..., Individual]
 Scored = Callable[..., EvaluationRecord]
 
 
-def test_a_run_comes_back_as_it_was_made(store: Store, make_run: MakeRun) -> None:
+def test_a_run_is_read_back_as_it_was_created(store: Store, make_run: MakeRun) -> None:
     config = {"births": 100, "rate": 1e-320, "nested": {"list": [1, 2.5, None, True, "ü"]}}
-    made = make_run("lion-1", seed=2**63 - 1, config=config, environment={"torch": "2.6"})
-    assert store.run("lion-1") == made
-    assert made.config == config
-    assert made.environment == {"torch": "2.6"}
-    assert (made.seed, made.status, made.seconds) == (2**63 - 1, "running", 0.0)
+    run = make_run("lion-1", seed=2**63 - 1, config=config, environment={"torch": "2.6"})
+    assert store.run("lion-1") == run
+    assert run.config == config
+    assert run.environment == {"torch": "2.6"}
+    assert (run.seed, run.status, run.seconds) == (2**63 - 1, "running", 0.0)
 
 
 def test_records_are_frozen(make_run: MakeRun) -> None:
@@ -38,13 +38,13 @@ def test_records_are_frozen(make_run: MakeRun) -> None:
 
 
 @pytest.mark.slow
-def test_runs_without_a_name_take_the_first_free_number_of_their_kind(store: Store, make_run: MakeRun) -> None:
+def test_a_run_without_a_name_gets_the_first_unused_number_of_its_kind(store: Store, make_run: MakeRun) -> None:
     make_run("optimizer-2")
     names = [make_run(None).name, make_run(None).name, make_run(None, kind="policy").name]
     assert names == ["optimizer-1", "optimizer-3", "policy-1"]
 
 
-def test_a_taken_name_is_refused_and_leaves_the_run_alone(store: Store, make_run: MakeRun) -> None:
+def test_a_name_in_use_is_refused_and_its_run_is_unchanged(store: Store, make_run: MakeRun) -> None:
     first = make_run("taken", seed=1)
     with pytest.raises(RunExists, match="'taken' exists already"):
         make_run("taken", seed=2)
@@ -61,7 +61,7 @@ def test_a_name_that_could_be_a_path_or_a_reference_is_refused(make_run: MakeRun
     "changed",
     [{"seed": 2**63}, {"seed": -1}, {"config": {"x": math.inf}}, {"config": {"x": object()}}, {"task": "nul\0"}],
 )
-def test_values_that_no_table_holds_exactly_are_refused(
+def test_values_that_the_tables_cannot_store_exactly_are_refused(
     store: Store, make_run: MakeRun, changed: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidRecord):
@@ -69,13 +69,13 @@ def test_values_that_no_table_holds_exactly_are_refused(
     assert store.runs() == []
 
 
-def test_an_unknown_run_names_the_nearest(store: Store, make_run: MakeRun) -> None:
+def test_the_error_of_an_unknown_run_suggests_the_nearest_name(store: Store, make_run: MakeRun) -> None:
     make_run("digits-long")
     with pytest.raises(UnknownRun, match="no run 'digits-lang': did you mean 'digits-long'\\? `germline runs`"):
         store.run("digits-lang")
 
 
-def test_individuals_come_back_in_order_of_birth_with_their_parents_in_place(
+def test_individuals_are_read_in_order_of_birth_with_their_parents_in_order(
     store: Store, make_run: MakeRun, born: Born
 ) -> None:
     run, other = make_run("first"), make_run("second")
@@ -87,7 +87,7 @@ def test_individuals_come_back_in_order_of_birth_with_their_parents_in_place(
 
 
 @pytest.mark.slow
-def test_many_individuals_and_evaluations_stream_in_order(
+def test_many_individuals_and_evaluations_are_read_in_order(
     store: Store, make_run: MakeRun, born: Born, scored: Scored
 ) -> None:
     run = make_run()
@@ -111,7 +111,7 @@ def test_rows_can_be_written_while_individuals_are_read(store: Store, make_run: 
     assert len(list(store.individuals(run.id))) == 2 + len([birth for birth in births if birth < 5])
 
 
-def test_a_genome_is_kept_once_however_often_it_is_born(store: Store, make_run: MakeRun, born: Born) -> None:
+def test_individuals_may_share_a_genome(store: Store, make_run: MakeRun, born: Born) -> None:
     run = make_run()
     store.add_individuals(run.id, "optimizer", [born(0, genome="same"), born(1, genome="same")])
     store.add_individuals(run.id, "optimizer", [born(2, genome="same")])
@@ -122,21 +122,21 @@ def test_a_genome_is_kept_once_however_often_it_is_born(store: Store, make_run: 
 @pytest.mark.parametrize(
     "genome", ["", "tab\tline\r\nend ", "ünïcode 🧬", "</script>'; DROP TABLE run; --", "x" * 10**6]
 )
-def test_a_genome_comes_back_character_for_character(store: Store, make_run: MakeRun, born: Born, genome: str) -> None:
+def test_the_text_of_a_genome_is_preserved_exactly(store: Store, make_run: MakeRun, born: Born, genome: str) -> None:
     run = make_run()
     store.add_individuals(run.id, "optimizer", [born(0, genome=genome)])
     assert store.individual("first", 0).individual.genome == genome
 
 
-def test_a_batch_with_one_bad_birth_leaves_nothing_behind(store: Store, make_run: MakeRun, born: Born) -> None:
+def test_no_individual_of_a_batch_with_an_invalid_record_is_added(store: Store, make_run: MakeRun, born: Born) -> None:
     run = make_run()
     store.add_individuals(run.id, "optimizer", [born(0)])
-    for bad in ([born(1), born(0)], [born(1), born(2, 9)], [born(1, 1)], [born(1, cached_from=1)]):
+    for conflicting in ([born(1), born(0)], [born(1), born(2, 9)], [born(1, 1)], [born(1, cached_from=1)]):
         with pytest.raises(RecordConflict, match=r"births \d to \d of run \d+: recorded already"):
-            store.add_individuals(run.id, "optimizer", bad)
-    for bad in ([born(1), born(2, operator="insert")], [born(1, genome="\0")], [born(1, 0, operator="seed")]):
+            store.add_individuals(run.id, "optimizer", conflicting)
+    for invalid in ([born(1), born(2, operator="insert")], [born(1, genome="\0")], [born(1, 0, operator="seed")]):
         with pytest.raises(InvalidRecord):
-            store.add_individuals(run.id, "optimizer", bad)
+            store.add_individuals(run.id, "optimizer", invalid)
     assert [record.birth for record in store.individuals(run.id)] == [0]
     assert store.check() == []
 
@@ -183,7 +183,7 @@ def test_an_evaluation_is_recorded_once_for_each_task_rung_and_seed(
         {"worker": "half \ud800"},
     ],
 )
-def test_an_evaluation_that_breaks_the_contract_is_refused(
+def test_an_invalid_evaluation_is_refused(
     store: Store, make_run: MakeRun, born: Born, scored: Scored, changed: dict[str, Any]
 ) -> None:
     run = make_run()
@@ -193,7 +193,7 @@ def test_an_evaluation_that_breaks_the_contract_is_refused(
     assert list(store.evaluations(run.id)) == []
 
 
-def test_floats_survive_bit_for_bit(store: Store, make_run: MakeRun, born: Born, scored: Scored) -> None:
+def test_floats_are_preserved_exactly(store: Store, make_run: MakeRun, born: Born, scored: Scored) -> None:
     values = [math.inf, -math.inf, math.nan, -0.0, 0.0, 1e-320, 5e-324, 0.1, 1 / 3, 1.7976931348623157e308, 3.0, 1e22]
     named = {f"value {index}": value for index, value in enumerate(values)}
     run = make_run()
@@ -209,7 +209,7 @@ def test_floats_survive_bit_for_bit(store: Store, make_run: MakeRun, born: Born,
     assert second.fitness == 0.0
 
 
-def test_what_a_dying_worker_wrote_is_kept_as_far_as_it_is_text(
+def test_unstorable_characters_in_an_error_text_are_replaced(
     store: Store, make_run: MakeRun, born: Born, scored: Scored
 ) -> None:
     run = make_run()
@@ -219,7 +219,7 @@ def test_what_a_dying_worker_wrote_is_kept_as_far_as_it_is_text(
     assert outcome.error == "exit \ufffd \ufffd -11"
 
 
-def test_driver_seconds_add_up_over_batches_and_release(
+def test_driver_seconds_of_batches_and_releases_add_up(
     store: Store, make_run: MakeRun, born: Born, scored: Scored
 ) -> None:
     run = make_run()
@@ -231,7 +231,7 @@ def test_driver_seconds_add_up_over_batches_and_release(
     assert (store.run("first").seconds, store.run("first").status) == (3.75, "finished")
 
 
-def test_a_request_to_stop_stands_until_it_is_handled(store: Store, make_run: MakeRun) -> None:
+def test_a_stop_request_is_pending_until_it_is_handled(store: Store, make_run: MakeRun) -> None:
     run, other = make_run("first"), make_run("second")
     store.request_stop("first")
     assert (store.stop_requested(run.id), store.stop_requested(other.id)) == (True, False)
@@ -253,7 +253,7 @@ def test_artifacts_are_listed_in_the_order_of_export(store: Store, make_run: Mak
         store.add_artifact("first", 5, "torch", "none.py", "ab" * 32)
 
 
-def test_an_unknown_birth_says_which_there_are(store: Store, make_run: MakeRun, born: Born) -> None:
+def test_the_error_of_an_unknown_birth_names_the_range_of_births(store: Store, make_run: MakeRun, born: Born) -> None:
     run = make_run()
     with pytest.raises(UnknownBirth, match="'first' has no births yet, got 0"):
         store.individual("first", 0)
@@ -265,7 +265,7 @@ def test_an_unknown_birth_says_which_there_are(store: Store, make_run: MakeRun, 
             store.lineage("first", birth)
 
 
-def test_what_one_store_wrote_the_next_one_reads(url: str, store: Store, make_run: MakeRun, born: Born) -> None:
+def test_a_second_store_reads_the_rows_of_the_first(url: str, store: Store, make_run: MakeRun, born: Born) -> None:
     run = make_run()
     store.add_individuals(run.id, "optimizer", [born(0), born(1, 0)])
     with Store(url, create=False) as second:
@@ -273,7 +273,7 @@ def test_what_one_store_wrote_the_next_one_reads(url: str, store: Store, make_ru
         assert second.runs() == store.runs()
 
 
-def test_a_block_comes_with_its_outcomes_the_last_complete_one_unless_it_is_named(
+def test_a_block_has_its_outcomes_and_is_the_last_complete_block_if_no_number_is_given(
     store: Store, make_run: MakeRun, born: Born, scored: Scored
 ) -> None:
     run = make_run()
@@ -281,8 +281,8 @@ def test_a_block_comes_with_its_outcomes_the_last_complete_one_unless_it_is_name
     store.add_individuals(run.id, "optimizer", [born(birth) for birth in range(10)])  # four in a block
     assert store.block("first") == []
     store.add_evaluations(run.id, [scored(birth, float(birth)) for birth in (0, 1, 2, 3, 4, 5, 7)])
-    assert [one.individual.birth for one in store.block("first")] == [0, 1, 2, 3]
-    assert [one.evaluation for one in store.block("first", 1)][2:] == [None, scored(7, 7.0)]
+    assert [scored.individual.birth for scored in store.block("first")] == [0, 1, 2, 3]
+    assert [scored.evaluation for scored in store.block("first", 1)][2:] == [None, scored(7, 7.0)]
     store.add_evaluations(run.id, [scored(birth, None) for birth in (6, 8, 9)])
-    assert [one.individual.birth for one in store.block("first")] == [8, 9]
+    assert [scored.individual.birth for scored in store.block("first")] == [8, 9]
     assert store.block("first", 3) == []

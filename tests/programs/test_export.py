@@ -102,12 +102,14 @@ def test_every_program_of_the_library_is_exported_and_equals_the_interpreter(nam
     assert verify_torch(exact, program, "Exported") == 0.0
 
 
+@pytest.mark.slow
 def test_states_of_every_shape_and_reductions_in_the_middle_equal_the_interpreter() -> None:
     for exact in (False, True):
         source = export_torch(parse(MIXED), NOWHERE, "Exported", exact)
         assert verify_torch(source, parse(MIXED), "Exported") <= TOLERANCE * (not exact)
 
 
+@pytest.mark.slow
 def test_functions_of_literals_alone_equal_the_interpreter_bit_for_bit() -> None:
     text = """
 def train(w, g, lr):
@@ -143,6 +145,7 @@ def test_random_programs_equal_the_interpreter_and_their_exact_form_does_so_bit_
             assert verify_torch(exact, program, "Exported") == 0.0, k
 
 
+@pytest.mark.slow
 def test_a_file_that_differs_from_its_program_is_refused() -> None:
     program = parse(library()["lion"])
     source = export_torch(program, NOWHERE, "Lion")
@@ -171,6 +174,7 @@ def test_values_that_are_not_finite_must_be_equal_in_a_relative_difference() -> 
     assert relative_difference(torch.tensor([1000.0, 0.0]), torch.tensor([1000.0, 1e-3])) == pytest.approx(1e-3)
 
 
+@pytest.mark.slow
 def test_files_import_torch_and_the_standard_library_only() -> None:
     for name in LIBRARY:
         tree = ast.parse(export_torch(parse(library()[name]), NOWHERE, "Exported"))
@@ -234,6 +238,7 @@ def test_programs_that_use_lr_in_other_ways_equal_the_interpreter_at_every_sched
     assert verified.difference <= TOLERANCE
 
 
+@pytest.mark.slow
 def test_names_that_clash_with_the_code_around_them_get_a_suffix() -> None:
     text = """
 def train(w, g, state, params, torch, sum, lr):
@@ -293,6 +298,7 @@ def test_hyper_parameters_are_checked_on_construction_and_for_every_group(bad: o
         lion(parameters(0), lr=-0.1)  # type: ignore[call-arg]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [library()["adamw"], MIXED], ids=["adamw", "mixed"])
 def test_each_group_follows_its_own_hyper_parameters(text: str) -> None:
     exported = optimizer_class(text)
@@ -315,6 +321,7 @@ def test_each_group_follows_its_own_hyper_parameters(text: str) -> None:
     assert not torch.equal(second[3], first[3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("text", [library()["adamw"], library()["lion_raw"], MIXED], ids=["adamw", "lion_raw", "mixed"])
 def test_a_run_continues_bit_for_bit_from_a_state_dict(text: str, dtype: torch.dtype) -> None:
@@ -337,6 +344,7 @@ def test_a_run_continues_bit_for_bit_from_a_state_dict(text: str, dtype: torch.d
     assert kept and all(value.dtype == torch.float32 for value in kept)
 
 
+@pytest.mark.slow
 def test_a_deep_copy_is_independent() -> None:
     params = parameters(4)
     optimizer = optimizer_class(MIXED)(params)  # type: ignore[call-arg]
@@ -348,6 +356,7 @@ def test_a_deep_copy_is_independent() -> None:
     assert all(map(torch.equal, params, copied))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_parameters_are_updated_in_float32(dtype: torch.dtype) -> None:
     program = live_program(parse(MIXED))
@@ -418,6 +427,7 @@ def test_sparse_and_complex_gradients_are_refused(text: str) -> None:
         exported([p]).step()  # type: ignore[call-arg]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_tensor", [False, True])
 @pytest.mark.parametrize("name", ["adamw", "lion_raw"])
 def test_a_scheduler_of_torch_drives_the_program_s_lr(name: str, as_tensor: bool) -> None:

@@ -229,6 +229,7 @@ def test_a_run_that_is_killed_between_any_two_transactions_has_the_rows_of_a_run
     assert store.check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_a_larger_budget_goes_on_from_the_last_whole_block_and_outranks_the_closing(
     store: Store, create: Callable[[str], RunRecord], depth: int
@@ -244,6 +245,7 @@ def test_a_larger_budget_goes_on_from_the_last_whole_block_and_outranks_the_clos
     assert store.check() == []
 
 
+@pytest.mark.slow
 def test_of_two_sessions_that_close_after_the_same_block_the_later_one_names_the_winner(
     store: Store, create: Callable[[str], RunRecord]
 ) -> None:
@@ -292,6 +294,7 @@ def test_an_individual_without_an_ok_outcome_is_no_winner_even_if_the_strategy_n
     assert store.check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [0, 1, 2])
 @pytest.mark.parametrize("reviewed", [True, False])
 def test_a_block_costs_no_transaction_for_its_winner_alone(

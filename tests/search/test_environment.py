@@ -61,6 +61,7 @@ def test_the_record_holds_everything_that_decides_outcomes(package: str) -> None
     assert environment()[package] == expected
 
 
+@pytest.mark.slow
 def test_a_run_that_is_resumed_with_other_versions_warns_in_a_line(
     store: Store, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -115,6 +115,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(store: Store, tmp_path: Pat
     assert scored(store, "killed") == scored(store, "whole")
 
 
+@pytest.mark.slow
 def test_the_announced_winner_is_the_winner_in_the_database(store: Store) -> None:
     create(store, "cut")
     for births in (7, 12, 15, 24, 31, 60):

@@ -1,6 +1,6 @@
 """The first schema.
 
-A script of a released schema is never changed; ``germline.db.schema`` says what the newest one looks like.
+The script of a released revision is never changed; the newest schema is in ``germline.db.schema``.
 """
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the tables and views."""
+    """Creates the tables and views."""
     _runs()
     _individuals()
     _evaluations()

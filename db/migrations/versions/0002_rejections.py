@@ -1,6 +1,6 @@
-"""How many genomes were thrown away before a birth, and their sum for each run.
+"""The number of genomes that were rejected before each birth, and its sum for each run.
 
-A script of a released schema is never changed; ``germline.db.schema`` says what the newest one looks like.
+The script of a released revision is never changed; the newest schema is in ``germline.db.schema``.
 """
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table, and the view anew."""
+    """Creates the table ``rejection`` and replaces the view ``v_runs``."""
     op.create_table(
         "rejection",
         sa.Column("run_id", sa.Integer, nullable=False),

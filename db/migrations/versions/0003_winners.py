@@ -1,6 +1,6 @@
-"""The winner of a run after each block and at its close.
+"""The winner of a run after each complete block and at the end of a budget.
 
-A script of a released schema is never changed; ``germline.db.schema`` says what the newest one looks like.
+The script of a released revision is never changed; the newest schema is in ``germline.db.schema``.
 """
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the table; its rows come when a run goes on, since they follow from the rows that are there."""
+    """Creates the table ``winner``, empty: resuming a run adds the winners of its earlier blocks."""
     op.create_table(
         "winner",
         sa.Column("run_id", sa.Integer, nullable=False),

@@ -87,6 +87,7 @@ def largest(outcomes: list[Outcome]) -> Outcome:
     return max(outcomes, key=lambda one: one.objectives["params"])
 
 
+@pytest.mark.slow
 def test_held_out_images_are_measured_only_when_asked_for() -> None:
     evaluator = ArchitectureEvaluator("digits-cells", 0, cells=3, channels=4, full_cells=3, full_channels=4)
     genome = write(SEPARABLE)

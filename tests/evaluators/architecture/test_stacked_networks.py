@@ -125,6 +125,7 @@ def test_operations_equal_their_modules_at_both_strides(operation: str, stacked:
     check([Architecture((cell, cell)), Architecture((Cell(nodes, (4,)), cell))], skeleton, stacked)
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("image", [(1, 1, 1), (1, 2, 2), (2, 1, 3)])
 def test_a_map_of_one_pixel_is_halved(image: tuple[int, int, int], stacked: bool) -> None:

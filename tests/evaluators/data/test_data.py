@@ -78,6 +78,7 @@ def test_verses_follow_one_another_without_a_gap() -> None:
         assert following in {(chapter, verse + 1), (chapter + 1, 1), (1, 1)}
 
 
+@pytest.mark.slow
 def test_the_parts_of_the_text_cover_it_once() -> None:
     codes = text()
     parts = text_split(codes)
@@ -87,6 +88,7 @@ def test_the_parts_of_the_text_cover_it_once() -> None:
     assert f"| text | {stated} |" in PAGE
 
 
+@pytest.mark.slow
 def test_the_parts_of_the_text_are_whole_regions_of_verses() -> None:
     codes = text()
     for split, positions in text_split(codes).items():

@@ -273,6 +273,7 @@ def test_an_archive_cannot_write_files_or_follow_links(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "secret"]
 
 
+@pytest.mark.slow
 def test_a_file_with_a_changed_byte_is_read_or_refused(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     write_fashion(tmp_path, packed=True)
@@ -332,6 +333,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_cifar(TEN, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["fashion-cells", "cifar10-cells"])
 def test_training_cells_on_a_published_set_is_deterministic(small: Path, task: str) -> None:
     (small / "test_batch.bin").unlink()  # a search has no use for it

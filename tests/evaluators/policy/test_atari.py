@@ -93,6 +93,7 @@ def test_frames_without_an_action_press_no_button(game: str) -> None:
     assert np.array_equal(environments.machines[0].getRAM(), alone.getRAM())
 
 
+@pytest.mark.slow
 def test_the_picture_of_a_slot_is_the_frame_of_its_game() -> None:
     environments = AtariEnvironments("frostbite", 2)
     episode(environments, 1, 3, 20)

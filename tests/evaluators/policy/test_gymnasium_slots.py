@@ -396,6 +396,7 @@ def test_an_unknown_id_names_the_nearest(name: str, nearest: str) -> None:
         make(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "module", "extra"),
     [

@@ -171,6 +171,7 @@ def test_measured_loss_is_the_mean_over_the_whole_split(kind: type[TrainingTask]
     torch.testing.assert_close(task(kind).measure(params, "validation")["loss"], expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "rate", "steps", "below"),
     [(DigitsMLP, 0.3, 150, 0.6), (MNIST5kConv, 0.2, 100, 0.9), (TextTransformer, 0.3, 60, 2.95)],

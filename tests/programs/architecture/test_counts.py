@@ -69,6 +69,7 @@ def test_the_smallest_network_of_a_space_is_the_smallest() -> None:
             assert drawn.params >= least.params and drawn.macs >= least.macs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inputs", [1, 2])
 def test_the_hand_made_network_of_a_size_is_the_nearest(inputs: int) -> None:
     for params in (1, 5_000, 77_777):

@@ -141,6 +141,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cells", SMALL)
 def test_the_fastest_of_a_space_is_the_fastest(cells: CellSpace) -> None:
     for seed, skeleton in enumerate(SKELETONS):

@@ -76,6 +76,7 @@ def test_the_same_genome_gives_the_same_bytes_and_leaves_the_generator_alone() -
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.slow
 def test_the_file_says_where_it_comes_from_and_that_nothing_was_trained() -> None:
     model = onnx.load_from_string(verified_onnx(genome(), SIZE, ORIGIN).content)
     facts = {one.key: one.value for one in model.metadata_props}

@@ -270,6 +270,7 @@ def test_every_program_of_the_library_has_an_oracle() -> None:
     assert list(library()) == sorted(ORACLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ORACLES))
 def test_a_program_follows_its_formula_for_fifty_steps(name: str) -> None:
     same_trajectory(library()[name], ORACLES[name])

@@ -54,6 +54,7 @@ def test_odd_padding_is_larger_below_and_on_the_right() -> None:
     assert paddings(NETWORKS[0]) == []
 
 
+@pytest.mark.slow
 def test_tensors_hold_each_parameter_once_in_torchs_order() -> None:
     network = NETWORKS[5]
     row = np.arange(network.parameter_count, dtype=np.float32)

@@ -159,6 +159,7 @@ def test_a_network_that_plays_other_episodes_is_refused() -> None:
         check_by_playing(module, CART_POLE, task, [5, 6], 500)
 
 
+@pytest.mark.slow
 def test_outputs_are_compared_if_a_rounding_changes_the_episode() -> None:
     task, box = GymTask.of("Pendulum-v1")(), Box((-2.0,), (2.0,))
     policy = Policy(Network("mlp", (3,), box, (8,)), 3)
@@ -201,6 +202,7 @@ def test_an_export_that_differs_is_refused(fault: str, monkeypatch: pytest.Monke
         verified_torch(CART_POLE, ORIGIN, "Found", "found")
 
 
+@pytest.mark.slow
 @every_network
 def test_files_are_short_and_pass_the_linter_and_the_formatter(policy: Policy, tmp_path: Path) -> None:
     environment = "CartPole-v1" if policy is CART_POLE else None

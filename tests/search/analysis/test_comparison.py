@@ -44,6 +44,7 @@ def groups(store: Store, *prefixes: str) -> list[Group]:
     return compare(store, [run for run in store.runs() if run.name.startswith(prefixes)])
 
 
+@pytest.mark.slow
 def test_runs_that_differ_in_seed_and_budget_alone_are_one_group(store: Store) -> None:
     InventedRun(store, "opt-3", "optimizer", {"population": 100}, 3, births=7).block(0, [-0.2]).end()
     InventedRun(store, "opt-4", "optimizer", {"population": 50}, 3).block(0, [-0.9]).end()
@@ -54,6 +55,7 @@ def test_runs_that_differ_in_seed_and_budget_alone_are_one_group(store: Store) -
     assert same.values == [-0.3, -0.2, -0.1]
 
 
+@pytest.mark.slow
 def test_the_score_of_a_policy_is_its_test_or_else_its_review(store: Store) -> None:
     large, small = groups(store, "large", "small")
     assert {result.source for result in large.results} == {"review"} and large.values == [50.0, 60.0, 100.0]
@@ -68,6 +70,7 @@ def test_the_score_of_another_kind_is_the_fitness_of_its_best(store: Store) -> N
     assert group.values == [-0.3, -0.1] and group.differs == {}
 
 
+@pytest.mark.slow
 def test_kinds_are_never_mixed(store: Store) -> None:
     found = groups(store, "")
     assert [group.results[0].run.kind for group in found] == ["optimizer", "policy", "policy"]
@@ -75,6 +78,7 @@ def test_kinds_are_never_mixed(store: Store) -> None:
     assert found[1].differs == {"kind": "policy", "task": "gym:CartPole-v1", "sigma": 0.5}
 
 
+@pytest.mark.slow
 def test_a_run_without_an_outcome_is_in_its_group_without_a_value(store: Store) -> None:
     [group] = groups(store, "small", "empty")
     assert len(group.results) == 4 and group.values == [10.0, 20.0, 30.0]
@@ -88,6 +92,7 @@ def test_births_beyond_the_budget_are_the_budget(store: Store) -> None:
     assert group.results[0].budget == {"births": 3}
 
 
+@pytest.mark.slow
 def test_settings_younger_than_a_run_have_their_default_and_derived_values_are_left_out(store: Store) -> None:
     run = InventedRun(store, "old", "policy", {"sigma": 0.5, "network_data": {"derived": "from the settings"}}).run
     settings = settings_of(run)

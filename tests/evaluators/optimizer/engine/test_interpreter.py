@@ -76,6 +76,7 @@ def test_a_function_of_two_numbers_is_rounded_once(name: str) -> None:
     assert (off > 0).mean() < 1e-4
 
 
+@pytest.mark.slow
 def test_the_sign_of_nan_is_zero_as_in_torch() -> None:
     memory = np.array([3.0, -2.0, 0.0, np.nan, 9, 9, 9, 9], np.float32)
     unary(interpreter.each_sign, memory, 4)

@@ -1,0 +1,15 @@
+"""Each scenario with a few cases."""
+
+from pathlib import Path
+
+import pytest
+from scenarios import SCENARIOS, Scenario
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("reliability")
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_the_promise_holds(scenario: Scenario, tmp_path: Path) -> None:
+    result = scenario.run(scenario.short, tmp_path)
+    assert result.count >= scenario.short
+    assert result.failures == ()

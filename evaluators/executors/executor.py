@@ -71,6 +71,10 @@ class NoWorker(RuntimeError):
         super().__init__(f"could not load the task {task} ({cause})")
 
 
+class NoCluster(RuntimeError):
+    """Ray could not be started or reached."""
+
+
 class ClusterLost(RuntimeError):
     """The processes that run the workers have ended, or cannot be reached any more. What was recorded stays."""
 

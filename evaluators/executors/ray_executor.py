@@ -19,9 +19,9 @@ from germline.evaluators.data.directory import directory
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.attempts import Attempts, Call
-from germline.evaluators.executors.executor import ClusterLost, Failed, Job, Lost, NoWorker, Stopped
+from germline.evaluators.executors.executor import ClusterLost, Failed, Job, Lost, NoCluster, NoWorker, Stopped
 from germline.evaluators.executors.ray_cluster import RayCluster, leave
-from germline.evaluators.executors.ray_start import THREADS, NoCluster, connect, forget_token, start_local
+from germline.evaluators.executors.ray_start import THREADS, connect, forget_token, start_local
 from germline.evaluators.executors.shipping import shipped
 from germline.evaluators.executors.supervisor import MOST_STARTS, NotLoaded, Supervisor
 from germline.evaluators.executors.work_clock import WorkClock

@@ -22,7 +22,7 @@ from typing import Any
 import ray
 
 from germline.evaluators.errors import in_a_line, one_line
-from germline.evaluators.executors.executor import Stopped
+from germline.evaluators.executors.executor import NoCluster, Stopped
 
 CONNECT_SECONDS = 30.0
 """How long a cluster may take to accept this process."""
@@ -57,10 +57,6 @@ except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """
 """A program that connects to a cluster with the arguments of `ray.init` as JSON."""
-
-
-class NoCluster(RuntimeError):
-    """Ray could not be started or reached."""
 
 
 class BadAddress(ValueError):

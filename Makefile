@@ -31,8 +31,9 @@ lint: setup
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py
 
+# All scenarios, or those in SCENARIOS: make reliability SCENARIOS="mutants kills-ray"
 reliability: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/reliability/run.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests/helpers OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/run.py $(SCENARIOS)
 
 clean:
 	rm -rf .venv build dist *.egg-info demo bench.json

@@ -451,7 +451,7 @@ class Store:
         return self._database.read(lambda connection: bool(connection.scalar(query)))
 
     def handle_requests(self, run_id: int) -> None:
-        """Marks all requests to a run as handled."""
+        """Marks all requests to stop a run as handled."""
         mark = update(control).where(control.c.run_id == run_id, ~control.c.handled).values(handled=True)
         self._database.write(lambda connection: connection.execute(mark) and None)
 

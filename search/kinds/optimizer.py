@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from germline.evaluators.evaluator import SCORING_VERSION
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
@@ -37,6 +39,15 @@ CONSTANTS_ONLY = {"tune": 1.0}
 
 
 def _random(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    """Random search.
+
+    Raises:
+        BadSetting: no random program has the signature of the start program.
+    """
+    try:
+        space.draw(np.random.default_rng(0))  # now, rather than in the middle of a run
+    except InvalidProgram as invalid:
+        raise BadSetting(str(invalid)) from None
     return RandomSearch(space, space.start)
 
 

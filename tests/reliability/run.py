@@ -54,7 +54,7 @@ def page(results: dict[str, dict[str, object]]) -> str:
     lines = [INTRODUCTION.read_text(), "| row | what | cases | failures | date | again |", "|---|---|---|---|---|---|"]
     for name, result in sorted(results.items(), key=lambda item: (str(item[1]["row"]), item[0])):
         note = f" ({result['note']})" if result["note"] else ""
-        again = f"`python tests/reliability/run.py {name}`"
+        again = f"`make reliability SCENARIOS={name}`"
         lines.append(
             f"| {result['row']} | {result['what']}{note} | {result['count']:,} | {result['failures']:,} "
             f"| {result['date']} | {again} |"

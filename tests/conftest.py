@@ -1,6 +1,8 @@
 """What all tests share: one torch thread, and one Ray for the tests that need it."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +25,9 @@ def local_ray() -> Iterator[None]:
 
     from germline.evaluators.executors.ray_start import start_local
 
-    start_local(workers=2)
+    with pytest.MonkeyPatch.context() as patch:
+        paths = [str(Path(__file__).parent / "helpers"), os.environ.get("PYTHONPATH", "")]
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))  # workers import helpers too
+        start_local(workers=2)
     yield
     ray.shutdown()

@@ -31,7 +31,7 @@ class ClusterWatch:
         """Connects to all servers now; returns after `GONE_SECONDS` and with a `problem` if one of them is gone."""
         for name, address in self._servers.items():
             began = time.monotonic()
-            while self.problem is None and (error := _refusal(address)) is not None:
+            while self.problem is None and (error := refusal(address)) is not None:
                 if time.monotonic() - began >= GONE_SECONDS:
                     self.problem = f"{name} at {address[0]}:{address[1]} is gone ({error})"
                     break
@@ -46,8 +46,8 @@ class ClusterWatch:
             self.check()
 
 
-def _refusal(address: tuple[str, int]) -> str | None:
-    """Why a server does not accept a connection, or None."""
+def refusal(address: tuple[str, int]) -> str | None:
+    """Returns why a server does not accept a connection, or None if it does."""
     try:
         socket.create_connection(address, timeout=CONNECT_SECONDS).close()
     except OSError as error:

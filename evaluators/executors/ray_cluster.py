@@ -2,7 +2,9 @@
 
 import atexit
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import ray
 
@@ -10,7 +12,7 @@ from germline.evaluators.executors.cluster_watch import ClusterWatch
 from germline.evaluators.executors.executor import ClusterLost
 
 _LEAVE_SECONDS = 20.0
-_LEAVE_LOST_SECONDS = 3.0
+_LEAVE_LOST_SECONDS = 1.0
 """How long disconnecting may take."""
 
 
@@ -48,18 +50,21 @@ class RayCluster:
         return self._watch.problem is None
 
 
-def leave(intact: bool) -> None:
+def leave(intact: bool, processes: Sequence[Any]) -> None:
     """Disconnects this process from Ray, which ends a Ray that it has started. It takes seconds, and raises nothing.
 
     Args:
         intact: whether the servers of Ray are there. Without them disconnecting hangs for a while.
+        processes: of a Ray that this process has started, as `psutil` knows them.
     """
     leaving = threading.Thread(target=_disconnect, daemon=True)
     leaving.start()
     leaving.join(_LEAVE_SECONDS if intact else _LEAVE_LOST_SECONDS)
     if leaving.is_alive():
-        # Not again at the end of this process, with which Linux ends the processes of a local Ray.
-        atexit.unregister(ray.shutdown)
+        atexit.unregister(ray.shutdown)  # it would hang again at the end of this process
+    for process in processes:
+        with suppress(Exception):  # most have ended; the agents of a raylet that was killed would live for a minute
+            process.kill()
 
 
 def _disconnect() -> None:

@@ -108,9 +108,11 @@ class RayExecutor:
         self._lost_starts = 0
         """How many workers in a row have ended before they had loaded the task."""
         self._owned = not ray.is_initialized()
+        self._processes: list[Any] = []
+        """Of a Ray that was started for this executor."""
         if self._owned:
             if address is None:
-                start_local(workers)
+                self._processes = start_local(workers)
             else:
                 spec, files = shipped(spec)
                 connect(address, {"env_vars": THREADS, **files}, stopped)
@@ -149,7 +151,7 @@ class RayExecutor:
 
     def _leave(self, intact: bool) -> None:
         if self._owned:
-            leave(intact)
+            leave(intact, self._processes)
             forget_token()
 
     def _step(self) -> None:

@@ -21,7 +21,11 @@ from typing import Any
 
 import ray
 
+# isort: split
+import psutil  # Ray's own copy, which is found once Ray is imported
+
 from germline.evaluators.errors import in_a_line, one_line
+from germline.evaluators.executors.cluster_watch import refusal
 from germline.evaluators.executors.executor import NoCluster, Stopped
 
 CONNECT_SECONDS = 30.0
@@ -63,13 +67,14 @@ class BadAddress(ValueError):
     """This is no address of a Ray cluster."""
 
 
-def start_local(workers: int) -> None:
-    """Starts Ray on this machine with a core for each worker, or as many as there are workers.
+def start_local(workers: int) -> list[psutil.Process]:
+    """Starts Ray on this machine for a number of workers; returns its processes.
 
     Raises:
         NoCluster: Ray cannot be started; the message says why.
     """
     variables = {**_LOCAL, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    before = psutil.Process().children(recursive=True)
     try:
         with _environment(variables, without=_OF_OTHERS), _own_signal_handlers(), _loopback(True):
             forget_token()
@@ -84,6 +89,7 @@ def start_local(workers: int) -> None:
     except Exception as error:  # of many classes, among them Exception itself
         raise NoCluster(f"could not start Ray on this machine ({in_a_line(error)}); try --executor inline") from None
     _silence()
+    return [process for process in psutil.Process().children(recursive=True) if process not in before]
 
 
 def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], bool]) -> None:
@@ -100,6 +106,11 @@ def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], 
         Stopped: `stopped` returned True.
     """
     loopback = _is_loopback(address)
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        cause = refusal((host.strip("[]"), int(port)))
+        if cause is not None:  # Ray itself would try for half a minute
+            raise _not_reached(address, cause)
     options = {"address": address, **_SILENT}
     _try_to_connect(loopback, options, stopped)
     try:

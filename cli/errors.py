@@ -5,7 +5,11 @@ from typing import IO, Any
 import click
 
 _FAILURES = frozenset(
-    ("SearchFailed", "NoCluster", "NoWorker", "ExportMismatch", "DiskFull", "DatabaseLocked", "DamagedDatabase")
+    (
+        *("ClusterLost", "NoCluster", "NoWorker", "SearchFailed"),
+        *("DamagedDatabase", "DatabaseLocked", "DiskFull"),
+        "ExportMismatch",
+    )
 )
 """Class names of errors that are failures of the work itself, not mistakes in the input. Names, because importing the
 classes would take too long for `germline --help`."""

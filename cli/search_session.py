@@ -5,19 +5,21 @@ import re
 import shlex
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from germline.cli.database import open_store
-from germline.cli.errors import UserError
+from germline.cli.errors import UserError, exit_status, single_line
 from germline.cli.live_view import live_view
 from germline.cli.options import SessionOptions
 from germline.cli.output import stdout_apart
 from germline.cli.search_summary import finish
+from germline.db.errors import DatabaseError
 from germline.db.records import RunRecord
 from germline.db.store import Store
+from germline.evaluators.executors.executor import ClusterLost, NoCluster, NoWorker
 from germline.evaluators.tasks.registry import task_class
 from germline.search.progress import Progress
 from germline.search.run import evolve, new_run
@@ -49,7 +51,15 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
     with open_store(url, create=True) as store:
         with stdout_apart():
             record = new_run(store, **run)
-        run_session(options, store, record, url, as_json)
+        try:
+            run_session(options, store, record, url, as_json)
+        except UserError:
+            raise
+        except Exception:
+            # The workers never started, say: nobody needs a run without births, which would hold its name.
+            with suppress(DatabaseError):
+                store.forget(record.id)
+            raise
 
 
 def resume(options: SessionOptions, url: str, as_json: bool, name: str, budget: Budget, force: bool) -> None:
@@ -71,7 +81,7 @@ def run_session(
     """Searches until a budget is used up, the run is stopped or a signal arrives; then prints the summary.
 
     Raises:
-        UserError: interrupted by a signal (status 130 or 143).
+        UserError: interrupted by a signal (status 130 or 143), or the workers are lost for good (1).
         MissingData: the data of the task are not in the data directory.
     """
     with stdout_apart():
@@ -101,6 +111,11 @@ def run_session(
             with live_view(run, goal, options.seconds) as show, stdout_apart():
                 for last in events:
                     show(last)
+        except (ClusterLost, NoCluster, NoWorker) as error:
+            if next(store.individuals(run.id), None) is None:
+                raise
+            text = f"{single_line(error)}; all outcomes are recorded. Go on with: {resume_command}"
+            raise UserError(text, exit_status(error)) from None
         finally:
             events.close()  # type: ignore[attr-defined]
     if received:

@@ -49,7 +49,8 @@ class Store:
       loss; when it raises, none of its rows is recorded. Only one process, the run's owner, adds to a run.
     - The births of a run are added in their order 0, 1, 2, …, each once and after its parents. An evaluation is unique
       per (run, fingerprint, task, rung, seed). Recorded individuals and evaluations never change. The only row that is
-      ever replaced is the winner of a closing, by a later closing after the same block.
+      ever replaced is the winner of a closing, by a later closing after the same block, and the only run that is ever
+      removed is one without individuals.
     - The *outcome* of an individual is the evaluation of its fingerprint on the run's own task at rung 0, seed 0; so a
       cache hit has the outcome of the birth that it was cached from. All other evaluations are reviews, which do not
       change the best.
@@ -181,6 +182,16 @@ class Store:
         if status not in RUN_STATES[1:]:
             raise InvalidRecord(f"expected a released run to be one of {', '.join(RUN_STATES[1:])}, got {status!r}")
         self._database.write(lambda connection: runs.release(connection, run_id, status, seconds))
+
+    def forget(self, run_id: int) -> bool:
+        """Removes a run without individuals, such as a run whose workers never started, so that its name is free.
+
+        Returns False and removes nothing if the run has individuals, or another process owns it.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.write(lambda connection: runs.forget(connection, run_id))
 
     # Individuals, evaluations and winners, for the driver of a run
 

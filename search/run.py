@@ -158,6 +158,8 @@ def evolve(
             if search.replayed:
                 warn_of_other_versions(run)
             status = "stopped"
+            if not search.replayed:
+                pool.wait_until_ready()  # before anything is recorded
             for progress in search.events(births, evaluations, frames):
                 yield progress
                 if store.stop_requested(run.id):

@@ -7,7 +7,7 @@ import click
 _FAILURES = frozenset(
     (
         *("ClusterLost", "NoCluster", "NoWorker", "SearchFailed"),
-        *("DamagedDatabase", "DatabaseLocked", "DiskFull"),
+        *("AlteredSchema", "DamagedDatabase", "DatabaseError", "DatabaseLocked", "DiskFull", "NoRoom"),
         "ExportMismatch",
     )
 )

@@ -1,7 +1,6 @@
 """A session of a search on a terminal, with budget, live view, signals and summary."""
 
 import os
-import re
 import shlex
 import signal
 from collections.abc import Iterator
@@ -17,14 +16,13 @@ from germline.cli.options import SessionOptions
 from germline.cli.output import stdout_apart
 from germline.cli.search_summary import finish
 from germline.db.errors import DatabaseError
+from germline.db.passwords import without_passwords
 from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.executors.executor import ClusterLost, NoCluster, NoWorker
-from germline.evaluators.tasks.registry import task_class
+from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
 from germline.search.progress import Progress
 from germline.search.run import evolve, new_run
-
-_PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(@)")
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
         with stdout_apart():
             record = new_run(store, **run)
         try:
-            run_session(options, store, record, url, as_json)
+            run_session(options, store, record, url, as_json, given_task=record.task)
         except UserError:
             raise
         except Exception:
@@ -62,11 +60,13 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
             raise
 
 
-def resume(options: SessionOptions, url: str, as_json: bool, name: str, budget: Budget, force: bool) -> None:
-    """Resumes a run in the database at `url`; `force` takes it over from a process on another host. Raises as
-    `start`."""
+def resume(
+    options: SessionOptions, url: str, as_json: bool, name: str, budget: Budget, force: bool, task: str | None
+) -> None:
+    """Resumes a run in the database at `url`; `force` takes it over from a process on another host, `task` is the name
+    of its task if the user gave it. Raises as `start`."""
     with open_store(url) as store:
-        run_session(options, store, store.run(name), url, as_json, budget, force)
+        run_session(options, store, store.run(name), url, as_json, budget, force, task)
 
 
 def run_session(
@@ -77,25 +77,30 @@ def run_session(
     as_json: bool,
     budget: Budget = Budget(),
     force: bool = False,
+    given_task: str | None = None,
 ) -> None:
     """Searches until a budget is used up, the run is stopped or a signal arrives; then prints the summary.
 
+    `given_task` is the name of the run's task if the user gave it.
+
     Raises:
         UserError: interrupted by a signal (status 130 or 143), or the workers are lost for good (1).
+        UnconfirmedTask: the user has to name the task of the run.
         MissingData: the data of the task are not in the data directory.
     """
     with stdout_apart():
-        task = task_class(run.task)
+        task = task_class(confirmed_name(run.task, given_task))
         task.check_data()
     single = options.executor == "inline" or (options.executor == "auto" and task.light and not options.ray_address)
     unlimited = not (budget.births or budget.evaluations or budget.frames)
     goal = run.config["births"] if unlimited else budget.births
-    resume_command = _resume_command(run.name, url, options.data)
+    resume_command = _resume_command(run, url, options.data)
     last: Progress | None = None
     with _signals() as received:
         events = evolve(
             store,
             run.name,
+            task=run.task,
             workers=options.workers or (1 if single else _cores()),
             executor=options.executor,  # type: ignore[arg-type]
             device=options.device,
@@ -123,11 +128,13 @@ def run_session(
     finish(store, run, last, resume_command, as_json)
 
 
-def _resume_command(name: str, url: str, data: str | None) -> str:
-    """The command that resumes a run, with --db and --data where they are needed; passwords are hidden."""
-    command = f"germline resume {name}"
+def _resume_command(run: RunRecord, url: str, data: str | None) -> str:
+    """The command that resumes a run, with --task, --db and --data where they are needed; passwords are hidden."""
+    command = f"germline resume {run.name}"
+    if needs_confirmation(run.task):
+        command += " --task " + shlex.quote(run.task)
     if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
-        command += " --db " + shlex.quote(_PASSWORD.sub(r"\1***\2", url))
+        command += " --db " + shlex.quote(without_passwords(url))
     if data is not None:
         command += " --data " + shlex.quote(data)
     return command

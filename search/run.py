@@ -15,7 +15,7 @@ from germline.db.store import Store
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Executor, Stopped
 from germline.evaluators.executors.inline_executor import InlineExecutor
-from germline.evaluators.tasks.registry import absolute_name, task_class
+from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
 from germline.search.environment import RunOutdated, check_versions, environment, warn_of_other_versions
 from germline.search.failures import SearchFailed
 from germline.search.garbage_collection import rare_collections
@@ -88,6 +88,7 @@ def evolve(
     store: Store,
     name: str,
     *,
+    task: str | None = None,
     workers: int = 1,
     executor: ExecutorName = "auto",
     device: str = "auto",
@@ -103,6 +104,8 @@ def evolve(
 
     Args:
         name: of the run.
+        task: the run's task, which must be named here if it is a class in a file or `gym:<module>:<id>`, because a
+            database must not choose code to import.
         workers: number of workers that score at the same time.
         executor: `ray`, `inline` (this process), or `auto`: Ray for more than one worker or for an address.
         device: `auto`, `cpu` or `cuda`.
@@ -118,6 +121,7 @@ def evolve(
 
     Raises:
         UnknownRun: there is no such run.
+        UnconfirmedTask: the run's task has to be named, or another task is named.
         RunBusy: another process works on it.
         SearchFailed: everything that was scored failed.
         BadSetting: a budget in frames, for another kind than policies, or of fewer births than there are; or a setting
@@ -125,6 +129,7 @@ def evolve(
     """
     run = store.run(name)
     kind = kind_named(run.kind)
+    confirmed_name(run.task, task)
     if "settings" not in run.config:
         raise RunOutdated(
             f"expected settings in the config of {run.name}, got none; it can be read, but not gone on with"
@@ -155,6 +160,7 @@ def evolve(
             space = kind.space(settings)
             strategy = kind.strategy(settings, space)
             search = Search(space, strategy, pool, journal, kind.loop_settings(settings, run.seed))
+            search.read_records(evaluations, frames)
             if search.replayed:
                 warn_of_other_versions(run)
             status = "stopped"

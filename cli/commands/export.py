@@ -13,10 +13,11 @@ from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
 from germline.cli.errors import UserError, printable, single_line
 from germline.cli.genome_facts import genome_facts
-from germline.cli.options import db_option, json_option, size_options
+from germline.cli.options import confirmed_task_option, db_option, json_option, size_options
 from germline.cli.output import check_free, print_json, stdout_apart
 from germline.cli.reference import HELP, PICK, chosen
 from germline.db.errors import DatabaseError
+from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.export.files import check_writable, weights_path, write_verified
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _TO = "Format: torch, or onnx for an architecture (with initial weights) or a po
 @click.option("--class-name", default=None, metavar="NAME", help="Name of the class; by default derived from REF.")
 @click.option("--pick", "criterion", default=None, metavar="CRITERION", help=PICK)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
+@confirmed_task_option
 @size_options
 @db_option
 @json_option
@@ -47,6 +49,7 @@ def command(
     class_name: str | None,
     criterion: str | None,
     force: bool,
+    task: str | None,
     sizes: dict[str, Any],
     url: str,
     as_json: bool,
@@ -78,13 +81,15 @@ def command(
     if not force:
         check_free(path)
     candidate = chosen(reference, criterion, url)
+    if task is not None:
+        _check_task(candidate, task)
     exporter = exporter_of(candidate, target)
     if exporter.has_weights_file:
         _check_weights_file(path, weights_path(path), force)
     with stdout_apart():
         fingerprint = genome_facts(candidate, sizes)["fingerprint"]
         check_writable(path)
-        result = exporter.export(ExportRequest(candidate, path, class_name, sizes, fingerprint))
+        result = exporter.export(ExportRequest(candidate, path, class_name, sizes, fingerprint, task))
         write_verified(path, result.verified)
     verified = result.verified
     files = {path: verified.content} | ({weights_path(path): verified.weights} if verified.weights is not None else {})
@@ -123,6 +128,13 @@ def _check_weights_file(path: Path, weights: Path, force: bool) -> None:
         )
     if not force:
         check_free(weights)
+
+
+def _check_task(candidate: Candidate, task: str) -> None:
+    """Raises an error if `task` does not name the task of the candidate's run."""
+    if candidate.run is None:
+        raise UserError(printable(f"expected no --task for {candidate.label}, which is of no run; leave it out"))
+    confirmed_name(candidate.run.task, task)
 
 
 def _check_target(target: str, path: Path, class_name: str | None) -> None:

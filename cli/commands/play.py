@@ -23,7 +23,7 @@ from germline.evaluators.policy.film import Film, Picture
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, EpisodeResult, play
 from germline.evaluators.policy.task import PolicyTask, environments_of
-from germline.evaluators.tasks.registry import absolute_name
+from germline.evaluators.tasks.registry import absolute_name, confirmed_name
 from germline.programs.export.files import check_writable
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.parameters import replay
@@ -111,12 +111,16 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     Raises:
         BadReference: the candidate is not a policy, or has no task.
         CannotPlay: the policy does not fit the task.
+        UnconfirmedTask: the user has to name the task of the run.
     """
     if candidate.kind != "policy":
         raise BadReference(f"expected a policy to play, got {candidate.label}, which is of kind {candidate.kind}")
     home = candidate.run.task if candidate.run else None
-    name = absolute_name(task) if task else home
-    if name is None:
+    if task:
+        name = absolute_name(task)
+    elif home is not None:
+        name = confirmed_name(home)
+    else:
         raise BadReference(f"expected a task for {candidate.label}, which is of no run; add --task gym:CartPole-v1")
     policy, chosen, spec = playable(candidate.genome, name, candidate.label)
     settings = candidate.settings

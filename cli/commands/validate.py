@@ -15,7 +15,7 @@ from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, PICK, chosen
 from germline.evaluators.policy.compatibility import playable
 from germline.evaluators.task import Task
-from germline.evaluators.tasks.registry import absolute_name, task_class
+from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
 from germline.search.kind import Kind
 from germline.search.kinds import kind_named
 from germline.search.validation import Contender, ValidationResult, validate, with_baselines
@@ -106,10 +106,13 @@ def _kind_of(candidates: Sequence[Candidate]) -> Kind[Any, Any]:
 
 
 def _task_for(kind: Kind[Any, Any], candidates: Sequence[Candidate], task: str | None) -> str:
-    """The full name of the given task, else of the first run's task, else of the kind's default task."""
+    """The full name of the given task, else of the first run's task, else of the kind's default task.
+
+    Raises UnconfirmedTask if the user has to name the task of the run.
+    """
     if task:
         return absolute_name(task)
-    return next((candidate.run.task for candidate in candidates if candidate.run), kind.default_task)
+    return next((confirmed_name(candidate.run.task) for candidate in candidates if candidate.run), kind.default_task)
 
 
 def _check(

@@ -4,6 +4,8 @@ import ctypes
 import gc
 import sys
 
+from germline.evaluators.errors import message_of
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGEST_MMAP_THRESHOLD = 32 << 20
 
@@ -31,7 +33,7 @@ def out_of_memory(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and any(text in str(error) for text in texts))
+        or (isinstance(error, RuntimeError) and any(text in message_of(error) for text in texts))
     )
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from germline.db.records import RunRecord
 from germline.db.store import Store
-from germline.evaluators.evaluator import SCORING_VERSION, EvaluatorSpec
+from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Executor, Stopped
 from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
@@ -74,7 +74,7 @@ def new_run(
         "genome_version": this.genome_version,
         "settings": to_config(prepared),
         "task_version": chosen_task.version,
-        "scoring_version": SCORING_VERSION,
+        "scoring_version": this.scoring_version(prepared, chosen_task),
         "births": births if births or evaluations or frames else chosen.births,
         "evaluations": evaluations,
         "frames": frames,

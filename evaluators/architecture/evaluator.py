@@ -1,6 +1,5 @@
 """Scores architectures: the validation error of their network on a task, and its cost."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,10 +7,11 @@ import torch
 
 from germline.evaluators.architecture.task import CellTask
 from germline.evaluators.device import resolve
+from germline.evaluators.errors import shown
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Hurdle, Limit, limit_for
 from germline.evaluators.memory import keep_freed_memory
-from germline.evaluators.outcome import Objective, Outcome
+from germline.evaluators.outcome import NoNumber, Objective, Outcome, number_of
 from germline.evaluators.task import Split
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.architecture.counts import Counts, count
@@ -90,12 +90,19 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         """The outcome of an architecture from the measures of its task (None: it diverged); `name` is the error's."""
         if measures is None:
             return Outcome("diverged", error="the loss was not finite")
+        if not isinstance(measures, Mapping):
+            return Outcome("crashed", error=f"expected measures of {self.task.name} by name, got {shown(measures)}")
         if name not in measures:
-            cause = f"training loss {measures['hurdle']:.4g}, above the threshold of the hurdle"
+            if not self.hurdle:
+                cause = f"expected {name} in the measures of {self.task.name}, got {shown(list(measures))}"
+                return Outcome("crashed", error=cause)
+            loss = f"{measures['hurdle']:.4g}" if "hurdle" in measures else "not finite"
+            cause = f"training loss {loss}, above the threshold of the hurdle"
             return Outcome("rejected", measures=measures, error=cause)
-        error = measures[name]
-        if not math.isfinite(error):
-            return Outcome("diverged", error=f"the {name.replace('_', ' ')} was {error}")
+        try:
+            error = number_of(name, measures[name])
+        except NoNumber as cause:
+            return Outcome("crashed", error=str(cause))
         objectives = {name: error, "params": float(counts.params), "macs": float(counts.macs)}
         if self.table:
             objectives["latency"] = predicted(architecture, self.full, self.table)

@@ -51,7 +51,7 @@ class TrainedNetworks:
         networks: the networks that were in training at the end.
         rows: for each candidate the number of its network among `networks`; None if its loss was not finite, or above
             its threshold at the hurdle.
-        hurdle_losses: for each candidate its training loss at the hurdle; None if it diverged before.
+        hurdle_losses: for each candidate its training loss at the hurdle; None if it diverged before, or it was NaN.
         dropped: for each candidate whether its loss at the hurdle was above its threshold.
     """
 
@@ -135,10 +135,8 @@ def train_together(
             rows = {candidate: row for candidate, row in rows.items() if finite[row]}
             if hurdle and step == hurdle_step:
                 means = recent.tolist()
-                hurdle_losses = {candidate: means[row] for candidate, row in rows.items()}
-                dropped = {
-                    candidate for candidate, loss in hurdle_losses.items() if hurdle.is_exceeded(candidate, loss)
-                }
+                dropped = {candidate for candidate, row in rows.items() if hurdle.is_exceeded(candidate, means[row])}
+                hurdle_losses = {candidate: means[row] for candidate, row in rows.items() if means[row] == means[row]}
                 rows = {candidate: row for candidate, row in rows.items() if candidate not in dropped}
             if not rows:
                 break

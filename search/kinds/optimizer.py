@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from germline.evaluators.evaluator import SCORING_VERSION
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
 from germline.programs.optimizer.library import library_text
+from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.kind import Kind, Preset
 from germline.search.loop import LoopSettings
@@ -194,6 +196,17 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
 
     def space(self, settings: OptimizerSettings) -> OptimizerSpace:
         return OptimizerSpace(parse(settings.start), settings.functions, settings.max_statements)
+
+    def scoring_version(self, settings: OptimizerSettings, task: "type[Task]") -> int:
+        """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have matrix functions.
+
+        All others have the numbers of version 2.
+        """
+        start = parse(settings.start)
+        core = all(PRIMITIVES[line.function].core for line in start.body)
+        flat = all(state.shape in ("tree", "leaf", "scalar") for state in start.states)
+        as_before = task.batch_invariant and settings.functions == "core" and core and flat
+        return 2 if as_before else SCORING_VERSION
 
     def evaluator_options(self, settings: OptimizerSettings) -> dict[str, Any]:
         return {"lengths": tuple(settings.lengths), "hurdle": settings.hurdle}

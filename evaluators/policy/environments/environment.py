@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.errors import InvalidTask
+from germline.evaluators.errors import InvalidTask, shown
 from germline.programs.policy.network import Box
 
 Slots = NDArray[np.int64]
@@ -40,17 +40,17 @@ class EnvironmentSpec:
             or not all(map(_positive_integer, self.observation))
         ):
             raise InvalidTask(
-                f"EnvironmentSpec: expected the shape of observations, such as (4,), got {self.observation!r:.60}"
+                f"EnvironmentSpec: expected the shape of observations, such as (4,), got {shown(self.observation)}"
             )
         object.__setattr__(self, "observation", tuple(map(int, self.observation)))
         if not isinstance(self.actions, Box) and not _positive_integer(self.actions):
             raise InvalidTask(
-                f"EnvironmentSpec: expected the number of actions, or their Box, got {self.actions!r:.60}"
+                f"EnvironmentSpec: expected the number of actions, or their Box, got {shown(self.actions)}"
             )
         for name in ("steps", "frames"):
             if not _positive_integer(getattr(self, name)):
                 raise InvalidTask(
-                    f"EnvironmentSpec: expected {name} to be a whole number from 1, got {getattr(self, name)!r:.60}"
+                    f"EnvironmentSpec: expected {name} to be a whole number from 1, got {shown(getattr(self, name))}"
                 )
 
 

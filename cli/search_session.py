@@ -15,6 +15,7 @@ from germline.cli.errors import UserError
 from germline.cli.live_view import live_view
 from germline.cli.options import SessionOptions
 from germline.cli.output import stdout_apart
+from germline.cli.printing import command_line
 from germline.cli.search_summary import finish
 from germline.db.records import RunRecord
 from germline.db.store import Store
@@ -117,7 +118,7 @@ def run_session(
 
 def _resume_command(run: RunRecord, url: str, data: str | None) -> str:
     """The command that resumes a run, with --task, --db and --data where they are needed; passwords are hidden."""
-    command = f"germline resume {run.name}"
+    command = command_line("resume", run.name)
     if needs_confirmation(run.task):
         command += " --task " + shlex.quote(run.task)
     if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from germline.cli.candidate import Candidate
-from germline.cli.errors import BadReference, UserError, printable
+from germline.cli.errors import BadReference, UserError
 from germline.cli.formatting import BAD, QUIET, number, plain_table, print_table, safe
 from germline.cli.options import data_option, db_option, json_option
 from germline.cli.output import console, print_json, stdout_apart
@@ -94,7 +94,7 @@ def command(
         _print(rows, f"{home}, rung {rung}: {task_class(home).rungs[rung]}, {_seeds_text(seeds)}")
     own = [row for row in rows if not row["baseline"]]
     if all(row["error"] is not None for row in own):
-        raise UserError(printable(f"no candidate could be measured; {own[0]['ref']} failed: {own[0]['error']:.300}"), 1)
+        raise UserError(f"no candidate could be measured; {own[0]['ref']} failed: {own[0]['error']:.300}", 1)
 
 
 def _kind_of(candidates: Sequence[Candidate]) -> Kind[Any, Any]:

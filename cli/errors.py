@@ -8,7 +8,10 @@ from germline.cli.printing import LONGEST, on_a_line
 from germline.evaluators.errors import message_of
 
 _FAILURES = frozenset(
-    ("SearchFailed", "NoCluster", "NoWorker", "ExportMismatch", "DiskFull", "DatabaseLocked", "DamagedDatabase")
+    (
+        *("SearchFailed", "NoCluster", "NoWorker", "ExportMismatch"),
+        *("DiskFull", "DatabaseLocked", "DamagedDatabase", "AlteredSchema", "DatabaseError"),
+    )
 )
 """Class names of errors that are failures of the work itself, not mistakes in the input. Names, because importing the
 classes would take too long for `germline --help`."""

@@ -77,6 +77,9 @@ def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndi
     )
     ranks = {birth: rank for rank, birth in enumerate(connection.scalars(births))}
     scored = _scored(connection, run, select(births.subquery().c.birth))
+    for scored_individual in scored:
+        if scored_individual.individual.birth not in ranks:
+            raise unreadable_row(f"birth {scored_individual.individual.birth}", "it is in the place of another birth")
     return sorted(scored, key=lambda scored_individual: ranks[scored_individual.individual.birth])
 
 

@@ -94,7 +94,7 @@ class Winner:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A row of ``germline runs``: the columns of the view ``v_runs``, in their order."""
+    """A row of ``germline runs``: the columns of ``germline.db.run_list.QUERY``, in their order."""
 
     name: str
     kind: str

@@ -1,15 +1,14 @@
 """The store: writes and queries the records of runs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import Connection, Row, column, exists, func, insert, select, table, update
+from sqlalchemy import Connection, Row, exists, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from germline.db import check, exact_json, from_rows, lineage, owner, runs, sqlite_file, to_rows
+from germline.db import check, exact_json, from_rows, lineage, owner, run_list, runs, sqlite_file, to_rows
 from germline.db.errors import (
     DamagedDatabase,
     InvalidRecord,
@@ -18,6 +17,7 @@ from germline.db.errors import (
     RunExists,
     UnknownBirth,
     Unsupported,
+    unreadable_row,
 )
 from germline.db.location import SqliteFile, locate
 from germline.db.lock_retry import LockRetry
@@ -33,11 +33,9 @@ from germline.db.records import (
     ScoredIndividual,
     Winner,
 )
-from germline.db.run_list import summary
 from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run, winner
 
 _PAGE: Final = 5000
-_SUMMARY = table("v_runs", *(column(field.name) for field in fields(RunSummary)))
 
 
 class Store:
@@ -73,7 +71,7 @@ class Store:
 
     Raises:
         DatabaseError: one of its subclasses BadUrl, BadPath, MissingDatabase, NotADatabase, ForeignDatabase,
-            SchemaOutdated, SchemaNewer, ReadOnlyDatabase, Unreachable; nothing has been written.
+            AlteredSchema, SchemaOutdated, SchemaNewer, ReadOnlyDatabase, Unreachable; nothing has been written.
     """
 
     def __init__(
@@ -153,9 +151,8 @@ class Store:
 
     def runs(self) -> list[RunSummary]:
         """All runs, oldest first."""
-        query = select(_SUMMARY).order_by(_SUMMARY.c.created, _SUMMARY.c.name)
-        rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(query)))
-        return [summary(row) for row in rows]
+        rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(text(run_list.QUERY))))
+        return [run_list.summary(row) for row in rows]
 
     def claim(self, run_id: int, force: bool = False) -> None:
         """Makes the calling process the owner of the run and sets the status ``running``.
@@ -248,8 +245,11 @@ class Store:
         """All individuals of a run, in order of birth."""
         after = -1
         while page := self._database.read(lambda connection: lineage.page(connection, run_id, after, _PAGE)):  # noqa: B023
-            yield from page
-            after = page[-1].birth
+            for record in page:
+                if record.birth <= after:
+                    raise unreadable_row(f"birth {record.birth}", f"it comes after birth {after}")
+                after = record.birth
+                yield record
 
     def evaluations(self, run_id: int) -> Iterator[EvaluationRecord]:
         """All evaluations of a run, in the order of recording."""
@@ -265,7 +265,10 @@ class Store:
             rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(query)))  # noqa: B023
             before = after
             for row in rows:
-                after = row.pop()
+                row_id = row.pop()
+                if row_id <= after:
+                    raise unreadable_row(f"evaluation {row_id}", f"it comes after evaluation {after}")
+                after = row_id
                 yield from_rows.evaluation_record(row, kind)
             if after == before:
                 return

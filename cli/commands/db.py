@@ -10,7 +10,9 @@ from germline.cli.formatting import counted
 from germline.cli.options import db_option, json_option
 from germline.cli.output import print_json
 from germline.cli.printing import on_a_line, say
+from germline.db.errors import AlteredSchema
 from germline.db.opening import upgrade as upgrade_database
+from germline.db.records import RunSummary
 
 
 @click.group(name="db")
@@ -30,15 +32,20 @@ def command() -> None:
 def check(url: str, as_json: bool) -> None:
     """Look for damage and contradictions.
 
-    Looks for damaged pages, missing parents, outcomes without a birth and a wrong best. Exit status 1 for any problem.
+    Looks for damaged pages, missing parents, outcomes without a birth, a wrong best, and for tables, views, indexes and
+    triggers that are not Germline's. Exit status 1 for any problem.
 
     \b
     Example:
       germline db check --db germline.db
     """
-    with open_store(url) as store:
-        problems = store.check()
-        runs = store.runs() if not problems else []
+    runs: list[RunSummary] = []
+    try:
+        with open_store(url) as store:
+            problems = store.check()
+            runs = store.runs() if not problems else []
+    except AlteredSchema as error:
+        problems = [f"altered schema: {difference}" for difference in error.differences]
     counts = {
         "runs": len(runs),
         "births": sum(run.births for run in runs),

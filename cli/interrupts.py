@@ -2,12 +2,19 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+AGAIN_SECONDS = 0.2
+"""Time after which `Interrupted` is raised again if somebody has swallowed it."""
+
+received: list[int] = []
+"""Numbers of the signals that have begun to end this process. Signals belong to a process, and so does this list."""
 
 
 class Interrupted(BaseException):
@@ -17,6 +24,36 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+def end_on_signal() -> None:
+    """Raises `Interrupted` in the main thread when a signal arrives, and again if a library has swallowed it: there are
+    bare `except` clauses and callbacks from compiled code that exceptions do not leave."""
+
+    def begin(number: int) -> None:
+        received.append(number)
+        signal.signal(signal.SIGALRM, again)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
+        raise Interrupted(number)
+
+    def again(number: int, frame: FrameType | None) -> None:
+        if not _is_ending():
+            raise Interrupted(received[0])
+
+    def hide(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, Interrupted):
+            sys.__unraisablehook__(unraisable)
+
+    sys.unraisablehook = hide
+    on_first_signal(begin)
+
+
+def stop_raising() -> None:
+    """Ends what `end_on_signal` began: no exception is raised any more. A signal ends the process at once, with the
+    exit status of the signal."""
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
+    signal.signal(signal.SIGALRM, lambda number, frame: None)  # the timer's last signal may still be pending
+    on_first_signal(lambda number: os._exit(128 + number))
 
 
 def on_first_signal(act: Callable[[int], None]) -> dict[signal.Signals, Any]:
@@ -43,16 +80,31 @@ def deferred_signals() -> Iterator[list[int]]:
     """Yields a list that gets the number of a signal when it arrives; nothing is raised.
 
     A search polls the list, because an exception could arrive within a transaction or a call into Ray.
+
+    Raises:
+        Interrupted: a signal had arrived before.
     """
-    received: list[int] = []
+    noted: list[int] = []
 
     def note(number: int) -> None:
-        received.append(number)
+        noted.append(number)
         os.write(2, b"stopping in order; once more to leave at once\n")
 
     earlier = on_first_signal(note)
     try:
-        yield received
+        if received:  # and the exception was swallowed
+            raise Interrupted(received[0])
+        yield noted
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+def _is_ending() -> bool:
+    """Whether the main thread is in a `finally` or `except` clause that an `Interrupted` has led to."""
+    error = sys.exception()
+    while error is not None:
+        if isinstance(error, Interrupted):
+            return True
+        error = error.__context__
+    return False

@@ -8,8 +8,6 @@ import threading
 import time
 from typing import NoReturn
 
-from germline.cli.interrupts import on_first_signal
-
 PATIENCE = 1.0
 """Seconds in which threads that are not daemons may end by themselves."""
 LIMIT = 30.0
@@ -22,7 +20,6 @@ def leave(status: int) -> NoReturn:
     Python would wait for every thread that is no daemon, for every child process of `multiprocessing` and for every
     exit handler, without end if one of a task's does not end.
     """
-    on_first_signal(lambda number: _end(128 + number))
     threading.Thread(target=_end_later, args=(status,), daemon=True).start()
     _end_child_processes()
     deadline = time.monotonic() + PATIENCE

@@ -1,16 +1,14 @@
 """The process of `germline`: its signals, its log, its exit status, and a last resort for errors that nobody foresaw.
 
-Nothing but this is imported before the signals are handled, so that Ctrl-C is answered from the first moment on. Tests
+Nothing large is imported before the signals are handled, so that Ctrl-C is answered from the first moment on. Tests
 that call `germline.cli.main.cli` get such errors as they were raised.
 """
 
 import os
 import sys
-import tempfile
-import traceback
 from typing import NoReturn
 
-from germline.cli.interrupts import Interrupted, on_first_signal
+from germline.cli.interrupts import Interrupted, end_on_signal, received, stop_raising
 
 VARIABLE = "GERMLINE_TRACEBACK"
 """Environment variable: if it is set and not empty, the traceback of an unforeseen error goes to stderr."""
@@ -21,23 +19,22 @@ MOST = 1_000_000
 
 def main() -> NoReturn:
     """Runs the command in `sys.argv`, and ends the process."""
-    received: list[int] = []
-
-    def interrupt(number: int) -> None:
-        received.append(number)
-        raise Interrupted(number)
-
-    on_first_signal(interrupt)
-    status = _run(received)
+    try:
+        end_on_signal()
+        status = _run()
+        stop_raising()
+    except Interrupted:  # outside of `_run`
+        status = 1
+        stop_raising()
     from germline.cli.leaving import leave
 
-    if received:  # also if the exception was swallowed, as by a callback of a library, or became an error of another
+    if received:  # also if the exception was swallowed, or became an error of another class
         os.write(2, b"interrupted\n")
         status = 128 + received[0]
     leave(status)
 
 
-def _run(received: list[int]) -> int:
+def _run() -> int:
     """The exit status of the command in `sys.argv`; of no meaning if a signal was received."""
     try:
         from germline.cli.log_lines import log_to_stderr
@@ -54,10 +51,13 @@ def _run(received: list[int]) -> int:
 
 def _unforeseen(error: BaseException) -> int:
     """Reports an error that is not the user's mistake nor a failure that a command knows; returns the exit status."""
-    from germline.cli.errors import single_line
-    from germline.cli.printing import printable, say
+    import traceback
 
-    text = printable("".join(traceback.format_exception(error))[-MOST:])
+    from germline.cli.errors import single_line
+    from germline.cli.printing import on_a_line, say
+
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    text = "\n".join(map(on_a_line, lines))[-MOST:]
     place = "" if os.environ.get(VARIABLE) else _kept(text)
     if not place:
         print(text, file=sys.stderr)
@@ -68,6 +68,8 @@ def _unforeseen(error: BaseException) -> int:
 
 def _kept(text: str) -> str:
     """Where a traceback is kept, as the end of a sentence; empty if it cannot be written."""
+    import tempfile
+
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", prefix="germline-", suffix=".traceback", delete=False

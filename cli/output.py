@@ -14,15 +14,12 @@ from rich.segment import Segment
 
 from germline.cli.errors import UserError
 from germline.cli.printing import printable
+from germline.evaluators.data.directory import exists
 
 
 def check_free(path: Path) -> None:
     """Raises UserError if there is a file at `path`."""
-    try:
-        exists = path.is_file()
-    except OSError:  # the path cannot be looked up: the error of writing will be clearer
-        return
-    if exists:
+    if exists(path, Path.is_file):  # for a path that cannot be looked up, the error of writing will be clearer
         raise UserError(f"{path} exists already; name another file, or add --force to replace it")
 
 

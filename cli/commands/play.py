@@ -116,7 +116,7 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     if candidate.kind != "policy":
         raise BadReference(f"expected a policy to play, got {candidate.label}, which is of kind {candidate.kind}")
     home = candidate.run.task if candidate.run else None
-    if task:
+    if task is not None:
         name = absolute_name(task)
     elif home is not None:
         name = confirmed_name(home)

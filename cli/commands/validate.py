@@ -84,7 +84,7 @@ def command(
         candidates = [chosen(reference, criterion, url) for reference in references]
         kind = _kind_of(candidates)
         home = _task_for(kind, candidates, task)
-        _check(kind, candidates, home, rung, given_sizes, hint="" if task else "; name its task with --task")
+        _check(kind, candidates, home, rung, given_sizes, hint="" if task is not None else "; name its task with --task")
         contenders = with_baselines(kind, home, [_contender(candidate, home, given_sizes) for candidate in candidates])
         results = validate(kind, home, contenders, rung, seeds, device)
     rows = [_row(result, kind.name, home, rung) for result in results]
@@ -110,7 +110,7 @@ def _task_for(kind: Kind[Any, Any], candidates: Sequence[Candidate], task: str |
 
     Raises UnconfirmedTask if the user has to name the task of the run.
     """
-    if task:
+    if task is not None:
         return absolute_name(task)
     return next((confirmed_name(candidate.run.task) for candidate in candidates if candidate.run), kind.default_task)
 

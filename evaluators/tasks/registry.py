@@ -103,7 +103,7 @@ def task_class(name: str) -> "type[Task]":
     if name in BUILT_IN:
         return _checked(name, _imported(BUILT_IN[name][0]))
     prefix, _, parameter = name.partition(":")
-    if prefix in FAMILIES and parameter:
+    if prefix in FAMILIES and parameter and parameter.isprintable():
         place, form, _ = FAMILIES[prefix]
         family = _imported(place)
         task: type[Task] = family if name == form else family.of(parameter)

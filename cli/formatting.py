@@ -3,20 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from germline.cli.errors import printable
+from germline.cli.printing import on_a_line, say
 from germline.db.records import EvaluationRecord
 
 GOOD, BAD, QUIET = "green", "red", "dim"
 
 
 def safe(value: object, style: str = "") -> Text:
-    """`value` on one line, with control characters replaced. Markup of rich in it has no effect."""
-    return Text(printable(str(value)).replace("\n", " ").replace("\t", " "), style)
+    """`value` on one line, with control characters replaced, and cut if it is long."""
+    return Text(on_a_line(str(value)), style)
 
 
 def number(value: float | None) -> str:
@@ -52,10 +51,15 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
+def milliseconds(value: float) -> str:
+    """A time in milliseconds with three digits, all digits before the point if there are more: `2.53 ms`, `1253 ms`."""
+    return f"{value:.3g} ms" if value < 999.5 else f"{value:.0f} ms"
+
+
 def size(count: float) -> str:
     """A number of bytes in binary units: `1.5 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
+        if round(count, 1) < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
@@ -97,4 +101,4 @@ def print_table(out: Console, table: Table) -> None:
         return
     with out.capture() as captured:
         out.print(table)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    say("\n".join(line.rstrip() for line in captured.get().splitlines()))

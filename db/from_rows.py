@@ -127,8 +127,9 @@ def birth_score(values: Values, measure: str, kind: str | None) -> BirthScore:
     """The record of a birth's score.
 
     Args:
-        values: the values of the fields, with the text of all measures as ``measure``.
-        measure: the name of the measure to read.
+        values: the values of the fields of `BirthScore`, in order. In the place of ``measure`` stands the JSON text of
+            all measures, None without an outcome.
+        measure: the name of the measure to read from that text.
         kind: the kind of the run.
 
     Raises:

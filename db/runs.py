@@ -4,12 +4,12 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, exists, insert, select, update
 
 from germline.db import from_rows, owner, to_rows
 from germline.db.errors import RunBusy, UnknownRun
 from germline.db.records import RunRecord
-from germline.db.schema import run
+from germline.db.schema import control, individual, run
 
 
 def row_of(connection: Connection, name: str) -> Row[Any]:
@@ -19,7 +19,8 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
         UnknownRun: there is no such run; the message suggests the nearest name.
         DamagedDatabase: the row cannot be read.
     """
-    row = connection.execute(select(run).where(run.c.name == name)).one_or_none()
+    query = select(run).where(run.c.name == name)
+    row = connection.execute(query).one_or_none() if to_rows.is_storable(name) else None
     if row is not None:
         return from_rows.run_row(row)
     nearest = difflib.get_close_matches(name, list(connection.scalars(select(run.c.name))), n=1, cutoff=0.5)
@@ -86,3 +87,14 @@ def release(connection: Connection, run_id: int, status: str, seconds: float) ->
         raise RunBusy(f"run {row.name!r} is driven by another process ({row.owner}): only that process can release it")
     values = {"status": status, "owner": None, "seconds": row.seconds + float(seconds)}
     connection.execute(update(run).where(run.c.id == run_id).values(**values))
+
+
+def forget(connection: Connection, run_id: int) -> bool:
+    """Removes a run without individuals; returns False if it has some, or another process owns it."""
+    if _locked_row(connection, run_id).owner not in (None, owner.this_process()):
+        return False
+    if connection.scalar(select(exists().where(individual.c.run_id == run_id))):
+        return False
+    connection.execute(delete(control).where(control.c.run_id == run_id))
+    connection.execute(delete(run).where(run.c.id == run_id))
+    return True

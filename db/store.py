@@ -52,7 +52,7 @@ class Store:
     - The births of a run are added in their order 0, 1, 2, …, each once and after its parents. An evaluation is unique
       per (run, fingerprint, task, rung, seed). Recorded individuals and evaluations never change. The only rows that
       are ever replaced are the winner of a closing, by a later closing after the same block, and the snapshot of a run,
-      by a later one.
+      by a later one. The only run that is ever removed is a run without individuals.
     - The *outcome* of an individual is the evaluation of its fingerprint on the run's own task at rung 0, seed 0; so a
       cache hit has the outcome of the birth that it was cached from. All other evaluations are reviews, which do not
       change the best.
@@ -183,6 +183,16 @@ class Store:
         if status not in RUN_STATES[1:]:
             raise InvalidRecord(f"expected a released run to be one of {', '.join(RUN_STATES[1:])}, got {status!r}")
         self._database.write(lambda connection: runs.release(connection, run_id, status, seconds))
+
+    def forget(self, run_id: int) -> bool:
+        """Removes a run without individuals, such as a run whose workers never started, so that its name is free.
+
+        Returns False and removes nothing if the run has individuals, or another process owns it.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.write(lambda connection: runs.forget(connection, run_id))
 
     # Individuals, evaluations and winners, for the driver of a run
 
@@ -484,7 +494,7 @@ class Store:
         return self._database.read(lambda connection: bool(connection.scalar(query)))
 
     def handle_requests(self, run_id: int) -> None:
-        """Marks all requests to a run as handled."""
+        """Marks all requests to stop a run as handled."""
         mark = update(control).where(control.c.run_id == run_id, ~control.c.handled).values(handled=True)
         self._database.write(lambda connection: connection.execute(mark) and None)
 

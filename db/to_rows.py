@@ -47,13 +47,18 @@ def checked_name(name: str) -> str:
     return name
 
 
+def is_storable(text: str) -> bool:
+    """True if a text contains neither NUL nor a lone surrogate."""
+    return (text.isascii() and "\0" not in text) or not _UNSTORABLE.search(text)
+
+
 def checked_text(text: str, what: str) -> str:
     """Returns the text; ``what`` names it in the error.
 
     Raises:
         InvalidRecord: the text contains NUL or a lone surrogate.
     """
-    if not (text.isascii() and "\0" not in text) and _UNSTORABLE.search(text):
+    if not is_storable(text):
         raise InvalidRecord(f"{what} must be text without NUL and lone surrogates, got {text[:60]!r}")
     return text
 

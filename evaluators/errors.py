@@ -1,4 +1,14 @@
-"""Errors of tasks, and the text of an error in one line."""
+"""Errors of tasks, and texts from foreign code on one line.
+
+A task is code of its author: the message of its error, or the `repr` of its value, may be megabytes, may hold escapes
+that drive a terminal, and may itself raise. Everything that quotes such a text quotes it through this file.
+"""
+
+MOST_CHARACTERS = 300
+"""Length to which the text of a foreign error is cut."""
+
+_LOOKED_AT = 20
+"""A text is searched for its first line in so many times the characters that are kept."""
 
 
 class UnknownTask(ValueError):
@@ -14,6 +24,41 @@ class UnconfirmedTask(ValueError):
 
 
 def in_a_line(error: BaseException) -> str:
-    """Returns the class of an error and the first line of its message."""
-    text = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text:.300}"
+    """The class of an error and the first line of its message: printable, cut, and it never raises."""
+    text = one_line(message_of(error))
+    return f"{_class_name(error)}: {text}" if text else _class_name(error)
+
+
+def message_of(error: BaseException) -> str:
+    """`str(error)` as it is; a text that says so if the error cannot be turned into one."""
+    try:
+        return str.__str__(str(error))  # `str` of an object may be of a subclass with methods of its own
+    except BaseException:  # whatever a `__str__` raises, SystemExit too, is no reason to end
+        return "(its message cannot be read)"
+
+
+def shown(value: object, most: int = 60) -> str:
+    """The `repr` of a foreign value on one line of at most `most` characters; its class if it has no `repr`."""
+    try:
+        text = str.__str__(repr(value))
+    except BaseException:
+        text = f"<{_class_name(value)} that cannot be shown>"
+    return one_line(text, most)
+
+
+def one_line(text: str, most: int = MOST_CHARACTERS) -> str:
+    """The first line of a text that is not blank, cut to `most` characters, with � for what no terminal should get.
+
+    Control characters, escapes, direction marks and lone surrogates are replaced, tabs become spaces.
+    """
+    head = text[: _LOOKED_AT * most]
+    line = next((line for line in head.splitlines() if line.strip()), "").strip().replace("\t", " ")
+    if len(line) > most:
+        line = f"{line[: most - 1]}…"
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)
+
+
+def _class_name(value: object) -> str:
+    """The name of a value's class, whatever its metaclass makes of `__name__`."""
+    name: str = type.__dict__["__name__"].__get__(type(value))
+    return one_line(name, 80)

@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, ClassVar, Generic, TypeVar
@@ -13,12 +13,15 @@ from typing import Any, ClassVar, Generic, TypeVar
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.memory import out_of_memory, release_memory
-from germline.evaluators.outcome import Objective, Outcome
-from germline.evaluators.task import Split, Task
+from germline.evaluators.outcome import Objective, Outcome, recordable
+from germline.evaluators.task import Split, Task, independent_rows
 
 log = logging.getLogger(__name__)
 
 G = TypeVar("G")
+
+EVALUATED_AT_ONCE = "evaluated_at_once"
+"""Measure of a genome whose pack did not fit the memory, if its bits may depend on it: genomes evaluated at once."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,13 @@ class Evaluator(ABC, Generic[G]):
 
     def __init__(self, task: Task, device: str) -> None:
         self.device = device
+        self.independent = independent_rows(task, device)
+        """Whether a genome gets the same bits in any pack; if not, parts of a pack are evaluated in its shape."""
         self.objectives: Sequence[Objective] = task.objectives
         """What a search improves; the first objective makes the fitness."""
         self._largest_part: dict[int, int] = {}
-        """For each rung at which a pack did not fit the memory: how many genomes are evaluated at once."""
+        """For each rung at which a pack did not fit the memory: how many genomes are evaluated at once. Not used unless
+        rows are independent: what a worker has scored before must not change a bit."""
 
     @abstractmethod
     def read(self, text: str) -> G | Rejected:
@@ -65,13 +71,29 @@ class Evaluator(ABC, Generic[G]):
             limit: early-stopping threshold, see `score`; None: no genome is dropped.
         """
 
-    def score(self, genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None) -> list[Outcome]:
+    def score(
+        self,
+        genomes: Sequence[str],
+        rung: int,
+        seed: int,
+        limit: Limit | None = None,
+        only: Sequence[int] | None = None,
+    ) -> list[Outcome]:
         """Returns one outcome per genome, in order. An invalid genome is an outcome, never an exception.
 
         An evaluator with a hurdle reports a genome's intermediate loss there as the measure `hurdle`, and rejects the
         genome if that loss is above `limit`.
+
+        Args:
+            genomes: the texts of the whole pack.
+            rung: index into the task's rungs.
+            seed: of the evaluation.
+            limit: early-stopping threshold; None: no genome is dropped.
+            only: positions in `genomes`, such as those that are scored again after a failure of the whole pack. Only
+                their genomes are evaluated, and their outcomes are returned in this order, with the bits that they
+                would have in the whole pack: if these depend on its shape, copies take the other places. None: all.
         """
-        return self._outcomes(genomes, rung, seed, "validation", limit)
+        return self._outcomes(genomes, rung, seed, "validation", limit, only)
 
     def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
         """Returns the outcome of each genome on the held-out data, after a training of its own. No search calls this.
@@ -79,37 +101,61 @@ class Evaluator(ABC, Generic[G]):
         Raises:
             NoHeldout: the task has no held-out data.
         """
-        return self._outcomes(genomes, rung, seed, "heldout", None)
+        return self._outcomes(genomes, rung, seed, "heldout", None, None)
 
     def _outcomes(
-        self, genomes: Sequence[str], rung: int, seed: int, split: Split, limit: Limit | None
+        self,
+        genomes: Sequence[str],
+        rung: int,
+        seed: int,
+        split: Split,
+        limit: Limit | None,
+        only: Sequence[int] | None,
     ) -> list[Outcome]:
         start = time.perf_counter()
-        candidates = [self.read(genome) for genome in genomes]
-        valid = [candidate for candidate in candidates if not isinstance(candidate, Rejected)]
-        evaluated = self._evaluate_in_parts(valid, rung, seed, split, limit)
-        evaluated_in_order = iter(self._with_seconds(evaluated, time.perf_counter() - start))
-        outcomes = [
-            Outcome("rejected", error=candidate.reason) if isinstance(candidate, Rejected) else next(evaluated_in_order)
-            for candidate in candidates
-        ]
+        wanted = range(len(genomes)) if only is None else only
+        # Where rows are independent, the other genomes need no place in the pack, and so are not even read.
+        read = {i: self.read(genomes[i]) for i in (wanted if self.independent else range(len(genomes)))}
+        valid = {i: genome for i, genome in read.items() if not isinstance(genome, Rejected)}
+        chosen = {i: valid[i] for i in wanted if i in valid}
+        evaluated: dict[int, Outcome] = {}
+        if chosen:
+            stand_in = next(iter(chosen.values()))
+            pack = [chosen.get(i, stand_in) for i in valid]
+            rows = {row: i for row, i in enumerate(valid) if i in chosen}
+            outcomes = self._evaluate_in_parts(pack, rows, rung, seed, split, limit)
+            shared = self._with_seconds([outcomes[row] for row in rows], time.perf_counter() - start)
+            evaluated = dict(zip(rows.values(), shared, strict=True))
         worker = f"{socket.gethostname()}:{os.getpid()}"
-        return [replace(outcome, worker=worker) for outcome in outcomes]
+        rejected = {i: Outcome("rejected", error=each.reason) for i, each in read.items() if isinstance(each, Rejected)}
+        by_position = {**rejected, **evaluated}
+        return [recordable(replace(by_position[i], worker=worker)) for i in wanted]
 
     def _evaluate_in_parts(
-        self, genomes: Sequence[G], rung: int, seed: int, split: Split, limit: Limit | None
-    ) -> list[Outcome]:
-        """Evaluates as many genomes at once as the memory holds.
+        self,
+        pack: Sequence[G],
+        rows: Collection[int],
+        rung: int,
+        seed: int,
+        split: Split,
+        limit: Limit | None,
+    ) -> dict[int, Outcome]:
+        """Evaluates as many genomes of a pack at once as the memory holds; returns the outcomes of some of its rows.
 
-        A part that does not fit is halved, and its size is remembered for this rung. A single genome that does not fit
-        has the outcome `oom`.
+        A part that does not fit is halved. A single genome that does not fit has the outcome `oom`. If rows are
+        independent, the size that fits is remembered for this rung; if not, it is reported as a measure, since the last
+        bits of the outcomes depend on it.
         """
-        outcomes: list[Outcome] = []
-        while len(outcomes) < len(genomes):
-            size = self._largest_part.get(rung, len(genomes))
-            part = genomes[len(outcomes) : len(outcomes) + size]
+        outcomes: dict[int, Outcome] = {}
+        size = self._largest_part.get(rung, len(pack))
+        first = 0
+        while first < len(pack):
+            part = range(first, min(first + size, len(pack)))
+            wanted = [row for row in part if row in rows]
             try:
-                outcomes += self.evaluate(part, rung, seed, split, limit)
+                results = self.evaluate(pack[first : part.stop], rung, seed, split, limit) if wanted else []
+                outcomes.update({row: results[row - first] for row in wanted})
+                first = part.stop
                 continue
             except Exception as error:
                 if not out_of_memory(error):
@@ -118,11 +164,18 @@ class Evaluator(ABC, Generic[G]):
             # Outside of `except`: until then the exception keeps alive what filled the memory.
             release_memory(self.device)
             if len(part) == 1:
-                outcomes.append(Outcome("oom", error=reason))
+                outcomes[first] = Outcome("oom", error=reason)
+                first += 1
                 continue
-            size = self._largest_part[rung] = len(part) // 2
+            size = len(part) // 2
             message = "the memory of %s does not hold %d genomes; evaluating %d at once"
+            if self.independent:
+                self._largest_part[rung] = size
+            else:
+                message += ", which may change the last bits of their outcomes; take smaller packs (--set pack=N)"
             log.warning(message, self.device, len(part), size)
+        if size < len(pack) and not self.independent:
+            return {row: _with_measure(outcome, EVALUATED_AT_ONCE, size) for row, outcome in outcomes.items()}
         return outcomes
 
     def _with_seconds(self, outcomes: Sequence[Outcome], seconds: float) -> list[Outcome]:
@@ -133,6 +186,10 @@ class Evaluator(ABC, Generic[G]):
         return [replace(outcome, seconds=seconds * cost / total) for outcome, cost in zip(outcomes, costs, strict=True)]
 
 
+def _with_measure(outcome: Outcome, name: str, value: float) -> Outcome:
+    return replace(outcome, measures={**outcome.measures, name: float(value)})
+
+
 EVALUATORS = {
     "optimizer": "germline.evaluators.optimizer.evaluator:OptimizerEvaluator",
     "architecture": "germline.evaluators.architecture.evaluator:ArchitectureEvaluator",
@@ -141,8 +198,15 @@ EVALUATORS = {
 """Module and class of the evaluator of each kind of genome."""
 
 
-SCORING_VERSION = 2
-"""Changes whenever the same genome on the same task gets other numbers. Version 1 ran programs in plain torch."""
+SCORING_VERSION = 3
+"""Changes whenever the same genome on the same task gets other numbers. `Kind.scoring_version` says which runs have the
+numbers of an earlier version.
+
+1: programs ran in plain torch.
+2: programs run as bytecode.
+3: packs of a training task that does not claim `batch_invariant` keep their shape; a program with matrix functions gets
+the same bits whatever else is in its pack.
+"""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class Hurdle:
 
     def is_exceeded(self, candidate: int, loss: float) -> bool:
         """Returns True if a candidate with this loss is dropped. A loss that is not finite exceeds every limit."""
-        return bool(self.limits) and self.limits[candidate] < math.inf and not loss <= self.limits[candidate]
+        limited = bool(self.limits) and self.limits[candidate] < math.inf
+        return limited and not (math.isfinite(loss) and loss <= self.limits[candidate])
 
 
 def limit_for(limit: Limit | None, size: float = 0.0) -> float:

@@ -2,7 +2,12 @@
 
 import ctypes
 import gc
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
+
+from germline.evaluators.errors import message_of
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGEST_MMAP_THRESHOLD = 32 << 20
@@ -31,7 +36,7 @@ def out_of_memory(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and any(text in str(error) for text in texts))
+        or (isinstance(error, RuntimeError) and any(text in message_of(error) for text in texts))
     )
 
 
@@ -46,3 +51,12 @@ def release_memory(device: str) -> None:
         import torch  # here, so that executors need not import torch
 
         torch.cuda.empty_cache()
+
+
+def memory_of_machine() -> int:
+    """Returns the bytes of memory that this process may use: the machine's, or the limit of its control group."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # no such group, or `max`
+            limits.append(int(Path(file).read_text()))
+    return min(limits)

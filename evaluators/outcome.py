@@ -1,8 +1,12 @@
 """The result of scoring a genome: a status and numbers, never an exception."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+from typing import Any, Literal
+
+from germline.evaluators.errors import one_line, shown
 
 Status = Literal["ok", "diverged", "rejected", "timeout", "oom", "crashed"]
 Direction = Literal["min", "max"]
@@ -38,3 +42,72 @@ class Outcome:
     seconds: float = 0.0
     worker: str = ""
     error: str | None = None
+
+
+LONGEST_NAME = 100
+"""Most characters in the name of a measure."""
+
+
+class NoNumber(ValueError):
+    """A value of an outcome is not a number with a name."""
+
+
+def number_of(name: str, value: Any) -> float:
+    """`value`, which a task returned under a name, as a float: a number, or an array or tensor without dimensions.
+
+    Raises:
+        NoNumber: it is neither.
+    """
+    try:
+        if not isinstance(value, str | bytes | bytearray):
+            return float(value)
+    except Exception:  # not a number, a tensor of several, or a `__float__` that raises
+        pass
+    raise NoNumber(f"expected {name} to be a number, got {shown(value)}")
+
+
+def recordable(outcome: Outcome) -> Outcome:
+    """The outcome in the form in which it is recorded, whatever the task has put into it.
+
+    Numbers become floats, and the error a printable line. An outcome that is `ok` becomes `diverged` if its fitness or
+    an objective is not finite, so that no infinite loss can win. Any outcome becomes `crashed` if one of its numbers is
+    none, or has no short, printable name. Other measures may be infinite or NaN.
+    """
+    error = None if outcome.error is None else one_line(_text(outcome.error))
+    try:
+        measures = _numbers(outcome.measures)
+        objectives = _numbers(outcome.objectives)
+        fitness = None if outcome.fitness is None else number_of("the fitness", outcome.fitness)
+    except NoNumber as cause:
+        return Outcome("crashed", seconds=outcome.seconds, worker=outcome.worker, error=one_line(str(cause)))
+    if outcome.status == "ok" and not _all_finite(fitness, objectives):
+        name, value = next(((n, v) for n, v in objectives.items() if not math.isfinite(v)), ("the fitness", fitness))
+        error = one_line(f"{name.replace('_', ' ')} was {value}")
+        return replace(outcome, status="diverged", fitness=None, objectives={}, measures=measures, error=error)
+    return replace(outcome, fitness=fitness, objectives=objectives, measures=measures, error=error)
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """The mean; NaN if it overflows or the values are infinities of both signs, for which `fmean` raises."""
+    try:
+        return fmean(values)
+    except (OverflowError, ValueError):
+        return math.nan
+
+
+def _all_finite(fitness: float | None, objectives: Mapping[str, float]) -> bool:
+    return fitness is not None and math.isfinite(fitness) and all(map(math.isfinite, objectives.values()))
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    return {_name(name): number_of(name, value) for name, value in values.items()}
+
+
+def _name(name: object) -> str:
+    if isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name.isprintable():
+        return name
+    raise NoNumber(f"expected a short, printable name of a measure, got {shown(name)}")
+
+
+def _text(error: object) -> str:
+    return error if isinstance(error, str) else shown(error)

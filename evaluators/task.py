@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from germline.evaluators.outcome import Objective
 
@@ -49,6 +49,16 @@ class Task(ABC):
     """True if the task has held-out data, on which `germline validate` measures."""
     light: ClassVar[bool] = False
     """True if a pack is scored in milliseconds, so that worker processes cost more than they save."""
+    batch_invariant: ClassVar[bool] = False
+    """True if on a CPU the numbers of a candidate do not depend, to the last bit, on how many candidates are computed
+    beside it, which ones, and in which place it is. `germline tasks TASK --check` tries it. A task that does not claim
+    it is scored in packs that keep their shape, see `independent_rows`."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A claim of `batch_invariant` is about code: a subclass with a loss or measure of its own claims it anew."""
+        super().__init_subclass__(**options)
+        if "batch_invariant" not in vars(cls) and ("loss" in vars(cls) or "measure" in vars(cls)):
+            cls.batch_invariant = False
 
     @abstractmethod
     def __init__(self, device: str = "cpu") -> None: ...
@@ -61,3 +71,14 @@ class Task(ABC):
             ValueError: a file is missing; the message says where to get it and where to put it.
         """
         return
+
+
+def independent_rows(task: Task, device: str) -> bool:
+    """Returns True if a candidate of a pack gets the same bits in any other pack, and alone.
+
+    If not, a candidate's bits follow from its genome, its place in the pack and the number of rows of the pack, as long
+    as all rows are computed to the end: so rows of candidates that are out stay, and a part of a pack is computed in a
+    pack of the same shape. On other devices than a CPU no task's rows are independent, since libraries choose their
+    products by the number of rows.
+    """
+    return task.batch_invariant and device == "cpu"

@@ -7,7 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from germline.db.records import RunRecord
-from germline.evaluators.evaluator import SCORING_VERSION
 from germline.evaluators.tasks.registry import task_class
 from germline.search.kinds import kind_named
 
@@ -38,18 +37,19 @@ def check_versions(run: RunRecord) -> None:
     Raises:
         RunOutdated: such a run can be read, but not resumed.
     """
-    now = {
-        "task": task_class(run.task).version,
-        "genome": kind_named(run.kind).genome_version,
-        "scoring": SCORING_VERSION,
-    }
-    for what, version_now in now.items():
-        began = run.config.get(f"{what}_version", 1)
-        if version_now != began:
-            raise RunOutdated(
-                f"expected version {began} of the {what}, with which {run.name} began, got version {version_now}; "
-                f"start a new run"
-            )
+    task, kind = task_class(run.task), kind_named(run.kind)
+    _check_version(run, "task", task.version)
+    _check_version(run, "genome", kind.genome_version)
+    settings = kind.from_config(run.config.get("settings", {}))
+    _check_version(run, "scoring", kind.scoring_version(settings, task))
+
+
+def _check_version(run: RunRecord, what: str, now: int) -> None:
+    began = run.config.get(f"{what}_version", 1)
+    if now != began:
+        raise RunOutdated(
+            f"expected version {began} of the {what}, with which {run.name} began, got version {now}; start a new run"
+        )
 
 
 def warn_of_other_versions(run: RunRecord) -> None:

@@ -89,6 +89,10 @@ class Kind(ABC, Generic[S, G]):
             raise BadSetting(f"expected strategy to be one of {', '.join(self.strategies)}, got {settings.strategy!r}")
         return self.strategies[settings.strategy](settings, space)
 
+    def scoring_version(self, settings: S, task: Any) -> int:
+        """The version of the numbers (`SCORING_VERSION`) of a run with these settings on a task (a class)."""
+        return 2
+
     @abstractmethod
     def evaluator_options(self, settings: S) -> dict[str, Any]:
         """Options of the evaluator that scores a run's genomes, as plain data."""

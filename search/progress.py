@@ -17,13 +17,13 @@ class Progress:
     Args:
         births, evaluations, cache_hits, reviews: counts from the beginning of the run.
         failures: evaluations by status, without ok.
-        best: the fittest individual at rung 0.
-        start: outcome of birth 0.
+        best: the individual with the highest fitness at rung 0; None without an ok outcome.
+        start: outcome of birth 0; None before it is known.
         new_best: True if this event brought a new best.
         complete: the block that this event completes, or None.
         replayed: births that were read from the records of an earlier session.
-        dead_share: share of dead parts in the genomes of the last block that was bred.
-        winner: the individual that the strategy would hand over.
+        dead_share: share of dead parts in the genomes of the last block that was bred; None before a block was bred.
+        winner: the individual that the strategy would hand over; None without any.
         rejected: genomes that broke a limit of the space and were never scored.
         frames: frames that policies have played, reviews included.
     """
@@ -82,13 +82,13 @@ class Tally:
         return Tally(whole.counts - others.counts, whole.failures - others.failures, whole.best, whole.start)
 
     def add_births(self, individuals: Sequence[Individual]) -> None:
-        """Counts the births of a block."""
+        """Counts the births of a block, the cache hits among them, and the genomes that were rejected before them."""
         self.counts["births"] += len(individuals)
         self.counts["cache_hits"] += sum(individual.cached_from is not None for individual in individuals)
         self.counts["rejected"] += sum(individual.rejected for individual in individuals)
 
     def add_outcome(self, individual: Individual, outcome: Outcome, review: bool) -> None:
-        """Counts an evaluation; the outcome of a review moves no best."""
+        """Counts an evaluation; the outcome of a review changes neither `best` nor `start`."""
         self.counts["evaluations"] += 1
         self.counts["frames"] += frames_of(outcome)
         if outcome.status != "ok":

@@ -7,12 +7,13 @@ with Store("germline.db") as store:
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from germline.db.records import RunRecord
 from germline.db.store import Store
-from germline.evaluators.evaluator import SCORING_VERSION, EvaluatorSpec
+from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Executor, Stopped
 from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
@@ -30,8 +31,40 @@ ExecutorName = Literal["auto", "ray", "inline"]
 CONFIG_VERSION = 1
 
 
-def new_run(
-    store: Store,
+@dataclass(frozen=True)
+class RunPlan:
+    """A run that is not recorded yet: the arguments of `Store.create_run`, with everything that its config is made of
+    read and measured."""
+
+    name: str | None
+    kind: str
+    task: str
+    preset: str
+    seed: int
+    config: Mapping[str, Any]
+
+
+def new_run(store: Store, kind: str = "optimizer", **options: Any) -> RunRecord:
+    """Creates the record of a run; nothing is scored yet. Arguments and errors are those of `plan_run`.
+
+    Raises:
+        RunExists: the name is taken.
+    """
+    return record_run(store, plan_run(kind, **options))
+
+
+def record_run(store: Store, plan: RunPlan) -> RunRecord:
+    """Records a run as stopped; the process that evolves it claims it.
+
+    Raises:
+        RunExists: the name is taken.
+    """
+    run = store.create_run(plan.name, plan.kind, plan.task, plan.preset, plan.seed, plan.config, environment())
+    store.release(run.id, "stopped", 0.0)
+    return store.run(run.name)
+
+
+def plan_run(
     kind: str = "optimizer",
     *,
     task: str | None = None,
@@ -42,8 +75,8 @@ def new_run(
     births: int | None = None,
     evaluations: int | None = None,
     frames: int | None = None,
-) -> RunRecord:
-    """Creates the record of a run; nothing is scored yet.
+) -> RunPlan:
+    """Plans a run: checks its settings, and reads or measures what its config holds, such as a table of latencies.
 
     Args:
         kind: what is searched (`germline.search.kinds.KINDS`).
@@ -57,8 +90,7 @@ def new_run(
         frames: the run begins no block after policies have played so many frames, reviews included.
 
     Raises:
-        ValueError: an unknown kind, task, preset or setting, or a bad value; nothing has been recorded.
-        RunExists: the name is taken.
+        ValueError: an unknown kind, task, preset or setting, or a bad value.
     """
     this = kind_named(kind)
     chosen = preset_named(this, preset)
@@ -74,14 +106,12 @@ def new_run(
         "genome_version": this.genome_version,
         "settings": to_config(prepared),
         "task_version": chosen_task.version,
-        "scoring_version": SCORING_VERSION,
+        "scoring_version": this.scoring_version(prepared, chosen_task),
         "births": births if births or evaluations or frames else chosen.births,
         "evaluations": evaluations,
         "frames": frames,
     }
-    run = store.create_run(name, kind, task_name, preset, seed, config, environment())
-    store.release(run.id, "stopped", 0.0)  # the process that evolves it claims it
-    return store.run(run.name)
+    return RunPlan(name, kind, task_name, preset, seed, config)
 
 
 def evolve(
@@ -164,6 +194,8 @@ def evolve(
             if search.replayed:
                 warn_of_other_versions(run)
             status = "stopped"
+            if not search.replayed:
+                pool.wait_until_ready()  # before anything is recorded
             for progress in search.events(births, evaluations, frames):
                 yield progress
                 if store.stop_requested(run.id):

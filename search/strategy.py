@@ -39,11 +39,12 @@ class Strategy(Protocol[S]):
         ...
 
     def advance(self, state: S, block: Block) -> S:
-        """The state after a block of births, or after the answers to reviews."""
+        """The state after a block of births, or after the outcomes of reviews."""
         ...
 
     def limit(self, state: S) -> Limit | None:
-        """Early-stopping threshold for the next block: the largest intermediate loss allowed, or None."""
+        """Early-stopping threshold for the next block: the largest intermediate loss allowed, or thresholds by the size
+        of the genome (see `Limit`). None: no candidate is dropped."""
         return None
 
     def reviews(self, state: S) -> Sequence[Review]:
@@ -51,7 +52,8 @@ class Strategy(Protocol[S]):
         return ()
 
     def closing(self, state: S) -> Sequence[Review]:
-        """Reviews to score when the budget has ended; their outcomes change only which individual is the winner."""
+        """Reviews to score when the budget has ended, to choose or test the winner. A resumed run goes on from the
+        state before them."""
         return ()
 
     def winner(self, state: S) -> Individual | None:

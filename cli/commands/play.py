@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from germline.cli.candidate import Candidate
-from germline.cli.errors import BadReference, UserError, printable
+from germline.cli.errors import BadReference, UserError
 from germline.cli.formatting import BAD, QUIET, counted, number, plain_table, print_table, safe, with_interval
 from germline.cli.options import db_option, json_option
 from germline.cli.output import check_free, console, print_json, stdout_apart
@@ -102,7 +102,7 @@ def command(
         _print(row)
     if row["mean"] is None:
         last = row["episodes"][-1]["error"]
-        raise UserError(printable(f"every episode of {player.task.name} failed; the last: {last}"), 1)
+        raise UserError(f"every episode of {player.task.name} failed; the last: {last}", 1)
 
 
 def _player(candidate: Candidate, task: str | None) -> Player:
@@ -116,7 +116,7 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     if candidate.kind != "policy":
         raise BadReference(f"expected a policy to play, got {candidate.label}, which is of kind {candidate.kind}")
     home = candidate.run.task if candidate.run else None
-    if task:
+    if task is not None:
         name = absolute_name(task)
     elif home is not None:
         name = confirmed_name(home)

@@ -1,6 +1,5 @@
 """Scores architectures: the validation error of their network on a task, and its cost."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,10 +7,11 @@ import torch
 
 from germline.evaluators.architecture.task import CellTask
 from germline.evaluators.device import resolve
+from germline.evaluators.errors import shown
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Hurdle, Limit, limit_for
 from germline.evaluators.memory import keep_freed_memory
-from germline.evaluators.outcome import Objective, Outcome
+from germline.evaluators.outcome import NoNumber, Objective, Outcome, number_of
 from germline.evaluators.task import Split
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.architecture.counts import Counts, count
@@ -33,8 +33,8 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         cells, channels: size of the network that is trained.
         full_cells, full_channels: size of the network that is counted.
         latency: data of a latency table; predicted latency is then an objective. None: it is not.
-        hurdle: share of the training after which the training loss is reported as the measure `hurdle`, and a candidate
-            above the limit of `score` is rejected. 0: no hurdle.
+        hurdle: in a search, the share of the training after which the training loss is reported as the measure
+            `hurdle`, and a candidate whose loss is above the `limit` passed to `score` is rejected. 0: no hurdle.
     """
 
     def __init__(
@@ -56,6 +56,8 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
             raise TypeError(f"expected a task for kind architecture, got {task}")
         super().__init__(loaded, resolve(device))
         self.task = loaded
+        self.rungs = loaded.rungs
+        """The task's; a trial of the task shortens them."""
         self.seed = seed
         self.hurdle = hurdle
         self.trained = loaded.skeleton or Skeleton(channels, cells, loaded.classes, loaded.image)
@@ -78,7 +80,7 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         if self.hurdle and split == "validation":
             hurdle = Hurdle(self.hurdle, tuple(limit_for(limit, counted.params) for counted in counts))
         entropy = self.seed, rung, seed
-        measured = self.task.measure(genomes, self.trained, self.task.rungs[rung], entropy, split, hurdle)
+        measured = self.task.measure(genomes, self.trained, self.rungs[rung], entropy, split, hurdle)
         return [
             self._outcome(architecture, counted, measures, f"{split}_error")
             for architecture, counted, measures in zip(genomes, counts, measured, strict=True)
@@ -90,12 +92,19 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         """The outcome of an architecture from the measures of its task (None: it diverged); `name` is the error's."""
         if measures is None:
             return Outcome("diverged", error="the loss was not finite")
+        if not isinstance(measures, Mapping):
+            return Outcome("crashed", error=f"expected measures of {self.task.name} by name, got {shown(measures)}")
         if name not in measures:
-            cause = f"training loss {measures['hurdle']:.4g}, above the threshold of the hurdle"
+            if not self.hurdle:
+                cause = f"expected {name} in the measures of {self.task.name}, got {shown(list(measures))}"
+                return Outcome("crashed", error=cause)
+            loss = f"{measures['hurdle']:.4g}" if "hurdle" in measures else "not finite"
+            cause = f"training loss {loss}, above the threshold of the hurdle"
             return Outcome("rejected", measures=measures, error=cause)
-        error = measures[name]
-        if not math.isfinite(error):
-            return Outcome("diverged", error=f"the {name.replace('_', ' ')} was {error}")
+        try:
+            error = number_of(name, measures[name])
+        except NoNumber as cause:
+            return Outcome("crashed", error=str(cause))
         objectives = {name: error, "params": float(counts.params), "macs": float(counts.macs)}
         if self.table:
             objectives["latency"] = predicted(architecture, self.full, self.table)

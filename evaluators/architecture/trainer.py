@@ -30,7 +30,8 @@ CHECK_EVERY = 20
 
 
 class Networks(Protocol):
-    """Networks of several candidates that run on the same batches."""
+    """Networks of several candidates that run on the same batches: `StackedNetworks` or `CompiledNetworks`, whose
+    docstrings describe the methods."""
 
     def step(
         self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, max_norm: float
@@ -51,7 +52,8 @@ class TrainedNetworks:
         networks: the networks that were in training at the end.
         rows: for each candidate the number of its network among `networks`; None if its loss was not finite, or above
             its threshold at the hurdle.
-        hurdle_losses: for each candidate its training loss at the hurdle; None if it diverged before.
+        hurdle_losses: for each candidate its training loss at the hurdle; None if it diverged before, if that loss is
+            NaN, or without a hurdle.
         dropped: for each candidate whether its loss at the hurdle was above its threshold.
     """
 
@@ -116,6 +118,9 @@ def train_together(
         batch: returns images and labels, on the device, for an index of examples.
         device: device of the index.
         hurdle: where losses are compared with thresholds for early stopping; None: no candidate is dropped.
+
+    Returns:
+        The networks after the last step, or after the step at which no candidate was left.
     """
     rows = {candidate: candidate for candidate in range(count)}
     running, width = networks, count
@@ -135,10 +140,8 @@ def train_together(
             rows = {candidate: row for candidate, row in rows.items() if finite[row]}
             if hurdle and step == hurdle_step:
                 means = recent.tolist()
-                hurdle_losses = {candidate: means[row] for candidate, row in rows.items()}
-                dropped = {
-                    candidate for candidate, loss in hurdle_losses.items() if hurdle.is_exceeded(candidate, loss)
-                }
+                dropped = {candidate for candidate, row in rows.items() if hurdle.is_exceeded(candidate, means[row])}
+                hurdle_losses = {candidate: means[row] for candidate, row in rows.items() if means[row] == means[row]}
                 rows = {candidate: row for candidate, row in rows.items() if candidate not in dropped}
             if not rows:
                 break

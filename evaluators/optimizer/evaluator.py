@@ -1,7 +1,6 @@
 """Scores optimizer programs by training a task's model with them."""
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 
 import torch
 
@@ -12,7 +11,7 @@ from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.optimizer.engine import prepare
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.trainer import TrainingResult, train
-from germline.evaluators.outcome import Outcome
+from germline.evaluators.outcome import Outcome, mean_of
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.optimizer import InvalidProgram, Program, parse, trace
@@ -42,6 +41,8 @@ class OptimizerEvaluator(Evaluator[Program]):
             raise TypeError(f"expected a task for kind optimizer, got {task}")
         super().__init__(loaded, resolve(device))
         self.task = loaded
+        self.rungs = loaded.rungs
+        """The task's; a trial of the task shortens them."""
         prepare(self.device)
         self.seed = seed
         self.lengths = tuple(lengths)
@@ -62,14 +63,14 @@ class OptimizerEvaluator(Evaluator[Program]):
         if split == "validation":
             trainings = self._train_replicates(genomes, rung, seed, limit)
             return [self._outcome(results, len(self.lengths), split) for results in trainings]
-        results = train(self.task, genomes, self.task.rungs[rung], (self.seed, rung, seed), self.device, split)
+        results = train(self.task, genomes, self.rungs[rung], (self.seed, rung, seed), self.device, split)
         return [self._outcome([result], 1, split) for result in results]
 
     def _train_replicates(
         self, programs: Sequence[Program], rung: int, seed: int, limit: Limit | None
     ) -> list[list[TrainingResult]]:
         """Results of each program, one per replicate up to the first in which it diverged or was rejected."""
-        amount = self.task.rungs[rung]
+        amount = self.rungs[rung]
         alive = list(range(len(programs)))
         trainings: list[list[TrainingResult]] = [[] for _ in programs]
         for replicate, length in enumerate(self.lengths):
@@ -77,10 +78,15 @@ class OptimizerEvaluator(Evaluator[Program]):
                 break
             steps = Rung(max(1, round(amount.steps * length)), amount.batch)
             entropy = (self.seed, rung, seed, replicate)
-            hurdle = Hurdle(self.hurdle, (limit_for(limit),) * len(alive)) if self._has_hurdle(replicate) else None
-            results = train(self.task, [programs[i] for i in alive], steps, entropy, self.device, hurdle=hurdle)
-            for i, result in zip(alive, results, strict=True):
-                trainings[i].append(result)
+            places = alive if self.independent else range(len(programs))
+            still = set(alive)
+            # Where the pack keeps its shape, a copy trains in the place of a program that is out.
+            pack = [programs[i if i in still else alive[0]] for i in places]
+            hurdle = Hurdle(self.hurdle, (limit_for(limit),) * len(pack)) if self._has_hurdle(replicate) else None
+            results = train(self.task, pack, steps, entropy, self.device, hurdle=hurdle)
+            for i, result in zip(places, results, strict=True):
+                if i in still:
+                    trainings[i].append(result)
             alive = [i for i in alive if trainings[i][-1].measures is not None]
         return trainings
 
@@ -93,7 +99,7 @@ class OptimizerEvaluator(Evaluator[Program]):
         if len(measures) < replicates:
             return _failure(results[-1])
         objective = self.task.objectives[0]
-        mean = {name: fmean(replicate[name] for replicate in measures) for name in measures[0]}
+        mean = {name: mean_of([replicate[name] for replicate in measures]) for name in measures[0]}
         # Every task measures `loss`; it is the value of an objective that has no measure of its own.
         value = mean.get(objective.name, mean["loss"])
         sign = -1.0 if objective.direction == "min" else 1.0
@@ -108,7 +114,8 @@ def _losses(measures: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _hurdle_loss(results: Sequence[TrainingResult]) -> dict[str, float]:
-    """The intermediate loss, if one of the trainings reached the hurdle, which stands in a single replicate."""
+    """The measure `hurdle`: the loss at the hurdle. Empty if no training reached it; only the longest replicate has a
+    hurdle."""
     losses = [result.hurdle_loss for result in results if result.hurdle_loss is not None]
     return {"hurdle": losses[-1]} if losses else {}
 

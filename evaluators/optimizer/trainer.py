@@ -4,8 +4,10 @@ The program engine holds the parameters of all candidates in one `[N, P]` buffer
 model, and their gradients in another. The model is written batched, one backward pass of the summed loss gives every
 candidate's gradient, and the engine applies each candidate's own program to its row.
 
-On a CPU a candidate gets the same bits whatever else is in the pack. On a GPU the model's products may round
-differently for another number of candidates; the engine itself does not.
+The engine gives a candidate the same bits whatever else is in the pack, and so does the model of a task that claims
+`batch_invariant`, on a CPU. All other models may round differently for another number of rows, or in another row. They
+get a pack that keeps its shape: the row of a candidate is its place in the pack, and rows of candidates that are out
+stay. So the bits of a candidate do not depend on when its neighbours diverge.
 """
 
 import math
@@ -15,11 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from germline.evaluators.errors import shown
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.memory import out_of_memory
 from germline.evaluators.optimizer.engine import ProgramEngine
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.task import Rung, Split
+from germline.evaluators.task import Rung, Split, independent_rows
 from germline.evaluators.training_seeds import batches, weight_seed
 from germline.programs.optimizer import Program
 from germline.programs.optimizer.flat import Layout
@@ -29,7 +32,7 @@ WARMUP = 0.05
 CHECK_EVERY = 10
 """Steps between checks of which candidates are still finite; a check is a transfer to the host."""
 COMPACT_BELOW = 0.75
-"""The buffer is compacted when a smaller share of its rows than this is still in training."""
+"""The buffer of a pack of independent rows is compacted when a smaller share of its rows is still in training."""
 
 
 class BadTask(ValueError):
@@ -98,9 +101,53 @@ def train(
     return pack.finish(rung.steps, split)
 
 
+class ModelRows:
+    """The parameters and gradients of a pack's candidates in the order in which they pass through the model.
+
+    Args:
+        engine: the engine that updates them, in an order of its own: programs that run alike stand together.
+        in_place: True: row i belongs to candidate i. False: the order of the engine, which needs no copies.
+
+    Attributes:
+        candidates: the candidate of each row.
+        parameters, gradients: float32 `[N, P]`; the engine's own buffers if both have the same order.
+    """
+
+    def __init__(self, engine: ProgramEngine, in_place: bool) -> None:
+        self.engine = engine
+        self.order: Tensor | None = None
+        self.candidates, self.parameters, self.gradients = engine.order, engine.parameters, engine.gradients
+        if in_place and engine.order != sorted(engine.order):
+            self.candidates = sorted(engine.order)
+            self.order = torch.tensor(engine.order, device=engine.parameters.device)
+            stride = engine.parameters.stride(0)  # rows begin at the same alignment as in the engine
+            self.parameters, self.gradients = (
+                engine.parameters.new_zeros(len(self.candidates), stride)[:, : engine.parameters.shape[1]]
+                for _ in range(2)
+            )
+
+    @torch.no_grad()
+    def read(self) -> None:
+        """Copies the parameters from the engine, if the model has another order."""
+        if self.order is not None:
+            self.parameters[self.order] = self.engine.parameters
+
+    def write_gradients(self) -> None:
+        """Copies the gradients to the engine, if the model has another order."""
+        if self.order is not None:
+            self.engine.gradients.copy_(self.gradients[self.order])
+
+
+def shape_of(value: object) -> tuple[int, ...] | str:
+    """The shape of a tensor; of anything else that a task returned, what it is."""
+    return tuple(value.shape) if isinstance(value, Tensor) else shown(value)
+
+
 class _Pack:
     """The candidates in training, and the results of candidates that have diverged or were dropped."""
 
+    rows: ModelRows
+    """What passes through the model."""
     parts: list[tuple[slice, dict[str, Tensor]]]
     """Rows that pass through the model together, and the views of their parameters by name."""
     losses: Tensor
@@ -113,6 +160,8 @@ class _Pack:
     ) -> None:
         self.task = task
         self.count = len(programs)
+        self.independent = independent_rows(task, device)
+        """Whether rows may change their places, and leave."""
         self.layout = Layout(tuple(spec.shape for spec in task.parameters))
         self.engine = ProgramEngine(programs, self.layout, device, compiled)
         generator = torch.Generator().manual_seed(weight_seed(seed))
@@ -125,11 +174,12 @@ class _Pack:
 
     def step(self, index: Tensor, lr: float, step: int) -> None:
         """Trains all rows on the examples `index` `[batch]`; `step` is 1 at the first step."""
+        self.rows.read()
         for rows, views in self.parts:
             losses = self.task.loss(views, "train", index)
-            gradients = self.engine.gradients[rows]
-            if losses.shape != (len(gradients),):
-                expected, got = len(gradients), tuple(losses.shape)
+            gradients = self.rows.gradients[rows]
+            if shape_of(losses) != (len(gradients),):
+                expected, got = len(gradients), shape_of(losses)
                 raise BadTask(
                     f"expected loss of {self.task.name} to have one entry a candidate ({expected},), got {got}"
                 )
@@ -137,6 +187,7 @@ class _Pack:
             leaves = torch.autograd.grad(losses.sum(), list(views.values()))
             torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=gradients)
             self.losses[rows] = losses.detach()
+        self.rows.write_gradients()
         self.engine.step(lr, step)
 
     @torch.no_grad()
@@ -147,7 +198,7 @@ class _Pack:
     @torch.no_grad()
     def apply_hurdle(self, hurdle: Hurdle, step: int) -> None:
         """Records each candidate's recent loss, and drops the candidates whose loss exceeds the threshold."""
-        for candidate, loss in zip(self.engine.order, self.recent.tolist(), strict=True):
+        for candidate, loss in zip(self.rows.candidates, self.recent.tolist(), strict=True):
             if candidate in self.results:
                 continue
             if math.isfinite(loss):
@@ -158,16 +209,17 @@ class _Pack:
     @torch.no_grad()
     def drop_diverged(self, step: int, last: bool = False) -> bool:
         """Drops candidates whose loss or parameters are not finite. Returns False if no candidate is left."""
-        finite = (torch.isfinite(self.losses.detach()) & torch.isfinite(self.engine.parameters).all(1)).tolist()
+        self.rows.read()
+        finite = (torch.isfinite(self.losses.detach()) & torch.isfinite(self.rows.parameters).all(1)).tolist()
         alive = []
-        for row, (candidate, healthy) in enumerate(zip(self.engine.order, finite, strict=True)):
+        for row, (candidate, healthy) in enumerate(zip(self.rows.candidates, finite, strict=True)):
             if healthy and candidate not in self.results:
                 alive.append(row)
             else:
                 self.results.setdefault(candidate, TrainingResult(None, step, self.hurdle_losses.get(candidate)))
         if not alive:
             return False
-        if not last and len(alive) < COMPACT_BELOW * len(self.engine.order):
+        if self.independent and not last and len(alive) < COMPACT_BELOW * len(self.rows.candidates):
             self._compact(alive)
         return True
 
@@ -189,14 +241,17 @@ class _Pack:
         return [self.results[candidate] for candidate in range(self.count)]
 
     def _measure(self, steps: int, split: Split) -> None:
+        self.rows.read()
         for rows, views in self.parts:
-            candidates = self.engine.order[rows]
+            candidates = self.rows.candidates[rows]
             measured = self.task.measure(views, split)
-            wrong = [name for name, values in measured.items() if values.shape != (len(candidates),)]
-            if wrong or "loss" not in measured:
-                got = f"{wrong[0]} is {tuple(measured[wrong[0]].shape)}" if wrong else "there is no loss"
-                expected = f"loss and others as ({len(candidates)},)"
-                raise BadTask(f"expected measure of {self.task.name} to give {expected}, {got}")
+            expected = f"expected measure of {self.task.name} to give loss and others as ({len(candidates)},)"
+            if not isinstance(measured, Mapping) or "loss" not in measured:
+                got = "there is no loss" if isinstance(measured, Mapping) else f"got {shown(measured)}"
+                raise BadTask(f"{expected}, {got}")
+            for name, values in measured.items():
+                if shape_of(values) != (len(candidates),):
+                    raise BadTask(f"{expected}, {shown(name)} is {shape_of(values)}")
             values_by_name = {name: values.tolist() for name, values in measured.items()}
             for row, candidate in enumerate(candidates):
                 measures = {name: values[row] for name, values in values_by_name.items()}
@@ -210,12 +265,13 @@ class _Pack:
         On a CPU the activations of a few candidates stay in the cache; elsewhere one launch for all rows is fastest.
         """
         count = len(self.engine.order)
+        self.rows = ModelRows(self.engine, in_place=not self.independent)
         self.losses = self.engine.parameters.new_zeros(count)
         self.recent = torch.zeros_like(self.losses)
         size = self.task.at_once if self.losses.device.type == "cpu" else count
         self.parts = []
         for first in range(0, count, size):
             rows = slice(first, min(first + size, count))
-            views = self.layout.split(self.engine.parameters[rows])
+            views = self.layout.split(self.rows.parameters[rows])
             named = zip(self.task.parameters, views, strict=True)
             self.parts.append((rows, {spec.name: view.detach().requires_grad_() for spec, view in named}))

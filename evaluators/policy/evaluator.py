@@ -1,6 +1,5 @@
 """Scores policies: the mean return of their episodes."""
 
-import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
@@ -9,7 +8,7 @@ import numpy as np
 from germline.evaluators.device import resolve
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Limit
-from germline.evaluators.outcome import Outcome
+from germline.evaluators.outcome import Outcome, mean_of
 from germline.evaluators.policy.compiled_rollout import rollout_of
 from germline.evaluators.policy.environments.environment import Environments
 from germline.evaluators.policy.episode_seeds import episode_seeds
@@ -148,13 +147,5 @@ class PolicyEvaluator(Evaluator[Policy]):
         if len(episodes) > 1:
             measures["deviation"] = stdev(episode.total_reward for episode in episodes)
         for i, values in enumerate(zip(*(episode.behaviour for episode in episodes), strict=True)):
-            measures[f"behaviour_{i}"] = _mean(values)
+            measures[f"behaviour_{i}"] = mean_of(values)
         return Outcome("ok", mean, {"return": mean}, measures)
-
-
-def _mean(values: Sequence[float]) -> float:
-    """The mean; NaN if it overflows or the values are infinities of both signs, for which `fmean` raises."""
-    try:
-        return fmean(values)
-    except (OverflowError, ValueError):
-        return math.nan

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.errors import InvalidTask, in_a_line
+from germline.evaluators.errors import InvalidTask, in_a_line, message_of
 from germline.evaluators.policy.environments.environment import Environments
 from germline.evaluators.policy.environments.gymnasium_slots import Environment, GymnasiumEnvironments, make
 from germline.evaluators.policy.player import AssignSlots, EpisodeResult, Forward, step_environments
@@ -159,5 +159,5 @@ class GymnasiumRendering(GymnasiumEnvironments):
 
 
 def _rendering_failed(name: str, error: Exception) -> str:
-    remedy = "pip install 'germline[video]'" if "pygame" in str(error) else "leave the film away"
+    remedy = "pip install 'germline[video]'" if "pygame" in message_of(error) else "leave the film away"
     return f"expected {name} to draw itself, got {in_a_line(error)}; {remedy}"

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import ClassVar
 
-from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
+from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line, shown
 from germline.evaluators.outcome import Objective
 from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
 from germline.evaluators.task import Episodes, Task
@@ -23,7 +23,7 @@ def environment_spec_of(task: "type[PolicyTask]") -> EnvironmentSpec:
     except (Exception, SystemExit) as error:
         raise InvalidTask(f"{expected}, got {in_a_line(error)}") from error
     if not isinstance(spec, EnvironmentSpec):
-        raise InvalidTask(f"{expected}, got {spec!r:.60}")
+        raise InvalidTask(f"{expected}, got {shown(spec)}")
     return spec
 
 
@@ -37,6 +37,8 @@ class PolicyTask(Task):
     kind = "policy"
     rungs: ClassVar[tuple[Episodes, ...]] = (Episodes(1), Episodes(30), Episodes(200))
     objectives = (Objective("return", "max"),)
+    batch_invariant = True
+    """By the contract of `Environments`, whose episodes depend on their seeds and actions alone."""
     varies: ClassVar[bool] = True
     """Whether episodes of different seeds differ. If not, a single episode is played at each rung."""
     slots: ClassVar[int] = 64

@@ -18,6 +18,7 @@ class DigitsMLP(TrainingTask):
     """A perceptron 64-32-32-10 with ReLU on the 8×8 digits, pixels scaled to 0..1."""
 
     name = "digits-mlp"
+    batch_invariant = True
     at_once = 256
     rungs = (Rung(200, 64), Rung(2_000, 64), Rung(20_000, 64))
     parameters = (

@@ -26,6 +26,7 @@ class ImageCellTask(CellTask):
 
     load: ClassVar[Callable[[], Digits]]
     brightest: ClassVar[int]
+    batch_invariant = True
 
     def __init__(self, device: str = "cpu") -> None:
         data = type(self).load()

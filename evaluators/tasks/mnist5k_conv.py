@@ -22,6 +22,7 @@ class MNIST5kConv(TrainingTask):
     """Convolutions 1→8 (5×5) and 8→16 (3×3), both with stride 2 and ReLU, and a linear layer, on 28×28 digits."""
 
     name = "mnist5k-conv"
+    batch_invariant = True
     rungs = (Rung(200, 32), Rung(2_000, 32), Rung(20_000, 32))
     parameters = (
         ParameterSpec("conv1.weight", (CHANNELS1, 1, KERNEL1, KERNEL1), sqrt(2 / KERNEL1**2)),

@@ -27,6 +27,7 @@ class TrainedCellTask(CellTask):
     space = "nb201"
     light = True
     heldout = False
+    batch_invariant = True
 
     def __init__(self, device: str = "cpu") -> None:
         self._table = nb201(self.data)

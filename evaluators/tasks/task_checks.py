@@ -4,8 +4,9 @@ import inspect
 from typing import Any
 
 from germline.evaluators.architecture.task import CellTask
-from germline.evaluators.errors import InvalidTask
+from germline.evaluators.errors import InvalidTask, shown
 from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
+from germline.evaluators.outcome import Objective
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.task import Episodes, Rung, Task
 from germline.programs.architecture.cells import SPACES
@@ -32,6 +33,7 @@ def checked(name: str, task: object) -> type[Task]:
     if not isinstance(getattr(task, "name", None), str):
         raise InvalidTask(f'task {name!r} has no name; add name = "..." to the class')
     _check_tuple(name, task, "rungs", Episodes if issubclass(task, PolicyTask) else Rung)
+    _check_tuple(name, task, "objectives", Objective)
     if issubclass(task, TrainingTask):
         _check_tuple(name, task, "parameters", ParameterSpec)
     if issubclass(task, CellTask):
@@ -39,9 +41,13 @@ def checked(name: str, task: object) -> type[Task]:
     if issubclass(task, PolicyTask) and hasattr(task, "world"):  # a base class may have the new name already
         raise InvalidTask(f"task {name!r} defines world, which is called environment_spec now; rename it")
     if issubclass(task, PolicyTask) and len(task.rungs) != 3:
-        raise InvalidTask(f"task {name!r}: rungs has to be three, to train, review and test, not {task.rungs!r:.80}")
+        raise InvalidTask(
+            f"task {name!r}: rungs has to be three, to train, review and test, not {shown(task.rungs, 80)}"
+        )
     for attribute in ("at_once", "slots", "stacked_slots"):
         _check_count(name, attribute, getattr(task, attribute, 1))
+    if not isinstance(task.batch_invariant, bool):
+        raise InvalidTask(f"task {name!r}: batch_invariant has to be True or False, not {shown(task.batch_invariant)}")
     return task
 
 
@@ -49,7 +55,7 @@ def _check_tuple(name: str, task: type[Task], attribute: str, item: type) -> Non
     declared = getattr(task, attribute, None)
     if not (isinstance(declared, tuple) and declared and all(isinstance(value, item) for value in declared)):
         raise InvalidTask(
-            f"task {name!r}: {attribute} has to be a tuple of at least one {item.__name__}, not {declared!r}; "
+            f"task {name!r}: {attribute} has to be a tuple of at least one {item.__name__}, not {shown(declared)}; "
             f"add {attribute} = ({item.__name__}(...), ...) to the class{_rename_hint(task, attribute)}"
         )
 
@@ -64,14 +70,16 @@ def _check_cells(name: str, task: type[CellTask]) -> None:
     _check_count(name, "classes", getattr(task, "classes", None))
     image = getattr(task, "image", None)
     if not (isinstance(image, tuple) and len(image) == 3 and all(_is_count(side) for side in image)):
-        raise InvalidTask(f"task {name!r}: image has to be (channels, height, width), not {image!r:.60}")
+        raise InvalidTask(f"task {name!r}: image has to be (channels, height, width), not {shown(image)}")
     if task.space is not None and task.space not in SPACES:
-        raise InvalidTask(f"task {name!r}: space has to be one of {', '.join(SPACES)}, or None, not {task.space!r:.60}")
+        raise InvalidTask(
+            f"task {name!r}: space has to be one of {', '.join(SPACES)}, or None, not {shown(task.space)}"
+        )
 
 
 def _check_count(name: str, attribute: str, value: Any) -> None:
     if not _is_count(value):
-        raise InvalidTask(f"task {name!r}: {attribute} has to be a whole number from 1, not {value!r:.60}")
+        raise InvalidTask(f"task {name!r}: {attribute} has to be a whole number from 1, not {shown(value)}")
 
 
 def _is_count(value: Any) -> bool:

@@ -41,6 +41,7 @@ class TextTransformer(TrainingTask):
     """
 
     name = "text-transformer"
+    batch_invariant = True
     version = 3
     rungs = (Rung(300, 8), Rung(3_000, 8), Rung(30_000, 8))
     parameters = (

@@ -86,8 +86,8 @@ def write_together(files: Sequence[tuple[str | os.PathLike[str], str | bytes]]) 
 
 
 def beside(target: Path) -> Path:
-    """A new hidden path in the same folder, with the suffix of the target."""
-    return target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp{target.suffix[:20]}")
+    """A new hidden path in the same folder, with the suffix of the target, and of at most 255 bytes."""
+    return target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp{target.suffix[:15]}")
 
 
 def _check_writable(target: Path) -> None:

@@ -5,9 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from germline.evaluators.data.directory import exists
+from germline.evaluators.evaluator import SCORING_VERSION
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
 from germline.programs.optimizer.library import library_text
+from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.kind import Kind, Preset
 from germline.search.loop import LoopSettings
@@ -35,6 +40,15 @@ CONSTANTS_ONLY = {"tune": 1.0}
 
 
 def _random(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    """Random search.
+
+    Raises:
+        BadSetting: no random program has the signature of the start program.
+    """
+    try:
+        space.draw(np.random.default_rng(0))  # now, rather than in the middle of a run
+    except InvalidProgram as invalid:
+        raise BadSetting(str(invalid)) from None
     return RandomSearch(space, space.start)
 
 
@@ -195,6 +209,17 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
     def space(self, settings: OptimizerSettings) -> OptimizerSpace:
         return OptimizerSpace(parse(settings.start), settings.functions, settings.max_statements)
 
+    def scoring_version(self, settings: OptimizerSettings, task: "type[Task]") -> int:
+        """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have matrix functions.
+
+        All others have the numbers of version 2.
+        """
+        start = parse(settings.start)
+        core = all(PRIMITIVES[line.function].core for line in start.body)
+        flat = all(state.shape in ("tree", "leaf", "scalar") for state in start.states)
+        as_before = task.batch_invariant and settings.functions == "core" and core and flat
+        return 2 if as_before else SCORING_VERSION
+
     def evaluator_options(self, settings: OptimizerSettings) -> dict[str, Any]:
         return {"lengths": tuple(settings.lengths), "hurdle": settings.hurdle}
 
@@ -237,7 +262,7 @@ def read_start(start: str) -> str:
     if start in library():
         return library_text(start)
     path = Path(start)
-    if not path.is_file():
+    if not exists(path, Path.is_file):
         # Most likely a misspelt name of the library: its error suggests the nearest name.
         return library_text(start.removeprefix("library:"))
     try:

@@ -10,7 +10,10 @@ from germline.search.strategy import Strategy
 
 @dataclass(frozen=True, slots=True)
 class RandomState:
-    """The best individual so far, with its fitness (None before any individual has an ok outcome)."""
+    """The best individual so far, with its fitness.
+
+    Before any individual has an ok outcome, `fitness` is None, and `best` is the start genome or None.
+    """
 
     best: Individual | None
     fitness: float | None = None

@@ -9,34 +9,30 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 from driver import POINTS
+from processes import alive, ended, send, tree
 from result import Result
-from sessions import RECIPES, Session, difference, recorded, session
-
-Recorded = Mapping[str, list[object]]
-
-SEED = 3
+from sessions import RECIPES, SEED, Recorded, Session, resumed, session, straight, wait_for_births
 
 
 def killed_at_random(count: int, folder: Path, workers: int = 1) -> Result:
     """Runs of all kinds; each is killed by SIGKILL at random instants, a few times, then resumed to its end."""
     began, draw, failures = time.monotonic(), random.Random(count + workers), []
     kinds = ["optimizer"] if workers > 1 else list(RECIPES)
-    straight = {kind: _straight(folder, kind) for kind in kinds}
+    undisturbed = {kind: straight(folder, kind) for kind in kinds}
     kills, number = 0, 0
     while kills < count:
         kind = kinds[number % len(kinds)]
-        expected, seconds = straight[kind]
+        expected, seconds = undisturbed[kind]
         attempt = _attempt(folder, kind, f"random-{workers}-{number}", workers)
         for _ in range(min(count - kills, 4)):
-            failures += [f"{attempt.database}: {problem}" for problem in _kill_after(attempt, draw.random() * seconds)]
+            failures += [f"{kind} {number}: {problem}" for problem in _kill_after(attempt, draw.random() * seconds)]
             kills += 1
-        failures += _resumed(attempt, expected)
+        failures += [f"{kind} {number}: {problem}" for problem in resumed(attempt, expected)]
         number += 1
     what = f"SIGKILL of the driver at random instants, {'inline' if workers == 1 else f'{workers} Ray workers'}"
     note = f"{number} runs, each killed up to 4 times and then resumed"
@@ -47,11 +43,11 @@ def killed_at_points(count: int, folder: Path) -> Result:
     """Runs of all kinds, killed at the first, second, … passage of each named point, then resumed and exported."""
     began, failures = time.monotonic(), []
     cases = list(itertools.islice(((n, p, k) for n in itertools.count(1) for p in POINTS for k in RECIPES), count))
-    straight: dict[str, Recorded] = {}
+    undisturbed: dict[str, Recorded] = {}
     kills = 0
     for passage, point, kind in cases:
-        if kind not in straight:
-            straight[kind], _ = _straight(folder, kind)
+        if kind not in undisturbed:
+            undisturbed[kind], _ = straight(folder, kind)
         name = f"{point.replace(' ', '-')}-{passage}"
         export = folder / f"{kind}_{name}.py".replace("-", "_")
         attempt = replace(_attempt(folder, kind, name, 1), kill_at=(point, passage), export=str(export))
@@ -61,7 +57,7 @@ def killed_at_points(count: int, folder: Path) -> Result:
         problems = attempt.problems()
         if process.returncode not in (0, -signal.SIGKILL):
             problems.append(f"status {process.returncode}: {errors.strip()[-300:]}")
-        problems += _resumed(attempt, straight[kind])
+        problems += resumed(attempt, undisturbed[kind])
         problems += [] if export.exists() else ["no export"]
         failures += [f"{kind} {point} {passage}: {problem}" for problem in problems]
     steps = ", ".join(dict.fromkeys(point.split()[1] for point in POINTS))
@@ -74,10 +70,10 @@ def cut_and_resumed(count: int, folder: Path) -> Result:
     """Straight runs against killed and resumed ones, for seeds, three hash seeds, and 1, 2 and no Ray workers."""
     began, failures = time.monotonic(), []
     cases = itertools.islice(((s, w, h) for s in itertools.count() for w in (1, 2, 0) for h in (0, 1, 2)), count)
-    straight: dict[int, Recorded] = {}
+    undisturbed: dict[int, Recorded] = {}
     for seed, workers, hash_seed in cases:
-        if seed not in straight:
-            straight[seed], _ = _straight(folder, "optimizer", seed)
+        if seed not in undisturbed:
+            undisturbed[seed], _ = straight(folder, "optimizer", seed)
         cut = replace(
             session(folder, "optimizer", f"cut-{seed}-{hash_seed}-{workers}", seed),
             workers=max(1, workers),
@@ -85,29 +81,27 @@ def cut_and_resumed(count: int, folder: Path) -> Result:
         )
         with replace(cut, kill_at=("after record", 12)).start(PYTHONHASHSEED=str(hash_seed)) as process:
             process.communicate()
-        problems = cut.problems() + _resumed(cut, straight[seed], PYTHONHASHSEED=str(hash_seed))
+        problems = cut.problems() + resumed(cut, undisturbed[seed], PYTHONHASHSEED=str(hash_seed))
         failures += [f"seed {seed}, hash seed {hash_seed}, {workers} workers: {problem}" for problem in problems]
     what = "a straight run against a killed and resumed run: seeds, PYTHONHASHSEED 0 to 2, 1, 2 and no Ray workers"
     return Result("C3", what, count, tuple(failures), time.monotonic() - began)
 
 
 def whole_tree_terminated(count: int, folder: Path) -> Result:
-    """SIGTERM to a driver with two Ray workers and to all its descendants at a random moment, then a resume."""
+    """SIGTERM to a search with two Ray workers and to all its descendants at a random moment, then a resume."""
     began, draw, failures = time.monotonic(), random.Random(count), []
-    expected, _ = _straight(folder, "optimizer")
-    left = 0
+    expected, _ = straight(folder, "optimizer")
     for number in range(count):
-        attempt = _attempt(folder, "optimizer", f"tree-{number}", 2)
+        attempt = replace(_attempt(folder, "optimizer", f"tree-{number}", 2), command=True)
         process = attempt.start()
-        _wait_for_births(attempt, process, 1 + draw.randrange(60))
+        wait_for_births(attempt, process, 1 + draw.randrange(60))
         time.sleep(draw.random())
-        tree = _tree(process.pid)
-        for member in tree:
-            _send(member, signal.SIGTERM)
-        failures += _ended(process, 30.0, f"{attempt.database}: SIGTERM")
-        left += len(_alive(tree, 15.0))
-        failures += attempt.problems() + _resumed(attempt, expected)
-    failures += [f"{left} processes were left behind"] if left else []
+        members = tree(process.pid)
+        for member in members:
+            send(member, signal.SIGTERM)
+        problems = [*ended(process, 30.0), *(f"left behind: {member}" for member in alive(members, 15.0))]
+        problems += attempt.problems() + resumed(attempt, expected)
+        failures += [f"search {number}: {problem}" for problem in problems]
     what = "SIGTERM to the whole process tree of a search with 2 Ray workers at random moments, then resumed"
     return Result("C5", what, count, tuple(failures), time.monotonic() - began)
 
@@ -122,10 +116,10 @@ def interrupted(count: int, folder: Path) -> Result:
         database = folder / f"interrupted-{number}.db"
         process = _command(database, executor)
         time.sleep(draw.random() * 12.0)
-        tree = _tree(process.pid)
+        members = tree(process.pid)
         sent = time.monotonic()
         for _ in range(times):
-            _send(psutil.Process(process.pid), number_of_signal) if process.poll() is None else None
+            send(psutil.Process(process.pid), number_of_signal) if process.poll() is None else None
             time.sleep(0.2)
         try:
             _, errors = process.communicate(timeout=60)
@@ -140,23 +134,14 @@ def interrupted(count: int, folder: Path) -> Result:
             failures.append(f"{label}: status {process.returncode}: {errors[-300:]}")
         if "Traceback" in errors:
             failures.append(f"{label}: a traceback: {errors[-300:]}")
-        failures += [f"{label}: left behind: {member}" for member in _alive(tree, 15.0)]
+        failures += [f"{label}: left behind: {member}" for member in alive(members, 15.0)]
     what = "SIGINT and SIGTERM, once and twice, inline and on Ray, at random moments of `germline search`"
     return Result("C5", what, count, tuple(failures), time.monotonic() - began, f"ended after at most {slowest:.1f} s")
 
 
-def _straight(folder: Path, kind: str, seed: int = SEED) -> tuple[Recorded, float]:
-    """What an undisturbed inline run of a kind records, and its seconds."""
-    straight = session(folder, kind, f"{kind}-straight-{seed}", seed)
-    began = time.monotonic()
-    problem = straight.finish()
-    assert not problem, problem
-    return recorded(straight), time.monotonic() - began
-
-
 def _attempt(folder: Path, kind: str, name: str, workers: int) -> Session:
     executor = "ray" if workers > 1 else "inline"
-    return session(folder, kind, f"{kind}-{name}", SEED, workers=workers, executor=executor)
+    return replace(session(folder, kind, f"{kind}-{name}", SEED), workers=workers, executor=executor)
 
 
 def _kill_after(attempt: Session, seconds: float) -> list[str]:
@@ -167,25 +152,6 @@ def _kill_after(attempt: Session, seconds: float) -> list[str]:
         except subprocess.TimeoutExpired:
             process.kill()
     return attempt.problems()
-
-
-def _resumed(attempt: Session, expected: Recorded, **environment: str) -> list[str]:
-    """Resumes a run to its end; where it differs from the undisturbed run."""
-    problem = attempt.finish(**environment)
-    if problem:
-        return [f"{attempt.database}: {problem}"]
-    different = difference(expected, recorded(attempt))
-    return (
-        [f"{attempt.database}: {different}"] if different else [f"{attempt.database}: {p}" for p in attempt.problems()]
-    )
-
-
-def _wait_for_births(attempt: Session, process: subprocess.Popen[str], births: int) -> None:
-    """Waits until so many births were acknowledged, or the process ended."""
-    while process.poll() is None:
-        if Path(attempt.log).exists() and attempt.acknowledged()[0] >= births:
-            return
-        time.sleep(0.05)
 
 
 def _command(database: Path, executor: str) -> subprocess.Popen[str]:
@@ -199,36 +165,3 @@ def _command(database: Path, executor: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    """A process and all its descendants; empty if it has ended."""
-    try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _send(process: psutil.Process, number: signal.Signals) -> None:
-    try:
-        process.send_signal(number)
-    except psutil.NoSuchProcess:
-        return
-
-
-def _ended(process: subprocess.Popen[str], seconds: float, label: str) -> Iterator[str]:
-    """A line if a process does not end in time; it is killed then."""
-    try:
-        process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        yield f"{label}: still alive after {seconds:g} s"
-
-
-def _alive(tree: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """The processes that are still alive after some seconds; they are killed then."""
-    _, alive = psutil.wait_procs(tree[1:], timeout=seconds)
-    for member in alive:
-        _send(member, signal.SIGKILL)
-    return alive

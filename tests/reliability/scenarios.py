@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import candidates
+import chaos
 import databases
 import disks
 import genomes
@@ -39,6 +41,9 @@ SCENARIOS = (
     Scenario("cut-and-resumed", kills.cut_and_resumed, 1, 27),
     Scenario("whole-tree-terminated", kills.whole_tree_terminated, 1, 20),
     Scenario("interrupted", kills.interrupted, 2, 40),
+    Scenario("workers-killed", chaos.workers_killed, 1, 20),
+    Scenario("ray-killed", chaos.ray_killed, 1, 10),
+    Scenario("bad-candidates", candidates.bad_candidates, 4, 13),
     Scenario("mutants", genomes.bred_and_read_back, 10_000, 1_000_000),
     Scenario("damaged-genomes", genomes.damaged, 2_000, 100_000),
     Scenario("equal-fingerprints", genomes.equal_fingerprints, 1_200, 100_000),

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from germline.db.store import Store
+
+Recorded = Mapping[str, list[object]]
+
+SEED = 3
+"""Seed of the runs that are compared with each other."""
 
 DRIVER = Path(__file__).parent / "driver.py"
 
@@ -51,6 +57,7 @@ class Session:
         log: file to which the process appends a line after each event: births and evaluations so far.
         workers, executor: as in `evolve`.
         kill_at: a point of `driver.POINTS` and how often it is reached before the process kills itself; None: never.
+        command: True if the process is `germline search`, which writes no acknowledgement log.
         export: path to which the winner is exported when the run is finished; None: no export.
     """
 
@@ -61,12 +68,14 @@ class Session:
     workers: int = 1
     executor: str = "inline"
     kill_at: tuple[str, int] | None = None
+    command: bool = False
     export: str | None = None
 
     def start(self, **environment: str) -> subprocess.Popen[str]:
         """Starts the process, in a session of its own; variables are added to its environment."""
+        driver = [sys.executable, str(DRIVER), json.dumps(asdict(self))]
         return subprocess.Popen(
-            [sys.executable, str(DRIVER), json.dumps(asdict(self))],
+            ["germline", *self._arguments()] if self.command else driver,
             env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -74,9 +83,16 @@ class Session:
             start_new_session=True,
         )
 
+    def _arguments(self) -> list[str]:
+        """The arguments of `germline search` for this session."""
+        options = {name: value for name, value in self.settings.items() if name not in ("kind", "settings")}
+        options |= {"name": self.run, "db": self.database, "workers": self.workers, "executor": self.executor}
+        settings = [part for setting in self.settings["settings"] for part in ("--set", setting)]
+        return ["search", self.settings["kind"], *settings, *(f"--{name}={value}" for name, value in options.items())]
+
     def finish(self, **environment: str) -> str:
         """Drives the run to its end; returns what the process wrote on stderr if it failed, else an empty text."""
-        with replace(self, kill_at=None).start(**environment) as process:
+        with replace(self, kill_at=None, command=False).start(**environment) as process:
             assert process.stderr is not None
             errors = process.stderr.read()
         return f"status {process.returncode}: {errors.strip()[-500:]}" if process.returncode else ""
@@ -107,13 +123,14 @@ class Session:
             return [*lost, *store.check()]
 
 
-def session(folder: Path, kind: str, name: str, seed: int, **options: Any) -> Session:
-    """A session of the recipe of a kind, in a database of its own."""
-    settings = {**RECIPES[kind], "seed": seed}
-    return Session(str(folder / f"{name}.db"), kind, settings, str(folder / f"{name}.log"), **options)
+def session(folder: Path, kind: str, name: str, seed: int, **settings: Any) -> Session:
+    """A session of the recipe of a kind, in a database of its own; `settings` replace arguments of the recipe."""
+    log = folder / f"{name}.log"
+    log.touch()
+    return Session(str(folder / f"{name}.db"), kind, {**RECIPES[kind], "seed": seed, **settings}, str(log))
 
 
-def recorded(session: Session) -> Mapping[str, list[object]]:
+def recorded(session: Session) -> Recorded:
     """What a run has recorded and a repetition has to record again, to the last bit.
 
     Times, workers, and the winners of sessions that ended before the run did are left out.
@@ -137,7 +154,7 @@ def recorded_rows(database: str | Path, name: str) -> Mapping[str, list[object]]
         }
 
 
-def difference(expected: Mapping[str, list[object]], got: Mapping[str, list[object]]) -> str | None:
+def difference(expected: Recorded, got: Recorded) -> str | None:
     """The first difference between two runs in a line; None if they are equal."""
     for part, rows in expected.items():
         if rows == got[part]:
@@ -147,3 +164,33 @@ def difference(expected: Mapping[str, list[object]], got: Mapping[str, list[obje
                 return f"{part}: expected {one!s:.300}, got {other!s:.300}"
         return f"{part}: expected {len(rows)} rows, got {len(got[part])}"
     return None
+
+
+def straight(folder: Path, kind: str, seed: int = SEED, **settings: Any) -> tuple[Recorded, float]:
+    """What an undisturbed inline run of a kind records, and its seconds."""
+    undisturbed = session(folder, kind, f"{kind}-straight-{seed}", seed, **settings)
+    began = time.monotonic()
+    problem = undisturbed.finish()
+    assert not problem, problem
+    return recorded(undisturbed), time.monotonic() - began
+
+
+def resumed(attempt: Session, expected: Recorded, **environment: str) -> list[str]:
+    """Resumes a run to its end; returns where it differs from the undisturbed run, and what is wrong with it."""
+    problem = attempt.finish(**environment) or difference(expected, recorded(attempt))
+    return [problem] if problem else attempt.problems()
+
+
+def recorded_births(attempt: Session) -> int:
+    """Births in the database; 0 while there is none."""
+    try:
+        with closing(sqlite3.connect(f"file:{attempt.database}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT count(*) FROM individual").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def wait_for_births(attempt: Session, process: subprocess.Popen[str], births: int) -> None:
+    """Waits until so many births are recorded, or the process ended."""
+    while process.poll() is None and recorded_births(attempt) < births:
+        time.sleep(0.05)

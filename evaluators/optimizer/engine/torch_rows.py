@@ -3,6 +3,9 @@
 Rows whose live programs differ only in their constants form a group: one pass over the operations of the group updates
 all its rows, with the constants as a column. The rows of a group are contiguous, so that it reads the buffers through
 views. Programs that bytecode cannot express run here; tests and benchmarks compare bytecode with it.
+
+A row gets the same bits in a group of any size. Only functions that are not rounded correctly could break this: torch
+computes the last few elements of a buffer by another method than the elements before them.
 """
 
 from collections.abc import Sequence
@@ -14,8 +17,17 @@ from torch import Tensor
 
 from germline.programs.optimizer import Graph
 from germline.programs.optimizer.flat import FlatProgram, Layout
+from germline.programs.optimizer.primitives import Primitive
 from germline.programs.optimizer.types import LEAF, SCALAR, TREE, column_shape, row_shape
 from germline.programs.optimizer.types import ROW as ROW_TYPE
+
+APPROXIMATE = frozenset(
+    (
+        *("cos", "sin", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),
+        *("exp", "exp2", "exp10", "expm1", "log", "log10", "log2", "log1p", "cbrt", "power"),
+    )
+)
+"""Elementwise functions whose bits may depend on the place of an element in its buffer. All others round correctly."""
 
 
 def structure(graph: Graph) -> tuple[object, ...]:
@@ -101,7 +113,7 @@ class TorchRows:
 
     def _group(self, graphs: Sequence[Graph], leaf_of: Tensor) -> _Group:
         first = graphs[0]
-        program = FlatProgram(first, self.layout, torch, leaf_of)
+        program = FlatProgram(first, self.layout, torch, leaf_of, _call if self.device == "cpu" else None)
         columns = [[[graph.nodes[i].literal] for graph in graphs] for i in program.literals]
         literals = [torch.tensor(column, dtype=torch.float32, device=self.device) for column in columns]
         states = {k: self._zeros(first, k, len(graphs)) for k in first.live_states}
@@ -120,6 +132,15 @@ class TorchRows:
             return torch.zeros(rows, flat[state_type], device=self.device)
         reduced = row_shape if state_type == ROW_TYPE else column_shape
         return [torch.zeros(rows, *reduced(shape), device=self.device) for shape in shapes]
+
+
+def _call(primitive: Primitive, *args: Tensor) -> Any:
+    """The result of a function, computed row by row if its bits could depend on the number of rows."""
+    rows = max(map(len, args))
+    if rows == 1 or primitive.name not in APPROXIMATE:
+        return primitive.run(torch, *args)
+    at_row = (tuple(arg[i : i + 1] if len(arg) > 1 else arg for arg in args) for i in range(rows))
+    return torch.cat([primitive.run(torch, *row) for row in at_row])
 
 
 def _selected(value: Any, index: Tensor) -> Any:

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.errors import InvalidTask
+from germline.evaluators.errors import InvalidTask, shown
 from germline.programs.policy.network import Box
 
 Slots = NDArray[np.int64]
-"""Indices of slots, int64 `[n]`, ascending."""
+"""The indices of n slots, int64 `[n]`, ascending. In a slot episodes are played one after the other."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class EnvironmentSpec:
             or not all(map(_positive_integer, self.observation))
         ):
             raise InvalidTask(
-                f"EnvironmentSpec: expected the shape of observations, such as (4,), got {self.observation!r:.60}"
+                f"EnvironmentSpec: expected the shape of observations, such as (4,), got {shown(self.observation)}"
             )
         object.__setattr__(self, "observation", tuple(map(int, self.observation)))
         if not isinstance(self.actions, Box) and not _positive_integer(self.actions):
             raise InvalidTask(
-                f"EnvironmentSpec: expected the number of actions, or their Box, got {self.actions!r:.60}"
+                f"EnvironmentSpec: expected the number of actions, or their Box, got {shown(self.actions)}"
             )
         for name in ("steps", "frames"):
             if not _positive_integer(getattr(self, name)):
                 raise InvalidTask(
-                    f"EnvironmentSpec: expected {name} to be a whole number from 1, got {getattr(self, name)!r:.60}"
+                    f"EnvironmentSpec: expected {name} to be a whole number from 1, got {shown(getattr(self, name))}"
                 )
 
 
@@ -91,13 +91,14 @@ class Environments(Protocol):
         """Makes one decision in each of the given slots.
 
         Args:
-            slots: slots whose episodes are not over.
-            actions: int64 `[n]`, or float32 `[n, d]` inside the box.
+            slots: n slots whose episodes are not over.
+            actions: int64 `[n]`, or for a box of d numbers float32 `[n, d]` inside it.
         """
         ...
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """Behaviour descriptors of episodes that are over, `[n, b]`; b is 0 if the environment has none."""
+        """Behaviour descriptors, of b numbers each, of episodes that are over in n slots, `[n, b]`; b is 0 if the
+        environment has none."""
         ...
 
     def close(self) -> None: ...

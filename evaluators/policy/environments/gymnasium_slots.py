@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
+from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line, message_of, shown
 from germline.evaluators.policy.environments.environment import EnvironmentSpec, Slots, Step
 from germline.programs.policy.network import Box
 
@@ -198,7 +198,7 @@ def _unknown_id(name: str, reason: str) -> str:
 
 def _missing_package(name: str, error: Exception) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
-    module = getattr(cause, "name", None) or next((known for known in EXTRAS if known in str(error)), None)
+    module = getattr(cause, "name", None) or next((known for known in EXTRAS if known in message_of(error)), None)
     extra = EXTRAS.get(str(module).partition(".")[0])
     remedy = f"pip install 'germline[{extra}]'" if extra else f"install the package that brings {module or 'it'}"
     return f"gym:{name} needs a package that is not here ({in_a_line(error)}); {remedy}"
@@ -218,7 +218,7 @@ def spec_of(environment: Environment, name: str, steps: int = DEFAULT_STEPS) -> 
     observation_space, action_space = environment.observation_space, environment.action_space
     if not isinstance(observation_space, gymnasium.spaces.Box) or not observation_space.shape:
         raise InvalidTask(
-            f"{name}: expected observations that are a box of numbers, got {observation_space!s:.80}; "
+            f"{name}: expected observations that are a box of numbers, got {shown(observation_space, 80)}; "
             "in a task of your own, gymnasium.wrappers.FlattenObservation turns most others into a box"
         )
     actions: int | Box
@@ -228,7 +228,7 @@ def spec_of(environment: Environment, name: str, steps: int = DEFAULT_STEPS) -> 
         actions = box
     else:
         raise InvalidTask(
-            f"{name}: expected a choice of actions or a bounded row of real numbers, got {action_space!s:.80}"
+            f"{name}: expected a choice of actions or a bounded row of real numbers, got {shown(action_space, 80)}"
         )
     limit = environment.spec.max_episode_steps if environment.spec else None
     pixels = observation_space.dtype == np.uint8 and len(observation_space.shape) == 3

@@ -93,6 +93,7 @@ def foreign(tmp_path: Path, whole: bytes) -> Foreign:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["{folder}/evil.py:Evil", "evil.py:Evil", "gym:evil:CartPole-v1"])
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:1] + command[-1:]))
 def test_no_command_imports_what_a_database_names(

@@ -100,7 +100,7 @@ def run_session(
     single = options.executor == "inline" or (options.executor == "auto" and task.light and not options.ray_address)
     unlimited = not (budget.births or budget.evaluations or budget.frames)
     goal = run.config["births"] if unlimited else budget.births
-    resume_command = _resume_command(run, url, options.data)
+    resume_command = resume_command_of(run, url, options.data)
     last: Progress | None = None
     events = evolve(
         store,
@@ -151,7 +151,7 @@ def _loaded_task(run: RunRecord, given_task: str | None) -> type[Task]:
     return task
 
 
-def _resume_command(run: RunRecord, url: str, data: str | None) -> str:
+def resume_command_of(run: RunRecord, url: str, data: str | None) -> str:
     """The command that resumes a run, with --task, --db and --data where they are needed; passwords are hidden."""
     command = command_line("resume", run.name)
     if needs_confirmation(run.task):

@@ -9,6 +9,8 @@ import candidates
 import chaos
 import genomes
 import kills
+import local_ray
+import nodes
 from result import Result
 
 
@@ -38,6 +40,8 @@ SCENARIOS = (
     Scenario("interrupted", kills.interrupted, 2, 40),
     Scenario("workers-killed", chaos.workers_killed, 1, 20),
     Scenario("ray-killed", chaos.ray_killed, 1, 10),
+    Scenario("local-ray", local_ray.listening, 3, 9),
+    Scenario("node-killed", nodes.node_killed, 1, 10),
     Scenario("bad-candidates", candidates.bad_candidates, 4, 13),
     Scenario("mutants", genomes.bred_and_read_back, 10_000, 1_000_000),
     Scenario("damaged-genomes", genomes.damaged, 2_000, 100_000),

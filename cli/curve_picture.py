@@ -4,9 +4,8 @@ test."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from xml.sax.saxutils import escape
 
-from germline.programs.drawing import COLOURS, FAINT, INK, Axis, frame, picture, span, text, ticks
+from germline.programs.drawing import COLOURS, FAINT, INK, Axis, character_data, frame, picture, span, text, ticks
 
 WIDTH, HEIGHT = 640, 400
 """The area of the lines, in pixels."""
@@ -146,7 +145,7 @@ def _stroke(colour: str, dash: str) -> str:
 
 def _tooltip(words: str) -> str:
     """An SVG title, which browsers show when the mouse is over its parent element."""
-    return f"<title>{escape(words)}</title>"
+    return f"<title>{character_data(words)}</title>"
 
 
 def _legend_name(line: Line) -> str:

@@ -4,10 +4,13 @@ from typing import IO, Any
 
 import click
 
+from germline.cli.printing import LONGEST, on_a_line
+from germline.evaluators.errors import message_of
+
 _FAILURES = frozenset(
     (
         *("ClusterLost", "NoCluster", "NoWorker", "SearchFailed"),
-        *("DamagedDatabase", "DatabaseLocked", "DiskFull"),
+        *("AlteredSchema", "DamagedDatabase", "DatabaseError", "DatabaseLocked", "DiskFull", "NoRoom"),
         "ExportMismatch",
     )
 )
@@ -23,7 +26,7 @@ class UserError(click.ClickException):
         self.__dict__["exit_code"] = exit_code  # click declares it for the class, but reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"Error: {self.format_message()}", file=file, err=file is None)
+        click.echo(f"Error: {on_a_line(self.format_message())}", file=file, err=file is None)
 
 
 class BadReference(ValueError):
@@ -40,12 +43,6 @@ def exit_status(error: Exception) -> int:
     return 1 if type(error).__name__ in _FAILURES else 2
 
 
-def single_line(error: Exception) -> str:
-    """The message of an error on a single line, without control characters, which may come from a file or a
-    database."""
-    return printable(" ".join(str(error).split()))
-
-
-def printable(text: str) -> str:
-    """`text` with control characters replaced, so that nothing read from a file can drive the terminal."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+def single_line(error: BaseException) -> str:
+    """The message of an error as one printable line, which is cut if it is long; it may come from anywhere."""
+    return on_a_line(" ".join(message_of(error)[: 20 * LONGEST].split()))

@@ -3,20 +3,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from germline.cli.errors import printable
+from germline.cli.printing import on_a_line, say
 from germline.db.records import EvaluationRecord
 
 GOOD, BAD, QUIET = "green", "red", "dim"
 
 
 def safe(value: object, style: str = "") -> Text:
-    """`value` on one line, with control characters replaced. Markup of rich in it has no effect."""
-    return Text(printable(str(value)).replace("\n", " ").replace("\t", " "), style)
+    """`value` on one line, with control characters replaced, and cut if it is long."""
+    return Text(on_a_line(str(value)), style)
 
 
 def number(value: float | None) -> str:
@@ -102,4 +101,4 @@ def print_table(out: Console, table: Table) -> None:
         return
     with out.capture() as captured:
         out.print(table)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    say("\n".join(line.rstrip() for line in captured.get().splitlines()))

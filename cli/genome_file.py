@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from germline.cli.errors import BadReference
+from germline.evaluators.data.directory import exists
 
 LARGEST = 10_000_000
 """Largest genome file, in bytes."""
@@ -52,7 +53,4 @@ def is_file_reference(reference: str) -> bool:
     """Whether a reference names a file: it looks like a path, or such a file exists."""
     if names_file(reference):
         return True
-    try:
-        return Path(reference).is_file()
-    except OSError:  # the name is too long for a file
-        return False
+    return exists(Path(reference), Path.is_file)

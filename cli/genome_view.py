@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from rich.text import Text
 
-from germline.cli.errors import printable
 from germline.cli.formatting import QUIET
 from germline.cli.genome_line import Line
+from germline.cli.printing import on_a_line
 
 DEAD = "·"
 """Mark of a dead line."""
@@ -21,7 +21,7 @@ backgrounds."""
 
 def highlight(text: str, live: bool = True) -> Text:
     """A line with keywords, functions and numbers in colour; a dead line is dimmed and has no colours."""
-    styled = Text(printable(text), "" if live else QUIET)
+    styled = Text(on_a_line(text), "" if live else QUIET)
     if live:
         for match in _WORD.finditer(styled.plain):
             styled.stylize(_STYLES[str(match.lastgroup)], *match.span())

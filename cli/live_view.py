@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from germline.cli.errors import printable
+from germline.cli.output import console
 from germline.cli.presenters.registry import presenter_of, presenter_of_text
+from germline.cli.printing import say
 from germline.db.records import RunRecord
 from germline.search.progress import Progress
 
@@ -36,7 +36,7 @@ def live_view(run: RunRecord, births: int | None, seconds: float | None) -> Iter
         view.log_last()
         return
 
-    with Live(get_renderable=view.panel, console=Console(stderr=True), refresh_per_second=4, transient=True):
+    with Live(get_renderable=view.panel, console=console(stderr=True), refresh_per_second=4, transient=True):
         yield view.keep
 
 
@@ -64,12 +64,12 @@ class _View:
         now = time.monotonic()
         if now - self.logged >= LOG_SECONDS:
             self.logged = now
-            click.echo(f"{self.run.name}: {', '.join(self._counts(progress))}", err=True)
+            say(f"{self.run.name}: {', '.join(self._counts(progress))}", err=True)
 
     def log_last(self) -> None:
         """Writes the last progress of a session without a terminal."""
         if self.last is not None:
-            click.echo(f"{self.run.name}: {', '.join(self._counts(self.last))}", err=True)
+            say(f"{self.run.name}: {', '.join(self._counts(self.last))}", err=True)
 
     def panel(self) -> RenderableType:
         title = f"{self.run.name} · {self.run.kind} on {self.run.task} · seed {self.run.seed}"
@@ -77,7 +77,7 @@ class _View:
             return Panel(Text("starting the workers and loading the task …", style="dim"), title=title)
         lines = [Text("  ".join(self._counts(self.last))), Text("  ".join(self._clock(self.last)), style="dim")]
         bar = ProgressBar(total=self.births or 1, completed=self.last.births if self.births else 0)
-        return Panel(Group(*lines, bar, *self._best(self.last)), title=printable(title), border_style="dim")
+        return Panel(Group(*lines, bar, *self._best(self.last)), title=Text(title), border_style="dim")
 
     def _best(self, progress: Progress) -> list[RenderableType]:
         if progress.best is None:

@@ -98,7 +98,7 @@ def database_facts(url: str) -> dict[str, Any]:
         location = locate(url)
         facts["where"] = str(location)
         if isinstance(location, SqliteFile):
-            folder = next(parent for parent in location.path.parents if parent.is_dir())
+            folder = next(folder for folder in (*location.path.parents, location.path) if folder.is_dir())
             facts["disk_free_bytes"] = shutil.disk_usage(folder).free
         facts["runs"] = len(all_runs(url))
     except MissingDatabase:

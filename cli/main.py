@@ -4,16 +4,16 @@ Exit status: 0 for success; 1 if the work itself failed (a search in which every
 verify, a database with problems); 2 for a mistake in the input; 130 and 143 after an interrupt.
 """
 
-import logging
-import sys
+import signal
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
-from germline.cli.errors import UserError, exit_status, is_ours, printable, single_line
+from germline.cli.errors import UserError, exit_status, is_ours, single_line
+from germline.cli.interrupts import Interrupted
 
 COMMANDS = {
     "search": "Search for genomes of KIND and record every birth in the database.",
@@ -67,6 +67,9 @@ class Commands(click.Group):
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for place, arg in enumerate(args, 1):
+            if "\0" in arg:
+                raise UserError(f"expected text without NUL, got {arg!r:.80} as argument {place}")
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -78,7 +81,7 @@ class Commands(click.Group):
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             near = get_close_matches(args[0], COMMANDS, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise UserError(printable(f"there is no command {args[0]!r:.60}{hint} (`germline --help` lists them)"))
+            raise UserError(f"there is no command {args[0]!r:.60}{hint} (`germline --help` lists them)")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -87,6 +90,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             raise _on_one_line(error) from None
+        except KeyboardInterrupt:  # where Python's own handler is at work; click would exit with status 1
+            raise Interrupted(signal.SIGINT) from None
         except Exception as error:
             if not is_ours(error):
                 raise
@@ -98,7 +103,7 @@ def _on_one_line(error: click.UsageError) -> click.ClickException:
     if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
     message = " ".join(error.format_message().split()).rstrip(".")
-    return UserError(printable(f"{message} (see `{error.ctx.command_path} --help`)"))
+    return UserError(f"{message} (see `{error.ctx.command_path} --help`)")
 
 
 @click.group(
@@ -116,10 +121,11 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("germline").setLevel(logging.INFO)
-    cli()
+def main() -> NoReturn:
+    """Runs the command in `sys.argv`, and ends the process."""
+    from germline.cli.start import main as start  # handles signals before it imports this module
+
+    start()
 
 
 if __name__ == "__main__":

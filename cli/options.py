@@ -83,6 +83,16 @@ def db_option(command: F) -> F:
     )(command)
 
 
+def confirmed_task_option(command: F) -> F:
+    """Adds `--task`, which names the task of a run again, as the argument `task`."""
+    return click.option(
+        "--task",
+        default=None,
+        help="The run's task, which must be named if it is FILE.py:Class or gym:MODULE:ID, "
+        "because a database must not choose code.",
+    )(command)
+
+
 def json_option(command: F) -> F:
     """Adds `--json`, machine-readable output, as the argument `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")(command)

@@ -3,31 +3,30 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
-from germline.cli.errors import UserError, printable
+from germline.cli.errors import UserError
+from germline.cli.printing import printable
+from germline.evaluators.data.directory import exists
 
 
 def check_free(path: Path) -> None:
     """Raises UserError if there is a file at `path`."""
-    try:
-        exists = path.is_file()
-    except OSError:  # the path cannot be looked up: the error of writing will be clearer
-        return
-    if exists:
-        raise UserError(printable(f"{path} exists already; name another file, or add --force to replace it"))
+    if exists(path, Path.is_file):  # for a path that cannot be looked up, the error of writing will be clearer
+        raise UserError(f"{path} exists already; name another file, or add --force to replace it")
 
 
 def check_svg(path: Path) -> None:
     """Raises UserError if a file name has an extension other than .svg."""
     if path.suffix.lower() not in ("", ".svg"):
-        raise UserError(printable(f"expected a name that ends in .svg, got {path}"))
+        raise UserError(f"expected a name that ends in .svg, got {path}")
 
 
 def print_json(data: Any) -> None:
@@ -55,11 +54,32 @@ def stdout_apart() -> Iterator[None]:
         os.close(original)
 
 
-def console() -> Console:
-    """A rich console on stdout that writes plain text if stdout is not a terminal."""
-    terminal = sys.stdout.isatty()
+def console(stderr: bool = False) -> Console:
+    """A rich console on stdout, or on stderr, that writes plain text if that is not a terminal.
+
+    What it prints can style nothing by itself: texts have no markup, and characters that could drive the terminal are
+    replaced.
+    """
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
     # Explicit, because rich would take FORCE_COLOR for a terminal; wide, so that a pipe gets whole lines.
-    return Console(highlight=False, force_terminal=terminal, soft_wrap=not terminal, width=None if terminal else 200)
+    return _InertConsole(
+        stderr=stderr,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        force_terminal=terminal,
+        soft_wrap=not terminal,
+        width=None if terminal else 200,
+    )
+
+
+class _InertConsole(Console):
+    """A console whose texts are printable; the escapes that it writes are its own."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            is_inert = segment.control or segment.text.isprintable()
+            yield segment if is_inert else Segment(printable(segment.text), segment.style)
 
 
 def _finite(data: Any) -> Any:

@@ -54,7 +54,7 @@ def chosen(reference: str, criterion: str | None, url: str) -> Candidate:
     Raises:
         BadReference, BadCriterion, DatabaseError, UnknownProgram: as `resolve` and `picked` do.
     """
-    return picked(reference, criterion, url) if criterion else resolve(reference, url)
+    return picked(reference, criterion, url) if criterion is not None else resolve(reference, url)
 
 
 def picked(name: str, criterion: str, url: str) -> Candidate:

@@ -1,30 +1,29 @@
 """A session of a search on a terminal, with budget, live view, signals and summary."""
 
 import os
-import re
 import shlex
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 from germline.cli.database import open_store
 from germline.cli.errors import UserError, exit_status, single_line
+from germline.cli.interrupts import deferred_signals
 from germline.cli.live_view import live_view
 from germline.cli.options import SessionOptions
 from germline.cli.output import stdout_apart
+from germline.cli.printing import command_line
 from germline.cli.search_summary import finish
 from germline.db.errors import DatabaseError
+from germline.db.passwords import without_passwords
 from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.executors.executor import ClusterLost, NoCluster, NoWorker
-from germline.evaluators.tasks.registry import task_class
+from germline.evaluators.task import Task
+from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
 from germline.search.progress import Progress
-from germline.search.run import evolve, new_run
-
-_PASSWORD = re.compile(r"(://[^:/@]*:)[^@]*(@)")
+from germline.search.run import evolve, plan_run, record_run
 
 
 @dataclass(frozen=True)
@@ -43,30 +42,37 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
         options: how the search runs.
         url: the database, which is created if it does not exist.
         as_json: whether to print the summary as JSON.
-        run: arguments of `new_run`.
+        run: arguments of `plan_run`.
 
     Raises:
-        UserError, MissingData, DatabaseError, ValueError: as `new_run` and `run_session`.
+        UserError, MissingData, DatabaseError, ValueError: as `plan_run` and `run_session`.
     """
     with open_store(url, create=True) as store:
         with stdout_apart():
-            record = new_run(store, **run)
-        try:
-            run_session(options, store, record, url, as_json)
-        except UserError:
-            raise
-        except Exception:
-            # The workers never started, say: nobody needs a run without births, which would hold its name.
-            with suppress(DatabaseError):
-                store.forget(record.id)
-            raise
+            plan = plan_run(**run)
+        with deferred_signals() as received:  # from here on there is a run to resume
+            record = record_run(store, plan)
+            try:
+                run_session(options, store, record, url, as_json, received, given_task=plan.task)
+            except UserError:
+                raise
+            except Exception:
+                # The workers never started, say: nobody needs a run without births, which would hold its name.
+                with suppress(DatabaseError):
+                    store.forget(record.id)
+                raise
 
 
-def resume(options: SessionOptions, url: str, as_json: bool, name: str, budget: Budget, force: bool) -> None:
-    """Resumes a run in the database at `url`; `force` takes it over from a process on another host. Raises as
-    `start`."""
+def resume(
+    options: SessionOptions, url: str, as_json: bool, name: str, budget: Budget, force: bool, task: str | None
+) -> None:
+    """Resumes a run in the database at `url`; `force` takes it over from a process on another host, `task` is the name
+    of its task if the user gave it. Raises as `start`."""
     with open_store(url) as store:
-        run_session(options, store, store.run(name), url, as_json, budget, force)
+        run = store.run(name)
+        _loaded_task(run, task)  # takes seconds, in which a signal ends the command at once
+        with deferred_signals() as received:
+            run_session(options, store, run, url, as_json, received, budget, force, task)
 
 
 def run_session(
@@ -75,59 +81,83 @@ def run_session(
     run: RunRecord,
     url: str,
     as_json: bool,
+    received: Sequence[int],
     budget: Budget = Budget(),
     force: bool = False,
+    given_task: str | None = None,
 ) -> None:
     """Searches until a budget is used up, the run is stopped or a signal arrives; then prints the summary.
 
+    `received` gets the number of a signal when it arrives; `given_task` is the name of the run's task if the user gave
+    it.
+
     Raises:
         UserError: interrupted by a signal (status 130 or 143), or the workers are lost for good (1).
+        UnconfirmedTask: the user has to name the task of the run.
         MissingData: the data of the task are not in the data directory.
     """
-    with stdout_apart():
-        task = task_class(run.task)
-        task.check_data()
+    task = _loaded_task(run, given_task)
     single = options.executor == "inline" or (options.executor == "auto" and task.light and not options.ray_address)
     unlimited = not (budget.births or budget.evaluations or budget.frames)
     goal = run.config["births"] if unlimited else budget.births
-    resume_command = _resume_command(run.name, url, options.data)
+    resume_command = _resume_command(run, url, options.data)
     last: Progress | None = None
-    with _signals() as received:
-        events = evolve(
-            store,
-            run.name,
-            workers=options.workers or (1 if single else _cores()),
-            executor=options.executor,  # type: ignore[arg-type]
-            device=options.device,
-            ray_address=options.ray_address,
-            births=budget.births,
-            evaluations=budget.evaluations,
-            frames=budget.frames,
-            seconds=options.seconds,
-            force=force,
-            stopped=lambda: bool(received),
-        )
-        try:
-            with live_view(run, goal, options.seconds) as show, stdout_apart():
-                for last in events:
-                    show(last)
-        except (ClusterLost, NoCluster, NoWorker) as error:
-            if next(store.individuals(run.id), None) is None:
-                raise
-            text = f"{single_line(error)}; all outcomes are recorded. Go on with: {resume_command}"
-            raise UserError(text, exit_status(error)) from None
-        finally:
-            events.close()  # type: ignore[attr-defined]
+    events = evolve(
+        store,
+        run.name,
+        task=run.task,
+        workers=options.workers or (1 if single else _cores()),
+        executor=options.executor,  # type: ignore[arg-type]
+        device=options.device,
+        ray_address=options.ray_address,
+        births=budget.births,
+        evaluations=budget.evaluations,
+        frames=budget.frames,
+        seconds=options.seconds,
+        force=force,
+        stopped=lambda: bool(received),
+    )
+    try:
+        with live_view(run, goal, options.seconds) as show, stdout_apart():
+            for last in events:
+                show(last)
+    except (ClusterLost, NoCluster, NoWorker) as error:
+        if not received:
+            raise _resumable(error, store, run, resume_command) from None
+    except Exception:
+        if not received:  # Ctrl-C reaches the workers too, and their loss is no news
+            raise
+    finally:
+        events.close()  # type: ignore[attr-defined]
+    if not received:
+        finish(store, run, last, resume_command, as_json)
     if received:
         raise UserError(f"interrupted; all outcomes are recorded. Go on with: {resume_command}", 128 + received[0])
-    finish(store, run, last, resume_command, as_json)
 
 
-def _resume_command(name: str, url: str, data: str | None) -> str:
-    """The command that resumes a run, with --db and --data where they are needed; passwords are hidden."""
-    command = f"germline resume {name}"
+def _resumable(error: Exception, store: Store, run: RunRecord, resume_command: str) -> Exception:
+    """The error of a search without workers, with the command that resumes the run if it has births."""
+    if next(store.individuals(run.id), None) is None:
+        return error
+    text = f"{single_line(error)}; all outcomes are recorded. Go on with: {resume_command}"
+    return UserError(text, exit_status(error))
+
+
+def _loaded_task(run: RunRecord, given_task: str | None) -> type[Task]:
+    """The task of a run, whose data are there. Raises as `run_session` does."""
+    with stdout_apart():
+        task = task_class(confirmed_name(run.task, given_task))
+        task.check_data()
+    return task
+
+
+def _resume_command(run: RunRecord, url: str, data: str | None) -> str:
+    """The command that resumes a run, with --task, --db and --data where they are needed; passwords are hidden."""
+    command = command_line("resume", run.name)
+    if needs_confirmation(run.task):
+        command += " --task " + shlex.quote(run.task)
     if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
-        command += " --db " + shlex.quote(_PASSWORD.sub(r"\1***\2", url))
+        command += " --db " + shlex.quote(without_passwords(url))
     if data is not None:
         command += " --data " + shlex.quote(data)
     return command
@@ -135,27 +165,3 @@ def _resume_command(name: str, url: str, data: str | None) -> str:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Yields a list to which the numbers of SIGINT and SIGTERM are added when they arrive.
-
-    The first signal only adds its number, because the handler may run within a transaction or a call into Ray: the
-    session ends when the pack in flight is finished (inline), or at once without the packs on Ray. The second signal
-    has the system's own handler and ends the process.
-    """
-    received: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        for handled in before:  # ends the process at once, even within compiled code
-            signal.signal(handled, signal.SIG_DFL)
-        os.write(2, b"stopping in order; once more to leave at once\n")
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import click
-
 from germline.cli.errors import UserError
 from germline.cli.formatting import duration, number
 from germline.cli.json_rows import run_row
 from germline.cli.output import print_json
 from germline.cli.presenters.registry import presenter_of
+from germline.cli.printing import command_line, say
 from germline.db.records import RunRecord, RunSummary
 from germline.db.store import Store
 from germline.search.kinds import kind_named
@@ -54,7 +53,7 @@ def _print_without_best(store: Store, run: RunRecord, summary: RunSummary, resum
         raise UserError(
             f"no genome of {run.name} has an ok outcome ({summary.failures} failures); the last: {causes[-1]}", 1
         )
-    click.echo(f"{run.name}: {summary.status}; no ok outcome yet. Go on with: {resume}")
+    say(f"{run.name}: {summary.status}; no ok outcome yet. Go on with: {resume}")
 
 
 def _print(
@@ -68,28 +67,28 @@ def _print(
 ) -> None:
     assert last.best is not None
     presenter = presenter_of(run.kind)
-    click.echo(
+    say(
         f"{run.name}: {summary.status} after {summary.births} births, {summary.evaluations} evaluations, "
         f"{summary.cache_hits} cache hits, {summary.failures} failures"
     )
     start = "not scored" if last.start is None or last.start.fitness is None else number(last.start.fitness)
     comparison = f"  (start {start})" if presenter.compared_with_start else ""
     best = last.best.individual.birth
-    click.echo(f"best    {run.name}:{best}  fitness {number(last.best.fitness)}{comparison}")
+    say(f"best    {run.name}:{best}  fitness {number(last.best.fitness)}{comparison}")
     if winner and last.winner:
         evaluations = store.reviews(run.id, last.winner.fingerprint)
         score = presenter.score_text([evaluation for evaluation in evaluations if evaluation.rung > 0])
         label = f"{run.name}:{winner['birth']}"
         if score is not None:
-            click.echo(f"winner  {label}  {score}")
+            say(f"winner  {label}  {score}")
         elif winner["birth"] != best:
-            click.echo(f"winner  {label}  fitness {number(winner['fitness'])}, {_reason(run, last)}")
+            say(f"winner  {label}  fitness {number(winner['fitness'])}, {_reason(run, last)}")
     if summary.rejected:
         time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
-        click.echo(f"limits  {summary.rejected:,} genomes over the limits were rejected unscored{time}")
-    click.echo(f"next    germline show {run.name}   germline export {run.name} -o found.py")
+        say(f"limits  {summary.rejected:,} genomes over the limits were rejected unscored{time}")
+    say(f"next    {command_line('show', run.name)}   {command_line('export', run.name, '-o', 'found.py')}")
     if summary.status == "stopped":
-        click.echo(f"go on   {resume}")
+        say(f"go on   {resume}")
 
 
 def _reason(run: RunRecord, last: Progress) -> str:

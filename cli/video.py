@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from germline.cli.errors import UserError, is_ours, printable, single_line
+from germline.cli.errors import UserError, is_ours, single_line
 from germline.evaluators.policy.film import Picture
 from germline.programs.export.files import beside, check_writable
 
@@ -20,7 +20,7 @@ FASTEST_GIF = 50
 def check_format(path: Path) -> None:
     """Raises UserError if the extension of a file is not .mp4 or .gif, or the package that writes it is missing."""
     if path.suffix.lower() not in FORMATS:
-        raise UserError(printable(f"expected a film, .mp4 or .gif, got {path.name!r:.80}; write --video policy.mp4"))
+        raise UserError(f"expected a film, .mp4 or .gif, got {path.name!r:.80}; write --video policy.mp4")
     _writer_package(path)
 
 
@@ -85,6 +85,6 @@ def _renamed_when_done(path: Path) -> Iterator[Path]:
         cause = (isinstance(error, OSError) and error.strerror) or single_line(error).replace(
             str(unfinished), str(path)
         )
-        raise UserError(printable(f"cannot write {str(path)!r:.200} ({cause})"), 1) from None
+        raise UserError(f"cannot write {str(path)!r:.200} ({cause})", 1) from None
     finally:
         unfinished.unlink(missing_ok=True)

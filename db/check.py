@@ -1,6 +1,6 @@
 """Checks the invariants of a database of runs (`germline db check`), which must hold after any crash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -21,11 +21,24 @@ from sqlalchemy import (
     true,
 )
 
-from germline.db import exact_json, lineage
+from germline.db import exact_json, file_schema, lineage
 from germline.db.errors import DamagedDatabase
 from germline.db.from_rows import read_config, read_measures
 from germline.db.records import PARENTLESS
-from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run, winner
+from germline.db.revisions import VERSION_TABLE
+from germline.db.schema import (
+    artifact,
+    control,
+    evaluation,
+    genome,
+    individual,
+    metadata,
+    parentage,
+    rejection,
+    run,
+    winner,
+)
+from germline.db.server_schema import server_differences
 from germline.db.to_rows import digest
 
 _MAX_LISTED = 5
@@ -37,7 +50,9 @@ def problems(connection: Connection) -> list[str]:
     Raises:
         sqlalchemy.exc.DBAPIError: a query fails because of the damage.
     """
-    lines = _file_problems(connection) + _genome_problems(connection)
+    altered = _schema_differences(connection)
+    lines = [f"altered schema: {difference}" for difference in altered]
+    lines += _file_problems(connection, bool(altered)) + _genome_problems(connection)
     for row in connection.execute(select(run).order_by(run.c.id)).all():
         lines += [f"run {row.name}: {problem}" for problem in _run_problems(connection, row)]
     return lines
@@ -52,17 +67,31 @@ def _run_problems(connection: Connection, row: Row[Any]) -> list[str]:
     for rule in _RULES:
         try:
             lines += rule(connection, row)
-        except (TypeError, AttributeError, ValueError, DamagedDatabase) as error:
+        except (TypeError, AttributeError, ValueError, LookupError, DamagedDatabase) as error:
             lines = lines or [str(error)]
     return lines
 
 
-def _file_problems(connection: Connection) -> list[str]:
-    """SQLite's own checks of pages, indexes and foreign keys."""
+def _schema_differences(connection: Connection) -> Sequence[str]:
+    """Objects of the database that are not Germline's, or not as Germline creates them."""
+    if connection.dialect.name != "sqlite":
+        return server_differences(connection)
+    definitions = [file_schema.Definition(*row) for row in connection.execute(text(file_schema.QUERY))]
+    revision = str(connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}")))
+    return file_schema.differences(definitions, revision).all
+
+
+def _file_problems(connection: Connection, altered: bool) -> list[str]:
+    """SQLite's own checks of pages, indexes and foreign keys.
+
+    They evaluate expressions of the schema. If it is altered, only Germline's tables are checked.
+    """
     if connection.dialect.name != "sqlite":
         return []
-    lines = [line for line in connection.scalars(text("PRAGMA integrity_check")) if line != "ok"]
-    dangling = connection.execute(text("PRAGMA foreign_key_check")).all()
+    tables = [f"({name})" for name in metadata.tables]
+    checks = [f"PRAGMA integrity_check{argument}" for argument in (tables if altered else [""])]
+    lines = [line for check in checks for line in connection.scalars(text(check)) if line != "ok"]
+    dangling = [row for table in tables for row in connection.execute(text(f"PRAGMA foreign_key_check{table}"))]
     return lines + [f"a row of {row[0]} refers to a missing row of {row[2]}" for row in dangling[:_MAX_LISTED]]
 
 
@@ -271,9 +300,14 @@ def _streamed(query: Select[Any]) -> Select[Any]:
 
 
 def _no_fitness_allowed() -> ColumnElement[bool]:
-    """The condition on a row of ``evaluation``: its status is not ok or its fitness is not finite."""
+    """The condition on a row of ``evaluation``: its status is not ok, or its fitness is not finite or not the zero
+    that it is said to be."""
     largest = 1.7976931348623157e308
-    return or_(evaluation.c.status != "ok", ~evaluation.c.fitness.between(-largest, largest))
+    return or_(
+        evaluation.c.status != "ok",
+        ~evaluation.c.fitness.between(-largest, largest),
+        and_(evaluation.c.negative_zero, evaluation.c.fitness != 0.0),
+    )
 
 
 def _is_readable(read: Callable[..., object], *arguments: Any) -> bool:

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
-from germline.db import sqlite_file
 from germline.db.errors import (
     BadUrl,
     DatabaseError,
@@ -23,8 +22,12 @@ from germline.db.errors import (
     RecordConflict,
     Unreachable,
 )
+from germline.db.file_schema import Differences
 from germline.db.location import EXAMPLES, Location, Server, SqliteFile
 from germline.db.lock_retry import LockRetry
+from germline.db.passwords import hide_passwords
+from germline.db.sqlite_connection import GuardedConnection, as_database_error
+from germline.db.sqlite_connection import connect as connect_file
 
 T = TypeVar("T")
 
@@ -36,11 +39,12 @@ class Database:
     """A database with one connection.
 
     ``read`` and ``write`` call a function in a transaction, and call it again if the database was locked. All methods
-    raise subclasses of ``DatabaseError``.
+    raise subclasses of ``DatabaseError``. ``differences`` are those of the schema of a SQLite file.
     """
 
-    def __init__(self, location: Location, retry: LockRetry) -> None:
+    def __init__(self, location: Location, retry: LockRetry, differences: Differences | None = None) -> None:
         self.location = location
+        self.differences = differences or Differences()
         self._retry = retry
         if isinstance(location, SqliteFile):
             self._reader = _sqlite_engine(location, retry.busy_seconds)
@@ -56,7 +60,11 @@ class Database:
         """Returns ``work(connection)``, in a transaction that is committed unless ``work`` raises.
 
         ``work`` may be called more than once.
+
+        Raises:
+            AlteredSchema: something of the file could act when rows are written.
         """
+        self.differences.refuse_writing(str(self.location))
         return self._call(lambda: self._transact(self._writer, work))
 
     def use_write_ahead_log(self) -> None:
@@ -66,6 +74,7 @@ class Database:
         reader never writes. Nothing changes on a file system without support for the log, or on a server.
         """
         if isinstance(self.location, SqliteFile):
+            self.differences.refuse_writing(str(self.location))
             path = self.location.path
             self._call(lambda: _use_write_ahead_log(self._reader, path))
 
@@ -84,15 +93,13 @@ class Database:
             raise _as_database_error(error, self.location) from error
         except UnicodeDecodeError as error:
             if isinstance(self.location, SqliteFile):
-                raise sqlite_file.as_database_error(error, self.location.path) from error
+                raise as_database_error(error, self.location.path) from error
             raise
 
 
 def _sqlite_engine(location: SqliteFile, busy_seconds: float) -> Engine:
     def connect() -> sqlite3.Connection:
-        connection = sqlite_file.connect(
-            location.path, "rw" if location.path.exists() else "rwc", busy_seconds=busy_seconds
-        )
+        connection = connect_file(location.path, "rw" if location.path.exists() else "rwc", busy_seconds=busy_seconds)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # only the driver of a run copies the log into the file
@@ -105,6 +112,12 @@ def _sqlite_engine(location: SqliteFile, busy_seconds: float) -> Engine:
         mode = connection.get_execution_options().get("germline_begin", "")
         connection.exec_driver_sql(f"BEGIN {mode}")
 
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin_statement(connection: Connection, *statement: object) -> None:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, GuardedConnection)
+        driver.begin_statement()
+
     return engine
 
 
@@ -114,7 +127,8 @@ def _server_engine(location: Server, busy_seconds: float) -> Engine:
         options = f"{url.query.get('options', '')} -c lock_timeout={max(1, round(busy_seconds * 1000))}"
         return create_engine(url, pool_size=1, max_overflow=0, connect_args={"options": options.strip()})
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
-        raise BadUrl(f"expected a database URL, got {location} ({error}): {EXAMPLES}") from error
+        cause = hide_passwords(str(error), location.url)
+        raise BadUrl(f"expected a database URL, got {location} ({cause}): {EXAMPLES}") from error
     except ModuleNotFoundError as error:
         raise Unreachable(f"{location} needs {error.name}: run `pip install 'germline[postgres]'`") from error
 
@@ -127,7 +141,7 @@ def _use_write_ahead_log(engine: Engine, path: Path) -> None:
             driver.execute("PRAGMA journal_mode = WAL").fetchall()
             driver.execute("PRAGMA wal_autocheckpoint = 1000").fetchall()
         except sqlite3.Error as error:
-            raise sqlite_file.as_database_error(error, path) from error
+            raise as_database_error(error, path) from error
 
 
 def _as_database_error(error: DBAPIError, location: Location) -> DatabaseError:
@@ -135,9 +149,9 @@ def _as_database_error(error: DBAPIError, location: Location) -> DatabaseError:
     if isinstance(error, IntegrityError):
         return RecordConflict(str(cause).partition("\n")[0])
     if isinstance(location, SqliteFile):
-        return sqlite_file.as_database_error(cause, location.path)
+        return as_database_error(cause, location.path)
     state = getattr(cause, "sqlstate", None)
-    message = " ".join(str(cause).split())
+    message = hide_passwords(" ".join(str(cause).split()), location.url)
     if state in _LOCKED_SQLSTATES:
         return DatabaseLocked(f"{location} is locked by another process")
     if state == _DISK_FULL_SQLSTATE:

@@ -1,5 +1,7 @@
 """The errors of a database of runs. Each message is one printable line that says what to do."""
 
+from collections.abc import Sequence
+
 
 def _one_line(message: str) -> str:
     """The message with line ends and other control characters escaped, safe to print on a terminal."""
@@ -48,6 +50,17 @@ class ForeignDatabase(DatabaseError):
     """The database belongs to another program; Germline does not change it."""
 
 
+class AlteredSchema(DatabaseError):
+    """The schema of the file is not the one that Germline creates, in a way that could act when it is read or written.
+
+    `differences` has a phrase for each difference.
+    """
+
+    def __init__(self, message: str, differences: Sequence[str]) -> None:
+        super().__init__(message)
+        self.differences = tuple(map(_one_line, differences))
+
+
 class SchemaOutdated(DatabaseError):
     """An older Germline wrote the database: ``germline db upgrade`` brings it up to date."""
 
@@ -61,7 +74,7 @@ class DatabaseLocked(DatabaseError):
 
 
 class DiskFull(DatabaseError):
-    """The disk has no room for the transaction, which was rolled back."""
+    """The disk, a quota or a limit on file sizes has no room for the transaction, which was rolled back."""
 
 
 class Unreachable(DatabaseError):

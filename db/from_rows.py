@@ -20,6 +20,7 @@ from germline.db.records import (
     Individual,
     ReviewScore,
     RunRecord,
+    Snapshot,
     Winner,
 )
 
@@ -171,6 +172,19 @@ def winner_record(values: Values) -> Winner:
     except ValueError as error:
         raise unreadable_row(f"the winner of block {_key(Winner, values, 'block')}", error) from error
     return Winner(*values)
+
+
+def snapshot_record(values: Values) -> Snapshot:
+    """The record of a snapshot.
+
+    Raises:
+        DamagedDatabase: a value has a type that its column cannot have.
+    """
+    try:
+        check_types(Snapshot, values)
+    except ValueError as error:
+        raise unreadable_row("a snapshot", error) from error
+    return Snapshot(*values)
 
 
 def artifact_record(values: Values) -> ArtifactRecord:

@@ -1,12 +1,13 @@
 """Parses the URL or path of a database. SQLAlchemy is not imported: ``germline runs`` must answer sooner."""
 
-import re
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
-from germline.db.errors import BadUrl
+from germline.db.errors import BadPath, BadUrl
+from germline.db.passwords import without_passwords
 
 EXAMPLES: Final = "write a path such as germline.db, sqlite:///germline.db or postgresql://user@host/name"
 
@@ -23,13 +24,12 @@ class SqliteFile:
 
 @dataclass(frozen=True)
 class Server:
-    """A database on a server. ``url`` is a SQLAlchemy URL and may contain a password, which ``str()`` hides."""
+    """A database on a server. ``url`` is a SQLAlchemy URL and may contain passwords, which ``str()`` hides."""
 
     url: str
 
     def __str__(self) -> str:
-        hidden = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", self.url)
-        return re.sub(r"password=[^&]*", "password=***", hidden)
+        return without_passwords(self.url)
 
 
 Location = SqliteFile | Server
@@ -43,10 +43,11 @@ def locate(url: str) -> Location:
 
     Raises:
         BadUrl: the text names neither a file nor a SQLite or PostgreSQL database.
+        BadPath: a relative path, and there is no working directory.
     """
     scheme, separator, rest = url.partition("://")
     if not url.strip() or "\0" in url:
-        raise BadUrl(f"expected a database, got {url!r}: {EXAMPLES}")
+        raise BadUrl(f"expected a database, got {without_passwords(url)!r}: {EXAMPLES}")
     if not separator:
         return _plain_path(url)
     dialect = scheme.lower().partition("+")[0]
@@ -54,6 +55,8 @@ def locate(url: str) -> Location:
         return _sqlite_path(url, rest)
     if dialect in ("postgresql", "postgres"):
         driver = scheme.partition("+")[2] or "psycopg"
+        if rest.count("@") > 1:
+            raise BadUrl(f"expected one @ in a URL and %40 for all others, got {without_passwords(url)}")
         return Server(f"postgresql+{driver}://{rest}")
     raise BadUrl(f"expected a SQLite or PostgreSQL URL, got a {scheme!r} URL: {EXAMPLES}")
 
@@ -61,13 +64,20 @@ def locate(url: str) -> Location:
 def _plain_path(path: str) -> SqliteFile:
     if path == ":memory:" or path.startswith("sqlite:"):
         raise BadUrl(f"expected a database file, got {path!r}: {EXAMPLES}")
-    return SqliteFile(Path(path).absolute())
+    return _sqlite_file(path)
 
 
 def _sqlite_path(url: str, rest: str) -> SqliteFile:
-    path = unquote(rest[1:])
-    if not rest.startswith("/") or not path or path == ":memory:":
+    path = os.fsdecode(unquote_to_bytes(rest[1:].encode("utf-8", "surrogateescape")))
+    if not rest.startswith("/") or not path or path == ":memory:" or "\0" in path:
         raise BadUrl(f"expected three slashes and a file name after sqlite:, got {url!r}: {EXAMPLES}")
     if "?" in rest:
         raise BadUrl(f"a sqlite URL takes no options, got {url!r}: leave them out (%3F is a question mark in a name)")
-    return SqliteFile(Path(path).absolute())
+    return _sqlite_file(path)
+
+
+def _sqlite_file(path: str) -> SqliteFile:
+    try:
+        return SqliteFile(Path(path).absolute())
+    except OSError as error:
+        raise BadPath(f"the working directory cannot be used ({error.strerror}): change to another") from error

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from germline.db import migrate, sqlite_file
+from germline.db import migrate, sqlite_file, sqlite_path
 from germline.db.engine import Database
 from germline.db.errors import MissingDatabase
 from germline.db.location import Location, SqliteFile, locate
 from germline.db.lock_retry import LockRetry
 from germline.db.migrate import SCRIPTS
 from germline.db.revisions import REVISIONS, require_current
+from germline.db.sqlite_file import RecordedSchema
 
 
 def open_database(location: Location, create: bool, retry: LockRetry) -> Database:
@@ -20,12 +21,13 @@ def open_database(location: Location, create: bool, retry: LockRetry) -> Databas
         DatabaseError: the subclasses that ``Store`` lists.
     """
     if isinstance(location, SqliteFile):
-        revision = _recorded_revision(location.path, retry)
-        if revision is None and not create:
+        schema = _recorded_schema(location.path, retry)
+        if schema is None and not create:
             raise sqlite_file.missing_database(location.path)
-        if revision is None:
-            sqlite_file.require_creatable(location.path)
-        database = Database(location, retry)
+        if schema is None:
+            sqlite_path.require_creatable(location.path)
+        database = Database(location, retry, schema.differences if schema else None)
+        revision = schema.revision if schema else None
     else:
         database = Database(location, retry)
         revision = database.read(lambda connection: migrate.recorded_revision(connection, str(location)))
@@ -51,13 +53,14 @@ def upgrade(url: str, scripts: Path = SCRIPTS, revisions: tuple[str, ...] = REVI
     ``revisions`` lists the revisions of its scripts, oldest first.
 
     Raises:
-        MissingDatabase, ForeignDatabase, NotADatabase, SchemaNewer, DiskFull, DatabaseLocked
+        MissingDatabase, ForeignDatabase, AlteredSchema, NotADatabase, SchemaNewer, DiskFull, DatabaseLocked
     """
     location, retry = locate(url), LockRetry()
-    database = Database(location, retry)
+    schema = _recorded_schema(location.path, retry) if isinstance(location, SqliteFile) else None
+    database = Database(location, retry, schema.differences if schema else None)
     try:
         if isinstance(location, SqliteFile):
-            revision = _recorded_revision(location.path, retry)
+            revision = schema.revision if schema else None
         else:
             revision = database.read(lambda connection: migrate.recorded_revision(connection, str(location)))
         if revision is None:
@@ -66,6 +69,7 @@ def upgrade(url: str, scripts: Path = SCRIPTS, revisions: tuple[str, ...] = REVI
             require_current(revision, str(location), revisions)
             return revision, revision
         if isinstance(location, SqliteFile):
+            database.differences.refuse_writing(str(location))
             sqlite_file.copy(location.path, _unused_backup_path(location.path, revision))
         database.write(lambda connection: migrate.run_migrations(connection, scripts))
     finally:
@@ -73,8 +77,8 @@ def upgrade(url: str, scripts: Path = SCRIPTS, revisions: tuple[str, ...] = REVI
     return revision, revisions[-1]
 
 
-def _recorded_revision(path: Path, retry: LockRetry) -> str | None:
-    return retry.call(lambda: sqlite_file.recorded_revision(path, retry.busy_seconds), str(path))
+def _recorded_schema(path: Path, retry: LockRetry) -> RecordedSchema | None:
+    return retry.call(lambda: sqlite_file.recorded_schema(path, retry.busy_seconds), str(path))
 
 
 def _unused_backup_path(path: Path, revision: str) -> Path:

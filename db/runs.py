@@ -19,7 +19,8 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
         UnknownRun: there is no such run; the message suggests the nearest name.
         DamagedDatabase: the row cannot be read.
     """
-    row = connection.execute(select(run).where(run.c.name == name)).one_or_none()
+    query = select(run).where(run.c.name == name)
+    row = connection.execute(query).one_or_none() if to_rows.is_storable(name) else None
     if row is not None:
         return from_rows.run_row(row)
     nearest = difflib.get_close_matches(name, list(connection.scalars(select(run.c.name))), n=1, cutoff=0.5)

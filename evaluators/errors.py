@@ -19,6 +19,10 @@ class InvalidTask(ValueError):
     """The name leads to a class, file or package that cannot be used as a task."""
 
 
+class UnconfirmedTask(ValueError):
+    """A run has a task whose code is imported only if the user names the task too."""
+
+
 def in_a_line(error: BaseException) -> str:
     """The class of an error and the first line of its message: printable, cut, and it never raises."""
     text = one_line(message_of(error))

@@ -10,6 +10,9 @@ INK, FAINT = "#222222", "#7f7f7f"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#b59f00", "#5e3c99", "#222222")
 """Colours of lines, in the order of use: first those that colour-blind readers can distinguish (Okabe and Ito 2008)."""
 
+LONGEST_TEXT = 500
+"""The most characters of a text in a picture."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -47,6 +50,16 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
     first = -floor(-low / step)
     return [step * (first + i) for i in range(floor(high / step) - first + 1)]
+
+
+def character_data(words: str) -> str:
+    """A text as the content of an SVG element, cut if it is long.
+
+    It may come from anywhere: markup is escaped, and � stands for control characters, which XML cannot hold, and for
+    marks that turn the direction of reading.
+    """
+    short = words if len(words) <= LONGEST_TEXT else f"{words[: LONGEST_TEXT - 1]}…"
+    return escape("".join(char if char.isprintable() else "\ufffd" for char in short.replace("\n", " ")))
 
 
 Marks = Mapping[float, str]
@@ -88,7 +101,7 @@ def text(
 
     Args:
         x, y: pixels of its anchor.
-        words: the text, which is escaped.
+        words: the text, see `character_data`.
         size: of the font, in pixels.
         fill: its colour.
         anchor: `start`, `middle` or `end`.
@@ -97,7 +110,7 @@ def text(
     """
     bold = f' font-weight="{weight}"' if weight else ""
     place = f'x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}"'
-    return f'<text {place} {FONT} font-size="{size}"{bold} fill="{fill}"{more}>{escape(words)}</text>'
+    return f'<text {place} {FONT} font-size="{size}"{bold} fill="{fill}"{more}>{character_data(words)}</text>'
 
 
 def picture(width: float, height: float, parts: Sequence[str]) -> str:

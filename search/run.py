@@ -7,15 +7,16 @@ with Store("germline.db") as store:
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Executor, Stopped
 from germline.evaluators.executors.inline_executor import InlineExecutor
-from germline.evaluators.tasks.registry import absolute_name, task_class
+from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
 from germline.search.environment import RunOutdated, check_versions, environment, warn_of_other_versions
 from germline.search.failures import SearchFailed
 from germline.search.garbage_collection import rare_collections
@@ -30,8 +31,40 @@ ExecutorName = Literal["auto", "ray", "inline"]
 CONFIG_VERSION = 1
 
 
-def new_run(
-    store: Store,
+@dataclass(frozen=True)
+class RunPlan:
+    """A run that is not recorded yet: the arguments of `Store.create_run`, with everything that its config is made of
+    read and measured."""
+
+    name: str | None
+    kind: str
+    task: str
+    preset: str
+    seed: int
+    config: Mapping[str, Any]
+
+
+def new_run(store: Store, kind: str = "optimizer", **options: Any) -> RunRecord:
+    """Creates the record of a run; nothing is scored yet. Arguments and errors are those of `plan_run`.
+
+    Raises:
+        RunExists: the name is taken.
+    """
+    return record_run(store, plan_run(kind, **options))
+
+
+def record_run(store: Store, plan: RunPlan) -> RunRecord:
+    """Records a run as stopped; the process that evolves it claims it.
+
+    Raises:
+        RunExists: the name is taken.
+    """
+    run = store.create_run(plan.name, plan.kind, plan.task, plan.preset, plan.seed, plan.config, environment())
+    store.release(run.id, "stopped", 0.0)
+    return store.run(run.name)
+
+
+def plan_run(
     kind: str = "optimizer",
     *,
     task: str | None = None,
@@ -42,8 +75,8 @@ def new_run(
     births: int | None = None,
     evaluations: int | None = None,
     frames: int | None = None,
-) -> RunRecord:
-    """Creates the record of a run; nothing is scored yet.
+) -> RunPlan:
+    """Plans a run: checks its settings, and reads or measures what its config holds, such as a table of latencies.
 
     Args:
         kind: what is searched (`germline.search.kinds.KINDS`).
@@ -57,8 +90,7 @@ def new_run(
         frames: the run begins no block after policies have played so many frames, reviews included.
 
     Raises:
-        ValueError: an unknown kind, task, preset or setting, or a bad value; nothing has been recorded.
-        RunExists: the name is taken.
+        ValueError: an unknown kind, task, preset or setting, or a bad value.
     """
     this = kind_named(kind)
     chosen = preset_named(this, preset)
@@ -79,15 +111,14 @@ def new_run(
         "evaluations": evaluations,
         "frames": frames,
     }
-    run = store.create_run(name, kind, task_name, preset, seed, config, environment())
-    store.release(run.id, "stopped", 0.0)  # the process that evolves it claims it
-    return store.run(run.name)
+    return RunPlan(name, kind, task_name, preset, seed, config)
 
 
 def evolve(
     store: Store,
     name: str,
     *,
+    task: str | None = None,
     workers: int = 1,
     executor: ExecutorName = "auto",
     device: str = "auto",
@@ -103,6 +134,8 @@ def evolve(
 
     Args:
         name: of the run.
+        task: the run's task, which must be named here if it is a class in a file or `gym:<module>:<id>`, because a
+            database must not choose code to import.
         workers: number of workers that score at the same time.
         executor: `ray`, `inline` (this process), or `auto`: Ray for more than one worker or for an address.
         device: `auto`, `cpu` or `cuda`.
@@ -118,6 +151,7 @@ def evolve(
 
     Raises:
         UnknownRun: there is no such run.
+        UnconfirmedTask: the run's task has to be named, or another task is named.
         RunBusy: another process works on it.
         SearchFailed: everything that was scored failed.
         BadSetting: a budget in frames, for another kind than policies, or of fewer births than there are; or a setting
@@ -125,6 +159,7 @@ def evolve(
     """
     run = store.run(name)
     kind = kind_named(run.kind)
+    confirmed_name(run.task, task)
     if "settings" not in run.config:
         raise RunOutdated(
             f"expected settings in the config of {run.name}, got none; it can be read, but not gone on with"
@@ -155,6 +190,7 @@ def evolve(
             space = kind.space(settings)
             strategy = kind.strategy(settings, space)
             search = Search(space, strategy, pool, journal, kind.loop_settings(settings, run.seed))
+            search.read_records(evaluations, frames)
             if search.replayed:
                 warn_of_other_versions(run)
             status = "stopped"

@@ -22,7 +22,13 @@ class Strategy(Protocol[S]):
     the same state. Therefore a run needs no checkpoint; its state is recomputed from the rows of the database.
 
     A strategy that derives from this class has no hurdle and asks for no reviews unless it overrides these methods.
+
+    Attributes:
+        state_classes: the dataclasses that the state consists of, besides plain values and the records of a search, so
+            that a snapshot can be written; empty: a resume folds all blocks.
     """
+
+    state_classes: tuple[type, ...] = ()
 
     def init(self) -> S:
         """The state before the first birth."""

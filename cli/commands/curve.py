@@ -10,11 +10,12 @@ from rich.text import Text
 
 from germline.cli.curve_picture import Line, Point, draw
 from germline.cli.database import open_store
-from germline.cli.errors import UserError, printable
+from germline.cli.errors import UserError
 from germline.cli.formatting import QUIET, counted, number, plain_table, print_table, safe, with_interval
 from germline.cli.hypervolume_text import reference_point_text
 from germline.cli.options import db_option, json_option
 from germline.cli.output import check_free, check_svg, console, print_json
+from germline.cli.printing import say
 from germline.cli.run_patterns import matching_runs
 from germline.programs.export.files import check_writable, write_whole
 from germline.search.analysis.learning_curve import LearningCurve, Row, learning_curves
@@ -60,9 +61,7 @@ def command(names: tuple[str, ...], path: Path | None, force: bool, url: str, as
             _check_one_kind([run.kind for run in runs])
         curves = learning_curves(store, [run.name for run in runs])
     if not any(curve.rows for curve in curves):
-        raise UserError(
-            printable(f"expected a run with a complete block, got {_names(curves)}; wait for the first block")
-        )
+        raise UserError(f"expected a run with a complete block, got {_names(curves)}; wait for the first block")
     if path is not None:
         write_whole(path, _picture(curves))
     if as_json:
@@ -71,7 +70,7 @@ def command(names: tuple[str, ...], path: Path | None, force: bool, url: str, as
         for curve in curves:
             _print(curve)
     if path is not None:
-        click.echo(f"wrote {printable(str(path))}: the curve of {_names(curves)}", err=as_json)
+        say(f"wrote {path}: the curve of {_names(curves)}", err=as_json)
 
 
 def evenly_spaced(rows: Sequence[T], most: int) -> list[T]:
@@ -84,7 +83,7 @@ def evenly_spaced(rows: Sequence[T], most: int) -> list[T]:
 def _check_one_kind(kinds: Sequence[str]) -> None:
     if len(set(kinds)) > 1:
         every = " and ".join(sorted(set(kinds)))
-        raise UserError(printable(f"expected runs of one kind in a picture, got {every}; draw each kind by itself"))
+        raise UserError(f"expected runs of one kind in a picture, got {every}; draw each kind by itself")
 
 
 def _names(curves: Sequence[LearningCurve]) -> str:
@@ -167,7 +166,7 @@ def _picture(curves: Sequence[LearningCurve]) -> str:
     ]
     drawn = [line for line in lines if line.points]
     if not drawn:
-        raise UserError(printable(f"expected a run with an ok outcome, got {_names(curves)}"))
+        raise UserError(f"expected a run with an ok outcome, got {_names(curves)}")
     unscored = [curve for curve, line in zip(curves, lines, strict=True) if not line.points]
     return draw(drawn, _title(curves), x, y, _picture_notes(drawn, unscored))
 
@@ -184,7 +183,7 @@ def _line(curve: LearningCurve, x: str, reviews: bool, label: str) -> Line:
         if value is not None:
             half = half_width_or_none(row.deviation, row.episodes) if reviews else None
             points.append(Point(position(row), value, half))
-    return Line(printable(curve.run.name), points, _test_point(curve, position), label)
+    return Line(curve.run.name, points, _test_point(curve, position), label)
 
 
 def _test_point(curve: LearningCurve, position: Callable[[Row], float]) -> Point | None:
@@ -200,7 +199,7 @@ def _title(curves: Sequence[LearningCurve]) -> str:
     runs = [curve.run for curve in curves]
     tasks = list(dict.fromkeys(run.task for run in runs))
     subject = f"{runs[0].kind} on {tasks[0] if len(tasks) == 1 else f'{len(tasks)} tasks'}"
-    return printable(subject if len(runs) > 1 else f"{runs[0].name}: {subject}")
+    return subject if len(runs) > 1 else f"{runs[0].name}: {subject}"
 
 
 def _picture_notes(lines: Sequence[Line], unscored: Sequence[LearningCurve]) -> list[str]:
@@ -210,5 +209,5 @@ def _picture_notes(lines: Sequence[Line], unscored: Sequence[LearningCurve]) -> 
     if any(line.test for line in lines):
         notes.append("diamonds: the last test, with its 95 % confidence interval")
     if unscored:
-        notes.append(printable(f"no ok outcome yet: {_names(unscored)}"))
+        notes.append(f"no ok outcome yet: {_names(unscored)}")
     return notes

@@ -5,11 +5,14 @@ from pathlib import Path
 import click
 
 from germline.cli.database import open_store
-from germline.cli.errors import UserError, printable
+from germline.cli.errors import UserError
 from germline.cli.formatting import counted
 from germline.cli.options import db_option, json_option
 from germline.cli.output import print_json
+from germline.cli.printing import on_a_line, say
+from germline.db.errors import AlteredSchema
 from germline.db.opening import upgrade as upgrade_database
+from germline.db.records import RunSummary
 
 
 @click.group(name="db")
@@ -29,15 +32,20 @@ def command() -> None:
 def check(url: str, as_json: bool) -> None:
     """Look for damage and contradictions.
 
-    Looks for damaged pages, missing parents, outcomes without a birth and a wrong best. Exit status 1 for any problem.
+    Looks for damaged pages, missing parents, outcomes without a birth, a wrong best, and for tables, views, indexes and
+    triggers that are not Germline's. Exit status 1 for any problem.
 
     \b
     Example:
       germline db check --db germline.db
     """
-    with open_store(url) as store:
-        problems = store.check()
-        runs = store.runs() if not problems else []
+    runs: list[RunSummary] = []
+    try:
+        with open_store(url) as store:
+            problems = store.check()
+            runs = store.runs() if not problems else []
+    except AlteredSchema as error:
+        problems = [f"altered schema: {difference}" for difference in error.differences]
     counts = {
         "runs": len(runs),
         "births": sum(run.births for run in runs),
@@ -46,10 +54,10 @@ def check(url: str, as_json: bool) -> None:
     if as_json:
         print_json({"ok": not problems, "problems": problems, **(counts if not problems else {})})
     elif not problems:
-        click.echo("ok: " + ", ".join(counted(count, name.removesuffix("s")) for name, count in counts.items()))
+        say("ok: " + ", ".join(counted(count, name.removesuffix("s")) for name, count in counts.items()))
     else:
         for problem in problems:
-            click.echo(printable(problem).replace("\n", " "))
+            say(on_a_line(problem))
     if problems:
         plural = "s" if len(problems) > 1 else ""
         raise UserError(f"{len(problems)} problem{plural} found; restore a copy made with `germline db backup`", 1)
@@ -71,9 +79,9 @@ def upgrade(url: str, as_json: bool) -> None:
     if as_json:
         print_json({"before": before, "after": after})
     elif before == after:
-        click.echo(f"the schema is up to date ({after})")
+        say(f"the schema is up to date ({after})")
     else:
-        click.echo(f"upgraded the schema from {before} to {after}")
+        say(f"upgraded the schema from {before} to {after}")
 
 
 @command.command()
@@ -93,4 +101,4 @@ def backup(path: Path, url: str, as_json: bool) -> None:
     if as_json:
         print_json({"path": str(path), "bytes": bytes_written})
     else:
-        click.echo(f"wrote {printable(str(path))} ({bytes_written:,} bytes)")
+        say(f"wrote {path} ({bytes_written:,} bytes)")

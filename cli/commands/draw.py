@@ -9,11 +9,12 @@ import click
 
 from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
-from germline.cli.errors import BadReference, printable
+from germline.cli.errors import BadReference
 from germline.cli.formatting import counted
 from germline.cli.genome_facts import genome_facts
 from germline.cli.options import db_option, json_option
 from germline.cli.output import check_free, check_svg, print_json
+from germline.cli.printing import say
 from germline.cli.reference import HELP, PICK, chosen
 from germline.programs.architecture import drawing as architecture_drawing
 from germline.programs.architecture.genome import read
@@ -81,7 +82,7 @@ def command(
         keys = {"path": str(path), "ref": candidate.label, "fingerprint": facts["fingerprint"], **drawing.keys}
         print_json(keys)
     else:
-        click.echo(f"wrote {printable(str(path))}: {printable(drawing.subject)}")
+        say(f"wrote {path}: {drawing.subject}")
 
 
 def _drawing(subject: Subject) -> Drawing:
@@ -110,7 +111,7 @@ def _generation(subject: Subject) -> Drawing:
     plot = scatter(generation)
     title = f"{run.name}, generation {generation.number}: {run.task}"
     notes = _notes(generation, plot)
-    svg = policy_drawing.draw(plot.points, printable(title), plot.axes.x, plot.axes.y, notes, walls_of(run.task))
+    svg = policy_drawing.draw(plot.points, title, plot.axes.x, plot.axes.y, notes, walls_of(run.task))
     keys = {"ref": run.name, "generation": generation.number}
     return Drawing(svg, f"generation {generation.number} of {run.name}", keys)
 

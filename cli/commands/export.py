@@ -11,12 +11,14 @@ import click
 
 from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
-from germline.cli.errors import UserError, printable, single_line
+from germline.cli.errors import UserError, single_line
 from germline.cli.genome_facts import genome_facts
-from germline.cli.options import db_option, json_option, size_options
+from germline.cli.options import confirmed_task_option, db_option, json_option, size_options
 from germline.cli.output import check_free, print_json, stdout_apart
+from germline.cli.printing import say
 from germline.cli.reference import HELP, PICK, chosen
 from germline.db.errors import DatabaseError
+from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.export.files import check_writable, weights_path, write_verified
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ _TO = "Format: torch, or onnx for an architecture (with initial weights) or a po
 @click.option("--class-name", default=None, metavar="NAME", help="Name of the class; by default derived from REF.")
 @click.option("--pick", "criterion", default=None, metavar="CRITERION", help=PICK)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
+@confirmed_task_option
 @size_options
 @db_option
 @json_option
@@ -47,6 +50,7 @@ def command(
     class_name: str | None,
     criterion: str | None,
     force: bool,
+    task: str | None,
     sizes: dict[str, Any],
     url: str,
     as_json: bool,
@@ -78,13 +82,15 @@ def command(
     if not force:
         check_free(path)
     candidate = chosen(reference, criterion, url)
+    if task is not None:
+        _check_task(candidate, task)
     exporter = exporter_of(candidate, target)
     if exporter.has_weights_file:
         _check_weights_file(path, weights_path(path), force)
     with stdout_apart():
         fingerprint = genome_facts(candidate, sizes)["fingerprint"]
         check_writable(path)
-        result = exporter.export(ExportRequest(candidate, path, class_name, sizes, fingerprint))
+        result = exporter.export(ExportRequest(candidate, path, class_name, sizes, fingerprint, task))
         write_verified(path, result.verified)
     verified = result.verified
     files = {path: verified.content} | ({weights_path(path): verified.weights} if verified.weights is not None else {})
@@ -96,52 +102,55 @@ def command(
         row |= {"fingerprint": fingerprint, "difference": verified.difference, "class_name": verified.class_name}
         print_json(row)
     else:
-        _print(result, path, " and ".join(printable(str(file)) for file in files))
+        _print(result, path, " and ".join(map(str, files)))
 
 
 def _print(result: "ExportResult", path: Path, files: str) -> None:
     verified = result.verified
-    click.echo(f"wrote {files}: {result.description}")
+    say(f"wrote {files}: {result.description}")
     if verified.tolerance:
-        click.echo(
+        say(
             f"verified against {result.comparison} to {verified.tolerance:g}: "
             f"the largest relative difference is {verified.difference:.2g}"
         )
     else:
-        click.echo(f"verified: {result.comparison}")
+        say(f"verified: {result.comparison}")
     if verified.class_name is None:
-        click.echo(printable(f"use it: onnxruntime.InferenceSession({str(path)!r}); {result.usage}"))
+        say(f"use it: onnxruntime.InferenceSession({str(path)!r}); {result.usage}")
     elif path.stem.isidentifier() and not iskeyword(path.stem) and path.suffix == ".py":
-        click.echo(f"use it: from {path.stem} import {verified.class_name}; {result.usage}")
+        say(f"use it: from {path.stem} import {verified.class_name}; {result.usage}")
 
 
 def _check_weights_file(path: Path, weights: Path, force: bool) -> None:
     """Raises UserError if a module cannot have its weights in a file beside it."""
     if path.suffix != ".py":
         raise UserError(
-            printable(f"expected a name that ends in .py for a policy, got {path.name!r:.80}; its weights go beside it")
+            f"expected a name that ends in .py for a policy, got {path.name!r:.80}; its weights go beside it"
         )
     if not force:
         check_free(weights)
+
+
+def _check_task(candidate: Candidate, task: str) -> None:
+    """Raises an error if `task` does not name the task of the candidate's run."""
+    if candidate.run is None:
+        raise UserError(f"expected no --task for {candidate.label}, which is of no run; leave it out")
+    confirmed_name(candidate.run.task, task)
 
 
 def _check_target(target: str, path: Path, class_name: str | None) -> None:
     """Raises UserError if target, file name and class name do not fit together."""
     if target not in TARGETS:
         near = get_close_matches(target, TARGETS, n=1, cutoff=0.0)[0]
-        raise UserError(
-            printable(f"expected a target out of {', '.join(TARGETS)}, got {target!r:.60}; write --to {near}")
-        )
+        raise UserError(f"expected a target out of {', '.join(TARGETS)}, got {target!r:.60}; write --to {near}")
     if target != "onnx" and path.suffix.lower() == ".onnx":
         raise UserError(
-            printable(f"expected --to onnx for {path.name!r:.80}, got --to {target}; add --to onnx, or name a .py file")
+            f"expected --to onnx for {path.name!r:.80}, got --to {target}; add --to onnx, or name a .py file"
         )
     if target == "onnx" and class_name is not None:
         raise UserError("expected no --class-name with --to onnx, whose file holds no class; leave it out")
     if target == "onnx" and path.suffix.lower() != ".onnx":
-        raise UserError(
-            printable(f"expected a name that ends in .onnx for --to onnx, got {path.name!r:.80}; write -o found.onnx")
-        )
+        raise UserError(f"expected a name that ends in .onnx for --to onnx, got {path.name!r:.80}; write -o found.onnx")
     if path.suffix == ".py" and (path.stem in _IMPORTED or path.stem in sys.stdlib_module_names):
         raise UserError(
             f"expected a name other than that of a module that exported code imports, got {path.name!r:.80}, "
@@ -159,4 +168,4 @@ def _record(candidate: Candidate, target: str, path: Path, content: str | bytes,
         with open_store(url) as store:
             store.add_artifact(candidate.scored.run, candidate.scored.individual.birth, target, location, digest)
     except DatabaseError as error:
-        click.echo(f"Warning: the file is written, but not recorded in the run: {single_line(error)}", err=True)
+        say(f"Warning: the file is written, but not recorded in the run: {single_line(error)}", err=True)

@@ -16,6 +16,7 @@ from germline.cli.json_rows import individual_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of_text
+from germline.cli.printing import command_line
 from germline.cli.reference import WINNER, resolve
 from germline.db.records import ScoredIndividual
 from germline.search.kinds.policy import PolicySettings
@@ -131,7 +132,7 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
     settings = candidate.settings
     if isinstance(settings, PolicySettings) and settings.starts == "own":
         out.print(safe("each birth played its own episodes: gains include luck; germline show has the reviews", QUIET))
-    out.print(safe("next  ", QUIET), safe(f"germline show {candidate.label}"), sep="")
+    out.print(safe("next  ", QUIET), safe(command_line("show", candidate.label)), sep="")
 
 
 def _change_text(step: Step) -> Text:

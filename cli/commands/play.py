@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from germline.cli.candidate import Candidate
-from germline.cli.errors import BadReference, UserError, printable
+from germline.cli.errors import BadReference, UserError
 from germline.cli.formatting import BAD, QUIET, counted, number, plain_table, print_table, safe, with_interval
 from germline.cli.options import db_option, json_option
 from germline.cli.output import check_free, console, print_json, stdout_apart
@@ -23,7 +23,7 @@ from germline.evaluators.policy.film import Film, Picture
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, EpisodeResult, play
 from germline.evaluators.policy.task import PolicyTask, environments_of
-from germline.evaluators.tasks.registry import absolute_name
+from germline.evaluators.tasks.registry import absolute_name, confirmed_name
 from germline.programs.export.files import check_writable
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.parameters import replay
@@ -102,7 +102,7 @@ def command(
         _print(row)
     if row["mean"] is None:
         last = row["episodes"][-1]["error"]
-        raise UserError(printable(f"every episode of {player.task.name} failed; the last: {last}"), 1)
+        raise UserError(f"every episode of {player.task.name} failed; the last: {last}", 1)
 
 
 def _player(candidate: Candidate, task: str | None) -> Player:
@@ -111,12 +111,16 @@ def _player(candidate: Candidate, task: str | None) -> Player:
     Raises:
         BadReference: the candidate is not a policy, or has no task.
         CannotPlay: the policy does not fit the task.
+        UnconfirmedTask: the user has to name the task of the run.
     """
     if candidate.kind != "policy":
         raise BadReference(f"expected a policy to play, got {candidate.label}, which is of kind {candidate.kind}")
     home = candidate.run.task if candidate.run else None
-    name = absolute_name(task) if task else home
-    if name is None:
+    if task is not None:
+        name = absolute_name(task)
+    elif home is not None:
+        name = confirmed_name(home)
+    else:
         raise BadReference(f"expected a task for {candidate.label}, which is of no run; add --task gym:CartPole-v1")
     policy, chosen, spec = playable(candidate.genome, name, candidate.label)
     settings = candidate.settings

@@ -2,7 +2,14 @@
 
 import click
 
-from germline.cli.options import SessionOptions, db_option, frames_option, json_option, run_options
+from germline.cli.options import (
+    SessionOptions,
+    confirmed_task_option,
+    db_option,
+    frames_option,
+    json_option,
+    run_options,
+)
 
 
 @click.command()
@@ -16,6 +23,7 @@ from germline.cli.options import SessionOptions, db_option, frames_option, json_
 )
 @frames_option
 @click.option("--force", is_flag=True, help="Take over a run of another host, if you know that its process has ended.")
+@confirmed_task_option
 @run_options
 @db_option
 @json_option
@@ -25,6 +33,7 @@ def command(
     evaluations: int | None,
     frames: int | None,
     force: bool,
+    task: str | None,
     session: SessionOptions,
     url: str,
     as_json: bool,
@@ -41,4 +50,4 @@ def command(
     # Imports numpy, numba and more; `germline resume --help` answers without.
     from germline.cli.search_session import Budget, resume
 
-    resume(session, url, as_json, run, Budget(births, evaluations, frames), force)
+    resume(session, url, as_json, run, Budget(births, evaluations, frames), force, task)

@@ -6,6 +6,7 @@ from germline.cli.formatting import duration, number, plain_table, print_table, 
 from germline.cli.json_rows import run_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
+from germline.cli.printing import say
 from germline.cli.run_summaries import all_runs
 from germline.db.records import RunSummary
 
@@ -26,7 +27,7 @@ def command(url: str, as_json: bool) -> None:
     elif summaries:
         _print_table(summaries)
     else:
-        click.echo("no runs yet; start one with: germline search optimizer", err=True)
+        say("no runs yet; start one with: germline search optimizer", err=True)
 
 
 def _print_table(summaries: list[RunSummary]) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from germline.cli.errors import UserError, printable
+from germline.cli.errors import UserError
 from germline.cli.genome_file import names_file
 from germline.cli.options import SessionOptions, db_option, frames_option, json_option, run_options
 
@@ -53,9 +53,7 @@ def command(
     """
     if name is not None and names_file(name):
         raise UserError(
-            printable(
-                f"expected a name of a run, got {name!r:.80}, which commands would read as a file; leave out its end"
-            )
+            f"expected a name of a run, got {name!r:.80}, which commands would read as a file; leave out its end"
         )
     # Imports numpy, numba and more; `germline search --help` answers without.
     from germline.cli.search_session import start

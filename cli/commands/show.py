@@ -14,6 +14,7 @@ from germline.cli.json_rows import candidate_row, evaluation_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of, presenter_of_text
+from germline.cli.printing import command_line
 from germline.cli.reference import HELP, resolve
 from germline.db.records import ScoredIndividual
 
@@ -93,8 +94,8 @@ def _birth(scored: ScoredIndividual) -> str:
 
 def _print_next(out: Console, candidate: Candidate) -> None:
     label = candidate.label
-    commands = [f"germline export {label} -o FILE.py"]
+    commands = [command_line("export", label, "-o", "FILE.py")]
     if candidate.scored is not None:
-        commands = [f"germline lineage {label}", presenter_of(candidate.kind).next_command(label), *commands]
+        commands = [command_line("lineage", label), presenter_of(candidate.kind).next_command(label), *commands]
     for i, line in enumerate(commands):
         out.print(safe("      " if i else "next  ", QUIET), safe(line), sep="")

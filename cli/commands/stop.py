@@ -6,6 +6,7 @@ from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.options import db_option, json_option
 from germline.cli.output import print_json
+from germline.cli.printing import command_line, say
 
 
 @click.command()
@@ -29,4 +30,4 @@ def command(run: str, url: str, as_json: bool) -> None:
         store.request_stop(run)
     if as_json:
         print_json({"run": run, "request": "stop"})
-    click.echo(f"asked {run} to stop; it ends after the pack in flight (germline resume {run} goes on)", err=True)
+    say(f"asked {run} to stop; it ends after the pack in flight ({command_line('resume', run)} goes on)", err=True)

@@ -14,6 +14,7 @@ from germline.cli.json_rows import individual_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of
+from germline.cli.printing import say
 from germline.db.records import RunRecord, ScoredIndividual
 from germline.db.store import Store
 from germline.search.analysis.hypervolume import hypervolume, objectives_of, points_of, reference_point
@@ -68,7 +69,7 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
         if winner_text:
             console().print(safe(winner_text, QUIET))
     else:
-        click.echo(f"{run} has no ok outcome yet", err=True)
+        say(f"{run} has no ok outcome yet", err=True)
 
 
 def _winner_text(store: Store, run: RunRecord, ranking: Ranking) -> str | None:

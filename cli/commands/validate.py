@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from germline.cli.candidate import Candidate
-from germline.cli.errors import BadReference, UserError, printable
+from germline.cli.errors import BadReference, UserError
 from germline.cli.formatting import BAD, QUIET, number, plain_table, print_table, safe
 from germline.cli.options import data_option, db_option, json_option
 from germline.cli.output import console, print_json, stdout_apart
@@ -15,7 +15,7 @@ from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, PICK, chosen
 from germline.evaluators.policy.compatibility import playable
 from germline.evaluators.task import Task
-from germline.evaluators.tasks.registry import absolute_name, task_class
+from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
 from germline.search.kind import Kind
 from germline.search.kinds import kind_named
 from germline.search.validation import Contender, ValidationResult, validate, with_baselines
@@ -84,7 +84,8 @@ def command(
         candidates = [chosen(reference, criterion, url) for reference in references]
         kind = _kind_of(candidates)
         home = _task_for(kind, candidates, task)
-        _check(kind, candidates, home, rung, given_sizes, hint="" if task else "; name its task with --task")
+        hint = "" if task is not None else "; name its task with --task"
+        _check(kind, candidates, home, rung, given_sizes, hint)
         contenders = with_baselines(kind, home, [_contender(candidate, home, given_sizes) for candidate in candidates])
         results = validate(kind, home, contenders, rung, seeds, device)
     rows = [_row(result, kind.name, home, rung) for result in results]
@@ -94,7 +95,7 @@ def command(
         _print(rows, f"{home}, rung {rung}: {task_class(home).rungs[rung]}, {_seeds_text(seeds)}")
     own = [row for row in rows if not row["baseline"]]
     if all(row["error"] is not None for row in own):
-        raise UserError(printable(f"no candidate could be measured; {own[0]['ref']} failed: {own[0]['error']:.300}"), 1)
+        raise UserError(f"no candidate could be measured; {own[0]['ref']} failed: {own[0]['error']:.300}", 1)
 
 
 def _kind_of(candidates: Sequence[Candidate]) -> Kind[Any, Any]:
@@ -106,10 +107,13 @@ def _kind_of(candidates: Sequence[Candidate]) -> Kind[Any, Any]:
 
 
 def _task_for(kind: Kind[Any, Any], candidates: Sequence[Candidate], task: str | None) -> str:
-    """The full name of the given task, else of the first run's task, else of the kind's default task."""
-    if task:
+    """The full name of the given task, else of the first run's task, else of the kind's default task.
+
+    Raises UnconfirmedTask if the user has to name the task of the run.
+    """
+    if task is not None:
         return absolute_name(task)
-    return next((candidate.run.task for candidate in candidates if candidate.run), kind.default_task)
+    return next((confirmed_name(candidate.run.task) for candidate in candidates if candidate.run), kind.default_task)
 
 
 def _check(

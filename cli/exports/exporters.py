@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from germline.cli.candidate import Candidate
-from germline.cli.errors import UserError, printable
+from germline.cli.errors import UserError
 from germline.cli.exports import architecture, optimizer, policy
 from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.search.kinds import kind_named
@@ -41,7 +41,7 @@ def exporter_of(candidate: Candidate, target: str) -> Exporter:
     exporters = EXPORTERS[kind_named(candidate.kind).name]
     if target not in exporters:
         raise UserError(
-            f"expected an architecture for --to onnx, or a policy, got {printable(candidate.label)} of kind "
-            f"{printable(candidate.kind)}; write --to torch"
+            f"expected an architecture for --to onnx, or a policy, got {candidate.label} of kind "
+            f"{candidate.kind}; write --to torch"
         )
     return exporters[target]

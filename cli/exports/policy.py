@@ -20,7 +20,7 @@ from germline.evaluators.policy.export_check import (
 )
 from germline.evaluators.policy.player import EpisodeResult
 from germline.evaluators.policy.task import PolicyTask
-from germline.evaluators.tasks.registry import task_class
+from germline.evaluators.tasks.registry import confirmed_name, task_class
 from germline.programs.export.origin import Origin
 from germline.programs.export.verified import VerifiedExport
 from germline.programs.policy.export import free_class_name, verified_torch
@@ -33,7 +33,7 @@ from germline.search.kinds.policy import PolicySettings
 def torch(request: ExportRequest) -> ExportResult:
     """Exports an nn.Module and its weights, verified by playing the same episodes as the policy."""
     name = request.class_name() if request.given_class_name else free_class_name(request.class_name())
-    policy, task = read(request.candidate.genome), _task(request.candidate)
+    policy, task = read(request.candidate.genome), _task(request)
     environment = gymnasium_id_of(task) if task else None
     score = _score(request.candidate)
     try:
@@ -120,17 +120,19 @@ def _settings(candidate: Candidate) -> PolicySettings:
     return settings if isinstance(settings, PolicySettings) else PolicySettings()
 
 
-def _task(candidate: Candidate) -> PolicyTask | None:
+def _task(request: ExportRequest) -> PolicyTask | None:
     """The task of the candidate's run; None for a candidate without a run.
 
     Raises:
         BadReference: the run's task is of another kind.
+        UnconfirmedTask: the user has to name the task of the run.
     """
-    if candidate.run is None:
+    run = request.candidate.run
+    if run is None:
         return None
-    task = task_class(candidate.run.task)
+    task = task_class(confirmed_name(run.task, request.given_task))
     if not issubclass(task, PolicyTask):
-        raise BadReference(f"expected a task for policies, got {candidate.run.task}, which is for kind {task.kind}")
+        raise BadReference(f"expected a task for policies, got {run.task}, which is for kind {task.kind}")
     return task()
 
 

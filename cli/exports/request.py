@@ -19,6 +19,7 @@ class ExportRequest(NamedTuple):
         given_class_name: the value of --class-name, or None.
         sizes: the given options of an architecture's size, by name: `channels`, `cells`, `classes`, `image`.
         fingerprint: the fingerprint of the candidate.
+        given_task: the value of --task, the name of the task of the candidate's run, or None.
     """
 
     candidate: Candidate
@@ -26,6 +27,7 @@ class ExportRequest(NamedTuple):
     given_class_name: str | None
     sizes: dict[str, Any]
     fingerprint: str
+    given_task: str | None
 
     def class_name(self) -> str:
         """The given name of the class, or a name derived from the reference.

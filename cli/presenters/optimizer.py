@@ -9,7 +9,6 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from germline.cli.candidate import Candidate
-from germline.cli.errors import printable
 from germline.cli.formatting import QUIET
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight
@@ -72,7 +71,7 @@ class OptimizerPresenter:
     def live_view(self, text: str) -> RenderableType:
         """The live statements as Python source."""
         source = write(live_program(parse(text))).rstrip()
-        return Syntax(printable(source), "python", background_color="default")
+        return Syntax(source, "python", background_color="default")
 
     def summary(self, facts: Facts) -> str:
         names = facts["live_states"]

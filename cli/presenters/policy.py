@@ -12,7 +12,6 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from germline.cli.candidate import Candidate
-from germline.cli.errors import printable
 from germline.cli.formatting import QUIET, counted, print_table, safe, size
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight
@@ -20,6 +19,7 @@ from germline.cli.policy_score_text import mean_return_text, reviews_text, score
 from germline.cli.presenters.comparison import print_errors
 from germline.cli.presenters.presenter import Facts
 from germline.cli.presenters.shared import no_latency
+from germline.cli.printing import command_line
 from germline.db.records import EvaluationRecord
 from germline.programs.policy.genome import read
 from germline.programs.policy.network import Box, Network
@@ -72,7 +72,7 @@ class PolicyPresenter:
         return highlight(f"{weights.text}, {network.text}")
 
     def live_view(self, text: str) -> RenderableType:
-        return Text(printable(self.one_line(text)))
+        return Text(self.one_line(text))
 
     def summary(self, facts: Facts) -> str:
         """Numbers of parameters and mutations, and the size of the genome relative to its parameters."""
@@ -129,7 +129,7 @@ class PolicyPresenter:
         print_errors(out, last_per_rung(evaluations), home)
 
     def next_command(self, label: str) -> str:
-        return f"germline play {label}"
+        return command_line("play", label)
 
 
 def _action_text(actions: int | Sequence[Sequence[float]]) -> str:

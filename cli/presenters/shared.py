@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from germline.cli.candidate import Candidate
-from germline.cli.errors import UserError, printable
+from germline.cli.errors import UserError
+from germline.cli.printing import command_line
 
 
 def no_latency(candidate: Candidate) -> UserError:
     """The error for a candidate of a kind that has no latency."""
     return UserError(
-        f"expected an architecture for --latency, got {printable(candidate.label)} of kind "
-        f"{printable(candidate.kind)}; leave out --latency"
+        f"expected an architecture for --latency, got {candidate.label} of kind {candidate.kind}; leave out --latency"
     )
 
 
@@ -25,4 +25,4 @@ def training_rungs(task: Mapping[str, Any]) -> list[str]:
 
 def compare_with_start(label: str) -> str:
     """The command that compares an individual `RUN:BIRTH` with the start program of its run."""
-    return f"germline diff {label.rpartition(':')[0]}:0 {label}"
+    return command_line("diff", f"{label.rpartition(':')[0]}:0", label)

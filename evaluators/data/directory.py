@@ -30,7 +30,8 @@ def find(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def exists(path: Path, check: Callable[[Path], bool] = Path.exists) -> bool:
-    """Returns `check(path)`, or False if the path is in a folder without permission to read."""
+    """Returns `check(path)`, or False for a path that cannot be looked up, such as a name of more than 255 bytes or a
+    folder that may not be read."""
     try:
         return check(path)
     except OSError:

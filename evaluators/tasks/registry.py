@@ -4,13 +4,14 @@ A name is all that another process needs to build the task. Listing the names im
 """
 
 import inspect
+import shlex
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
-from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
+from germline.evaluators.errors import InvalidTask, UnconfirmedTask, UnknownTask, in_a_line, one_line
 from germline.evaluators.tasks import task_files
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def task_class(name: str) -> "type[Task]":
     if name in BUILT_IN:
         return _checked(name, _imported(BUILT_IN[name][0]))
     prefix, _, parameter = name.partition(":")
-    if prefix in FAMILIES and parameter:
+    if prefix in FAMILIES and parameter and parameter.isprintable():
         place, form, _ = FAMILIES[prefix]
         family = _imported(place)
         task: type[Task] = family if name == form else family.of(parameter)
@@ -124,7 +125,7 @@ def describe(name: str) -> TaskDescription:
 
     task = task_class(name)
     summaries = {entry.name: entry.summary for entry in task_names()} if name not in _installed() else {}
-    summary = summaries.get(name) or (inspect.getdoc(task) or "").partition("\n")[0]
+    summary = summaries.get(name) or one_line(inspect.getdoc(task) or "")
     parameters = sum(spec.size for spec in task.parameters) if issubclass(task, TrainingTask) else None
     listed_name = name if name in summaries else task.name
     return TaskDescription(listed_name, task.kind, task.version, summary, task.rungs, parameters)
@@ -140,6 +141,37 @@ def absolute_name(name: str) -> str:
         return name
     path, class_name = task_files.split_name(name)
     return f"{path.resolve()}:{class_name}"
+
+
+def needs_confirmation(name: str) -> bool:
+    """Returns True if the name of a task decides which file or module is imported: `path/to/file.py:Class`, and
+    `gym:<module>:<id>`, for which gymnasium imports the module."""
+    prefix, _, parameter = name.partition(":")
+    return task_files.is_file(name) or (prefix in FAMILIES and ":" in parameter)
+
+
+def confirmed_name(recorded: str, named: str | None = None) -> str:
+    """Returns the name of a run's task, once it is safe to import the task.
+
+    A database is data, and may come from anywhere: it must not choose code to import. A task that is built in or
+    installed is safe; another one is imported only if the user names it too.
+
+    Args:
+        recorded: the name in the database.
+        named: the name that the user gave in this command, or None. It may have a relative path.
+
+    Raises:
+        UnconfirmedTask: the user has to name the task and did not, or named another one.
+        InvalidTask: the user named a file that does not exist, or no class.
+    """
+    if named is not None and recorded not in (named, absolute_name(named)):
+        raise UnconfirmedTask(f"expected --task {shlex.quote(recorded)}, the task of the run, got {named!r:.200}")
+    if named is None and needs_confirmation(recorded):
+        raise UnconfirmedTask(
+            "expected the task of the run by name, because it is code that a database must not choose; "
+            f"if you trust it, add --task {shlex.quote(recorded)}"
+        )
+    return recorded
 
 
 def _imported(place: str) -> Any:

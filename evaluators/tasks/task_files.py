@@ -7,6 +7,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+from germline.evaluators.data.directory import exists
 from germline.evaluators.errors import InvalidTask, in_a_line
 
 
@@ -25,7 +26,7 @@ def split_name(name: str) -> tuple[Path, str]:
     if not class_name:
         raise InvalidTask(f"task {name!r} names a file but no class; write {file}:Class")
     path = Path(file)
-    if not path.is_file():
+    if not exists(path, Path.is_file):
         raise InvalidTask(f"task {name!r}: there is no file {file}; check the path (working directory: {Path.cwd()})")
     return path, class_name
 

@@ -4,10 +4,8 @@ Every edge is labelled with its operation. Edges of one operation share a colour
 colours apart (Okabe and Ito 2008). The drawing needs no other file and no font.
 """
 
-from xml.sax.saxutils import escape
-
 from germline.programs.architecture.genome import NAMES, Architecture, Cell
-from germline.programs.drawing import COLOURS, FONT
+from germline.programs.drawing import COLOURS, FONT, character_data
 
 COLUMN, ROW, NODE_WIDTH, NODE_HEIGHT, MARGIN, TITLE = 186, 40, 62, 28, 24, 30
 HALO = 'stroke="white" stroke-width="3" paint-order="stroke"'
@@ -97,7 +95,7 @@ class _Panel:
         dash = ' stroke-dasharray="3 3"' if name == "none" else ""
         style = f'fill="none" stroke="{colour}" stroke-width="1.6"{dash} marker-end="url(#tip-{tips[colour]})"'
         place = f'x="{x1 - 30}" y="{row - 4:g}" text-anchor="end"'
-        label = f'<text {place} {FONT} font-size="10" fill="{colour}" {HALO}>{escape(name)}</text>'
+        label = f'<text {place} {FONT} font-size="10" fill="{colour}" {HALO}>{character_data(name)}</text>'
         return f'<path d="{curve}" {style}/>{label}'
 
     def _joined(self, number: int, tips: dict[str, int]) -> str:

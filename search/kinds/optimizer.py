@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from germline.evaluators.data.directory import exists
 from germline.evaluators.evaluator import SCORING_VERSION
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
@@ -261,7 +262,7 @@ def read_start(start: str) -> str:
     if start in library():
         return library_text(start)
     path = Path(start)
-    if not path.is_file():
+    if not exists(path, Path.is_file):
         # Most likely a misspelt name of the library: its error suggests the nearest name.
         return library_text(start.removeprefix("library:"))
     try:

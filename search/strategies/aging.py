@@ -73,6 +73,8 @@ class AgingEvolution(Strategy[AgingState]):
             AutoML-Zero (Real et al. 2020); 1: no hurdle.
     """
 
+    state_classes = (AgingState, Member)
+
     def __init__(
         self,
         space: Space[Any],

@@ -62,6 +62,7 @@ class Funnel(Strategy[FunnelState[S]], Generic[S]):
 
     def __init__(self, inner: Strategy[S], rung: int, every: int, seeds: int) -> None:
         self.inner = inner
+        self.state_classes = (FunnelState, ReviewSummary, *inner.state_classes) if inner.state_classes else ()
         self.rung = rung
         self.every = every
         self.seeds = seeds

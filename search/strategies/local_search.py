@@ -39,6 +39,8 @@ class LocalSearch(Strategy[LocalState]):
         starts: least number of random genomes scored before each climb; the climb begins with the next block.
     """
 
+    state_classes = (LocalState,)
+
     def __init__(self, space: NeighbourSpace[Any], starts: int) -> None:
         self.space = space
         self.starts = starts

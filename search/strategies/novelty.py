@@ -46,6 +46,8 @@ class Novelty(Strategy[NoveltyState]):
         blend: weight of the return from 0 to 1. Ranks are mixed, since returns and distances have no common scale.
     """
 
+    state_classes = (NoveltyState, TruncationState)
+
     def __init__(self, returns: Truncation, neighbours: int, archive: float, blend: float = 0.0) -> None:
         self.returns = returns
         self.neighbours = neighbours

@@ -44,6 +44,8 @@ class NSGA2(Strategy[NSGA2State]):
             Only individuals with no more parameters than the child count, so that no child is dropped for being small.
     """
 
+    state_classes = (NSGA2State,)
+
     def __init__(
         self,
         space: CrossingSpace[Any],

@@ -43,6 +43,8 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
         starts: least number of random genomes drawn before the first centre, and whenever the whole front was tried.
     """
 
+    state_classes = (ParetoLocalState,)
+
     def __init__(self, space: NeighbourSpace[Any], objectives: Sequence[Objective], starts: int) -> None:
         self.space = space
         self.objectives = tuple(objectives)

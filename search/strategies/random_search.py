@@ -27,6 +27,8 @@ class RandomSearch(Strategy[RandomState]):
         start: the start genome; None: birth 0 is drawn as well.
     """
 
+    state_classes = (RandomState,)
+
     def __init__(self, space: Space[Any], start: Any | None = None) -> None:
         self.space = space
         self.start = start

@@ -70,6 +70,8 @@ class Truncation(Strategy[TruncationState]):
         tested: whether the winner is tested at the end.
     """
 
+    state_classes = (TruncationState,)
+
     def __init__(
         self,
         space: PolicySpace,

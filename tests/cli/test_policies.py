@@ -305,11 +305,11 @@ def test_output_of_a_task_does_not_mix_with_the_json(database: Path, tmp_path: P
     options = ["--set", "population=10", "--set", "candidates=2", "--set", "test_episodes=0", "--births", "10"]
     for command in (
         ["search", "policy", "--task", "loud.py:Loud", "--executor", "inline", "--name", "loud", *options],
-        ["play", "loud", "--episodes", "2"],
-        ["export", "loud", "-o", "agent.py"],
-        ["validate", "loud", "--rung", "0"],
+        ["play", "loud", "--episodes", "2", "--task", "loud.py:Loud"],
+        ["export", "loud", "-o", "agent.py", "--task", "loud.py:Loud"],
+        ["validate", "loud", "--rung", "0", "--task", "loud.py:Loud"],
     ):
-        whole = [sys.executable, "-m", "germline.cli.main", *command, "--json"]
+        whole = [sys.executable, "-m", "germline.cli.start", *command, "--json"]
         done = subprocess.run(whole, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         json.loads(done.stdout)

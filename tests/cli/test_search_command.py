@@ -102,7 +102,7 @@ def test_an_unknown_run_cannot_be_resumed(db: Path) -> None:
 
 def started(db: Path, *words: str) -> subprocess.Popen[str]:
     """A search in a process of its own, under way."""
-    command = [sys.executable, "-m", "germline.cli.main", "search", "optimizer", *SETTINGS, "--db", str(db), *words]
+    command = [sys.executable, "-m", "germline.cli.start", "search", "optimizer", *SETTINGS, "--db", str(db), *words]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

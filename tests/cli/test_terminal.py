@@ -160,7 +160,7 @@ def on_terminal(*args: str, db: Path) -> str:
     """What a command writes to a real terminal of 100 columns."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "GERMLINE_DB": str(db), "TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": ""}
-    command = [sys.executable, "-m", "germline.cli.main", *args]
+    command = [sys.executable, "-m", "germline.cli.start", *args]
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as process:
         os.close(theirs)
         written = b""

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from germline.db import check
+from germline.db.engine import Database
+from germline.db.location import SqliteFile
+from germline.db.lock_retry import LockRetry
 from germline.db.records import EvaluationRecord, Individual, Winner
 from germline.db.store import Store
 
@@ -98,8 +102,11 @@ def test_an_evaluation_recorded_twice_is_reported(path: Path) -> None:
         marks = ", ".join("?" * len(rows[0]))
         connection.executemany(f"INSERT INTO evaluation VALUES ({marks})", [*rows, (99, *rows[0][1:])])
         connection.commit()
-    with Store(str(path)) as store:
-        assert "run sound: 1 birth has an evaluation recorded twice: 0" in store.check()
+    database = Database(SqliteFile(path), LockRetry())  # a store would refuse the altered table
+    with closing(database):
+        problems = database.read(check.problems)
+    assert "altered schema: table evaluation has another definition" in problems
+    assert "run sound: 1 birth has an evaluation recorded twice: 0" in problems
 
 
 @pytest.mark.slow

@@ -137,8 +137,13 @@ def recorded(session: Session) -> Recorded:
 
     Times, workers, and the winners of sessions that ended before the run did are left out.
     """
-    with Store(session.database) as store:
-        run = store.run(session.run)
+    return recorded_rows(session.database, session.run)
+
+
+def recorded_rows(database: str | Path, name: str) -> Mapping[str, list[object]]:
+    """What a run of this name in a database has recorded, as `recorded` says."""
+    with Store(str(database)) as store:
+        run = store.run(name)
         evaluations = [
             {name: repr(value) for name, value in asdict(each).items() if name not in ("seconds", "worker")}
             for each in store.evaluations(run.id)
@@ -146,7 +151,7 @@ def recorded(session: Session) -> Recorded:
         return {
             "individuals": [asdict(individual) for individual in store.individuals(run.id)],
             "evaluations": sorted(evaluations, key=lambda row: (row["fingerprint"], row["rung"], row["seed"])),
-            "winners": sorted(store.winners(session.run).items()),
+            "winners": sorted(store.winners(name).items()),
             "status": [run.status],
         }
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.errors import InvalidTask, UnknownTask
+from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
 from germline.evaluators.policy.environments.environment import EnvironmentSpec, Slots, Step
 from germline.programs.compiling import compiled
 
@@ -151,7 +151,7 @@ def _ale_py(game: str) -> ModuleType:
         import ale_py  # here, since ale-py is optional
     except ImportError as error:
         raise InvalidTask(
-            f"atari:{game} needs ale-py, which is not here ({error}); pip install 'germline[atari]'"
+            f"atari:{game} needs ale-py, which is not here ({in_a_line(error)}); pip install 'germline[atari]'"
         ) from None
     return ale_py
 

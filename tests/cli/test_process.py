@@ -1,0 +1,225 @@
+"""The process of a command: its signals, its log, its end, and errors that nobody foresaw."""
+
+import logging
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from germline.cli.log_lines import MOST, LineFormatter, log_to_stderr
+
+NOISY = """
+import atexit, logging, multiprocessing, threading, time, warnings
+import gymnasium
+from germline.evaluators.tasks.gym import GymnasiumTask
+
+def wait():
+    time.sleep(600)
+
+class Task(GymnasiumTask):
+    '''Leaves what a process waits for.'''
+    name = "noisy"
+    def __init__(self, device="cpu"):
+        super().__init__(device)
+        threading.Thread(target=wait).start()
+        multiprocessing.get_context("fork").Process(target=wait).start()
+        print("\\x1b[31m on stdout")
+        logging.getLogger("somebody").warning("\\x1b]0;owned\\x07" + "x" * 10_000_000)
+        warnings.warn("\\x1b[31mold\\nnews")
+    def make(self):
+        return gymnasium.make("CartPole-v1")
+"""
+
+BROKEN = """
+from germline.evaluators.tasks.gym import GymnasiumTask
+
+class Torn(BaseException):
+    pass
+
+raise Torn("\\x1b[31mtorn\\n" + "x" * 10_000_000)
+"""
+
+SMALL = ["population=4", "parents=1", "candidates=0", "test_episodes=0", "steps=10"]
+SEARCH = ["search", "policy", "--executor", "inline", "--births", "4", *(w for s in SMALL for w in ("--set", s))]
+
+
+def command(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "germline.cli.start", *map(str, words)]
+
+
+def run(folder: Path, *words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, "TMPDIR": str(folder), **environment}
+    return subprocess.run(
+        command(*words), cwd=folder, env=variables, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.slow
+def test_a_finished_command_ends_whatever_its_task_has_left(tmp_path: Path) -> None:
+    (tmp_path / "noisy.py").write_text(NOISY)
+    began = time.monotonic()
+    done = run(tmp_path, *SEARCH, "--task", "noisy.py:Task", "--db", "runs.db")
+    assert done.returncode == 0, done.stderr
+    assert "policy-1: finished after 4 births" in done.stdout
+    assert time.monotonic() - began < 60
+    assert done.stderr.count("somebody") == 0 and "WARNING: \ufffd]0;owned\ufffdxxx" in done.stderr
+    assert re.search(r"WARNING: .*noisy.py:\d+: UserWarning: \ufffd\[31mold news", done.stderr)
+    lines = done.stderr.replace("\x1b[31m on stdout", "").splitlines()
+    assert max(map(len, lines)) <= MOST and all(line.isprintable() for line in lines)
+
+
+@pytest.mark.slow
+def test_an_error_that_nobody_foresaw_is_a_line_and_a_file(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    done = run(tmp_path, "tasks", "broken.py:Task")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("Error: ") and done.stderr.strip().isprintable()
+    assert "Torn: " in done.stderr and len(done.stderr) < 1_000
+    [kept] = tmp_path.glob("germline-*.traceback")
+    text = kept.read_text()
+    assert str(kept) in done.stderr and "Traceback" in text and "broken.py" in text and "\x1b" not in text
+    shown = run(tmp_path, "tasks", "broken.py:Task", GERMLINE_TRACEBACK="1")
+    assert shown.returncode == 1 and "Traceback" in shown.stderr and "\x1b" not in shown.stderr
+
+
+COMMANDS = {
+    "runs": ["runs", "--db", "none.db"],
+    "describe": ["describe", "library:lion"],
+    "export": ["export", "library:lion", "-o", "lion.py"],
+    "search": ["search", "optimizer", "--births", "100000", "--executor", "inline", "--set", "lengths=0.05"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_ends_a_command_at_any_moment(tmp_path: Path, name: str, number: signal.Signals) -> None:
+    draw = random.Random(f"{name} {number}")
+    for moment in (0.0, draw.uniform(0.0, 0.5), draw.uniform(0.5, 3.0)):
+        code, err, ended = interrupted(tmp_path, COMMANDS[name], number, moment)
+        assert "Traceback" not in err and err.count("\n") <= 2, err
+        assert ended or code == 128 + number, (moment, code, err)
+        assert not [path for path in tmp_path.iterdir() if ".tmp" in path.name]
+
+
+SWALLOWING = """
+import sys, time
+from germline.cli import main, start
+
+def invoke(self, context):
+    for seconds in (600, 0):
+        try:
+            print("ready", flush=True)
+            time.sleep(seconds)
+        except:
+            pass
+    time.sleep(600)
+
+main.Commands.invoke = invoke
+sys.argv = ["germline", "runs"]
+start.main()
+"""
+
+
+@pytest.mark.slow
+def test_a_library_that_swallows_exceptions_does_not_swallow_a_signal() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SWALLOWING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "interrupted\n")
+
+
+@pytest.mark.slow
+def test_a_process_that_ignores_sigint_goes_on_ignoring_it(tmp_path: Path) -> None:
+    ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command("runs", "--db", "none.db")]
+    process = subprocess.Popen(ignoring, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    assert process.communicate()[1].startswith("Error: no runs are recorded") and process.returncode == 2
+
+
+def interrupted(folder: Path, words: Sequence[str], number: signal.Signals, moment: float) -> tuple[int, str, bool]:
+    """Exit status and stderr of a command that gets a signal so many seconds after it has begun to handle signals, and
+    whether it had ended before."""
+    process = subprocess.Popen(
+        command(*words), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not _handles(process.pid, signal.SIGTERM):
+        time.sleep(0.002)
+    time.sleep(moment)
+    ended = process.poll() is not None
+    process.send_signal(number)
+    err = process.communicate(timeout=60)[1]
+    return process.returncode, err, ended
+
+
+def _handles(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal (Linux)."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    match = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
+    return bool(match and int(match[1], 16) >> (number - 1) & 1)
+
+
+class Sullen:
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+def record(message: object, *args: object, error: BaseException | None = None) -> logging.LogRecord:
+    cause = (type(error), error, None) if error else None
+    return logging.LogRecord("name", logging.WARNING, "file", 1, message, args, cause)
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (record("%d of %s", 3, "x\x1b[2J\u202e"), "WARNING: 3 of x\ufffd[2J\ufffd"),
+        (record("two\nlines\tand\r\nmore"), "WARNING: two lines and more"),
+        (record("%s", Sullen()), "WARNING: '%s' (arguments that cannot be printed: RuntimeError)"),
+        (record("%d", "three"), "WARNING: '%d' (arguments that cannot be printed: TypeError)"),
+        (record("failed", error=ValueError("why\n\x1b")), "WARNING: failed (ValueError: why \ufffd)"),
+        (record("failed", error=ValueError(Sullen())), "WARNING: failed (ValueError: (its message cannot be read))"),
+    ],
+)
+def test_a_record_of_a_log_is_a_printable_line(message: logging.LogRecord, line: str) -> None:
+    assert LineFormatter().format(message) == line
+
+
+def test_a_long_record_is_cut() -> None:
+    line = LineFormatter().format(record("%s", "x" * 10_000_000))
+    assert len(line) == MOST and line.endswith("…")
+
+
+def test_warnings_of_python_are_records_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    seen: list[str] = []
+    try:
+        log_to_stderr()
+        [handler] = root.handlers
+        monkeypatch.setattr(handler, "emit", lambda each: seen.append(handler.format(each)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            logging.captureWarnings(False)
+            logging.captureWarnings(True)
+            warnings.warn("\x1b[31mred", stacklevel=1)
+    finally:
+        logging.captureWarnings(False)
+        logging.getLogger("germline").setLevel(logging.NOTSET)
+    [line] = seen
+    assert line.startswith("WARNING: ") and "UserWarning: \ufffd[31mred" in line and line.isprintable()

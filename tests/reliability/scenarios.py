@@ -7,10 +7,15 @@ from pathlib import Path
 
 import candidates
 import chaos
+import databases
+import disks
 import genomes
 import kills
 import local_ray
+import locks
 import nodes
+import scale
+import servers
 from result import Result
 
 
@@ -47,4 +52,14 @@ SCENARIOS = (
     Scenario("damaged-genomes", genomes.damaged, 2_000, 100_000),
     Scenario("equal-fingerprints", genomes.equal_fingerprints, 1_200, 100_000),
     Scenario("exported-programs", genomes.exported, 20, 1_000),
+    Scenario("kills-on-postgres", servers.killed_on_postgres, 1, 20),
+    Scenario("writers", locks.sixteen_writers, 64, 8_000),
+    Scenario("held-locks", locks.held_locks, 1, 30),
+    Scenario("odd-paths", disks.any_path, 60, 1_000),
+    Scenario("refused-places", disks.refused, 6, 63),
+    Scenario("full-disks", disks.full_disks, 2, 20),
+    Scenario("many-individuals", scale.many_individuals, 3_000, 1_000_000),
+    Scenario("released-schemas", databases.released_schemas, 4, 4),
+    Scenario("hostile-schemas", databases.hostile_schemas, 36, 144),
+    Scenario("damaged-databases", databases.damaged_databases, 63, 10_000),
 )

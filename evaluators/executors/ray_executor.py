@@ -16,17 +16,19 @@ from typing import Any
 import ray
 
 from germline.evaluators.data.directory import directory
-from germline.evaluators.errors import in_a_line
+from germline.evaluators.errors import in_a_line, message_of, one_line
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.attempts import Attempts, Call
 from germline.evaluators.executors.executor import ClusterLost, Failed, Job, Lost, NoCluster, NoWorker, Stopped
 from germline.evaluators.executors.ray_cluster import RayCluster, leave
 from germline.evaluators.executors.ray_start import THREADS, connect, forget_token, start_local
 from germline.evaluators.executors.shipping import shipped
-from germline.evaluators.executors.supervisor import MOST_STARTS, NotLoaded, Supervisor
+from germline.evaluators.executors.supervisor import NotLoaded, Supervisor
 from germline.evaluators.executors.work_clock import WorkClock
 from germline.evaluators.outcome import Outcome
 
+MOST_LOST = 50
+"""How many workers in a row may end while they start: so many, since somebody else ends them, such as the system."""
 _POLL_SECONDS = 0.5
 _LOAD_SECONDS = 180.0
 """Time that a process may take to load the task, which includes compiling, beyond the time limit of a call."""
@@ -227,9 +229,11 @@ class RayExecutor:
             outcome = Outcome("oom" if full else "crashed", error=f"the worker ended: {cause}")
             self._attempts.lost(worker.call, outcome, suspect=full)
         elif not worker.loaded:
+            if _cannot_start(error):
+                raise NoWorker(self._task, one_line(message_of(error).splitlines()[-1]))
             self._lost_starts += 1
-            if self._lost_starts == MOST_STARTS:
-                raise NoWorker(self._task, f"{MOST_STARTS} workers in a row ended before that; the last: {cause}")
+            if self._lost_starts == MOST_LOST:
+                raise NoWorker(self._task, f"{MOST_LOST} workers in a row ended before that; the last: {cause}")
         self._hire()
 
     def _give_up_silent(self) -> None:
@@ -242,6 +246,12 @@ class RayExecutor:
             elif not any(worker.loaded for worker in self._workers):
                 cause = "no worker has started; the cluster may have no free core, or the machine may be too slow"
                 raise NoWorker(self._task, cause)
+
+
+def _cannot_start(error: Exception) -> bool:
+    """Whether another worker would not start either, since something is missing where it would run."""
+    failed: bool = getattr(error, "_actor_init_failed", False)
+    return failed or isinstance(error, ray.exceptions.RuntimeEnvSetupError)
 
 
 def _gpus_per_worker(spec: EvaluatorSpec, workers: int) -> float:

@@ -49,6 +49,8 @@ _OF_OTHERS = (
     "RAY_RUNTIME_ENV_HOOK",
 )
 """Variables of the environment that would make a local Ray a part of another, or like another."""
+_SHIPPING = {"RAY_RUNTIME_ENV_IGNORE_GITIGNORE": "1"}
+"""Environment in which files are sent to a cluster: those that git ignores too, since a task may read them."""
 _SILENT = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 _LOOPBACK_VARIABLE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """With the value 0, Ray takes a loopback address for what it is. Otherwise it replaces it by the machine's own address,
@@ -114,7 +116,7 @@ def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], 
     options = {"address": address, **_SILENT}
     _try_to_connect(loopback, options, stopped)
     try:
-        with _own_signal_handlers(), _loopback(loopback):
+        with _environment(_SHIPPING), _own_signal_handlers(), _loopback(loopback):
             ray.init(**options, runtime_env=dict(runtime_env))
     except Exception as error:
         raise _not_reached(address, in_a_line(error)) from None
@@ -178,7 +180,7 @@ def _silence() -> None:
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str], without: Sequence[str]) -> Iterator[None]:
+def _environment(variables: Mapping[str, str], without: Sequence[str] = ()) -> Iterator[None]:
     """The environment with other variables and without some, for a while."""
     before = dict(os.environ)
     for name in without:

@@ -92,7 +92,7 @@ def main() -> None:
             store.run(config["run"])
         except UnknownRun:
             new_run(store, name=config["run"], **config["settings"])
-        session = {"workers": config["workers"], "executor": config["executor"]}
+        session = {name: config[name] for name in ("workers", "executor", "ray_address")}
         for progress in evolve(store, config["run"], **session, stopped=lambda: bool(received)):
             os.write(log, f"{progress.births} {progress.evaluations}\n".encode())
     if received:

@@ -55,7 +55,7 @@ class Session:
         run: name of the run.
         settings: arguments of `new_run`, by which a session creates the run unless it exists.
         log: file to which the process appends a line after each event: births and evaluations so far.
-        workers, executor: as in `evolve`.
+        workers, executor, ray_address: as in `evolve`.
         kill_at: a point of `driver.POINTS` and how often it is reached before the process kills itself; None: never.
         command: True if the process is `germline search`, which writes no acknowledgement log.
         export: path to which the winner is exported when the run is finished; None: no export.
@@ -67,6 +67,7 @@ class Session:
     log: str
     workers: int = 1
     executor: str = "inline"
+    ray_address: str | None = None
     kill_at: tuple[str, int] | None = None
     command: bool = False
     export: str | None = None
@@ -87,6 +88,7 @@ class Session:
         """The arguments of `germline search` for this session."""
         options = {name: value for name, value in self.settings.items() if name not in ("kind", "settings")}
         options |= {"name": self.run, "db": self.database, "workers": self.workers, "executor": self.executor}
+        options |= {} if self.ray_address is None else {"ray-address": self.ray_address}
         settings = [part for setting in self.settings["settings"] for part in ("--set", setting)]
         return ["search", self.settings["kind"], *settings, *(f"--{name}={value}" for name, value in options.items())]
 

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,23 @@ def test_a_task_that_cannot_be_built_is_told_at_once(execute: Execute) -> None:
         execute("raise").wait_until_ready()
 
 
+def test_what_is_missing_where_workers_run_is_told_at_once(
+    local_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from germline.evaluators.executors.ray_executor import RayExecutor
+
+    (tmp_path / "not_on_workers.py").write_text("class Spec:\n    task, device = 'far', 'cpu'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    executor = RayExecutor(import_module("not_on_workers").Spec(), 1)
+    try:
+        with pytest.raises(NoWorker, match=r"the task far \(ModuleNotFoundError: No module named 'not_on_workers'\)"):
+            executor.wait_until_ready()
+    finally:
+        executor.close()
+
+
 def test_a_task_that_kills_every_worker_ends_the_search(execute: Execute, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("germline.evaluators.executors.ray_executor.MOST_STARTS", 3)
+    monkeypatch.setattr("germline.evaluators.executors.ray_executor.MOST_LOST", 3)
     with pytest.raises(NoWorker, match="3 workers in a row ended before that"):
         execute("kill-parent").wait_until_ready()
 

@@ -60,6 +60,6 @@ SCENARIOS = (
     Scenario("full-disks", disks.full_disks, 2, 20),
     Scenario("many-individuals", scale.many_individuals, 3_000, 1_000_000),
     Scenario("released-schemas", databases.released_schemas, 4, 4),
-    Scenario("hostile-schemas", databases.hostile_schemas, 36, 144),
-    Scenario("damaged-databases", databases.damaged_databases, 63, 10_000),
+    Scenario("hostile-schemas", databases.hostile_schemas, 40, 160),
+    Scenario("damaged-databases", databases.damaged_databases, 70, 10_000),
 )

@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # One process per core; Numba, torch and BLAS get one thread each, because two on a busy core are slower than one.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: setup demo check test lint bench clean
+.PHONY: setup demo check test lint bench reliability clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -30,6 +30,10 @@ lint: setup
 
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py
+
+# All scenarios, or those in SCENARIOS: make reliability SCENARIOS="mutants kills-ray"
+reliability: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests/helpers OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/run.py $(SCENARIOS)
 
 clean:
 	rm -rf .venv build dist *.egg-info demo bench.json

@@ -9,8 +9,9 @@ from germline.evaluators.errors import message_of
 
 _FAILURES = frozenset(
     (
-        *("SearchFailed", "NoCluster", "NoWorker", "ExportMismatch"),
-        *("DiskFull", "DatabaseLocked", "DamagedDatabase", "AlteredSchema", "DatabaseError"),
+        *("ClusterLost", "NoCluster", "NoWorker", "SearchFailed"),
+        *("AlteredSchema", "DamagedDatabase", "DatabaseError", "DatabaseLocked", "DiskFull", "NoRoom"),
+        "ExportMismatch",
     )
 )
 """Class names of errors that are failures of the work itself, not mistakes in the input. Names, because importing the

@@ -51,10 +51,15 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
+def milliseconds(value: float) -> str:
+    """A time in milliseconds with three digits, all digits before the point if there are more: `2.53 ms`, `1253 ms`."""
+    return f"{value:.3g} ms" if value < 999.5 else f"{value:.0f} ms"
+
+
 def size(count: float) -> str:
     """A number of bytes in binary units: `1.5 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
+        if round(count, 1) < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"

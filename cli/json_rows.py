@@ -46,8 +46,14 @@ def individual_row(scored: ScoredIndividual) -> dict[str, Any]:
 
 
 def candidate_row(candidate: Candidate, facts: dict[str, Any]) -> dict[str, Any]:
-    """A candidate, with the keys of `individual_row`. For the library and for files, only genome and fingerprint have a
-    value; the others are null or empty."""
+    """A candidate, with the keys of `individual_row`.
+
+    For the library and for files, only genome and fingerprint have a value; the others are null or empty.
+
+    Args:
+        candidate: the candidate.
+        facts: what `genome_facts` returned for it; the fingerprint of a candidate outside a run comes from there.
+    """
     if candidate.scored is not None:
         return individual_row(candidate.scored)
     return {

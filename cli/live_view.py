@@ -127,11 +127,13 @@ class _View:
 
 
 def _amount(number: float) -> str:
-    """`950`, `12.3k`, `4.56M`."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{letter}"
-    return f"{number:.0f}"
+    """A number with three digits and a suffix for thousands, millions or billions: `950`, `12.3k`, `4.56M`, `2500G`."""
+    unit = ""
+    for letter in ("k", "M", "G"):
+        if number < 999.5:  # from here on three digits round to 1000
+            break
+        number, unit = number / 1e3, letter
+    return f"{number:.3g}{unit}" if unit and number < 999.5 else f"{number:.0f}{unit}"
 
 
 def _clock(seconds: float) -> str:

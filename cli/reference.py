@@ -52,7 +52,7 @@ def chosen(reference: str, criterion: str | None, url: str) -> Candidate:
     """The candidate that a reference names or, with a criterion, the individual that the criterion picks from the run.
 
     Raises:
-        BadReference, BadCriterion, DatabaseError, InvalidProgram: as `resolve` and `picked` do.
+        BadReference, BadCriterion, DatabaseError, UnknownProgram: as `resolve` and `picked` do.
     """
     return picked(reference, criterion, url) if criterion is not None else resolve(reference, url)
 
@@ -61,7 +61,8 @@ def picked(name: str, criterion: str, url: str) -> Candidate:
     """The candidate that a criterion picks among all architectures of a run with an ok outcome.
 
     Raises:
-        BadReference: there is no such architecture, or the run is of another kind.
+        UnknownRun: there is no such run.
+        BadReference: `name` is not a run, or the run has no architecture with an ok outcome.
         BadCriterion: there is no such criterion, or no architecture meets it.
     """
     if ":" in name or is_file_reference(name):

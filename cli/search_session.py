@@ -3,20 +3,23 @@
 import os
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from germline.cli.database import open_store
-from germline.cli.errors import UserError
+from germline.cli.errors import UserError, exit_status, single_line
 from germline.cli.interrupts import deferred_signals
 from germline.cli.live_view import live_view
 from germline.cli.options import SessionOptions
 from germline.cli.output import stdout_apart
 from germline.cli.printing import command_line
 from germline.cli.search_summary import finish
+from germline.db.errors import DatabaseError
 from germline.db.passwords import without_passwords
 from germline.db.records import RunRecord
 from germline.db.store import Store
+from germline.evaluators.executors.executor import ClusterLost, NoCluster, NoWorker
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
 from germline.search.progress import Progress
@@ -48,7 +51,16 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
         with stdout_apart():
             plan = plan_run(**run)
         with deferred_signals() as received:  # from here on there is a run to resume
-            run_session(options, store, record_run(store, plan), url, as_json, received, given_task=plan.task)
+            record = record_run(store, plan)
+            try:
+                run_session(options, store, record, url, as_json, received, given_task=plan.task)
+            except UserError:
+                raise
+            except Exception:
+                # The workers never started, say: nobody needs a run without births, which would hold its name.
+                with suppress(DatabaseError):
+                    store.forget(record.id)
+                raise
 
 
 def resume(
@@ -80,7 +92,7 @@ def run_session(
     it.
 
     Raises:
-        UserError: interrupted by a signal (status 130 or 143).
+        UserError: interrupted by a signal (status 130 or 143), or the workers are lost for good (1).
         UnconfirmedTask: the user has to name the task of the run.
         MissingData: the data of the task are not in the data directory.
     """
@@ -109,6 +121,9 @@ def run_session(
         with live_view(run, goal, options.seconds) as show, stdout_apart():
             for last in events:
                 show(last)
+    except (ClusterLost, NoCluster, NoWorker) as error:
+        if not received:
+            raise _resumable(error, store, run, resume_command) from None
     except Exception:
         if not received:  # Ctrl-C reaches the workers too, and their loss is no news
             raise
@@ -118,6 +133,14 @@ def run_session(
         finish(store, run, last, resume_command, as_json)
     if received:
         raise UserError(f"interrupted; all outcomes are recorded. Go on with: {resume_command}", 128 + received[0])
+
+
+def _resumable(error: Exception, store: Store, run: RunRecord, resume_command: str) -> Exception:
+    """The error of a search without workers, with the command that resumes the run if it has births."""
+    if next(store.individuals(run.id), None) is None:
+        return error
+    text = f"{single_line(error)}; all outcomes are recorded. Go on with: {resume_command}"
+    return UserError(text, exit_status(error))
 
 
 def _loaded_task(run: RunRecord, given_task: str | None) -> type[Task]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     and_,
     case,
+    exists,
     func,
     or_,
     select,
@@ -36,6 +37,7 @@ from germline.db.schema import (
     parentage,
     rejection,
     run,
+    snapshot,
     winner,
 )
 from germline.db.server_schema import server_differences
@@ -106,7 +108,11 @@ def _genome_problems(connection: Connection) -> list[str]:
 
 
 def _types(connection: Connection, row: Row[Any]) -> list[str]:
-    without_birth = [(run, run.c.id, run.c.id == row.id), (control, control.c.id, control.c.run_id == row.id)]
+    without_birth = [
+        (run, run.c.id, run.c.id == row.id),
+        (control, control.c.id, control.c.run_id == row.id),
+        (snapshot, snapshot.c.run_id, snapshot.c.run_id == row.id),
+    ]
     lines = [
         f"a value of the wrong type in {column}"
         for table, key, condition in without_birth
@@ -258,6 +264,14 @@ def _winners(connection: Connection, row: Row[Any]) -> list[str]:
     )
 
 
+def _snapshots(connection: Connection, row: Row[Any]) -> list[str]:
+    complete = exists().where(
+        winner.c.run_id == snapshot.c.run_id, winner.c.block == snapshot.c.block, ~winner.c.closing
+    )
+    early = select(snapshot.c.block).where(snapshot.c.run_id == row.id, ~complete)
+    return [f"a snapshot after block {block}, which has no winner" for block in connection.scalars(early)]
+
+
 def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
     if row.status != "finished":
         return []
@@ -290,6 +304,7 @@ _RULES: tuple[Callable[[Connection, Row[Any]], list[str]], ...] = (
     _cache_hits,
     _evaluations,
     _winners,
+    _snapshots,
     _outcomes,
     _best,
 )
@@ -300,9 +315,14 @@ def _streamed(query: Select[Any]) -> Select[Any]:
 
 
 def _no_fitness_allowed() -> ColumnElement[bool]:
-    """The condition on a row of ``evaluation``: its status is not ok or its fitness is not finite."""
+    """The condition on a row of ``evaluation``: its status is not ok, or its fitness is not finite or not the zero
+    that it is said to be."""
     largest = 1.7976931348623157e308
-    return or_(evaluation.c.status != "ok", ~evaluation.c.fitness.between(-largest, largest))
+    return or_(
+        evaluation.c.status != "ok",
+        ~evaluation.c.fitness.between(-largest, largest),
+        and_(evaluation.c.negative_zero, evaluation.c.fitness != 0.0),
+    )
 
 
 def _is_readable(read: Callable[..., object], *arguments: Any) -> bool:

@@ -34,7 +34,7 @@ class ReadOnlyDatabase(DatabaseError):
 
 
 class NotADatabase(DatabaseError):
-    """The file is no SQLite database."""
+    """The file is no SQLite database or, as the subclass `DamagedDatabase`, a database that cannot be read in part."""
 
 
 class DamagedDatabase(NotADatabase):

@@ -147,5 +147,9 @@ _CREATED: Final[Mapping[str, Mapping[str, str]]] = {
     "0003": {
         "table winner": "51b885924da35606b26b19b998f55bb5",
     },
+    "0004": {
+        "table evaluation": "d642070b2788e5a9c449cad262c8a518",
+        "table snapshot": "199c4b22d15d1a17515aec29571f9025",
+    },
 }
 """By revision, the objects that its migration creates or replaces."""

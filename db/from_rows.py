@@ -20,6 +20,7 @@ from germline.db.records import (
     Individual,
     ReviewScore,
     RunRecord,
+    Snapshot,
     Winner,
 )
 
@@ -127,8 +128,9 @@ def birth_score(values: Values, measure: str, kind: str | None) -> BirthScore:
     """The record of a birth's score.
 
     Args:
-        values: the values of the fields, with the text of all measures as ``measure``.
-        measure: the name of the measure to read.
+        values: the values of the fields of `BirthScore`, in order. In the place of ``measure`` stands the JSON text of
+            all measures, None without an outcome.
+        measure: the name of the measure to read from that text.
         kind: the kind of the run.
 
     Raises:
@@ -171,6 +173,19 @@ def winner_record(values: Values) -> Winner:
     except ValueError as error:
         raise unreadable_row(f"the winner of block {_key(Winner, values, 'block')}", error) from error
     return Winner(*values)
+
+
+def snapshot_record(values: Values) -> Snapshot:
+    """The record of a snapshot.
+
+    Raises:
+        DamagedDatabase: a value has a type that its column cannot have.
+    """
+    try:
+        check_types(Snapshot, values)
+    except ValueError as error:
+        raise unreadable_row("a snapshot", error) from error
+    return Snapshot(*values)
 
 
 def artifact_record(values: Values) -> ArtifactRecord:

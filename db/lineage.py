@@ -9,9 +9,10 @@ and keep the connection in its transaction.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
 
 from germline.db.errors import unreadable_row
 from germline.db.from_rows import (
@@ -34,15 +35,18 @@ from germline.db.records import (
 from germline.db.schema import evaluation, genome, individual, parentage, rejection
 from germline.db.schema import winner as winner_table
 
-EVALUATION_COLUMNS: Final = columns_of(EvaluationRecord, evaluation)
+FITNESS: Final = case((evaluation.c.negative_zero, literal(-0.0)), else_=evaluation.c.fitness)
+"""The fitness of an evaluation to the bit; the column itself, which SQLite can sort by, has no sign of zero."""
+
+EVALUATION_COLUMNS: Final = columns_of(EvaluationRecord, evaluation, fitness=FITNESS)
 _INDIVIDUAL_COLUMNS: Final = columns_of(
     Individual, individual, genome=genome.c.text, rejected=func.coalesce(rejection.c.genomes, 0)
 )
 _WINNER_COLUMNS: Final = columns_of(Winner, winner_table)
 _BIRTH_SCORE_COLUMNS: Final = columns_of(
-    BirthScore, individual, outcome_id=evaluation.c.id, fitness=evaluation.c.fitness, measure=evaluation.c.measures
+    BirthScore, individual, outcome_id=evaluation.c.id, fitness=FITNESS, measure=evaluation.c.measures
 )
-_REVIEW_SCORE_COLUMNS: Final = columns_of(ReviewScore, evaluation, evaluation_id=evaluation.c.id)
+_REVIEW_SCORE_COLUMNS: Final = columns_of(ReviewScore, evaluation, evaluation_id=evaluation.c.id, fitness=FITNESS)
 _REJECTED: Final = and_(rejection.c.run_id == individual.c.run_id, rejection.c.birth == individual.c.birth)
 
 
@@ -93,9 +97,12 @@ def winner(connection: Connection, run: Row[Any]) -> ScoredIndividual | None:
     return None
 
 
-def winners(connection: Connection, run: Row[Any]) -> dict[int, int | None]:
-    """The winner's birth of each complete block, in order of blocks; None if no outcome was ok up to the block."""
-    query = select(*_WINNER_COLUMNS).where(winner_table.c.run_id == run.id, ~winner_table.c.closing)
+def winners(connection: Connection, run: Row[Any], first: int) -> dict[int, int | None]:
+    """The winner's birth of each complete block from block ``first`` on, in order of blocks; None if no outcome was ok
+    up to the block."""
+    query = select(*_WINNER_COLUMNS).where(
+        winner_table.c.run_id == run.id, winner_table.c.block >= first, ~winner_table.c.closing
+    )
     records = map(winner_record, fetch(connection.execute(query.order_by(winner_table.c.block))))
     return {record.block: record.birth for record in records}
 
@@ -121,19 +128,19 @@ def ancestry(connection: Connection, run: Row[Any], birth: int) -> list[ScoredIn
 
 def page(connection: Connection, run_id: int, after: int, size: int) -> list[Individual]:
     """At most ``size`` individuals after birth ``after``, in order of birth."""
-    query = (
-        select(*_INDIVIDUAL_COLUMNS)
-        .join(genome, genome.c.digest == individual.c.genome)
-        .outerjoin(rejection, _REJECTED)
-        .where(_in_run(run_id), individual.c.birth > after)
-        .order_by(individual.c.birth)
-        .limit(size)
-    )
+    query = _individuals(run_id).where(individual.c.birth > after).order_by(individual.c.birth).limit(size)
     rows = connection.execute(query).all()
     if not rows:
         return []
     on_page = and_(parentage.c.birth >= rows[0].birth, parentage.c.birth <= rows[-1].birth)
     parents = _parents(connection, run_id, on_page)
+    return [individual_record(list(row), parents) for row in rows]
+
+
+def of_births(connection: Connection, run_id: int, births: Sequence[int]) -> list[Individual]:
+    """The individuals of some births; a birth that is not recorded is left out."""
+    rows = connection.execute(_individuals(run_id).where(individual.c.birth.in_(births))).all()
+    parents = _parents(connection, run_id, parentage.c.birth.in_(births))
     return [individual_record(list(row), parents) for row in rows]
 
 
@@ -166,6 +173,15 @@ def without_outcome(connection: Connection, run: Row[Any], *conditions: ColumnEl
     """The births without an outcome that meet all conditions, in their order."""
     query = select(individual.c.birth).where(_in_run(run.id), ~exists().where(outcome_of(run)), *conditions)
     return list(connection.scalars(query.order_by("birth")))
+
+
+def _individuals(run_id: int) -> Select[Any]:
+    return (
+        select(*_INDIVIDUAL_COLUMNS)
+        .join(genome, genome.c.digest == individual.c.genome)
+        .outerjoin(rejection, _REJECTED)
+        .where(_in_run(run_id))
+    )
 
 
 def _scored(connection: Connection, run: Row[Any], births: Select[Any]) -> list[ScoredIndividual]:

@@ -40,10 +40,10 @@ def create_schema(connection: Connection, where: str) -> None:
         run_migrations(connection)
 
 
-def run_migrations(connection: Connection, scripts: Path = SCRIPTS) -> None:
+def run_migrations(connection: Connection, scripts: Path = SCRIPTS, revision: str = "head") -> None:
     """Runs the migrations that the database has not had yet, inside the transaction of the connection.
 
-    ``scripts`` is Alembic's script folder.
+    ``scripts`` is Alembic's script folder, ``revision`` the last migration to run.
     """
     from alembic import command
     from alembic.config import Config
@@ -53,7 +53,7 @@ def run_migrations(connection: Connection, scripts: Path = SCRIPTS) -> None:
     config.set_main_option("script_location", str(scripts).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _lock(connection: Connection) -> None:

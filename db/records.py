@@ -93,6 +93,17 @@ class Winner:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the search of a run knew after a complete block, as a text of its own.
+
+    It follows from the other records. A run has one snapshot at most, the latest.
+    """
+
+    block: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """A row of ``germline runs``: the columns of ``germline.db.run_list.QUERY``, in their order."""
 

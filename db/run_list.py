@@ -22,7 +22,9 @@ SELECT r.name, r.kind, r.task, r.preset, r.seed, r.status,
     (SELECT count(i.cached_from) FROM individual i WHERE i.run_id = r.id) AS cache_hits,
     (SELECT count(*) FROM evaluation e WHERE e.run_id = r.id AND e.status <> 'ok') AS failures,
     (SELECT coalesce(sum(j.genomes), 0) FROM rejection j WHERE j.run_id = r.id) AS rejected,
-    r.seconds, best.birth AS best_birth, best.fitness AS best_fitness, r.owner, r.created
+    r.seconds, best.birth AS best_birth,
+    CASE WHEN best.negative_zero THEN CAST('-0.0' AS DOUBLE PRECISION) ELSE best.fitness END AS best_fitness,
+    r.owner, r.created
 FROM run r
 LEFT JOIN evaluation best ON best.id = (
     SELECT b.id FROM evaluation b

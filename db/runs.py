@@ -4,12 +4,12 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, exists, insert, select, update
 
 from germline.db import from_rows, owner, to_rows
 from germline.db.errors import RunBusy, UnknownRun
 from germline.db.records import RunRecord
-from germline.db.schema import run
+from germline.db.schema import control, individual, run
 
 
 def row_of(connection: Connection, name: str) -> Row[Any]:
@@ -87,3 +87,14 @@ def release(connection: Connection, run_id: int, status: str, seconds: float) ->
         raise RunBusy(f"run {row.name!r} is driven by another process ({row.owner}): only that process can release it")
     values = {"status": status, "owner": None, "seconds": row.seconds + float(seconds)}
     connection.execute(update(run).where(run.c.id == run_id).values(**values))
+
+
+def forget(connection: Connection, run_id: int) -> bool:
+    """Removes a run without individuals; returns False if it has some, or another process owns it."""
+    if _locked_row(connection, run_id).owner not in (None, owner.this_process()):
+        return False
+    if connection.scalar(select(exists().where(individual.c.run_id == run_id))):
+        return False
+    connection.execute(delete(control).where(control.c.run_id == run_id))
+    connection.execute(delete(run).where(run.c.id == run_id))
+    return True

@@ -123,6 +123,7 @@ evaluation = Table(
     Column("worker", Text, nullable=False),
     Column("error", Text),
     Column("created", Text, nullable=False),
+    Column("negative_zero", Boolean),  # True if the fitness is -0.0, which SQLite stores as 0.0; else NULL
     UniqueConstraint("run_id", "fingerprint", "task", "rung", "seed"),
     ForeignKeyConstraint(["run_id", "birth"], ["individual.run_id", "individual.birth"]),
     CheckConstraint("status IN ('ok', 'diverged', 'rejected', 'timeout', 'oom', 'crashed')", name="status"),
@@ -142,6 +143,14 @@ winner = Table(
     ForeignKeyConstraint(["run_id", "birth"], ["individual.run_id", "individual.birth"]),
     CheckConstraint("block >= 0 OR (closing AND block = -1)", name="block"),
     sqlite_with_rowid=False,
+)
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("run_id", Integer, ForeignKey("run.id"), primary_key=True, autoincrement=False),
+    Column("block", Integer, nullable=False),
+    Column("content", Text, nullable=False),
 )
 
 artifact = Table(

@@ -31,11 +31,15 @@ from germline.db.records import (
     RunScores,
     RunSummary,
     ScoredIndividual,
+    Snapshot,
     Winner,
 )
 from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run, winner
+from germline.db.schema import snapshot as snapshot_table
 
 _PAGE: Final = 5000
+_CHUNK: Final = 500
+"""Values in a condition of a query: more would be slower to compile, and SQLite has a limit."""
 
 
 class Store:
@@ -46,8 +50,9 @@ class Store:
     - A method that writes is one transaction. When it returns, its rows survive kill -9 and, on a local disk, power
       loss; when it raises, none of its rows is recorded. Only one process, the run's owner, adds to a run.
     - The births of a run are added in their order 0, 1, 2, …, each once and after its parents. An evaluation is unique
-      per (run, fingerprint, task, rung, seed). Recorded individuals and evaluations never change. The only row that is
-      ever replaced is the winner of a closing, by a later closing after the same block.
+      per (run, fingerprint, task, rung, seed). Recorded individuals and evaluations never change. The only rows that
+      are ever replaced are the winner of a closing, by a later closing after the same block, and the snapshot of a run,
+      by a later one. The only run that is ever removed is a run without individuals.
     - The *outcome* of an individual is the evaluation of its fingerprint on the run's own task at rung 0, seed 0; so a
       cache hit has the outcome of the birth that it was cached from. All other evaluations are reviews, which do not
       change the best.
@@ -179,6 +184,16 @@ class Store:
             raise InvalidRecord(f"expected a released run to be one of {', '.join(RUN_STATES[1:])}, got {status!r}")
         self._database.write(lambda connection: runs.release(connection, run_id, status, seconds))
 
+    def forget(self, run_id: int) -> bool:
+        """Removes a run without individuals, such as a run whose workers never started, so that its name is free.
+
+        Returns False and removes nothing if the run has individuals, or another process owns it.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.write(lambda connection: runs.forget(connection, run_id))
+
     # Individuals, evaluations and winners, for the driver of a run
 
     def add_individuals(self, run_id: int, kind: str, records: Sequence[Individual]) -> None:
@@ -211,8 +226,11 @@ class Store:
         records: Sequence[EvaluationRecord],
         seconds: float = 0.0,
         winners: Sequence[Winner] = (),
+        snapshot: Snapshot | None = None,
     ) -> None:
         """Adds evaluations, the winners of the blocks that they complete, and ``seconds`` of driver time to the run.
+
+        The snapshot, if there is one, replaces the run's last.
 
         Raises:
             RecordConflict: an evaluation or the winner of a block is recorded already, or a birth is not recorded.
@@ -226,24 +244,36 @@ class Store:
             if evaluations:
                 connection.execute(insert(evaluation), evaluations)
             _insert_winners(connection, winner_rows)
+            _replace_snapshot(connection, run_id, snapshot)
             if seconds:
                 connection.execute(update(run).where(run.c.id == run_id).values(seconds=run.c.seconds + seconds))
 
         self._add(add, f"evaluations for births {_births_text(records)} of run {run_id}")
 
-    def add_winners(self, run_id: int, winners: Sequence[Winner]) -> None:
-        """Adds the winners of blocks whose outcomes are recorded.
+    def add_winners(self, run_id: int, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:
+        """Adds the winners of blocks whose outcomes are recorded. The snapshot, if any, replaces the run's last.
 
         Raises:
             RecordConflict: the winner of a block is recorded already, or its birth is not recorded.
         """
         rows = to_rows.winner_rows(run_id, winners)
         blocks = ", ".join(str(record.block) for record in winners) or "none"
-        self._add(lambda connection: _insert_winners(connection, rows), f"winners of blocks {blocks} of run {run_id}")
 
-    def individuals(self, run_id: int) -> Iterator[Individual]:
-        """All individuals of a run, in order of birth."""
-        after = -1
+        def add(connection: Connection) -> None:
+            _insert_winners(connection, rows)
+            _replace_snapshot(connection, run_id, snapshot)
+
+        self._add(add, f"winners of blocks {blocks} of run {run_id}")
+
+    def snapshot(self, run_id: int) -> Snapshot | None:
+        """The latest snapshot of a run; None if there is none."""
+        query = select(*from_rows.columns_of(Snapshot, snapshot_table)).where(snapshot_table.c.run_id == run_id)
+        rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(query)))
+        return next((from_rows.snapshot_record(row) for row in rows), None)
+
+    def individuals(self, run_id: int, first: int = 0) -> Iterator[Individual]:
+        """All individuals of a run from birth ``first`` on, in order of birth."""
+        after = first - 1
         while page := self._database.read(lambda connection: lineage.page(connection, run_id, after, _PAGE)):  # noqa: B023
             for record in page:
                 if record.birth <= after:
@@ -272,6 +302,24 @@ class Store:
                 yield from_rows.evaluation_record(row, kind)
             if after == before:
                 return
+
+    def individuals_of(self, run_id: int, births: Sequence[int]) -> Iterator[Individual]:
+        """The individuals of some births, in any order; a birth that is not recorded is left out."""
+        for start in range(0, len(births), _CHUNK):
+            chunk = births[start : start + _CHUNK]
+            yield from self._database.read(lambda connection: lineage.of_births(connection, run_id, chunk))  # noqa: B023
+
+    def evaluations_of(self, run_id: int, task: str, fingerprints: Sequence[str]) -> Iterator[EvaluationRecord]:
+        """All evaluations of some fingerprints on a task, in any order."""
+        kind = self._database.read(lambda connection: runs.kind_of(connection, run_id))
+        for start in range(0, len(fingerprints), _CHUNK):
+            wanted = evaluation.c.fingerprint.in_(fingerprints[start : start + _CHUNK])
+            query = select(*lineage.EVALUATION_COLUMNS).where(
+                evaluation.c.run_id == run_id, wanted, evaluation.c.task == task
+            )
+            rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(query)))  # noqa: B023
+            for row in rows:
+                yield from_rows.evaluation_record(row, kind)
 
     # Queries by the name of a run
 
@@ -321,13 +369,16 @@ class Store:
         """
         return self._database.read(lambda connection: lineage.winner(connection, runs.row_of(connection, run_name)))
 
-    def winners(self, run_name: str) -> Mapping[int, int | None]:
-        """The winner's birth of each complete block, in order of blocks; None if no outcome was ok up to the block.
+    def winners(self, run_name: str, first: int = 0) -> Mapping[int, int | None]:
+        """The winner's birth of each complete block from block ``first`` on, in order of blocks; None if no outcome was
+        ok up to the block.
 
         Raises:
             UnknownRun
         """
-        return self._database.read(lambda connection: lineage.winners(connection, runs.row_of(connection, run_name)))
+        return self._database.read(
+            lambda connection: lineage.winners(connection, runs.row_of(connection, run_name), first)
+        )
 
     def block(self, run_name: str, number: int | None = None) -> list[ScoredIndividual]:
         """The individuals of block ``number``, in order of birth; None: of the last block in which all have an outcome.
@@ -443,7 +494,7 @@ class Store:
         return self._database.read(lambda connection: bool(connection.scalar(query)))
 
     def handle_requests(self, run_id: int) -> None:
-        """Marks all requests to a run as handled."""
+        """Marks all requests to stop a run as handled."""
         mark = update(control).where(control.c.run_id == run_id, ~control.c.handled).values(handled=True)
         self._database.write(lambda connection: connection.execute(mark) and None)
 
@@ -521,6 +572,15 @@ def _insert_winners(connection: Connection, rows: Sequence[Mapping[str, Any]]) -
             add = _dialect(connection).insert(winner).values(**row)
             keys = [winner.c.run_id, winner.c.block, winner.c.closing]
             connection.execute(add.on_conflict_do_update(index_elements=keys, set_={"birth": add.excluded.birth}))
+
+
+def _replace_snapshot(connection: Connection, run_id: int, snapshot: Snapshot | None) -> None:
+    if snapshot is None:
+        return
+    add = _dialect(connection).insert(snapshot_table)
+    add = add.values(run_id=run_id, block=snapshot.block, content=snapshot.content)
+    replaced = {"block": add.excluded.block, "content": add.excluded.content}
+    connection.execute(add.on_conflict_do_update(index_elements=[snapshot_table.c.run_id], set_=replaced))
 
 
 def _dialect(connection: Connection) -> Any:

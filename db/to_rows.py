@@ -165,7 +165,8 @@ def evaluation_rows(run_id: int, records: Sequence[EvaluationRecord]) -> list[di
     """A row of ``evaluation`` for each record, in the same order.
 
     Raises:
-        InvalidRecord: a status is unknown, or a fitness is not finite or belongs to a status other than ok.
+        InvalidRecord: a status is unknown, a fitness is not finite or belongs to a status other than ok, or
+            seconds are not finite.
     """
     created = now()
     return [_evaluation_row(run_id, record, created) for record in records]
@@ -180,6 +181,9 @@ def _evaluation_row(run_id: int, record: EvaluationRecord, created: str) -> dict
             f"expected a finite fitness, and None unless the status is ok, "
             f"got {fitness} with status {record.status} for birth {record.birth}"
         )
+    seconds = float(record.seconds)
+    if not math.isfinite(seconds):
+        raise InvalidRecord(f"expected finite seconds, got {seconds} for birth {record.birth}")
     return {
         "run_id": run_id,
         "birth": checked_integer(record.birth, "a birth", bits=32),
@@ -191,9 +195,10 @@ def _evaluation_row(run_id: int, record: EvaluationRecord, created: str) -> dict
         "fitness": fitness,
         "objectives": exact_json.dump_floats(record.objectives),
         "measures": exact_json.dump_floats(record.measures),
-        "seconds": float(record.seconds),
+        "seconds": seconds + 0.0,  # never -0.0
         "worker": checked_text(record.worker, "a worker"),
         # An unstorable character in the error text of a dying worker must not cost the outcome.
         "error": None if record.error is None else _UNSTORABLE.sub("\ufffd", record.error),
         "created": created,
+        "negative_zero": True if fitness == 0.0 and math.copysign(1.0, fitness) < 0.0 else None,
     }

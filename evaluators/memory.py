@@ -2,7 +2,10 @@
 
 import ctypes
 import gc
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from germline.evaluators.errors import message_of
 
@@ -48,3 +51,12 @@ def release_memory(device: str) -> None:
         import torch  # here, so that executors need not import torch
 
         torch.cuda.empty_cache()
+
+
+def memory_of_machine() -> int:
+    """Returns the bytes of memory that this process may use: the machine's, or the limit of its control group."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):  # no such group, or `max`
+            limits.append(int(Path(file).read_text()))
+    return min(limits)

@@ -53,7 +53,7 @@ class NoNumber(ValueError):
 
 
 def number_of(name: str, value: Any) -> float:
-    """`value`, which a task returned under a name, as a float: a number, or an array or tensor of a single number.
+    """`value`, which a task returned under a name, as a float: a number, or an array or tensor without dimensions.
 
     Raises:
         NoNumber: it is neither.

@@ -39,9 +39,18 @@ def check_versions(run: RunRecord) -> None:
     """
     task, kind = task_class(run.task), kind_named(run.kind)
     _check_version(run, "task", task.version)
-    _check_version(run, "genome", kind.genome_version)
+    check_genome_version(run)
     settings = kind.from_config(run.config.get("settings", {}))
     _check_version(run, "scoring", kind.scoring_version(settings, task))
+
+
+def check_genome_version(run: RunRecord) -> None:
+    """Refuses a run whose genomes had other operators or another meaning when it began.
+
+    Raises:
+        RunOutdated
+    """
+    _check_version(run, "genome", kind_named(run.kind).genome_version)
 
 
 def _check_version(run: RunRecord, what: str, now: int) -> None:

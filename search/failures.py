@@ -10,7 +10,7 @@ class SearchFailed(RuntimeError):
 
 
 class FailureLimit:
-    """Ends a search after `most` failures in a row that say that scoring itself is broken.
+    """Ends a search after `most` failures in a row which suggest that scoring itself is broken.
 
     Args:
         most: number of failures in a row.
@@ -26,7 +26,7 @@ class FailureLimit:
         Args:
             outcome: of any scoring, in the order in which they come.
             any_ok: True if the run has an ok outcome; then scoring works, and a genome that diverges or is rejected
-                is a failure of its own.
+                does not count.
             failures: of the whole run by status, for the message.
 
         Raises:

@@ -1,12 +1,12 @@
 """The journal of a run: what the loop records and reads back, and its form as rows of the database."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
-from germline.db.records import EvaluationRecord, Individual, RunRecord, Winner
+from germline.db.records import EvaluationRecord, Individual, RunRecord, Snapshot, Winner
 from germline.evaluators.outcome import Outcome
 from germline.search.fold import ScoreKey
 from germline.search.individual import Scored
@@ -23,28 +23,48 @@ _outcome_values = attrgetter(*_OUTCOME_FIELDS)
 class Journal(Protocol):
     """The records of a run. What a method was given is safe when it returns: all of it, or nothing if it raises."""
 
-    def births(self) -> Iterable[Individual]:
-        """Every recorded individual, in birth order."""
+    def births(self, first: int = 0) -> Iterable[Individual]:
+        """Every recorded individual from birth `first` on, in birth order."""
         ...
 
     def outcomes(self) -> Iterable[tuple[ScoreKey, Outcome]]:
         """Every recorded outcome."""
         ...
 
-    def blocks_with_winner(self) -> Iterable[int]:
-        """The complete blocks whose winner is recorded."""
+    def blocks_with_winner(self, first: int = 0) -> Iterable[int]:
+        """The complete blocks from block `first` on whose winner is recorded."""
+        ...
+
+    def snapshot(self) -> str | None:
+        """The latest snapshot; None if there is none."""
+        ...
+
+    def individuals(self, births: Sequence[int]) -> Mapping[int, Individual]:
+        """Recorded individuals by birth."""
+        ...
+
+    def outcomes_of(self, fingerprints: Sequence[str]) -> Iterable[tuple[int, ScoreKey, Outcome]]:
+        """Every recorded outcome of some fingerprints, with the birth that was scored."""
         ...
 
     def record_births(self, individuals: Sequence[Individual]) -> None:
         """Records individuals, which follow the last recorded birth."""
         ...
 
-    def record_outcomes(self, scored: Sequence[Scored], rung: int, seed: int, winners: Sequence[Winner]) -> None:
-        """Records outcomes and, in the same transaction, the winners of the blocks that they complete."""
+    def record_outcomes(
+        self,
+        scored: Sequence[Scored],
+        rung: int,
+        seed: int,
+        winners: Sequence[Winner],
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        """Records outcomes and, in the same transaction, the winners of the blocks that they complete, and a snapshot
+        in the place of the last."""
         ...
 
-    def record_winners(self, winners: Sequence[Winner]) -> None:
-        """Records winners alone."""
+    def record_winners(self, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:
+        """Records winners alone, or with a snapshot."""
         ...
 
 
@@ -56,24 +76,42 @@ class StoreJournal:
         self.run = run
         self.reported = time.monotonic()
 
-    def births(self) -> Iterable[Individual]:
-        return self.store.individuals(self.run.id)
+    def births(self, first: int = 0) -> Iterable[Individual]:
+        return self.store.individuals(self.run.id, first)
 
     def outcomes(self) -> Iterable[tuple[ScoreKey, Outcome]]:
         return recorded_outcomes(self.store, self.run)
 
-    def blocks_with_winner(self) -> Iterable[int]:
-        return self.store.winners(self.run.name)
+    def blocks_with_winner(self, first: int = 0) -> Iterable[int]:
+        return self.store.winners(self.run.name, first)
+
+    def snapshot(self) -> str | None:
+        snapshot = self.store.snapshot(self.run.id)
+        return None if snapshot is None else snapshot.content
+
+    def individuals(self, births: Sequence[int]) -> Mapping[int, Individual]:
+        return {individual.birth: individual for individual in self.store.individuals_of(self.run.id, births)}
+
+    def outcomes_of(self, fingerprints: Sequence[str]) -> Iterable[tuple[int, ScoreKey, Outcome]]:
+        for record in self.store.evaluations_of(self.run.id, self.run.task, fingerprints):
+            yield record.birth, (record.fingerprint, record.rung, record.seed), outcome_of(record)
 
     def record_births(self, individuals: Sequence[Individual]) -> None:
         self.store.add_individuals(self.run.id, self.run.kind, individuals)
 
-    def record_outcomes(self, scored: Sequence[Scored], rung: int, seed: int, winners: Sequence[Winner]) -> None:
+    def record_outcomes(
+        self,
+        scored: Sequence[Scored],
+        rung: int,
+        seed: int,
+        winners: Sequence[Winner],
+        snapshot: Snapshot | None = None,
+    ) -> None:
         records = [evaluation_of(each, self.run.task, rung, seed) for each in scored]
-        self.store.add_evaluations(self.run.id, records, seconds=self.unreported_seconds(), winners=winners)
+        self.store.add_evaluations(self.run.id, records, self.unreported_seconds(), winners, snapshot)
 
-    def record_winners(self, winners: Sequence[Winner]) -> None:
-        self.store.add_winners(self.run.id, winners)
+    def record_winners(self, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:
+        self.store.add_winners(self.run.id, winners, snapshot)
 
     def unreported_seconds(self) -> float:
         """Driver seconds since they were last recorded."""

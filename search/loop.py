@@ -3,10 +3,12 @@
 Births are numbered and come in blocks. Block k is bred from the state after block k - 1 - depth, so that with depth 1
 the workers have the next block while the last stragglers of this one finish. Births are recorded before they are
 scored, and outcomes together with the winner of the block that they complete. The state is a fold over those records
-(`germline.search.fold`): a resumed run reads them, folds them, and goes on where the first record is missing. Nothing
-in the loop depends on time or on which job finishes first.
+(`germline.search.fold`): a resumed run reads them, folds them, and goes on where the first record is missing. From time
+to time a snapshot of the state is recorded, so that only the blocks after it are read and folded. Nothing in the loop
+depends on time or on which job finishes first.
 """
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,17 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from germline.db.records import Winner
+from germline.db.records import Snapshot, Winner
 from germline.evaluators.executors.executor import Executor, Job
 from germline.evaluators.hurdle import Limit
-from germline.evaluators.outcome import Outcome
 from germline.programs.space import Space
+from germline.search import snapshot
 from germline.search.failures import FailureLimit
-from germline.search.fold import Fold, ScoreKey, fold_block, fold_closing, review_key, winner_of
+from germline.search.fold import Fold, fold_block, fold_closing, review_key, winner_of
 from germline.search.individual import Individual, Review, Scored
 from germline.search.journal import Journal
+from germline.search.known_outcomes import KnownOutcomes
 from germline.search.progress import Progress, Tally, frames_of
+from germline.search.snapshot import SearchState
 from germline.search.strategy import Strategy
+
+SNAPSHOT_EVERY = 4096
+"""Births between two snapshots: a resume folds no more blocks than these hold, in a fraction of a second."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,8 @@ class _OpenBlock:
     """A block that is under way, or the closing of a session (`closing`, numbered as the next block would be).
 
     `jobs` are at the executor: those of its births first, then those of each round of `reviews`. `fold` is its part of
-    the strategy's fold, None until its births have outcomes and all earlier blocks are complete.
+    the strategy's fold, None until its births have outcomes and all earlier blocks are complete. `limit` is its
+    early-stopping threshold.
     """
 
     number: int
@@ -64,6 +74,7 @@ class _OpenBlock:
     fold: Fold[Any] | None = None
     reviews: Sequence[Review] = ()
     done: bool = False
+    limit: Limit | None = None
 
 
 def rng_for(seed: int, birth: int) -> np.random.Generator:
@@ -79,10 +90,17 @@ class Search:
         executor: scores jobs; the search submits to it and leaves it open.
         journal: where births, outcomes and winners are recorded and read back from.
         settings: how the run is divided into blocks and packs.
+        snapshot_every: births between two snapshots.
     """
 
     def __init__(
-        self, space: Space[Any], strategy: Strategy[Any], executor: Executor, journal: Journal, settings: LoopSettings
+        self,
+        space: Space[Any],
+        strategy: Strategy[Any],
+        executor: Executor,
+        journal: Journal,
+        settings: LoopSettings,
+        snapshot_every: int = SNAPSHOT_EVERY,
     ) -> None:
         self.space = space
         self.strategy = strategy
@@ -90,18 +108,25 @@ class Search:
         self.journal = journal
         self.settings = settings
         self.rng_for = partial(rng_for, settings.seed)
-        self.recorded = deque(journal.births())
-        self.outcomes: dict[ScoreKey, Outcome] = dict(journal.outcomes())
-        self.blocks_with_winner = set(journal.blocks_with_winner())
-        self.replayed = len(self.recorded)
-        self.first_with: dict[str, int] = {}
+        self.snapshot_every = snapshot_every
+        self.records_read = False
+        self.recorded: deque[Individual] = deque()
+        self.known = KnownOutcomes(journal)
+        self.outcomes = self.known.outcomes
+        self.blocks_with_winner: set[int] = set()
+        self.replayed = 0
         self.state = strategy.init()
         self.winner: Individual | None = None
         self.complete_blocks = 0
+        self.snapshot_block = -1
+        self.restored_limits: deque[Limit | None] = deque()
         self.cut_short: Sequence[Individual] = ()
         self.open_blocks: deque[_OpenBlock] = deque()
         self.under_way: dict[tuple[int, ...], tuple[_OpenBlock, Sequence[Individual]]] = {}
         self.unrecorded: list[Winner] = []
+        self.unrecorded_snapshot: Snapshot | None = None
+        self.uncounted: Sequence[tuple[Scored, bool]] = ()
+        """Outcomes that are known, and not in the tally before they are recorded; True for reviews."""
         self.tally = Tally()
         self.failure_limit = FailureLimit(settings.max_failures)
         self.dead_share: float | None = None
@@ -121,7 +146,8 @@ class Search:
         Raises:
             SearchFailed: nothing can be scored; the message holds the last cause.
         """
-        number = 0
+        self.read_records(evaluations, frames)
+        number = self.complete_blocks
         while True:
             while (
                 len(self.open_blocks) <= self.settings.depth
@@ -139,45 +165,83 @@ class Search:
             yield from self._finish_first()
             yield self._progress(complete=self.open_blocks.popleft().number)
 
+    def read_records(self, evaluations: int | None, frames: int | None) -> None:
+        """Reads the records of earlier sessions, once: those after the last snapshot or, without one, all.
+
+        The budgets are those of `events`: a search that would end before the snapshot does not go on from it.
+        """
+        if self.records_read:
+            return
+        self.records_read = True
+        saved = self._saved_state(evaluations, frames)
+        if saved is None:
+            self.recorded.extend(self.journal.births())
+            self.known.read_all()
+            self.blocks_with_winner.update(self.journal.blocks_with_winner())
+            self.replayed = len(self.recorded)
+            return
+        self.complete_blocks = saved.block + 1
+        first = self.complete_blocks * self.settings.block
+        self.snapshot_block = saved.block
+        self.state, self.winner = saved.state, saved.winner
+        self.restored_limits.extend(saved.limits)
+        self.spent_evaluations, self.spent_frames = saved.evaluations, saved.frames
+        self.tally = Tally(saved.counts, saved.failures, saved.best, saved.start)
+        self.recorded.extend(self.journal.births(first))
+        self.known.meet(individual.fingerprint for individual in self.recorded)
+        self.blocks_with_winner.update(self.journal.blocks_with_winner(self.complete_blocks))
+        self.replayed = first + len(self.recorded)
+
+    def _saved_state(self, evaluations: int | None, frames: int | None) -> SearchState | None:
+        """The state in the last snapshot; None if it cannot be read, or a budget ended the search before it."""
+        text = self.journal.snapshot() if self.strategy.state_classes else None
+        if text is None:
+            return None
+        try:
+            individuals = self.journal.individuals(snapshot.births_in(text, self.strategy.state_classes))
+            self.known.meet(individual.fingerprint for individual in individuals.values())
+            outcomes = {key[0]: outcome for key, outcome in self.outcomes.items() if key[1:] == (0, 0)}
+            saved = snapshot.read(text, self.strategy.state_classes, individuals, outcomes)
+        except snapshot.NoSnapshot as error:
+            log.warning("the snapshot of the search is left aside (%s)", error)
+            return None
+        within_evaluations = evaluations is None or saved.evaluations < evaluations
+        within_frames = frames is None or saved.frames < frames
+        return saved if within_evaluations and within_frames else None
+
     def _open_block(self, number: int, births: int | None) -> None:
-        """Breeds a block from the present state, or takes it from the records, and submits its packs."""
+        """Takes a block from the records, breeds from the present state what is missing, and submits its packs."""
         first = number * self.settings.block
         last = first + self.settings.block if births is None else min(first + self.settings.block, births)
-        individuals = []
-        fresh: list[Individual] = []
-        sizes: list[tuple[int, int]] = []
-        for birth in range(first, last):
-            if self.recorded and self.recorded[0].birth == birth:
-                individual = self.recorded.popleft()
-            else:
-                individual, size = self._breed(birth, number)
-                fresh.append(individual)
-                sizes.append(size)
-            self.first_with.setdefault(individual.fingerprint, birth)
-            individuals.append(individual)
-        if fresh:
-            self.journal.record_births(fresh)
-            self.dead_share = 1.0 - sum(acting for _, acting in sizes) / max(1, sum(parts for parts, _ in sizes))
+        by_birth: dict[int, Individual] = {}
+        while self.recorded and self.recorded[0].birth < last:
+            individual = self.recorded.popleft()
+            by_birth[individual.birth] = individual
+            self.known.first_births.setdefault(individual.fingerprint, individual.birth)
+        if missing := [birth for birth in range(first, last) if birth not in by_birth]:
+            by_birth |= {individual.birth: individual for individual in self._breed(missing, number)}
+        individuals = [by_birth[birth] for birth in range(first, last)]
         self.tally.add_births(individuals)
-        block = _OpenBlock(number, individuals)
+        limit = self.restored_limits.popleft() if self.restored_limits else self.strategy.limit(self.state)
+        block = _OpenBlock(number, individuals, limit=limit)
         self.open_blocks.append(block)
-        self._submit(block, _without_cache_hits(individuals), 0, 0, self.strategy.limit(self.state))
+        self._submit(block, _without_cache_hits(individuals), 0, 0, limit)
 
-    def _breed(self, birth: int, number: int) -> tuple[Individual, tuple[int, int]]:
-        """A new individual, and how many parts its genome has and how many of them act."""
-        proposal = self.strategy.breed(self.state, birth, self.rng_for)
-        fingerprint = self.space.fingerprint(proposal.genome)
-        individual = Individual(
-            birth,
-            number,
-            proposal.parents,
-            proposal.operator,
-            self.space.write(proposal.genome),
-            fingerprint,
-            cached_from=self.first_with.get(fingerprint),
-            rejected=proposal.rejected,
-        )
-        return individual, self.space.sizes(proposal.genome)
+    def _breed(self, births: Sequence[int], number: int) -> list[Individual]:
+        """New individuals, which are recorded."""
+        proposals = [self.strategy.breed(self.state, birth, self.rng_for) for birth in births]
+        fingerprints = [self.space.fingerprint(proposal.genome) for proposal in proposals]
+        self.known.meet(fingerprints)
+        individuals = []
+        for birth, proposal, fingerprint in zip(births, proposals, fingerprints, strict=True):
+            cached_from = self.known.first_births.get(fingerprint)
+            self.known.first_births.setdefault(fingerprint, birth)
+            genome, origin = self.space.write(proposal.genome), (proposal.parents, proposal.operator)
+            individuals.append(Individual(birth, number, *origin, genome, fingerprint, cached_from, proposal.rejected))
+        self.journal.record_births(individuals)
+        sizes = [self.space.sizes(proposal.genome) for proposal in proposals]
+        self.dead_share = 1.0 - sum(acting for _, acting in sizes) / max(1, sum(parts for parts, _ in sizes))
+        return individuals
 
     def _submit(
         self, block: _OpenBlock, individuals: Sequence[Individual], rung: int, seed: int, limit: Limit | None = None
@@ -207,7 +271,7 @@ class Search:
             yield self._receive()
         # Winners that came with no outcome are recorded alone; while records are replayed they wait for each other.
         if self.unrecorded and (block.closing or not self.recorded):
-            self.journal.record_winners(self._take_winners())
+            self.journal.record_winners(self._take_winners(), self._take_snapshot())
 
     def _receive(self) -> Progress:
         """Waits for a job, and records its outcomes with the winner of the block that they complete."""
@@ -218,10 +282,14 @@ class Search:
         scored = [Scored(*pair) for pair in zip(individuals, outcomes, strict=True)]
         for each in scored:
             self.outcomes[each.individual.fingerprint, job.rung, job.seed] = each.outcome
+        review = (job.rung, job.seed) != (0, 0)
+        self.uncounted = [(each, review) for each in scored]
         self._advance(self.open_blocks[0])
-        self.journal.record_outcomes(scored, job.rung, job.seed, self._take_winners())
+        self.uncounted = ()
+        winners, snapshot = self._take_winners(), self._take_snapshot()
+        self.journal.record_outcomes(scored, job.rung, job.seed, winners, snapshot)
         for each in scored:
-            self.tally.add_outcome(each.individual, each.outcome, (job.rung, job.seed) != (0, 0))
+            self.tally.add_outcome(each.individual, each.outcome, review)
             self.failure_limit.check(each.outcome, self.tally.best is not None, self.tally.failures)
         return self._progress(new_best=self.tally.best is not before)
 
@@ -267,9 +335,45 @@ class Search:
         winner = Winner(self.complete_blocks - 1, self.winner.birth if self.winner else None, block.closing)
         if winner.closing or winner.block not in self.blocks_with_winner:
             self.unrecorded.append(winner)
+        if not block.closing:
+            self._save_state(block)
+
+    def _save_state(self, block: _OpenBlock) -> None:
+        """Notes a snapshot after a complete block, to be recorded with its winner, if it is time for one.
+
+        A search goes on from it only if all blocks that were bred from earlier states are recorded by then.
+        """
+        in_flight = [each for each in self.open_blocks if each.number > block.number]
+        due = (block.number - self.snapshot_block) * self.settings.block >= self.snapshot_every
+        whole = all(len(each.individuals) == self.settings.block for each in in_flight)
+        if not (due and whole and len(in_flight) == self.settings.depth) or self.recorded:
+            return
+        if not (self.strategy.state_classes and self.unrecorded):
+            return
+        settled = self.tally.settled(self.uncounted, [each.individuals for each in in_flight], self.outcomes)
+        state = SearchState(
+            block.number,
+            self.state,
+            limits=tuple(each.limit for each in in_flight),
+            winner=self.winner,
+            evaluations=self.spent_evaluations,
+            frames=self.spent_frames,
+            counts=settled.counts,
+            failures=settled.failures,
+            best=settled.best,
+            start=settled.start,
+        )
+        self.snapshot_block = block.number
+        try:
+            text = snapshot.write(state, self.strategy.state_classes)
+        except snapshot.NoSnapshot as error:
+            log.info("no snapshot of the search is recorded (%s)", error)
+            return
+        self.unrecorded_snapshot = Snapshot(block.number, text)
 
     def _submit_reviews(self, block: _OpenBlock) -> None:
         """Submits the reviews that a block needs, level by level."""
+        self.known.meet(review.individual.fingerprint for review in block.reviews)
         levels = dict.fromkeys((review.rung, review.seed) for review in block.reviews)
         for rung, seed in levels:
             individuals = [review.individual for review in block.reviews if (review.rung, review.seed) == (rung, seed)]
@@ -285,6 +389,11 @@ class Search:
         """Returns the winners that are not recorded yet, for the caller to record."""
         winners, self.unrecorded = self.unrecorded, []
         return winners
+
+    def _take_snapshot(self) -> Snapshot | None:
+        """Returns the snapshot that is not recorded yet, for the caller to record."""
+        taken, self.unrecorded_snapshot = self.unrecorded_snapshot, None
+        return taken
 
     def _progress(self, new_best: bool = False, complete: int | None = None) -> Progress:
         return self.tally.progress(

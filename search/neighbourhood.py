@@ -12,12 +12,12 @@ def neighbour(
 ) -> Proposal:
     """The proposal for a birth: a neighbour of the centre, or a random genome without a centre.
 
-    Consecutive births visit each neighbour once, in random order.
+    Consecutive births visit each neighbour once, in random order; after the last neighbour the order starts over.
 
     Args:
         space: the space of the genomes.
         centre: the individual whose neighbours are visited. None, or a centre without neighbours: a random genome.
-        since: the first birth of this centre.
+        since: the first birth among the neighbours of this centre; their order follows from it.
         birth: the birth to propose a genome for.
         rng_for: the generator of each birth.
     """

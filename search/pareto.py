@@ -26,7 +26,8 @@ def minimised(individuals: Sequence[Mapping[str, float]], objectives: Sequence[O
 
 
 def fronts(points: Points) -> NDArray[np.intp]:
-    """Returns the rank of each point's front, `[N]`: 0 if no other point dominates it. Equal points share a front."""
+    """Returns the rank of each point's front, `[N]`: 0 if no point dominates it, otherwise one more than the highest
+    rank of the points that dominate it. Equal points share a front."""
     from germline.search.pareto_sorting import front_ranks  # the compiler takes a second to load
 
     if not len(points):
@@ -38,7 +39,7 @@ def fronts(points: Points) -> NDArray[np.intp]:
 
 def crowding(points: Points) -> Points:
     """Returns the crowding distance of each point of a front, `[N]` (Deb et al. 2002): the distance between its
-    neighbours, summed over the objectives; infinite at the ends."""
+    neighbours as a share of the front's range, summed over the objectives; infinite at the ends."""
     distance = np.zeros(len(points))
     for column in points.T:
         order = np.argsort(column, kind="stable")

@@ -21,11 +21,11 @@ class BadCriterion(ValueError):
 
 
 def front(objectives: Sequence[Objectives], names: Sequence[str] = ("validation_error", "params")) -> list[int]:
-    """Returns the indices of the individuals on the Pareto front, sorted by the first objective and then the others.
+    """Returns the indices of the individuals on the Pareto front, sorted by the objectives in the order of `names`.
 
     Args:
         objectives: of each individual.
-        names: the objectives that span the front.
+        names: the objectives that are compared; all others are ignored.
     """
     points = _points(objectives, names)
     on_front = np.flatnonzero(pareto.fronts(points) == 0).tolist()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from germline.evaluators.outcome import Outcome
+from germline.search.fold import ScoreKey
 from germline.search.individual import Individual, Scored
 
 
@@ -16,13 +17,13 @@ class Progress:
     Args:
         births, evaluations, cache_hits, reviews: counts from the beginning of the run.
         failures: evaluations by status, without ok.
-        best: the fittest individual at rung 0.
-        start: outcome of birth 0.
+        best: the individual with the highest fitness at rung 0; None without an ok outcome.
+        start: outcome of birth 0; None before it is known.
         new_best: True if this event brought a new best.
         complete: the block that this event completes, or None.
         replayed: births that were read from the records of an earlier session.
-        dead_share: share of dead parts in the genomes of the last block that was bred.
-        winner: the individual that the strategy would hand over.
+        dead_share: share of dead parts in the genomes of the last block that was bred; None before a block was bred.
+        winner: the individual that the strategy would hand over; None without any.
         rejected: genomes that broke a limit of the space and were never scored.
         frames: frames that policies have played, reviews included.
     """
@@ -46,20 +47,48 @@ class Progress:
 class Tally:
     """The counts behind `Progress`. The order of outcomes within a block does not change them."""
 
-    def __init__(self) -> None:
-        self.counts = Counter[str]()
-        self.failures = Counter[str]()
-        self.best: Scored | None = None
-        self.start: Outcome | None = None
+    def __init__(
+        self,
+        counts: Mapping[str, int] | None = None,
+        failures: Mapping[str, int] | None = None,
+        best: Scored | None = None,
+        start: Scored | None = None,
+    ) -> None:
+        self.counts = Counter(counts or {})
+        self.failures = Counter(failures or {})
+        self.best = best
+        self.start = start
+
+    def settled(
+        self,
+        uncounted: Sequence[tuple[Scored, bool]],
+        in_flight: Sequence[Sequence[Individual]],
+        outcomes: Mapping[ScoreKey, Outcome],
+    ) -> "Tally":
+        """The tally with some outcomes more (True: of a review), and without the blocks in flight, whose outcomes at
+        rung 0 are among `outcomes` as far as they are counted.
+
+        The best may still be of a block in flight: counting that block again changes nothing.
+        """
+        whole, others = Tally(self.counts, self.failures, self.best, self.start), Tally()
+        for scored, review in uncounted:
+            whole.add_outcome(scored.individual, scored.outcome, review)
+        for individuals in in_flight:
+            others.add_births(individuals)
+            for individual in individuals:
+                outcome = outcomes.get((individual.fingerprint, 0, 0))
+                if individual.cached_from is None and outcome is not None:
+                    others.add_outcome(individual, outcome, review=False)
+        return Tally(whole.counts - others.counts, whole.failures - others.failures, whole.best, whole.start)
 
     def add_births(self, individuals: Sequence[Individual]) -> None:
-        """Counts the births of a block."""
+        """Counts the births of a block, the cache hits among them, and the genomes that were rejected before them."""
         self.counts["births"] += len(individuals)
         self.counts["cache_hits"] += sum(individual.cached_from is not None for individual in individuals)
         self.counts["rejected"] += sum(individual.rejected for individual in individuals)
 
     def add_outcome(self, individual: Individual, outcome: Outcome, review: bool) -> None:
-        """Counts an evaluation; the outcome of a review moves no best."""
+        """Counts an evaluation; the outcome of a review changes neither `best` nor `start`."""
         self.counts["evaluations"] += 1
         self.counts["frames"] += frames_of(outcome)
         if outcome.status != "ok":
@@ -67,9 +96,9 @@ class Tally:
         if review:
             self.counts["reviews"] += 1
             return
-        if individual.birth == 0:
-            self.start = outcome
         scored = Scored(individual, outcome)
+        if individual.birth == 0:
+            self.start = scored
         if outcome.fitness is not None and (self.best is None or _beats(scored, self.best)):
             self.best = scored
 
@@ -90,7 +119,7 @@ class Tally:
             reviews=self.counts["reviews"],
             failures=dict(self.failures),
             best=self.best,
-            start=self.start,
+            start=self.start.outcome if self.start else None,
             new_best=new_best,
             complete=complete,
             replayed=replayed,

@@ -189,9 +189,12 @@ def evolve(
             space = kind.space(settings)
             strategy = kind.strategy(settings, space)
             search = Search(space, strategy, pool, journal, kind.loop_settings(settings, run.seed))
+            search.read_records(evaluations, frames)
             if search.replayed:
                 warn_of_other_versions(run)
             status = "stopped"
+            if not search.replayed:
+                pool.wait_until_ready()  # before anything is recorded
             for progress in search.events(births, evaluations, frames):
                 yield progress
                 if store.stop_requested(run.id):

@@ -185,7 +185,7 @@ def positive(text: str) -> float:
 
 
 def positives(text: str) -> list[float]:
-    """Parses positive numbers, separated by commas."""
+    """Parses positive numbers up to a million, separated by commas."""
     try:
         return [positive(part) for part in text.split(",")]
     except ValueError:
@@ -193,7 +193,10 @@ def positives(text: str) -> list[float]:
 
 
 def amount(text: str) -> int | None:
-    """Parses a whole number with an optional suffix k, M or G; `off` is None."""
+    """Parses a number from 1 to 10^15 with an optional suffix k, M or G, such as `1.5M`, rounded to a whole number.
+
+    `off` is None.
+    """
     if text == "off":
         return None
     factor = {"k": 10**3, "M": 10**6, "G": 10**9}.get(text[-1:], 1)
@@ -204,7 +207,7 @@ def amount(text: str) -> int | None:
 
 
 def milliseconds(text: str) -> float | None:
-    """Parses a positive number of milliseconds; `off` is None."""
+    """Parses a positive number of milliseconds up to a million, with or without the unit `ms`; `off` is None."""
     if text == "off":
         return None
     try:
@@ -238,7 +241,7 @@ def names(*options: str) -> Callable[[str], list[str]]:
 
 
 def weights(*names: str) -> Callable[[str], dict[str, float]]:
-    """Parses relative weights of the given names: `insert:1,delete:1,modify:2`."""
+    """Parses relative weights of some of the given names: `insert:1,delete:1,modify:2`. A name alone has weight 1."""
     expected = f"weights such as {names[0]}:1,{names[-1]}:0.5 over {', '.join(names)}"
 
     def parse(text: str) -> dict[str, float]:

@@ -22,7 +22,13 @@ class Strategy(Protocol[S]):
     the same state. Therefore a run needs no checkpoint; its state is recomputed from the rows of the database.
 
     A strategy that derives from this class has no hurdle and asks for no reviews unless it overrides these methods.
+
+    Attributes:
+        state_classes: the dataclasses that the state consists of, besides plain values and the records of a search, so
+            that a snapshot can be written; empty: a resume folds all blocks.
     """
+
+    state_classes: tuple[type, ...] = ()
 
     def init(self) -> S:
         """The state before the first birth."""
@@ -33,11 +39,12 @@ class Strategy(Protocol[S]):
         ...
 
     def advance(self, state: S, block: Block) -> S:
-        """The state after a block of births, or after the answers to reviews."""
+        """The state after a block of births, or after the outcomes of reviews."""
         ...
 
     def limit(self, state: S) -> Limit | None:
-        """Early-stopping threshold for the next block: the largest intermediate loss allowed, or None."""
+        """Early-stopping threshold for the next block: the largest intermediate loss allowed, or thresholds by the size
+        of the genome (see `Limit`). None: no candidate is dropped."""
         return None
 
     def reviews(self, state: S) -> Sequence[Review]:
@@ -45,7 +52,8 @@ class Strategy(Protocol[S]):
         return ()
 
     def closing(self, state: S) -> Sequence[Review]:
-        """Reviews to score when the budget has ended; their outcomes change only which individual is the winner."""
+        """Reviews to score when the budget has ended, to choose or test the winner. A resumed run goes on from the
+        state before them."""
         return ()
 
     def winner(self, state: S) -> Individual | None:

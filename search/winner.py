@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def winner(store: Store, run_name: str) -> ScoredIndividual:
-    """The winner of a run; before its first block is complete, the best on the proxy.
+    """The winner of a run; before its first block is complete, the best (the highest fitness at rung 0).
 
     Raises:
         UnknownRun: there is no such run.

@@ -1,6 +1,8 @@
 """What all tests share: one torch thread, and one Ray for the tests that need it."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,8 +23,11 @@ def local_ray() -> Iterator[None]:
     """Ray on this machine with cores for two workers, started once for the whole session."""
     import ray
 
-    from germline.evaluators.executors.ray_executor import start
+    from germline.evaluators.executors.ray_start import start_local
 
-    start(workers=2, address=None)
+    with pytest.MonkeyPatch.context() as patch:
+        paths = [str(Path(__file__).parent / "helpers"), os.environ.get("PYTHONPATH", "")]
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))  # workers import helpers too
+        start_local(workers=2)
     yield
     ray.shutdown()

@@ -1,5 +1,6 @@
-"""`germline db`: checks, upgrades and backs up the database of runs."""
+"""`germline db`: checks, upgrades and backs up the database of runs, and replays a run."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -8,20 +9,22 @@ from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.formatting import counted
 from germline.cli.options import db_option, json_option
-from germline.cli.output import print_json
+from germline.cli.output import print_json, stdout_apart
 from germline.cli.printing import on_a_line, say
 from germline.db.errors import AlteredSchema
 from germline.db.opening import upgrade as upgrade_database
 from germline.db.records import RunSummary
+from germline.search.replay import replay as derive_again
 
 
 @click.group(name="db")
 def command() -> None:
-    """Check, upgrade and back up the database of runs.
+    """Check, upgrade and back up the database of runs, and replay a run.
 
     \b
     Examples:
       germline db check
+      germline db replay optimizer-1
       germline db backup copy.db
     """
 
@@ -82,6 +85,33 @@ def upgrade(url: str, as_json: bool) -> None:
         say(f"the schema is up to date ({after})")
     else:
         say(f"upgraded the schema from {before} to {after}")
+
+
+@command.command()
+@click.argument("run")
+@db_option
+@json_option
+def replay(run: str, url: str, as_json: bool) -> None:
+    """Derive every birth and winner of RUN again, without scoring, and compare them with the rows.
+
+    The search decides again from the recorded outcomes; its task is not loaded and nothing is written. Exit status 1
+    if a row differs from what the search decides.
+
+    \b
+    Example:
+      germline db replay optimizer-1
+    """
+    with open_store(url) as store, stdout_apart():
+        result = derive_again(store, run)
+    if as_json:
+        print_json({"ok": result.difference is None, **asdict(result)})
+    elif result.difference is None:
+        derived = f"{counted(result.births, 'birth')} and {counted(result.winners, 'winner')}"
+        say(f"{run}: {derived} derived again, all as recorded")
+        if result.waiting:
+            say(f"{counted(result.waiting, 'birth')} at the end wait for outcomes")
+    if result.difference is not None:
+        raise UserError(on_a_line(f"{run} is not what its search decides. {result.difference}"), 1)
 
 
 @command.command()

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from germline.cli.formatting import QUIET, plain_table, print_table, safe
+from germline.cli.formatting import QUIET, milliseconds, plain_table, print_table, safe
 from germline.cli.genome_facts import genome_facts
 from germline.cli.options import db_option, json_option, size_options
 from germline.cli.output import console, print_json
@@ -57,4 +57,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
 def _latencies(row: dict[str, Any]) -> str:
     """The predicted and the measured latency of an architecture as text; empty if neither is known."""
     sources = (("latency", "predicted"), ("latency_measured", "measured"))
-    return "".join(f", {row[name]:.3g} ms {source}" for name, source in sources if name in row)
+    return "".join(f", {milliseconds(row[name])} {source}" for name, source in sources if name in row)

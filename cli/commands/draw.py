@@ -63,7 +63,7 @@ def command(
     """Draw the cells of an architecture, or a generation of policies, as an SVG picture.
 
     A generation is a scatter plot: the behaviour of each policy, such as the position where its episode ended, or its
-    return over its episode length if the task reports no behaviour. Points are coloured by fitness; parents of the next
+    return against episode length if the task reports no behaviour. Points are coloured by fitness; parents of the next
     generation and the elite are marked.
 
     \b

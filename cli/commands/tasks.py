@@ -1,4 +1,4 @@
-"""`germline tasks`: lists the tasks that score candidates."""
+"""`germline tasks`: lists the tasks that score candidates, and tries them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -8,9 +8,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from germline.cli.formatting import BAD, QUIET, safe
+from germline.cli.errors import UserError
+from germline.cli.formatting import BAD, GOOD, QUIET, safe
 from germline.cli.options import json_option
-from germline.cli.output import console, print_json
+from germline.cli.output import console, print_json, stdout_apart
 from germline.cli.presenters.registry import presenter_of
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of
@@ -19,23 +20,33 @@ from germline.evaluators.tasks.registry import describe, task_class, task_names
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[TASK]...")
+@click.option("--check", is_flag=True, help="Try each TASK: whether a genome gets the same bits again, in any pack.")
 @json_option
-def command(names: tuple[str, ...], as_json: bool) -> None:
+@click.pass_context
+def command(context: click.Context, names: tuple[str, ...], check: bool, as_json: bool) -> None:
     """List all tasks with the length of each rung, or each TASK with its environment too.
 
     Your own task is a class in a file (FILE.py:Class), or an entry point of the group germline.tasks in an installed
-    package.
+    package. With --check, genomes are scored on the task in several ways, in this process and in one more; the exit
+    status is 1 if the task breaks its contract or what it claims.
 
     \b
     Examples:
       germline tasks
-      germline tasks my_task.py:MyTask
+      germline tasks my_task.py:MyTask --check
     """
+    if check and not names:
+        raise UserError("expected a TASK to check, got none; write for example: germline tasks digits-mlp --check")
     rows = [_row(name) | _environment_row(name) for name in names] if names else _all_rows()
+    if check:
+        with stdout_apart():
+            rows = [row | _trial_row(name) for name, row in zip(names, rows, strict=True)]
     if as_json:
         print_json(rows)
     else:
         _print(rows, all_tasks=not names)
+    if any(trial["broken"] for row in rows for trial in row.get("trials", [])):
+        context.exit(1)
 
 
 def _all_rows() -> list[dict[str, Any]]:
@@ -75,6 +86,19 @@ def _environment_row(name: str) -> dict[str, Any]:
     return {"observation": list(spec.observation), "actions": actions, "steps": spec.steps, "frames": spec.frames}
 
 
+def _trial_row(name: str) -> dict[str, Any]:
+    """The reports of all trials of a task."""
+    from germline.search.task_trial import TRIALS  # here, since it imports the evaluators of all kinds
+    from germline.search.task_trial.subject import subject_of
+
+    subject = subject_of(name)
+    reports = [trial(subject) for trial in TRIALS]
+    return {
+        "batch_invariant": subject.task.batch_invariant,
+        "trials": [asdict(report) | {"broken": report.broken} for report in reports],
+    }
+
+
 def _print(rows: Sequence[Mapping[str, Any]], all_tasks: bool) -> None:
     out = console()
     for row in rows:
@@ -93,3 +117,8 @@ def _print_task(out: Console, row: Mapping[str, Any]) -> None:
     out.print(Text.assemble("  ", safe(row["description"])))
     for line in presenter_of(row["kind"]).rungs(row):
         out.print(Text(f"  {line}", QUIET))
+    for trial in row.get("trials", []):
+        width = max(len(finding["name"]) for finding in trial["findings"])
+        for finding in trial["findings"]:
+            out.print(safe(f"  {finding['name']:{width}}  {finding['text']}", BAD if finding["broken"] else ""))
+        out.print(safe(f"  {trial['conclusion']}", BAD if trial["broken"] else GOOD))

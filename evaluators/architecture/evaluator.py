@@ -33,8 +33,8 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         cells, channels: size of the network that is trained.
         full_cells, full_channels: size of the network that is counted.
         latency: data of a latency table; predicted latency is then an objective. None: it is not.
-        hurdle: share of the training after which the training loss is reported as the measure `hurdle`, and a candidate
-            above the limit of `score` is rejected. 0: no hurdle.
+        hurdle: in a search, the share of the training after which the training loss is reported as the measure
+            `hurdle`, and a candidate whose loss is above the `limit` passed to `score` is rejected. 0: no hurdle.
     """
 
     def __init__(
@@ -56,6 +56,8 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
             raise TypeError(f"expected a task for kind architecture, got {task}")
         super().__init__(loaded, resolve(device))
         self.task = loaded
+        self.rungs = loaded.rungs
+        """The task's; a trial of the task shortens them."""
         self.seed = seed
         self.hurdle = hurdle
         self.trained = loaded.skeleton or Skeleton(channels, cells, loaded.classes, loaded.image)
@@ -78,7 +80,7 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         if self.hurdle and split == "validation":
             hurdle = Hurdle(self.hurdle, tuple(limit_for(limit, counted.params) for counted in counts))
         entropy = self.seed, rung, seed
-        measured = self.task.measure(genomes, self.trained, self.task.rungs[rung], entropy, split, hurdle)
+        measured = self.task.measure(genomes, self.trained, self.rungs[rung], entropy, split, hurdle)
         return [
             self._outcome(architecture, counted, measures, f"{split}_error")
             for architecture, counted, measures in zip(genomes, counts, measured, strict=True)

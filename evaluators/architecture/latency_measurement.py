@@ -23,7 +23,7 @@ from germline.programs.architecture.space import ArchitectureSpace
 ROUNDS = (5, 101)
 """Smallest and largest number of rounds; every call is timed once in a round."""
 SECONDS = 12.0
-"""No round begins later than this many seconds after the first."""
+"""Beyond the smallest number of rounds, no round begins later than this many seconds after the first."""
 _WARM_UP = 3
 _ON_CUDA = 20
 """Calls on CUDA that are timed together, with one synchronisation at the end, as in a network."""
@@ -34,7 +34,7 @@ Call = Callable[[], Any]
 
 
 def measure_table(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> LatencyTable:
-    """Measures all parts that a network of the space can have.
+    """Measures all parts that a network of the space can have, in milliseconds for one image.
 
     Args:
         cells: the space.
@@ -86,7 +86,10 @@ def _network_call(network: nn.Module, image: tuple[int, int, int], device: str) 
 
 
 def _calls(architecture: Architecture, skeleton: Skeleton, device: str) -> Iterator[tuple[Part, Call]]:
-    """Every part of a network, with a call that computes it once."""
+    """The part of each layer of a network, with a call that computes the part once.
+
+    A layer that would add a single map computes nothing and is left out.
+    """
     network = Network(architecture, skeleton).to(device).eval()
     for number, layer in enumerate(network.layers):
         if layer.additions:

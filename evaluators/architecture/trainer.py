@@ -30,7 +30,8 @@ CHECK_EVERY = 20
 
 
 class Networks(Protocol):
-    """Networks of several candidates that run on the same batches."""
+    """Networks of several candidates that run on the same batches: `StackedNetworks` or `CompiledNetworks`, whose
+    docstrings describe the methods."""
 
     def step(
         self, images: Tensor, labels: Tensor, rate: float, momentum: float, decay: float, max_norm: float
@@ -51,7 +52,8 @@ class TrainedNetworks:
         networks: the networks that were in training at the end.
         rows: for each candidate the number of its network among `networks`; None if its loss was not finite, or above
             its threshold at the hurdle.
-        hurdle_losses: for each candidate its training loss at the hurdle; None if it diverged before, or it was NaN.
+        hurdle_losses: for each candidate its training loss at the hurdle; None if it diverged before, if that loss is
+            NaN, or without a hurdle.
         dropped: for each candidate whether its loss at the hurdle was above its threshold.
     """
 
@@ -116,6 +118,9 @@ def train_together(
         batch: returns images and labels, on the device, for an index of examples.
         device: device of the index.
         hurdle: where losses are compared with thresholds for early stopping; None: no candidate is dropped.
+
+    Returns:
+        The networks after the last step, or after the step at which no candidate was left.
     """
     rows = {candidate: candidate for candidate in range(count)}
     running, width = networks, count

@@ -1,6 +1,5 @@
-"""The contract of executors, and how every executor scores a pack."""
+"""The contract of executors: jobs, what scoring a job comes to, and the errors that end a search."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,8 +9,6 @@ from germline.evaluators.evaluator import Evaluator
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.memory import out_of_memory
 from germline.evaluators.outcome import Outcome
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,9 +28,13 @@ class Job:
 class Executor(Protocol):
     """Scores jobs and returns them in any order. The outcomes of a job do not depend on the worker that scored it.
 
-    A genome that makes scoring fail gets the outcome `crashed`, `oom` or `timeout`; the others of its job are scored
-    again, once, each alone.
+    A genome that makes scoring fail gets the outcome `crashed`, `oom` or `timeout`; the others of its job get the
+    outcomes that they would have without it.
     """
+
+    def wait_until_ready(self) -> None:
+        """Waits until a worker can score. Raises the errors of `next`."""
+        ...
 
     def submit(self, job: Job) -> None:
         """Queues a job."""
@@ -44,12 +45,13 @@ class Executor(Protocol):
 
         Raises:
             Stopped: a stop was requested while waiting.
-            NoWorker: a worker process could not build the evaluator.
+            NoWorker: no worker process could build the evaluator.
+            ClusterLost: the processes that run the workers are gone.
         """
         ...
 
     def close(self) -> None:
-        """Drops all queued jobs and ends the workers."""
+        """Drops all queued jobs and ends the workers. It does not raise."""
         ...
 
 
@@ -58,11 +60,42 @@ class Stopped(Exception):
 
 
 class NoWorker(RuntimeError):
-    """The evaluator could not be built, in this process or in a worker process."""
+    """The evaluator could not be built, in this process or in a worker process.
 
-    def __init__(self, task: str, cause: BaseException) -> None:
-        text = (str(cause).splitlines() or [""])[-1]
-        super().__init__(f"could not load the task {task} ({type(cause).__name__}: {text:.300})")
+    Args:
+        task: the name of the task.
+        cause: why, in a line.
+    """
+
+    def __init__(self, task: str, cause: str) -> None:
+        super().__init__(f"could not load the task {task} ({cause})")
+
+
+class NoCluster(RuntimeError):
+    """Ray could not be started or reached."""
+
+
+class ClusterLost(RuntimeError):
+    """The processes that run the workers have ended, or cannot be reached any more. What was recorded stays."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Scoring raised an exception or exceeded its time limit; `outcome` is that of a genome that was scored alone."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The process ended while it scored. `outcome` is that of a genome that is blamed for it.
+
+    `suspect` is True if the genomes may have ended the process: it crashed or exited by itself, or filled the memory.
+    It is False if somebody else ended it, or its machine.
+    """
+
+    outcome: Outcome
+    suspect: bool
 
 
 def failure(error: BaseException) -> Outcome:
@@ -70,14 +103,23 @@ def failure(error: BaseException) -> Outcome:
     return Outcome("oom" if out_of_memory(error) else "crashed", error=in_a_line(error))
 
 
-def score_safely(
-    evaluator: Evaluator[Any], genomes: Sequence[str], rung: int, seed: int, limit: Limit | None = None
-) -> list[Outcome]:
-    """Scores a pack; if that raises, scores each genome alone, so that a bad genome fails alone."""
+def score(
+    evaluator: Evaluator[Any],
+    job: Job,
+    only: Sequence[int] | None = None,
+    not_of_the_task: tuple[type[BaseException], ...] = (),
+) -> list[Outcome] | Failed:
+    """Returns the outcomes of the genomes of a job in order, or the exception of the task as an outcome.
+
+    Args:
+        evaluator: scores them.
+        job: genomes, rung, seed and limit.
+        only: positions of the genomes to score; None: all of them.
+        not_of_the_task: exceptions that are raised on, since they come from elsewhere.
+    """
     try:
-        return evaluator.score(genomes, rung, seed, limit)
-    except (Exception, SystemExit) as error:
-        if len(genomes) == 1:
-            return [failure(error)]
-        log.warning("a pack of %d failed (%s); scoring its genomes one by one", len(genomes), error)
-    return [score_safely(evaluator, [genome], rung, seed, limit)[0] for genome in genomes]
+        return evaluator.score(job.genomes, job.rung, job.seed, job.limit, only)
+    except not_of_the_task:
+        raise
+    except BaseException as error:
+        return Failed(failure(error))

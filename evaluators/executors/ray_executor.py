@@ -1,84 +1,96 @@
-"""Scores jobs on Ray: each worker is an actor with its own copy of the task.
+"""Scores jobs on Ray: each worker is an actor with a supervisor, which scores in a process of its own.
 
-The only file that imports Ray. Ray's own retries are off: an actor call may have run although it failed, and a genome
-that kills its worker would be retried for ever. A job that ends its worker, or exceeds its time limit, is scored again
-genome by genome, each in a call of its own; a genome that fails then has the failure as its outcome.
+Ray brings workers to other cores and other machines, and tells when one of them is gone with its machine. What happens
+in a process that scores is its supervisor's matter. Ray's own retries are off: a call may have run although it failed,
+and a genome that kills its worker would be tried for ever.
 """
 
-import contextlib
-import logging
-import os
 import signal
-import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 
-from germline.evaluators.data.directory import VARIABLE, directory
+from germline.evaluators.data.directory import directory
+from germline.evaluators.errors import in_a_line, message_of, one_line
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executors.executor import Job, NoWorker, Stopped, score_safely
-from germline.evaluators.hurdle import Limit
-from germline.evaluators.outcome import Outcome, Status
+from germline.evaluators.executors.attempts import Attempts, Call
+from germline.evaluators.executors.executor import ClusterLost, Failed, Job, Lost, NoCluster, NoWorker, Stopped
+from germline.evaluators.executors.ray_cluster import RayCluster, leave
+from germline.evaluators.executors.ray_start import THREADS, connect, forget_token, start_local
+from germline.evaluators.executors.shipping import shipped
+from germline.evaluators.executors.supervisor import NotLoaded, Supervisor
+from germline.evaluators.executors.work_clock import WorkClock
+from germline.evaluators.outcome import Outcome
 
-_ENVIRONMENT = {
-    # One torch thread per worker: two on two busy cores were up to 50 times slower.
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Ray starts its workers with the niceness 15: beside any other process they would hardly run.
-    "RAY_worker_niceness": "0",
-}
+MOST_LOST = 50
+"""How many workers in a row may end while they start: so many, since somebody else ends them, such as the system."""
 _POLL_SECONDS = 0.5
-_START_SECONDS = 180.0
-"""Time that a worker may take to start, which includes compiling, beyond the time limit of a call."""
+_LOAD_SECONDS = 180.0
+"""Time that a process may take to load the task, which includes compiling, beyond the time limit of a call."""
+_SILENCE_SECONDS = 60.0
+"""How much later than its limits a worker may answer before it is given up, since it or its machine hangs."""
+_KILL_SECONDS = 5.0
 
 
-class NoCluster(RuntimeError):
-    """Ray could not be started or reached."""
+class _Actor:
+    """A worker as Ray runs it."""
+
+    def __init__(self, spec: EvaluatorSpec, data: str, load_seconds: float) -> None:
+        # Ray's own handler raises SystemExit. There is nothing to put in order here.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self.supervisor = Supervisor(spec, data, load_seconds)
+
+    def load(self) -> NotLoaded | None:
+        return self.supervisor.load()
+
+    def score(
+        self, job: Job, only: tuple[int, ...] | None, seconds: float, fresh: bool
+    ) -> list[Outcome] | Failed | Lost | NotLoaded:
+        return self.supervisor.score(job, only, seconds, fresh)
 
 
+@dataclass(eq=False)
 class _Worker:
-    """The actor in a worker process.
+    """A worker as the search sees it.
 
-    The data directory is an argument, since Ray fixes the environment of its workers when it starts, which may be long
-    before this search, and a worker may have another working directory.
+    Attributes:
+        actor: its handle.
+        answer: a reference to the answer that it is working on: that it has loaded the task, or that to `call`; None
+            while it is idle.
+        deadline: when it should have answered, by the work clock.
+        call: the call that it scores; None while it loads or is idle.
+        loaded: whether it has loaded the task.
     """
 
-    def __init__(self, spec: EvaluatorSpec, data: str) -> None:
-        os.environ[VARIABLE] = data
-        self.evaluator = spec.build()
-
-    def ready(self) -> None:
-        """Returns once the evaluator is built."""
-
-    def score(self, genomes: tuple[str, ...], rung: int, seed: int, limit: Limit | None) -> list[Outcome]:
-        return score_safely(self.evaluator, genomes, rung, seed, limit)
-
-
-@dataclass
-class _Call:
-    """A call of a worker: for a whole job, or for the genome at `position` of a job that failed as a whole."""
-
-    job: Job
-    genomes: tuple[str, ...]
-    position: int | None = None
-    started: float = 0.0
+    actor: Any
+    answer: Any
+    deadline: float
+    call: Call | None = None
+    loaded: bool = False
 
 
 class RayExecutor:
-    """Scores on Ray actors.
+    """Scores on Ray.
+
+    A Ray that this process is connected to already is used as it is. Otherwise it is started, or connected to, and left
+    again by `close`.
 
     Args:
         spec: the evaluator that each worker builds.
         workers: number of workers.
-        address: of a running Ray cluster (`auto`, or `ray://host:port`); None starts Ray on this machine.
+        address: of a running Ray cluster, `auto` or `host:port`; None starts Ray on this machine.
         timeout: time limit of a call in seconds at rung 0; rung r has 10^r times as long.
-        stopped: polled twice a second while waiting; when it returns True, `next` raises `Stopped`.
+        stopped: polled twice a second while waiting; when it returns True, `Stopped` is raised.
+
+    Raises:
+        NoCluster: Ray cannot be started or reached.
+        BadAddress, TooLarge: the address, or the folder of the task, cannot be used.
+        Stopped: `stopped` returned True.
     """
 
     def __init__(
@@ -89,168 +101,175 @@ class RayExecutor:
         timeout: float = 600.0,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.spec = spec
-        self.stopped = stopped
-        self.timeout = timeout
-        self.started_here = not ray.is_initialized()
-        if self.started_here:
-            start(workers, address)
-        available = ray.cluster_resources().get("GPU", 0)
-        if spec.device == "cuda" and not available:
-            raise NoCluster("expected a GPU for --device cuda, and Ray finds none; use --device cpu")
-        gpus = 0 if spec.device == "cpu" else min(1.0, available / workers)
-        self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Worker)
-        self.idle: list[Any] = []
-        self.starting: dict[Any, tuple[Any, float]] = {}
-        """Workers that are loading the task, and when they were started, by the reference of `ready`."""
+        self._task = spec.task
+        self._timeout = timeout
+        self._stopped = stopped
+        self._attempts = Attempts()
+        self._clock = WorkClock(time.monotonic())
+        self._workers: list[_Worker] = []
+        self._lost_starts = 0
+        """How many workers in a row have ended before they had loaded the task."""
+        self._owned = not ray.is_initialized()
+        self._processes: list[Any] = []
+        """Of a Ray that was started for this executor."""
+        if self._owned:
+            if address is None:
+                self._processes = start_local(workers)
+            else:
+                spec, files = shipped(spec)
+                connect(address, {"env_vars": THREADS, **files}, stopped)
+        try:
+            self._cluster = RayCluster()
+            gpus = _gpus_per_worker(spec, workers)
+        except Exception:
+            self._leave(intact=True)
+            raise
+        self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Actor)
+        self._arguments = (spec, str(directory()), timeout + _LOAD_SECONDS)
         for _ in range(workers):
-            self._start_worker()
-        self.busy: dict[Any, tuple[Any, _Call]] = {}
-        """Workers and their calls, by the reference of the call's result."""
-        self.waiting: deque[_Call] = deque()
-        self.partial: dict[tuple[int, ...], dict[int, Outcome]] = {}
-        """Outcomes so far of jobs that are scored genome by genome, by the key of the job and by position."""
-        self.done: deque[tuple[Job, list[Outcome]]] = deque()
+            self._hire()
+
+    def wait_until_ready(self) -> None:
+        while not any(worker.loaded for worker in self._workers):
+            self._step()
 
     def submit(self, job: Job) -> None:
-        self.waiting.append(_Call(job, job.genomes))
-        self._dispatch()
+        self._attempts.submit(job)
+        self._give_out()
 
     def next(self) -> tuple[Job, list[Outcome]]:
-        while not self.done:
-            if self.stopped():
-                raise Stopped
-            self._dispatch()
-            ready, _ = ray.wait([*self.starting, *self.busy], num_returns=1, timeout=_POLL_SECONDS)
-            for reference in ready:
-                if reference in self.starting:
-                    self._on_ready(reference)
-                else:
-                    self._collect(reference)
-            self._enforce_timeouts()
-        return self.done.popleft()
+        while not self._attempts.done:
+            self._step()
+        return self._attempts.done.popleft()
 
     def close(self) -> None:
-        for worker in [
-            *self.idle,
-            *(worker for worker, _ in self.starting.values()),
-            *(worker for worker, _ in self.busy.values()),
-        ]:
-            _kill(worker)
-        self.idle, self.starting, self.busy = [], {}, {}
-        self.waiting.clear()
-        if self.started_here:
-            ray.shutdown()
+        actors = [worker.actor for worker in self._workers]
+        self._workers.clear()
+        self._attempts = Attempts()
+        with suppress(ClusterLost):
+            self._cluster.check()
+            _kill(actors).join(_KILL_SECONDS)
+        self._leave(self._cluster.unwatch())
 
-    def _start_worker(self) -> None:
-        """Starts a worker. It gets calls, and their time limits apply, only once it has loaded the task."""
-        worker = self._actor_class.remote(self.spec, str(directory()))
-        self.starting[worker.ready.remote()] = (worker, time.monotonic())
+    def _leave(self, intact: bool) -> None:
+        if self._owned:
+            leave(intact, self._processes)
+            forget_token()
 
-    def _on_ready(self, reference: Any) -> None:
-        worker, _ = self.starting.pop(reference)
+    def _step(self) -> None:
+        """Gives out calls, waits for answers for half a second at most, and takes them.
+
+        An answer that is there counts, whatever the clock says.
+        """
+        self._give_out()
+        answered = self._wait()
+        # Now, because what ends the workers, such as the machine's shutdown, usually ends the search too.
+        if self._stopped():
+            raise Stopped
+        self._cluster.raise_if_lost()
+        for worker in answered:
+            self._take_answer(worker)
+        self._give_up_silent()
+
+    def _hire(self) -> None:
+        actor = self._actor_class.remote(*self._arguments)
+        deadline = self._clock.seconds + self._timeout + _LOAD_SECONDS + _SILENCE_SECONDS
+        self._workers.append(_Worker(actor, actor.load.remote(), deadline))
+
+    def _give_out(self) -> None:
+        for worker in self._workers:
+            if worker.answer is not None:
+                continue
+            call = self._attempts.take([worker.call for worker in self._workers if worker.call is not None])
+            if call is None:
+                return
+            seconds = self._timeout * 10**call.job.rung
+            # The process that scores may have to be started again before.
+            worker.deadline = self._clock.seconds + seconds + self._timeout + _LOAD_SECONDS + _SILENCE_SECONDS
+            worker.answer = worker.actor.score.remote(call.job, call.only, seconds, call.again)
+            worker.call = call
+
+    def _wait(self) -> list[_Worker]:
+        """Returns the workers that have answered, after half a second at most."""
+        asked = {worker.answer: worker for worker in self._workers if worker.answer is not None}
+        if not asked:
+            time.sleep(_POLL_SECONDS)
+            return []
+        ray.wait(list(asked), num_returns=1, timeout=_POLL_SECONDS)
+        ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0)
+        return [asked[reference] for reference in ready]
+
+    def _take_answer(self, worker: _Worker) -> None:
         try:
-            ray.get(reference)
-        except ray.exceptions.RayError as error:
-            raise NoWorker(self.spec.task, getattr(error, "cause", None) or error) from None
-        self.idle.append(worker)
-
-    def _dispatch(self) -> None:
-        while self.idle and self.waiting:
-            worker, call = self.idle.pop(0), self.waiting.popleft()
-            call.started = time.monotonic()
-            reference = worker.score.remote(call.genomes, call.job.rung, call.job.seed, call.job.limit)
-            self.busy[reference] = (worker, call)
-
-    def _collect(self, reference: Any) -> None:
-        worker, call = self.busy.pop(reference)
-        try:
-            outcomes = ray.get(reference)
-        except ray.exceptions.RayError as error:
-            self._replace(worker)
-            status: Status = "oom" if isinstance(error, ray.exceptions.OutOfMemoryError) else "crashed"
-            self._retry_or_finish(call, Outcome(status, error=f"the worker process ended ({type(error).__name__})"))
-        else:
-            self.idle.append(worker)
-            self._finish(call, outcomes)
-
-    def _enforce_timeouts(self) -> None:
-        now = time.monotonic()
-        if any(now - started > self.timeout + _START_SECONDS for _, started in self.starting.values()):
-            raise NoWorker(self.spec.task, TimeoutError(f"not loaded after {self.timeout + _START_SECONDS:g} s"))
-        for reference, (worker, call) in list(self.busy.items()):
-            timeout = self.timeout * 10**call.job.rung
-            if now - call.started > timeout:
-                del self.busy[reference]
-                self._replace(worker)
-                outcome = Outcome("timeout", seconds=timeout, error=f"no outcome after {timeout:g} s")
-                self._retry_or_finish(call, outcome)
-
-    def _replace(self, worker: Any) -> None:
-        _kill(worker)
-        self._start_worker()
-
-    def _retry_or_finish(self, call: _Call, outcome: Outcome) -> None:
-        """Ends a failed call: a single genome gets `outcome`, a pack is scored again genome by genome."""
-        if len(call.genomes) == 1:
-            self._finish(call, [outcome])
-        else:
-            self.waiting.extend(_Call(call.job, (genome,), i) for i, genome in enumerate(call.genomes))
-
-    def _finish(self, call: _Call, outcomes: list[Outcome]) -> None:
-        if call.position is None:
-            self.done.append((call.job, outcomes))
+            answer = ray.get(worker.answer, timeout=_SILENCE_SECONDS)
+        except Exception as error:  # of Ray, or an answer that cannot be read
+            self._replace(worker, error)
             return
-        scored = self.partial.setdefault(call.job.key, {})
-        scored[call.position] = outcomes[0]
-        if len(scored) == len(call.job.genomes):
-            del self.partial[call.job.key]
-            self.done.append((call.job, [scored[i] for i in range(len(scored))]))
+        call, worker.answer, worker.call = worker.call, None, None
+        if isinstance(answer, NotLoaded):
+            raise NoWorker(self._task, answer.cause)
+        if call is None:
+            worker.loaded = True
+            self._lost_starts = 0
+        elif isinstance(answer, Failed):
+            self._attempts.failed(call, answer.outcome)
+        elif isinstance(answer, Lost):
+            self._attempts.lost(call, answer.outcome, answer.suspect)
+        else:
+            self._attempts.scored(call, answer)
+
+    def _replace(self, worker: _Worker, error: Exception) -> None:
+        """Replaces a worker that is lost, or given up."""
+        self._cluster.check()
+        self._workers.remove(worker)
+        _kill([worker.actor])
+        cause = in_a_line(error)
+        if worker.call is not None:
+            full = isinstance(error, ray.exceptions.OutOfMemoryError)
+            outcome = Outcome("oom" if full else "crashed", error=f"the worker ended: {cause}")
+            self._attempts.lost(worker.call, outcome, suspect=full)
+        elif not worker.loaded:
+            if _cannot_start(error):
+                raise NoWorker(self._task, one_line(message_of(error).splitlines()[-1]))
+            self._lost_starts += 1
+            if self._lost_starts == MOST_LOST:
+                raise NoWorker(self._task, f"{MOST_LOST} workers in a row ended before that; the last: {cause}")
+        self._hire()
+
+    def _give_up_silent(self) -> None:
+        """Replaces workers that should have answered long ago. A new worker may wait for a free core as long as others
+        work."""
+        now = self._clock.tick(time.monotonic())
+        for worker in [worker for worker in self._workers if worker.answer is not None and now > worker.deadline]:
+            if worker.call is not None:
+                self._replace(worker, TimeoutError("no answer"))
+            elif not any(worker.loaded for worker in self._workers):
+                cause = "no worker has started; the cluster may have no free core, or the machine may be too slow"
+                raise NoWorker(self._task, cause)
 
 
-def start(workers: int, address: str | None) -> None:
-    """Starts Ray on this machine, reachable from it alone, or connects to the cluster at `address`.
-
-    Raises:
-        NoCluster: Ray cannot be started or reached; the message says what to do.
-    """
-    os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name.startswith("RAY_")})
-    options: dict[str, Any] = {
-        "include_dashboard": False,
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "configure_logging": True,
-        "runtime_env": {"env_vars": _ENVIRONMENT},
-    }
-    if address is None:
-        # Loopback only: nothing of a local search is reachable from outside.
-        options.update(num_cpus=workers, _node_ip_address="127.0.0.1", object_store_memory=128 * 2**20)
-    else:
-        options.update(address=address)
-        del options["include_dashboard"]
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        if address and ":" in address and "://" not in address:
-            _probe(address)  # Ray itself would try for most of a minute
-        ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
-        where = f"reach the Ray cluster at {address}" if address else "start Ray on this machine"
-        cause = (str(error).splitlines() or [type(error).__name__])[0]
-        raise NoCluster(f"could not {where} ({cause:.200}); check the address, or use --executor inline") from None
-    finally:
-        # Ray installs its own handlers; the process that runs the search decides what a signal means.
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+def _cannot_start(error: Exception) -> bool:
+    """Whether another worker would not start either, since something is missing where it would run."""
+    failed: bool = getattr(error, "_actor_init_failed", False)
+    return failed or isinstance(error, ray.exceptions.RuntimeEnvSetupError)
 
 
-def _probe(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal():
-        raise ValueError(f"expected host:port, got {address!r:.80}")
-    socket.create_connection((host, int(port)), timeout=5).close()
+def _gpus_per_worker(spec: EvaluatorSpec, workers: int) -> float:
+    """The share of a GPU that each worker gets. Raises NoCluster if there is none, and the device has to be one."""
+    available: float = ray.cluster_resources().get("GPU", 0)
+    if spec.device == "cuda" and not available:
+        raise NoCluster("expected a GPU for --device cuda, and Ray finds none; use --device cpu")
+    return 0.0 if spec.device == "cpu" else min(1.0, available / workers)
 
 
-def _kill(worker: Any) -> None:
-    with contextlib.suppress(Exception):
-        ray.kill(worker, no_restart=True)
+def _kill(actors: list[Any]) -> threading.Thread:
+    """Ends actors in a thread of its own, since Ray waits for an actor that is not registered yet."""
+
+    def kill() -> None:
+        for actor in actors:
+            with suppress(Exception):
+                ray.kill(actor, no_restart=True)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread

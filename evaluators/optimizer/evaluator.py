@@ -41,6 +41,8 @@ class OptimizerEvaluator(Evaluator[Program]):
             raise TypeError(f"expected a task for kind optimizer, got {task}")
         super().__init__(loaded, resolve(device))
         self.task = loaded
+        self.rungs = loaded.rungs
+        """The task's; a trial of the task shortens them."""
         prepare(self.device)
         self.seed = seed
         self.lengths = tuple(lengths)
@@ -61,14 +63,14 @@ class OptimizerEvaluator(Evaluator[Program]):
         if split == "validation":
             trainings = self._train_replicates(genomes, rung, seed, limit)
             return [self._outcome(results, len(self.lengths), split) for results in trainings]
-        results = train(self.task, genomes, self.task.rungs[rung], (self.seed, rung, seed), self.device, split)
+        results = train(self.task, genomes, self.rungs[rung], (self.seed, rung, seed), self.device, split)
         return [self._outcome([result], 1, split) for result in results]
 
     def _train_replicates(
         self, programs: Sequence[Program], rung: int, seed: int, limit: Limit | None
     ) -> list[list[TrainingResult]]:
         """Results of each program, one per replicate up to the first in which it diverged or was rejected."""
-        amount = self.task.rungs[rung]
+        amount = self.rungs[rung]
         alive = list(range(len(programs)))
         trainings: list[list[TrainingResult]] = [[] for _ in programs]
         for replicate, length in enumerate(self.lengths):
@@ -112,7 +114,8 @@ def _losses(measures: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _hurdle_loss(results: Sequence[TrainingResult]) -> dict[str, float]:
-    """The intermediate loss, if one of the trainings reached the hurdle, which stands in a single replicate."""
+    """The measure `hurdle`: the loss at the hurdle. Empty if no training reached it; only the longest replicate has a
+    hurdle."""
     losses = [result.hurdle_loss for result in results if result.hurdle_loss is not None]
     return {"hurdle": losses[-1]} if losses else {}
 

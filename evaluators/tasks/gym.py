@@ -81,7 +81,7 @@ def _built_spec(task: type[GymnasiumTask]) -> EnvironmentSpec:
 
 
 class GymTask(GymnasiumTask):
-    """An environment of gymnasium."""
+    """The task `gym:<id>`: the environment that gymnasium registers under the id `environment`."""
 
     name = "gym:<id>"
     clean = None

@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
-from germline.evaluators.errors import InvalidTask, UnconfirmedTask, UnknownTask, in_a_line
+from germline.evaluators.errors import InvalidTask, UnconfirmedTask, UnknownTask, in_a_line, one_line
 from germline.evaluators.tasks import task_files
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def describe(name: str) -> TaskDescription:
 
     task = task_class(name)
     summaries = {entry.name: entry.summary for entry in task_names()} if name not in _installed() else {}
-    summary = summaries.get(name) or (inspect.getdoc(task) or "").partition("\n")[0]
+    summary = summaries.get(name) or one_line(inspect.getdoc(task) or "")
     parameters = sum(spec.size for spec in task.parameters) if issubclass(task, TrainingTask) else None
     listed_name = name if name in summaries else task.name
     return TaskDescription(listed_name, task.kind, task.version, summary, task.rungs, parameters)

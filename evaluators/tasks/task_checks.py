@@ -6,6 +6,7 @@ from typing import Any
 from germline.evaluators.architecture.task import CellTask
 from germline.evaluators.errors import InvalidTask, shown
 from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
+from germline.evaluators.outcome import Objective
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.task import Episodes, Rung, Task
 from germline.programs.architecture.cells import SPACES
@@ -32,6 +33,7 @@ def checked(name: str, task: object) -> type[Task]:
     if not isinstance(getattr(task, "name", None), str):
         raise InvalidTask(f'task {name!r} has no name; add name = "..." to the class')
     _check_tuple(name, task, "rungs", Episodes if issubclass(task, PolicyTask) else Rung)
+    _check_tuple(name, task, "objectives", Objective)
     if issubclass(task, TrainingTask):
         _check_tuple(name, task, "parameters", ParameterSpec)
     if issubclass(task, CellTask):

@@ -22,7 +22,11 @@ def fingerprint(architecture: Architecture) -> str:
 
 
 def canonical(architecture: Architecture) -> tuple[CanonicalCell, ...]:
-    """The canonical form of each cell: equal for architectures that differ only in order of edges and node numbers."""
+    """The canonical form of each cell.
+
+    It is equal for architectures that differ only in the order of edges, in the numbers of nodes, and in the sources of
+    edges with the operation `none`.
+    """
     return tuple(_canonical(cell, architecture.inputs) for cell in architecture.cells)
 
 

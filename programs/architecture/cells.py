@@ -35,15 +35,15 @@ FULL = Skeleton()
 
 @dataclass(frozen=True)
 class CellSpace:
-    """A set of architectures.
+    """A set of architectures, by the form of their cells.
 
     Args:
-        operations: that an edge can have.
+        operations: the operations that an edge can have.
         nodes: number of nodes of each cell.
         inputs: 2 for a normal and a reduction cell with two inputs, where each node has two edges with free sources;
             1 for a single cell with one input, where each node takes all earlier nodes and only operations are free.
-        last: whether a node can take the node directly before it. EEEA-Net's published code does not allow it
-            (`eeea-exclusive`).
+        last: with two inputs, whether an edge can take the node directly before its own, and an edge of the first node
+            the second input. EEEA-Net's published code does not allow it (`eeea-exclusive`).
         concat: the nodes that a cell joins as its output: the nodes that no other node takes (`loose`), or `all`. A
             cell with one input returns its last node.
         skeleton: the skeleton for which the space was published.
@@ -57,7 +57,8 @@ class CellSpace:
     skeleton: Skeleton = FULL
 
     def sources(self, node: int) -> range:
-        """Nodes and inputs that the edges of a node can take."""
+        """The numbers of the inputs and nodes that the edges of a node can take. The inputs are numbered first; `node`
+        itself counts nodes alone, from 0."""
         return range(self.inputs + node - (0 if self.last or self.inputs == 1 else 1))
 
     def cell(self, nodes: tuple[Node, ...]) -> Cell:

@@ -44,10 +44,10 @@ _COSTS = {(name, stride): cost(operation, stride) for name, operation in OPERATI
 
 @lru_cache(maxsize=256)
 def _edge_counts(skeleton: Skeleton, cells: int) -> tuple[Mapping[tuple[str, bool], Counts], ...]:
-    """Counts of an edge in all placements of its cell, by its operation and by whether it takes node 0 or 1.
+    """Counts of an edge, summed over all placements of its cell, in a mapping for each of the `cells` of a genome.
 
-    One mapping for each cell of a genome. A single cell has all placements; of a pair, the reduction cell has the
-    placements at which the map is halved.
+    A key is the operation of the edge, and whether its source is number 0 or 1 (in a pair of cells, an input of the
+    cell). A single cell has all placements; of a pair, the reduction cell has those at which the map is halved.
     """
     places = placements(skeleton)
     if cells == 1:

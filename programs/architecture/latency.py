@@ -115,8 +115,11 @@ def _parts_outside_edges(skeleton: Skeleton, shapes: tuple[CellShape, ...]) -> t
 
 @lru_cache(maxsize=64)
 def _edge_parts(skeleton: Skeleton, cells: int) -> Mapping[tuple[int, str, bool], tuple[Part, ...]]:
-    """The parts of an edge, one for each placement of its cell: by the number of the cell in the genome, the operation,
-    and whether the edge takes node 0 or 1."""
+    """The parts of an edge, one for each placement of its cell.
+
+    A key is the number of the cell among the `cells` of a genome, the operation of the edge, and whether its source is
+    number 0 or 1 (in a pair of cells, an input of the cell).
+    """
     return {
         (cell, name, source < 2): tuple(
             edge_part(place, name, outer=cells == 2 and source < 2)
@@ -132,8 +135,8 @@ def _edge_parts(skeleton: Skeleton, cells: int) -> Mapping[tuple[int, str, bool]
 def covering(cells: CellSpace) -> Iterator[Architecture]:
     """A few architectures that together have every part that an architecture of the space can have.
 
-    For each operation an architecture with that operation on every edge; for each number of maps that a cell can join
-    an architecture whose cells join as many.
+    They are, for each operation, an architecture with that operation on every edge and, for each number of maps that a
+    cell can join, an architecture whose cells join as many.
     """
     for name in cells.operations:
         yield _architecture(cells, _nodes(cells, name, name))
@@ -146,9 +149,10 @@ def covering(cells: CellSpace) -> Iterator[Architecture]:
 def fastest(cells: CellSpace, skeleton: Skeleton, table: LatencyTable) -> Architecture:
     """The architecture of the space with the smallest latency; among equals the first that is tried.
 
-    For given numbers of loose ends of the two cells, the time outside the edges is fixed, and the time of the edges is
-    linear in the number of edges on a cell's inputs. Therefore it suffices to compare, for each number of loose ends,
-    the fastest operations for edges on inputs and on nodes, with as many and with as few edges on nodes as possible.
+    A loose end is a node that no other node takes. For given numbers of loose ends of the two cells, the time outside
+    the edges is fixed, and the time of the edges is linear in the number of edges on a cell's inputs. Therefore it
+    suffices to compare, for each number of loose ends, the fastest operations for edges on inputs and on nodes, with as
+    many and with as few edges on nodes as possible.
     """
 
     def best(reduces: bool, outer: bool) -> str:

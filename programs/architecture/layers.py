@@ -47,8 +47,8 @@ class NetworkLayer(NamedTuple):
     Args:
         part: what it computes; for `add`, a single addition.
         inputs: the numbers of the layers whose outputs it takes.
-        cell: 0 for the stem; cells and residual blocks count from 1.
-        path: of its module in `Network`; empty for a layer without weights of its own (`add`, `concat`).
+        cell: 0 for the stem; cells and residual blocks count from 1, and the head comes after the last.
+        path: of its module in `Network`; empty for `add` and `concat`, which have none.
         norm: whether a norm and a ReLU come first; true only for the head of a network with one kind of cell.
     """
 
@@ -137,8 +137,18 @@ def _single_network(architecture: Architecture, skeleton: Skeleton) -> list[Netw
 def _append_nodes(
     result: list[NetworkLayer], cell: Cell, placement: Placement, number: int, maps: list[int]
 ) -> list[int]:
-    """Appends the edges of each node and their sum. Returns the layer of every input and node, in the order in which
-    edges number them; `maps` has those of the inputs."""
+    """Appends a layer for each edge of a cell, and for each node a layer that adds its edges.
+
+    Args:
+        result: the layers of the network so far.
+        cell: the cell.
+        placement: its place in the network.
+        number: the number of the cell, for `NetworkLayer.cell`.
+        maps: the number of the layer of each input of the cell.
+
+    Returns:
+        `maps`, continued by the number of the layer of each node: an index into it is the source of an edge.
+    """
     inputs, edges = len(maps), 0
     added = Part("add", 1, placement.channels, placement.channels, *placement.out_shape)
     for node in cell.nodes:

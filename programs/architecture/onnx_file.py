@@ -255,7 +255,7 @@ def _pointwise(graph: _Graph, x: str) -> str:
 
 
 def _halving(graph: _Graph, x: str) -> str:
-    """Two 1×1 convolutions of stride 2, the second on the map shifted by a pixel."""
+    """Appends a factorized reduction: two 1×1 convolutions of stride 2, the second on the map shifted by a pixel."""
     x = graph.relu(x)
     padded = graph.node("Pad", x, graph.constant(0, 0, 0, 0, 0, 0, 1, 1))
     shifted = _sliced(graph, padded, (1, 1), (1, 1))
@@ -263,7 +263,7 @@ def _halving(graph: _Graph, x: str) -> str:
 
 
 def _sliced(graph: _Graph, x: str, starts: tuple[int, int], steps: tuple[int, int]) -> str:
-    """Every `steps`-th row and column, from `starts` to the end."""
+    """Appends a slice of maps: every `steps[0]`-th row from row `starts[0]`, and columns in the same way."""
     ends = graph.constant(2**31 - 1, 2**31 - 1)
     return graph.node("Slice", x, graph.constant(*starts), ends, graph.constant(2, 3), graph.constant(*steps))
 

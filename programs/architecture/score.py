@@ -21,8 +21,8 @@ def size(architecture: Architecture, skeleton: Skeleton) -> float:
 def synflow(architecture: Architecture, skeleton: Skeleton) -> float:
     """Synaptic flow of the untrained network (Tanaka et al. 2020).
 
-    The sum over layers of log(1 + Σ |weight × gradient|), with the absolute values of the initial weights and the
-    gradient of the sum of outputs for an image of ones.
+    The sum over parameter tensors of log(1 + Σ |weight × gradient|), with the absolute values of the initial weights
+    and the gradient of the sum of outputs for an image of ones, in a small network of the cells.
     """
     # Not at the top: settings name the scores, and most commands that read settings need no torch.
     import torch

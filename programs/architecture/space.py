@@ -49,7 +49,7 @@ class Limits:
             if limit is not None and got > limit:
                 return f"expected at most {limit:,} {name}, got {got:,}"
         if self.latency is not None and latency is not None and latency > self.latency:
-            return f"expected at most {self.latency:g} ms of latency, got {latency:.3g}"
+            return f"expected at most {self.latency:g} ms of latency, got {latency:g}"
         return None
 
 
@@ -155,14 +155,15 @@ class ArchitectureSpace:
         return len(edges), sum(not OPERATIONS[operation].zero for operation, _ in edges)
 
     def choices(self, genome: Architecture) -> tuple[int, ...]:
-        """Number of values of each gene. The genes of an edge are its operation and, if it is free, its source."""
+        """Number of values of each gene: for each edge in turn its operation and, if sources are free, its source."""
         operations = len(self.cells.operations)
         if self.cells.inputs == 1:
             return (operations,) * len(list(_places(genome)))
         return tuple(n for _, node, _ in _places(genome) for n in (operations, len(self.cells.sources(node))))
 
     def genes(self, genome: Architecture) -> tuple[int, ...]:
-        """The genome as numbers, each below its number of `choices`."""
+        """The genes of a genome: for each edge in turn the index of its operation and, if sources are free, its source.
+        Each is below its number of `choices`."""
         numbered = [(self.cells.operations.index(name), source) for cell in genome.cells for name, source in cell.edges]
         return tuple(gene for pair in numbered for gene in pair[: self.cells.inputs])
 
@@ -246,7 +247,8 @@ class ArchitectureSpace:
         return operation, place if self.cells.inputs == 1 else _pick(self.cells.sources(number), rng)
 
     def _assembled(self, edge: Callable[[int, int], Edge]) -> Architecture:
-        """An architecture of the edges `edge(number of the node, place in the node)`."""
+        """An architecture of edges from `edge`, called with the number of the node and the place in the node for each
+        edge of each cell in turn."""
         cells = []
         for _ in range(self.cells.inputs):
             sizes = [2 if self.cells.inputs == 2 else number + 1 for number in range(self.cells.nodes)]
@@ -257,7 +259,10 @@ class ArchitectureSpace:
     def _change(
         self, genome: Architecture, rng: np.random.Generator, operation: bool, source: bool
     ) -> Architecture | None:
-        """The genome with a new random operation, source, or both, of one edge; None if sources are not free."""
+        """The genome with a random operation, source, or both, at one random edge, perhaps the same as before.
+
+        None if only a source is to be drawn and the space has no free sources.
+        """
         if not operation and self.cells.inputs == 1:
             return None
         c, n, e = place = _pick(list(_places(genome)), rng)

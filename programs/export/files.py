@@ -1,7 +1,9 @@
 """Writing files: each appears whole or not at all."""
 
+import errno
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,10 @@ WEIGHTS_SUFFIX = ".safetensors"
 
 class ExportUnwritable(ValueError):
     """The file cannot be written to the given path; the message says why and what to do."""
+
+
+class NoRoom(ExportUnwritable):
+    """The disk, a quota or a limit on file sizes has no room for the file."""
 
 
 def weights_path(path: Path) -> Path:
@@ -96,6 +102,9 @@ def _check_writable(target: Path) -> None:
 
 
 def _unwritable(target: Path, error: OSError) -> ExportUnwritable:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        free = shutil.disk_usage(target.parent).free
+        return NoRoom(f"no room to write {str(target)!r}, {free:,} bytes are free ({error.strerror}); free some space")
     cause = error.strerror or type(error).__name__
     return ExportUnwritable(f"expected a path that can be written, got {str(target)!r} ({cause}); choose another path")
 

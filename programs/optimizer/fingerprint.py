@@ -10,10 +10,10 @@ in float64 and rounded, so that the bits do not depend on the machine.
 
 Equal updates alone are not enough: under a `sign`, a `max` or a division that saturates, programs with different
 constants can have the same updates for all fixed inputs. The digest therefore includes the arguments of operations
-that jump, saturate or absorb.
+that jump (such as `sign` and `max`) or lose most of their arguments (see `_LossDetector`).
 
-The structure alone is the fingerprint if the run is inconclusive: if a value is not finite at ordinary magnitudes, or
-if a jump is reached from one side only.
+The structure alone is the fingerprint if the run is inconclusive: if an update is not finite for inputs of small or
+ordinary magnitude, or if a jump is reached from one side only.
 """
 
 from functools import cache, lru_cache
@@ -42,8 +42,8 @@ _ORDINARY = 2
 _EXTRA_STEPS = 2
 """Number of steps beyond the number of live states, so that a difference in any state can reach the update."""
 _MIN_STEPS = 6
-"""The smallest number of steps: enough for a value that is fed back squared or exponentiated to overflow. Until then
-`0 * x` is always zero."""
+"""The smallest number of steps: enough for a value that is fed back squared or exponentiated to overflow. Until it
+overflows, `0 * x` cannot be told from zero."""
 _MODERATE = 1e6
 """If all magnitudes stay below this in every row, including the large one, no pole is near."""
 
@@ -69,7 +69,10 @@ def fingerprint(graph: Graph) -> str:
 
 
 def structural_fingerprint(graph: Graph) -> str:
-    """Digest of the expression of the update in terms of the inputs. Equal digests mean equal programs."""
+    """Digest of the expressions of the update and of the next values of live states in terms of the inputs.
+
+    Equal digests mean equal programs. 24 hexadecimal digits.
+    """
     keys: dict[int, bytes] = {}
     literals: dict[int, float] = {}
     nodes = graph.nodes
@@ -104,7 +107,10 @@ def _fold(function: str, *values: str) -> float:
 
 
 def numeric_fingerprint(graph: Graph) -> str | None:
-    """Digest of the updates, and of the arguments of lossy operations, on fixed inputs; None if inconclusive."""
+    """Digest of the updates, and of the arguments of operations that jump or are lossy, on fixed inputs.
+
+    24 hexadecimal digits; None if the run is inconclusive, see the head of this file.
+    """
     program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=_call)
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
     states = {k: zeros(graph.nodes[graph.state_nodes[k]].type) for k in graph.live_states}
@@ -231,7 +237,10 @@ def _bits(value: Any) -> bytes:
 
 
 def _sides(graph: Graph, jump: int, values: dict[int, Any]) -> set[bool]:
-    """The sides of its jump that a function reaches in this step; none for values that are not stored as one array."""
+    """The sides of its jump that a function reaches in a step: True above the jump, False at it or below.
+
+    Empty if an argument is not stored as one array.
+    """
     node = graph.nodes[jump]
     args = [values[arg] for arg in node.args]
     if any(isinstance(arg, list) for arg in args):
@@ -250,7 +259,7 @@ def _sides(graph: Graph, jump: int, values: dict[int, Any]) -> set[bool]:
 
 
 def zeros(state_type: Type) -> Any:
-    """The value of a state before the first step, on the reference tree."""
+    """The value of a state before the first step, zero, for each row of fixed inputs on the reference tree."""
     rows = len(_SCALES)
     if state_type == SCALAR:
         return np.zeros((rows, 1), np.float32)
@@ -263,7 +272,10 @@ def zeros(state_type: Type) -> Any:
 
 @cache
 def _probe(step: int) -> dict[str, Any]:
-    """The fixed inputs of one step. Some weights and gradients are exactly zero, as in biases and dead units."""
+    """The fixed inputs of one step by name, with a row for each of `_SCALES`.
+
+    Some weights and gradients are exactly zero, as in biases and dead units.
+    """
     rng = np.random.default_rng([20230213, step])
     count = len(_SCALES)
     rows = []

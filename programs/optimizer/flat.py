@@ -63,6 +63,11 @@ class FlatProgram:
         leaf_of: `layout.leaf_of` as an index array of `xp`, on the rows' device.
         call: applies a primitive to arrays, as the fingerprint does to control the precision; None calls the
             primitive's implementation directly.
+
+    Attributes:
+        literals: the live nodes that are numbers.
+        inputs: the node of each live input, by its name.
+        operations: the live nodes that are functions, in the order of computation.
     """
 
     def __init__(
@@ -137,13 +142,14 @@ class FlatProgram:
         return list(value)
 
     def _store(self, leaves: list[Any], value_type: Type) -> Value:
-        """A value from an array for each leaf."""
+        """The value of a type, stored as the head of this file says, from an array for each leaf."""
         if value_type == LEAF:
             return self.xp.stack(leaves, 1)
         return self._join(leaves) if value_type == TREE else leaves
 
     def _join(self, leaves: list[Any]) -> Any:
-        """The arrays of all leaves joined to a single array, `[rows, elements]`."""
+        """One array `[rows, elements]` from an array `[rows, *shape]` for each leaf: each leaf flattened, all of them
+        joined in order."""
         rows = max(leaf.shape[0] for leaf in leaves)
         return self.xp.concatenate([leaf.reshape(rows, -1) for leaf in leaves], 1)
 

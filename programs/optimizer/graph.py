@@ -1,6 +1,7 @@
 """Abstract execution: the graph of values that a program computes, their types, and which of them are live.
 
-A program that passes is valid for every model. An invalid program is rejected with a typed reason before any training.
+A program that passes is valid for every model. An invalid program raises InvalidProgram, whose `reason` is the class of
+the mistake, before any training.
 """
 
 from collections.abc import Sequence
@@ -97,7 +98,13 @@ class _Work:
         self._literals: dict[float, int] | None = None
 
     def execute(self, position: int, line: Statement) -> int:
-        """The node of a statement, to which its target is bound from now on."""
+        """Binds the target of a statement to its node, and returns the node.
+
+        The node is new; for a copy (`=`) it is the node of the argument.
+
+        Raises:
+            InvalidProgram: a name is used before it is assigned, or the function does not take the arguments' types.
+        """
         nodes, find = self.nodes, self.scope.get
         args: list[Any] = [find(arg) for arg in line.args]  # type: ignore[arg-type]
         if None in args:
@@ -184,13 +191,17 @@ def _extend(program: Program, parent: Program, graph: Graph) -> Graph:
 
 
 def _shared(body: Sequence[Statement], other: Sequence[Statement]) -> int:
-    """The number of statements that both begin with, as the same objects."""
+    """The length of the longest common beginning of two bodies, whose statements are compared by identity."""
     same = list(map(is_, body, other))
     return same.index(False) if False in same else len(same)
 
 
 def _finish(program: Program, work: _Work, statements: Sequence[int], state_nodes: tuple[int, ...]) -> Graph:
-    """The graph after all statements, with its live nodes; checks the types of the returned values."""
+    """The graph after all statements, with its live nodes.
+
+    Raises:
+        InvalidProgram: a returned name is never assigned, or its value has the wrong type.
+    """
     nodes, scope = work.nodes, work.scope
     expected = [TREE, *(STATE_TYPES[state.shape] for state in program.states)]
     for position, (name, expected_type) in enumerate(zip(program.returns, expected, strict=True)):
@@ -208,7 +219,7 @@ def _finish(program: Program, work: _Work, statements: Sequence[int], state_node
 
 
 def _input(name: str, states: Sequence[State]) -> Node:
-    """The node of an input."""
+    """The node of the input with this name, which is `w`, `g`, `lr`, `step` or a state."""
     shapes = {state.name: state.shape for state in states}
     return Node(f"input:{name}", (), None, SCALAR if name in ("lr", "step") else STATE_TYPES[shapes.get(name, "tree")])
 
@@ -231,9 +242,14 @@ def _infer(key: tuple[Any, ...]) -> Type | str:
 
 
 def _live(nodes: list[Node], update: int, next_value: dict[int, int]) -> tuple[int, ...]:
-    """Ascending, the nodes reachable backwards from the update; behind a state's present value comes its next value.
+    """The nodes that the update depends on, in this step or through the states in a later step; ascending.
 
     This is the least fixpoint over the states: a state that is overwritten before it is read is not live.
+
+    Args:
+        nodes: all nodes.
+        update: the node of the update.
+        next_value: the node of each state's next value, by the node of its present value.
     """
     live = {update}
     stack = [update]
@@ -254,7 +270,8 @@ def _reject(reason: str, position: int, line: Statement, message: str) -> Invali
 
 
 def live_program(program: Program, graph: Graph | None = None) -> Program:
-    """The program without dead statements and states; its updates are the same."""
+    """The program without dead statements and states, and without the input `step` if that is dead; its updates are the
+    same. `graph` is its trace; None: it is traced."""
     graph = graph or trace(program)
     live = set(graph.live)
     live_states = graph.live_states

@@ -8,7 +8,7 @@ constants still fit the old structure.
 An operator returns None if the program has nothing to change. Its child may be invalid; the caller checks and retries.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from germline.programs.optimizer.graph import trace
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import Argument, Program, Statement
+from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch
 
 T = TypeVar("T")
 
@@ -25,10 +26,12 @@ P_NEW_NAME = 0.5
 """Probability that an inserted statement assigns a new name rather than an existing name."""
 P_TUNE = 0.5
 """Probability that `tune` changes a constant."""
+MAX_DRAWN = 10_000
+"""Tries to draw a statement whose function takes the types of its arguments."""
 
 
 def insert(program: Program, functions: Sequence[str], max_statements: int, rng: np.random.Generator) -> Program | None:
-    """Inserts a random statement at a random position; None if the program has `max_statements`."""
+    """Inserts a random statement at a random position; None if the program has `max_statements` or more."""
     if len(program.body) >= max_statements:
         return None
     position = int(rng.random() * (len(program.body) + 1))
@@ -47,8 +50,8 @@ def delete(program: Program, rng: np.random.Generator) -> Program | None:
 def modify(program: Program, rng: np.random.Generator) -> Program | None:
     """Changes one argument of one statement; None if no statement has arguments.
 
-    A constant is multiplied by 2^a, or with probability 1/4 becomes a variable. A variable becomes another visible
-    variable, or with probability 1/4 a new constant.
+    A constant is multiplied by 2^a, a ~ N(0, 1), or with probability 1/4 becomes a variable. A variable is replaced by
+    a random variable that has a value at that statement, possibly by itself, or with probability 1/4 by a new constant.
     """
     arities = [len(line.args) for line in program.body]
     if not any(arities):
@@ -70,7 +73,10 @@ def modify(program: Program, rng: np.random.Generator) -> Program | None:
 
 
 def tune(program: Program, rng: np.random.Generator) -> Program | None:
-    """Multiplies each constant by 2^a with probability 1/2, at least one of them; None if there are no constants."""
+    """Multiplies each constant, with probability 1/2, by 2^a with an a ~ N(0, 1) of its own; at least one constant.
+
+    None if there are no constants.
+    """
     places = _constant_places(program)
     if not places:
         return None
@@ -81,13 +87,20 @@ def tune(program: Program, rng: np.random.Generator) -> Program | None:
 
 
 def rate(program: Program, rng: np.random.Generator) -> Program | None:
-    """Multiplies the learning rate by 2^a with a ~ N(0, 1.5²); None if no constant scales the whole update."""
+    """Multiplies the constant of `rate_constant`, and with it the learning rate, by 2^a with a ~ N(0, 1.5²).
+
+    None if no constant scales the whole update.
+    """
     place = rate_constant(program)
     return None if place is None else _scale_constant(program, *place, float(rng.normal(0.0, 1.5)))
 
 
 def rate_constant(program: Program) -> tuple[int, int] | None:
-    """Statement and argument of the first constant that scales the whole update; None if there is none."""
+    """Positions of a statement and of its argument that is a constant which scales the whole update.
+
+    Of several such constants the nearest to the update is chosen, by the number of products and negations between
+    them. None if there is none.
+    """
     graph = trace(program)
     positions = {node: i for i, node in enumerate(graph.statements) if program.body[i].function != "="}
     queue = [graph.update]
@@ -106,7 +119,10 @@ def rate_constant(program: Program) -> tuple[int, int] | None:
 
 
 def random_program(template: Program, functions: Sequence[str], length: int, rng: np.random.Generator) -> Program:
-    """A program of `length` random statements with the signature of `template`; often invalid."""
+    """A program of `length` random statements, of which the last assigns the update; often invalid.
+
+    Its inputs and returned names are those of `template`.
+    """
     program = _with_body(template, ())
     for position in range(length):
         line = random_statement(program, position, functions, rng)
@@ -116,8 +132,63 @@ def random_program(template: Program, functions: Sequence[str], length: int, rng
     return program
 
 
+def random_valid_program(
+    template: Program, functions: Sequence[str], length: int, rng: np.random.Generator
+) -> Program | None:
+    """A valid program of random statements with the signature of `template`, built one statement after another.
+
+    A statement is drawn again until its function takes the types of its arguments. Inputs keep their types, and a name
+    that is returned is assigned only values of the type that is returned; those that are missing are assigned at the
+    end, the update first.
+
+    Args:
+        template: a valid program.
+        functions: names of functions.
+        length: number of statements, from 1, and as many as `template` needs to assign all names that it returns.
+        rng: the generator.
+
+    Returns:
+        None if a statement is not found within `MAX_DRAWN` tries: a return line that exchanges the types of inputs may
+        leave no value of the type that comes next.
+    """
+    types = {name: SCALAR if name in ("lr", "step") else TREE for name in template.inputs}
+    types.update({state.name: STATE_TYPES[state.shape] for state in template.states})
+    returned = dict(zip(template.returns, (TREE, *(STATE_TYPES[s.shape] for s in template.states)), strict=True))
+    program = _with_body(template, ())
+    for position in range(length):
+        missing = [name for name, expected in returned.items() if types.get(name) != expected]
+        forced = None
+        if len(missing) >= length - position or position == length - 1:
+            forced = missing[0] if missing else template.returns[0]
+        kept = types if forced is None else {forced: returned[forced]}
+        for _ in range(MAX_DRAWN):
+            line = random_statement(program, position, functions, rng)
+            line = line if forced is None else Statement(forced, line.function, line.args)
+            result = _result_type(line, types)
+            expected = kept.get(line.target, returned.get(line.target, result))
+            if result is not None and result == expected:
+                break
+        else:
+            return None
+        types[line.target] = result
+        program = _with_body(program, (*program.body, line))
+    return program
+
+
+def _result_type(line: Statement, types: Mapping[str, Type]) -> Type | None:
+    """The type of a statement's value, from the types of the variables; None if its function does not take them."""
+    args = tuple(types[arg] if isinstance(arg, str) else SCALAR for arg in line.args)
+    try:
+        return PRIMITIVES[line.function].rule(args)
+    except TypeMismatch:
+        return None
+
+
 def random_statement(program: Program, position: int, functions: Sequence[str], rng: np.random.Generator) -> Statement:
-    """A random function of variables visible at `position` and constants, assigned to a new or an existing name."""
+    """A random function, assigned to a new or an existing name, perhaps that of an input.
+
+    Each argument is a variable that has a value before statement `position`, or a new constant.
+    """
     visible = _visible(program, position)
     function = _pick(functions, rng)
     args: list[Argument] = [
@@ -131,7 +202,7 @@ def random_statement(program: Program, position: int, functions: Sequence[str], 
 
 
 def _visible(program: Program, position: int) -> list[str]:
-    """The variables that have a value before statement `position`, in the order of the text."""
+    """The names of the variables that have a value before statement `position`, in the order of the text."""
     return list(dict.fromkeys([*program.inputs, *(line.target for line in program.body[:position])]))
 
 
@@ -145,12 +216,12 @@ def _new_name(program: Program) -> str:
 
 
 def _constant_places(program: Program) -> list[tuple[int, int]]:
-    """Statement and argument of each constant."""
+    """Positions of the statement and of the argument of each constant."""
     return [(i, j) for i, line in enumerate(program.body) for j, arg in enumerate(line.args) if isinstance(arg, float)]
 
 
 def _scale_constant(program: Program, i: int, j: int, power: float) -> Program:
-    """The program with a constant multiplied by 2^power."""
+    """The program with argument `j` of statement `i`, a constant, multiplied by 2^power."""
     line = program.body[i]
     old = line.args[j]
     assert isinstance(old, float)
@@ -159,7 +230,7 @@ def _scale_constant(program: Program, i: int, j: int, power: float) -> Program:
 
 
 def _scaled(constant: float, power: float) -> float:
-    """`constant * 2^power` with six digits, which are readable (float32 has seven); unchanged if it gets too large."""
+    """`constant * 2^power` with six digits, which are readable (float32 has seven); unchanged if this reaches 1e30."""
     scaled = float(f"{constant * 2.0**power:.6g}")
     return scaled if abs(scaled) < 1e30 else constant
 

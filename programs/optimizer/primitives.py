@@ -3,8 +3,10 @@
 Core functions are the 45 of "Symbolic Discovery of Optimization Algorithms" (Chen et al. 2023); with the extended
 functions a program can express LAMB, Adafactor, Muon and similar optimizers. An implementation uses an array library
 `xp`, which is numpy for the fingerprint, torch for the interpreters, and symbols for the compiled engines. Every
-operation that rounds is a function of `xp` or an operator. The scope of a function decides which arrays it takes:
+operation that rounds is a function of `xp` or an operator. The scope of a function decides which arrays it takes, where
+`rows` is the number of candidates, or of sets of inputs, that are computed at once:
 
+- a constant takes none, not even `xp`, and returns a Python number;
 - an elementwise function takes arrays that broadcast;
 - a function per leaf takes arrays `[rows, *leaf]` and returns `[rows, *result]`, perhaps of another shape;
 - a function of whole trees takes them flattened, `[rows, elements]`, and scalars as `[rows, 1]`.
@@ -77,7 +79,8 @@ def _check_trees(types: tuple[Type, ...]) -> None:
 
 
 def _per_leaf(shape: Callable[..., Shape]) -> TypeRule:
-    """The type rule of a function per leaf, from the shape of its result at each leaf."""
+    """The type rule of a function per leaf. `shape` returns the shape of its result at a leaf, from the shapes of its
+    arguments at that leaf, or raises TypeMismatch."""
 
     def rule(types: tuple[Type, ...]) -> Type:
         _check_trees(types)
@@ -187,7 +190,7 @@ def _orthogonalize(xp: Any, x: Any) -> Any:
 
 
 def _number_per_leaf(number: Callable[[Shape], int]) -> Callable[[Any, Any], Any]:
-    """The implementation of a function that returns a number which follows from the shape of a leaf."""
+    """The implementation of a function that returns, for a leaf, the number that `number` returns for its shape."""
 
     def run(xp: Any, x: Any) -> Any:
         return xp.ones_like(_flat(x)[:, 0]) * float(number(tuple(x.shape[1:])))

@@ -23,6 +23,12 @@ Operator = Callable[[Program, np.random.Generator], Program | None]
 MAX_TRIES = 1_000
 """Tries to vary a parent. After the last try, or if there is nothing to change, the parent itself is returned."""
 
+PROBES, LEAST_VALID = 5_000, 6
+"""Random programs that are drawn once, and how many of them have to be valid, to draw whole programs from then on."""
+
+MAX_BUILT = 10
+"""Tries to build a program statement by statement."""
+
 MAX_TEXTS, MAX_GRAPHS = 20_000, 4_000
 """Sizes of the caches."""
 
@@ -37,12 +43,12 @@ class _Traced:
 
 
 class OptimizerSpace:
-    """Optimizer programs with the signature of a start program.
+    """Optimizer programs with the inputs and the returned names of a start program.
 
     Args:
-        start: the program whose signature random programs take.
+        start: the start program.
         functions: `core` (the paper's 45 functions) or `extended`.
-        max_statements: `insert` grows no program beyond this.
+        max_statements: the operator `insert` grows no program beyond this.
     """
 
     def __init__(self, start: Program, functions: str = "core", max_statements: int = 100) -> None:
@@ -63,13 +69,41 @@ class OptimizerSpace:
         }
 
     def draw(self, rng: np.random.Generator) -> NewGenome[Program]:
-        """A random valid program with the length of the start program; after too many tries the start program."""
-        length = max(1, len(self.start.body))
-        for _ in range(100 * MAX_TRIES):
-            program = mutate.random_program(self.start, self.functions, length, rng)
-            if self.check(program) is None:
-                return NewGenome(program)
-        return NewGenome(self.start)
+        """A random valid program with as many statements as the start program, at least one.
+
+        Programs are drawn as a whole until a valid one comes. If hardly any is valid, as with the signature and the
+        length of Adafactor, the program is built statement by statement.
+
+        Raises:
+            InvalidProgram: no random program has the signature of the start program.
+        """
+        if self._often_valid:
+            for _ in range(100 * MAX_TRIES):
+                program = mutate.random_program(self.start, self.functions, self._length, rng)
+                if self.check(program) is None:
+                    return NewGenome(program)
+        for _ in range(MAX_BUILT):
+            built = mutate.random_valid_program(self.start, self.functions, self._length, rng)
+            if built is not None:
+                return NewGenome(built)
+        raise InvalidProgram(
+            "signature",
+            "expected a start program whose signature random programs can have, got a return line that exchanges the "
+            "types of inputs; return the states under their own names, or search with another strategy than random",
+        )
+
+    @property
+    def _length(self) -> int:
+        """Number of statements of a random program."""
+        return max(1, len(self.start.body))
+
+    @cached_property
+    def _often_valid(self) -> bool:
+        """True if enough of `PROBES` random programs, always the same, are valid."""
+        rng = np.random.default_rng(0)
+        programs = (mutate.random_program(self.start, self.functions, self._length, rng) for _ in range(PROBES))
+        valid = (program for program in programs if self.check(program) is None)
+        return len(list(islice(valid, LEAST_VALID))) == LEAST_VALID
 
     def vary(self, genome: Program, operator: str, rng: np.random.Generator) -> NewGenome[Program]:
         change = self.operators[operator]

@@ -55,7 +55,7 @@ def parse(text: str) -> Program:
 
 
 def write(program: Program) -> str:
-    """The text of a program, a line for each statement; `parse(write(p)) == p`."""
+    """The text of a program: a line for the inputs, for each statement, and for the return. `parse(write(p)) == p`."""
     states = [s.name if s.shape == "tree" else f"{s.name}: {s.shape}" for s in program.states]
     inputs = ["w", "g", *states, "lr", *(["step"] if program.step else [])]
     lines = [f"def train({', '.join(inputs)}):"]

@@ -1,7 +1,7 @@
 """Types of values: a scalar, or a tree with a shape for each parameter tensor (leaf).
 
-Types are inferred on a reference tree of mixed ranks. The sizes within a leaf differ, so that two shapes are equal
-there only if they are equal for every model.
+Types are inferred on a reference tree of mixed ranks. No leaf of it, taken as a matrix of its first axis by all others,
+is square, so that two shapes are equal there only if they are equal for every model.
 """
 
 from dataclasses import dataclass
@@ -37,17 +37,23 @@ def type_of(shapes: tuple[Shape, ...] | None) -> Type:
 
 
 def row_shape(shape: Shape) -> Shape:
-    """The shape of the row means of a leaf: a matrix of its first axis by all others; below rank 2 the shape itself."""
+    """The shape of the row means of a leaf, which are over all axes but the first: `(n, 1, …)` for `(n, …)`.
+
+    Below rank 2 the shape itself.
+    """
     return (shape[0], *(1 for _ in shape[1:])) if len(shape) > 1 else shape
 
 
 def column_shape(shape: Shape) -> Shape:
-    """The shape of the column means of a leaf, a matrix as in `row_shape`; below rank 2 the shape itself."""
+    """The shape of the column means of a leaf, which are over the first axis: `(1, …)` for `(n, …)`.
+
+    Below rank 2 the shape itself.
+    """
     return (1, *shape[1:]) if len(shape) > 1 else shape
 
 
 def columns(shape: Shape) -> int:
-    """The number of columns of a leaf of rank 2 or more."""
+    """The number of columns of a leaf of rank 2 or more, taken as a matrix: the product of all axes but the first."""
     return prod(shape[1:])
 
 

@@ -19,7 +19,8 @@ class PolicyModule(nn.Module):
 
     Args:
         network: the network.
-        parameters: float32 `[P]`, as `germline.programs.policy.parameters.replay` returns them.
+        parameters: the network's P parameters, float32 `[P]`, as `germline.programs.policy.parameters.replay` returns
+            them.
     """
 
     def __init__(self, network: Network, parameters: Floats) -> None:

@@ -92,7 +92,7 @@ class ParameterTensor:
         return slice(self.begin, self.begin + self.size)
 
     def view(self, parameters: Any) -> Any:
-        """Its elements, `[..., *shape]`, of an array or torch tensor of parameters `[..., P]`."""
+        """Its elements, `[..., *shape]`, in rows of the network's P parameters: an array or torch tensor `[..., P]`."""
         return parameters[..., self.span].reshape(*parameters.shape[:-1], *self.shape)
 
 
@@ -164,7 +164,7 @@ class Network:
 
     @property
     def parameter_count(self) -> int:
-        """Number of weights and biases, P."""
+        """Number of weights and biases; P in the shapes of arrays."""
         return self.tensors[-1].begin + self.tensors[-1].size
 
     @cached_property
@@ -206,7 +206,7 @@ def paddings(network: Network) -> list[PadWidths]:
 
 
 def choose_actions(actions: int | Box, outputs: Floats) -> NDArray[Any]:
-    """Actions that a policy takes, given its network's outputs.
+    """Actions that a policy takes for n observations, given its network's outputs.
 
     Args:
         actions: number of discrete actions, or the box of continuous actions.

@@ -34,7 +34,7 @@ def add_noise(values: Floats, seed: int, purpose: int, scale: float) -> None:
     """Adds `scale` times the noise of a seed to `values`, in place.
 
     Args:
-        values: float32 `[P]`; element i gets element i of the noise.
+        values: P numbers, float32 `[P]`; element i gets element i of the noise.
         seed: from 0 to 2^32 - 1.
         purpose: `INITIAL` or `MUTATION`.
         scale: the standard deviation; rounded to float32.

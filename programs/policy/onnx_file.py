@@ -58,7 +58,7 @@ def verified_onnx(policy: Policy, origin: Origin, mean_return: str | None = None
 
 
 def _model(policy: Policy, parameters: Floats, origin: Origin, mean_return: str | None) -> Any:
-    """The ONNX model of a policy; `parameters` is float32 `[P]`, `mean_return` its mean return in words or None."""
+    """The ONNX model of a policy with its P `parameters`, float32 `[P]`; `mean_return` is in words, or None."""
     network = policy.network
     graph = OnnxGraph()
     observation = graph.cast("observation", np.float64)
@@ -139,7 +139,10 @@ def _convolved(graph: OnnxGraph, network: Network, observation: str, values: dic
 
 
 def _places(output_size: tuple[int, int], kernel: int, stride: int, width: int, channels: int) -> NDArray[np.int32]:
-    """Positions in a flat image that each place of the output reads, `[places, kernel * kernel * channels]`."""
+    """Positions in a flat image that each place of the output reads, `[places, kernel * kernel * channels]`.
+
+    `width` is the width of the padded image, which lies there as `[height, width, channels]`.
+    """
     y, x, dy, dx, c = np.ogrid[: output_size[0], : output_size[1], :kernel, :kernel, :channels]
     at: NDArray[np.int64] = ((y * stride + dy) * width + x * stride + dx) * channels + c
     return at.reshape(output_size[0] * output_size[1], -1).astype(np.int32)

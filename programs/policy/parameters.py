@@ -8,7 +8,10 @@ from germline.programs.policy.noise import INITIAL, MUTATION, Floats, add_noise
 
 
 def initial_parameters(network: Network, seed: int) -> Floats:
-    """Parameters before any mutation, float32 `[P]`: normal weights with the deviation of their tensor, zero biases."""
+    """The P parameters of a network before any mutation, float32 `[P]`.
+
+    Weights are normal with the standard deviation of their tensor, biases are zero.
+    """
     parameters = np.zeros(network.parameter_count, np.float32)
     add_noise(parameters, seed, INITIAL, 1.0)
     for tensor in network.tensors:
@@ -22,7 +25,7 @@ def mutate(parameters: Floats, seed: int, sigma: float) -> None:
 
 
 def replay(policy: Policy) -> Floats:
-    """Parameters of a policy, float32 `[P]`: its initial parameters with all its mutations applied in order."""
+    """The P parameters of a policy, float32 `[P]`: its initial parameters with all its mutations applied in order."""
     parameters = initial_parameters(policy.network, policy.seed)
     for seed, sigma in policy.mutations:
         mutate(parameters, seed, sigma)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from germline.evaluators.data.directory import exists
 from germline.evaluators.evaluator import SCORING_VERSION
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
@@ -38,6 +40,15 @@ CONSTANTS_ONLY = {"tune": 1.0}
 
 
 def _random(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    """Random search.
+
+    Raises:
+        BadSetting: no random program has the signature of the start program.
+    """
+    try:
+        space.draw(np.random.default_rng(0))  # now, rather than in the middle of a run
+    except InvalidProgram as invalid:
+        raise BadSetting(str(invalid)) from None
     return RandomSearch(space, space.start)
 
 

@@ -1,8 +1,8 @@
 """Aging evolution (Real et al. 2019), as in Lion's search (Chen et al. 2023): the winner of a small tournament has a
 child, and the oldest individual of the population is removed.
 
-The population begins as P copies of the start genome or, without a start genome, with random genomes. Only individuals
-with an ok outcome enter it: a failed individual neither becomes a parent nor replaces an older one.
+The population begins as copies of the start genome or, without a start genome, is filled with random genomes. Only
+individuals with an ok outcome enter it: a failed individual neither becomes a parent nor replaces an older one.
 """
 
 import math
@@ -22,8 +22,8 @@ Restart = Literal["start", "best", "alternate"]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A place in the population: an individual, its fitness (None for the start genome before it is scored) and its
-    loss at the hurdle (None without a hurdle)."""
+    """A place in the population: an individual, its fitness (None for the start genome until it has an ok outcome) and
+    its loss at the hurdle (None without a hurdle)."""
 
     individual: Individual
     fitness: float | None
@@ -39,8 +39,8 @@ class AgingState:
     """The population, ordered by age with the oldest first, and the best individuals.
 
     An epoch lasts from a restart to the next. `epoch_best` is the best of the current epoch, and `gained` the birth at
-    which it last improved. `start` and `best` are None before any individual has an ok outcome, unless the run has a
-    start genome.
+    which it last improved or, if it did not, at which the epoch began. `start` is the start genome; None if the run has
+    none, and then `best` and `epoch_best` are None until an individual has an ok outcome.
     """
 
     population: tuple[Member, ...]
@@ -64,13 +64,16 @@ class AgingEvolution(Strategy[AgingState]):
             tuned constants.
         warmup_operators: relative weights during the warm-up; None: `operators`.
         variants: size of a batch of constant variants: a new structure, and `variants - 1` siblings that differ from it
-            in constants only.
+            in constants only. If the first of a batch was itself made by one of `sibling_operators`, the others are
+            ordinary children.
         sibling_operators: relative weights of the operators that make siblings; None: `operators`.
-        patience: births without a gain after which the population restarts; 0: never.
+        patience: births without a new best of the epoch after which the population restarts; 0: never.
         restart: the genome that a restart begins with.
         passing: share of the population whose loss at the hurdle is within the threshold for its children, as in
             AutoML-Zero (Real et al. 2020); 1: no hurdle.
     """
+
+    state_classes = (AgingState, Member)
 
     def __init__(
         self,

@@ -38,7 +38,8 @@ space may have been born."""
 
 
 class GeneSpace(Space[G], Protocol[G]):
-    """A space whose genomes can be written as rows of small whole numbers, the genes."""
+    """A space whose genomes can be written as rows of small whole numbers, the genes. Where sources are free,
+    a pair of genes is an edge of a cell: its operation and its source."""
 
     def choices(self, genome: G) -> Genes:
         """The number of values of each gene."""
@@ -120,7 +121,7 @@ class EEEA(Strategy[EEEAState]):
         space: the space whose genes are crossed.
         objectives: the objectives that compete; as in the published code, dominance ignores all but the first two.
         population: size of the first generation.
-        retain: share of a generation that survives.
+        retain: share of the parents and births of a generation that survive it, at least two.
         rates: probabilities of mutation and inversion.
     """
 
@@ -208,7 +209,7 @@ class EEEA(Strategy[EEEAState]):
 
 @lru_cache(maxsize=4)
 def generation(survivors: Survivors, rates: Rates, count: int, since: int, rng_for: RngFor) -> tuple[Child, ...]:
-    """The first `count` children of a generation, drawn with the generator `rng_for(since)`.
+    """The first `count` children of a generation, drawn with the generator of its first birth, `rng_for(since)`.
 
     A child must differ from the earlier children of its generation, so the whole generation is bred at once. The
     result depends on the arguments alone; the cache saves time.
@@ -217,7 +218,10 @@ def generation(survivors: Survivors, rates: Rates, count: int, since: int, rng_f
 
 
 def _children(survivors: Survivors, rates: Rates, rng: np.random.Generator) -> Iterator[Child]:
-    """Children without end, two from each couple, with genes that no birth before them has."""
+    """Children without end. Each couple is crossed twice.
+
+    A child is left out if an earlier birth or child has its genes, unless `MAX_TRIES` children in a row were left out.
+    """
     known = set(survivors.known)
     tries = 0
     while True:

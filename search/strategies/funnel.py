@@ -1,9 +1,9 @@
 """The funnel of Lion's search (Chen et al. 2023): the best programs on the proxy task are scored again, more reliably.
 
-It wraps another strategy. The start genome and then every new best is reviewed with fresh seeds, because it may owe its
-fitness to the seeds of the search, and at a longer rung, because a short training may mislead. The winner is the
-individual with the highest mean over fresh seeds, among those individuals that are no worse than the start genome at
-the longer rung.
+It wraps another strategy. The start genome is reviewed, then at intervals the present winner of the wrapped strategy,
+unless it was reviewed before. Reviews are at rung 0 with fresh seeds, because an individual may owe its fitness to the
+seed of the search, and at a longer rung, because a short training may mislead. The winner is the individual with the
+highest mean over fresh seeds, among those individuals that are no worse than the start genome at the longer rung.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,8 @@ FAILED = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class ReviewSummary:
-    """The reviews of an individual: its mean fitness over fresh seeds, and its fitness at the longer rung."""
+    """The reviews of an individual: its mean fitness over fresh seeds (0 without any), and its fitness at the longer
+    rung. A review that failed counts as `FAILED`."""
 
     individual: Individual
     fresh: float
@@ -37,7 +38,7 @@ class FunnelState(Generic[S]):
     Attributes:
         inner: state of the wrapped strategy.
         births: number of births so far.
-        last: number of births at the last review.
+        last: number of births when it was last decided what to review.
         due: reviews to score.
         summaries: reviewed individuals by fingerprint, in the order of their reviews.
     """
@@ -55,12 +56,13 @@ class Funnel(Strategy[FunnelState[S]], Generic[S]):
     Args:
         inner: the strategy that breeds.
         rung: the longer rung.
-        every: least number of births between two reviews; no individual is reviewed twice.
+        every: least number of births between two decisions on what to review; no fingerprint is reviewed twice.
         seeds: number of fresh seeds at rung 0.
     """
 
     def __init__(self, inner: Strategy[S], rung: int, every: int, seeds: int) -> None:
         self.inner = inner
+        self.state_classes = (FunnelState, ReviewSummary, *inner.state_classes) if inner.state_classes else ()
         self.rung = rung
         self.every = every
         self.seeds = seeds

@@ -18,7 +18,8 @@ class LocalState:
     """The state of a climb.
 
     Attributes:
-        current: while `climbing`, the centre whose neighbours are born; before, the best random genome.
+        current: while `climbing`, the centre whose neighbours are born; before, the best of these random genomes, None
+            until one has an ok outcome.
         climbing: whether neighbours are born, and not random genomes.
         since: the first birth among the neighbours of this centre, or among these random genomes.
         best: the best individual of the run.
@@ -31,12 +32,14 @@ class LocalState:
 
 
 class LocalSearch(Strategy[LocalState]):
-    """Hill climbing with restarts, by fitness. It needs a pipeline of depth 0.
+    """Hill climbing with restarts, by fitness. It needs depth 0: no block may be in flight beyond the current block.
 
     Args:
         space: the space whose neighbours are visited.
-        starts: random genomes scored before each climb.
+        starts: least number of random genomes scored before each climb; the climb begins with the next block.
     """
+
+    state_classes = (LocalState,)
 
     def __init__(self, space: NeighbourSpace[Any], starts: int) -> None:
         self.space = space

@@ -42,9 +42,11 @@ class Novelty(Strategy[NoveltyState]):
         returns: the Deep GA, which mutates the parents and chooses the elite by return; its own choice of parents is
             replaced.
         neighbours: number of nearest descriptors in the mean distance (k in the papers).
-        archive: probability that a birth enters the archive.
+        archive: probability that a birth with an ok outcome enters the archive.
         blend: weight of the return from 0 to 1. Ranks are mixed, since returns and distances have no common scale.
     """
+
+    state_classes = (NoveltyState, TruncationState)
 
     def __init__(self, returns: Truncation, neighbours: int, archive: float, blend: float = 0.0) -> None:
         self.returns = returns
@@ -107,12 +109,12 @@ def descriptor(outcome: Outcome) -> tuple[float, ...]:
 
 
 def novelty(points: Floats, others: Floats, neighbours: int) -> Floats:
-    """The novelty of each point, `[n]`: its mean distance from its nearest neighbours.
+    """The novelty of each of n points, `[n]`: its mean distance from its nearest neighbours.
 
     Args:
-        points: behaviour descriptors, `[n, b]`.
-        others: the candidates for neighbours, `[m, b]`: all points in the same order, then the archive. No point is its
-            own neighbour.
+        points: behaviour descriptors of b numbers, `[n, b]`.
+        others: the m candidates for neighbours, `[m, b]`: all points in the same order, then the archive. No point is
+            its own neighbour.
         neighbours: number of nearest neighbours; all others if there are fewer.
     """
     near = min(neighbours, len(others) - 1)

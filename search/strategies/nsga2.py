@@ -1,7 +1,7 @@
 """NSGA-II (Deb et al. 2002): parents and children compete by Pareto front, and within a front by crowding distance.
 
-The population holds each fingerprint once, and no failed individual. Until it is full, genomes are drawn from the
-space.
+The population holds each fingerprint once, and no failed individual. The first `population` births, and any birth while
+fewer than two individuals are in the population, are drawn from the space.
 """
 
 import math
@@ -20,7 +20,7 @@ from germline.search.strategies.random_search import random_proposal
 from germline.search.strategy import Strategy
 
 FEWEST = 5
-"""The hurdle applies to children that are at least as large as this many individuals of the population."""
+"""The hurdle applies to children with at least as many parameters as this many individuals of the population."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,11 @@ class NSGA2(Strategy[NSGA2State]):
         objectives: the objectives that compete.
         population: number of individuals that survive a block.
         crossover: probability that a child has two parents; it is mutated in any case.
-        passing: for the hurdle of a child, the threshold is the loss that this share of the population has at most;
-            1: no hurdle. Only individuals that are no larger than the child count, so that no child is dropped for
-            being small.
+        passing: share of the population whose loss at the hurdle is within the threshold for a child; 1: no hurdle.
+            Only individuals with no more parameters than the child count, so that no child is dropped for being small.
     """
+
+    state_classes = (NSGA2State,)
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class NSGA2(Strategy[NSGA2State]):
         return front[pareto.knee(self.points(front))].individual if front else None
 
     def points(self, individuals: Sequence[Scored]) -> pareto.Points:
-        """Objectives of each individual, `[n, objectives]`, all to be minimised."""
+        """Objectives of each of n individuals, `[n, objectives]`, all to be minimised."""
         return pareto.minimised([scored.outcome.objectives for scored in individuals], self.objectives)
 
     def _parent(self, state: NSGA2State, rng: np.random.Generator) -> Individual:

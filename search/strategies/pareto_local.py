@@ -1,8 +1,8 @@
 """Pareto local search (Paquete et al. 2004): visits the neighbours of each genome of the Pareto front, until every
-genome of the front has been a centre; then it goes on from random genomes.
+genome of the front has been a centre, the genome whose neighbours are born; then it goes on from random genomes.
 
-Where neighbours have similar objectives it needs far fewer trainings than a population. A centre is left as soon as it
-is dominated: the individual that dominates it is on the front and becomes a centre later.
+Where neighbours have similar objectives it needs far fewer trainings than a population. A centre is left after the
+block in which it was dominated: the individual that dominates it is on the front and can become a centre later.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class ParetoLocalState:
     Attributes:
         front: the Pareto front so far, in the order of birth.
         centre: the individual whose neighbours are born; None: random genomes are drawn.
-        since: the first birth of this centre, or of these random genomes.
+        since: the first birth among the neighbours of this centre, or among these random genomes.
         tried: fingerprints of all centres so far.
     """
 
@@ -35,13 +35,15 @@ class ParetoLocalState:
 
 
 class ParetoLocalSearch(Strategy[ParetoLocalState]):
-    """Local search over several objectives. It needs a pipeline of depth 0.
+    """Local search over several objectives. It needs depth 0: no block may be in flight beyond the current block.
 
     Args:
         space: the space whose neighbours are visited.
         objectives: the objectives that compete.
-        starts: random genomes drawn before the first centre, and whenever the whole front was tried.
+        starts: least number of random genomes drawn before the first centre, and whenever the whole front was tried.
     """
+
+    state_classes = (ParetoLocalState,)
 
     def __init__(self, space: NeighbourSpace[Any], objectives: Sequence[Objective], starts: int) -> None:
         self.space = space

@@ -10,7 +10,10 @@ from germline.search.strategy import Strategy
 
 @dataclass(frozen=True, slots=True)
 class RandomState:
-    """The best individual so far, with its fitness (None before any individual has an ok outcome)."""
+    """The best individual so far, with its fitness.
+
+    Before any individual has an ok outcome, `fitness` is None, and `best` is the start genome or None.
+    """
 
     best: Individual | None
     fitness: float | None = None
@@ -23,6 +26,8 @@ class RandomSearch(Strategy[RandomState]):
         space: the space to draw from.
         start: the start genome; None: birth 0 is drawn as well.
     """
+
+    state_classes = (RandomState,)
 
     def __init__(self, space: Space[Any], start: Any | None = None) -> None:
         self.space = space

@@ -1,8 +1,9 @@
 """The Deep GA (Such et al. 2017): mutation only, parents by truncation, and an elite that is chosen by reviews.
 
-Each child has one parent, drawn from the T best. The returns of single episodes are noisy, so the elite is not the
-individual with the highest fitness: the best of a generation and the old elite are reviewed with more episodes, and the
-best mean return in the reviews makes the new elite. With T = 0 there are no parents, which is random search.
+Each child has one parent, drawn from the elite and the best others of the last generation, T in all. The returns of
+single episodes are noisy, so the elite is not the individual with the highest fitness: the best of a generation and the
+old elite are reviewed with more episodes, and the best mean return in the reviews makes the new elite. With T = 0 there
+are no parents, which is random search.
 """
 
 from collections.abc import Sequence
@@ -27,8 +28,9 @@ class TruncationState:
         ranking: individuals of the last generation with an ok outcome, the best first.
         parents: parents of the next generation.
         elite: the individual with the best mean return in the latest reviews.
-        mean: mean return of the elite.
-        proven: the generation, counted from 1, whose reviews chose the elite.
+        mean: mean return of the elite in the reviews that chose it; without reviews, its fitness.
+        proven: the latest generation, counted from 1, after which the elite was chosen or confirmed; the seed of its
+            test.
         due: reviews to score.
     """
 
@@ -67,6 +69,8 @@ class Truncation(Strategy[TruncationState]):
             individual; 0: the elite is the individual with the highest fitness.
         tested: whether the winner is tested at the end.
     """
+
+    state_classes = (TruncationState,)
 
     def __init__(
         self,
@@ -117,7 +121,8 @@ class Truncation(Strategy[TruncationState]):
         return state.elite or (state.ranking[0] if state.ranking else None)
 
     def _contenders(self, state: TruncationState) -> list[Individual]:
-        """The individuals to review: the old elite and the best of the last generation."""
+        """The individuals to review: the old elite and, to fill up to `candidates`, the best others of the last
+        generation, at least one of them. Empty if `candidates` is 0."""
         if not self.candidates:
             return []
         old = [state.elite] if state.elite else []

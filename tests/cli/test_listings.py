@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_tasks import LINE, task_file
 
 from germline.db.store import Store
 
@@ -93,6 +94,21 @@ def test_settings_are_printed_in_the_form_of_set(germline: Any) -> None:
     assert setting([]) == "none" and widths(8)("none") == []
 
 
+def test_numbers_with_a_unit_move_to_the_next_unit_when_they_round_to_a_thousand() -> None:
+    from germline.cli.formatting import milliseconds, size
+    from germline.cli.live_view import _amount
+
+    amounts = {0.0: "0", 950.4: "950", 999.6: "1k", 12_345: "12.3k", 999_499: "999k", 999_999: "1M", 2.5e12: "2500G"}
+    assert {number: _amount(number) for number in amounts} == amounts
+    assert [milliseconds(value) for value in (2.531, 999.4, 999.6, 12_345.6)] == [
+        "2.53 ms",
+        "999 ms",
+        "1000 ms",
+        "12346 ms",
+    ]
+    assert [size(2**20 - count) for count in (2**10, 1)] == ["1023.0 KiB", "1.0 MiB"]
+
+
 def test_presets_suggests_the_nearest_kind(germline: Any) -> None:
     result = germline("presets", "optimiser")
     assert result.exit_code == 2 and "did you mean optimizer?" in result.stderr
@@ -127,3 +143,30 @@ def test_tasks_describes_a_class_in_a_file(data: Data, tmp_path: Path) -> None:
 def test_tasks_suggests_the_nearest_name(germline: Any) -> None:
     result = germline("tasks", "digits-mpl")
     assert result.exit_code == 2 and "digits-mlp" in result.stderr
+
+
+BROKEN = """
+
+class Broken(Line):
+    def loss(self, params, split, index):
+        print("noise")
+        raise RuntimeError("no data \\x1b[31m")
+"""
+
+
+@pytest.mark.slow
+def test_a_checked_task_has_reports_and_an_exit_status(germline: Any, data: Data, tmp_path: Path) -> None:
+    path = task_file(tmp_path, LINE + BROKEN)
+    [row] = data("tasks", f"{path}:Line", "--check")
+    assert row["batch_invariant"] is False
+    [report] = row["trials"]
+    assert report["broken"] is False and "leave batch_invariant out" in report["conclusion"]
+    assert {finding["name"] for finding in report["findings"]} >= {"alone", "in pairs", "in another process"}
+    result = germline("tasks", f"{path}:Broken", "--check")
+    assert result.exit_code == 1 and "noise" not in result.stdout
+    assert "no fitness: RuntimeError: no data \ufffd[31m" in result.stdout
+
+
+def test_a_check_needs_a_task(germline: Any) -> None:
+    result = germline("tasks", "--check")
+    assert result.exit_code == 2 and "expected a TASK to check, got none" in result.stderr

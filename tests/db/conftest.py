@@ -8,25 +8,39 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from postgres_server import missing, running_server
 
 from germline.db.records import EvaluationRecord, Individual, RunRecord
 from germline.db.store import Store
 
-POSTGRES = os.environ.get("GERMLINE_TEST_POSTGRES")
+POSTGRES = pytest.param("postgres", marks=[pytest.mark.slow, pytest.mark.xdist_group("postgres")])
 
 
-@pytest.fixture(params=["sqlite", *(["postgres"] if POSTGRES else [])])
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL database: `GERMLINE_TEST_POSTGRES`, else on a server that is started for the session."""
+    if given := os.environ.get("GERMLINE_TEST_POSTGRES"):
+        yield given
+        return
+    if reason := missing():
+        pytest.skip(reason)
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", POSTGRES])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database: a file that does not exist yet, or a new schema on the server."""
+    """The URL of an empty database: a file, or a schema of its own on a PostgreSQL server."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/runs.db"
         return
-    assert POSTGRES is not None
+    server_url = request.getfixturevalue("postgres")
     schema = f"germline_{uuid.uuid4().hex}"
-    server = sqlalchemy.create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    server = sqlalchemy.create_engine(server_url, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(sqlalchemy.text(f"CREATE SCHEMA {schema}"))
-        yield f"{POSTGRES}?options=-csearch_path%3D{schema}"
+        separator = "&" if "?" in server_url else "?"
+        yield f"{server_url}{separator}options=-csearch_path%3D{schema}"
         connection.execute(sqlalchemy.text(f"DROP SCHEMA {schema} CASCADE"))
     server.dispose()
 

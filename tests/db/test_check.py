@@ -11,7 +11,7 @@ from germline.db import check
 from germline.db.engine import Database
 from germline.db.location import SqliteFile
 from germline.db.lock_retry import LockRetry
-from germline.db.records import EvaluationRecord, Individual, Winner
+from germline.db.records import EvaluationRecord, Individual, Snapshot, Winner
 from germline.db.store import Store
 
 
@@ -29,7 +29,9 @@ def path(
         store.add_individuals(run.id, "optimizer", births)
         store.add_evaluations(run.id, [scored(birth, fitness) for birth, fitness in enumerate([1.0, None, 3.0, 4.0])])
         winners = [Winner(0, 3), Winner(0, 3, closing=True)]
-        store.add_evaluations(run.id, [scored(5, 0.5), scored(5, 9.0, rung=1)], winners=winners)
+        store.add_evaluations(
+            run.id, [scored(5, 0.5), scored(5, 9.0, rung=1)], winners=winners, snapshot=Snapshot(0, "state")
+        )
         store.release(run.id, "finished", 1.0)
     return path
 
@@ -69,6 +71,8 @@ def test_a_sound_database_has_no_problems(path: Path) -> None:
         ("UPDATE winner SET block = 1 WHERE NOT closing", "run sound: 1 blocks with a winner are numbered 1 to 1"),
         ("UPDATE winner SET block = 1 WHERE closing", "run sound: a closing after block 1, which has no winner"),
         ("DELETE FROM winner WHERE NOT closing", "run sound: a closing after block 0, which has no winner"),
+        ("UPDATE snapshot SET block = 1", "run sound: a snapshot after block 1, which has no winner"),
+        ("UPDATE evaluation SET negative_zero = 1 WHERE birth = 3", "1 birth has a fitness that is not finite"),
         ("UPDATE winner SET birth = 1", "run sound: 1 birth has been the winner without a fitness: 1"),
         ("UPDATE winner SET birth = 4 WHERE NOT closing", "1 birth has been the winner of a block before its own: 4"),
         ("DELETE FROM evaluation WHERE birth = 0", "1 birth has no outcome, though its block has a winner: 0"),

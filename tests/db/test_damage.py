@@ -12,7 +12,7 @@ import pytest
 from germline.db import run_list
 from germline.db.errors import DamagedDatabase, DatabaseError
 from germline.db.exact_json import load_floats, load_plain
-from germline.db.records import EvaluationRecord, Individual, Winner
+from germline.db.records import EvaluationRecord, Individual, Snapshot, Winner
 from germline.db.schema import metadata
 from germline.db.store import Store
 
@@ -34,12 +34,16 @@ READERS: Final[Mapping[str, Callable[[Store], object]]] = {
     "failures": lambda store: store.failures("r"),
     "stop requested": lambda store: store.stop_requested(1),
     "artifacts": lambda store: store.artifacts("r"),
+    "snapshot": lambda store: store.snapshot(1),
+    "individuals of births": lambda store: list(store.individuals_of(1, [0, 3])),
+    "evaluations of fingerprints": lambda store: list(store.evaluations_of(1, "digits-mlp", ["print-3"])),
 }
 COLUMNS = [
     (table.name, column.name)
     for table in metadata.sorted_tables
     for column in table.columns
-    if column.name != "id"  # the only column in which SQLite stores nothing but integers
+    # SQLite keeps nothing but whole numbers in a primary key of one whole number.
+    if column.name != "id" and (table.name, column.name) != ("snapshot", "run_id")
 ]
 PLAYED = {"episodes": 1.0, "steps": 5.0, "frames": 20.0}
 
@@ -68,7 +72,7 @@ def make(
             fitness = [1.0, None, 3.0, 4.0]
             scores = [scored(birth, value, measures=measures) for birth, value in enumerate(fitness)]
             store.add_evaluations(run.id, [*scores, scored(3, 2.0, rung=1, seed=1, measures=measures)])
-            store.add_winners(run.id, [Winner(0, 3)])
+            store.add_winners(run.id, [Winner(0, 3)], Snapshot(0, "state"))
             store.add_artifact("r", 3, "torch", "best.py", "00")
             store.request_stop("r")
             store.release(run.id, "finished", 1.0)
@@ -236,7 +240,8 @@ def test_bytes_in_any_column_raise_only_database_errors_and_are_reported_by_the_
     damaged: Damage, table: str, column: str
 ) -> None:
     conditions = {"genome": "fingerprint = 'print-3'", "parentage": "birth = 3 AND position = 1", "run": "id = 1"}
-    where = conditions.get(table, "run_id = 1 AND " + ("birth = 3" if table != "control" else "id = 1"))
+    conditions |= {"control": "run_id = 1 AND id = 1", "snapshot": "run_id = 1"}
+    where = conditions.get(table, "run_id = 1 AND birth = 3")
     if table == "evaluation":
         where += " AND rung = 0"
     store = damaged(f"UPDATE {table} SET {column} = x'00ff' WHERE {where}")

@@ -1,6 +1,5 @@
 """The schema of a file is code that SQLite executes: an altered schema is named, and refused where it could act."""
 
-import hashlib
 import shutil
 import sqlite3
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from altered_schemas import ENDLESS, HARMLESS, REFUSED_FOR_READING, REFUSED_FOR_WRITING, alter
 
 from germline.db import file_schema, run_list
 from germline.db.errors import AlteredSchema, DamagedDatabase
@@ -20,79 +20,6 @@ from germline.db.sqlite_connection import connect
 from germline.db.store import Store
 
 DATA = Path(__file__).parent / "data"
-ENDLESS = "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
-
-REFUSED_FOR_READING = {
-    "a view in the place of a table": (
-        [
-            "ALTER TABLE rejection RENAME TO renamed",
-            f"CREATE VIEW rejection AS {ENDLESS} SELECT 1 AS run_id, x AS birth, 1 AS genomes FROM c",
-        ],
-        "view rejection is not Germline's",
-    ),
-    "a view in the place of the table of the revision": (
-        [
-            "ALTER TABLE germline_version RENAME TO renamed",
-            "CREATE VIEW germline_version AS SELECT version_num FROM renamed",
-        ],
-        "view germline_version is not Germline's",
-    ),
-    "a generated column": (
-        ["ALTER TABLE genome ADD COLUMN bomb AS (hex(zeroblob(100000000)))"],
-        "table genome has another definition",
-    ),
-    "a default that is an expression": (
-        ["ALTER TABLE control ADD COLUMN later TEXT DEFAULT 'evil'"],
-        "table control has another definition",
-    ),
-    "a check that is an expression": (
-        [
-            "DROP TABLE artifact",
-            "CREATE TABLE artifact (id INTEGER PRIMARY KEY, run_id, birth, target, path, sha256, created "
-            "CHECK (length(hex(zeroblob(100000000))) > 0))",
-        ],
-        "table artifact has another definition",
-    ),
-    "a virtual table": (
-        ["DROP TABLE artifact", "CREATE VIRTUAL TABLE artifact USING fts5 (run_id, birth)"],
-        "table artifact has another definition",
-    ),
-    "a missing table": (["DROP TABLE winner"], "table winner is missing"),
-}
-REFUSED_FOR_WRITING = {
-    "a trigger": (
-        ["CREATE TRIGGER evil AFTER UPDATE ON run BEGIN DELETE FROM evaluation; END"],
-        "trigger evil is not Germline's",
-    ),
-    "an index with an expression": (
-        ["CREATE INDEX evil ON evaluation (length(hex(zeroblob(1000000))))"],
-        "index evil is not Germline's",
-    ),
-    "an index that forbids rows": (
-        ["CREATE UNIQUE INDEX evil ON control (run_id, request)"],
-        "index evil is not Germline's",
-    ),
-    "an index of ours with an expression": (
-        [
-            "DROP INDEX ix_control_run_id",
-            "CREATE INDEX ix_control_run_id ON control (length(hex(zeroblob(1000000))))",
-        ],
-        "index ix_control_run_id has another definition",
-    ),
-}
-HARMLESS = {
-    "an endless view of ours": (
-        ["DROP VIEW v_runs", f"CREATE VIEW v_runs AS {ENDLESS} SELECT count(*) AS name FROM c"],
-        "view v_runs has another definition",
-    ),
-    "a view of somebody": ([f"CREATE VIEW mine AS {ENDLESS} SELECT x FROM c"], "view mine is not Germline's"),
-    "a table of somebody": (
-        ["CREATE TABLE mine (x, y AS (hex(zeroblob(100000000))))", "INSERT INTO mine VALUES (1)"],
-        "table mine is not Germline's",
-    ),
-    "a missing index": (["DROP INDEX ix_control_run_id"], "index ix_control_run_id is missing"),
-    "a missing view": (["DROP VIEW v_best"], "view v_best is missing"),
-}
 
 
 @pytest.fixture
@@ -110,19 +37,6 @@ def path(
     return path
 
 
-def alter(path: Path, statements: list[str]) -> bytes:
-    """Executes statements on the file, and returns the hash of its content."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-        connection.execute("PRAGMA wal_checkpoint (TRUNCATE)")
-    return hashlib.sha256(path.read_bytes()).digest()
-
-
-def digest(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
-
-
 @pytest.mark.parametrize(("statements", "difference"), REFUSED_FOR_READING.values(), ids=REFUSED_FOR_READING)
 def test_altered_tables_are_neither_read_nor_written(path: Path, statements: list[str], difference: str) -> None:
     before = alter(path, statements)
@@ -132,7 +46,7 @@ def test_altered_tables_are_neither_read_nor_written(path: Path, statements: lis
             opener(str(path))
         assert difference in refusal.value.differences
         assert str(refusal.value).isprintable() and "it was not read" in str(refusal.value)
-    assert digest(path) == before
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(("statements", "difference"), REFUSED_FOR_WRITING.values(), ids=REFUSED_FOR_WRITING)
@@ -155,7 +69,7 @@ def test_what_acts_when_rows_are_written_is_named_and_nothing_is_written(
         for write in writers:
             with pytest.raises(AlteredSchema, match=f"{difference}: it can be read, but was not written"):
                 write()
-    assert digest(path) == before
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(("statements", "difference"), HARMLESS.values(), ids=HARMLESS)
@@ -182,7 +96,7 @@ def test_an_outdated_file_with_a_trigger_is_not_upgraded(tmp_path: Path, revisio
     before = alter(path, ["CREATE TRIGGER evil AFTER INSERT ON run BEGIN DELETE FROM run; END"])
     with pytest.raises(AlteredSchema, match="trigger evil"):
         upgrade(str(path))
-    assert digest(path) == before and not list(tmp_path.glob("*.backup"))
+    assert path.read_bytes() == before and not list(tmp_path.glob("*.backup"))
 
 
 def test_a_file_of_every_released_schema_has_the_schema_of_its_migrations(path: Path) -> None:

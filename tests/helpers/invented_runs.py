@@ -1,6 +1,7 @@
 """Runs with invented outcomes, for tests of what is made of records."""
 
 from collections.abc import Mapping, Sequence
+from random import Random
 from typing import Any
 
 from germline.db.records import EvaluationRecord, Individual, RunRecord, Winner
@@ -94,3 +95,41 @@ class InventedRun:
 
 def _fingerprint(birth: int, cached: Mapping[int, int]) -> str:
     return f"print {cached.get(birth, birth)}"
+
+
+def many_births(store: Store, run: RunRecord, births: int, block: int, draw: Random) -> None:
+    """Adds many births with their outcomes to a run of optimizer programs without reviews.
+
+    A tenth of the programs diverge, a twenty-fifth are cache hits, and each child's parent is among the last 3,000.
+    The first birth is the start program and the winner of all blocks.
+    """
+    start = run.config["settings"]["start"]
+    for first in range(0, births, 128 * block):
+        individuals, evaluations = [], []
+        for birth in range(first, min(births, first + 128 * block)):
+            source = _source(birth, draw)
+            parents = (draw.randrange(max(0, birth - 3000), birth),) if birth else ()
+            genome = start if birth == 0 else start.replace("0.9", f"{draw.random():.6g}", 1)
+            operator, fingerprint = ("tune" if birth else "seed"), f"{birth if source is None else source:024x}"
+            individuals.append(Individual(birth, birth // block, parents, operator, genome, fingerprint, source))
+            if source is None:
+                evaluations.append(_evaluation(birth, fingerprint, run.task, draw))
+        store.add_individuals(run.id, run.kind, individuals)
+        complete = range(first // block, (individuals[-1].birth + 1) // block)
+        store.add_evaluations(run.id, evaluations, winners=[Winner(number, 0) for number in complete])
+
+
+def _source(birth: int, draw: Random) -> int | None:
+    """The earlier birth whose outcome a birth shares; None for most."""
+    if birth < 100 or birth % 25:
+        return None
+    source = draw.randrange(birth)
+    return source if source < 100 or source % 25 else source - 1
+
+
+def _evaluation(birth: int, fingerprint: str, task: str, draw: Random) -> EvaluationRecord:
+    loss, ok = 0.1 + draw.random(), birth == 0 or draw.random() > 0.1
+    outcome = ("ok", -loss, {"validation_loss": loss}) if ok else ("diverged", None, {})
+    measures = {"accuracy": draw.random(), "loss_0": draw.random()}
+    error = None if ok else "loss is nan at step 3"
+    return EvaluationRecord(birth, fingerprint, task, 0, 0, *outcome, measures, 0.01, "host:1234", error)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from germline.db.errors import NothingScored
-from germline.db.records import RunRecord, Winner
+from germline.db.records import RunRecord, Snapshot, Winner
 from germline.db.store import Store
 from germline.evaluators.executors.executor import Job
 from germline.evaluators.outcome import Outcome
@@ -53,6 +53,8 @@ class State:
 @dataclass(frozen=True)
 class Elitist(Strategy[State]):
     """Draws one of so many words; the elite is reviewed after each block if `reviewed`, and at the closing."""
+
+    state_classes = (State,)
 
     words: int = 1000
     reviewed: bool = True
@@ -136,9 +138,9 @@ class MortalJournal(StoreJournal):
         self._begin("outcomes")
         super().record_outcomes(*records)
 
-    def record_winners(self, winners: Sequence[Winner]) -> None:
+    def record_winners(self, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:
         self._begin("winners")
-        super().record_winners(winners)
+        super().record_winners(winners, snapshot)
 
     def _begin(self, transaction: str) -> None:
         if len(self.transactions) >= self.lifetime:
@@ -164,6 +166,7 @@ def search(
     executor: Inventor | None = None,
     journal: StoreJournal | None = None,
     max_failures: int = 50,
+    snapshot_every: int = 10**9,
 ) -> Search:
     return Search(
         cast(Space[Any], Words()),
@@ -171,6 +174,7 @@ def search(
         executor or Inventor(),
         journal or StoreJournal(store, run),
         LoopSettings(seed=3, block=BLOCK, depth=depth, pack=2, max_failures=max_failures),
+        snapshot_every,
     )
 
 
@@ -195,7 +199,14 @@ def rows(store: Store, run: RunRecord) -> tuple[object, ...]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("last_first", [False, True], ids=["first job first", "last job first"])
+@pytest.mark.parametrize(
+    ("last_first", "snapshot_every"),
+    [
+        pytest.param(False, 10**9, id="first job first"),
+        pytest.param(True, 10**9, id="last job first"),
+        pytest.param(True, BLOCK, id="snapshots"),
+    ],
+)
 @pytest.mark.parametrize("depth", [0, 1, 2])
 @pytest.mark.parametrize(
     "strategy",
@@ -207,7 +218,12 @@ def rows(store: Store, run: RunRecord) -> tuple[object, ...]:
     ],
 )
 def test_a_run_that_is_killed_between_any_two_transactions_has_the_rows_of_a_run_in_one(
-    store: Store, create: Callable[[str], RunRecord], strategy: Elitist, depth: int, last_first: bool
+    store: Store,
+    create: Callable[[str], RunRecord],
+    strategy: Elitist,
+    depth: int,
+    last_first: bool,
+    snapshot_every: int,
 ) -> None:
     straight = create("straight")
     journal = MortalJournal(store, straight)
@@ -218,10 +234,21 @@ def test_a_run_that_is_killed_between_any_two_transactions_has_the_rows_of_a_run
     for lifetime in range(len(journal.transactions)):
         run = create(f"killed-{lifetime}")
         with pytest.raises(Killed):
-            finish(search(store, run, strategy, depth, Inventor(last_first), MortalJournal(store, run, lifetime)))
+            finish(
+                search(
+                    store,
+                    run,
+                    strategy,
+                    depth,
+                    Inventor(last_first),
+                    MortalJournal(store, run, lifetime),
+                    50,
+                    snapshot_every,
+                )
+            )
         known = winner_rows(store, run.name)[0]
         assert known == {block: birth for block, birth in blocks.items() if block < len(known)}
-        resumed = finish(search(store, run, strategy, depth, Inventor(not last_first)))
+        resumed = finish(search(store, run, strategy, depth, Inventor(not last_first), snapshot_every=snapshot_every))
         assert rows(store, run) == rows(store, straight)
         assert replace(resumed, replayed=0, dead_share=None, new_best=False) == replace(
             announced, replayed=0, dead_share=None, new_best=False
@@ -230,19 +257,62 @@ def test_a_run_that_is_killed_between_any_two_transactions_has_the_rows_of_a_run
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("snapshot_every", [10**9, BLOCK], ids=["no snapshots", "snapshots"])
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_a_larger_budget_goes_on_from_the_last_whole_block_and_outranks_the_closing(
-    store: Store, create: Callable[[str], RunRecord], depth: int
+    store: Store, create: Callable[[str], RunRecord], depth: int, snapshot_every: int
 ) -> None:
     straight, longer = create("straight"), create("longer")
     finish(search(store, straight, depth=depth), 40)
     for births in (BLOCK - 1, BIRTHS, 40):
-        last = finish(search(store, longer, depth=depth), births)
+        last = finish(search(store, longer, depth=depth, snapshot_every=snapshot_every), births)
         latest = store.winner("longer")
         assert latest is not None and last.winner is not None and latest.individual.birth == last.winner.birth
     assert winner_rows(store, "longer") == winner_rows(store, "straight")
     assert list(store.individuals(longer.id)) == list(store.individuals(straight.id))
     assert store.check() == []
+
+
+def test_a_resume_reads_only_what_comes_after_the_snapshot(store: Store, create: Callable[[str], RunRecord]) -> None:
+    run = create("run")
+    finish(search(store, run, depth=1, snapshot_every=2 * BLOCK))
+    saved = store.snapshot(run.id)
+    assert saved is not None
+    resumed = search(store, run, depth=1)
+    resumed.read_records(None, None)
+    assert resumed.complete_blocks == saved.block + 1 and resumed.replayed == BIRTHS
+    assert [each.birth for each in resumed.recorded] == list(range((saved.block + 1) * BLOCK, BIRTHS))
+
+
+@pytest.mark.parametrize("content", ["", "x", "0 []", "{} []"])
+def test_a_damaged_snapshot_is_left_aside(
+    store: Store, create: Callable[[str], RunRecord], content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    straight, damaged = create("straight"), create("damaged")
+    for births in (BIRTHS, 40):
+        finish(search(store, straight), births)
+    finish(search(store, damaged, snapshot_every=BLOCK))
+    saved = store.snapshot(damaged.id)
+    assert saved is not None
+    # A digit more in a number, as after a flipped bit.
+    store.add_winners(damaged.id, [], replace(saved, content=content or saved.content.replace('"birth":', '"birth":1')))
+    finish(search(store, damaged, snapshot_every=10**9), 40)
+    assert "the snapshot of the search is left aside" in caplog.text
+    assert rows(store, damaged) == rows(store, straight)
+
+
+@pytest.mark.parametrize("evaluations", [3, 10, 20, 26])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_budget_that_ends_before_the_snapshot_ends_there(
+    store: Store, create: Callable[[str], RunRecord], evaluations: int, depth: int
+) -> None:
+    names = ("with", "without")
+    for name, snapshot_every in zip(names, (BLOCK, 10**9), strict=True):
+        run = create(name)
+        finish(search(store, run, depth=depth, snapshot_every=snapshot_every))
+        *_, last = search(store, run, depth=depth).events(evaluations=evaluations)
+        assert last.winner is not None
+    assert rows(store, store.run("with")) == rows(store, store.run("without"))
 
 
 @pytest.mark.slow

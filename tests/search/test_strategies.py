@@ -1,6 +1,7 @@
 """One battery for all strategies, as pure folds over made-up outcomes; then what is particular to some of them."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -19,6 +20,7 @@ from germline.programs.optimizer.space import OptimizerSpace
 from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
+from germline.search import snapshot
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, Scored
 from germline.search.kinds import KINDS
 from germline.search.loop import rng_for
@@ -190,6 +192,29 @@ def test_a_search_that_stops_after_any_block_continues_as_if_it_had_not_stopped(
         # In reverse order, and each birth by itself: a proposal depends on nothing but the state and the birth.
         for birth in reversed(births):
             assert strategy.breed(state, birth, lambda b: rng_for(3, b)) == whole.proposals[birth]
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "eeea"])
+def test_a_state_from_a_snapshot_continues_as_the_state_that_was_written(name: str) -> None:
+    strategy, _, whole = search(CASES[name])
+    births = [scored for news in whole.news for block in news for scored in block.births]
+    individuals = {scored.individual.birth: scored.individual for scored in births}
+    outcomes = {scored.individual.fingerprint: scored.outcome for scored in reversed(births)}
+    for done, state in enumerate(whole.states, 1):
+        saved = snapshot.SearchState(done - 1, state, (None, 0.5, ((1.0, math.inf),)), None, 0, 0, {}, {}, None, None)
+        text = snapshot.write(saved, strategy.state_classes)
+        assert set(snapshot.births_in(text, strategy.state_classes)) <= set(individuals)
+        again = snapshot.read(text, strategy.state_classes, individuals, outcomes)
+        assert again == saved
+        if isinstance(state, AgingState):
+            same = [a is b for a in state.population for b in state.population]
+            assert same == [a is b for a in again.state.population for b in again.state.population]
+        for birth in range(BLOCK * done, min(BLOCK * (done + 1), BLOCK * BLOCKS)):
+            assert strategy.breed(again.state, birth, roll) == whole.proposals[birth]
+
+
+def test_only_the_strategy_that_knows_all_genes_has_no_snapshots() -> None:
+    assert [name for name in CASES if not search(CASES[name])[0].state_classes] == ["eeea"]
 
 
 @pytest.mark.parametrize("name", CASES)

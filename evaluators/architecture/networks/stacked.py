@@ -58,7 +58,7 @@ class Node:
         cell: the number of the cell that the layer belongs to.
         signature: its computation.
         sources: the numbers of the nodes whose outputs it takes.
-        weights, statistics: where its tensors lie.
+        weights, statistics: the slots of its weights and of its running statistics, in the rows of its network.
     """
 
     network: int
@@ -71,7 +71,8 @@ class Node:
 
 @dataclass(frozen=True)
 class Group:
-    """Nodes with equal signatures, and their numbers. Their outputs are joined by channels, in this order."""
+    """Nodes with equal signatures, and their numbers in the list of all nodes. Their outputs are joined by channels, in
+    this order."""
 
     signature: Signature
     nodes: tuple[Node, ...]
@@ -79,7 +80,7 @@ class Group:
 
 
 class StackedNetworks(nn.Module):
-    """The networks of several tapes of one skeleton, on any device.
+    """The networks of N tapes of one skeleton, on any device.
 
     Args:
         tapes: a tape for each network.
@@ -163,13 +164,16 @@ class StackedNetworks(nn.Module):
         return {**self._weights.of(number), **self._statistics.of(number)}
 
     def keep(self, numbers: Sequence[int]) -> "StackedNetworks":
-        """The networks with the given numbers, with copies of their weights and velocity."""
+        """The networks with the given numbers, with copies of their weights, statistics and velocity."""
         smaller = StackedNetworks([self.tapes[n] for n in numbers], [self.tensors(n) for n in numbers], self.device)
         smaller._velocity.copy_(smaller._weights.packed([self._weights.of(n, self._velocity) for n in numbers]))
         return smaller
 
     def _terms(self, group: Group, outputs: list[Tensor], images: Tensor) -> list[Tensor]:
-        """The inputs of a group, `[batch, n·channels, height, width]`: a tensor for each term of a sum, else one."""
+        """The inputs of a group of n nodes, each `[batch, n·channels, height, width]`.
+
+        A list of a tensor for each term of a sum, or of a single tensor; empty for nodes without sources.
+        """
         if group.signature.kind == "SUM":
             terms = [[node.sources[term] for node in group.nodes] for term in range(group.signature.terms)]
         else:
@@ -226,7 +230,14 @@ class StackedNetworks(nn.Module):
 
 
 def _pointwise(x: Tensor, weight: Tensor, stride: int, shift: int) -> Tensor:
-    """1×1 convolutions with weights `[n, out_channels, in_channels]`, as one batched product."""
+    """1×1 convolutions of n nodes, as one batched product: `[batch, n·out_channels, height, width]`.
+
+    Args:
+        x: the inputs, `[batch, n·in_channels, height, width]`.
+        weight: `[n, out_channels, in_channels]`.
+        stride: distance of the rows and of the columns of x that are read.
+        shift: the first row and column of x that is read; x is padded by as many zeros behind.
+    """
     if shift:
         x = F.pad(x, (0, shift, 0, shift))[:, :, shift:, shift:]
     if stride > 1:
@@ -308,7 +319,15 @@ def nodes(tapes: Sequence[Tape]) -> list[Node]:
 
 
 class _Graph:
-    """Appends the nodes of a tape to a list. A map to which several instructions add becomes a sum when it is read."""
+    """Turns the tape of one network into nodes, appended to a list that all networks share.
+
+    A node for a sum is appended when a feature map with several additions is first read.
+
+    Args:
+        nodes: the list.
+        network: the number of the network.
+        tape: its tape.
+    """
 
     def __init__(self, nodes: list[Node], network: int, tape: Tape) -> None:
         self.nodes, self.network, self.tape = nodes, network, tape
@@ -342,11 +361,15 @@ class _Graph:
         self.nodes.append(Node(self.network, cell, signature, sources, slots))
 
     def sources(self, source: Map, cell: int) -> tuple[int, ...]:
-        """The nodes whose outputs, joined by channels, are a map."""
+        """The numbers of the nodes whose outputs, joined by channels, are a map."""
         return tuple(self.source(leaf, cell) for leaf in source.leaves)
 
     def source(self, leaf: Map, cell: int) -> int:
-        """The node whose output is a map; adds a node for the sum of the map's terms if it has not exactly one."""
+        """The number of the node whose output is a map that joins no others.
+
+        If not exactly one node wrote to the map, a node for the sum of all its terms is appended first, or for zeros if
+        it has no terms.
+        """
         terms = self.terms[leaf.place]
         if len(terms) != 1:
             kind = "SUM" if terms else "ZERO"

@@ -53,10 +53,10 @@ GAP = 1
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """The feature maps of one image at one point of the network.
+    """The feature maps of one image at one point of the network, as a place in memory.
 
     Args:
-        place: where it begins, in numbers from the beginning of the first map.
+        place: where it begins: how many float32 numbers of one image lie before it.
         channels, height, width: its shape. Behind each channel lie `GAP` unused positions.
         parts: the maps that it joins by channels; empty for a map that joins none.
     """
@@ -77,7 +77,7 @@ class Map:
 
     @property
     def leaves(self) -> tuple["Map", ...]:
-        """Its parts, or the map itself."""
+        """Its parts, or the map itself if it joins none."""
         return self.parts or (self,)
 
 
@@ -131,7 +131,8 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """A network without the layers that do not reach the loss.
+    """The instructions of a network's forward pass and the places of its tensors, without layers that do not reach the
+    loss.
 
     Args:
         skeleton: of the network.
@@ -354,7 +355,7 @@ class _Writer:
 
 
 class _Row:
-    """Gives slots consecutive places."""
+    """Lays the tensors of a network one behind the other in one row of numbers, by giving slots consecutive places."""
 
     def __init__(self) -> None:
         self.slots: list[Slot] = []
@@ -372,10 +373,11 @@ class _Row:
 class Table(NamedTuple):
     """A window on a map of some size, as runs of consecutive pixels with the same taps.
 
-    Both arrays are int64: the number of runs, then for each run its first pixel, its number of pixels, its number of
-    taps, and for each tap its number and the pixel that the first pixel of the run reads through it; the next pixel of
-    the run reads the next pixel, and so on. `forward` has the runs of output pixels, `backward` the runs of input
-    pixels.
+    Pixels and taps are numbered row by row; a tap is a position in the window. Both arrays are int64: the number of
+    runs, then for each run its first pixel, its number of pixels, its number of taps, and for each tap its number and
+    the pixel that the first pixel of the run reads through it; the next pixel of the run reads the next pixel, and so
+    on. `forward` has the runs of output pixels, which read input pixels; `backward` has the runs of input pixels, which
+    read the gradients of output pixels.
     """
 
     forward: NDArray[np.int64]
@@ -400,7 +402,7 @@ def table(height: int, width: int, window: Window) -> Table:
 
 
 def _runs(pixels: list[list[tuple[int, int]]]) -> NDArray[np.int64]:
-    """An array of `Table` from the (tap, pixel) pairs of each pixel."""
+    """An array of `Table` from the (tap, pixel) pairs that each pixel reads."""
     runs: list[tuple[int, list[tuple[int, int]]]] = []
     for pixel, taps in enumerate(pixels):
         if runs:

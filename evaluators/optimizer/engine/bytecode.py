@@ -136,7 +136,11 @@ def assemble(program: MicroProgram, leaves: int, elements: int, chunk: int) -> B
 
 
 class _Assembler:
-    """Assigns a place to every value, and emits the instructions section by section."""
+    """Assigns a place to every value, and emits the instructions section by section.
+
+    The code is a sequence of phases, counted from 0. A phase is a section over numbers, then a section over elements;
+    the last phase is followed by one more section over numbers.
+    """
 
     def __init__(self, program: MicroProgram, leaves: int, elements: int, chunk: int) -> None:
         self.values = program.values
@@ -229,7 +233,7 @@ class _Assembler:
     # Sections over numbers
 
     def _numbers(self, phase: int) -> None:
-        """Emits a section over numbers: all that can be computed before the next section over elements."""
+        """Emits the section over numbers of a phase: all that can be computed before its section over elements."""
         first = len(self.code)
         for i, value in enumerate(self.values):
             if self._sums(i):
@@ -281,7 +285,7 @@ class _Assembler:
     # Sections over elements
 
     def _elements(self, phase: int) -> None:
-        """Emits a section over elements."""
+        """Emits the section over elements of a phase."""
         first = len(self.code)
         ends = self._tree_ends()
         reads = self._reads(phase, ends)
@@ -318,7 +322,7 @@ class _Assembler:
         return reads
 
     def _read_until(self) -> list[int]:
-        """The last section over elements that reads each value."""
+        """The last phase whose section over elements reads each value."""
         until = [0] * len(self.values)
         for i, value in enumerate(self.values):
             for arg in value.args:
@@ -355,7 +359,11 @@ class _Assembler:
             self.free.append((place >> SPACE_BITS) // (self.chunk + GAP))
 
     def _element(self, i: int, value: Micro, target: int) -> list[int]:
-        """Emits an elementwise operation; returns the registers that held its operands and are free again."""
+        """Emits an elementwise operation of value `i` into `target`.
+
+        Returns:
+            The registers into which single numbers were copied for it, and which are free again.
+        """
         self.place[i] = target
         args = [self._as_element(arg) for arg in value.args]
         narrow = [self.values[arg].domain < Domain.TREE for arg in value.args]
@@ -401,7 +409,7 @@ class _Assembler:
 
 
 def _ready(values: Sequence[Micro]) -> list[int]:
-    """The first section in which each value can be used."""
+    """The first phase in which each value can be used."""
     ready: list[int] = []
     for value in values:
         at = max((ready[arg] for arg in value.args), default=0)

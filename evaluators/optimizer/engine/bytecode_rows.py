@@ -56,7 +56,7 @@ def rows_of(programs: Sequence[MicroProgram], layout: Layout, device: str) -> li
 
 
 class BytecodeRows:
-    """The rows of bytecode, which are the first rows of `parameters` and `gradients`, and the memory of all rows.
+    """The programs of the first rows of `parameters` and `gradients`, as bytecode, and the memory of all rows.
 
     A single tensor holds all of it: registers, parameters, gradients, and then for each row of bytecode its trees and
     its numbers.

@@ -17,7 +17,8 @@ from germline.programs.optimizer.program import Statement
 class ProgramEngine:
     """Holds the parameters and gradients of N candidates, and applies each candidate's program to its row.
 
-    Programs with matrix functions run in plain torch, all others as bytecode; rows of bytecode come first.
+    Programs that bytecode cannot express, such as those with matrix functions, run in plain torch; all others run as
+    bytecode, and their rows come first.
 
     Args:
         programs: the valid program of each candidate.

@@ -51,7 +51,7 @@ class MicroProgram:
     """A step of a program.
 
     `values` are in the order of computation; `update` is the index of the value to subtract from w; `states` has for
-    each live state the index of its next value, and its domain.
+    each live state, by its name, the index of its next value, and its domain.
     """
 
     values: tuple[Micro, ...]

@@ -21,7 +21,7 @@ from germline.programs.optimizer.primitives import Primitive
 from germline.programs.optimizer.types import LEAF, SCALAR, TREE, column_shape, row_shape
 from germline.programs.optimizer.types import ROW as ROW_TYPE
 
-_APPROXIMATE = frozenset(
+APPROXIMATE = frozenset(
     (
         *("cos", "sin", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh"),
         *("exp", "exp2", "exp10", "expm1", "log", "log10", "log2", "log1p", "cbrt", "power"),
@@ -137,7 +137,7 @@ class TorchRows:
 def _call(primitive: Primitive, *args: Tensor) -> Any:
     """The result of a function, computed row by row if its bits could depend on the number of rows."""
     rows = max(map(len, args))
-    if rows == 1 or primitive.name not in _APPROXIMATE:
+    if rows == 1 or primitive.name not in APPROXIMATE:
         return primitive.run(torch, *args)
     at_row = (tuple(arg[i : i + 1] if len(arg) > 1 else arg for arg in args) for i in range(rows))
     return torch.cat([primitive.run(torch, *row) for row in at_row])

@@ -17,7 +17,9 @@ MAX_SPEED_1, MAX_SPEED_2 = 4 * np.pi, 9 * np.pi
 
 @compiled()  # type: ignore[untyped-decorator]
 def _derivative(state: Any, time: float, slope: Any, torque: float, two: float, out: Any) -> None:
-    """Writes the time derivative at `state + time * slope` to `out`, by the equations of Sutton and Barto's book.
+    """Writes the time derivative of a state (angles and speeds of both links) at `state + time * slope` to `out`.
+
+    The equations are those of Sutton and Barto's book.
 
     Squares are powers of the C library, as in gymnasium, which may differ from products in the last bit. The exponent
     `two` is an argument because the compiler would turn a constant exponent into a product.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.errors import InvalidTask, UnknownTask
+from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
 from germline.evaluators.policy.environments.environment import EnvironmentSpec, Slots, Step
 from germline.programs.compiling import compiled
 
@@ -108,7 +108,7 @@ class AtariEnvironments:
         resize_maximum(self.frames[0], self.frames[1], *self.row_weights, *self.column_weights, images[-1])
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """Empty, `[n, 0]`: a game has no behaviour descriptor."""
+        """Empty descriptors for n slots, `[n, 0]`: a game has no behaviour descriptor."""
         return np.zeros((len(slots), 0))
 
     def picture(self, slot: int) -> NDArray[np.uint8]:
@@ -151,7 +151,7 @@ def _ale_py(game: str) -> ModuleType:
         import ale_py  # here, since ale-py is optional
     except ImportError as error:
         raise InvalidTask(
-            f"atari:{game} needs ale-py, which is not here ({error}); pip install 'germline[atari]'"
+            f"atari:{game} needs ale-py, which is not here ({in_a_line(error)}); pip install 'germline[atari]'"
         ) from None
     return ale_py
 
@@ -171,7 +171,8 @@ def area_weights(size: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.
     """Indices and weights of the pixels of a line that make up each pixel of a shorter line, `[k, target]` each.
 
     A pixel that is split between two target pixels counts for both in part. As in OpenCV a part of less than 1/1000
-    pixel is left out. Columns with fewer than k pixels are padded with weight 0.
+    pixel is left out. k is the largest number of pixels that make up a target pixel; columns with fewer are padded with
+    weight 0.
     """
     scale = size / target
     columns = []
@@ -194,7 +195,7 @@ def area_weights(size: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.
 def resize_maximum(
     frame_a: Any, frame_b: Any, rows: Any, row_weights: Any, columns: Any, column_weights: Any, out: Any
 ) -> None:
-    """Resizes the pixelwise maximum of two frames, in single precision and OpenCV's order, so that its bits are equal.
+    """Resizes the pixelwise maximum of two frames, with the bits of OpenCV: in single precision and its order of sums.
 
     Args:
         frame_a, frame_b: uint8 `[height, width]`.

@@ -22,7 +22,7 @@ RUNTIME_CONSTANTS = np.array([2.0])
 """Numbers that kernels get at run time, so that the compiler cannot simplify with them: see `pendulum`."""
 
 DISCRETE_ACTIONS, CONTINUOUS_ACTIONS = types.int64[::1], types.float32[:, ::1]
-"""Types of the actions of a step: `[n]` and `[n, d]`."""
+"""Types of the actions of a step in n slots: `[n]`, and `[n, d]` for actions of d numbers."""
 
 
 class ClassicControl(ABC):
@@ -54,7 +54,7 @@ class ClassicControl(ABC):
         return Step(rewards, over)
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """The last state of each slot, `[n, state_size]`."""
+        """The last state in each of n slots, `[n, state_size]`."""
         return self.state[slots]
 
     def close(self) -> None:
@@ -64,8 +64,9 @@ class ClassicControl(ABC):
 def kernel_signature(actions: types.Type) -> Any:
     """Signature of a step kernel for actions of a type.
 
-    The arguments are states `[slots, s]` and observations `[slots, d]`, both updated in place; slots `[n]`; actions;
-    rewards `[n]` and whether episodes are over `[n]`, both written; and `RUNTIME_CONSTANTS`.
+    The arguments are states `[slots, state_size]` and observations `[slots, *observation]`, both updated in place; the
+    n slots in which to step, `[n]`; their actions; rewards `[n]` and whether episodes are over `[n]`, both written; and
+    `RUNTIME_CONSTANTS`.
     """
     doubles, singles = types.float64[:, ::1], types.float32[:, ::1]
     row, flags = types.float64[::1], types.boolean[::1]

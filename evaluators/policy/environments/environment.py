@@ -11,7 +11,7 @@ from germline.evaluators.errors import InvalidTask, shown
 from germline.programs.policy.network import Box
 
 Slots = NDArray[np.int64]
-"""Indices of slots, int64 `[n]`, ascending."""
+"""The indices of n slots, int64 `[n]`, ascending. In a slot episodes are played one after the other."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,14 @@ class Environments(Protocol):
         """Makes one decision in each of the given slots.
 
         Args:
-            slots: slots whose episodes are not over.
-            actions: int64 `[n]`, or float32 `[n, d]` inside the box.
+            slots: n slots whose episodes are not over.
+            actions: int64 `[n]`, or for a box of d numbers float32 `[n, d]` inside it.
         """
         ...
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """Behaviour descriptors of episodes that are over, `[n, b]`; b is 0 if the environment has none."""
+        """Behaviour descriptors, of b numbers each, of episodes that are over in n slots, `[n, b]`; b is 0 if the
+        environment has none."""
         ...
 
     def close(self) -> None: ...

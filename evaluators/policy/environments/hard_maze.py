@@ -121,7 +121,7 @@ class HardMaze:
         return Step(rewards, -returns < GOAL_RADIUS)
 
     def behaviour(self, slots: Slots) -> Floats:
-        """Positions x and y of the robots, `[n, 2]`."""
+        """Positions x and y of the robots in n slots, `[n, 2]`, in units of the maze."""
         return np.stack([self.x[slots], self.y[slots]], 1)
 
     def picture(self, slot: int) -> NDArray[np.uint8]:
@@ -135,7 +135,7 @@ class HardMaze:
 
 
 def wall_distances(x: Floats, y: Floats) -> Floats:
-    """Distance of each point `[n]` from each wall, `[walls, n]`."""
+    """Distance of each of n points, `x` and `y` `[n]`, from each wall, `[walls, n]`."""
     x, y = x - _WALL_X, y - _WALL_Y
     share = np.clip((x * _WALL_DX + y * _WALL_DY) / (_WALL_DX * _WALL_DX + _WALL_DY * _WALL_DY), 0.0, 1.0)
     x, y = x - share * _WALL_DX, y - share * _WALL_DY
@@ -143,7 +143,7 @@ def wall_distances(x: Floats, y: Floats) -> Floats:
 
 
 def finder_ranges(x: Floats, y: Floats, headings: Floats) -> Floats:
-    """Distance that each range finder measures, `[finders, n]`: to the nearest wall, at most `FINDER_RANGE`.
+    """Distances that the range finders of n robots measure, `[finders, n]`: to the nearest wall, up to `FINDER_RANGE`.
 
     The ray o + t·d meets the wall w + u·e where t = (w - o)×e / d×e and u = (w - o)×d / d×e, if u is from 0 to 1.
     """
@@ -160,7 +160,7 @@ def finder_ranges(x: Floats, y: Floats, headings: Floats) -> Floats:
 
 
 def sensor_observations(x: Floats, y: Floats, headings: Floats) -> NDArray[np.float32]:
-    """Observations of robots, float32 `[n, 10]`: six ranges from 0 to 1, and the quarter of the goal, one-hot."""
+    """Observations of n robots, float32 `[n, 10]`: six ranges from 0 to 1, and the quarter of the goal, one-hot."""
     cos, sin = np.cos(headings), np.sin(headings)
     forward = (GOAL[0] - x) * cos + (GOAL[1] - y) * sin
     left = (GOAL[1] - y) * cos - (GOAL[0] - x) * sin
@@ -186,7 +186,7 @@ _ROBOT_WINDOW = np.arange(-4, 5)
 
 
 def pixel_observations(x: Floats, y: Floats, headings: Floats) -> NDArray[np.uint8]:
-    """A picture of the maze from above for each robot, uint8 `[n, 1, 84, 84]`."""
+    """A picture of the maze from above for each of n robots, uint8 `[n, 1, 84, 84]`."""
     images = np.repeat(_MAZE[None, None], len(x), 0)
     columns, rows = (
         np.clip((at * PICTURE_SIZE / SIZE).astype(np.int64)[:, None] + _ROBOT_WINDOW, 0, PICTURE_SIZE - 1)

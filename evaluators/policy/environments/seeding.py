@@ -17,7 +17,7 @@ from germline.programs.compiling import compiled
 def uniform(
     seeds: Sequence[int], low: float | Sequence[float], high: float | Sequence[float], count: int
 ) -> NDArray[np.float64]:
-    """Values of `np_random(seed)[0].uniform(low, high, count)` for each seed, float64 `[n, count]`.
+    """Values of `np_random(seed)[0].uniform(low, high, count)` for each of n seeds, float64 `[n, count]`.
 
     Args:
         seeds: from 0 to 2^32 - 1.

@@ -23,7 +23,7 @@ class Networks(Protocol):
         """Assigns the rows of the next batches to slots. Only backends that keep state per slot need it.
 
         Args:
-            slots: row i of the next batches belongs to slot `slots[i]`, `[n]`.
+            slots: row i of the n rows of the next batches belongs to slot `slots[i]`, `[n]`.
             starting: whether an episode begins in that slot, so that its state is dropped, `[n]`.
         """
         ...
@@ -32,8 +32,8 @@ class Networks(Protocol):
         """Outputs of the networks for a batch of observations.
 
         Args:
-            policies: index of each row's policy, `[n]`. The caller must not modify the array afterwards: a backend may
-                recognise it by its identity.
+            policies: index of the policy of each of n rows, `[n]`. The caller must not modify the array afterwards: a
+                backend may recognise it by its identity.
             observations: `[n, *observation]`.
 
         Returns:
@@ -51,7 +51,7 @@ def networks_of(network: Network, parameters: Sequence[Floats] | Floats, device:
 
     Args:
         network: the network of all policies.
-        parameters: float32 `[P]` of each policy, or one array `[N, P]`.
+        parameters: the P parameters of each of N policies: float32 `[P]` each, or one array `[N, P]`.
         device: a device of torch.
     """
     # Imports are here, so that only the backend in use is loaded.

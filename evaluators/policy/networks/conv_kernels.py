@@ -99,7 +99,7 @@ def add_rows(
 
 @compiled()
 def add_changes(changes: Any, places: Any, weights: Any, shift: int, sums: Any) -> None:
-    """`sums += changes @ weights[places + shift]`, added up in the order of changes.
+    """`sums += changes @ weights[places + shift]`, added up in the order of the n changes.
 
     Args:
         changes, places: float64 and int64 `[n]`.
@@ -206,15 +206,16 @@ def forward_convolutional(
     """Outputs of convolutional networks; updates the state of their slots.
 
     Args:
-        parameters: float32 `[N, P]`.
-        policies: policy of each row, int64 `[n]`.
+        parameters: the P parameters of N policies, float32 `[N, P]`.
+        policies: policy of each of n rows, int64 `[n]`.
         observations: uint8 `[n, channels, height, width]`.
         layers: see the head of this file.
         slots: slot of each row, int64 `[n]`.
-        ages: decisions since the state of each slot was computed anew, int64 `[slots]`; 0 to compute it anew now.
+        ages: decisions since the episode of each slot began, int64 `[slots]`, counted up. Where an age is a multiple of
+            `REFRESH`, as at 0, the state of the slot is computed anew.
         images: last image of each slot, uint8 `[slots, channels, height, width]`.
-        inputs: stored inputs of all layers but the first, concatenated, float64 `[slots, I]`.
-        sums: stored sums of all layers, concatenated, float64 `[slots, S]`.
+        inputs: stored inputs of all layers but the first, concatenated, I numbers: float64 `[slots, I]`.
+        sums: stored sums of all layers, concatenated, S numbers: float64 `[slots, S]`.
         outputs: float32 `[n, outputs]`, written.
     """
     most = (layers[:, 4] * layers[:, 5] * layers[:, 6]).max() + 1  # an input that did not change is written behind them

@@ -18,7 +18,8 @@ class ConvolutionalPolicies:
 
     Args:
         network: the network of all policies.
-        parameters: float32 `[P]` of each policy, or one array `[N, P]`, which is not copied.
+        parameters: the P parameters of each of N policies: float32 `[P]` each, or one array `[N, P]`, which is not
+            copied.
     """
 
     def __init__(self, network: Network, parameters: Sequence[Floats] | Floats) -> None:

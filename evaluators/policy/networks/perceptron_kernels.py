@@ -58,7 +58,8 @@ def tanh(values: Any, powers: Any, rests: Any) -> None:
 
 @compiled()
 def write_column(parameters: Any, column: int, layers: Any, columns: Any) -> None:
-    """Writes parameters `[P]` to a column of `columns` `[P, width]`, transposed: all weights of a unit in sequence."""
+    """Writes the P parameters of a policy, `[P]`, to a column of `columns` `[P, width]`, with the weights of each layer
+    transposed: all weights of a unit in sequence."""
     for layer in range(layers.shape[0]):
         begin, biases, inputs, units = layers[layer, 0], layers[layer, 1], layers[layer, 2], layers[layer, 3]
         for j in range(units):
@@ -101,11 +102,11 @@ def forward_perceptrons(
     observations: Any, columns: Any, places: Any, mean: Any, scale: Any, limit: float, layers: Any, activation: int,
     inputs: Any, sums: Any, powers: Any, outputs: Any,
 ) -> None:  # fmt: skip
-    """Outputs of multi-layer perceptrons.
+    """Outputs of multi-layer perceptrons for n observations of D numbers.
 
     Args:
         observations: `[n, D]`.
-        columns: float32 `[P, width]`, as `write_column` writes them.
+        columns: policies of P parameters, float32 `[P, width]`, as `write_column` writes them.
         places: column of each observation's policy, int64 `[n]`.
         mean, scale: float64 `[D]`, or empty for no normalisation.
         limit: normalised observations are clipped to ±limit.
@@ -141,7 +142,7 @@ def forward_perceptrons(
 
 @compiled()
 def select_columns(columns: Any, chosen: Any, width: int) -> Any:
-    """A copy of the columns with the numbers `chosen`, `[P, width]`, in that order; further columns are 0."""
+    """A copy of the columns with the numbers `chosen`, in that order, as `[P, width]`; further columns are 0."""
     narrow = np.zeros((columns.shape[0], width), columns.dtype)
     for p in range(columns.shape[0]):
         for i in range(chosen.size):

@@ -1,4 +1,4 @@
-"""Perceptrons on a CPU: the policies of a batch side by side, each in a column of a `[P, width]` array."""
+"""Perceptrons on a CPU: the policies of a batch side by side, the P parameters of each in a column of `[P, width]`."""
 
 from collections.abc import Callable, Sequence
 from math import prod
@@ -23,7 +23,7 @@ class PerceptronPolicies:
 
     Args:
         network: the network of all policies.
-        parameters: float32 `[P]` of each policy, or one array `[N, P]`.
+        parameters: the P parameters of each of N policies: float32 `[P]` each, or one array `[N, P]`.
     """
 
     def __init__(self, network: Network, parameters: Sequence[Floats] | Floats) -> None:
@@ -53,7 +53,8 @@ class PerceptronPolicies:
         return outputs
 
     def kernel_arguments(self, policies: NDArray[np.int64]) -> tuple[Any, ...]:
-        """Arguments of `forward_perceptrons` between observations and outputs, for the policies of a batch `[n]`."""
+        """Arguments of `forward_perceptrons` between observations and outputs, for the policies of n rows of a batch,
+        `[n]`."""
         if policies is not self.batch:
             self._place(policies)
         return (

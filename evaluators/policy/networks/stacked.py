@@ -22,7 +22,7 @@ class StackedPolicies:
 
     Args:
         network: the network of all policies.
-        parameters: float32 `[P]` of each policy, or one array `[N, P]`.
+        parameters: the P parameters of each of N policies: float32 `[P]` each, or one array `[N, P]`.
         device: a device of torch.
     """
 
@@ -76,7 +76,11 @@ class StackedPolicies:
         return self._dense("output", values, index)
 
     def _forward_conv(self, grid: Tensor, policies: NDArray[np.int64]) -> Tensor:
-        """Outputs `[p, m, outputs]` of convolutional networks, for as many policies at a time as memory allows."""
+        """Outputs `[p, m, outputs]` of convolutional networks for m images of each of p policies.
+
+        The images are `grid`, `[p, m, *observation]`. The policies are computed in parts of about `IMAGES_AT_ONCE`
+        images, which bounds the memory.
+        """
         policies_at_once = max(1, IMAGES_AT_ONCE // grid.shape[1])
         parts = [slice(i, i + policies_at_once) for i in range(0, len(grid), policies_at_once)]
         return torch.cat([self._conv(grid[part], self._index(policies[part])) for part in parts])
@@ -103,13 +107,14 @@ class StackedPolicies:
         return torch.from_numpy(policies).to(self.device)
 
     def _dense(self, name: str, values: Tensor, index: slice | Tensor) -> Tensor:
-        """A dense layer: `[p, m, inputs]` to `[p, m, units]`, with the weights of each policy."""
+        """A dense layer for m rows of each of p policies: `[p, m, inputs]` to `[p, m, units]`, with the weights of the
+        policies at `index`."""
         weights, bias = self.tensors[f"{name}.weight"][index], self.tensors[f"{name}.bias"][index]
         return torch.baddbmm(bias[:, None], values, weights.flatten(1, -2))
 
 
 def _grid(policies: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Places the rows of a batch in a grid with a row for each policy.
+    """Places the n elements of a batch in a grid with a row for each of the p policies in it.
 
     Returns:
         The policies of the batch, ascending `[p]`; and the row and the column of each element of the batch, `[n]` each.

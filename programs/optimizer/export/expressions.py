@@ -20,7 +20,8 @@ class PreparedProgram:
         graph: its trace.
         lr_is_rate: True if its `lr` is the learning rate itself, a Python number; False if it is a schedule value.
         default_rate: the learning rate at schedule value 1.
-        hyperparameters: the name of each literal.
+        hyperparameters: the name of each literal that is an argument of the constructor, by its place; other literals
+            stay numbers.
         inputs_read: the inputs that it reads.
     """
 
@@ -58,7 +59,8 @@ class PreparedProgram:
         return self.graph.next_states[position] == self.graph.state_nodes[position]
 
     def schedule_value(self, like: str) -> str:
-        """The source of the program's input `lr`, in the precision of the tensor that is named `like`."""
+        """The source of the program's input `lr`: the learning rate as a Python number, or the schedule value in the
+        precision of the tensor that is named `like`."""
         if self.lr_is_rate:
             return 'float(group["lr"])'
         scaled = 'float(group["lr"])' if self.default_rate == 1.0 else f'float(group["lr"]) / {self.default_rate!r}'

@@ -185,7 +185,11 @@ class _Scheduler:
         self.values[line.target] = _Value(line.target, False, len(self.phases) - 1, list_name)
 
     def _list(self, name: str, value: _Value) -> str:
-        """The name of the list with a value for each parameter; earlier loops fill it."""
+        """The name, in the code, of the list that holds `value` (of the program's variable `name`) for every parameter.
+
+        The first call names the list. The loop that computes the value fills it; for an input of the program, a line
+        before the current loop does.
+        """
         if value.list_name is None:
             value.list_name = self._list_name(name)
             if value.loop == _INPUT:
@@ -200,7 +204,7 @@ class _Scheduler:
         return list_name
 
     def _loop(self, phase: _Phase, last: list[str]) -> list[str]:
-        """The loop of a phase, which ends with the lines in `last`; no lines if it has no statements."""
+        """The loop of a phase, which ends with the lines in `last`; no lines if it would be empty."""
         if not phase.loop and not last:
             return []
         collected = [value for value in phase.computed if value.list_name]

@@ -22,10 +22,11 @@ class LearningRate:
     """The learning rate of a program.
 
     Attributes:
-        default: its value at schedule value 1.
+        default: its magnitude at schedule value 1.
         literals: the places of its factors.
-        simplified: the program without those factors, whose `lr` is the learning rate itself; None if `lr` is read by
-            anything else.
+        simplified: the program without those factors, whose `lr` is the learning rate itself. None if there is no such
+            program, because `lr` or a product with it is also read elsewhere, the product of the factors is negative,
+            or a negation of numbers would be left.
     """
 
     default: float
@@ -37,7 +38,11 @@ _NONE = LearningRate(1.0, frozenset(), None)
 
 
 def find_learning_rate(program: Program) -> LearningRate:
-    """The learning rate of a live program: 1.0, without literals, if the update is not proportional to `lr`."""
+    """The learning rate of a program without dead statements.
+
+    It is 1.0, without literals, if the update is not proportional to `lr`, has more than `MAX_FACTORS` factors, or has
+    constant factors whose product is not finite or below 1e-30 in magnitude.
+    """
     graph = trace(program)
     lines = {graph.statements[i]: i for i, line in enumerate(program.body) if line.function != "="}
     lr = program.inputs.index("lr")
@@ -75,7 +80,7 @@ def _literal(program: Program, place: Place) -> float:
 
 
 def _uses(program: Program, graph: Graph) -> Counter[int]:
-    """How often each node is read."""
+    """How often each node is read, by statements or as a returned value."""
     uses = Counter([graph.update, *graph.next_states])
     for node, line in zip(graph.statements, program.body, strict=True):
         if line.function != "=":

@@ -70,7 +70,11 @@ def hyperparameters(program: Program, fixed: Collection[Place]) -> dict[Place, s
 
 
 def rename(program: Program, hyperparameters: Collection[str], longest: int = 40) -> Program:
-    """The same program with names that fit into exported code: `p` becomes `p_`, and names are cut to `longest`."""
+    """The same program with names that fit into exported code.
+
+    Names that the code uses get an underscore (`p` becomes `p_`), and names are cut to `longest` characters; names that
+    would then be equal are numbered.
+    """
     inputs = {"w", "g", "lr", *(["step"] if program.step else [])}
     names = [*program.inputs, *(line.target for line in program.body)]
     used = {*RESERVED, *hyperparameters, *(name for name in names if len(name) <= longest)}
@@ -97,7 +101,10 @@ def rename(program: Program, hyperparameters: Collection[str], longest: int = 40
 
 
 def without_unread_copies(program: Program) -> Program:
-    """The program without assignments whose target is never read; replacing a statement by a copy can leave some."""
+    """The program without assignments whose value is never read, and without copies of a variable to itself.
+
+    Replacing a statement by a copy can leave both.
+    """
     needed = set(program.returns)
     body: list[Statement] = []
     for line in reversed(program.body):

@@ -85,7 +85,10 @@ def relative_difference(a: Tensor, b: Tensor) -> float:
 
 
 def probe(steps: int, dtype: torch.dtype, seed: int) -> tuple[list[Tensor], Iterator[list[Tensor]]]:
-    """Random parameters, and the gradients of each step; a tenth of their elements is zero, as at dead units."""
+    """Random parameters of the shapes `SHAPES`, and the gradients of each step.
+
+    About a tenth of the gradients' elements is zero, as at dead units.
+    """
     random = torch.Generator().manual_seed(seed)
 
     def draw(scale: float) -> list[Tensor]:

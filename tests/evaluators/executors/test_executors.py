@@ -1,6 +1,5 @@
-"""Every executor against one contract, and what only Ray can survive."""
+"""Every executor against one contract, with a real task; `test_supervisor.py` has more ways to end a process."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ GENOMES = tuple(library()[name] for name in ("adamw_plain", "lion_raw", "adamw_p
 OPTIONS = {"lengths": (0.05,)}
 
 TROUBLE = '''
-import ctypes, os, signal, time
+import os, signal, time
 import torch
 from germline.evaluators.tasks.digits_mlp import DigitsMLP
 from germline.evaluators.task import Rung
@@ -35,15 +34,10 @@ class Trouble(DigitsMLP):
                 raise RuntimeError("a task that raises")
             if mark == 2000:
                 os._exit(3)
-            if mark == 3000:
-                ctypes.string_at(0)
             if mark == 4000:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 while True:
                     time.sleep(1)
-            if mark == 5000:
-                for _ in range(2000):
-                    print("noise" * 100)
         return super().measure(params, split)
 '''
 
@@ -119,7 +113,7 @@ def test_a_genome_that_makes_the_task_raise_fails_alone(make: Callable[..., Exec
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mark", "status"), [(2000, "crashed"), (3000, "crashed"), (4000, "timeout"), (5000, "ok")])
+@pytest.mark.parametrize(("mark", "status"), [(2000, "crashed"), (4000, "timeout")])
 def test_a_genome_that_kills_or_blocks_its_worker_fails_alone(
     local_ray: None, trouble: str, mark: int, status: str
 ) -> None:
@@ -137,16 +131,3 @@ def test_a_genome_that_kills_or_blocks_its_worker_fails_alone(
     assert [one.status for one in found[0,]] == ["ok", status, "ok"]
     assert [found[0,][0].fitness, found[0,][2].fitness] == [one.fitness for one in clean]
     assert [one.fitness for one in found[1,]] == [one.fitness for one in clean]
-
-
-@pytest.mark.slow
-def test_an_unreachable_cluster_is_one_clear_error() -> None:
-    code = (
-        "from germline.evaluators.executors.ray_executor import NoCluster, start\n"
-        "try: start(1, 'ray://127.0.0.1:1')\n"
-        "except NoCluster as error: print('NoCluster:', error)\n"
-    )
-    import subprocess
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    assert "NoCluster: could not reach the Ray cluster at ray://127.0.0.1:1" in done.stdout, done.stderr[-500:]

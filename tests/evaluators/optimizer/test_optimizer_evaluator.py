@@ -8,7 +8,8 @@ import torch
 
 from germline.evaluators.device import NoDevice, resolve
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executors.executor import score_safely
+from germline.evaluators.executors.executor import Job
+from germline.evaluators.executors.inline_executor import score_here
 from germline.evaluators.optimizer import evaluator as training
 from germline.evaluators.optimizer.trainer import BadTask, TrainingResult, train
 from germline.programs.optimizer import library, parse
@@ -128,7 +129,7 @@ def test_one_candidate_that_does_not_fit_is_out_of_memory_and_the_others_are_sco
         return train(task, programs, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(training, "train", small)
-    outcomes = score_safely(spec().build(), [GOOD, DIVERGES, GOOD], 0, 0)
+    outcomes = score_here(spec().build(), Job((0,), (GOOD, DIVERGES, GOOD), 0, 0))
     assert [outcome.status for outcome in outcomes] == ["ok", "oom", "ok"]
     (outcome,) = spec().build().validate([DIVERGES], 0, 0)
     assert (outcome.status, outcome.error) == ("oom", "OutOfMemoryError: CUDA out of memory")

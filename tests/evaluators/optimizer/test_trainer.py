@@ -126,6 +126,13 @@ def test_a_loss_that_is_not_finite_exceeds_every_limit(digits: TrainingTask) -> 
     assert dropped.dropped and dropped.hurdle_loss is None
 
 
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf, 2.1])
+def test_a_loss_exceeds_a_limit_unless_it_is_a_number_below(loss: float) -> None:
+    assert Hurdle(0.5, (2.0,)).is_exceeded(0, loss)
+    assert not Hurdle(0.5, (2.0,)).is_exceeded(0, 2.0)
+    assert not Hurdle(0.5, (math.inf,)).is_exceeded(0, loss) and not Hurdle(0.5).is_exceeded(0, loss)
+
+
 @pytest.mark.parametrize(("steps", "share", "expected"), [(200, 0.25, 50), (40, 0.01, 10), (7, 0.5, 0), (15, 1, 10)])
 def test_where_a_hurdle_stands(steps: int, share: float, expected: int) -> None:
     assert Hurdle(share).step(steps, 10) == expected

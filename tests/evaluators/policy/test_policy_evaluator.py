@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executors.executor import Job, score_safely
+from germline.evaluators.executors.executor import Job
+from germline.evaluators.executors.inline_executor import score_here
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.evaluator import FIRST_HELDOUT_SEED, PolicyEvaluator
 from germline.evaluators.policy.parent_cache import ParentCache
@@ -147,13 +148,9 @@ class Room(PolicyTask):
 def test_a_genome_that_makes_all_environments_raise_at_once_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "rooms.py").write_text(ROOMS)
     genomes = [write(Policy(Network("mlp", (2,), 3, (4,)), seed)) for seed in range(12)]
-    statuses = {
-        tuple(
-            outcome.status
-            for outcome in score_safely(PolicyEvaluator(f"{tmp_path / 'rooms.py'}:Room", 1, slots=slots), genomes, 0, 0)
-        )
-        for slots in (1, 4, 12)
-    }
+    job = Job((0,), tuple(genomes), rung=0, seed=0)
+    evaluators = [PolicyEvaluator(f"{tmp_path / 'rooms.py'}:Room", 1, slots=slots) for slots in (1, 4, 12)]
+    statuses = {tuple(outcome.status for outcome in score_here(evaluator, job)) for evaluator in evaluators}
     assert len(statuses) == 1 and set(*statuses) == {"ok", "crashed"}
 
 

@@ -76,6 +76,22 @@ class NoneAtOnce(Bowl):
     at_once = 0
 
 
+class WordsAsObjectives(Bowl):
+    objectives = ("loss",)
+
+
+class Unsure(Bowl):
+    batch_invariant = "perhaps"
+
+
+class Hostile(Bowl):
+    class Unshown:
+        def __repr__(self):
+            raise SystemExit(3)
+
+    at_once = Unshown()
+
+
 instance = Bowl()
 '''
 
@@ -165,6 +181,9 @@ def test_any_unknown_name_gets_one_line(typed: str) -> None:
         ("NoRungs", "rungs has to be a tuple of at least one Rung"),
         ("WrongParameters", "parameters has to be a tuple of at least one ParameterSpec"),
         ("NoneAtOnce", "at_once has to be a whole number from 1, not 0"),
+        ("WordsAsObjectives", "objectives has to be a tuple of at least one Objective, not .'loss',."),
+        ("Unsure", "batch_invariant has to be True or False, not 'perhaps'"),
+        ("Hostile", "at_once has to be a whole number from 1, not <Unshown that cannot be shown>"),
     ],
 )
 def test_an_unusable_class_is_refused_with_the_reason(plug_in: Path, class_name: str, told: str) -> None:

@@ -181,7 +181,7 @@ def test_a_limit_on_latency_holds_for_all_that_is_born() -> None:
 def test_what_no_network_can_keep_is_refused() -> None:
     table = made_up(SPACE, SIZE)
     quick = predicted(fastest(SPACE, SIZE, table), SIZE, table)
-    with pytest.raises(InvalidArchitecture, match=f"so fast: expected at most .* ms of latency, got {quick:.3g}"):
+    with pytest.raises(InvalidArchitecture, match=f"so fast: expected at most .* ms of latency, got {quick:g}"):
         ArchitectureSpace(SPACE, SIZE, Limits(latency=quick * 0.999), table)
     with pytest.raises(InvalidArchitecture, match="so small: expected at most 10 params"):
         ArchitectureSpace(SPACE, SIZE, Limits(params=10, latency=quick * 0.999), table)

@@ -3,12 +3,11 @@
 import os
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import pytest
 import torch
+from mutants import mutants as mutants_of_the_library
 
-from germline.programs.optimizer import Program, library, parse
-from germline.programs.optimizer.space import OptimizerSpace
+from germline.programs.optimizer import Program
 
 Stream = Callable[..., Iterator[Program]]
 
@@ -27,17 +26,5 @@ def scale() -> int:
 
 @pytest.fixture(scope="session")
 def mutants() -> Stream:
-    """An endless stream of valid programs: random walks of mutations from each program of the library in turn."""
-
-    def stream(seed: int, functions: str = "core", length: int = 24) -> Iterator[Program]:
-        rng = np.random.default_rng(seed)
-        starts = [parse(text) for text in library().values()]
-        space = OptimizerSpace(starts[0], functions, max_statements=80)
-        operators = sorted(space.operators)
-        while True:
-            for program in starts:
-                for _ in range(length):
-                    program = space.vary(program, operators[int(rng.integers(len(operators)))], rng).genome
-                    yield program
-
-    return stream
+    """`helpers.mutants.mutants`."""
+    return mutants_of_the_library

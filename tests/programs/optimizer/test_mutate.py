@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from germline.programs.optimizer import Program, library, mutate, parse, trace, write
+from germline.programs.optimizer import InvalidProgram, Program, library, mutate, parse, trace, write
 from germline.programs.optimizer.fingerprint import structural_fingerprint
 from germline.programs.optimizer.primitives import CORE, EXTENDED
 from germline.programs.optimizer.space import OptimizerSpace
@@ -135,3 +135,67 @@ def test_every_mutant_reads_back_the_same_with_the_same_fingerprint(
         if birth % 5 == 0:
             different.add(space.fingerprint(again))
     assert len(different) > 600
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "functions"),
+    [
+        ("adafactor", "core"),
+        ("stable_spam", "core"),
+        ("exadam", "extended"),
+        ("lamb", "extended"),
+        ("muon", "extended"),
+    ],
+)
+def test_random_programs_with_a_long_signature_are_valid_and_differ(name: str, functions: str) -> None:
+    start = parse(library()[name])
+    space = OptimizerSpace(start, functions)
+    drawn = [space.draw(np.random.default_rng(seed)).genome for seed in range(10)]
+    assert all(space.check(program) is None for program in drawn)
+    assert all(len(program.body) == len(start.body) and program.returns == start.returns for program in drawn)
+    assert len({write(program) for program in [start, *drawn]}) == 11
+    assert drawn == [space.draw(np.random.default_rng(seed)).genome for seed in range(10)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["adabelief", "diffgrad"])
+def test_where_valid_programs_are_rare_they_are_still_drawn_whole(name: str) -> None:
+    """The lineages of these starts with functions=extended are older than programs that are built by statement."""
+    space = OptimizerSpace(parse(library()[name]), "extended")
+    program = space.draw(np.random.default_rng(0)).genome
+    rng = np.random.default_rng(0)
+    whole = (mutate.random_program(space.start, space.functions, len(space.start.body), rng) for _ in range(100_000))
+    assert program == next(each for each in whole if space.check(each) is None)
+
+
+def random_valid(template: Program, length: int, seed: int) -> Program | None:
+    return mutate.random_valid_program(template, CORE, length, np.random.default_rng(seed))
+
+
+def test_a_random_program_assigns_every_name_that_it_returns() -> None:
+    inputs = "w, g, r: row, c: column, s: scalar, lr, step"
+    body = "  r2 = row_mean(g)\n  c2 = column_mean(g)\n  u = g * lr\n  lr = norm(u)\n  lr = dot(u, g)\n"
+    template = parse(f"def train({inputs}):\n{body}  return u, r2, c2, lr\n")
+    for seed in range(200):
+        program = random_valid(template, 4, seed)
+        assert program is not None and len(program.body) == 4
+        trace(program)
+        assert parse(write(program)) == program
+
+
+def test_inputs_may_return_other_types_than_they_came_with() -> None:
+    template = parse(
+        "def train(w, g, s: scalar, t: scalar, lr):\n  u = g\n  w = dot(u, w)\n  g = w\n  return u, w, g\n"
+    )
+    for seed in range(100):
+        program = random_valid(template, 5, seed)
+        assert program is not None
+        trace(program)
+
+
+def test_a_signature_that_no_random_program_has_is_an_error_in_a_line() -> None:
+    exchange = "def train(w, g, r: row, c: column, lr):\n  c = row_mean(g)\n  r = column_mean(g)\n  return g, c, r\n"
+    space = OptimizerSpace(parse(exchange), "core")
+    with pytest.raises(InvalidProgram, match="expected a start program whose signature random programs can have"):
+        space.draw(np.random.default_rng(0))

@@ -886,7 +886,8 @@ def classify(i, x, w, logits, pooled, batch):
 
 @compiled(**OPTIONS)
 def classify_back(i, x, g, w, dw, logits, labels, pooled):
-    """Returns the mean cross entropy, and writes its gradients for the last map and the classifier.
+    """Returns the mean cross entropy, writes its gradient for the last map to g, and adds its gradients for the weights
+    and biases of the classifier to dw.
 
     Overwrites `logits` and `pooled`.
     """

@@ -19,10 +19,11 @@ Integers = NDArray[np.int64]
 
 
 class CompiledNetworks:
-    """The networks of several tapes of one skeleton, on a CPU.
+    """The networks of N tapes of one skeleton, on a CPU.
 
-    A network runs from its first instruction to the update of its weights before the next network begins, in an arena
-    that all share and that therefore stays in the processor's cache. No result depends on the other networks.
+    A network runs from its first instruction to the update of its weights before the next network begins, in working
+    memory (an arena) that all share and that therefore stays in the processor's cache. No result depends on the other
+    networks.
 
     Args:
         tapes: a tape for each network.
@@ -105,13 +106,17 @@ class CompiledNetworks:
         return weights | unpacked(network.tape.statistics, network.statistics)
 
     def keep(self, numbers: Sequence[int]) -> "CompiledNetworks":
-        """The networks with the given numbers; they share weights and velocity with this object."""
+        """The networks with the given numbers; they share weights, statistics and velocity with this object."""
         smaller = copy(self)
         smaller._networks = [self._networks[number] for number in numbers]
         return smaller
 
     def _load(self, images: Tensor) -> "_Arena":
-        """Copies images to the beginning of the arena, which grows if the batch is larger than all before."""
+        """The arena, with images copied to its beginning; it grows if the batch is larger than all before.
+
+        Raises:
+            ValueError: the images have another shape than the skeleton's.
+        """
         if len(images) > self._arena.batch:
             self._arena = _Arena(len(images), self._networks)
         image, expected = self._networks[0].tape.image, self._networks[0].tape.skeleton.image
@@ -124,7 +129,12 @@ class CompiledNetworks:
 
 @dataclass(frozen=True)
 class _Network:
-    """A tape as the kernels read it, with its weights, statistics, gradients and velocity (the sum of momentum)."""
+    """A tape as the kernels read it, with its weights, statistics, gradients and velocity.
+
+    The velocity is the decaying sum of gradients of momentum. `gradient_size` is how many numbers the gradients of all
+    maps of one image take, `code` has a row of `kernels.FIELDS` for each instruction, and `head` is that of the
+    classifier.
+    """
 
     tape: Tape
     gradient_size: int
@@ -150,7 +160,7 @@ class _Network:
 
 
 class _Arena:
-    """Working memory for the largest of some networks.
+    """Working memory in which networks run one after the other; it fits the largest of them.
 
     Args:
         batch: the largest number of images.

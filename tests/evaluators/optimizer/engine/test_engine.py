@@ -9,6 +9,7 @@ from torch import Tensor
 
 from germline.evaluators.optimizer.engine import ProgramEngine
 from germline.evaluators.optimizer.engine.micro import Unsupported, lower
+from germline.evaluators.optimizer.engine.torch_rows import APPROXIMATE
 from germline.programs.optimizer import Program, library, parse, trace
 from germline.programs.optimizer.flat import Layout
 from germline.programs.optimizer.primitives import EXTENDED, PRIMITIVES
@@ -185,3 +186,25 @@ def test_a_very_long_program() -> None:
     w = torch.randn(LAYOUT.elements, generator=numbers)
     gradients = torch.randn(2, LAYOUT.elements, generator=numbers)
     assert same(run([one], w, gradients)[0], run_alone(one, LAYOUT.shapes, w, gradients, RoundsOnce())).all()
+
+
+def row_after_steps(programs: list[Program], position: int, steps: int = 3) -> Tensor:
+    """The parameters of a program after some steps, on gradients that are the same for all rows."""
+    layout = Layout((*((32, 21) for _ in range(2)), (10,)))
+    engine = ProgramEngine(programs, layout)
+    generator = torch.Generator().manual_seed(1)
+    engine.parameters.copy_(torch.randn(layout.elements, generator=generator))
+    for step in range(1, steps + 1):
+        engine.gradients.copy_(torch.randn(layout.elements, generator=generator))
+        engine.step(0.1, step)
+    return engine.parameters[engine.order.index(position)].nan_to_num(7.0)
+
+
+@pytest.mark.parametrize("function", sorted(APPROXIMATE))
+def test_a_program_with_matrix_functions_gets_the_same_bits_in_a_group_of_any_size(function: str) -> None:
+    args = "m, 0.3" if PRIMITIVES[function].arity == 2 else "m"
+    body = f"  o = orthogonalize(g)\n  m = interp(o, m, 0.5)\n  v = {function}({args})\n  update = v * lr\n"
+    program = parse(f"def train(w, g, m, v, lr):\n{body}  return update, m, v\n")
+    alone = row_after_steps([program], 0)
+    for count, position in ((2, 1), (3, 0), (16, 0), (16, 7), (16, 15)):
+        assert torch.equal(alone, row_after_steps([program] * count, position))

@@ -1,0 +1,117 @@
+"""Which calls of workers a job needs until each of its genomes has an outcome. No worker, no clock and no Ray in here.
+
+A call scores a job whole, or the genome at one position alone, in a batch of the shape of the whole job. What follows:
+
+| a call … | of several genomes | of one genome |
+|---|---|---|
+| has scored | their outcomes | its outcome |
+| has raised | each alone | `crashed`, or `oom` |
+| has exceeded its time limit | each alone | `timeout` |
+| has lost its process | again, in a fresh process; then each alone | the same; then `crashed` or `oom` |
+
+A process can also end through no fault of a genome: somebody killed it, or its machine was shut down. A loss for which
+the genomes are not *suspect* says nothing about them: the call is repeated as if it had not been. After
+`MOST_ACCIDENTS` such losses of a call, the genomes are suspect all the same, since a run has to end.
+
+Memory may be exhausted by the genome of another worker. So nobody is blamed for that unless the second loss happened
+while no other worker scored.
+"""
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from germline.evaluators.executors.executor import Job
+from germline.evaluators.outcome import Outcome
+
+MOST_ACCIDENTS = 5
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a worker.
+
+    Attributes:
+        job: the job to score.
+        position: of the genome to score alone; None: all are scored.
+        again: True if the call has lost a process before, and its genomes are suspect. It needs a process that has
+            scored nothing.
+        undisturbed: True if no other worker may score meanwhile.
+        accidents: how many processes this call has lost for which its genomes are not suspect.
+    """
+
+    job: Job
+    position: int | None = None
+    again: bool = False
+    undisturbed: bool = False
+    accidents: int = 0
+
+    @property
+    def has_one_genome(self) -> bool:
+        return self.position is not None or len(self.job.genomes) == 1
+
+    @property
+    def only(self) -> tuple[int, ...] | None:
+        """The argument of this name of `Evaluator.score`."""
+        return None if self.position is None else (self.position,)
+
+
+class Attempts:
+    """Jobs on their way: the calls that wait for a worker, and the outcomes so far.
+
+    `done` holds the finished jobs with the outcomes of their genomes in order.
+    """
+
+    def __init__(self) -> None:
+        self.done: deque[tuple[Job, list[Outcome]]] = deque()
+        self._waiting: deque[Call] = deque()
+        self._outcomes: dict[tuple[int, ...], dict[int, Outcome]] = {}
+        """Of jobs that are scored genome by genome: the outcomes by position, by the key of the job."""
+
+    def submit(self, job: Job) -> None:
+        """Adds a job."""
+        self._waiting.append(Call(job))
+
+    def take(self, running: Collection[Call]) -> Call | None:
+        """Returns the next call and takes it off the queue; None if there is none, or none beside those `running`."""
+        if not self._waiting or (running and self._waiting[0].undisturbed) or any(call.undisturbed for call in running):
+            return None
+        return self._waiting.popleft()
+
+    def scored(self, call: Call, outcomes: list[Outcome]) -> None:
+        """Notes the outcomes of the genomes of a call."""
+        if call.position is None:
+            self.done.append((call.job, outcomes))
+            return
+        known = self._outcomes.setdefault(call.job.key, {})
+        known[call.position] = outcomes[0]
+        if len(known) == len(call.job.genomes):
+            del self._outcomes[call.job.key]
+            self.done.append((call.job, [known[position] for position in range(len(known))]))
+
+    def failed(self, call: Call, outcome: Outcome) -> None:
+        """Notes that a call raised or exceeded its time limit; `outcome` is that of a call of one genome."""
+        if call.has_one_genome:
+            self.scored(call, [outcome])
+        else:
+            self._score_each_alone(call.job)
+
+    def lost(self, call: Call, outcome: Outcome, suspect: bool) -> None:
+        """Notes that a call lost its process.
+
+        Args:
+            call: the call.
+            outcome: what its genome has if it is blamed: `crashed` or `oom`.
+            suspect: True if the process may have ended because of what it scored.
+        """
+        if not suspect and call.accidents < MOST_ACCIDENTS:
+            self._waiting.appendleft(replace(call, accidents=call.accidents + 1))
+        elif not call.again or (outcome.status == "oom" and call.has_one_genome and not call.undisturbed):
+            undisturbed = outcome.status == "oom" and call.has_one_genome
+            self._waiting.appendleft(replace(call, again=True, undisturbed=undisturbed))
+        else:
+            self.failed(call, outcome)
+
+    def _score_each_alone(self, job: Job) -> None:
+        """Puts the genomes of a job before all that waits, since the job is older."""
+        self._waiting.extendleft(Call(job, position) for position in reversed(range(len(job.genomes))))

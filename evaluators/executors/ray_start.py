@@ -1,0 +1,220 @@
+"""Starting Ray on this machine, and connecting to a cluster.
+
+A local Ray belongs to this process alone. It listens on the loopback interface only, its servers demand a token that is
+drawn at random for it, and no other Ray on this machine is looked at, whatever the environment says.
+"""
+
+import json
+import logging
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import Any
+
+import ray
+
+# isort: split
+import psutil  # Ray's own copy, which is found once Ray is imported
+
+from germline.evaluators.errors import in_a_line, one_line
+from germline.evaluators.executors.cluster_watch import refusal
+from germline.evaluators.executors.executor import NoCluster, Stopped
+
+CONNECT_SECONDS = 30.0
+"""How long a cluster may take to accept this process."""
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Environment of workers: a torch thread each. Two on two busy cores were up to 50 times slower."""
+_LOCAL = {
+    **THREADS,
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray starts its workers with the niceness 15: beside any other process they would hardly run.
+    "RAY_worker_niceness": "0",
+}
+"""Environment of a local Ray."""
+_OF_OTHERS = (
+    "RAY_ADDRESS",
+    "RAY_AUTH_MODE",
+    "RAY_AUTH_TOKEN_PATH",
+    "RAY_GCS_SERVER_PORT",
+    "RAY_JOB_CONFIG_JSON_ENV_VAR",
+    "RAY_REDIS_ADDRESS",
+    "RAY_RUNTIME_ENV_HOOK",
+)
+"""Variables of the environment that would make a local Ray a part of another, or like another."""
+_SHIPPING = {"RAY_RUNTIME_ENV_IGNORE_GITIGNORE": "1"}
+"""Environment in which files are sent to a cluster: those that git ignores too, since a task may read them."""
+_SILENT = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+_LOOPBACK_VARIABLE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""With the value 0, Ray takes a loopback address for what it is. Otherwise it replaces it by the machine's own address,
+for other machines, and then listens to all of them."""
+_TRIAL = """
+import json, sys, ray
+try:
+    ray.init(**json.loads(sys.argv[1]))
+except Exception as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+"""A program that connects to a cluster with the arguments of `ray.init` as JSON."""
+
+
+class BadAddress(ValueError):
+    """This is no address of a Ray cluster."""
+
+
+def start_local(workers: int) -> list[psutil.Process]:
+    """Starts Ray on this machine for a number of workers; returns its processes.
+
+    Raises:
+        NoCluster: Ray cannot be started; the message says why.
+    """
+    variables = {**_LOCAL, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    before = psutil.Process().children(recursive=True)
+    try:
+        with _environment(variables, without=_OF_OTHERS), _own_signal_handlers(), _loopback(True):
+            forget_token()
+            ray.init(
+                address="local",
+                num_cpus=workers,
+                include_dashboard=False,
+                object_store_memory=128 * 2**20,
+                _node_ip_address="127.0.0.1",
+                **_SILENT,
+            )
+    except Exception as error:  # of many classes, among them Exception itself
+        raise NoCluster(f"could not start Ray on this machine ({in_a_line(error)}); try --executor inline") from None
+    _silence()
+    return [process for process in psutil.Process().children(recursive=True) if process not in before]
+
+
+def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], bool]) -> None:
+    """Connects to the cluster at an address: `auto`, or the host and port of its GCS.
+
+    Args:
+        address: of the cluster.
+        runtime_env: the runtime environment of the workers.
+        stopped: polled while waiting.
+
+    Raises:
+        BadAddress: the address has another form.
+        NoCluster: the cluster does not accept this process within `CONNECT_SECONDS`; the message says why.
+        Stopped: `stopped` returned True.
+    """
+    loopback = _is_loopback(address)
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        cause = refusal((host.strip("[]"), int(port)))
+        if cause is not None:  # Ray itself would try for half a minute
+            raise _not_reached(address, cause)
+    options = {"address": address, **_SILENT}
+    _try_to_connect(loopback, options, stopped)
+    try:
+        with _environment(_SHIPPING), _own_signal_handlers(), _loopback(loopback):
+            ray.init(**options, runtime_env=dict(runtime_env))
+    except Exception as error:
+        raise _not_reached(address, in_a_line(error)) from None
+    _silence()
+    if ray.cluster_resources().get("CPU", 0.0) < 1.0:
+        raise NoCluster(f"the Ray cluster at {address} has no CPU for a worker")
+
+
+def forget_token() -> None:
+    """Makes Ray read again from the environment which token it uses, after the end of a local Ray."""
+    ray._raylet.Config.initialize("")
+    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _try_to_connect(loopback: bool, options: Mapping[str, Any], stopped: Callable[[], bool]) -> None:
+    """Connects to a cluster in a process of its own, which can be ended, unlike Ray in this process, and whose output
+    can be kept off the terminal. Raises as `connect`."""
+    environment = {**os.environ, _LOOPBACK_VARIABLE: "0"} if loopback else None
+    command = [sys.executable, "-c", _TRIAL, json.dumps(options)]
+    deadline = time.monotonic() + CONNECT_SECONDS
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment, text=True, errors="replace"
+    ) as trial:
+        while True:
+            try:
+                _, text = trial.communicate(timeout=0.2)
+                break
+            except subprocess.TimeoutExpired:
+                if stopped():
+                    trial.kill()
+                    raise Stopped from None
+                if time.monotonic() > deadline:
+                    trial.kill()
+                    raise _not_reached(options["address"], f"no answer within {CONNECT_SECONDS:g} s") from None
+    if trial.returncode:
+        causes = [line for line in text.splitlines() if re.match(r"\w+: ", line)]
+        raise _not_reached(options["address"], one_line(causes[-1] if causes else text))
+
+
+def _not_reached(address: str, cause: str) -> NoCluster:
+    where = f"the Ray cluster at {address!r:.100}"
+    return NoCluster(f"could not connect to {where} ({cause}); check the address, or use --executor inline")
+
+
+def _is_loopback(address: str) -> bool:
+    """Whether an address is one of this machine for itself. Raises BadAddress for what is no address."""
+    host, colon, port = address.rpartition(":")
+    if address == "auto":
+        return False
+    if "://" in address or not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
+        raise BadAddress(f"expected the address of a Ray cluster as auto or host:port, got {address!r:.100}")
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name
+        return False
+
+
+def _silence() -> None:
+    """Keeps what Ray hears from its servers off the terminal: pages about their state when a node is lost."""
+    ray._private.worker._worker_logs_enabled = False
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str], without: Sequence[str] = ()) -> Iterator[None]:
+    """The environment with other variables and without some, for a while."""
+    before = dict(os.environ)
+    for name in without:
+        os.environ.pop(name, None)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
+
+
+@contextmanager
+def _own_signal_handlers() -> Iterator[None]:
+    """Keeps the handlers of this process, which decides what a signal means; Ray installs its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _loopback(loopback: bool) -> Iterator[None]:
+    """Makes Ray take a loopback address for what it is, as `_LOOPBACK_VARIABLE` does for a process that starts."""
+    constants = ray._private.ray_constants
+    before = constants.ENABLE_RAY_CLUSTER
+    constants.ENABLE_RAY_CLUSTER = before and not loopback
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before

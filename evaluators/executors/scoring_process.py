@@ -1,0 +1,74 @@
+"""The process in which a task runs. Its supervisor starts it, sends it jobs, and ends it.
+
+It holds whatever a task does: its crashes, its threads, its memory, its changes to torch. It knows no Ray.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from ctypes import CDLL
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from germline.evaluators.data.directory import VARIABLE
+from germline.evaluators.errors import in_a_line
+from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.executors.executor import score
+
+PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from germline.evaluators.executors.scoring_process import serve; serve(int(sys.argv[1]))"
+)
+"""What the process runs. Its arguments are the descriptor of its end of the connection, and the supervisor's module
+search path as JSON."""
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(descriptor: int) -> None:
+    """Answers the supervisor until it is gone.
+
+    The first message is the spec of the evaluator and the data directory; its answer is why the evaluator cannot be
+    built, or None. Further messages are the arguments `job` and `only` of `score`; their answer is what that returns.
+    """
+    _end_with_supervisor()
+    # A signal from elsewhere ends the process at once. Python would raise KeyboardInterrupt within the task.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with suppress(EOFError, ConnectionError), Connection(descriptor) as connection:
+        evaluator, cause = _build(*connection.recv())
+        connection.send(cause)
+        while evaluator is not None:
+            job, only = connection.recv()
+            connection.send(score(evaluator, job, only))
+    os._exit(0)  # threads of the task would keep the process alive
+
+
+def _build(spec: EvaluatorSpec, data: str) -> tuple[Any, str | None]:
+    """The evaluator and None, or None and why it could not be built.
+
+    The supervisor may be on another machine than the search: `data` is the data directory there. Where it does not
+    exist, the machine's own directory holds, if one is set.
+    """
+    if Path(data).is_dir() or VARIABLE not in os.environ:
+        os.environ[VARIABLE] = data
+    try:
+        return spec.build(), None
+    except BaseException as error:
+        return None, in_a_line(error)
+
+
+def _end_with_supervisor() -> None:
+    """Ends this process when the supervisor ends; on Linux even within compiled code."""
+    if sys.platform == "linux":
+        CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(supervisor: int) -> None:
+    while os.getppid() == supervisor:
+        time.sleep(1.0)
+    os._exit(1)

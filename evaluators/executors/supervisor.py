@@ -1,0 +1,197 @@
+"""Scores jobs in a process of its own, which it watches, and replaces whenever something went wrong in it.
+
+Only the parent of a process learns how it ended. So here is decided whether it ended by itself (a crash, an exit,
+exhausted memory) or because somebody else ended it, which says nothing about what it scored; and here is measured how
+long it takes. It knows no Ray; under Ray each worker has a supervisor.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from typing import Any
+
+from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.executors.executor import Failed, Job, Lost
+from germline.evaluators.executors.scoring_process import PROGRAM
+from germline.evaluators.executors.work_clock import WorkClock
+from germline.evaluators.memory import memory_of_machine
+from germline.evaluators.outcome import Outcome
+
+MOST_STARTS = 10
+"""How many processes in a row may end before they have loaded the task."""
+_POLL_SECONDS = 0.1
+_END_SECONDS = 5.0
+_FROM_ELSEWHERE = frozenset((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL))
+"""Signals that a process gets from somebody else. The kernel also sends SIGKILL to a process that fills the memory."""
+
+
+@dataclass(frozen=True)
+class NotLoaded:
+    """The evaluator cannot be built in any process, and why."""
+
+    cause: str
+
+
+class Late:
+    """A process did not answer in time."""
+
+
+class Supervisor:
+    """One process that scores.
+
+    It is started here, and loads the task meanwhile.
+
+    Args:
+        spec: of the evaluator.
+        data: the data directory.
+        load_seconds: how long a process may take to load the task.
+    """
+
+    def __init__(self, spec: EvaluatorSpec, data: str, load_seconds: float) -> None:
+        self._spec = spec
+        self._data = data
+        self._load_seconds = load_seconds
+        self._process = _Process(spec, data)
+
+    def load(self) -> NotLoaded | None:
+        """Waits until a process has loaded the task."""
+        ended = ""
+        for _ in range(MOST_STARTS):
+            if self._process.is_loaded:
+                return None
+            answer = self._process.receive(self._load_seconds)
+            if isinstance(answer, Late):
+                self._replace()
+                return NotLoaded(f"not loaded after {self._load_seconds:g} s")
+            if not isinstance(answer, Lost):
+                self._process.is_loaded = answer is None
+                return None if answer is None else NotLoaded(answer)
+            ended = answer.outcome.error or ""
+            self._replace()
+        return NotLoaded(f"{MOST_STARTS} processes in a row ended before that, the last because {ended}")
+
+    def score(
+        self, job: Job, only: Sequence[int] | None, seconds: float, fresh: bool = False
+    ) -> list[Outcome] | Failed | Lost | NotLoaded:
+        """Scores a job, or the genomes of it at the positions `only`.
+
+        Args:
+            job: the job.
+            only: positions in it; None: all.
+            seconds: time limit.
+            fresh: whether to do it in a process that has scored nothing before.
+        """
+        if (fresh and self._process.has_scored) or self._process.ended():
+            self._replace()
+        not_loaded = self.load()
+        if not_loaded:
+            return not_loaded
+        self._process.send((job, only))
+        answer: list[Outcome] | Failed | Lost | Late = self._process.receive(seconds)
+        if isinstance(answer, Late):
+            answer = Failed(Outcome("timeout", seconds=seconds, error=f"no outcome after {seconds:g} s"))
+        if isinstance(answer, Failed | Lost):
+            self._replace()
+        return answer
+
+    def close(self) -> None:
+        """Ends the process, and those that the task has started."""
+        self._process.end()
+
+    def _replace(self) -> None:
+        self._process.end()
+        self._process = _Process(self._spec, self._data)
+
+
+class _Process:
+    """A process that runs `scoring_process`, and the connection to it.
+
+    It leads a process group of its own, so that processes which the task starts can be ended with it.
+    """
+
+    def __init__(self, spec: EvaluatorSpec, data: str) -> None:
+        self.is_loaded = False
+        self.has_scored = False
+        self._connection, theirs = Pipe()
+        with theirs:
+            arguments = [str(theirs.fileno()), json.dumps(sys.path)]
+            self._popen = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, *arguments],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._status: int | None = None
+        self._peak_memory = 0
+        self._send((spec, data))
+
+    def send(self, message: Any) -> None:
+        """Sends a job."""
+        self.has_scored = True
+        self._send(message)
+
+    def receive(self, seconds: float) -> Any:
+        """Returns the next answer; Lost if the process ended, Late after `seconds`."""
+        clock = WorkClock(time.monotonic())
+        while True:
+            # In this order: an answer that is there counts, however late it is looked at.
+            late = clock.tick(time.monotonic()) > seconds
+            ended = self.ended()
+            if self._connection.poll(0 if late or ended else _POLL_SECONDS):
+                try:
+                    return self._connection.recv()
+                except Exception:  # the end of the connection, or what a task has written into it
+                    return self._lost()
+            if ended:
+                return self._lost()
+            if late:
+                return Late()
+
+    def ended(self) -> bool:
+        """Returns True if the process has ended by itself, or was ended by somebody else."""
+        if self._status is None:
+            pid, status, usage = os.wait4(self._popen.pid, os.WNOHANG)
+            if pid:
+                self._status = self._popen.returncode = os.waitstatus_to_exitcode(status)
+                self._peak_memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return self._status is not None
+
+    def end(self) -> None:
+        """Ends the process and its group."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        self._connection.close()
+        self._wait()
+
+    def _send(self, message: Any) -> None:
+        with suppress(ConnectionError):  # it has ended, which `receive` finds out
+            self._connection.send(message)
+
+    def _lost(self) -> Lost:
+        """How the process ended, which has closed its end of the connection, or will not use it any more."""
+        self._wait()
+        if self._status is None:
+            return Lost(Outcome("crashed", error="the process closed its connection"), suspect=True)
+        if self._status >= 0:
+            return Lost(Outcome("crashed", error=f"the process ended with exit status {self._status}"), suspect=True)
+        name = signal.Signals(-self._status).name
+        if -self._status == signal.SIGKILL and self._peak_memory > memory_of_machine() / 2:
+            error = f"the process filled the memory with {self._peak_memory / 2**30:.1f} GiB and was killed"
+            return Lost(Outcome("oom", error=error), suspect=True)
+        suspect = -self._status not in _FROM_ELSEWHERE
+        return Lost(Outcome("crashed", error=f"the process ended with {name}"), suspect)
+
+    def _wait(self) -> None:
+        """Waits for the end of a process that is about to end; gives up if the kernel keeps it."""
+        deadline = time.monotonic() + _END_SECONDS
+        while not self.ended() and time.monotonic() < deadline:
+            time.sleep(0.01)

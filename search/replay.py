@@ -1,0 +1,190 @@
+"""The replay of a run: every decision of its search derived again from its rows, without scoring, and compared.
+
+It is the loop itself (`germline.search.loop`) that decides again, over a journal that compares what it is given with
+the rows, and an executor that answers with recorded outcomes. Nothing is written.
+"""
+
+import sys
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+from germline.db.records import Individual, RunRecord, Snapshot, Winner
+from germline.db.store import Store
+from germline.evaluators.executors.executor import Job
+from germline.evaluators.outcome import Outcome
+from germline.search.environment import RunOutdated, check_genome_version
+from germline.search.fold import ScoreKey
+from germline.search.individual import Scored
+from germline.search.journal import recorded_outcomes
+from germline.search.kinds import kind_named
+from germline.search.loop import Search
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay has derived.
+
+    Attributes:
+        births: births that were derived and are equal to their rows, whole blocks first.
+        winners: winners of blocks that were derived and are equal to their rows.
+        waiting: recorded births behind which outcomes are missing, so that nothing follows from them yet.
+        difference: the first row that differs from what the search decides, in a line; None if all are equal.
+    """
+
+    births: int
+    winners: int
+    waiting: int
+    difference: str | None
+
+
+class Different(Exception):
+    """A row is not what the search decides."""
+
+
+def replay(store: Store, name: str) -> Replay:
+    """Derives the births and winners of a run again, and compares them with its rows, all columns included.
+
+    A run that was stopped or killed is derived up to the first outcome that is missing. A task is not loaded.
+
+    Raises:
+        UnknownRun: there is no such run.
+        RunOutdated: the run has no settings, or began with another version of the genome or of its operators.
+        BadSetting: a setting in the run's config that this version does not take.
+    """
+    run = store.run(name)
+    if "settings" not in run.config:
+        raise RunOutdated(f"expected settings in the config of {run.name}, got none; it cannot be replayed")
+    check_genome_version(run)
+    kind = kind_named(run.kind)
+    settings = kind.from_config(run.config["settings"])
+    space = kind.space(settings)
+    journal = _Comparison(list(store.individuals(run.id)), store.winners(name))
+    executor = _Recorded(journal.fingerprints, dict(recorded_outcomes(store, run)))
+    # Order and number of failures are no decision about genomes, and Ray workers may have had another order.
+    loop_settings = replace(kind.loop_settings(settings, run.seed), max_failures=sys.maxsize)
+    strategy = kind.strategy(settings, space)
+    search = Search(space, strategy, executor, journal, loop_settings, snapshot_every=sys.maxsize)
+    difference = None
+    try:
+        for _ in search.events(births=len(journal.rows)):
+            pass
+        journal.compare_announced(run, search.winner, store)
+    except _OutcomeMissing:
+        pass
+    except Different as error:
+        difference = str(error)
+    answered = search.complete_blocks * loop_settings.block + len(search.cut_short)
+    waiting = 0 if difference else max(0, len(journal.rows) - answered)
+    return Replay(journal.births_compared, journal.winners_compared, waiting, difference)
+
+
+class _OutcomeMissing(Exception):
+    """The search needs an outcome that is not recorded."""
+
+
+class _Recorded:
+    """An executor that answers with recorded outcomes.
+
+    Args:
+        fingerprints: of the genomes that were derived so far.
+        outcomes: of the run.
+    """
+
+    def __init__(self, fingerprints: Mapping[str, str], outcomes: Mapping[ScoreKey, Outcome]) -> None:
+        self.fingerprints = fingerprints
+        self.outcomes = outcomes
+        self.waiting: deque[Job] = deque()
+
+    def wait_until_ready(self) -> None:
+        return
+
+    def submit(self, job: Job) -> None:
+        self.waiting.append(job)
+
+    def next(self) -> tuple[Job, list[Outcome]]:
+        """The first job all of whose outcomes are recorded. Raises _OutcomeMissing if there is none."""
+        for job in self.waiting:
+            keys = [(self.fingerprints[genome], job.rung, job.seed) for genome in job.genomes]
+            if all(key in self.outcomes for key in keys):
+                self.waiting.remove(job)
+                return job, [self.outcomes[key] for key in keys]
+        raise _OutcomeMissing
+
+    def close(self) -> None:
+        self.waiting.clear()
+
+
+class _Comparison:
+    """A journal without records, which compares what it is to record with the rows of a run."""
+
+    def __init__(self, individuals: Sequence[Individual], winners: Mapping[int, int | None]) -> None:
+        self.rows = individuals
+        self.winners = winners
+        self.fingerprints: dict[str, str] = {}
+        """Fingerprints of the genomes that were derived so far."""
+        self.births_compared = 0
+        self.winners_compared = 0
+
+    def births(self, first: int = 0) -> Iterable[Individual]:
+        return ()
+
+    def outcomes(self) -> Iterable[tuple[ScoreKey, Outcome]]:
+        return ()
+
+    def blocks_with_winner(self, first: int = 0) -> Iterable[int]:
+        return ()
+
+    def snapshot(self) -> str | None:
+        return None
+
+    def individuals(self, births: Sequence[int]) -> Mapping[int, Individual]:
+        return {}
+
+    def outcomes_of(self, fingerprints: Sequence[str]) -> Iterable[tuple[int, ScoreKey, Outcome]]:
+        return ()
+
+    def record_births(self, individuals: Sequence[Individual]) -> None:
+        for individual in individuals:
+            row = self.rows[individual.birth]
+            for field in fields(Individual):
+                decided, recorded = getattr(individual, field.name), getattr(row, field.name)
+                if decided != recorded:
+                    raise Different(
+                        f"birth {individual.birth}: the search decides {field.name} {decided!s:.200}, "
+                        f"recorded is {recorded!s:.200}"
+                    )
+            self.fingerprints[individual.genome] = individual.fingerprint
+            self.births_compared += 1
+
+    def record_outcomes(
+        self,
+        scored: Sequence[Scored],
+        rung: int,
+        seed: int,
+        winners: Sequence[Winner],
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        self.record_winners(winners)
+
+    def record_winners(self, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:
+        for winner in winners:
+            # Winners of blocks before schema 0003 are not recorded; a closing's is compared by `compare_announced`.
+            if winner.closing or winner.block not in self.winners:
+                continue
+            if self.winners[winner.block] != winner.birth:
+                recorded = self.winners[winner.block]
+                raise Different(
+                    f"block {winner.block}: the search decides winner {winner.birth}, recorded is {recorded}"
+                )
+            self.winners_compared += 1
+
+    def compare_announced(self, run: RunRecord, winner: Individual | None, store: Store) -> None:
+        """Compares the winner of a finished run, which its last closing has chosen."""
+        if run.status != "finished" or not self.winners:
+            return
+        row = store.winner(run.name)
+        announced = None if row is None else row.individual.birth
+        decided = None if winner is None else winner.birth
+        if announced != decided:
+            raise Different(f"the search decides winner {decided}, announced is {announced}")

@@ -1,0 +1,32 @@
+"""Connecting to a Ray that is not there; `tests/reliability` has those that are."""
+
+import socket
+import time
+
+import pytest
+
+from germline.evaluators.executors.executor import NoCluster, Stopped
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("address", ["", "foo", "ray://127.0.0.1:10001", "127.0.0.1:", "127.0.0.1:0", ":80", "a:b:c"])
+def test_an_address_of_another_form_is_refused(address: str) -> None:
+    from germline.evaluators.executors.ray_start import BadAddress, connect
+
+    with pytest.raises(BadAddress, match="expected the address of a Ray cluster as auto or host:port, got"):
+        connect(address, {}, lambda: False)
+
+
+def test_a_server_that_is_no_cluster_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    from germline.evaluators.executors import ray_start
+
+    monkeypatch.setattr(ray_start, "CONNECT_SECONDS", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(NoCluster, match=rf"could not connect to .* '{address}' \(no answer within 2 s\)"):
+            ray_start.connect(address, {}, lambda: False)
+        with pytest.raises(Stopped):
+            ray_start.connect(address, {}, lambda: True)
+        assert time.monotonic() - began < 10.0

@@ -1,0 +1,162 @@
+"""A supervisor and its process, with genomes that end, hang or change that process, and others who kill it."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted_evaluator import ScriptedSpec
+
+from germline.evaluators.executors.executor import Failed, Job, Lost
+from germline.evaluators.executors.supervisor import MOST_STARTS, NotLoaded, Supervisor
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def supervise() -> Iterator[Callable[..., Supervisor]]:
+    supervisors: list[Supervisor] = []
+
+    def make(loading: str = "", load_seconds: float = 30.0) -> Supervisor:
+        spec: Any = ScriptedSpec(loading)
+        supervisors.append(Supervisor(spec, "data", load_seconds))
+        return supervisors[-1]
+
+    yield make
+    for supervisor in supervisors:
+        supervisor.close()
+
+
+def job(*genomes: str) -> Job:
+    return Job((0,), genomes, rung=0, seed=0)
+
+
+def pid_of(supervisor: Supervisor) -> int:
+    (outcome,) = supervisor.score(job("1"), None, 10.0)  # type: ignore[misc,union-attr]
+    return int(outcome.worker)
+
+
+def test_outcomes_come_back_in_order_and_for_the_chosen_positions_alone(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise()
+    whole = supervisor.score(job("1", "2.5", "3"), None, 10.0)
+    part = supervisor.score(job("1", "2.5", "raise"), (1, 0), 10.0)
+    assert [outcome.fitness for outcome in whole] == [1.0, 2.5, 3.0]  # type: ignore[union-attr]
+    assert [outcome.fitness for outcome in part] == [2.5, 1.0]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("genome", "error"),
+    [
+        ("raise", "RuntimeError: a task that raises"),
+        ("raise-unprintable", "Unprintable: (its message cannot be read)"),
+        ("interrupt", "KeyboardInterrupt"),
+        ("leave 3", "SystemExit: 3"),
+        ("change torch", "RuntimeError: a task that changed its process"),
+    ],
+)
+def test_a_process_in_which_something_raised_is_replaced(
+    supervise: Callable[..., Supervisor], genome: str, error: str
+) -> None:
+    supervisor = supervise()
+    before = pid_of(supervisor)
+    answer = supervisor.score(job(genome), None, 10.0)
+    assert isinstance(answer, Failed) and (answer.outcome.status, answer.outcome.error) == ("crashed", error)
+    (outcome,) = supervisor.score(job("7"), None, 10.0)  # type: ignore[misc,union-attr]
+    assert outcome.fitness == 7.0 and int(outcome.worker) != before
+
+
+@pytest.mark.parametrize(
+    ("genome", "error", "suspect"),
+    [
+        ("exit 3", "the process ended with exit status 3", True),
+        ("segfault", "the process ended with SIGSEGV", True),
+        ("signal SIGABRT", "the process ended with SIGABRT", True),
+        ("signal SIGTERM", "the process ended with SIGTERM", False),
+        ("signal SIGINT", "the process ended with SIGINT", False),
+        ("signal SIGKILL", "the process ended with SIGKILL", False),
+    ],
+)
+def test_genomes_are_suspect_if_their_process_ended_by_itself(
+    supervise: Callable[..., Supervisor], genome: str, error: str, suspect: bool
+) -> None:
+    supervisor = supervise()
+    answer = supervisor.score(job("1", genome), None, 10.0)
+    assert isinstance(answer, Lost)
+    assert (answer.outcome.status, answer.outcome.error, answer.suspect) == ("crashed", error, suspect)
+    assert supervisor.score(job("7"), None, 10.0)[0].fitness == 7.0  # type: ignore[index,union-attr]
+
+
+@pytest.mark.parametrize("genome", ["sleep 1000", "ignore"])
+def test_a_genome_that_hangs_is_a_timeout_within_its_limit(supervise: Callable[..., Supervisor], genome: str) -> None:
+    supervisor = supervise()
+    supervisor.load()
+    began = time.monotonic()
+    answer = supervisor.score(job(genome), None, 1.0)
+    assert isinstance(answer, Failed) and answer.outcome.status == "timeout"
+    assert time.monotonic() - began < 2.0
+    assert supervisor.score(job("7"), None, 10.0)[0].fitness == 7.0  # type: ignore[index,union-attr]
+
+
+def test_a_process_that_was_killed_while_idle_costs_nobody_anything(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise()
+    pid = pid_of(supervisor)
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(0.2)
+    assert pid_of(supervisor) != pid
+
+
+def test_a_fresh_process_has_scored_nothing(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise()
+    pid = pid_of(supervisor)
+    assert pid_of(supervisor) == pid
+    (outcome,) = supervisor.score(job("1"), None, 10.0, fresh=True)  # type: ignore[misc,union-attr]
+    assert int(outcome.worker) != pid
+
+
+def test_the_children_of_a_task_end_with_its_process(supervise: Callable[..., Supervisor], tmp_path: Path) -> None:
+    supervise().score(job(f"child {tmp_path / 'pid'}"), None, 10.0)
+    child = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 5.0
+    while _lives(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _lives(child)
+
+
+def test_a_task_that_prints_without_end_disturbs_nobody(
+    supervise: Callable[..., Supervisor], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert supervise().score(job("print"), None, 10.0)[0].status == "ok"  # type: ignore[index,union-attr]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_why_a_task_cannot_be_loaded_is_told(supervise: Callable[..., Supervisor]) -> None:
+    assert supervise("raise").load() == NotLoaded("RuntimeError: a task that raises")
+    assert supervise("sleep 100", load_seconds=0.5).load() == NotLoaded("not loaded after 0.5 s")
+    cause = f"{MOST_STARTS} processes in a row ended before that, the last because the process ended with SIGSEGV"
+    assert supervise("segfault").load() == NotLoaded(cause)
+
+
+def test_a_process_that_is_killed_while_it_loads_is_started_again(
+    supervise: Callable[..., Supervisor], tmp_path: Path
+) -> None:
+    marker = tmp_path / "pid"
+
+    def kill_it() -> None:
+        while not marker.exists() or not marker.read_text():
+            time.sleep(0.01)
+        os.kill(int(marker.read_text()), signal.SIGTERM)
+
+    threading.Thread(target=kill_it, daemon=True).start()
+    supervisor = supervise(f"start-once {marker}")
+    assert supervisor.load() is None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,95 @@
+"""An evaluator whose genomes say what happens when they are scored, for tests of executors.
+
+It imports no torch, so that its process starts in a moment.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from germline.evaluators.outcome import Outcome
+
+CHANGED: list[str] = []
+"""What a genome has changed in its process."""
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def act(genome: str) -> None:
+    """Does what a genome says: a word, and its argument."""
+    word, _, argument = genome.partition(" ")
+    match word:
+        case "raise":
+            raise RuntimeError("a task that raises")
+        case "raise-unprintable":
+            raise Unprintable
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "leave":
+            sys.exit(int(argument))
+        case "exit":
+            os._exit(int(argument))
+        case "segfault":
+            ctypes.string_at(0)
+        case "signal":
+            os.kill(os.getpid(), getattr(signal, argument))
+        case "kill-parent":
+            os.kill(os.getppid(), signal.SIGKILL)
+        case "sleep":
+            time.sleep(float(argument))
+        case "ignore":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            ctypes.PyDLL(None).sleep(1000)  # keeps the interpreter's lock
+        case "child":
+            child = subprocess.Popen(["sleep", "1000"])
+            Path(argument).write_text(str(child.pid))
+            os._exit(4)
+        case "print":
+            for _ in range(10_000):
+                print("noise" * 100)
+        case "change":
+            CHANGED.append(argument)
+            raise RuntimeError("a task that changed its process")
+        case "start-once":
+            if not Path(argument).exists():
+                Path(argument).write_text(str(os.getpid()))
+                time.sleep(1000)
+
+
+class ScriptedEvaluator:
+    """Scores genomes that are words, such as `raise`. A number is its own fitness, plus a million after a change."""
+
+    def score(
+        self, genomes: Sequence[str], rung: int, seed: int, limit: Any, only: Sequence[int] | None = None
+    ) -> list[Outcome]:
+        chosen = [genomes[position] for position in (range(len(genomes)) if only is None else only)]
+        for genome in chosen:
+            act(genome)
+        return [Outcome("ok", _number(genome) + 1e6 * len(CHANGED), worker=str(os.getpid())) for genome in chosen]
+
+
+def _number(genome: str) -> float:
+    return float(genome) if genome.replace(".", "").isdecimal() else 0.0
+
+
+@dataclass(frozen=True)
+class ScriptedSpec:
+    """Builds the evaluator, after what `loading` says."""
+
+    loading: str = ""
+    task: str = "scripted"
+    device: str = "cpu"
+
+    def build(self) -> ScriptedEvaluator:
+        act(self.loading)
+        return ScriptedEvaluator()

@@ -1,0 +1,40 @@
+"""Processes that scenarios send signals to: trees of descendants, and what is left of them."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import psutil
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """A process and all its descendants; empty if it has ended."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def send(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+def ended(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
+    """A line if a process does not end in time; it is killed then."""
+    try:
+        process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        yield f"still alive after {seconds:g} s"
+
+
+def alive(members: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """The processes that are still alive after some seconds; they are killed then."""
+    _, left = psutil.wait_procs(members[1:], timeout=seconds)
+    for member in left:
+        send(member, signal.SIGKILL)
+    return left

@@ -1,0 +1,99 @@
+"""Scenario of a database with very many individuals: rows C4 and D5 of the contract."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+from command import COMMAND, ENVIRONMENT
+from invented_runs import many_births
+from result import Result
+
+from germline.db.store import Store
+from germline.search.kinds import kind_named
+from germline.search.run import new_run
+
+SMALL = 1_000
+READING = (["runs"], ["top", "many"], ["show", "many"], ["lineage", "many:900"])
+MOST_SECONDS_MORE = 1.0
+MOST_SECONDS_OF_RESUME = 10.0
+MOST_TIMES_PER_BIRTH = 1.3
+
+RESUME = """
+import random, sys, time
+from germline.db.store import Store
+from germline.evaluators.executors import inline_executor
+from germline.evaluators.outcome import Outcome
+from germline.search.run import evolve
+draw, began, births = random.Random(1), [], int(sys.argv[2])
+
+def score(evaluator, genomes, *arguments):
+    began.append(time.process_time())
+    losses = [0.5 + draw.random() for _ in genomes]
+    return [Outcome("ok", -loss, {"validation_loss": loss}, {}, 0.01, "", None) for loss in losses]
+
+inline_executor.score_safely = score
+with Store(sys.argv[1]) as store:
+    for progress in evolve(store, "many", births=births, executor="inline", device="cpu"):
+        pass
+print(began[0], (time.process_time() - began[0]) / (births - progress.replayed))
+"""
+"""Resumes a run to some births, with invented outcomes; prints the CPU seconds until the first genome is scored, from
+the start of the process, and those of each birth after it."""
+
+
+def many_individuals(count: int, folder: Path) -> Result:
+    """A run of `count` individuals beside a run of 1,000: listings, the start of a resume, and the cost of a birth."""
+    began, failures, notes = time.monotonic(), [], []
+    small, large = (_run_of(folder, births) for births in (SMALL, count))
+    repeats = 3 if count > 100_000 else 1
+    for command in READING:
+        less, more = (min(_cpu_seconds(command, path) for _ in range(repeats)) for path in (small, large))
+        notes.append(f"{command[0]} {less:.1f} and {more:.1f} s")
+        if more > less + MOST_SECONDS_MORE:
+            failures.append(f"{command[0]}: {more:.1f} s against {less:.1f} s at {SMALL:,}")
+    # The first resume of a run that was not searched by this version folds all blocks and records a snapshot.
+    for path, births in ((small, SMALL), (large, count)):
+        folded = _resume(path, births + 8192)[0]
+    notes.append(f"first fold {folded:.1f} s")
+    (first_small, birth_small), (first, birth) = _resume(small, SMALL + 12288), _resume(large, count + 12288)
+    notes += [
+        f"resume {first_small:.1f} and {first:.1f} s",
+        f"a birth {1e6 * birth_small:.0f} and {1e6 * birth:.0f} µs",
+    ]
+    if first > MOST_SECONDS_OF_RESUME:
+        failures.append(f"a resume scores its first genome after {first:.1f} s")
+    if birth > MOST_TIMES_PER_BIRTH * birth_small + 100e-6:
+        failures.append(f"a birth costs {1e6 * birth:.0f} µs against {1e6 * birth_small:.0f} µs at {SMALL:,}")
+    what = f"individuals in a database: CPU seconds of commands against those at {SMALL:,}"
+    return Result("D5", what, count, tuple(failures), time.monotonic() - began, ", ".join(notes))
+
+
+def _run_of(folder: Path, births: int) -> Path:
+    path = folder / f"{births}.db"
+    with Store(str(path)) as store:
+        run = new_run(store, name="many", births=births, settings=["review_every=0", "lengths=0.1", "warmup=0"])
+        store.claim(run.id)
+        block = kind_named("optimizer").from_config(run.config["settings"]).block
+        many_births(store, run, births, block, Random(births))
+        store.release(run.id, "stopped", 0.0)
+    return path
+
+
+def _cpu_seconds(command: Sequence[str], database: Path) -> float:
+    before = os.times()
+    environment = {**ENVIRONMENT, "GERMLINE_DB": str(database)}
+    subprocess.run([*COMMAND, *command], env=environment, check=True, capture_output=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def _resume(database: Path, births: int) -> tuple[float, float]:
+    """CPU seconds until the first genome is scored, and of each birth after it."""
+    command = [sys.executable, "-c", RESUME, str(database), str(births)]
+    done = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    first, each = done.stdout.split()
+    return float(first), float(each)

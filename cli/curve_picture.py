@@ -5,7 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from germline.programs.drawing import COLOURS, FAINT, INK, Axis, character_data, frame, picture, span, text, ticks
+from germline.programs.drawing import (
+    COLOURS,
+    FAINT,
+    INK,
+    LARGEST_DRAWN,
+    Axis,
+    character_data,
+    frame,
+    picture,
+    span,
+    text,
+    ticks,
+)
 
 WIDTH, HEIGHT = 640, 400
 """The area of the lines, in pixels."""
@@ -20,8 +32,6 @@ DASHES = ("", "7 4", "2 3")
 UNITS = (("G", 1e9), ("M", 1e6), ("k", 1e3))
 SMALLEST_WITH_UNITS = 1e4
 """An axis whose largest value is at least this has units, such as k."""
-LARGEST_DRAWN = 1e300
-"""Larger values are left out, because all other values would fall on one line beside them."""
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def run_session(
     task = _loaded_task(run, given_task)
     single = options.executor == "inline" or (options.executor == "auto" and task.light and not options.ray_address)
     unlimited = not (budget.births or budget.evaluations or budget.frames)
-    goal = run.config["births"] if unlimited else budget.births
+    goal = run.config.get("births") if unlimited else budget.births
     resume_command = resume_command_of(run, url, options.data)
     last: Progress | None = None
     events = evolve(

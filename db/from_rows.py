@@ -26,6 +26,7 @@ from germline.db.records import (
 
 COUNTS: Final[Mapping[str, Sequence[str]]] = {"policy": ("episodes", "steps", "frames")}
 """The measures that are counts, by kind. They are checked when they are read, so that sums need no check."""
+_BUDGETS: Final = ("births", "evaluations", "frames")  # of the config of a run
 _LARGEST_COUNT: Final = 2**53  # up to here a float holds every integer exactly
 
 _BIRTH: Final = COLUMN_INDEX[Individual]["birth"]
@@ -204,9 +205,13 @@ def read_config(text: str) -> dict[str, Any]:
     """Parses the config of a run.
 
     Raises:
-        ValueError: the config or its ``settings`` are not a JSON object.
+        ValueError: the config or its ``settings`` are not a JSON object, or a budget is not a count.
     """
     config = exact_json.load_plain(text)
+    for name in _BUDGETS:
+        budget = config.get(name)
+        if budget is not None and (type(budget) is not int or budget < 0):
+            raise ValueError(f"expected {name} to be a count, got {budget!r:.40}")
     if not isinstance(config.get("settings", {}), dict):
         raise ValueError(f"expected settings to be a JSON object, got {config['settings']!r:.40}")
     return config

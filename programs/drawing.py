@@ -13,6 +13,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 LONGEST_TEXT = 500
 """The most characters of a text in a picture."""
 
+LARGEST_DRAWN = 1e300
+"""Values beyond this are left out of pictures, because all other values would fall on one line beside them."""
+
 
 @dataclass(frozen=True)
 class Axis:

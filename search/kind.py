@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from germline.programs.space import Space
 from germline.search.loop import LoopSettings
-from germline.search.settings import BadSetting, RunSettings, Setting, from_config, resolve, settable
+from germline.search.settings import BadSetting, RunSettings, Setting, check, from_config, resolve, settable
 from germline.search.strategy import Strategy
 
 S = TypeVar("S", bound=RunSettings)
@@ -61,8 +61,14 @@ class Kind(ABC, Generic[S, G]):
 
     def from_config(self, config: Mapping[str, Any]) -> S:
         """The settings in a run's config. Another version may have stored it: a missing key gets its default, and an
-        unknown key is ignored."""
-        return from_config(self.settings_class, config)
+        unknown key is ignored.
+
+        Raises:
+            BadSetting: a value that this version does not take.
+        """
+        settings = from_config(self.settings_class, config)
+        check(settings)
+        return settings
 
     @abstractmethod
     def prepare(self, settings: S, task: Any) -> S:

@@ -19,7 +19,6 @@ from germline.search.individual import Scored
 from germline.search.journal import recorded_outcomes
 from germline.search.kinds import kind_named
 from germline.search.loop import Search
-from germline.search.settings import check
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,6 @@ def replay(store: Store, name: str) -> Replay:
     check_genome_version(run)
     kind = kind_named(run.kind)
     settings = kind.from_config(run.config["settings"])
-    check(settings)
     space = kind.space(settings)
     journal = _Comparison(list(store.individuals(run.id)), store.winners(name))
     executor = _Recorded(journal.fingerprints, dict(recorded_outcomes(store, run)))

@@ -24,7 +24,7 @@ from germline.search.journal import StoreJournal
 from germline.search.kinds import kind_named, preset_named
 from germline.search.loop import Search
 from germline.search.progress import Progress
-from germline.search.settings import BadSetting, RunSettings, check, to_config
+from germline.search.settings import BadSetting, RunSettings, to_config
 
 ExecutorName = Literal["auto", "ray", "inline"]
 
@@ -165,14 +165,13 @@ def evolve(
             f"expected settings in the config of {run.name}, got none; it can be read, but not gone on with"
         )
     settings: RunSettings = kind.from_config(run.config["settings"])
-    check(settings)
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, kind.evaluator_options(settings))
     check_versions(run)
     _check_frames(run.kind, frames)
     if births is not None:
         _check_births(store, name, births)
     if births is None and evaluations is None and frames is None:
-        births, evaluations = run.config["births"], run.config["evaluations"]
+        births, evaluations = run.config.get("births"), run.config.get("evaluations")
         frames = run.config.get("frames")
     store.claim(run.id, force)
     store.handle_requests(run.id)  # requests to an earlier session are not for this one

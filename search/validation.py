@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
 from typing import Any
 
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.tasks.registry import task_class
+from germline.search.analysis.statistics import deviation, mean
 from germline.search.kind import Kind
 from germline.search.settings import RunSettings, to_config
 
@@ -51,13 +51,13 @@ class ValidationResult:
     def mean(self) -> float | None:
         """Mean over all seeds; None if the genome failed with any seed."""
         values = [value for value in self.values if value is not None]
-        return fmean(values) if len(values) == len(self.outcomes) else None
+        return mean(values) if len(values) == len(self.outcomes) else None
 
     @property
     def deviation(self) -> float | None:
         """Standard deviation over the seeds; None for a single seed, or if the genome failed with any seed."""
         values = [value for value in self.values if value is not None]
-        return stdev(values) if len(values) == len(self.outcomes) > 1 else None
+        return deviation(values) if len(values) == len(self.outcomes) > 1 else None
 
     @property
     def error(self) -> str | None:

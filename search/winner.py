@@ -54,14 +54,12 @@ def _replayed(store: Store, run: RunRecord) -> Iterator[Winner]:
     from germline.search.fold import fold_block, fold_closing, winner_of
     from germline.search.journal import recorded_outcomes
     from germline.search.kinds import KINDS
-    from germline.search.settings import check
 
     if run.kind not in KINDS or "settings" not in run.config:
         return
     kind = KINDS[run.kind]
     try:
         settings = kind.from_config(run.config["settings"])
-        check(settings)
         strategy = kind.strategy(settings, kind.space(settings))
         size = kind.loop_settings(settings, run.seed).block
     except (ValueError, LookupError, TypeError):

@@ -84,7 +84,7 @@ def command(
         candidates = [chosen(reference, criterion, url) for reference in references]
         kind = _kind_of(candidates)
         home = _task_for(kind, candidates, task)
-        hint = "" if task is not None else "; name its task with --task"
+        hint = "; name its task with --task" if task is None else ""
         _check(kind, candidates, home, rung, given_sizes, hint)
         contenders = with_baselines(kind, home, [_contender(candidate, home, given_sizes) for candidate in candidates])
         results = validate(kind, home, contenders, rung, seeds, device)

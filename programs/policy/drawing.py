@@ -6,9 +6,8 @@ needs no external font or file.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 
-from germline.programs.drawing import FAINT, INK, Axis, frame, picture, span, text, ticks
+from germline.programs.drawing import FAINT, INK, LARGEST_DRAWN, Axis, frame, picture, span, text, ticks
 
 WIDTH, HEIGHT = 560, 460
 """Largest size of the plotting area."""
@@ -46,21 +45,25 @@ def draw(
     """The source of an SVG picture.
 
     Args:
-        markers: the policies; markers with a coordinate or fitness that is not finite are left out.
+        markers: the policies; markers with a coordinate or fitness beyond `LARGEST_DRAWN` are left out.
         title: title of the picture.
         x, y: labels of the axes.
         notes: lines of text below the picture.
         walls: lines drawn behind the markers; if there are any, both axes have the same scale.
     """
-    finite = [marker for marker in markers if isfinite(marker.x) and isfinite(marker.y) and isfinite(marker.fitness)]
-    across, up = _axes(finite, walls)
-    low = min((marker.fitness for marker in finite), default=0.0)
-    high = max((marker.fitness for marker in finite), default=0.0)
+    drawable = [
+        marker
+        for marker in markers
+        if all(abs(value) < LARGEST_DRAWN for value in (marker.x, marker.y, marker.fitness))
+    ]
+    across, up = _axes(drawable, walls)
+    low = min((marker.fitness for marker in drawable), default=0.0)
+    high = max((marker.fitness for marker in drawable), default=0.0)
     width, height = LEFT + across.length + RIGHT, TOP + up.length + BOTTOM + 16 * len(notes)
-    back_to_front = sorted(finite, key=lambda marker: (marker.elite, marker.fitness))
+    back_to_front = sorted(drawable, key=lambda marker: (marker.elite, marker.fitness))
     parts = [
         text(LEFT, 26, title, 15, weight="bold"),
-        _legend(LEFT, 46, finite),
+        _legend(LEFT, 46, drawable),
         *frame(across, up, x, y, (_tick_labels(across), _tick_labels(up))),
         *(_draw_wall(wall, across, up) for wall in walls),
         *(_draw_marker(marker, across, up, low, high) for marker in back_to_front),

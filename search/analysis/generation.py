@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from statistics import pstdev
 from typing import TYPE_CHECKING
 
@@ -178,5 +178,8 @@ def _scored(individuals: Mapping[int, ScoredIndividual]) -> dict[int, Evaluation
 
 
 def _deviation(values: Sequence[float]) -> float:
-    """The standard deviation of the finite values; 0 if there are none."""
-    return pstdev([value for value in values if isfinite(value)] or [0.0])
+    """The standard deviation of the finite values; 0 if there are none, infinity beyond the largest float."""
+    try:
+        return pstdev([value for value in values if isfinite(value)] or [0.0])
+    except OverflowError:
+        return inf

@@ -1,8 +1,8 @@
-"""Confidence intervals of means and quartiles of small samples."""
+"""Means with their confidence intervals, deviations and quartiles of small samples."""
 
 from collections.abc import Sequence
-from math import sqrt
-from statistics import quantiles
+from math import inf, sqrt
+from statistics import fmean, quantiles, stdev
 
 # fmt: off
 STUDENT_95 = (
@@ -45,6 +45,22 @@ def half_width_or_none(deviation: float | None, count: float | None) -> float | 
     if deviation is None or count is None or count <= 1:
         return None
     return half_width(deviation, count)
+
+
+def mean(values: Sequence[float]) -> float:
+    """Returns the mean of at least one value, also of values so large that their sum is beyond the largest float."""
+    try:
+        return fmean(values)
+    except OverflowError:
+        return 2.0**60 * fmean(value / 2.0**60 for value in values)
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Returns the sample standard deviation of at least two values; infinity beyond the largest float."""
+    try:
+        return stdev(values)
+    except OverflowError:
+        return inf
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:

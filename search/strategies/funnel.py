@@ -8,10 +8,10 @@ highest mean over fresh seeds, among those individuals that are no worse than th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 from typing import Generic, TypeVar
 
 from germline.evaluators.hurdle import Limit
+from germline.search.analysis.statistics import mean
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, RngFor
 from germline.search.strategy import Strategy
 
@@ -129,4 +129,4 @@ class Funnel(Strategy[FunnelState[S]], Generic[S]):
                 fresh.append(fitness)
             else:
                 longer = fitness
-        return ReviewSummary(answers[0].review.individual, fmean(fresh or [0.0]), longer)
+        return ReviewSummary(answers[0].review.individual, mean(fresh or [0.0]), longer)

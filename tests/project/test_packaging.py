@@ -43,6 +43,14 @@ def test_no_module_evaluates_or_unpickles_anything() -> None:
     assert found == []
 
 
+def test_all_text_of_commands_passes_through_few_files() -> None:
+    """They make every text inert; any other file calls them."""
+    prints = re.compile(r"\bclick\.(?:echo|secho)\(|(?<![\w.])print\(|\bConsole\(|sys\.std(?:out|err)\.write")
+    files = [path for path in sources() if path.relative_to(ROOT).parts[0] == "cli"]
+    found = {path.name for path in files if prints.search(path.read_text(encoding="utf-8"))}
+    assert found == {"printing.py", "output.py", "errors.py", "start.py"}
+
+
 def test_data_files_are_in_the_package() -> None:
     assert {"digits.npz", "mnist5k.npz", "kjv.txt.xz", "DATA.md"} <= {
         entry.name for entry in files("germline.evaluators.data").iterdir()

@@ -1,11 +1,19 @@
-"""Confidence intervals and quartiles."""
+"""Means, confidence intervals and quartiles."""
 
-from math import exp, lgamma, log, pi
+from math import exp, inf, lgamma, log, pi
 
 import numpy as np
 import pytest
 
-from germline.search.analysis.statistics import STUDENT_95, half_width, half_width_or_none, quartiles, student_95
+from germline.search.analysis.statistics import (
+    STUDENT_95,
+    deviation,
+    half_width,
+    half_width_or_none,
+    mean,
+    quartiles,
+    student_95,
+)
 
 
 def probability_within(width: float, degrees: int) -> float:
@@ -36,3 +44,13 @@ def test_quartiles_lie_between_neighbours() -> None:
     assert quartiles([1.0, 2.0, 3.0, 4.0, 5.0]) == (2.0, 4.0)
     assert quartiles([1.0, 2.0]) == (1.25, 1.75)
     assert quartiles([7.0]) == (7.0, 7.0)
+
+
+def test_a_mean_does_not_overflow_on_the_way() -> None:
+    assert mean([1.7e308, 1.7e308, 1.6e308]) == pytest.approx(1.7e308, rel=0.1)
+    assert mean([1.7e308, 1.7e308, -inf]) == -inf
+    assert mean([0.1, 0.2, 0.4]) == sum([0.1, 0.2, 0.4]) / 3
+
+
+def test_a_deviation_beyond_the_largest_float_is_infinite() -> None:
+    assert deviation([1.7e308, -1.7e308]) == inf and deviation([1.0, 3.0]) == 2.0**0.5

@@ -147,7 +147,7 @@ def score_cells(folder: Path, batch: str = "", measure: str = "") -> Outcome:
     path = task_file(folder, CELLS.format(batch=batch, measure=measure))
     size = {"cells": 1, "channels": 4, "full_cells": 1, "full_channels": 4}
     evaluator = EvaluatorSpec("architecture", f"{path}:Own", seed=1, options=size).build()
-    return score_here(evaluator, Job((0,), tuple([write_architecture(SEPARABLE)]), 0, 0))[0]
+    return score_here(evaluator, Job((0,), (write_architecture(SEPARABLE),), 0, 0))[0]
 
 
 @pytest.mark.slow
@@ -205,7 +205,7 @@ class Own(GymnasiumTask):
 def play(folder: Path, step: str) -> Outcome:
     path = task_file(folder, EPISODES.format(step=step))
     evaluator = EvaluatorSpec("policy", f"{path}:Own", seed=1, options={"episodes": (2, 2, 2)}).build()
-    return score_here(evaluator, Job((0,), tuple([write_policy(Policy(Network("mlp", (2,), 2, (4,)), 1))]), 0, 0))[0]
+    return score_here(evaluator, Job((0,), (write_policy(Policy(Network("mlp", (2,), 2, (4,)), 1)),), 0, 0))[0]
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)

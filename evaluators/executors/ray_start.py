@@ -95,10 +95,10 @@ def start_local(workers: int) -> list[psutil.Process]:
 
 
 def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], bool]) -> None:
-    """Connects to the cluster at an address: `auto`, or the host and port of its GCS.
+    """Connects to a cluster.
 
     Args:
-        address: of the cluster.
+        address: host and port of its GCS, or `auto`: the address in RAY_ADDRESS, or a cluster of this machine.
         runtime_env: the runtime environment of the workers.
         stopped: polled while waiting.
 
@@ -107,6 +107,8 @@ def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], 
         NoCluster: the cluster does not accept this process within `CONNECT_SECONDS`; the message says why.
         Stopped: `stopped` returned True.
     """
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or address
     loopback = _is_loopback(address)
     if address != "auto":
         host, _, port = address.rpartition(":")

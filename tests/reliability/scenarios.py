@@ -47,6 +47,7 @@ SCENARIOS = (
     Scenario("ray-killed", chaos.ray_killed, 1, 10),
     Scenario("local-ray", local_ray.listening, 3, 9),
     Scenario("node-killed", nodes.node_killed, 1, 10),
+    Scenario("head-killed", nodes.head_killed, 1, 4),
     Scenario("bad-candidates", candidates.bad_candidates, 4, 13),
     Scenario("mutants", genomes.bred_and_read_back, 0, 1_000_000),
     Scenario("damaged-genomes", genomes.damaged, 2_000, 100_000),

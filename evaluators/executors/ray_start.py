@@ -55,14 +55,9 @@ _SILENT = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 _LOOPBACK_VARIABLE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """With the value 0, Ray takes a loopback address for what it is. Otherwise it replaces it by the machine's own address,
 for other machines, and then listens to all of them."""
-_TRIAL = """
-import json, sys, ray
-try:
-    ray.init(**json.loads(sys.argv[1]))
-except Exception as error:
-    sys.exit(f"{type(error).__name__}: {error}")
-"""
+_TRIAL = "import json, sys, ray; ray.init(**json.loads(sys.argv[1]))"
 """A program that connects to a cluster with the arguments of `ray.init` as JSON."""
+_TOKEN_ADVICE = "it demands another token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or a file ~/.ray/auth_token"
 
 
 class BadAddress(ValueError):
@@ -154,8 +149,9 @@ def _try_to_connect(loopback: bool, options: Mapping[str, Any], stopped: Callabl
                     trial.kill()
                     raise _not_reached(options["address"], f"no answer within {CONNECT_SECONDS:g} s") from None
     if trial.returncode:
-        causes = [line for line in text.splitlines() if re.match(r"\w+: ", line)]
-        raise _not_reached(options["address"], one_line(causes[-1] if causes else text))
+        causes = [line for line in text.splitlines() if re.match(r"[\w.]*(Error|Exception): ", line)]
+        cause = one_line(causes[-1] if causes else text)
+        raise _not_reached(options["address"], _TOKEN_ADVICE if "AuthenticationError" in text else cause)
 
 
 def _not_reached(address: str, cause: str) -> NoCluster:

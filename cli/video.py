@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from germline.cli.errors import UserError, is_ours, single_line
-from germline.evaluators.policy.film import Picture
+from germline.evaluators.policy.picture import Picture
 from germline.programs.export.files import beside, check_writable
 
 FORMATS = (".mp4", ".gif")

@@ -95,6 +95,10 @@ class Evaluator(ABC, Generic[G]):
         """
         return self._outcomes(genomes, rung, seed, "validation", limit, only)
 
+    def close(self) -> None:
+        """Closes what the evaluator has opened, such as environments with processes of their own. It scores no more."""
+        return
+
     def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
         """Returns the outcome of each genome on the held-out data, after a training of its own. No search calls this.
 

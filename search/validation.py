@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,9 +108,10 @@ def validate(
         options = kind.evaluator_options(contenders[places[0]].values)
         evaluator = EvaluatorSpec(kind.name, task, 0, device, options).build()
         genomes = [contenders[place].genome for place in places]
-        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-            for place, outcome in zip(places, evaluator.validate(genomes, rung, seed), strict=True):
-                outcomes[place].append(outcome)
+        with closing(evaluator):
+            for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+                for place, outcome in zip(places, evaluator.validate(genomes, rung, seed), strict=True):
+                    outcomes[place].append(outcome)
     measure = task_class(task).objectives[0].heldout_name
     return [
         ValidationResult(contender, measure, tuple(outcomes[place]), kind.describe(contender.genome, contender.values))

@@ -19,10 +19,11 @@ from germline.cli.output import check_free, console, print_json, stdout_apart
 from germline.cli.reference import resolve
 from germline.cli.video import check_format, write_film
 from germline.evaluators.policy.compatibility import playable
-from germline.evaluators.policy.film import Film, Picture
+from germline.evaluators.policy.film import Film
 from germline.evaluators.policy.networks.backend import networks_of
+from germline.evaluators.policy.picture import Picture
 from germline.evaluators.policy.player import Episode, EpisodeResult, play
-from germline.evaluators.policy.task import PolicyTask, environments_of
+from germline.evaluators.policy.task import PolicyTask, opened_environments
 from germline.evaluators.tasks.registry import absolute_name, confirmed_name
 from germline.programs.export.files import check_writable
 from germline.programs.policy.genome import Policy
@@ -132,7 +133,7 @@ def _play(player: Player, seeds: range) -> tuple[list[EpisodeResult], float]:
     """The results of the episodes, and the seconds of playing them, without the time for compiling."""
     networks = networks_of(player.policy.network, [replay(player.policy)])
     actions, episodes = player.policy.network.actions, [Episode(0, seed) for seed in seeds]
-    with closing(environments_of(player.task, min(len(seeds), player.task.slots))) as environments:
+    with opened_environments(player.task, min(len(seeds), player.task.slots)) as environments:
         play(networks.forward, actions, environments, episodes[:1], 1, networks.assign_slots)  # compiles
         began = perf_counter()
         played = play(networks.forward, actions, environments, episodes, player.steps, networks.assign_slots)

@@ -42,6 +42,7 @@ class InlineExecutor:
 
     def close(self) -> None:
         self.waiting.clear()
+        self.evaluator.close()
 
 
 def score_here(evaluator: Evaluator[Any], job: Job) -> list[Outcome]:

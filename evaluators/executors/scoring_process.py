@@ -35,6 +35,7 @@ def serve(descriptor: int) -> None:
     built, or None. Further messages are the arguments `job` and `only` of `score`; their answer is what that returns.
     """
     _end_with_supervisor()
+    _end_group_with_me(descriptor)
     # A signal from elsewhere ends the process at once. Python would raise KeyboardInterrupt within the task.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with suppress(EOFError, ConnectionError), Connection(descriptor) as connection:
@@ -72,3 +73,24 @@ def _watch(supervisor: int) -> None:
     while os.getppid() == supervisor:
         time.sleep(1.0)
     os._exit(1)
+
+
+def _end_group_with_me(descriptor: int) -> None:
+    """Starts a guard, which ends the group of this process as soon as this process has ended.
+
+    The supervisor ends the group too, but Ray ends a worker with its supervisor at once; processes that the task has
+    started, such as simulators, would stay. The supervisor's end of the group includes the guard.
+    """
+    me = os.getpid()
+    if os.fork():
+        return
+    os.close(descriptor)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    if sys.platform == "linux":
+        CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
+    while os.getppid() == me:
+        if sys.platform == "linux":
+            signal.sigtimedwait([signal.SIGUSR1], 60.0)
+        else:
+            time.sleep(1.0)
+    os.killpg(0, signal.SIGKILL)

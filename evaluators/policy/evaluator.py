@@ -15,7 +15,7 @@ from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.parent_cache import ParentCache
 from germline.evaluators.policy.player import Episode, EpisodeResult, play
-from germline.evaluators.policy.task import PolicyTask, environment_spec_of, environments_of
+from germline.evaluators.policy.task import PolicyTask, close_environments, environment_spec_of, environments_of
 from germline.evaluators.task import Split
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import InvalidPolicy, Policy, read, write
@@ -89,6 +89,11 @@ class PolicyEvaluator(Evaluator[Policy]):
         results = self._play(genomes, rung, FIRST_HELDOUT_SEED + seed if split == "heldout" else seed)
         return [self._outcome(episodes) for episodes in results]
 
+    def close(self) -> None:
+        if self.environments is not None:
+            close_environments(self.environments)
+            self.environments = None
+
     def _play(self, policies: Sequence[Policy], rung: int, seed: int) -> list[list[EpisodeResult]]:
         """The episodes of each policy. Policies of one network play together, as many as `PARAMETER_BYTES` hold."""
         episodes: dict[int, list[EpisodeResult]] = {}
@@ -129,9 +134,7 @@ class PolicyEvaluator(Evaluator[Policy]):
 
     def _environments(self, slots: int) -> Environments:
         if self.environments is None or self.environments.slots < slots:
-            if self.environments is not None:
-                self.environments.close()
-                self.environments = None
+            self.close()
             self.environments = environments_of(self.task, slots)
         return self.environments
 

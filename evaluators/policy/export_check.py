@@ -1,7 +1,6 @@
 """Checks an exported network by playing: it must play the same episodes as the policy."""
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, EpisodeResult, play
-from germline.evaluators.policy.task import PolicyTask, environments_of
+from germline.evaluators.policy.task import PolicyTask, opened_environments
 from germline.evaluators.tasks.gym import GymTask
 from germline.programs.export.verified import ExportMismatch
 from germline.programs.policy.export import check_outputs, random_observations
@@ -77,7 +76,7 @@ def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Seque
         return expected
 
     check_actions(module, policy)
-    with closing(environments_of(task, len(seeds))) as environments:
+    with opened_environments(task, len(seeds)) as environments:
         arguments = (policy.network.actions, environments, episodes, steps)
         results = play(networks.forward, *arguments, networks.assign_slots)
         for seed, result in zip(seeds, results, strict=True):
@@ -115,7 +114,7 @@ def gymnasium_id_of(task: PolicyTask) -> str | None:
     """
     if not isinstance(task, GymTask) or len(task.environment_spec().observation) == 3:
         return None
-    with closing(task.environments(1)) as environments:
+    with opened_environments(task, 1) as environments:
         return None if getattr(environments, "first_action", 0) else task.environment
 
 

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from germline.evaluators.errors import InvalidTask, in_a_line, message_of
 from germline.evaluators.policy.environments.environment import Environments
 from germline.evaluators.policy.environments.gymnasium_slots import Environment, GymnasiumEnvironments, make
+from germline.evaluators.policy.picture import Picture, Pictures
 from germline.evaluators.policy.player import AssignSlots, EpisodeResult, Forward, step_environments
-from germline.evaluators.policy.task import PolicyTask, environments_of
+from germline.evaluators.policy.task import PolicyTask, close_environments, environments_of
 from germline.evaluators.tasks.gym import GymnasiumTask, GymTask
 from germline.programs.policy.network import Box, choose_actions
-
-Picture = NDArray[np.uint8]
-"""A frame of a film, `[height, width, 3]`."""
 
 DEFAULT_PACE = 30
 """Frames per second of a film if the environment does not say."""
@@ -29,8 +27,8 @@ _SLOT = np.array([0])
 class Filmable(Protocol):
     """Environments that can be filmed. They may also have `pace`, the number of frames per second."""
 
-    def picture(self, slot: int) -> Picture:
-        """Current picture of a slot, uint8 `[height, width, 3]`."""
+    def picture(self, slot: int) -> NDArray[Any]:
+        """Current picture of a slot, as `germline.evaluators.policy.picture.Pictures` reads it."""
         ...
 
 
@@ -62,7 +60,9 @@ class Film:
     ) -> None:
         self.forward = forward
         self.choose_actions = partial(choose_actions, actions)
+        self.name = task.name
         self.environments = filmable_environments(task)
+        self.pictures = Pictures()
         self.max_steps = max_steps
         self.assign_slots = assign_slots
         self.pace = int(getattr(self.environments, "pace", DEFAULT_PACE))
@@ -98,11 +98,18 @@ class Film:
         self.result = EpisodeResult(total, length, tuple(map(float, behaviour)), error)
 
     def _picture(self) -> Picture:
+        """The present picture. Raises InvalidTask if the environment draws none."""
         assert isinstance(self.environments, Filmable)
-        return self.environments.picture(0)
+        try:
+            frame = self.environments.picture(0)
+        except InvalidTask:
+            raise
+        except Exception as error:
+            raise InvalidTask(_rendering_failed(self.name, error)) from None
+        return self.pictures.picture(frame)
 
     def close(self) -> None:
-        self.environments.close()
+        close_environments(self.environments)
 
 
 def filmable_environments(task: PolicyTask) -> Environments:
@@ -114,7 +121,7 @@ def filmable_environments(task: PolicyTask) -> Environments:
     environments = environments_of(task, 1)
     if isinstance(environments, Filmable):
         return environments
-    environments.close()
+    close_environments(environments)
     if isinstance(task, GymTask):
         return GymnasiumRendering(task.name, partial(make, task.environment, render_mode="rgb_array"))
     if isinstance(task, GymnasiumTask):
@@ -147,15 +154,9 @@ class GymnasiumRendering(GymnasiumEnvironments):
             )
         self.pace = int(environment.metadata.get("render_fps") or DEFAULT_PACE)
 
-    def picture(self, slot: int) -> Picture:
-        environment = self.environments[slot]
-        try:
-            picture: Any = environment.render()
-        except Exception as error:
-            raise InvalidTask(_rendering_failed(self.name, error)) from None
-        if not isinstance(picture, np.ndarray):
-            raise InvalidTask(f"expected a picture of {self.name}, got {type(picture).__name__}; leave the film away")
-        return picture
+    def picture(self, slot: int) -> NDArray[Any]:
+        frame: NDArray[Any] = self.environments[slot].render()  # type: ignore[assignment]  # read by `Pictures`
+        return frame
 
 
 def _rendering_failed(name: str, error: Exception) -> str:

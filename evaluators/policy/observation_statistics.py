@@ -1,6 +1,5 @@
 """Mean and scale of the observations of untrained policies, with which networks standardise their observations."""
 
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import prod
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from germline.evaluators.policy.episode_seeds import episode_seeds
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, Forward, play
-from germline.evaluators.policy.task import PolicyTask, environments_of
+from germline.evaluators.policy.task import PolicyTask, opened_environments
 from germline.programs.policy.network import Network, Normalisation
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import initial_parameters
@@ -38,7 +37,7 @@ def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
     sums = _ObservationSums(prod(network.observation))
     untrained = [initial_parameters(network, seed) for seed in range(POLICIES)]
     networks = networks_of(replace(network, normalisation=None), untrained)
-    with closing(environments_of(task(), POLICIES)) as environments:
+    with opened_environments(task(), POLICIES) as environments:
         episodes = [Episode(i, seed) for i, seed in enumerate(episode_seeds(0, 0, 0, POLICIES))]
         steps = min(MAX_STEPS, task.environment_spec().steps)
         results = play(sums.recording(networks.forward), network.actions, environments, episodes, steps)

@@ -1,6 +1,8 @@
 """The contract of tasks for policies: the environments in which they play episodes."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line, shown
@@ -75,3 +77,19 @@ def environments_of(task: PolicyTask, slots: int) -> Environments:
         raise
     except (Exception, SystemExit) as error:
         raise InvalidTask(f"expected the task {task.name} to have environments, got {in_a_line(error)}") from error
+
+
+def close_environments(environments: Environments) -> None:
+    """Closes environments. What their `close` raises, which may be a user's own, is no reason to lose a result."""
+    with suppress(Exception):
+        environments.close()
+
+
+@contextmanager
+def opened_environments(task: PolicyTask, slots: int) -> Iterator[Environments]:
+    """Yields environments of a task, and closes them. Raises as `environments_of` does."""
+    environments = environments_of(task, slots)
+    try:
+        yield environments
+    finally:
+        close_environments(environments)

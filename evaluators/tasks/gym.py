@@ -68,16 +68,18 @@ class GymnasiumTask(PolicyTask):
 @cache
 def _built_spec(task: type[GymnasiumTask]) -> EnvironmentSpec:
     """The spec of a task, read from an environment that is built for this once per process."""
+    environment = None
     try:
         environment = task().make()
-        spec = spec_of(environment, task.name, task.steps)
+        return spec_of(environment, task.name, task.steps)
     except (InvalidTask, UnknownTask):
         raise
     except (Exception, SystemExit) as error:
         raise InvalidTask(f"{task.name}: its environment cannot be made: {in_a_line(error)}") from error
-    with suppress(Exception):
-        environment.close()
-    return spec
+    finally:
+        with suppress(Exception):
+            if environment is not None:
+                environment.close()
 
 
 class GymTask(GymnasiumTask):

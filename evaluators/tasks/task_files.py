@@ -9,6 +9,7 @@ from types import ModuleType
 
 from germline.evaluators.data.directory import exists
 from germline.evaluators.errors import InvalidTask, in_a_line
+from germline.evaluators.plugin_path import import_from
 
 
 def is_file(name: str) -> bool:
@@ -50,13 +51,17 @@ def load(name: str) -> object:
 
 
 def _import(name: str, path: Path) -> ModuleType:
-    """Imports a file as a module of `sys.modules`, where dataclasses look for the module of their class."""
+    """Imports a file as a module of `sys.modules`, where dataclasses look for the module of their class.
+
+    It can import the files beside it, as if it were run by `python file.py`.
+    """
     key = f"germline_task_{sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
     if key in sys.modules:
         return sys.modules[key]
     spec = spec_from_file_location(key, path)
     if spec is None or spec.loader is None:
         raise InvalidTask(f"task {name!r}: {path} is not a Python file")
+    import_from(path.resolve().parent)
     module = sys.modules[key] = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

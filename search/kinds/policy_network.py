@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from germline.evaluators.policy.environments.environment import EnvironmentSpec
 from germline.evaluators.policy.observation_statistics import normalisation
-from germline.evaluators.policy.task import PolicyTask, environment_spec_of
+from germline.evaluators.policy.task import PolicyTask, environment_spec_of, opened_environments
 from germline.programs.policy.network import Box, InvalidNetwork, Network, Normalisation, read_network
 from germline.search.settings import BadSetting
 
@@ -64,7 +64,7 @@ def reports_no_behaviour(task: type[PolicyTask]) -> bool:
     """True if the task reports no behaviour descriptor. A task whose episodes cannot start counts as reporting one;
     scoring raises the real error."""
     slot = np.zeros(1, np.int64)
-    with suppress(Exception), closing(task().environments(1)) as environments:
+    with suppress(Exception), opened_environments(task(), 1) as environments:
         environments.reset(slot, [0])
         return bool(environments.behaviour(slot).shape[1] == 0)
     return False

@@ -54,6 +54,8 @@ def act(genome: str) -> None:
             child = subprocess.Popen(["sleep", "1000"])
             Path(argument).write_text(str(child.pid))
             os._exit(4)
+        case "keep-child":
+            Path(argument).write_text(str(subprocess.Popen(["sleep", "1000"]).pid))
         case "print":
             for _ in range(10_000):
                 print("noise" * 100)

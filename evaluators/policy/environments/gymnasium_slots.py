@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line, message_of, shown
+from germline.evaluators.plugin_path import import_from
 from germline.evaluators.policy.environments.environment import EnvironmentSpec, Slots, Step
 from germline.programs.policy.network import Box
 
@@ -54,7 +56,17 @@ class GymnasiumEnvironments:
         self.slots = slots
         self.name = name
         self.build = build or partial(make, name)
-        self.environments = [self.build() for _ in range(slots)]
+        self.environments: list[Environment] = []
+        try:
+            for _ in range(slots):
+                self.environments.append(self.build())
+            self._look_at_first(slots, clean)
+        except BaseException:
+            self.close()
+            raise
+
+    def _look_at_first(self, slots: int, clean: bool | None) -> None:
+        """Sets what follows from the spaces of the environments, which are equal in all of them."""
         self.clean = _is_clean(self.environments[0]) if clean is None else clean
         self.stale: set[int] = set()
         """Slots whose environment raised, or may keep state: it is replaced before the next episode."""
@@ -169,12 +181,15 @@ def _close(environment: Environment) -> None:
 
 
 def make(name: str, **options: Any) -> Environment:
-    """The environment of an id, built with options such as `render_mode`.
+    """The environment of an id, built with options such as `render_mode`. The module of `module:id` may lie in the
+    working directory.
 
     Raises:
         UnknownTask: gymnasium has no such id.
         InvalidTask: a package that the environment needs is missing, or the environment cannot be built.
     """
+    if ":" in name:
+        import_from(Path.cwd())
     try:
         with warnings.catch_warnings():  # such as of an old version, which the user chose
             warnings.simplefilter("ignore")

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -160,3 +162,33 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+KILLED = """
+import os, sys
+from germline.evaluators.executors.supervisor import Supervisor
+from scripted_evaluator import ScriptedSpec
+
+supervisor = Supervisor(ScriptedSpec("keep-child " + sys.argv[1]), "data", 30.0)
+print(supervisor.load(), flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_processes_that_a_task_has_started_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    place = tmp_path / "child"
+    helpers = str(Path(__file__).parents[2] / "helpers")
+    paths = os.pathsep.join([helpers, os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(place)],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "None\n"), done.stderr
+    child, deadline = int(place.read_text()), time.monotonic() + 10
+    while _lives(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _lives(child)

@@ -100,7 +100,7 @@ def run_session(
     single = options.executor == "inline" or (options.executor == "auto" and task.light and not options.ray_address)
     unlimited = not (budget.births or budget.evaluations or budget.frames)
     goal = run.config.get("births") if unlimited else budget.births
-    resume_command = _resume_command(run, url, options.data, budget)
+    resume_command = resume_command_of(run, url, options.data, budget)
     last: Progress | None = None
     events = evolve(
         store,
@@ -130,7 +130,7 @@ def run_session(
     finally:
         events.close()  # type: ignore[attr-defined]
     if last and last.unscored:  # an earlier session had a larger budget
-        resume_command = _resume_command(run, url, options.data, Budget(births=last.replayed))
+        resume_command = resume_command_of(run, url, options.data, Budget(births=last.replayed))
     if not received:
         finish(store, run, last, resume_command, as_json)
     if received:
@@ -153,7 +153,7 @@ def _loaded_task(run: RunRecord, given_task: str | None) -> type[Task]:
     return task
 
 
-def _resume_command(run: RunRecord, url: str, data: str | None, budget: Budget) -> str:
+def resume_command_of(run: RunRecord, url: str, data: str | None, budget: Budget = Budget()) -> str:
     """The command that resumes a run, with the budget, --task, --db and --data where they are needed; passwords are
     hidden."""
     command = command_line("resume", run.name)

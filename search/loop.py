@@ -8,7 +8,6 @@ to time a snapshot of the state is recorded, so that only the blocks after it ar
 depends on time or on which job finishes first.
 """
 
-import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,8 +32,6 @@ from germline.search.strategy import Strategy
 
 SNAPSHOT_EVERY = 4096
 """Births between two snapshots: a resume folds no more blocks than these hold, in a fraction of a second."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -173,8 +170,8 @@ class Search:
         if self.records_read:
             return
         self.records_read = True
-        saved = self._saved_state(evaluations, frames)
-        if saved is None:
+        saved = snapshot.restore(self.journal, self.known, self.strategy.state_classes)
+        if saved is None or not saved.within(evaluations, frames):
             self.recorded.extend(self.journal.births())
             self.known.read_all()
             self.blocks_with_winner.update(self.journal.blocks_with_winner())
@@ -191,23 +188,6 @@ class Search:
         self.known.meet(individual.fingerprint for individual in self.recorded)
         self.blocks_with_winner.update(self.journal.blocks_with_winner(self.complete_blocks))
         self.replayed = first + len(self.recorded)
-
-    def _saved_state(self, evaluations: int | None, frames: int | None) -> SearchState | None:
-        """The state in the last snapshot; None if it cannot be read, or a budget ended the search before it."""
-        text = self.journal.snapshot() if self.strategy.state_classes else None
-        if text is None:
-            return None
-        try:
-            individuals = self.journal.individuals(snapshot.births_in(text, self.strategy.state_classes))
-            self.known.meet(individual.fingerprint for individual in individuals.values())
-            outcomes = {key[0]: outcome for key, outcome in self.outcomes.items() if key[1:] == (0, 0)}
-            saved = snapshot.read(text, self.strategy.state_classes, individuals, outcomes)
-        except snapshot.NoSnapshot as error:
-            log.warning("the snapshot of the search is left aside (%s)", error)
-            return None
-        within_evaluations = evaluations is None or saved.evaluations < evaluations
-        within_frames = frames is None or saved.frames < frames
-        return saved if within_evaluations and within_frames else None
 
     def _open_block(self, number: int, births: int | None) -> None:
         """Takes a block from the records, breeds from the present state what is missing, and submits its packs."""
@@ -346,9 +326,7 @@ class Search:
         in_flight = [each for each in self.open_blocks if each.number > block.number]
         due = (block.number - self.snapshot_block) * self.settings.block >= self.snapshot_every
         whole = all(len(each.individuals) == self.settings.block for each in in_flight)
-        if not (due and whole and len(in_flight) == self.settings.depth) or self.recorded:
-            return
-        if not (self.strategy.state_classes and self.unrecorded):
+        if not (due and whole and len(in_flight) == self.settings.depth and self.unrecorded) or self.recorded:
             return
         settled = self.tally.settled(self.uncounted, [each.individuals for each in in_flight], self.outcomes)
         state = SearchState(
@@ -364,12 +342,7 @@ class Search:
             start=settled.start,
         )
         self.snapshot_block = block.number
-        try:
-            text = snapshot.write(state, self.strategy.state_classes)
-        except snapshot.NoSnapshot as error:
-            log.info("no snapshot of the search is recorded (%s)", error)
-            return
-        self.unrecorded_snapshot = Snapshot(block.number, text)
+        self.unrecorded_snapshot = snapshot.record(state, self.strategy.state_classes)
 
     def _submit_reviews(self, block: _OpenBlock) -> None:
         """Submits the reviews that a block needs, level by level."""

@@ -155,6 +155,7 @@ def evolve(
         UnconfirmedTask: the run's task has to be named, or another task is named.
         RunBusy: another process works on it.
         SearchFailed: everything that was scored failed.
+        NoWorker, NoCluster, ClusterLost: there are no workers, or none any more (`germline.evaluators.executors`).
         BadSetting: a budget in frames, for another kind than policies, or of fewer births than there are; or a setting
             in the run's config that this version does not take.
     """

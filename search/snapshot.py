@@ -7,19 +7,25 @@ damaged snapshot, or that of a version with other states, is left aside.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any
 
+from germline.db.records import Snapshot
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.outcome import Outcome
 from germline.search.individual import Individual, Review, Scored
+from germline.search.journal import Journal
+from germline.search.known_outcomes import KnownOutcomes
 
 VERSION = 1
 """Changes when a strategy computes another state from the same blocks, or when this format does."""
 LARGEST = 4_000_000
 """The most characters of a snapshot. A state that has grown beyond it is folded from the rows."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,39 @@ class SearchState:
     best: Scored | None
     start: Scored | None
 
+    def within(self, evaluations: int | None, frames: int | None) -> bool:
+        """Whether a search with these budgets gets as far as this state."""
+        return (evaluations is None or self.evaluations < evaluations) and (frames is None or self.frames < frames)
+
 
 class NoSnapshot(ValueError):
     """A state cannot be written as a snapshot, or a snapshot cannot be read."""
+
+
+def record(search: SearchState, classes: Sequence[type]) -> Snapshot | None:
+    """The record of a snapshot; None if the strategy has no snapshots, or its state cannot be written."""
+    if not classes:
+        return None
+    try:
+        return Snapshot(search.block, write(search, classes))
+    except NoSnapshot as error:
+        log.info("no snapshot of the search is recorded (%s)", error)
+        return None
+
+
+def restore(journal: Journal, known: KnownOutcomes, classes: Sequence[type]) -> SearchState | None:
+    """The state in the latest snapshot of a run; None if there is none, or if it cannot be read."""
+    text = journal.snapshot() if classes else None
+    if text is None:
+        return None
+    try:
+        individuals = journal.individuals(births_in(text, classes))
+        known.meet(individual.fingerprint for individual in individuals.values())
+        outcomes = {key[0]: outcome for key, outcome in known.outcomes.items() if key[1:] == (0, 0)}
+        return read(text, classes, individuals, outcomes)
+    except NoSnapshot as error:
+        log.warning("the snapshot of the search is left aside (%s)", error)
+        return None
 
 
 def write(search: SearchState, classes: Iterable[type]) -> str:

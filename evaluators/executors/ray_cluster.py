@@ -57,7 +57,8 @@ def leave(intact: bool, processes: Sequence[Any]) -> None:
         intact: whether the servers of Ray are there. Without them disconnecting hangs for a while.
         processes: of a Ray that this process has started, as `psutil` knows them.
     """
-    leaving = threading.Thread(target=_disconnect, daemon=True)
+    # No daemon: a process that ends within Ray's own code crashes. The command line does not wait for it.
+    leaving = threading.Thread(target=_disconnect)
     leaving.start()
     leaving.join(_LEAVE_SECONDS if intact else _LEAVE_LOST_SECONDS)
     if leaving.is_alive():

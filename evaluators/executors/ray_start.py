@@ -55,14 +55,9 @@ _SILENT = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 _LOOPBACK_VARIABLE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 """With the value 0, Ray takes a loopback address for what it is. Otherwise it replaces it by the machine's own address,
 for other machines, and then listens to all of them."""
-_TRIAL = """
-import json, sys, ray
-try:
-    ray.init(**json.loads(sys.argv[1]))
-except Exception as error:
-    sys.exit(f"{type(error).__name__}: {error}")
-"""
+_TRIAL = "import json, sys, ray; ray.init(**json.loads(sys.argv[1]))"
 """A program that connects to a cluster with the arguments of `ray.init` as JSON."""
+_TOKEN_ADVICE = "it demands another token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or a file ~/.ray/auth_token"
 
 
 class BadAddress(ValueError):
@@ -95,10 +90,10 @@ def start_local(workers: int) -> list[psutil.Process]:
 
 
 def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], bool]) -> None:
-    """Connects to the cluster at an address: `auto`, or the host and port of its GCS.
+    """Connects to a cluster.
 
     Args:
-        address: of the cluster.
+        address: host and port of its GCS, or `auto`: the address in RAY_ADDRESS, or a cluster of this machine.
         runtime_env: the runtime environment of the workers.
         stopped: polled while waiting.
 
@@ -107,6 +102,8 @@ def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], 
         NoCluster: the cluster does not accept this process within `CONNECT_SECONDS`; the message says why.
         Stopped: `stopped` returned True.
     """
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or address
     loopback = _is_loopback(address)
     if address != "auto":
         host, _, port = address.rpartition(":")
@@ -152,8 +149,9 @@ def _try_to_connect(loopback: bool, options: Mapping[str, Any], stopped: Callabl
                     trial.kill()
                     raise _not_reached(options["address"], f"no answer within {CONNECT_SECONDS:g} s") from None
     if trial.returncode:
-        causes = [line for line in text.splitlines() if re.match(r"\w+: ", line)]
-        raise _not_reached(options["address"], one_line(causes[-1] if causes else text))
+        causes = [line for line in text.splitlines() if re.match(r"[\w.]*(Error|Exception): ", line)]
+        cause = one_line(causes[-1] if causes else text)
+        raise _not_reached(options["address"], _TOKEN_ADVICE if "AuthenticationError" in text else cause)
 
 
 def _not_reached(address: str, cause: str) -> NoCluster:

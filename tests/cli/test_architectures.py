@@ -261,7 +261,7 @@ class Lost(Says):
     ("answer", "status", "message"),
     [
         ("raise ValueError('boom')", 1, "failures); the last: ValueError: boom"),
-        ("return [{'validation_error': float('nan')}] * len(architectures)", 1, "the validation error was nan"),
+        ("return [{'validation_error': float('nan')}] * len(architectures)", 1, "validation error was nan"),
     ],
 )
 def test_a_task_that_fails_costs_outcomes_and_prints_the_error(

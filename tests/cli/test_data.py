@@ -77,7 +77,7 @@ def test_a_search_reads_the_data_directory_and_is_gone_on_with_from_another(
     assert "germline resume architecture-1" in done.stdout and "--data sets" in done.stdout
     folder.rename(tmp_path / "data")
     os.environ[VARIABLE] = ""
-    done = germline(tmp_path, "resume", "architecture-1", "--executor", "inline", "--json")
+    done = germline(tmp_path, "resume", "architecture-1", "--task", small, "--executor", "inline", "--json")
     assert done.exit_code == 0, done.stderr
     row = json.loads(done.stdout)
     assert (row["status"], row["births"], row["failures"]) == ("finished", 4, 0)
@@ -106,7 +106,7 @@ def test_a_search_without_its_data_is_an_error_of_one_line_and_leaves_no_run(tmp
 def test_a_run_whose_data_are_missing_is_not_resumed(tmp_path: Path, folder: Path, small: str) -> None:
     assert search(tmp_path, small, "--executor", "inline", "--data", "sets", "--time", "0.001s").exit_code == 0
     os.environ[VARIABLE] = ""
-    done = germline(tmp_path, "resume", "architecture-1", "--executor", "inline")
+    done = germline(tmp_path, "resume", "architecture-1", "--task", small, "--executor", "inline")
     assert done.exit_code == 2 and "no CIFAR-10 in" in done.stderr and done.stderr.count("\n") == 1
     assert json.loads(germline(tmp_path, "runs", "--json").stdout)[0]["status"] == "stopped"
 

@@ -31,6 +31,7 @@ def alter(path: Path, statements: tuple[str, ...]) -> bytes:
     return hashlib.sha256(path.read_bytes()).digest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statements", [VIEW, TRIGGERS], ids=["view", "triggers"])
 def test_reading_a_database_executes_nothing_of_it(germline: Any, copied: Path, statements: tuple[str, ...]) -> None:
     before = alter(copied, statements)
@@ -42,6 +43,7 @@ def test_reading_a_database_executes_nothing_of_it(germline: Any, copied: Path, 
     assert hashlib.sha256(copied.read_bytes()).digest() == before
 
 
+@pytest.mark.slow
 def test_triggers_do_not_fire(germline: Any, copied: Path, tmp_path: Path) -> None:
     before = alter(copied, TRIGGERS)
     exported = germline("export", "first", "-o", tmp_path / "found.py", db=copied)

@@ -66,6 +66,7 @@ def test_the_best_of_zeros_is_the_earliest_whatever_their_signs(
     assert [scored.individual.birth for scored in store.top("zeros")] == [1, 2, 0]
 
 
+@pytest.mark.slow
 def test_json_has_every_float_and_no_token_of_its_own(
     tmp_path: Path, blank: bytes, born: Callable[..., Individual], scored: Callable[..., EvaluationRecord]
 ) -> None:

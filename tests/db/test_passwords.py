@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from germline.cli.search_session import _resume_command
+from germline.cli.search_session import resume_command_of
 from germline.db.errors import BadUrl, DatabaseError
 from germline.db.location import Server, locate
 from germline.db.passwords import hide_passwords, without_passwords
@@ -49,7 +49,7 @@ def test_a_url_without_a_password_is_printed_as_it_is(url: str) -> None:
 @pytest.mark.parametrize("url", PLACES)
 def test_the_hint_to_resume_has_no_password(url: str) -> None:
     run = RunRecord(1, "first", "optimizer", "digits-mlp", "quick", 0, {}, {}, "stopped", None, "", 0.0)
-    command = _resume_command(run, url, None)
+    command = resume_command_of(run, url, None)
     assert command.startswith("germline resume first --db ")
     assert "S3" not in command and "CR" not in command and "3T" not in command
 

@@ -8,7 +8,8 @@ from own_tasks import task_file
 
 from germline.db.store import Store
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.executors.executor import score_safely
+from germline.evaluators.executors.executor import Job
+from germline.evaluators.executors.inline_executor import score_here
 from germline.evaluators.outcome import Outcome
 from germline.programs.architecture.genome import write as write_architecture
 from germline.programs.architecture.handmade import SEPARABLE
@@ -46,7 +47,7 @@ class Own(DigitsMLP):
 def score(folder: Path, loss: str = "", measure: str = "", objectives: str = "", genomes: int = 1) -> list[Outcome]:
     path = task_file(folder, TRAINING.format(loss=loss, measure=measure, objectives=objectives))
     evaluator = EvaluatorSpec("optimizer", f"{path}:Own", seed=1).build()
-    return score_safely(evaluator, [GOOD, OTHER][:genomes], 0, 0)
+    return score_here(evaluator, Job((0,), tuple([GOOD, OTHER][:genomes]), 0, 0))
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
@@ -146,7 +147,7 @@ def score_cells(folder: Path, batch: str = "", measure: str = "") -> Outcome:
     path = task_file(folder, CELLS.format(batch=batch, measure=measure))
     size = {"cells": 1, "channels": 4, "full_cells": 1, "full_channels": 4}
     evaluator = EvaluatorSpec("architecture", f"{path}:Own", seed=1, options=size).build()
-    return score_safely(evaluator, [write_architecture(SEPARABLE)], 0, 0)[0]
+    return score_here(evaluator, Job((0,), (write_architecture(SEPARABLE),), 0, 0))[0]
 
 
 @pytest.mark.slow
@@ -204,7 +205,7 @@ class Own(GymnasiumTask):
 def play(folder: Path, step: str) -> Outcome:
     path = task_file(folder, EPISODES.format(step=step))
     evaluator = EvaluatorSpec("policy", f"{path}:Own", seed=1, options={"episodes": (2, 2, 2)}).build()
-    return score_safely(evaluator, [write_policy(Policy(Network("mlp", (2,), 2, (4,)), 1))], 0, 0)[0]
+    return score_here(evaluator, Job((0,), (write_policy(Policy(Network("mlp", (2,), 2, (4,)), 1)),), 0, 0))[0]
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)

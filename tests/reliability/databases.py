@@ -28,7 +28,7 @@ KILLED = Path(__file__).parent.parent / "db" / "data" / "schema-0003.db"
 BORN = 80
 """Births of `KILLED`."""
 
-READING = ("runs", "top run -n 3", "show run", "lineage run", "curve run", "compare run", "db check")
+READING = ("runs", "top run -n 3", "show run", "lineage run", "curve run", "compare run", "db check", "db replay run")
 WRITING = ("export run -o {folder}/found.py --force", "resume run --births 32 --executor inline")
 SECONDS = 60
 """Limit of a command in this process, after which it counts as endless."""

@@ -15,7 +15,7 @@ from command import SEARCH, call, last_line
 from result import Result
 from sessions import recorded_rows
 
-from germline.cli.search_session import _resume_command
+from germline.cli.search_session import resume_command_of
 from germline.db import run_list
 from germline.db.errors import DatabaseError
 from germline.db.location import SqliteFile, locate
@@ -67,7 +67,7 @@ def _name_problems(folder: Path, name: bytes) -> Iterator[str]:
         yield f"expected one run in the list, got {summaries}"
     if strangers := {each.name for each in folder.iterdir()} - _files_of(path):
         yield f"left beside the file: {sorted(strangers)}"
-    command = shlex.split(_resume_command(run, str(path), None))
+    command = shlex.split(resume_command_of(run, str(path), None))
     if locate(command[command.index("--db") + 1]) != SqliteFile(path):
         yield f"the command to resume leads elsewhere: {command}"
 

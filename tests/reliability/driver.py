@@ -93,6 +93,7 @@ def main() -> None:
         except UnknownRun:
             new_run(store, name=config["run"], **config["settings"])
         session = {name: config[name] for name in ("workers", "executor", "ray_address")}
+        session["task"] = config["settings"].get("task")
         for progress in evolve(store, config["run"], **session, stopped=lambda: bool(received)):
             os.write(log, f"{progress.births} {progress.evaluations}\n".encode())
     if received:

@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
+from chaos import END_SECONDS
 from processes import ended, send, tree
 from result import Result
-from sessions import difference, recorded, session, straight, wait_for_births
+from sessions import SEED, difference, recorded, resumed, session, straight, wait_for_births
 
 HERE = Path(__file__).parent
 GUIDE = HERE.parent.parent / "docs" / "tasks.md"
@@ -47,8 +49,9 @@ def node_killed(count: int, folder: Path) -> Result:
     for number in range(count):
         attempt = session(folder, "optimizer", f"node-{number}", seed=3, **settings)
         with nodes(2) as cluster:
-            search = replace(attempt, workers=2, executor="ray", ray_address=cluster.address, command=True)
-            process = search.start(**TOKEN)
+            address = "auto" if number % 2 else cluster.address
+            search = replace(attempt, workers=2, executor="ray", ray_address=address, command=True)
+            process = search.start(**TOKEN, RAY_ADDRESS=cluster.address)
             wait_for_births(search, process, 1 + draw.randrange(BIRTHS - 100))
             time.sleep(draw.random())
             if process.poll() is not None:
@@ -61,6 +64,32 @@ def node_killed(count: int, folder: Path) -> Result:
         failures += [f"search {number}: {each}" for each in [problem, *noise[:3]] if each]
     what = "a task in a file on two Ray nodes, one of them killed at a random moment; the run equals an inline run"
     return Result("C6", what, count, tuple(failures), time.monotonic() - began)
+
+
+def head_killed(count: int, folder: Path) -> Result:
+    """The head of a cluster is killed, its GCS or its raylet: the search ends in time and says how to go on."""
+    began, draw, failures, slowest = time.monotonic(), random.Random(count), [], 0.0
+    expected, _ = straight(folder, "optimizer")
+    for number in range(count):
+        name = ("gcs_server", "raylet")[number % 2]
+        attempt = session(folder, "optimizer", f"head-{number}", SEED)
+        with nodes(1) as cluster:
+            search = replace(attempt, executor="ray", ray_address=cluster.address, command=True)
+            process = search.start(**TOKEN)
+            wait_for_births(search, process, 1 + draw.randrange(60))
+            head = psutil.Process(cluster.raylets[0]).parent()
+            killed = time.monotonic()
+            for member in head.children() if head else []:
+                if member.name() == name and member.pid not in cluster.raylets:
+                    send(member, signal.SIGKILL)
+            errors = process.communicate(timeout=60)[1]
+            slowest = max(slowest, time.monotonic() - killed)
+        if process.returncode != 1 or "germline resume" not in errors or "Traceback" in errors:
+            failures.append(f"{name}: status {process.returncode}: {errors.strip()[-400:]}")
+        failures += [f"{name}: {problem}" for problem in attempt.problems() + resumed(attempt, expected)]
+    failures += [f"{slowest:.1f} s until a search ended"] if slowest > END_SECONDS else []
+    what = "the GCS or the raylet of a cluster's head killed; the search ends with the cause and the resume command"
+    return Result("C6", what, count, tuple(failures), time.monotonic() - began, f"ended after at most {slowest:.1f} s")
 
 
 def guide_task() -> str:

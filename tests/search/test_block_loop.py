@@ -284,6 +284,7 @@ def test_a_resume_reads_only_what_comes_after_the_snapshot(store: Store, create:
     assert [each.birth for each in resumed.recorded] == list(range((saved.block + 1) * BLOCK, BIRTHS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "x", "0 []", "{} []"])
 def test_a_damaged_snapshot_is_left_aside(
     store: Store, create: Callable[[str], RunRecord], content: str, caplog: pytest.LogCaptureFixture
@@ -301,6 +302,7 @@ def test_a_damaged_snapshot_is_left_aside(
     assert rows(store, damaged) == rows(store, straight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evaluations", [3, 10, 20, 26])
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_a_budget_that_ends_before_the_snapshot_ends_there(

@@ -30,3 +30,12 @@ def test_a_server_that_is_no_cluster_is_given_up_in_time(monkeypatch: pytest.Mon
         with pytest.raises(Stopped):
             ray_start.connect(address, {}, lambda: True)
         assert time.monotonic() - began < 10.0
+
+
+def test_a_ray_that_demands_another_token_is_told(local_ray: None) -> None:
+    import ray
+
+    from germline.evaluators.executors.ray_start import connect
+
+    with pytest.raises(NoCluster, match="demands another token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or a file"):
+        connect(ray.get_runtime_context().gcs_address, {}, lambda: False)

@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from germline.cli.database import open_store
@@ -100,7 +100,7 @@ def run_session(
     single = options.executor == "inline" or (options.executor == "auto" and task.light and not options.ray_address)
     unlimited = not (budget.births or budget.evaluations or budget.frames)
     goal = run.config.get("births") if unlimited else budget.births
-    resume_command = resume_command_of(run, url, options.data)
+    resume_command = resume_command_of(run, url, options.data, budget)
     last: Progress | None = None
     events = evolve(
         store,
@@ -129,6 +129,8 @@ def run_session(
             raise
     finally:
         events.close()  # type: ignore[attr-defined]
+    if last and last.unscored:  # an earlier session had a larger budget
+        resume_command = resume_command_of(run, url, options.data, Budget(births=last.replayed))
     if not received:
         finish(store, run, last, resume_command, as_json)
     if received:
@@ -151,9 +153,13 @@ def _loaded_task(run: RunRecord, given_task: str | None) -> type[Task]:
     return task
 
 
-def resume_command_of(run: RunRecord, url: str, data: str | None) -> str:
-    """The command that resumes a run, with --task, --db and --data where they are needed; passwords are hidden."""
+def resume_command_of(run: RunRecord, url: str, data: str | None, budget: Budget = Budget()) -> str:
+    """The command that resumes a run, with the budget, --task, --db and --data where they are needed; passwords are
+    hidden."""
     command = command_line("resume", run.name)
+    for name, limit in asdict(budget).items():
+        if limit is not None:
+            command += f" --{name} {limit}"
     if needs_confirmation(run.task):
         command += " --task " + shlex.quote(run.task)
     if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):

@@ -157,7 +157,7 @@ class Search:
             if not self.open_blocks:
                 self.open_blocks.append(_OpenBlock(number, self.cut_short, closing=True))
                 yield from self._finish_first()
-                yield self._progress()
+                yield self._progress(unscored=self._unscored())
                 return
             yield from self._finish_first()
             yield self._progress(complete=self.open_blocks.popleft().number)
@@ -368,13 +368,18 @@ class Search:
         taken, self.unrecorded_snapshot = self.unrecorded_snapshot, None
         return taken
 
-    def _progress(self, new_best: bool = False, complete: int | None = None) -> Progress:
+    def _unscored(self) -> int:
+        """The number of recorded births without an outcome in blocks that this session has not opened."""
+        return sum((individual.fingerprint, 0, 0) not in self.outcomes for individual in self.recorded)
+
+    def _progress(self, new_best: bool = False, complete: int | None = None, unscored: int = 0) -> Progress:
         return self.tally.progress(
             winner=self.winner,
             replayed=self.replayed,
             dead_share=self.dead_share,
             new_best=new_best,
             complete=complete,
+            unscored=unscored,
         )
 
 

@@ -26,6 +26,8 @@ class Progress:
         winner: the individual that the strategy would hand over; None without any.
         rejected: genomes that broke a limit of the space and were never scored.
         frames: frames that policies have played, reviews included.
+        unscored: at the end, the number of births of earlier sessions that have no outcome, because the budget ends
+            before their blocks.
     """
 
     births: int = 0
@@ -42,6 +44,7 @@ class Progress:
     winner: Individual | None = None
     rejected: int = 0
     frames: int = 0
+    unscored: int = 0
 
 
 class Tally:
@@ -110,6 +113,7 @@ class Tally:
         dead_share: float | None,
         new_best: bool = False,
         complete: int | None = None,
+        unscored: int = 0,
     ) -> Progress:
         """The progress by the present counts."""
         return Progress(
@@ -127,6 +131,7 @@ class Tally:
             winner=winner,
             rejected=self.counts["rejected"],
             frames=self.counts["frames"],
+            unscored=unscored,
         )
 
 

@@ -143,6 +143,7 @@ def evolve(
         births: stop after so many births in all.
         evaluations: begin no block after so many evaluations in all.
         frames: begin no block after so many frames played in all. Without any of the three, the run's own budgets hold.
+            A run whose earlier session bred more than the budget allows, and did not score it, stays stopped.
         seconds: stop after so many seconds of this session.
         force: take the run over from a process on another host, whose end cannot be seen from here.
         stopped: polled between jobs; once it returns True, the session ends as if the iteration had been left.
@@ -203,7 +204,7 @@ def evolve(
                     return
                 if over():
                     return
-            status = "finished"
+            status = "stopped" if progress.unscored else "finished"
     except Stopped:
         return
     except SearchFailed:

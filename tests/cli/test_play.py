@@ -302,7 +302,7 @@ def test_a_mistake_is_an_error_of_one_line(database: Path, args: tuple[str, ...]
     ("task", "seed", "message"),
     [
         ("Blind", "0", "its environments have no picture(slot)"),
-        ("Unlit", "0", "expected an episode of unlit to film, got OSError: no light"),
+        ("Unlit", "0", "expected unlit to draw itself, got OSError: no light"),
         ("Bright", "2", "expected an episode of bright to film, got OSError: the door is locked"),
     ],
 )

@@ -173,3 +173,17 @@ def members(session: int) -> list[str]:
             if int(fields[3]) == session and fields[0] != "Z":
                 found.append(command[:80])
     return found
+
+
+@pytest.mark.slow
+def test_the_command_to_resume_a_search_has_its_budget(db: Path) -> None:
+    germline("search", "optimizer", *SETTINGS, "--births", "32", "--executor", "inline", db=db)
+    words = ("resume", "optimizer-1", "--births", "3200", "--time", "0.3s", "--executor", "inline")
+    _, out, _ = germline(*words, db=db)
+    assert f"go on   germline resume optimizer-1 --births 3200 --db {db}\n" in out
+    # A smaller budget than that of the session before leaves births without outcome.
+    _, out, _ = germline("resume", "optimizer-1", "--evaluations", "1", "--executor", "inline", db=db)
+    born = json.loads(germline("runs", "--json", db=db)[1])[0]["births"]
+    assert "optimizer-1: stopped" in out and f"resume optimizer-1 --births {born} --db" in out
+    code, out, _ = germline("resume", "optimizer-1", "--births", str(born), "--executor", "inline", db=db)
+    assert code == 0 and f"finished after {born} births" in out and germline("db", "check", db=db)[0] == 0

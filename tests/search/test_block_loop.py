@@ -377,3 +377,18 @@ def test_a_block_costs_no_transaction_for_its_winner_alone(
     finish(search(store, run, Elitist(reviewed=reviewed), depth, journal=journal))
     # Without reviews the closing has no outcome to come with.
     assert journal.transactions.count("winners") == (0 if reviewed else 1)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_births_that_a_smaller_budget_leaves_without_outcome_are_counted(
+    store: Store, create: Callable[[str], RunRecord], depth: int
+) -> None:
+    run = create("run")
+    journal = MortalJournal(store, run, lifetime=5 + 2 * depth)
+    with pytest.raises(Killed):
+        finish(search(store, run, Elitist(reviewed=False), depth, journal=journal))
+    born = {individual.fingerprint: individual.block for individual in store.individuals(run.id)}
+    waiting = set(born) - {record.fingerprint for record in store.evaluations(run.id)}
+    *_, last = search(store, run, Elitist(reviewed=False), depth).events(evaluations=1)
+    assert last.unscored == sum(born[fingerprint] > depth for fingerprint in waiting) > 0
+    assert finish(search(store, run, Elitist(reviewed=False), depth)).unscored == 0

@@ -16,6 +16,7 @@ from germline.db.records import EvaluationRecord, RunRecord
 from germline.db.store import Store
 from germline.search.failures import SearchFailed
 from germline.search.progress import Progress
+from germline.search.replay import replay
 from germline.search.run import evolve
 
 Create = Callable[..., RunRecord]
@@ -36,6 +37,12 @@ def births_and_outcomes(store: Store, run: RunRecord) -> list[object]:
     """As `lineage`, without reviews, because each session reviews its winner when it ends."""
     outcomes = [evaluation for evaluation in store.evaluations(run.id) if (evaluation.rung, evaluation.seed) == (0, 0)]
     return [*store.individuals(run.id), *sorted((essence(outcome) for outcome in outcomes), key=repr)]
+
+
+def replayed(store: Store, run: RunRecord) -> tuple[int, str | None]:
+    """The births that a replay derives, and the first difference."""
+    result = replay(store, run.name)
+    return result.births, result.difference
 
 
 def last(store: Store, run: RunRecord, **options: object) -> Progress:
@@ -160,6 +167,7 @@ def test_ray_workers_give_the_lineage_that_this_process_gives(local_ray: None, s
 SESSION = """
 import sys
 from germline.db.store import Store
+from germline.search.replay import replay
 from germline.search.run import evolve
 with Store(sys.argv[1]) as store:
     for progress in evolve(store, sys.argv[2]):
@@ -246,3 +254,23 @@ def test_searches_that_overlap_leave_the_garbage_collector_as_they_found_it(stor
     assert gc.get_threshold() != before
     second.close()  # type: ignore[attr-defined]
     assert gc.get_threshold() == before
+
+
+@pytest.mark.slow
+def test_a_run_whose_budget_ends_before_births_without_outcome_is_stopped_and_goes_on_later(
+    store: Store, small_run: Create
+) -> None:
+    run, straight = small_run(name="cut"), small_run(name="straight")
+    last(store, straight, executor="inline")
+    for progress in evolve(store, run.name, executor="inline"):
+        if progress.births == 48:  # the third block is bred, and not yet scored
+            break
+    assert replayed(store, run) == (48, None)
+    shorter = last(store, run, executor="inline", evaluations=1)
+    assert shorter.unscored > 0
+    assert store.run(run.name).status == "stopped" and store.check() == []
+    assert replayed(store, run) == (48, None)
+    assert last(store, run, executor="inline").unscored == 0
+    assert replayed(store, run) == (80, None)
+    assert store.run(run.name).status == "finished" and store.check() == []
+    assert births_and_outcomes(store, run) == births_and_outcomes(store, straight)

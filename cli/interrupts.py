@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -88,7 +88,8 @@ def deferred_signals() -> Iterator[list[int]]:
 
     def note(number: int) -> None:
         noted.append(number)
-        os.write(2, b"stopping in order; once more to leave at once\n")
+        with suppress(OSError):  # the terminal may be gone
+            os.write(2, b"stopping in order; once more to leave at once\n")
 
     earlier = on_first_signal(note)
     try:

@@ -173,8 +173,14 @@ def _is_loopback(address: str) -> bool:
 
 
 def _silence() -> None:
-    """Keeps what Ray hears from its servers off the terminal: pages about their state when a node is lost."""
-    ray._private.worker._worker_logs_enabled = False
+    """Keeps what Ray hears from its servers off the terminal: pages about their state when a node is lost.
+
+    Ray also sends exceptions that end this process to its GCS, for which it waits a minute if that is gone.
+    """
+    worker = ray._private.worker
+    worker._worker_logs_enabled = False
+    if sys.excepthook is worker.custom_excepthook:
+        sys.excepthook = worker.normal_excepthook
 
 
 @contextmanager

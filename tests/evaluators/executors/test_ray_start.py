@@ -1,6 +1,7 @@
 """Connecting to a Ray that is not there; `tests/reliability` has those that are."""
 
 import socket
+import sys
 import time
 
 import pytest
@@ -39,3 +40,9 @@ def test_a_ray_that_demands_another_token_is_told(local_ray: None) -> None:
 
     with pytest.raises(NoCluster, match="demands another token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or a file"):
         connect(ray.get_runtime_context().gcs_address, {}, lambda: False)
+
+
+def test_an_exception_that_ends_this_process_is_not_sent_to_ray(local_ray: None) -> None:
+    import ray
+
+    assert sys.excepthook is not ray._private.worker.custom_excepthook

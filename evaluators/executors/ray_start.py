@@ -131,7 +131,9 @@ def forget_token() -> None:
 def _try_to_connect(loopback: bool, options: Mapping[str, Any], stopped: Callable[[], bool]) -> None:
     """Connects to a cluster in a process of its own, which can be ended, unlike Ray in this process, and whose output
     can be kept off the terminal. Raises as `connect`."""
-    environment = {**os.environ, _LOOPBACK_VARIABLE: "0"} if loopback else None
+    environment = {**os.environ, "RAY_NUM_REDIS_GET_RETRIES": "5"}
+    if loopback:
+        environment[_LOOPBACK_VARIABLE] = "0"
     command = [sys.executable, "-c", _TRIAL, json.dumps(options)]
     deadline = time.monotonic() + CONNECT_SECONDS
     with subprocess.Popen(

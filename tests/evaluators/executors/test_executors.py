@@ -1,4 +1,4 @@
-"""Every executor against one contract, with a real task; `test_supervisor.py` has more ways to end a process."""
+"""Every executor against one contract, with real tasks."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,29 +15,19 @@ GENOMES = tuple(library()[name] for name in ("adamw_plain", "lion_raw", "adamw_p
 OPTIONS = {"lengths": (0.05,)}
 
 TROUBLE = '''
-import os, signal, time
-import torch
 from germline.evaluators.tasks.digits_mlp import DigitsMLP
 from germline.evaluators.task import Rung
 
 
 class Trouble(DigitsMLP):
-    """Digits, but a learning rate above 1 at the first step of training is asking for it."""
+    """Digits, but a genome whose weights are near -1000 after its first steps makes the task raise."""
 
     name = "trouble"
     rungs = (Rung(10, 16),)
 
     def measure(self, params, split):
-        for row in next(iter(params.values())).reshape(len(next(iter(params.values()))), -1):
-            mark = round(float(row.mean().abs()))
-            if mark == 1000:
-                raise RuntimeError("a task that raises")
-            if mark == 2000:
-                os._exit(3)
-            if mark == 4000:
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                while True:
-                    time.sleep(1)
+        if any(round(float(row.mean().abs())) == 1000 for row in next(iter(params.values()))):
+            raise RuntimeError("a task that raises")
         return super().measure(params, split)
 '''
 
@@ -110,24 +100,3 @@ def test_a_genome_that_makes_the_task_raise_fails_alone(make: Callable[..., Exec
     assert (first.status, bad.status, last.status) == ("ok", "crashed", "ok")
     assert bad.error == "RuntimeError: a task that raises"
     assert found[1,][0].fitness == first.fitness
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("mark", "status"), [(2000, "crashed"), (4000, "timeout")])
-def test_a_genome_that_kills_or_blocks_its_worker_fails_alone(
-    local_ray: None, trouble: str, mark: int, status: str
-) -> None:
-    from germline.evaluators.executors.ray_executor import RayExecutor
-
-    spec = EvaluatorSpec("optimizer", trouble, seed=1, options={"lengths": (1.0,)})
-    clean = spec.build().score(GENOMES[:2], 0, 0)
-    executor = RayExecutor(spec, workers=2, timeout=4.0)
-    try:
-        executor.submit(Job((0,), (GENOMES[0], marked(mark), GENOMES[1]), 0, 0))
-        executor.submit(Job((1,), GENOMES[:2], 0, 0))
-        found = collect(executor, 2)
-    finally:
-        executor.close()
-    assert [one.status for one in found[0,]] == ["ok", status, "ok"]
-    assert [found[0,][0].fitness, found[0,][2].fitness] == [one.fitness for one in clean]
-    assert [one.fitness for one in found[1,]] == [one.fitness for one in clean]

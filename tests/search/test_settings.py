@@ -94,9 +94,8 @@ def test_stored_settings_pass_their_check(kind: Kind[Any, Any]) -> None:
     ],
 )
 def test_a_stored_setting_that_no_assignment_makes_is_refused(setting: str, value: object, expected: str) -> None:
-    settings = OPTIMIZER.from_config({setting: value})
     with pytest.raises(BadSetting, match=f"^expected {setting} in the config of the run to be {expected}"):
-        check(settings)
+        check(OPTIMIZER.from_config({setting: value}))
 
 
 def test_a_strategy_of_a_later_version_is_refused_in_a_line() -> None:

@@ -15,7 +15,7 @@ from germline.db.errors import InvalidRecord
 
 _NON_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 # Created once: creating a decoder or encoder takes as long as using it.
-_decode = json.JSONDecoder(parse_int=float).decode
+_decoder = json.JSONDecoder(parse_int=float)
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
@@ -37,7 +37,19 @@ def load_floats(text: str) -> dict[str, float]:
         raise ValueError(f"expected a JSON object of floats, got lists nested too deeply: {text[:40]!r}") from None
     if not isinstance(values, dict):
         raise ValueError(f"expected a JSON object of floats, got {text[:40]!r}")
-    return {name: _from_json(value) for name, value in values.items()}
+    for value in values.values():
+        if type(value) is not float:
+            return {name: _from_json(value) for name, value in values.items()}
+    return values
+
+
+def _decode(text: str) -> Any:
+    """The value of a JSON text; the decoder's own method also looks for white space at both ends, twice as long."""
+    try:
+        value, end = _decoder.raw_decode(text)
+    except ValueError:
+        return _decoder.decode(text)  # raises the error, or finds white space
+    return value if end == len(text) else _decoder.decode(text)
 
 
 def load_float(text: str, name: str) -> float | None:

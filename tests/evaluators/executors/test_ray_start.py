@@ -1,5 +1,7 @@
 """Connecting to a Ray that is not there; `tests/reliability` has those that are."""
 
+import os
+import signal
 import socket
 import time
 
@@ -39,3 +41,20 @@ def test_a_ray_that_demands_another_token_is_told(local_ray: None) -> None:
 
     with pytest.raises(NoCluster, match="demands another token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or a file"):
         connect(ray.get_runtime_context().gcs_address, {}, lambda: False)
+
+
+def test_a_signal_while_ray_starts_reaches_the_handler_of_this_process() -> None:
+    import ray
+
+    from germline.evaluators.executors import ray_start
+
+    received: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    try:
+        with ray_start._own_signal_handlers():
+            ray._private.utils.set_sigterm_handler(lambda number, frame: pytest.fail("Ray's handler"))
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert received == [signal.SIGTERM] * 2

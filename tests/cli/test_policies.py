@@ -533,11 +533,12 @@ def test_an_export_notes_a_task_that_has_changed(
     monkeypatch.setenv("REWARD", "1")
     settings = ("population=4", "candidates=0", "test_episodes=0", f"episodes={episodes}")
     options = [part for setting in settings for part in ("--set", setting)]
-    task = ("--task", f"{path}:Changing", "--executor", "inline", "--births", "4", "--name", "cp")
-    assert call(database, "search", "policy", *task, *options).exit_code == 0
-    same = call(database, "export", "cp", "-o", str(tmp_path / "same.py")).stdout
+    task = ("--task", f"{path}:Changing")
+    run = ("--executor", "inline", "--births", "4", "--name", "cp")
+    assert call(database, "search", "policy", *task, *run, *options).exit_code == 0
+    same = call(database, "export", "cp", *task, "-o", str(tmp_path / "same.py")).stdout
     assert ("gave it its fitness in the search" in same) == bool(first) and f"({first}" in same
     monkeypatch.setenv("REWARD", "2")
-    other = call(database, "export", "cp", "-o", str(tmp_path / "other.py")).stdout
+    other = call(database, "export", "cp", *task, "-o", str(tmp_path / "other.py")).stdout
     assert "gave it its fitness in the search" not in other
     assert (f"({first} returned " in other and "changing has changed)" in other) == bool(first)

@@ -233,7 +233,7 @@ def test_a_search_never_names_what_is_not_finite(tmp_path: Path) -> None:
     with Store(str(tmp_path / "runs.db")) as store:
         settings = ("block=8", "pack=4", "population=8", "lengths=1", "warmup=0", "review_every=0")
         run = new_run(store, task=f"{path}:Own", births=48, settings=settings, seed=1)
-        progress = list(evolve(store, run.name, executor="inline", device="cpu"))[-1]
+        progress = list(evolve(store, run.name, task=run.task, executor="inline", device="cpu"))[-1]
         assert progress.failures["diverged"] > 3
         best = store.best(run.name)
         assert best.evaluation is not None and math.isfinite(best.evaluation.fitness or math.nan)

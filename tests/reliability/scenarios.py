@@ -26,7 +26,8 @@ class Scenario:
     Attributes:
         name: by which the runner and the suite call it.
         run: the scenario, called with a count and an empty folder.
-        short: count in the suite, for some seconds; 0 if another test of the suite does the same.
+        short: count in the suite, for some seconds; 0 if another test of the suite does the same, or its
+            time limits ask for a machine that does nothing else.
         full: count that the contract asks for.
     """
 
@@ -43,12 +44,12 @@ SCENARIOS = (
     Scenario("cut-and-resumed", kills.cut_and_resumed, 1, 27),
     Scenario("whole-tree-terminated", kills.whole_tree_terminated, 1, 20),
     Scenario("interrupted", kills.interrupted, 2, 40),
-    Scenario("workers-killed", chaos.workers_killed, 1, 20),
+    Scenario("workers-killed", chaos.workers_killed, 0, 20),
     Scenario("ray-killed", chaos.ray_killed, 1, 10),
-    Scenario("local-ray", local_ray.listening, 3, 9),
-    Scenario("node-killed", nodes.node_killed, 1, 10),
-    Scenario("head-killed", nodes.head_killed, 1, 4),
-    Scenario("bad-candidates", candidates.bad_candidates, 4, 13),
+    Scenario("local-ray", local_ray.listening, 0, 9),
+    Scenario("node-killed", nodes.node_killed, 0, 10),
+    Scenario("head-killed", nodes.head_killed, 0, 4),
+    Scenario("bad-candidates", candidates.bad_candidates, 0, 13),
     Scenario("mutants", genomes.bred_and_read_back, 0, 1_000_000),
     Scenario("damaged-genomes", genomes.damaged, 2_000, 100_000),
     Scenario("equal-fingerprints", genomes.equal_fingerprints, 0, 100_000),
@@ -59,7 +60,7 @@ SCENARIOS = (
     Scenario("odd-paths", disks.any_path, 60, 1_000),
     Scenario("refused-places", disks.refused, 6, 63),
     Scenario("full-disks", disks.full_disks, 2, 20),
-    Scenario("many-individuals", scale.many_individuals, 2_000, 1_000_000),
+    Scenario("many-individuals", scale.many_individuals, 0, 1_000_000),
     Scenario("released-schemas", databases.released_schemas, 4, 4),
     Scenario("hostile-schemas", databases.hostile_schemas, 40, 160),
     Scenario("damaged-databases", databases.damaged_databases, 70, 10_000),

@@ -9,7 +9,7 @@ import pytest
 from germline.programs.optimizer import library
 from germline.search.kind import Kind
 from germline.search.kinds import KINDS, UnknownPreset, preset_named
-from germline.search.settings import BadSetting, to_config
+from germline.search.settings import BadSetting, check, to_config
 
 OPTIMIZER = KINDS["optimizer"]
 
@@ -76,8 +76,7 @@ def test_a_config_of_another_version_reads_with_defaults_and_without_unknown_key
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_stored_settings_pass_their_check(kind: Kind[Any, Any]) -> None:
     for preset in kind.presets.values():
-        settings = kind.resolve(preset.values, [])
-        assert kind.from_config(json.loads(json.dumps(to_config(settings)))) == settings
+        check(kind.from_config(json.loads(json.dumps(to_config(kind.resolve(preset.values, []))))))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +95,7 @@ def test_stored_settings_pass_their_check(kind: Kind[Any, Any]) -> None:
 )
 def test_a_stored_setting_that_no_assignment_makes_is_refused(setting: str, value: object, expected: str) -> None:
     with pytest.raises(BadSetting, match=f"^expected {setting} in the config of the run to be {expected}"):
-        OPTIMIZER.from_config({setting: value})
+        check(OPTIMIZER.from_config({setting: value}))
 
 
 def test_a_strategy_of_a_later_version_is_refused_in_a_line() -> None:

@@ -202,16 +202,22 @@ def _environment(variables: Mapping[str, str], without: Sequence[str] = ()) -> I
 
 @contextmanager
 def _own_signal_handlers() -> Iterator[None]:
-    """Keeps the handlers of this process, which decides what a signal means; Ray installs its own."""
+    """Keeps the handlers of this process, which decides what a signal means. Ray would install its own before it has
+    started, and a SIGTERM would then end its servers and leave this process waiting for them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    utils = ray._private.utils
+    set_by_ray, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda handler: None
     try:
         yield
     finally:
+        utils.set_sigterm_handler = set_by_ray
         for number, handler in handlers.items():
-            signal.signal(number, handler)
+            # The system's own handler was set by this process's, so that a second signal ends it at once.
+            if signal.getsignal(number) not in (handler, signal.SIG_DFL):
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -142,8 +142,13 @@ def test_a_library_that_swallows_exceptions_does_not_swallow_a_signal() -> None:
 
 @pytest.mark.slow
 def test_a_process_that_ignores_sigint_goes_on_ignoring_it(tmp_path: Path) -> None:
-    ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command("runs", "--db", "none.db")]
-    process = subprocess.Popen(ignoring, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command("runs", "--db", "none.db"),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
     while process.poll() is None:
         process.send_signal(signal.SIGINT)
         time.sleep(0.01)

@@ -16,7 +16,7 @@ SMALL = ["--set", "population=20", "--set", "block=16", "--set", "lengths=0.05",
 
 def germline(*words: str) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own: this one may be connected to a Ray already."""
-    command = [sys.executable, "-m", "germline.cli.main", *words]
+    command = [sys.executable, "-m", "germline.cli.start", *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
@@ -45,5 +45,5 @@ def test_a_run_that_cannot_be_resumed_on_a_cluster_stays(tmp_path: Path) -> None
     assert CliRunner().invoke(cli, words).exit_code == 0
     done = germline("resume", "first", "--births", "32", "--db", database, "--ray-address", "127.0.0.1:1")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert f"all outcomes are recorded. Go on with: germline resume first --db {database}" in done.stderr
+    assert f"all outcomes are recorded. Go on with: germline resume first --births 32 --db {database}" in done.stderr
     assert json.loads(CliRunner().invoke(cli, ["runs", "--json", "--db", database]).stdout)[0]["births"] == 16

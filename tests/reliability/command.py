@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-COMMAND = [sys.executable, "-m", "germline.cli.main"]
+COMMAND = [sys.executable, "-m", "germline.cli.start"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 SEARCH = [

@@ -16,6 +16,7 @@ import locks
 import nodes
 import scale
 import servers
+import texts
 from result import Result
 
 
@@ -52,6 +53,7 @@ SCENARIOS = (
     Scenario("bad-candidates", candidates.bad_candidates, 0, 13),
     Scenario("mutants", genomes.bred_and_read_back, 0, 1_000_000),
     Scenario("damaged-genomes", genomes.damaged, 2_000, 100_000),
+    Scenario("hostile-texts", texts.hostile_texts, 0, 2_100),
     Scenario("equal-fingerprints", genomes.equal_fingerprints, 0, 100_000),
     Scenario("exported-programs", genomes.exported, 20, 1_000),
     Scenario("kills-on-postgres", servers.killed_on_postgres, 1, 20),

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from command import COMMAND
+
 from germline.db.store import Store
 
 Recorded = Mapping[str, list[object]]
@@ -76,7 +78,7 @@ class Session:
         """Starts the process, in a session of its own; variables are added to its environment."""
         driver = [sys.executable, str(DRIVER), json.dumps(asdict(self))]
         return subprocess.Popen(
-            ["germline", *self._arguments()] if self.command else driver,
+            [*COMMAND, *self._arguments()] if self.command else driver,
             env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -237,9 +237,10 @@ def test_a_search_in_which_everything_fails_ends_with_the_cause(
     store: Store, small_run: Create, tmp_path: Path
 ) -> None:
     (tmp_path / "failing.py").write_text(FAILING)
-    run = small_run("max_failures=10", task=f"{tmp_path / 'failing.py'}:Failing")
+    task = f"{tmp_path / 'failing.py'}:Failing"
+    run = small_run("max_failures=10", task=task)
     with pytest.raises(SearchFailed, match=r"the last 1\d scorings failed.*RuntimeError: no such sensor"):
-        last(store, run)
+        last(store, run, task=task)
     assert store.run(run.name).status == "failed"
 
 

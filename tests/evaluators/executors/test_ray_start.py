@@ -1,5 +1,7 @@
 """Connecting to a Ray that is not there; `tests/reliability` has those that are."""
 
+import os
+import signal
 import socket
 import sys
 import time
@@ -46,3 +48,20 @@ def test_an_exception_that_ends_this_process_is_not_sent_to_ray(local_ray: None)
     import ray
 
     assert sys.excepthook is not ray._private.worker.custom_excepthook
+
+
+def test_a_signal_while_ray_starts_reaches_the_handler_of_this_process() -> None:
+    import ray
+
+    from germline.evaluators.executors import ray_start
+
+    received: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    try:
+        with ray_start._own_signal_handlers():
+            ray._private.utils.set_sigterm_handler(lambda number, frame: pytest.fail("Ray's handler"))
+            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert received == [signal.SIGTERM] * 2

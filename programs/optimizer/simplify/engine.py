@@ -1,0 +1,163 @@
+"""The engine: rules are applied while they make a form smaller, tier by tier, and every application is kept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from germline.programs.optimizer.graph import live_program, trace
+from germline.programs.optimizer.program import Program
+from germline.programs.optimizer.simplify.form import Form, from_program, rewrite
+from germline.programs.optimizer.simplify.rule import TIERS, Context, Proposal, Rule, Tier
+from germline.programs.optimizer.simplify.table import DETOURS, RULES, up_to
+from germline.programs.optimizer.simplify.to_program import to_program
+
+MAX_DETOUR = 3
+"""A detour makes a form larger by at most this many statements."""
+MAX_DETOURS = 400
+"""Detours that are tried at most in one simplification."""
+
+
+@dataclass(frozen=True)
+class Rewriting:
+    """One application of a rule.
+
+    Attributes:
+        rule: the rule.
+        proposal: what it changed.
+        before: the form.
+        after: the form without what the change left unused.
+    """
+
+    rule: Rule
+    proposal: Proposal
+    before: Form
+    after: Form
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step from the given program to the simplified one.
+
+    Attributes:
+        name: of the rule.
+        says: the rule.
+        tier: how far it holds.
+        rounds: True if results may differ by the rounding of single operations; False if they have the same bits.
+        before: the program.
+        after: the program that came out.
+        rewriting: the application of the rule; None for the steps that only drop or merge statements.
+    """
+
+    name: str
+    says: str
+    tier: Tier
+    rounds: bool
+    before: Program
+    after: Program
+    rewriting: Rewriting | None = None
+
+
+@dataclass(frozen=True)
+class Simplified:
+    """A program and how it became smaller.
+
+    Attributes:
+        given: the program at first.
+        program: the program at last; the given program itself if nothing could be simplified.
+        steps: from the one to the other.
+    """
+
+    given: Program
+    program: Program
+    steps: tuple[Step, ...]
+
+    @cached_property
+    def tier(self) -> Tier:
+        """The highest tier of its steps: a lower tier did not reach this form."""
+        return max((step.tier for step in self.steps), key=TIERS.index, default="exact")
+
+
+def simplify(program: Program, max_tier: Tier = "bounded") -> Simplified:
+    """The smallest program that rules reach.
+
+    Args:
+        program: a valid program.
+        max_tier: rules of higher tiers are not used.
+
+    Raises:
+        InvalidProgram: the program does not pass abstract execution.
+    """
+    steps: list[Step] = []
+    form = from_program(program)
+    living = live_program(program, trace(program))
+    merged = to_program(form)
+    if len(living.body) < len(program.body) or living.states != program.states:
+        says = "statements and states on which no update depends, in any step → nothing"
+        steps.append(Step("dead code", says, "exact", False, program, living))
+    if len(merged.body) < len(living.body):
+        says = "copies and equal expressions → one statement"
+        steps.append(Step("common subexpressions", says, "exact", False, living, merged))
+    for rewriting in reduce(form, max_tier):
+        rule, proposal = rewriting.rule, rewriting.proposal
+        before, after = to_program(rewriting.before), to_program(rewriting.after)
+        steps.append(Step(rule.name, rule.says, rule.tier, proposal.rounds, before, after, rewriting))
+    return Simplified(program, steps[-1].after if steps else program, tuple(steps))
+
+
+def reduce(form: Form, max_tier: Tier = "bounded") -> list[Rewriting]:
+    """The applications of rules that lead from a form to a smallest one, tier by tier."""
+    rewritings: list[Rewriting] = []
+    detours_left = MAX_DETOURS
+    for tier in TIERS[: TIERS.index(max_tier) + 1]:
+        rules, detours = up_to(RULES, tier), up_to(DETOURS, tier)
+        seen: set[object] = set()
+        while True:
+            rewritings += _descend(rewritings[-1].after if rewritings else form, rules)
+            path: list[Rewriting] = []
+            for rewriting in _larger(rewritings[-1].after if rewritings else form, detours):
+                if rewriting.after.key in seen or detours_left == 0:
+                    continue
+                seen.add(rewriting.after.key)
+                detours_left -= 1
+                path = [rewriting, *_descend(rewriting.after, rules)]
+                if path[-1].after.cost < rewriting.before.cost:
+                    break
+                path = []
+            if not path:
+                break
+            rewritings += path
+    return rewritings
+
+
+def _descend(form: Form, rules: tuple[Rule, ...]) -> list[Rewriting]:
+    """Applications of rules that make a form smaller, until none does."""
+    rewritings: list[Rewriting] = []
+    while True:
+        rewriting = next((found for found in _applications(form, rules) if _pays(found)), None)
+        if rewriting is None:
+            return rewritings
+        rewritings.append(rewriting)
+        form = rewriting.after
+
+
+def _pays(rewriting: Rewriting) -> bool:
+    """True if the form becomes smaller in the parts of the cost that count for the rule."""
+    parts = rewriting.rule.parts
+    return rewriting.after.cost[:parts] < rewriting.before.cost[:parts]
+
+
+def _larger(form: Form, detours: tuple[Rule, ...]) -> Iterator[Rewriting]:
+    """Applications of rules that do not make a form smaller, but not much larger either."""
+    for rewriting in _applications(form, detours):
+        if rewriting.after.cost[0] <= form.cost[0] + MAX_DETOUR:
+            yield rewriting
+
+
+def _applications(form: Form, rules: tuple[Rule, ...]) -> Iterator[Rewriting]:
+    """Every application of every rule to a form."""
+    context = Context(form)
+    for rule in rules:
+        for proposal in rule.propose(context):
+            after = rewrite(form, proposal.changes, proposal.following)
+            if after is not None:
+                yield Rewriting(rule, proposal, form, after)

@@ -1,0 +1,266 @@
+"""The form on which rules work: the live expressions of a program, each of them once, with its loop-carried states.
+
+A form is built from the graph of a program. No two nodes are equal, arguments of commutative functions may be in either
+order, and every node is live: an update depends on it, in its step or, through the states, in a later step.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from germline.programs.optimizer.graph import Node, trace
+from germline.programs.optimizer.primitives import PRIMITIVES
+from germline.programs.optimizer.program import Program, State
+from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch, broadcast
+
+Expression = int | float | tuple["str | Expression", ...]
+"""A node of a form by its number, a literal, or a function with its arguments: `("*", 3, 0.5)`. The arguments of a
+changed node are numbers smaller than its own. `("input:m",)` is the input m, even where its node is changed."""
+
+Cost = tuple[int, int, int, int, int]
+"""What a simplification makes smaller, the most important first: statements plus `STATE_WEIGHT` for each state;
+statements whose value is a tree; literals; the sum of the depths of all values; arguments."""
+
+STATE_WEIGHT = 2
+
+
+@dataclass(frozen=True)
+class Form:
+    """Expressions of a program.
+
+    Attributes:
+        nodes: the values; each comes after those it depends on, inputs first.
+        names: a name for each node, from the statement that computed it; empty without one.
+        states: the live states.
+        present: the node of each state's present value.
+        following: the node of each state's next value.
+        update: the node of the update.
+    """
+
+    nodes: tuple[Node, ...]
+    names: tuple[str, ...]
+    states: tuple[State, ...]
+    present: tuple[int, ...]
+    following: tuple[int, ...]
+    update: int
+
+    @property
+    def roots(self) -> tuple[int, ...]:
+        """The nodes that are returned."""
+        return (self.update, *self.following)
+
+    @cached_property
+    def operations(self) -> tuple[int, ...]:
+        """The nodes that are functions."""
+        return tuple(i for i, node in enumerate(self.nodes) if is_operation(node))
+
+    @cached_property
+    def uses(self) -> tuple[int, ...]:
+        """How often each node is an argument or returned."""
+        uses = [0] * len(self.nodes)
+        for node in self.nodes:
+            for arg in node.args:
+                uses[arg] += 1
+        for root in self.roots:
+            uses[root] += 1
+        return tuple(uses)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Its size; see `Cost`."""
+        nodes = self.nodes
+        depth = [0] * len(nodes)
+        literals = trees = arguments = 0
+        for i in self.operations:
+            args = nodes[i].args
+            depth[i] = 1 + max((depth[arg] for arg in args), default=0)
+            literals += sum(nodes[arg].literal is not None for arg in args)
+            trees += nodes[i].type != SCALAR
+            arguments += len(args)
+        copies = sum(nodes[root].literal is not None for root in self.following)
+        size = len(self.operations) + copies + STATE_WEIGHT * len(self.states)
+        return size, trees, literals + copies, sum(depth), arguments
+
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """Equal for equal forms, whatever their names."""
+        return tuple(node[:3] for node in self.nodes), self.roots, self.present
+
+    def literal(self, node: int) -> float | None:
+        """The number that a node is; None if it is no literal."""
+        return self.nodes[node].literal
+
+
+def is_operation(node: Node) -> bool:
+    """True for a function, False for a literal or an input."""
+    return node.literal is None and not node.function.startswith("input:")
+
+
+class _Builder:
+    """Nodes under construction, each expression once."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.names: list[str] = []
+        self.index: dict[tuple[object, ...], int] = {}
+
+    def add(self, node: Node, name: str = "") -> int:
+        """The number of a node, which is new unless there is an equal one."""
+        function, args, literal, _ = node
+        if len(args) == 2 and args[1] < args[0] and PRIMITIVES[function].commutative:
+            args = (args[1], args[0])
+        # As keys, 0.0 and -0.0 would be equal.
+        key = (function, args, None if literal is None else repr(literal))
+        number = self.index.setdefault(key, len(self.nodes))
+        if number == len(self.nodes):
+            self.nodes.append(node)
+            self.names.append(name)
+        elif not self.names[number]:
+            self.names[number] = name
+        return number
+
+    def operation(self, function: str, args: tuple[int, ...], name: str = "") -> int:
+        """The number of a function of nodes.
+
+        Raises:
+            TypeMismatch: the function does not take values of their types.
+        """
+        return self.add(Node(function, args, None, _type(function, *[self.nodes[arg].type for arg in args])), name)
+
+    def expression(self, expression: Expression, numbers: Sequence[int], name: str = "") -> int:
+        """The number of an expression.
+
+        Args:
+            expression: an expression over nodes of an older form.
+            numbers: the new number of each of these nodes.
+            name: of the node that is computed last.
+
+        Raises:
+            TypeMismatch: a function does not take values of their types.
+        """
+        if isinstance(expression, int):
+            return numbers[expression]
+        if isinstance(expression, float):
+            return self.add(literal_node(expression))
+        function, *args = expression
+        assert isinstance(function, str)
+        if function.startswith("input:"):
+            return self.index[(function, (), None)]
+        return self.operation(function, tuple(self.expression(arg, numbers) for arg in args), name)  # type: ignore[arg-type]
+
+    def form(self, states: Sequence[State], following: Sequence[int], update: int) -> Form:
+        """The live part of what was added."""
+        nodes = self.nodes
+        next_of = {
+            self.index[(f"input:{state.name}", (), None)]: node for state, node in zip(states, following, strict=True)
+        }
+        live = {update}
+        stack = [update]
+        while stack:
+            node = stack.pop()
+            for arg in (next_of[node],) if node in next_of else nodes[node].args:
+                if arg not in live:
+                    live.add(arg)
+                    stack.append(arg)
+        kept = sorted(live)
+        number = dict(zip(kept, range(len(kept)), strict=True))
+        living = [(state, at) for state, at in zip(states, next_of, strict=True) if at in live]
+        return Form(
+            nodes=tuple(nodes[i]._replace(args=tuple(number[arg] for arg in nodes[i].args)) for i in kept),
+            names=tuple(self.names[i] for i in kept),
+            states=tuple(state for state, _ in living),
+            present=tuple(number[at] for _, at in living),
+            following=tuple(number[next_of[at]] for _, at in living),
+            update=number[update],
+        )
+
+
+@lru_cache(maxsize=100_000)
+def _type(function: str, *types: Type) -> Type:
+    """The type of a function's value."""
+    return PRIMITIVES[function].rule(types)
+
+
+def literal_node(value: float) -> Node:
+    """The node of a number."""
+    return Node("literal", (), value, SCALAR)
+
+
+def from_program(program: Program) -> Form:
+    """The form of a valid program.
+
+    Raises:
+        InvalidProgram: the program does not pass abstract execution.
+    """
+    graph = trace(program)
+    names: dict[int, str] = {}
+    for line, node in zip(program.body, graph.statements, strict=True):
+        names.setdefault(node, line.target)
+    builder = _Builder()
+    numbers = [0] * len(graph.nodes)
+    inputs = range(len(program.inputs))
+    for i in (*inputs, *(i for i in graph.live if i not in inputs)):
+        node = graph.nodes[i]
+        if node.function in PRIMITIVES:
+            numbers[i] = builder.operation(node.function, tuple(numbers[arg] for arg in node.args), names.get(i, ""))
+        else:
+            numbers[i] = builder.add(node)
+    living = graph.live_states
+    return builder.form(
+        [program.states[k] for k in living], [numbers[graph.next_states[k]] for k in living], numbers[graph.update]
+    )
+
+
+def rewrite(
+    form: Form, changes: Mapping[int, Expression], following: Mapping[int, Expression] | None = None
+) -> Form | None:
+    """The form in which each node of `changes` is another expression, and whose states get other next values.
+
+    Args:
+        form: a form.
+        changes: the expression by the node that it replaces.
+        following: the next value by the position of a state, as an expression over the nodes as changed; those that
+            are missing stay.
+
+    Returns:
+        None if an expression has types that a function does not take, or if the change of a type could be noticed: by
+        a function that is not elementwise, or in what is returned.
+    """
+    builder = _Builder()
+    for node in form.nodes:
+        if node.function.startswith("input:"):
+            builder.add(node)
+    numbers: list[int] = []
+    try:
+        for i, node in enumerate(form.nodes):
+            if i in changes:
+                numbers.append(builder.expression(changes[i], numbers, form.names[i]))
+                if broadcast((builder.nodes[numbers[i]].type, node.type)) != node.type:
+                    return None
+            elif is_operation(node):
+                args = tuple(numbers[arg] for arg in node.args)
+                if PRIMITIVES[node.function].scope != "elementwise" and any(
+                    builder.nodes[new].type != form.nodes[old].type for new, old in zip(args, node.args, strict=True)
+                ):
+                    return None
+                numbers.append(builder.operation(node.function, args, form.names[i]))
+            else:
+                numbers.append(builder.add(node))
+        nexts = [
+            builder.expression(following[k], numbers) if following and k in following else numbers[node]
+            for k, node in enumerate(form.following)
+        ]
+    except TypeMismatch:
+        return None
+    expected = (TREE, *(STATE_TYPES[state.shape] for state in form.states))
+    returned = (numbers[form.update], *nexts)
+    if any(builder.nodes[node].type != kind for node, kind in zip(returned, expected, strict=True)):
+        return None
+    return builder.form(form.states, nexts, numbers[form.update])
+
+
+def count_operations(expression: Expression) -> int:
+    """The number of functions of an expression."""
+    if not isinstance(expression, tuple):
+        return 0
+    return 1 + sum(count_operations(part) for part in expression[1:] if not isinstance(part, str))

@@ -1,0 +1,169 @@
+"""States: those that are equal, those that follow from others, and other units in which they can be kept."""
+
+from collections.abc import Callable, Iterator
+from itertools import permutations
+
+from germline.programs.optimizer.primitives import PRIMITIVES
+from germline.programs.optimizer.simplify.folding import fold, near, tidy
+from germline.programs.optimizer.simplify.form import Expression, Form
+from germline.programs.optimizer.simplify.rule import Context, Proposal, Rule
+from germline.programs.optimizer.simplify.sums import MODERATE, Sum, weighted_sum
+
+
+def _input(form: Form, k: int) -> Expression:
+    """The present value of a state, as an input."""
+    return (f"input:{form.states[k].name}",)
+
+
+def _merge_equal(context: Context) -> Iterator[Proposal]:
+    """Replaces each state by the first state that is equal to it: both start at zero, and if all such pairs are equal
+    before a step, they are equal after it (the coarsest partition with this property)."""
+    form = context.form
+    classes: list[object] = [state.shape for state in form.states]
+    for _ in form.states:
+        keys = _keys(form, classes)
+        refined: list[object] = [(classes[k], keys[node]) for k, node in enumerate(form.following)]
+        numbers = {key: i for i, key in enumerate(dict.fromkeys(refined))}
+        renumbered: list[object] = [numbers[key] for key in refined]
+        if len(numbers) == len(set(map(repr, classes))):
+            classes = renumbered
+            break
+        classes = renumbered
+    first: dict[object, int] = {}
+    changes: dict[int, Expression] = {}
+    for k, group in enumerate(classes):
+        if group in first:
+            changes[form.present[k]] = _input(form, first[group])
+        else:
+            first[group] = k
+    if changes:
+        yield Proposal(changes)
+
+
+def _keys(form: Form, classes: list[object]) -> list[object]:
+    """A number for each node, equal for nodes that are the same function of the classes of states."""
+    class_of = dict(zip(form.present, classes, strict=True))
+    numbers: dict[object, int] = {}
+    keys: list[object] = []
+    for i, node in enumerate(form.nodes):
+        args = tuple(keys[arg] for arg in node.args)
+        if len(args) == 2 and PRIMITIVES[node.function].commutative:
+            args = tuple(sorted(args))  # type: ignore[type-var]
+        key: object = ("state", class_of[i]) if i in class_of else (node.function, args, repr(node.literal))
+        keys.append(numbers.setdefault(key, len(numbers)))
+    return keys
+
+
+def _derive(context: Context) -> Iterator[Proposal]:
+    """Computes a state from others whose next values it is computed from, if the same holds at the start."""
+    form = context.form
+    for k, following in enumerate(form.following):
+        others = {node: _input(form, i) for i, node in reversed(list(enumerate(form.following))) if node != following}
+        expression = _over(form, following, others)
+        if expression is None or k in _mentioned(form, expression):
+            continue
+        start = _at_zero(expression)
+        if repr(start) == "0.0" or (start == 0 and form.present[k] not in context.before_poles):
+            yield Proposal({form.present[k]: expression})
+
+
+def _over(form: Form, node: int, others: dict[int, Expression]) -> Expression | None:
+    """A node as an expression over the present values of states, if their next values are all that it depends on."""
+    if node in others:
+        return others[node]
+    value = form.nodes[node]
+    if value.literal is not None:
+        return value.literal
+    if not value.args or PRIMITIVES[value.function].scope != "elementwise":
+        return None
+    args = [_over(form, arg, others) for arg in value.args]
+    return None if any(arg is None for arg in args) else (value.function, *(arg for arg in args if arg is not None))
+
+
+def _at_zero(expression: Expression) -> float | None:
+    """The value of an expression over states that are all zero; None if it is not finite."""
+    if not isinstance(expression, tuple):
+        return float(expression)
+    function, *parts = expression
+    if str(function).startswith("input:"):
+        return 0.0
+    values = [_at_zero(part) for part in parts]  # type: ignore[arg-type]
+    return None if None in values else fold(str(function), *(value for value in values if value is not None))
+
+
+def _mentioned(form: Form, expression: Expression) -> set[int]:
+    """Positions of the states that an expression reads."""
+    names = {f"input:{state.name}": k for k, state in enumerate(form.states)}
+    if not isinstance(expression, tuple):
+        return set()
+    if expression[0] in names:
+        return {names[str(expression[0])]}
+    return set().union(*(_mentioned(form, part) for part in expression[1:] if not isinstance(part, str)))
+
+
+def _rescale(context: Context) -> Iterator[Proposal]:
+    """Keeps a state in another unit, in which its next value has a term without a weight, or is an average."""
+    form = context.form
+    for k, (present, following) in enumerate(zip(form.present, form.following, strict=True)):
+        done: list[float] = []
+        for opens in _ways_to_open(form):
+            total = weighted_sum(form, following, opens)
+            own = total.weights.get(present, 0.0)
+            others = [weight for term, weight in total.weights.items() if term != present and weight]
+            for weight in others:
+                for unit in (weight, weight / (1 - own) if own != 1 else 0.0, -1.0 if weight < 0 else 1.0):
+                    known = near(unit, 1.0) or any(near(unit, other) for other in done)
+                    if not known and 1 / MODERATE <= abs(unit) <= MODERATE:
+                        done.append(unit)
+                        yield Proposal(
+                            {present: ("*", _input(form, k), tidy(unit))},
+                            {k: ("*", following, tidy(1.0 / unit))},
+                            rounds=True,
+                        )
+
+
+def _ways_to_open(form: Form) -> tuple[Callable[[int], bool], ...]:
+    return (lambda at: form.uses[at] == 1, lambda at: True)
+
+
+def _combine(context: Context) -> Iterator[Proposal]:
+    """Keeps, instead of a state, its sum with a multiple of another: the sum of the two that some value needs."""
+    form = context.form
+    for i, j in permutations(range(len(form.states)), 2):
+        if form.states[i].shape != form.states[j].shape:
+            continue
+        done: list[float] = []
+        for values in (form.following, form.present):
+            if values[i] == values[j]:
+                continue
+            for total in _sums_with(form, values[i], values[j]):
+                share = tidy(total.weights[values[j]] / total.weights[values[i]])
+                if any(near(share, other) for other in done) or not 1 / MODERATE <= abs(share) <= MODERATE:
+                    continue
+                done.append(share)
+                yield Proposal(
+                    {form.present[i]: ("-", _input(form, i), ("*", _input(form, j), share))},
+                    {i: ("+", form.following[i], ("*", form.following[j], share))},
+                    rounds=True,
+                )
+
+
+def _sums_with(form: Form, a: int, b: int) -> Iterator[Sum]:
+    """The sums in which two nodes are terms."""
+    for node in form.operations:
+        if node in (a, b) or form.nodes[node].function not in ("+", "-", "interp"):
+            continue
+        total = weighted_sum(form, node, lambda at: at not in (a, b) and form.uses[at] == 1)
+        if total.weights.get(a) and total.weights.get(b):
+            yield total
+
+
+STATES = (
+    Rule("merge equal states", "exact", "states that start equal and are updated equally → one state", _merge_equal),
+    Rule("derive a state", "exact", "a state that follows from the next values of others → computed", _derive),
+)
+UNITS = (
+    Rule("rescale a state", "exact", "a state s → s / a, read as a * s", _rescale),
+    Rule("combine states", "almost", "a state s beside a state t → s + a * t", _combine),
+)
+"""Rules that only pay if others follow."""

@@ -264,3 +264,13 @@ def count_operations(expression: Expression) -> int:
     if not isinstance(expression, tuple):
         return 0
     return 1 + sum(count_operations(part) for part in expression[1:] if not isinstance(part, str))
+
+
+def with_expressions(form: Form, expressions: Sequence[Expression]) -> tuple[Form, list[int]]:
+    """The form with expressions over its nodes that nothing uses, at its end, and their numbers."""
+    builder = _Builder()
+    for node, name in zip(form.nodes, form.names, strict=True):
+        builder.add(node, name)
+    numbers = [builder.expression(expression, range(len(form.nodes))) for expression in expressions]
+    longer = Form(tuple(builder.nodes), tuple(builder.names), form.states, form.present, form.following, form.update)
+    return longer, numbers

@@ -208,7 +208,8 @@ def _gather(context: Context, exact: bool) -> Iterator[Proposal]:
                 if whole.literal == 0 or len(whole.exponents) > MAX_FACTORS or (exact and not safe):
                     continue
                 for expression in expressions(form, whole):
-                    if expression not in done and count_operations(expression) <= whole.opened and expression != node:
+                    fewer = whole.opened - count_operations(expression)
+                    if expression not in done and fewer >= (0 if exact else 1) and expression != node:
                         done.append(expression)
                         yield Proposal({node: expression}, rounds=True)
 
@@ -228,6 +229,6 @@ REORDERED_PRODUCTS = (
         "almost",
         "a product → the same product in fewer operations, with powers gathered and equal factors cancelled",
         lambda context: _gather(context, exact=False),
-        parts=3,
+        parts=1,
     ),
 )

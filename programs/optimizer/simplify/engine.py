@@ -1,7 +1,7 @@
 """The engine: rules are applied while they make a form smaller, tier by tier, and every application is kept."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from germline.programs.optimizer.graph import live_program, trace
@@ -11,7 +11,7 @@ from germline.programs.optimizer.simplify.rule import TIERS, Context, Proposal, 
 from germline.programs.optimizer.simplify.table import DETOURS, RULES, up_to
 from germline.programs.optimizer.simplify.to_program import to_program
 
-MAX_DETOUR = 3
+MAX_DETOUR = 4
 """A detour makes a form larger by at most this many statements."""
 MAX_DETOURS = 400
 """Detours that are tried at most in one simplification."""
@@ -111,33 +111,50 @@ def reduce(form: Form, max_tier: Tier = "bounded") -> list[Rewriting]:
     for tier in TIERS[: TIERS.index(max_tier) + 1]:
         rules, detours = up_to(RULES, tier), up_to(DETOURS, tier)
         seen: set[object] = set()
-        while True:
-            rewritings += _descend(rewritings[-1].after if rewritings else form, rules)
+        more = True
+        while more:
+            rewritings += _descend(form, rules)
+            form = rewritings[-1].after if rewritings else form
             path: list[Rewriting] = []
-            for rewriting in _larger(rewritings[-1].after if rewritings else form, detours):
+            for rewriting in _larger(form, detours):
                 if rewriting.after.key in seen or detours_left == 0:
                     continue
                 seen.add(rewriting.after.key)
                 detours_left -= 1
-                path = [rewriting, *_descend(rewriting.after, rules)]
-                if path[-1].after.cost < rewriting.before.cost:
+                path = [rewriting, *_descend(rewriting.after, rules, everywhere=False)]
+                if path[-1].after.cost < form.cost:
                     break
                 path = []
-            if not path:
-                break
+            more = bool(path)
             rewritings += path
+            form = rewritings[-1].after if rewritings else form
     return rewritings
 
 
-def _descend(form: Form, rules: tuple[Rule, ...]) -> list[Rewriting]:
-    """Applications of rules that make a form smaller, until none does."""
+def _descend(form: Form, rules: tuple[Rule, ...], everywhere: bool = True) -> list[Rewriting]:
+    """Applications of rules that make a form smaller, until none does: at what the last rules touched and then, with
+    `everywhere`, at every other node as well."""
     rewritings: list[Rewriting] = []
     while True:
-        rewriting = next((found for found in _applications(form, rules) if _pays(found)), None)
+        rewriting = _first_that_pays(_applications(form, rules, form.touched))
+        if rewriting is None and everywhere:
+            form = replace(form, touched=frozenset())
+            rewriting = _first_that_pays(_applications(form, rules))
         if rewriting is None:
             return rewritings
         rewritings.append(rewriting)
         form = rewriting.after
+
+
+def _first_that_pays(rewritings: Iterator[Rewriting]) -> Rewriting | None:
+    """The first that takes away statements or states; otherwise the first that makes a form smaller at all."""
+    best = None
+    for rewriting in rewritings:
+        if rewriting.after.cost[0] < rewriting.before.cost[0]:
+            return rewriting
+        if best is None and _pays(rewriting):
+            best = rewriting
+    return best
 
 
 def _pays(rewriting: Rewriting) -> bool:
@@ -148,16 +165,22 @@ def _pays(rewriting: Rewriting) -> bool:
 
 def _larger(form: Form, detours: tuple[Rule, ...]) -> Iterator[Rewriting]:
     """Applications of rules that do not make a form smaller, but not much larger either."""
-    for rewriting in _applications(form, detours):
+    for rewriting in _applications(replace(form, touched=frozenset()), detours):
         if rewriting.after.cost[0] <= form.cost[0] + MAX_DETOUR:
             yield rewriting
 
 
-def _applications(form: Form, rules: tuple[Rule, ...]) -> Iterator[Rewriting]:
-    """Every application of every rule to a form."""
+def _applications(form: Form, rules: tuple[Rule, ...], at: frozenset[int] | None = None) -> Iterator[Rewriting]:
+    """Every application of every rule to a form; with `at`, those that change one of these nodes or a state."""
+    if at is not None:
+        if not at:
+            return
+        at = at.union(form.present)
     context = Context(form)
     for rule in rules:
         for proposal in rule.propose(context):
+            if at is not None and at.isdisjoint(proposal.changes):
+                continue
             after = rewrite(form, proposal.changes, proposal.following)
             if after is not None:
                 yield Rewriting(rule, proposal, form, after)

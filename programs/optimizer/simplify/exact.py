@@ -39,6 +39,12 @@ def _one_per_leaf(match: Match) -> bool:
     return match.context.form.nodes[match.bound["x"]].type == LEAF
 
 
+def _other_way_round(match: Match) -> bool:
+    nodes = match.context.form.nodes
+    reverse = (match.bound["y"], match.bound["x"])
+    return any(nodes[i].args == reverse for i in match.context.by_function["-"])
+
+
 def _share(match: Match) -> bool:
     fact = match.fact("y")
     return not fact.nan and fact.low >= 0 and fact.high <= 1 and match.fact("x").finite
@@ -162,6 +168,11 @@ _ROUNDING: tuple[Rule, ...] = (
     rule("sign of a quotient", "sign(x / a)", "sign(x)", when=_moderate, condition="a is positive"),
     rule("sign of a product", "sign(x * y)", "sign(x)", when=_at_least_one, condition="y ≥ 1"),
     rule("choice by a multiple", "where(x * a, y, z)", "where(x, y, z)", when=_moderate, condition="a is positive"),
+    rule("average the other way round", "interp(x, y, a)", "interp(y, x, 1.0 - a)", rounds=True),
+    *(
+        rule("even function of a difference", f"{function}(x - y)", f"{function}(y - x)")
+        for function in ("abs", "square", "sqrt", "norm", "global_norm")
+    ),
     rule("product with a reciprocal", "x * reciprocal(y + 1e-8)", "x / y", rounds=True),
     rule("product with a quotient", "x * (1.0 / y)", "x / y", rounds=True),
     rule("second power", "power(x, 2.0)", "square(x)", rounds=True),
@@ -186,8 +197,14 @@ EXACT = (*_BITS, *_ROUNDING)
 
 TURNS: tuple[Rule, ...] = (
     rule("sign of a negative", "sign(negative(x))", "negative(sign(x))"),
-    rule("average the other way round", "interp(x, y, a)", "interp(y, x, 1.0 - a)", rounds=True),
-    rule("difference the other way round", "x - y", "negative(y - x)", zeros=True),
+    rule(
+        "difference the other way round",
+        "x - y",
+        "negative(y - x)",
+        when=_other_way_round,
+        condition="y - x is computed too",
+        zeros=True,
+    ),
     rule("square of a sign", "square(sign(x))", "abs(sign(x))"),
 )
 """Rules that only pay if others follow."""

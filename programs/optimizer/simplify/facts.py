@@ -190,7 +190,7 @@ def _sign(x: Fact) -> Fact:
 
 
 def _reciprocal(x: Fact) -> Fact:
-    if x.low < 0 < x.high:
+    if x.zero or x.low < 0 < x.high:
         return Fact(zero=x.infinite, nan=x.nan)
     return Fact(-INF if x.low < 0 else 0.0, INF if x.high > 0 else 0.0, False, True, x.nan)
 
@@ -276,7 +276,7 @@ def _clip(x: Fact, limit: Fact) -> Fact:
 
 
 def _power(x: Fact, y: Fact) -> Fact:
-    if x.low < 0:
+    if x.low < 0 or (x.zero and y.low < 0):
         return NOTHING
     shrinking = x.point is not None and 0 < x.point < 1 and y.low >= 0
     high = _up(x.high**y.low) if shrinking else INF

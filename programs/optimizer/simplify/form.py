@@ -4,7 +4,7 @@ A form is built from the graph of a program. No two nodes are equal, arguments o
 order, and every node is live: an update depends on it, in its step or, through the states, in a later step.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -35,6 +35,7 @@ class Form:
         present: the node of each state's present value.
         following: the node of each state's next value.
         update: the node of the update.
+        touched: the nodes that differ, or depend on what differs within a step, from the form that this was made of.
     """
 
     nodes: tuple[Node, ...]
@@ -43,6 +44,7 @@ class Form:
     present: tuple[int, ...]
     following: tuple[int, ...]
     update: int
+    touched: frozenset[int] = frozenset()
 
     @property
     def roots(self) -> tuple[int, ...]:
@@ -148,7 +150,9 @@ class _Builder:
             return self.index[(function, (), None)]
         return self.operation(function, tuple(self.expression(arg, numbers) for arg in args), name)  # type: ignore[arg-type]
 
-    def form(self, states: Sequence[State], following: Sequence[int], update: int) -> Form:
+    def form(
+        self, states: Sequence[State], following: Sequence[int], update: int, untouched: Collection[int] = ()
+    ) -> Form:
         """The live part of what was added."""
         nodes = self.nodes
         next_of = {
@@ -172,6 +176,7 @@ class _Builder:
             present=tuple(number[at] for _, at in living),
             following=tuple(number[next_of[at]] for _, at in living),
             update=number[update],
+            touched=frozenset(number[i] for i in kept if i not in untouched),
         )
 
 
@@ -231,8 +236,11 @@ def rewrite(
         if node.function.startswith("input:"):
             builder.add(node)
     numbers: list[int] = []
+    touched = set(form.touched)
     try:
         for i, node in enumerate(form.nodes):
+            if i in changes or not touched.isdisjoint(node.args):
+                touched.add(i)
             if i in changes:
                 numbers.append(builder.expression(changes[i], numbers, form.names[i]))
                 if broadcast((builder.nodes[numbers[i]].type, node.type)) != node.type:
@@ -252,11 +260,11 @@ def rewrite(
         ]
     except TypeMismatch:
         return None
-    expected = (TREE, *(STATE_TYPES[state.shape] for state in form.states))
-    returned = (numbers[form.update], *nexts)
-    if any(builder.nodes[node].type != kind for node, kind in zip(returned, expected, strict=True)):
-        return None
-    return builder.form(form.states, nexts, numbers[form.update])
+    untouched = {number for i, number in enumerate(numbers) if i not in touched}
+    result = builder.form(form.states, nexts, numbers[form.update], untouched)
+    expected = (TREE, *(STATE_TYPES[state.shape] for state in result.states))
+    fits = all(result.nodes[node].type == kind for node, kind in zip(result.roots, expected, strict=True))
+    return result if fits else None
 
 
 def count_operations(expression: Expression) -> int:

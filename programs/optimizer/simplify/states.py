@@ -7,7 +7,7 @@ from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.simplify.folding import fold, near, tidy
 from germline.programs.optimizer.simplify.form import Expression, Form
 from germline.programs.optimizer.simplify.rule import Context, Proposal, Rule
-from germline.programs.optimizer.simplify.sums import MODERATE, Sum, weighted_sum
+from germline.programs.optimizer.simplify.sums import MODERATE, Sum, assemble, weighted_sum
 
 
 def _input(form: Form, k: int) -> Expression:
@@ -132,30 +132,39 @@ def _combine(context: Context) -> Iterator[Proposal]:
     for i, j in permutations(range(len(form.states)), 2):
         if form.states[i].shape != form.states[j].shape:
             continue
-        done: list[float] = []
+        t = _input(form, i)
         for values in (form.following, form.present):
             if values[i] == values[j]:
                 continue
-            for total in _sums_with(form, values[i], values[j]):
-                share = tidy(total.weights[values[j]] / total.weights[values[i]])
-                if any(near(share, other) for other in done) or not 1 / MODERATE <= abs(share) <= MODERATE:
+            for node, total in _sums_with(form, values[i], values[j]):
+                weight = total.weights.pop(values[i])
+                share = tidy(total.weights.pop(values[j]) / weight)
+                if not 1 / MODERATE <= abs(share) <= MODERATE:
                     continue
-                done.append(share)
+                combined: Expression = ("+", form.following[i], _times(form.following[j], share))
+                here = t if values is form.present else combined
                 yield Proposal(
-                    {form.present[i]: ("-", _input(form, i), ("*", _input(form, j), share))},
-                    {i: ("+", form.following[i], ("*", form.following[j], share))},
+                    {
+                        form.present[i]: ("-", t, _times(_input(form, j), share)),
+                        node: assemble([(here, weight), *total.weights.items()], total.constant),
+                    },
+                    {i: combined},
                     rounds=True,
                 )
 
 
-def _sums_with(form: Form, a: int, b: int) -> Iterator[Sum]:
-    """The sums in which two nodes are terms."""
+def _times(value: Expression, factor: float) -> Expression:
+    return value if factor == 1 else ("*", value, factor)
+
+
+def _sums_with(form: Form, a: int, b: int) -> Iterator[tuple[int, Sum]]:
+    """The nodes that are sums in which two other nodes are terms."""
     for node in form.operations:
         if node in (a, b) or form.nodes[node].function not in ("+", "-", "interp"):
             continue
         total = weighted_sum(form, node, lambda at: at not in (a, b) and form.uses[at] == 1)
         if total.weights.get(a) and total.weights.get(b):
-            yield total
+            yield node, total
 
 
 STATES = (

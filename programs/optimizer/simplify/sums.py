@@ -13,6 +13,9 @@ from germline.programs.optimizer.types import SCALAR
 MAX_TERMS = 8
 """Sums of more terms are left as they are."""
 
+MAX_AVERAGED = 3
+"""Sums of more terms are not written as averages."""
+
 MODERATE = 1e6
 """Weights between its reciprocal and it move a value by so little that over- and underflow are not an issue."""
 
@@ -111,12 +114,9 @@ def expressions(form: Form, total: Sum) -> Iterator[Expression]:
     if not groups:
         yield tidy(total.constant)
         return
-    if total.constant == 0 and len(groups) > 1:
-        for i, j in combinations(range(len(groups)), 2):
-            rest = [group for k, group in enumerate(groups) if k not in (i, j)]
-            for value, weight in _averages(groups[i], groups[j]):
-                yield _assemble([(value, weight), *rest], 0.0)
-    yield _assemble(groups, total.constant)
+    if total.constant == 0:
+        yield from _in_averages(groups, {term: weights[term] for term in sorted(weights)})
+    yield assemble(groups, total.constant)
 
 
 Weighted = tuple[Expression, float]
@@ -138,8 +138,26 @@ def _groups(form: Form, weights: dict[int, float]) -> list[Weighted]:
     for weight, members in groups:
         sign = -1.0 if all(weights[member] < 0 for member in members) else 1.0
         signed = [(member, 1.0 if weights[member] * sign > 0 else -1.0) for member in members]
-        result.append((_assemble(signed, 0.0), sign * abs(weight)))
+        result.append((assemble(signed, 0.0), sign * abs(weight)))
     return result
+
+
+def _in_averages(groups: list[Weighted], weights: dict[int, float]) -> Iterator[Expression]:
+    """Ways to compute a sum by averages: of the groups, or of the terms themselves."""
+    terms: list[Weighted] = list(weights.items())
+    for parts in (groups, terms) if len(terms) != len(groups) else (groups,):
+        if 2 <= len(parts) <= MAX_AVERAGED:
+            yield from _averaged(parts)
+
+
+def _averaged(parts: list[Weighted]) -> Iterator[Expression]:
+    """Sums in which two parts after the other are replaced by an average, the shortest first."""
+    for i, j in combinations(range(len(parts)), 2):
+        rest = [part for k, part in enumerate(parts) if k not in (i, j)]
+        for average in _averages(parts[i], parts[j]):
+            if rest:
+                yield from _averaged([average, *rest])
+            yield assemble([average, *rest], 0.0)
 
 
 def _averages(first: Weighted, second: Weighted) -> Iterator[Weighted]:
@@ -160,7 +178,7 @@ def _averages(first: Weighted, second: Weighted) -> Iterator[Weighted]:
         yield ("interp", y, x, b), total
 
 
-def _assemble(parts: Sequence[Weighted], constant: float) -> Expression:
+def assemble(parts: Sequence[Weighted], constant: float) -> Expression:
     """The sum of weighted values and a constant."""
     positive = [_scaled(value, weight) for value, weight in parts if weight > 0]
     negative = [_scaled(value, -weight) for value, weight in parts if weight < 0]
@@ -197,7 +215,7 @@ def _is_exact(context: Context, node: int, total: Sum) -> bool:
 def _collect(context: Context, exact: bool) -> Iterator[Proposal]:
     """Every shorter way to compute a node that is a sum."""
     form = context.form
-    for node in reversed(form.operations):
+    for node in form.operations:
         if _parts(form, node) is None:
             continue
         shared: set[int] = set()

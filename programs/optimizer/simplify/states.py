@@ -102,24 +102,38 @@ def _mentioned(form: Form, expression: Expression) -> set[int]:
 
 
 def _rescale(context: Context) -> Iterator[Proposal]:
-    """Keeps a state in another unit, in which its next value has a term without a weight, or is an average."""
+    """Keeps a state in another unit, in which its next value has a term without a weight, or is an average, or in which
+    it is read without a factor."""
     form = context.form
     for k, (present, following) in enumerate(zip(form.present, form.following, strict=True)):
-        done: list[float] = []
-        for opens in _ways_to_open(form):
-            total = weighted_sum(form, following, opens)
-            own = total.weights.get(present, 0.0)
-            others = [weight for term, weight in total.weights.items() if term != present and weight]
-            for weight in others:
-                for unit in (weight, weight / (1 - own) if own != 1 else 0.0, -1.0 if weight < 0 else 1.0):
-                    known = near(unit, 1.0) or any(near(unit, other) for other in done)
-                    if not known and 1 / MODERATE <= abs(unit) <= MODERATE:
-                        done.append(unit)
-                        yield Proposal(
-                            {present: ("*", _input(form, k), tidy(unit))},
-                            {k: ("*", following, tidy(1.0 / unit))},
-                            rounds=True,
-                        )
+        done: list[float] = [1.0]
+        for unit in (*_units_of_terms(form, k), *_units_of_readers(form, k)):
+            if 1 / MODERATE <= abs(unit) <= MODERATE and not any(near(unit, other) for other in done):
+                done.append(unit)
+                yield Proposal(
+                    {present: ("*", _input(form, k), tidy(unit))}, {k: ("*", following, tidy(1.0 / unit))}, rounds=True
+                )
+
+
+def _units_of_terms(form: Form, k: int) -> Iterator[float]:
+    """Units of a state in which a term of its next value loses its weight."""
+    for opens in _ways_to_open(form):
+        total = weighted_sum(form, form.following[k], opens)
+        own = total.weights.get(form.present[k], 0.0)
+        for term, weight in total.weights.items():
+            if term != form.present[k] and weight:
+                yield weight
+                if own != 1:
+                    yield weight / (1 - own)
+                yield -1.0 if weight < 0 else 1.0
+
+
+def _units_of_readers(form: Form, k: int) -> Iterator[float]:
+    """Units of a state in which it is read without a literal factor."""
+    for i in form.operations:
+        function, args, _, _ = form.nodes[i]
+        if function == "*" and not {form.present[k], form.following[k]}.isdisjoint(args):
+            yield from (1.0 / literal for arg in args if (literal := form.literal(arg)))
 
 
 def _ways_to_open(form: Form) -> tuple[Callable[[int], bool], ...]:

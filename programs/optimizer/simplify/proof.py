@@ -72,6 +72,16 @@ def prove(simplified: Simplified, steps: int = STEPS) -> tuple[Check, ...]:
     return tuple(checks)
 
 
+def proved(simplified: Simplified, steps: int = STEPS) -> tuple[Simplified, tuple[Check, ...]]:
+    """The simplification up to the first step whose check fails, which is left out, and the check of each step."""
+    checks = prove(simplified, steps)
+    holding = next((i for i, check in enumerate(checks) if not check.holds), len(checks))
+    if holding == len(checks):
+        return simplified, checks
+    kept = simplified.steps[:holding]
+    return Simplified(simplified.given, kept[-1].after if kept else simplified.given, kept), checks[:holding]
+
+
 def _check(step: Step, before: Trajectory, after: Trajectory, steps: int) -> Check:
     if step.tier == "bounded":
         assert step.rewriting is not None

@@ -163,4 +163,5 @@ def pattern_rule(
                     limit = None if bound is None else instance(read_pattern(bound), context.form, bound_letters)
                     yield Proposal({node: expression}, rounds=rounds or tier != "exact", bound=limit)
 
-    return Rule(name, tier, f"{before} → {after}" + (f", if {condition}" if condition else ""), propose)
+    says = f"{before} → {after}" + (f", if {condition}" if condition else "") + (f", within {bound}" if bound else "")
+    return Rule(name, tier, says, propose)

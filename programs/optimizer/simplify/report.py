@@ -1,0 +1,100 @@
+"""What a simplification says: each step in a line, and a paragraph about the program that came out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from germline.programs.optimizer.program import Program
+from germline.programs.optimizer.simplify.engine import Simplified, Step
+from germline.programs.optimizer.simplify.form import from_program
+from germline.programs.optimizer.simplify.sums import weighted_sum
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a program is: statements, states by name, and literals."""
+
+    statements: int
+    states: tuple[str, ...]
+    literals: int
+
+
+def size_of(program: Program) -> Size:
+    """The size of a program, dead parts included."""
+    return Size(len(program.body), tuple(state.name for state in program.states), len(program.constants))
+
+
+def what_went(step: Step) -> str:
+    """What a step took away, or added: `1 statement, state v`."""
+    before, after = size_of(step.before), size_of(step.after)
+    parts = [_change(before.statements - after.statements, "statement")]
+    gone = [name for name in before.states if name not in after.states]
+    parts.append(f"state{'s' if len(gone) > 1 else ''} {', '.join(gone)}" if gone else "")
+    parts.append(_change(before.literals - after.literals, "constant"))
+    return ", ".join(part for part in parts if part) or "nothing; computed sooner"
+
+
+def _change(fewer: int, noun: str) -> str:
+    if not fewer:
+        return ""
+    count = abs(fewer)
+    return f"{'' if fewer > 0 else '+'}{count} {noun}{'' if count == 1 else 's'}"
+
+
+def paragraph(simplified: Simplified, nearest: Sequence[tuple[str, float]]) -> str:
+    """What a simplified program is: size, states and what they hold, constants, and similar library programs."""
+    given, program = size_of(simplified.given), size_of(simplified.program)
+    statements, states = _count(program.statements, "statement"), _count(len(program.states), "state")
+    sentences = [f"{statements} of {given.statements} and {states} of {len(given.states)} are left."]
+    sentences += _states(simplified.program)
+    constants = sorted(set(simplified.program.constants))
+    if constants:
+        sentences.append(f"Its constants are {_listed([f'{constant:.15g}' for constant in constants])}.")
+    if any(node.function == "input:step" for node in from_program(simplified.program).nodes):
+        sentences.append("It depends on the step count.")
+    alike = [f"library:{name} ({cosine:.2f})" for name, cosine in nearest]
+    if alike:
+        sentences.append(f"Its updates point most like those of {_listed(alike)}, by their mean cosine.")
+    return " ".join(sentences)
+
+
+def _states(program: Program) -> list[str]:
+    """A sentence for each state."""
+    form = from_program(program)
+    sentences = []
+    for state, present, following in zip(form.states, form.present, form.following, strict=True):
+        total = weighted_sum(form, following, lambda at: False)
+        own = total.weights.get(present)
+        what = "a value of the step before"
+        if own is not None:
+            others = sum(weight for node, weight in total.weights.items() if node != present)
+            average = 0 < own < 1 and abs(own + others - 1) < 1e-9
+            what = f"a moving average with decay {own:.6g}" if average else f"a sum with decay {own:.6g}"
+            what = "a sum over all steps" if own == 1 else what
+        elif any(present in form.nodes[i].args for i in form.operations) and _depends(form.nodes, following, present):
+            what = "a value that is updated from itself"
+        shape = "" if state.shape == "tree" else f" ({state.shape})"
+        sentences.append(f"State {state.name}{shape} is {what}.")
+    return sentences
+
+
+def _depends(nodes: Sequence[object], node: int, on: int) -> bool:
+    """True if a node depends on another within a step."""
+    stack, visited = [node], {node}
+    while stack:
+        at = stack.pop()
+        if at == on:
+            return True
+        for arg in nodes[at].args:  # type: ignore[attr-defined]
+            if arg not in visited:
+                visited.add(arg)
+                stack.append(arg)
+    return False
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from germline.cli.artifacts import record_artifact
 from germline.cli.errors import BadReference, UserError
 from germline.cli.options import db_option, json_option
 from germline.cli.output import check_free, console, print_json
@@ -60,7 +61,9 @@ def command(reference: str, path: Path | None, tier: Any, force: bool, url: str,
     if path is not None:
         check_writable(path)
         is_report = path.suffix.lower() == ".md"
-        write_whole(path, markdown(simplification) if is_report else write(simplification.simplified.program))
+        content = markdown(simplification) if is_report else write(simplification.simplified.program)
+        write_whole(path, content)
+        record_artifact(candidate, "simplify", path, content, url)
     if as_json:
         print_json(row(simplification) | ({"path": str(path)} if path is not None else {}))
     else:

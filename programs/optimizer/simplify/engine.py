@@ -99,8 +99,9 @@ def simplify(program: Program, max_tier: Tier = "bounded") -> Simplified:
         steps.append(Step("common subexpressions", says, "exact", False, living, merged))
     for rewriting in reduce(form, max_tier):
         rule, proposal = rewriting.rule, rewriting.proposal
-        before, after = to_program(rewriting.before), to_program(rewriting.after)
-        steps.append(Step(rule.name, rule.says, rule.tier, proposal.rounds, before, after, rewriting))
+        rounds = proposal.rounds or rewriting.after.reshaped
+        before, after = steps[-1].after if steps else program, to_program(rewriting.after)
+        steps.append(Step(rule.name, rule.says, rule.tier, rounds, before, after, rewriting))
     return Simplified(program, steps[-1].after if steps else program, tuple(steps))
 
 

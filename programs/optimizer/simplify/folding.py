@@ -13,6 +13,9 @@ EXACT = frozenset(
 )
 """Functions that consist of operations which IEEE 754 defines exactly, so that every library has the same bits."""
 
+KEEPS_BITS = EXACT | {"where", "greater", "modulo"}
+"""Functions whose value has the same bits, wherever in an array of whatever shape it is computed."""
+
 EPS = 2.0**-52
 """The distance from 1 to the next larger number in double precision."""
 

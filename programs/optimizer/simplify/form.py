@@ -5,12 +5,13 @@ order, and every node is live: an update depends on it, in its step or, through 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 from germline.programs.optimizer.graph import Node, trace
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import Program, State
+from germline.programs.optimizer.simplify.folding import KEEPS_BITS
 from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch, broadcast
 
 Expression = int | float | tuple["str | Expression", ...]
@@ -36,6 +37,8 @@ class Form:
         following: the node of each state's next value.
         update: the node of the update.
         touched: the nodes that differ, or depend on what differs within a step, from the form that this was made of.
+        reshaped: True if a function got an argument of another type, such as a scalar for a tree of equal elements, and
+            libraries compute it with other last bits then.
     """
 
     nodes: tuple[Node, ...]
@@ -45,6 +48,7 @@ class Form:
     following: tuple[int, ...]
     update: int
     touched: frozenset[int] = frozenset()
+    reshaped: bool = False
 
     @property
     def roots(self) -> tuple[int, ...]:
@@ -236,6 +240,7 @@ def rewrite(
         if node.function.startswith("input:"):
             builder.add(node)
     numbers: list[int] = []
+    reshaped = False
     touched = set(form.touched)
     try:
         for i, node in enumerate(form.nodes):
@@ -247,10 +252,12 @@ def rewrite(
                     return None
             elif is_operation(node):
                 args = tuple(numbers[arg] for arg in node.args)
-                if PRIMITIVES[node.function].scope != "elementwise" and any(
+                if any(
                     builder.nodes[new].type != form.nodes[old].type for new, old in zip(args, node.args, strict=True)
                 ):
-                    return None
+                    if PRIMITIVES[node.function].scope != "elementwise":
+                        return None
+                    reshaped |= node.function not in KEEPS_BITS
                 numbers.append(builder.operation(node.function, args, form.names[i]))
             else:
                 numbers.append(builder.add(node))
@@ -264,7 +271,7 @@ def rewrite(
     result = builder.form(form.states, nexts, numbers[form.update], untouched)
     expected = (TREE, *(STATE_TYPES[state.shape] for state in result.states))
     fits = all(result.nodes[node].type == kind for node, kind in zip(result.roots, expected, strict=True))
-    return result if fits else None
+    return replace(result, reshaped=reshaped) if fits else None
 
 
 def count_operations(expression: Expression) -> int:

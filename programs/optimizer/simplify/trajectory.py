@@ -17,7 +17,7 @@ from torch import Tensor
 
 from germline.programs.optimizer.flat import FlatProgram, Layout
 from germline.programs.optimizer.graph import Graph, trace
-from germline.programs.optimizer.primitives import Primitive
+from germline.programs.optimizer.primitives import EPSILON, Primitive
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.types import LEAF, REFERENCE, SCALAR, TREE, Type
 
@@ -124,16 +124,26 @@ def _zeros(state_type: Type, rows: int, precision: torch.dtype) -> Any:
 
 
 def _moving_call(samples: int, precision: torch.dtype) -> Callable[..., Any]:
-    """Applies a primitive and moves its results, except in the rows of the first run."""
+    """Applies a primitive and moves its results, except in the rows of the first run; also the results inside of
+    functions in which terms can cancel."""
     factors = _factors(samples, precision)
     start = 0
 
-    def call(primitive: Primitive, *args: Any) -> Any:
+    def moved(value: Any) -> Any:
         nonlocal start
-        result = primitive.run(torch, *args)
-        width = result[0].numel()
+        width = value[0].numel()
         start = (start + width) % (factors.shape[1] - LAYOUT.elements)
-        return result * factors[:, start : start + width].reshape(-1, *result.shape[1:])
+        return value * factors[:, start : start + width].reshape(-1, *value.shape[1:])
+
+    def call(primitive: Primitive, *args: Any) -> Any:
+        if primitive.name == "interp":
+            x, y, a = args
+            return moved(moved(moved(1 - a) * x) + moved(a * y))
+        if primitive.name == "log1p":
+            return moved(torch.log(torch.abs(moved(1.0 + args[0]))))
+        if primitive.name == "/":
+            return moved(args[0] / moved(args[1] + EPSILON))
+        return moved(primitive.run(torch, *args))
 
     return call
 

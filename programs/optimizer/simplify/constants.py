@@ -27,7 +27,7 @@ def _known(context: Context, lenient: bool) -> Iterator[Proposal]:
             continue
         if fact.point == 0 and not lenient and node in context.before_poles:
             continue
-        yield Proposal({node: fact.point}, rounds=lenient)
+        yield Proposal({node: fact.point}, rounds=lenient or fact.rounded)
 
 
 CONSTANTS = (

@@ -6,15 +6,19 @@ from functools import cached_property
 
 from germline.programs.optimizer.graph import live_program, trace
 from germline.programs.optimizer.program import Program
-from germline.programs.optimizer.simplify.form import Form, from_program, rewrite
+from germline.programs.optimizer.simplify.form import Form
+from germline.programs.optimizer.simplify.rewriting import from_program, rewrite
 from germline.programs.optimizer.simplify.rule import TIERS, Context, Proposal, Rule, Tier
 from germline.programs.optimizer.simplify.table import DETOURS, RULES, up_to
 from germline.programs.optimizer.simplify.to_program import to_program
 
 MAX_DETOUR = 4
 """A detour makes a form larger by at most this many statements."""
-MAX_DETOURS = 400
-"""Detours that are tried at most in one simplification."""
+MAX_WORK, MAX_TOTAL_WORK = 500_000, 2_000_000
+"""No detours are tried after as many nodes have been looked at or rewritten, which takes a few seconds, and at last no
+rule at all, so that programs of a thousand statements end too."""
+PROPOSING = 10
+"""To look for all rules at a node takes as long as to rewrite so many nodes."""
 
 
 @dataclass(frozen=True)
@@ -108,21 +112,22 @@ def simplify(program: Program, max_tier: Tier = "bounded") -> Simplified:
 def reduce(form: Form, max_tier: Tier = "bounded") -> list[Rewriting]:
     """The applications of rules that lead from a form to a smallest one, tier by tier."""
     rewritings: list[Rewriting] = []
-    detours_left = MAX_DETOURS
+    work = _Work()
     for tier in TIERS[: TIERS.index(max_tier) + 1]:
         rules, detours = up_to(RULES, tier), up_to(DETOURS, tier)
         seen: set[object] = set()
         more = True
         while more:
-            rewritings += _descend(form, rules)
+            rewritings += _descend(form, rules, work)
             form = rewritings[-1].after if rewritings else form
             path: list[Rewriting] = []
-            for rewriting in _larger(form, detours):
-                if rewriting.after.key in seen or detours_left == 0:
+            for rewriting in _larger(form, detours, work):
+                if work.nodes > MAX_WORK:
+                    break
+                if rewriting.after.key in seen:
                     continue
                 seen.add(rewriting.after.key)
-                detours_left -= 1
-                path = [rewriting, *_descend(rewriting.after, rules, everywhere=False)]
+                path = [rewriting, *_descend(rewriting.after, rules, work, everywhere=False)]
                 if path[-1].after.cost < form.cost:
                     break
                 path = []
@@ -132,19 +137,27 @@ def reduce(form: Form, max_tier: Tier = "bounded") -> list[Rewriting]:
     return rewritings
 
 
-def _descend(form: Form, rules: tuple[Rule, ...], everywhere: bool = True) -> list[Rewriting]:
+@dataclass
+class _Work:
+    """How many nodes have been looked at or rewritten."""
+
+    nodes: int = 0
+
+
+def _descend(form: Form, rules: tuple[Rule, ...], work: _Work, everywhere: bool = True) -> list[Rewriting]:
     """Applications of rules that make a form smaller, until none does: at what the last rules touched and then, with
     `everywhere`, at every other node as well."""
     rewritings: list[Rewriting] = []
-    while True:
-        rewriting = _first_that_pays(_applications(form, rules, form.touched))
+    while work.nodes < MAX_TOTAL_WORK:
+        rewriting = _first_that_pays(_applications(form, rules, work, form.touched))
         if rewriting is None and everywhere:
             form = replace(form, touched=frozenset())
-            rewriting = _first_that_pays(_applications(form, rules))
+            rewriting = _first_that_pays(_applications(form, rules, work))
         if rewriting is None:
             return rewritings
         rewritings.append(rewriting)
         form = rewriting.after
+    return rewritings
 
 
 def _first_that_pays(rewritings: Iterator[Rewriting]) -> Rewriting | None:
@@ -164,24 +177,28 @@ def _pays(rewriting: Rewriting) -> bool:
     return rewriting.after.cost[:parts] < rewriting.before.cost[:parts]
 
 
-def _larger(form: Form, detours: tuple[Rule, ...]) -> Iterator[Rewriting]:
+def _larger(form: Form, detours: tuple[Rule, ...], work: _Work) -> Iterator[Rewriting]:
     """Applications of rules that do not make a form smaller, but not much larger either."""
-    for rewriting in _applications(replace(form, touched=frozenset()), detours):
+    for rewriting in _applications(replace(form, touched=frozenset()), detours, work):
         if rewriting.after.cost[0] <= form.cost[0] + MAX_DETOUR:
             yield rewriting
 
 
-def _applications(form: Form, rules: tuple[Rule, ...], at: frozenset[int] | None = None) -> Iterator[Rewriting]:
+def _applications(
+    form: Form, rules: tuple[Rule, ...], work: _Work, at: frozenset[int] | None = None
+) -> Iterator[Rewriting]:
     """Every application of every rule to a form; with `at`, those that change one of these nodes or a state."""
     if at is not None:
         if not at:
             return
         at = at.union(form.present)
     context = Context(form)
+    work.nodes += PROPOSING * len(form.nodes)
     for rule in rules:
         for proposal in rule.propose(context):
             if at is not None and at.isdisjoint(proposal.changes):
                 continue
+            work.nodes += len(form.nodes)
             after = rewrite(form, proposal.changes, proposal.following)
             if after is not None:
                 yield Rewriting(rule, proposal, form, after)

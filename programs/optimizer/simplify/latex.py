@@ -4,11 +4,15 @@ from collections.abc import Callable, Mapping
 
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.simplify.facts import facts
-from germline.programs.optimizer.simplify.form import Form, from_program
+from germline.programs.optimizer.simplify.form import Form
+from germline.programs.optimizer.simplify.rewriting import from_program
 from germline.programs.optimizer.types import SCALAR
 
 _SUM, _PRODUCT, _ATOM = 1, 2, 3
 """How strongly an expression holds together."""
+
+MAX_DEPTH = 12
+"""An expression that is nested more deeply is written in several lines."""
 
 Text = tuple[str, int]
 """LaTeX and how strongly it holds together."""
@@ -81,14 +85,18 @@ class _Writer:
 
 
 def _named(form: Form) -> dict[int, str]:
-    """Symbols of the next values of states, and of values that are used more than once, in the order of computation."""
+    """Symbols of the nodes that have a line, in the order of computation: next values of states, values that are used
+    more than once, and parts of deeply nested expressions."""
     states = {node: f"{_symbol(s.name)}_t" for s, node in reversed(list(zip(form.states, form.following, strict=True)))}
     used = set(states.values()) | {"w_t", "g_t"}
     named: dict[int, str] = {}
+    depth = [0] * len(form.nodes)
     for node in form.operations:
+        depth[node] = 1 + max((depth[arg] for arg in form.nodes[node].args), default=0)
         if node in states:
             named[node] = states[node]
-        elif form.uses[node] > 1:
+        elif form.uses[node] > 1 or depth[node] > MAX_DEPTH:
+            depth[node] = 0
             symbol = f"{_symbol(form.names[node] or 'x')}_t"
             named[node] = symbol if symbol not in used else f"{_symbol(f'{form.names[node]} {node}')}_t"
             used.add(named[node])

@@ -8,7 +8,7 @@ from germline.programs.optimizer.primitives import EPSILON
 from germline.programs.optimizer.simplify.folding import tidy
 from germline.programs.optimizer.simplify.form import Expression, Form, count_operations
 from germline.programs.optimizer.simplify.rule import Context, Proposal, Rule
-from germline.programs.optimizer.simplify.sums import MODERATE
+from germline.programs.optimizer.simplify.sums import MAX_VISITS, MODERATE
 from germline.programs.optimizer.types import LEAF, SCALAR
 
 MAX_FACTORS = 8
@@ -53,15 +53,18 @@ def product(form: Form, node: int, through: frozenset[str], shared: bool) -> Pro
         shared: whether values are taken apart that others use as well.
     """
     result = Product()
+    visits = 0
 
     def multiply(at: int, exponent: int) -> None:
+        nonlocal visits
+        visits += 1
         literal = form.literal(at)
         if literal is not None:
             result.literal *= literal**exponent if literal or exponent > 0 else 1.0
             result.moderate &= 1 / MODERATE <= abs(literal) <= MODERATE
             return
         function, args = form.nodes[at].function, form.nodes[at].args
-        if function not in through or not (at == node or shared or form.uses[at] == 1):
+        if function not in through or not (at == node or shared or form.uses[at] == 1) or visits > MAX_VISITS:
             old = result.exponents.get(at, 0)
             result.cancels |= old * exponent < 0
             result.exponents[at] = old + exponent

@@ -22,7 +22,8 @@ from germline.programs.optimizer.graph import Graph
 from germline.programs.optimizer.interpret import Interpreter
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.simplify.engine import Rewriting, Simplified, Step
-from germline.programs.optimizer.simplify.form import Form, with_expressions
+from germline.programs.optimizer.simplify.form import Form
+from germline.programs.optimizer.simplify.rewriting import with_expressions
 from germline.programs.optimizer.simplify.trajectory import (
     LAYOUT,
     SCENARIOS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.simplify.engine import Simplified, Step
-from germline.programs.optimizer.simplify.form import from_program
+from germline.programs.optimizer.simplify.rewriting import from_program
 from germline.programs.optimizer.simplify.sums import weighted_sum
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from germline.programs.optimizer.simplify.facts import Fact, facts
+from germline.programs.optimizer.simplify.facts import facts
 from germline.programs.optimizer.simplify.form import Expression, Form
 from germline.programs.optimizer.simplify.pattern import Binding, instance, matches, read_pattern
+from germline.programs.optimizer.simplify.ranges import Fact
 
 Tier = Literal["exact", "almost", "bounded"]
 """How far a rule holds:

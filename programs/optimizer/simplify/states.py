@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterator
 from itertools import permutations
 
 from germline.programs.optimizer.primitives import PRIMITIVES
+from germline.programs.optimizer.simplify.averages import assemble
 from germline.programs.optimizer.simplify.folding import fold, near, tidy
-from germline.programs.optimizer.simplify.form import Expression, Form
+from germline.programs.optimizer.simplify.form import Expression, Form, count_operations
 from germline.programs.optimizer.simplify.rule import Context, Proposal, Rule
-from germline.programs.optimizer.simplify.sums import MODERATE, Sum, assemble, weighted_sum
+from germline.programs.optimizer.simplify.sums import MODERATE, Sum, weighted_sum
+
+MAX_DERIVED = 8
+"""A state is derived from others by at most this many operations."""
 
 
 def _input(form: Form, k: int) -> Expression:
@@ -59,7 +63,7 @@ def _derive(context: Context) -> Iterator[Proposal]:
     form = context.form
     for k, following in enumerate(form.following):
         others = {node: _input(form, i) for i, node in reversed(list(enumerate(form.following))) if node != following}
-        expression = _over(form, following, others)
+        expression = _over(form, others, following)
         if expression is None or k in _mentioned(form, expression):
             continue
         start = _at_zero(expression)
@@ -67,17 +71,19 @@ def _derive(context: Context) -> Iterator[Proposal]:
             yield Proposal({form.present[k]: expression})
 
 
-def _over(form: Form, node: int, others: dict[int, Expression]) -> Expression | None:
-    """A node as an expression over the present values of states, if their next values are all that it depends on."""
-    if node in others:
-        return others[node]
-    value = form.nodes[node]
-    if value.literal is not None:
-        return value.literal
-    if not value.args or PRIMITIVES[value.function].scope != "elementwise":
-        return None
-    args = [_over(form, arg, others) for arg in value.args]
-    return None if any(arg is None for arg in args) else (value.function, *(arg for arg in args if arg is not None))
+def _over(form: Form, others: dict[int, Expression], goal: int) -> Expression | None:
+    """A node as a short expression over the present values of states, if it depends on their next values alone."""
+    known: dict[int, Expression] = {}
+    for i, node in enumerate(form.nodes[: goal + 1]):
+        if i in others:
+            known[i] = others[i]
+        elif node.literal is not None:
+            known[i] = node.literal
+        elif node.args and PRIMITIVES[node.function].scope == "elementwise" and known.keys() >= set(node.args):
+            expression: Expression = (node.function, *(known[arg] for arg in node.args))
+            if count_operations(expression) <= MAX_DERIVED:
+                known[i] = expression
+    return known.get(goal)
 
 
 def _at_zero(expression: Expression) -> float | None:

@@ -1,20 +1,19 @@
 """Sums with literal weights: moving averages in moving averages, equal terms, common factors, terms that cancel."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import combinations
 
 from germline.programs.optimizer.primitives import EPSILON
-from germline.programs.optimizer.simplify.folding import near, tidy
-from germline.programs.optimizer.simplify.form import Expression, Form, count_operations
+from germline.programs.optimizer.simplify.averages import sum_expressions
+from germline.programs.optimizer.simplify.folding import near
+from germline.programs.optimizer.simplify.form import Form, count_operations
 from germline.programs.optimizer.simplify.rule import Context, Proposal, Rule
-from germline.programs.optimizer.types import SCALAR
 
 MAX_TERMS = 8
 """Sums of more terms are left as they are."""
 
-MAX_AVERAGED = 3
-"""Sums of more terms are not written as averages."""
+MAX_VISITS = 100
+"""Values that are looked at for one sum or product: where they are shared, their number can grow exponentially."""
 
 MODERATE = 1e6
 """Weights between its reciprocal and it move a value by so little that over- and underflow are not an issue."""
@@ -56,15 +55,19 @@ def weighted_sum(form: Form, node: int, opens: Callable[[int], bool]) -> Sum:
     result = Sum()
     literal_magnitude = 0.0
 
+    visits = 0
+
     def add(at: int, weight: float) -> None:
-        nonlocal literal_magnitude
+        nonlocal literal_magnitude, visits
+        visits += 1
         result.moderate &= weight == 0 or 1 / MODERATE <= abs(weight) <= MODERATE
         literal = form.literal(at)
         if literal is not None:
             result.constant += weight * literal
             literal_magnitude += abs(weight * literal)
             return
-        parts = _parts(form, at) if at == node or opens(at) else None
+        opened = at == node or (visits < MAX_VISITS and opens(at))
+        parts = _parts(form, at) if opened else None
         if parts is None:
             result.weights[at] = result.weights.get(at, 0.0) + weight
             result.magnitudes[at] = result.magnitudes.get(at, 0.0) + abs(weight)
@@ -107,101 +110,6 @@ def _parts(form: Form, at: int) -> list[tuple[int, float]] | None:
     return None
 
 
-def expressions(form: Form, total: Sum) -> Iterator[Expression]:
-    """Short ways to compute a sum, the shortest often first."""
-    weights = {term: weight for term, weight in total.weights.items() if weight != 0}
-    groups = _groups(form, weights)
-    if not groups:
-        yield tidy(total.constant)
-        return
-    if total.constant == 0:
-        yield from _in_averages(groups, {term: weights[term] for term in sorted(weights)})
-    yield assemble(groups, total.constant)
-
-
-Weighted = tuple[Expression, float]
-"""A value and its weight."""
-
-
-def _groups(form: Form, weights: dict[int, float]) -> list[Weighted]:
-    """The terms, those of equal weights as one sum with that weight; scalars first."""
-    ordered = sorted(weights, key=lambda term: (form.nodes[term].type != SCALAR, term))
-    groups: list[tuple[float, list[int]]] = []
-    for term in ordered:
-        for weight, members in groups:
-            if near(abs(weight), abs(weights[term])):
-                members.append(term)
-                break
-        else:
-            groups.append((weights[term], [term]))
-    result: list[Weighted] = []
-    for weight, members in groups:
-        sign = -1.0 if all(weights[member] < 0 for member in members) else 1.0
-        signed = [(member, 1.0 if weights[member] * sign > 0 else -1.0) for member in members]
-        result.append((assemble(signed, 0.0), sign * abs(weight)))
-    return result
-
-
-def _in_averages(groups: list[Weighted], weights: dict[int, float]) -> Iterator[Expression]:
-    """Ways to compute a sum by averages: of the groups, or of the terms themselves."""
-    terms: list[Weighted] = list(weights.items())
-    for parts in (groups, terms) if len(terms) != len(groups) else (groups,):
-        if 2 <= len(parts) <= MAX_AVERAGED:
-            yield from _averaged(parts)
-
-
-def _averaged(parts: list[Weighted]) -> Iterator[Expression]:
-    """Sums in which two parts after the other are replaced by an average, the shortest first."""
-    for i, j in combinations(range(len(parts)), 2):
-        rest = [part for k, part in enumerate(parts) if k not in (i, j)]
-        for average in _averages(parts[i], parts[j]):
-            if rest:
-                yield from _averaged([average, *rest])
-            yield assemble([average, *rest], 0.0)
-
-
-def _averages(first: Weighted, second: Weighted) -> Iterator[Weighted]:
-    """The sum of two weighted values as an `interp` of them, with the weight of it."""
-    (x, p), (y, q) = first, second
-    total = p + q
-    if abs(total) * 20 < abs(p) + abs(q):
-        return
-    if near(total, 1.0):
-        total = 1.0
-    elif near(total, -1.0):
-        total = -1.0
-    a, b = tidy(q / total), tidy(p / total)
-    # Of the two literals that may be written, the one with fewer digits.
-    if len(repr(a)) <= len(repr(b)):
-        yield ("interp", x, y, a), total
-    else:
-        yield ("interp", y, x, b), total
-
-
-def assemble(parts: Sequence[Weighted], constant: float) -> Expression:
-    """The sum of weighted values and a constant."""
-    positive = [_scaled(value, weight) for value, weight in parts if weight > 0]
-    negative = [_scaled(value, -weight) for value, weight in parts if weight < 0]
-    total: Expression
-    if positive:
-        total, *rest = positive
-    elif constant > 0:
-        total, constant, rest = constant, 0.0, []
-    else:
-        total, rest = ("negative", negative.pop(0)), []
-    for value in rest:
-        total = ("+", total, value)
-    for value in negative:
-        total = ("-", total, value)
-    if constant > 0:
-        return ("+", total, tidy(constant))
-    return ("-", total, tidy(-constant)) if constant < 0 else total
-
-
-def _scaled(value: Expression, weight: float) -> Expression:
-    return value if near(weight, 1.0) else ("*", value, tidy(weight))
-
-
 def _is_exact(context: Context, node: int, total: Sum) -> bool:
     """True if no digits are lost, no pole tells zeros of different signs, and terms that partly cancel are finite."""
     if not total.keeps_digits or node in context.before_poles:
@@ -233,7 +141,7 @@ def _collect(context: Context, exact: bool) -> Iterator[Proposal]:
         for total in sums:
             if len(total.weights) > MAX_TERMS or (exact and not _is_exact(context, node, total)):
                 continue
-            for expression in expressions(form, total):
+            for expression in sum_expressions(form, total.weights, total.constant):
                 if count_operations(expression) <= total.opened and expression != node:
                     yield Proposal({node: expression}, rounds=True)
 

@@ -10,8 +10,8 @@ import torch
 from germline.programs.optimizer import Program, parse
 from germline.programs.optimizer.program import InvalidProgram
 from germline.programs.optimizer.simplify.engine import Rewriting
-from germline.programs.optimizer.simplify.form import from_program, rewrite
 from germline.programs.optimizer.simplify.proof import compare, same_bits, within_bound
+from germline.programs.optimizer.simplify.rewriting import from_program, rewrite
 from germline.programs.optimizer.simplify.rule import Context, Rule
 from germline.programs.optimizer.simplify.table import DETOURS, RULES
 from germline.programs.optimizer.simplify.to_program import to_program

@@ -12,7 +12,7 @@ from germline.programs.optimizer.simplify.rule import Context, Proposal, Rule
 MAX_TERMS = 8
 """Sums of more terms are left as they are."""
 
-MAX_VISITS = 100
+MAX_VISITS = 40
 """Values that are looked at for one sum or product: where they are shared, their number can grow exponentially."""
 
 MODERATE = 1e6

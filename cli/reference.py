@@ -82,5 +82,5 @@ def picked(name: str, criterion: str, url: str) -> Candidate:
         raise BadReference(
             f"expected a run of architectures with an ok outcome for --pick, got {name}, of kind {run.kind}"
         )
-    index = pick([objectives for _, objectives in scored], criterion)
+    index = pick([objectives for _, objectives in scored], criterion, run.config["settings"].get("chance_error"))
     return resolve(f"{name}:{scored[index][0].individual.birth}", url)

@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from command_process import start_command
 
 from germline.cli.main import cli
 
@@ -102,10 +102,7 @@ def test_an_unknown_run_cannot_be_resumed(db: Path) -> None:
 
 def started(db: Path, *words: str) -> subprocess.Popen[str]:
     """A search in a process of its own, under way."""
-    command = [sys.executable, "-m", "germline.cli.start", "search", "optimizer", *SETTINGS, "--db", str(db), *words]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = start_command("search", "optimizer", *SETTINGS, "--db", db, *words, start_new_session=True)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         if db.exists():

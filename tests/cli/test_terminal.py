@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import pytest
+from command_process import start_command
 
 from germline.cli.main import COMMANDS, cli
 
@@ -159,9 +160,8 @@ def test_a_search_on_a_terminal_shows_the_best_so_far(tmp_path: Path, kind: str,
 def on_terminal(*args: str, db: Path) -> str:
     """What a command writes to a real terminal of 100 columns."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "GERMLINE_DB": str(db), "TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": ""}
-    command = [sys.executable, "-m", "germline.cli.start", *args]
-    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as process:
+    variables = {"TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": ""}
+    with start_command(*args, database=db, variables=variables, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         written = b""
         while True:

@@ -12,10 +12,9 @@ from types import FrameType
 from typing import Any
 
 from altered_schemas import HARMLESS, REFUSED_FOR_READING, REFUSED_FOR_WRITING, alter
-from command import SEARCH
 from command_line import call
 from result import Result
-from sessions import difference, recorded_rows
+from sessions import SEARCH, difference, recorded_rows
 
 from germline.db import migrate
 from germline.db.engine import Database

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from command import ENVIRONMENT, SEARCH, call, start
+from command_process import run_command, start_command
 from result import Result
-from sessions import difference, recorded_rows
+from sessions import SEARCH, difference, recorded_rows
 
 from germline.db.store import Store
 
@@ -36,7 +36,6 @@ def sixteen_writers(count: int, folder: Path) -> Result:
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path), str(each)],
-            env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -65,8 +64,8 @@ def held_locks(count: int, folder: Path) -> Result:
     began, failures = time.monotonic(), []
     straight, path = folder / "straight.db", folder / "runs.db"
     search = [*SEARCH, "--name", "run", "--births", "80"]
-    call(*search, database=straight)
-    call(*search[:-1], "8", database=path)
+    run_command(*search, database=straight)
+    run_command(*search[:-1], "8", database=path)
     with closing(sqlite3.connect(path, isolation_level=None)) as viewer:
         viewer.execute("BEGIN")
         viewer.execute("SELECT count(*) FROM evaluation").fetchone()
@@ -75,8 +74,8 @@ def held_locks(count: int, folder: Path) -> Result:
             said = folder / "stderr"
             with (
                 said.open("w") as errors,
-                start(
-                    "resume", "run", "--births", "80", "--executor", "inline", database=path, errors=errors
+                start_command(
+                    *("resume", "run", "--births", "80", "--executor", "inline"), database=path, stderr=errors
                 ) as process,
             ):
                 if not _until(lambda: f"{path} is locked by another process: waited " in said.read_text(), 120):

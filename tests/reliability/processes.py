@@ -1,11 +1,8 @@
 """Processes that scenarios send signals to: trees of descendants, and what is left of them."""
 
-import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
@@ -24,18 +21,6 @@ def send(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
     except psutil.NoSuchProcess:
         return
-
-
-def wait_for_handler(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """Waits until a process handles a signal (Linux), or has ended: until then Python itself starts."""
-    while process.poll() is None:
-        try:
-            mask = re.search(r"SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{process.pid}/status").read_text())
-        except OSError:
-            return
-        if mask and int(mask[1], 16) >> (number - 1) & 1:
-            return
-        time.sleep(0.005)
 
 
 def ended(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:

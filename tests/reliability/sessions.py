@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from command import COMMAND
+from command_process import COMMAND
 
 from germline.db.store import Store
 
@@ -46,6 +46,13 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """Arguments of `new_run` for a search of each kind that takes a second or two; reviews are part of all."""
+
+
+SEARCH = (
+    *("search", "architecture", "--preset", "nb201", "--executor", "inline", "--seed", "3"),
+    *("--set", "strategy=aging", "--set", "population=20", "--set", "block=8", "--set", "pack=2"),
+)
+"""Arguments of a search that takes milliseconds a birth: it looks outcomes up in a table."""
 
 
 @dataclass(frozen=True)

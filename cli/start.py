@@ -6,6 +6,7 @@ that call `germline.cli.main.cli` get such errors as they were raised.
 
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from germline.cli.interrupts import Interrupted, end_on_signal, received, stop_raising
@@ -29,7 +30,8 @@ def main() -> NoReturn:
     from germline.cli.leaving import leave
 
     if received:  # also if the exception was swallowed, or became an error of another class
-        os.write(2, b"interrupted\n")
+        with suppress(OSError):  # the terminal may be gone
+            os.write(2, b"interrupted\n")
         status = 128 + received[0]
     leave(status)
 

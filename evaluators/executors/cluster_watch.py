@@ -35,7 +35,7 @@ class ClusterWatch:
                 if time.monotonic() - began >= GONE_SECONDS:
                     self.problem = f"{name} at {address[0]}:{address[1]} is gone ({error})"
                     break
-                self._stop.wait(EVERY_SECONDS)
+                time.sleep(EVERY_SECONDS)
 
     def stop(self) -> None:
         """Ends the watch."""

@@ -120,14 +120,15 @@ class RayExecutor:
                 connect(address, {"env_vars": THREADS, **files}, stopped)
         try:
             self._cluster = RayCluster()
+            _require_cores()
             gpus = _gpus_per_worker(spec, workers)
+            self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Actor)
+            self._arguments = (spec, str(directory()), timeout + _LOAD_SECONDS)
+            for _ in range(workers):
+                self._hire()
         except Exception:
             self._leave(intact=True)
             raise
-        self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Actor)
-        self._arguments = (spec, str(directory()), timeout + _LOAD_SECONDS)
-        for _ in range(workers):
-            self._hire()
 
     def wait_until_ready(self) -> None:
         while not any(worker.loaded for worker in self._workers):
@@ -230,7 +231,7 @@ class RayExecutor:
             self._attempts.lost(worker.call, outcome, suspect=full)
         elif not worker.loaded:
             if _cannot_start(error):
-                raise NoWorker(self._task, one_line(message_of(error).splitlines()[-1]))
+                raise NoWorker(self._task, _last_line(error))
             self._lost_starts += 1
             if self._lost_starts == MOST_LOST:
                 raise NoWorker(self._task, f"{MOST_LOST} workers in a row ended before that; the last: {cause}")
@@ -252,6 +253,18 @@ def _cannot_start(error: Exception) -> bool:
     """Whether another worker would not start either, since something is missing where it would run."""
     failed: bool = getattr(error, "_actor_init_failed", False)
     return failed or isinstance(error, ray.exceptions.RuntimeEnvSetupError)
+
+
+def _last_line(error: Exception) -> str:
+    """The last line of the message of an error of Ray, where the cause stands; its class without a message."""
+    lines = [line for line in message_of(error).splitlines() if line.strip()]
+    return one_line(lines[-1]) if lines else in_a_line(error)
+
+
+def _require_cores() -> None:
+    """Raises NoCluster if no worker will ever find a core."""
+    if ray.cluster_resources().get("CPU", 0.0) < 1.0:
+        raise NoCluster("the Ray cluster has no CPU for a worker; start Ray with --num-cpus on one of its machines")
 
 
 def _gpus_per_worker(spec: EvaluatorSpec, workers: int) -> float:

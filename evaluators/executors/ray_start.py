@@ -118,8 +118,6 @@ def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], 
     except Exception as error:
         raise _not_reached(address, in_a_line(error)) from None
     _silence()
-    if ray.cluster_resources().get("CPU", 0.0) < 1.0:
-        raise NoCluster(f"the Ray cluster at {address} has no CPU for a worker")
 
 
 def forget_token() -> None:
@@ -152,7 +150,7 @@ def _try_to_connect(loopback: bool, options: Mapping[str, Any], stopped: Callabl
                     raise _not_reached(options["address"], f"no answer within {CONNECT_SECONDS:g} s") from None
     if trial.returncode:
         causes = [line for line in text.splitlines() if re.match(r"[\w.]*(Error|Exception): ", line)]
-        cause = one_line(causes[-1] if causes else text)
+        cause = one_line(causes[-1] if causes else text) or f"exit status {trial.returncode}"
         raise _not_reached(options["address"], _TOKEN_ADVICE if "AuthenticationError" in text else cause)
 
 

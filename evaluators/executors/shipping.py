@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -62,4 +63,5 @@ def _sizes(folder: Path, not_sent: Sequence[str], data: Path) -> Iterator[int]:
         folders[:] = [name for name in folders if is_sent(parent, name)]
         for name in files:
             if is_sent(parent, name):
-                yield os.lstat(Path(parent, name)).st_size
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    yield os.lstat(Path(parent, name)).st_size

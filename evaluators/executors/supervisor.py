@@ -183,7 +183,7 @@ class _Process:
             return Lost(Outcome("crashed", error="the process closed its connection"), suspect=True)
         if self._status >= 0:
             return Lost(Outcome("crashed", error=f"the process ended with exit status {self._status}"), suspect=True)
-        name = signal.Signals(-self._status).name
+        name = _signal_name(-self._status)
         if -self._status == signal.SIGKILL and self._peak_memory > memory_of_machine() / 2:
             error = f"the process filled the memory with {self._peak_memory / 2**30:.1f} GiB and was killed"
             return Lost(Outcome("oom", error=error), suspect=True)
@@ -195,3 +195,10 @@ class _Process:
         deadline = time.monotonic() + _END_SECONDS
         while not self.ended() and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"

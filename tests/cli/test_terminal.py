@@ -1,5 +1,6 @@
 """What reaches a terminal or a pipe: help, colours, and nothing that a database could smuggle in."""
 
+import io
 import os
 import pty
 import re
@@ -7,14 +8,18 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from command_process import start_command
+from rich.console import Console
 
+from germline.cli.live_view import _View
 from germline.cli.main import COMMANDS, cli
+from germline.db.store import Store
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[red]x[/red]\r\u202e"
 READERS = [
@@ -141,6 +146,14 @@ def test_a_terminal_gets_colours_and_no_foreign_escapes(hostile: Path) -> None:
     assert "\x1b[34minterp\x1b[0m" in text and "\x1b[36m" in text
     assert "\x1b]0" not in text and "\x1b[31m[red]" not in text
     assert "[red]x[/red]" in text
+
+
+def test_brackets_in_the_name_of_a_task_are_no_markup(searched: Path) -> None:
+    with Store(str(searched)) as store:
+        run = replace(store.run("first"), task="[/bold].py:Task")
+    shown = io.StringIO()
+    Console(file=shown, width=100).print(_View(run, None, None).panel())
+    assert "[/bold].py:Task" in shown.getvalue()
 
 
 SEARCHES = {

@@ -20,7 +20,7 @@ from germline.evaluators.errors import in_a_line, message_of, one_line
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.attempts import Attempts, Call
 from germline.evaluators.executors.executor import ClusterLost, Failed, Job, Lost, NoCluster, NoWorker, Stopped
-from germline.evaluators.executors.ray_cluster import RayCluster, leave
+from germline.evaluators.executors.ray_cluster import RayCluster, disconnect
 from germline.evaluators.executors.ray_start import THREADS, connect, forget_token, start_local
 from germline.evaluators.executors.shipping import shipped
 from germline.evaluators.executors.supervisor import NotLoaded, Supervisor
@@ -154,7 +154,7 @@ class RayExecutor:
 
     def _leave(self, intact: bool) -> None:
         if self._owned:
-            leave(intact, self._processes)
+            disconnect(intact, self._processes)
             forget_token()
 
     def _step(self) -> None:

@@ -49,8 +49,7 @@ def end_on_signal() -> None:
 
 
 def stop_raising() -> None:
-    """Ends what `end_on_signal` began: no exception is raised any more. A signal ends the process at once, with the
-    exit status of the signal."""
+    """Undoes `end_on_signal`: signals raise nothing any more, but end the process at once with their exit status."""
     signal.setitimer(signal.ITIMER_REAL, 0.0)
     signal.signal(signal.SIGALRM, lambda number, frame: None)  # the timer's last signal may still be pending
     on_first_signal(lambda number: os._exit(128 + number))

@@ -26,7 +26,8 @@ def shipped(spec: EvaluatorSpec) -> tuple[EvaluatorSpec, dict[str, Any]]:
     """Returns a spec that workers on other machines can build, and the part of Ray's runtime environment for it.
 
     A task `path/to/file.py:Class` is sent with its folder, which is the working directory of the workers. Not sent are
-    the data directory, which each machine has for itself, and what `NOT_SENT` matches. Other tasks are installed there.
+    the data directory, which each machine has for itself, and what `NOT_SENT` matches. Other tasks have to be installed
+    on those machines.
 
     Raises:
         TooLarge: the folder has more than `LARGEST_FOLDER` bytes.

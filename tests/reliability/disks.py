@@ -65,8 +65,8 @@ def _name_problems(folder: Path, name: bytes) -> Iterator[str]:
     summaries = run_list.runs(url)
     if [summary.name for summary in summaries or []] != ["here"]:
         yield f"expected one run in the list, got {summaries}"
-    if strangers := {each.name for each in folder.iterdir()} - _files_of(path):
-        yield f"left beside the file: {sorted(strangers)}"
+    if other_files := {each.name for each in folder.iterdir()} - _files_of(path):
+        yield f"left beside the file: {sorted(other_files)}"
     command = shlex.split(resume_command_of(run, str(path), None))
     if locate(command[command.index("--db") + 1]) != SqliteFile(path):
         yield f"the command to resume leads elsewhere: {command}"
@@ -111,8 +111,8 @@ def _full_problems(
         whole |= {file.name} if done.returncode == 0 else set()
         if done.returncode not in (0, 1, 2) or "Traceback" in done.stderr:
             yield f"{command[0]}: {_ending(done)}"
-    if strangers := {each.name for each in folder.iterdir()} - whole:
-        yield f"left behind: {sorted(strangers)}"
+    if other_files := {each.name for each in folder.iterdir()} - whole:
+        yield f"left behind: {sorted(other_files)}"
     free()
     recorded = run_command("runs", "--json", database=path).stdout
     command = ["resume", "run", "--executor", "inline"] if '"run"' in recorded else [*SEARCH, "--name", "run"]

@@ -33,7 +33,7 @@ def ended(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
 
 
 def alive(members: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """The processes that are still alive after some seconds; they are killed then."""
+    """The descendants of a process, all `members` but the first, that are alive after some seconds; they are killed."""
     _, left = psutil.wait_procs(members[1:], timeout=seconds)
     for member in left:
         send(member, signal.SIGKILL)

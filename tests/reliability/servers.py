@@ -39,6 +39,6 @@ def killed_on_postgres(count: int, folder: Path) -> Result:
                 done = run_command(*command, database=url)
                 if done.returncode:
                     failures.append(f"{name} {command[0]}: status {done.returncode}, {done.stderr[-300:]!r}")
-            found = difference(expected, recorded_rows(url, name))
-            failures += [f"{name}: {found}"] if found else []
+            problem = difference(expected, recorded_rows(url, name))
+            failures += [f"{name}: {problem}"] if problem else []
     return Result("C1", what, count, tuple(failures), time.monotonic() - began)

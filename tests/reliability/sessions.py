@@ -170,9 +170,9 @@ def difference(expected: Recorded, got: Recorded) -> str | None:
     for part, rows in expected.items():
         if rows == got[part]:
             continue
-        for one, other in zip(rows, got[part], strict=False):
-            if one != other:
-                return f"{part}: expected {one!s:.300}, got {other!s:.300}"
+        for expected_row, row in zip(rows, got[part], strict=False):
+            if expected_row != row:
+                return f"{part}: expected {expected_row!s:.300}, got {row!s:.300}"
         return f"{part}: expected {len(rows)} rows, got {len(got[part])}"
     return None
 

@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM: the first ends a command in order, the second ends its process at once."""
+"""SIGINT, SIGTERM and SIGHUP: the first ends a command in order, the second ends its process at once.
+
+SIGHUP comes when the terminal is closed, or the connection to it is lost.
+"""
 
 import os
 import signal
@@ -8,7 +11,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 AGAIN_SECONDS = 0.2
 """Time after which `Interrupted` is raised again if somebody has swallowed it."""

@@ -92,7 +92,7 @@ def run_session(
     it.
 
     Raises:
-        UserError: interrupted by a signal (status 130 or 143), or the workers are lost for good (1).
+        UserError: interrupted by a signal (status 130, 143 or 129), or the workers are lost for good (1).
         UnconfirmedTask: the user has to name the task of the run.
         MissingData: the data of the task are not in the data directory.
     """

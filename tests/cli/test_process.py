@@ -134,6 +134,17 @@ def test_a_library_that_swallows_exceptions_does_not_swallow_a_signal() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("words", "code"), [(("runs", "--db", "none.db"), 2), (("tasks", "broken.py:Task"), 1)])
+def test_the_exit_status_is_the_same_if_stderr_cannot_be_written(
+    tmp_path: Path, words: Sequence[str], code: int
+) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    with Path("/dev/full").open("w") as full:
+        done = run_command(*words, cwd=tmp_path, stderr=full, variables={"TMPDIR": str(tmp_path)})
+    assert (done.returncode, done.stdout) == (code, "")
+
+
+@pytest.mark.slow
 def test_a_process_that_ignores_sigint_goes_on_ignoring_it(tmp_path: Path) -> None:
     process = start_command(
         *("runs", "--db", "none.db"),

@@ -106,7 +106,7 @@ def test_an_unknown_run_cannot_be_resumed(db: Path) -> None:
 
 def started(db: Path, *words: str, **options: Any) -> subprocess.Popen[str]:
     """A search in a process of its own, under way; `options` are those of `subprocess.Popen`."""
-    options = {"start_new_session": True, **options}
+    options = {"start_new_session": True, "preexec_fn": _heed_sighup, **options}
     process = start_command("search", "optimizer", *SETTINGS, "--db", db, *words, **options)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
@@ -116,6 +116,17 @@ def started(db: Path, *words: str, **options: Any) -> subprocess.Popen[str]:
                 return process
         time.sleep(0.1)
     raise AssertionError(process.communicate())
+
+
+def _heed_sighup() -> None:
+    """For a new process: SIGHUP is not ignored, even if the tests were started by `nohup`."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def _take_terminal() -> None:
+    """For a new process that leads a session: the terminal of its standard input belongs to the session."""
+    _heed_sighup()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @pytest.mark.slow
@@ -149,7 +160,7 @@ def test_a_search_whose_terminal_is_closed_ends_in_order(db: Path, executor: str
     process = started(
         *(db, "--births", "100000", "--executor", executor, "--workers", "1"),
         **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # it becomes the terminal of the new session
+        preexec_fn=_take_terminal,
     )
     os.close(theirs)
     os.close(ours)

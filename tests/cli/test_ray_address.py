@@ -42,4 +42,5 @@ def test_a_run_that_cannot_be_resumed_on_a_cluster_stays(tmp_path: Path) -> None
     done = run_command("resume", "first", "--births", "32", "--db", database, "--ray-address", "127.0.0.1:1")
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert f"all outcomes are recorded. Go on with: germline resume first --births 32 --db {database}" in done.stderr
-    assert json.loads(CliRunner().invoke(cli, ["runs", "--json", "--db", database]).stdout)[0]["births"] == 16
+    (row,) = json.loads(CliRunner().invoke(cli, ["runs", "--json", "--db", database]).stdout)
+    assert (row["births"], row["status"]) == (16, "finished")

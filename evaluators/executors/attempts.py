@@ -1,4 +1,4 @@
-"""Which calls of workers a job needs until each of its genomes has an outcome. No worker, no clock and no Ray in here.
+"""The calls of workers that a job needs until each of its genomes has an outcome. Bookkeeping, without any worker.
 
 A call scores a job whole, or the genome at one position alone, in a batch of the shape of the whole job. What follows:
 
@@ -10,11 +10,11 @@ A call scores a job whole, or the genome at one position alone, in a batch of th
 | has lost its process | again, in a fresh process; then each alone | the same; then `crashed` or `oom` |
 
 A process can also end through no fault of a genome: somebody killed it, or its machine was shut down. A loss for which
-the genomes are not *suspect* says nothing about them: the call is repeated as if it had not been. After
+the genomes are not *suspect* says nothing about them: the call is repeated as if it had never been made. After
 `MOST_ACCIDENTS` such losses of a call, the genomes are suspect all the same, since a run has to end.
 
-Memory may be exhausted by the genome of another worker. So nobody is blamed for that unless the second loss happened
-while no other worker scored.
+Memory may be exhausted by the genome of another worker. So no genome is `oom` unless its second loss happened while no
+other worker scored.
 """
 
 from collections import deque
@@ -37,7 +37,7 @@ class Call:
         again: True if the call has lost a process before, and its genomes are suspect. It needs a process that has
             scored nothing.
         undisturbed: True if no other worker may score meanwhile.
-        accidents: how many processes this call has lost for which its genomes are not suspect.
+        accidents: how many processes this call has lost without its genomes being suspect.
     """
 
     job: Job
@@ -57,7 +57,7 @@ class Call:
 
 
 class Attempts:
-    """Jobs on their way: the calls that wait for a worker, and the outcomes so far.
+    """The calls of submitted jobs that wait for a worker, and the outcomes so far.
 
     `done` holds the finished jobs with the outcomes of their genomes in order.
     """
@@ -73,7 +73,7 @@ class Attempts:
         self._waiting.append(Call(job))
 
     def take(self, running: Collection[Call]) -> Call | None:
-        """Returns the next call and takes it off the queue; None if there is none, or none beside those `running`."""
+        """Removes the next call from the queue; None if no call waits, or the next must not run beside `running`."""
         if not self._waiting or (running and self._waiting[0].undisturbed) or any(call.undisturbed for call in running):
             return None
         return self._waiting.popleft()
@@ -113,5 +113,5 @@ class Attempts:
             self.failed(call, outcome)
 
     def _score_each_alone(self, job: Job) -> None:
-        """Puts the genomes of a job before all that waits, since the job is older."""
+        """Queues a call for each genome of a job, before the calls that wait, which belong to later jobs."""
         self._waiting.extendleft(Call(job, position) for position in reversed(range(len(job.genomes))))

@@ -5,6 +5,7 @@ in a process that scores is its supervisor's matter. Ray's own retries are off: 
 and a genome that kills its worker would be tried for ever.
 """
 
+import math
 import signal
 import threading
 import time
@@ -259,7 +260,18 @@ def _gpus_per_worker(spec: EvaluatorSpec, workers: int) -> float:
     available: float = ray.cluster_resources().get("GPU", 0)
     if spec.device == "cuda" and not available:
         raise NoCluster("expected a GPU for --device cuda, and Ray finds none; use --device cpu")
-    return 0.0 if spec.device == "cpu" else min(1.0, available / workers)
+    return 0.0 if spec.device == "cpu" else gpu_share(int(available), workers)
+
+
+def gpu_share(gpus: int, workers: int) -> float:
+    """The share of a GPU that each worker gets, so that all workers find a place; 0.0 without GPUs.
+
+    The share of a worker has to lie on one GPU. Ray counts in ten-thousandths.
+    """
+    if not gpus:
+        return 0.0
+    workers_each = math.ceil(workers / gpus)
+    return math.floor(10_000 / workers_each) / 10_000
 
 
 def _kill(actors: list[Any]) -> threading.Thread:

@@ -49,6 +49,11 @@ class ProgramEngine:
     def gradients(self) -> Tensor:
         return self._bytecode.gradients
 
+    @property
+    def compiled_rows(self) -> int:
+        """Number of rows that run as bytecode; they come first."""
+        return len(self._bytecode.rows)
+
     @torch.no_grad()
     def step(self, lr: float, step: int) -> None:
         """Subtracts each row's update from its parameters.
@@ -57,14 +62,14 @@ class ProgramEngine:
             lr: the programs' input `lr`.
             step: the programs' input `step`; 1 at the first step.
         """
-        first = len(self._bytecode.rows)
+        first = self.compiled_rows
         self._bytecode.step(lr, step)
         self._torch.step(self.parameters[first:], self.gradients[first:], lr, step)
 
     @torch.no_grad()
     def keep(self, rows: Sequence[int]) -> None:
         """Removes all rows except `rows`, which are in ascending order. If memory runs out, nothing has changed."""
-        first = len(self._bytecode.rows)
+        first = self.compiled_rows
         bytecode = [row for row in rows if row < first]
         others = [row - first for row in rows if row >= first]
         smaller = self._bytecode.keep(bytecode, len(others))

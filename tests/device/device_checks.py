@@ -42,6 +42,7 @@ from germline.programs.policy.parameters import initial_parameters
 
 TASKS = str(ROOT / "tests" / "device" / "device_tasks.py")
 SMALL_LAYOUT = Layout(((6, 4), (5,), (), (3, 2, 2)))
+SKELETON = Skeleton(8, 3, 10, (1, 8, 8))
 TRAINING = ("digits-mlp", "mnist5k-conv", "text-transformer")
 POLICY_NETWORKS = {
     "conv": Network("conv", (4, 84, 84), 18),
@@ -150,7 +151,7 @@ def trained(name: str, count: int, steps: int, device: str) -> list[float | None
     return [result.measures["loss"] if result.measures else None for result in results]
 
 
-def drawn(count: int, skeleton: Skeleton = Skeleton(8, 3, 10, (1, 8, 8))) -> list[Architecture]:
+def drawn(count: int, skeleton: Skeleton = SKELETON) -> list[Architecture]:
     rng = np.random.default_rng(0)
     space = ArchitectureSpace(SPACES["eeea-paper"], skeleton)
     return [space.draw(rng).genome for _ in range(count)]
@@ -168,7 +169,7 @@ def networks(device: str, count: int, steps: int) -> dict[str, Any]:
 
 def network_losses(architectures: Sequence[Architecture], steps: int, device: str, stacked: bool) -> Tensor:
     """`[steps, networks]`."""
-    together = initial_networks(architectures, Skeleton(8, 3, 10, (1, 8, 8)), 3, device, stacked)
+    together = initial_networks(architectures, SKELETON, 3, device, stacked)
     numbers = torch.Generator().manual_seed(0)
     losses = []
     for _ in range(steps):

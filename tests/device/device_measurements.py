@@ -14,8 +14,9 @@ import numpy as np
 import stacked
 import torch
 from device_checks import drawn, need
+from torch import Tensor
 
-from germline.evaluators.architecture.trainer import initial_networks, train_together
+from germline.evaluators.architecture.trainer import Networks, initial_networks, train_together
 from germline.evaluators.optimizer.engine import ProgramEngine
 from germline.evaluators.optimizer.trainer import train
 from germline.evaluators.policy.environments.atari import FRAMES, AtariEnvironments
@@ -61,17 +62,26 @@ def networks(device: str, cells: Sequence[tuple[str, int, int, int, int, int, in
         rows.append(stacked.row(name, skeleton, count, Rung(steps, batch), device=device, alone=2))
         images = torch.rand(256, *skeleton.image, device=device)
         labels = torch.randint(0, 10, (256,), device=device)
-        together = initial_networks(drawn(count, skeleton), skeleton, 0, device)
-
-        def trained(steps: int, data: tuple[Any, ...] = (together, images, labels, batch)) -> object:
-            started, x, y, size = data
-            parts = len(started.tapes), Rung(steps, size), (0,), len(x), lambda index: (x[index], y[index])
-            return train_together(started, *parts, device)
-
+        together = initial_networks(drawn(count, skeleton), skeleton, 0, device, stacked=True)
+        trained = _trains(together, count, batch, images, labels, device)
         trained(1)
         counts[name] = launches.per_step(trained, device)
     said = "; ".join(f"{row['value']:,.0f} candidate-steps/s, {row['ratio']:.1f}x" for row in rows)
     return {"summary": said, "rows": rows, "per_step": counts}
+
+
+def _trains(
+    networks: Networks, count: int, batch: int, images: Tensor, labels: Tensor, device: str
+) -> Callable[[int], object]:
+    """Trains networks for a number of steps."""
+
+    def train_steps(steps: int) -> object:
+        rung, examples = Rung(steps, batch), len(images)
+        return train_together(
+            networks, count, rung, (0,), examples, lambda index: (images[index], labels[index]), device
+        )
+
+    return train_steps
 
 
 def frostbite(device: str, policies: int, decisions: int, alone: int, played: int) -> dict[str, Any]:
@@ -216,6 +226,6 @@ def packs(device: str, counts: Sequence[int], steps: int) -> dict[str, Any]:
         }
         for name in ("digits-mlp", "text-transformer")
     }
-    best = {name: max(by_count, key=lambda count: by_count[count]) for name, by_count in rates.items()}
+    best = {name: max((rate, count) for count, rate in by_count.items())[1] for name, by_count in rates.items()}
     said = ", ".join(f"{name}: {count} ({rates[name][count]:,.0f} candidate-steps/s)" for name, count in best.items())
     return {"summary": f"fastest packs {said}", "candidate_steps_per_second": rates}

@@ -21,8 +21,8 @@ class Narrow(DigitsMLP):
 
 
 class Poisonable(DigitsMLP):
-    """`digits-mlp` that reads behind the end of its data if a weight is large: on a GPU an assertion of the device, after
-    which the process cannot use it any more."""
+    """`digits-mlp` that reads behind the end of its data if a weight is large: on a GPU an assertion fails, after which
+    the process cannot use the device any more."""
 
     name = "poisonable"
 

@@ -149,7 +149,7 @@ class OptimizerSettings:
     pack: int = setting(
         16,
         whole(1, 100_000),
-        "programs trained together, in one job; on a GPU, unless it is set: a block, at most 4,096",
+        "programs trained together, in one job; on a GPU, unless it is set: a block, at most 1,024",
     )
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(600.0, positive, "seconds before the worker of a pack at rung 0 is replaced (Ray only)")
@@ -193,7 +193,7 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
     settings_class = OptimizerSettings
     presets = PRESETS
     strategies = STRATEGIES
-    gpu_pack = 4_096
+    gpu_pack = 1_024
 
     def prepare(self, settings: OptimizerSettings, task: "type[Task]") -> OptimizerSettings:
         if settings.block % settings.litter or settings.warmup % settings.litter:

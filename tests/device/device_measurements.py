@@ -30,11 +30,13 @@ from germline.programs.optimizer.flat import Layout
 from germline.programs.policy.parameters import initial_parameters
 
 
-def training(device: str, task: str, count: int, rounds: int, alone: int, steps: int | None) -> dict[str, Any]:
+def training(
+    device: str, task: str, count: int, rounds: int, alone: int, steps: int | None, profiled: tuple[int, int]
+) -> dict[str, Any]:
     """Candidates of a training task together against one after the other; launches and waits of a step."""
     row = candidate_steps.trained(task, count, device, rounds, alone, steps)
     pool, loaded, batch = candidate_steps.programs(count), task_class(task)(device), task_class(task).rungs[0].batch
-    counts = launches.per_step(lambda steps: train(loaded, pool, Rung(steps, batch), (0,), device), device)
+    counts = launches.per_step(lambda steps: train(loaded, pool, Rung(steps, batch), (0,), device), device, profiled)
     layout = Layout(tuple(spec.shape for spec in loaded.parameters))
     began = time.perf_counter()
     ProgramEngine(pool, layout, device)
@@ -49,12 +51,15 @@ def engine(device: str, count: int, rounds: int) -> dict[str, Any]:
     return {"summary": f"{row['value']:.3g} operations/s, {row['ratio']:.1f}x", "rows": [row]}
 
 
-def networks(device: str, cells: Sequence[tuple[str, int, int, int, int, int, int]]) -> dict[str, Any]:
+def networks(
+    device: str, cells: Sequence[tuple[str, int, int, int, int, int, int]], profiled: tuple[int, int]
+) -> dict[str, Any]:
     """Networks of cells together against one after the other.
 
     Args:
         device: of both sides.
         cells: name, channels, cells, side of the images, number of networks, steps and batch of each row.
+        profiled: steps of the two trainings whose launches are counted.
     """
     rows, counts = [], {}
     for name, channels, number, side, count, steps, batch in cells:
@@ -65,7 +70,7 @@ def networks(device: str, cells: Sequence[tuple[str, int, int, int, int, int, in
         together = initial_networks(drawn(count, skeleton), skeleton, 0, device, stacked=True)
         trained = _trains(together, count, batch, images, labels, device)
         trained(1)
-        counts[name] = launches.per_step(trained, device)
+        counts[name] = launches.per_step(trained, device, profiled)
     said = "; ".join(f"{row['value']:,.0f} candidate-steps/s, {row['ratio']:.1f}x" for row in rows)
     return {"summary": said, "rows": rows, "per_step": counts}
 

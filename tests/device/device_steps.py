@@ -5,6 +5,7 @@ import device_measurements as measure
 from device_session import Step
 
 QUICK, PROXY = ("quick", 8, 3, 8, 32, 30, 64), ("proxy", 16, 8, 32, 16, 10, 128)
+TINY = ("tiny", 4, 2, 8, 2, 2, 8)
 SEARCH = ("block=2048", "population=1000", "warmup=0", "review_every=0")
 
 STEPS = (
@@ -22,19 +23,25 @@ STEPS = (
     Step(
         "digits-mlp",
         measure.training,
-        {"task": "digits-mlp", "count": 4_096, "rounds": 3, "alone": 2, "steps": None},
-        {"task": "digits-mlp", "count": 8, "rounds": 1, "alone": 1, "steps": 4},
+        {"task": "digits-mlp", "count": 4_096, "rounds": 3, "alone": 2, "steps": None, "profiled": (10, 20)},
+        {"task": "digits-mlp", "count": 8, "rounds": 1, "alone": 1, "steps": 4, "profiled": (1, 2)},
         45,
     ),
     Step(
         "text-transformer",
         measure.training,
-        {"task": "text-transformer", "count": 512, "rounds": 2, "alone": 2, "steps": None},
-        {"task": "text-transformer", "count": 4, "rounds": 1, "alone": 1, "steps": 4},
+        {"task": "text-transformer", "count": 512, "rounds": 2, "alone": 2, "steps": None, "profiled": (10, 20)},
+        {"task": "text-transformer", "count": 4, "rounds": 1, "alone": 1, "steps": 4, "profiled": (1, 2)},
         45,
     ),
     Step("engine", measure.engine, {"count": 4_096, "rounds": 3}, {"count": 8, "rounds": 1}, 20),
-    Step("cells", measure.networks, {"cells": (QUICK, PROXY)}, {"cells": (("tiny", 4, 2, 8, 2, 2, 8),)}, 60),
+    Step(
+        "cells",
+        measure.networks,
+        {"cells": (QUICK, PROXY), "profiled": (4, 8)},
+        {"cells": (TINY,), "profiled": (1, 2)},
+        60,
+    ),
     Step(
         "frostbite",
         measure.frostbite,

@@ -10,25 +10,29 @@ import torch
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-FEW, MORE = 10, 20
-"""Steps of the two trainings that are compared: what both have in common, such as their beginning, is not counted."""
 COPIES = ("Memcpy", "Memset")
 
 
-def per_step(train: Callable[[int], object], device: str) -> dict[str, Any]:
-    """Counts per step of `train(steps)`, which has run before.
+def per_step(train: Callable[[int], object], device: str, steps: tuple[int, int]) -> dict[str, Any]:
+    """Counts per step of a training.
+
+    Args:
+        train: trains for a number of steps; it has run before.
+        device: on which it trains.
+        steps: of two trainings that are compared: what both have in common, such as their beginning, is not counted.
 
     Returns:
         `kernels` and `copies` on a GPU, `operations` of torch on a CPU; and on a GPU `waits`, where the host waited for
         the device, with the lines that made it wait.
     """
-    few, more = (_launches(lambda steps=steps: train(steps), device) for steps in (FEW, MORE))
-    counts: dict[str, Any] = {name: (more[name] - few[name]) / (MORE - FEW) for name in more}
+    added = steps[1] - steps[0]
+    few, more = (_launches(lambda count=count: train(count), device) for count in steps)
+    counts: dict[str, Any] = {name: (more[name] - few[name]) / added for name in more}
     if device == "cuda":
-        before, after = (_waits(lambda steps=steps: train(steps)) for steps in (FEW, MORE))
-        counts["waits"] = (after.total() - before.total()) / (MORE - FEW)
+        before, after = (_waits(lambda count=count: train(count)) for count in steps)
+        counts["waits"] = (after.total() - before.total()) / added
         counts["waiting_lines"] = {
-            line: (count - before[line]) / (MORE - FEW) for line, count in after.items() if count > before[line]
+            line: (count - before[line]) / added for line, count in after.items() if count > before[line]
         }
     return counts
 

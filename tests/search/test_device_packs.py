@@ -18,7 +18,7 @@ def pack(device: str, settings: Sequence[str] = (), **options: Any) -> object:
     ("options", "on_cpu", "on_gpu"),
     [
         ({}, 16, 64),
-        ({"settings": ["block=8192"]}, 16, 4_096),
+        ({"settings": ["block=8192"]}, 16, 1_024),
         ({"preset": "paper"}, 32, 256),
         ({"settings": ["pack=8"]}, 8, 8),
         ({"settings": [" pack = 8"]}, 8, 8),

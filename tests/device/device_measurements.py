@@ -26,6 +26,7 @@ from germline.evaluators.policy.player import Episode, play
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.architecture.skeleton import Skeleton
+from germline.programs.optimizer import parse, write
 from germline.programs.optimizer.flat import Layout
 from germline.programs.policy.parameters import initial_parameters
 
@@ -36,13 +37,31 @@ def training(
     """Candidates of a training task together against one after the other; launches and waits of a step."""
     row = candidate_steps.trained(task, count, device, rounds, alone, steps)
     pool, loaded, batch = candidate_steps.programs(count), task_class(task)(device), task_class(task).rungs[0].batch
-    counts = launches.per_step(lambda steps: train(loaded, pool, Rung(steps, batch), (0,), device), device, profiled)
+
+    def trains(count: int) -> object:
+        return train(loaded, pool, Rung(count, batch), (0,), device)
+
+    counts = launches.per_step(trains, device, profiled)
     layout = Layout(tuple(spec.shape for spec in loaded.parameters))
+    fresh = [parse(write(program)) for program in pool]
+    prepared = _seconds(lambda: ProgramEngine(fresh, layout, device))
+    few, more = (_seconds(lambda count=count: trains(count)) for count in profiled)
+    milliseconds = 1e3 * (more - few) / (profiled[1] - profiled[0])
+    rates = f"{row['value']:,.0f} candidate-steps/s, {row['ratio']:.1f}x; {milliseconds:.1f} ms a step"
+    return {
+        "summary": f"{rates}, {prepared:.1f} s to prepare the programs; {launches.said(counts)}",
+        "rows": [row],
+        "per_step": counts,
+        "milliseconds_per_step": milliseconds,
+        "seconds_to_prepare_programs": prepared,
+    }
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    """Seconds of an action, which waits for the device at its end, or does not use it."""
     began = time.perf_counter()
-    ProgramEngine(pool, layout, device)
-    prepared = time.perf_counter() - began
-    summary = f"{row['value']:,.0f} candidate-steps/s, {row['ratio']:.1f}x; {launches.said(counts)}"
-    return {"summary": summary, "rows": [row], "per_step": counts, "seconds_to_prepare_programs": prepared}
+    action()
+    return time.perf_counter() - began
 
 
 def engine(device: str, count: int, rounds: int) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def training(
     layout = Layout(tuple(spec.shape for spec in loaded.parameters))
     fresh = [parse(write(program)) for program in pool]
     prepared = _seconds(lambda: ProgramEngine(fresh, layout, device))
-    few, more = (_seconds(lambda count=count: trains(count)) for count in profiled)
+    few, more = (min(_seconds(lambda count=count: trains(count)) for _ in range(3)) for count in profiled)
     milliseconds = 1e3 * (more - few) / (profiled[1] - profiled[0])
     rates = f"{row['value']:,.0f} candidate-steps/s, {row['ratio']:.1f}x; {milliseconds:.1f} ms a step"
     return {

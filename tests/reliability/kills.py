@@ -24,10 +24,12 @@ def killed_at_random(count: int, folder: Path, workers: int = 1) -> Result:
     """Runs of all kinds; each is killed by SIGKILL at random instants, a few times, then resumed to its end."""
     began, draw, failures = time.monotonic(), random.Random(count + workers), []
     kinds = ["optimizer"] if workers > 1 else list(RECIPES)
-    undisturbed = {kind: straight(folder, kind) for kind in kinds}
+    undisturbed: dict[str, tuple[Recorded, float]] = {}
     kills, number = 0, 0
     while kills < count:
         kind = kinds[number % len(kinds)]
+        if kind not in undisturbed:
+            undisturbed[kind] = straight(folder, kind)
         expected, seconds = undisturbed[kind]
         attempt = _attempt(folder, kind, f"random-{workers}-{number}", workers)
         for _ in range(min(count - kills, 4)):

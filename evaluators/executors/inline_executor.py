@@ -2,12 +2,12 @@
 
 import signal
 from collections import deque
-from collections.abc import Sequence
 from typing import Any
 
 from germline.evaluators.device import NoDevice
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import Evaluator, EvaluatorSpec
+from germline.evaluators.executors.attempts import Call, parts_of
 from germline.evaluators.executors.executor import DeviceLost, Failed, Job, NoWorker, score
 from germline.evaluators.outcome import Outcome
 
@@ -48,25 +48,25 @@ class InlineExecutor:
 
 
 def score_here(evaluator: Evaluator[Any], job: Job) -> list[Outcome]:
-    """Returns the outcomes of the genomes of a job, in order. If scoring it raises, each genome is scored alone.
+    """Returns the outcomes of the genomes of a job, in order. If scoring it raises, it is scored again in parts.
 
     Raises:
         DeviceLost: a genome has made the device unusable, for all genomes that follow.
     """
-    answer = _score(evaluator, job, None)
-    if not isinstance(answer, Failed):
-        return answer
-    if len(job.genomes) == 1:
-        return [answer.outcome]
-    answers = [_score(evaluator, job, [position]) for position in range(len(job.genomes))]
-    return [answer.outcome if isinstance(answer, Failed) else answer[0] for answer in answers]
-
-
-def _score(evaluator: Evaluator[Any], job: Job, only: Sequence[int] | None) -> list[Outcome] | Failed:
-    answer = score(evaluator, job, only, _not_of_the_task())
-    if isinstance(answer, Failed) and (cause := evaluator.lost_device()):
-        raise DeviceLost(evaluator.device, cause)
-    return answer
+    outcomes: dict[int, Outcome] = {}
+    calls = deque([Call(job)])
+    while calls:
+        call = calls.popleft()
+        answer = score(evaluator, job, call.positions, _not_of_the_task())
+        if isinstance(answer, Failed):
+            if cause := evaluator.lost_device():
+                raise DeviceLost(evaluator.device, cause)
+            if not call.has_one_genome:
+                calls.extendleft(Call(job, part) for part in reversed(parts_of(call.places)))
+                continue
+            answer = [answer.outcome]
+        outcomes.update(zip(call.places, answer, strict=True))
+    return [outcomes[position] for position in range(len(job.genomes))]
 
 
 def _not_of_the_task() -> tuple[type[BaseException], ...]:

@@ -187,7 +187,7 @@ class RayExecutor:
             seconds = self._timeout * 10**call.job.rung
             # The process that scores may have to be started again before.
             worker.deadline = self._clock.seconds + seconds + self._timeout + _LOAD_SECONDS + _SILENCE_SECONDS
-            worker.answer = worker.actor.score.remote(call.job, call.only, seconds, call.again)
+            worker.answer = worker.actor.score.remote(call.job, call.positions, seconds, call.again)
             worker.call = call
 
     def _wait(self) -> list[_Worker]:

@@ -79,7 +79,8 @@ def compile_kernels(device: str, apart: bool) -> dict[str, Any]:
         seconds[name] = time.monotonic() - began
         if process.returncode:
             ended[name] = error.strip().splitlines()[-1:]
-    return {"summary": f"compiled in {max(seconds.values()):.0f} s", "compiled_after": seconds, "errors": ended}
+    summary = f"compiled in {max(seconds.values()):.0f} s" + (f", but not {', '.join(ended)}" if ended else "")
+    return {"passed": not ended, "summary": summary, "compiled_after": seconds, "errors": ended}
 
 
 def engine_bits(device: str, count: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from germline.evaluators.device import compute_exactly, lost
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.memory import keep_freed_memory
 
+PATIENCE = 3.0
+
 
 class UnknownStep(ValueError):
     """No step has this name."""
@@ -31,7 +33,7 @@ class NotHere(Exception):
 
 
 class OutOfTime(Exception):
-    """A step has used up the time of the session."""
+    """A step has used up its time, or that of the session."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Step:
             if it checks something; `rows`, as of benchmarks, if it measures against a baseline; and further values.
         sizes: on a GPU.
         small: in a rehearsal.
-        seconds: on a GPU, about; the step is left out if less time is left.
+        seconds: on a GPU, about; the step is left out if less time is left, and stopped after `PATIENCE` times as long.
     """
 
     name: str
@@ -128,7 +130,8 @@ def run_steps(
             continue
         print(f"{step.name} …", end=" ", flush=True)
         report.record({"name": step.name, "status": "running", "sizes": sizes})
-        record = {"name": step.name, "sizes": sizes, **_outcome(step, device, sizes, left)}
+        limit = left if small else min(left, PATIENCE * step.seconds)
+        record = {"name": step.name, "sizes": sizes, **_outcome(step, device, sizes, limit)}
         report.record(record)
         said = record.get("summary") or record.get("error") or ""
         print(f"{record['status']}, {record['seconds']:.1f} s: {said}", flush=True)
@@ -151,6 +154,8 @@ def _outcome(step: Step, device: str, sizes: Mapping[str, Any], seconds: float) 
     if device == "cuda":
         found["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
         torch.cuda.reset_peak_memory_stats()
+        with suppress(RuntimeError):  # the device may be lost
+            torch.cuda.empty_cache()
     return found
 
 
@@ -159,7 +164,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     """Raises OutOfTime in the main thread after some seconds, at the latest when a running kernel returns."""
 
     def stop(*_: object) -> None:
-        raise OutOfTime(f"stopped after {seconds:.0f} s, when the time of the session was used up")
+        raise OutOfTime(f"stopped after {seconds:.0f} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -27,7 +27,7 @@ sys.path[0] = {str(SCRIPT.parent)!r}
 sys.argv = [{str(SCRIPT)!r}, *sys.argv[1:]]
 runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 """
-CHECKS = ["engine-bits", "trainers", "networks", "policies", "search", "memory", "replaced-process"]
+CHECKS = ["compile", "engine-bits", "trainers", "networks", "policies", "search", "memory", "replaced-process"]
 MEASURED = ["digits-mlp", "text-transformer", "engine", "cells", "frostbite", "search"]
 
 
@@ -111,6 +111,12 @@ def test_a_step_that_takes_all_the_time_is_stopped(tmp_path: Path) -> None:
     assert time.monotonic() - began < 20.0
     assert [record["status"] for record in records] == ["failed", "skipped"]
     assert records[0]["error"].startswith("OutOfTime: stopped after 1 s")
+
+
+def test_a_step_that_takes_much_longer_than_it_should_leaves_time_for_the_others(tmp_path: Path) -> None:
+    endless = step("endless", lambda device, size: time.sleep(60.0) or {}, seconds=0.2)
+    records = run([endless, step("next", lambda device, size: {})], tmp_path / "a.json", small=False, budget=30.0)
+    assert [record["status"] for record in records] == ["failed", "ok"]
 
 
 def test_a_step_that_lacks_something_is_skipped_and_says_what(tmp_path: Path) -> None:

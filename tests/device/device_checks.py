@@ -1,29 +1,24 @@
-"""Checks of what a device computes against the CPU, and of what becomes of errors on it."""
+"""Checks of what a device computes against the CPU."""
 
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import candidate_steps
 import numpy as np
 import torch
-from device_session import NotHere
 from own_tree import ROOT
 from reference_runs import mutants, same
 from torch import Tensor
 
 from germline.evaluators.architecture.trainer import DECAY, MAX_GRADIENT_NORM, MOMENTUM, RATE, initial_networks
-from germline.evaluators.evaluator import EVALUATED_AT_ONCE, EvaluatorSpec
-from germline.evaluators.executors.executor import Failed, Job
-from germline.evaluators.executors.supervisor import Supervisor
+from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.optimizer.engine import ProgramEngine, prepare
 from germline.evaluators.optimizer.trainer import train
-from germline.evaluators.outcome import Outcome
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.networks.stacked import StackedPolicies
 from germline.evaluators.task import Rung
@@ -40,7 +35,6 @@ from germline.programs.policy.genome import write as write_policy
 from germline.programs.policy.network import Network, Normalisation
 from germline.programs.policy.parameters import initial_parameters
 
-TASKS = str(ROOT / "tests" / "device" / "device_tasks.py")
 SMALL_LAYOUT = Layout(((6, 4), (5,), (), (3, 2, 2)))
 SKELETON = Skeleton(8, 3, 10, (1, 8, 8))
 TRAINING = ("digits-mlp", "mnist5k-conv", "text-transformer")
@@ -219,64 +213,3 @@ def maze_returns(device: str, count: int, decisions: int) -> list[float | None]:
         return [outcome.fitness for outcome in evaluator.score(genomes, 0, 0)]
     finally:
         evaluator.close()
-
-
-def memory(device: str, count: int) -> dict[str, Any]:
-    """A pack that does not fit the memory is halved until it fits, and every genome is scored."""
-    genomes = [write_program(program) for program in candidate_steps.programs(count)]
-    options = {"lengths": (0.02,)}
-    if device == "cpu":  # the memory of a CPU has no limit that could be lowered
-        outcomes = EvaluatorSpec("optimizer", f"{TASKS}:Narrow", 1, device, options).build().score(genomes, 0, 0)
-        return _halved(outcomes, count)
-    evaluator = EvaluatorSpec("optimizer", "text-transformer", 1, device, options).build()
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    whole = evaluator.score(genomes, 0, 0)
-    limit = 0.7 * torch.cuda.max_memory_reserved() / torch.cuda.mem_get_info()[1]
-    torch.cuda.empty_cache()
-    torch.cuda.set_per_process_memory_fraction(limit)
-    try:
-        outcomes = evaluator.score(genomes, 0, 0)
-    finally:
-        torch.cuda.set_per_process_memory_fraction(1.0)
-    same_statuses = [outcome.status for outcome in whole] == [outcome.status for outcome in outcomes]
-    return {**_halved(outcomes, count), "same_statuses": same_statuses}
-
-
-def _halved(outcomes: Sequence[Outcome], count: int) -> dict[str, Any]:
-    sizes = {outcome.measures.get(EVALUATED_AT_ONCE, count) for outcome in outcomes if outcome.status == "ok"}
-    failed = sum(outcome.status in ("oom", "crashed") for outcome in outcomes)
-    at_once = min(sizes, default=0.0)
-    return {
-        "passed": not failed and 0 < at_once < count,
-        "summary": f"{count} at once did not fit, {at_once:.0f} did; {failed} failed",
-        "failed": failed,
-    }
-
-
-def replaced_process(device: str) -> dict[str, Any]:
-    """A genome that makes the device unusable is `crashed`; its process is replaced, and the next genome is scored."""
-    spec = EvaluatorSpec("optimizer", f"{TASKS}:Poisonable", 1, device, {"lengths": (0.05,)})
-    supervisor = Supervisor(spec, str(Path.cwd()), load_seconds=120.0)
-    good = library()["adamw_plain"]
-    poison = "def train(w, g, lr):\n  a = w * 0.0\n  update = a + 1000000.0\n  return update\n"
-    try:
-        before, failed, after = (
-            supervisor.score(Job((0,), (genome,), 0, 0), None, 120.0) for genome in (good, poison, good)
-        )
-    finally:
-        supervisor.close()
-    if not (isinstance(before, list) and isinstance(failed, Failed) and isinstance(after, list)):
-        return {"passed": False, "summary": f"got {before}, {failed}, {after}"[:500]}
-    scored = before[0].status == after[0].status == "ok" and before[0].fitness == after[0].fitness
-    replaced = before[0].worker != after[0].worker
-    passed = scored and replaced and failed.outcome.status == "crashed"
-    return {"passed": passed, "summary": f"{failed.outcome.status}: {failed.outcome.error}; replaced: {replaced}"}
-
-
-def need(package: str, purpose: str) -> None:
-    """Raises NotHere without a package."""
-    from importlib.util import find_spec
-
-    if find_spec(package) is None:
-        raise NotHere(f"{purpose} needs {package}, which is not here; put its wheel into wheels/")

@@ -13,7 +13,8 @@ import launches
 import numpy as np
 import stacked
 import torch
-from device_checks import drawn, need
+from device_checks import drawn
+from device_session import NotHere
 from torch import Tensor
 
 from germline.evaluators.architecture.trainer import Networks, initial_networks, train_together
@@ -200,7 +201,7 @@ def _game_rates(together: Any, compiled: Any, policies: int, decisions: int) -> 
 def search(device: str, seconds: float, baseline_seconds: float, settings: Sequence[str]) -> dict[str, Any]:
     """A whole search with its database in this process, against one on the CPU with the packs of a CPU."""
     for package in ("sqlalchemy", "alembic"):
-        need(package, "a search with its database")
+        _need(package, "a search with its database")
     ours, theirs = _searched(device, seconds, settings), _searched("cpu", baseline_seconds, settings)
     row = {
         "name": "search/digits-mlp" + ("/cuda" if device == "cuda" else ""),
@@ -217,6 +218,12 @@ def search(device: str, seconds: float, baseline_seconds: float, settings: Seque
         "ours": ours,
         "baseline": theirs,
     }
+
+
+def _need(package: str, purpose: str) -> None:
+    """Raises NotHere without a package."""
+    if find_spec(package) is None:
+        raise NotHere(f"{purpose} needs {package}, which is not here; put its wheel into wheels/")
 
 
 def _searched(device: str, seconds: float, settings: Sequence[str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The steps of a session, in the order of their worth: is it right, how fast is it, what becomes of errors."""
 
 import device_checks as checks
+import device_failures as failures
 import device_measurements as measure
 from device_session import Step
 
@@ -56,8 +57,8 @@ STEPS = (
         {"seconds": 2.0, "baseline_seconds": 1.0, "settings": (*SEARCH[2:], "block=16", "lengths=0.02")},
         80,
     ),
-    Step("memory", checks.memory, {"count": 512}, {"count": 16}, 20),
-    Step("replaced-process", checks.replaced_process, {}, {}, 60),
+    Step("memory", failures.memory, {"count": 512}, {"count": 16}, 20),
+    Step("replaced-process", failures.replaced_process, {}, {}, 60),
     Step(
         "packs",
         measure.packs,

@@ -4,7 +4,9 @@ Nothing has to be installed: `germline.<folder>` is found through links, as in `
 machine lacks come from wheels that lie beside the tree.
 """
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -28,7 +30,7 @@ def _namespace() -> Path:
     """The folder with the package `germline`; a new one if a copy of the tree has lost its links."""
     if all((ROOT / ".namespace" / "germline" / folder).is_dir() for folder in FOLDERS):
         return ROOT / ".namespace"
-    package = Path(tempfile.mkdtemp(prefix="germline-")) / "germline"
+    package = _temporary_folder() / "germline"
     package.mkdir()
     for folder in FOLDERS:
         (package / folder).symlink_to(ROOT / folder, target_is_directory=True)
@@ -37,8 +39,15 @@ def _namespace() -> Path:
 
 def _unpacked(wheels: Path) -> Path:
     """A new folder with the contents of all wheels: a wheel is an archive of what is imported, so no pip is needed."""
-    folder = Path(tempfile.mkdtemp(prefix="germline-wheels-"))
+    folder = _temporary_folder()
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder)
     return folder
+
+
+def _temporary_folder() -> Path:
+    """A new folder that goes with this process."""
+    folder = tempfile.mkdtemp(prefix="germline-device-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)

@@ -1,7 +1,8 @@
 """The `germline` command. Each command is a file in `cli/commands`, imported when the command is used.
 
 Exit status: 0 for success; 1 if the work itself failed (a search in which every genome fails, an export that does not
-verify, a database with problems); 2 for a mistake in the input; 130 and 143 after an interrupt.
+verify, a database with problems); 2 for a mistake in the input; 130, 143 and 129 after SIGINT, SIGTERM
+and SIGHUP.
 """
 
 import signal

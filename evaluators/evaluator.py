@@ -92,7 +92,7 @@ class Evaluator(ABC, Generic[G]):
             limit: early-stopping threshold; None: no genome is dropped.
             only: positions in `genomes`, such as those that are scored again after a failure of the whole pack. Only
                 their genomes are evaluated, and their outcomes are returned in this order, with the bits that they
-                would have in the whole pack: if these depend on its shape, copies take the other places. None: all.
+                would have in the whole pack: if bits depend on its shape, copies fill the other rows. None: all.
         """
         return self._outcomes(genomes, rung, seed, "validation", limit, only)
 
@@ -149,7 +149,7 @@ class Evaluator(ABC, Generic[G]):
         split: Split,
         limit: Limit | None,
     ) -> dict[int, Outcome]:
-        """Evaluates as many genomes of a pack at once as the memory holds; returns the outcomes of some of its rows.
+        """Evaluates a pack, as many genomes at once as the memory holds; returns the outcomes of `rows` by row.
 
         A part that does not fit is halved. A single genome that does not fit has the outcome `oom`. If rows are
         independent, the size that fits is remembered for this rung; if not, it is reported as a measure, since the last

@@ -184,7 +184,8 @@ def evolve(
     store.claim(run.id, force)
     store.handle_requests(run.id)  # requests to an earlier session are not for this one
     journal = StoreJournal(store, run)
-    status = "failed"
+    # A session whose workers do not start leaves the status as it was, for example `finished`.
+    status = run.status if run.status in ("finished", "failed") else "stopped"
     pool: Executor | None = None
     began = time.monotonic()
 

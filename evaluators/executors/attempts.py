@@ -1,4 +1,4 @@
-"""Which calls of workers a job needs until each of its genomes has an outcome. No worker, no clock and no Ray in here.
+"""The calls of workers that a job needs until each of its genomes has an outcome. Bookkeeping, without any worker.
 
 A call scores a job whole, or the genomes at some of its positions, in a batch of the shape of the whole job. What
 follows:
@@ -15,11 +15,11 @@ once, would take as long for each of its genomes as for all: so it becomes `MOST
 fail too become smaller.
 
 A process can also end through no fault of a genome: somebody killed it, or its machine was shut down. A loss for which
-the genomes are not *suspect* says nothing about them: the call is repeated as if it had not been. After
+the genomes are not *suspect* says nothing about them: the call is repeated as if it had never been made. After
 `MOST_ACCIDENTS` such losses of a call, the genomes are suspect all the same, since a run has to end.
 
-Memory may be exhausted by the genome of another worker. So nobody is blamed for that unless the second loss happened
-while no other worker scored.
+Memory may be exhausted by the genome of another worker. So no genome is `oom` unless its second loss happened while no
+other worker scored.
 """
 
 import math
@@ -50,7 +50,7 @@ class Call:
         again: True if the call has lost a process before, and its genomes are suspect. It needs a process that has
             scored nothing.
         undisturbed: True if no other worker may score meanwhile.
-        accidents: how many processes this call has lost for which its genomes are not suspect.
+        accidents: how many processes this call has lost without its genomes being suspect.
     """
 
     job: Job
@@ -70,7 +70,7 @@ class Call:
 
 
 class Attempts:
-    """Jobs on their way: the calls that wait for a worker, and the outcomes so far.
+    """The calls of submitted jobs that wait for a worker, and the outcomes so far.
 
     `done` holds the finished jobs with the outcomes of their genomes in order.
     """
@@ -86,7 +86,7 @@ class Attempts:
         self._waiting.append(Call(job))
 
     def take(self, running: Collection[Call]) -> Call | None:
-        """Returns the next call and takes it off the queue; None if there is none, or none beside those `running`."""
+        """Removes the next call from the queue; None if no call waits, or the next must not run beside `running`."""
         if not self._waiting or (running and self._waiting[0].undisturbed) or any(call.undisturbed for call in running):
             return None
         return self._waiting.popleft()
@@ -126,5 +126,5 @@ class Attempts:
             self.failed(call, outcome)
 
     def _score_in_parts(self, call: Call) -> None:
-        """Puts the parts of a call before all that waits, since its job is older."""
+        """Queues the parts of a call before the calls that wait, which belong to later jobs."""
         self._waiting.extendleft(Call(call.job, part) for part in reversed(parts_of(call.places)))

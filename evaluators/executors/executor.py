@@ -1,4 +1,4 @@
-"""The contract of executors: jobs, what scoring a job comes to, and the errors that end a search."""
+"""The contract of executors: jobs, the answers of processes that score, and the errors that end a search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ class Lost:
     """The process ended while it scored. `outcome` is that of a genome that is blamed for it.
 
     `suspect` is True if the genomes may have ended the process: it crashed or exited by itself, or filled the memory.
-    It is False if somebody else ended it, or its machine.
+    It is False if somebody else ended it, or its machine was lost.
     """
 
     outcome: Outcome
@@ -129,7 +129,7 @@ def score(
         evaluator: scores them.
         job: genomes, rung, seed and limit.
         only: positions of the genomes to score; None: all of them.
-        not_of_the_task: exceptions that are raised on, since they come from elsewhere.
+        not_of_the_task: classes of exceptions that do not come from the task, and are raised again.
     """
     try:
         return evaluator.score(job.genomes, job.rung, job.seed, job.limit, only)

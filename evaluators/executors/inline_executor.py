@@ -70,7 +70,7 @@ def score_here(evaluator: Evaluator[Any], job: Job) -> list[Outcome]:
 
 
 def _not_of_the_task() -> tuple[type[BaseException], ...]:
-    """The exceptions that are this process's own: Ctrl-C, unless a handler of signals takes it.
+    """The exceptions that do not come from the task: Ctrl-C, unless this process handles SIGINT in its own way.
 
     The handler of a search on the command line raises nothing, so that a KeyboardInterrupt there is the task's.
     """

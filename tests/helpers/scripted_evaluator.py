@@ -42,7 +42,7 @@ def act(genome: str) -> None:
         case "segfault":
             ctypes.string_at(0)
         case "signal":
-            os.kill(os.getpid(), getattr(signal, argument))
+            os.kill(os.getpid(), int(argument) if argument.isdecimal() else getattr(signal, argument))
         case "kill-parent":
             os.kill(os.getppid(), signal.SIGKILL)
         case "sleep":

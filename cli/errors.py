@@ -10,7 +10,7 @@ from germline.evaluators.errors import message_of
 
 _FAILURES = frozenset(
     (
-        *("ClusterLost", "NoCluster", "NoWorker", "SearchFailed"),
+        *("ClusterLost", "DeviceLost", "NoCluster", "NoWorker", "SearchFailed"),
         *("AlteredSchema", "DamagedDatabase", "DatabaseError", "DatabaseLocked", "DiskFull", "NoRoom"),
         *("DamagedData", "ExportMismatch"),
     )

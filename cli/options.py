@@ -54,13 +54,13 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Device that trains candidates, or computes the networks of policies.",
+    help="Device that trains candidates, or computes the networks of policies; packs of a new run fit it.",
 )
 
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a search runs in this session; nothing here changes its result.
+    """How a search runs in this session. Nothing here changes its result, but the device of a new run its packs.
 
     Attributes:
         seconds: time limit, or None.

@@ -19,7 +19,7 @@ from germline.db.errors import DatabaseError
 from germline.db.passwords import without_passwords
 from germline.db.records import RunRecord
 from germline.db.store import Store
-from germline.evaluators.executors.executor import ClusterLost, NoCluster, NoWorker
+from germline.evaluators.executors.executor import ClusterLost, DeviceLost, NoCluster, NoWorker
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
 from germline.search.progress import Progress
@@ -49,7 +49,7 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
     """
     with open_store(url, create=True) as store:
         with stdout_apart():
-            plan = plan_run(**run)
+            plan = plan_run(**run, device=options.device)
         with deferred_signals() as received:  # from here on there is a run to resume
             record = record_run(store, plan)
             try:
@@ -121,7 +121,7 @@ def run_session(
         with live_view(run, goal, options.seconds) as show, stdout_apart():
             for last in events:
                 show(last)
-    except (ClusterLost, NoCluster, NoWorker) as error:
+    except (ClusterLost, DeviceLost, NoCluster, NoWorker) as error:
         if not received:
             raise _resumable(error, store, run, resume_command) from None
     except Exception:

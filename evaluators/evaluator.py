@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, ClassVar, Generic, TypeVar
 
+from germline.evaluators.device import lost
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.memory import out_of_memory, release_memory
@@ -98,6 +99,10 @@ class Evaluator(ABC, Generic[G]):
     def close(self) -> None:
         """Closes what the evaluator has opened, such as environments with processes of their own. It scores no more."""
         return
+
+    def lost_device(self) -> str | None:
+        """Returns why this process can no longer use the evaluator's device, in a line; None if it can."""
+        return lost(self.device)
 
     def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
         """Returns the outcome of each genome on the held-out data, after a training of its own. No search calls this.

@@ -36,7 +36,7 @@ SNAPSHOT_EVERY = 4096
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """How a run is divided into blocks and packs; all of it changes the lineage, none of it depends on the machine.
+    """How a run is divided into blocks and packs: recorded when the run begins, since all of it changes the lineage.
 
     Args:
         seed: of the whole run.

@@ -47,6 +47,7 @@ class Executor(Protocol):
             Stopped: a stop was requested while waiting.
             NoWorker: no worker process could build the evaluator.
             ClusterLost: the processes that run the workers are gone.
+            DeviceLost: the device of this process, in which genomes are scored, cannot be used any more.
         """
         ...
 
@@ -77,6 +78,19 @@ class NoCluster(RuntimeError):
 
 class ClusterLost(RuntimeError):
     """The processes that run the workers have ended, or cannot be reached any more. What was recorded stays."""
+
+
+class DeviceLost(RuntimeError):
+    """A genome has made the device unusable for this process, which cannot be replaced. What was recorded stays.
+
+    Args:
+        device: the name of the device.
+        cause: why it cannot be used, in a line.
+    """
+
+    def __init__(self, device: str, cause: str) -> None:
+        advice = "with --executor ray a process that this happens to is replaced"
+        super().__init__(f"the device {device} cannot be used by this process any more ({cause}); {advice}")
 
 
 @dataclass(frozen=True)

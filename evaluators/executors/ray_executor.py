@@ -5,6 +5,7 @@ in a process that scores is its supervisor's matter. Ray's own retries are off: 
 and a genome that kills its worker would be tried for ever.
 """
 
+import math
 import signal
 import threading
 import time
@@ -189,7 +190,7 @@ class RayExecutor:
             seconds = self._timeout * 10**call.job.rung
             # The process that scores may have to be started again before.
             worker.deadline = self._clock.seconds + seconds + self._timeout + _LOAD_SECONDS + _SILENCE_SECONDS
-            worker.answer = worker.actor.score.remote(call.job, call.only, seconds, call.again)
+            worker.answer = worker.actor.score.remote(call.job, call.positions, seconds, call.again)
             worker.call = call
 
     def _wait(self) -> list[_Worker]:
@@ -273,7 +274,18 @@ def _gpus_per_worker(spec: EvaluatorSpec, workers: int) -> float:
     available: float = ray.cluster_resources().get("GPU", 0)
     if spec.device == "cuda" and not available:
         raise NoCluster("expected a GPU for --device cuda, and Ray finds none; use --device cpu")
-    return 0.0 if spec.device == "cpu" else min(1.0, available / workers)
+    return 0.0 if spec.device == "cpu" else gpu_share(int(available), workers)
+
+
+def gpu_share(gpus: int, workers: int) -> float:
+    """The share of a GPU that each worker gets, so that all workers find a place; 0.0 without GPUs.
+
+    The share of a worker has to lie on one GPU. Ray counts in ten-thousandths.
+    """
+    if not gpus:
+        return 0.0
+    workers_each = math.ceil(workers / gpus)
+    return math.floor(10_000 / workers_each) / 10_000
 
 
 def _kill(actors: list[Any]) -> threading.Thread:

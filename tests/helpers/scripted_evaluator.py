@@ -71,6 +71,12 @@ def act(genome: str) -> None:
 class ScriptedEvaluator:
     """Scores genomes that are words, such as `raise`. A number is its own fitness, plus a million after a change."""
 
+    device = "cuda"
+
+    def lost_device(self) -> str | None:
+        """As of a GPU after a genome has changed something: it answers nothing any more."""
+        return "RuntimeError: CUDA error: device-side assert triggered" if "device" in CHANGED else None
+
     def score(
         self, genomes: Sequence[str], rung: int, seed: int, limit: Any, only: Sequence[int] | None = None
     ) -> list[Outcome]:

@@ -165,8 +165,11 @@ class StackedNetworks(nn.Module):
 
     def keep(self, numbers: Sequence[int]) -> "StackedNetworks":
         """The networks with the given numbers, with copies of their weights, statistics and velocity."""
-        smaller = StackedNetworks([self.tapes[n] for n in numbers], [self.tensors(n) for n in numbers], self.device)
-        smaller._velocity.copy_(smaller._weights.packed([self._weights.of(n, self._velocity) for n in numbers]))
+        buffers = self._weights.flat, self._statistics.flat, self._velocity
+        weights, statistics, velocity = (buffer.detach().cpu() for buffer in buffers)  # once, not for each network
+        tensors = [{**self._weights.of(n, weights), **self._statistics.of(n, statistics)} for n in numbers]
+        smaller = StackedNetworks([self.tapes[n] for n in numbers], tensors, self.device)
+        smaller._velocity.copy_(smaller._weights.packed([self._weights.of(n, velocity) for n in numbers]))
         return smaller
 
     def _terms(self, group: Group, outputs: list[Tensor], images: Tensor) -> list[Tensor]:

@@ -78,7 +78,7 @@ def test_a_report_and_a_program_are_written_and_recorded(
         (("library:lion", "-o", "found.py"), "expected a name that ends in .md or .txt"),
         (("library:lion", "--max-tier", "all"), "--max-tier"),
         (("cell.json",), "expected an optimizer program to simplify, got cell.json, which is an architecture"),
-        (("bad.txt",), "bad.txt is not a valid genome: line 1"),
+        (("bad.txt",), "bad.txt is not a valid genome: expected one function"),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -4,7 +4,6 @@ Each returns a `Result`. `count` is the number of cases, `folder` a directory fo
 """
 
 import itertools
-import os
 import random
 import signal
 import subprocess
@@ -13,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-from command import COMMAND
+from command_process import start_command, wait_for_handler
 from driver import POINTS
-from processes import alive, ended, send, tree, wait_for_handler
+from processes import alive, ended, send, tree
 from result import Result
 from sessions import RECIPES, SEED, Recorded, Session, resumed, session, straight, wait_for_births
 
@@ -24,10 +23,12 @@ def killed_at_random(count: int, folder: Path, workers: int = 1) -> Result:
     """Runs of all kinds; each is killed by SIGKILL at random instants, a few times, then resumed to its end."""
     began, draw, failures = time.monotonic(), random.Random(count + workers), []
     kinds = ["optimizer"] if workers > 1 else list(RECIPES)
-    undisturbed = {kind: straight(folder, kind) for kind in kinds}
+    undisturbed: dict[str, tuple[Recorded, float]] = {}
     kills, number = 0, 0
     while kills < count:
         kind = kinds[number % len(kinds)]
+        if kind not in undisturbed:
+            undisturbed[kind] = straight(folder, kind)
         expected, seconds = undisturbed[kind]
         attempt = _attempt(folder, kind, f"random-{workers}-{number}", workers)
         for _ in range(min(count - kills, 4)):
@@ -116,7 +117,7 @@ def interrupted(count: int, folder: Path) -> Result:
         number_of_signal, times, executor = cases[number % len(cases)]
         database = folder / f"interrupted-{number}.db"
         process = _command(database, executor)
-        wait_for_handler(process, signal.SIGTERM)
+        wait_for_handler(process)
         time.sleep(draw.random() * 12.0)
         members = tree(process.pid)
         sent = time.monotonic()
@@ -159,11 +160,4 @@ def _kill_after(attempt: Session, seconds: float) -> list[str]:
 def _command(database: Path, executor: str) -> subprocess.Popen[str]:
     arguments = ["search", "optimizer", "--births", "100000", "--executor", executor, "--workers", "2"]
     settings = [part for setting in RECIPES["optimizer"]["settings"] for part in ("--set", setting)]
-    return subprocess.Popen(
-        [*COMMAND, *arguments, *settings, "--db", str(database)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return start_command(*arguments, *settings, database=database, stdout=subprocess.DEVNULL, start_new_session=True)

@@ -39,12 +39,12 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("kills-inline", kills.killed_at_random, 4, 100),
-    Scenario("kills-ray", partial(kills.killed_at_random, workers=2), 2, 100),
-    Scenario("kills-at-points", kills.killed_at_points, 5, 126),
+    Scenario("kills-inline", kills.killed_at_random, 2, 100),
+    Scenario("kills-ray", partial(kills.killed_at_random, workers=2), 1, 100),
+    Scenario("kills-at-points", kills.killed_at_points, 2, 42),
     Scenario("cut-and-resumed", kills.cut_and_resumed, 1, 27),
     Scenario("whole-tree-terminated", kills.whole_tree_terminated, 1, 20),
-    Scenario("interrupted", kills.interrupted, 2, 40),
+    Scenario("interrupted", kills.interrupted, 2, 20),
     Scenario("workers-killed", chaos.workers_killed, 0, 20),
     Scenario("ray-killed", chaos.ray_killed, 1, 10),
     Scenario("local-ray", local_ray.listening, 0, 9),
@@ -61,7 +61,7 @@ SCENARIOS = (
     Scenario("held-locks", locks.held_locks, 1, 30),
     Scenario("odd-paths", disks.any_path, 60, 1_000),
     Scenario("refused-places", disks.refused, 6, 63),
-    Scenario("full-disks", disks.full_disks, 2, 20),
+    Scenario("full-disks", disks.full_disks, 1, 20),
     Scenario("many-individuals", scale.many_individuals, 0, 1_000_000),
     Scenario("released-schemas", databases.released_schemas, 4, 4),
     Scenario("hostile-schemas", databases.hostile_schemas, 40, 160),

@@ -27,7 +27,7 @@ class Independent(Line):
 class Hashed(Line):
     def __init__(self, device="cpu"):
         super().__init__(device)
-        self.y = self.y + sum(int(name, 36) % 7 * i for i, name in enumerate({"anna", "bert", "carl", "dora", "emil"}))
+        self.y = self.y + hash("a name") % 10_007 / 10_007
 
 
 class Relative(Line):

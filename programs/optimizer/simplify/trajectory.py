@@ -59,7 +59,7 @@ class Trajectory:
         updates: `[steps, scenarios, elements]`.
         noise: how far rounding moves them, of the same shape; without samples zero.
         in_range: `[steps, scenarios]`: whether no value has been infinite, not a number, or close to over- or
-            underflow up to this step.
+            underflow up to this step; without samples not looked at, and true.
     """
 
     updates: Tensor
@@ -93,7 +93,8 @@ def run(
         update = update.reshape(1 + samples, len(SCENARIOS), -1)
         updates.append(update[0])
         noise.append((update[1:] - update[0]).abs().amax(0) if samples else torch.zeros_like(update[0]))
-        usable = usable & _rows_in_range(values, graph, precision)
+        if samples:
+            usable = usable & _rows_in_range(values, graph, precision)
         in_range.append(usable)
     return Trajectory(torch.stack(updates), torch.stack(noise), torch.stack(in_range))
 

@@ -75,11 +75,17 @@ def _averages(first: Weighted, second: Weighted) -> Iterator[Weighted]:
     elif near(total, -1.0):
         total = -1.0
     a, b = tidy(q / total), tidy(p / total)
-    # Of the two literals that may be written, the one with fewer digits.
+    # Of the two literals that may be written, the one with fewer digits. The other weight is 1 minus it, which has lost
+    # its digits if it is near 0.
     if len(repr(a)) <= len(repr(b)):
-        yield ("interp", x, y, a), total
-    else:
+        if _keeps_digits((1.0 - a) * total, p):
+            yield ("interp", x, y, a), total
+    elif _keeps_digits((1.0 - b) * total, q):
         yield ("interp", y, x, b), total
+
+
+def _keeps_digits(weight: float, wanted: float) -> bool:
+    return abs(weight - wanted) <= 1e-10 * abs(wanted)
 
 
 def assemble(parts: Sequence[Weighted], constant: float) -> Expression:

@@ -63,14 +63,16 @@ class Ablation:
 
     Attributes:
         given: the program at first.
+        loss: its mean loss.
         margin: the largest worsening allowed, in the unit of the loss.
         steps: from the given program to `program`.
         taken_back: steps after those, which did not hold with other seeds.
         confirmation: of `program` with the given program, with other seeds.
-        kept: what else was tried to remove at last, and hurts.
+        kept: what else was tried at last, and hurts.
     """
 
     given: Program
+    loss: float
     margin: float
     steps: tuple[AblationStep, ...]
     taken_back: tuple[AblationStep, ...]
@@ -113,13 +115,11 @@ def ablate(
     """
     trials = Trials(evaluator, rung, range(FIRST_SEED, FIRST_SEED + seeds))
     work = _Work(program, trials, share, tier, on_step)
-    kept = work.remove()
-    work.round_constants()
+    kept = [*work.remove(), *work.round_constants()]
     first = FIRST_SEED + MOST_SEEDS
     holding, confirmation = _confirm(program, work.steps, Trials(evaluator, rung, range(first, first + seeds)), share)
-    return Ablation(
-        program, work.margin, tuple(work.steps[:holding]), tuple(work.steps[holding:]), confirmation, tuple(kept)
-    )
+    steps, taken_back = tuple(work.steps[:holding]), tuple(work.steps[holding:])
+    return Ablation(program, work.loss, work.margin, steps, taken_back, confirmation, tuple(kept))
 
 
 class _Work:
@@ -130,7 +130,8 @@ class _Work:
     ) -> None:
         self.given = self.program = given
         self.trials, self.tier, self.on_step = trials, tier, on_step
-        self.margin = _margin(trials, given, share)
+        self.loss = trials.compare([write(given)], write(given))[0].reference
+        self.margin = share * abs(self.loss)
         self.steps: list[AblationStep] = []
 
     def remove(self) -> list[Attempt]:
@@ -144,23 +145,25 @@ class _Work:
             chosen = min(allowed, key=lambda i: (attempts[i].comparison.upper, i))
             self._take("removed", options[chosen].what, options[chosen].program, attempts)
 
-    def round_constants(self) -> None:
-        """Rounds each constant once, in the order of the text."""
+    def round_constants(self) -> list[Attempt]:
+        """Rounds each constant once, in the order of the text; returns what was tried for those that stay."""
         settled: set[float] = set()
+        kept: list[Attempt] = []
         for _ in range(MAX_ROUNDINGS):
             constant = next((number for number in self.program.constants if number not in settled), None)
             if constant is None:
-                return
+                break
+            numbers = round_numbers(constant)
+            options = [(f"{constant!r} → {n!r}", with_constant(self.program, constant, n)) for n in numbers]
+            attempts = self._attempts(options)
+            allowed = [i for i, attempt in enumerate(attempts) if attempt.comparison.within(self.margin)]
             settled.add(constant)
-            options = [
-                (f"{constant!r} → {n!r}", with_constant(self.program, constant, n), n) for n in round_numbers(constant)
-            ]
-            attempts = self._attempts([option[:2] for option in options])
-            for (what, program, number), attempt in zip(options, attempts, strict=True):
-                if attempt.comparison.within(self.margin):
-                    settled.add(number)
-                    self._take("rounded", what, program, attempts)
-                    break
+            if allowed:
+                settled.add(numbers[allowed[0]])
+                self._take("rounded", *options[allowed[0]], attempts)
+            else:
+                kept += attempts
+        return kept
 
     def _attempts(self, options: Sequence[tuple[str, Program]]) -> list[Attempt]:
         texts = [write(program) for _, program in options]
@@ -174,12 +177,6 @@ class _Work:
         self.steps.append(step)
         self.program = step.after
         self.on_step(step)
-
-
-def _margin(trials: Trials, given: Program, share: float) -> float:
-    """The margin in the unit of the loss."""
-    (itself,) = trials.compare([write(given)], write(given))
-    return share * abs(itself.reference)
 
 
 def _confirm(given: Program, steps: Sequence[AblationStep], trials: Trials, share: float) -> tuple[int, Comparison]:

@@ -46,9 +46,9 @@ def paragraph(simplified: Simplified, nearest: Sequence[tuple[str, float]]) -> s
     statements, states = _count(program.statements, "statement"), _count(len(program.states), "state")
     sentences = [f"{statements} of {given.statements} and {states} of {len(given.states)} are left."]
     sentences += _states(simplified.program)
-    constants = sorted(set(simplified.program.constants))
-    if constants:
-        sentences.append(f"Its constants are {_listed([f'{constant:.15g}' for constant in constants])}.")
+    hyperparameters = _hyperparameters(simplified.program)
+    if hyperparameters:
+        sentences.append(f"Hyper-parameters: {'; '.join(hyperparameters)}.")
     if any(node.function == "input:step" for node in from_program(simplified.program).nodes):
         sentences.append("It depends on the step count.")
     alike = [f"library:{name} ({cosine:.2f})" for name, cosine in nearest]
@@ -75,6 +75,51 @@ def _states(program: Program) -> list[str]:
         shape = "" if state.shape == "tree" else f" ({state.shape})"
         sentences.append(f"State {state.name}{shape} is {what}.")
     return sentences
+
+
+def _hyperparameters(program: Program) -> list[str]:
+    """The constants by what they are for, `decays 0.9 and 0.99`; a number counts once for each purpose."""
+    form = from_program(program)
+    divisors = {node.args[-1] for node in form.nodes if node.function in ("/", "reciprocal", "sqrt")}
+    values: dict[str, dict[str, None]] = {role: {} for role in _ROLES}
+    for i in form.operations:
+        function, args, _, _ = form.nodes[i]
+        for place, arg in enumerate(args):
+            literal = form.literal(arg)
+            if literal is None or (function == "-" and place == 0 and literal == 1):
+                continue
+            others = [form.nodes[other].function for other in args if other != arg]
+            role = _role(function, place, others, i in divisors)
+            values[role][f"{literal:.15g}"] = None
+    return [
+        f"{_ROLES[role] if len(numbers) > 1 else role} {_listed(list(numbers))}"
+        for role, numbers in values.items()
+        if numbers
+    ]
+
+
+_ROLES = {
+    "learning rate": "learning rates",
+    "weight decay": "weight decays",
+    "decay": "decays",
+    "epsilon": "epsilons",
+    "clipping threshold": "clipping thresholds",
+    "other constant": "other constants",
+}
+"""What a constant may be for, with the plural."""
+
+
+def _role(function: str, place: int, others: Sequence[str], divides: bool) -> str:
+    """What a literal is for, from its function, its place among the arguments and the functions of the others."""
+    if function == "*" and others[:1] == ["input:lr"]:
+        return "learning rate"
+    if function == "*" and others[:1] == ["input:w"]:
+        return "weight decay"
+    if (function == "interp" and place == 2) or (function == "power" and place == 0 and others == ["input:step"]):
+        return "decay"
+    if function == "+" and divides:
+        return "epsilon"
+    return "clipping threshold" if function == "clip" else "other constant"
 
 
 def _depends(nodes: Sequence[object], node: int, on: int) -> bool:

@@ -1,0 +1,72 @@
+"""Random programs, and what becomes of a program that is simplified: sizes, and whether each step holds."""
+
+import time
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from germline.programs.optimizer import Program, library, parse, trace, write
+from germline.programs.optimizer.graph import live_program
+from germline.programs.optimizer.mutate import random_valid_program
+from germline.programs.optimizer.primitives import CORE, EXTENDED
+from germline.programs.optimizer.simplify import Simplified, simplify
+from germline.programs.optimizer.simplify.proof import prove, prove_whole
+
+TEMPLATES = ("adamw_plain", "adam", "lion", "stable_spam", "adafactor")
+"""Library programs whose signatures random programs have."""
+
+
+def random_program(number: int) -> Program | None:
+    """A valid program of 8 to 30 random statements: of core functions if its number is odd, and of all if it is even.
+
+    None if no statement is found that fits the signature.
+    """
+    rng = np.random.default_rng([17, number])
+    template = parse(library()[TEMPLATES[number % len(TEMPLATES)]])
+    functions = CORE if number % 2 else EXTENDED
+    return random_valid_program(template, functions, int(rng.integers(8, 31)), rng)
+
+
+def sizes(given: Program) -> dict[str, Any]:
+    """Statements and states of a program, of its live part and of the simplified program, and the seconds it took."""
+    start = time.process_time()
+    simplified = simplify(given)
+    seconds = time.process_time() - start
+    programs = {"given": given, "live": live_program(given, trace(given)), "simplified": simplified.program}
+    row: dict[str, Any] = {name: [len(p.body), len(p.states)] for name, p in programs.items()}
+    return row | {"seconds": round(seconds, 3), "tier": simplified.tier}
+
+
+def behaviour(given: Program, steps: int) -> dict[str, Any]:
+    """The sizes of a program, and each step of its simplification that does not hold.
+
+    Every step is checked by itself. The given program is compared with the last one that needs no bound, by the
+    reference interpreter; steps within a bound are compared with their bounds.
+    """
+    simplified = simplify(given)
+    checks = prove(simplified, steps)
+    failed = [
+        {"rule": step.name, "says": step.says, "before": write(step.before), "after": write(step.after)}
+        for step, check in zip(simplified.steps, checks, strict=True)
+        if not check.holds
+    ]
+    unbounded = _without_bounded(simplified)
+    whole = prove_whole(unbounded, steps)
+    if not whole.holds:
+        failed.append({"rule": "all steps", "before": write(given), "after": write(unbounded.program)})
+    trace(parse(write(simplified.program)))
+    return sizes(given) | {
+        "steps": [step.name for step in simplified.steps],
+        "compared": round(fmean([check.compared for check in checks] or [1.0]), 3),
+        "whole": round(whole.compared, 3),
+        "failed": failed,
+    }
+
+
+def _without_bounded(simplified: Simplified) -> Simplified:
+    """The simplification up to its first step within a bound."""
+    tiers = [step.tier for step in simplified.steps]
+    kept = simplified.steps[: tiers.index("bounded")] if "bounded" in tiers else simplified.steps
+    return replace(simplified, program=kept[-1].after if kept else simplified.given, steps=kept)

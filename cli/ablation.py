@@ -1,152 +1,72 @@
-"""An ablation as rows of JSON, as text on a terminal, and as Markdown."""
+"""Ablation of a candidate: the task, the trainings and the seeds that it is measured with."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from contextlib import closing
+from dataclasses import dataclass
 
-from rich.console import Console
+from germline.cli.ablation_report import AblationReport, worsening
+from germline.cli.candidate import Candidate
+from germline.cli.errors import BadReference, UserError
+from germline.cli.printing import say
+from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
+from germline.programs.optimizer.program import Program
+from germline.programs.optimizer.simplify import Tier
+from germline.search.ablation.ablate import AblationStep, ablate
+from germline.search.kinds.optimizer import OptimizerKind
 
-from germline.cli.formatting import BAD, GOOD, QUIET, number, plain_table, print_table, safe, with_interval
-from germline.programs.optimizer import write
-from germline.programs.optimizer.simplify.report import size_of
-from germline.search.ablation.ablate import Ablation, AblationStep, Attempt
-from germline.search.ablation.trials import Comparison
+RUNG, SEEDS, SHARE = 0, 16, 0.02
+"""Defaults: the rung, the seeds, and the margin as a share of the given program's loss."""
 
 
 @dataclass(frozen=True)
-class AblationReport:
-    """An ablation, and what it was measured on.
+class AblationOptions:
+    """The values of the options, None for those that were not given."""
 
-    Attributes:
-        ablation: what went and what is left.
-        task: the name of the task.
-        rung: an index into the task's rungs.
-        training: the trainings of each seed, in words.
-        seeds: how many seeds; as many others confirmed the result.
-        share: the margin as a share of the given program's loss.
+    task: str | None
+    rung: int | None
+    seeds: int | None
+    margin: float | None
+    device: str
+
+
+def ablation_report(candidate: Candidate, program: Program, tier: Tier, options: AblationOptions) -> AblationReport:
+    """Ablates the simplified program of a candidate.
+
+    Raises:
+        UserError, BadReference: an option does not fit the task or the candidate.
+        UnconfirmedTask: the user has to name the task of the run.
+        ReferenceFailed: the program fails with a seed.
     """
-
-    ablation: Ablation
-    task: str
-    rung: int
-    training: str
-    seeds: int
-    share: float
-
-
-def ablation_row(report: AblationReport) -> dict[str, Any]:
-    """The value of the key `ablation` of the JSON output."""
-    ablation = report.ablation
-    return {
-        "task": report.task,
-        "rung": report.rung,
-        "seeds": report.seeds,
-        "margin": ablation.margin,
-        "margin_share": report.share,
-        "steps": [_step_row(step) for step in ablation.steps],
-        "taken_back": [_step_row(step) for step in ablation.taken_back],
-        "kept": [_attempt_row(attempt) for attempt in ablation.kept],
-        "confirmation": asdict(ablation.confirmation),
-        "program": write(ablation.program),
-        **asdict(size_of(ablation.program)),
-    }
+    kind = OptimizerKind()
+    task, rung = _task(kind, candidate, options.task), options.rung if options.rung is not None else RUNG
+    chosen = task_class(task)
+    if chosen.kind != kind.name:
+        raise BadReference(f"expected a task for optimizers, got {task}, which is for kind {chosen.kind}")
+    if rung >= len(chosen.rungs):
+        last = len(chosen.rungs) - 1
+        raise UserError(f"expected a rung of {task}, at most {last}, got {rung}; germline tasks lists them")
+    settings = kind.resolve(kind.presets["quick"].values, [])
+    if candidate.run is not None:
+        settings = kind.from_config(candidate.run.config.get("settings", {}))
+    lengths = tuple(settings.lengths)
+    seeds = options.seeds if options.seeds is not None else SEEDS
+    share = options.margin if options.margin is not None else SHARE
+    seed = candidate.run.seed if candidate.run else 0
+    evaluator = EvaluatorSpec(kind.name, task, seed, options.device, {"lengths": lengths}).build()
+    with closing(evaluator):
+        ablation = ablate(program, evaluator, rung, seeds, share, tier, _say_step)
+    training = str(chosen.rungs[rung])
+    if lengths != (1.0,):
+        training += f", {' and '.join(f'{length:g}' for length in lengths)} times"
+    return AblationReport(ablation, task, rung, training, seeds, share)
 
 
-def _step_row(step: AblationStep) -> dict[str, Any]:
-    return {
-        "kind": step.kind,
-        "what": step.what,
-        **asdict(step.comparison),
-        "tried": [_attempt_row(attempt) for attempt in step.attempts],
-        "rules": [simplification.name for simplification in step.simplified.steps],
-        "program": write(step.after),
-    }
+def _task(kind: OptimizerKind, candidate: Candidate, given: str | None) -> str:
+    """The full name of the given task, else of the run's task, else of the default task."""
+    if given is not None:
+        return absolute_name(given)
+    return confirmed_name(candidate.run.task) if candidate.run else kind.default_task
 
 
-def print_ablation(out: Console, report: AblationReport) -> None:
-    """Prints the steps with their losses, the candidates of each rounded constant, and what may not go."""
-    ablation = report.ablation
-    out.print(safe(_measured(report), QUIET))
-    out.print()
-    for title, rows in _tables(report):
-        table = plain_table(*title, right=title[1:])
-        for cells in rows:
-            table.add_row(*(safe(cell) for cell in cells))
-        print_table(out, table)
-        out.print()
-    out.print(safe(_conclusion(report), GOOD if ablation.steps else QUIET))
-    if ablation.taken_back:
-        out.print(safe(_taken_back(ablation), BAD))
-
-
-def ablation_markdown(report: AblationReport) -> list[str]:
-    """The lines of a report in Markdown."""
-    lines = ["## Ablation", "", _measured(report), ""]
-    for title, rows in _tables(report):
-        lines += [_line(title), _line(["---"] * len(title)), *map(_line, rows), ""]
-    lines += [_conclusion(report)]
-    return [*lines, *([_taken_back(report.ablation)] if report.ablation.taken_back else [])]
-
-
-def _attempt_row(attempt: Attempt) -> dict[str, Any]:
-    return {"what": attempt.what, **asdict(attempt.comparison)}
-
-
-def _tables(report: AblationReport) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
-    """Titles and rows of each table that is not empty: the steps, the candidates for constants, and what may not go."""
-    ablation = report.ablation
-    losses = [ablation.loss, *(step.comparison.loss for step in ablation.steps)]
-    steps: list[tuple[str, ...]] = [
-        (step.what, number(before), number(step.comparison.loss), worsening(step.comparison))
-        for step, before in zip(ablation.steps, losses, strict=False)
-    ]
-    rounded = [step for step in ablation.steps if step.kind == "rounded"]
-    candidates: list[tuple[str, ...]] = [
-        (attempt.what, worsening(attempt.comparison), "taken" if attempt.what == step.what else "")
-        for step in rounded
-        for attempt in step.attempts
-    ]
-    kept: list[tuple[str, ...]] = [(attempt.what, worsening(attempt.comparison)) for attempt in ablation.kept]
-    tables = [
-        (("what went", "loss before", "after", "worse by"), steps),
-        (("numbers tried", "worse by", ""), candidates),
-        (("may not go", "worse by"), kept),
-    ]
-    return [(title, rows) for title, rows in tables if rows]
-
-
-def worsening(comparison: Comparison) -> str:
-    """The mean paired difference with its interval: `0.0012 ± 0.0008`; `fails` if the program failed."""
-    if comparison.worsening is None:
-        return "fails"
-    return with_interval(comparison.worsening, comparison.half_width)
-
-
-def _measured(report: AblationReport) -> str:
-    loss, margin = number(report.ablation.loss), number(report.ablation.margin)
-    return (
-        f"on {report.task}, rung {report.rung}: {report.training}; {report.seeds} fresh seeds; "
-        f"loss of the given program {loss}, margin {margin} ({report.share:.2%} of it)"
-    )
-
-
-def _conclusion(report: AblationReport) -> str:
-    ablation = report.ablation
-    given, program = size_of(ablation.given), size_of(ablation.program)
-    if not ablation.steps:
-        return "Nothing may go, and no constant may be rounded."
-    return (
-        f"{given.statements} → {program.statements} statements, {len(given.states)} → {len(program.states)} states; "
-        f"with {ablation.confirmation.seeds} other seeds the loss is {number(ablation.confirmation.loss)}, worse by "
-        f"{worsening(ablation.confirmation)} than that of the given program"
-    )
-
-
-def _taken_back(ablation: Ablation) -> str:
-    steps = ", ".join(step.what for step in ablation.taken_back)
-    return f"Taken back, because the loss with the other seeds is not within the margin: {steps}."
-
-
-def _line(cells: Sequence[str]) -> str:
-    """A line of a table in Markdown."""
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+def _say_step(step: AblationStep) -> None:
+    say(f"{step.what}: worse by {worsening(step.comparison)}", err=True)

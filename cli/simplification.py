@@ -7,10 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from germline.cli.ablation_report import AblationReport, ablation_markdown, ablation_row, print_ablation
 from germline.cli.formatting import BAD, GOOD, QUIET, plain_table, print_table, safe
 from germline.cli.genome_view import lines_view
 from germline.cli.presenters.registry import presenter_of_text
-from germline.programs.optimizer import write
+from germline.programs.optimizer import Program, write
 from germline.programs.optimizer.simplify import Simplified, Step
 from germline.programs.optimizer.simplify.latex import latex
 from germline.programs.optimizer.simplify.proof import Check
@@ -34,6 +35,7 @@ class Simplification:
         whole: of the given program against the simplified one.
         nearest: names and cosines of similar library programs.
         failed: the step whose check failed, which was left out with all that follow; None without one.
+        ablation: what was removed and rounded after the simplification; None without --ablate.
     """
 
     label: str
@@ -42,6 +44,17 @@ class Simplification:
     whole: Check
     nearest: Sequence[tuple[str, float]]
     failed: Step | None = None
+    ablation: AblationReport | None = None
+
+    @property
+    def program(self) -> Program:
+        """The program at last."""
+        return self.ablation.ablation.program if self.ablation else self.simplified.program
+
+    @property
+    def summary(self) -> str:
+        """A paragraph about that program."""
+        return paragraph(Simplified(self.simplified.given, self.program, ()), self.nearest)
 
 
 def row(result: Simplification) -> dict[str, Any]:
@@ -67,16 +80,17 @@ def row(result: Simplification) -> dict[str, Any]:
         "steps": steps,
         "check": asdict(result.whole),
         "failed": result.failed.name if result.failed else None,
-        "formula": latex(simplified.program),
-        "summary": paragraph(simplified, result.nearest),
+        "formula": latex(result.program),
+        "summary": result.summary,
         "nearest": [{"ref": f"library:{name}", "cosine": cosine} for name, cosine in result.nearest],
+        **({"ablation": ablation_row(result.ablation)} if result.ablation else {}),
     }
 
 
 def print_simplification(out: Console, result: Simplification) -> None:
     """Prints the program, the steps that led to it, its formula and a summary."""
     simplified = result.simplified
-    text = write(simplified.program)
+    text = write(result.program)
     presenter = presenter_of_text(text)
     out.print(Text.assemble(safe(result.label, "bold"), "  ", safe(_headline(result), QUIET)))
     out.print()
@@ -97,17 +111,20 @@ def print_simplification(out: Console, result: Simplification) -> None:
     if result.failed is not None:
         out.print(safe(_failure(result.failed), BAD))
         out.print()
-    for line in latex(simplified.program).splitlines():
+    if result.ablation is not None:
+        print_ablation(out, result.ablation)
+        out.print()
+    for line in latex(result.program).splitlines():
         out.print(safe(line))
     out.print()
-    out.print(safe(paragraph(simplified, result.nearest)))
+    out.print(safe(result.summary))
 
 
 def markdown(result: Simplification) -> str:
     """A report in Markdown."""
     simplified = result.simplified
-    lines = [f"# {result.label}, simplified", "", paragraph(simplified, result.nearest), ""]
-    lines += ["```python", write(simplified.program).rstrip(), "```", "", "$$", latex(simplified.program), "$$", ""]
+    lines = [f"# {result.label}, simplified", "", result.summary, ""]
+    lines += ["```python", write(result.program).rstrip(), "```", "", "$$", latex(result.program), "$$", ""]
     lines += ["## Steps", ""]
     if simplified.steps:
         lines += ["| step | rule | went | holds | compared | difference |", "|---|---|---|---|---|---|"]
@@ -121,14 +138,15 @@ def markdown(result: Simplification) -> str:
         lines.append("No rule makes the program smaller.")
     if result.failed is not None:
         lines += ["", _failure(result.failed)]
-    lines += ["", _explanation(result), "", "## Given", "", "```python", write(simplified.given).rstrip(), "```", ""]
+    lines += ["", _explanation(result), "", *(ablation_markdown(result.ablation) if result.ablation else [])]
+    lines += ["", "## Given", "", "```python", write(simplified.given).rstrip(), "```", ""]
     return "\n".join(lines)
 
 
 def _headline(result: Simplification) -> str:
-    given, program = size_of(result.simplified.given), size_of(result.simplified.program)
+    given, program = size_of(result.simplified.given), size_of(result.program)
     size = f"{given.statements} → {program.statements} statements, {len(given.states)} → {len(program.states)} states"
-    return f"{size}; {TIER_NAMES[result.simplified.tier]}"
+    return f"{size}; {TIER_NAMES[result.simplified.tier]}" + ("; ablated" if result.ablation else "")
 
 
 def _difference(step: Step, check: Check) -> str:

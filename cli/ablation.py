@@ -14,7 +14,7 @@ from germline.programs.optimizer.simplify import Tier
 from germline.search.ablation.ablate import AblationStep, ablate
 from germline.search.kinds.optimizer import OptimizerKind
 
-RUNG, SEEDS, SHARE = 0, 16, 0.02
+RUNG, SEEDS, SHARE = 1, 8, 0.02
 """Defaults: the rung, the seeds, and the margin as a share of the given program's loss."""
 
 
@@ -45,20 +45,13 @@ def ablation_report(candidate: Candidate, program: Program, tier: Tier, options:
     if rung >= len(chosen.rungs):
         last = len(chosen.rungs) - 1
         raise UserError(f"expected a rung of {task}, at most {last}, got {rung}; germline tasks lists them")
-    settings = kind.resolve(kind.presets["quick"].values, [])
-    if candidate.run is not None:
-        settings = kind.from_config(candidate.run.config.get("settings", {}))
-    lengths = tuple(settings.lengths)
     seeds = options.seeds if options.seeds is not None else SEEDS
     share = options.margin if options.margin is not None else SHARE
     seed = candidate.run.seed if candidate.run else 0
-    evaluator = EvaluatorSpec(kind.name, task, seed, options.device, {"lengths": lengths}).build()
+    evaluator = EvaluatorSpec(kind.name, task, seed, options.device).build()
     with closing(evaluator):
         ablation = ablate(program, evaluator, rung, seeds, share, tier, _say_step)
-    training = str(chosen.rungs[rung])
-    if lengths != (1.0,):
-        training += f", {' and '.join(f'{length:g}' for length in lengths)} times"
-    return AblationReport(ablation, task, rung, training, seeds, share)
+    return AblationReport(ablation, task, rung, str(chosen.rungs[rung]), seeds, share)
 
 
 def _task(kind: OptimizerKind, candidate: Candidate, given: str | None) -> str:

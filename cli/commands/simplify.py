@@ -32,12 +32,12 @@ _OUTPUT = "A file to write: a report if its name ends in .md, the program alone 
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--ablate", is_flag=True, help="Remove and round what the task does not need; see below.")
 @click.option("--task", default=None, help="With --ablate: the task; by default that of the run, or digits-mlp.")
-@click.option("--rung", type=click.IntRange(min=0), default=None, help="With --ablate: rung of the task.  [default: 0]")
+@click.option("--rung", type=click.IntRange(min=0), default=None, help="With --ablate: rung of the task.  [default: 1]")
 @click.option(
     "--seeds",
     type=click.IntRange(2, 1_000),
     default=None,
-    help="With --ablate: fresh seeds for the steps, and as many others for the result.  [default: 16]",
+    help="With --ablate: fresh seeds for the steps, and as many others for the result.  [default: 8]",
 )
 @click.option(
     "--margin",

@@ -39,6 +39,33 @@ def test_a_tier_limits_the_rules(data: Data) -> None:
     assert "sqrt(" in row["simplified"]["program"]
 
 
+SIGNS = """def train(w, g, lr):
+  x = sign(g)
+  x = x * 0.00497
+  x = x + g
+  x = x - g
+  tiny = w * 1.3e-07
+  x = x + tiny
+  update = x * lr
+  return update
+"""
+
+
+@pytest.mark.slow
+def test_an_ablation_removes_and_rounds_after_the_simplification(data: Data, tmp_path: Path) -> None:
+    path, found = tmp_path / "signs.txt", tmp_path / "found.txt"
+    path.write_text(SIGNS)
+    measuring = ("--ablate", "--task", "digits-mlp", "--rung", "0", "--seeds", "3", "--margin", "0.05")
+    row = data("simplify", path, *measuring, "-o", found)
+    ablation = row["ablation"]
+    assert "x - g" not in row["simplified"]["program"] and "tiny" in row["simplified"]["program"]
+    assert [step["what"] for step in ablation["steps"]] == ["x = x + tiny → x", "0.00497 → 0.005"]
+    assert ablation["program"] == found.read_text() and (ablation["statements"], ablation["literals"]) == (3, 1)
+    assert [step["worsening"] + step["half_width"] < ablation["margin"] for step in ablation["steps"]] == [True, True]
+    assert ablation["confirmation"]["seeds"] == 3 and ablation["taken_back"] == []
+    assert "x = sign(g) → g" in {attempt["what"] for attempt in ablation["kept"]}
+
+
 @pytest.mark.slow
 def test_simplify_as_text_has_the_program_the_steps_and_the_formula(germline: Any) -> None:
     text = germline("simplify", "library:sgd_momentum").stdout
@@ -77,6 +104,11 @@ def test_a_report_and_a_program_are_written_and_recorded(
         (("library:lino",), "did you mean library:lion?"),
         (("library:lion", "-o", "found.py"), "expected a name that ends in .md or .txt"),
         (("library:lion", "--max-tier", "all"), "--max-tier"),
+        (("library:lion", "--seeds", "3"), "expected --ablate with --seeds"),
+        (("library:lion", "--ablate", "--seeds", "1"), "--seeds"),
+        (("library:lion", "--ablate", "--margin", "2"), "--margin"),
+        (("library:lion", "--ablate", "--task", "hard-maze"), "expected a task for optimizers, got hard-maze"),
+        (("library:lion", "--ablate", "--rung", "7"), "expected a rung of digits-mlp, at most 2, got 7"),
         (("cell.json",), "expected an optimizer program to simplify, got cell.json, which is an architecture"),
         (("bad.txt",), "bad.txt is not a valid genome: expected one function"),
     ],

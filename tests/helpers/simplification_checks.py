@@ -48,9 +48,9 @@ def _simplified(given: Program) -> tuple[Simplified, dict[str, Any]]:
 def behaviour(given: Program, steps: int) -> dict[str, Any]:
     """The sizes of a program, and each step of its simplification that does not hold.
 
-    Every step is checked by itself, over `steps` steps of training, those within a bound against their bounds. The given
-    program is compared with the last one that needs no bound by the reference interpreter, which is slow, over at most
-    `INTERPRETED` steps of training.
+    Every step is checked by itself, over `steps` steps of training, those within a bound against their bounds. The
+    given program is compared with the last one that needs no bound by the reference interpreter, which is slow, over
+    at most `INTERPRETED` steps of training.
     """
     simplified, row = _simplified(given)
     checks = prove(simplified, steps)

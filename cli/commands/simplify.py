@@ -131,7 +131,8 @@ def _simplification(label: str, program: Any, tier: Any) -> Any:
     simplified, checks = proved(found)
     failed = found.steps[len(simplified.steps)] if len(simplified.steps) < len(found.steps) else None
     whole = prove_whole(simplified)
-    return Simplification(label, simplified, checks, whole, nearest(simplified.program), failed)
+    similar = [pair for pair in nearest(simplified.program, 4) if label != f"library:{pair[0]}"][:3]
+    return Simplification(label, simplified, checks, whole, similar, failed)
 
 
 def _ablated(simplification: Any, candidate: Candidate, tier: Any, measuring: Mapping[str, Any]) -> Any:

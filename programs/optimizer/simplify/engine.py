@@ -14,6 +14,8 @@ from germline.programs.optimizer.simplify.to_program import to_program
 
 MAX_DETOUR = 4
 """A detour makes a form larger by at most this many statements."""
+DETOUR_PARTS = 3
+"""A detour has to make a form smaller in one of as many parts of its cost, the most important first."""
 MAX_WORK, MAX_TOTAL_WORK = 500_000, 2_000_000
 """No detours are tried after as many nodes have been looked at or rewritten, which takes a few seconds, and at last no
 rule at all, so that programs of a thousand statements end too."""
@@ -128,7 +130,7 @@ def reduce(form: Form, max_tier: Tier = "bounded") -> list[Rewriting]:
                     continue
                 seen.add(rewriting.after.key)
                 path = [rewriting, *_descend(rewriting.after, rules, work, everywhere=False)]
-                if path[-1].after.cost < form.cost:
+                if path[-1].after.cost[:DETOUR_PARTS] < form.cost[:DETOUR_PARTS]:
                     break
                 path = []
             more = bool(path)

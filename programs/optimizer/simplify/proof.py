@@ -12,8 +12,8 @@ where a step claims equal bits, in single precision too. What is compared depend
   the two programs then differ is reported.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -158,19 +158,26 @@ def interpreted(program: Program, steps: int = STEPS) -> Tensor:
     """The updates `[steps, scenarios, elements]` of the reference interpreter in double precision."""
     runs = [Interpreter(program) for _ in SCENARIOS]
     result = []
-    for at_step in inputs(steps, torch.float64):
-        rows = []
-        for i, interpreter in enumerate(runs):
-            interpreter.steps = round(float(at_step["step"][i])) - 1
-            w, g = (_leaves(at_step[name][i : i + 1]) for name in ("w", "g"))
-            update = interpreter.step(w, g, float(at_step["lr"][i]))
-            rows.append(torch.cat([leaf.reshape(-1) for leaf in update]))
-        result.append(torch.stack(rows))
+    for at_step in _leaves_by_step(steps):
+        updates = [interpreter.step(*given) for interpreter, given in zip(runs, at_step, strict=True)]
+        result.append(torch.stack([torch.cat([leaf.reshape(-1) for leaf in update]) for update in updates]))
     return torch.stack(result)
 
 
-def _leaves(row: Tensor) -> Sequence[Tensor]:
-    return [leaf[0].clone() for leaf in LAYOUT.split(row)]
+@cache
+def _leaves_by_step(steps: int) -> list[list[tuple[list[Tensor], list[Tensor], float]]]:
+    """For each step and scenario the weights, the gradients and the schedule value."""
+    return [
+        [
+            (_leaves(at_step["w"][i : i + 1]), _leaves(at_step["g"][i : i + 1]), float(at_step["lr"][i]))
+            for i in range(len(SCENARIOS))
+        ]
+        for at_step in inputs(steps, torch.float64)
+    ]
+
+
+def _leaves(row: Tensor) -> list[Tensor]:
+    return [leaf[0] for leaf in LAYOUT.split(row)]
 
 
 def prove_whole(simplified: Simplified, steps: int = STEPS) -> Check:

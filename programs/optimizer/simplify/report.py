@@ -63,6 +63,8 @@ def _states(program: Program) -> list[str]:
     sentences = []
     for state, present, following in zip(form.states, form.present, form.following, strict=True):
         total = weighted_sum(form, following, lambda at: False)
+        if present not in total.weights:
+            total = weighted_sum(form, following, lambda at: True)
         own = total.weights.get(present)
         what = "a value of the step before"
         if own is not None:
@@ -90,7 +92,9 @@ def _hyperparameters(program: Program) -> list[str]:
                 continue
             others = [form.nodes[other].function for other in args if other != arg]
             role = _role(function, place, others, i in divisors)
-            values[role][f"{literal:.15g}"] = None
+            # `interp(m, g, 0.1)` has the decay 0.9.
+            towards_state = function == "interp" and args[0] in form.present and args[1] not in form.present
+            values[role][f"{1 - literal:.12g}" if towards_state else f"{literal:.15g}"] = None
     return [
         f"{_ROLES[role] if len(numbers) > 1 else role} {_listed(list(numbers))}"
         for role, numbers in values.items()

@@ -155,5 +155,5 @@ def test_random_programs_keep_their_behaviour(scale: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("functions", ["core", "extended"])
 def test_mutants_of_the_library_keep_their_behaviour(functions: str, mutants: Stream, scale: int) -> None:
-    for mutant in islice(mutants(30, functions), 0, 300 * scale, 10):
+    for mutant in islice(mutants(30, functions), 0, 150 * scale, 10):
         assert behaviour(mutant, 12)["failed"] == []

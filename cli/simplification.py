@@ -11,7 +11,8 @@ from germline.cli.ablation_report import AblationReport, ablation_markdown, abla
 from germline.cli.formatting import BAD, GOOD, QUIET, plain_table, print_table, safe
 from germline.cli.genome_view import lines_view
 from germline.cli.presenters.registry import presenter_of_text
-from germline.programs.optimizer import Program, write
+from germline.programs.optimizer import Program, trace, write
+from germline.programs.optimizer.fingerprint import fingerprint
 from germline.programs.optimizer.simplify import Simplified, Step
 from germline.programs.optimizer.simplify.latex import latex
 from germline.programs.optimizer.simplify.proof import Check
@@ -55,6 +56,21 @@ class Simplification:
     def summary(self) -> str:
         """A paragraph about that program."""
         return paragraph(Simplified(self.simplified.given, self.program, ()), self.nearest)
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of that program."""
+        return fingerprint(trace(self.program))
+
+
+def kept_steps(result: Simplification) -> dict[str, Any]:
+    """How the program became smaller, as it is kept with a run."""
+    names = ("rule", "says", "tier", "went", "program")
+    return {
+        "tier": result.simplified.tier,
+        "steps": [{name: step[name] for name in names} for step in row(result)["steps"]],
+        "ablation": ablation_row(result.ablation) if result.ablation else None,
+    }
 
 
 def row(result: Simplification) -> dict[str, Any]:

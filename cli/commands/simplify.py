@@ -10,6 +10,7 @@ import click
 from germline.cli.artifacts import record_artifact
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError
+from germline.cli.kept import keep
 from germline.cli.options import data_option, db_option, device_option, json_option
 from germline.cli.output import check_free, console, print_json, stdout_apart
 from germline.cli.presenters.registry import presenter_of
@@ -30,6 +31,9 @@ _OUTPUT = "A file to write: a report if its name ends in .md, the program alone 
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path), default=None, help=_OUTPUT)
 @click.option("--max-tier", "tier", type=click.Choice(TIERS), default="bounded", show_default=True, help=_MAX_TIER)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option(
+    "--keep/--no-keep", "kept", default=True, help="Keep the program with the run, as REF:simplified.  [default: keep]"
+)
 @click.option("--ablate", is_flag=True, help="Remove and round what the task does not need; see below.")
 @click.option("--task", default=None, help="With --ablate: the task; by default that of the run, or digits-mlp.")
 @click.option("--rung", type=click.IntRange(min=0), default=None, help="With --ablate: rung of the task.  [default: 1]")
@@ -54,6 +58,7 @@ def command(
     path: Path | None,
     tier: Any,
     force: bool,
+    kept: bool,
     ablate: bool,
     task: str | None,
     rung: int | None,
@@ -101,8 +106,12 @@ def command(
                 simplification = _ablated(simplification, candidate, tier, measuring)
     except InvalidProgram as error:
         raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
-    from germline.cli.simplification import markdown, print_simplification, row
+    from germline.cli.simplification import kept_steps, markdown, print_simplification, row
 
+    name = None
+    if kept:
+        smaller = write(simplification.program)
+        name = keep(candidate, smaller, simplification.fingerprint, kept_steps(simplification), url)
     if path is not None:
         check_writable(path)
         is_report = path.suffix.lower() == ".md"
@@ -110,9 +119,11 @@ def command(
         write_whole(path, content)
         record_artifact(candidate, "simplify", path, content, url)
     if as_json:
-        print_json(row(simplification) | ({"path": str(path)} if path is not None else {}))
+        print_json(row(simplification) | {"kept": name} | ({"path": str(path)} if path is not None else {}))
     else:
         print_simplification(console(), simplification)
+        if name is not None:
+            say(f"kept as {name}")
         if path is not None:
             say(f"wrote {path}")
     if simplification.failed is not None:

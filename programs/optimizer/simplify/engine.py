@@ -111,10 +111,16 @@ def simplify(program: Program, max_tier: Tier = "bounded") -> Simplified:
     return Simplified(program, steps[-1].after if steps else program, tuple(steps))
 
 
-def reduce(form: Form, max_tier: Tier = "bounded") -> list[Rewriting]:
-    """The applications of rules that lead from a form to a smallest one, tier by tier."""
+def reduce(form: Form, max_tier: Tier = "bounded", spent: int = 0) -> list[Rewriting]:
+    """The applications of rules that lead from a form to a smallest one, tier by tier.
+
+    Args:
+        form: a form.
+        max_tier: rules of higher tiers are not used.
+        spent: work that counts as done before, so that detours and rules end sooner.
+    """
     rewritings: list[Rewriting] = []
-    work = _Work()
+    work = _Work(spent)
     for tier in TIERS[: TIERS.index(max_tier) + 1]:
         rules, detours = up_to(RULES, tier), up_to(DETOURS, tier)
         seen: set[object] = set()

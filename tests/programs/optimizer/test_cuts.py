@@ -37,7 +37,8 @@ def test_every_cut_of_a_program_is_a_valid_smaller_program(name: str) -> None:
 
 
 def test_round_numbers_come_with_the_fewest_digits_first() -> None:
-    assert round_numbers(0.99822) == [1.0, 0.9, 0.99, 0.998, 0.999, 0.9982, 0.9983]
+    assert round_numbers(0.99822) == [0.99, 0.998, 0.999, 0.9982, 0.9983]
+    assert round_numbers(0.899) == [0.9, 0.8, 0.89]
     assert round_numbers(-0.4602) == [-0.5, -0.4, -0.46, -0.47, -0.461]
     assert round_numbers(0.0002) == [] == round_numbers(0.0) == round_numbers(3.0)
     assert round_numbers(12.0) == [10.0, 20.0]

@@ -149,7 +149,8 @@ def _places(output_size: tuple[int, int], kernel: int, stride: int, width: int, 
 
 
 def _choose(graph: OnnxGraph, actions: int | Box) -> None:
-    """Adds the output `action`: the index of the largest output, or the outputs scaled to the box."""
+    """Adds the output `action`: int64 `[batch]`, the index of the largest output; or, for a box, float32
+    `[batch, numbers]`, the outputs clipped to -1..1 and mapped from there to the box."""
     if isinstance(actions, int):
         graph.node("ArgMax", "outputs", output="action", axis=1, keepdims=0)
         return

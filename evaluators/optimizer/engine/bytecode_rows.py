@@ -125,7 +125,7 @@ class BytecodeRows:
         )
 
     def _tables(self, parameters: int, gradients: int) -> list[np.ndarray]:
-        """Returns `code`, `sections` and `rows`, which `run_rows` reads; rows of equal bytecode share code and sections.
+        """Returns `code`, `sections` and `rows`, which `run_rows` reads; rows of equal bytecode share the first two.
 
         Args:
             parameters, gradients: the index in `memory`, in float32 numbers, at which each of these buffers begins.

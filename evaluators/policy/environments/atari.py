@@ -195,7 +195,7 @@ def area_weights(size: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.
 def resize_maximum(
     frame_a: Any, frame_b: Any, rows: Any, row_weights: Any, columns: Any, column_weights: Any, out: Any
 ) -> None:
-    """Resizes the pixelwise maximum of two frames, bit for bit as OpenCV does: in single precision and its order of sums.
+    """Resizes the pixelwise maximum of two frames, bit for bit as OpenCV does: single precision, its order of sums.
 
     Args:
         frame_a, frame_b: uint8 `[height, width]`.

@@ -16,9 +16,13 @@ from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, T
 
 
 class Node(NamedTuple):
-    """A value: an input (`function` is `input:NAME`), a number (`literal`), or a function of earlier nodes.
+    """A value of a program.
 
-    A number is a literal of the text (`function` is `literal`) or a constant of the language, such as `get_pi`.
+    Attributes:
+        function: `input:NAME` for an input, `literal` for a number in the text, else the name of a function.
+        args: the indices of the arguments in `Graph.nodes`.
+        literal: the number, for a literal or a constant of the language such as `get_pi`; None for other values.
+        type: the type of the value.
     """
 
     function: str
@@ -36,11 +40,12 @@ class Graph:
     """A program in single-assignment form.
 
     Attributes:
-        nodes: the values; each comes after those it depends on. Some may be left over from a parent; they are not live.
-        statements: the node of each statement of the program.
-        update: the node of the update.
-        next_states: the node of each state's next value.
-        state_nodes: the node of each state's present value.
+        nodes: the values; each comes after those it depends on. Some may be left over from the graph of a parent; they
+            are not live. The other attributes are indices into `nodes`.
+        statements: the value of each statement of the program.
+        update: the update.
+        next_states: the next value of each state.
+        state_nodes: the present value of each state.
         live: ascending, the nodes that an update depends on, in this step or, through the states, in a later step.
     """
 

@@ -201,7 +201,7 @@ def _raw_shape(network: Network, interface: Interface) -> str:
 
 
 def _actions_text(actions: int | Box, interface: Interface) -> str:
-    """What the policy does, as the first line of its docstring."""
+    """What the policy does: the first line of the docstring of the exported class."""
     if isinstance(actions, int):
         return f"Chooses one of {actions} actions, counted from {interface.first_action}."
     return f"Sets {len(actions.low)} numbers." if len(actions.low) > 1 else "Sets a number."

@@ -142,7 +142,7 @@ class FlatProgram:
         return list(value)
 
     def _store(self, leaves: list[Any], value_type: Type) -> Value:
-        """A value of the given type, stored as the head of this file says, from an array `[rows, *shape]` for each leaf."""
+        """A value of the given type, stored as the head of this file says, from an array `[rows, …]` for each leaf."""
         if value_type == LEAF:
             return self.xp.stack(leaves, 1)
         return self._join(leaves) if value_type == TREE else leaves

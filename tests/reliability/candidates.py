@@ -23,7 +23,7 @@ ALLOCATES = 13000
 
 
 def marked(mark: int) -> str:
-    """A program after whose first steps every weight is near -`mark`."""
+    """A program after whose first step every weight is near `mark`."""
     return f"def train(w, g, m, v, lr):\n  x = w - {float(mark)}\n  update = interp(x, x, 0.5)\n  return update, m, v\n"
 
 

@@ -121,7 +121,7 @@ def _sources() -> Mapping[str, tuple[list[str], Callable[[str], object]]]:
 
 
 def _damage(data: bytes, rng: np.random.Generator) -> bytes:
-    """A damage at a random place."""
+    """The bytes with a random damage at a random place."""
     place, length = int(rng.integers(len(data) + 1)), int(rng.integers(1, 40))
     head, tail, cut = data[:place], data[place:], data[place + length :]
     match int(rng.integers(8)):

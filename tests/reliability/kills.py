@@ -148,7 +148,7 @@ def _attempt(folder: Path, kind: str, name: str, workers: int) -> Session:
 
 
 def _kill_after(attempt: Session, seconds: float) -> list[str]:
-    """Starts or resumes a run and kills its driver after some time; problems of the database then."""
+    """Starts or resumes a run, kills its driver after some seconds, and returns the problems of the database."""
     with attempt.start() as process:
         try:
             process.wait(seconds)

@@ -80,7 +80,7 @@ def _programs() -> Path | None:
 
 
 def _user() -> str | None:
-    """The user of the server if this process is root's, which PostgreSQL refuses; None if it is not, or if none exists."""
+    """The user of the server if this process is root's, which PostgreSQL refuses; else, or if none exists, None."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

@@ -98,7 +98,7 @@ TROUBLES = {
 
 
 class BadTask(DigitsMLP):
-    """`digits-mlp`, in which the trouble of a mark happens if the mean of a candidate's first tensor is near the mark."""
+    """`digits-mlp`, in which the trouble of a mark happens if the mean of a candidate's first tensor is near it."""
 
     name = "bad"
     rungs = (Rung(10, 16), Rung(10, 16))  # rung 1 has ten times the time limit

@@ -66,7 +66,7 @@ class CrossingSpace(Space[G], Protocol[G]):
     """A space with a crossover of two genomes."""
 
     def cross(self, first: G, second: G, rng: np.random.Generator) -> NewGenome[G]:
-        """A child of two parents, which the space admits."""
+        """A child of two parents, made again while the space does not admit it."""
         ...
 
 

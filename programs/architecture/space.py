@@ -44,7 +44,7 @@ class Limits:
     latency: float | None = None
 
     def broken(self, counts: Counts, latency: float | None = None) -> str | None:
-        """The first broken limit, in one line; None if all are kept. A latency of None keeps every limit."""
+        """The first broken limit, in one line; None if all are kept. A latency of None is not checked."""
         for name, limit, got in (("params", self.params, counts.params), ("macs", self.macs, counts.macs)):
             if limit is not None and got > limit:
                 return f"expected at most {limit:,} {name}, got {got:,}"

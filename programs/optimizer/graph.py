@@ -1,7 +1,7 @@
 """Abstract execution: the graph of values that a program computes, their types, and which of them are live.
 
 A program that passes is valid for every model. An invalid program raises InvalidProgram, whose `reason` is the class of
-the mistake, before any training.
+the mistake, before any training. Functions and attributes refer to a node by its index in `Graph.nodes`.
 """
 
 from collections.abc import Sequence
@@ -41,11 +41,11 @@ class Graph:
 
     Attributes:
         nodes: the values; each comes after those it depends on. Some may be left over from the graph of a parent; they
-            are not live. The other attributes are indices into `nodes`.
-        statements: the value of each statement of the program.
-        update: the update.
-        next_states: the next value of each state.
-        state_nodes: the present value of each state.
+            are not live.
+        statements: the node of each statement of the program.
+        update: the node of the update.
+        next_states: the node of each state's next value.
+        state_nodes: the node of each state's present value.
         live: ascending, the nodes that an update depends on, in this step or, through the states, in a later step.
     """
 

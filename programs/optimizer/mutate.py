@@ -40,7 +40,7 @@ def insert(program: Program, functions: Sequence[str], max_statements: int, rng:
 
 
 def delete(program: Program, rng: np.random.Generator) -> Program | None:
-    """Deletes a random statement; None if there is none."""
+    """Deletes a random statement; None if the program has none."""
     if not program.body:
         return None
     position = int(rng.random() * len(program.body))

@@ -75,7 +75,8 @@ class OptimizerSpace:
         length of Adafactor, the program is built statement by statement.
 
         Raises:
-            InvalidProgram: no random program has the signature of the start program.
+            InvalidProgram: no valid program with the signature of the start program was found, because its return line
+                exchanges the types of inputs.
         """
         if self._often_valid:
             for _ in range(100 * MAX_TRIES):

@@ -85,7 +85,7 @@ def check_outputs(exported: Floats, expected: Floats) -> None:
 
 
 def random_observations(network: Network, count: int) -> NDArray[Any]:
-    """Fixed random observations `[count, *observation]`: pixels, or numbers of different magnitudes."""
+    """Fixed random observations `[count, *observation]`: uint8 pixels, or float64 numbers of different magnitudes."""
     rng = np.random.default_rng(0)
     shape = (count, *network.observation)
     if network.form == "conv":
@@ -276,5 +276,5 @@ def _saved(network: Network, parameters: Floats) -> dict[str, Tensor]:
 
 
 def metadata(policy: Policy) -> dict[str, str]:
-    """Fingerprint, layout of the network and noise generator, for the metadata of the exported file."""
+    """Fingerprint, layout of the network and noise generator, for the metadata of the file that holds the weights."""
     return {"fingerprint": fingerprint(policy), "layout": policy.network.layout, "noise": noise.NAME}

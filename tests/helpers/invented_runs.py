@@ -33,7 +33,7 @@ class InventedRun:
         self.run: RunRecord = store.create_run(name, kind, TASKS[kind], "quick", seed, config, {})
 
     def waiting(self, number: int, count: int = BLOCK, cached: Mapping[int, int] | None = None) -> "InventedRun":
-        """Adds `count` births without outcomes to block `number`; `cached` maps births to the sources of their outcomes."""
+        """Adds `count` births without outcomes to block `number`; `cached` maps cache hits to their source births."""
         sources = cached or {}
         records = []
         for birth in range(self.births, self.births + count):

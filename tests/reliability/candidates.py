@@ -1,4 +1,4 @@
-"""Scenarios of candidates that hang, crash or poison the process that scores them: row E1 of the contract."""
+"""Scenarios of candidates that hang, crash or poison the process that scores them: row E1 of docs/reliability.md."""
 
 import itertools
 import shutil

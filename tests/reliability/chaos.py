@@ -1,4 +1,4 @@
-"""Scenarios in which processes of Ray are killed while a search runs on it: row C6 of the contract."""
+"""Scenarios in which processes of Ray are killed while a search runs on it: row C6 of docs/reliability.md."""
 
 import random
 import signal

@@ -1,4 +1,4 @@
-"""Scenarios of files that come from elsewhere or are damaged: rows G1 and G2 of the contract, and hostile schemas."""
+"""Scenarios of files that come from elsewhere or are damaged: rows G1 and G2 of docs/reliability.md."""
 
 import random
 import shutil

@@ -1,6 +1,7 @@
-"""Scenarios of genomes: mutants, damaged files, exports and equal fingerprints. Rows F1, F2, F4 and F5 of the contract.
+"""Scenarios of genomes: mutants, damaged files, exports and equal fingerprints.
 
-Each returns a `Result`. `count` is the number of cases, `folder` an unused directory.
+They are rows F1, F2, F4 and F5 of docs/reliability.md. Each returns a `Result`. `count` is the number of cases,
+`folder` an unused directory.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Scenarios that kill the process that drives a run: rows C1, C2, C3 and C5 of the contract.
+"""Scenarios that kill the process that drives a run: rows C1, C2, C3 and C5 of docs/reliability.md.
 
 Each returns a `Result`. `count` is the number of cases, `folder` a directory for databases.
 """

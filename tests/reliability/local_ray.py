@@ -1,4 +1,4 @@
-"""Scenarios of the Ray that a search starts on this machine, beside those of others: row H2 of the contract."""
+"""Scenarios of the Ray that a search starts on this machine, beside those of others: row H2 of docs/reliability.md."""
 
 import itertools
 import subprocess

@@ -1,4 +1,4 @@
-"""Scenario of hostile texts: row F3 of the contract."""
+"""Scenario of hostile texts: row F3 of docs/reliability.md."""
 
 import time
 from contextlib import chdir

@@ -1,8 +1,8 @@
 """Trainings that each strategy needs on NAS-Bench-201's table, over 25 seeds.
 
 A training is an evaluation; cache hits are none. The value of a row is the mean number of trainings until the
-validation accuracy (mean over the table's seeds) reaches the goal, 91.5 % on CIFAR-10; a run that never does counts with
-its budget. The baseline is random search, over the same seeds in the same run.
+validation accuracy (mean over the table's seeds) reaches the goal, 91.5 % on CIFAR-10; a run that never does counts
+with its budget. The baseline is random search, over the same seeds in the same run.
 
 The second kind of row is the hypervolume of error and size (errors up to `WORST`, networks up to `LARGEST`, both scaled
 to 0..1): how many trainings the mean of a strategy needs to reach the mean of EEEA-Net's published loop after 550 of

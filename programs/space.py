@@ -33,7 +33,7 @@ class Space(Protocol[G]):
     def vary(self, genome: G, operator: str, rng: np.random.Generator) -> NewGenome[G]:
         """A child of `genome` by an operator, which is applied again while the space does not admit the child.
 
-        If the operator cannot change the genome, the genome itself.
+        The genome itself if the operator cannot change it or yields no admissible child.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Scenarios of candidates that hang, crash or poison the process that scores them: row E1 of the contract."""
+"""Scenarios of candidates that hang, crash or poison the process that scores them: row E1 of docs/reliability.md."""
 
 import itertools
 import shutil
@@ -24,7 +24,7 @@ ALLOCATING_SECONDS = 300.0
 
 
 def marked(mark: int) -> str:
-    """A program after whose first steps every weight is near -`mark`."""
+    """A program after whose first step every weight is near `mark`."""
     return f"def train(w, g, m, v, lr):\n  x = w - {float(mark)}\n  update = interp(x, x, 0.5)\n  return update, m, v\n"
 
 

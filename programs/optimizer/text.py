@@ -205,7 +205,7 @@ class _Reader:
         name = node.func.id
         if name not in EXTENDED or PRIMITIVES[name].operator:
             near = get_close_matches(name, EXTENDED, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "; the README lists the functions"
+            hint = f"; did you mean {near[0]}?" if near else "; docs/optimizers.md lists the functions"
             raise _fail(node, "unknown function", f"expected a function of the language, got {name!r:.60}{hint}")
         if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
             raise _fail(node, "syntax", f"expected plain arguments for {name}, got a keyword or a star")

@@ -54,5 +54,5 @@ def hostile_texts(count: int, folder: Path) -> Result:
                 assert not list(place.glob("*proof*")) and not Path("/tmp/proof").exists()
             except AssertionError as error:
                 failures.append(f"{name}, {kind}, {form}: {error!s:.300}")
-    what = f"commands that read a database in which every text is hostile ({', '.join(TEXTS)})"
+    what = f"commands that read a database with hostile texts ({', '.join(TEXTS)})"
     return Result("F3", what, count, tuple(failures), time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""Genome files: their text, and the kind of a genome."""
+"""Reads genome files, recognises the kind of a genome from its text, and tells paths from other references."""
 
 import codecs
 import re

@@ -98,8 +98,8 @@ def winner(connection: Connection, run: Row[Any]) -> ScoredIndividual | None:
 
 
 def winners(connection: Connection, run: Row[Any], first: int) -> dict[int, int | None]:
-    """The winner's birth of each complete block from block ``first`` on, in order of blocks; None if no outcome was ok
-    up to the block."""
+    """The recorded winners: from block ``first`` on, the number of each complete block, in order, with the birth of the
+    winner after it; None if no outcome was ok by then."""
     query = select(*_WINNER_COLUMNS).where(
         winner_table.c.run_id == run.id, winner_table.c.block >= first, ~winner_table.c.closing
     )

@@ -375,8 +375,10 @@ class Store:
         return self._database.read(lambda connection: lineage.winner(connection, runs.row_of(connection, run_name)))
 
     def winners(self, run_name: str, first: int = 0) -> Mapping[int, int | None]:
-        """The winner's birth of each complete block from block ``first`` on, in order of blocks; None if no outcome was
-        ok up to the block.
+        """The recorded winners: from block ``first`` on, the number of each complete block, in order, with the birth of
+        the winner after it; None if no outcome was ok by then.
+
+        Empty if the run's winners are not recorded; ``germline.search.winner.winners`` derives those.
 
         Raises:
             UnknownRun

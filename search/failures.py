@@ -1,4 +1,4 @@
-"""The end of a search in which everything fails."""
+"""Ends a search after so many failures in a row that the scoring itself must be broken."""
 
 from collections.abc import Mapping
 

@@ -46,12 +46,12 @@ def fold_closing(strategy: Strategy[S], state: S, individuals: Sequence[Individu
 
 
 def scored_block(individuals: Sequence[Individual], outcomes: Outcomes) -> Block:
-    """Births with their outcomes."""
+    """The block of these births, each with its outcome at rung 0 and seed 0; `outcomes` must hold all of them."""
     return Block(births=tuple(Scored(each, outcomes[each.fingerprint, 0, 0]) for each in individuals))
 
 
 def reviewed_block(reviews: Sequence[Review], outcomes: Outcomes) -> Block:
-    """Reviews with their outcomes."""
+    """The block of these reviews, each with its outcome; `outcomes` must hold all of them."""
     return Block(reviews=tuple(Reviewed(review, outcomes[review_key(review)]) for review in reviews))
 
 

@@ -48,10 +48,13 @@ class ImageCellTask(CellTask):
         return 100 * float((labels != labels.mode().values).float().mean())
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns training images `[batch, channels, height, width]` and labels `[batch]`, both on the device.
+        """Returns training images, float32 `[batch, channels, height, width]`, and labels, int64 `[batch]`, on the
+        device.
 
-        All candidates train on the same images. A subclass may augment them here, as a function of `index`, int64 of
-        shape `[batch]`, alone.
+        All candidates train on the same images. A subclass may augment them here, but only as a function of `index`.
+
+        Args:
+            index: int64 `[batch]`, the examples.
         """
         images, labels = self.part("train")
         return self.prepared(images[index]), labels[index]

@@ -136,7 +136,9 @@ class OptimizerSettings:
         [1.0], positives, "replicates: multiples of the rung's steps, a training for each; their mean counts"
     )
     hurdle: float = setting(
-        0.0, share, "early stopping: share of the training after which the worst programs are dropped; 0: never"
+        0.0,
+        share,
+        "early stopping: share of the training after which the worst programs are dropped; 0: never (not for random)",
     )
     passing: float = setting(
         0.75, share, "early stopping: the threshold is the loss that this share of the population has at most"

@@ -4,7 +4,8 @@ It differs from NSGA-II in ways that the paper does not mention:
 
 - dominance looks at the first two objectives only;
 - a tenth of the population survives: the first individuals of the sorted population;
-- crowding distances are assigned to the wrong individuals, and matter only when no individual dominates another;
+- crowding distances are assigned to the wrong individuals, and order only the last front, which seldom survives unless
+  it is the only front;
 - a child with known genes is bred again until its genes are new, but a duplicate in the first generation is dropped
   without a replacement;
 - limits of the space hold for the first generation only;

@@ -58,8 +58,9 @@ class Subject:
 
 
 def shorten(evaluator: Evaluator[Any]) -> None:
-    """Shortens the trainings of an evaluator; not those of a task for architectures that has its own `measure`, such as
-    a table, which may know its own rungs only."""
+    """Limits the rungs of an evaluator, in place, to `STEPS` steps: for optimizers, and for architectures on an
+    `ImageCellTask`. Other tasks for architectures, such as a table, may know only their own rungs; policies have no
+    trainings."""
     if isinstance(evaluator, OptimizerEvaluator) or (
         isinstance(evaluator, ArchitectureEvaluator) and isinstance(evaluator.task, ImageCellTask)
     ):

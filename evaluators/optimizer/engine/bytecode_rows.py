@@ -125,10 +125,10 @@ class BytecodeRows:
         )
 
     def _tables(self, parameters: int, gradients: int) -> list[np.ndarray]:
-        """Returns `code`, `sections` and `rows` for `run_rows`; rows with the same bytecode share code and sections.
+        """Returns `code`, `sections` and `rows`, which `run_rows` reads; rows of equal bytecode share the first two.
 
         Args:
-            parameters, gradients: where these buffers begin in the memory.
+            parameters, gradients: the index in `memory`, in float32 numbers, at which each of these buffers begins.
         """
         code: list[tuple[int, ...]] = []
         sections: list[tuple[int, int, bool]] = []

@@ -195,12 +195,12 @@ def area_weights(size: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.
 def resize_maximum(
     frame_a: Any, frame_b: Any, rows: Any, row_weights: Any, columns: Any, column_weights: Any, out: Any
 ) -> None:
-    """Resizes the pixelwise maximum of two frames, with the bits of OpenCV: in single precision and its order of sums.
+    """Resizes the pixelwise maximum of two frames, bit for bit as OpenCV does: single precision, its order of sums.
 
     Args:
         frame_a, frame_b: uint8 `[height, width]`.
-        rows, row_weights, columns, column_weights: see `area_weights`.
-        out: uint8, the resized image.
+        rows, row_weights, columns, column_weights: `area_weights` of the height and of the width.
+        out: uint8 `[height, width]` of the resized image; it is written.
     """
     height, width = frame_a.shape
     out_width, out_height = columns.shape[1], rows.shape[1]

@@ -129,7 +129,8 @@ class StackedPolicies:
         return self._dense("output", self._dense("dense", flat, index).relu(), index)
 
     def _index(self, policies: NDArray[np.int64]) -> slice | Tensor:
-        """Index of ascending policies in the stack."""
+        """What selects the given policies (ascending numbers) from a stacked tensor: a slice, which copies nothing, if
+        no number between them is left out; else an int64 tensor on the device."""
         first, last = int(policies[0]), int(policies[-1])
         if last - first < len(policies):
             return slice(first, last + 1)

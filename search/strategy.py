@@ -48,7 +48,8 @@ class Strategy(Protocol[S]):
         return None
 
     def reviews(self, state: S) -> Sequence[Review]:
-        """Reviews to score before the search goes on; their outcomes come in the next `advance`."""
+        """Reviews to score before the search goes on; their outcomes come in the next `advance`, and then the new state
+        is asked for reviews again. Empty: the search goes on."""
         return ()
 
     def closing(self, state: S) -> Sequence[Review]:

@@ -183,8 +183,8 @@ class EEEA(Strategy[EEEAState]):
         )
 
     def _sorted(self, individuals: Sequence[Scored]) -> list[Scored]:
-        """The individuals by front, each in the order of birth; the last front by crowding distances of other
-        individuals."""
+        """The individuals by front, each front in the given order, but the last front by crowding distances, which are
+        those of other individuals."""
         if not individuals:
             return []
         points = self._points(individuals)

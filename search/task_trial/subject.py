@@ -91,7 +91,7 @@ def subject_of(name: str) -> Subject:
 
 
 def _programs(count: int) -> tuple[str, ...]:
-    """The programs of the library that have core functions alone, and variants of them with other constants."""
+    """`count` programs: those of the library that have core functions alone, then variants with other constants."""
     programs = [parse(text) for text in library().values()]
     core = [program for program in programs if all(PRIMITIVES[line.function].core for line in program.body)]
     rng = np.random.default_rng(SEED)

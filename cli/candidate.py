@@ -26,7 +26,11 @@ class Candidate:
 
     @property
     def settings(self) -> RunSettings | None:
-        """The settings of its run; None without a run, or for a kind that this version does not know."""
+        """The settings of its run; None without a run, or for a kind that this version does not know.
+
+        Raises:
+            BadSetting: a setting of the run has a value that this version does not take.
+        """
         from germline.search.kinds import KINDS  # imports numpy, which `germline runs` does without
 
         config = self.run.config.get("settings") if self.run else None

@@ -45,8 +45,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """The learning curve of a run, and its last test. `label` names the quantity of a line that is not the
-    quantity of the axis; empty otherwise."""
+    """The learning curve of a run, and its last test. `label` names the quantity that the line shows
+    if it is not that of the y axis; else it is empty."""
 
     name: str
     points: Sequence[Point]

@@ -27,7 +27,7 @@ def finish(store: Store, run: RunRecord, last: Progress | None, resume: str, as_
         as_json: whether to print JSON.
 
     Raises:
-        UserError: the run is finished, and no individual has an ok outcome.
+        UserError: the run is finished, and no individual has an ok outcome; not if `as_json`.
     """
     summary = next(row for row in store.runs() if row.name == run.name)
     winner = _winner(store, run, last)

@@ -29,7 +29,7 @@ _INERT: Final = re.compile(r"CREATE (TABLE|VIEW)\s", re.ASCII)
 class Definition(NamedTuple):
     """An object of the schema: its type (``table``, ``index``, ``view`` or ``trigger``), its name, and its SQL.
 
-    The file may claim any type; what SQLite executes is the SQL. None for an index that belongs to a constraint.
+    The file may claim any type; what SQLite executes is the SQL. ``sql`` is None for the index of a constraint.
     """
 
     type: str

@@ -50,7 +50,8 @@ class Store:
     Guarantees, the same on every database:
 
     - A method that writes is one transaction. When it returns, its rows survive kill -9 and, on a local disk, power
-      loss; when it raises, none of its rows is recorded. Only one process, the run's owner, adds to a run.
+      loss; when it raises, none of its rows is recorded. A run has one owner at a time (``claim``). Only its owner
+      may add to a run, which is left to the caller: methods that add do not check it.
     - The births of a run are added in their order 0, 1, 2, …, each once and after its parents. An evaluation is unique
       per (run, fingerprint, task, rung, seed). Recorded individuals and evaluations never change. The only rows that
       are ever replaced are the winner of a closing, by a later closing after the same block, and the snapshot of a run,
@@ -78,7 +79,8 @@ class Store:
 
     Raises:
         DatabaseError: one of its subclasses BadUrl, BadPath, MissingDatabase, NotADatabase, ForeignDatabase,
-            AlteredSchema, SchemaOutdated, SchemaNewer, ReadOnlyDatabase, Unreachable; nothing has been written.
+            AlteredSchema, SchemaOutdated, SchemaNewer, ReadOnlyDatabase, DatabaseLocked, DiskFull, Unreachable. Nothing
+            has been written but, perhaps, an empty file.
     """
 
     def __init__(
@@ -315,7 +317,7 @@ class Store:
             yield from self._database.read(lambda connection: lineage.of_births(connection, run_id, chunk))  # noqa: B023
 
     def evaluations_of(self, run_id: int, task: str, fingerprints: Sequence[str]) -> Iterator[EvaluationRecord]:
-        """All evaluations of some fingerprints on a task, in any order."""
+        """All evaluations of some fingerprints on a task in a run, in any order."""
         kind = self._database.read(lambda connection: runs.kind_of(connection, run_id))
         for start in range(0, len(fingerprints), _CHUNK):
             wanted = evaluation.c.fingerprint.in_(fingerprints[start : start + _CHUNK])
@@ -365,7 +367,7 @@ class Store:
         return self._database.read(lambda connection: lineage.top(connection, runs.row_of(connection, run_name), n))
 
     def winner(self, run_name: str) -> ScoredIndividual | None:
-        """The latest winner with its outcome; None if no winner is recorded.
+        """The latest winner with its outcome; None if no winner is recorded, or no outcome was ok by then.
 
         ``germline.search.winner`` also answers for a run whose winners are not recorded.
 
@@ -388,9 +390,8 @@ class Store:
         )
 
     def block(self, run_name: str, number: int | None = None) -> list[ScoredIndividual]:
-        """The individuals of block ``number``, in order of birth; None: of the last block in which all have an outcome.
-
-        The list is empty if there is no such block.
+        """The individuals of block ``number``, in order of birth; None: of the last block up to which all births have
+        an outcome. Empty if there is no such block.
 
         Raises:
             UnknownRun
@@ -402,7 +403,7 @@ class Store:
         return self._database.read(read)
 
     def scores(self, run_name: str, measure: str) -> RunScores:
-        """The scores of all births and all reviews of a run, read in one transaction: the data of a learning curve.
+        """The scores of all births and all reviews of a run: the data of a learning curve.
 
         Args:
             run_name: the name of the run.
@@ -420,7 +421,7 @@ class Store:
         return self._database.read(read)
 
     def reviews(self, run_id: int, fingerprint: str) -> list[EvaluationRecord]:
-        """All evaluations of a fingerprint in a run, ordered by task, rung and seed."""
+        """All evaluations of a fingerprint in a run, its outcome included, ordered by task, rung and seed."""
         query = (
             select(*lineage.EVALUATION_COLUMNS)
             .where(evaluation.c.run_id == run_id, evaluation.c.fingerprint == fingerprint)

@@ -217,8 +217,8 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         return OptimizerSpace(parse(settings.start), settings.functions, settings.max_statements)
 
     def scoring_version(self, settings: OptimizerSettings, task: "type[Task]") -> int:
-        """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have functions outside the
-        core or states of row or column means; else version 2, whose numbers are the same.
+        """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have functions outside
+        the core or states of row or column means; else version 2, whose numbers are the same.
         """
         start = parse(settings.start)
         core = all(PRIMITIVES[line.function].core for line in start.body)

@@ -45,7 +45,7 @@ class Differences:
         reading: tables of Germline that are missing or have another definition, such as a view in the place of a table
             or a generated column: their rows are not what they seem.
         writing: objects that SQLite may execute when rows are written, such as triggers and indexes.
-        harmless: other views and tables, and missing indexes and views, which Germline does not use.
+        harmless: further tables, further or altered views, and missing indexes and views: no result depends on them.
     """
 
     reading: tuple[str, ...] = ()

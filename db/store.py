@@ -50,12 +50,13 @@ class Store:
     Guarantees, the same on every database:
 
     - A method that writes is one transaction. When it returns, its rows survive kill -9 and, on a local disk, power
-      loss; when it raises, none of its rows is recorded. A run has one owner at a time (``claim``). Only its owner
-      may add to a run, which is left to the caller: methods that add do not check it.
-    - The births of a run are added in their order 0, 1, 2, …, each once and after its parents. An evaluation is unique
-      per (run, fingerprint, task, rung, seed). Recorded individuals and evaluations never change. The only rows that
-      are ever replaced are the winner of a closing, by a later closing after the same block, and the snapshot of a run,
-      by a later one. The only run that is ever removed is a run without individuals.
+      loss; when it raises, none of its rows is recorded.
+    - A run has one owner at a time, the process that claimed it. That only the owner adds to the run, and adds births
+      in their order 0, 1, 2, …, is left to the caller.
+    - A birth is added once, after its parents. An evaluation is unique per (run, fingerprint, task, rung, seed).
+      Recorded individuals and evaluations never change. The only rows that are ever replaced are the winner of a
+      closing, by a later closing after the same block, and the snapshot of a run, by a later one. The only run that is
+      ever removed is a run without individuals.
     - The *outcome* of an individual is the evaluation of its fingerprint on the run's own task at rung 0, seed 0; so a
       cache hit has the outcome of the birth that it was cached from. All other evaluations are reviews, which do not
       change the best.
@@ -403,7 +404,7 @@ class Store:
         return self._database.read(read)
 
     def scores(self, run_name: str, measure: str) -> RunScores:
-        """The scores of all births and all reviews of a run: the data of a learning curve.
+        """The scores of all births and all reviews of a run, read in one transaction: the data of a learning curve.
 
         Args:
             run_name: the name of the run.

@@ -31,7 +31,7 @@ from germline.search.snapshot import SearchState
 from germline.search.strategy import Strategy
 
 SNAPSHOT_EVERY = 4096
-"""Births between two snapshots: a resume folds no more blocks than these hold, in a fraction of a second."""
+"""Births between two snapshots: a resume folds about as many at most, in a fraction of a second."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,8 @@ class Search:
                 block.jobs += 1
 
     def _finish_first(self) -> Iterator[Progress]:
-        """Receives jobs until the first open block is done; its winner is recorded by then."""
+        """Receives jobs until the first open block is done. Its winner is recorded by then, or waits while earlier records
+        are replayed."""
         block = self.open_blocks[0]
         self._advance(block)
         while not block.done:

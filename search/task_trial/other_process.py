@@ -1,4 +1,4 @@
-"""Scores the genomes of a subject in a process of its own, whose hashes, memory and random state are others."""
+"""Scores the genomes of a subject in another process, with other hashes, other memory and another random state."""
 
 import json
 import os

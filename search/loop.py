@@ -248,8 +248,8 @@ class Search:
                 block.jobs += 1
 
     def _finish_first(self) -> Iterator[Progress]:
-        """Receives jobs until the first open block is done. Its winner is recorded by then, or waits while earlier records
-        are replayed."""
+        """Receives jobs until the first open block is done. Its winner is recorded by then, or waits while records are
+        replayed."""
         block = self.open_blocks[0]
         self._advance(block)
         while not block.done:

@@ -138,8 +138,8 @@ class Tally:
 
 
 def frames_of(outcome: Outcome) -> int:
-    """Frames that a policy played: the measure `frames`. 0 if it is missing or not finite; tasks of other kinds may have
-    a measure of this name."""
+    """Frames that a policy played: the measure `frames`. 0 if it is missing or not finite; tasks of other kinds may
+    have a measure of this name."""
     frames = outcome.measures.get("frames", 0.0)
     return int(frames) if isfinite(frames) else 0
 

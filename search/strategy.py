@@ -58,6 +58,6 @@ class Strategy(Protocol[S]):
         return ()
 
     def winner(self, state: S) -> Individual | None:
-        """The winner if the search stopped here. Before any individual has an ok outcome it is None or the start genome,
-        which `germline.search.fold.winner_of` turns into None."""
+        """The winner if the search stopped here. Before any individual has an ok outcome it is None or the start
+        genome, which `germline.search.fold.winner_of` turns into None."""
         ...

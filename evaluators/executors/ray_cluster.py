@@ -13,7 +13,7 @@ from germline.evaluators.executors.executor import ClusterLost
 
 _LEAVE_SECONDS = 20.0
 _LEAVE_LOST_SECONDS = 1.0
-"""How long disconnecting may take."""
+"""How long disconnecting may take: from servers that are there, and from servers that are gone."""
 
 
 class RayCluster:
@@ -51,7 +51,7 @@ class RayCluster:
 
 
 def disconnect(intact: bool, processes: Sequence[Any]) -> None:
-    """Disconnects this process from Ray, which ends a Ray that it has started. It takes seconds, and raises nothing.
+    """Disconnects this process from Ray; a Ray that this process has started ends. Takes seconds, and raises nothing.
 
     Args:
         intact: whether the servers of Ray are there. Without them disconnecting hangs for a while.

@@ -23,14 +23,14 @@ RUNNING_SHARE, EPSILON = 0.9, 1e-5
 """Of batch norm: the share of the old running statistics in the new ones, and the number added to the variance."""
 
 IMAGE = -1
-"""In place of the number of a node: the images."""
+"""Stands for the images among the numbers of source nodes."""
 
 
 class Signature(NamedTuple):
     """The computation of a layer: layers with equal signatures run in one call.
 
     Args:
-        kind: the name of an instruction's kind, or `SUM`, the sum of `terms` maps, or `HEAD`, the classifier.
+        kind: the name of an instruction's `LayerKind`, or `SUM`, the sum of `terms` maps, or `HEAD`, the classifier.
         in_channels: of the source; several sources are joined by channels.
         out_channels: of the target.
         height, width: of the source.
@@ -253,7 +253,7 @@ def _pointwise(x: Tensor, weight: Tensor, stride: int, shift: int) -> Tensor:
 
 
 class _Stack:
-    """Tensors of nodes in one flat buffer; tensors of a group are adjacent.
+    """Tensors of nodes in one flat float32 buffer; equal tensors of the nodes of a group are adjacent.
 
     Args:
         groups: for each group, the network and the slots of each member.

@@ -22,7 +22,7 @@ from germline.programs.architecture.skeleton import Skeleton, halved
 
 
 class LayerKind(IntEnum):
-    """The layer of an instruction; the compiled kernels use the same numbers."""
+    """What the layer of an instruction computes; the compiled kernels use the same numbers."""
 
     DEPTHWISE = 0
     DENSE = 1

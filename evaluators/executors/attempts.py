@@ -104,7 +104,7 @@ class Attempts:
             self.done.append((call.job, [known[position] for position in range(len(known))]))
 
     def failed(self, call: Call, outcome: Outcome) -> None:
-        """Notes that a call raised or exceeded its time limit. `outcome` is the genome's, if the call has one genome."""
+        """Notes that a call raised or exceeded its time limit; `outcome` is the genome's, if the call has only one."""
         if call.has_one_genome:
             self.scored(call, [outcome])
         else:
@@ -115,7 +115,7 @@ class Attempts:
 
         Args:
             call: the call.
-            outcome: the genome's, `crashed` or `oom`, if the call has one genome and that is blamed.
+            outcome: the genome's, `crashed` or `oom`, if the call has only one and that is blamed.
             suspect: True if the process may have ended because of what it scored.
         """
         if not suspect and call.accidents < MOST_ACCIDENTS:

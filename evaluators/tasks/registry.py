@@ -81,7 +81,7 @@ class TaskDescription:
 
 
 def task_names() -> list[TaskName]:
-    """Returns built-in tasks, families of tasks, and tasks of installed packages in alphabetical order of names."""
+    """Returns built-in tasks, then families of tasks, then tasks of installed packages, these in alphabetical order."""
     built_in = [TaskName(name, summary) for name, (_, summary) in BUILT_IN.items()]
     families = [TaskName(form, summary) for _, form, summary in FAMILIES.values()]
     installed = [

@@ -147,4 +147,4 @@ def _time_on_cuda(call: Call) -> float:
 
 
 def _nothing() -> None:
-    """Does nothing: the time of a call is the time of reading the clock, which is subtracted from all others."""
+    """Does nothing. Its time, which is that of reading the clock and of a call, is subtracted from all other times."""

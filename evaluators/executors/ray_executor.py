@@ -35,7 +35,7 @@ _POLL_SECONDS = 0.5
 _LOAD_SECONDS = 180.0
 """Time that a process may take to load the task, which includes compiling, beyond the time limit of a call."""
 _SILENCE_SECONDS = 60.0
-"""How much later than its limits a worker may answer before it is given up, since it or its machine hangs."""
+"""How long after its time limit an answer is awaited; then the worker, or its machine, hangs and is given up."""
 _KILL_SECONDS = 5.0
 
 

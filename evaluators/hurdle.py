@@ -46,5 +46,5 @@ def limit_for(limit: Limit | None, size: float = 0.0) -> float:
 
 
 def limit_passing(losses: Sequence[float], share: float) -> float:
-    """Returns the smallest loss that at least a share of the losses, 0 to 1, do not exceed; `losses` must not be empty."""
+    """Returns the smallest of `losses` (not empty) that at least a share of them, 0 to 1, do not exceed."""
     return sorted(losses)[max(0, math.ceil(share * len(losses)) - 1)]

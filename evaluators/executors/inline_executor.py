@@ -52,8 +52,7 @@ class InlineExecutor:
 
 
 def score_here(evaluator: Evaluator[Any], job: Job) -> list[Outcome]:
-    """Returns the outcomes of the genomes of a job, in order. A job whose scoring raises is scored again in
-    parts.
+    """Returns the outcomes of the genomes of a job, in order. If scoring the job raises, it is scored again in parts.
 
     Raises:
         DeviceLost: a genome has made the device unusable, for all genomes that follow.

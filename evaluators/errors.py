@@ -16,7 +16,7 @@ class UnknownTask(ValueError):
 
 
 class InvalidTask(ValueError):
-    """The name leads to a class, file or package that cannot be used as a task."""
+    """A class, file or package cannot be used as a task, or the code of the task fails."""
 
 
 class UnconfirmedTask(ValueError):

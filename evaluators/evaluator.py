@@ -67,7 +67,7 @@ class Evaluator(ABC, Generic[G]):
 
         Args:
             genomes: at least one.
-            rung: index into the task's rungs.
+            rung: level of effort, counted from 0: an amount of training, or a number of episodes.
             seed: of the evaluation, the same for all genomes that are compared.
             split: `validation`, or `heldout`, where objectives have their `heldout_name`.
             limit: early-stopping threshold, see `score`; None: no genome is dropped.
@@ -88,7 +88,7 @@ class Evaluator(ABC, Generic[G]):
 
         Args:
             genomes: the texts of the whole pack.
-            rung: index into the task's rungs.
+            rung: level of effort, counted from 0: an amount of training, or a number of episodes.
             seed: of the evaluation.
             limit: early-stopping threshold; None: no genome is dropped.
             only: positions in `genomes`, such as those that are scored again after a failure of the whole pack. Only
@@ -106,7 +106,8 @@ class Evaluator(ABC, Generic[G]):
         return lost(self.device)
 
     def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
-        """Returns the outcome of each genome on the held-out data, after a training of its own. No search calls this.
+        """Returns the outcome of each genome on held-out data, after a training of its own; of a policy, in episodes
+        that no search plays. No search calls this.
 
         Raises:
             NoHeldout: the task has no held-out data.

@@ -45,7 +45,7 @@ class Late:
 
 
 class Supervisor:
-    """A process that scores, and its replacements. It starts at once, and begins to load the task.
+    """A process that scores, and its replacements. The first starts at once, and begins to load the task.
 
     Args:
         spec: of the evaluator.

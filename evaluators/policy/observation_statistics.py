@@ -19,7 +19,7 @@ POLICIES = 32
 """Number of untrained policies, which play one episode each."""
 
 MAX_STEPS = 1_000
-"""Decisions after which such an episode is cut."""
+"""Decisions after which an episode of an untrained policy is cut."""
 
 CONSTANT = 1e-6
 """An element with a smaller standard deviation counts as constant and is not scaled."""

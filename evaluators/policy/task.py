@@ -32,9 +32,9 @@ def environment_spec_of(task: "type[PolicyTask]") -> EnvironmentSpec:
 class PolicyTask(Task):
     """An environment that policies play; the objective is the mean return.
 
-    A subclass describes its environment (`environment_spec`), and builds as many as slots are needed (`environments`).
+    A subclass describes its environment (`environment_spec`), and builds environments in slots (`environments`).
     Rungs are numbers of episodes: for fitness, for a review, and for the final test. A search has settings of its own
-    for these.
+    for these numbers.
     """
 
     kind = "policy"

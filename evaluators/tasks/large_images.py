@@ -85,7 +85,7 @@ class LargeImageTask(ImageCellTask):
 
 
 class FashionCells(LargeImageTask):
-    """70,000 images of clothes, 28×28 pixels: 54,000 to train on, 6,000 to validate."""
+    """70,000 images of clothes, 28×28 pixels: 54,000 to train on, 6,000 to validate, 10,000 held out."""
 
     name, source = "fashion-cells", FASHION_MNIST
     image, classes = (1, 28, 28), 10
@@ -94,7 +94,7 @@ class FashionCells(LargeImageTask):
 
 
 class CIFAR10Cells(LargeImageTask):
-    """60,000 images in colour, 32×32 pixels, 10 classes: 45,000 to train on, 5,000 to validate."""
+    """60,000 images in colour, 32×32 pixels, 10 classes: 45,000 to train on, 5,000 to validate, 10,000 held out."""
 
     name, source = "cifar10-cells", CIFAR10
     image, classes = (3, 32, 32), 10
@@ -103,7 +103,7 @@ class CIFAR10Cells(LargeImageTask):
 
 
 class CIFAR100Cells(LargeImageTask):
-    """60,000 images in colour, 32×32 pixels, 100 classes: 45,000 to train on, 5,000 to validate."""
+    """60,000 images in colour, 32×32 pixels, 100 classes: 45,000 to train on, 5,000 to validate, 10,000 held out."""
 
     name, source = "cifar100-cells", CIFAR100
     image, classes = (3, 32, 32), 100

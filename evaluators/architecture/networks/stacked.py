@@ -175,7 +175,8 @@ class StackedNetworks(nn.Module):
     def _terms(self, group: Group, outputs: list[Tensor], images: Tensor) -> list[Tensor]:
         """The inputs of a group of n nodes, each `[batch, n·channels, height, width]`.
 
-        A list of a tensor for each term of a sum, or of a single tensor; empty for nodes without sources.
+        A list with a tensor for each term if the nodes are sums, else with a single tensor; empty for nodes without
+        sources.
         """
         if group.signature.kind == "SUM":
             terms = [[node.sources[term] for node in group.nodes] for term in range(group.signature.terms)]
@@ -286,7 +287,7 @@ class _Stack:
         self.flat.copy_(self.packed(tensors))
 
     def packed(self, tensors: Sequence[Mapping[str, Tensor]]) -> Tensor:
-        """Tensors of all networks as a buffer."""
+        """Tensors of all networks as a buffer with this layout, on the CPU."""
         flat = torch.zeros(len(self.owner))
         for places, values in zip(self.places, tensors, strict=True):
             for name, (place, shape) in places.items():
@@ -335,7 +336,7 @@ class _Graph:
     def __init__(self, nodes: list[Node], network: int, tape: Tape) -> None:
         self.nodes, self.network, self.tape = nodes, network, tape
         self.terms: dict[int, list[int]] = defaultdict(list)
-        """The nodes that are added to a map, by its place."""
+        """For each map, by its place, the numbers of the nodes whose outputs are added up in it."""
         self.terms[tape.image.place].append(IMAGE)
         self.weights = {slot.place: number for number, slot in enumerate(tape.weights)}
         self.statistics = {slot.place: number for number, slot in enumerate(tape.statistics)}

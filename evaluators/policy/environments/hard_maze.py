@@ -89,7 +89,7 @@ class HardMaze:
     """
 
     walls = WALLS
-    """Drawn behind the behaviours in the picture of a generation."""
+    """The walls that the picture of a generation has behind the behaviours."""
 
     def __init__(self, slots: int, pixels: bool = False) -> None:
         self.slots = slots

@@ -22,6 +22,7 @@ from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.attempts import Attempts, Call
 from germline.evaluators.executors.executor import ClusterLost, Failed, Job, Lost, NoCluster, NoWorker, Stopped
 from germline.evaluators.executors.ray_cluster import RayCluster, disconnect
+from germline.evaluators.executors.ray_guard import RayGuard
 from germline.evaluators.executors.ray_start import THREADS, connect, forget_token, start_local
 from germline.evaluators.executors.shipping import shipped
 from germline.evaluators.executors.supervisor import NotLoaded, Supervisor
@@ -112,11 +113,11 @@ class RayExecutor:
         self._lost_starts = 0
         """How many workers in a row have ended before they had loaded the task."""
         self._owned = not ray.is_initialized()
-        self._processes: list[Any] = []
-        """The processes of a Ray that was started for this executor."""
+        self._guard: RayGuard | None = None
+        """The guard of a Ray that was started for this executor; None for a Ray that it has joined."""
         if self._owned:
             if address is None:
-                self._processes = start_local(workers)
+                self._guard = start_local(workers)
             else:
                 spec, files = shipped(spec)
                 connect(address, {"env_vars": THREADS, **files}, stopped)
@@ -156,7 +157,7 @@ class RayExecutor:
 
     def _leave(self, intact: bool) -> None:
         if self._owned:
-            disconnect(intact, self._processes)
+            disconnect(intact, self._guard)
             forget_token()
 
     def _step(self) -> None:

@@ -15,19 +15,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from ipaddress import ip_address
-from itertools import chain
 from typing import Any
 
 import ray
 
-# isort: split
-import psutil  # Ray's own copy, which is found once Ray is imported
-
 from germline.evaluators.errors import in_a_line, one_line
 from germline.evaluators.executors.cluster_watch import refusal
 from germline.evaluators.executors.executor import NoCluster, Stopped
+from germline.evaluators.executors.ray_guard import RayGuard
 
 CONNECT_SECONDS = 30.0
 """How long a cluster may take to accept this process."""
@@ -65,13 +62,15 @@ class BadAddress(ValueError):
     """A text is not the address of a Ray cluster."""
 
 
-def start_local(workers: int) -> list[psutil.Process]:
-    """Starts Ray on this machine for a number of workers; returns its processes.
+def start_local(workers: int) -> RayGuard:
+    """Starts Ray on this machine for a number of workers; returns the guard that ends what is left of it.
 
     Raises:
         NoCluster: Ray cannot be started; the message says why.
     """
-    variables = {**_LOCAL, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    token = secrets.token_hex(32)
+    variables = {**_LOCAL, "RAY_AUTH_TOKEN": token}
+    guard = RayGuard(token)
     try:
         with _environment(variables, without=_OF_OTHERS), _own_signal_handlers(), _loopback(True):
             forget_token()
@@ -84,21 +83,10 @@ def start_local(workers: int) -> list[psutil.Process]:
                 **_SILENT,
             )
     except Exception as error:  # of many classes, among them Exception itself
+        guard.end()
         raise NoCluster(f"could not start Ray on this machine ({in_a_line(error)}); try --executor inline") from None
     _silence()
-    return _processes_of_local_ray()
-
-
-def _processes_of_local_ray() -> list[psutil.Process]:
-    """The servers that this process has started, as Ray knows them, and their descendants. Other children of this
-    process are not among them: a thread of the user may have started some meanwhile."""
-    servers = chain.from_iterable(ray._private.worker._global_node.all_processes.values())
-    processes: list[psutil.Process] = []
-    for server in servers:
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(server.process.pid)
-            processes += [process, *process.children(recursive=True)]
-    return processes
+    return guard
 
 
 def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], bool]) -> None:

@@ -139,9 +139,9 @@ def _convolved(graph: OnnxGraph, network: Network, observation: str, values: dic
 
 
 def _places(output_size: tuple[int, int], kernel: int, stride: int, width: int, channels: int) -> NDArray[np.int32]:
-    """Positions in a flat image that each place of the output reads, `[places, kernel * kernel * channels]`.
+    """The positions that each place of the output reads, int32 `[places, kernel * kernel * channels]`.
 
-    `width` is the width of the padded image, which lies there as `[height, width, channels]`.
+    They are positions in a flat padded image `[height, width, channels]`, whose width is `width`.
     """
     y, x, dy, dx, c = np.ogrid[: output_size[0], : output_size[1], :kernel, :kernel, :channels]
     at: NDArray[np.int64] = ((y * stride + dy) * width + x * stride + dx) * channels + c

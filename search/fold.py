@@ -1,7 +1,8 @@
 """The fold of a strategy over a run's blocks: the one rule by which a state, and with it the winner, follows from rows.
 
-The loop runs it while outcomes come in; `germline.search.winner` runs it over the rows of a run that is at rest. Each
-function is a generator that yields the reviews whose outcomes it needs next, and returns the new state.
+The loop runs it while outcomes come in; `germline.search.winner` runs it over the rows of a run that is at rest.
+`fold_block` and `fold_closing` are generators: they yield the reviews whose outcomes they need next, and return the new
+state.
 """
 
 from collections.abc import Generator, Mapping, Sequence

@@ -12,7 +12,7 @@ from germline.evaluators.executors.ray_guard import RayGuard
 
 _LEAVE_SECONDS = 20.0
 _LEAVE_LOST_SECONDS = 1.0
-"""How long disconnecting may take."""
+"""How long disconnecting may take: from servers that are there, and from servers that are gone."""
 
 
 class RayCluster:
@@ -50,11 +50,11 @@ class RayCluster:
 
 
 def disconnect(intact: bool, guard: RayGuard | None) -> None:
-    """Disconnects this process from Ray, which ends a Ray that it has started. It takes seconds, and raises nothing.
+    """Disconnects this process from Ray; a Ray that this process has started ends. Takes seconds, and raises nothing.
 
     Args:
         intact: whether the servers of Ray are there. Without them disconnecting hangs for a while.
-        guard: of a Ray that this process has started; None if it has joined a Ray.
+        guard: the guard of a Ray that this process has started; None if it has joined a Ray.
     """
     # No daemon: a process that ends within Ray's own code crashes. The command line does not wait for it.
     thread = threading.Thread(target=_shut_down)

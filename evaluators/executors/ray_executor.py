@@ -30,13 +30,13 @@ from germline.evaluators.executors.work_clock import WorkClock
 from germline.evaluators.outcome import Outcome
 
 MOST_LOST = 50
-"""Most workers in a row that may end while they start. Many, since a worker that cannot load the task says so: one that
-ends without a word was ended by somebody else, such as the system."""
+"""When this many workers in a row have ended while they started, the search ends. Many, since a worker that cannot load
+the task says so: a worker that ends without a word was ended by somebody else, such as the system."""
 _POLL_SECONDS = 0.5
 _LOAD_SECONDS = 180.0
 """Time that a process may take to load the task, which includes compiling, beyond the time limit of a call."""
 _SILENCE_SECONDS = 60.0
-"""How much later than its limits a worker may answer before it is given up, since it or its machine hangs."""
+"""How long after its time limit an answer is awaited; then the worker, or its machine, hangs and is given up."""
 _KILL_SECONDS = 5.0
 
 
@@ -114,7 +114,7 @@ class RayExecutor:
         """How many workers in a row have ended before they had loaded the task."""
         self._owned = not ray.is_initialized()
         self._guard: RayGuard | None = None
-        """Of a Ray that was started for this executor; None for a Ray that it has joined."""
+        """The guard of a Ray that was started for this executor; None for a Ray that it has joined."""
         if self._owned:
             if address is None:
                 self._guard = start_local(workers)
@@ -253,7 +253,7 @@ class RayExecutor:
 
 
 def _cannot_start(error: Exception) -> bool:
-    """Whether another worker would not start either, since something is missing where it would run."""
+    """True if another worker would not start either, since something is missing where it would run."""
     failed: bool = getattr(error, "_actor_init_failed", False)
     return failed or isinstance(error, ray.exceptions.RuntimeEnvSetupError)
 
@@ -271,7 +271,7 @@ def _require_cores() -> None:
 
 
 def _gpus_per_worker(spec: EvaluatorSpec, workers: int) -> float:
-    """The share of a GPU that each worker gets. Raises NoCluster if there is none, and the device has to be one."""
+    """The share of a GPU that each worker gets. Raises NoCluster if the device is `cuda` and the cluster has no GPU."""
     available: float = ray.cluster_resources().get("GPU", 0)
     if spec.device == "cuda" and not available:
         raise NoCluster("expected a GPU for --device cuda, and Ray finds none; use --device cpu")

@@ -40,7 +40,8 @@ _SECONDS = 10.0
 
 
 class RayGuard:
-    """Ends the processes of a local Ray after the end of this process, or by `end`. It does nothing but on Linux.
+    """Ends the processes of a local Ray after the end of this process, or by `end`. Only on Linux; elsewhere it does
+    nothing.
 
     Args:
         token: the token of the Ray, not yet started: the value of `RAY_AUTH_TOKEN` in the environment of its processes.
@@ -64,7 +65,7 @@ class RayGuard:
             self._process.stdin.flush()
 
     def end(self) -> None:
-        """Kills what is left of the Ray now."""
+        """Kills what is left of the Ray now, within `_SECONDS`. Raises nothing."""
         process, self._process = self._process, None
         if process is not None:
             with suppress(subprocess.TimeoutExpired, OSError):

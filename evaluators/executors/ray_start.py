@@ -51,15 +51,15 @@ _SHIPPING = {"RAY_RUNTIME_ENV_IGNORE_GITIGNORE": "1"}
 """Environment in which files are sent to a cluster: those that git ignores too, since a task may read them."""
 _SILENT = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 _LOOPBACK_VARIABLE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-"""With the value 0, Ray takes a loopback address for what it is. Otherwise it replaces it by the machine's own address,
-for other machines, and then listens to all of them."""
+"""Environment variable; with the value 0, Ray keeps a loopback address as it is. Otherwise Ray replaces it by the
+address of this machine, and then accepts connections from other machines."""
 _TRIAL = "import json, sys, ray; ray.init(**json.loads(sys.argv[1]))"
 """A program that connects to a cluster with the arguments of `ray.init` as JSON."""
 _TOKEN_ADVICE = "it demands another token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or a file ~/.ray/auth_token"
 
 
 class BadAddress(ValueError):
-    """This is no address of a Ray cluster."""
+    """A text is not the address of a Ray cluster."""
 
 
 def start_local(workers: int) -> RayGuard:
@@ -175,7 +175,8 @@ def _is_loopback(address: str) -> bool:
 def _silence() -> None:
     """Keeps what Ray hears from its servers off the terminal: pages about their state when a node is lost.
 
-    Ray also sends exceptions that end this process to its GCS, for which it waits a minute if that is gone.
+    Also removes the exception hook with which Ray reports to its GCS what ends this process: it waits a minute for a
+    GCS that is gone.
     """
     worker = ray._private.worker
     worker._worker_logs_enabled = False
@@ -221,7 +222,8 @@ def _own_signal_handlers() -> Iterator[None]:
 
 @contextmanager
 def _loopback(loopback: bool) -> Iterator[None]:
-    """Makes Ray take a loopback address for what it is, as `_LOOPBACK_VARIABLE` does for a process that starts."""
+    """Makes Ray keep a loopback address as it is while the block runs, if `loopback` is true; in a process that starts,
+    `_LOOPBACK_VARIABLE` does this."""
     constants = ray._private.ray_constants
     before = constants.ENABLE_RAY_CLUSTER
     constants.ENABLE_RAY_CLUSTER = before and not loopback

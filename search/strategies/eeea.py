@@ -34,8 +34,8 @@ G = TypeVar("G")
 Genes = tuple[int, ...]
 
 MAX_TRIES = 1_000
-"""After this many children with known genes in a row, the next child is accepted with known genes, because the whole
-space may have been born."""
+"""After this many children in a row with known genes, the next child is accepted whatever its genes, because the space
+may have no new ones."""
 
 
 class GeneSpace(Space[G], Protocol[G]):
@@ -82,8 +82,8 @@ class EEEAState:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Probabilities of the two changes of a child: `mutation` draws a pair of genes, `inversion` copies the next pair
-    onto a pair."""
+    """Probabilities of the two changes of a child: `mutation` draws a pair of genes anew, `inversion` copies the next
+    pair onto a pair."""
 
     mutation: float = 0.1
     inversion: float = 0.1
@@ -183,8 +183,8 @@ class EEEA(Strategy[EEEAState]):
         )
 
     def _sorted(self, individuals: Sequence[Scored]) -> list[Scored]:
-        """The individuals by front, each in the order of birth; the last front by crowding distances of other
-        individuals."""
+        """The individuals by front, each front in the given order, but the last front by crowding distances, which are
+        those of other individuals."""
         if not individuals:
             return []
         points = self._points(individuals)

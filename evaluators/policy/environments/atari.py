@@ -3,7 +3,7 @@
 A decision lasts four frames. Its image is the pixelwise maximum of the last two, grey and resized to 84×84 as by
 OpenCV's INTER_AREA; an observation is a stack of the last four images. Rewards are the game's points.
 
-All episodes begin in the same state of the machine, after 1 to 30 frames without an action. ale-py's own vector
+Every episode starts from the same state of the machine, with 1 to 30 frames without an action. ale-py's own vector
 environment gives the same images and points, but it loads the game anew for each seed, which takes as long as 300
 decisions, and it cannot step only some of its machines.
 """

@@ -187,7 +187,7 @@ def relu_changes(sums: Any, stored: Any, shape: Any, starts: Any, changes: Any, 
 
     Args:
         sums, stored: float64 `[height, width, channels]`, flat.
-        shape: the next layer's row of `layers` from the height of its input on.
+        shape: int64 `[9]`, columns 4 to 12 of the next layer's row of `layers`.
         starts, changes, places: written as `convolve_changes` reads them.
     """
     height, width, channels = shape[0], shape[1], shape[2]

@@ -16,7 +16,7 @@ from germline.programs.policy.network import CONVOLUTIONS, OBSERVATION_LIMIT, Ne
 from germline.programs.policy.noise import Floats
 
 IMAGES_AT_ONCE = 256
-"""Images that pass the convolutions together, about; it bounds the memory of their unfolded patches."""
+"""About as many images pass through the convolutions together, which bounds the memory of their unfolded patches."""
 
 
 BATCHES_KEPT = 2
@@ -89,7 +89,7 @@ class StackedPolicies:
         return wait
 
     def _places(self, policies: NDArray[np.int64]) -> Places:
-        """The places of a batch, from the batches before if it is one of them."""
+        """The places of a batch; not computed again for one of the last `BATCHES_KEPT` batches."""
         for places in self.places:
             if places.policies is policies:
                 return places

@@ -39,7 +39,7 @@ class Database:
     """A database with one connection.
 
     ``read`` and ``write`` call a function in a transaction, and call it again if the database was locked. All methods
-    raise subclasses of ``DatabaseError``. ``differences`` are those of the schema of a SQLite file.
+    raise subclasses of ``DatabaseError``. ``differences`` are those of a SQLite file's schema from Germline's.
     """
 
     def __init__(self, location: Location, retry: LockRetry, differences: Differences | None = None) -> None:
@@ -47,13 +47,19 @@ class Database:
         self.differences = differences or Differences()
         self._retry = retry
         if isinstance(location, SqliteFile):
-            self._reader = _sqlite_engine(location, retry.busy_seconds)
+            engine = _sqlite_engine(location, retry.busy_seconds)
+            self._reader = engine.execution_options()
+            self._writer = engine.execution_options(germline_begin="IMMEDIATE")
         else:
-            self._reader = _server_engine(location, retry.busy_seconds)
-        self._writer = self._reader.execution_options(germline_begin="IMMEDIATE")
+            engine = _server_engine(location, retry.busy_seconds)
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
+            self._writer = engine.execution_options()
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Returns ``work(connection)``, in a transaction with a consistent snapshot and without a write lock."""
+        """Returns ``work(connection)``, in a transaction without a write lock.
+
+        All queries of ``work`` see the same state of the database.
+        """
         return self._call(lambda: self._transact(self._reader, work))
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -72,6 +78,9 @@ class Database:
 
         Called by the driver of a run: only its connection copies the log into the file from time to time, so that a
         reader never writes. Nothing changes on a file system without support for the log, or on a server.
+
+        Raises:
+            AlteredSchema: something of the file could act when rows are written.
         """
         if isinstance(self.location, SqliteFile):
             self.differences.refuse_writing(str(self.location))

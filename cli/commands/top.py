@@ -106,7 +106,7 @@ def _print_families(run: RunRecord, individuals: Sequence[ScoredIndividual], cou
 
 
 def _winner_text(store: Store, run: RunRecord, ranking: Ranking) -> str | None:
-    """The winner and its most reliable score as text; None if it is first in the list and has no reviews.
+    """The winner and its `score_text`; None if the winner is first in the list and its kind has no such text.
 
     The winner may be another individual, because the first in the list may only have been lucky.
     """

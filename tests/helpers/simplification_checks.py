@@ -13,22 +13,30 @@ from germline.programs.optimizer.mutate import random_valid_program
 from germline.programs.optimizer.primitives import CORE, EXTENDED
 from germline.programs.optimizer.simplify import Simplified, simplify
 from germline.programs.optimizer.simplify.proof import prove, prove_whole
-
-TEMPLATES = ("adamw_plain", "adam", "lion", "stable_spam", "adafactor")
-"""Library programs whose signatures random programs have."""
+from germline.programs.optimizer.space import OptimizerSpace
 
 INTERPRETED = 12
+MUTATIONS = 24
 
 
 def random_program(number: int) -> Program | None:
-    """A valid program of 8 to 30 random statements: of core functions if its number is odd, and of all if it is even.
+    """A random valid program: of 8 to 30 random statements if its number is even, and 24 mutations away from a program
+    of the library if it is odd; of core functions and of all functions in turn.
 
     None if no statement is found that fits the signature.
     """
     rng = np.random.default_rng([17, number])
-    template = parse(library()[TEMPLATES[number % len(TEMPLATES)]])
-    functions = CORE if number % 2 else EXTENDED
-    return random_valid_program(template, functions, int(rng.integers(8, 31)), rng)
+    programs = list(library().values())
+    start = parse(programs[number // 4 % len(programs)])
+    functions = "extended" if number // 2 % 2 else "core"
+    if number % 2 == 0:
+        return random_valid_program(start, EXTENDED if functions == "extended" else CORE, int(rng.integers(8, 31)), rng)
+    space = OptimizerSpace(start, functions, max_statements=80)
+    operators = sorted(space.operators)
+    program = start
+    for _ in range(MUTATIONS):
+        program = space.vary(program, operators[int(rng.integers(len(operators)))], rng).genome
+    return program
 
 
 def sizes(given: Program) -> dict[str, Any]:

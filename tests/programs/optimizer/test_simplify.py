@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from itertools import islice
 
 import pytest
 from disguises import DISGUISES, disguised
@@ -16,8 +14,6 @@ from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import structural_fingerprint
 from germline.programs.optimizer.simplify import simplify
 from germline.programs.optimizer.simplify.proof import prove, prove_whole
-
-Stream = Callable[..., Iterator[Program]]
 
 SECONDS = 5.0
 """The longest time of one simplification on one core."""
@@ -150,10 +146,3 @@ def test_random_programs_keep_their_behaviour(scale: int) -> None:
     assert len(programs) > 50 * scale
     for program in programs:
         assert behaviour(program, 12)["failed"] == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("functions", ["core", "extended"])
-def test_mutants_of_the_library_keep_their_behaviour(functions: str, mutants: Stream, scale: int) -> None:
-    for mutant in islice(mutants(30, functions), 0, 150 * scale, 10):
-        assert behaviour(mutant, 12)["failed"] == []

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from germline.programs.optimizer.export.names import Place, without_unread_copies
+from germline.programs.optimizer.export.names import without_unread_copies
+from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.program import Program, Statement
 

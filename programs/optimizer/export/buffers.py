@@ -109,29 +109,34 @@ class Buffers:
             # Every term is smaller than the sum, as a row is that is added to a column.
             target = self.new(hint, value.type, "expression", source=" + ".join(_written(term) for term in terms[:2]))
             return target, terms[2:], value.numbers
-        return self._first(first, value.type, hint), [term for term in terms if term is not first], value.numbers
+        rest = [term for term in terms if term is not first]
+        return self._first(first, value.type, hint, rest), rest, value.numbers
 
     def _fills(self, term: Term, wanted: Type) -> bool:
         """True if a term has the shape of the sum."""
         return term.kind in ("mul", "div") or self.types[term.a or term.b] == wanted
 
-    def _first(self, term: Term, value_type: Type, hint: str) -> str:
-        """A tensor that holds a term."""
+    def _first(self, term: Term, value_type: Type, hint: str, rest: list[Term]) -> str:
+        """A tensor that holds a term; `rest` is still to be read."""
+
+        def free(variable: str) -> bool:
+            return self.free(variable, value_type) and not any(other.mentions(variable) for other in rest)
+
         if term.kind == "base":
             if term.scale.is_one:
                 return self.new(hint, value_type, "clone", term.a)
             function, number = ("div", term.scale.to(-1)) if term.scale.inverts else ("mul", term.scale)
             return self.new(hint, value_type, function, term.a, number)
         if term.kind == "inverse":
-            if self.free(term.b, value_type):
+            if free(term.b):
                 target = term.b
                 self.add(Kernel(target, "reciprocal"))
             else:
                 target = self.new(hint, value_type, "reciprocal", term.b)
-        elif self.free(term.a, value_type):
+        elif free(term.a):
             target = term.a
             self.add(Kernel(target, term.kind, (term.b,)))
-        elif term.kind == "mul" and self.free(term.b, value_type):
+        elif term.kind == "mul" and free(term.b):
             target = term.b
             self.add(Kernel(target, term.kind, (term.a,)))
         else:

@@ -112,16 +112,15 @@ class Emitter:
             if kernel.target not in self.step.per_parameter:
                 return [f"{kernel.target} = {kernel.source}"]
             number = Number(1.0, ((kernel.source, 1.0),), self._reads(kernel))
-            return [f"{self.lists[kernel.target]} = {self._number(number)}"]
+            return self._wrapped(f"{self.lists[kernel.target]} = ", self._number(number))
         if kernel.function == "tree" or self._is_scalar(kernel.target):
             return self._for_group(kernel)
         if self._fits(kernel):
             call = self._foreach_call(kernel)
             numbers = re.search(r"\[.* for .*\]", call)
             if len(call) <= self.width or numbers is None:
-                return [call]
-            name = f"{self.lists[kernel.target]}_numbers"
-            return [f"{name} = {numbers[0]}", call.replace(numbers[0], name)]
+                return self._split(call)
+            return [*self._wrapped("numbers = ", numbers[0]), *self._split(call.replace(numbers[0], "numbers"))]
         variables = list(dict.fromkeys(self._variables(kernel)))
         names, sources = ", ".join(variables), [self.lists[name] for name in variables]
         columns = sources[0] if len(sources) == 1 else f"zip({', '.join(sources)})"
@@ -129,16 +128,24 @@ class Emitter:
             names, columns = (names, columns) if variables else ("_", self.lists["w"])
             source = _MARK.sub(lambda mark: f"⟨{self.lists['w']}[0]⟩" if mark[1] == "@" else mark[0], kernel.source)
             body = _spaced(source.replace("⟨", "").replace("⟩", "")) if kernel.source else self._expression(kernel)
-            line = f"{self.lists[kernel.target]} = [{body} for {names} in {columns}]"
-            if len(line) <= self.width:
-                return [line]
-            return [
-                f"{self.lists[kernel.target]} = [",
-                f"    {body}",
-                f"    for {names} in {columns}",
-                "]",
-            ]
+            return self._wrapped(f"{self.lists[kernel.target]} = ", f"[{body} for {names} in {columns}]")
         return [f"for {names} in {columns}:", f"    {self._statement(kernel)}"]
+
+    def _wrapped(self, start: str, comprehension: str) -> list[str]:
+        """A comprehension, on four lines if it is too long for one."""
+        if len(start + comprehension) <= self.width or " for " not in comprehension:
+            return [start + comprehension]
+        if len(comprehension) + 2 <= self.width:
+            return [f"{start}[", f"    {comprehension[1:-1]}", "]"]
+        body, _, columns = comprehension[1:-1].rpartition(" for ")
+        return [f"{start}[", f"    {body}", f"    for {columns}", "]"]
+
+    def _split(self, call: str) -> list[str]:
+        """A call, with its arguments on a line of their own if it is too long."""
+        if len(call) <= self.width:
+            return [call]
+        start, _, arguments = call.partition("(")
+        return [f"{start}(", f"    {arguments[:-1]}", ")"]
 
     def _for_group(self, kernel: Kernel) -> list[str]:
         """The line of a kernel whose result is one scalar, or that reads whole lists."""
@@ -220,7 +227,8 @@ def list_names(step: Step, taken: Collection[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for name in dict.fromkeys([*step.types, *(k.target for k in step.kernels), *sorted(step.per_parameter)]):
         if name in step.per_parameter or step.types.get(name, SCALAR) != SCALAR:
-            names[name] = numbered_name("own_steps" if name == "step" else f"{name}s", used)
+            plural = f"{name}_list" if name.endswith("s") else f"{name}s"
+            names[name] = numbered_name("own_steps" if name == "step" else plural, used)
             used.add(names[name])
     return names
 

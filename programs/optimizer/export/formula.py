@@ -20,7 +20,7 @@ Written = tuple[str, int]
 def formulas(program: Program, names: Mapping[Place, str], rate: str | None, positive: frozenset[int]) -> list[str]:
     """A line for each named value of a program, the last for the parameters.
 
-    Values with a name that the parser gave and that one line reads are written where they are read.
+    Values that one line reads are written where they are read, unless they have a name of their own.
 
     Args:
         program: a program.
@@ -28,22 +28,39 @@ def formulas(program: Program, names: Mapping[Place, str], rate: str | None, pos
         rate: what `lr` is written as; None: `lr`.
         positive: the positions of square roots whose argument is never negative.
     """
-    reads = Counter(arg for line in program.body for arg in line.args if isinstance(arg, str))
-    reads.update(program.returns)
-    assigned = Counter(line.target for line in program.body)
     inlined: dict[str, Written] = {"lr": (rate or "lr", _ATOM if not rate or rate.isidentifier() else _PRODUCT)}
+    kept = _kept(program)
     lines = []
     for i, line in enumerate(program.body):
-        written = _statement(program, i, line, names, inlined, i in positive)
+        written = _statement(i, line, names, inlined, i in positive)
         inlined.pop(line.target, None)
-        single = reads[line.target] == 1 and assigned[line.target] == 1
-        if single and _AUTO.fullmatch(line.target) and line.target not in program.returns:
-            inlined[line.target] = written
-        elif single and program.returns[0] == line.target and i == len(program.body) - 1:
-            return [*lines, f"w = w - {_bound(written, _PRODUCT)}", *_renamed(program)]
-        else:
+        if i in kept:
             lines.append(f"{line.target} = {written[0]}")
-    return [*lines, f"w = w - {inlined.get(program.returns[0], (program.returns[0], _ATOM))[0]}", *_renamed(program)]
+        else:
+            inlined[line.target] = written
+    update = inlined.get(program.returns[0], (program.returns[0], _ATOM))
+    return [*lines, f"w = w - {_bound(update, _PRODUCT)}", *_renamed(program)]
+
+
+def _kept(program: Program) -> frozenset[int]:
+    """The positions of statements that get a line: values that are a state, or that are read more than once, or that
+    have a name which is not given again."""
+    current: dict[str, int] = {}
+    reads: Counter[int] = Counter()
+    for i, line in enumerate(program.body):
+        reads.update(current[arg] for arg in line.args if isinstance(arg, str) and arg in current)
+        current[line.target] = i
+    reads.update(current[name] for name in program.returns if name in current)
+    states = {current[name] for name in program.returns[1:] if name in current}
+    last = {current.get(program.returns[0])}
+    often = Counter(line.target for line in program.body)
+    return frozenset(
+        i
+        for i, line in enumerate(program.body)
+        if i in states
+        or reads[i] > 1
+        or not (_AUTO.fullmatch(line.target) or often[line.target] > 1 or i in last or line.target == "lr")
+    )
 
 
 def _renamed(program: Program) -> list[str]:
@@ -53,7 +70,6 @@ def _renamed(program: Program) -> list[str]:
 
 
 def _statement(
-    program: Program,
     i: int,
     line: Statement,
     names: Mapping[Place, str],
@@ -65,6 +81,8 @@ def _statement(
     function = line.function
     if function == "=":
         return args[0]
+    if function == "*" and args[1][0].startswith("1 / ") and args[1][1] == _PRODUCT:
+        return f"{_bound(args[0], _PRODUCT)} / {args[1][0].removeprefix('1 / ')}", _PRODUCT
     if function in _INFIX:
         level = _INFIX[function]
         right = level + (function == "-")

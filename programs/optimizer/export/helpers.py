@@ -144,7 +144,7 @@ def _min(x: Any, y: Any) -> Any:
 
 _NUMBER = '''
 def _number(value: Any, like: torch.Tensor) -> torch.Tensor:
-    """A number in the precision of `like`; one of the host stays there, so that no step waits for it."""
+    """A number in the precision of `like`; no step waits for the device to read it."""
     return torch.as_tensor(value, dtype=torch.promote_types(like.dtype, torch.float32))
 '''
 

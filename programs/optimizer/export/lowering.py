@@ -208,7 +208,11 @@ class _Lowering:
 
     def _hint(self, line: Statement) -> str:
         """The name of a new variable for a statement."""
-        return line.target
+        if not _AUTO.fullmatch(line.target):
+            return line.target
+        if line.function == "sqrt" and self._divides(line):
+            return "denom"
+        return _HINTS.get(line.function, line.function)
 
     # Values.
 
@@ -278,7 +282,7 @@ class _Lowering:
         complement = line.function == "-" and not x.factors and x.const == 1.0
         if complement and len(y.factors) == 1:
             base_name = re.fullmatch(r"beta(\d*)\*\*\w+", y.source())
-            hint = f"bias_correction{base_name[1]}" if base_name else line.target
+            hint = f"bias_correction{base_name[1]}" if base_name else self._hint(line)
             return self._local(line, f"1 - {y.source()}", [y], positive=y.below_one, hint=hint)
         right = y.source() if line.function == "+" and not y.const < 0 else y.factor_source()
         both = line.function == "+" and x.nonnegative and y.nonnegative
@@ -303,7 +307,7 @@ class _Lowering:
         for kernel in self.buffers.kernels:
             if kernel.function == "number" and kernel.source == source:
                 return numbers.variable(kernel.target, nonnegative, positive)
-        name = self.buffers.name(hint or line.target)
+        name = self.buffers.name(hint or self._hint(line))
         reads = frozenset[str]().union(*(part.reads for part in parts))
         if reads & self.buffers.dynamic:
             self.buffers.dynamic.add(name)
@@ -327,10 +331,10 @@ class _Lowering:
         if function == "square":
             return self._product(line, result, args[0], args[0])
         if function == "reciprocal" and isinstance(args[0], Lazy):
-            term = single(self.buffers, args[0], f"{line.target}_divisor")
+            term = single(self.buffers, args[0], f"{self._hint(line)}_divisor")
             if term.scale.positive:
                 return Lazy((Term(term.scale.to(-1), "inverse", "", term.a),), result)
-            variable = self.buffers.compute(Lazy((term,), args[0].type), line.target)
+            variable = self.buffers.compute(Lazy((term,), args[0].type), self._hint(line))
             return Lazy((Term(ONE, "inverse", "", variable),), result)
         if function == "/":
             return self._quotient(i, line, result, args[0], args[1])
@@ -342,8 +346,8 @@ class _Lowering:
         if function == "sqrt" and isinstance(args[0], Lazy):
             return self._square_root(i, line, result, args[0])
         if function in _UNARY and isinstance(args[0], Lazy):
-            variable = self.buffers.compute(args[0], line.target)
-            return base(self._unary(_UNARY[function], variable, result, line.target), result)
+            variable = self.buffers.compute(args[0], self._hint(line))
+            return base(self._unary(_UNARY[function], variable, result, self._hint(line)), result)
         if function in ("max", "min"):
             return self._bound(line, result, args)
         return None
@@ -366,10 +370,10 @@ class _Lowering:
         if y.single is not None and y.single.kind == "inverse":
             x, y = y, x
         if x.single is not None and x.single.kind == "inverse" and not (y.single and y.single.kind == "inverse"):
-            factor = single(self.buffers, y, line.target)
+            factor = single(self.buffers, y, self._hint(line))
             return Lazy((Term(x.single.scale.times(factor.scale), "div", factor.a, x.single.b),), result)
-        first = single(self.buffers, x, f"{line.target}_factor" if y.variable is None else line.target)
-        second = first if x is y else single(self.buffers, y, line.target)
+        first = single(self.buffers, x, f"{self._hint(line)}_factor")
+        second = first if x is y else single(self.buffers, y, self._hint(line))
         return Lazy((Term(first.scale.times(second.scale), "mul", first.a, second.a),), result)
 
     def _quotient(self, i: int, line: Statement, result: Type, x: Value, y: Value) -> Lazy | None:
@@ -381,7 +385,7 @@ class _Lowering:
             divisor = numbers.expression(f"{y.source()} + {EPSILON!r}", y, positive=True)
             return x.times(divisor.to(-1))
         divisor_value = Lazy(y.terms, y.type, (*y.numbers, epsilon))
-        factor = x if isinstance(x, Number) else single(self.buffers, x, f"{line.target}_dividend")
+        factor = x if isinstance(x, Number) else single(self.buffers, x, f"{self._hint(line)}_dividend")
         variable = self.buffers.compute(divisor_value, "denom")
         if isinstance(factor, Number):
             return Lazy((Term(factor, "inverse", "", variable),), result)
@@ -390,15 +394,14 @@ class _Lowering:
     def _square_root(self, i: int, line: Statement, result: Type, value: Lazy) -> Lazy:
         """The square root of a magnitude; a factor that cannot be negative is taken out of it."""
         argument = self.prepared.graph.nodes[self.prepared.graph.statements[i]].args[0]
-        term = single(self.buffers, value, line.target)
+        term = single(self.buffers, value, self._hint(line))
         if term.scale.nonnegative:
             scale, variable = term.scale.to(0.5), term.a
         else:
-            scale, variable = ONE, self.buffers.compute(Lazy((term,), value.type), line.target)
+            scale, variable = ONE, self.buffers.compute(Lazy((term,), value.type), self._hint(line))
         if argument not in self.signs:
-            variable = self._unary("abs", variable, result, line.target)
-        hint = "denom" if _AUTO.fullmatch(line.target) and self._divides(line) else line.target
-        return base(self._unary("sqrt", variable, result, hint), result, scale)
+            variable = self._unary("abs", variable, result, self._hint(line))
+        return base(self._unary("sqrt", variable, result, self._hint(line)), result, scale)
 
     def _divides(self, line: Statement) -> bool:
         """True if the value of a statement is read by a quotient."""
@@ -414,7 +417,7 @@ class _Lowering:
     def _bound(self, line: Statement, result: Type, args: list[Value]) -> Lazy:
         """The larger or smaller of two values."""
         lazies = [arg for arg in args if isinstance(arg, Lazy)]
-        variables = [self.buffers.compute(arg, line.target) for arg in lazies]
+        variables = [self.buffers.compute(arg, self._hint(line)) for arg in lazies]
         bound = next((arg for arg in args if isinstance(arg, Number)), None)
         suffix = line.function
         graph = self.prepared.graph
@@ -437,8 +440,8 @@ class _Lowering:
                 self.buffers.add(Kernel(variable, _BOUNDS[suffix, bound is None], (other,)))
                 return base(variable, result)
         if bound is not None:
-            return base(self.buffers.new(line.target, result, _BOUNDS[suffix, False], variables[0], bound), result)
-        return base(self.buffers.new(line.target, result, _BOUNDS[suffix, True], *variables), result)
+            return base(self.buffers.new(self._hint(line), result, _BOUNDS[suffix, False], variables[0], bound), result)
+        return base(self.buffers.new(self._hint(line), result, _BOUNDS[suffix, True], *variables), result)
 
     # Expressions.
 
@@ -453,12 +456,12 @@ class _Lowering:
         primitive = PRIMITIVES[line.function]
         if primitive.scope == "constant":
             source = f"_number({primitive.source}, ⟨@⟩)"
-            return base(self.buffers.new(line.target, SCALAR, "expression", source=source), SCALAR)
+            return base(self.buffers.new(self._hint(line), SCALAR, "expression", source=source), SCALAR)
         is_number = [isinstance(arg, Number) for arg in args]
         words = []
         for j, arg in enumerate(args):
             if isinstance(arg, Lazy):
-                words.append(f"⟨{self.buffers.compute(arg, line.target)}⟩")
+                words.append(f"⟨{self.buffers.compute(arg, self._hint(line))}⟩")
             elif _takes_number(line.function, j, is_number):
                 words.append(arg.factor_source() if primitive.operator or line.function == "interp" else arg.source())
             else:
@@ -474,8 +477,21 @@ class _Lowering:
         if result == SCALAR and any(arg.reads & self.per_parameter for arg in own):
             result = LEAF
         function = "tree" if primitive.scope == "tree" else "expression"
-        return base(self.buffers.new(line.target, result, function, *own, source=source), result)
+        variable = self.buffers.new(self._hint(line), result, function, *own, source=source)
+        if line.function in _VIEWS:
+            self.buffers.owned.discard(variable)
+        return base(variable, result)
 
+
+_VIEWS = {"row_mean", "column_mean", "transpose", "orthogonalize", "rank_one"}
+"""Functions that return their argument below rank 2."""
+
+_HINTS = {
+    "abs": "magnitude", "square": "squared", "*": "product", "+": "total", "-": "difference", "/": "quotient",
+    "max": "larger", "min": "smaller", "sqrt": "root", "norm": "length", "power": "powered", "where": "chosen",
+    "interp": "blend", "reciprocal": "inverse", "leaf_mean": "mean", "leaf_max": "largest", "leaf_sum": "total",
+    "sign": "signs", "rank": "ranks", "modulo": "phase", "get_pi": "pi", "get_e": "e",
+}  # fmt: skip
 
 _AUTO = re.compile(r"t\d+")
 """Names that the parser gives to nested values."""
@@ -483,8 +499,7 @@ _AUTO = re.compile(r"t\d+")
 
 def _shared(values: list[Lazy]) -> frozenset[str]:
     """The variables that several of the values read."""
-    different = list({id(value): value for value in values}.values())
-    reads = Counter(name for value in different for name in {part for term in value.terms for part in (term.a, term.b)})
+    reads = Counter(name for value in values for name in {part for term in value.terms for part in (term.a, term.b)})
     return frozenset(name for name, count in reads.items() if count > 1)
 
 

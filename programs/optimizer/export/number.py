@@ -70,9 +70,13 @@ class Number:
 
     def source(self) -> str:
         """The number as an expression."""
-        above = [_power(factor, exponent) for factor, exponent in self.factors if exponent > 0]
-        below = [_power(factor, -exponent) for factor, exponent in self.factors if exponent < 0]
-        const = abs(self.const)
+        const, factors = abs(self.const), list(self.factors)
+        if (repr(const), -1.0) in factors:
+            factors.remove((repr(const), -1.0))
+            const = 1.0
+        factors.sort(key=lambda factor: factor[0] != "lr")
+        above = [_power(factor, exponent) for factor, exponent in factors if exponent > 0]
+        below = [_power(factor, -exponent) for factor, exponent in factors if exponent < 0]
         if not above or const != 1.0:
             above.insert(0, "1" if const == 1.0 and below else repr(const))
         lone = len(above) == 1 and not below and self.const > 0

@@ -59,7 +59,7 @@ def export_torch(program: Program, origin: Origin, class_name: str, exact: bool 
     simplified = None if exact else rate.simplified
     fixed = rate.literals if simplified is None else frozenset[Place]()
     arguments = hyper.hyper_parameters(simplified or program, fixed)
-    text = ""
+    body = ""
     for longest in _LENGTHS:
         names = [*(argument.name for argument in arguments), *hyper.ranges(arguments)]
         renamed = rename(simplified or program, names, longest)
@@ -74,16 +74,17 @@ def export_torch(program: Program, origin: Origin, class_name: str, exact: bool 
         )
         meanings = (argument.meaning for argument in hyper.hyper_parameters(renamed, fixed))
         described = tuple(replace(own, meaning=meaning) for own, meaning in zip(arguments, meanings, strict=True))
-        text = _file(prepared, described, origin, class_name)
-        if all(len(line) <= WIDTH for line in text.splitlines()):
+        body = _body(prepared, described, origin, class_name)
+        if all(len(line) <= WIDTH for line in body.splitlines()):
             break
-    return text
+    helpers = helpers_for(body)
+    return _HEADER.format(class_name, _imports(body)) + (f"\n\n{helpers}" if helpers else "") + f"\n\n{body}"
 
 
-def _file(
+def _body(
     prepared: PreparedProgram, arguments: tuple[hyper.HyperParameter, ...], origin: Origin, class_name: str
 ) -> str:
-    """The text of the file."""
+    """The text of the file after the helper functions."""
     step = lower(prepared)
     lists = list_names(step, [*prepared.names.values(), *_TAKEN])
     single = Emitter(step, lists, WIDTH - 8)
@@ -98,12 +99,10 @@ def _file(
         foreach.foreach(),
         _docstring(prepared, arguments, origin),
     )
-    body = class_text(parts, class_name)
-    helpers = helpers_for(body)
-    return _HEADER.format(class_name, _imports(body)) + (f"\n\n{helpers}" if helpers else "") + f"\n\n{body}"
+    return class_text(parts, class_name)
 
 
-_TAKEN = ("params", "grads", "steps", "maximize", "capturable", "indices", "group", "lists", "columns")
+_TAKEN = ("params", "grads", "steps", "maximize", "capturable", "indices", "group", "lists", "columns", "numbers", "update", "foreach")
 
 
 def _imports(body: str) -> str:
@@ -154,7 +153,7 @@ def _docstring(
             subsequent_indent="        ",
         )
     text += [
-        "    foreach: use kernels for lists of tensors (default: None, as torch.optim chooses)"
+        "    foreach: use kernels for lists of tensors (default: None, as torch chooses)"
         if not prepared.whole_tree
         else "    foreach: not read, this rule always works on all parameters at once",
         "    maximize: maximize the objective instead of minimizing it (default: False)",

@@ -91,7 +91,14 @@ def class_text(parts: Parts, class_name: str) -> str:
     for function in functions:
         lines += [*function, "", ""]
     lines += [f"class {class_name}(torch.optim.Optimizer):", *indent(parts.docstring), ""]
-    methods = [_constructor(parts, class_name), _set_state(parts), _load(parts), _add_group(parts), _init_group(parts, class_name), _step(parts)]
+    methods = [
+        _constructor(parts, class_name),
+        _set_state(parts),
+        _load(parts),
+        _add_group(parts),
+        _init_group(parts, class_name),
+        _step(parts),
+    ]
     for method in methods:
         lines += [*indent(method), ""] if method else []
     return "\n".join(lines[:-1]) + "\n"
@@ -109,7 +116,10 @@ def _signature(name: str, parts: Parts) -> list[str]:
         *(f"    {tensor}: list[torch.Tensor]," for tensor in tensors),
         *(["    steps: list[Any],"] if parts.own_counts else []),
         "    *,",
-        *(f"    {number}: {'bool' if number == 'maximize' else 'Any' if number in ('lr', 'step', *parts.shared) else 'float'}," for number in parts.numbers),
+        *(
+            f"    {number}: {'bool' if number == 'maximize' else 'Any' if number in ('lr', 'step', *parts.shared) else 'float'},"
+            for number in parts.numbers
+        ),
         ") -> None:",
     ]
 
@@ -223,11 +233,14 @@ def _set_state(parts: Parts) -> list[str]:
         "    for group in self.param_groups:",
         *(f'        group.setdefault("{name}", {value})' for name, value in _OPTIONS.items()),
     ]
+    scalars = [state.name for state in parts.prepared.scalar_states]
     if parts.shared:
+        lines.append('        for p in group["params"][:1]:')
+        lines += [f'            group["{name}"] = group["{name}"].to(p.device)' for name in scalars]
+    if "step" in parts.shared:
         lines += [
-            "        for p in group[\"params\"][:1]:",
-            f"            for name in ({', '.join(map(repr, parts.shared))},):".replace("'", '"'),
-            "                group[name] = group[name].to(p.device)",
+            '            if group["capturable"]:',
+            '                group["step"] = group["step"].to(p.device)',
         ]
     if parts.states:
         lines += [
@@ -298,20 +311,21 @@ def _add_group(parts: Parts) -> list[str]:
         ]
     lines.append("    super().add_param_group(param_group)")
     if parts.shared:
+        lines.append("    group = self.param_groups[-1]")
         lines += [
-            "    group = self.param_groups[-1]",
-            '    like = _widen(group["params"][0]) if group["params"] else torch.zeros(())',
+            f'    group.setdefault("{name}", _scalar(group["params"]))' for name in parts.shared if name != "step"
         ]
-        lines += [f'    group.setdefault("{name}", {_shared_start(name)})' for name in parts.shared]
+    if "step" in parts.shared:
+        lines += [
+            '    group.setdefault("step", torch.zeros(()))',
+            '    if group["capturable"] and group["params"]:',
+            '        group["step"] = group["step"].to(group["params"][0].device)',
+        ]
     return lines
 
 
-def _shared_start(name: str) -> str:
-    return "torch.zeros((), device=like.device)" if name == "step" else "torch.zeros((), dtype=like.dtype, device=like.device)"
-
-
 _START = {
-    "tree": "_zeros(p, p.shape)",
+    "tree": "_zeros(p)",
     "leaf": "_zeros(p, ())",
     "row": "_zeros(p, (*p.shape[:1], *[1] * (p.ndim - 1)))",
     "column": "_zeros(p, (1, *p.shape[1:]) if p.ndim > 1 else p.shape)",

@@ -55,7 +55,7 @@ class Emitter:
                 continue
             line = self._statement(kernel)
             chained = f"{kernel.target}."
-            if kernel.target == last and line.startswith(chained):
+            if kernel.target == last and line.startswith(chained) and kernel.target not in kernel.args:
                 joined = lines[-1] + line.removeprefix(kernel.target)
                 if len(joined) <= self.width:
                     lines[-1] = joined

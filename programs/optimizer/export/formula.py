@@ -100,7 +100,10 @@ def _statement(
         return f"-{_bound(args[0], _POWER)}", _PRODUCT
     if function == "interp":
         x, y, a = args
-        return f"{_bound(a, _PRODUCT)} * {_bound(y, _PRODUCT)} + (1 - {_bound(a, _PRODUCT)}) * {_bound(x, _PRODUCT)}", _SUM
+        return (
+            f"{_bound(a, _PRODUCT)} * {_bound(y, _PRODUCT)} + (1 - {_bound(a, _PRODUCT)}) * {_bound(x, _PRODUCT)}",
+            _SUM,
+        )
     if function == "sqrt" and positive:
         return f"sqrt({args[0][0]})", _ATOM
     if function in _FORMS:

@@ -11,12 +11,20 @@ def _widen(x: torch.Tensor) -> torch.Tensor:
 '''
 
 _ZEROS = '''
-def _zeros(p: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+def _zeros(p: torch.Tensor, shape: tuple[int, ...] | None = None) -> torch.Tensor:
     """The start of a state; that of half-precision parameters is kept in float32."""
     dtype = torch.promote_types(p.dtype, torch.float32)
-    if shape == p.shape:
+    if shape is None:
         return torch.zeros_like(p, dtype=dtype, memory_format=torch.preserve_format)
     return torch.zeros(shape, dtype=dtype.to_real(), device=p.device)
+'''
+
+_SCALAR = '''
+def _scalar(params: list[torch.Tensor]) -> torch.Tensor:
+    """The start of a state that a parameter group has as a whole."""
+    like = params[0] if params else torch.zeros(())
+    dtype = torch.promote_types(like.dtype, torch.float32).to_real()
+    return torch.zeros((), dtype=dtype, device=like.device)
 '''
 
 _COUNT = '''
@@ -250,6 +258,7 @@ def _orthogonalize(x: torch.Tensor) -> torch.Tensor:
 HELPERS = {
     "_widen": _WIDEN,
     "_zeros": _ZEROS,
+    "_scalar": _SCALAR,
     "_count": _COUNT,
     "_Uncast": _UNCAST,
     "_without_cast": _WITHOUT_CAST,

@@ -71,6 +71,8 @@ class _Lowering:
         self.buffers = Buffers(used, {"lr", "step"}, self._is_read)
         self.buffers.types |= {"w": TREE, "g": TREE}
         for node, name in enumerate(program.inputs):
+            if not self.uses[node]:
+                continue
             if name in ("lr", "step"):
                 self.values[node] = self._schedule(name)
             else:
@@ -90,7 +92,12 @@ class _Lowering:
         for state, node, following in zip(program.states, graph.state_nodes, graph.next_states, strict=True):
             self._store(state.name, node, following)
         self._update()
-        return Step(tuple(self.buffers.kernels), self.buffers.types, frozenset(self.per_parameter), frozenset(self.buffers.dynamic))
+        return Step(
+            tuple(self.buffers.kernels),
+            self.buffers.types,
+            frozenset(self.per_parameter),
+            frozenset(self.buffers.dynamic),
+        )
 
     def _schedule(self, name: str) -> Value:
         """The value of the input `lr` or `step`."""
@@ -140,9 +147,7 @@ class _Lowering:
         """Computes all values that wait for a variable which is about to change."""
         for node, value in list(self.values.items()):
             if self.uses[node] > 0 and isinstance(value, Lazy) and value.mentions(variable):
-                hint = next(
-                    (line.target for line, at in self._lines() if at == node), f"{variable}_before"
-                )
+                hint = next((line.target for line, at in self._lines() if at == node), f"{variable}_before")
                 self.values[node] = base(self.buffers.compute(value, hint, copy=True), value.type)
 
     def _lines(self) -> list[tuple[Statement, int]]:
@@ -180,7 +185,9 @@ class _Lowering:
             buffers.scale("w", kept)
         for term in rest:
             if term.kind == "inverse":
-                term = Term(term.scale, "base", buffers.compute(Lazy((Term(ONE, "inverse", "", term.b),), TREE), "update"))
+                term = Term(
+                    term.scale, "base", buffers.compute(Lazy((Term(ONE, "inverse", "", term.b),), TREE), "update")
+                )
             function = {"base": "add", "mul": "addcmul", "div": "addcdiv"}[term.kind]
             if function == "add" and term.scale.is_one:
                 buffers.add(Kernel("w", "sub", (term.a,)))

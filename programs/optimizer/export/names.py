@@ -6,6 +6,7 @@ from dataclasses import replace
 from germline.programs.export.names import RESERVED, numbered_name
 from germline.programs.optimizer.program import Program, State, Statement
 
+
 def rename(program: Program, hyperparameters: Collection[str], longest: int = 40) -> Program:
     """The same program with names that fit into exported code.
 

@@ -83,8 +83,10 @@ class Number:
         head = " * ".join(above if lone else map(_operand, above))
         sign = "-" if self.const < 0 or str(self.const) == "-0.0" else ""
         if not below:
-            return sign + head
-        return f"{sign}{head} / {_operand(below[0]) if len(below) == 1 else '(' + ' * '.join(map(_operand, below)) + ')'}"
+            return f"{sign}({head})" if sign and lone_power(above) else sign + head
+        return (
+            f"{sign}{head} / {_operand(below[0]) if len(below) == 1 else '(' + ' * '.join(map(_operand, below)) + ')'}"
+        )
 
     def factor_source(self) -> str:
         """The number as an operand of a product."""
@@ -125,6 +127,11 @@ def power_source(base: str, exponent: str) -> str:
     if simple(base) and simple(exponent.removeprefix("-")):
         return f"{base}**{exponent}"
     return f"{_operand(base)} ** {_operand(exponent)}"
+
+
+def lone_power(above: list[str]) -> bool:
+    """True for a single power, which formatters put in parentheses after a sign."""
+    return len(above) == 1 and "**" in above[0] and not above[0].startswith("(")
 
 
 def _power(factor: str, exponent: float) -> str:

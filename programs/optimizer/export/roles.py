@@ -32,7 +32,21 @@ _TINY = 1e-4
 """The largest literal that is an epsilon."""
 _GUARD = 1e-20
 """Smaller literals only keep zeros from being divided by."""
-_PASSING = {"sqrt", "+", "*", "interp", "rank_one", "row_mean", "column_mean", "max", "square", "norm", "power", "abs"}
+_PASSING = {
+    "sqrt",
+    "+",
+    "*",
+    "interp",
+    "rank_one",
+    "row_mean",
+    "column_mean",
+    "max",
+    "min",
+    "square",
+    "norm",
+    "power",
+    "abs",
+}
 """Functions through which a small number still guards a division further on."""
 
 
@@ -94,6 +108,12 @@ class _Analysis:
             for place in groups.pop(key):
                 partner = self._partner(place, [decay for decay in decays if decay[-1] == key[-1]])
                 groups.setdefault(partner or ("decay", None, key[-1]), []).append(place)
+        own = {
+            key[-1] for key, places in groups.items() if key[0] == "epsilon" and any(j != PROTECTION for _, j in places)
+        }
+        if own:
+            # The program has an epsilon of its own: the language's is not another one to tune.
+            groups = {key: at for key, at in groups.items() if key[0] != "epsilon" or key[-1] in own}
         weight_decays = {key[-1] for key in groups if key[0] == "weight decay"}
         for key in [key for key in groups if key[0] == "norm decay"]:
             if key[-1] in weight_decays:

@@ -102,17 +102,29 @@ def _body(
     return class_text(parts, class_name)
 
 
-_TAKEN = ("params", "grads", "steps", "maximize", "capturable", "indices", "group", "lists", "columns", "numbers", "update", "foreach")
+_TAKEN = (
+    "params",
+    "grads",
+    "steps",
+    "maximize",
+    "capturable",
+    "indices",
+    "group",
+    "lists",
+    "columns",
+    "numbers",
+    "update",
+    "foreach",
+)
 
 
 def _imports(body: str) -> str:
-    names = [name for name in ("_default_to_fused_or_foreach", "_view_as_real") if name in body]
+    """The names that the file imports from torch.optim.optimizer."""
+    names = ["ParamsT", *(name for name in ("_default_to_fused_or_foreach", "_view_as_real") if name in body)]
     return ", ".join(names)
 
 
-def _docstring(
-    prepared: PreparedProgram, arguments: tuple[hyper.HyperParameter, ...], origin: Origin
-) -> list[str]:
+def _docstring(prepared: PreparedProgram, arguments: tuple[hyper.HyperParameter, ...], origin: Origin) -> list[str]:
     """The docstring of the class."""
     program = prepared.program
     signs = nonnegative(program, prepared.graph)
@@ -131,7 +143,10 @@ def _docstring(
     text.append("")
     if program.states:
         names = ", ".join(f"`{state.name}`" for state in program.states)
-        text += textwrap.wrap(f"The states {names} start at zero." if len(program.states) > 1 else f"The state {names} starts at zero.", WIDTH - 4)
+        text += textwrap.wrap(
+            f"The states {names} start at zero." if len(program.states) > 1 else f"The state {names} starts at zero.",
+            WIDTH - 4,
+        )
     if program.step:
         text.append("`step` is 1 at the first step.")
     text += meanings
@@ -193,5 +208,5 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.optim.optimizer import ParamsT, {1}
+from torch.optim.optimizer import {1}
 '''

@@ -134,16 +134,16 @@ def test_exports_equal_the_optimizers_of_torch(makers: dict[str, Make]) -> None:
 
 
 def test_differentiable_is_refused(make: Make) -> None:
-    with pytest.raises(RuntimeError, match="^Found does not support differentiable=True$"):
+    with pytest.raises(RuntimeError, match=r"^Found does not support differentiable=True$"):
         make(parameters(), differentiable=True)
 
 
 def test_a_learning_rate_below_zero_or_of_two_elements_is_refused(make: Make) -> None:
     with pytest.raises(ValueError, match=r"^Invalid learning rate: -1\.0$"):
         make(parameters(), lr=-1.0)
-    with pytest.raises(ValueError, match="^Tensor lr must be 1-element$"):
+    with pytest.raises(ValueError, match=r"^Tensor lr must be 1-element$"):
         make(parameters(), lr=torch.ones(2))
-    with pytest.raises(ValueError, match="^lr as a Tensor is not supported for capturable=False and foreach=True$"):
+    with pytest.raises(ValueError, match=r"^lr as a Tensor is not supported for capturable=False and foreach=True$"):
         make(parameters(), lr=torch.tensor(0.1), foreach=True)
 
 
@@ -321,7 +321,7 @@ def test_complex_parameters_are_pairs_of_real_ones(make: Make, name: str) -> Non
         p.grad = torch.randn(2, generator=torch.Generator().manual_seed(step), dtype=torch.complex64)
         real.grad = torch.view_as_real(p.grad.clone())
         if name in MATRIX:
-            with pytest.raises(RuntimeError, match="^Found does not support complex parameters$"):
+            with pytest.raises(RuntimeError, match=r"^Found does not support complex parameters$"):
                 optimizer.step()
             return
         optimizer.step()
@@ -332,7 +332,7 @@ def test_complex_parameters_are_pairs_of_real_ones(make: Make, name: str) -> Non
 def test_sparse_gradients_are_refused(make: Make) -> None:
     embedding = torch.nn.Embedding(5, 3, sparse=True)
     embedding(torch.tensor([1, 2])).sum().backward()
-    with pytest.raises(RuntimeError, match="^Found does not support sparse gradients$"):
+    with pytest.raises(RuntimeError, match=r"^Found does not support sparse gradients$"):
         make(embedding.parameters()).step()
 
 
@@ -470,7 +470,7 @@ def test_a_copy_is_independent(make: Make, way: str) -> None:
     params = parameters()
     optimizer = make(params)
     train(optimizer, params, range(2))
-    twin = copy.deepcopy(optimizer) if way == "deepcopy" else pickle.loads(pickle.dumps(optimizer))
+    twin = copy.deepcopy(optimizer) if way == "deepcopy" else pickle.loads(pickle.dumps(optimizer))  # noqa: S301
     copied = twin.param_groups[0]["params"]
     train(optimizer, params, range(2, 4))
     train(twin, copied, range(2, 4))
@@ -526,7 +526,7 @@ def test_schedulers_work_with_their_defaults(make: Make, name: str, scheduler_na
     for step in range(4):
         train(optimizer, params, range(step, step + 1))
         scheduler.step(*([1.0] if scheduler_name == "ReduceLROnPlateau" else []))
-    # The raw program takes the arcsine of gradients that are clipped at lr / 0.0002, which these schedules take above 1.
+    # The raw program takes the arcsine of gradients clipped at lr / 0.0002, which these schedules take above 1.
     assert all(p.isfinite().all() for p in params) or (name == "lion_raw" and scheduler_name in CYCLES_MOMENTUM)
     if scheduler_name in CYCLES_MOMENTUM:
         cycled = group["betas"][0] if "betas" in group else group["momentum"]

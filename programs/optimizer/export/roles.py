@@ -15,7 +15,7 @@ wherever it multiplies it, epsilons of one value, and weight decays of one value
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from germline.programs.optimizer.export.signs import Place, nonnegative
 from germline.programs.optimizer.graph import Graph, trace
@@ -100,7 +100,7 @@ class _Analysis:
 
     def run(self) -> list[Constant]:
         """The constants, grouped."""
-        groups: dict[tuple[object, ...], list[Place]] = {}
+        groups: dict[tuple[Any, ...], list[Place]] = {}
         for place, value in self._literals():
             groups.setdefault((*self._role(place, value), value), []).append(place)
         decays = [key for key in groups if key[0] == "decay" and key[1] is not None]
@@ -120,12 +120,12 @@ class _Analysis:
                 groups["weight decay", None, key[-1]] += groups.pop(key)
         result = []
         for (kind, state, *_, value), places in groups.items():
-            role: Role = "scale" if kind == "norm decay" else kind  # type: ignore[assignment]
+            role: Role = "scale" if kind == "norm decay" else kind
             single = [[place] for place in places] if role in ("scale", "structural") else [places]
             result += [
                 Constant(
                     role,
-                    float(value),  # type: ignore[arg-type]
+                    float(value),
                     tuple(sorted(at)),
                     state if isinstance(state, int) else None,
                     isinstance(state, int) and self.graph.next_states[state] not in self.signs,
@@ -146,7 +146,7 @@ class _Analysis:
                     places.append(((i, PROTECTION), EPSILON))
         return [(place, value) for place, value in places if place not in self.fixed]
 
-    def _role(self, place: Place, value: float) -> tuple[object, ...]:
+    def _role(self, place: Place, value: float) -> tuple[Any, ...]:
         """The role of a literal and the state it belongs to, or None. `base` and `norm decay` are roles to be settled
         when all others are known."""
         (i, j), line = place, self.program.body[place[0]]
@@ -160,7 +160,7 @@ class _Analysis:
                 return "decay", state
         if line.function == "power" and j == 0 and 0 < value < 1 and self.graph.nodes[args[1]].literal is None:
             return "base", None
-        if line.function == "*" and 0 < value:
+        if line.function == "*" and value > 0:
             other = args[1 - j]
             state = self._state(other) if value <= 1 else None
             if state is not None and value < 1 and self._is_added(self.graph.statements[i]):
@@ -231,7 +231,7 @@ class _Analysis:
                     stack.append(user)
         return False
 
-    def _partner(self, place: Place, decays: list[tuple[object, ...]]) -> tuple[object, ...] | None:
+    def _partner(self, place: Place, decays: list[tuple[Any, ...]]) -> tuple[Any, ...] | None:
         """Of decays of one value, the decay of the state that a bias correction corrects; None if there is none."""
         if len(decays) < 2:
             return decays[0] if decays else None

@@ -158,7 +158,7 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[hyper.HyperParameter,
         "Args:",
         "    params: parameters, named parameters, or dicts that define parameter groups",
     ]
-    items = [("lr", prepared.default_rate, _lr_meaning(prepared))]
+    items: list[tuple[str, float | tuple[float, ...], str]] = [("lr", prepared.default_rate, _lr_meaning(prepared))]
     items += [(argument.name, argument.default, argument.meaning) for argument in arguments]
     for name, default, meaning in items:
         text += textwrap.wrap(

@@ -116,12 +116,15 @@ def _signature(name: str, parts: Parts) -> list[str]:
         *(f"    {tensor}: list[torch.Tensor]," for tensor in tensors),
         *(["    steps: list[Any],"] if parts.own_counts else []),
         "    *,",
-        *(
-            f"    {number}: {'bool' if number == 'maximize' else 'Any' if number in ('lr', 'step', *parts.shared) else 'float'},"
-            for number in parts.numbers
-        ),
+        *(f"    {number}: {_number_type(parts, number)}," for number in parts.numbers),
         ") -> None:",
     ]
+
+
+def _number_type(parts: Parts, number: str) -> str:
+    if number == "maximize":
+        return "bool"
+    return "Any" if number in ("lr", "step", *parts.shared) else "float"
 
 
 def _single(parts: Parts) -> list[str]:
@@ -375,12 +378,11 @@ def _step(parts: Parts) -> list[str]:
     trees = [parts.lists[state.name] for state in parts.prepared.leaf_states if state.shape == "tree"]
     complex_ = not (parts.functions & _MATRIX or _rows(parts.prepared.leaf_states))
     body = [f"{name}: list[torch.Tensor] = []" for name in names]
-    body += [_call("self._init_group", ["group", *names])] if True else []
+    body.append(f"self._init_group({', '.join(['group', *names])})")
     body += ["if not params:", "    continue"]
     if complex_:
         body.append(f"_view_as_real({', '.join(['params', 'grads', *trees])})")
-    lr_names = parts.reads_lr
-    if lr_names:
+    if parts.reads_lr:
         body += ['lr = group["lr"]', "if isinstance(lr, torch.Tensor):", "    lr = lr.squeeze()"]
     for argument in parts.arguments:
         if argument.name == "betas":
@@ -421,7 +423,3 @@ def _step(parts: Parts) -> list[str]:
         "",
         "    return loss",
     ]
-
-
-def _call(function: str, args: list[str]) -> str:
-    return f"{function}({', '.join(args)})"

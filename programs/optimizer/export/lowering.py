@@ -260,7 +260,8 @@ class _Lowering:
         if function in ("+", "-"):
             return self._sum(line, x, args[1])
         if function == "interp" and all(arg.nonnegative for arg in args) and args[2].below_one:
-            source = f"(1 - {args[2].source()}) * {x.factor_source()} + {args[2].factor_source()} * {args[1].factor_source()}"
+            y, weight = args[1].factor_source(), args[2]
+            source = f"(1 - {weight.source()}) * {x.factor_source()} + {weight.factor_source()} * {y}"
             return self._local(line, source, args, nonnegative=True)
         if function in ("max", "min"):
             positive = [arg.positive for arg in args]

@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # One process per core; Numba, torch and BLAS get one thread each, because two on a busy core are slower than one.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: setup demo check test lint bench reliability clean
+.PHONY: setup demo check test lint bench device reliability clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -31,9 +31,13 @@ lint: setup
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py
 
+# On a machine with a GPU, bare or set up; CONTRIBUTING.md says more. A rehearsal: make device DEVICE="--device cpu --small"
+device:
+	$(or $(wildcard $(BIN)/python),$(PYTHON)) tests/device/run.py $(DEVICE)
+
 # All scenarios, or those in SCENARIOS: make reliability SCENARIOS="mutants kills-ray"
 reliability: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests/helpers OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/run.py $(SCENARIOS)
 
 clean:
-	rm -rf .venv build dist *.egg-info demo bench.json
+	rm -rf .venv build dist *.egg-info demo bench.json device.json device.txt wheels

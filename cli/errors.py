@@ -1,5 +1,6 @@
 """Errors of the command line: one line on stderr and an exit status, never a traceback for a user's mistake."""
 
+from contextlib import suppress
 from typing import IO, Any
 
 import click
@@ -9,7 +10,7 @@ from germline.evaluators.errors import message_of
 
 _FAILURES = frozenset(
     (
-        *("ClusterLost", "NoCluster", "NoWorker", "SearchFailed"),
+        *("ClusterLost", "DeviceLost", "NoCluster", "NoWorker", "SearchFailed"),
         *("AlteredSchema", "DamagedDatabase", "DatabaseError", "DatabaseLocked", "DiskFull", "NoRoom"),
         "ExportMismatch",
     )
@@ -26,7 +27,8 @@ class UserError(click.ClickException):
         self.__dict__["exit_code"] = exit_code  # click declares it for the class, but reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"Error: {on_a_line(self.format_message())}", file=file, err=file is None)
+        with suppress(OSError):  # if stderr cannot be written, the exit status still says what happened
+            click.echo(f"Error: {on_a_line(self.format_message())}", file=file, err=file is None)
 
 
 class BadReference(ValueError):

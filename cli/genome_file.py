@@ -1,10 +1,13 @@
 """Genome files: their text, and the kind of a genome."""
 
+import codecs
 import re
 from pathlib import Path
 
 from germline.cli.errors import BadReference
 from germline.evaluators.data.directory import exists
+from germline.programs.architecture.genome import InvalidArchitecture, write
+from germline.programs.architecture.notation import from_published, is_published
 
 LARGEST = 10_000_000
 """Largest genome file, in bytes."""
@@ -37,11 +40,34 @@ def read_genome(path: Path) -> str:
             data = file.read(LARGEST + 1)
         if len(data) > LARGEST:
             raise BadReference(f"expected a genome file of at most 10 MB, got a larger one: {path}")
-        return data.decode("utf-8")
+        return data.decode(_encoding(data))
     except OSError as error:
         raise BadReference(f"cannot read {path} ({error.strerror})") from None
     except UnicodeDecodeError:
         raise BadReference(f"expected a text file, got bytes that are not UTF-8: {path}") from None
+
+
+def _encoding(data: bytes) -> str:
+    """UTF-8, with or without a byte-order mark, or UTF-16 with one."""
+    return "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+
+
+def as_genome(text: str, name: str) -> str:
+    """The genome of a text: the text itself, or an architecture in the notation of another project as a genome.
+
+    Args:
+        text: of a file, or of the command line.
+        name: of the file, for messages.
+
+    Raises:
+        BadReference: it is meant to be in such a notation, and is not valid.
+    """
+    if not is_published(text):
+        return text
+    try:
+        return write(from_published(text))
+    except InvalidArchitecture as error:
+        raise BadReference(f"{name} is not a valid genome: {error}") from None
 
 
 def names_file(reference: str) -> bool:

@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM: the first ends a command in order, the second ends its process at once."""
+"""SIGINT, SIGTERM and SIGHUP: the first ends a command in order, the second ends its process at once.
+
+SIGHUP comes when the terminal is closed, or the connection to it is lost.
+"""
 
 import os
 import signal
@@ -8,7 +11,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 AGAIN_SECONDS = 0.2
 """Time after which `Interrupted` is raised again if somebody has swallowed it."""
@@ -49,8 +52,7 @@ def end_on_signal() -> None:
 
 
 def stop_raising() -> None:
-    """Ends what `end_on_signal` began: no exception is raised any more. A signal ends the process at once, with the
-    exit status of the signal."""
+    """Undoes `end_on_signal`: signals raise nothing any more, but end the process at once with their exit status."""
     signal.setitimer(signal.ITIMER_REAL, 0.0)
     signal.signal(signal.SIGALRM, lambda number, frame: None)  # the timer's last signal may still be pending
     on_first_signal(lambda number: os._exit(128 + number))

@@ -72,12 +72,13 @@ class _View:
             say(f"{self.run.name}: {', '.join(self._counts(self.last))}", err=True)
 
     def panel(self) -> RenderableType:
-        title = f"{self.run.name} · {self.run.kind} on {self.run.task} · seed {self.run.seed}"
+        # A text, because rich would take brackets in a string for markup.
+        title = Text(f"{self.run.name} · {self.run.kind} on {self.run.task} · seed {self.run.seed}")
         if self.last is None:
             return Panel(Text("starting the workers and loading the task …", style="dim"), title=title)
         lines = [Text("  ".join(self._counts(self.last))), Text("  ".join(self._clock(self.last)), style="dim")]
         bar = ProgressBar(total=self.births or 1, completed=self.last.births if self.births else 0)
-        return Panel(Group(*lines, bar, *self._best(self.last)), title=Text(title), border_style="dim")
+        return Panel(Group(*lines, bar, *self._best(self.last)), title=title, border_style="dim")
 
     def _best(self, progress: Progress) -> list[RenderableType]:
         if progress.best is None:

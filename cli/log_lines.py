@@ -11,8 +11,8 @@ MOST = 1_000
 
 
 class LineFormatter(logging.Formatter):
-    """Formats a record as `LEVEL: message` on one line. It never raises: a record whose arguments do not fit its
-    message, or cannot be printed, is a line that says so."""
+    """Formats a record as `LEVEL: message` on one line. If its arguments do not fit its message, or cannot be printed,
+    the line says so."""
 
     def format(self, record: logging.LogRecord) -> str:
         try:

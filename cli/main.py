@@ -1,13 +1,14 @@
 """The `germline` command. Each command is a file in `cli/commands`, imported when the command is used.
 
 Exit status: 0 for success; 1 if the work itself failed (a search in which every genome fails, an export that does not
-verify, a database with problems); 2 for a mistake in the input; 130 and 143 after an interrupt.
+verify, a database with problems); 2 for a mistake in the input; 130, 143 and 129 after SIGINT, SIGTERM
+and SIGHUP.
 """
 
 import signal
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -119,14 +120,3 @@ def cli() -> None:
       germline top optimizer-1
       germline export optimizer-1 -o my_optimizer.py
     """
-
-
-def main() -> NoReturn:
-    """Runs the command in `sys.argv`, and ends the process."""
-    from germline.cli.start import main as start  # handles signals before it imports this module
-
-    start()
-
-
-if __name__ == "__main__":
-    main()

@@ -49,9 +49,18 @@ class Amount(click.ParamType[int]):
         return count
 
 
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Device that trains candidates, or computes the networks of policies; packs of a new run fit it.",
+)
+
+
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a search runs in this session; nothing here changes its result.
+    """How a search runs in this session. Nothing here changes its result, but the device of a new run its packs.
 
     Attributes:
         seconds: time limit, or None.
@@ -154,13 +163,7 @@ def run_options(command: F) -> F:
         show_default=True,
         help="Where candidates are scored: on Ray workers, or inline in this process; auto: Ray for several workers.",
     )
-    @click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
-        default="auto",
-        show_default=True,
-        help="Device that trains candidates, or computes the networks of policies.",
-    )
+    @device_option
     @click.option(
         "--ray-address", default=None, metavar="ADDRESS", help="Address of a running Ray cluster: auto, or host:port."
     )

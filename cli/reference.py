@@ -1,4 +1,4 @@
-"""Genome references: `RUN` (its winner), `RUN:best`, `RUN:BIRTH`, `library:NAME` or a file.
+"""Genome references: `RUN` (its winner), `RUN:best`, `RUN:BIRTH`, `library:NAME`, a file, or a genotype itself.
 
 The winner is the strategy's choice, after its reviews. `RUN:best` has the highest fitness at rung 0, which may be luck.
 """
@@ -8,15 +8,19 @@ from pathlib import Path
 from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
 from germline.cli.errors import BadReference
-from germline.cli.genome_file import is_file_reference, kind_of, read_genome
+from germline.cli.genome_file import as_genome, is_file_reference, kind_of, read_genome
 from germline.cli.presenters.registry import presenter_of
+from germline.programs.architecture.notation import is_published
 from germline.programs.optimizer.library import library_text
 from germline.search.picking import pick
 from germline.search.winner import winner
 
 PICK = "Which of RUN's architectures to take: knee, error, params, macs, latency, or under=3M (params)."
 WINNER = "its winner"
-HELP = f"REF is RUN ({WINNER}), RUN:best (the highest fitness), RUN:BIRTH, library:NAME or a file with a genome."
+HELP = (
+    f"REF is RUN ({WINNER}), RUN:best (the highest fitness), RUN:BIRTH, library:NAME, a file with a genome, or the "
+    "text of a genotype of DARTS or of a cell of NAS-Bench-201."
+)
 
 
 def resolve(reference: str, url: str) -> Candidate:
@@ -28,8 +32,11 @@ def resolve(reference: str, url: str) -> Candidate:
     """
     if reference.startswith("library:"):
         return Candidate(reference, "optimizer", library_text(reference.removeprefix("library:")))
+    if is_published(reference):
+        label = reference if len(reference) <= 40 else f"{reference[:39]}…"
+        return Candidate(label, "architecture", as_genome(reference, label))
     if is_file_reference(reference):
-        text = read_genome(Path(reference))
+        text = as_genome(read_genome(Path(reference)), reference)
         return Candidate(reference, kind_of(text, json=reference.endswith(".json")), text)
     name, colon, birth = reference.rpartition(":") if ":" in reference else (reference, "", "")
     if colon and birth != "best" and not (birth.isdecimal() and len(birth) < 20):

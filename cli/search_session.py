@@ -19,7 +19,7 @@ from germline.db.errors import DatabaseError
 from germline.db.passwords import without_passwords
 from germline.db.records import RunRecord
 from germline.db.store import Store
-from germline.evaluators.executors.executor import ClusterLost, NoCluster, NoWorker
+from germline.evaluators.executors.executor import ClusterLost, DeviceLost, NoCluster, NoWorker
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
 from germline.search.progress import Progress
@@ -28,7 +28,7 @@ from germline.search.run import evolve, plan_run, record_run
 
 @dataclass(frozen=True)
 class Budget:
-    """When a resumed run ends, in totals over all its sessions; without any limit, at the budget of its creation."""
+    """Limits of a resumed run, counted over all its sessions; None: no limit. If all are None, the run's own hold."""
 
     births: int | None = None
     evaluations: int | None = None
@@ -49,7 +49,7 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
     """
     with open_store(url, create=True) as store:
         with stdout_apart():
-            plan = plan_run(**run)
+            plan = plan_run(**run, device=options.device)
         with deferred_signals() as received:  # from here on there is a run to resume
             record = record_run(store, plan)
             try:
@@ -92,7 +92,7 @@ def run_session(
     it.
 
     Raises:
-        UserError: interrupted by a signal (status 130 or 143), or the workers are lost for good (1).
+        UserError: interrupted by a signal (status 130, 143 or 129), or the workers are lost for good (1).
         UnconfirmedTask: the user has to name the task of the run.
         MissingData: the data of the task are not in the data directory.
     """
@@ -121,7 +121,7 @@ def run_session(
         with live_view(run, goal, options.seconds) as show, stdout_apart():
             for last in events:
                 show(last)
-    except (ClusterLost, NoCluster, NoWorker) as error:
+    except (ClusterLost, DeviceLost, NoCluster, NoWorker) as error:
         if not received:
             raise _resumable(error, store, run, resume_command) from None
     except Exception:
@@ -146,7 +146,7 @@ def _resumable(error: Exception, store: Store, run: RunRecord, resume_command: s
 
 
 def _loaded_task(run: RunRecord, given_task: str | None) -> type[Task]:
-    """The task of a run, whose data are there. Raises as `run_session` does."""
+    """The task of a run, after a check that its data are there. Raises as `run_session` does."""
     with stdout_apart():
         task = task_class(confirmed_name(run.task, given_task))
         task.check_data()

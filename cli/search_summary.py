@@ -1,5 +1,6 @@
 """The summary at the end of a search session: counts, the best, the winner and the next commands."""
 
+from collections import deque
 from typing import Any
 
 from germline.cli.errors import UserError
@@ -49,9 +50,10 @@ def _winner(store: Store, run: RunRecord, last: Progress | None) -> dict[str, An
 
 def _print_without_best(store: Store, run: RunRecord, summary: RunSummary, resume: str) -> None:
     if summary.status == "finished" and summary.failures:
-        causes = [evaluation.error or evaluation.status for evaluation in store.evaluations(run.id)]
+        last = deque(store.evaluations(run.id), maxlen=1)
+        cause = last[0].error or last[0].status
         raise UserError(
-            f"no genome of {run.name} has an ok outcome ({summary.failures} failures); the last: {causes[-1]}", 1
+            f"no genome of {run.name} has an ok outcome ({summary.failures} failures); the last: {cause}", 1
         )
     say(f"{run.name}: {summary.status}; no ok outcome yet. Go on with: {resume}")
 

@@ -6,6 +6,7 @@ that call `germline.cli.main.cli` get such errors as they were raised.
 
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from germline.cli.interrupts import Interrupted, end_on_signal, received, stop_raising
@@ -29,7 +30,8 @@ def main() -> NoReturn:
     from germline.cli.leaving import leave
 
     if received:  # also if the exception was swallowed, or became an error of another class
-        os.write(2, b"interrupted\n")
+        with suppress(OSError):  # the terminal may be gone
+            os.write(2, b"interrupted\n")
         status = 128 + received[0]
     leave(status)
 
@@ -45,12 +47,15 @@ def _run() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BaseException as error:
-        return 1 if received or isinstance(error, Interrupted) else _unforeseen(error)
+        if not received and not isinstance(error, Interrupted):
+            with suppress(OSError):  # stderr cannot be written
+                _report(error)
+        return 1
     return 0
 
 
-def _unforeseen(error: BaseException) -> int:
-    """Reports an error that is not the user's mistake nor a failure that a command knows; returns the exit status."""
+def _report(error: BaseException) -> None:
+    """Reports an error that is not the user's mistake nor a failure that a command knows."""
     import traceback
 
     from germline.cli.errors import single_line
@@ -63,7 +68,6 @@ def _unforeseen(error: BaseException) -> int:
         print(text, file=sys.stderr)
     cause = f"{type(error).__name__}: {single_line(error):.300}"
     say(f"Error: germline failed, which is a fault of ours or of the task ({cause}); {place or 'see above'}", err=True)
-    return 1
 
 
 def _kept(text: str) -> str:

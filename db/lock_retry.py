@@ -1,5 +1,6 @@
 """Retries while another process holds the lock of the database, with a message to the user."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ class LockRetry:
     Args:
         busy_seconds: how long the database itself waits for a lock before it reports it.
         wait_seconds: total time after which no further attempt is made.
-        on_wait: called with one line for the user before each further attempt.
+        on_wait: called with one line for the user at the first further attempt, and at one attempt in each
+            ``busy_seconds`` thereafter.
     """
 
     busy_seconds: float = 5.0
@@ -33,6 +35,7 @@ class LockRetry:
             DatabaseLocked: the database was still locked after ``wait_seconds``.
         """
         started = time.monotonic()
+        reported = -math.inf
         while True:
             try:
                 return operation()
@@ -42,5 +45,10 @@ class LockRetry:
                     raise DatabaseLocked(
                         f"{where} stayed locked by another process for {waited:.0f} s: end that process and try again"
                     ) from error
-            self.on_wait(f"{where} is locked by another process: waited {waited:.0f} s of {self.wait_seconds:.0f} s")
-            time.sleep(0.05)  # some locks are reported at once, without waiting ``busy_seconds``
+            # Some locks are reported at once, without waiting ``busy_seconds``.
+            if waited >= reported + self.busy_seconds:
+                self.on_wait(
+                    f"{where} is locked by another process: waited {waited:.0f} s of {self.wait_seconds:.0f} s"
+                )
+                reported = waited
+            time.sleep(0.05)

@@ -25,7 +25,7 @@ def open_database(location: Location, create: bool, retry: LockRetry) -> Databas
         if schema is None and not create:
             raise sqlite_file.missing_database(location.path)
         if schema is None:
-            sqlite_path.require_creatable(location.path)
+            sqlite_path.create_file(location.path)
         database = Database(location, retry, schema.differences if schema else None)
         revision = schema.revision if schema else None
     else:

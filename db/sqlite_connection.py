@@ -20,8 +20,8 @@ FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
 _STEPS_PER_CALL: Final = 1_000_000
 _STEPS_OF_ANY_FILE: Final = 50_000_000
 _STEPS_PER_BYTE: Final = 10
-"""A statement may take this many steps of SQLite's virtual machine for each byte of the file, and those of any file
-beside; the longest of Germline's, a check of all pages, takes less than one for each byte."""
+"""A statement may take `_STEPS_OF_ANY_FILE` steps of SQLite's virtual machine, and this many more for each byte of the
+file. The longest of Germline's, a check of all pages, takes less than one for each byte."""
 
 _NO_ROOM: Final = (
     sqlite3.SQLITE_IOERR_WRITE,

@@ -132,9 +132,9 @@ def _schema(path: Path, mode: str, busy_seconds: float) -> RecordedSchema | None
                 f"{path} is damaged (no schema revision): restore a copy made with `germline db backup`"
             )
         revision = rows[0][0]
-        found = differences_of_file(connection, revision) if revision in REVISIONS else Differences()
-    found.refuse_reading(str(path))
-    return RecordedSchema(revision, found)
+        differences = differences_of_file(connection, revision) if revision in REVISIONS else Differences()
+    differences.refuse_reading(str(path))
+    return RecordedSchema(revision, differences)
 
 
 def _flush(path: Path) -> None:

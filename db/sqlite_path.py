@@ -44,8 +44,10 @@ def is_file(path: Path) -> bool:
     return True
 
 
-def require_creatable(path: Path) -> None:
-    """Checks that a file can be created at ``path``.
+def create_file(path: Path) -> None:
+    """Creates an empty file at ``path``, unless there is a file: SQLite takes it for an empty database.
+
+    It is not removed again if the database cannot be created: another process may have begun to use it.
 
     Raises:
         BadPath: its folder does not exist.
@@ -56,10 +58,7 @@ def require_creatable(path: Path) -> None:
         raise BadPath(f"{path} cannot be created, there is no folder {path.parent}: run `mkdir -p '{path.parent}'`")
     # os.access is not enough: it lets root write to /proc, where no file can be created.
     try:
-        existed = path.exists()
         path.touch()
-        if not existed:
-            path.unlink()
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(path) from None

@@ -38,6 +38,8 @@ from germline.db.schema import artifact, control, evaluation, genome, individual
 from germline.db.schema import snapshot as snapshot_table
 
 _PAGE: Final = 5000
+_NAMING_ATTEMPTS: Final = 1000
+"""How often a run without a name tries to take the next number: each conflict means that another process took it."""
 _CHUNK: Final = 500
 """Values in a condition of a query: more would be slower to compile, and SQLite has a limit."""
 
@@ -118,6 +120,7 @@ class Store:
 
         Raises:
             RunExists: a run has this name already.
+            RecordConflict: the server refuses the row for another reason than its name.
             InvalidRecord: the name could be read as a path or RUN:BIRTH, the seed is negative or does not fit in 64
                 bits with its sign, or the config or environment is not plain JSON.
         """
@@ -135,16 +138,18 @@ class Store:
         }
         if name is not None:
             to_rows.checked_name(name)
-        while True:
+        for attempt in range(_NAMING_ATTEMPTS):
             try:
                 record = self._database.write(lambda connection: runs.create(connection, name, values))
+                break
             except RecordConflict as error:
-                # Two processes on a server can choose the same number; the second to write takes the next number.
                 if name is not None:
                     raise RunExists(f"a run named {name!r} exists already: choose another name") from error
-                continue
-            self._database.use_write_ahead_log()
-            return record
+                # Two processes on a server can choose the same number; the second to write takes the next number.
+                if attempt == _NAMING_ATTEMPTS - 1:
+                    raise
+        self._database.use_write_ahead_log()
+        return record
 
     def run(self, name: str) -> RunRecord:
         """The run of this name.

@@ -4,6 +4,8 @@ from contextlib import suppress
 from ctypes import CDLL
 from pathlib import Path
 
+from germline.evaluators.errors import in_a_line
+
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -26,6 +28,36 @@ def resolve(device: str) -> str:
     if device == "cuda" and not torch.cuda.is_available():
         raise NoDevice("expected a CUDA device, found none; use --device cpu, or install a CUDA build of torch")
     return "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
+
+
+def compute_exactly(device: str) -> None:
+    """Makes torch get the same bits again on a GPU, and round its convolutions to single precision.
+
+    Otherwise cuDNN may choose convolutions that sum in no fixed order, and rounds their inputs to eleven bits (TF32).
+    The settings hold for the whole process; for a CPU there are none.
+    """
+    if device == "cpu":
+        return
+    import torch
+
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def lost(device: str) -> str | None:
+    """Returns why this process can no longer use a device, in a line; None if it can.
+
+    After an assertion that failed on a GPU, or an access outside its memory, every later call in the process fails.
+    """
+    if device == "cpu":
+        return None
+    import torch
+
+    try:
+        torch.cuda.synchronize(device)
+    except Exception as error:
+        return in_a_line(error)
+    return None
 
 
 def _has_driver() -> bool:

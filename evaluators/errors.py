@@ -8,7 +8,7 @@ MOST_CHARACTERS = 300
 """Length to which the text of a foreign error is cut."""
 
 _LOOKED_AT = 20
-"""A text is searched for its first line in so many times the characters that are kept."""
+"""The first line of a text is looked for within this many times the characters that are kept."""
 
 
 class UnknownTask(ValueError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, ClassVar, Generic, TypeVar
 
+from germline.evaluators.device import lost
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.memory import out_of_memory, release_memory
@@ -91,13 +92,17 @@ class Evaluator(ABC, Generic[G]):
             limit: early-stopping threshold; None: no genome is dropped.
             only: positions in `genomes`, such as those that are scored again after a failure of the whole pack. Only
                 their genomes are evaluated, and their outcomes are returned in this order, with the bits that they
-                would have in the whole pack: if these depend on its shape, copies take the other places. None: all.
+                would have in the whole pack: if bits depend on its shape, copies fill the other rows. None: all.
         """
         return self._outcomes(genomes, rung, seed, "validation", limit, only)
 
     def close(self) -> None:
         """Closes what the evaluator has opened, such as environments with processes of their own. It scores no more."""
         return
+
+    def lost_device(self) -> str | None:
+        """Returns why this process can no longer use the evaluator's device, in a line; None if it can."""
+        return lost(self.device)
 
     def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
         """Returns the outcome of each genome on the held-out data, after a training of its own. No search calls this.
@@ -144,7 +149,7 @@ class Evaluator(ABC, Generic[G]):
         split: Split,
         limit: Limit | None,
     ) -> dict[int, Outcome]:
-        """Evaluates as many genomes of a pack at once as the memory holds; returns the outcomes of some of its rows.
+        """Evaluates a pack, as many genomes at once as the memory holds; returns the outcomes of `rows` by row.
 
         A part that does not fit is halved. A single genome that does not fit has the outcome `oom`. If rows are
         independent, the size that fits is remembered for this rung; if not, it is reported as a measure, since the last

@@ -32,7 +32,7 @@ def out_of_memory(error: BaseException) -> bool:
     """Returns True if the error means that the device or the host has no memory left."""
     # torch's class is recognised by name, so that executors need not import torch; the libraries below torch raise
     # RuntimeError with one of these texts.
-    texts = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    texts = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"

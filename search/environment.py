@@ -10,7 +10,19 @@ from germline.db.records import RunRecord
 from germline.evaluators.tasks.registry import task_class
 from germline.search.kinds import kind_named
 
-PACKAGES = ("germline", "torch", "numpy", "numba", "ray", "gymnasium", "ale-py", "mujoco", "box2d", "onnxruntime")
+PACKAGES = (
+    "germline",
+    "torch",
+    "triton",
+    "numpy",
+    "numba",
+    "ray",
+    "gymnasium",
+    "ale-py",
+    "mujoco",
+    "box2d",
+    "onnxruntime",
+)
 """Packages on which outcomes depend: those that score, and those of the environments of policies."""
 
 log = logging.getLogger(__name__)

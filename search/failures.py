@@ -24,7 +24,7 @@ class FailureLimit:
         """Counts the next outcome.
 
         Args:
-            outcome: of any scoring, in the order in which they come.
+            outcome: of any scoring; outcomes are counted in the order in which they come.
             any_ok: True if the run has an ok outcome; then scoring works, and a genome that diverges or is rejected
                 does not count.
             failures: of the whole run by status, for the message.

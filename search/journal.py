@@ -59,8 +59,8 @@ class Journal(Protocol):
         winners: Sequence[Winner],
         snapshot: Snapshot | None = None,
     ) -> None:
-        """Records outcomes and, in the same transaction, the winners of the blocks that they complete, and a snapshot
-        in the place of the last."""
+        """Records outcomes and, in the same transaction, the winners of the blocks that they complete and a snapshot,
+        which replaces the last one; None: there is no new snapshot."""
         ...
 
     def record_winners(self, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:

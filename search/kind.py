@@ -37,6 +37,8 @@ class Kind(ABC, Generic[S, G]):
         presets: named sets of values.
         strategies: a factory for each value of the setting `strategy`. It returns the strategy for a run's
             settings and space, and raises BadSetting for settings that the strategy does not support.
+        gpu_pack: most genomes in a pack of a run that is created for a GPU and does not set `pack`; within this limit,
+            a pack is a whole block. None: packs are as on a CPU.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Kind(ABC, Generic[S, G]):
     settings_class: type[S]
     presets: Mapping[str, Preset]
     strategies: Mapping[str, Callable[[S, Any], Strategy[Any]]]
+    gpu_pack: int | None = None
 
     @property
     def settable(self) -> tuple[Setting, ...]:

@@ -13,6 +13,8 @@ class KnownOutcomes:
     Attributes:
         outcomes: by fingerprint, rung and seed.
         first_births: the first birth with each fingerprint.
+        complete: True if all outcomes are known.
+        met: the fingerprints whose outcomes are known, if not all are.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -23,12 +25,12 @@ class KnownOutcomes:
         self.met: set[str] = set()
 
     def read_all(self) -> None:
-        """Reads every recorded outcome; first births are added as their blocks are read."""
+        """Reads every recorded outcome. First births are left to the loop, which adds them block by block."""
         self.outcomes.update(self.journal.outcomes())
         self.complete = True
 
     def meet(self, fingerprints: Iterable[str]) -> None:
-        """Makes sure that every recorded outcome of these fingerprints is known."""
+        """Reads the recorded outcomes of these fingerprints, unless they are known already."""
         if self.complete:
             return
         new = [fingerprint for fingerprint in dict.fromkeys(fingerprints) if fingerprint not in self.met]

@@ -36,7 +36,7 @@ SNAPSHOT_EVERY = 4096
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """How a run is divided into blocks and packs; all of it changes the lineage, none of it depends on the machine.
+    """How a run is divided into blocks and packs: recorded when the run begins, since all of it changes the lineage.
 
     Args:
         seed: of the whole run.
@@ -365,8 +365,8 @@ class Search:
 
     def _take_snapshot(self) -> Snapshot | None:
         """Returns the snapshot that is not recorded yet, for the caller to record."""
-        taken, self.unrecorded_snapshot = self.unrecorded_snapshot, None
-        return taken
+        snapshot, self.unrecorded_snapshot = self.unrecorded_snapshot, None
+        return snapshot
 
     def _unscored(self) -> int:
         """The number of recorded births without an outcome in blocks that this session has not opened."""

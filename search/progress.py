@@ -68,10 +68,12 @@ class Tally:
         in_flight: Sequence[Sequence[Individual]],
         outcomes: Mapping[ScoreKey, Outcome],
     ) -> "Tally":
-        """The tally with some outcomes more (True: of a review), and without the blocks in flight, whose outcomes at
-        rung 0 are among `outcomes` as far as they are counted.
+        """The tally of the complete blocks alone. Its best may be of a block in flight, which is counted again later.
 
-        The best may still be of a block in flight: counting that block again changes nothing.
+        Args:
+            uncounted: outcomes that are not in this tally yet; True for those of reviews.
+            in_flight: the individuals of the blocks in flight, whose counts are taken out.
+            outcomes: every outcome that is known.
         """
         whole, others = Tally(self.counts, self.failures, self.best, self.start), Tally()
         for scored, review in uncounted:

@@ -116,7 +116,7 @@ class _Recorded:
 
 
 class _Comparison:
-    """A journal without records, which compares what it is to record with the rows of a run."""
+    """A journal that compares what it is given to record with the rows of a run, and raises Different."""
 
     def __init__(self, individuals: Sequence[Individual], winners: Mapping[int, int | None]) -> None:
         self.rows = individuals
@@ -180,7 +180,7 @@ class _Comparison:
             self.winners_compared += 1
 
     def compare_announced(self, run: RunRecord, winner: Individual | None, store: Store) -> None:
-        """Compares the winner of a finished run, which its last closing has chosen."""
+        """Compares the winner of a finished run, which the closing of its last session chose. Raises Different."""
         if run.status != "finished" or not self.winners:
             return
         row = store.winner(run.name)

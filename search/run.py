@@ -8,11 +8,12 @@ with Store("germline.db") as store:
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from germline.db.records import RunRecord
 from germline.db.store import Store
+from germline.evaluators.device import resolve
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Executor, Stopped
 from germline.evaluators.executors.inline_executor import InlineExecutor
@@ -75,6 +76,7 @@ def plan_run(
     births: int | None = None,
     evaluations: int | None = None,
     frames: int | None = None,
+    device: str = "auto",
 ) -> RunPlan:
     """Plans a run: checks its settings, and reads or measures what its config holds, such as a table of latencies.
 
@@ -88,6 +90,7 @@ def plan_run(
         births: the run is finished after so many births; the preset's number unless a budget is given.
         evaluations: the run begins no block after so many evaluations.
         frames: the run begins no block after policies have played so many frames, reviews included.
+        device: `auto`, `cpu` or `cuda`: where the run will begin, for which its packs are chosen.
 
     Raises:
         ValueError: an unknown kind, task, preset or setting, or a bad value.
@@ -98,7 +101,10 @@ def plan_run(
     chosen_task = task_class(task_name)
     if chosen_task.kind != kind:
         raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
-    prepared = this.prepare(this.resolve(chosen.values, settings), chosen_task)
+    resolved = this.resolve(chosen.values, settings)
+    if this.gpu_pack and _on_gpu(device) and not any(text.partition("=")[0].strip() == "pack" for text in settings):
+        resolved = replace(resolved, pack=min(this.loop_settings(resolved, seed).block, this.gpu_pack))
+    prepared = this.prepare(resolved, chosen_task)
     chosen_task.check_data()
     _check_frames(kind, frames)
     config = {
@@ -178,7 +184,8 @@ def evolve(
     store.claim(run.id, force)
     store.handle_requests(run.id)  # requests to an earlier session are not for this one
     journal = StoreJournal(store, run)
-    status = "failed"
+    # A session whose workers do not start leaves the status as it was, for example `finished`.
+    status = run.status if run.status in ("finished", "failed") else "stopped"
     pool: Executor | None = None
     began = time.monotonic()
 
@@ -214,6 +221,11 @@ def evolve(
         if pool is not None:
             pool.close()
         store.release(run.id, status, journal.unreported_seconds())
+
+
+def _on_gpu(device: str) -> bool:
+    """Whether a search uses a GPU; with `cuda` it may be that of another machine."""
+    return device == "cuda" or resolve(device) == "cuda"
 
 
 def _check_frames(kind: str, frames: int | None) -> None:

@@ -118,7 +118,7 @@ def births_in(text: str, classes: Iterable[type]) -> list[int]:
         value = waiting.pop()
         if isinstance(value, dict):
             if "birth" in value:
-                births[value["birth"]] = None
+                births[_birth(value["birth"])] = None
             waiting.extend(value.values())
         elif isinstance(value, list):
             waiting.extend(value)
@@ -141,7 +141,7 @@ def read(
     """
     try:
         search = _Reader(classes, individuals, outcomes).value(_checked(text, classes))
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise NoSnapshot(f"expected a snapshot of this version, got {type(error).__name__}: {error}") from error
     if not isinstance(search, SearchState):
         raise NoSnapshot("expected a snapshot of a search")
@@ -210,20 +210,31 @@ class _Reader:
             return frozenset(self.value(part) for part in plain["set"])
         if "map" in plain:
             return {self.value(key): self.value(part) for key, part in plain["map"]}
-        made = self.classes[plain["class"]](*(self.value(part) for part in plain["fields"]))
-        self.objects.append(made)
-        return made
+        restored = self.classes[plain["class"]](*(self.value(part) for part in plain["fields"]))
+        self.objects.append(restored)
+        return restored
 
 
 def _checked(text: str, classes: Iterable[type]) -> Any:
-    """The plain JSON of a snapshot, if its hash is right."""
+    """The plain JSON of a snapshot. Raises NoSnapshot if its hash is wrong, or if it is no JSON."""
     digest, _, content = text.partition(" ")
     if digest != _digest(content, classes):
         raise NoSnapshot("expected a snapshot of this version, got another or a damaged one")
-    return json.loads(content)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:  # the hash can be computed by anybody
+        raise NoSnapshot(f"expected JSON, got {type(error).__name__}") from error
+
+
+def _birth(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 31:
+        raise NoSnapshot(f"expected a birth, got {value!r:.40}")
+    return value
 
 
 def _digest(content: str, classes: Iterable[type]) -> str:
     """A hash of the content, of the version, and of the fields of the classes."""
-    known = [(each.__name__, *(field.name for field in fields(each))) for each in (SearchState, Review, *classes)]
-    return hashlib.blake2b(f"{VERSION} {known} {content}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    field_names = [(each.__name__, *(field.name for field in fields(each))) for each in (SearchState, Review, *classes)]
+    return hashlib.blake2b(
+        f"{VERSION} {field_names} {content}".encode("utf-8", "surrogatepass"), digest_size=16
+    ).hexdigest()

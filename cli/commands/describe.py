@@ -9,18 +9,32 @@ from germline.cli.genome_facts import genome_facts
 from germline.cli.options import db_option, json_option, size_options
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of
+from germline.cli.printing import say
 from germline.cli.reference import HELP, resolve
+from germline.programs.architecture.notation import NOTATIONS
 
 
 @click.command(epilog=HELP)
 @click.argument("references", nargs=-1, required=True, metavar="REF...")
 @click.option("--latency", "timed", is_flag=True, help="Measure the time of an architecture's network for one image.")
 @click.option("--device", default="cpu", show_default=True, help="Device of --latency: cpu, cuda or auto.")
+@click.option(
+    "--as",
+    "notation",
+    type=click.Choice(tuple(NOTATIONS)),
+    help="Print architectures in this notation instead: as a genome, a genotype of DARTS or a cell of NAS-Bench-201.",
+)
 @size_options
 @db_option
 @json_option
 def command(
-    references: tuple[str, ...], timed: bool, device: str, sizes: dict[str, Any], url: str, as_json: bool
+    references: tuple[str, ...],
+    timed: bool,
+    device: str,
+    notation: str | None,
+    sizes: dict[str, Any],
+    url: str,
+    as_json: bool,
 ) -> None:
     """Print size and fingerprint of each REF.
 
@@ -32,6 +46,7 @@ def command(
     Examples:
       germline describe optimizer-1 library:lion my_program.py
       germline describe cell.json --channels 36 --cells 20 --classes 10 --latency
+      germline describe cells --as darts
     """
     rows: list[dict[str, Any]] = []
     for reference in references:
@@ -39,9 +54,14 @@ def command(
         facts = genome_facts(candidate, sizes)
         if timed:
             facts["latency_measured"] = presenter_of(candidate.kind).latency(candidate, sizes, device)
+        if notation is not None:
+            facts["text"] = presenter_of(candidate.kind).written_as(candidate, notation)
         rows.append({"ref": candidate.label, **facts})
     if as_json:
         print_json(rows)
+    elif notation is not None:
+        for row in rows:
+            say(row["text"])
     else:
         _print(rows)
 

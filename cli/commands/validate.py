@@ -9,7 +9,7 @@ import click
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError
 from germline.cli.formatting import BAD, QUIET, number, plain_table, print_table, safe
-from germline.cli.options import data_option, db_option, json_option
+from germline.cli.options import data_option, db_option, device_option, json_option
 from germline.cli.output import console, print_json, stdout_apart
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, PICK, chosen
@@ -43,13 +43,7 @@ from germline.search.validation import Contender, ValidationResult, validate, wi
     type=click.IntRange(1, 100_000),
     help="Number of cells of an architecture's network; by default its run's.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Device that trains candidates, or computes the networks of policies.",
-)
+@device_option
 @data_option(expose=False)
 @db_option
 @json_option

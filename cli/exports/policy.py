@@ -17,6 +17,7 @@ from germline.evaluators.policy.export_check import (
     check_actions,
     check_by_playing,
     gymnasium_id_of,
+    interface_of,
 )
 from germline.evaluators.policy.player import EpisodeResult
 from germline.evaluators.policy.task import PolicyTask
@@ -25,6 +26,7 @@ from germline.programs.export.origin import Origin
 from germline.programs.export.verified import VerifiedExport
 from germline.programs.policy.export import free_class_name, verified_torch
 from germline.programs.policy.genome import Policy, read, write
+from germline.programs.policy.interface import SAME, Interface
 from germline.programs.policy.onnx_file import verified_onnx
 from germline.search.analysis.policy_scores import decisive_score
 from germline.search.kinds.policy import PolicySettings
@@ -35,15 +37,16 @@ def torch(request: ExportRequest) -> ExportResult:
     name = request.class_name() if request.given_class_name else free_class_name(request.class_name())
     policy, task = read(request.candidate.genome), _task(request)
     environment = gymnasium_id_of(task) if task else None
+    interface = interface_of(task) if task else SAME
     score = _score(request.candidate)
     try:
-        verified = verified_torch(policy, _origin(request), name, request.path.stem, score, environment)
+        verified = verified_torch(policy, _origin(request), name, request.path.stem, score, environment, interface)
     except ValueError as error:
         raise UserError(single_line(error), exit_status(error)) from None
     return ExportResult(
         verified,
         description=f"class {name}(nn.Module), {policy.network.parameter_count:,} parameters",
-        comparison=_compared(verified, policy, request.candidate, task),
+        comparison=_compared(verified, policy, request.candidate, task, interface),
         usage=f"policy = {name}(); action = policy.act(observation)",
     )
 
@@ -60,7 +63,9 @@ def onnx(request: ExportRequest) -> ExportResult:
     )
 
 
-def _compared(verified: VerifiedExport[str], policy: Policy, candidate: Candidate, task: PolicyTask | None) -> str:
+def _compared(
+    verified: VerifiedExport[str], policy: Policy, candidate: Candidate, task: PolicyTask | None, interface: Interface
+) -> str:
     """Compares an exported network with the policy on its own task, and returns the result as text.
 
     Raises:
@@ -75,7 +80,7 @@ def _compared(verified: VerifiedExport[str], policy: Policy, candidate: Candidat
     settings = _settings(candidate)
     limit = min(settings.steps or longest, longest)
     most = min(MOST_STEPS[policy.network.form], limit)
-    checked = check_by_playing(verified.module, policy, task, seeds, most)
+    checked = check_by_playing(verified.module, policy, task, seeds, most, interface)
     cut = most < longest and any(episode.steps == most for episode in checked.results)
     beginnings = f", up to decision {most:,}," if cut else ""
     episodes = f"{counted(len(seeds), 'episode')} of {task.name}{beginnings}"

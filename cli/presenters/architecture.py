@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from germline.cli.candidate import Candidate
+from germline.cli.errors import UserError
 from germline.cli.formatting import QUIET
 from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight, lines_view
@@ -16,7 +17,8 @@ from germline.cli.presenters.presenter import Facts
 from germline.cli.presenters.shared import compare_with_start, training_rungs
 from germline.cli.skeleton import skeleton_of
 from germline.db.records import EvaluationRecord
-from germline.programs.architecture.genome import NAMES, read
+from germline.programs.architecture.genome import NAMES, InvalidArchitecture, read
+from germline.programs.architecture.notation import NOTATIONS
 
 
 class ArchitecturePresenter:
@@ -89,6 +91,12 @@ class ArchitecturePresenter:
         architecture = read(candidate.genome)
         size = skeleton_of(candidate, architecture, **sizes)
         return measure_network(Network(architecture, size), size.image, device)
+
+    def written_as(self, candidate: Candidate, notation: str) -> str:
+        try:
+            return NOTATIONS[notation](read(candidate.genome))
+        except InvalidArchitecture as error:
+            raise UserError(f"cannot write {candidate.label} as {notation}: {error}") from None
 
     def rungs(self, task: Mapping[str, Any]) -> list[str]:
         return training_rungs(task)

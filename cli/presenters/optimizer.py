@@ -14,7 +14,7 @@ from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight
 from germline.cli.presenters.comparison import print_comparison
 from germline.cli.presenters.presenter import Facts
-from germline.cli.presenters.shared import compare_with_start, no_latency, training_rungs
+from germline.cli.presenters.shared import compare_with_start, no_latency, no_notation, training_rungs
 from germline.db.records import EvaluationRecord
 from germline.programs.optimizer import Graph, Program, parse, trace, write
 from germline.programs.optimizer.graph import live_program
@@ -86,6 +86,9 @@ class OptimizerPresenter:
 
     def latency(self, candidate: Candidate, sizes: Mapping[str, Any], device: str) -> float:
         raise no_latency(candidate)
+
+    def written_as(self, candidate: Candidate, notation: str) -> str:
+        raise no_notation(candidate)
 
     def rungs(self, task: Mapping[str, Any]) -> list[str]:
         return training_rungs(task)

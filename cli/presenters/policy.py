@@ -18,7 +18,7 @@ from germline.cli.genome_view import highlight
 from germline.cli.policy_score_text import mean_return_text, reviews_text, scores_table
 from germline.cli.presenters.comparison import print_errors
 from germline.cli.presenters.presenter import Facts
-from germline.cli.presenters.shared import no_latency
+from germline.cli.presenters.shared import no_latency, no_notation
 from germline.cli.printing import command_line
 from germline.db.records import EvaluationRecord
 from germline.programs.policy.genome import read
@@ -88,6 +88,9 @@ class PolicyPresenter:
 
     def latency(self, candidate: Candidate, sizes: Mapping[str, Any], device: str) -> float:
         raise no_latency(candidate)
+
+    def written_as(self, candidate: Candidate, notation: str) -> str:
+        raise no_notation(candidate)
 
     def rungs(self, task: Mapping[str, Any]) -> list[str]:
         """Episodes of each rung and, if the row has them, observations, actions and episode length."""

@@ -94,6 +94,17 @@ class Presenter(Protocol):
             UserError: genomes of this kind have no latency.
         """
 
+    def written_as(self, candidate: Candidate, notation: str) -> str:
+        """The candidate's genome in a notation of another project.
+
+        Args:
+            candidate: of this kind.
+            notation: a key of `NOTATIONS`.
+
+        Raises:
+            UserError: the genome cannot be written so.
+        """
+
     def rungs(self, task: Mapping[str, Any]) -> list[str]:
         """Lines of text about the rungs of a task, such as their training steps.
 

@@ -15,6 +15,13 @@ def no_latency(candidate: Candidate) -> UserError:
     )
 
 
+def no_notation(candidate: Candidate) -> UserError:
+    """The error for a candidate of a kind that has one notation."""
+    return UserError(
+        f"expected an architecture for --as, got {candidate.label} of kind {candidate.kind}; germline show prints it"
+    )
+
+
 def training_rungs(task: Mapping[str, Any]) -> list[str]:
     """Lines about the rungs of a task that trains; `task` is its row in `germline tasks --json`."""
     steps = " → ".join(f"{rung['steps']:,}" for rung in task["rungs"])

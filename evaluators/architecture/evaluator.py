@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from germline.evaluators.architecture.task import CellTask
-from germline.evaluators.device import resolve
+from germline.evaluators.device import compute_exactly, resolve
 from germline.evaluators.errors import shown
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Hurdle, Limit, limit_for
@@ -51,6 +51,7 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
     ) -> None:
         torch.set_num_threads(1)
         keep_freed_memory()
+        compute_exactly(resolve(device))
         loaded = task_class(task)(resolve(device))
         if not isinstance(loaded, CellTask):
             raise TypeError(f"expected a task for kind architecture, got {task}")

@@ -1,30 +1,43 @@
-"""Which calls of workers a job needs until each of its genomes has an outcome. No worker, no clock and no Ray in here.
+"""The calls of workers that a job needs until each of its genomes has an outcome. Bookkeeping, without any worker.
 
-A call scores a job whole, or the genome at one position alone, in a batch of the shape of the whole job. What follows:
+A call scores a job whole, or the genomes at some of its positions, in a batch of the shape of the whole job. What
+follows:
 
 | a call … | of several genomes | of one genome |
 |---|---|---|
 | has scored | their outcomes | its outcome |
-| has raised | each alone | `crashed`, or `oom` |
-| has exceeded its time limit | each alone | `timeout` |
-| has lost its process | again, in a fresh process; then each alone | the same; then `crashed` or `oom` |
+| has raised | in parts | `crashed`, or `oom` |
+| has exceeded its time limit | in parts | `timeout` |
+| has lost its process | again, in a fresh process; then in parts | the same; then `crashed` or `oom` |
+
+Up to `MOST_PARTS` genomes become parts of one genome each. A larger job, such as the whole block that a GPU scores at
+once, would take as long for each of its genomes as for all: so it becomes `MOST_PARTS` parts, and only the parts that
+fail too become smaller.
 
 A process can also end through no fault of a genome: somebody killed it, or its machine was shut down. A loss for which
-the genomes are not *suspect* says nothing about them: the call is repeated as if it had not been. After
+the genomes are not *suspect* says nothing about them: the call is repeated as if it had never been made. After
 `MOST_ACCIDENTS` such losses of a call, the genomes are suspect all the same, since a run has to end.
 
-Memory may be exhausted by the genome of another worker. So nobody is blamed for that unless the second loss happened
-while no other worker scored.
+Memory may be exhausted by the genome of another worker. So no genome is `oom` unless its second loss happened while no
+other worker scored.
 """
 
+import math
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from germline.evaluators.executors.executor import Job
 from germline.evaluators.outcome import Outcome
 
 MOST_ACCIDENTS = 5
+MOST_PARTS = 16
+
+
+def parts_of(positions: Sequence[int]) -> list[tuple[int, ...]]:
+    """Returns the parts in which genomes are scored again whose call has failed."""
+    size = math.ceil(len(positions) / MOST_PARTS)
+    return [tuple(positions[first : first + size]) for first in range(0, len(positions), size)]
 
 
 @dataclass(frozen=True)
@@ -33,31 +46,31 @@ class Call:
 
     Attributes:
         job: the job to score.
-        position: of the genome to score alone; None: all are scored.
+        positions: of the genomes to score; None: all are scored.
         again: True if the call has lost a process before, and its genomes are suspect. It needs a process that has
             scored nothing.
         undisturbed: True if no other worker may score meanwhile.
-        accidents: how many processes this call has lost for which its genomes are not suspect.
+        accidents: how many processes this call has lost without its genomes being suspect.
     """
 
     job: Job
-    position: int | None = None
+    positions: tuple[int, ...] | None = None
     again: bool = False
     undisturbed: bool = False
     accidents: int = 0
 
     @property
-    def has_one_genome(self) -> bool:
-        return self.position is not None or len(self.job.genomes) == 1
+    def places(self) -> Sequence[int]:
+        """Positions of the genomes to score."""
+        return range(len(self.job.genomes)) if self.positions is None else self.positions
 
     @property
-    def only(self) -> tuple[int, ...] | None:
-        """The argument of this name of `Evaluator.score`."""
-        return None if self.position is None else (self.position,)
+    def has_one_genome(self) -> bool:
+        return len(self.places) == 1
 
 
 class Attempts:
-    """Jobs on their way: the calls that wait for a worker, and the outcomes so far.
+    """The calls of submitted jobs that wait for a worker, and the outcomes so far.
 
     `done` holds the finished jobs with the outcomes of their genomes in order.
     """
@@ -66,25 +79,25 @@ class Attempts:
         self.done: deque[tuple[Job, list[Outcome]]] = deque()
         self._waiting: deque[Call] = deque()
         self._outcomes: dict[tuple[int, ...], dict[int, Outcome]] = {}
-        """Of jobs that are scored genome by genome: the outcomes by position, by the key of the job."""
+        """Of jobs that are scored in parts: the outcomes by position, by the key of the job."""
 
     def submit(self, job: Job) -> None:
         """Adds a job."""
         self._waiting.append(Call(job))
 
     def take(self, running: Collection[Call]) -> Call | None:
-        """Returns the next call and takes it off the queue; None if there is none, or none beside those `running`."""
+        """Removes the next call from the queue; None if no call waits, or the next must not run beside `running`."""
         if not self._waiting or (running and self._waiting[0].undisturbed) or any(call.undisturbed for call in running):
             return None
         return self._waiting.popleft()
 
     def scored(self, call: Call, outcomes: list[Outcome]) -> None:
         """Notes the outcomes of the genomes of a call."""
-        if call.position is None:
+        if call.positions is None:
             self.done.append((call.job, outcomes))
             return
         known = self._outcomes.setdefault(call.job.key, {})
-        known[call.position] = outcomes[0]
+        known.update(zip(call.positions, outcomes, strict=True))
         if len(known) == len(call.job.genomes):
             del self._outcomes[call.job.key]
             self.done.append((call.job, [known[position] for position in range(len(known))]))
@@ -94,7 +107,7 @@ class Attempts:
         if call.has_one_genome:
             self.scored(call, [outcome])
         else:
-            self._score_each_alone(call.job)
+            self._score_in_parts(call)
 
     def lost(self, call: Call, outcome: Outcome, suspect: bool) -> None:
         """Notes that a call lost its process.
@@ -112,6 +125,6 @@ class Attempts:
         else:
             self.failed(call, outcome)
 
-    def _score_each_alone(self, job: Job) -> None:
-        """Puts the genomes of a job before all that waits, since the job is older."""
-        self._waiting.extendleft(Call(job, position) for position in reversed(range(len(job.genomes))))
+    def _score_in_parts(self, call: Call) -> None:
+        """Queues the parts of a call before the calls that wait, which belong to later jobs."""
+        self._waiting.extendleft(Call(call.job, part) for part in reversed(parts_of(call.places)))

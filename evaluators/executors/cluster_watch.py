@@ -9,7 +9,7 @@ EVERY_SECONDS = 0.5
 CONNECT_SECONDS = 3.0
 """How long a server may take to accept a connection."""
 GONE_SECONDS = 1.0
-"""A server that could not be connected to for so long is gone."""
+"""A server that has accepted no connection for this long counts as gone."""
 
 
 class ClusterWatch:
@@ -28,14 +28,14 @@ class ClusterWatch:
         threading.Thread(target=self._run, name="cluster watch", daemon=True).start()
 
     def check(self) -> None:
-        """Connects to all servers now; returns after `GONE_SECONDS` and with a `problem` if one of them is gone."""
+        """Connects to all servers now. If one of them is gone, it sets `problem`, after `GONE_SECONDS` or more."""
         for name, address in self._servers.items():
             began = time.monotonic()
             while self.problem is None and (error := refusal(address)) is not None:
                 if time.monotonic() - began >= GONE_SECONDS:
                     self.problem = f"{name} at {address[0]}:{address[1]} is gone ({error})"
                     break
-                self._stop.wait(EVERY_SECONDS)
+                time.sleep(EVERY_SECONDS)
 
     def stop(self) -> None:
         """Ends the watch."""

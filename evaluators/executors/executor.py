@@ -1,4 +1,4 @@
-"""The contract of executors: jobs, what scoring a job comes to, and the errors that end a search."""
+"""The contract of executors: jobs, the answers of processes that score, and the errors that end a search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,6 +47,7 @@ class Executor(Protocol):
             Stopped: a stop was requested while waiting.
             NoWorker: no worker process could build the evaluator.
             ClusterLost: the processes that run the workers are gone.
+            DeviceLost: the device of this process, in which genomes are scored, cannot be used any more.
         """
         ...
 
@@ -79,6 +80,19 @@ class ClusterLost(RuntimeError):
     """The processes that run the workers have ended, or cannot be reached any more. What was recorded stays."""
 
 
+class DeviceLost(RuntimeError):
+    """A genome has made the device unusable for this process, which cannot be replaced. What was recorded stays.
+
+    Args:
+        device: the name of the device.
+        cause: why it cannot be used, in a line.
+    """
+
+    def __init__(self, device: str, cause: str) -> None:
+        advice = "with --executor ray a process that this happens to is replaced"
+        super().__init__(f"the device {device} cannot be used by this process any more ({cause}); {advice}")
+
+
 @dataclass(frozen=True)
 class Failed:
     """Scoring raised an exception or exceeded its time limit; `outcome` is that of a genome that was scored alone."""
@@ -91,7 +105,7 @@ class Lost:
     """The process ended while it scored. `outcome` is that of a genome that is blamed for it.
 
     `suspect` is True if the genomes may have ended the process: it crashed or exited by itself, or filled the memory.
-    It is False if somebody else ended it, or its machine.
+    It is False if somebody else ended it, or its machine was lost.
     """
 
     outcome: Outcome
@@ -115,7 +129,7 @@ def score(
         evaluator: scores them.
         job: genomes, rung, seed and limit.
         only: positions of the genomes to score; None: all of them.
-        not_of_the_task: exceptions that are raised on, since they come from elsewhere.
+        not_of_the_task: classes of exceptions that do not come from the task, and are raised again.
     """
     try:
         return evaluator.score(job.genomes, job.rung, job.seed, job.limit, only)

@@ -7,16 +7,18 @@ from typing import Any
 from germline.evaluators.device import NoDevice
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import Evaluator, EvaluatorSpec
-from germline.evaluators.executors.executor import Failed, Job, NoWorker, score
+from germline.evaluators.executors.attempts import Call, parts_of
+from germline.evaluators.executors.executor import DeviceLost, Failed, Job, NoWorker, score
 from germline.evaluators.outcome import Outcome
 
 
 class InlineExecutor:
     """Scores jobs in this process, one at a time.
 
-    It does not isolate: a genome that hangs, ends the process or exhausts the memory takes the search with it, and what
-    a task changes in the process, such as a patched function of torch, stays changed for the genomes that follow. The
-    Ray executor protects from all of these. An exception of the task is an outcome here too.
+    It does not isolate: a genome that hangs, ends the process, exhausts the memory or makes the device unusable takes
+    the search with it, and what a task changes in the process, such as a patched function of torch, stays changed for
+    the genomes that follow. The Ray executor protects from all of these. An exception of the task is an outcome
+    here too.
     """
 
     def __init__(self, spec: EvaluatorSpec) -> None:
@@ -46,18 +48,29 @@ class InlineExecutor:
 
 
 def score_here(evaluator: Evaluator[Any], job: Job) -> list[Outcome]:
-    """Returns the outcomes of the genomes of a job, in order. If scoring it raises, each genome is scored alone."""
-    answer = score(evaluator, job, None, _not_of_the_task())
-    if not isinstance(answer, Failed):
-        return answer
-    if len(job.genomes) == 1:
-        return [answer.outcome]
-    answers = [score(evaluator, job, [position], _not_of_the_task()) for position in range(len(job.genomes))]
-    return [answer.outcome if isinstance(answer, Failed) else answer[0] for answer in answers]
+    """Returns the outcomes of the genomes of a job, in order. If scoring it raises, it is scored again in parts.
+
+    Raises:
+        DeviceLost: a genome has made the device unusable, for all genomes that follow.
+    """
+    outcomes: dict[int, Outcome] = {}
+    calls = deque([Call(job)])
+    while calls:
+        call = calls.popleft()
+        answer = score(evaluator, job, call.positions, _not_of_the_task())
+        if isinstance(answer, Failed):
+            if cause := evaluator.lost_device():
+                raise DeviceLost(evaluator.device, cause)
+            if not call.has_one_genome:
+                calls.extendleft(Call(job, part) for part in reversed(parts_of(call.places)))
+                continue
+            answer = [answer.outcome]
+        outcomes.update(zip(call.places, answer, strict=True))
+    return [outcomes[position] for position in range(len(job.genomes))]
 
 
 def _not_of_the_task() -> tuple[type[BaseException], ...]:
-    """The exceptions that are this process's own: Ctrl-C, unless a handler of signals takes it.
+    """The exceptions that do not come from the task: Ctrl-C, unless this process handles SIGINT in its own way.
 
     The handler of a search on the command line raises nothing, so that a KeyboardInterrupt there is the task's.
     """

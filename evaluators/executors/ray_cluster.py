@@ -1,4 +1,4 @@
-"""The Ray that this process is connected to: watched while it is needed, and left in time."""
+"""The Ray that this process is connected to: watched while it is needed, and disconnected from in time."""
 
 import atexit
 import threading
@@ -50,7 +50,7 @@ class RayCluster:
         return self._watch.problem is None
 
 
-def leave(intact: bool, processes: Sequence[Any]) -> None:
+def disconnect(intact: bool, processes: Sequence[Any]) -> None:
     """Disconnects this process from Ray, which ends a Ray that it has started. It takes seconds, and raises nothing.
 
     Args:
@@ -58,16 +58,16 @@ def leave(intact: bool, processes: Sequence[Any]) -> None:
         processes: of a Ray that this process has started, as `psutil` knows them.
     """
     # No daemon: a process that ends within Ray's own code crashes. The command line does not wait for it.
-    leaving = threading.Thread(target=_disconnect)
-    leaving.start()
-    leaving.join(_LEAVE_SECONDS if intact else _LEAVE_LOST_SECONDS)
-    if leaving.is_alive():
+    thread = threading.Thread(target=_shut_down)
+    thread.start()
+    thread.join(_LEAVE_SECONDS if intact else _LEAVE_LOST_SECONDS)
+    if thread.is_alive():
         atexit.unregister(ray.shutdown)  # it would hang again at the end of this process
     for process in processes:
         with suppress(Exception):  # most have ended; the agents of a raylet that was killed would live for a minute
             process.kill()
 
 
-def _disconnect() -> None:
+def _shut_down() -> None:
     with suppress(Exception):
         ray.shutdown()

@@ -5,6 +5,7 @@ in a process that scores is its supervisor's matter. Ray's own retries are off: 
 and a genome that kills its worker would be tried for ever.
 """
 
+import math
 import signal
 import threading
 import time
@@ -20,7 +21,7 @@ from germline.evaluators.errors import in_a_line, message_of, one_line
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.attempts import Attempts, Call
 from germline.evaluators.executors.executor import ClusterLost, Failed, Job, Lost, NoCluster, NoWorker, Stopped
-from germline.evaluators.executors.ray_cluster import RayCluster, leave
+from germline.evaluators.executors.ray_cluster import RayCluster, disconnect
 from germline.evaluators.executors.ray_start import THREADS, connect, forget_token, start_local
 from germline.evaluators.executors.shipping import shipped
 from germline.evaluators.executors.supervisor import NotLoaded, Supervisor
@@ -28,7 +29,8 @@ from germline.evaluators.executors.work_clock import WorkClock
 from germline.evaluators.outcome import Outcome
 
 MOST_LOST = 50
-"""How many workers in a row may end while they start: so many, since somebody else ends them, such as the system."""
+"""Most workers in a row that may end while they start. Many, since a worker that cannot load the task says so: one that
+ends without a word was ended by somebody else, such as the system."""
 _POLL_SECONDS = 0.5
 _LOAD_SECONDS = 180.0
 """Time that a process may take to load the task, which includes compiling, beyond the time limit of a call."""
@@ -38,7 +40,7 @@ _KILL_SECONDS = 5.0
 
 
 class _Actor:
-    """A worker as Ray runs it."""
+    """The actor of a worker, in a process of Ray."""
 
     def __init__(self, spec: EvaluatorSpec, data: str, load_seconds: float) -> None:
         # Ray's own handler raises SystemExit. There is nothing to put in order here.
@@ -56,13 +58,13 @@ class _Actor:
 
 @dataclass(eq=False)
 class _Worker:
-    """A worker as the search sees it.
+    """A worker, as the process of the search knows it.
 
     Attributes:
         actor: its handle.
-        answer: a reference to the answer that it is working on: that it has loaded the task, or that to `call`; None
-            while it is idle.
-        deadline: when it should have answered, by the work clock.
+        answer: a reference to the answer that is awaited: the outcomes of `call` or, without a call, that the task is
+            loaded; None while the worker is idle.
+        deadline: the time of the work clock at which the answer is overdue.
         call: the call that it scores; None while it loads or is idle.
         loaded: whether it has loaded the task.
     """
@@ -111,7 +113,7 @@ class RayExecutor:
         """How many workers in a row have ended before they had loaded the task."""
         self._owned = not ray.is_initialized()
         self._processes: list[Any] = []
-        """Of a Ray that was started for this executor."""
+        """The processes of a Ray that was started for this executor."""
         if self._owned:
             if address is None:
                 self._processes = start_local(workers)
@@ -120,14 +122,15 @@ class RayExecutor:
                 connect(address, {"env_vars": THREADS, **files}, stopped)
         try:
             self._cluster = RayCluster()
+            _require_cores()
             gpus = _gpus_per_worker(spec, workers)
+            self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Actor)
+            self._arguments = (spec, str(directory()), timeout + _LOAD_SECONDS)
+            for _ in range(workers):
+                self._start_worker()
         except Exception:
             self._leave(intact=True)
             raise
-        self._actor_class: Any = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Actor)
-        self._arguments = (spec, str(directory()), timeout + _LOAD_SECONDS)
-        for _ in range(workers):
-            self._hire()
 
     def wait_until_ready(self) -> None:
         while not any(worker.loaded for worker in self._workers):
@@ -135,7 +138,7 @@ class RayExecutor:
 
     def submit(self, job: Job) -> None:
         self._attempts.submit(job)
-        self._give_out()
+        self._send_calls()
 
     def next(self) -> tuple[Job, list[Outcome]]:
         while not self._attempts.done:
@@ -153,15 +156,15 @@ class RayExecutor:
 
     def _leave(self, intact: bool) -> None:
         if self._owned:
-            leave(intact, self._processes)
+            disconnect(intact, self._processes)
             forget_token()
 
     def _step(self) -> None:
-        """Gives out calls, waits for answers for half a second at most, and takes them.
+        """Sends calls to idle workers, waits for answers for half a second at most, and takes them.
 
-        An answer that is there counts, whatever the clock says.
+        An answer that is there counts, even if it is overdue.
         """
-        self._give_out()
+        self._send_calls()
         answered = self._wait()
         # Now, because what ends the workers, such as the machine's shutdown, usually ends the search too.
         if self._stopped():
@@ -169,14 +172,15 @@ class RayExecutor:
         self._cluster.raise_if_lost()
         for worker in answered:
             self._take_answer(worker)
-        self._give_up_silent()
+        self._replace_overdue()
 
-    def _hire(self) -> None:
+    def _start_worker(self) -> None:
         actor = self._actor_class.remote(*self._arguments)
         deadline = self._clock.seconds + self._timeout + _LOAD_SECONDS + _SILENCE_SECONDS
         self._workers.append(_Worker(actor, actor.load.remote(), deadline))
 
-    def _give_out(self) -> None:
+    def _send_calls(self) -> None:
+        """Sends the next calls to idle workers."""
         for worker in self._workers:
             if worker.answer is not None:
                 continue
@@ -186,18 +190,18 @@ class RayExecutor:
             seconds = self._timeout * 10**call.job.rung
             # The process that scores may have to be started again before.
             worker.deadline = self._clock.seconds + seconds + self._timeout + _LOAD_SECONDS + _SILENCE_SECONDS
-            worker.answer = worker.actor.score.remote(call.job, call.only, seconds, call.again)
+            worker.answer = worker.actor.score.remote(call.job, call.positions, seconds, call.again)
             worker.call = call
 
     def _wait(self) -> list[_Worker]:
         """Returns the workers that have answered, after half a second at most."""
-        asked = {worker.answer: worker for worker in self._workers if worker.answer is not None}
-        if not asked:
+        awaited = {worker.answer: worker for worker in self._workers if worker.answer is not None}
+        if not awaited:
             time.sleep(_POLL_SECONDS)
             return []
-        ray.wait(list(asked), num_returns=1, timeout=_POLL_SECONDS)
-        ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0)
-        return [asked[reference] for reference in ready]
+        ray.wait(list(awaited), num_returns=1, timeout=_POLL_SECONDS)
+        ready, _ = ray.wait(list(awaited), num_returns=len(awaited), timeout=0)
+        return [awaited[reference] for reference in ready]
 
     def _take_answer(self, worker: _Worker) -> None:
         try:
@@ -219,7 +223,7 @@ class RayExecutor:
             self._attempts.scored(call, answer)
 
     def _replace(self, worker: _Worker, error: Exception) -> None:
-        """Replaces a worker that is lost, or given up."""
+        """Replaces a worker that is lost, or whose answer is overdue."""
         self._cluster.check()
         self._workers.remove(worker)
         _kill([worker.actor])
@@ -230,15 +234,14 @@ class RayExecutor:
             self._attempts.lost(worker.call, outcome, suspect=full)
         elif not worker.loaded:
             if _cannot_start(error):
-                raise NoWorker(self._task, one_line(message_of(error).splitlines()[-1]))
+                raise NoWorker(self._task, _last_line(error))
             self._lost_starts += 1
             if self._lost_starts == MOST_LOST:
                 raise NoWorker(self._task, f"{MOST_LOST} workers in a row ended before that; the last: {cause}")
-        self._hire()
+        self._start_worker()
 
-    def _give_up_silent(self) -> None:
-        """Replaces workers that should have answered long ago. A new worker may wait for a free core as long as others
-        work."""
+    def _replace_overdue(self) -> None:
+        """Replaces workers whose answer is overdue. A new worker may wait for a free core as long as others work."""
         now = self._clock.tick(time.monotonic())
         for worker in [worker for worker in self._workers if worker.answer is not None and now > worker.deadline]:
             if worker.call is not None:
@@ -254,12 +257,35 @@ def _cannot_start(error: Exception) -> bool:
     return failed or isinstance(error, ray.exceptions.RuntimeEnvSetupError)
 
 
+def _last_line(error: Exception) -> str:
+    """The last line of the message of an error of Ray, where the cause stands; its class without a message."""
+    lines = [line for line in message_of(error).splitlines() if line.strip()]
+    return one_line(lines[-1]) if lines else in_a_line(error)
+
+
+def _require_cores() -> None:
+    """Raises NoCluster if no worker will ever find a core."""
+    if ray.cluster_resources().get("CPU", 0.0) < 1.0:
+        raise NoCluster("the Ray cluster has no CPU for a worker; start Ray with --num-cpus on one of its machines")
+
+
 def _gpus_per_worker(spec: EvaluatorSpec, workers: int) -> float:
     """The share of a GPU that each worker gets. Raises NoCluster if there is none, and the device has to be one."""
     available: float = ray.cluster_resources().get("GPU", 0)
     if spec.device == "cuda" and not available:
         raise NoCluster("expected a GPU for --device cuda, and Ray finds none; use --device cpu")
-    return 0.0 if spec.device == "cpu" else min(1.0, available / workers)
+    return 0.0 if spec.device == "cpu" else gpu_share(int(available), workers)
+
+
+def gpu_share(gpus: int, workers: int) -> float:
+    """The share of a GPU that each worker gets, so that all workers find a place; 0.0 without GPUs.
+
+    The share of a worker has to lie on one GPU. Ray counts in ten-thousandths.
+    """
+    if not gpus:
+        return 0.0
+    workers_each = math.ceil(workers / gpus)
+    return math.floor(10_000 / workers_each) / 10_000
 
 
 def _kill(actors: list[Any]) -> threading.Thread:

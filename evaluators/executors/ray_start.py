@@ -48,7 +48,7 @@ _OF_OTHERS = (
     "RAY_REDIS_ADDRESS",
     "RAY_RUNTIME_ENV_HOOK",
 )
-"""Variables of the environment that would make a local Ray a part of another, or like another."""
+"""Environment variables that would make a local Ray join another Ray, or have its settings."""
 _SHIPPING = {"RAY_RUNTIME_ENV_IGNORE_GITIGNORE": "1"}
 """Environment in which files are sent to a cluster: those that git ignores too, since a task may read them."""
 _SILENT = {"log_to_driver": False, "logging_level": logging.CRITICAL}
@@ -118,12 +118,10 @@ def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], 
     except Exception as error:
         raise _not_reached(address, in_a_line(error)) from None
     _silence()
-    if ray.cluster_resources().get("CPU", 0.0) < 1.0:
-        raise NoCluster(f"the Ray cluster at {address} has no CPU for a worker")
 
 
 def forget_token() -> None:
-    """Makes Ray read again from the environment which token it uses, after the end of a local Ray."""
+    """Makes Ray forget the token of a local Ray that has ended, and read the environment's again."""
     ray._raylet.Config.initialize("")
     ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
 
@@ -152,7 +150,7 @@ def _try_to_connect(loopback: bool, options: Mapping[str, Any], stopped: Callabl
                     raise _not_reached(options["address"], f"no answer within {CONNECT_SECONDS:g} s") from None
     if trial.returncode:
         causes = [line for line in text.splitlines() if re.match(r"[\w.]*(Error|Exception): ", line)]
-        cause = one_line(causes[-1] if causes else text)
+        cause = one_line(causes[-1] if causes else text) or f"exit status {trial.returncode}"
         raise _not_reached(options["address"], _TOKEN_ADVICE if "AuthenticationError" in text else cause)
 
 
@@ -162,7 +160,7 @@ def _not_reached(address: str, cause: str) -> NoCluster:
 
 
 def _is_loopback(address: str) -> bool:
-    """Whether an address is one of this machine for itself. Raises BadAddress for what is no address."""
+    """Whether an address is a loopback address. Raises BadAddress if it has another form than `auto` or `host:port`."""
     host, colon, port = address.rpartition(":")
     if address == "auto":
         return False
@@ -187,7 +185,7 @@ def _silence() -> None:
 
 @contextmanager
 def _environment(variables: Mapping[str, str], without: Sequence[str] = ()) -> Iterator[None]:
-    """The environment with other variables and without some, for a while."""
+    """Sets variables of the environment, and removes others, as long as the block runs."""
     before = dict(os.environ)
     for name in without:
         os.environ.pop(name, None)
@@ -202,8 +200,8 @@ def _environment(variables: Mapping[str, str], without: Sequence[str] = ()) -> I
 
 @contextmanager
 def _own_signal_handlers() -> Iterator[None]:
-    """Keeps the handlers of this process, which decides what a signal means. Ray would install its own before it has
-    started, and a SIGTERM would then end its servers and leave this process waiting for them."""
+    """Keeps the signal handlers of this process. Ray would install its own before it has started: a SIGTERM would end
+    its servers, and leave this process waiting for them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -215,7 +213,7 @@ def _own_signal_handlers() -> Iterator[None]:
     finally:
         utils.set_sigterm_handler = set_by_ray
         for number, handler in handlers.items():
-            # The system's own handler was set by this process's, so that a second signal ends it at once.
+            # A signal has arrived if this process's handler has set SIG_DFL, so that a second signal ends it at once.
             if signal.getsignal(number) not in (handler, signal.SIG_DFL):
                 signal.signal(number, handler)
 

@@ -35,7 +35,7 @@ def serve(descriptor: int) -> None:
     built, or None. Further messages are the arguments `job` and `only` of `score`; their answer is what that returns.
     """
     _end_with_supervisor()
-    _end_group_with_me(descriptor)
+    _end_group_with_this_process(descriptor)
     # A signal from elsewhere ends the process at once. Python would raise KeyboardInterrupt within the task.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with suppress(EOFError, ConnectionError), Connection(descriptor) as connection:
@@ -50,8 +50,8 @@ def serve(descriptor: int) -> None:
 def _build(spec: EvaluatorSpec, data: str) -> tuple[Any, str | None]:
     """The evaluator and None, or None and why it could not be built.
 
-    The supervisor may be on another machine than the search: `data` is the data directory there. Where it does not
-    exist, the machine's own directory holds, if one is set.
+    `data` is the data directory of the search, which may run on another machine. If there is no such directory on this
+    machine, its own variable GERMLINE_DATA decides, if it is set.
     """
     if Path(data).is_dir() or VARIABLE not in os.environ:
         os.environ[VARIABLE] = data
@@ -75,20 +75,20 @@ def _watch(supervisor: int) -> None:
     os._exit(1)
 
 
-def _end_group_with_me(descriptor: int) -> None:
+def _end_group_with_this_process(descriptor: int) -> None:
     """Starts a guard, which ends the group of this process as soon as this process has ended.
 
-    The supervisor ends the group too, but Ray ends a worker with its supervisor at once; processes that the task has
-    started, such as simulators, would stay. The supervisor's end of the group includes the guard.
+    A supervisor ends the group too, and the guard with it. But Ray kills a worker and its supervisor at once, and
+    processes that the task has started, such as simulators, would stay.
     """
-    me = os.getpid()
+    guarded = os.getpid()
     if os.fork():
         return
     os.close(descriptor)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     if sys.platform == "linux":
         CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
-    while os.getppid() == me:
+    while os.getppid() == guarded:
         if sys.platform == "linux":
             signal.sigtimedwait([signal.SIGUSR1], 60.0)
         else:

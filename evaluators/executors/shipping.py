@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -25,7 +26,8 @@ def shipped(spec: EvaluatorSpec) -> tuple[EvaluatorSpec, dict[str, Any]]:
     """Returns a spec that workers on other machines can build, and the part of Ray's runtime environment for it.
 
     A task `path/to/file.py:Class` is sent with its folder, which is the working directory of the workers. Not sent are
-    the data directory, which each machine has for itself, and what `NOT_SENT` matches. Other tasks are installed there.
+    the data directory, which each machine has for itself, and what `NOT_SENT` matches. Other tasks have to be installed
+    on those machines.
 
     Raises:
         TooLarge: the folder has more than `LARGEST_FOLDER` bytes.
@@ -62,4 +64,5 @@ def _sizes(folder: Path, not_sent: Sequence[str], data: Path) -> Iterator[int]:
         folders[:] = [name for name in folders if is_sent(parent, name)]
         for name in files:
             if is_sent(parent, name):
-                yield os.lstat(Path(parent, name)).st_size
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    yield os.lstat(Path(parent, name)).st_size

@@ -1,8 +1,8 @@
-"""Scores jobs in a process of its own, which it watches, and replaces whenever something went wrong in it.
+"""The supervisor of a process that scores jobs: it watches the process, and replaces it when something went wrong.
 
-Only the parent of a process learns how it ended. So here is decided whether it ended by itself (a crash, an exit,
-exhausted memory) or because somebody else ended it, which says nothing about what it scored; and here is measured how
-long it takes. It knows no Ray; under Ray each worker has a supervisor.
+Only the parent of a process learns how it ended. So the supervisor decides whether it ended by itself (a crash, an
+exit, exhausted memory) or was ended by somebody else, which says nothing about the genomes that it scored. Time limits
+are measured here too. A supervisor knows no Ray; on Ray each worker has one.
 """
 
 import json
@@ -28,6 +28,7 @@ MOST_STARTS = 10
 """How many processes in a row may end before they have loaded the task."""
 _POLL_SECONDS = 0.1
 _END_SECONDS = 5.0
+"""How long the end of a process is waited for."""
 _FROM_ELSEWHERE = frozenset((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL))
 """Signals that a process gets from somebody else. The kernel also sends SIGKILL to a process that fills the memory."""
 
@@ -40,13 +41,11 @@ class NotLoaded:
 
 
 class Late:
-    """A process did not answer in time."""
+    """The answer of a process that has not answered in time."""
 
 
 class Supervisor:
-    """One process that scores.
-
-    It is started here, and loads the task meanwhile.
+    """A process that scores, and its replacements. It starts at once, and begins to load the task.
 
     Args:
         spec: of the evaluator.
@@ -61,7 +60,7 @@ class Supervisor:
         self._process = _Process(spec, data)
 
     def load(self) -> NotLoaded | None:
-        """Waits until a process has loaded the task."""
+        """Waits until a process has loaded the task, and returns None; or returns why no process can load it."""
         ended = ""
         for _ in range(MOST_STARTS):
             if self._process.is_loaded:
@@ -80,13 +79,16 @@ class Supervisor:
     def score(
         self, job: Job, only: Sequence[int] | None, seconds: float, fresh: bool = False
     ) -> list[Outcome] | Failed | Lost | NotLoaded:
-        """Scores a job, or the genomes of it at the positions `only`.
+        """Scores a job, or some of its genomes.
+
+        Returns the outcomes of these genomes in order; Failed if the task raised or the time limit passed, Lost if the
+        process ended, NotLoaded if no process could load the task.
 
         Args:
             job: the job.
-            only: positions in it; None: all.
+            only: positions of the genomes to score; None: all.
             seconds: time limit.
-            fresh: whether to do it in a process that has scored nothing before.
+            fresh: True if the process must have scored nothing before.
         """
         if (fresh and self._process.has_scored) or self._process.ended():
             self._replace()
@@ -135,7 +137,7 @@ class _Process:
         self._send((spec, data))
 
     def send(self, message: Any) -> None:
-        """Sends a job."""
+        """Sends a job to score."""
         self.has_scored = True
         self._send(message)
 
@@ -143,7 +145,7 @@ class _Process:
         """Returns the next answer; Lost if the process ended, Late after `seconds`."""
         clock = WorkClock(time.monotonic())
         while True:
-            # In this order: an answer that is there counts, however late it is looked at.
+            # In this order: an answer that is there counts, however late it is read.
             late = clock.tick(time.monotonic()) > seconds
             ended = self.ended()
             if self._connection.poll(0 if late or ended else _POLL_SECONDS):
@@ -177,13 +179,13 @@ class _Process:
             self._connection.send(message)
 
     def _lost(self) -> Lost:
-        """How the process ended, which has closed its end of the connection, or will not use it any more."""
+        """How the process ended. It has closed its end of the connection, or sent what cannot be read."""
         self._wait()
         if self._status is None:
             return Lost(Outcome("crashed", error="the process closed its connection"), suspect=True)
         if self._status >= 0:
             return Lost(Outcome("crashed", error=f"the process ended with exit status {self._status}"), suspect=True)
-        name = signal.Signals(-self._status).name
+        name = _signal_name(-self._status)
         if -self._status == signal.SIGKILL and self._peak_memory > memory_of_machine() / 2:
             error = f"the process filled the memory with {self._peak_memory / 2**30:.1f} GiB and was killed"
             return Lost(Outcome("oom", error=error), suspect=True)
@@ -195,3 +197,10 @@ class _Process:
         deadline = time.monotonic() + _END_SECONDS
         while not self.ended() and time.monotonic() < deadline:
             time.sleep(0.01)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"

@@ -1,4 +1,4 @@
-"""A clock that a process which is stopped or busy elsewhere does not advance."""
+"""A clock that stands still while its process is stopped or busy with something else."""
 
 LONGEST_TICK = 1.0
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from germline.evaluators.device import resolve
+from germline.evaluators.device import compute_exactly, resolve
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Hurdle, Limit, limit_for
 from germline.evaluators.memory import keep_freed_memory
@@ -36,6 +36,7 @@ class OptimizerEvaluator(Evaluator[Program]):
     ) -> None:
         torch.set_num_threads(1)
         keep_freed_memory()
+        compute_exactly(resolve(device))
         loaded = task_class(task)(resolve(device))
         if not isinstance(loaded, TrainingTask):
             raise TypeError(f"expected a task for kind optimizer, got {task}")

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from germline.evaluators.errors import in_a_line
+from germline.evaluators.policy.environments.gymnasium_slots import GymnasiumEnvironments
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.player import Episode, EpisodeResult, play
 from germline.evaluators.policy.task import PolicyTask, opened_environments
@@ -15,6 +17,7 @@ from germline.evaluators.tasks.gym import GymTask
 from germline.programs.export.verified import ExportMismatch
 from germline.programs.policy.export import check_outputs, random_observations
 from germline.programs.policy.genome import Policy
+from germline.programs.policy.interface import SAME, Interface
 from germline.programs.policy.network import choose_actions
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import replay
@@ -46,8 +49,12 @@ class PlayCheck:
     exact: bool
 
 
-def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Sequence[int], steps: int) -> PlayCheck:
+def check_by_playing(
+    module: Any, policy: Policy, task: PolicyTask, seeds: Sequence[int], steps: int, interface: Interface = SAME
+) -> PlayCheck:
     """Plays the same episodes, or their beginnings, with the exported network and with the search's network.
+
+    In an environment of Gymnasium the episodes are also played as a user would, by calling `act` alone.
 
     Args:
         module: the exported network, with `forward` and `act`.
@@ -55,6 +62,7 @@ def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Seque
         task: task to play.
         seeds: seeds of the episodes.
         steps: decisions after which an episode is cut.
+        interface: what the export was written for.
 
     Raises:
         ExportMismatch: an episode could not be played; or a return, length or behaviour differs, and outputs differ by
@@ -75,7 +83,7 @@ def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Seque
         largest_difference = max(largest_difference, float(difference / max(1.0, np.abs(expected).max())))
         return expected
 
-    check_actions(module, policy)
+    check_actions(module, policy, interface)
     with opened_environments(task, len(seeds)) as environments:
         arguments = (policy.network.actions, environments, episodes, steps)
         results = play(networks.forward, *arguments, networks.assign_slots)
@@ -94,7 +102,32 @@ def check_by_playing(module: Any, policy: Policy, task: PolicyTask, seeds: Seque
                     f"expected the exported network to play the episodes of seeds {', '.join(map(str, seeds))} as the "
                     f"policy does, got {differences[0]}, and outputs that differ by {largest_difference:.2g}"
                 )
+        elif isinstance(environments, GymnasiumEnvironments):
+            for seed, result in zip(seeds, results, strict=True):
+                _check_act(module, environments, seed, steps, result)
     return PlayCheck(results, not differences)
+
+
+def _check_act(
+    module: Any, environments: GymnasiumEnvironments, seed: int, steps: int, expected: EpisodeResult
+) -> None:
+    """Plays an episode with `act` on the environment's own observations. Raises ExportMismatch if it differs."""
+    environment = environments.build()
+    total, step, over = 0.0, 0, False
+    try:
+        observation, _ = environment.reset(seed=seed)
+        while not over and step < steps:
+            observation, reward, terminated, truncated, _ = environment.step(module.act(observation))
+            total, step, over = total + float(reward), step + 1, bool(terminated or truncated)
+    except Exception as error:
+        raise ExportMismatch(f"expected act to play the environment, got {in_a_line(error)}") from None
+    finally:
+        environment.close()
+    if repr((total, step)) != repr((expected.total_reward, expected.steps)):
+        raise ExportMismatch(
+            f"expected act to play the episode of seed {seed} as the search did, with a return of "
+            f"{expected.total_reward:.6g} after {expected.steps} decisions, got {total:.6g} after {step}"
+        )
 
 
 def _difference(expected: EpisodeResult, got: EpisodeResult) -> str | None:
@@ -108,18 +141,20 @@ def _difference(expected: EpisodeResult, got: EpisodeResult) -> str | None:
 
 
 def gymnasium_id_of(task: PolicyTask) -> str | None:
-    """The id of the gymnasium environment that an exported network can play without adapters.
+    """The id of the task's environment in gymnasium; None if it has none."""
+    return task.environment if isinstance(task, GymTask) else None
 
-    None if there is none: gymnasium has the channels of pictures last, and may not count actions from 0.
-    """
-    if not isinstance(task, GymTask) or len(task.environment_spec().observation) == 3:
-        return None
+
+def interface_of(task: PolicyTask) -> Interface:
+    """How the observations and actions of the task's environment differ from those of a policy's network."""
     with opened_environments(task, 1) as environments:
-        return None if getattr(environments, "first_action", 0) else task.environment
+        if isinstance(environments, GymnasiumEnvironments):
+            return Interface(environments.channels_last, environments.first_action)
+    return SAME
 
 
-def check_actions(module: Any, policy: Policy) -> None:
-    """Compares outputs and actions on random observations, for which no task is needed.
+def check_actions(module: Any, policy: Policy, interface: Interface = SAME) -> None:
+    """Compares outputs and actions on random observations, alone and in a batch, for which no task is needed.
 
     Raises:
         ExportMismatch: an output or an action differs.
@@ -129,9 +164,16 @@ def check_actions(module: Any, policy: Policy) -> None:
     outputs = networks.forward(np.zeros(len(observations), np.int64), observations)
     check_outputs(_exported_outputs(module, observations), outputs)
     actions = choose_actions(policy.network.actions, outputs)
-    pairs = zip(observations, actions, strict=True)
-    if not all(np.array_equal(module.act(observation), action) for observation, action in pairs):
+    if isinstance(policy.network.actions, int):
+        actions = actions + interface.first_action
+    raw = interface.raw(observations)
+    alone = np.stack([module.act(observation) for observation in raw])
+    if not np.array_equal(alone, actions):
         raise ExportMismatch("expected the same actions, got others")
+    batch = module.act(raw)
+    close = np.array_equal if isinstance(policy.network.actions, int) else np.allclose
+    if np.shape(batch) != np.shape(actions) or not close(batch, actions):
+        raise ExportMismatch("expected the same actions for a batch, got others")
 
 
 def _exported_outputs(module: Any, observations: NDArray[Any]) -> Floats:

@@ -1,5 +1,6 @@
 """The tasks `gym:<id>`: environments of gymnasium. Classic control is vectorised."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +23,9 @@ from germline.evaluators.policy.environments.mountain_car import MountainCar
 from germline.evaluators.policy.environments.mountain_car_continuous import MountainCarContinuous
 from germline.evaluators.policy.environments.pendulum import Pendulum
 from germline.evaluators.policy.task import PolicyTask
+
+_ATARI = re.compile(r"(?:ALE/(?P<in_ale>\w+?)|(?P<before>\w+?)(?:NoFrameskip|Deterministic))-v\d+\Z")
+"""Ids of Atari games in gymnasium: `ALE/Pong-v5`, and `PongNoFrameskip-v4` of earlier versions."""
 
 VECTORISED: dict[str, tuple[EnvironmentSpec, Callable[[int], Environments]]] = {
     "Acrobot-v1": (Acrobot.spec, Acrobot),
@@ -92,7 +96,14 @@ class GymTask(GymnasiumTask):
     @classmethod
     @cache
     def of(cls, name: str) -> "type[GymTask]":
-        """Returns the task of the environment with this id."""
+        """Returns the task of the environment with this id.
+
+        Raises:
+            UnknownTask: it is a game of the Atari, which has tasks of its own.
+        """
+        if game := _ATARI.match(name):
+            own = re.sub(r"(?<!^)(?=[A-Z])", "_", game["in_ale"] or game["before"]).lower()
+            raise UnknownTask(f"expected atari:{own}, with the preprocessing of the field, got gym:{name:.60}")
         attributes = {"name": f"gym:{name}", "environment": name, "light": name in VECTORISED}
         return type("GymTask", (cls,), {**attributes, "__doc__": f"{name} of gymnasium."})
 

@@ -51,7 +51,7 @@ class MNIST5kConv(TrainingTask):
 
     def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
         with torch.no_grad():
-            indices = torch.split(torch.arange(self.size(split)), MEASURED_AT_ONCE)
+            indices = torch.split(torch.arange(self.size(split), device=self._labels[split].device), MEASURED_AT_ONCE)
             parts = [self._measured(params, split, index) * (len(index) / self.size(split)) for index in indices]
             both = torch.stack(parts).sum(0)
         return {"loss": both[:, 0], "accuracy": both[:, 1]}

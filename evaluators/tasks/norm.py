@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from germline.programs.compiling import compiled
@@ -36,7 +35,15 @@ def layer_norm(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
     if stream.device.type == "cpu":
         normed: Tensor = _LayerNorm.apply(stream, 1 + scale, bias)  # type: ignore[no-untyped-call]
         return normed
-    return torch.addcmul(bias[:, None], F.layer_norm(stream, stream.shape[-1:], eps=EPSILON), 1 + scale[:, None])
+    return layer_norm_of_torch(stream, scale, bias)
+
+
+def layer_norm_of_torch(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+    """The same on any device."""
+    normed, _, inverse = torch.native_layer_norm(stream, stream.shape[-1:], None, None, EPSILON)
+    # Where the variance overflows, torch's quotient is a harmless zero.
+    overflowed = torch.where(inverse > 0, 0.0, torch.nan)
+    return torch.addcmul(bias[:, None] + overflowed, normed, 1 + scale[:, None])
 
 
 class _LayerNorm(torch.autograd.Function):

@@ -63,6 +63,8 @@ def _counts_at(places: Sequence[Placement], outer_stride: int) -> Mapping[tuple[
     in_channels = sum(math.prod(place.in_shape) * place.channels for place in places)
     out_squares = sum(math.prod(place.out_shape) * place.channels**2 for place in places)
     out_channels = sum(math.prod(place.out_shape) * place.channels for place in places)
+    between_squares = sum(place.in_shape[0] * place.out_shape[1] * place.channels**2 for place in places)
+    between_channels = sum(place.in_shape[0] * place.out_shape[1] * place.channels for place in places)
     result = {}
     for name in OPERATIONS:
         for outer in (False, True):
@@ -70,6 +72,7 @@ def _counts_at(places: Sequence[Placement], outer_stride: int) -> Mapping[tuple[
             params = factors.params2 * squares + factors.params1 * channels
             macs = factors.in2 * in_squares + factors.in1 * in_channels
             macs += factors.out2 * out_squares + factors.out1 * out_channels
+            macs += factors.between2 * between_squares + factors.between1 * between_channels
             result[name, outer] = Counts(params, macs)
     return result
 

@@ -144,17 +144,25 @@ def _operation_source(operation: Operation) -> str:
 
 def _layer_source(layer: Layer) -> str:
     """The source of a layer of an operation."""
-    stride = "stride" if layer.strided else "1"
-    padding = layer.dilation * (layer.kernel // 2)
+    window = _window_source(layer)
     if layer.step == "conv":
         groups = ", groups=channels" if layer.depthwise else ""
         dilation = f", dilation={layer.dilation}" if layer.dilation > 1 else ""
-        return f"nn.Conv2d(channels, channels, {layer.kernel}, {stride}, {padding}{dilation}{groups}, bias=False)"
+        return f"nn.Conv2d(channels, channels, {window}{dilation}{groups}, bias=False)"
     if layer.step == "max":
-        return f"nn.MaxPool2d({layer.kernel}, {stride}, {padding})"
+        return f"nn.MaxPool2d({window})"
     if layer.step == "avg":
-        return f"nn.AvgPool2d({layer.kernel}, {stride}, {padding}, count_include_pad=False)"
+        return f"nn.AvgPool2d({window}, count_include_pad=False)"
     return "nn.BatchNorm2d(channels)" if layer.step == "norm" else "nn.ReLU()"
+
+
+def _window_source(layer: Layer) -> str:
+    """The source of the arguments kernel, stride and padding."""
+    stride = "stride" if layer.strided else "1"
+    if layer.axes == "both":
+        return f"{layer.kernel}, {stride}, {layer.padding[0]}"
+    strides = f"(1, {stride})" if layer.axes == "columns" else f"({stride}, 1)"
+    return f"{layer.window}, {strides}, {layer.padding}"
 
 
 _HALVING = '''

@@ -86,6 +86,15 @@ def read(text: str) -> Architecture:
     except (ValueError, RecursionError) as error:
         cause = (str(error).splitlines() or ["nested too deeply"])[0]
         raise InvalidArchitecture(f"expected JSON ({cause:.80}); {_EXAMPLE}") from None
+    return from_data(data)
+
+
+def from_data(data: Any) -> Architecture:
+    """The architecture of parsed JSON.
+
+    Raises:
+        InvalidArchitecture: it is not a valid architecture.
+    """
     if not isinstance(data, dict):
         raise InvalidArchitecture(f"expected an object with cells, got {type(data).__name__}; {_EXAMPLE}")
     keys = [sorted(NAMES[1]), sorted([*NAMES[2], *(f"{name}_concat" for name in NAMES[2])])]

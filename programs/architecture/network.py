@@ -186,22 +186,19 @@ def operation_module(operation: Operation, channels: int, stride: int) -> nn.Mod
 
 
 def _layer_module(layer: Layer, channels: int, stride: int) -> nn.Module:
-    stride = stride if layer.strided else 1
+    strides = layer.strides(stride)
     if layer.step == "conv":
         groups = channels if layer.depthwise else 1
-        return _conv(channels, channels, layer.kernel, stride, layer.dilation, groups)
+        return nn.Conv2d(channels, channels, layer.window, strides, layer.padding, layer.dilation, groups, bias=False)
     if layer.step == "max":
-        return nn.MaxPool2d(layer.kernel, stride, padding=layer.kernel // 2)
+        return nn.MaxPool2d(layer.window, strides, layer.padding)
     if layer.step == "avg":
-        return nn.AvgPool2d(layer.kernel, stride, padding=layer.kernel // 2, count_include_pad=False)
+        return nn.AvgPool2d(layer.window, strides, layer.padding, count_include_pad=False)
     return nn.BatchNorm2d(channels) if layer.step == "norm" else nn.ReLU()
 
 
-def _conv(
-    in_channels: int, out_channels: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
-) -> nn.Conv2d:
-    padding = dilation * (kernel // 2)
-    return nn.Conv2d(in_channels, out_channels, kernel, stride, padding, dilation, groups, bias=False)
+def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
 
 
 def _pointwise(in_channels: int, out_channels: int) -> nn.Module:

@@ -180,7 +180,7 @@ class _Graph(OnnxGraph):
             self.tensors.append(helper.make_tensor(name, TensorProto.INT64, [len(numbers)], numbers))
         return self._constants[numbers]
 
-    def conv(self, x: str, stride: int = 1, dilation: int = 1, depthwise: bool = False) -> str:
+    def conv(self, x: str, strides: tuple[int, int] = (1, 1), dilation: int = 1, depthwise: bool = False) -> str:
         """Appends a convolution with the next weights, whose shape decides kernel and padding."""
         name, (channels, _, *kernel) = self.weight()
         return self.node(
@@ -189,7 +189,7 @@ class _Graph(OnnxGraph):
             name,
             kernel_shape=kernel,
             pads=[dilation * (size // 2) for size in kernel] * 2,
-            strides=[stride] * 2,
+            strides=list(strides),
             dilations=[dilation] * 2,
             group=channels if depthwise else 1,
         )
@@ -244,7 +244,7 @@ def _head(graph: _Graph, last: str) -> str:
 
 
 def _residual_block(graph: _Graph, last: str) -> str:
-    main = graph.norm(graph.conv(graph.relu(last), stride=2))
+    main = graph.norm(graph.conv(graph.relu(last), (2, 2)))
     main = graph.norm(graph.conv(graph.relu(main)))
     pooled = graph.node("AveragePool", last, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1, count_include_pad=0)
     return graph.added([main, graph.conv(pooled)])
@@ -259,7 +259,7 @@ def _halving(graph: _Graph, x: str) -> str:
     x = graph.relu(x)
     padded = graph.node("Pad", x, graph.constant(0, 0, 0, 0, 0, 0, 1, 1))
     shifted = _sliced(graph, padded, (1, 1), (1, 1))
-    return graph.norm(graph.node("Concat", graph.conv(x, stride=2), graph.conv(shifted, stride=2), axis=1))
+    return graph.norm(graph.node("Concat", graph.conv(x, (2, 2)), graph.conv(shifted, (2, 2)), axis=1))
 
 
 def _sliced(graph: _Graph, x: str, starts: tuple[int, int], steps: tuple[int, int]) -> str:
@@ -276,7 +276,7 @@ def _operation(graph: _Graph, operation: Operation, x: str, stride: int) -> str:
         return x if stride == 1 else _halving(graph, x)
     out = x
     for layer in operation.layers:
-        out = _layer(graph, layer, out, stride if layer.strided else 1)
+        out = _layer(graph, layer, out, stride)
     return graph.added([x, out]) if operation.residual and stride == 1 else out
 
 
@@ -286,11 +286,11 @@ def _layer(graph: _Graph, layer: Layer, x: str, stride: int) -> str:
     if layer.step == "norm":
         return graph.norm(x)
     if layer.step == "conv":
-        return graph.conv(x, stride, layer.dilation, layer.depthwise)
+        return graph.conv(x, layer.strides(stride), layer.dilation, layer.depthwise)
     window: dict[str, Any] = {
-        "kernel_shape": [layer.kernel] * 2,
-        "strides": [stride] * 2,
-        "pads": [layer.kernel // 2] * 4,
+        "kernel_shape": list(layer.window),
+        "strides": list(layer.strides(stride)),
+        "pads": list(layer.padding) * 2,
     }
     if layer.step == "max":
         return graph.node("MaxPool", x, **window)

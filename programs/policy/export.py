@@ -18,12 +18,13 @@ from germline.programs.export.origin import Origin, inert
 from germline.programs.export.verified import VerifiedExport, check_difference, check_equal
 from germline.programs.policy import noise
 from germline.programs.policy.genome import Policy, fingerprint
+from germline.programs.policy.interface import SAME, Interface
 from germline.programs.policy.module import PolicyModule, torch_layers, torch_state
 from germline.programs.policy.network import OBSERVATION_LIMIT, Box, Network, paddings
 from germline.programs.policy.noise import Floats
 from germline.programs.policy.parameters import replay
 
-_USED_NAMES = frozenset(("F", "Path", "gymnasium", "load_file", "nn", "safe_open", "torch"))
+_USED_NAMES = frozenset(("F", "Path", "gymnasium", "load_file", "nn", "np", "safe_open", "torch"))
 """Names that exported files use, or show in their example."""
 _SUFFIX = "Policy"
 
@@ -40,6 +41,7 @@ def verified_torch(
     stem: str,
     mean_return: str | None = None,
     environment: str | None = None,
+    interface: Interface = SAME,
 ) -> VerifiedExport[str]:
     """The exported files of a policy, whose network has been checked to give the same outputs, bit for bit.
 
@@ -49,14 +51,15 @@ def verified_torch(
         class_name: of the network.
         stem: the name of both files without its suffix.
         mean_return: the mean return of the policy, in words; None: not stated in the file.
-        environment: the id of a Gymnasium environment in which the network can play without adapters; the file shows
-            how. None: the file shows a single call of the network.
+        environment: the id of the policy's Gymnasium environment; the file shows how it plays there. None: the file
+            shows a single call of the policy.
+        interface: how observations and actions of its environment differ from those of the network.
 
     Raises:
         ExportMismatch: the outputs differ.
         ValueError: the file uses the class's name for something else.
     """
-    source = export_torch(policy, origin, class_name, stem, mean_return, environment)
+    source = export_torch(policy, origin, class_name, stem, mean_return, environment, interface)
     parameters = replay(policy)
     weights = save(_saved(policy.network, parameters), metadata(policy))
     with tempfile.TemporaryDirectory(prefix="germline-export-") as folder, torch.random.fork_rng(devices=[]):
@@ -97,6 +100,7 @@ def export_torch(
     stem: str,
     mean_return: str | None = None,
     environment: str | None = None,
+    interface: Interface = SAME,
 ) -> str:
     """The source of the file that defines the network; the arguments are those of `verified_torch`.
 
@@ -118,11 +122,12 @@ def export_torch(
             "",
             *facts,
             "",
-            *_example(network, origin.task, class_name, stem, environment),
+            *_example(network, origin.task, class_name, stem, environment, interface),
             '"""',
             "",
             "from pathlib import Path",
             "",
+            "import numpy as np",
             "import torch",
             *(["import torch.nn.functional as F"] if imports_functional else []),
             "from safetensors import safe_open",
@@ -131,7 +136,7 @@ def export_torch(
             "",
             "",
             f"class {class_name}(nn.Module):",
-            f'    """{_actions_text(network.actions)}',
+            f'    """{_actions_text(network.actions, interface)}',
             "",
             "    It computes in double precision and rounds once, so that the same actions come",
             "    out wherever it runs.",
@@ -159,19 +164,21 @@ def export_torch(
             "",
             "    @torch.no_grad()",
             "    def act(self, observation):",
-            *(f"        {line}" for line in _act(network.actions)),
+            *(f"        {line}" for line in _act(network, interface)),
             "",
         ]
     )
 
 
-def _example(network: Network, task: str | None, class_name: str, stem: str, environment: str | None) -> Iterator[str]:
+def _example(
+    network: Network, task: str | None, class_name: str, stem: str, environment: str | None, interface: Interface
+) -> Iterator[str]:
     """Lines of the docstring that show how the policy is used."""
     name = stem if stem.isidentifier() else "NAME"
     if environment is None:
         dtype = "uint8" if network.form == "conv" else "numbers"
         where = f", as germline plays {inert(task)}" if task else ""
-        yield from (f"It sees an observation, {dtype} {_shape(network)}{where}:", "")
+        yield from (f"It sees an observation, {dtype} {_raw_shape(network, interface)}{where}:", "")
         yield from (f"    from {name} import {class_name}", "", f"    policy = {class_name}()")
         yield "    action = policy.act(observation)"
         return
@@ -187,10 +194,16 @@ def _shape(network: Network) -> str:
     return str(list(network.observation))
 
 
-def _actions_text(actions: int | Box) -> str:
-    """What the network does, as the first line of its docstring."""
+def _raw_shape(network: Network, interface: Interface) -> str:
+    """The shape of an observation of the environment."""
+    first, *rest = network.observation
+    return str([*rest, first] if interface.channels_last else [first, *rest])
+
+
+def _actions_text(actions: int | Box, interface: Interface) -> str:
+    """What the policy does, as the first line of its docstring."""
     if isinstance(actions, int):
-        return f"Chooses one of {actions} actions, counted from 0."
+        return f"Chooses one of {actions} actions, counted from {interface.first_action}."
     return f"Sets {len(actions.low)} numbers." if len(actions.low) > 1 else "Sets a number."
 
 
@@ -226,13 +239,20 @@ def _forward(network: Network) -> Iterator[str]:
     yield "return self.output(x).float()"
 
 
-def _act(actions: int | Box) -> Iterator[str]:
+def _act(network: Network, interface: Interface) -> Iterator[str]:
     """Lines of `act`."""
-    if isinstance(actions, int):
-        yield '"""The action for one observation: the place of the largest output."""'
-        yield "return int(self(observation).argmax())"
+    discrete = isinstance(network.actions, int)
+    rule = "the place of the largest output" if discrete else "outputs from -1 to 1, scaled to the box"
+    yield f'"""The action for an observation {_raw_shape(network, interface)}, or actions for a batch of them:'
+    yield f'{rule}."""'
+    yield "observation = np.ascontiguousarray(observation, dtype=np.float64)"
+    if interface.channels_last:
+        yield "observation = np.moveaxis(observation, -1, -3)"
+    if discrete:
+        first = f" + {interface.first_action}" if interface.first_action else ""
+        yield f"actions = self(observation).argmax(-1).numpy(force=True){first}"
+        yield "return actions if actions.ndim else int(actions)"
         return
-    yield '"""The action for one observation: outputs from -1 to 1, scaled to the box."""'
     yield "share = (self(observation).double().clamp(-1, 1) + 1) / 2"
     yield "return (self.low + share * (self.high - self.low)).float().numpy(force=True)"
 

@@ -146,7 +146,11 @@ class OptimizerSettings:
     review_every: int = setting(0, whole(), "births between two reviews of the best individual; 0: no reviews")
     block: int = setting(64, whole(1, 100_000), "births in a block")
     depth: int = setting(1, whole(0, 8), "blocks in flight beyond the block that is being scored")
-    pack: int = setting(16, whole(1, 100_000), "programs trained together, in one job")
+    pack: int = setting(
+        16,
+        whole(1, 100_000),
+        "programs trained together, in one job; on a GPU, unless it is set: a block, at most 1,024",
+    )
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(600.0, positive, "seconds before the worker of a pack at rung 0 is replaced (Ray only)")
 
@@ -189,6 +193,7 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
     settings_class = OptimizerSettings
     presets = PRESETS
     strategies = STRATEGIES
+    gpu_pack = 1_024
 
     def prepare(self, settings: OptimizerSettings, task: "type[Task]") -> OptimizerSettings:
         if settings.block % settings.litter or settings.warmup % settings.litter:

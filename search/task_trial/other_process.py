@@ -33,14 +33,26 @@ def score_in_other_process(subject: Subject) -> list[Outcome]:
         question, answer = Path(folder, "question.json"), Path(folder, "answer.json")
         question.write_text(json.dumps({"spec": asdict(subject.spec), "genomes": subject.genomes}))
         command = [sys.executable, "-m", "germline.search.task_trial.other_process", str(question), str(answer)]
+        errors = Path(folder, "stderr")
         try:
-            process = subprocess.run(command, env=environment, timeout=SECONDS, capture_output=True, check=False)
+            with errors.open("wb") as stderr:
+                process = subprocess.run(
+                    command, env=environment, timeout=SECONDS, stdout=subprocess.DEVNULL, stderr=stderr, check=False
+                )
         except subprocess.TimeoutExpired:
             raise NoOutcomes(f"no outcomes after {SECONDS:g} s") from None
         if process.returncode or not answer.exists():
-            lines = process.stderr.decode("utf-8", "replace").strip().splitlines() or [""]
-            raise NoOutcomes(one_line(f"no outcomes, exit status {process.returncode}: {lines[-1]}"))
+            cause = _last_line(errors)
+            raise NoOutcomes(one_line(f"no outcomes, exit status {process.returncode}: {cause}"))
         return [Outcome(**row) for row in json.loads(answer.read_text())]
+
+
+def _last_line(path: Path) -> str:
+    """The last line of a file of any size that is not blank, as far as it lies in the last 10,000 bytes."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 10_000))
+        lines = file.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ those of the CPU, which other work on the machine stretches least.
 """
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from multiprocessing import get_context
@@ -29,14 +30,15 @@ NETWORK = Network("conv", (4, 84, 84), 18)
 class Loop:
     """Modules of torch, one for each policy, that decide one after the other."""
 
-    def __init__(self, parameters: list[np.ndarray]) -> None:
-        self.modules = [module(row) for row in parameters]
+    def __init__(self, parameters: Sequence[np.ndarray], device: str = "cpu") -> None:
+        self.device = device
+        self.modules = [module(row).to(device) for row in parameters]
 
     def forward(self, which: np.ndarray, observations: np.ndarray) -> np.ndarray:
-        seen = torch.from_numpy(observations)
+        seen = torch.from_numpy(observations).to(self.device)
         with torch.inference_mode():
             found = [self.modules[one](seen[i : i + 1].float() / 255) for i, one in enumerate(which.tolist())]
-        return torch.cat(found).numpy()
+        return torch.cat(found).cpu().numpy()
 
 
 def module(row: np.ndarray) -> nn.Sequential:

@@ -74,12 +74,24 @@ def train_alone(made: modules.Made, program: Program, rung: Rung, device: str) -
         float(torch.nn.functional.cross_entropy(model(seen).flatten(0, -2), wanted.flatten()))
 
 
-def trained(name: str, count: int, device: str = "cpu") -> dict[str, object]:
-    """A row: both sides train the task's first rung in turn, the median of some rounds of each."""
+def trained(
+    name: str, count: int, device: str = "cpu", rounds: int = ROUNDS, alone: int = ALONE, steps: int | None = None
+) -> dict[str, object]:
+    """A row: both sides train in turn, the median of some rounds of each.
+
+    Args:
+        name: of the task.
+        count: candidates that train together.
+        device: of both sides.
+        rounds: of each side.
+        alone: candidates that the baseline trains in a round.
+        steps: of a training; None: as many as the first rung has.
+    """
     pool = programs(count)
     rung = task_class(name).rungs[0]
-    rounds = [(together(name, pool, rung, device), one_by_one(name, pool[:ALONE], rung, device)) for _ in range(ROUNDS)]
-    fast, plain = (median(side) for side in zip(*rounds, strict=True))
+    rung = Rung(steps or rung.steps, rung.batch)
+    pairs = [(together(name, pool, rung, device), one_by_one(name, pool[:alone], rung, device)) for _ in range(rounds)]
+    fast, plain = (median(side) for side in zip(*pairs, strict=True))
     return {
         "name": f"candidate-steps/{name}/{count}" + ("/cuda" if device == "cuda" else ""),
         "value": fast,
@@ -89,7 +101,7 @@ def trained(name: str, count: int, device: str = "cpu") -> dict[str, object]:
     }
 
 
-def engine(count: int, device: str = "cpu") -> dict[str, object]:
+def engine(count: int, device: str = "cpu", rounds: int = ROUNDS) -> dict[str, object]:
     """A row: elements times live operations a second on rows of the size of `digits-mlp`."""
     pool = programs(count)
     layout = Layout(tuple(parameter.shape for parameter in task_class("digits-mlp").parameters))
@@ -99,8 +111,8 @@ def engine(count: int, device: str = "cpu") -> dict[str, object]:
     for one in engines:
         one.parameters.normal_()
         one.gradients.normal_()
-    rounds = [[operations / seconds_a_step(one, device) for one in engines] for _ in range(ROUNDS)]
-    fast, plain = (median(side) for side in zip(*rounds, strict=True))
+    pairs = [[operations / seconds_a_step(one, device) for one in engines] for _ in range(rounds)]
+    fast, plain = (median(side) for side in zip(*pairs, strict=True))
     return {
         "name": f"primitive-operations/{count}" + ("/cuda" if device == "cuda" else ""),
         "value": fast,

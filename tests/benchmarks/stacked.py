@@ -37,35 +37,57 @@ SEED = (0, 0)
 def seconds(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
     return time.perf_counter() - began
 
 
 def one_after_the_other(
-    architectures: Sequence[Architecture], skeleton: Skeleton, rung: Rung, images: Tensor, labels: Tensor
+    architectures: Sequence[Architecture],
+    skeleton: Skeleton,
+    rung: Rung,
+    images: Tensor,
+    labels: Tensor,
+    device: str = "cpu",
 ) -> None:
     for architecture in architectures:
         torch.manual_seed(0)
-        network = Network(architecture, skeleton)
+        network = Network(architecture, skeleton).to(device)
         optimizer = torch.optim.SGD(network.parameters(), RATE, MOMENTUM, weight_decay=DECAY)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, rung.steps)
         loader = DataLoader(TensorDataset(images, labels), rung.batch, shuffle=True, drop_last=True)
         epochs = itertools.chain.from_iterable(itertools.repeat(loader))
         for seen, wanted in itertools.islice(epochs, rung.steps):
             optimizer.zero_grad()
-            F.cross_entropy(network(seen), wanted).backward()
+            F.cross_entropy(network(seen.to(device)), wanted.to(device)).backward()
             nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
             optimizer.step()
             schedule.step()
 
 
 def together(
-    architectures: Sequence[Architecture], skeleton: Skeleton, rung: Rung, images: Tensor, labels: Tensor
+    architectures: Sequence[Architecture],
+    skeleton: Skeleton,
+    rung: Rung,
+    images: Tensor,
+    labels: Tensor,
+    device: str = "cpu",
 ) -> None:
-    count, started = len(architectures), initial_networks(architectures, skeleton, 0)
-    train_together(started, count, rung, SEED, len(images), lambda index: (images[index], labels[index]))
+    count, started = len(architectures), initial_networks(architectures, skeleton, 0, device)
+    images, labels = images.to(device), labels.to(device)
+    train_together(started, count, rung, SEED, len(images), lambda index: (images[index], labels[index]), device)
 
 
-def row(name: str, skeleton: Skeleton, count: int, rung: Rung, rounds: int = 1) -> dict[str, object]:
+def row(
+    name: str,
+    skeleton: Skeleton,
+    count: int,
+    rung: Rung,
+    rounds: int = 1,
+    device: str = "cpu",
+    alone: int | None = None,
+) -> dict[str, object]:
+    """A row; the baseline trains the first `alone` networks of each round (None: all of them)."""
     space = ArchitectureSpace(SPACES["eeea-paper"], skeleton)
     rng = np.random.default_rng(0)
     architectures = [space.draw(rng).genome for _ in range(count)]
@@ -74,19 +96,22 @@ def row(name: str, skeleton: Skeleton, count: int, rung: Rung, rounds: int = 1) 
     labels = torch.randint(0, skeleton.classes, (IMAGES,), generator=generator)
     keep_freed_memory()
     # The first use compiles, or reads what is compiled.
-    together(architectures[:1], skeleton, Rung(1, rung.batch), images, labels)
-    ours, theirs = 0.0, 0.0
+    data = images, labels, device
+    together(architectures[:1], skeleton, Rung(1, rung.batch), *data)
+    ours, theirs, compared = 0.0, 0.0, 0
     # Parts of both sides take turns, so that what else runs on the machine burdens both.
     for part in np.array_split(np.arange(count), rounds):
         some = [architectures[number] for number in part]
-        ours += seconds(lambda some=some: together(some, skeleton, rung, images, labels))
-        theirs += seconds(lambda some=some: one_after_the_other(some, skeleton, rung, images, labels))
+        few = some[:alone]
+        compared += len(few)
+        ours += seconds(lambda some=some: together(some, skeleton, rung, *data))
+        theirs += seconds(lambda few=few: one_after_the_other(few, skeleton, rung, *data))
     return {
-        "name": f"stacked/{name}",
+        "name": f"stacked/{name}" + ("/cuda" if device == "cuda" else ""),
         "value": count * rung.steps / ours,
         "unit": "candidate-steps/s",
         "baseline": "one network after the other, each with a fresh DataLoader",
-        "ratio": theirs / ours,
+        "ratio": (theirs / compared) / (ours / count),
     }
 
 

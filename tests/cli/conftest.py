@@ -1,15 +1,15 @@
 """A small real search, and helpers that run commands on it."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from command_line import call
+from command_line import data as printed_data
 
-from germline.cli.main import cli
 from germline.db.store import Store
 from germline.search.run import evolve, new_run
 
@@ -44,23 +44,17 @@ def copied(searched: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def germline(searched: Path) -> Call:
-    def call(*args: str | Path, db: str | Path | None = None) -> Result:
-        return CliRunner().invoke(cli, [str(arg) for arg in args], env={"GERMLINE_DB": str(db or searched)})
+    def call_on(*args: str | Path, db: str | Path | None = None) -> Result:
+        return call(db or searched, *args)
 
-    return call
+    return call_on
 
 
 @pytest.fixture
-def data(germline: Call) -> Callable[..., Any]:
+def data(searched: Path) -> Callable[..., Any]:
     """What `germline … --json` printed; the command has to work."""
 
-    def call(*args: str | Path, db: str | Path | None = None) -> Any:
-        result = germline(*args, "--json", db=db)
-        assert result.exit_code == 0, result.stderr
-        return json.loads(result.stdout, parse_constant=_no_constants)
+    def data_on(*args: str | Path, db: str | Path | None = None) -> Any:
+        return printed_data(db or searched, *args)
 
-    return call
-
-
-def _no_constants(name: str) -> float:
-    raise AssertionError(f"{name} is not JSON")
+    return data_on

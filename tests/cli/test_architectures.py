@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from command_line import call, data
 from latency_parts import parts_of_space
+
+from germline.cli.main import cli
 
 
 def pairs(text: str) -> list[list[object]]:
@@ -279,3 +282,47 @@ def test_a_task_that_fails_costs_outcomes_and_prints_the_error(
     ):
         refused = call(database, "search", "architecture", "--task", f"{path}:{name}", "--births", "1")
         assert refused.exit_code == 2 and expected in refused.stderr
+
+
+GENOTYPE = "Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1)], normal_concat=range(2, 3), reduce=[('max_pool_3x3', 0), ('conv_7x1_1x7', 1)], reduce_concat=[2])"  # noqa: E501
+CELL = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("text", [GENOTYPE, CELL, "# Found by a search\nbest = " + GENOTYPE])
+def test_a_file_in_the_notation_of_another_project_is_described(tmp_path: Path, text: str, encoding: str) -> None:
+    path = tmp_path / "cells.txt"
+    path.write_text(text, encoding=encoding)
+    result = CliRunner().invoke(cli, ["describe", str(path), "--cells", "3", "--channels", "8", "--json"])
+    assert result.exit_code == 0, result.stderr
+    (row,) = json.loads(result.stdout)
+    (same,) = json.loads(
+        CliRunner().invoke(cli, ["describe", text, "--cells", "3", "--channels", "8", "--json"]).stdout
+    )
+    assert row["kind"] == "architecture" and row["params"] == same["params"] > 0
+    assert row["fingerprint"] == same["fingerprint"]
+
+
+def test_an_architecture_is_written_in_the_notation_of_another_project(tmp_path: Path) -> None:
+    as_darts = CliRunner().invoke(cli, ["describe", GENOTYPE, "--as", "darts"]).stdout
+    assert as_darts == GENOTYPE.replace("range(2, 3)", "[2]") + "\n"
+    as_json = CliRunner().invoke(cli, ["describe", CELL, "--as", "json"]).stdout
+    path = tmp_path / "cell.json"
+    path.write_text(as_json)
+    assert CliRunner().invoke(cli, ["describe", str(path), "--as", "nb201"]).stdout == f"{CELL}\n"
+    (row,) = json.loads(CliRunner().invoke(cli, ["describe", str(path), "--as", "nb201", "--json"]).stdout)
+    assert row["text"] == CELL
+
+
+@pytest.mark.parametrize(
+    ("reference", "notation", "message"),
+    [
+        (CELL, "darts", "expected a normal and a reduction cell for a genotype of DARTS, got a single cell"),
+        (GENOTYPE, "nb201", "expected a single cell for a string of NAS-Bench-201, got a pair of cells"),
+        ("library:lion", "darts", "expected an architecture for --as, got library:lion of kind optimizer"),
+        ("|nor_conv_3x4~0|", "json", "|nor_conv_3x4~0| is not a valid genome"),
+    ],
+)
+def test_what_cannot_be_written_so_is_an_error_of_one_line(reference: str, notation: str, message: str) -> None:
+    result = CliRunner().invoke(cli, ["describe", reference, "--as", notation])
+    assert result.exit_code == 2 and message in result.stderr and result.stderr.count("\n") == 1

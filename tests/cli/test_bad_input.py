@@ -1,11 +1,13 @@
 """Every mistake is an error of one line, with a status that is not 0, and without a traceback."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 
+from germline.cli.errors import _FAILURES
 from germline.cli.main import COMMANDS
 
 
@@ -139,3 +141,12 @@ def test_a_missing_argument_is_named(germline: Any, name: str) -> None:
 @pytest.mark.parametrize("count", ["0", "-3", "many"])
 def test_top_takes_whole_numbers_from_1_on(germline: Any, count: str) -> None:
     refused(germline("top", "first", "-n", count), "'-n'")
+
+
+def test_the_errors_with_exit_status_1_exist() -> None:
+    modules = (
+        *("db.errors", "evaluators.executors.executor", "search.failures"),
+        *("programs.export.files", "programs.export.verified"),
+    )
+    classes = {name for module in modules for name in vars(import_module(f"germline.{module}"))}
+    assert classes >= _FAILURES

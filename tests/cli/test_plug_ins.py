@@ -3,11 +3,11 @@
 import os
 import secrets
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from command_process import run_command
 
 from germline.programs.policy.genome import Policy, write
 from germline.programs.policy.network import Network
@@ -100,8 +100,7 @@ SEARCH = ["search", "policy", "--births", "8", "--db", "runs.db", *(word for s i
 
 
 def germline(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-m", "germline.cli.start", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return run_command(*words, cwd=folder)
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import sqlite3
-import subprocess
-import sys
 from dataclasses import replace
 from math import sqrt
 from pathlib import Path
@@ -15,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 from command_line import call, data
+from command_process import run_command
 
 from germline.cli.genome_diff import changes
 from germline.cli.genome_file import kind_of
@@ -301,7 +300,6 @@ class Broken(GymTask):
 @pytest.mark.slow
 def test_output_of_a_task_does_not_mix_with_the_json(database: Path, tmp_path: Path) -> None:
     (tmp_path / "loud.py").write_text(LOUD)
-    environment = {**os.environ, "GERMLINE_DB": str(tmp_path / "loud.db")}
     options = ["--set", "population=10", "--set", "candidates=2", "--set", "test_episodes=0", "--births", "10"]
     for command in (
         ["search", "policy", "--task", "loud.py:Loud", "--executor", "inline", "--name", "loud", *options],
@@ -309,8 +307,7 @@ def test_output_of_a_task_does_not_mix_with_the_json(database: Path, tmp_path: P
         ["export", "loud", "-o", "agent.py", "--task", "loud.py:Loud"],
         ["validate", "loud", "--rung", "0", "--task", "loud.py:Loud"],
     ):
-        whole = [sys.executable, "-m", "germline.cli.start", *command, "--json"]
-        done = subprocess.run(whole, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        done = run_command(*command, "--json", database=tmp_path / "loud.db", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         json.loads(done.stdout)
         assert {"imported", "printed", "written"} <= set(done.stderr.splitlines())

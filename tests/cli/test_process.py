@@ -1,7 +1,6 @@
 """The process of a command: its signals, its log, its end, and errors that nobody foresaw."""
 
 import logging
-import os
 import random
 import re
 import signal
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from command_process import run_command, start_command, wait_for_handler
 
 from germline.cli.log_lines import MOST, LineFormatter, log_to_stderr
 
@@ -51,15 +51,8 @@ SMALL = ["population=4", "parents=1", "candidates=0", "test_episodes=0", "steps=
 SEARCH = ["search", "policy", "--executor", "inline", "--births", "4", *(w for s in SMALL for w in ("--set", s))]
 
 
-def command(*words: str | Path) -> list[str]:
-    return [sys.executable, "-m", "germline.cli.start", *map(str, words)]
-
-
-def run(folder: Path, *words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, "TMPDIR": str(folder), **environment}
-    return subprocess.run(
-        command(*words), cwd=folder, env=variables, capture_output=True, text=True, timeout=120, check=False
-    )
+def run(folder: Path, *words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return run_command(*words, cwd=folder, variables={"TMPDIR": str(folder), **variables})
 
 
 @pytest.mark.slow
@@ -141,12 +134,21 @@ def test_a_library_that_swallows_exceptions_does_not_swallow_a_signal() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("words", "code"), [(("runs", "--db", "none.db"), 2), (("tasks", "broken.py:Task"), 1)])
+def test_the_exit_status_is_the_same_if_stderr_cannot_be_written(
+    tmp_path: Path, words: Sequence[str], code: int
+) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    with Path("/dev/full").open("w") as full:
+        done = run_command(*words, cwd=tmp_path, stderr=full, variables={"TMPDIR": str(tmp_path)})
+    assert (done.returncode, done.stdout) == (code, "")
+
+
+@pytest.mark.slow
 def test_a_process_that_ignores_sigint_goes_on_ignoring_it(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        command("runs", "--db", "none.db"),
+    process = start_command(
+        *("runs", "--db", "none.db"),
         cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
     while process.poll() is None:
@@ -158,26 +160,13 @@ def test_a_process_that_ignores_sigint_goes_on_ignoring_it(tmp_path: Path) -> No
 def interrupted(folder: Path, words: Sequence[str], number: signal.Signals, moment: float) -> tuple[int, str, bool]:
     """Exit status and stderr of a command that gets a signal so many seconds after it has begun to handle signals, and
     whether it had ended before."""
-    process = subprocess.Popen(
-        command(*words), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    while process.poll() is None and not _handles(process.pid, signal.SIGTERM):
-        time.sleep(0.002)
+    process = start_command(*words, cwd=folder, stdout=subprocess.DEVNULL)
+    wait_for_handler(process)
     time.sleep(moment)
     ended = process.poll() is not None
     process.send_signal(number)
     err = process.communicate(timeout=60)[1]
     return process.returncode, err, ended
-
-
-def _handles(pid: int, number: signal.Signals) -> bool:
-    """Whether a process has a handler for a signal (Linux)."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-    match = re.search(r"SigCgt:\s*([0-9a-f]+)", status)
-    return bool(match and int(match[1], 16) >> (number - 1) & 1)
 
 
 class Sullen:

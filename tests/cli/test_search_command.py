@@ -1,15 +1,19 @@
 """search, resume and stop, as a user runs them."""
 
+import fcntl
 import json
 import os
+import pty
 import signal
 import subprocess
-import sys
+import termios
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from command_process import start_command
 
 from germline.cli.main import cli
 
@@ -100,12 +104,10 @@ def test_an_unknown_run_cannot_be_resumed(db: Path) -> None:
     assert code == 2 and "first" in err and err.count("\n") == 1
 
 
-def started(db: Path, *words: str) -> subprocess.Popen[str]:
-    """A search in a process of its own, under way."""
-    command = [sys.executable, "-m", "germline.cli.start", "search", "optimizer", *SETTINGS, "--db", str(db), *words]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+def started(db: Path, *words: str, **options: Any) -> subprocess.Popen[str]:
+    """A search in a process of its own, under way; `options` are those of `subprocess.Popen`."""
+    options = {"start_new_session": True, "preexec_fn": _heed_sighup, **options}
+    process = start_command("search", "optimizer", *SETTINGS, "--db", db, *words, **options)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         if db.exists():
@@ -116,8 +118,19 @@ def started(db: Path, *words: str) -> subprocess.Popen[str]:
     raise AssertionError(process.communicate())
 
 
+def _heed_sighup() -> None:
+    """For a new process: SIGHUP is not ignored, even if the tests were started by `nohup`."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def _take_terminal() -> None:
+    """For a new process that leads a session: the terminal of its standard input belongs to the session."""
+    _heed_sighup()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_search_in_order(db: Path, number: int, code: int) -> None:
     process = started(db, "--births", "100000", "--executor", "inline")
     process.send_signal(number)
@@ -141,6 +154,22 @@ def test_a_second_signal_waits_for_nothing(db: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("executor", ["inline", "ray"])
+def test_a_search_whose_terminal_is_closed_ends_in_order(db: Path, executor: str) -> None:
+    ours, theirs = pty.openpty()
+    process = started(
+        *(db, "--births", "100000", "--executor", executor, "--workers", "1"),
+        **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
+        preexec_fn=_take_terminal,
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert process.wait(timeout=90) == 128 + signal.SIGHUP
+    assert json.loads(germline("runs", "--json", db=db)[1])[0]["status"] == "stopped"
+    _no_process_is_left(process.pid)
+
+
+@pytest.mark.slow
 def test_a_stop_from_another_shell_ends_a_search(db: Path) -> None:
     process = started(db, "--births", "100000", "--executor", "inline")
     assert germline("stop", "optimizer-1", db=db)[0] == 0
@@ -154,8 +183,12 @@ def test_an_interrupted_search_on_ray_leaves_no_process_behind(db: Path) -> None
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=90)
     assert process.returncode == 130 and "germline resume" in err
+    _no_process_is_left(process.pid)
+
+
+def _no_process_is_left(session: int) -> None:
     deadline = time.monotonic() + 20
-    while (left := members(process.pid)) and time.monotonic() < deadline:
+    while (left := members(session)) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left == []
 

@@ -1,5 +1,6 @@
 """What reaches a terminal or a pipe: help, colours, and nothing that a database could smuggle in."""
 
+import io
 import os
 import pty
 import re
@@ -7,13 +8,18 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+from command_process import start_command
+from rich.console import Console
 
+from germline.cli.live_view import _View
 from germline.cli.main import COMMANDS, cli
+from germline.db.store import Store
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[red]x[/red]\r\u202e"
 READERS = [
@@ -142,6 +148,14 @@ def test_a_terminal_gets_colours_and_no_foreign_escapes(hostile: Path) -> None:
     assert "[red]x[/red]" in text
 
 
+def test_brackets_in_the_name_of_a_task_are_no_markup(searched: Path) -> None:
+    with Store(str(searched)) as store:
+        run = replace(store.run("first"), task="[/bold].py:Task")
+    shown = io.StringIO()
+    Console(file=shown, width=100).print(_View(run, None, None).panel())
+    assert "[/bold].py:Task" in shown.getvalue()
+
+
 SEARCHES = {
     "optimizer": ["--set", "lengths=0.1", "--set", "review_every=0", "--births", "30"],
     "architecture": ["--preset", "nb201", "--task", "nb201-cifar10", "--births", "30"],
@@ -159,9 +173,8 @@ def test_a_search_on_a_terminal_shows_the_best_so_far(tmp_path: Path, kind: str,
 def on_terminal(*args: str, db: Path) -> str:
     """What a command writes to a real terminal of 100 columns."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "GERMLINE_DB": str(db), "TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": ""}
-    command = [sys.executable, "-m", "germline.cli.start", *args]
-    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment) as process:
+    variables = {"TERM": "xterm-256color", "COLUMNS": "100", "NO_COLOR": ""}
+    with start_command(*args, database=db, variables=variables, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         written = b""
         while True:

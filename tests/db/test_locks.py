@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 
 from germline.db import run_list
 from germline.db.errors import DatabaseLocked, DiskFull
+from germline.db.lock_retry import LockRetry
 from germline.db.records import Individual
 from germline.db.store import Store
 
@@ -82,6 +83,17 @@ def test_opening_waits_for_a_process_with_an_exclusive_lock(path: Path, other: s
     with Store(str(path), on_wait=on_wait, busy_seconds=0.01) as store:
         assert store.runs() == []
     assert len(messages) == 1
+
+
+def test_a_lock_that_is_reported_at_once_is_told_once_in_a_while() -> None:
+    messages: list[str] = []
+
+    def operation() -> None:
+        raise DatabaseLocked("at once")
+
+    with pytest.raises(DatabaseLocked, match="stayed locked"):
+        LockRetry(busy_seconds=5.0, wait_seconds=0.3, on_wait=messages.append).call(operation, "here")
+    assert messages == ["here is locked by another process: waited 0 s of 0 s"]
 
 
 def test_a_lock_held_for_longer_than_the_waiting_time_is_an_error(path: Path, other: sqlite3.Connection) -> None:

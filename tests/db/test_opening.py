@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from germline.db import run_list
+from germline.db import run_list, sqlite_path
 from germline.db.errors import (
     BadPath,
     BadUrl,
@@ -107,6 +107,16 @@ def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
     assert path.stat().st_size == 0
     open_store(str(path))
     assert run_list.runs(str(path)) == []
+
+
+def test_a_file_that_another_process_may_have_begun_to_use_is_not_removed(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    sqlite_path.create_file(path)
+    assert path.stat().st_size == 0
+    with Store(str(path)) as store:
+        store.create_run("first", "optimizer", "digits-mlp", "quick", 1, {}, {})
+        sqlite_path.create_file(path)
+        assert [summary.name for summary in store.runs()] == ["first"] and path.exists()
 
 
 def test_a_missing_database_is_not_created_by_a_viewer(tmp_path: Path) -> None:

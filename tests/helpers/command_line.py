@@ -9,13 +9,17 @@ from click.testing import CliRunner, Result
 from germline.cli.main import cli
 
 
-def call(database: Path, *args: str) -> Result:
-    """Runs `germline` with arguments; `--db` is `database`."""
-    return CliRunner().invoke(cli, args, env={"GERMLINE_DB": str(database)})
+def call(database: str | Path, *args: str | Path) -> Result:
+    """Runs `germline` with arguments; `database` is the path or URL of its default database."""
+    return CliRunner().invoke(cli, [str(arg) for arg in args], env={"GERMLINE_DB": str(database)})
 
 
-def data(database: Path, *args: str) -> Any:
-    """What `germline … --json` prints; the command has to succeed."""
+def data(database: str | Path, *args: str | Path) -> Any:
+    """What `germline … --json` prints; the command has to succeed, and to print standard JSON."""
     result = call(database, *args, "--json")
     assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+    return json.loads(result.stdout, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> float:
+    raise AssertionError(f"{name} is not standard JSON")

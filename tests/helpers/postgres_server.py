@@ -75,8 +75,8 @@ def _programs() -> Path | None:
     versions = sorted(Path(PLACES).glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
     if versions:
         return versions[-1].parent
-    found = shutil.which("initdb")
-    return Path(found).parent if found else None
+    program = shutil.which("initdb")
+    return Path(program).parent if program else None
 
 
 def _user() -> str | None:

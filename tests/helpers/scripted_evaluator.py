@@ -42,7 +42,7 @@ def act(genome: str) -> None:
         case "segfault":
             ctypes.string_at(0)
         case "signal":
-            os.kill(os.getpid(), getattr(signal, argument))
+            os.kill(os.getpid(), int(argument) if argument.isdecimal() else getattr(signal, argument))
         case "kill-parent":
             os.kill(os.getppid(), signal.SIGKILL)
         case "sleep":
@@ -70,6 +70,12 @@ def act(genome: str) -> None:
 
 class ScriptedEvaluator:
     """Scores genomes that are words, such as `raise`. A number is its own fitness, plus a million after a change."""
+
+    device = "cuda"
+
+    def lost_device(self) -> str | None:
+        """As of a GPU after a genome has changed something: it answers nothing any more."""
+        return "RuntimeError: CUDA error: device-side assert triggered" if "device" in CHANGED else None
 
     def score(
         self, genomes: Sequence[str], rung: int, seed: int, limit: Any, only: Sequence[int] | None = None

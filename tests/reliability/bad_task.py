@@ -101,7 +101,7 @@ class BadTask(DigitsMLP):
     """Digits; when the mean weight of a candidate is near the mark of a trouble, the trouble happens."""
 
     name = "bad"
-    rungs = (Rung(10, 16),)
+    rungs = (Rung(10, 16), Rung(10, 16))  # rung 1 has ten times the time limit
 
     def measure(self, params, split):  # type: ignore[no-untyped-def]
         first = next(iter(params.values()))

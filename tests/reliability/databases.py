@@ -12,10 +12,9 @@ from types import FrameType
 from typing import Any
 
 from altered_schemas import HARMLESS, REFUSED_FOR_READING, REFUSED_FOR_WRITING, alter
-from command import SEARCH
 from command_line import call
 from result import Result
-from sessions import difference, recorded_rows
+from sessions import SEARCH, difference, recorded_rows
 
 from germline.db import migrate
 from germline.db.engine import Database
@@ -50,11 +49,11 @@ def released_schemas(count: int, folder: Path) -> Result:
             done = call(path, *command)
             if done.exit_code:
                 failures.append(f"{revision} {' '.join(command)}: {done.output[-300:]}")
-        found = difference(
+        problem = difference(
             _without_rejected(expected) if revision == "0001" else expected, recorded_rows(path, "killed")
         )
-        failures += [f"{revision}: {found}"] if found else []
-        failures += [f"{revision}: {problem}" for problem in call(path, "db", "check").stdout.splitlines()[1:]]
+        failures += [f"{revision}: {problem}"] if problem else []
+        failures += [f"{revision}: {line}" for line in call(path, "db", "check").stdout.splitlines()[1:]]
     what = "a killed search in a database of each released schema: upgraded, checked, resumed, equal to a whole run"
     return Result("G1", what, len(REVISIONS), tuple(failures), time.monotonic() - began)
 
@@ -174,7 +173,7 @@ def _problem_of(path: Path, command: str, folder: Path) -> str | None:
 
 
 class _Endless(BaseException):
-    """A command does not end."""
+    """Raised in a command that does not end."""
 
 
 @contextmanager

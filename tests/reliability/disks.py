@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from command import SEARCH, call, last_line
+from command_process import run_command
 from result import Result
-from sessions import recorded_rows
+from sessions import SEARCH, recorded_rows
 
 from germline.cli.search_session import resume_command_of
 from germline.db import run_list
@@ -65,8 +65,8 @@ def _name_problems(folder: Path, name: bytes) -> Iterator[str]:
     summaries = run_list.runs(url)
     if [summary.name for summary in summaries or []] != ["here"]:
         yield f"expected one run in the list, got {summaries}"
-    if strangers := {each.name for each in folder.iterdir()} - _files_of(path):
-        yield f"left beside the file: {sorted(strangers)}"
+    if other_files := {each.name for each in folder.iterdir()} - _files_of(path):
+        yield f"left beside the file: {sorted(other_files)}"
     command = shlex.split(resume_command_of(run, str(path), None))
     if locate(command[command.index("--db") + 1]) != SqliteFile(path):
         yield f"the command to resume leads elsewhere: {command}"
@@ -76,7 +76,7 @@ def full_disks(count: int, folder: Path) -> Result:
     """Searches that run out of room at `count` sizes: a clean stop, no half file, and a resume after freeing."""
     began, failures = time.monotonic(), []
     straight = folder / "straight.db"
-    call(*SEARCH, "--name", "run", "--births", BIRTHS, database=straight)
+    run_command(*SEARCH, "--name", "run", "--births", BIRTHS, database=straight)
     expected = recorded_rows(straight, "run")
     mounts = _can_mount(folder)
     for number in range(count):
@@ -97,31 +97,37 @@ def _full_problems(
     folder: Path, limits: Callable[[], None] | None, free: Callable[[], None], expected: object
 ) -> Iterator[str]:
     path, export, copy = folder / "runs.db", folder / "net.py", folder / "copy.db"
-    status, _, errors = call(*SEARCH, "--name", "run", "--births", BIRTHS, database=path, limits=limits)
-    if status == 0:
+    done = run_command(*SEARCH, "--name", "run", "--births", BIRTHS, database=path, preexec_fn=limits)
+    if done.returncode == 0:
         yield from [] if recorded_rows(path, "run") == expected else ["the run is not the straight run"]
         return
-    told = last_line(errors)
-    if status != 1 or "Traceback" in errors or f"no room to write {path}" not in told or "bytes are free" not in told:
-        yield f"status {status}, {errors[-300:]!r}"
+    error = (done.stderr.strip().splitlines() or [""])[-1]
+    says_why = f"no room to write {path}" in error and "bytes are free" in error
+    if done.returncode != 1 or "Traceback" in done.stderr or not says_why:
+        yield _ending(done)
     whole = _files_of(path)
     for command, file in ((["export", "run", "-o", str(export)], export), (["db", "backup", str(copy)], copy)):
-        status, _, errors = call(*command, database=path, limits=limits)
-        whole |= {file.name} if status == 0 else set()
-        if status not in (0, 1, 2) or "Traceback" in errors:
-            yield f"{command[0]}: status {status}, {errors[-300:]!r}"
-    if strangers := {each.name for each in folder.iterdir()} - whole:
-        yield f"left behind: {sorted(strangers)}"
+        done = run_command(*command, database=path, preexec_fn=limits)
+        whole |= {file.name} if done.returncode == 0 else set()
+        if done.returncode not in (0, 1, 2) or "Traceback" in done.stderr:
+            yield f"{command[0]}: {_ending(done)}"
+    if other_files := {each.name for each in folder.iterdir()} - whole:
+        yield f"left behind: {sorted(other_files)}"
     free()
-    recorded = call("runs", "--json", database=path)[1]
+    recorded = run_command("runs", "--json", database=path).stdout
     command = ["resume", "run", "--executor", "inline"] if '"run"' in recorded else [*SEARCH, "--name", "run"]
-    status, _, errors = call(*command, "--births", BIRTHS, database=path)
-    if status != 0:
-        yield f"resume: status {status}, {errors[-300:]!r}"
+    done = run_command(*command, "--births", BIRTHS, database=path)
+    if done.returncode != 0:
+        yield f"resume: {_ending(done)}"
         return
     yield from [] if recorded_rows(path, "run") == expected else ["the resumed run is not the straight run"]
     with Store(str(path)) as store:
         yield from store.check()
+
+
+def _ending(done: subprocess.CompletedProcess[str]) -> str:
+    """How a command has ended, for the line of a failure."""
+    return f"status {done.returncode}, {done.stderr[-300:]!r}"
 
 
 Small = tuple[Callable[[], None] | None, Callable[[], None]]
@@ -189,9 +195,10 @@ def refused(count: int, folder: Path) -> Result:
     commands = [[*SEARCH, "--births", "2"], ["runs"], ["db", "check"]]
     cases = [(place, command) for place in places for command in commands][:count]
     for place, command in cases:
-        status, output, errors = call(*command, database=place)
-        if status not in (1, 2) or output or len(errors.splitlines()) != 1 or not errors.startswith("Error: "):
-            failures.append(f"{place!r:.80} {command[0]}: status {status}, {errors[-300:]!r}")
+        done = run_command(*command, database=place)
+        is_line = done.stderr.startswith("Error: ") and len(done.stderr.splitlines()) == 1
+        if done.returncode not in (1, 2) or done.stdout or not is_line:
+            failures.append(f"{place!r:.80} {command[0]}: {_ending(done)}")
     if sorted(folder.rglob("*")) != before:
         failures.append("something was written")
     if _can_mount(folder / "folder"):
@@ -204,15 +211,15 @@ def _read_only_problems(folder: Path) -> Iterator[str]:
     """A folder that can only be read: its runs are listed, and a search is refused."""
     with _small_disk(folder, 1 << 20):
         path = folder / "runs.db"
-        call(*SEARCH, "--name", "run", "--births", "8", database=path)
+        run_command(*SEARCH, "--name", "run", "--births", "8", database=path)
         _mount("-o", "remount,ro", str(folder))
-        status, output, errors = call("runs", "--json", database=path)
-        if status != 0 or '"run"' not in output:
-            yield f"read-only folder: runs: status {status}, {errors[-300:]!r}"
+        done = run_command("runs", "--json", database=path)
+        if done.returncode != 0 or '"run"' not in done.stdout:
+            yield f"read-only folder: runs: {_ending(done)}"
         for place, command in ((path, ["resume", "run", "--births", "9"]), (folder / "new.db", SEARCH)):
-            status, _, errors = call(*command, database=place)
-            if status != 2 or len(errors.splitlines()) != 1 or str(place) not in errors:
-                yield f"read-only folder: {command[0]}: status {status}, {errors[-300:]!r}"
+            done = run_command(*command, database=place)
+            if done.returncode != 2 or len(done.stderr.splitlines()) != 1 or str(place) not in done.stderr:
+                yield f"read-only folder: {command[0]}: {_ending(done)}"
         _mount("-o", "remount,rw", str(folder))
 
 

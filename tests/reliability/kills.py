@@ -4,7 +4,6 @@ Each returns a `Result`. `count` is the number of cases, `folder` a directory fo
 """
 
 import itertools
-import os
 import random
 import signal
 import subprocess
@@ -13,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-from command import COMMAND
+from command_process import start_command, wait_for_handler
 from driver import POINTS
-from processes import alive, ended, send, tree, wait_for_handler
+from processes import alive, ended, send, tree
 from result import Result
 from sessions import RECIPES, SEED, Recorded, Session, resumed, session, straight, wait_for_births
 
@@ -118,7 +117,7 @@ def interrupted(count: int, folder: Path) -> Result:
         number_of_signal, times, executor = cases[number % len(cases)]
         database = folder / f"interrupted-{number}.db"
         process = _command(database, executor)
-        wait_for_handler(process, signal.SIGTERM)
+        wait_for_handler(process)
         time.sleep(draw.random() * 12.0)
         members = tree(process.pid)
         sent = time.monotonic()
@@ -161,11 +160,4 @@ def _kill_after(attempt: Session, seconds: float) -> list[str]:
 def _command(database: Path, executor: str) -> subprocess.Popen[str]:
     arguments = ["search", "optimizer", "--births", "100000", "--executor", executor, "--workers", "2"]
     settings = [part for setting in RECIPES["optimizer"]["settings"] for part in ("--set", setting)]
-    return subprocess.Popen(
-        [*COMMAND, *arguments, *settings, "--db", str(database)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return start_command(*arguments, *settings, database=database, stdout=subprocess.DEVNULL, start_new_session=True)

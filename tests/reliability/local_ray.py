@@ -33,7 +33,7 @@ def listening(count: int, folder: Path) -> Result:
 
     Each has to finish like an inline run, to listen on loopback only, and to refuse a stranger on this machine.
     """
-    began, failures, seen = time.monotonic(), [], set()
+    began, failures, hosts = time.monotonic(), [], set()
     expected, _ = straight(folder, "optimizer")
     for number, (name, others) in enumerate(itertools.islice(itertools.cycle(OTHERS.items()), count)):
         attempt = replace(
@@ -45,7 +45,7 @@ def listening(count: int, folder: Path) -> Result:
             members = tree(process.pid)
             addresses = {address for member in members for address in _listening(member)}
             problems = [f"listens on {host}:{port}" for host, port in addresses if not ip_address(host).is_loopback]
-            seen |= {host for host, _ in addresses}
+            hosts |= {host for host, _ in addresses}
             servers = [member for member in members if member.name() == "gcs_server"]
             problems += [] if len(servers) == 1 else [f"{len(servers)} GCS servers"]
             for host, port in itertools.chain.from_iterable(map(_listening, servers)):
@@ -55,7 +55,9 @@ def listening(count: int, folder: Path) -> Result:
         problems += [f"status {process.returncode}: {errors[-300:]}"] if process.returncode else []
         failures += [f"{name}: {problem}" for problem in problems + resumed(attempt, expected)]
     what = f"a search on a local Ray {', '.join(list(OTHERS)[:count])}: it listens on loopback, demands its token"
-    return Result("H2", what, count, tuple(failures), time.monotonic() - began, f"listens on {', '.join(sorted(seen))}")
+    return Result(
+        "H2", what, count, tuple(failures), time.monotonic() - began, f"listens on {', '.join(sorted(hosts))}"
+    )
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from command import ENVIRONMENT, SEARCH, call, start
+from command_process import run_command, start_command
 from result import Result
-from sessions import difference, recorded_rows
+from sessions import SEARCH, difference, recorded_rows
 
 from germline.db.store import Store
 
@@ -36,7 +36,6 @@ def sixteen_writers(count: int, folder: Path) -> Result:
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path), str(each)],
-            env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -65,21 +64,21 @@ def held_locks(count: int, folder: Path) -> Result:
     began, failures = time.monotonic(), []
     straight, path = folder / "straight.db", folder / "runs.db"
     search = [*SEARCH, "--name", "run", "--births", "80"]
-    call(*search, database=straight)
-    call(*search[:-1], "8", database=path)
+    run_command(*search, database=straight)
+    run_command(*search[:-1], "8", database=path)
     with closing(sqlite3.connect(path, isolation_level=None)) as viewer:
         viewer.execute("BEGIN")
         viewer.execute("SELECT count(*) FROM evaluation").fetchone()
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
-            said = folder / "stderr"
+            messages = folder / "stderr"
             with (
-                said.open("w") as errors,
-                start(
-                    "resume", "run", "--births", "80", "--executor", "inline", database=path, errors=errors
+                messages.open("w") as errors,
+                start_command(
+                    *("resume", "run", "--births", "80", "--executor", "inline"), database=path, stderr=errors
                 ) as process,
             ):
-                if not _until(lambda: f"{path} is locked by another process: waited " in said.read_text(), 120):
+                if not _until(lambda: f"{path} is locked by another process: waited " in messages.read_text(), 120):
                     failures.append("the search did not say that it waits")
                 time.sleep(count)
                 if process.poll() is not None:
@@ -87,10 +86,10 @@ def held_locks(count: int, folder: Path) -> Result:
                 other.execute("ROLLBACK")
                 process.communicate(timeout=120)
         if process.returncode != 0:
-            failures.append(f"status {process.returncode}: {said.read_text()[-300:]}")
-    found = difference(recorded_rows(straight, "run"), recorded_rows(path, "run"))
-    failures += [found] if found else []
-    waits = said.read_text().count("is locked by another process")
+            failures.append(f"status {process.returncode}: {messages.read_text()[-300:]}")
+    problem = difference(recorded_rows(straight, "run"), recorded_rows(path, "run"))
+    failures += [problem] if problem else []
+    waits = messages.read_text().count("is locked by another process")
     what = "a search beside a viewer's read transaction and another process's lock, in seconds"
     return Result("D2", what, count, tuple(failures), time.monotonic() - began, f"{waits} messages")
 

@@ -1,11 +1,8 @@
 """Processes that scenarios send signals to: trees of descendants, and what is left of them."""
 
-import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 
@@ -26,18 +23,6 @@ def send(process: psutil.Process, number: signal.Signals) -> None:
         return
 
 
-def wait_for_handler(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """Waits until a process handles a signal (Linux), or has ended: until then Python itself starts."""
-    while process.poll() is None:
-        try:
-            mask = re.search(r"SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{process.pid}/status").read_text())
-        except OSError:
-            return
-        if mask and int(mask[1], 16) >> (number - 1) & 1:
-            return
-        time.sleep(0.005)
-
-
 def ended(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
     """A line if a process does not end in time; it is killed then."""
     try:
@@ -48,7 +33,7 @@ def ended(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
 
 
 def alive(members: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """The processes that are still alive after some seconds; they are killed then."""
+    """The descendants of a process, all `members` but the first, that are alive after some seconds; they are killed."""
     _, left = psutil.wait_procs(members[1:], timeout=seconds)
     for member in left:
         send(member, signal.SIGKILL)

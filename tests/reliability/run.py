@@ -51,7 +51,11 @@ def record(name: str, result: dict[str, object]) -> None:
 
 def page(results: dict[str, dict[str, object]]) -> str:
     """The page: an introduction, and a row for each scenario in the order of the contract."""
-    lines = [INTRODUCTION.read_text(), "| row | what | cases | failures | date | again |", "|---|---|---|---|---|---|"]
+    lines = [
+        INTRODUCTION.read_text().rstrip() + "\n",
+        "| row | what | cases | failures | date | again |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, result in sorted(results.items(), key=lambda item: (str(item[1]["row"]), item[0])):
         note = f" ({result['note']})" if result["note"] else ""
         again = f"`make reliability SCENARIOS={name}`"

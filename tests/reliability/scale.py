@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from command import COMMAND, ENVIRONMENT
+from command_process import run_command
 from invented_runs import many_births
 from result import Result
 
@@ -98,8 +98,7 @@ def _run_of(folder: Path, births: int) -> Path:
 
 def _cpu_seconds(command: Sequence[str], database: Path) -> float:
     before = os.times()
-    environment = {**ENVIRONMENT, "GERMLINE_DB": str(database)}
-    subprocess.run([*COMMAND, *command], env=environment, check=True, capture_output=True)
+    run_command(*command, database=database, timeout=600.0).check_returncode()
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
 
@@ -107,6 +106,6 @@ def _cpu_seconds(command: Sequence[str], database: Path) -> float:
 def _resume(database: Path, births: int) -> tuple[float, float]:
     """CPU seconds until the first genome is scored, and of each birth after it."""
     command = [sys.executable, "-c", RESUME, str(database), str(births)]
-    done = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     first, each = done.stdout.split()
     return float(first), float(each)

@@ -5,10 +5,10 @@ import signal
 import time
 from pathlib import Path
 
-from command import SEARCH, call, start
+from command_process import run_command, start_command
 from postgres_server import missing, running_server
 from result import Result
-from sessions import difference, recorded_rows
+from sessions import SEARCH, difference, recorded_rows
 
 BIRTHS = "240"
 
@@ -21,24 +21,24 @@ def killed_on_postgres(count: int, folder: Path) -> Result:
     began, draw, failures = time.monotonic(), random.Random(count), []
     straight = folder / "straight.db"
     search_began = time.monotonic()
-    call(*SEARCH, "--name", "run", "--births", BIRTHS, database=straight)
+    run_command(*SEARCH, "--name", "run", "--births", BIRTHS, database=straight)
     seconds = time.monotonic() - search_began
     expected = recorded_rows(straight, "run")
     with running_server() as url:
         for number in range(count):
             name = f"run-{number}"
-            with start(*SEARCH, "--name", name, "--births", BIRTHS, database=url) as process:
+            with start_command(*SEARCH, "--name", name, "--births", BIRTHS, database=url) as process:
                 time.sleep(seconds * (0.3 + 0.7 * draw.random()))
                 process.send_signal(signal.SIGKILL)
                 process.communicate()
-            if f'"{name}"' in call("runs", "--json", database=url)[1]:
+            if f'"{name}"' in run_command("runs", "--json", database=url).stdout:
                 again = ["resume", name, "--executor", "inline"]
             else:
                 again = [*SEARCH, "--name", name, "--births", BIRTHS]
             for command in (again, ["db", "check"], ["top", name], ["show", name], ["lineage", name], ["curve", name]):
-                status, _, errors = call(*command, database=url)
-                if status:
-                    failures.append(f"{name} {command[0]}: status {status}, {errors[-300:]!r}")
-            found = difference(expected, recorded_rows(url, name))
-            failures += [f"{name}: {found}"] if found else []
+                done = run_command(*command, database=url)
+                if done.returncode:
+                    failures.append(f"{name} {command[0]}: status {done.returncode}, {done.stderr[-300:]!r}")
+            problem = difference(expected, recorded_rows(url, name))
+            failures += [f"{name}: {problem}"] if problem else []
     return Result("C1", what, count, tuple(failures), time.monotonic() - began)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from command import COMMAND
+from command_process import COMMAND
 
 from germline.db.store import Store
 
@@ -46,6 +46,13 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """Arguments of `new_run` for a search of each kind that takes a second or two; reviews are part of all."""
+
+
+SEARCH = (
+    *("search", "architecture", "--preset", "nb201", "--executor", "inline", "--seed", "3"),
+    *("--set", "strategy=aging", "--set", "population=20", "--set", "block=8", "--set", "pack=2"),
+)
+"""Arguments of a search that takes milliseconds a birth: it looks outcomes up in a table."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +170,9 @@ def difference(expected: Recorded, got: Recorded) -> str | None:
     for part, rows in expected.items():
         if rows == got[part]:
             continue
-        for one, other in zip(rows, got[part], strict=False):
-            if one != other:
-                return f"{part}: expected {one!s:.300}, got {other!s:.300}"
+        for expected_row, row in zip(rows, got[part], strict=False):
+            if expected_row != row:
+                return f"{part}: expected {expected_row!s:.300}, got {row!s:.300}"
         return f"{part}: expected {len(rows)} rows, got {len(got[part])}"
     return None
 

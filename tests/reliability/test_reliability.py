@@ -1,4 +1,4 @@
-"""Each scenario with a few cases."""
+"""The scenarios that have a short form, with a few cases each."""
 
 from pathlib import Path
 

@@ -19,6 +19,7 @@ from germline.search.individual import Block, Individual, Proposal, Review, RngF
 from germline.search.journal import StoreJournal
 from germline.search.loop import LoopSettings, Search
 from germline.search.progress import Progress
+from germline.search.snapshot import _digest
 from germline.search.strategy import Strategy
 from germline.search.winner import winner, winners
 
@@ -300,6 +301,21 @@ def test_a_damaged_snapshot_is_left_aside(
     finish(search(store, damaged, snapshot_every=10**9), 40)
     assert "the snapshot of the search is left aside" in caplog.text
     assert rows(store, damaged) == rows(store, straight)
+
+
+@pytest.mark.parametrize("content", ["{", "[" * 100_000, '{"birth":[]}', '{"birth":1180591620717411303424}', "[1]"])
+def test_a_forged_snapshot_is_left_aside(
+    store: Store, create: Callable[[str], RunRecord], content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = create("run")
+    finish(search(store, run, snapshot_every=BLOCK))
+    saved = store.snapshot(run.id)
+    assert saved is not None
+    text = f"{_digest(content, Elitist.state_classes)} {content}"
+    store.add_winners(run.id, [], replace(saved, content=text))
+    resumed = search(store, run)
+    resumed.read_records(None, None)
+    assert "the snapshot of the search is left aside" in caplog.text and resumed.complete_blocks == 0
 
 
 @pytest.mark.slow

@@ -165,8 +165,11 @@ class StackedNetworks(nn.Module):
 
     def keep(self, numbers: Sequence[int]) -> "StackedNetworks":
         """The networks with the given numbers, with copies of their weights, statistics and velocity."""
-        smaller = StackedNetworks([self.tapes[n] for n in numbers], [self.tensors(n) for n in numbers], self.device)
-        smaller._velocity.copy_(smaller._weights.packed([self._weights.of(n, self._velocity) for n in numbers]))
+        buffers = self._weights.flat, self._statistics.flat, self._velocity
+        weights, statistics, velocity = (buffer.detach().cpu() for buffer in buffers)  # once, not for each network
+        tensors = [{**self._weights.of(n, weights), **self._statistics.of(n, statistics)} for n in numbers]
+        smaller = StackedNetworks([self.tapes[n] for n in numbers], tensors, self.device)
+        smaller._velocity.copy_(smaller._weights.packed([self._weights.of(n, velocity) for n in numbers]))
         return smaller
 
     def _terms(self, group: Group, outputs: list[Tensor], images: Tensor) -> list[Tensor]:
@@ -217,16 +220,16 @@ class StackedNetworks(nn.Module):
             case "MAX":
                 return F.max_pool2d(x, kernel, stride, padding)
             case "AVERAGE":
-                return F.avg_pool2d(x, kernel, stride, padding, ceil_mode=kernel == 2, count_include_pad=False)
+                return F.avg_pool2d(x, kernel, stride, padding, ceil_mode=kernel == (2, 2), count_include_pad=False)
             case "DEPTHWISE":
                 weight = weights[0].flatten(0, 1)
                 return F.conv2d(x, weight, None, stride, padding, dilation, groups=len(weight))
             case "HEAD":
                 means = x.mean((2, 3)).view(len(x), count, signature.in_channels).transpose(0, 1)
                 return torch.baddbmm(weights[1][:, None], means, weights[0].transpose(1, 2))
-        if kernel > 1:
+        if signature.window.taps > 1:
             return F.conv2d(x, weights[0].flatten(0, 1), None, stride, padding, dilation, groups=count)
-        return _pointwise(x, weights[0].flatten(2), stride, -padding)
+        return _pointwise(x, weights[0].flatten(2), stride[0], -padding[0])
 
 
 def _pointwise(x: Tensor, weight: Tensor, stride: int, shift: int) -> Tensor:

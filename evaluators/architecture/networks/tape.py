@@ -37,13 +37,27 @@ class Window(NamedTuple):
     """The pixels that an output pixel reads: rows `stride * y - padding + dilation * i` for i below `kernel`, and
     columns in the same way.
 
-    A negative padding is a shift. The output has `ceil(size / stride)` pixels a side.
+    Kernel, stride and padding are pairs: along rows (the height) and along columns. A negative padding is a shift. The
+    output has `ceil(size / stride)` pixels a side.
     """
 
-    kernel: int = 1
-    stride: int = 1
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
     dilation: int = 1
-    padding: int = 0
+    padding: tuple[int, int] = (0, 0)
+
+    @property
+    def taps(self) -> int:
+        return self.kernel[0] * self.kernel[1]
+
+    def output(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the output for a map of this height and width."""
+        return -(-height // self.stride[0]), -(-width // self.stride[1])
+
+
+def square(kernel: int, stride: int = 1, padding: int = 0) -> Window:
+    """A window with the same kernel, stride and padding along rows and columns."""
+    return Window((kernel, kernel), (stride, stride), 1, (padding, padding))
 
 
 PIXEL = Window()
@@ -254,15 +268,15 @@ class _Writer:
     def convolve(
         self, source: Map, channels: int, window: Window, name: str, relu: bool = False, into: Map | None = None
     ) -> Map:
-        target = into or self.map(channels, -(-source.height // window.stride), -(-source.width // window.stride))
-        shape = (channels, source.channels, window.kernel, window.kernel)
+        target = into or self.map(channels, *window.output(source.height, source.width))
+        shape = (channels, source.channels, *window.kernel)
         slot = Slot(f"{name}.weight", shape, by_taps=True)
         self.emit(Instruction(LayerKind.DENSE, target, source, relu, window=window), (slot,))
         return target
 
     def convolve_depthwise(self, source: Map, window: Window, name: str, relu: bool) -> Map:
-        target = self.map(source.channels, -(-source.height // window.stride), -(-source.width // window.stride))
-        shape = (source.channels, 1, window.kernel, window.kernel)
+        target = self.map(source.channels, *window.output(source.height, source.width))
+        shape = (source.channels, 1, *window.kernel)
         self.emit(
             Instruction(LayerKind.DEPTHWISE, target, source, relu, window=window), (Slot(f"{name}.weight", shape),)
         )
@@ -277,13 +291,13 @@ class _Writer:
         return target
 
     def stem(self, source: Map, channels: int, name: str) -> Map:
-        return self.norm(self.convolve(source, channels, Window(3, 1, 1, 1), f"{name}.0"), f"{name}.1")
+        return self.norm(self.convolve(source, channels, square(3, 1, 1), f"{name}.0"), f"{name}.1")
 
     def residual_block(self, source: Map, channels: int, name: str) -> Map:
-        inner = self.norm(self.convolve(source, channels, Window(3, 2, 1, 1), f"{name}.main.1", True), f"{name}.main.2")
-        out = self.norm(self.convolve(inner, channels, Window(3, 1, 1, 1), f"{name}.main.4", True), f"{name}.main.5")
+        inner = self.norm(self.convolve(source, channels, square(3, 2, 1), f"{name}.main.1", True), f"{name}.main.2")
+        out = self.norm(self.convolve(inner, channels, square(3, 1, 1), f"{name}.main.4", True), f"{name}.main.5")
         pooled = self.map(source.channels, out.height, out.width)
-        self.emit(Instruction(LayerKind.AVERAGE, pooled, source, window=Window(2, 2)))
+        self.emit(Instruction(LayerKind.AVERAGE, pooled, source, window=square(2, 2)))
         self.convolve(pooled, channels, PIXEL, f"{name}.beside.1", into=out)
         return out
 
@@ -293,8 +307,8 @@ class _Writer:
     def halve(self, source: Map, channels: int, name: str, into: Map | None = None) -> Map:
         height, width = halved(source.height), halved(source.width)
         parts = (self.map(channels // 2, height, width), self.map(channels - channels // 2, height, width))
-        self.convolve(source, parts[0].channels, Window(1, 2), f"{name}.first", True, parts[0])
-        self.convolve(source, parts[1].channels, Window(1, 2, padding=-1), f"{name}.second", True, parts[1])
+        self.convolve(source, parts[0].channels, square(1, 2), f"{name}.first", True, parts[0])
+        self.convolve(source, parts[1].channels, square(1, 2, -1), f"{name}.second", True, parts[1])
         return self.norm(Map(parts[0].place, channels, height, width, parts), f"{name}.norm", into)
 
     def edge(self, operation: str, source: Map, into: Map, stride: int, name: str) -> None:
@@ -316,8 +330,7 @@ class _Writer:
         current, relu = source, False
         for number, layer in enumerate(inner):
             target = into if number == len(inner) - 1 else None
-            layer_stride = stride if layer.strided else 1
-            window = Window(layer.kernel, layer_stride, layer.dilation, layer.dilation * (layer.kernel // 2))
+            window = Window(layer.window, layer.strides(stride), layer.dilation, layer.padding)
             if layer.step == "relu":
                 relu = True
                 continue
@@ -387,14 +400,15 @@ class Table(NamedTuple):
 @lru_cache(maxsize=1024)
 def table(height: int, width: int, window: Window) -> Table:
     """The table of a window on a map; taps that fall outside the map are not in it."""
-    kernel, stride, dilation, padding = window
-    rows, columns = -(-height // stride), -(-width // stride)
+    rows, columns = window.output(height, width)
     inputs: list[list[tuple[int, int]]] = [[] for _ in range(rows * columns)]
     outputs: list[list[tuple[int, int]]] = [[] for _ in range(height * width)]
     for out in range(rows * columns):
-        top, left = (stride * at - padding for at in divmod(out, columns))
-        for tap in range(kernel * kernel):
-            y, x = top + dilation * (tap // kernel), left + dilation * (tap % kernel)
+        row, column = divmod(out, columns)
+        top, left = window.stride[0] * row - window.padding[0], window.stride[1] * column - window.padding[1]
+        for tap in range(window.taps):
+            down, right = divmod(tap, window.kernel[1])
+            y, x = top + window.dilation * down, left + window.dilation * right
             if 0 <= y < height and 0 <= x < width:
                 inputs[out].append((tap, y * width + x))
                 outputs[y * width + x].append((tap, out))

@@ -1,6 +1,8 @@
 """Policies on devices such as a GPU: one batched forward pass in double precision, as on a CPU."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -14,7 +16,29 @@ from germline.programs.policy.network import CONVOLUTIONS, OBSERVATION_LIMIT, Ne
 from germline.programs.policy.noise import Floats
 
 IMAGES_AT_ONCE = 256
-"""Images that pass the convolutions together; it bounds the memory of their unfolded patches."""
+"""Images that pass the convolutions together, about; it bounds the memory of their unfolded patches."""
+
+
+BATCHES_KEPT = 2
+"""Batches whose places stay on the device: the slots are played in two halves, and their policies change rarely."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the n elements of a batch lie in a grid with a row for each of its policies.
+
+    Args:
+        policies: the policy of each element, `[n]`; the batch is recognised by the identity of this array.
+        cells: row and column of each element on the device, `[n]` each.
+        shape: rows and columns of the grid.
+        parts: rows that are computed together, and the index of their policies in the stack: a slice, which copies no
+            weights, if the policies have no gaps.
+    """
+
+    policies: NDArray[np.int64]
+    cells: tuple[Tensor, Tensor]
+    shape: tuple[int, int]
+    parts: tuple[tuple[slice, slice | Tensor], ...]
 
 
 class StackedPolicies:
@@ -35,6 +59,7 @@ class StackedPolicies:
             torch.tensor(network.normalisation.mean, dtype=torch.float64, device=device),
             torch.tensor(network.normalisation.scale, dtype=torch.float64, device=device),
         )
+        self.places: deque[Places] = deque(maxlen=BATCHES_KEPT)
 
     def assign_slots(self, slots: NDArray[np.int64], starting: NDArray[np.bool_]) -> None:
         return
@@ -43,13 +68,13 @@ class StackedPolicies:
         return self.forward_async(policies, observations)()
 
     def forward_async(self, policies: NDArray[np.int64], observations: NDArray[Any]) -> Callable[[], Floats]:
-        present, rows, columns = _grid(policies)
+        places = self._places(policies)
         batch = torch.from_numpy(np.ascontiguousarray(observations)).to(self.device, non_blocking=True)
-        cells = torch.from_numpy(rows).to(self.device), torch.from_numpy(columns).to(self.device)
-        grid = batch.new_zeros((len(present), int(columns.max()) + 1, *batch.shape[1:]))
-        grid[cells] = batch
-        forward_grid = self._forward_conv if self.network.form == "conv" else self._forward_mlp
-        outputs = forward_grid(grid, present)[cells].float()
+        grid = batch.new_zeros((*places.shape, *batch.shape[1:]))
+        grid[places.cells] = batch
+        forward_part = self._forward_conv if self.network.form == "conv" else self._forward_mlp
+        parts = [forward_part(grid[rows], index) for rows, index in places.parts]
+        outputs = torch.cat(parts)[places.cells].float()
         if self.device == "cpu":
             return outputs.numpy
         host_outputs = torch.empty(outputs.shape, pin_memory=True)
@@ -63,9 +88,22 @@ class StackedPolicies:
 
         return wait
 
-    def _forward_mlp(self, grid: Tensor, policies: NDArray[np.int64]) -> Tensor:
+    def _places(self, policies: NDArray[np.int64]) -> Places:
+        """The places of a batch, from the batches before if it is one of them."""
+        for places in self.places:
+            if places.policies is policies:
+                return places
+        present, rows, columns = _grid(policies)
+        width = int(columns.max()) + 1
+        height = max(1, IMAGES_AT_ONCE // width) if self.network.form == "conv" else len(present)
+        together = [slice(first, min(first + height, len(present))) for first in range(0, len(present), height)]
+        cells = torch.from_numpy(rows).to(self.device), torch.from_numpy(columns).to(self.device)
+        parts = tuple((part, self._index(present[part])) for part in together)
+        self.places.append(Places(policies, cells, (len(present), width), parts))
+        return self.places[-1]
+
+    def _forward_mlp(self, grid: Tensor, index: slice | Tensor) -> Tensor:
         """Outputs `[p, m, outputs]` of perceptrons for m observations of each of p policies, `[p, m, *observation]`."""
-        index = self._index(policies)
         values = grid.reshape(*grid.shape[:2], prod(self.network.observation)).double()
         if self.normalisation:
             mean, scale = self.normalisation
@@ -75,17 +113,8 @@ class StackedPolicies:
             values = activation(self._dense(f"hidden{number}", values, index))
         return self._dense("output", values, index)
 
-    def _forward_conv(self, grid: Tensor, policies: NDArray[np.int64]) -> Tensor:
-        """Outputs `[p, m, outputs]` of convolutional networks for m images of each of p policies.
-
-        The images are `grid`, `[p, m, *observation]`. The policies are computed in parts of about `IMAGES_AT_ONCE`
-        images, which bounds the memory.
-        """
-        policies_at_once = max(1, IMAGES_AT_ONCE // grid.shape[1])
-        parts = [slice(i, i + policies_at_once) for i in range(0, len(grid), policies_at_once)]
-        return torch.cat([self._conv(grid[part], self._index(policies[part])) for part in parts])
-
-    def _conv(self, grid: Tensor, index: slice | Tensor) -> Tensor:
+    def _forward_conv(self, grid: Tensor, index: slice | Tensor) -> Tensor:
+        """Outputs `[p, m, outputs]` of convolutional networks for m images of each of p policies."""
         count, images_each, channels = grid.shape[:3]
         images = grid.double().flatten(0, 1) / 255.0
         layers = zip(CONVOLUTIONS, paddings(self.network), self.network.image_sizes[1:], strict=True)
@@ -100,7 +129,7 @@ class StackedPolicies:
         return self._dense("output", self._dense("dense", flat, index).relu(), index)
 
     def _index(self, policies: NDArray[np.int64]) -> slice | Tensor:
-        """Index of ascending policies in the stack: a slice, which copies no weights, if they have no gaps."""
+        """Index of ascending policies in the stack."""
         first, last = int(policies[0]), int(policies[-1])
         if last - first < len(policies):
             return slice(first, last + 1)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from germline.evaluators.architecture.networks.compiled.gradient_memory import gradient_memory
-from germline.evaluators.architecture.networks.tape import LayerKind, Window, table, tape
+from germline.evaluators.architecture.networks.tape import LayerKind, Window, square, table, tape
 from germline.programs.architecture.cells import SPACES
 from germline.programs.architecture.counts import count
 from germline.programs.architecture.genome import Architecture, Cell
@@ -14,23 +14,26 @@ from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 WINDOWS = [
-    Window(kernel, stride, dilation, dilation * (kernel // 2))
+    Window((kernel, kernel), (stride, stride), dilation, (dilation * (kernel // 2),) * 2)
     for kernel in (1, 3, 5, 7)
     for stride in (1, 2)
     for dilation in (1, 2)
 ]
+WINDOWS += [Window((1, 7), (1, 2), 1, (0, 3)), Window((7, 1), (2, 1), 1, (3, 0)), Window((3, 1), (1, 1), 1, (1, 0))]
 
 
-@pytest.mark.parametrize("window", [*WINDOWS, Window(2, 2), Window(1, 2, padding=-1)])
+@pytest.mark.parametrize("window", [*WINDOWS, square(2, 2), square(1, 2, -1)])
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 5), (8, 8), (9, 4)])
 def test_a_table_lists_the_pixels_of_a_window(size: tuple[int, int], window: Window) -> None:
     """A convolution by the table, forward and back, is torch's."""
     height, width = size
     generator = torch.Generator().manual_seed(1)
     image = torch.rand(1, 1, height, width, generator=generator, dtype=torch.float64, requires_grad=True)
-    weight = torch.rand(1, 1, window.kernel, window.kernel, generator=generator, dtype=torch.float64)
-    rows, columns = -(-height // window.stride), -(-width // window.stride)
-    padding = (window.padding, window.kernel * window.dilation * window.stride) * 2
+    weight = torch.rand(1, 1, *window.kernel, generator=generator, dtype=torch.float64)
+    rows, columns = -(-height // window.stride[0]), -(-width // window.stride[1])
+    assert (rows, columns) == window.output(height, width)
+    down, right = (window.kernel[axis] * window.dilation * window.stride[axis] for axis in (0, 1))
+    padding = (window.padding[1], right, window.padding[0], down)
     wide = F.conv2d(F.pad(image, padding), weight, stride=window.stride, dilation=window.dilation)
     expected = wide[0, 0, :rows, :columns]
     upper = torch.rand(rows, columns, generator=generator, dtype=torch.float64)

@@ -13,13 +13,12 @@ BLAME: dict[str, Status] = {"raises": "crashed", "hangs": "timeout", "crashes": 
 
 
 def outcomes_of(call: Call) -> list[Outcome]:
-    genomes = call.job.genomes if call.position is None else (call.job.genomes[call.position],)
-    return [Outcome("ok", worker=genome) for genome in genomes]
+    return [Outcome("ok", worker=call.job.genomes[place]) for place in call.places]
 
 
 def finish(attempts: Attempts, call: Call, accident: bool, disturbed: bool) -> None:
     """What a worker makes of a call. Memory that a genome fills may be the end of a process beside it."""
-    scored = call.job.genomes if call.position is None else (call.job.genomes[call.position],)
+    scored = [call.job.genomes[place] for place in call.places]
     bad = next((genome for genome in scored if genome in BLAME), "fills" if disturbed else None)
     if accident:
         attempts.lost(call, Outcome("crashed"), suspect=False)
@@ -34,7 +33,7 @@ def finish(attempts: Attempts, call: Call, accident: bool, disturbed: bool) -> N
 def run(jobs: list[Job], workers: int, accidents: float, seed: int) -> dict[tuple[int, ...], list[Outcome]]:
     """Scores jobs with some workers; calls end in a random order."""
     draw, attempts, running = random.Random(seed), Attempts(), []
-    most: dict[tuple[tuple[int, ...], int | None], int] = {}
+    most: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {}
     for job in jobs:
         attempts.submit(job)
     for _ in range(100_000):
@@ -45,7 +44,7 @@ def run(jobs: list[Job], workers: int, accidents: float, seed: int) -> dict[tupl
         assert len(running) == 1 or not any(call.undisturbed for call in running)
         call = running.pop(draw.randrange(len(running)))
         fills = any("fills" in other.job.genomes for other in running)
-        key = (call.job.key, call.position)
+        key = (call.job.key, tuple(call.places))
         accident = draw.random() < accidents and most.get(key, 0) < MOST_ACCIDENTS
         most[key] = most.get(key, 0) + accident
         finish(attempts, call, accident, fills and draw.random() < 0.5)
@@ -56,7 +55,8 @@ def run(jobs: list[Job], workers: int, accidents: float, seed: int) -> dict[tupl
 def test_bad_genomes_are_blamed_and_no_other(seed: int) -> None:
     draw = random.Random(seed)
     names = ["good-1", "good-2", *BLAME]
-    jobs = [Job((key,), tuple(draw.choice(names) for _ in range(draw.randrange(1, 6))), 0, 0) for key in range(12)]
+    sizes = [*(draw.randrange(1, 6) for _ in range(12)), 17, 40]  # the last two are scored in parts of several genomes
+    jobs = [Job((key,), tuple(draw.choices(names, k=size)), 0, 0) for key, size in enumerate(sizes)]
     found = run(jobs, workers=1 + seed % 3, accidents=0.3, seed=seed)
     for job in jobs:
         outcomes = found[job.key]
@@ -70,9 +70,9 @@ def test_a_call_that_loses_its_process_is_repeated_whole_then_each_genome_alone(
     attempts.submit(Job((0,), ("a", "b"), 0, 0))
     attempts.lost(first := attempts.take([]), Outcome("crashed"), suspect=True)
     attempts.lost(second := attempts.take([]), Outcome("crashed"), suspect=True)
-    assert (first.only, first.again, second.only, second.again) == (None, False, None, True)
+    assert (first.positions, first.again, second.positions, second.again) == (None, False, None, True)
     alone = [attempts.take([]), attempts.take([])]
-    assert [(call.only, call.again) for call in alone] == [((0,), False), ((1,), False)]
+    assert [(call.positions, call.again) for call in alone] == [((0,), False), ((1,), False)]
 
 
 def test_accidents_say_nothing_until_there_are_many() -> None:
@@ -94,3 +94,19 @@ def test_what_is_scored_again_comes_before_what_waits() -> None:
         attempts.submit(Job((key,), ("a", "b"), 0, 0))
     attempts.failed(attempts.take([]), Outcome("crashed"))
     assert [attempts.take([]).job.key for _ in range(3)] == [(0,), (0,), (1,)]
+
+
+@pytest.mark.parametrize(("genomes", "most"), [(2, 2), (16, 16), (17, 9 + 2), (1_024, 16 + 16 + 4)])
+def test_a_bad_genome_is_found_in_few_calls(genomes: int, most: int) -> None:
+    for bad in {0, 1, genomes // 2, genomes - 1}:
+        attempts, calls = Attempts(), 0
+        attempts.submit(Job((0,), tuple("bad" if i == bad else "good" for i in range(genomes)), 0, 0))
+        while (call := attempts.take([])) is not None:
+            calls += 1
+            if any(call.job.genomes[place] == "bad" for place in call.places):
+                attempts.failed(call, Outcome("crashed"))
+            else:
+                attempts.scored(call, outcomes_of(call))
+        ((_, outcomes),) = attempts.done
+        assert [i for i, outcome in enumerate(outcomes) if outcome.status == "crashed"] == [bad]
+        assert calls <= 1 + most

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from scripted_evaluator import CHANGED, ScriptedSpec
 
-from germline.evaluators.executors.executor import Job, NoWorker
+from germline.evaluators.executors.executor import DeviceLost, Job, NoWorker
 from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.outcome import Outcome
 
@@ -61,5 +61,13 @@ def test_a_task_that_cannot_be_built_is_one_clear_error(loading: str) -> None:
 def test_it_does_not_isolate() -> None:
     try:
         assert scored("change torch", "1")[1].fitness != 1.0
+    finally:
+        CHANGED.clear()
+
+
+def test_a_genome_that_makes_the_device_unusable_ends_the_search_and_is_no_fault_of_the_others() -> None:
+    try:
+        with pytest.raises(DeviceLost, match=r"cuda cannot be used .*device-side assert.*--executor ray"):
+            scored("1", "change device", "2")
     finally:
         CHANGED.clear()

@@ -3,10 +3,12 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 
 import pytest
+from nodes import TOKEN, nodes
 
 from germline.evaluators.executors.executor import NoCluster, Stopped
 
@@ -65,3 +67,26 @@ def test_a_signal_while_ray_starts_reaches_the_handler_of_this_process() -> None
     finally:
         signal.signal(signal.SIGTERM, before)
     assert received == [signal.SIGTERM] * 2
+
+
+CONNECT = """
+import sys
+import ray
+from scripted_evaluator import ScriptedSpec
+from germline.evaluators.executors.executor import NoCluster
+from germline.evaluators.executors.ray_executor import RayExecutor
+try:
+    RayExecutor(ScriptedSpec(), workers=1, address=sys.argv[1])
+except NoCluster as error:
+    print(error)
+print(ray.is_initialized())
+"""
+
+
+def test_a_cluster_without_cores_is_refused_and_left() -> None:
+    environment = {**os.environ, **TOKEN, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with nodes(0) as cluster:
+        command = [sys.executable, "-c", CONNECT, cluster.address]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    cause, connected = done.stdout.splitlines()
+    assert cause.startswith("the Ray cluster has no CPU for a worker") and connected == "False", done.stderr

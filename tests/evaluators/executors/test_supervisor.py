@@ -77,6 +77,7 @@ def test_a_process_in_which_something_raised_is_replaced(
         ("exit 3", "the process ended with exit status 3", True),
         ("segfault", "the process ended with SIGSEGV", True),
         ("signal SIGABRT", "the process ended with SIGABRT", True),
+        ("signal 40", "the process ended with signal 40", True),
         ("signal SIGTERM", "the process ended with SIGTERM", False),
         ("signal SIGINT", "the process ended with SIGINT", False),
         ("signal SIGKILL", "the process ended with SIGKILL", False),

@@ -120,6 +120,8 @@ def test_a_task_has_the_specification_of_its_game() -> None:
     [
         ("atari:Frostbyte", UnknownTask, "the nearest is atari:frostbite"),
         ("atari:pong@stiky", UnknownTask, "expected atari:pong or atari:pong@sticky"),
+        ("gym:ALE/Pong-v5", UnknownTask, "expected atari:pong, with"),
+        ("gym:SpaceInvadersNoFrameskip-v4", UnknownTask, "expected atari:space_invaders, with"),
         ("atari:combat", InvalidTask, "no points"),
     ],
 )

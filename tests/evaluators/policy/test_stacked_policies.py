@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from germline.evaluators.policy.networks import stacked
 from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.networks.stacked import StackedPolicies
 from germline.evaluators.policy.player import Episode, play
@@ -61,6 +62,20 @@ def test_only_the_policies_of_the_batch_are_computed(
     outputs = StackedPolicies(network, parameters, "cpu").forward(policies, observations)
     assert batches == {len(set(batch))}
     np.testing.assert_array_equal(outputs, networks_of(network, parameters).forward(policies, observations))
+
+
+def test_the_places_of_a_batch_are_found_once_and_recognised_by_its_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = NETWORKS["tanh"]
+    parameters = [initial_parameters(network, seed) for seed in range(4)]
+    together, alone = StackedPolicies(network, parameters, "cpu"), networks_of(network, parameters)
+    halves = [np.array([0, 1, 1]), np.array([3, 2, 0])]
+    found: list[np.ndarray] = []
+    monkeypatch.setattr(stacked, "_grid", lambda policies, grid=stacked._grid: found.append(policies) or grid(policies))
+    for policies in [*halves, *halves, *halves, np.array([1, 2, 3]), *halves]:
+        observations = random_observations(network, len(policies))
+        outputs = together.forward(policies, observations)
+        np.testing.assert_array_equal(outputs, alone.forward(policies, observations))
+    assert len(found) == 5  # two halves, another batch, and the halves anew
 
 
 @pytest.mark.slow

@@ -10,9 +10,10 @@ import torch
 
 from germline.programs.architecture.cells import FULL, SPACES
 from germline.programs.architecture.counts import Counts, count
-from germline.programs.architecture.genome import read
+from germline.programs.architecture.genome import Architecture, Cell, read
 from germline.programs.architecture.handmade import of_size
 from germline.programs.architecture.network import Network, count_built
+from germline.programs.architecture.operations import OPERATIONS
 from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
@@ -52,6 +53,16 @@ def test_the_closed_form_equals_the_built_network(name: str) -> None:
     for number in range(int(40 * SCALE)):
         skeleton = SKELETONS[number % len(SKELETONS)]
         genome = ArchitectureSpace(SPACES[name], skeleton).draw(rng).genome
+        with torch.device("meta"):
+            built = Network(genome, skeleton)
+        assert count_built(built, skeleton.image) == count(genome, skeleton)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_closed_form_of_an_operation_equals_the_built_network(operation: str) -> None:
+    edges = ((operation, 0), (operation, 1)), ((operation, 2), (operation, 0))
+    genome = Architecture((Cell(edges, (3,)),) * 2)
+    for skeleton in SKELETONS:
         with torch.device("meta"):
             built = Network(genome, skeleton)
         assert count_built(built, skeleton.image) == count(genome, skeleton)

@@ -226,7 +226,7 @@ def _instruction_row(instruction: Instruction, tape: Tape, memory: GradientMemor
         "add": int(instruction.add),
         "forward_table": forward,
         "backward_table": backward,
-        "taps": instruction.window.kernel**2,
+        "taps": instruction.window.taps,
         "weight": instruction.weight,
         "statistics": instruction.statistics,
         "source_gradient": memory.places[source.place] if needs_gradient else 0,

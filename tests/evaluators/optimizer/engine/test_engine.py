@@ -8,9 +8,10 @@ from reference_runs import RoundsOnce, mutants, run_alone, same
 from torch import Tensor
 
 from germline.evaluators.optimizer.engine import ProgramEngine
-from germline.evaluators.optimizer.engine.micro import Unsupported, lower
+from germline.evaluators.optimizer.engine import engine as engine_module
+from germline.evaluators.optimizer.engine.micro import MicroProgram, Unsupported, lower
 from germline.evaluators.optimizer.engine.torch_rows import APPROXIMATE
-from germline.programs.optimizer import Program, library, parse, trace
+from germline.programs.optimizer import Graph, Program, library, parse, trace
 from germline.programs.optimizer.flat import Layout
 from germline.programs.optimizer.primitives import EXTENDED, PRIMITIVES
 
@@ -208,3 +209,26 @@ def test_a_program_with_matrix_functions_gets_the_same_bits_in_a_group_of_any_si
     alone = row_after_steps([program], 0)
     for count, position in ((2, 1), (3, 0), (16, 0), (16, 7), (16, 15)):
         assert torch.equal(alone, row_after_steps([program] * count, position))
+
+
+def test_programs_of_the_next_replicate_are_not_prepared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    lowered: list[object] = []
+
+    def counted(graph: Graph, layout: Layout) -> MicroProgram:
+        lowered.append(graph)
+        return lower(graph, layout)
+
+    monkeypatch.setattr(engine_module, "lower", counted)
+    programs = [parse(text) for text in library().values()]
+    for count, expected in ((8, 8), (8, 8), (3, 8), (3, 8), (8, 13)):  # only those of the last pack are kept
+        ProgramEngine(programs[:count], LAYOUT)
+        assert len(lowered) == expected
+    ProgramEngine([programs[0]] * 5, Layout(((3,),)))
+    assert len(lowered) == 14
+
+
+def test_programs_whose_zeros_differ_in_their_sign_are_not_confused() -> None:
+    positive, negative = (program(f"u = w + {zero}") for zero in ("0.0", "-0.0"))
+    assert positive == negative
+    first, second = engine_module._prepare_all([positive, negative], LAYOUT)
+    assert repr(first.lowered) != repr(second.lowered)

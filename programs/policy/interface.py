@@ -1,0 +1,29 @@
+"""How the observations and actions of an environment differ from those of a policy's network."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What an exported policy translates, so that it takes what its environment gives and returns what it takes.
+
+    Args:
+        channels_last: whether observations are pictures `[height, width, channels]`; those of a network are `[channels,
+            height, width]`.
+        first_action: number of the first discrete action; a network counts from 0.
+    """
+
+    channels_last: bool = False
+    first_action: int = 0
+
+    def raw(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Observations of a network `[n, *observation]`, as the environment gives them."""
+        return np.moveaxis(observations, 1, -1) if self.channels_last else observations
+
+
+SAME = Interface()
+"""Of an environment whose observations and actions are those of the network."""

@@ -1,0 +1,71 @@
+"""What a session has found so far: a JSON file and a table, written anew after every step."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+VERSION = 1
+STATUSES = ("running", "ok", "failed", "skipped")
+
+
+class Report:
+    """The facts of a session and a record for each of its steps.
+
+    Args:
+        path: of the JSON file; the table has the same name and the ending `.txt`.
+        facts: the device, versions, options.
+        steps: records of steps that ran before, to keep.
+    """
+
+    def __init__(self, path: Path, facts: dict[str, Any], steps: list[dict[str, Any]]) -> None:
+        self.path = path
+        self.facts = facts
+        self.steps = steps
+
+    def record(self, step: dict[str, Any]) -> None:
+        """Adds the record of a step, or replaces the one of its name, and writes both files."""
+        self.steps = [*(each for each in self.steps if each["name"] != step["name"]), step]
+        self.write()
+
+    def write(self, finished: bool = False) -> None:
+        content = {"version": VERSION, "finished": finished, **self.facts, "steps": self.steps}
+        _replace(self.path, json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
+        _replace(self.path.with_suffix(".txt"), self.table())
+
+    def table(self) -> str:
+        """A line for each step and each measured row."""
+        lines = [f"{'step':<20}{'status':<9}{'check':<7}{'seconds':>8}  result"]
+        for step in self.steps:
+            check = {True: "passed", False: "FAILED", None: ""}[step.get("passed")]
+            text = step.get("summary") or step.get("error") or ""
+            lines.append(f"{step['name']:<20}{step['status']:<9}{check:<7}{step.get('seconds', 0.0):>8.1f}  {text}")
+            for row in step.get("rows", ()):
+                value = f"{row['value']:,.0f} {row['unit']}, {row['ratio']:.1f}x {row['baseline']}"
+                lines.append(f"{'':<20}{row['name']}: {value}")
+        return "\n".join(lines) + "\n"
+
+    @property
+    def is_good(self) -> bool:
+        """Whether no step has raised and no check has failed."""
+        return all(step["status"] in ("ok", "skipped") and step.get("passed") is not False for step in self.steps)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file in one step: whoever reads it sees the old or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _finite(value: Any) -> Any:
+    """The value as JSON knows it: other numbers become texts, and numbers of numpy plain ones."""
+    if isinstance(value, dict):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, bool | int | str) or value is None:
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else str(number)

@@ -1,0 +1,53 @@
+"""Makes the tree that this file is in importable, in this process and in those that it starts.
+
+Nothing has to be installed: `germline.<folder>` is found through links, as in `.namespace/`, and packages that the
+machine lacks come from wheels that lie beside the tree.
+"""
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("cli", "db", "evaluators", "programs", "search")
+WHEELS = ROOT / "wheels"
+
+
+def use_own_tree(wheels: Path = WHEELS) -> None:
+    """Puts this tree before, and the wheels after, everything that is installed."""
+    own = [str(_namespace()), *(str(ROOT / "tests" / folder) for folder in ("benchmarks", "helpers"))]
+    others = [str(_unpacked(wheels))] if any(wheels.glob("*.whl")) else []
+    sys.path[:0] = own
+    sys.path.extend(others)
+    os.environ["PYTHONPATH"] = os.pathsep.join([*own, *others, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _namespace() -> Path:
+    """The folder with the package `germline`; a new one if a copy of the tree has lost its links."""
+    if all((ROOT / ".namespace" / "germline" / folder).is_dir() for folder in FOLDERS):
+        return ROOT / ".namespace"
+    package = _temporary_folder() / "germline"
+    package.mkdir()
+    for folder in FOLDERS:
+        (package / folder).symlink_to(ROOT / folder, target_is_directory=True)
+    return package.parent
+
+
+def _unpacked(wheels: Path) -> Path:
+    """A new folder with the contents of all wheels: a wheel is an archive of what is imported, so no pip is needed."""
+    folder = _temporary_folder()
+    for wheel in sorted(wheels.glob("*.whl")):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+    return folder
+
+
+def _temporary_folder() -> Path:
+    """A new folder that goes with this process."""
+    folder = tempfile.mkdtemp(prefix="germline-device-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)

@@ -2,7 +2,7 @@
 
 | role | a literal that |
 |---|---|
-| decay | weighs a state in a moving average, `interp(x, state, c)`, or is the base of its correction, `power(c, step)` |
+| decay | weighs a state in a moving average, `interp(x, state, c)`, or is the base of its correction `power(c, step)` |
 | momentum | multiplies a state whose product is added to something (`c * state + x`) |
 | epsilon | is small and is added to, or bounds, what is divided by; also the 1e-8 of a protected division of trees |
 | weight decay | multiplies the parameters (`c * w`), or their norm where the same number multiplies the parameters |

@@ -21,8 +21,8 @@ SCHEDULE = (1.0, 0.6, 0.85, 0.3, 0.05, 0.45)
 
 FLOORS = {torch.float32: 1.0, torch.float64: 1e-3}
 """Elements below this share of the largest in their tensor are compared as if they were that large. In float32 that is
-the largest itself, because kernels and the interpreter round sums that nearly cancel differently; float64 shows that they compute the
-same."""
+the largest itself, because kernels and the interpreter round differently where a sum nearly cancels, and because
+numbers such as a bias correction are computed in double precision; float64 shows that both compute the same."""
 
 
 def verified_torch(program: Program, origin: Origin, class_name: str) -> VerifiedExport[str]:

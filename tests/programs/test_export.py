@@ -260,8 +260,8 @@ def train(w, g, state, params, torch, sum, lr):
 """
     source = verified_torch(parse(text), NOWHERE, "Exported").content
     assert "state_.lerp_(g, 1 - beta1)" in source
-    assert "beta1_ = torch.mul(state_, state_)" in source
-    assert "self_ = float_ / (sum_ + eps)" in source
+    assert "torch_.mul_(beta3).addcmul_(state_, state_, value=1 - beta3)" in source
+    assert "torch.maximum(sum_, torch_, out=sum_)" in source
 
 
 def test_literals_are_arguments_named_after_their_purpose() -> None:
@@ -595,3 +595,13 @@ def test_a_path_that_takes_no_file_is_refused_in_one_line(tmp_path: Path) -> Non
             write_verified(path, VerifiedExport("source"))
         assert "\n" not in str(caught.value)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]
+
+
+def test_names_of_states_never_clash_with_keywords_or_with_the_code_around_them() -> None:
+    names = ("a", "i", "numbers", "columns", "grouped", "lists", "betas")
+    body = "".join(f"  {name} = interp(g, {name}, 0.{k + 1})\n" for k, name in enumerate(names))
+    text = f"def train(w, g, {', '.join(names)}, lr):\n{body}  update = a + i\n  update = update * 0.1\n"
+    for name in names[2:]:
+        text += f"  update = update * {name}\n"
+    text += f"  update = update * lr\n  return update, {', '.join(names)}\n"
+    assert verified_torch(parse(text), NOWHERE, "Exported").difference <= TOLERANCE

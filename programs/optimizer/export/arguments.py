@@ -1,5 +1,6 @@
 """The constructor's arguments of an exported optimizer: the constants of its program, named as the field names them."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ def variables(arguments: Collection[HyperParameter]) -> Mapping[Place, str]:
 def _decays(program: Program, decays: list[Constant], has_momentum: bool) -> list[HyperParameter]:
     """The decays of moving averages of trees: `betas` if there are several."""
     if len(decays) > 1:
-        names = ", ".join(f"`{_state(program, c)}`" for c in decays)
+        names = ", ".join(f"`{_average(program, c)}`" for c in decays)
         return [
             HyperParameter(
                 "betas",
@@ -116,7 +117,7 @@ def _decays(program: Program, decays: list[Constant], has_momentum: bool) -> lis
         return []
     signed = decays[0].signed
     name = ("beta" if has_momentum else "momentum") if signed else "alpha"
-    return [_one(name, decays[0], "decay", f"decay of the moving average `{_state(program, decays[0])}`")]
+    return [_one(name, decays[0], "decay", f"decay of the moving average `{_average(program, decays[0])}`")]
 
 
 def _one(name: str, constant: Constant, range_: str, meaning: str) -> HyperParameter:
@@ -155,6 +156,12 @@ def _is_tree(program: Program, constant: Constant) -> bool:
 
 def _state(program: Program, constant: Constant) -> str:
     return program.states[constant.state or 0].name
+
+
+def _average(program: Program, constant: Constant) -> str:
+    """The name of the average that a decay belongs to: that of its statement, if its author gave it one."""
+    target = program.body[constant.places[0][0]].target
+    return _state(program, constant) if re.fullmatch(r"t\d+", target) else target
 
 
 def _line(program: Program, constant: Constant) -> str:

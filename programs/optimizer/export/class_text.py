@@ -341,9 +341,10 @@ def _init_group(parts: Parts, class_name: str) -> list[str]:
     lines = [
         f"def _init_group({', '.join(['self', 'group', *names])}) -> None:",
         '    for p in group["params"]:',
-        "        if p.grad is None:",
+        "        grad = p.grad",
+        "        if grad is None:",
         "            continue",
-        "        if p.grad.layout != torch.strided:",
+        "        if grad.layout != torch.strided:",
         f'            raise RuntimeError("{class_name} does not support sparse gradients")',
     ]
     if len(lines[0]) > WIDTH - 4:
@@ -361,7 +362,7 @@ def _init_group(parts: Parts, class_name: str) -> list[str]:
         lines += [f'            state["{state.name}"] = {_START[state.shape]}' for state in parts.prepared.leaf_states]
     if parts.functions & _REDUCTIONS:
         lines += ["        if not p.numel():", "            continue"]
-    lines += ["        params.append(p)", "        grads.append(p.grad)"]
+    lines += ["        params.append(p)", "        grads.append(grad)"]
     lines += [f'        {parts.lists[name]}.append(state["{name}"])' for name in parts.states]
     if parts.own_counts:
         lines.append('        steps.append(state["step"])')

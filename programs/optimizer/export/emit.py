@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from germline.programs.export.names import numbered_name
+from germline.programs.export.names import RESERVED, numbered_name
 from germline.programs.optimizer.export.kernels import Kernel
 from germline.programs.optimizer.export.lowering import Step
 from germline.programs.optimizer.export.number import Number
@@ -223,7 +223,7 @@ class Emitter:
 
 def list_names(step: Step, taken: Collection[str]) -> dict[str, str]:
     """The name of the list for each variable that has a value for each parameter."""
-    used = {*taken, *step.types, *step.per_parameter}
+    used = {*taken, *RESERVED, *step.types, *step.per_parameter}
     names: dict[str, str] = {}
     for name in dict.fromkeys([*step.types, *(k.target for k in step.kernels), *sorted(step.per_parameter)]):
         if name in step.per_parameter or step.types.get(name, SCALAR) != SCALAR:

@@ -59,7 +59,7 @@ def export_torch(program: Program, origin: Origin, class_name: str, exact: bool 
     simplified = None if exact else rate.simplified
     fixed = rate.literals if simplified is None else frozenset[Place]()
     arguments = hyper.hyper_parameters(simplified or program, fixed)
-    body = ""
+    body, facts = "", frozenset(origin.lines())
     for longest in _LENGTHS:
         names = [*(argument.name for argument in arguments), *hyper.ranges(arguments)]
         renamed = rename(simplified or program, names, longest)
@@ -75,7 +75,7 @@ def export_torch(program: Program, origin: Origin, class_name: str, exact: bool 
         meanings = (argument.meaning for argument in hyper.hyper_parameters(renamed, fixed))
         described = tuple(replace(own, meaning=meaning) for own, meaning in zip(arguments, meanings, strict=True))
         body = _body(prepared, described, origin, class_name)
-        if all(len(line) <= WIDTH for line in body.splitlines()):
+        if all(len(line) <= WIDTH for line in body.splitlines() if line.strip() not in facts):
             break
     helpers = helpers_for(body)
     return _HEADER.format(class_name, _imports(body)) + (f"\n\n{helpers}" if helpers else "") + f"\n\n{body}"
@@ -86,7 +86,7 @@ def _body(
 ) -> str:
     """The text of the file after the helper functions."""
     step = lower(prepared)
-    lists = list_names(step, [*prepared.names.values(), *_TAKEN])
+    lists = list_names(step, prepared.names.values())
     single = Emitter(step, lists, WIDTH - 8)
     foreach = Emitter(step, lists, WIDTH - (4 if prepared.whole_tree else 8))
     parts = Parts(
@@ -100,22 +100,6 @@ def _body(
         _docstring(prepared, arguments, origin),
     )
     return class_text(parts, class_name)
-
-
-_TAKEN = (
-    "params",
-    "grads",
-    "steps",
-    "maximize",
-    "capturable",
-    "indices",
-    "group",
-    "lists",
-    "columns",
-    "numbers",
-    "update",
-    "foreach",
-)
 
 
 def _imports(body: str) -> str:

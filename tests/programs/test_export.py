@@ -203,8 +203,8 @@ def test_lion_is_as_short_as_a_person_would_write_it() -> None:
     source = export_torch(parse(library()["lion"]), NOWHERE, "Lion")
     assert len(source.splitlines()) <= 280
     assert "lr: float | torch.Tensor = 0.0001," in source
-    lines = [line.strip() for line in source[source.index("g = _widen(") :].splitlines()]
-    assert lines[3:6] == [
+    lines = [line.strip() for line in source[source.index("w, g = p, ") :].splitlines()]
+    assert lines[4:7] == [
         "blend = torch.lerp(m, g, 1 - beta1)",
         "m.lerp_(g, 1 - beta2)",
         "blend.sign_()",

@@ -129,19 +129,23 @@ def _number_type(parts: Parts, number: str) -> str:
 
 def _single(parts: Parts) -> list[str]:
     """The function that updates one parameter after another."""
-    reads = _reads(parts)
-    loop = ["w = _widen(p)"]
-    if "g" in reads:
-        loop.append("g = _widen(-grads[i] if maximize else grads[i])")
-    loop += [f"{name} = {parts.lists[name]}[i]" for name in parts.states]
+    columns = {"p": "params", "grad": "grads", **{name: parts.lists[name] for name in parts.states}}
     if parts.own_counts:
-        loop.append("step = steps[i]")
+        columns["step"] = "steps"
+    header = f"for {', '.join(columns)} in zip({', '.join(columns.values())}):"
+    reads = []
+    if len(header) > WIDTH - 4:
+        header = "for i, p in enumerate(params):"
+        reads = [f"{name} = {source}[i]" for name, source in columns.items() if name != "p"]
+    tensors, wide = ("w, g", "_widen(w), _widen(g)") if "g" in _reads(parts) else ("w", "_widen(w)")
+    source = "p, -grad if maximize else grad" if tensors == "w, g" else "p"
+    loop = [*reads, f"{tensors} = {source}", "if p.dtype not in _WIDE:", f"    {tensors} = {wide}"]
     loop += ["", *parts.single, "", "if w is not p:", "    p.copy_(w)"]
     return [
         *_signature("_single_tensor", parts),
         '    """Updates one parameter after another."""',
         *indent(parts.head),
-        "    for i, p in enumerate(params):",
+        f"    {header}",
         *indent(loop, 2),
     ]
 

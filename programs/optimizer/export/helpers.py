@@ -2,10 +2,14 @@
 
 import re
 
+_WIDE = """
+_WIDE = (torch.float32, torch.float64)
+"""
+
 _WIDEN = '''
 def _widen(x: torch.Tensor) -> torch.Tensor:
     """Half precision is computed in float32; everything else stays as it is."""
-    if x.dtype == torch.float32 or x.dtype == torch.float64:
+    if x.dtype in _WIDE:
         return x
     return x.to(torch.promote_types(x.dtype, torch.float32))
 '''
@@ -256,6 +260,7 @@ def _orthogonalize(x: torch.Tensor) -> torch.Tensor:
 '''
 
 HELPERS = {
+    "_WIDE": _WIDE,
     "_widen": _WIDEN,
     "_zeros": _ZEROS,
     "_scalar": _SCALAR,

@@ -78,7 +78,7 @@ def export_torch(program: Program, origin: Origin, class_name: str, exact: bool 
         if all(len(line) <= WIDTH for line in body.splitlines() if line.strip() not in facts):
             break
     helpers = helpers_for(body)
-    return _HEADER.format(class_name, _imports(body)) + (f"\n\n{helpers}" if helpers else "") + f"\n\n{body}"
+    return f"{_HEADER.format(class_name, _imports(body))}\n{helpers}\n\n{body}"
 
 
 def _body(

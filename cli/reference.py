@@ -82,5 +82,6 @@ def picked(name: str, criterion: str, url: str) -> Candidate:
         raise BadReference(
             f"expected a run of architectures with an ok outcome for --pick, got {name}, of kind {run.kind}"
         )
-    index = pick([objectives for _, objectives in scored], criterion)
+    chance_error = run.config.get("settings", {}).get("chance_error")
+    index = pick([objectives for _, objectives in scored], criterion, chance_error)
     return resolve(f"{name}:{scored[index][0].individual.birth}", url)

@@ -81,7 +81,10 @@ def _print(
         evaluations = store.reviews(run.id, last.winner.fingerprint)
         score = presenter.score_text([evaluation for evaluation in evaluations if evaluation.rung > 0])
         label = f"{run.name}:{winner['birth']}"
-        if score is not None:
+        nothing_better = winner["birth"] == 0 and presenter.compared_with_start
+        if nothing_better:
+            say(f"winner  {label}  the start: nothing better was found")
+        elif score is not None:
             say(f"winner  {label}  {score}")
         elif winner["birth"] != best:
             say(f"winner  {label}  fitness {number(winner['fitness'])}, {_reason(run, last)}")

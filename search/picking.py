@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from germline.search import pareto
+from germline.search.chance import beats_chance
 from germline.search.settings import amount
 
 CRITERIA = "knee, error, params, macs, latency, or a limit such as under=3M"
@@ -32,18 +33,28 @@ def front(objectives: Sequence[Objectives], names: Sequence[str] = ("validation_
     return sorted(on_front, key=lambda i: tuple(points[i]))
 
 
-def pick(objectives: Sequence[Objectives], criterion: str) -> int:
-    """Returns the index of the individual that a criterion picks.
+def pick(objectives: Sequence[Objectives], criterion: str, chance_error: float | None = None) -> int:
+    """Returns the index of the individual that a criterion picks. Only networks that beat chance are candidates.
 
     Args:
         objectives: of each individual.
         criterion: `knee` (nearest to the ideal point of the front of error and parameters); `error`, `params`, `macs`
             or `latency` (the smallest value; among equal values the smallest error, then the fewest parameters); or
             `under=3M` (the smallest error with at most that many parameters).
+        chance_error: validation error in percent of always answering one class; None: not known.
 
     Raises:
         BadCriterion: the criterion is unknown, or no individual meets it.
     """
+    candidates = [i for i, each in enumerate(objectives) if beats_chance(each, chance_error)]
+    if not candidates:
+        raise BadCriterion(
+            f"nothing has fewer errors than always answering one class ({chance_error:.4g} %); search for longer"
+        )
+    return candidates[_pick([objectives[i] for i in candidates], criterion)]
+
+
+def _pick(objectives: Sequence[Objectives], criterion: str) -> int:
     if criterion == "knee":
         on_front = front(objectives)
         points = _points([objectives[i] for i in on_front], ("validation_error", "params"))

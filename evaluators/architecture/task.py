@@ -32,6 +32,12 @@ class CellTask(Task):
     space: ClassVar[str | None] = None
     objectives = (Objective("validation_error", "min"), Objective("params", "min"), Objective("macs", "min"))
 
+    @classmethod
+    def chance_error(cls) -> float:
+        """Returns the validation error of always answering one class, in percent; by default of equally many images of
+        each class. A network must have fewer errors to be handed over by a search."""
+        return 100.0 * (1.0 - 1.0 / cls.classes)
+
     @abstractmethod
     def measure(
         self,

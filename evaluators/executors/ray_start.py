@@ -15,8 +15,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
+from itertools import chain
 from typing import Any
 
 import ray
@@ -71,7 +72,6 @@ def start_local(workers: int) -> list[psutil.Process]:
         NoCluster: Ray cannot be started; the message says why.
     """
     variables = {**_LOCAL, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    before = psutil.Process().children(recursive=True)
     try:
         with _environment(variables, without=_OF_OTHERS), _own_signal_handlers(), _loopback(True):
             forget_token()
@@ -86,7 +86,19 @@ def start_local(workers: int) -> list[psutil.Process]:
     except Exception as error:  # of many classes, among them Exception itself
         raise NoCluster(f"could not start Ray on this machine ({in_a_line(error)}); try --executor inline") from None
     _silence()
-    return [process for process in psutil.Process().children(recursive=True) if process not in before]
+    return _processes_of_local_ray()
+
+
+def _processes_of_local_ray() -> list[psutil.Process]:
+    """The servers that this process has started, as Ray knows them, and their descendants. Other children of this
+    process are not among them: a thread of the user may have started some meanwhile."""
+    servers = chain.from_iterable(ray._private.worker._global_node.all_processes.values())
+    processes: list[psutil.Process] = []
+    for server in servers:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(server.process.pid)
+            processes += [process, *process.children(recursive=True)]
+    return processes
 
 
 def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], bool]) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from germline.evaluators.architecture.task import CellTask
 from germline.evaluators.architecture.trainer import initial_networks, train_together
+from germline.evaluators.data.directory import MissingData
 from germline.evaluators.data.load import SPLITS, Digits, digits, mnist5k
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.task import Rung, Split
@@ -38,6 +39,14 @@ class ImageCellTask(CellTask):
             pixels = (torch.from_numpy(images).float() / self.brightest)[:, None]
             self._images[split] = pixels.to(device, memory_format=torch.channels_last)
             self._labels[split] = torch.from_numpy(labels).long().to(device)
+
+    @classmethod
+    def chance_error(cls) -> float:
+        try:
+            labels = cls().part("validation")[1]
+        except MissingData:  # it may be on the machines of the workers alone
+            return super().chance_error()
+        return 100 * float((labels != labels.mode().values).float().mean())
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Returns training images `[batch, channels, height, width]` and labels `[batch]`, both on the device.

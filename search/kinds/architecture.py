@@ -42,13 +42,15 @@ OBJECTIVES = {name: Objective(name, "min") for name in ("validation_error", "par
 
 
 def _nsga2(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
-    return NSGA2(space, _objectives(settings), settings.population, settings.crossover, _passing(settings))
+    return NSGA2(
+        space, _objectives(settings), settings.population, settings.crossover, _passing(settings), settings.chance_error
+    )
 
 
 def _pareto_local(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
     _refuse_depth(settings)
     _refuse_hurdle(settings)
-    return ParetoLocalSearch(space, _objectives(settings), settings.starts)
+    return ParetoLocalSearch(space, _objectives(settings), settings.starts, settings.chance_error)
 
 
 def _local(settings: "ArchitectureSettings", space: ArchitectureSpace) -> Strategy[Any]:
@@ -111,9 +113,9 @@ STRATEGIES: Mapping[str, Callable[["ArchitectureSettings", ArchitectureSpace], S
 class ArchitectureSettings:
     """Settings of a search for architectures.
 
-    `--set` does not take the last three fields, which are None until the run is created: `classes` and `image` come
-    from the task, and `latency_table` holds the measured latencies of a run that needs them (else it stays None), so
-    that no decision depends on a clock.
+    `--set` does not take the last four fields, which are None until the run is created: `classes`, `image` and
+    `chance_error` (in percent) come from the task, and `latency_table` holds the measured latencies of a run that needs
+    them (else it stays None), so that no decision depends on a clock.
     """
 
     strategy: str = setting("nsga2", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
@@ -169,6 +171,7 @@ class ArchitectureSettings:
     timeout: float = setting(3600.0, positive, "seconds before the worker of a job is replaced (Ray only)")
     classes: int | None = None
     image: Sequence[int] | None = None
+    chance_error: float | None = None
     latency_table: Mapping[str, Any] | None = None
 
 
@@ -236,7 +239,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
             raise BadSetting(
                 f"expected space {task.space} for {task.name}, got {settings.space}; --set space={task.space}"
             )
-        settings = replace(settings, classes=task.classes, image=list(task.image))
+        settings = replace(settings, classes=task.classes, image=list(task.image), chance_error=task.chance_error())
         if task.skeleton:
             settings = replace(settings, full_cells=task.skeleton.cells, full_channels=task.skeleton.channels)
         # Raises what can be raised without the latencies, before they are measured.

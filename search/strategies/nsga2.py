@@ -15,6 +15,7 @@ from germline.evaluators.hurdle import Limit, limit_passing
 from germline.evaluators.outcome import Objective
 from germline.programs.space import CrossingSpace
 from germline.search import pareto
+from germline.search.chance import with_skill
 from germline.search.individual import Block, Individual, Proposal, RngFor, Scored
 from germline.search.strategies.random_search import random_proposal
 from germline.search.strategy import Strategy
@@ -42,6 +43,7 @@ class NSGA2(Strategy[NSGA2State]):
         crossover: probability that a child has two parents; it is mutated in any case.
         passing: share of the population whose loss at the hurdle is within the threshold for a child; 1: no hurdle.
             Only individuals with no more parameters than the child count, so that no child is dropped for being small.
+        chance_error: validation error in percent of always answering one class; None: not known.
     """
 
     state_classes = (NSGA2State,)
@@ -53,12 +55,14 @@ class NSGA2(Strategy[NSGA2State]):
         population: int,
         crossover: float,
         passing: float = 1.0,
+        chance_error: float | None = None,
     ) -> None:
         self.space = space
         self.objectives = tuple(objectives)
         self.population = population
         self.crossover = crossover
         self.passing = passing
+        self.chance_error = chance_error
 
     def init(self) -> NSGA2State:
         return NSGA2State()
@@ -99,8 +103,8 @@ class NSGA2(Strategy[NSGA2State]):
         return tuple(steps[FEWEST - 1 :])
 
     def winner(self, state: NSGA2State) -> Individual | None:
-        """The knee of the first front."""
-        front = state.population[: state.front]
+        """The knee of the first front, among individuals that beat chance."""
+        front = with_skill(state.population[: state.front], self.chance_error)
         return front[pareto.knee(self.points(front))].individual if front else None
 
     def points(self, individuals: Sequence[Scored]) -> pareto.Points:

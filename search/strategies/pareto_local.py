@@ -12,6 +12,7 @@ from typing import Any
 from germline.evaluators.outcome import Objective
 from germline.programs.space import NeighbourSpace
 from germline.search import pareto
+from germline.search.chance import with_skill
 from germline.search.individual import Block, Individual, Proposal, RngFor, Scored
 from germline.search.neighbourhood import neighbour
 from germline.search.strategy import Strategy
@@ -41,14 +42,22 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
         space: the space whose neighbours are visited.
         objectives: the objectives that compete.
         starts: least number of random genomes drawn before the first centre, and whenever the whole front was tried.
+        chance_error: validation error in percent of always answering one class; None: not known.
     """
 
     state_classes = (ParetoLocalState,)
 
-    def __init__(self, space: NeighbourSpace[Any], objectives: Sequence[Objective], starts: int) -> None:
+    def __init__(
+        self,
+        space: NeighbourSpace[Any],
+        objectives: Sequence[Objective],
+        starts: int,
+        chance_error: float | None = None,
+    ) -> None:
         self.space = space
         self.objectives = tuple(objectives)
         self.starts = starts
+        self.chance_error = chance_error
 
     def init(self) -> ParetoLocalState:
         return ParetoLocalState()
@@ -71,8 +80,9 @@ class ParetoLocalSearch(Strategy[ParetoLocalState]):
         return self._with_next_centre(state, next_birth) if dominated or born >= len(neighbours) else state
 
     def winner(self, state: ParetoLocalState) -> Individual | None:
-        """The knee of the front."""
-        return state.front[pareto.knee(self._points(state.front))].individual if state.front else None
+        """The knee of the front, among individuals that beat chance."""
+        front = with_skill(state.front, self.chance_error)
+        return front[pareto.knee(self._points(front))].individual if front else None
 
     def _front(self, front: Sequence[Scored], block: Block) -> tuple[Scored, ...]:
         by_fingerprint = {scored.individual.fingerprint: scored for scored in front}

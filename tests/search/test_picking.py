@@ -48,3 +48,10 @@ def test_the_fastest_of_equals_has_the_least_error() -> None:
 def test_a_criterion_that_no_individual_meets_is_an_error(criterion: str, message: str) -> None:
     with pytest.raises(BadCriterion, match=message):
         pick(NETWORKS, criterion)
+
+
+@pytest.mark.parametrize(("criterion", "place"), [("knee", 2), ("params", 0), ("macs", 1), ("under=1000k", 0)])
+def test_a_network_that_is_no_better_than_always_one_class_is_not_picked(criterion: str, place: int) -> None:
+    assert pick([*NETWORKS, network(20, 1, 0.1)], criterion, chance_error=20.0) == place
+    with pytest.raises(BadCriterion, match="fewer errors than always answering one class \\(3 %\\)"):
+        pick(NETWORKS, criterion, chance_error=3.0)

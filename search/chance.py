@@ -1,0 +1,16 @@
+"""Which networks have learnt something: those with fewer errors than always answering one class."""
+
+from collections.abc import Mapping, Sequence
+
+from germline.search.individual import Scored
+
+
+def beats_chance(objectives: Mapping[str, float], chance_error: float | None) -> bool:
+    """Whether a network's `validation_error` is below `chance_error`, in percent; True if that is None."""
+    return chance_error is None or objectives["validation_error"] < chance_error
+
+
+def with_skill(front: Sequence[Scored], chance_error: float | None) -> Sequence[Scored]:
+    """The individuals of a front that beat chance; all of them if none does. The small end of a front may be a network
+    that has learnt nothing, and would be its knee."""
+    return [scored for scored in front if beats_chance(scored.outcome.objectives, chance_error)] or front

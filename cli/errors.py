@@ -12,7 +12,7 @@ _FAILURES = frozenset(
     (
         *("ClusterLost", "DeviceLost", "NoCluster", "NoWorker", "SearchFailed"),
         *("AlteredSchema", "DamagedDatabase", "DatabaseError", "DatabaseLocked", "DiskFull", "NoRoom"),
-        *("DamagedData", "ExportMismatch"),
+        "ExportMismatch",
     )
 )
 """Class names of errors that are failures of the work itself, not mistakes in the input. Names, because importing the

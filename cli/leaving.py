@@ -25,9 +25,8 @@ def leave(status: int) -> NoReturn:
     deadline = time.monotonic() + PATIENCE
     for thread in _awaited_threads():
         thread.join(max(0.0, deadline - time.monotonic()))
-    if not _awaited_threads():
-        sys.exit(status)
-    # What `sys.exit` does after waiting for the threads.
+    # What `sys.exit` does after waiting for the threads. Thereafter the interpreter would take itself apart, and
+    # signals would have the handlers of the system.
     with contextlib.suppress(BaseException):
         atexit._run_exitfuncs()
     _end(status)

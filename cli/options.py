@@ -54,7 +54,7 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Device that trains candidates, or computes the networks of policies; packs of a new run fit it.",
+    help="Device that trains candidates, or computes the networks of policies.",
 )
 
 

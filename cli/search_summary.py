@@ -81,8 +81,7 @@ def _print(
         evaluations = store.reviews(run.id, last.winner.fingerprint)
         score = presenter.score_text([evaluation for evaluation in evaluations if evaluation.rung > 0])
         label = f"{run.name}:{winner['birth']}"
-        nothing_better = winner["birth"] == 0 and presenter.compared_with_start
-        if nothing_better:
+        if last.winner.operator == "seed":  # the program that the search started from
             say(f"winner  {label}  the start: nothing better was found")
         elif score is not None:
             say(f"winner  {label}  {score}")

@@ -226,8 +226,9 @@ def _own_signal_handlers() -> Iterator[None]:
         utils.set_sigterm_handler = set_by_ray
         for number, handler in handlers.items():
             # A signal has arrived if this process's handler has set SIG_DFL, so that a second signal ends it at once.
-            if signal.getsignal(number) not in (handler, signal.SIG_DFL):
-                signal.signal(number, handler)
+            # It is set again, since Ray may have installed a handler of its own in C, of which Python does not know.
+            arrived = signal.getsignal(number) is signal.SIG_DFL
+            signal.signal(number, signal.SIG_DFL if arrived else handler)
 
 
 @contextmanager

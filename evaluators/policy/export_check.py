@@ -149,7 +149,9 @@ def interface_of(task: PolicyTask) -> Interface:
     """How the observations and actions of the task's environment differ from those of a policy's network."""
     with opened_environments(task, 1) as environments:
         if isinstance(environments, GymnasiumEnvironments):
-            return Interface(environments.channels_last, environments.first_action)
+            continuous = not isinstance(task.environment_spec().actions, int)
+            action_type = np.dtype(environments.action_type).name if continuous else SAME.action_type
+            return Interface(environments.channels_last, environments.first_action, action_type)
     return SAME
 
 

@@ -254,7 +254,9 @@ def _act(network: Network, interface: Interface) -> Iterator[str]:
         yield "return actions if actions.ndim else int(actions)"
         return
     yield "share = (self(observation).double().clamp(-1, 1) + 1) / 2"
-    yield "return (self.low + share * (self.high - self.low)).float().numpy(force=True)"
+    cast = "" if interface.action_type == "float32" else f".astype(np.{interface.action_type})"
+    yield "actions = (self.low + share * (self.high - self.low)).float()"
+    yield f"return actions.numpy(force=True){cast}"
 
 
 def _buffers(network: Network) -> dict[str, tuple[float, ...]]:

@@ -15,10 +15,12 @@ class Interface:
         channels_last: whether observations are pictures `[height, width, channels]`; those of a network are `[channels,
             height, width]`.
         first_action: number of the first discrete action; a network counts from 0.
+        action_type: NumPy's name of the type of continuous actions; those of a network are float32.
     """
 
     channels_last: bool = False
     first_action: int = 0
+    action_type: str = "float32"
 
     def raw(self, observations: NDArray[Any]) -> NDArray[Any]:
         """Observations of a network `[n, *observation]`, as the environment gives them."""

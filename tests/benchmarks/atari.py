@@ -35,10 +35,10 @@ class Loop:
         self.modules = [module(row).to(device) for row in parameters]
 
     def forward(self, which: np.ndarray, observations: np.ndarray) -> np.ndarray:
-        seen = torch.from_numpy(observations).to(self.device)
+        frames = torch.from_numpy(observations).to(self.device)
         with torch.inference_mode():
-            found = [self.modules[one](seen[i : i + 1].float() / 255) for i, one in enumerate(which.tolist())]
-        return torch.cat(found).cpu().numpy()
+            outputs = [self.modules[policy](frames[i : i + 1].float() / 255) for i, policy in enumerate(which.tolist())]
+        return torch.cat(outputs).cpu().numpy()
 
 
 def module(row: np.ndarray) -> nn.Sequential:

@@ -108,10 +108,10 @@ def engine(count: int, device: str = "cpu", rounds: int = ROUNDS) -> dict[str, o
     graphs = [trace(program) for program in pool]
     operations = layout.elements * sum(len(graph.live_statements) for graph in graphs)
     engines = [ProgramEngine(pool, layout, device, compiled) for compiled in (True, False)]
-    for one in engines:
-        one.parameters.normal_()
-        one.gradients.normal_()
-    pairs = [[operations / seconds_a_step(one, device) for one in engines] for _ in range(rounds)]
+    for program_engine in engines:
+        program_engine.parameters.normal_()
+        program_engine.gradients.normal_()
+    pairs = [[operations / seconds_a_step(each, device) for each in engines] for _ in range(rounds)]
     fast, plain = (median(side) for side in zip(*pairs, strict=True))
     return {
         "name": f"primitive-operations/{count}" + ("/cuda" if device == "cuda" else ""),

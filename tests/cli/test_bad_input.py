@@ -146,7 +146,7 @@ def test_top_takes_whole_numbers_from_1_on(germline: Any, count: str) -> None:
 def test_the_errors_with_exit_status_1_exist() -> None:
     modules = (
         *("db.errors", "evaluators.executors.executor", "search.failures"),
-        *("programs.export.files", "programs.export.verified", "evaluators.data.published_images"),
+        *("programs.export.files", "programs.export.verified"),
     )
     classes = {name for module in modules for name in vars(import_module(f"germline.{module}"))}
     assert classes >= _FAILURES

@@ -59,6 +59,19 @@ def small(tmp_path: Path) -> str:
     return f"{path}:Small"
 
 
+BROKEN = """
+from germline.evaluators.tasks.image_cells import DigitsCells
+
+
+class Broken(DigitsCells):
+    name = "broken"
+
+    @staticmethod
+    def load():
+        raise RuntimeError("no such scanner")
+"""
+
+
 def germline(tmp_path: Path, *words: str) -> Result:
     return CliRunner().invoke(cli, [*words, "--db", str(tmp_path / "germline.db")])
 
@@ -117,6 +130,13 @@ def test_a_damaged_set_is_an_error_of_one_line_with_the_file(tmp_path: Path, fol
     done = search(tmp_path, small, "--executor", "inline", "--data", "sets")
     assert done.exit_code == 1
     assert str(path) in done.stderr and "got 24,583" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_set_of_the_users_own_that_cannot_be_read_is_an_error_of_one_line(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    done = search(tmp_path, f"{tmp_path / 'broken.py'}:Broken", "--executor", "inline")
+    assert done.exit_code == 1
+    assert "RuntimeError: no such scanner" in done.stderr and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [("search", "architecture"), ("resume", "first")])

@@ -220,3 +220,14 @@ def test_the_command_to_resume_a_search_has_its_budget(db: Path) -> None:
     assert "optimizer-1: stopped" in out and f"resume optimizer-1 --births {born} --db" in out
     code, out, _ = germline("resume", "optimizer-1", "--births", str(born), "--executor", "inline", db=db)
     assert code == 0 and f"finished after {born} births" in out and germline("db", "check", db=db)[0] == 0
+
+
+@pytest.mark.slow
+def test_a_search_says_if_nothing_better_than_its_start_was_found(tmp_path: Path) -> None:
+    db = ["--db", str(tmp_path / "runs.db"), "--executor", "inline", "--seed", "3"]
+    done = CliRunner().invoke(cli, ["search", "optimizer", *SETTINGS, "--births", "1", *db])
+    assert "winner  optimizer-1:0  the start: nothing better was found\n" in done.stdout, done.output
+    # Birth 0 of a search for architectures is a random genome, which the loop of EEEA-Net's code may hand over.
+    cells = ["--preset", "eeea", "--task", "nb201-cifar10", "--set", "space=nb201", "--set", "population=20"]
+    done = CliRunner().invoke(cli, ["search", "architecture", *cells, "--births", "200", *db])
+    assert "winner  architecture-1:0  fitness" in done.stdout and "nothing better" not in done.stdout, done.output

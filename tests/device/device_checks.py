@@ -123,20 +123,20 @@ def _relative_errors(actual: Tensor, expected: Tensor) -> list[float]:
 
 def trainers(device: str, count: int, steps: int) -> dict[str, Any]:
     """Losses after a short training, compared with the CPU's, and the same again."""
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     for name in TRAINING:
         here, there, again = (trained(name, count, steps, where) for where in ("cpu", device, device))
         pairs = [(a, b) for a, b in zip(here, there, strict=True) if a is not None and b is not None]
         errors = sorted(abs(a - b) / abs(a) for a, b in pairs)
-        found[name] = {
+        results[name] = {
             "median_error": median(errors),
             "close": sum(error < 1e-3 for error in errors) / count,
             "both_diverged": sum(a is None and b is None for a, b in zip(here, there, strict=True)) / count,
             "same_again": there == again,
         }
-    good = all(each["close"] + each["both_diverged"] >= 0.9 and each["same_again"] for each in found.values())
-    errors = ", ".join(f"{name} {each['median_error']:.0e}" for name, each in found.items())
-    return {"passed": good, "summary": f"median relative error {errors}", "tasks": found}
+    good = all(each["close"] + each["both_diverged"] >= 0.9 and each["same_again"] for each in results.values())
+    errors = ", ".join(f"{name} {each['median_error']:.0e}" for name, each in results.items())
+    return {"passed": good, "summary": f"median relative error {errors}", "tasks": results}
 
 
 def trained(name: str, count: int, steps: int, device: str) -> list[float | None]:

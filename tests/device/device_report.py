@@ -52,7 +52,7 @@ class Report:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Writes a file in one step: whoever reads it sees the old or the new one, whole."""
+    """Writes a file in one step: a reader gets the old or the new text, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.draft")
     draft.write_text(text, encoding="utf-8")

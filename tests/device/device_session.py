@@ -42,7 +42,7 @@ class Step:
 
     Args:
         name: of the step.
-        run: does it, on a device with the sizes as arguments. Returns what it found: a `summary` of one line; `passed`,
+        run: does it, on a device with the sizes as arguments. Returns its result: a `summary` of one line; `passed`,
             if it checks something; `rows`, as of benchmarks, if it measures against a baseline; and further values.
         sizes: on a GPU.
         small: in a rehearsal.
@@ -84,7 +84,7 @@ def run_session(options: argparse.Namespace) -> int:
 
 
 def opened_report(path: Path, device: str, go_on: bool) -> tuple[Report, float]:
-    """A report, and the seconds that its steps have taken: of an earlier process if it is gone on with."""
+    """A report, and the seconds that its steps have taken. With `go_on` it is the report of an earlier process."""
     if not (go_on and path.exists()):
         return Report(path, facts(device), []), 0.0
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -141,22 +141,22 @@ def run_steps(
 
 
 def _outcome(step: Step, device: str, sizes: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    """What a step found, or why it ended early."""
+    """The result of a step, or why it ended early."""
     began = time.monotonic()
     try:
         with time_limit(seconds):
-            found = {"status": "ok", **step.run(device, **sizes)}
+            result = {"status": "ok", **step.run(device, **sizes)}
     except NotHere as missing:
-        found = {"status": "skipped", "error": str(missing)}
+        result = {"status": "skipped", "error": str(missing)}
     except Exception as error:
-        found = {"status": "failed", "error": in_a_line(error), "traceback": traceback.format_exc()[-4_000:]}
-    found["seconds"] = round(time.monotonic() - began, 3)
+        result = {"status": "failed", "error": in_a_line(error), "traceback": traceback.format_exc()[-4_000:]}
+    result["seconds"] = round(time.monotonic() - began, 3)
     if device == "cuda":
-        found["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
+        result["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
         torch.cuda.reset_peak_memory_stats()
         with suppress(RuntimeError):  # the device may be lost
             torch.cuda.empty_cache()
-    return found
+    return result
 
 
 @contextmanager

@@ -329,6 +329,39 @@ def test_act_takes_what_an_environment_gives_and_returns_what_it_takes(task: Sig
         check_by_playing(unaware, policy, task, [1, 2, 3], 20)
 
 
+class Thirds(gymnasium.Env[Any, Any]):
+    """Takes an action of double precision; the reward is not the same if it is computed in single precision."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,))
+    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float64)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        assert action.dtype == np.float64
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), float((action / 3.0)[0]), False, False, {}
+
+
+class ThirdsTask(GymnasiumTask):
+    """Thirds."""
+
+    name, steps = "thirds", 20
+
+    def make(self) -> gymnasium.Env[Any, Any]:
+        return Thirds()
+
+
+def test_act_returns_actions_of_the_type_that_the_environment_takes() -> None:
+    task = ThirdsTask()
+    interface = interface_of(task)
+    assert interface == Interface(action_type="float64")
+    policy = Policy(Network("mlp", (2,), task.environment_spec().actions, hidden=()), 1).child(7, 0.5)
+    module = verified_torch(policy, ORIGIN, "Found", "found", interface=interface).module
+    assert check_by_playing(module, policy, task, [1, 2, 3], 20, interface).exact
+
+
 def test_a_task_that_is_not_of_gymnasium_shows_no_environment() -> None:
     assert gymnasium_id_of(GymTask.of("CartPole-v1")()) == "CartPole-v1"
     assert gymnasium_id_of(HardMazeTask()) is None

@@ -43,6 +43,7 @@ class HyperParameter:
         range: `decay` for [0, 1), `nonnegative`, or `free` for any finite number.
         meaning: what it does, for the docstring.
         places: where each stands in the program.
+        meanings: what each number does, if there are several.
     """
 
     name: str
@@ -51,6 +52,7 @@ class HyperParameter:
     range: str
     meaning: str
     places: tuple[tuple[Place, ...], ...]
+    meanings: tuple[str, ...] = ()
 
     @property
     def default(self) -> float | tuple[float, ...]:
@@ -111,6 +113,7 @@ def _decays(program: Program, decays: list[Constant], has_momentum: bool) -> lis
                 "decay",
                 f"decays of the moving averages {names}",
                 tuple(c.places for c in decays),
+                tuple(f"decay of the moving average `{_average(program, c)}`" for c in decays),
             )
         ]
     if not decays:

@@ -12,6 +12,7 @@ from germline.programs.export.names import RESERVED
 from germline.programs.optimizer.export import number as numbers
 from germline.programs.optimizer.export.buffers import ONE, Buffers, single
 from germline.programs.optimizer.export.kernels import Kernel, Lazy, Term, base
+from germline.programs.optimizer.export.names import AUTOMATIC, name_of_value
 from germline.programs.optimizer.export.number import Number
 from germline.programs.optimizer.export.prepared import PreparedProgram
 from germline.programs.optimizer.export.roles import PROTECTION
@@ -215,11 +216,9 @@ class _Lowering:
 
     def _hint(self, line: Statement) -> str:
         """The name of a new variable for a statement."""
-        if not _AUTO.fullmatch(line.target):
-            return line.target
-        if line.function == "sqrt" and self._divides(line):
+        if AUTOMATIC.fullmatch(line.target) and line.function == "sqrt" and self._divides(line):
             return "denom"
-        return _HINTS.get(line.function, line.function)
+        return name_of_value(line.target, line.function)
 
     # Values.
 
@@ -493,16 +492,6 @@ class _Lowering:
 
 _VIEWS = {"row_mean", "column_mean", "transpose", "orthogonalize", "rank_one"}
 """Functions that return their argument below rank 2."""
-
-_HINTS = {
-    "abs": "magnitude", "square": "squared", "*": "product", "+": "total", "-": "difference", "/": "quotient",
-    "max": "larger", "min": "smaller", "sqrt": "root", "norm": "length", "power": "powered", "where": "chosen",
-    "interp": "blend", "reciprocal": "inverse", "leaf_mean": "mean", "leaf_max": "largest", "leaf_sum": "total",
-    "sign": "signs", "rank": "ranks", "modulo": "phase", "get_pi": "pi", "get_e": "e",
-}  # fmt: skip
-
-_AUTO = re.compile(r"t\d+")
-"""Names that the parser gives to nested values."""
 
 
 def _shared(values: list[Lazy]) -> frozenset[str]:

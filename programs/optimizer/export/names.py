@@ -1,10 +1,26 @@
 """Names of hyper-parameters and variables in the code of an exported optimizer."""
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 
 from germline.programs.export.names import RESERVED, numbered_name
 from germline.programs.optimizer.program import Program, State, Statement
+
+AUTOMATIC = re.compile(r"t\d+")
+"""Names that the parser gives to nested values."""
+
+_NAMES = {
+    "abs": "magnitude", "square": "squared", "*": "product", "+": "total", "-": "difference", "/": "quotient",
+    "max": "larger", "min": "smaller", "sqrt": "root", "norm": "length", "power": "powered", "where": "chosen",
+    "interp": "blend", "reciprocal": "inverse", "leaf_mean": "mean", "leaf_max": "largest", "leaf_sum": "total",
+    "sign": "signs", "rank": "ranks", "modulo": "phase", "get_pi": "pi", "get_e": "e",
+}  # fmt: skip
+
+
+def name_of_value(target: str, function: str) -> str:
+    """The name that a statement gives to its value, or one after its function if the parser has chosen that name."""
+    return _NAMES.get(function, function) if AUTOMATIC.fullmatch(target) else target
 
 
 def rename(program: Program, hyperparameters: Collection[str], longest: int = 40) -> Program:

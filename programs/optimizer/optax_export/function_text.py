@@ -108,10 +108,11 @@ _STARTS = {
 def _update(parts: Parts) -> list[str]:
     step = _by_parameter(parts) if parts.step.by_parameter else _by_tree(parts)
     if parts.reads("w"):
+        message = f'"{parts.name} reads the parameters; pass params to update"'
         start = [
             "del extra_args",
             "if params is None:",
-            f'    raise ValueError("{parts.name} reads the parameters; pass params to update")',
+            *_indented(_bracketed("raise ValueError", "", [message], WIDTH - 12)),
         ]
     else:
         start = ["del params, extra_args"]

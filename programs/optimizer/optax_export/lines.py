@@ -256,7 +256,7 @@ class _Writer:
 
     def _limit(self, node: int, value: Expression) -> int:
         """The longest expression that fits into a line."""
-        name = len(self.names[node]) + 3
+        name = len(self._hint(node, value)) + len("12 = ")
         if not self.by_parameter and not self._is_scalar(node):
             return self.width - 6 - len("lambda : ") - len(", ".join(value.reads))
         return self.width - name

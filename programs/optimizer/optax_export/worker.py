@@ -2,8 +2,9 @@
 
     python worker.py FOLDER
 
-FOLDER has `jobs.json`, the list of files with their functions, and `probe.npz` with parameters, gradients and schedule
-values. The script writes `results.npz`: under `JOB/MODE/K` the values of parameter or state K after each step.
+FOLDER has `jobs.json`, with `files`, each with the name of its function, and `modes`: each step on its own (`steps`) or
+all in one compiled loop (`jit`), and the precision. `probe.npz` has parameters, gradients and schedule values. The
+script writes `results.npz`: under `FILE/MODE/K` the values of parameter or state K after each step.
 """
 
 import importlib.util
@@ -18,17 +19,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-MODES = (("steps", "float32"), ("jit", "float32"), ("jit", "float64"))
-"""Each step on its own or all of them in one compiled loop, and the precision."""
-
 
 def main(folder: Path) -> None:
-    """Runs every job in every mode."""
+    """Runs every file in every mode."""
     jobs = json.loads((folder / "jobs.json").read_text(encoding="utf-8"))
-    functions = [_function(Path(job["file"]), job["function"]) for job in jobs]
+    functions = [_function(Path(path), name) for path, name in jobs["files"]]
     results: dict[str, Any] = {}
     with np.load(folder / "probe.npz", allow_pickle=False) as probe:
-        for mode, dtype in MODES:
+        for mode, dtype in jobs["modes"]:
             jax.config.update("jax_enable_x64", dtype == "float64")
             for k, function in enumerate(functions):
                 for name, values in enumerate(_run(function, probe, mode, dtype)):

@@ -190,10 +190,8 @@ def test_a_file_that_differs_from_its_program_or_does_not_run_is_refused() -> No
     file = file_of("lion")
     wrong = file.source.replace("b2: jax.typing.ArrayLike = 0.99,", "b2: jax.typing.ArrayLike = 0.9901,")
     assert wrong != file.source
-    with pytest.raises(
-        ExportMismatch,
-        match=r"^expected the same .* of lion and its program to 1e-06, got a difference of .* in 20 steps in float32 \(steps\)$",
-    ):
+    message = r"^expected the same .* of lion and its program to 1e-06, got a difference of .* in float32 \(steps\)$"
+    with pytest.raises(ExportMismatch, match=message):
         verify_optax(wrong, file.program, "lion")
     with pytest.raises(ExportMismatch, match=r"^expected the exported file to run under jax, got AttributeError: .*$"):
         verify_optax(file.source.replace("jnp.where", "jnp.there"), file.program, "lion")

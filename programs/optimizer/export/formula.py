@@ -29,15 +29,25 @@ def formulas(program: Program, names: Mapping[Place, str], rate: str | None, pos
         positive: the positions of square roots whose argument is never negative.
     """
     inlined: dict[str, Written] = {"lr": (rate or "lr", _ATOM if not rate or rate.isidentifier() else _PRODUCT)}
-    kept = _kept(program)
-    lines = []
+    kept, last_reads = _kept(program), _last_reads(program)
+    defined: dict[str, int] = {}
+    lines: list[str] = []
+
+    def add(target: str, source: str, i: int) -> None:
+        """Adds a line, after those of values that are still to be read and that mention the target's old value."""
+        for name, (text, _) in list(inlined.items()):
+            if last_reads.get(defined.get(name, -1), -1) > i and re.search(rf"\b{target}\b", text):
+                del inlined[name]
+                add(name, text, i)
+        lines.append(f"{target} = {source}")
+
     for i, line in enumerate(program.body):
         written = _statement(i, line, names, inlined, i in positive)
         inlined.pop(line.target, None)
         if i in kept:
-            lines.append(f"{line.target} = {written[0]}")
+            add(line.target, written[0], i)
         else:
-            inlined[line.target] = written
+            inlined[line.target], defined[line.target] = written, i
     update = inlined.get(program.returns[0], (program.returns[0], _ATOM))
     return [*lines, f"w = w - {_bound(update, _PRODUCT)}", *_renamed(program)]
 
@@ -61,6 +71,16 @@ def _kept(program: Program) -> frozenset[int]:
         or reads[i] > 1
         or not (_AUTO.fullmatch(line.target) or often[line.target] > 1 or i in last or line.target == "lr")
     )
+
+
+def _last_reads(program: Program) -> dict[int, int]:
+    """The position of the last statement that reads the value of each statement; the end, if it is returned."""
+    current: dict[str, int] = {}
+    last: dict[int, int] = {}
+    for i, line in enumerate(program.body):
+        last |= {current[arg]: i for arg in line.args if isinstance(arg, str) and arg in current}
+        current[line.target] = i
+    return last | {current[name]: len(program.body) for name in program.returns if name in current}
 
 
 def _renamed(program: Program) -> list[str]:

@@ -34,7 +34,8 @@ TOLERANCES = {"float32": TOLERANCE, "float64": 1e-9}
 """The largest difference allowed."""
 OWN_ERRORS = 8
 """How many errors of the interpreter itself are allowed in float32, where they are more than TOLERANCE. A program may
-subtract numbers that are nearly equal, as `library:lion_raw` does; then no two orders of its operations agree better."""
+subtract numbers that are nearly equal, as `library:lion_raw` does; two orders of its operations then agree no better.
+"""
 MODES = (("steps", "float32"), ("jit", "float32"), ("jit", "float64"))
 """Each step on its own or all of them in one compiled loop, and the precision."""
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -115,7 +116,7 @@ def compare_optax(exported: Sequence[OptaxFile], modes: Sequence[Mode] = MODES) 
     """
     check_installed()
     results = _run_files(exported, modes)
-    differences = []
+    differences: list[dict[Mode, float]] = []
     for own, (_, program, _) in zip(results, exported, strict=True):
         expected = {dtype: _interpreted(program, dtype, dtype) for _, dtype in modes}
         exact = _interpreted(program, "float32", "float64")

@@ -264,6 +264,18 @@ def train(w, g, state, params, torch, sum, lr):
     assert "torch.maximum(sum_, torch_, out=sum_)" in source
 
 
+@pytest.mark.parametrize("body", ["x = 0.5\n  y = x\n  u = g * y", "x = 0.5\n  u = g * x\n  x = g\n  u = x * u"])
+def test_a_copy_of_a_number_keeps_its_value_until_its_name_is_given_again(body: str) -> None:
+    program = parse(f"def train(w, g, lr):\n  {body}\n  update = u * lr\n  return update\n")
+    assert verify_torch(export_torch(program, NOWHERE, "Exported"), program, "Exported") <= TOLERANCE
+
+
+def test_the_formula_of_a_value_is_written_before_a_state_that_it_mentions_changes() -> None:
+    text = "def train(w, g, m, lr):\n  t1 = m * 2.0\n  m = m + g\n  update = (t1 + m) * lr\n  return update, m\n"
+    source = export_torch(parse(text), NOWHERE, "Exported")
+    assert "        t1 = m * scale\n        m = m + g\n        w = w - (t1 + m) * lr\n" in source
+
+
 def test_literals_are_arguments_named_after_their_purpose() -> None:
     text = """
 def train(w, g, m, v, lr):

@@ -85,8 +85,7 @@ class _Lowering:
         program, graph = self.prepared.program, self.prepared.graph
         for i, line in enumerate(program.body):
             if line.function == "=":
-                if isinstance(line.args[0], float):
-                    self.copies[line.target] = self._literal((i, 0), line.args[0])
+                self._copy(i, line)
                 continue
             self._statement(i, line)
             self.copies.pop(line.target, None)
@@ -99,6 +98,14 @@ class _Lowering:
             frozenset(self.per_parameter),
             frozenset(self.buffers.dynamic),
         )
+
+    def _copy(self, i: int, line: Statement) -> None:
+        """Remembers a copy of a number; copies of other values have the node of the value."""
+        source = line.args[0]
+        value = self._literal((i, 0), source) if isinstance(source, float) else self.copies.get(source)
+        self.copies.pop(line.target, None)
+        if value is not None:
+            self.copies[line.target] = value
 
     def _schedule(self, name: str) -> Value:
         """The value of the input `lr` or `step`."""

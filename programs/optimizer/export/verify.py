@@ -142,8 +142,8 @@ def rounding_share(values: Tensor, own: Tensor, exact: Tensor, allowance: Tensor
 def probe(steps: int, dtype: torch.dtype, seed: int, zeros: bool = True) -> tuple[list[Tensor], Iterator[list[Tensor]]]:
     """Random parameters of the shapes `SHAPES`, and the gradients of each step.
 
-    About a tenth of the gradients' elements is always small, so that an epsilon shows. With `zeros`, about a tenth is zero
-    at each step, as at dead units.
+    About a tenth of the gradients' elements is always small, so that an epsilon shows. With `zeros`, about a tenth is
+    zero at each step, as at dead units.
     """
     random = torch.Generator().manual_seed(seed)
 

@@ -20,7 +20,7 @@ from germline.programs.export.origin import Origin
 from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.export import verified_torch
 
-ROUNDS = 25
+ROUNDS = 60
 SIZES = ((100, 100_000), (1_000, 1_000))
 Step = Callable[[], Any]
 

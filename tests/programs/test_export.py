@@ -167,7 +167,7 @@ def test_states_that_differ_are_found_although_the_updates_agree() -> None:
 
 
 WRONG = {
-    "a coefficient is off by 1e-4": ("(0.9, 0.999)", "(0.90009, 0.999)"),
+    "a coefficient is off by 1e-4": ("= (0.9, 0.999),", "= (0.90009, 0.999),"),
     "a learning rate is off by 1e-4": ("lr: float | torch.Tensor = 0.001,", "lr: float | torch.Tensor = 0.0010001,"),
     "a weight decay is off by 1e-4": ("weight_decay: float = 0.01,", "weight_decay: float = 0.010001,"),
     "another epsilon": ("eps: float = 1e-08,", "eps: float = 1e-09,"),

@@ -617,6 +617,7 @@ def test_a_class_is_named_after_its_run_and_birth(run: str | None, birth: int | 
     assert f"class {name}(" in export_torch(parse(library()["lion"]), NOWHERE, name)
 
 
+@pytest.mark.slow
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = parse(library()["lion"])
     source = export_torch(program, NOWHERE, "Lion")

@@ -120,7 +120,7 @@ def relative_difference(a: Tensor, b: Tensor, floor: Tensor | float = 0.0) -> fl
     finite = a.isfinite() & b.isfinite()
     if not torch.equal(a[~finite].nan_to_num(0.0), b[~finite].nan_to_num(0.0)):
         return math.inf
-    x, y = a.double(), b.double()
+    x, y = a.detach().double(), b.detach().double()
     size = torch.maximum(torch.maximum(x.abs(), y.abs()), torch.as_tensor(floor))
     return float(((x - y).abs() / size).where(finite & (x != y), 0.0).max())
 

@@ -14,7 +14,7 @@ class Candidate:
         label: its name in messages: `RUN:BIRTH`, or the reference itself.
         kind, genome: the kind and the text of the genome.
         run, scored: its run and its individual with outcome; None for the library and for files.
-        reviews: its evaluations beyond the scoring at rung 0, tests included.
+        reviews: its evaluations besides its outcome, tests included.
     """
 
     label: str
@@ -26,7 +26,11 @@ class Candidate:
 
     @property
     def settings(self) -> RunSettings | None:
-        """The settings of its run; None without a run, or for a kind that this version does not know."""
+        """The settings of its run; None without a run, or for a kind that this version does not know.
+
+        Raises:
+            BadSetting: a setting of the run has a value that this version does not take.
+        """
         from germline.search.kinds import KINDS  # imports numpy, which `germline runs` does without
 
         config = self.run.config.get("settings") if self.run else None
@@ -39,6 +43,6 @@ class Candidate:
 
     @property
     def evaluations(self) -> list[EvaluationRecord]:
-        """Its scoring at rung 0, if there is one, and its reviews and tests."""
+        """Its outcome, if there is one, then its reviews and tests."""
         outcome = self.scored.evaluation if self.scored else None
         return [*([outcome] if outcome else []), *self.reviews]

@@ -45,8 +45,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """The learning curve of a run, and its last test. `label` names the quantity of a line that is not the
-    quantity of the axis; empty otherwise."""
+    """The learning curve of a run, and its last test. `label` names the quantity that the line shows if it is not
+    that of the y axis; else it is empty."""
 
     name: str
     points: Sequence[Point]
@@ -62,7 +62,7 @@ def draw(lines: Sequence[Line], title: str, x: str, y: str, notes: Sequence[str]
         title: the title of the picture.
         x: the name of the x axis, which begins at 0.
         y: the name of the y axis.
-        notes: lines of text below.
+        notes: lines of text below the picture.
     """
     drawn = [[point for point in line.points if _drawable(point)] for line in lines]
     tests = [line.test if line.test and _drawable(line.test) else None for line in lines]
@@ -136,7 +136,7 @@ def _line(name: str, points: Sequence[Point], style: tuple[str, str], x_axis: Ax
 
 
 def _test(test: Point, colour: str, x_axis: Axis, y_axis: Axis) -> str:
-    """A diamond, with a bar over its confidence interval."""
+    """The mark of a test: a diamond, with a bar over its confidence interval."""
     x, y = x_axis.at(test.x), y_axis.at(test.y)
     top, bottom = y_axis.at(test.y + _half_width(test)), y_axis.at(test.y - _half_width(test))
     bar = f'<path d="M{x:.2f} {top:.2f}V{bottom:.2f}" stroke="{INK}" stroke-width="1.4"/>'

@@ -66,7 +66,7 @@ def size(count: float) -> str:
 
 
 def setting(value: Any) -> str:
-    """The value of a setting in the form that `--set` reads."""
+    """The value of a setting for display, as `--set` reads it: numbers are rounded to 6 digits, None is `off`."""
     if value is None:
         return "off"
     if isinstance(value, Mapping):

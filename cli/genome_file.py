@@ -1,4 +1,4 @@
-"""Genome files: their text, and the kind of a genome."""
+"""Reads genome files, recognises the kind of a genome from its text, and tells paths from other references."""
 
 import codecs
 import re
@@ -53,14 +53,15 @@ def _encoding(data: bytes) -> str:
 
 
 def as_genome(text: str, name: str) -> str:
-    """The genome of a text: the text itself, or an architecture in the notation of another project as a genome.
+    """The genome that a text holds: an architecture in the notation of another project is converted, and any other text
+    is returned as it is.
 
     Args:
         text: of a file, or of the command line.
         name: of the file, for messages.
 
     Raises:
-        BadReference: it is meant to be in such a notation, and is not valid.
+        BadReference: the text is in such a notation, but is not valid.
     """
     if not is_published(text):
         return text

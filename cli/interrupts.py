@@ -30,8 +30,8 @@ class Interrupted(BaseException):
 
 
 def end_on_signal() -> None:
-    """Raises `Interrupted` in the main thread when a signal arrives, and again if a library has swallowed it: there are
-    bare `except` clauses and callbacks from compiled code that exceptions do not leave."""
+    """From now on a signal raises `Interrupted` in the main thread, and raises it again if a library swallows it, as
+    bare `except` clauses and callbacks from compiled code do."""
 
     def begin(number: int) -> None:
         received.append(number)
@@ -59,7 +59,7 @@ def stop_raising() -> None:
 
 
 def on_first_signal(act: Callable[[int], None]) -> dict[signal.Signals, Any]:
-    """Calls `act` with the number of the first signal from now on; a second signal has the system's own handler, which
+    """From now on the first signal calls `act` with its number. A second signal gets the system's own handler, which
     ends the process even within compiled code.
 
     A signal that the process was started to ignore, as `nohup` does, stays ignored. Returns the earlier handlers.
@@ -84,7 +84,7 @@ def deferred_signals() -> Iterator[list[int]]:
     A search polls the list, because an exception could arrive within a transaction or a call into Ray.
 
     Raises:
-        Interrupted: a signal had arrived before.
+        Interrupted: a signal arrived before, and its exception was swallowed.
     """
     noted: list[int] = []
 

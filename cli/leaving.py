@@ -11,7 +11,7 @@ from typing import NoReturn
 PATIENCE = 1.0
 """Seconds in which threads that are not daemons may end by themselves."""
 LIMIT = 30.0
-"""Seconds after which the process ends, wherever its orderly end has got to."""
+"""Seconds after which the process ends at once, if its orderly end takes longer."""
 
 
 def leave(status: int) -> NoReturn:
@@ -39,7 +39,7 @@ def _awaited_threads() -> list[threading.Thread]:
 
 
 def _end_child_processes() -> None:
-    """Ends the child processes of `multiprocessing`, if it was used, in a manner that they cannot ignore."""
+    """Ends the child processes of `multiprocessing`, if it was used, by SIGKILL."""
     multiprocessing = sys.modules.get("multiprocessing")
     with contextlib.suppress(Exception):
         for process in multiprocessing.active_children() if multiprocessing else ():

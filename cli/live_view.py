@@ -138,7 +138,7 @@ def _amount(number: float) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """`3:25`, or `1:03:25` from an hour on."""
+    """A time in minutes and seconds, `3:25`; from an hour on with hours, `1:03:25`."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -100,7 +100,8 @@ class Commands(click.Group):
 
 
 def _on_one_line(error: click.UsageError) -> click.ClickException:
-    """The message of click's error without the usage lines; a group without a command still shows its help."""
+    """The error to raise instead of an error of click: one line without the usage. A group without a command keeps its
+    error, which shows the help."""
     if error.ctx is None or isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
     message = " ".join(error.format_message().split()).rstrip(".")

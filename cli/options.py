@@ -60,7 +60,7 @@ device_option = click.option(
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a search runs in this session. Nothing here changes its result, but the device of a new run its packs.
+    """How a search runs in this session. It changes no result, except that the device decides the packs of a new run.
 
     Attributes:
         seconds: time limit, or None.

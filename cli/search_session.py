@@ -45,7 +45,7 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
         run: arguments of `plan_run`.
 
     Raises:
-        UserError, MissingData, DatabaseError, ValueError: as `plan_run` and `run_session`.
+        UserError, MissingData, DatabaseError, ValueError, SearchFailed: as `plan_run` and `run_session`.
     """
     with open_store(url, create=True) as store:
         with stdout_apart():
@@ -92,9 +92,10 @@ def run_session(
     it.
 
     Raises:
-        UserError: interrupted by a signal (status 130, 143 or 129), or the workers are lost for good (1).
-        UnconfirmedTask: the user has to name the task of the run.
+        UserError: interrupted by a signal (status 130, 143 or 129), the workers are lost for good (1), or `finish`
+            raises it.
         MissingData: the data of the task are not in the data directory.
+        RunBusy, RunOutdated, SearchFailed, UnconfirmedTask and others: as `evolve`.
     """
     task = _loaded_task(run, given_task)
     single = options.executor == "inline" or (options.executor == "auto" and task.light and not options.ray_address)

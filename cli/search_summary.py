@@ -34,10 +34,13 @@ def finish(store: Store, run: RunRecord, last: Progress | None, resume: str, as_
     saved = summary.rejected * store.mean_seconds(run.name) if summary.rejected else 0.0
     if as_json:
         print_json({**run_row(summary), "winner": winner, "saved_seconds": saved})
-    elif last is None or last.best is None:
-        _print_without_best(store, run, summary, resume)
-    else:
-        _print(store, run, summary, last, winner, saved, resume)
+    if last is not None and last.best is not None:
+        if not as_json:
+            _print(store, run, summary, last, winner, saved, resume)
+    elif summary.status == "finished" and summary.failures:
+        raise _without_ok_outcome(store, run, summary)
+    elif not as_json:
+        say(f"{run.name}: {summary.status}; no ok outcome yet. Go on with: {resume}")
 
 
 def _winner(store: Store, run: RunRecord, last: Progress | None) -> dict[str, Any] | None:
@@ -48,14 +51,10 @@ def _winner(store: Store, run: RunRecord, last: Progress | None) -> dict[str, An
     return {"birth": last.winner.birth, "fitness": evaluation.fitness if evaluation else None}
 
 
-def _print_without_best(store: Store, run: RunRecord, summary: RunSummary, resume: str) -> None:
-    if summary.status == "finished" and summary.failures:
-        last = deque(store.evaluations(run.id), maxlen=1)
-        cause = last[0].error or last[0].status
-        raise UserError(
-            f"no genome of {run.name} has an ok outcome ({summary.failures} failures); the last: {cause}", 1
-        )
-    say(f"{run.name}: {summary.status}; no ok outcome yet. Go on with: {resume}")
+def _without_ok_outcome(store: Store, run: RunRecord, summary: RunSummary) -> UserError:
+    last = deque(store.evaluations(run.id), maxlen=1)
+    cause = last[0].error or last[0].status
+    return UserError(f"no genome of {run.name} has an ok outcome ({summary.failures} failures); the last: {cause}", 1)
 
 
 def _print(

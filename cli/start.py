@@ -37,7 +37,7 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
-    """The exit status of the command in `sys.argv`; of no meaning if a signal was received."""
+    """Runs the command in `sys.argv` and returns its exit status, which means nothing if a signal was received."""
     try:
         from germline.cli.log_lines import log_to_stderr
         from germline.cli.main import cli
@@ -71,7 +71,8 @@ def _report(error: BaseException) -> None:
 
 
 def _kept(text: str) -> str:
-    """Where a traceback is kept, as the end of a sentence; empty if it cannot be written."""
+    """Writes a traceback to a temporary file; returns where, as the end of a sentence, or nothing if it cannot be
+    written."""
     import tempfile
 
     try:

@@ -28,8 +28,8 @@ def write_film(path: Path, pictures: Iterable[Picture], pace: int) -> None:
     """Writes a film of `pace` pictures a second.
 
     Raises:
-        UserError: a package is missing, or the film cannot be written.
-        ExportUnwritable: the file cannot be written.
+        ExportUnwritable: the path cannot take a file; no picture is drawn.
+        UserError: a package is missing, or an error ended the writing.
     """
     check_writable(path)
     write = _write_gif if path.suffix.lower() == ".gif" else _write_mp4

@@ -75,7 +75,7 @@ def _run_problems(connection: Connection, row: Row[Any]) -> list[str]:
 
 
 def _schema_differences(connection: Connection) -> Sequence[str]:
-    """Objects of the database that are not Germline's, or not as Germline creates them."""
+    """A phrase for each object of the database that is not Germline's, or not as Germline creates it."""
     if connection.dialect.name != "sqlite":
         return server_differences(connection)
     definitions = [file_schema.Definition(*row) for row in connection.execute(text(file_schema.QUERY))]
@@ -315,8 +315,8 @@ def _streamed(query: Select[Any]) -> Select[Any]:
 
 
 def _no_fitness_allowed() -> ColumnElement[bool]:
-    """The condition on a row of ``evaluation``: its status is not ok, or its fitness is not finite or not the zero
-    that it is said to be."""
+    """The condition on a row of ``evaluation``: its status is not ok, or its fitness is not finite, or marked as -0.0
+    and not zero."""
     largest = 1.7976931348623157e308
     return or_(
         evaluation.c.status != "ok",

@@ -39,7 +39,7 @@ class Database:
     """A database with one connection.
 
     ``read`` and ``write`` call a function in a transaction, and call it again if the database was locked. All methods
-    raise subclasses of ``DatabaseError``. ``differences`` are those of the schema of a SQLite file.
+    raise subclasses of ``DatabaseError``. ``differences`` are those of a SQLite file's schema from Germline's.
     """
 
     def __init__(self, location: Location, retry: LockRetry, differences: Differences | None = None) -> None:
@@ -53,7 +53,11 @@ class Database:
         self._writer = self._reader.execution_options(germline_begin="IMMEDIATE")
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Returns ``work(connection)``, in a transaction with a consistent snapshot and without a write lock."""
+        """Returns ``work(connection)``, in a transaction without a write lock.
+
+        On SQLite all queries of ``work`` see one state of the database; on a server each query sees what is committed
+        when it begins.
+        """
         return self._call(lambda: self._transact(self._reader, work))
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -72,6 +76,9 @@ class Database:
 
         Called by the driver of a run: only its connection copies the log into the file from time to time, so that a
         reader never writes. Nothing changes on a file system without support for the log, or on a server.
+
+        Raises:
+            AlteredSchema: something of the file could act when rows are written.
         """
         if isinstance(self.location, SqliteFile):
             self.differences.refuse_writing(str(self.location))

@@ -51,7 +51,8 @@ class ForeignDatabase(DatabaseError):
 
 
 class AlteredSchema(DatabaseError):
-    """The schema of the file is not the one that Germline creates, in a way that could act when it is read or written.
+    """The schema of the file differs from Germline's so that its rows may not be what they seem, or so that something
+    could act when rows are written.
 
     `differences` has a phrase for each difference.
     """

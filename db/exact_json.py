@@ -44,7 +44,7 @@ def load_floats(text: str) -> dict[str, float]:
 
 
 def _decode(text: str) -> Any:
-    """The value of a JSON text; the decoder's own method also looks for white space at both ends, twice as long."""
+    """The value of a JSON text; the decoder's own method takes twice as long, since it looks for white space."""
     try:
         value, end = _decoder.raw_decode(text)
     except ValueError:

@@ -29,7 +29,7 @@ _INERT: Final = re.compile(r"CREATE (TABLE|VIEW)\s", re.ASCII)
 class Definition(NamedTuple):
     """An object of the schema: its type (``table``, ``index``, ``view`` or ``trigger``), its name, and its SQL.
 
-    The file may claim any type; what SQLite executes is the SQL. None for an index that belongs to a constraint.
+    The file may claim any type; what SQLite executes is the SQL. ``sql`` is None for the index of a constraint.
     """
 
     type: str
@@ -45,7 +45,7 @@ class Differences:
         reading: tables of Germline that are missing or have another definition, such as a view in the place of a table
             or a generated column: their rows are not what they seem.
         writing: objects that SQLite may execute when rows are written, such as triggers and indexes.
-        harmless: other views and tables, and missing indexes and views, which Germline does not use.
+        harmless: further tables, further or altered views, and missing indexes and views: no result depends on them.
     """
 
     reading: tuple[str, ...] = ()

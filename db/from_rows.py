@@ -54,7 +54,7 @@ def columns_of(record: type, table: Any, **expressions: ColumnElement[Any]) -> l
 
 
 def fetch(result: CursorResult[Any]) -> Iterator[Values]:
-    """All rows of a query, fetched at once, so that the query has ended, and turned into lists one by one."""
+    """The rows of a query as lists. They are fetched at once, so that the query has ended before a row is read."""
     return map(list, result.all())
 
 

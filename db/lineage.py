@@ -36,7 +36,7 @@ from germline.db.schema import evaluation, genome, individual, parentage, reject
 from germline.db.schema import winner as winner_table
 
 FITNESS: Final = case((evaluation.c.negative_zero, literal(-0.0)), else_=evaluation.c.fitness)
-"""The fitness of an evaluation to the bit; the column itself, which SQLite can sort by, has no sign of zero."""
+"""The exact fitness of an evaluation. Queries sort by the column itself, in which SQLite stores -0.0 as 0.0."""
 
 EVALUATION_COLUMNS: Final = columns_of(EvaluationRecord, evaluation, fitness=FITNESS)
 _INDIVIDUAL_COLUMNS: Final = columns_of(
@@ -88,7 +88,7 @@ def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndi
 
 
 def winner(connection: Connection, run: Row[Any]) -> ScoredIndividual | None:
-    """The latest winner with its outcome; None if no winner is recorded."""
+    """The latest winner with its outcome; None if no winner is recorded, or no outcome was ok by then."""
     query = select(*_WINNER_COLUMNS).where(winner_table.c.run_id == run.id)
     latest = query.order_by(winner_table.c.block.desc(), winner_table.c.closing.desc()).limit(1)
     for values in fetch(connection.execute(latest)):
@@ -98,8 +98,8 @@ def winner(connection: Connection, run: Row[Any]) -> ScoredIndividual | None:
 
 
 def winners(connection: Connection, run: Row[Any], first: int) -> dict[int, int | None]:
-    """The winner's birth of each complete block from block ``first`` on, in order of blocks; None if no outcome was ok
-    up to the block."""
+    """The recorded winners: from block ``first`` on, the number of each complete block, in order, with the birth of the
+    winner after it; None if no outcome was ok by then."""
     query = select(*_WINNER_COLUMNS).where(
         winner_table.c.run_id == run.id, winner_table.c.block >= first, ~winner_table.c.closing
     )
@@ -108,7 +108,8 @@ def winners(connection: Connection, run: Row[Any], first: int) -> dict[int, int 
 
 
 def block(connection: Connection, run: Row[Any], number: int | None) -> list[ScoredIndividual]:
-    """The individuals of block ``number``, in order of birth; None: of the last block in which all have an outcome."""
+    """The individuals of block ``number``, in order of birth; None: of the last block up to which all births have an
+    outcome. Empty if there is no such block."""
     if number is None:
         incomplete = select(func.min(individual.c.block)).where(_in_run(run.id), ~exists().where(outcome_of(run)))
         first_incomplete = connection.scalar(incomplete)

@@ -18,8 +18,7 @@ class LockRetry:
     Args:
         busy_seconds: how long the database itself waits for a lock before it reports it.
         wait_seconds: total time after which no further attempt is made.
-        on_wait: called with one line for the user at the first further attempt, and at one attempt in each
-            ``busy_seconds`` thereafter.
+        on_wait: called with one line for the user after the first attempt, then about every ``busy_seconds``.
     """
 
     busy_seconds: float = 5.0

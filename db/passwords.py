@@ -18,7 +18,7 @@ def without_passwords(url: str) -> str:
 def hide_passwords(message: str, url: str) -> str:
     """The message with ``***`` in the place of each password of the URL, as it is written there or decoded.
 
-    A password of a single letter is not hidden, since it would be hidden in every word.
+    A password of a single character is not hidden, since that character would be hidden everywhere in the message.
     """
     written = [part for part, secret in _parts(url) if secret]
     passwords = {text for part in written for text in (part, unquote(part), unquote_plus(part)) if len(text) > 1}

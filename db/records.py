@@ -18,8 +18,8 @@ PARENTLESS: Final = ("seed", "random")
 class RunRecord:
     """A run.
 
-    ``owner`` is the process that drives it as ``host:pid``, or None. ``created`` is UTC in ISO 8601, ``seconds`` the
-    wall time of its drivers.
+    ``status`` is one of ``RUN_STATES``, or ``interrupted``. ``owner`` is the process that drives the run as
+    ``host:pid``, or None. ``created`` is UTC in ISO 8601, ``seconds`` the wall time of its drivers.
     """
 
     id: int
@@ -152,7 +152,8 @@ class BirthScore:
 
 @dataclass(frozen=True, slots=True)
 class ReviewScore:
-    """A review on the run's own task. ``evaluation_id`` grows in the order of recording."""
+    """A review on the run's own task. ``evaluation_id`` grows in the order of recording; ``fitness`` is None if it
+    failed."""
 
     birth: int
     rung: int

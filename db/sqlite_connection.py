@@ -15,7 +15,7 @@ from germline.db.errors import BadPath, DamagedDatabase, DatabaseError, Database
 from germline.db.sqlite_path import disk_full
 
 FAILURES: Final = (sqlite3.Error, UnicodeDecodeError)
-"""The exceptions of Python's SQLite module; it fails to decode the schema of a damaged file."""
+"""The exceptions of Python's SQLite module; it raises UnicodeDecodeError for the schema of a damaged file."""
 
 _STEPS_PER_CALL: Final = 1_000_000
 _STEPS_OF_ANY_FILE: Final = 50_000_000

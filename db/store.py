@@ -50,11 +50,13 @@ class Store:
     Guarantees, the same on every database:
 
     - A method that writes is one transaction. When it returns, its rows survive kill -9 and, on a local disk, power
-      loss; when it raises, none of its rows is recorded. Only one process, the run's owner, adds to a run.
-    - The births of a run are added in their order 0, 1, 2, …, each once and after its parents. An evaluation is unique
-      per (run, fingerprint, task, rung, seed). Recorded individuals and evaluations never change. The only rows that
-      are ever replaced are the winner of a closing, by a later closing after the same block, and the snapshot of a run,
-      by a later one. The only run that is ever removed is a run without individuals.
+      loss; when it raises, none of its rows is recorded.
+    - A run has one owner at a time, the process that claimed it. That only the owner adds to the run, and adds births
+      in their order 0, 1, 2, …, is left to the caller.
+    - A birth is added once, after its parents. An evaluation is unique per (run, fingerprint, task, rung, seed).
+      Recorded individuals and evaluations never change. The only rows that are ever replaced are the winner of a
+      closing, by a later closing after the same block, and the snapshot of a run, by a later one. The only run that is
+      ever removed is a run without individuals.
     - The *outcome* of an individual is the evaluation of its fingerprint on the run's own task at rung 0, seed 0; so a
       cache hit has the outcome of the birth that it was cached from. All other evaluations are reviews, which do not
       change the best.
@@ -78,7 +80,8 @@ class Store:
 
     Raises:
         DatabaseError: one of its subclasses BadUrl, BadPath, MissingDatabase, NotADatabase, ForeignDatabase,
-            AlteredSchema, SchemaOutdated, SchemaNewer, ReadOnlyDatabase, Unreachable; nothing has been written.
+            AlteredSchema, SchemaOutdated, SchemaNewer, ReadOnlyDatabase, DatabaseLocked, DiskFull, Unreachable. Nothing
+            has been written but, perhaps, an empty file.
     """
 
     def __init__(
@@ -315,7 +318,7 @@ class Store:
             yield from self._database.read(lambda connection: lineage.of_births(connection, run_id, chunk))  # noqa: B023
 
     def evaluations_of(self, run_id: int, task: str, fingerprints: Sequence[str]) -> Iterator[EvaluationRecord]:
-        """All evaluations of some fingerprints on a task, in any order."""
+        """All evaluations of some fingerprints on a task in a run, in any order."""
         kind = self._database.read(lambda connection: runs.kind_of(connection, run_id))
         for start in range(0, len(fingerprints), _CHUNK):
             wanted = evaluation.c.fingerprint.in_(fingerprints[start : start + _CHUNK])
@@ -365,7 +368,7 @@ class Store:
         return self._database.read(lambda connection: lineage.top(connection, runs.row_of(connection, run_name), n))
 
     def winner(self, run_name: str) -> ScoredIndividual | None:
-        """The latest winner with its outcome; None if no winner is recorded.
+        """The latest winner with its outcome; None if no winner is recorded, or no outcome was ok by then.
 
         ``germline.search.winner`` also answers for a run whose winners are not recorded.
 
@@ -375,8 +378,10 @@ class Store:
         return self._database.read(lambda connection: lineage.winner(connection, runs.row_of(connection, run_name)))
 
     def winners(self, run_name: str, first: int = 0) -> Mapping[int, int | None]:
-        """The winner's birth of each complete block from block ``first`` on, in order of blocks; None if no outcome was
-        ok up to the block.
+        """The recorded winners: from block ``first`` on, the number of each complete block, in order, with the birth of
+        the winner after it; None if no outcome was ok by then.
+
+        Empty if the run's winners are not recorded; ``germline.search.winner.winners`` derives those.
 
         Raises:
             UnknownRun
@@ -386,9 +391,8 @@ class Store:
         )
 
     def block(self, run_name: str, number: int | None = None) -> list[ScoredIndividual]:
-        """The individuals of block ``number``, in order of birth; None: of the last block in which all have an outcome.
-
-        The list is empty if there is no such block.
+        """The individuals of block ``number``, in order of birth; None: of the last block up to which all births have
+        an outcome. Empty if there is no such block.
 
         Raises:
             UnknownRun
@@ -418,7 +422,7 @@ class Store:
         return self._database.read(read)
 
     def reviews(self, run_id: int, fingerprint: str) -> list[EvaluationRecord]:
-        """All evaluations of a fingerprint in a run, ordered by task, rung and seed."""
+        """All evaluations of a fingerprint in a run, its outcome included, ordered by task, rung and seed."""
         query = (
             select(*lineage.EVALUATION_COLUMNS)
             .where(evaluation.c.run_id == run_id, evaluation.c.fingerprint == fingerprint)

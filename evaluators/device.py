@@ -31,7 +31,7 @@ def resolve(device: str) -> str:
 
 
 def compute_exactly(device: str) -> None:
-    """Makes torch get the same bits again on a GPU, and round its convolutions to single precision.
+    """Makes torch's convolutions on a GPU give the same bits each time, in full single precision.
 
     Otherwise cuDNN may choose convolutions that sum in no fixed order, and rounds their inputs to eleven bits (TF32).
     The settings hold for the whole process; for a CPU there are none.

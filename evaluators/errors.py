@@ -8,7 +8,7 @@ MOST_CHARACTERS = 300
 """Length to which the text of a foreign error is cut."""
 
 _LOOKED_AT = 20
-"""The first line of a text is looked for within this many times the characters that are kept."""
+"""`one_line` looks for the first line of a text within its first `_LOOKED_AT * most` characters."""
 
 
 class UnknownTask(ValueError):
@@ -16,7 +16,7 @@ class UnknownTask(ValueError):
 
 
 class InvalidTask(ValueError):
-    """The name leads to a class, file or package that cannot be used as a task."""
+    """A class, file or package cannot be used as a task, or the code of the task fails."""
 
 
 class UnconfirmedTask(ValueError):
@@ -24,13 +24,13 @@ class UnconfirmedTask(ValueError):
 
 
 def in_a_line(error: BaseException) -> str:
-    """The class of an error and the first line of its message: printable, cut, and it never raises."""
+    """The class of an error and the first line of its message, as by `one_line`. Never raises."""
     text = one_line(message_of(error))
     return f"{_class_name(error)}: {text}" if text else _class_name(error)
 
 
 def message_of(error: BaseException) -> str:
-    """`str(error)` as it is; a text that says so if the error cannot be turned into one."""
+    """`str(error)` as it is, of any length; a substitute if `str` raises."""
     try:
         return str.__str__(str(error))  # `str` of an object may be of a subclass with methods of its own
     except BaseException:  # whatever a `__str__` raises, SystemExit too, is no reason to end

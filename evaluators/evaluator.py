@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 G = TypeVar("G")
 
 EVALUATED_AT_ONCE = "evaluated_at_once"
-"""Measure of a genome whose pack did not fit the memory, if its bits may depend on it: genomes evaluated at once."""
+"""Measure: how many genomes were evaluated at once, for genomes of a pack that did not fit the memory. Reported only if
+the bits of an outcome may depend on this number."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Evaluator(ABC, Generic[G]):
         self.objectives: Sequence[Objective] = task.objectives
         """What a search improves; the first objective makes the fitness."""
         self._largest_part: dict[int, int] = {}
-        """For each rung at which a pack did not fit the memory: how many genomes are evaluated at once. Not used unless
-        rows are independent: what a worker has scored before must not change a bit."""
+        """For each rung at which a pack did not fit the memory: how many genomes are evaluated at once. Remembered only
+        if rows are independent; otherwise the bits of an outcome would depend on what a worker has scored before."""
 
     @abstractmethod
     def read(self, text: str) -> G | Rejected:
@@ -66,7 +67,7 @@ class Evaluator(ABC, Generic[G]):
 
         Args:
             genomes: at least one.
-            rung: index into the task's rungs.
+            rung: level of effort, counted from 0: an amount of training, or a number of episodes.
             seed: of the evaluation, the same for all genomes that are compared.
             split: `validation`, or `heldout`, where objectives have their `heldout_name`.
             limit: early-stopping threshold, see `score`; None: no genome is dropped.
@@ -87,7 +88,7 @@ class Evaluator(ABC, Generic[G]):
 
         Args:
             genomes: the texts of the whole pack.
-            rung: index into the task's rungs.
+            rung: level of effort, counted from 0: an amount of training, or a number of episodes.
             seed: of the evaluation.
             limit: early-stopping threshold; None: no genome is dropped.
             only: positions in `genomes`, such as those that are scored again after a failure of the whole pack. Only
@@ -97,7 +98,7 @@ class Evaluator(ABC, Generic[G]):
         return self._outcomes(genomes, rung, seed, "validation", limit, only)
 
     def close(self) -> None:
-        """Closes what the evaluator has opened, such as environments with processes of their own. It scores no more."""
+        """Closes what the evaluator has opened, such as environments with processes of their own. Call it last."""
         return
 
     def lost_device(self) -> str | None:
@@ -105,7 +106,8 @@ class Evaluator(ABC, Generic[G]):
         return lost(self.device)
 
     def validate(self, genomes: Sequence[str], rung: int, seed: int) -> list[Outcome]:
-        """Returns the outcome of each genome on the held-out data, after a training of its own. No search calls this.
+        """Returns the outcome of each genome on held-out data, after a training of its own; of a policy, in episodes
+        that no search plays. No search calls this.
 
         Raises:
             NoHeldout: the task has no held-out data.

@@ -31,7 +31,7 @@ class Hurdle:
         return every * min(steps // every, max(1, round(self.share * steps / every)))
 
     def is_exceeded(self, candidate: int, loss: float) -> bool:
-        """Returns True if a candidate with this loss is dropped. A loss that is not finite exceeds every limit."""
+        """Returns True if a candidate with this loss is dropped; one that is not finite exceeds every finite limit."""
         limited = bool(self.limits) and self.limits[candidate] < math.inf
         return limited and not (math.isfinite(loss) and loss <= self.limits[candidate])
 
@@ -46,5 +46,5 @@ def limit_for(limit: Limit | None, size: float = 0.0) -> float:
 
 
 def limit_passing(losses: Sequence[float], share: float) -> float:
-    """Returns the threshold that a share of the losses, 0 to 1, would pass."""
+    """Returns the smallest of `losses` (not empty) that at least a share of them, 0 to 1, do not exceed."""
     return sorted(losses)[max(0, math.ceil(share * len(losses)) - 1)]

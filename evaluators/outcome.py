@@ -49,14 +49,15 @@ LONGEST_NAME = 100
 
 
 class NoNumber(ValueError):
-    """A value of an outcome is not a number with a name."""
+    """A value of an outcome is not a number, or its name is not a short, printable text."""
 
 
 def number_of(name: str, value: Any) -> float:
-    """`value`, which a task returned under a name, as a float: a number, or an array or tensor without dimensions.
+    """A value that a task returned under a name, as a float: whatever `float` accepts, such as a tensor of one number,
+    but no text.
 
     Raises:
-        NoNumber: it is neither.
+        NoNumber: the value is a text, or `float` refuses it.
     """
     try:
         if not isinstance(value, str | bytes | bytearray):
@@ -69,9 +70,9 @@ def number_of(name: str, value: Any) -> float:
 def recordable(outcome: Outcome) -> Outcome:
     """The outcome in the form in which it is recorded, whatever the task has put into it.
 
-    Numbers become floats, and the error a printable line. An outcome that is `ok` becomes `diverged` if its fitness or
-    an objective is not finite, so that no infinite loss can win. Any outcome becomes `crashed` if one of its numbers is
-    none, or has no short, printable name. Other measures may be infinite or NaN.
+    Numbers become floats, and the error a printable line. An outcome that is `ok` becomes `diverged` if its fitness is
+    None, or fitness or an objective is not finite, so that no infinite loss can win; measures may be infinite or NaN.
+    Any outcome becomes `crashed` if one of its values is not a number, or has no short, printable name.
     """
     error = None if outcome.error is None else one_line(_text(outcome.error))
     try:

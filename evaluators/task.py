@@ -55,7 +55,8 @@ class Task(ABC):
     it is scored in packs that keep their shape, see `independent_rows`."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """A claim of `batch_invariant` is about code: a subclass with a loss or measure of its own claims it anew."""
+        """Sets `batch_invariant` to False in a subclass that has a `loss` or `measure` of its own and does not claim it
+        anew, because the claim is about code."""
         super().__init_subclass__(**options)
         if "batch_invariant" not in vars(cls) and ("loss" in vars(cls) or "measure" in vars(cls)):
             cls.batch_invariant = False

@@ -18,7 +18,8 @@ def weight_seed(seed: Sequence[int]) -> int:
 
 
 def batches(size: int, rung: Rung, seed: Sequence[int], device: str) -> Iterator[Tensor]:
-    """Yields the indices of each step's examples, int64 of shape `[batch]`, the same on every device.
+    """Yields the indices of each step's examples, int64 of shape `[batch]`, drawn with replacement; the same on every
+    device.
 
     Args:
         size: number of training examples.

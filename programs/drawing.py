@@ -47,7 +47,7 @@ def span(values: Sequence[float]) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """At most about `most` round numbers from `low` to `high`, in steps of 1, 2 or 5 times a power of ten."""
+    """At most `most + 1` round numbers from `low` to a larger `high`, in steps of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / most
     power: float = 10.0 ** floor(log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)

@@ -27,15 +27,18 @@ class Space(Protocol[G]):
         ...
 
     def draw(self, rng: np.random.Generator) -> NewGenome[G]:
-        """A random genome."""
+        """A random valid genome."""
         ...
 
     def vary(self, genome: G, operator: str, rng: np.random.Generator) -> NewGenome[G]:
-        """A valid child of `genome`: the operator, retried on the parent until the child passes `check`."""
+        """A child of `genome` by an operator, which is applied again while the space does not admit the child.
+
+        The genome itself if the operator cannot change it or yields no admissible child.
+        """
         ...
 
     def check(self, genome: G) -> str | None:
-        """Why a genome is not valid, in one line; None if it is."""
+        """Why a genome is not valid in this space, in one line; None if it is."""
         ...
 
     def fingerprint(self, genome: G) -> str:
@@ -51,7 +54,7 @@ class Space(Protocol[G]):
         ...
 
     def read(self, text: str) -> G:
-        """The genome of a text.
+        """The genome of a text. It need not pass `check`.
 
         Raises:
             ValueError: the text is not a genome of this kind; the message says why and what to write.
@@ -63,7 +66,7 @@ class CrossingSpace(Space[G], Protocol[G]):
     """A space with a crossover of two genomes."""
 
     def cross(self, first: G, second: G, rng: np.random.Generator) -> NewGenome[G]:
-        """A valid child of two parents."""
+        """A child of two parents, made again while the space does not admit it."""
         ...
 
 
@@ -71,5 +74,5 @@ class NeighbourSpace(Space[G], Protocol[G]):
     """A space that lists the neighbours of a genome."""
 
     def neighbours(self, genome: G) -> list[G]:
-        """All valid genomes that differ from `genome` in one choice."""
+        """All genomes that differ from `genome` in one choice and that the space admits as its children."""
         ...

@@ -11,6 +11,6 @@ def beats_chance(objectives: Mapping[str, float], chance_error: float | None) ->
 
 
 def with_skill(front: Sequence[Scored], chance_error: float | None) -> Sequence[Scored]:
-    """The individuals of a front that beat chance; all of them if none does. The small end of a front may be a network
-    that has learnt nothing, and would be its knee."""
+    """The individuals of a front that beat chance; all of them if none does. Without this filter the knee may be a tiny
+    network that has learnt nothing."""
     return [scored for scored in front if beats_chance(scored.outcome.objectives, chance_error)] or front

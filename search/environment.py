@@ -1,4 +1,4 @@
-"""What a run was made with: recorded when it begins, compared when it goes on."""
+"""The machine and the versions with which a run began: recorded when it begins, compared when it goes on."""
 
 import logging
 import os
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 
 class RunOutdated(ValueError):
-    """The run began with another version of its task, of the genome or of the scoring."""
+    """The run began with another version of its task, of the genome or of the scoring, or its config has no
+    settings."""
 
 
 def environment() -> dict[str, Any]:
@@ -44,10 +45,13 @@ def environment() -> dict[str, Any]:
 
 
 def check_versions(run: RunRecord) -> None:
-    """Refuses a run whose task, genome or scoring has another version now: outcomes under the same name would differ.
+    """Refuses a run whose task, genome or scoring has another version now: its new outcomes could not be compared with
+    the recorded outcomes.
 
     Raises:
-        RunOutdated: such a run can be read, but not resumed.
+        RunOutdated: a version differs; the run can be read, but not resumed.
+        UnknownTask, InvalidTask, UnknownKind: the task cannot be loaded, or this version does not know the kind.
+        BadSetting: a setting in the run's config that this version does not take.
     """
     task, kind = task_class(run.task), kind_named(run.kind)
     _check_version(run, "task", task.version)

@@ -1,4 +1,4 @@
-"""The end of a search in which everything fails."""
+"""Ends a search after so many failures in a row that the scoring itself must be broken."""
 
 from collections.abc import Mapping
 
@@ -6,14 +6,14 @@ from germline.evaluators.outcome import Outcome
 
 
 class SearchFailed(RuntimeError):
-    """The search cannot go on: everything it scores fails."""
+    """The search cannot go on: everything it scores fails, or the task does not suit the strategy."""
 
 
 class FailureLimit:
-    """Ends a search after `most` failures in a row which suggest that scoring itself is broken.
+    """Counts failed scorings in a row; a row of `most` suggests that scoring itself is broken.
 
     Args:
-        most: number of failures in a row.
+        most: number of failures in a row that ends the search.
     """
 
     def __init__(self, most: int) -> None:
@@ -27,7 +27,7 @@ class FailureLimit:
             outcome: of any scoring; outcomes are counted in the order in which they come.
             any_ok: True if the run has an ok outcome; then scoring works, and a genome that diverges or is rejected
                 does not count.
-            failures: of the whole run by status, for the message.
+            failures: number of failures of the whole run by status, for the message.
 
         Raises:
             SearchFailed: the limit is reached; the message holds the last cause.

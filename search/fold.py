@@ -1,7 +1,8 @@
 """The fold of a strategy over a run's blocks: the one rule by which a state, and with it the winner, follows from rows.
 
-The loop runs it while outcomes come in; `germline.search.winner` runs it over the rows of a run that is at rest. Each
-function is a generator that yields the reviews whose outcomes it needs next, and returns the new state.
+The loop runs it while outcomes come in; `germline.search.winner` runs it over the rows of a run that is at rest.
+`fold_block` and `fold_closing` are generators: they yield the reviews whose outcomes they need next, and return the new
+state.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -46,12 +47,12 @@ def fold_closing(strategy: Strategy[S], state: S, individuals: Sequence[Individu
 
 
 def scored_block(individuals: Sequence[Individual], outcomes: Outcomes) -> Block:
-    """Births with their outcomes."""
+    """The block of these births, each with its outcome at rung 0 and seed 0; `outcomes` must hold all of them."""
     return Block(births=tuple(Scored(each, outcomes[each.fingerprint, 0, 0]) for each in individuals))
 
 
 def reviewed_block(reviews: Sequence[Review], outcomes: Outcomes) -> Block:
-    """Reviews with their outcomes."""
+    """The block of these reviews, each with its outcome; `outcomes` must hold all of them."""
     return Block(reviews=tuple(Reviewed(review, outcomes[review_key(review)]) for review in reviews))
 
 

@@ -21,14 +21,15 @@ _outcome_values = attrgetter(*_OUTCOME_FIELDS)
 
 
 class Journal(Protocol):
-    """The records of a run. What a method was given is safe when it returns: all of it, or nothing if it raises."""
+    """The records of a run. When a `record_…` method returns, all that it was given is stored; if it raises, nothing
+    is."""
 
     def births(self, first: int = 0) -> Iterable[Individual]:
         """Every recorded individual from birth `first` on, in birth order."""
         ...
 
     def outcomes(self) -> Iterable[tuple[ScoreKey, Outcome]]:
-        """Every recorded outcome."""
+        """Every recorded outcome on the run's own task, by its key."""
         ...
 
     def blocks_with_winner(self, first: int = 0) -> Iterable[int]:
@@ -36,11 +37,11 @@ class Journal(Protocol):
         ...
 
     def snapshot(self) -> str | None:
-        """The latest snapshot; None if there is none."""
+        """The text of the latest snapshot; None if there is none."""
         ...
 
     def individuals(self, births: Sequence[int]) -> Mapping[int, Individual]:
-        """Recorded individuals by birth."""
+        """The individuals of these births, by birth; a birth that is not recorded is left out."""
         ...
 
     def outcomes_of(self, fingerprints: Sequence[str]) -> Iterable[tuple[int, ScoreKey, Outcome]]:
@@ -59,17 +60,17 @@ class Journal(Protocol):
         winners: Sequence[Winner],
         snapshot: Snapshot | None = None,
     ) -> None:
-        """Records outcomes and, in the same transaction, the winners of the blocks that they complete and a snapshot,
-        which replaces the last one; None: there is no new snapshot."""
+        """Records the outcomes of individuals at a rung with a seed and, in the same transaction, the winners of the
+        blocks that they complete and the new snapshot, if there is one, in the place of the last."""
         ...
 
     def record_winners(self, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:
-        """Records winners alone, or with a snapshot."""
+        """Records winners and, if there is one, the new snapshot, without outcomes."""
         ...
 
 
 class StoreJournal:
-    """The `Journal` over the rows of a run, whose driver this process is."""
+    """The `Journal` of a run in a database, for the process that drives the run."""
 
     def __init__(self, store: "Store", run: RunRecord) -> None:
         self.store = store
@@ -133,7 +134,7 @@ def outcome_of(record: EvaluationRecord) -> Outcome:
 
 
 def evaluation_of(scored: Scored, task: str, rung: int, seed: int) -> EvaluationRecord:
-    """The record of an outcome."""
+    """The record of an individual's outcome on a task at a rung with a seed."""
     individual = scored.individual
     outcome = dict(zip(_OUTCOME_FIELDS, _outcome_values(scored.outcome), strict=True))
     return EvaluationRecord(individual.birth, individual.fingerprint, task, rung, seed, **outcome)

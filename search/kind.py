@@ -37,8 +37,8 @@ class Kind(ABC, Generic[S, G]):
         presets: named sets of values.
         strategies: a factory for each value of the setting `strategy`. It returns the strategy for a run's
             settings and space, and raises BadSetting for settings that the strategy does not support.
-        gpu_pack: most genomes in a pack of a run that is created for a GPU and does not set `pack`; within this limit,
-            a pack is a whole block. None: packs are as on a CPU.
+        gpu_pack: for a run that is created for a GPU and does not set `pack`: a pack is a whole block, but at most this
+            many genomes. None: packs are as on a CPU.
     """
 
     name: str
@@ -63,8 +63,8 @@ class Kind(ABC, Generic[S, G]):
         return resolve(self.settings_class, preset, assignments)
 
     def from_config(self, config: Mapping[str, Any]) -> S:
-        """The settings in a run's config. Another version may have stored it: a missing key gets its default, and an
-        unknown key is ignored.
+        """The settings from the entry `settings` of a run's config, which another version may have written: a missing
+        key gets its default, and an unknown key is ignored.
 
         Raises:
             BadSetting: a value that this version does not take.
@@ -99,7 +99,7 @@ class Kind(ABC, Generic[S, G]):
         return self.strategies[settings.strategy](settings, space)
 
     def scoring_version(self, settings: S, task: Any) -> int:
-        """The version of the numbers (`SCORING_VERSION`) of a run with these settings on a task (a class)."""
+        """The scoring version (see `SCORING_VERSION`) of a run with these settings on a task (a class)."""
         return 2
 
     @abstractmethod

@@ -14,7 +14,7 @@ class KnownOutcomes:
         outcomes: by fingerprint, rung and seed.
         first_births: the first birth with each fingerprint.
         complete: True if all outcomes are known.
-        met: the fingerprints whose outcomes are known, if not all are.
+        met: unless `complete`, the fingerprints whose recorded outcomes were read.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -30,7 +30,7 @@ class KnownOutcomes:
         self.complete = True
 
     def meet(self, fingerprints: Iterable[str]) -> None:
-        """Reads the recorded outcomes of these fingerprints, unless they are known already."""
+        """Reads the recorded outcomes and the first births of these fingerprints, unless they are known already."""
         if self.complete:
             return
         new = [fingerprint for fingerprint in dict.fromkeys(fingerprints) if fingerprint not in self.met]

@@ -31,20 +31,20 @@ from germline.search.snapshot import SearchState
 from germline.search.strategy import Strategy
 
 SNAPSHOT_EVERY = 4096
-"""Births between two snapshots: a resume folds no more blocks than these hold, in a fraction of a second."""
+"""Births between two snapshots: a resume folds about as many at most, in a fraction of a second."""
 
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """How a run is divided into blocks and packs: recorded when the run begins, since all of it changes the lineage.
+    """How a run is divided into blocks and packs. The lineage depends on all of it but `max_failures`.
 
     Args:
         seed: of the whole run.
-        block: births a block.
+        block: births in a block.
         depth: blocks in flight beyond the one that is scored (0: generational).
         pack: genomes scored together.
         max_failures: the search stops when so many scorings in a row have failed.
-        review_pack: genomes of reviews scored together, which may take much longer; 0: as many as `pack`.
+        review_pack: genomes scored together in a review, which may take much longer; 0: as many as `pack`.
     """
 
     seed: int
@@ -59,7 +59,7 @@ class LoopSettings:
 class _OpenBlock:
     """A block that is under way, or the closing of a session (`closing`, numbered as the next block would be).
 
-    `jobs` are at the executor: those of its births first, then those of each round of `reviews`. `fold` is its part of
+    `jobs` is the number of its jobs at the executor, for its births or a round of `reviews`. `fold` is its part of
     the strategy's fold, None until its births have outcomes and all earlier blocks are complete. `limit` is its
     early-stopping threshold.
     """
@@ -123,7 +123,7 @@ class Search:
         self.unrecorded: list[Winner] = []
         self.unrecorded_snapshot: Snapshot | None = None
         self.uncounted: Sequence[tuple[Scored, bool]] = ()
-        """Outcomes that are known, and not in the tally before they are recorded; True for reviews."""
+        """Outcomes that are being recorded, and are not in the tally yet, each with True if it is of a review."""
         self.tally = Tally()
         self.failure_limit = FailureLimit(settings.max_failures)
         self.dead_share: float | None = None
@@ -133,15 +133,19 @@ class Search:
     def events(
         self, births: int | None = None, evaluations: int | None = None, frames: int | None = None
     ) -> Iterator[Progress]:
-        """Runs the search until `births` are born and scored, or begins no block after so many `evaluations` or after
-        policies have played so many `frames`.
+        """Runs the search; yields its progress whenever outcomes are recorded or a block is complete, and at the end.
 
-        All count from the beginning of the run; None means without end. Evaluations and frames are counted when a block
-        is complete, so a run may overshoot by the blocks in flight, and by the same ones for any number of workers.
-        Reviews count, but not those of the closing.
+        Args:
+            births: the search ends when so many births are born and scored; the last block may be cut short.
+            evaluations: no block begins after so many evaluations.
+            frames: no block begins after policies have played so many frames.
+
+        All count from the beginning of the run; None means no limit. Evaluations and frames are counted when a block is
+        complete, so a run exceeds them by the blocks in flight, which are the same for any number of workers. Reviews
+        count, but not those of the closing.
 
         Raises:
-            SearchFailed: nothing can be scored; the message holds the last cause.
+            SearchFailed: `max_failures` scorings in a row have failed; the message holds the last cause.
         """
         self.read_records(evaluations, frames)
         number = self.complete_blocks
@@ -165,7 +169,7 @@ class Search:
     def read_records(self, evaluations: int | None, frames: int | None) -> None:
         """Reads the records of earlier sessions, once: those after the last snapshot or, without one, all.
 
-        The budgets are those of `events`: a search that would end before the snapshot does not go on from it.
+        The budgets are those of `events`. A search whose budget ends before the snapshot folds all blocks instead.
         """
         if self.records_read:
             return
@@ -208,7 +212,7 @@ class Search:
         self._submit(block, _without_cache_hits(individuals), 0, 0, limit)
 
     def _breed(self, births: Sequence[int], number: int) -> list[Individual]:
-        """New individuals, which are recorded."""
+        """Breeds these births of block `number` from the present state, and records the individuals."""
         proposals = [self.strategy.breed(self.state, birth, self.rng_for) for birth in births]
         fingerprints = [self.space.fingerprint(proposal.genome) for proposal in proposals]
         self.known.meet(fingerprints)
@@ -244,7 +248,8 @@ class Search:
                 block.jobs += 1
 
     def _finish_first(self) -> Iterator[Progress]:
-        """Receives jobs until the first open block is done; its winner is recorded by then."""
+        """Receives jobs until the first open block is done. Its winner is recorded by then, or waits while records are
+        replayed."""
         block = self.open_blocks[0]
         self._advance(block)
         while not block.done:
@@ -306,7 +311,7 @@ class Search:
         return fold_block(self.strategy, self.state, block.individuals, self.outcomes)
 
     def _complete(self, block: _OpenBlock, state: Any) -> None:
-        """Takes the state after a block, and notes its winner to be recorded unless it is."""
+        """Adopts the state after a block, and queues the block's winner for recording unless it is recorded already."""
         block.done = True
         self.winner = winner_of(self.strategy, state, self.outcomes)
         if not block.closing:
@@ -319,9 +324,10 @@ class Search:
             self._save_state(block)
 
     def _save_state(self, block: _OpenBlock) -> None:
-        """Notes a snapshot after a complete block, to be recorded with its winner, if it is time for one.
+        """If a snapshot is due after a complete block, prepares it for recording together with the block's winner.
 
-        A search goes on from it only if all blocks that were bred from earlier states are recorded by then.
+        All blocks that were bred from earlier states must be in flight and whole, since a search that goes on from the
+        snapshot could not breed them again.
         """
         in_flight = [each for each in self.open_blocks if each.number > block.number]
         due = (block.number - self.snapshot_block) * self.settings.block >= self.snapshot_every
@@ -345,7 +351,7 @@ class Search:
         self.unrecorded_snapshot = snapshot.record(state, self.strategy.state_classes)
 
     def _submit_reviews(self, block: _OpenBlock) -> None:
-        """Submits the reviews that a block needs, level by level."""
+        """Submits the reviews that a block needs; those of a rung and seed are packed together."""
         self.known.meet(review.individual.fingerprint for review in block.reviews)
         levels = dict.fromkeys((review.rung, review.seed) for review in block.reviews)
         for rung, seed in levels:

@@ -15,8 +15,8 @@ class Progress:
     """The state of a search; yielded whenever outcomes were recorded and whenever a block is complete.
 
     Args:
-        births, evaluations, cache_hits, reviews: counts from the beginning of the run.
-        failures: evaluations by status, without ok.
+        births, evaluations, cache_hits, reviews: counts from the beginning of the run; evaluations include reviews.
+        failures: number of evaluations by status, without ok.
         best: the individual with the highest fitness at rung 0; None without an ok outcome.
         start: outcome of birth 0; None before it is known.
         new_best: True if this event brought a new best.
@@ -68,7 +68,7 @@ class Tally:
         in_flight: Sequence[Sequence[Individual]],
         outcomes: Mapping[ScoreKey, Outcome],
     ) -> "Tally":
-        """The tally of the complete blocks alone. Its best may be of a block in flight, which is counted again later.
+        """The tally of the complete blocks alone. Its `best` may be of a block in flight, which is counted later.
 
         Args:
             uncounted: outcomes that are not in this tally yet; True for those of reviews.
@@ -138,7 +138,8 @@ class Tally:
 
 
 def frames_of(outcome: Outcome) -> int:
-    """Frames that a policy played; 0 for other kinds, whose tasks may use the name for a measure that is no count."""
+    """Frames that a policy played: the measure `frames`. 0 if it is missing or not finite; tasks of other kinds may
+    have a measure of this name."""
     frames = outcome.measures.get("frames", 0.0)
     return int(frames) if isfinite(frames) else 0
 

@@ -26,10 +26,10 @@ class Replay:
     """What a replay has derived.
 
     Attributes:
-        births: births that were derived and are equal to their rows, whole blocks first.
-        winners: winners of blocks that were derived and are equal to their rows.
-        waiting: recorded births behind which outcomes are missing, so that nothing follows from them yet.
-        difference: the first row that differs from what the search decides, in a line; None if all are equal.
+        births: number of births that were derived and are equal to their rows.
+        winners: number of winners of blocks that were derived and are equal to their rows.
+        waiting: number of births in the first block that lacks an outcome and after it: nothing follows from them yet.
+        difference: in one line, the first row that differs from what the search decides; None if all are equal.
     """
 
     births: int
@@ -45,11 +45,12 @@ class Different(Exception):
 def replay(store: Store, name: str) -> Replay:
     """Derives the births and winners of a run again, and compares them with its rows, all columns included.
 
-    A run that was stopped or killed is derived up to the first outcome that is missing. A task is not loaded.
+    A run that was stopped or killed is derived up to the first outcome that is missing. The task is not loaded.
 
     Raises:
         UnknownRun: there is no such run.
         RunOutdated: the run has no settings, or began with another version of the genome or of its operators.
+        UnknownKind: this version does not know the kind of the run.
         BadSetting: a setting in the run's config that this version does not take.
     """
     run = store.run(name)
@@ -87,8 +88,8 @@ class _Recorded:
     """An executor that answers with recorded outcomes.
 
     Args:
-        fingerprints: of the genomes that were derived so far.
-        outcomes: of the run.
+        fingerprints: by genome text, of the genomes that were derived so far.
+        outcomes: all recorded outcomes of the run.
     """
 
     def __init__(self, fingerprints: Mapping[str, str], outcomes: Mapping[ScoreKey, Outcome]) -> None:
@@ -122,7 +123,7 @@ class _Comparison:
         self.rows = individuals
         self.winners = winners
         self.fingerprints: dict[str, str] = {}
-        """Fingerprints of the genomes that were derived so far."""
+        """Fingerprints of the genomes that were derived so far, by genome text."""
         self.births_compared = 0
         self.winners_compared = 0
 

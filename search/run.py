@@ -34,8 +34,8 @@ CONFIG_VERSION = 1
 
 @dataclass(frozen=True)
 class RunPlan:
-    """A run that is not recorded yet: the arguments of `Store.create_run`, with everything that its config is made of
-    read and measured."""
+    """The arguments of `Store.create_run` for a run that is not recorded yet. Values that come from
+    files, measurements or the task are in the config."""
 
     name: str | None
     kind: str
@@ -145,22 +145,23 @@ def evolve(
         workers: number of workers that score at the same time.
         executor: `ray`, `inline` (this process), or `auto`: Ray for more than one worker or for an address.
         device: `auto`, `cpu` or `cuda`.
-        ray_address: of a running Ray cluster.
+        ray_address: of a running Ray cluster; None: Ray is started on this machine if it is needed.
         births: stop after so many births in all.
         evaluations: begin no block after so many evaluations in all.
         frames: begin no block after so many frames played in all. Without any of the three, the run's own budgets hold.
-            A run whose earlier session bred more than the budget allows, and did not score it, stays stopped.
         seconds: stop after so many seconds of this session.
         force: take the run over from a process on another host, whose end cannot be seen from here.
         stopped: polled between jobs; once it returns True, the session ends as if the iteration had been left.
 
-    Leaving the iteration, for whatever reason, stops the run; a later `evolve` goes on with it.
+    Leaving the iteration, for whatever reason, stops the run; a later `evolve` goes on with it. A run is finished when
+    a budget is used up, but stays stopped while births of an earlier session lie beyond the budget and are unscored.
 
     Raises:
         UnknownRun: there is no such run.
         UnconfirmedTask: the run's task has to be named, or another task is named.
+        RunOutdated: the run has no settings, or began with another version of its task, genome or scoring.
         RunBusy: another process works on it.
-        SearchFailed: everything that was scored failed.
+        SearchFailed: so many scorings in a row have failed that scoring itself must be broken.
         NoWorker, NoCluster, ClusterLost: there are no workers, or none any more (`germline.evaluators.executors`).
         BadSetting: a budget in frames, for another kind than policies, or of fewer births than there are; or a setting
             in the run's config that this version does not take.

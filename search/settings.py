@@ -91,7 +91,8 @@ def resolve(settings_class: type[S], preset: Mapping[str, Any], assignments: Seq
 
 
 def from_config(settings_class: type[S], config: Mapping[str, Any]) -> S:
-    """The settings of a stored config: a missing key has its default, an unknown key of another version is ignored."""
+    """The settings with these values, which are not checked. A missing key has its default; an unknown key, such as
+    another version's, is ignored."""
     known = {declared.name for declared in fields(settings_class)}
     return settings_class(**{name: value for name, value in config.items() if name in known})
 

@@ -23,7 +23,7 @@ from germline.search.known_outcomes import KnownOutcomes
 VERSION = 1
 """Changes when a strategy computes another state from the same blocks, or when this format does."""
 LARGEST = 4_000_000
-"""The most characters of a snapshot. A state that has grown beyond it is folded from the rows."""
+"""The most characters of a snapshot. A larger state is not recorded, and a resume folds the rows."""
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,8 @@ def record(search: SearchState, classes: Sequence[type]) -> Snapshot | None:
 
 
 def restore(journal: Journal, known: KnownOutcomes, classes: Sequence[type]) -> SearchState | None:
-    """The state in the latest snapshot of a run; None if there is none, or if it cannot be read."""
+    """The state in the latest snapshot of a run; None if there is none, or if it cannot be read. The outcomes that it
+    refers to are read into `known`."""
     text = journal.snapshot() if classes else None
     if text is None:
         return None

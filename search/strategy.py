@@ -48,7 +48,8 @@ class Strategy(Protocol[S]):
         return None
 
     def reviews(self, state: S) -> Sequence[Review]:
-        """Reviews to score before the search goes on; their outcomes come in the next `advance`."""
+        """Reviews to score before the search goes on; their outcomes come in the next `advance`, and then the new state
+        is asked for reviews again. Empty: the search goes on."""
         return ()
 
     def closing(self, state: S) -> Sequence[Review]:
@@ -57,5 +58,6 @@ class Strategy(Protocol[S]):
         return ()
 
     def winner(self, state: S) -> Individual | None:
-        """The winner if the search stopped here; None before any individual has an ok outcome."""
+        """The winner if the search stopped here. Before any individual has an ok outcome it is None or the start
+        genome, which `germline.search.fold.winner_of` turns into None."""
         ...

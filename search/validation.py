@@ -94,7 +94,7 @@ def validate(
         task: name of the task.
         contenders: as `with_baselines` returns them.
         rung: amount of training or playing, an index into the task's rungs.
-        seeds: trainings per contender.
+        seeds: number of seeds, which is the number of trainings per contender.
         device: `auto`, `cpu` or `cuda`.
 
     Raises:

@@ -48,7 +48,8 @@ def winners(store: Store, run_name: str) -> Mapping[int, int | None]:
 def _replayed(store: Store, run: RunRecord) -> Iterator[Winner]:
     """The winner of each block that is complete by its rows, and of the closing of a run that is finished.
 
-    Nothing comes from a run whose config does not say how it was searched, or which this version cannot search.
+    Ends before the first block that lacks an outcome. Yields nothing for a run whose config does not say how it was
+    searched, or which this version cannot search.
     """
     # Only runs of older databases need what follows, and its imports take a second.
     from germline.search.fold import fold_block, fold_closing, winner_of

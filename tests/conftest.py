@@ -31,6 +31,7 @@ def local_ray() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         paths = [str(Path(__file__).parent / "helpers"), os.environ.get("PYTHONPATH", "")]
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))  # workers import helpers too
-        start_local(workers=2)
+        guard = start_local(workers=2)
     yield
     ray.shutdown()
+    guard.end()

@@ -39,7 +39,8 @@ def command(
     """Print size and fingerprint of each REF.
 
     For an optimizer: statements, states and constants. For an architecture: parameters and multiply-accumulates of its
-    network, in the size of its run unless options give another. For a policy: parameters and mutations. Genomes are
+    network, in the size of its run (the paper's size without a run) unless options give another, and its predicted
+    latency if the run has a table of latencies. For a policy: parameters and mutations. Genomes are
     checked completely, but not executed; only --latency builds a network and runs it.
 
     \b

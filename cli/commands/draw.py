@@ -25,8 +25,11 @@ from germline.search.analysis.generation import Generation, Scatter, generation_
 
 @dataclass(frozen=True)
 class Subject:
-    """What to draw: the candidate of a reference, or a generation of its run (None: the last complete generation) in
-    the database at `url`."""
+    """What to draw: a candidate or, for policies, a generation of its run.
+
+    `reference` is the text that named the candidate, `generation` a number (None: the last complete generation), and
+    `url` the database.
+    """
 
     candidate: Candidate
     reference: str
@@ -36,7 +39,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class Drawing:
-    """The source of an SVG picture, its subject in words, and its keys in the JSON output."""
+    """The source of an SVG picture, its subject in words, and `keys`, which the JSON output has besides those of the
+    candidate or in their place."""
 
     svg: str
     subject: str

@@ -73,7 +73,7 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
 
 
 def _winner_text(store: Store, run: RunRecord, ranking: Ranking) -> str | None:
-    """The winner and its most reliable score as text; None if it is first in the list and has no reviews.
+    """The winner and its `score_text`; None if the winner is first in the list and its kind has no such text.
 
     The winner may be another individual, because the first in the list may only have been lucky.
     """

@@ -101,9 +101,12 @@ def _kind_of(candidates: Sequence[Candidate]) -> Kind[Any, Any]:
 
 
 def _task_for(kind: Kind[Any, Any], candidates: Sequence[Candidate], task: str | None) -> str:
-    """The full name of the given task, else of the first run's task, else of the kind's default task.
+    """The full name of the given task; else of the task of the first candidate from a run; else of the kind's default
+    task.
 
-    Raises UnconfirmedTask if the user has to name the task of the run.
+    Raises:
+        UnconfirmedTask: the run's task is code that the user has to name.
+        InvalidTask: the given file does not exist, or no class in it is named.
     """
     if task is not None:
         return absolute_name(task)

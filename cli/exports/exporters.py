@@ -15,7 +15,7 @@ class Exporter:
     """Export of candidates of one kind for one target.
 
     Attributes:
-        export: returns the exported code, verified but not yet written.
+        export: makes and verifies the content of the file, and does not write it.
         has_weights_file: whether the weights go to a second file beside it.
     """
 

@@ -33,7 +33,8 @@ from germline.search.kinds.policy import PolicySettings
 
 
 def torch(request: ExportRequest) -> ExportResult:
-    """Exports an nn.Module and its weights, verified by playing the same episodes as the policy."""
+    """Exports an nn.Module and its weights, verified by playing the same episodes as the policy or, without a run, by
+    outputs and actions."""
     name = request.class_name() if request.given_class_name else free_class_name(request.class_name())
     policy, task = read(request.candidate.genome), _task(request)
     environment = gymnasium_id_of(task) if task else None

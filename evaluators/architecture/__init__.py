@@ -1,1 +1,1 @@
-"""Scores architectures by training a small network of each, or by looking one up in a table."""
+"""Scores architectures by training a small network of each, or by looking up its results in a table."""

@@ -21,7 +21,7 @@ from germline.programs.architecture.skeleton import Skeleton
 
 
 class ArchitectureEvaluator(Evaluator[Architecture]):
-    """Fitness of an architecture: minus the validation error in percent.
+    """Scores architectures; the fitness is minus the validation error in percent.
 
     Parameters and multiply-accumulates are counted for the full network; the error is measured on a smaller network
     that is trained in its place. If the task fixes the network, both are the same network.
@@ -35,6 +35,11 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         latency: data of a latency table; predicted latency is then an objective. None: it is not.
         hurdle: in a search, the share of the training after which the training loss is reported as the measure
             `hurdle`, and a candidate whose loss is above the `limit` passed to `score` is rejected. 0: no hurdle.
+
+    Raises:
+        TypeError: the task is for another kind.
+        NoDevice: the device is not available.
+        UnknownTask, InvalidTask: see `task_class`.
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         super().__init__(loaded, resolve(device))
         self.task = loaded
         self.rungs = loaded.rungs
-        """The task's; a trial of the task shortens them."""
+        """The rungs of the task; a trial of the task shortens them."""
         self.seed = seed
         self.hurdle = hurdle
         self.trained = loaded.skeleton or Skeleton(channels, cells, loaded.classes, loaded.image)
@@ -90,7 +95,7 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
     def _outcome(
         self, architecture: Architecture, counts: Counts, measures: Mapping[str, float] | None, name: str
     ) -> Outcome:
-        """The outcome of an architecture from the measures of its task (None: it diverged); `name` is the error's."""
+        """The outcome of an architecture from its task's measures (None: it diverged); `name` is that of the error."""
         if measures is None:
             return Outcome("diverged", error="the loss was not finite")
         if not isinstance(measures, Mapping):

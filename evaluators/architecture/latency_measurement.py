@@ -21,7 +21,7 @@ from germline.programs.architecture.skeleton import Skeleton
 from germline.programs.architecture.space import ArchitectureSpace
 
 ROUNDS = (5, 101)
-"""Smallest and largest number of rounds; every call is timed once in a round."""
+"""Smallest and largest number of rounds. In a round every call is timed once."""
 SECONDS = 12.0
 """Beyond the smallest number of rounds, no round begins later than this many seconds after the first."""
 _WARM_UP = 3
@@ -34,11 +34,12 @@ Call = Callable[[], Any]
 
 
 def measure_table(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> LatencyTable:
-    """Measures all parts that a network of the space can have, in milliseconds for one image.
+    """The milliseconds for one image of each part that a network of the space can have, and, as the part `REST`, of
+    what a whole network takes beyond its parts, per cell. On a CPU they are processor time.
 
     Args:
         cells: the space.
-        skeleton: of the network.
+        skeleton: the skeleton of the networks.
         device: `cpu` (one thread), `cuda`, or `auto`.
 
     Raises:
@@ -64,7 +65,7 @@ def measure_table(cells: CellSpace, skeleton: Skeleton, device: str = "cpu") -> 
 
 
 def measure_network(network: nn.Module, image: tuple[int, int, int], device: str = "cpu") -> float:
-    """Measures the milliseconds of a network for one image.
+    """The milliseconds of a network for one image; on a CPU, processor time.
 
     Args:
         network: takes images `[1, channels, height, width]`; it is moved to the device and set to evaluation mode.
@@ -146,4 +147,4 @@ def _time_on_cuda(call: Call) -> float:
 
 
 def _nothing() -> None:
-    """Does nothing: the time of a call is the time of reading the clock, which is subtracted from all others."""
+    """Does nothing. Its time, which is that of reading the clock and of a call, is subtracted from all other times."""

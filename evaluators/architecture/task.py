@@ -34,8 +34,8 @@ class CellTask(Task):
 
     @classmethod
     def chance_error(cls) -> float:
-        """Returns the validation error of always answering one class, in percent; by default of equally many images of
-        each class. A network must have fewer errors to be handed over by a search."""
+        """Returns the validation error of always answering the same class, in percent; by default as if all classes had
+        equally many images. A search hands over a network with a smaller error, if it has found any."""
         return 100.0 * (1.0 - 1.0 / cls.classes)
 
     @abstractmethod

@@ -26,7 +26,8 @@ RATE, MOMENTUM, DECAY, MAX_GRADIENT_NORM = 0.05, 0.9, 3e-4, 5.0
 """Learning rate at the first step, momentum, weight decay and the norm to which gradients are clipped: the stochastic
 gradient descent of DARTS and EEEA-Net, with a cosine schedule."""
 CHECK_EVERY = 20
-"""Steps between checks that the losses are finite; each check is a transfer to the host."""
+"""Steps between checks that the losses are finite; each check is a transfer to the host. The loss at a hurdle is the
+mean over as many steps."""
 
 
 class Networks(Protocol):
@@ -49,11 +50,11 @@ class TrainedNetworks:
     """Networks after their training.
 
     Args:
-        networks: the networks that were in training at the end.
+        networks: the networks that were in memory at the end: those that finished, and perhaps some that did not.
         rows: for each candidate the number of its network among `networks`; None if its loss was not finite, or above
             its threshold at the hurdle.
-        hurdle_losses: for each candidate its training loss at the hurdle; None if it diverged before, if that loss is
-            NaN, or without a hurdle.
+        hurdle_losses: for each candidate its training loss at the hurdle, the mean over the last `CHECK_EVERY` steps
+            before it; None if it diverged before, if that mean is NaN, or without a hurdle.
         dropped: for each candidate whether its loss at the hurdle was above its threshold.
     """
 
@@ -157,5 +158,5 @@ def train_together(
 
 
 def rate(step: int, steps: int) -> float:
-    """Learning rate of a step: half a cosine from RATE down to 0."""
+    """Learning rate of a step, counted from 0: half a cosine from `RATE` down to 0."""
     return RATE * (1 + math.cos(math.pi * step / steps)) / 2

@@ -25,7 +25,7 @@ def directory() -> Path:
 
 
 def find(folder: Path, names: Sequence[str]) -> Path | None:
-    """Returns the first of these names under which a folder has a file, as a path, or None."""
+    """Returns the path of the file in a folder with the first of these names that exists; None if none exists."""
     return next((folder / name for name in names if exists(folder / name, Path.is_file)), None)
 
 

@@ -55,9 +55,9 @@ class TrainedCells:
     0 none, 1 skip_connect, 2 nor_conv_1x1, 3 nor_conv_3x3, 4 avg_pool_3x3.
 
     Attributes:
-        accuracy: on the validation images in percent, float32 of shape `[15625, 3]`, one column per seed; NaN where a
-            cell was trained with two seeds only.
-        seconds: duration of a training, float32 of shape `[15625]`.
+        accuracy: on the validation images in percent, float32 of shape `[15625, 3]`, one column per seed; NaN in the
+            last column where a cell was trained with two seeds only.
+        seconds: duration of a training in seconds, float32 of shape `[15625]`.
         latency: seconds per batch, float32 of shape `[15625]`.
     """
 
@@ -85,7 +85,7 @@ def text_split(codes: NDArray[np.uint8]) -> "dict[Split, NDArray[np.intp]]":
     """Returns the positions of the characters of each split, in ascending order.
 
     The text is cut into regions of 100 lines. Of every 20 successive regions one is for validation and one is held out,
-    so that each split has text of all books, and no window of a split shares a character with another split.
+    so that each split has text from the whole Bible, and text of one split shares no character with another split.
     """
     line = np.cumsum(codes == ord("\n")) - (codes == ord("\n"))
     region = line // VERSES_PER_REGION % REGIONS_PER_CYCLE

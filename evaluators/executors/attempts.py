@@ -8,7 +8,7 @@ follows:
 | has scored | their outcomes | its outcome |
 | has raised | in parts | `crashed`, or `oom` |
 | has exceeded its time limit | in parts | `timeout` |
-| has lost its process | again, in a fresh process; then in parts | the same; then `crashed` or `oom` |
+| has lost its process | again, in a fresh process; then in parts | again, in a fresh process; then `crashed` or `oom` |
 
 Up to `MOST_PARTS` genomes become parts of one genome each. A larger job, such as the whole block that a GPU scores at
 once, would take as long for each of its genomes as for all: so it becomes `MOST_PARTS` parts, and only the parts that
@@ -35,7 +35,7 @@ MOST_PARTS = 16
 
 
 def parts_of(positions: Sequence[int]) -> list[tuple[int, ...]]:
-    """Returns the parts in which genomes are scored again whose call has failed."""
+    """Returns the positions of a failed call in parts, at most `MOST_PARTS`, in which its genomes are scored again."""
     size = math.ceil(len(positions) / MOST_PARTS)
     return [tuple(positions[first : first + size]) for first in range(0, len(positions), size)]
 
@@ -70,9 +70,9 @@ class Call:
 
 
 class Attempts:
-    """The calls of submitted jobs that wait for a worker, and the outcomes so far.
+    """The calls that wait for a worker, and the outcomes so far, of the jobs that were submitted.
 
-    `done` holds the finished jobs with the outcomes of their genomes in order.
+    `done` holds the finished jobs with the outcomes of their genomes in order; the caller takes them out.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,8 @@ class Attempts:
         self._waiting.append(Call(job))
 
     def take(self, running: Collection[Call]) -> Call | None:
-        """Removes the next call from the queue; None if no call waits, or the next must not run beside `running`."""
+        """Removes the next call from the queue and returns it; None if no call waits, or if the next call must not run
+        beside the calls in `running`."""
         if not self._waiting or (running and self._waiting[0].undisturbed) or any(call.undisturbed for call in running):
             return None
         return self._waiting.popleft()
@@ -103,7 +104,7 @@ class Attempts:
             self.done.append((call.job, [known[position] for position in range(len(known))]))
 
     def failed(self, call: Call, outcome: Outcome) -> None:
-        """Notes that a call raised or exceeded its time limit; `outcome` is that of a call of one genome."""
+        """Notes that a call raised or exceeded its time limit; `outcome` is the genome's, if the call has only one."""
         if call.has_one_genome:
             self.scored(call, [outcome])
         else:
@@ -114,7 +115,7 @@ class Attempts:
 
         Args:
             call: the call.
-            outcome: what its genome has if it is blamed: `crashed` or `oom`.
+            outcome: the genome's, `crashed` or `oom`, if the call has only one and that is blamed.
             suspect: True if the process may have ended because of what it scored.
         """
         if not suspect and call.accidents < MOST_ACCIDENTS:

@@ -28,7 +28,7 @@ class ClusterWatch:
         threading.Thread(target=self._run, name="cluster watch", daemon=True).start()
 
     def check(self) -> None:
-        """Connects to all servers now. If one of them is gone, it sets `problem`, after `GONE_SECONDS` or more."""
+        """Connects to all servers now; sets `problem` if one of them is gone, which takes `GONE_SECONDS` or more."""
         for name, address in self._servers.items():
             began = time.monotonic()
             while self.problem is None and (error := refusal(address)) is not None:

@@ -13,9 +13,9 @@ from germline.evaluators.outcome import Outcome
 
 @dataclass(frozen=True)
 class Job:
-    """A pack of genomes to score together. `key` identifies the job for the caller.
+    """A pack of genomes to score together; `rung`, `seed` and `limit` are those of `Evaluator.score`.
 
-    `limit` is the early-stopping threshold for evaluators with a hurdle; None: no genome is dropped there.
+    `key` identifies the job for the caller, and differs from that of every other job.
     """
 
     key: tuple[int, ...]
@@ -95,14 +95,14 @@ class DeviceLost(RuntimeError):
 
 @dataclass(frozen=True)
 class Failed:
-    """Scoring raised an exception or exceeded its time limit; `outcome` is that of a genome that was scored alone."""
+    """Scoring raised an exception or exceeded its time limit. `outcome` is the genome's, if only one was scored."""
 
     outcome: Outcome
 
 
 @dataclass(frozen=True)
 class Lost:
-    """The process ended while it scored. `outcome` is that of a genome that is blamed for it.
+    """The process ended while it scored. `outcome` is the genome's, if only one was scored and it is blamed.
 
     `suspect` is True if the genomes may have ended the process: it crashed or exited by itself, or filled the memory.
     It is False if somebody else ended it, or its machine was lost.
@@ -123,11 +123,11 @@ def score(
     only: Sequence[int] | None = None,
     not_of_the_task: tuple[type[BaseException], ...] = (),
 ) -> list[Outcome] | Failed:
-    """Returns the outcomes of the genomes of a job in order, or the exception of the task as an outcome.
+    """Returns the outcomes of the genomes of a job in order, or `Failed` if scoring raised an exception.
 
     Args:
-        evaluator: scores them.
-        job: genomes, rung, seed and limit.
+        evaluator: the evaluator.
+        job: the job.
         only: positions of the genomes to score; None: all of them.
         not_of_the_task: classes of exceptions that do not come from the task, and are raised again.
     """

@@ -19,6 +19,10 @@ class InlineExecutor:
     the search with it, and what a task changes in the process, such as a patched function of torch, stays changed for
     the genomes that follow. The Ray executor protects from all of these. An exception of the task is an outcome
     here too.
+
+    Raises:
+        NoDevice: the device is not available.
+        NoWorker: the evaluator could not be built.
     """
 
     def __init__(self, spec: EvaluatorSpec) -> None:
@@ -48,7 +52,7 @@ class InlineExecutor:
 
 
 def score_here(evaluator: Evaluator[Any], job: Job) -> list[Outcome]:
-    """Returns the outcomes of the genomes of a job, in order. If scoring it raises, it is scored again in parts.
+    """Returns the outcomes of the genomes of a job, in order. If scoring the job raises, it is scored again in parts.
 
     Raises:
         DeviceLost: a genome has made the device unusable, for all genomes that follow.

@@ -2,18 +2,17 @@
 
 import atexit
 import threading
-from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import ray
 
 from germline.evaluators.executors.cluster_watch import ClusterWatch
 from germline.evaluators.executors.executor import ClusterLost
+from germline.evaluators.executors.ray_guard import RayGuard
 
 _LEAVE_SECONDS = 20.0
 _LEAVE_LOST_SECONDS = 1.0
-"""How long disconnecting may take."""
+"""How long disconnecting may take: from servers that are there, and from servers that are gone."""
 
 
 class RayCluster:
@@ -50,12 +49,12 @@ class RayCluster:
         return self._watch.problem is None
 
 
-def disconnect(intact: bool, processes: Sequence[Any]) -> None:
-    """Disconnects this process from Ray, which ends a Ray that it has started. It takes seconds, and raises nothing.
+def disconnect(intact: bool, guard: RayGuard | None) -> None:
+    """Disconnects this process from Ray; a Ray that this process has started ends. Takes seconds, and raises nothing.
 
     Args:
         intact: whether the servers of Ray are there. Without them disconnecting hangs for a while.
-        processes: of a Ray that this process has started, as `psutil` knows them.
+        guard: the guard of a Ray that this process has started; None if it has joined a Ray.
     """
     # No daemon: a process that ends within Ray's own code crashes. The command line does not wait for it.
     thread = threading.Thread(target=_shut_down)
@@ -63,9 +62,8 @@ def disconnect(intact: bool, processes: Sequence[Any]) -> None:
     thread.join(_LEAVE_SECONDS if intact else _LEAVE_LOST_SECONDS)
     if thread.is_alive():
         atexit.unregister(ray.shutdown)  # it would hang again at the end of this process
-    for process in processes:
-        with suppress(Exception):  # most have ended; the agents of a raylet that was killed would live for a minute
-            process.kill()
+    if guard is not None:
+        guard.end()
 
 
 def _shut_down() -> None:

@@ -22,6 +22,7 @@ from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.attempts import Attempts, Call
 from germline.evaluators.executors.executor import ClusterLost, Failed, Job, Lost, NoCluster, NoWorker, Stopped
 from germline.evaluators.executors.ray_cluster import RayCluster, disconnect
+from germline.evaluators.executors.ray_guard import RayGuard
 from germline.evaluators.executors.ray_start import THREADS, connect, forget_token, start_local
 from germline.evaluators.executors.shipping import shipped
 from germline.evaluators.executors.supervisor import NotLoaded, Supervisor
@@ -29,13 +30,13 @@ from germline.evaluators.executors.work_clock import WorkClock
 from germline.evaluators.outcome import Outcome
 
 MOST_LOST = 50
-"""Most workers in a row that may end while they start. Many, since a worker that cannot load the task says so: one that
-ends without a word was ended by somebody else, such as the system."""
+"""When this many workers in a row have ended while they started, the search ends. Many, since a worker that cannot load
+the task says so: a worker that ends without a word was ended by somebody else, such as the system."""
 _POLL_SECONDS = 0.5
 _LOAD_SECONDS = 180.0
 """Time that a process may take to load the task, which includes compiling, beyond the time limit of a call."""
 _SILENCE_SECONDS = 60.0
-"""How much later than its limits a worker may answer before it is given up, since it or its machine hangs."""
+"""How long after its time limit an answer is awaited; then the worker, or its machine, hangs and is given up."""
 _KILL_SECONDS = 5.0
 
 
@@ -112,11 +113,11 @@ class RayExecutor:
         self._lost_starts = 0
         """How many workers in a row have ended before they had loaded the task."""
         self._owned = not ray.is_initialized()
-        self._processes: list[Any] = []
-        """The processes of a Ray that was started for this executor."""
+        self._guard: RayGuard | None = None
+        """The guard of a Ray that was started for this executor; None for a Ray that it has joined."""
         if self._owned:
             if address is None:
-                self._processes = start_local(workers)
+                self._guard = start_local(workers)
             else:
                 spec, files = shipped(spec)
                 connect(address, {"env_vars": THREADS, **files}, stopped)
@@ -156,7 +157,7 @@ class RayExecutor:
 
     def _leave(self, intact: bool) -> None:
         if self._owned:
-            disconnect(intact, self._processes)
+            disconnect(intact, self._guard)
             forget_token()
 
     def _step(self) -> None:
@@ -252,7 +253,7 @@ class RayExecutor:
 
 
 def _cannot_start(error: Exception) -> bool:
-    """Whether another worker would not start either, since something is missing where it would run."""
+    """True if another worker would not start either, since something is missing where it would run."""
     failed: bool = getattr(error, "_actor_init_failed", False)
     return failed or isinstance(error, ray.exceptions.RuntimeEnvSetupError)
 
@@ -270,7 +271,7 @@ def _require_cores() -> None:
 
 
 def _gpus_per_worker(spec: EvaluatorSpec, workers: int) -> float:
-    """The share of a GPU that each worker gets. Raises NoCluster if there is none, and the device has to be one."""
+    """The share of a GPU that each worker gets. Raises NoCluster if the device is `cuda` and the cluster has no GPU."""
     available: float = ray.cluster_resources().get("GPU", 0)
     if spec.device == "cuda" and not available:
         raise NoCluster("expected a GPU for --device cuda, and Ray finds none; use --device cpu")

@@ -15,19 +15,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from ipaddress import ip_address
-from itertools import chain
 from typing import Any
 
 import ray
 
-# isort: split
-import psutil  # Ray's own copy, which is found once Ray is imported
-
 from germline.evaluators.errors import in_a_line, one_line
 from germline.evaluators.executors.cluster_watch import refusal
 from germline.evaluators.executors.executor import NoCluster, Stopped
+from germline.evaluators.executors.ray_guard import RayGuard
 
 CONNECT_SECONDS = 30.0
 """How long a cluster may take to accept this process."""
@@ -54,24 +51,26 @@ _SHIPPING = {"RAY_RUNTIME_ENV_IGNORE_GITIGNORE": "1"}
 """Environment in which files are sent to a cluster: those that git ignores too, since a task may read them."""
 _SILENT = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 _LOOPBACK_VARIABLE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-"""With the value 0, Ray takes a loopback address for what it is. Otherwise it replaces it by the machine's own address,
-for other machines, and then listens to all of them."""
+"""Environment variable; with the value 0, Ray keeps a loopback address as it is. Otherwise Ray replaces it by the
+address of this machine, and then accepts connections from other machines."""
 _TRIAL = "import json, sys, ray; ray.init(**json.loads(sys.argv[1]))"
 """A program that connects to a cluster with the arguments of `ray.init` as JSON."""
 _TOKEN_ADVICE = "it demands another token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or a file ~/.ray/auth_token"
 
 
 class BadAddress(ValueError):
-    """This is no address of a Ray cluster."""
+    """A text is not the address of a Ray cluster."""
 
 
-def start_local(workers: int) -> list[psutil.Process]:
-    """Starts Ray on this machine for a number of workers; returns its processes.
+def start_local(workers: int) -> RayGuard:
+    """Starts Ray on this machine for a number of workers; returns the guard that ends what is left of it.
 
     Raises:
         NoCluster: Ray cannot be started; the message says why.
     """
-    variables = {**_LOCAL, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    token = secrets.token_hex(32)
+    variables = {**_LOCAL, "RAY_AUTH_TOKEN": token}
+    guard = RayGuard(token)
     try:
         with _environment(variables, without=_OF_OTHERS), _own_signal_handlers(), _loopback(True):
             forget_token()
@@ -84,21 +83,10 @@ def start_local(workers: int) -> list[psutil.Process]:
                 **_SILENT,
             )
     except Exception as error:  # of many classes, among them Exception itself
+        guard.end()
         raise NoCluster(f"could not start Ray on this machine ({in_a_line(error)}); try --executor inline") from None
     _silence()
-    return _processes_of_local_ray()
-
-
-def _processes_of_local_ray() -> list[psutil.Process]:
-    """The servers that this process has started, as Ray knows them, and their descendants. Other children of this
-    process are not among them: a thread of the user may have started some meanwhile."""
-    servers = chain.from_iterable(ray._private.worker._global_node.all_processes.values())
-    processes: list[psutil.Process] = []
-    for server in servers:
-        with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(server.process.pid)
-            processes += [process, *process.children(recursive=True)]
-    return processes
+    return guard
 
 
 def connect(address: str, runtime_env: Mapping[str, Any], stopped: Callable[[], bool]) -> None:
@@ -187,7 +175,8 @@ def _is_loopback(address: str) -> bool:
 def _silence() -> None:
     """Keeps what Ray hears from its servers off the terminal: pages about their state when a node is lost.
 
-    Ray also sends exceptions that end this process to its GCS, for which it waits a minute if that is gone.
+    Also removes the exception hook with which Ray reports to its GCS what ends this process: it waits a minute for a
+    GCS that is gone.
     """
     worker = ray._private.worker
     worker._worker_logs_enabled = False
@@ -233,7 +222,8 @@ def _own_signal_handlers() -> Iterator[None]:
 
 @contextmanager
 def _loopback(loopback: bool) -> Iterator[None]:
-    """Makes Ray take a loopback address for what it is, as `_LOOPBACK_VARIABLE` does for a process that starts."""
+    """Makes Ray keep a loopback address as it is while the block runs, if `loopback` is true; in a process that starts,
+    `_LOOPBACK_VARIABLE` does this."""
     constants = ray._private.ray_constants
     before = constants.ENABLE_RAY_CLUSTER
     constants.ENABLE_RAY_CLUSTER = before and not loopback

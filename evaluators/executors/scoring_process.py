@@ -1,6 +1,6 @@
 """The process in which a task runs. Its supervisor starts it, sends it jobs, and ends it.
 
-It holds whatever a task does: its crashes, its threads, its memory, its changes to torch. It knows no Ray.
+Whatever a task does stays in this process: crashes, threads, memory, changes to torch. It does not use Ray.
 """
 
 import os

@@ -15,7 +15,7 @@ from germline.evaluators.tasks import task_files
 LARGEST_FOLDER = 64 * 2**20
 """Most bytes that are sent to each machine."""
 NOT_SENT = (".?*", "__pycache__", "venv", "node_modules", "*.db", "*.db-wal", "*.db-shm", "*.db-journal")
-"""Patterns of the names of files and folders that stay here."""
+"""Patterns of the names of files and folders that are not sent."""
 
 
 class TooLarge(ValueError):

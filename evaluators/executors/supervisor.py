@@ -2,7 +2,7 @@
 
 Only the parent of a process learns how it ended. So the supervisor decides whether it ended by itself (a crash, an
 exit, exhausted memory) or was ended by somebody else, which says nothing about the genomes that it scored. Time limits
-are measured here too. A supervisor knows no Ray; on Ray each worker has one.
+are measured here too. A supervisor does not use Ray; the actor of each Ray worker has a supervisor.
 """
 
 import json
@@ -25,7 +25,7 @@ from germline.evaluators.memory import memory_of_machine
 from germline.evaluators.outcome import Outcome
 
 MOST_STARTS = 10
-"""How many processes in a row may end before they have loaded the task."""
+"""When this many processes in a row have ended before they had loaded the task, no further process is started."""
 _POLL_SECONDS = 0.1
 _END_SECONDS = 5.0
 """How long the end of a process is waited for."""
@@ -41,11 +41,11 @@ class NotLoaded:
 
 
 class Late:
-    """The answer of a process that has not answered in time."""
+    """Stands for the answer of a process that has not answered in time."""
 
 
 class Supervisor:
-    """A process that scores, and its replacements. It starts at once, and begins to load the task.
+    """A process that scores, and its replacements. The first starts at once, and begins to load the task.
 
     Args:
         spec: of the evaluator.

@@ -18,7 +18,8 @@ from germline.programs.optimizer import InvalidProgram, Program, parse, trace
 
 
 class OptimizerEvaluator(Evaluator[Program]):
-    """Fitness of a program: minus the validation loss after training, averaged over replicates.
+    """Scores optimizer programs; the fitness is minus the validation loss after training, averaged over replicates. A
+    task may have another objective.
 
     Args:
         task: the name of a training task.
@@ -29,6 +30,11 @@ class OptimizerEvaluator(Evaluator[Program]):
         hurdle: share of the longest training after which the training loss is reported as the measure `hurdle`, and a
             candidate above the limit of `score` is rejected. 0: no hurdle.
         device: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        TypeError: the task is for another kind.
+        NoDevice: the device is not available.
+        UnknownTask, InvalidTask: see `task_class`.
     """
 
     def __init__(
@@ -43,7 +49,7 @@ class OptimizerEvaluator(Evaluator[Program]):
         super().__init__(loaded, resolve(device))
         self.task = loaded
         self.rungs = loaded.rungs
-        """The task's; a trial of the task shortens them."""
+        """The rungs of the task; a trial of the task shortens them."""
         prepare(self.device)
         self.seed = seed
         self.lengths = tuple(lengths)
@@ -92,7 +98,7 @@ class OptimizerEvaluator(Evaluator[Program]):
         return trainings
 
     def _has_hurdle(self, replicate: int) -> bool:
-        """True for the longest replicate, where early stopping saves most."""
+        """True for the longest replicate, where early stopping saves most, if there is a hurdle."""
         return self.hurdle > 0 and replicate == self.lengths.index(max(self.lengths))
 
     def _outcome(self, results: Sequence[TrainingResult], replicates: int, split: Split) -> Outcome:

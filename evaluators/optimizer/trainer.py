@@ -43,9 +43,10 @@ class BadTask(ValueError):
 class TrainingResult:
     """The result of training a candidate.
 
-    `measures` of the trained model by name; None if the candidate diverged, or was dropped at the hurdle, by `step`.
-    `hurdle_loss` is its training loss at the hurdle; None without a hurdle, or if it diverged before. `dropped` is True
-    if that loss exceeded the threshold.
+    `measures` are those of the trained model, by name; None if the candidate was found to have diverged, or was dropped
+    at the hurdle, after `step` steps. `hurdle_loss` is its training loss at the hurdle, the mean over the last
+    `CHECK_EVERY` steps before it; None without a hurdle, if it diverged before, or if the mean is not finite. `dropped`
+    is True if that loss exceeded the threshold.
     """
 
     measures: Mapping[str, float] | None
@@ -55,7 +56,8 @@ class TrainingResult:
 
 
 def schedule(step: int, steps: int) -> float:
-    """Returns the factor of the learning rate: linear warm-up over 5 % of the steps, then half a cosine to 0."""
+    """Returns the input `lr` of all programs at a step, counted from 0: linear warm-up to 1 over 5 % of the steps, then
+    half a cosine to 0."""
     warmup = max(1, round(WARMUP * steps))
     if step < warmup:
         return (step + 1) / warmup
@@ -86,6 +88,9 @@ def train(
 
     Returns:
         One result per program, in order.
+
+    Raises:
+        BadTask: `loss` or `measure` of the task returned something else than its contract says.
     """
     pack = _Pack(task, programs, seed, device, compiled)
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
@@ -139,7 +144,7 @@ class ModelRows:
 
 
 def shape_of(value: object) -> tuple[int, ...] | str:
-    """The shape of a tensor; of anything else that a task returned, what it is."""
+    """The shape of a tensor; the text of any other value, for messages."""
     return tuple(value.shape) if isinstance(value, Tensor) else shown(value)
 
 

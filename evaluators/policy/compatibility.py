@@ -14,7 +14,7 @@ class CannotPlay(ValueError):
 
 
 class Playable(NamedTuple):
-    """A policy, a task that it can play, and the spec of the task's environments."""
+    """A policy, a task that it can play, and the specification of the task's environments."""
 
     policy: Policy
     task: type[PolicyTask]

@@ -1,7 +1,7 @@
 """Whole episodes of perceptrons in classic control, played by one compiled function without returning to Python.
 
-As many episodes as there are slots are played side by side, each in a column with the parameters of its policy. When
-episodes are over, the columns of the remaining episodes move together.
+A batch has an episode for each slot. The parameters of each episode's policy are a column; when episodes are over, the
+columns of the others move together. The next batch begins when all episodes are over.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ from germline.programs.policy.network import Box
 
 
 def rollout_of(networks: Any, environments: Any) -> Callable[[Sequence[Episode], int], list[EpisodeResult]] | None:
-    """`rollout` with these networks and environments as its first arguments.
+    """`rollout` for these networks and environments, called with episodes and `max_steps`.
 
     None if the networks or the environments are not compiled, if a subclass of the environments overrides `step`, or if
     the networks have other observations or actions than the environments.
@@ -55,7 +55,7 @@ def rollout(
 def _play_batch(
     policies: PerceptronPolicies, environments: ClassicControl, episodes: Sequence[Episode], max_steps: int
 ) -> list[EpisodeResult]:
-    """Results of at most as many episodes as there are slots."""
+    """Results of the episodes, which are at most as many as there are slots."""
     count, outputs, action_space = len(episodes), policies.network.output_count, policies.network.actions
     slots, totals, lengths = np.arange(count), np.zeros(count), np.zeros(count, np.int64)
     actions: NDArray[Any]

@@ -1,4 +1,5 @@
-"""Seeds of the episodes that a policy plays: a function of the run and the evaluation alone."""
+"""Seeds of the episodes that a policy plays; they follow from the run, the evaluation and, unless shared, the
+genome."""
 
 from hashlib import sha256
 

@@ -24,21 +24,27 @@ FIRST_HELDOUT_SEED = 2**32
 """Evaluation seeds from here on belong to validations; the seeds of reviews are numbers of generations."""
 
 PARAMETER_BYTES = 1 << 28
-"""Parameters held at once on a CPU: a pack of large networks plays in several parts."""
+"""Most bytes of parameters held at once on a CPU; a pack that needs more plays in several parts."""
 
 
 class PolicyEvaluator(Evaluator[Policy]):
-    """Fitness of a policy: its mean return.
+    """Scores policies; the fitness is the mean return.
 
     Args:
         task: the name of a task for policies.
         seed: the run's seed; episodes follow from (seed, rung, evaluation seed).
         device: `auto`, `cpu` or `cuda`; `auto` leaves perceptrons on the CPU.
-        episodes: episodes per policy at each rung.
+        episodes: episodes per policy at each rung, in place of the task's; 1 if the task's episodes do not vary.
         starts: `own`: at rung 0 each policy plays episodes of its own, so that a search cannot overfit to a few starts;
-            `common`: all play the same episodes. At higher rungs, where policies are compared, all play the same.
-        steps: the most decisions in an episode; 0: the task's number.
+            `common`: all play the same episodes, as they always do at higher rungs and in validations, where policies
+            are compared.
+        steps: the most decisions in an episode, up to the task's number; 0: the task's number.
         slots: episodes that are played at a time; 0: the task's number.
+
+    Raises:
+        TypeError: the task is for another kind.
+        NoDevice: the device is not available.
+        UnknownTask, InvalidTask: see `task_class`.
     """
 
     time_measure = "steps"
@@ -67,7 +73,7 @@ class PolicyEvaluator(Evaluator[Policy]):
         self.slots = slots
         self.parents = ParentCache()
         self.environments: Environments | None = None
-        """The environments of the last pack; replaced when a pack needs more slots."""
+        """The environments of the last pack, replaced when a pack needs more slots; None before the first pack."""
 
     def read(self, text: str) -> Policy | Rejected:
         try:

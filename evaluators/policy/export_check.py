@@ -54,7 +54,8 @@ def check_by_playing(
 ) -> PlayCheck:
     """Plays the same episodes, or their beginnings, with the exported network and with the search's network.
 
-    In an environment of Gymnasium the episodes are also played as a user would, by calling `act` alone.
+    If the results are equal and the environment is one of gymnasium, the episodes are also played as a user would, by
+    calling `act` alone.
 
     Args:
         module: the exported network, with `forward` and `act`.
@@ -65,8 +66,8 @@ def check_by_playing(
         interface: what the export was written for.
 
     Raises:
-        ExportMismatch: an episode could not be played; or a return, length or behaviour differs, and outputs differ by
-            more than `TOLERANCE`.
+        ExportMismatch: an episode could not be played; a return, length or behaviour differs, and outputs differ by
+            more than `TOLERANCE`; an output or action differs on random observations; or `act` plays another episode.
     """
     networks = networks_of(policy.network, [replay(policy)])
     episodes = [Episode(0, seed) for seed in seeds]

@@ -19,20 +19,23 @@ POLICIES = 32
 """Number of untrained policies, which play one episode each."""
 
 MAX_STEPS = 1_000
-"""Decisions after which such an episode is cut."""
+"""Decisions after which an episode of an untrained policy is cut."""
 
 CONSTANT = 1e-6
 """An element with a smaller standard deviation counts as constant and is not scaled."""
 
 DIGITS = 4
-"""Significant digits of a scale; a mean is rounded to a thousandth of the deviation. Few, as every genome has both."""
+"""Significant digits of a scale; a mean is rounded to about a thousandth of the deviation. Few, since both are in the
+text of every genome."""
 
 
 def normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
-    """Mean and scale of each element of the observations of untrained policies; always the same for a task.
+    """Mean and scale (1 / standard deviation) of each element of the observations of untrained policies; a function of
+    the task and the network alone.
 
     Raises:
         ValueError: no episode could begin, or an observation was not finite.
+        InvalidTask, UnknownTask: the environments cannot be built.
     """
     sums = _ObservationSums(prod(network.observation))
     untrained = [initial_parameters(network, seed) for seed in range(POLICIES)]

@@ -16,7 +16,8 @@ class Pictures:
 
     A frame is an array of numbers, `[height, width]` in grey or `[height, width, channels]` with 1, 3 or 4 channels, of
     which the fourth is left out. Integers are from 0 to 255. Floats are from 0 to 1, as in matplotlib, unless the first
-    frame that is not black has larger values: then from 0 to 255. Other values are moved to the end of the range.
+    frame that is not black has larger values: then from 0 to 255. Values outside the range are moved to its nearer
+    end, and NaN is black.
     """
 
     def __init__(self) -> None:

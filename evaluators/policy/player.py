@@ -182,7 +182,7 @@ def step_environments(environments: Environments, slots: Slots, actions: NDArray
 
     Raises:
         InvalidTask: the environments raised an error for all slots at once. It cannot be assigned to an episode, so
-            the caller scores each genome of the pack alone.
+            the executor scores the pack again in parts. Errors of exhausted memory are raised as they are.
     """
     try:
         return environments.step(slots, actions)

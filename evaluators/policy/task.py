@@ -32,8 +32,9 @@ def environment_spec_of(task: "type[PolicyTask]") -> EnvironmentSpec:
 class PolicyTask(Task):
     """An environment that policies play; the objective is the mean return.
 
-    A subclass describes its environment without building a playable one, and builds environments. Rungs are numbers of
-    episodes: for fitness, for a review, and for the final test.
+    A subclass describes its environment (`environment_spec`), and builds environments in slots (`environments`).
+    Rungs are numbers of episodes: for fitness, for a review, and for the final test. A search has settings of its own
+    for these numbers.
     """
 
     kind = "policy"
@@ -62,11 +63,11 @@ class PolicyTask(Task):
 
     @abstractmethod
     def environments(self, slots: int) -> Environments:
-        """Environments with a number of slots."""
+        """Builds environments with a number of slots."""
 
 
 def environments_of(task: PolicyTask, slots: int) -> Environments:
-    """Environments of a task with a number of slots.
+    """Builds environments of a task with a number of slots.
 
     Raises:
         InvalidTask, UnknownTask: the environments cannot be built; the message says why.

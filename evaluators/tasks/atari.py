@@ -27,7 +27,11 @@ class AtariTask(PolicyTask):
     @classmethod
     @cache
     def of(cls, name: str) -> "type[AtariTask]":
-        """Returns the task of a game, written `frostbite` or `frostbite@sticky`."""
+        """Returns the task of a game, written `frostbite` or `frostbite@sticky`. The game may be one that ale-py lacks.
+
+        Raises:
+            UnknownTask: there is something else than `sticky` behind the `@`.
+        """
         game, _, variant = name.partition("@")
         if variant not in ("", "sticky") or name.endswith("@"):
             raise UnknownTask(f"expected atari:{game} or atari:{game}@sticky, got atari:{name:.60}")

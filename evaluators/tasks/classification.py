@@ -26,6 +26,6 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def loss_and_accuracy(logits: Tensor, target: Tensor) -> Tensor:
-    """Returns mean cross entropy in nats and accuracy of each candidate, `[N, 2]`."""
+    """Returns mean cross entropy in nats and accuracy (0 to 1) of each candidate, `[N, 2]`; see `cross_entropy`."""
     correct = (logits.argmax(1) == target).float().mean(1)
     return torch.stack([cross_entropy(logits, target), correct], dim=1)

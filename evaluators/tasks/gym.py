@@ -39,7 +39,7 @@ VECTORISED: dict[str, tuple[EnvironmentSpec, Callable[[int], Environments]]] = {
 
 
 class GymnasiumTask(PolicyTask):
-    """A task in the user's own environment with gymnasium's interface; a subclass has a `name` and a `make`.
+    """A task in the user's own environment with gymnasium's interface; a subclass declares `name` and `make`.
 
     Example:
         class Corridor(GymnasiumTask):
@@ -71,7 +71,7 @@ class GymnasiumTask(PolicyTask):
 
 @cache
 def _built_spec(task: type[GymnasiumTask]) -> EnvironmentSpec:
-    """The spec of a task, read from an environment that is built for this once per process."""
+    """The specification of a task, read from an environment that is built for this once per process."""
     environment = None
     try:
         environment = task().make()
@@ -96,7 +96,7 @@ class GymTask(GymnasiumTask):
     @classmethod
     @cache
     def of(cls, name: str) -> "type[GymTask]":
-        """Returns the task of the environment with this id.
+        """Returns the task of the environment with this id, which may be an id that gymnasium lacks.
 
         Raises:
             UnknownTask: it is a game of the Atari, which has tasks of its own.

@@ -19,9 +19,9 @@ from germline.programs.architecture.skeleton import Skeleton
 
 
 class ImageCellTask(CellTask):
-    """Networks of cells trained on a vendored data set, whose images stay on the device.
+    """Networks of cells trained on images, which stay on the device.
 
-    `load` returns the data set, and `brightest` is its largest pixel value.
+    `load` returns the vendored data set, and `brightest` is its largest pixel value.
     """
 
     load: ClassVar[Callable[[], Digits]]
@@ -48,20 +48,24 @@ class ImageCellTask(CellTask):
         return 100 * float((labels != labels.mode().values).float().mean())
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns training images `[batch, channels, height, width]` and labels `[batch]`, both on the device.
+        """Returns training images, float32 `[batch, channels, height, width]`, and labels, int64 `[batch]`, on the
+        device.
 
-        All candidates train on the same images. A subclass may augment them here, as a function of `index`, int64 of
-        shape `[batch]`, alone.
+        All candidates train on the same images. A subclass may augment them here, but only as a function of `index`.
+
+        Args:
+            index: int64 `[batch]`, the examples.
         """
         images, labels = self.part("train")
         return self.prepared(images[index]), labels[index]
 
     def part(self, split: Split) -> tuple[Tensor, Tensor]:
-        """Returns the stored images and the labels of a split, on the device."""
+        """Returns the images of a split as they are stored, float32 or uint8 `[n, channels, height, width]`, and their
+        labels, int64 `[n]`, on the device."""
         return self._images[split], self._labels[split]
 
     def prepared(self, images: Tensor) -> Tensor:
-        """Returns stored images as input of a network, float32."""
+        """Returns stored images as float32, as the networks take them."""
         return images
 
     def measure(
@@ -95,7 +99,7 @@ class ImageCellTask(CellTask):
 
 
 class DigitsCells(ImageCellTask):
-    """1,797 handwritten digits of 8×8 pixels: 1,197 to train on, 300 to validate."""
+    """1,797 handwritten digits of 8×8 pixels: 1,197 to train on, 300 to validate, 300 held out."""
 
     name, version, load, brightest = "digits-cells", 2, staticmethod(digits), 16
     image, classes = (1, 8, 8), 10
@@ -103,7 +107,7 @@ class DigitsCells(ImageCellTask):
 
 
 class MNIST5kCells(ImageCellTask):
-    """5,000 handwritten digits of 28×28 pixels: 3,500 to train on, 750 to validate."""
+    """5,000 handwritten digits of 28×28 pixels: 3,500 to train on, 750 to validate, 750 held out."""
 
     name, version, load, brightest = "mnist5k-cells", 2, staticmethod(mnist5k), 255
     image, classes = (1, 28, 28), 10

@@ -26,12 +26,13 @@ _AT_ONCE = 5_000
 
 
 def epochs(size: int) -> tuple[Rung, ...]:
-    """Returns rungs of 1, 5 and 50 epochs for a number of training images."""
+    """Returns rungs of 1, 5 and 50 epochs, rounded up to whole batches, for a number of training images."""
     return tuple(Rung(-(-count * size // BATCH), BATCH) for count in (1, 5, 50))
 
 
 class LargeImageTask(ImageCellTask):
-    """Networks of cells trained on a published set. Its test images are opened only for the held-out split.
+    """Networks of cells trained on a published set of images, `source`. Its test images are the held-out split, and are
+    opened only for it.
 
     `padding` is the width of the border for crops and `cutout` the side of the cutout square (0: none), in pixels.
     """
@@ -57,7 +58,8 @@ class LargeImageTask(ImageCellTask):
         cls.source.files(directory(), "training")
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns augmented training images `[batch, colours, height, width]` and labels `[batch]`, on the device.
+        """Returns augmented training images, float32 `[batch, colours, height, width]`, and labels, int64 `[batch]`, on
+        the device.
 
         The augmentation follows from `index` alone, which follows from the seed of the training: every candidate trains
         on the same batch, however candidates are packed.
@@ -83,7 +85,7 @@ class LargeImageTask(ImageCellTask):
 
 
 class FashionCells(LargeImageTask):
-    """70,000 images of clothes, 28×28 pixels: 54,000 to train on, 6,000 to validate."""
+    """70,000 images of clothes, 28×28 pixels: 54,000 to train on, 6,000 to validate, 10,000 held out."""
 
     name, source = "fashion-cells", FASHION_MNIST
     image, classes = (1, 28, 28), 10
@@ -92,7 +94,7 @@ class FashionCells(LargeImageTask):
 
 
 class CIFAR10Cells(LargeImageTask):
-    """60,000 images in colour, 32×32 pixels, 10 classes: 45,000 to train on, 5,000 to validate."""
+    """60,000 images in colour, 32×32 pixels, 10 classes: 45,000 to train on, 5,000 to validate, 10,000 held out."""
 
     name, source = "cifar10-cells", CIFAR10
     image, classes = (3, 32, 32), 10
@@ -101,7 +103,7 @@ class CIFAR10Cells(LargeImageTask):
 
 
 class CIFAR100Cells(LargeImageTask):
-    """60,000 images in colour, 32×32 pixels, 100 classes: 45,000 to train on, 5,000 to validate."""
+    """60,000 images in colour, 32×32 pixels, 100 classes: 45,000 to train on, 5,000 to validate, 10,000 held out."""
 
     name, source = "cifar100-cells", CIFAR100
     image, classes = (3, 32, 32), 100
@@ -138,12 +140,12 @@ def random_words(index: Tensor, count: int) -> Tensor:
 
 
 def cropped(images: Tensor, padding: int, down: Tensor, right: Tensor, flip: Tensor) -> Tensor:
-    """Returns random crops of the zero-padded images, as large as the images, half of them mirrored.
+    """Returns random crops of the zero-padded images, as large as the images, each mirrored with probability 1/2.
 
     Args:
         images: `[batch, colours, height, width]`.
         padding: width of the border.
-        down, right, flip: random words, each of shape `[batch]`.
+        down, right, flip: random 32-bit words, int64 `[batch]` each.
 
     Returns:
         A tensor like `images`, in channels-last memory order.
@@ -161,6 +163,11 @@ def cut_out(pixels: Tensor, side: int, down: Tensor, right: Tensor) -> Tensor:
     """Returns images with a square of zeros, the mean of normalised images, centred at a random pixel.
 
     The square is clipped at the border of the image.
+
+    Args:
+        pixels: float32 `[batch, colours, height, width]`.
+        side: the side of the square in pixels.
+        down, right: random 32-bit words, int64 `[batch]` each.
     """
     rows, columns = (
         _within(size, _below(word, size) - side // 2, side)

@@ -62,10 +62,10 @@ class MNIST5kConv(TrainingTask):
 
 
 def _logits(params: Params, patches: Tensor) -> Tensor:
-    """Logits `[N, 10, batch]`.
+    """Logits `[N, 10, batch]` from the result of `_patches1`.
 
-    `patches` is from `_patches1`. Images are `[N, channels, height, width, batch]`: patches are then copied in long
-    runs, and a convolution is one matrix product per candidate, twice as fast on a CPU as grouped convolution.
+    Hidden images are `[N, channels, height, width, batch]`, so that patches are copied in long runs, and a convolution
+    is one matrix product per candidate: on a CPU twice as fast as grouped convolution.
     """
     n, batch = len(params["output.bias"]), patches.shape[1] // SIDE1**2
     kernel1 = params["conv1.weight"].reshape(n * CHANNELS1, KERNEL1**2)

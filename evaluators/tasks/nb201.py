@@ -18,7 +18,8 @@ OPERATIONS = SPACES["nb201"].operations
 
 
 class TrainedCellTask(CellTask):
-    """The mean validation error of a cell over the seeds with which it was trained.
+    """A table of trained networks. The error of a cell is its mean validation error over the two or three seeds of its
+    trainings.
 
     The only rung is the amount of training in the table. The error does not depend on the seed of an evaluation.
     """
@@ -42,7 +43,12 @@ class TrainedCellTask(CellTask):
         split: Split = "validation",
         hurdle: Hurdle | None = None,
     ) -> list[Mapping[str, float] | None]:
-        """See `CellTask.measure`; a hurdle has no effect, since all networks of the table are trained."""
+        """See `CellTask.measure`. A hurdle has no effect, since all networks of the table are trained.
+
+        Raises:
+            NoHeldout: `split` is not `validation`.
+            ValueError: an architecture is not a cell of the space.
+        """
         if split != "validation":
             raise NoHeldout(f"{self.name} is a table of validation errors, and has no held-out images")
         return [self._row(architecture) for architecture in architectures]

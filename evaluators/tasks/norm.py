@@ -27,6 +27,9 @@ def layer_norm(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
 
     Returns:
         A tensor like `stream`; NaN where the squares of a position's features overflow.
+
+    Raises:
+        ValueError: scale or bias has another shape.
     """
     expected = (len(stream), stream.shape[-1])
     if scale.shape != expected or bias.shape != expected:
@@ -39,7 +42,7 @@ def layer_norm(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
 
 
 def layer_norm_of_torch(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
-    """The same on any device."""
+    """`layer_norm` on any device, with torch's kernels; the shapes are not checked."""
     normed, _, inverse = torch.native_layer_norm(stream, stream.shape[-1:], None, None, EPSILON)
     # Where the variance overflows, torch's quotient is a harmless zero.
     overflowed = torch.where(inverse > 0, 0.0, torch.nan)

@@ -81,7 +81,7 @@ class TaskDescription:
 
 
 def task_names() -> list[TaskName]:
-    """Returns built-in tasks, families of tasks, and tasks of installed packages in alphabetical order of names."""
+    """Returns built-in tasks, then families of tasks, then tasks of installed packages, these in alphabetical order."""
     built_in = [TaskName(name, summary) for name, (_, summary) in BUILT_IN.items()]
     families = [TaskName(form, summary) for _, form, summary in FAMILIES.values()]
     installed = [
@@ -154,14 +154,14 @@ def confirmed_name(recorded: str, named: str | None = None) -> str:
     """Returns the name of a run's task, once it is safe to import the task.
 
     A database is data, and may come from anywhere: it must not choose code to import. A task that is built in or
-    installed is safe; another one is imported only if the user names it too.
+    installed is safe; any other task is imported only if the user names it too.
 
     Args:
         recorded: the name in the database.
         named: the name that the user gave in this command, or None. It may have a relative path.
 
     Raises:
-        UnconfirmedTask: the user has to name the task and did not, or named another one.
+        UnconfirmedTask: the user has to name the task and did not, or named another task.
         InvalidTask: the user named a file that does not exist, or no class.
     """
     if named is not None and recorded not in (named, absolute_name(named)):

@@ -19,7 +19,7 @@ def checked(name: str, task: object) -> type[Task]:
     """Returns `task`, if it is a class that a search can use.
 
     Raises:
-        InvalidTask: it is not; the message says what is missing, and quotes `name`, as the user wrote it.
+        InvalidTask: it is no such class; the message says what is missing, and quotes `name`, as the user wrote it.
     """
     if not (inspect.isclass(task) and issubclass(task, Task)):
         raise InvalidTask(

@@ -20,7 +20,7 @@ MEASURED_WINDOWS = 128
 
 
 def _layer(layer: int) -> tuple[ParameterSpec, ...]:
-    """The parameters of a layer; the scale of a norm is stored as its difference from 1, so that it starts at zero."""
+    """The parameters of a layer. The scale of a norm is stored as its difference from 1, and so starts at zero."""
     into_stream = 1 / sqrt(2 * LAYERS)
     return (
         ParameterSpec(f"{layer}.norm1.scale", (WIDTH,), 0.0),
@@ -37,7 +37,8 @@ def _layer(layer: int) -> tuple[ParameterSpec, ...]:
 class TextTransformer(TrainingTask):
     """A pre-norm transformer, 2 layers of width 32 with 2 heads, that predicts the next character at 32 positions.
 
-    Losses are in nats per character. An example is a window of the text; its index is the index of its first character.
+    Losses are in nats per character. An example is a window of 33 successive characters of a split; its index is that
+    of its first character in the split.
     """
 
     name = "text-transformer"

@@ -12,8 +12,8 @@ from germline.programs.architecture.operations import OPERATIONS
 FINGERPRINT_VERSION = 1
 
 CanonicalCell = tuple[tuple[bool, Node], ...]
-"""The nodes of a cell in canonical order: for each, whether the cell's output joins it, and its edges, sorted, without
-`none`."""
+"""The nodes of a cell in canonical order: for each, whether the cell's output joins it, and its edges without `none`,
+sorted. Their sources are numbered in the canonical order."""
 
 
 def fingerprint(architecture: Architecture) -> str:

@@ -30,7 +30,7 @@ EEEA_OPERATIONS = (
 
 
 FULL = Skeleton()
-"""The skeleton of the papers: 20 cells, 36 channels, on 32×32 images of ten classes."""
+"""The skeleton of DARTS and EEEA-Net on CIFAR-10: 20 cells, 36 channels, 32×32 images of ten classes."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class CellSpace:
         nodes: number of nodes of each cell.
         inputs: 2 for a normal and a reduction cell with two inputs, where each node has two edges with free sources;
             1 for a single cell with one input, where each node takes all earlier nodes and only operations are free.
-        last: with two inputs, whether an edge can take the node directly before its own, and an edge of the first node
-            the second input. EEEA-Net's published code does not allow it (`eeea-exclusive`).
+        last: with two inputs, whether an edge can take the latest source: the node directly before its own or, for the
+            first node, the second input. EEEA-Net's published code does not allow it (`eeea-exclusive`).
         concat: the nodes that a cell joins as its output: the nodes that no other node takes (`loose`), or `all`. A
             cell with one input returns its last node.
         skeleton: the skeleton for which the space was published.

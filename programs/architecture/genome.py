@@ -8,7 +8,7 @@ from typing import Any
 from germline.programs.architecture.operations import OPERATIONS
 
 Edge = tuple[str, int]
-"""An operation, and the number of its source. The inputs of the cell are numbered first, then its nodes."""
+"""The name of an operation, and the number of its source. The inputs of a cell are numbered first, then its nodes."""
 Node = tuple[Edge, ...]
 """The edges whose outputs are added."""
 
@@ -58,7 +58,7 @@ NAMES = {1: ("cell",), 2: ("normal", "reduce")}
 
 
 def loose_ends(nodes: tuple[Node, ...], inputs: int) -> tuple[int, ...]:
-    """The numbers of the nodes that no other node takes."""
+    """The numbers, ascending, of the nodes that no other node takes."""
     used = {source for node in nodes for _, source in node}
     return tuple(number for number in range(inputs, inputs + len(nodes)) if number not in used)
 

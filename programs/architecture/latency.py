@@ -31,7 +31,7 @@ REST = Part("rest", 1, 0, 0, 0, 0)
 
 
 class NotMeasured(ValueError):
-    """A table lacks a part of a network, which is of another space or another skeleton."""
+    """A table lacks a part of a network, because the network has another space or skeleton than those measured."""
 
 
 class BadTable(ValueError):
@@ -180,7 +180,7 @@ def fastest(cells: CellSpace, skeleton: Skeleton, table: LatencyTable) -> Archit
 
 
 def _architecture(cells: CellSpace, *nodes: tuple[Node, ...]) -> Architecture:
-    """An architecture of these nodes of each cell, or of the same nodes for both cells."""
+    """An architecture from the nodes of each of its cells, or from the nodes of one cell if both cells are equal."""
     result = [cells.cell(cell_nodes) for cell_nodes in nodes]
     return Architecture(tuple(result if len(result) == cells.inputs else result * cells.inputs))
 

@@ -11,7 +11,7 @@ from germline.programs.architecture.genome import Architecture, Cell
 from germline.programs.architecture.skeleton import STEM, Placement, Skeleton, placements
 
 IMAGE = -1
-"""In place of the number of a layer: the images."""
+"""Stands for the images where the number of a layer is expected, in `NetworkLayer.inputs`."""
 
 
 class Part(NamedTuple):
@@ -91,7 +91,10 @@ def cell_shapes(architecture: Architecture) -> tuple[CellShape, ...]:
 
 @lru_cache(maxsize=256)
 def outside_edges(skeleton: Skeleton, shapes: tuple[CellShape, ...]) -> tuple[NetworkLayer, ...]:
-    """All layers except edges of a network whose cells have these shapes."""
+    """All layers, except those of edges, of a network whose cells have these shapes.
+
+    Of their `inputs` only the number is that of the network.
+    """
     cells = []
     for nodes, joined in shapes:
         sizes = [2 if len(shapes) == 2 else number + 1 for number in range(nodes)]
@@ -120,7 +123,7 @@ def _pair_network(architecture: Architecture, skeleton: Skeleton) -> list[Networ
 
 
 def _single_network(architecture: Architecture, skeleton: Skeleton) -> list[NetworkLayer]:
-    """A network with one kind of cell; a residual block halves the map before a cell of the next stage."""
+    """A network with one kind of cell; a residual block halves the map before the first cell of each later stage."""
     result = [_stem(skeleton, skeleton.channels)]
     number = 0
     for placement in placements(skeleton):

@@ -2,8 +2,7 @@
 
 A genotype is an expression of Python, `Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=range(2, 6), …)`, as the
 programs of DARTS, EEEA-Net and NSGA-Net print it. It is parsed and never executed. A cell string is
-`|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|…|`: the nodes, each with its operations and the numbers
-of their sources.
+`|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|…|`: the nodes, each with its operations and the numbers of their sources.
 """
 
 import ast

@@ -22,8 +22,8 @@ class Layer:
         depthwise: whether a convolution treats each channel on its own.
         dilation: of a convolution.
         strided: whether it has the operation's stride; otherwise its stride is 1.
-        axes: along which its window extends and its stride applies. `columns` is a window of one row, `rows` of one
-            column.
+        axes: along which its window extends and its stride applies: with `columns` the window is 1 × kernel (height
+            × width), with `rows` kernel × 1.
     """
 
     step: Step
@@ -40,12 +40,12 @@ class Layer:
 
     @property
     def padding(self) -> tuple[int, int]:
-        """Zeros above and below, and left and right of the map, which keep its size at stride 1."""
+        """Padding above and below, and padding on the left and right: they keep the size of the map at stride 1."""
         height, width = self.window
         return self.dilation * (height // 2), self.dilation * (width // 2)
 
     def strides(self, stride: int) -> tuple[int, int]:
-        """Stride along rows and columns in an operation of this stride."""
+        """Vertical and horizontal stride of the layer in an operation of the given stride."""
         return self._along_axes(stride if self.strided else 1)
 
     def _along_axes(self, size: int) -> tuple[int, int]:
@@ -75,7 +75,7 @@ class Cost(NamedTuple):
 
     `params` are parameters. `in` are multiply-accumulates for each position of the map that enters, `out` for each
     position of the map that leaves, `between` for each position of a map with the rows of the first and the columns of
-    the second. Only convolutions count, as in the field's tables.
+    the second. Multiply-accumulates are those of convolutions alone, as in the field's tables.
     """
 
     params2: int
@@ -118,7 +118,7 @@ def _plain(kernel: int) -> tuple[Layer, ...]:
 
 
 def _factorized(kernel: int) -> tuple[Layer, ...]:
-    """A convolution along rows of the map, and one along its columns."""
+    """A convolution with a window of one row, and one with a window of one column."""
     along_rows = Layer("conv", kernel, strided=True, axes="columns")
     along_columns = Layer("conv", kernel, strided=True, axes="rows")
     return (_RELU, along_rows, along_columns, _NORM)

@@ -44,7 +44,7 @@ class Limits:
     latency: float | None = None
 
     def broken(self, counts: Counts, latency: float | None = None) -> str | None:
-        """The first broken limit, in one line; None if all are kept."""
+        """The first broken limit, in one line; None if all are kept. A latency of None is not checked."""
         for name, limit, got in (("params", self.params, counts.params), ("macs", self.macs, counts.macs)):
             if limit is not None and got > limit:
                 return f"expected at most {limit:,} {name}, got {got:,}"
@@ -107,12 +107,12 @@ class ArchitectureSpace:
         return NewGenome(best.genome, sum(drawn.rejected for drawn in pool))
 
     def vary(self, genome: Architecture, operator: str, rng: np.random.Generator) -> NewGenome[Architecture]:
-        """A child by one of `operators`; the genome itself if the operator cannot change it."""
+        """A child by one of `operators`; the genome itself if the operator cannot change it. See `Limits.children`."""
         change = self.operators[operator]
         return self._child(lambda: change(genome, rng) or genome, rng)
 
     def cross(self, first: Architecture, second: Architecture, rng: np.random.Generator) -> NewGenome[Architecture]:
-        """A child by uniform crossover: each edge from either parent."""
+        """A child by uniform crossover: each edge from either parent. See `Limits.children`."""
         return self._child(lambda: self._crossed(first, second, rng), rng)
 
     def neighbours(self, genome: Architecture) -> list[Architecture]:
@@ -247,8 +247,10 @@ class ArchitectureSpace:
         return operation, place if self.cells.inputs == 1 else _pick(self.cells.sources(number), rng)
 
     def _assembled(self, edge: Callable[[int, int], Edge]) -> Architecture:
-        """An architecture of edges from `edge`, called with the number of the node and the place in the node for each
-        edge of each cell in turn."""
+        """An architecture whose edges are the results of `edge`.
+
+        It is called for each edge of each cell in turn, with the number of the node and the place of the edge in it.
+        """
         cells = []
         for _ in range(self.cells.inputs):
             sizes = [2 if self.cells.inputs == 2 else number + 1 for number in range(self.cells.nodes)]

@@ -1,1 +1,1 @@
-"""The spine of every export: origin, class names, loading, comparison with the reference, ONNX graphs, and writing."""
+"""What all exports share: origin, class names, loading, comparison with the reference, ONNX graphs, and writing."""

@@ -31,7 +31,8 @@ def write_verified(path: Path, export: "VerifiedExport[Any]") -> None:
     """Writes an export and, before it, its weights if it has any. Files that were there are replaced.
 
     Raises:
-        ExportUnwritable: the folder is missing, or nothing can be written there. No file has changed.
+        ExportUnwritable: the folder is missing, or nothing can be written there. No file has changed, except if the
+            weights were renamed and the rename after it failed.
     """
     weights = [] if export.weights is None else [(weights_path(path), export.weights)]
     write_together([*weights, (path, export.content)])
@@ -57,6 +58,8 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 def write_together(files: Sequence[tuple[str | os.PathLike[str], str | bytes]]) -> None:
     """Writes files that belong together: all are complete under hidden names before the first is renamed.
+
+    Files that were there are replaced. Strings are written as UTF-8.
 
     Raises:
         ExportUnwritable: a folder is missing, or something cannot be written there.
@@ -86,7 +89,7 @@ def write_together(files: Sequence[tuple[str | os.PathLike[str], str | bytes]]) 
 
 
 def beside(target: Path) -> Path:
-    """A new hidden path in the same folder, with the suffix of the target, and of at most 255 bytes."""
+    """A new hidden path in the folder of `target`, with its suffix; the name has at most 255 bytes."""
     return target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.tmp{target.suffix[:15]}")
 
 

@@ -29,7 +29,10 @@ RESERVED = frozenset(
 
 
 def class_name_for(name: str | None, birth: int | None = None) -> str:
-    """A class name for a run or a program of the library: `my-run` and birth 12 give `MyRun12`."""
+    """A class name for a run or a program of the library: `my-run` and birth 12 give `MyRun12`.
+
+    `Evolved` stands for None. `Optimizer` comes before a name that begins with a digit, and behind a reserved name.
+    """
     words = re.findall(r"[A-Za-z0-9]+", name or "")
     joined = "".join(word[0].upper() + word[1:] for word in words)[:60] or "Evolved"
     if joined[0].isdigit():

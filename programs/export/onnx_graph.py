@@ -1,7 +1,8 @@
-"""ONNX models, written node by node without a tracer: only the package `onnx` is needed, and names stay as given.
+"""ONNX models, written node by node without a tracer such as torch's, so that names stay as given.
 
 Every ONNX export builds an `OnnxGraph`, turns it into a model with `onnx_model`, checks it with `check_model`, and
-runs it with `open_session` to compare its outputs with the reference. `onnx` is optional, so functions import it.
+runs it with `open_session` to compare its outputs with the reference. `onnx` and `onnxruntime` are optional packages,
+so functions import them.
 """
 
 from collections.abc import Mapping, Sequence

@@ -24,7 +24,7 @@ class VerifiedExport(Generic[Content]):
         difference: the largest relative difference from the reference.
         tolerance: the largest difference allowed; 0 where export and reference have to be equal.
         facts: numbers about the export by name, such as `parameters`.
-        weights: the safetensors file that belongs beside it; None if there is none.
+        weights: the bytes of the safetensors file that belongs beside it; None if there is none.
         module: the loaded network with its weights, for further comparisons; None where none are needed.
     """
 

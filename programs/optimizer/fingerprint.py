@@ -3,17 +3,17 @@
 The first stage is the structure: live statements without names and order, arguments of commutative functions sorted,
 constant expressions folded. It is cheap, and most structures in a search occurred before. The second stage is a
 short run on fixed inputs, which finds equal programs of different structure (`x - x`, `arcsin(sin(x))`, a state under
-another name): programs whose updates are equal bit for bit share a fingerprint.
+another name): the fingerprint is a digest of the bits of their updates.
 
 The run keeps every value in float32. Operations that IEEE 754 defines exactly run as they are; all others are computed
 in float64 and rounded, so that the bits do not depend on the machine.
 
 Equal updates alone are not enough: under a `sign`, a `max` or a division that saturates, programs with different
 constants can have the same updates for all fixed inputs. The digest therefore includes the arguments of operations
-that jump (such as `sign` and `max`) or lose most of their arguments (see `_LossDetector`).
+that jump (select or clip, such as `sign` and `max`) or lose most of their arguments (see `_LossDetector`).
 
 The structure alone is the fingerprint if the run is inconclusive: if an update is not finite for inputs of small or
-ordinary magnitude, or if a jump is reached from one side only.
+ordinary magnitude, or if the arguments of an operation that jumps stay on one side of the jump.
 """
 
 from functools import cache, lru_cache
@@ -31,12 +31,12 @@ _LAYOUT = Layout(REFERENCE)
 _SCALES = ((0.3, 0.03), (1.0, 1.0), (3.0, 30.0))
 """Standard deviations of w and g for each row of inputs: small, ordinary, large."""
 _SPREAD = (4.0, 0.0, 0.0)
-"""For each row, the number of powers of ten by which elements are scaled down at most: with a wide spread no function
-saturates for all elements."""
+"""For each row, the largest power of ten by which an element is scaled down: with a wide spread no function saturates
+for all elements."""
 _FIRST_STEP = (1.0, 1.0, 500.0)
 """The step count of each row in the first step."""
 _RATES = (1.0, 0.6, 0.02, 0.85, 0.003, 0.3)
-"""Schedule values, one for each step, repeated; each row begins at a different value."""
+"""Values of `lr`, one for each step, repeated; each row begins at a different value."""
 _ORDINARY = 2
 """The updates of this many rows, counted from the first, must stay finite."""
 _EXTRA_STEPS = 2
@@ -45,7 +45,7 @@ _MIN_STEPS = 6
 """The smallest number of steps: enough for a value that is fed back squared or exponentiated to overflow. Until it
 overflows, `0 * x` cannot be told from zero."""
 _MODERATE = 1e6
-"""If all magnitudes stay below this in every row, including the large one, no pole is near."""
+"""If all magnitudes stay below this in every row, even in the row of large inputs, no pole is near."""
 
 _EXACT = frozenset(
     ("+", "-", "*", "/", "max", "min", "abs", "sign", "square", "cube", "sqrt", "negative", "reciprocal", "interp")
@@ -140,9 +140,10 @@ def numeric_fingerprint(graph: Graph) -> str | None:
 class _LossDetector:
     """Finds lossy operations, whose results depend on too little of their arguments.
 
-    An operation is lossy if in some row less than half of an argument's distinct values are left, or if a sum equals
-    one side although the other is not zero. A result of zeros alone is an identity, such as `x - x` or `0 * x`, and
-    not lossy, unless some value is very large or comes from a function with a pole that the inputs may have missed.
+    An operation is lossy if in some row its result has less than half as many distinct values as an argument, or if a
+    sum or difference equals one argument although the other is not zero. A result of zeros alone is an identity, such
+    as `x - x` or `0 * x`, and not lossy, unless some value of the step reaches `_MODERATE` or the operation depends on
+    a function with a pole (`_after_poles`), which the inputs may have missed.
 
     Args:
         graph: the program.

@@ -45,7 +45,7 @@ class Layout:
 
     @cached_property
     def leaf_of(self) -> np.ndarray:
-        """The leaf of each element of a row, `[elements]`."""
+        """The index of the leaf of each element of a row, int64 `[elements]`."""
         return np.repeat(np.arange(len(self.shapes)), self.sizes)
 
     def split(self, row: Any) -> list[Any]:
@@ -87,7 +87,7 @@ class FlatProgram:
         """Runs one step.
 
         Args:
-            inputs: a value for every name in `self.inputs`.
+            inputs: a value for every name in `self.inputs`, stored as the head of this file says.
             literals: for every node in `self.literals`, an array that broadcasts to `[rows, 1]`.
 
         Returns:
@@ -142,7 +142,7 @@ class FlatProgram:
         return list(value)
 
     def _store(self, leaves: list[Any], value_type: Type) -> Value:
-        """The value of a type, stored as the head of this file says, from an array for each leaf."""
+        """A value of the given type, stored as the head of this file says, from an array `[rows, …]` for each leaf."""
         if value_type == LEAF:
             return self.xp.stack(leaves, 1)
         return self._join(leaves) if value_type == TREE else leaves

@@ -1,7 +1,7 @@
 """Abstract execution: the graph of values that a program computes, their types, and which of them are live.
 
 A program that passes is valid for every model. An invalid program raises InvalidProgram, whose `reason` is the class of
-the mistake, before any training.
+the mistake, before any training. Functions and attributes refer to a node by its index in `Graph.nodes`.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,13 @@ from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, T
 
 
 class Node(NamedTuple):
-    """A value: an input (`function` is `input:NAME`), a number (`literal`), or a function of earlier nodes.
+    """A value of a program.
 
-    A number is a literal of the text (`function` is `literal`) or a constant of the language, such as `get_pi`.
+    Attributes:
+        function: `input:NAME` for an input, `literal` for a number in the text, else the name of a function.
+        args: the indices of the arguments in `Graph.nodes`.
+        literal: the number, for a literal or a constant of the language such as `get_pi`; None for other values.
+        type: the type of the value.
     """
 
     function: str
@@ -36,7 +40,8 @@ class Graph:
     """A program in single-assignment form.
 
     Attributes:
-        nodes: the values; each comes after those it depends on. Some may be left over from a parent; they are not live.
+        nodes: the values; each comes after those it depends on. Some may be left over from the graph of a parent; they
+            are not live.
         statements: the node of each statement of the program.
         update: the node of the update.
         next_states: the node of each state's next value.

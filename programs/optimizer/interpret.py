@@ -1,7 +1,8 @@
 """The reference interpreter: a program on a list of torch tensors, one operation at a time.
 
 It defines the meaning of the language: the batched engine and every exported class are tested against it.
-All values have the parameters' floating-point type; a literal beside a tensor enters an operation as a number.
+All values have the parameters' floating-point type. Only `+ - * /` and `interp` take a literal as a Python number, if
+another argument is a tensor.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ class Interpreter:
 
     Attributes:
         program: a valid program.
-        states: the value of each state by name, from the first step on.
+        states: the value of each state by name; empty before the first step.
         steps: how many steps have been run.
         xp: the array library whose functions the primitives call.
 
@@ -44,11 +45,14 @@ class Interpreter:
         self._types = [graph.nodes[node].type for node in graph.statements]
 
     def step(self, w: Sequence[Tensor], g: Sequence[Tensor], lr: float = 1.0) -> list[Tensor]:
-        """The update of one step, to be subtracted from the parameters: a tensor like each of `w`.
+        """Runs one step: replaces `states`, and returns the update, a tensor like each of `w`.
+
+        The caller subtracts the update from the parameters. Its tensors may also be those of a state, so they must not
+        be changed in place.
 
         Args:
             w: the parameters.
-            g: their gradients.
+            g: their gradients, of the same shapes.
             lr: the schedule value, 1 at the peak.
         """
         self.steps += 1

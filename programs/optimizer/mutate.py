@@ -21,7 +21,7 @@ from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, T
 T = TypeVar("T")
 
 P_CONSTANT = 0.25
-"""Probability that a new argument is a new constant rather than a variable."""
+"""Probability that a new argument is a constant rather than a variable, and that `modify` exchanges the two."""
 P_NEW_NAME = 0.5
 """Probability that an inserted statement assigns a new name rather than an existing name."""
 P_TUNE = 0.5
@@ -40,7 +40,7 @@ def insert(program: Program, functions: Sequence[str], max_statements: int, rng:
 
 
 def delete(program: Program, rng: np.random.Generator) -> Program | None:
-    """Deletes a random statement; None if there is none."""
+    """Deletes a random statement; None if the program has none."""
     if not program.body:
         return None
     position = int(rng.random() * len(program.body))
@@ -96,10 +96,10 @@ def rate(program: Program, rng: np.random.Generator) -> Program | None:
 
 
 def rate_constant(program: Program) -> tuple[int, int] | None:
-    """Positions of a statement and of its argument that is a constant which scales the whole update.
+    """The constant that scales the whole update: the position of its statement, and its position among the arguments.
 
-    Of several such constants the nearest to the update is chosen, by the number of products and negations between
-    them. None if there is none.
+    Of several such constants the one with the fewest products and negations between it and the update. None if no
+    constant scales the whole update.
     """
     graph = trace(program)
     positions = {node: i for i, node in enumerate(graph.statements) if program.body[i].function != "="}
@@ -137,14 +137,14 @@ def random_valid_program(
 ) -> Program | None:
     """A valid program of random statements with the signature of `template`, built one statement after another.
 
-    A statement is drawn again until its function takes the types of its arguments. Inputs keep their types, and a name
-    that is returned is assigned only values of the type that is returned; those that are missing are assigned at the
-    end, the update first.
+    A statement is drawn again until its function takes the types of its arguments. Inputs keep their types, and a
+    returned name is assigned only values of the type that has to be returned. The last statements assign the returned
+    names that have no such value yet, the update first.
 
     Args:
         template: a valid program.
         functions: names of functions.
-        length: number of statements, from 1, and as many as `template` needs to assign all names that it returns.
+        length: number of statements; at least 1, and enough to assign the returned names that are no inputs.
         rng: the generator.
 
     Returns:
@@ -230,7 +230,7 @@ def _scale_constant(program: Program, i: int, j: int, power: float) -> Program:
 
 
 def _scaled(constant: float, power: float) -> float:
-    """`constant * 2^power` with six digits, which are readable (float32 has seven); unchanged if this reaches 1e30."""
+    """`constant * 2^power`, rounded to six digits so that it is readable; `constant` if the magnitude reaches 1e30."""
     scaled = float(f"{constant * 2.0**power:.6g}")
     return scaled if abs(scaled) < 1e30 else constant
 

@@ -45,7 +45,7 @@ class Primitive:
     Attributes:
         name: as written in programs.
         arity: the number of arguments.
-        scope: which arrays the implementation takes.
+        scope: which arrays the implementation takes, see the head of this file.
         rule: its type rule.
         run: the implementation, a function of `xp` and the arrays; for a constant, a function without arguments.
         source: its exported source, in which `{0}` is the first argument; names with a leading underscore are helpers.

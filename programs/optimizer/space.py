@@ -24,7 +24,7 @@ MAX_TRIES = 1_000
 """Tries to vary a parent. After the last try, or if there is nothing to change, the parent itself is returned."""
 
 PROBES, LEAST_VALID = 5_000, 6
-"""Random programs that are drawn once, and how many of them have to be valid, to draw whole programs from then on."""
+"""`draw` draws whole programs if at least `LEAST_VALID` of `PROBES` random programs are valid."""
 
 MAX_BUILT = 10
 """Tries to build a program statement by statement."""
@@ -75,7 +75,8 @@ class OptimizerSpace:
         length of Adafactor, the program is built statement by statement.
 
         Raises:
-            InvalidProgram: no random program has the signature of the start program.
+            InvalidProgram: no valid program with the signature of the start program was found, because its return line
+                exchanges the types of inputs.
         """
         if self._often_valid:
             for _ in range(100 * MAX_TRIES):

@@ -1,4 +1,4 @@
-"""Reading and writing the text of programs: the papers' format, a Python function that is parsed and never executed.
+"""Reads and writes the text of programs, in the form of Chen et al. 2023: a Python function, which is never executed.
 
     def train(w, g, m, v, lr):
       m = interp(g, m, 0.9)
@@ -31,10 +31,12 @@ _EXAMPLE = "write `def train(w, g, m, v, lr):` with assignments and one `return 
 
 
 def parse(text: str) -> Program:
-    """The program that `text` spells.
+    """The program of a text, which is parsed and never executed.
+
+    Only the syntax is checked. `graph.trace` checks that names are assigned before they are used, and the types.
 
     Raises:
-        InvalidProgram: the text is outside of the language. Nothing of it has been executed.
+        InvalidProgram: the text is outside of the language.
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidProgram("too long", f"expected at most {MAX_CHARACTERS} characters, got {len(text)}")
@@ -75,7 +77,7 @@ def write_statement(line: Statement) -> str:
 
 
 def _cached_text(line: Statement) -> str:
-    """The line of a statement, which is stored in it."""
+    """The line of a statement, with its indentation; stores the line in the statement."""
     text = f"  {write_statement(line)}"
     object.__setattr__(line, "text", text)
     return text
@@ -100,7 +102,7 @@ class _Reader:
 
     @cached_property
     def names_used(self) -> set[str]:
-        """Every name in the text; needed only if nested operations need names of their own."""
+        """The names that the lines of the function use; the new names of nested operations differ from them."""
         return {node.id for node in ast.walk(self.function) if isinstance(node, ast.Name)}
 
     def read(self) -> Program:
@@ -203,7 +205,7 @@ class _Reader:
         name = node.func.id
         if name not in EXTENDED or PRIMITIVES[name].operator:
             near = get_close_matches(name, EXTENDED, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "; the README lists the functions"
+            hint = f"; did you mean {near[0]}?" if near else "; docs/optimizers.md lists the functions"
             raise _fail(node, "unknown function", f"expected a function of the language, got {name!r:.60}{hint}")
         if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
             raise _fail(node, "syntax", f"expected plain arguments for {name}, got a keyword or a star")
@@ -229,7 +231,7 @@ class _Reader:
                 return name
 
     def _literal(self, node: ast.AST, value: object) -> float:
-        """A finite number."""
+        """The number of a literal, which has to be finite."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _fail(node, "literal", f"expected a number, got {type(value).__name__}")
         try:

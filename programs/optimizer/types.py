@@ -64,7 +64,7 @@ ROW = type_of(tuple(map(row_shape, REFERENCE)))
 COLUMN = type_of(tuple(map(column_shape, REFERENCE)))
 
 STATE_TYPES = {"tree": TREE, "leaf": LEAF, "row": ROW, "column": COLUMN, "scalar": SCALAR}
-"""The type of a state by the word of its declaration: `m` is a tree like w, `t: leaf` a scalar per leaf, and so on."""
+"""The type of a state by the word that declares its shape: `t: leaf` is a scalar per leaf; without a word, a tree."""
 
 _NAMES = {
     SCALAR: "a scalar",
@@ -83,7 +83,7 @@ def broadcast(types: tuple[Type, ...]) -> Type:
     """The result type of an elementwise function: scalars fit every type, trees broadcast leaf by leaf.
 
     Raises:
-        TypeMismatch: shapes of a leaf do not broadcast.
+        TypeMismatch: the shapes at a leaf do not broadcast.
     """
     trees = [argument.shapes for argument in types if argument.shapes is not None]
     if not trees:

@@ -18,7 +18,7 @@ SCALE = ("#440154", "#482878", "#3e4a89", "#31688e", "#26828e", "#1f9e89", "#35b
 ELITE = "#d55e00"
 
 Wall = tuple[float, float, float, float]
-"""A line from (x, y) to (x, y)."""
+"""A line: x and y of one end, then x and y of the other, in data coordinates."""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def check_outputs(exported: Floats, expected: Floats) -> None:
 
 
 def random_observations(network: Network, count: int) -> NDArray[Any]:
-    """Fixed random observations `[count, *observation]`: pixels, or numbers of different magnitudes."""
+    """Fixed random observations `[count, *observation]`: uint8 pixels, or float64 numbers of different magnitudes."""
     rng = np.random.default_rng(0)
     shape = (count, *network.observation)
     if network.form == "conv":
@@ -201,7 +201,7 @@ def _raw_shape(network: Network, interface: Interface) -> str:
 
 
 def _actions_text(actions: int | Box, interface: Interface) -> str:
-    """What the policy does, as the first line of its docstring."""
+    """What the policy does: the first line of the docstring of the exported class."""
     if isinstance(actions, int):
         return f"Chooses one of {actions} actions, counted from {interface.first_action}."
     return f"Sets {len(actions.low)} numbers." if len(actions.low) > 1 else "Sets a number."
@@ -276,5 +276,5 @@ def _saved(network: Network, parameters: Floats) -> dict[str, Tensor]:
 
 
 def metadata(policy: Policy) -> dict[str, str]:
-    """Fingerprint, layout of the network and noise generator, for the metadata of the exported file."""
+    """Fingerprint, layout of the network and noise generator, for the metadata of the file that holds the weights."""
     return {"fingerprint": fingerprint(policy), "layout": policy.network.layout, "noise": noise.NAME}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Interface:
-    """What an exported policy translates, so that it takes what its environment gives and returns what it takes.
+    """What an exported policy translates between its environment and its network.
 
     Args:
         channels_last: whether observations are pictures `[height, width, channels]`; those of a network are `[channels,
@@ -23,9 +23,9 @@ class Interface:
     action_type: str = "float32"
 
     def raw(self, observations: NDArray[Any]) -> NDArray[Any]:
-        """Observations of a network `[n, *observation]`, as the environment gives them."""
+        """Observations `[n, *observation]` of the network, with the axes that the environment gives them."""
         return np.moveaxis(observations, 1, -1) if self.channels_last else observations
 
 
 SAME = Interface()
-"""Of an environment whose observations and actions are those of the network."""
+"""The interface of an environment whose observations and actions are those of the network."""

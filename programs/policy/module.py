@@ -68,7 +68,8 @@ def torch_layers(network: Network) -> Sequence[tuple[str, nn.Module]]:
 
 
 def torch_state(network: Network, parameters: Floats) -> dict[str, Tensor]:
-    """The state dict of a network's layers: float32 `[outputs, inputs]` or `[outputs, inputs, height, width]` weights.
+    """The state dict of a network's layers, float32: weights `[units, inputs]` or `[units, inputs, height, width]`, and
+    biases `[units]`.
 
     The dense layer behind convolutions reads their image channel by channel, as torch's `flatten` orders it; in
     `parameters` its inputs are ordered pixel by pixel.

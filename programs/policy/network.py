@@ -107,7 +107,8 @@ class Network:
         actions: number of discrete actions, or the box of continuous actions.
         hidden: units of each hidden layer (`mlp`).
         activation: activation of hidden layers (`mlp`); `conv` uses ReLU.
-        padding: padding of convolutions (`conv`): `same` keeps the borders of images, `valid` cuts them.
+        padding: padding of convolutions (`conv`), as in TensorFlow: `same` pads images with zeros to an output of
+            ceil(size / stride), `valid` does not pad.
         normalisation: standardisation of observations (`mlp`), or None.
     """
 
@@ -169,8 +170,10 @@ class Network:
 
     @cached_property
     def layout(self) -> str:
-        """Hash of the order, shapes and initial deviations of all tensors: a genome's seeds have a meaning only for one
-        layout, so it is part of the genome."""
+        """Hash of the order, shapes and initial deviations of all tensors, 8 hexadecimal digits.
+
+        It is part of every genome, because the same seeds give other parameters in another layout.
+        """
         text = ";".join(f"{tensor.name}{tensor.shape}{tensor.std!r}" for tensor in self.tensors)
         return sha256(text.encode()).hexdigest()[:8]
 

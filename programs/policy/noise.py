@@ -53,7 +53,10 @@ def table() -> NDArray[np.int16]:
 
 @compiled()  # type: ignore[untyped-decorator]
 def _add(values: Any, seed: Any, purpose: Any, scale: Any, table: Any) -> None:
-    """`add_noise` with the key (seed, purpose) of Philox, in chunks of 128 counters for 1,024 values each."""
+    """`add_noise` with the key (seed, purpose) of Philox, in chunks of 1,024 values, which 128 counters yield.
+
+    `scale` is that of `add_noise` divided by `STEP`.
+    """
     words = np.empty((4, 128), np.uint32)  # 128 counters fill vector registers, and their 2 KB stay in the L1 cache
     halves = words.reshape(512).view(np.uint16)
     for chunk in range((values.size + 1023) // 1024):

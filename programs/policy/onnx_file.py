@@ -139,9 +139,9 @@ def _convolved(graph: OnnxGraph, network: Network, observation: str, values: dic
 
 
 def _places(output_size: tuple[int, int], kernel: int, stride: int, width: int, channels: int) -> NDArray[np.int32]:
-    """Positions in a flat image that each place of the output reads, `[places, kernel * kernel * channels]`.
+    """The positions that each place of the output reads, int32 `[places, kernel * kernel * channels]`.
 
-    `width` is the width of the padded image, which lies there as `[height, width, channels]`.
+    They are positions in a flat padded image `[height, width, channels]`, whose width is `width`.
     """
     y, x, dy, dx, c = np.ogrid[: output_size[0], : output_size[1], :kernel, :kernel, :channels]
     at: NDArray[np.int64] = ((y * stride + dy) * width + x * stride + dx) * channels + c
@@ -149,7 +149,8 @@ def _places(output_size: tuple[int, int], kernel: int, stride: int, width: int, 
 
 
 def _choose(graph: OnnxGraph, actions: int | Box) -> None:
-    """Adds the output `action`: the index of the largest output, or the outputs scaled to the box."""
+    """Adds the output `action`: int64 `[batch]`, the index of the largest output; or, for a box, float32
+    `[batch, numbers]`, the outputs clipped to -1..1 and mapped from there to the box."""
     if isinstance(actions, int):
         graph.node("ArgMax", "outputs", output="action", axis=1, keepdims=0)
         return

@@ -20,7 +20,7 @@ def initial_parameters(network: Network, seed: int) -> Floats:
 
 
 def mutate(parameters: Floats, seed: int, sigma: float) -> None:
-    """Adds noise of standard deviation `sigma` to each parameter, in place."""
+    """Adds the noise of a seed, with standard deviation `sigma`, to the parameters, float32 `[P]`, in place."""
     add_noise(parameters, seed, MUTATION, sigma)
 
 

@@ -37,8 +37,8 @@ class RunResult:
     """A run and the score of its winner.
 
     `settings` holds everything that determines the run but its seed and its `budget`. `value` is the winner's fitness
-    or, for policies, its mean return; None without an ok outcome. `source` is the kind of
-    score: `fitness`, `review` or `test`. `episodes` is the number of episodes that it averages (None for other kinds).
+    or, for policies, its mean return; None without an ok outcome. `source` is the score that `value` comes from:
+    `fitness`, `review` or `test`. `episodes` is the number of episodes in this mean (None for other kinds).
     `hypervolume` is the share of the box up to the point `reference` that the run's front dominates; both are None for
     a run with a single objective.
     """
@@ -72,7 +72,7 @@ class Group:
 
     @property
     def reference(self) -> Mapping[str, float] | None:
-        """The reference point of the hypervolumes, by objective."""
+        """The reference point of the hypervolumes, by objective; None for runs with a single objective."""
         return self.results[0].reference
 
 

@@ -36,8 +36,8 @@ class Generation:
     Attributes:
         number: the number of the block, from 0.
         individuals: its births.
-        parents: parents of the next generation; some may be older than this generation.
-        elite: winner of the generation; None while it is not complete.
+        parents: parents of the generation that was bred from this one; some may be older than this generation.
+        elite: the winner after the generation; None while the generation is not complete.
         last: whether no later generation was bred from it.
     """
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from germline.db.store import Store
 
 LARGEST_ERROR = {"validation_error": 100.0}
-"""Largest value of the objectives in percent, which is the same in every run."""
+"""Coordinates of every reference point for the objectives in percent; the others follow from the compared runs."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class UnknownPreset(ValueError):
 
 
 def kind_named(name: str) -> Kind[Any, Any]:
-    """The kind of a name, which may come from a database of a later version.
+    """The kind of this name, which may come from a database of a later version.
 
     Raises:
         UnknownKind: there is no such kind; the message suggests the nearest name.
@@ -34,7 +34,7 @@ def kind_named(name: str) -> Kind[Any, Any]:
 
 
 def preset_named(kind: Kind[Any, Any], name: str) -> Preset:
-    """The preset of a name.
+    """The preset of this name among those of a kind.
 
     Raises:
         UnknownPreset: the kind has no such preset; the message suggests the nearest name.

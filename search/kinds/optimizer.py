@@ -136,7 +136,9 @@ class OptimizerSettings:
         [1.0], positives, "replicates: multiples of the rung's steps, a training for each; their mean counts"
     )
     hurdle: float = setting(
-        0.0, share, "early stopping: share of the training after which the worst programs are dropped; 0: never"
+        0.0,
+        share,
+        "early stopping: share of the training after which the worst programs are dropped; 0: never (not for random)",
     )
     passing: float = setting(
         0.75, share, "early stopping: the threshold is the loss that this share of the population has at most"
@@ -215,9 +217,8 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         return OptimizerSpace(parse(settings.start), settings.functions, settings.max_statements)
 
     def scoring_version(self, settings: OptimizerSettings, task: "type[Task]") -> int:
-        """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have matrix functions.
-
-        All others have the numbers of version 2.
+        """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have functions outside
+        the core or states of row or column means; else version 2, whose numbers are the same.
         """
         start = parse(settings.start)
         core = all(PRIMITIVES[line.function].core for line in start.body)
@@ -259,7 +260,7 @@ class BadStart(ValueError):
 
 
 def read_start(start: str) -> str:
-    """The text of a start program: a name of the library, or a file.
+    """The text of a start program, which is given by its name in the library or by the path of a file.
 
     Raises:
         ValueError: there is no such program or file, or its text is not a valid program.

@@ -192,5 +192,5 @@ class PolicyKind(Kind[PolicySettings, Policy]):
         return replace(settings, episodes=episodes, review_episodes=review_episodes, test_episodes=test_episodes)
 
     def baseline(self, text: str, settings: PolicySettings) -> tuple[str, str, PolicySettings]:
-        """The same network with its first random weights."""
+        """The same network with the initial weights of seed 0, and without mutations."""
         return "untrained", write(Policy(read(text).network, 0)), settings

@@ -4,7 +4,8 @@ It differs from NSGA-II in ways that the paper does not mention:
 
 - dominance looks at the first two objectives only;
 - a tenth of the population survives: the first individuals of the sorted population;
-- crowding distances are assigned to the wrong individuals, and matter only when no individual dominates another;
+- crowding distances are assigned to the wrong individuals, and order only the last front, which seldom survives unless
+  it is the only front;
 - a child with known genes is bred again until its genes are new, but a duplicate in the first generation is dropped
   without a replacement;
 - limits of the space hold for the first generation only;
@@ -33,8 +34,8 @@ G = TypeVar("G")
 Genes = tuple[int, ...]
 
 MAX_TRIES = 1_000
-"""After this many children with known genes in a row, the next child is accepted with known genes, because the whole
-space may have been born."""
+"""After this many children in a row with known genes, the next child is accepted whatever its genes, because the space
+may have no new ones."""
 
 
 class GeneSpace(Space[G], Protocol[G]):
@@ -81,8 +82,8 @@ class EEEAState:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Probabilities of the two changes of a child: `mutation` draws a pair of genes, `inversion` copies the next pair
-    onto a pair."""
+    """Probabilities of the two changes of a child: `mutation` draws a pair of genes anew, `inversion` copies the next
+    pair onto a pair."""
 
     mutation: float = 0.1
     inversion: float = 0.1
@@ -182,8 +183,8 @@ class EEEA(Strategy[EEEAState]):
         )
 
     def _sorted(self, individuals: Sequence[Scored]) -> list[Scored]:
-        """The individuals by front, each in the order of birth; the last front by crowding distances of other
-        individuals."""
+        """The individuals by front, each front in the given order, but the last front by crowding distances, which are
+        those of other individuals."""
         if not individuals:
             return []
         points = self._points(individuals)

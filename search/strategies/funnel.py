@@ -38,7 +38,7 @@ class FunnelState(Generic[S]):
     Attributes:
         inner: state of the wrapped strategy.
         births: number of births so far.
-        last: number of births when it was last decided what to review.
+        last: value of `births` at the last decision on what to review.
         due: reviews to score.
         summaries: reviewed individuals by fingerprint, in the order of their reviews.
     """

@@ -59,6 +59,6 @@ def start_individual(space: Space[Any], start: Any | None) -> Individual | None:
 
 
 def random_proposal(space: Space[Any], birth: int, rng_for: RngFor) -> Proposal:
-    """A genome drawn from the space."""
+    """The proposal of a genome drawn from the space."""
     drawn = space.draw(rng_for(birth))
     return Proposal(drawn.genome, (), "random", drawn.rejected)

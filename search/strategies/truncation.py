@@ -27,7 +27,7 @@ class TruncationState:
         generation: number of complete generations.
         ranking: individuals of the last generation with an ok outcome, the best first.
         parents: parents of the next generation.
-        elite: the individual with the best mean return in the latest reviews.
+        elite: the individual with the best mean return in the latest reviews; without reviews, the fittest of the run.
         mean: mean return of the elite in the reviews that chose it; without reviews, its fitness.
         proven: the latest generation, counted from 1, after which the elite was chosen or confirmed; the seed of its
             test.
@@ -52,7 +52,7 @@ class Sigma:
     least: float = 0.0
 
     def at(self, generation: int) -> float:
-        """σ of a generation, to six digits so that genomes stay short, and never 0."""
+        """σ of a generation, counted from 0; to six digits, so that genomes stay short, and never 0."""
         least = max(self.least, SMALLEST * self.first)
         return float(f"{max(self.first * self.decay**generation, least):.6g}")
 
@@ -112,7 +112,8 @@ class Truncation(Strategy[TruncationState]):
         return state.due
 
     def closing(self, state: TruncationState) -> Sequence[Review]:
-        """A test of the elite or, if no generation is complete, reviews of the best individuals with seed 0."""
+        """A test of the elite (none if `tested` is False) or, if there is no elite yet, reviews of the best individuals
+        with seed 0."""
         if state.elite:
             return (Review(state.elite, TEST, state.proven),) if self.tested else ()
         return tuple(Review(individual, REVIEW, 0) for individual in self._contenders(state))

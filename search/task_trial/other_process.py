@@ -1,4 +1,4 @@
-"""Scores the genomes of a subject in a process of its own, whose hashes, memory and random state are others."""
+"""Scores the genomes of a subject in another process, with other hashes, other memory and another random state."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def score_in_other_process(subject: Subject) -> list[Outcome]:
 
 
 def _last_line(path: Path) -> str:
-    """The last line of a file of any size that is not blank, as far as it lies in the last 10,000 bytes."""
+    """The last line of a file's text, blank lines at its end aside; only the last 10,000 bytes are read."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 10_000))
         lines = file.read().decode("utf-8", "replace").strip().splitlines()
@@ -56,7 +56,7 @@ def _last_line(path: Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Reads a spec and genomes from one file, and writes the outcomes to another."""
+    """Reads a spec and genomes from the first file, and writes their outcomes to the second; both are JSON."""
     question = json.loads(Path(arguments[0]).read_text())
     evaluator = EvaluatorSpec(**question["spec"]).build()
     shorten(evaluator)

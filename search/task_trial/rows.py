@@ -13,9 +13,9 @@ from germline.evaluators.training_seeds import batches
 
 CANDIDATES = 16
 SIZES = (1, 2, 3, 5, 8, 11, 15)
-"""Candidates that are computed together, and compared with all."""
+"""Sizes of the packs whose rows are compared with those of a pack of all `CANDIDATES`."""
 DRAWS = 3
-"""Times that all is done with other parameters, on other examples."""
+"""Number of repetitions, each with other parameters and other examples."""
 
 
 def equal_rows(task: TrainingTask) -> tuple[int, int]:

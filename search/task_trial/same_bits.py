@@ -1,7 +1,7 @@
 """Whether a genome gets the same bits again: in the same pack, in another process, beside others, and alone.
 
 A run that is resumed, or whose worker was lost, scores genomes again, and has to get what it would have got.
-`independent_rows` states the two ways in which a task can keep that.
+`independent_rows` in `germline.evaluators.task` states the two ways in which a task can keep that.
 """
 
 import math
@@ -28,7 +28,8 @@ TOGETHER, AGAIN, OTHER_PROCESS, PARTS = "all together", "the same pack again", "
 DIVERGING, FEW_SLOTS = "beside genomes that diverge", "two episodes at a time"
 ALONE_NAME, PAIRS, BACKWARDS, ROWS = "alone", "in pairs", "in another order", "losses and gradients"
 CLAIMED = (ALONE_NAME, PAIRS, BACKWARDS)
-"""What a task has to pass if it claims `batch_invariant`. All else every task has to pass."""
+"""Comparisons that, like `ROWS`, only a task that claims `batch_invariant` has to pass; every task has to pass the
+others."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _scores(evaluator: Evaluator[Any], genomes: Sequence[str], places: Iterable[
 
 
 def _in_parts(evaluator: Evaluator[Any], genomes: Sequence[str]) -> Scores:
-    """Parts of the pack in its shape, as they are scored after the pack as a whole has failed."""
+    """Outcomes of parts of the pack, scored in the shape of the pack, as after a failure of the pack as a whole."""
     count = len(genomes)
     parts = [*((i,) for i in range(0, count, max(1, count // 4))), (count - 1, 1)]
     scores: dict[int, Outcome] = {}
@@ -108,7 +109,8 @@ def _in_parts(evaluator: Evaluator[Any], genomes: Sequence[str]) -> Scores:
 
 
 def _beside(evaluator: Evaluator[Any], genomes: Sequence[str], diverging: str) -> Scores:
-    """A pack in which every second genome diverges, so that its rows are freed if rows are independent."""
+    """Outcomes of every second genome in a pack whose other genomes diverge, so that the rows of these are freed if
+    rows are independent."""
     mixed = [diverging if i % 2 else genome for i, genome in enumerate(genomes)]
     scores = _scores(evaluator, mixed, range(len(mixed)))
     return {i: outcome for i, outcome in scores.items() if not i % 2}
@@ -148,7 +150,7 @@ def _bits(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _relative_difference(outcome: Outcome, expected: Outcome) -> float:
-    """Of the fitness; infinite if only one of both has a fitness."""
+    """The relative difference of the fitness; infinite if only one outcome has a fitness."""
     if outcome.fitness is None or expected.fitness is None:
         return 0.0 if outcome.fitness == expected.fitness else math.inf
     return abs(outcome.fitness - expected.fitness) / (abs(expected.fitness) or 1.0)

@@ -27,7 +27,7 @@ SETTINGS: Mapping[str, Sequence[str]] = {
     "architecture": ("cells=3", "channels=4", "full_cells=3", "full_channels=4"),
     "policy": ("episodes=2", "steps=100", "sigma=0.5", "test_episodes=2"),
 }
-"""Settings of the evaluators of a trial, which has to be short, by kind."""
+"""Settings of a trial by kind: small networks and few episodes, since a trial has to be short."""
 GENOMES: Mapping[str, int] = {"optimizer": 16, "architecture": 4, "policy": 6}
 """Number of genomes that are scored together; of optimizers as many as in a default pack."""
 
@@ -58,8 +58,9 @@ class Subject:
 
 
 def shorten(evaluator: Evaluator[Any]) -> None:
-    """Shortens the trainings of an evaluator; not those of a task for architectures that has its own `measure`, such as
-    a table, which may know its own rungs only."""
+    """Limits the rungs of an evaluator, in place, to `STEPS` steps: for optimizers, and for architectures on an
+    `ImageCellTask`. Other tasks for architectures, such as a table, may know only their own rungs; policies have no
+    trainings."""
     if isinstance(evaluator, OptimizerEvaluator) or (
         isinstance(evaluator, ArchitectureEvaluator) and isinstance(evaluator.task, ImageCellTask)
     ):
@@ -90,7 +91,7 @@ def subject_of(name: str) -> Subject:
 
 
 def _programs(count: int) -> tuple[str, ...]:
-    """The programs of the library that have core functions alone, and variants of them with other constants."""
+    """`count` programs: those of the library that have core functions alone, then variants with other constants."""
     programs = [parse(text) for text in library().values()]
     core = [program for program in programs if all(PRIMITIVES[line.function].core for line in program.body)]
     rng = np.random.default_rng(SEED)

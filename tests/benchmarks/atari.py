@@ -99,7 +99,7 @@ def rates(first: int, rounds: int = ROUNDS) -> tuple[float, float, float]:
 
 
 def together(first: int) -> list[tuple[float, float, float]]:
-    """The same in two processes at once."""
+    """`rates` in two processes at once: the result of each."""
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         return list(pool.map(rates, [first, first + POLICIES]))
 
@@ -117,7 +117,7 @@ def emulator(frames: int = 4_000) -> float:
 
 
 def vector_environment(decisions: int = 30) -> float:
-    """Without resets, each of which loads the game anew."""
+    """Frames per CPU-second of ale-py's vector environment, without resets, each of which loads the game anew."""
     from ale_py.vector_env import AtariVectorEnv
 
     environment = AtariVectorEnv(

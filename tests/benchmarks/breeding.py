@@ -1,8 +1,8 @@
 """Children a second on one core: mutate, abstract execution, fingerprint, cache look-up.
 
-The parents are programs of 20 to 40 statements from a real search (their share of dead statements is what a search
-has). The baseline does the same without what makes it fast: it parses each parent from its text and runs every child on
-the fixed inputs, as a behavioural hash alone would.
+The parents are programs of 20 to 40 statements, with about as large a share of dead statements as in a search. The
+baseline does the same without what makes it fast: it parses each parent from its text and runs every child on the fixed
+inputs, as a behavioural hash alone would.
 """
 
 import time

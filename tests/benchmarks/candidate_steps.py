@@ -31,7 +31,7 @@ BASELINE = "one candidate after the other, nn.Module and autograd"
 
 
 def programs(count: int) -> list[Program]:
-    """So many programs of a real search, again from the first when there are no more."""
+    """`count` programs of a real search, from the first again where the file has no more."""
     texts = (Path(__file__).parent / "programs.txt").read_text().strip().split("\n\n")
     found = [parse(text + "\n") for text in texts]
     return [found[i % len(found)] for i in range(count)]

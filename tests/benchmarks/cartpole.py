@@ -3,7 +3,7 @@
 Each side runs in a process of its own (`cartpole_sides.py`), twice, and the better one counts: gymnasium and numpy in a
 loop, and this engine whole, with lineage and database, in one process and with two workers. `GERMLINE_PEERS`, the path
 of a Python that has EvoTorch, or evosax and gymnax, adds those. A rate leaves out the start, which is imports,
-processes, compiling and the first generation; it is told beside the rate, and so is the time of the whole.
+processes, compiling and the first generation; its seconds are printed beside the rate, and so are those of the whole.
 """
 
 import json
@@ -36,7 +36,7 @@ def measured(python: str, side: str, **environment: str) -> dict[str, Any]:
 
 
 def peers(python: str) -> list[str]:
-    """Those that can be imported."""
+    """The names of the peers that a Python can import."""
     return [
         side
         for side, modules in PEERS.items()
@@ -78,7 +78,7 @@ def rows() -> list[dict[str, object]]:
 
 
 def until_solved(cache: str) -> dict[str, object]:
-    """From the start of a process to a review whose mean is 500; `cold` compiles everything anew."""
+    """A row: the time from the start of a process to a review whose mean is 500. `cold` compiles everything anew."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {"NUMBA_CACHE_DIR": folder} if cache == "cold" else {}
         found = measured(sys.executable, "solved", **environment)

@@ -19,7 +19,10 @@ PARAMETERS = sum((n + 1) * m for n, m in pairwise(WIDTHS))
 
 
 def truncation(evaluate: Callable[[Any], Any]) -> Iterator[int]:
-    """The peers' search. `evaluate` gives returns `[64]`, which are steps, of parameters `[64, P]`; so does this."""
+    """The search of all sides but germline's: yields the sum of the steps of each generation.
+
+    `evaluate` returns the return, which is the number of steps, of each policy, `[64]`, from parameters `[64, P]`.
+    """
     import numpy as np
 
     rng = np.random.default_rng(1)
@@ -37,7 +40,7 @@ def truncation(evaluate: Callable[[Any], Any]) -> Iterator[int]:
 
 
 def first(rng: Any) -> Any:
-    """Weights `[64, P]` layer by layer: those into a unit, row by row, then its biases."""
+    """Initial parameters, float32 `[64, P]`: of each layer the weights, then the biases, which are zero."""
     import numpy as np
 
     layers = []
@@ -141,7 +144,10 @@ def germline(workers: int) -> Iterator[int]:
 
 
 def solved() -> None:
-    """The command's defaults in this process, from the start of the process until a review's mean is 500."""
+    """A search with the defaults of the command, in this process, until a review's mean is 500.
+
+    Prints births, steps and, for each stage, the seconds since the start of the process.
+    """
     import tempfile
     from pathlib import Path
 

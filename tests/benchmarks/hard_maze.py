@@ -1,7 +1,7 @@
-"""Does novelty leave the trap? Three strategies in the deceptive Hard Maze, at as many births, over seeds.
+"""Whether novelty leaves the trap of the deceptive Hard Maze: three strategies at equal births, over seeds.
 
 `novelty` is the preset `maze`. `truncation` is the Deep GA with the same network, population and parents, at three
-sigmas, and `random` draws each policy afresh; both are told how near the goal their policies end. A run ends with the
+sigmas, and `random` draws each policy afresh; their fitness is how near the goal a policy ends. A run ends with the
 first policy that is within 5 units of the goal. The dead end below the goal is 38 from it.
 
 Takes about fifteen minutes on one core, so `make bench` leaves it out: `python tests/benchmarks/run.py hard-maze`.
@@ -43,7 +43,7 @@ class Found:
 
 
 def found(settings: tuple[str, ...], seed: int, births: int = BIRTHS, task: str = "hard-maze") -> Found:
-    """What a run comes to; it ends when the maze is solved."""
+    """The result of a run, which ends when the maze is solved or after `births`."""
     with tempfile.TemporaryDirectory() as folder, Store(str(Path(folder) / "runs.db")) as store:
         run = new_run(store, "policy", task=task, preset="maze", settings=settings, seed=seed, births=births)
         began = time.perf_counter()

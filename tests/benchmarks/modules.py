@@ -12,7 +12,7 @@ from germline.evaluators.task import Split
 from germline.evaluators.tasks import digits_mlp, text_transformer
 
 Made = tuple[Callable[[], nn.Module], tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""A maker of fresh models, inputs and targets to train on, and those to measure on."""
+"""A function that returns a fresh model, (inputs, targets) to train on, and (inputs, targets) to measure on."""
 
 
 def _digits(device: str) -> Made:

@@ -1,12 +1,12 @@
-"""How many trainings does a search need? NAS-Bench-201's table, every strategy over 25 seeds.
+"""Trainings that each strategy needs on NAS-Bench-201's table, over 25 seeds.
 
-A training is an evaluation that no earlier birth has paid for. The value of a row is the mean number of trainings until
-the validation accuracy (mean over the table's seeds) reaches the goal, 91.5 % on CIFAR-10; a run that never does counts
+A training is an evaluation; cache hits are none. The value of a row is the mean number of trainings until the
+validation accuracy (mean over the table's seeds) reaches the goal, 91.5 % on CIFAR-10; a run that never does counts
 with its budget. The baseline is random search, over the same seeds in the same run.
 
-The second kind of row is the hypervolume of error and size (errors up to 50 %, networks up to 1.6 M parameters, both
-brought to 0..1): how many trainings the mean of a strategy needs to reach the mean of EEEA-Net's published loop after
-550 of its own.
+The second kind of row is the hypervolume of error and size (errors up to `WORST`, networks up to `LARGEST`, both scaled
+to 0..1): how many trainings the mean of a strategy needs to reach the mean of EEEA-Net's published loop after 550 of
+its own.
 
 Takes a few minutes, so `make bench` leaves it out: `python tests/benchmarks/run.py nb201`.
 """
@@ -30,11 +30,12 @@ SEEDS = range(25)
 BUDGET = 300
 EEEA = ("strategy=eeea", "pool=1", "population=40", "objectives=validation_error,params,macs")
 EEEA_TRAININGS = 1_084
-"""Thirty generations: forty, and thirty-six new ones in each of the others."""
+"""The trainings of thirty generations: 40 in the first, 36 in each of the others."""
 COMPARED_AT = 550
 WORST = {"nb201-cifar10": 50.0, "nb201-cifar100": 80.0, "nb201-imagenet16": 90.0}
 LARGEST = 1.6e6
-"""Percent of error and parameters from which the hypervolume is measured; no cell is larger, few are worse."""
+"""The reference point of the hypervolume: `WORST`, in percent of error, and `LARGEST`, in parameters. No network of the
+table is larger, few are worse."""
 WAYS = {
     "local": (),
     "aging": ("strategy=aging", "pool=1", "population=50", "tournament=25"),

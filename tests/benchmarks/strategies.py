@@ -1,4 +1,4 @@
-"""Do the quick preset's operators find more? Three ways to search, at equal evaluations and equal training, over seeds.
+"""Whether the quick preset's operators find more: three ways to search, at equal evaluations and training, over seeds.
 
 `quick` is the preset; `paper` has the paper's operators, population and tournament; `constants` only tunes the start
 program. All three train each candidate for the same lengths. What each found is trained again with fresh seeds, on

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from command_process import start_command
+from own_tasks import LINE, task_file
 
 from germline.cli.main import cli
 
@@ -40,6 +41,18 @@ def test_a_search_ends_with_its_best_and_the_next_commands(db: Path) -> None:
     assert "first: finished after 40 births" in out
     assert "germline show first" in out and "germline export first" in out
     assert "\x1b" not in out + err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_search_in_which_every_genome_fails_has_exit_status_1_in_every_form(
+    form: tuple[str, ...], db: Path, tmp_path: Path
+) -> None:
+    broken = task_file(tmp_path, LINE.replace("x, y = self.x", "raise ValueError('no data'); x, y = self.x"))
+    words = ("search", "optimizer", "--task", f"{broken}:Line", *SETTINGS, "--births", "4")
+    code, out, err = germline(*words, "--executor", "inline", *form, db=db)
+    assert code == 1 and "has an ok outcome" in err
+    assert not form or json.loads(out)["status"] == "finished"
 
 
 @pytest.mark.slow

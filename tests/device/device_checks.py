@@ -78,7 +78,7 @@ def compile_kernels(device: str, apart: bool) -> dict[str, Any]:
 
 
 def engine_bits(device: str, count: int) -> dict[str, Any]:
-    """Parameters after three steps of real and random programs: the bits of the CPU's engine, and the same again."""
+    """Checks that three steps of real and random programs give the bits of the CPU's engine, also when repeated."""
     pool = [*map(parse, library().values()), *candidate_steps.programs(count)]
     pool += [*mutants(count, 6), *mutants(count, 7, "extended")]
     digits = Layout(tuple(spec.shape for spec in task_class("digits-mlp").parameters))
@@ -105,7 +105,10 @@ def engine_bits(device: str, count: int) -> dict[str, Any]:
 
 
 def _stepped(pool: Sequence[Program], layout: Layout, device: str) -> tuple[Tensor, int, Sequence[int]]:
-    """Parameters of all rows, how many of them are compiled, and the program of each row."""
+    """Three steps of programs: parameters `[rows, elements]`, how many rows are compiled, and the program of each row.
+
+    The compiled rows come first. A program is its index in `pool`.
+    """
     engine = ProgramEngine(pool, layout, device)
     numbers = torch.Generator().manual_seed(1)
     engine.parameters.copy_(0.5 * torch.randn(layout.elements, generator=numbers).expand(len(pool), -1))
@@ -122,7 +125,7 @@ def _relative_errors(actual: Tensor, expected: Tensor) -> list[float]:
 
 
 def trainers(device: str, count: int, steps: int) -> dict[str, Any]:
-    """Losses after a short training, compared with the CPU's, and the same again."""
+    """Checks that losses after a short training are near the CPU's, and equal when the device trains again."""
     results: dict[str, Any] = {}
     for name in TRAINING:
         here, there, again = (trained(name, count, steps, where) for where in ("cpu", device, device))
@@ -140,7 +143,7 @@ def trainers(device: str, count: int, steps: int) -> dict[str, Any]:
 
 
 def trained(name: str, count: int, steps: int, device: str) -> list[float | None]:
-    """The loss of each program; None if it diverged."""
+    """The loss of each of `count` programs after a training on task `name`; None if it diverged."""
     task, rung = task_class(name)(device), Rung(steps, task_class(name).rungs[0].batch)
     results = train(task, candidate_steps.programs(count), rung, (0,), device)
     return [result.measures["loss"] if result.measures else None for result in results]
@@ -153,7 +156,7 @@ def drawn(count: int, skeleton: Skeleton = SKELETON) -> list[Architecture]:
 
 
 def networks(device: str, count: int, steps: int) -> dict[str, Any]:
-    """Losses of stacked networks over a few steps against the compiled networks of the CPU, and the same again."""
+    """Checks that losses of stacked networks are near those of the CPU's compiled networks, and equal when repeated."""
     architectures = drawn(count)
     here = network_losses(architectures, steps, "cpu", stacked=False)
     there, again = (network_losses(architectures, steps, device, stacked=True) for _ in range(2))
@@ -163,7 +166,7 @@ def networks(device: str, count: int, steps: int) -> dict[str, Any]:
 
 
 def network_losses(architectures: Sequence[Architecture], steps: int, device: str, stacked: bool) -> Tensor:
-    """`[steps, networks]`."""
+    """The loss of each network in each step of a training, `[steps, networks]`."""
     together = initial_networks(architectures, SKELETON, 3, device, stacked)
     numbers = torch.Generator().manual_seed(0)
     losses = []
@@ -175,7 +178,7 @@ def network_losses(architectures: Sequence[Architecture], steps: int, device: st
 
 
 def policies(device: str, count: int, rows: int, maze_policies: int, decisions: int) -> dict[str, Any]:
-    """Outputs of networks, and returns of whole episodes in a maze, against those of the CPU."""
+    """Checks outputs of networks, and returns of whole episodes in a maze, against those of the CPU."""
     unequal = {}
     for name in POLICY_NETWORKS:
         here, there = outputs(name, count, rows, "cpu", False), outputs(name, count, rows, device, True)
@@ -191,7 +194,7 @@ def policies(device: str, count: int, rows: int, maze_policies: int, decisions: 
 
 
 def outputs(name: str, count: int, rows: int, device: str, stacked: bool) -> np.ndarray:
-    """Outputs for random observations, twice as many policies as rows in turn."""
+    """Outputs, float32 `[rows, outputs]`, for random observations, each of one of `count` policies at random."""
     network, rng = POLICY_NETWORKS[name], np.random.default_rng(1)
     parameters = [initial_parameters(network, seed) for seed in range(count)]
     which = rng.integers(0, count, rows)

@@ -13,7 +13,7 @@ PACKAGES = ("torch", "triton", "numba", "numpy", "click", "sqlalchemy", "alembic
 
 
 def facts(device: str) -> dict[str, Any]:
-    """Everything that a figure depends on, and when it was measured."""
+    """Everything on which a measured figure depends, and when the session began."""
     return {
         "began": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "device": device,
@@ -49,7 +49,7 @@ def _processor() -> str:
 
 
 def _version(package: str) -> str | None:
-    """None: the package is not there. One from a wheel that was unpacked has its version, too."""
+    """The version of a package that is installed or comes from an unpacked wheel; None if it is not there."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -35,7 +35,15 @@ from germline.programs.policy.parameters import initial_parameters
 def training(
     device: str, task: str, count: int, rounds: int, alone: int, steps: int | None, profiled: tuple[int, int]
 ) -> dict[str, Any]:
-    """Candidates of a training task together against one after the other; launches and waits of a step."""
+    """Candidates of a training task trained together against one after the other; launches and waits of a step.
+
+    Args:
+        device: of both sides.
+        task: name of the training task.
+        count: number of candidates that train together.
+        rounds, alone, steps: see `candidate_steps.trained`.
+        profiled: steps of the two trainings whose launches are counted.
+    """
     row = candidate_steps.trained(task, count, device, rounds, alone, steps)
     pool, loaded, batch = candidate_steps.programs(count), task_class(task)(device), task_class(task).rungs[0].batch
 
@@ -59,7 +67,7 @@ def training(
 
 
 def _seconds(action: Callable[[], object]) -> float:
-    """Seconds of an action, which waits for the device at its end, or does not use it."""
+    """Wall-clock seconds of an action, which has to wait for the device at its end if it uses the device."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
@@ -98,7 +106,7 @@ def networks(
 def _trains(
     networks: Networks, count: int, batch: int, images: Tensor, labels: Tensor, device: str
 ) -> Callable[[int], object]:
-    """Trains networks for a number of steps."""
+    """A function that trains the networks together for a number of steps."""
 
     def train_steps(steps: int) -> object:
         rung, examples = Rung(steps, batch), len(images)
@@ -247,7 +255,7 @@ def _searched(device: str, seconds: float, settings: Sequence[str]) -> dict[str,
 
 
 def packs(device: str, counts: Sequence[int], steps: int) -> dict[str, Any]:
-    """Candidate-steps a second by the size of the pack, from which the packs of a run are chosen."""
+    """Candidate-steps a second of packs of several sizes, to choose the size of packs in a run."""
     rates = {
         name: {
             count: candidate_steps.together(

@@ -60,7 +60,7 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _finite(value: Any) -> Any:
-    """The value as JSON knows it: other numbers become texts, and numbers of numpy plain ones."""
+    """The value as JSON can hold it: infinities and NaN become texts, and numbers of numpy become floats."""
     if isinstance(value, dict):
         return {str(key): _finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

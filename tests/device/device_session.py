@@ -42,11 +42,13 @@ class Step:
 
     Args:
         name: of the step.
-        run: does it, on a device with the sizes as arguments. Returns its result: a `summary` of one line; `passed`,
-            if it checks something; `rows`, as of benchmarks, if it measures against a baseline; and further values.
-        sizes: on a GPU.
-        small: in a rehearsal.
-        seconds: on a GPU, about; the step is left out if less time is left, and stopped after `PATIENCE` times as long.
+        run: called with the device and, as named arguments, the sizes. Returns its result: a `summary` of one line;
+            `passed`, if it checks something; `rows`, as of benchmarks, if it measures against a baseline; and further
+            values.
+        sizes: the sizes on a GPU.
+        small: the sizes in a rehearsal.
+        seconds: about how long the step takes on a GPU. It is left out if less time is left, and stopped after
+            `PATIENCE` times as long.
     """
 
     name: str
@@ -60,7 +62,7 @@ def run_session(options: argparse.Namespace) -> int:
     """Runs steps as the command line says; returns the exit status.
 
     Raises:
-        UnknownStep: the command line names a step that there is not.
+        UnknownStep: the command line names a step that does not exist.
     """
     from device_steps import STEPS  # here, since the steps import this file
 
@@ -161,7 +163,7 @@ def _outcome(step: Step, device: str, sizes: Mapping[str, Any], seconds: float) 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raises OutOfTime in the main thread after some seconds, at the latest when a running kernel returns."""
+    """Raises OutOfTime in the main thread after some seconds, or as soon as compiled code that runs then returns."""
 
     def stop(*_: object) -> None:
         raise OutOfTime(f"stopped after {seconds:.0f} s")

@@ -1,4 +1,4 @@
-"""Tasks with which the kit tries what becomes of errors."""
+"""Tasks that fail on purpose, for `device_failures.py`."""
 
 from collections.abc import Mapping
 

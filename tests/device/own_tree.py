@@ -18,7 +18,7 @@ WHEELS = ROOT / "wheels"
 
 
 def use_own_tree(wheels: Path = WHEELS) -> None:
-    """Puts this tree before, and the wheels after, everything that is installed."""
+    """Puts this tree before, and the wheels after, all other packages, in `sys.path` and `PYTHONPATH`."""
     own = [str(_namespace()), *(str(ROOT / "tests" / folder) for folder in ("benchmarks", "helpers"))]
     others = [str(_unpacked(wheels))] if any(wheels.glob("*.whl")) else []
     sys.path[:0] = own
@@ -47,7 +47,7 @@ def _unpacked(wheels: Path) -> Path:
 
 
 def _temporary_folder() -> Path:
-    """A new folder that goes with this process."""
+    """A new folder that is removed when this process ends."""
     folder = tempfile.mkdtemp(prefix="germline-device-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Path(folder)

@@ -1,4 +1,8 @@
-"""Schemas that a hostile file may have: what is done to a sound database, and what `germline db check` calls it."""
+"""Schemas that a hostile file may have.
+
+Each mapping has, by a description, the SQL statements that change a sound database, and the words in which
+`germline db check` names the change.
+"""
 
 import sqlite3
 from collections.abc import Sequence
@@ -81,7 +85,7 @@ HARMLESS = {
 
 
 def alter(path: Path, statements: Sequence[str]) -> bytes:
-    """Executes statements on a file, and returns its content."""
+    """Executes SQL statements on an SQLite file, and returns the bytes of the file."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for statement in statements:
             connection.execute(statement)

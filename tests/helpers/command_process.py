@@ -51,7 +51,7 @@ def run_command(*words: str | Path, timeout: float = 120.0, **options: Any) -> s
 
 
 def wait_for_handler(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> None:
-    """Waits until a process handles a signal (Linux), or has ended: until then Python itself starts."""
+    """Waits until a process has a handler for a signal, which comes some time after its start, or has ended (Linux)."""
     while process.poll() is None:
         try:
             mask = re.search(r"SigCgt:\s*([0-9a-f]+)", Path(f"/proc/{process.pid}/status").read_text())

@@ -1,4 +1,4 @@
-"""Databases in which every text is hostile, and what must hold of whatever a command prints of them."""
+"""Databases with hostile texts, and assertions about what commands print and draw of them."""
 
 import json
 import sqlite3
@@ -13,7 +13,7 @@ from germline.search.run import evolve, new_run
 
 ESCAPES = "\x1b]0;owned\x07\x1b[31m\x9b2J[red]x[/red] [link=file]y\r\u202e\u2066</script><b>&amp;]]>\n\t\x7f\u2028"
 ENORMOUS = "\x1b[2J" + "enormous " * 100_000
-"""A megabyte, which is in many rows."""
+"""Nearly a megabyte."""
 
 KINDS = {
     "optimizer": ("digits-mlp", ("population=8", "lengths=0.05", "warmup=10", "block=20", "review_every=20")),
@@ -63,7 +63,7 @@ doctor --json
 
 
 def three_runs(path: Path) -> bytes:
-    """A database with a finished run of each kind, under the name of the kind."""
+    """Writes a database with a finished run of each kind, whose name is the kind; returns the bytes of the file."""
     with Store(str(path)) as store:
         for kind, (task, settings) in KINDS.items():
             options = {"task": task, "preset": PRESETS[kind], "settings": settings, "births": 20}
@@ -75,7 +75,11 @@ def three_runs(path: Path) -> bytes:
 
 
 def write_everywhere(path: Path, text: str, runnable: bool) -> None:
-    """Writes a text into every column of text of a database; if `runnable`, kind, task and strategy stay."""
+    """Writes a text into the columns of text of a database; fingerprints get it appended.
+
+    Names, kinds, statuses and genomes stay; if `runnable`, so do tasks, strategies and objectives. A long text goes
+    into the rows of a single birth.
+    """
     with closing(sqlite3.connect(path)) as connection:
         for statement, values in _statements(text, runnable):
             connection.execute(statement, values)

@@ -1,4 +1,4 @@
-"""Runs with invented outcomes, for tests of what is made of records."""
+"""Runs with invented outcomes, for tests of what is computed from the records of a run."""
 
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -13,7 +13,10 @@ BLOCK = 4
 
 
 class InventedRun:
-    """A run whose outcomes are invented. Every birth plays 10 frames, every review 100, every test 1000."""
+    """A run whose outcomes are invented. Methods add records and return the run itself.
+
+    An evaluation at rung 0 (of a birth) has 10 frames, at rung 1 (a review) 100, at rung 2 (a test) 1000.
+    """
 
     def __init__(
         self,
@@ -30,7 +33,7 @@ class InventedRun:
         self.run: RunRecord = store.create_run(name, kind, TASKS[kind], "quick", seed, config, {})
 
     def waiting(self, number: int, count: int = BLOCK, cached: Mapping[int, int] | None = None) -> "InventedRun":
-        """Births without outcomes in a block; `cached` ones share an earlier birth's outcome."""
+        """Adds `count` births without outcomes to block `number`; `cached` maps cache hits to their source births."""
         sources = cached or {}
         records = []
         for birth in range(self.births, self.births + count):
@@ -43,7 +46,10 @@ class InventedRun:
     def block(
         self, number: int, fitness: Sequence[float | None], cached: Mapping[int, int] | None = None
     ) -> "InventedRun":
-        """A scored block. `cached` maps positions in the block to the earlier births whose outcomes they share."""
+        """Adds a scored block; a fitness of None is a crash.
+
+        `cached` maps positions in the block to the earlier births whose outcomes they share.
+        """
         first = self.births
         sources = {first + position: birth for position, birth in (cached or {}).items()}
         self.waiting(number, len(fitness), sources)
@@ -53,7 +59,7 @@ class InventedRun:
         return self
 
     def front(self, number: int, objectives: Sequence[Mapping[str, float]]) -> "InventedRun":
-        """A scored block of architectures; the fitness is the negative error."""
+        """Adds a scored block of architectures with these objectives; the fitness is the negative error."""
         first = self.births
         self.waiting(number, len(objectives))
         for birth, values in enumerate(objectives, first):
@@ -70,7 +76,11 @@ class InventedRun:
         episodes: float | None = None,
         objectives: Mapping[str, float] | None = None,
     ) -> "InventedRun":
-        """An evaluation; without a fitness it crashed. Reviews and tests have 9 episodes, unless told otherwise."""
+        """Adds an evaluation of a birth; without a fitness it crashed.
+
+        `spread` is the standard deviation of the returns. At a rung from 1 there are 9 episodes unless `episodes` says
+        otherwise; at rung 0 neither is recorded unless `episodes` is given.
+        """
         measures = {"frames": 10.0 ** (rung + 1)}
         if episodes is None and rung:
             episodes = 9.0
@@ -84,7 +94,7 @@ class InventedRun:
         return self
 
     def complete(self, number: int, winner: int | None = None) -> "InventedRun":
-        """The search completes a block and names its winner, by birth."""
+        """Adds the birth that won a completed block; None: no outcome was ok."""
         self.store.add_winners(self.run.id, [Winner(number, winner)])
         return self
 

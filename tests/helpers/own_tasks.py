@@ -36,7 +36,7 @@ class Line(TrainingTask):
 
 
 def task_file(folder: Path, text: str, name: str = "own.py") -> Path:
-    """A file with the text of tasks."""
+    """Writes the text of tasks to a file in `folder`, and returns its path."""
     path = folder / name
     path.write_text(text)
     return path

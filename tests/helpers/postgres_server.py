@@ -80,7 +80,7 @@ def _programs() -> Path | None:
 
 
 def _user() -> str | None:
-    """The user under which a server runs if this process is root's, whom PostgreSQL refuses; None: no other."""
+    """The user of the server if this process is root's, which PostgreSQL refuses; else, or if none exists, None."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

@@ -44,7 +44,7 @@ class RoundsOnce:
 
 
 def mutants(count: int, seed: int, functions: str = "core", most: int = 30) -> list[Program]:
-    """Random valid programs: the start program after up to `most` mutations."""
+    """Random valid programs: the start program after 1 to `most - 1` mutations."""
     space = OptimizerSpace(START, functions)
     rng = np.random.default_rng(seed)
     found = []
@@ -61,7 +61,15 @@ def mutants(count: int, seed: int, functions: str = "core", most: int = 30) -> l
 def run_alone(
     program: Program, shapes: Sequence[tuple[int, ...]], w: Tensor, gradients: Tensor, xp: Any = torch
 ) -> Tensor:
-    """A row of parameters after a step for each row of gradients, with the reference interpreter."""
+    """Parameters, `[elements]`, after a step of the reference interpreter for each row of `gradients`.
+
+    Args:
+        program: the program.
+        shapes: the shape of each leaf.
+        w: the parameters before the first step, `[elements]`.
+        gradients: `[steps, elements]`. The learning rate of step i, from 1, is 1 / i.
+        xp: the array library of the interpreter.
+    """
     sizes = [int(np.prod(shape)) for shape in shapes]
     interpreter = Interpreter(program, xp=xp)
     for step, g in enumerate(gradients, 1):

@@ -17,7 +17,7 @@ from typing import Any
 from germline.evaluators.outcome import Outcome
 
 CHANGED: list[str] = []
-"""What a genome has changed in its process."""
+"""The arguments of the genomes `change …` that this process has scored."""
 
 
 class Unprintable(Exception):
@@ -69,12 +69,15 @@ def act(genome: str) -> None:
 
 
 class ScriptedEvaluator:
-    """Scores genomes that are words, such as `raise`. A number is its own fitness, plus a million after a change."""
+    """Scores genomes that are words, such as `raise`.
+
+    A number is its own fitness, plus a million for each of `CHANGED`.
+    """
 
     device = "cuda"
 
     def lost_device(self) -> str | None:
-        """As of a GPU after a genome has changed something: it answers nothing any more."""
+        """The error of a GPU that cannot be used any more, after the genome `change device`; else None."""
         return "RuntimeError: CUDA error: device-side assert triggered" if "device" in CHANGED else None
 
     def score(
@@ -92,7 +95,7 @@ def _number(genome: str) -> float:
 
 @dataclass(frozen=True)
 class ScriptedSpec:
-    """Builds the evaluator, after what `loading` says."""
+    """Builds the evaluator, after `act(loading)`."""
 
     loading: str = ""
     task: str = "scripted"

@@ -22,6 +22,7 @@ from germline.programs.export.verified import ExportMismatch, VerifiedExport
 from germline.programs.optimizer import InvalidProgram, Program, Statement, library, parse
 from germline.programs.optimizer.export import (
     TOLERANCE,
+    compare_torch,
     export_torch,
     relative_difference,
     verified_torch,
@@ -35,6 +36,7 @@ from germline.programs.optimizer.space import OptimizerSpace
 NOWHERE = Origin(None, None, "0" * 24, None, None)
 STANDARD = {"math", "collections.abc", "typing", "torch", "torch.optim.optimizer"}
 LIBRARY = sorted(library())
+EQUAL = verify.Difference(0.0, 0.0)
 
 MIXED = """
 def train(w, g, m, t: leaf, r: row, b: scalar, lr, step):
@@ -99,14 +101,15 @@ def test_every_program_of_the_library_is_exported_and_equals_the_interpreter(nam
     program = parse(library()[name])
     assert verified_torch(program, NOWHERE, class_name_for(name)).difference <= TOLERANCE
     exact = export_torch(program, NOWHERE, "Exported", exact=True)
-    assert verify_torch(exact, program, "Exported") == 0.0
+    assert compare_torch(exact, program, "Exported") == EQUAL
 
 
 @pytest.mark.slow
 def test_states_of_every_shape_and_reductions_in_the_middle_equal_the_interpreter() -> None:
     for exact in (False, True):
         source = export_torch(parse(MIXED), NOWHERE, "Exported", exact)
-        assert verify_torch(source, parse(MIXED), "Exported") <= TOLERANCE * (not exact)
+        verify_torch(source, parse(MIXED), "Exported")
+        assert not exact or compare_torch(source, parse(MIXED), "Exported") == EQUAL
 
 
 @pytest.mark.slow
@@ -131,18 +134,17 @@ def train(w, g, lr):
   return update
 """
     for source_text in (text, text.replace("global_norm", "cosh")):
-        assert (
-            verify_torch(export_torch(parse(source_text), NOWHERE, "Exported"), parse(source_text), "Exported") == 0.0
-        )
+        source = export_torch(parse(source_text), NOWHERE, "Exported")
+        assert compare_torch(source, parse(source_text), "Exported") == EQUAL
 
 
 @pytest.mark.slow
 def test_random_programs_equal_the_interpreter_and_their_exact_form_does_so_bit_for_bit() -> None:
-    for k, program in enumerate(random_programs(200)):
+    for k, program in enumerate(random_programs(60)):
         assert verified_torch(program, NOWHERE, "Exported").difference <= TOLERANCE, k
-        if k % 10 == 7:
+        if k % 6 == 1:
             exact = export_torch(program, NOWHERE, "Exported", exact=True)
-            assert verify_torch(exact, program, "Exported") == 0.0, k
+            assert compare_torch(exact, program, "Exported") == EQUAL, k
 
 
 @pytest.mark.slow
@@ -151,7 +153,7 @@ def test_a_file_that_differs_from_its_program_is_refused() -> None:
     source = export_torch(program, NOWHERE, "Lion")
     wrong = source.replace("= (0.9, 0.99),", "= (0.9, 0.9901),")
     assert wrong != source
-    with pytest.raises(ExportMismatch, match=r"expected the same .* of Lion and its program to 1e-06, got a diff"):
+    with pytest.raises(ExportMismatch, match=r"expected the same .* of Lion and its program to 1e-09, got a diff"):
         verify_torch(wrong, program, "Lion")
 
 
@@ -164,14 +166,57 @@ def test_states_that_differ_are_found_although_the_updates_agree() -> None:
         verify_torch(wrong, program, "Signs")
 
 
+WRONG = {
+    "a coefficient is off by 1e-4": ("= (0.9, 0.999),", "= (0.90009, 0.999),"),
+    "a learning rate is off by 1e-4": ("lr: float | torch.Tensor = 0.001,", "lr: float | torch.Tensor = 0.0010001,"),
+    "a weight decay is off by 1e-4": ("weight_decay: float = 0.01,", "weight_decay: float = 0.010001,"),
+    "another epsilon": ("eps: float = 1e-08,", "eps: float = 1e-09,"),
+    "no epsilon": (".add_(eps)", ""),
+    "no bias correction": ("bias_correction2 = 1 - beta2**step", "bias_correction2 = 1.0"),
+    "the sign of small elements": ("m.lerp_(g, 1 - beta1)", "m.lerp_(torch.where(g.abs() < 1e-7, -g, g), 1 - beta1)"),
+    "the sign of one element": ("m.lerp_(g, 1 - beta1)", "m.lerp_(g, 1 - beta1).view(-1)[g.abs().argmin()] *= -1.0"),
+    "float32 in float64": ("m.lerp_(g, 1 - beta1)", "m.lerp_(g.float().to(g.dtype), 1 - beta1)"),
+    "half precision in float32": (
+        "m.lerp_(g, 1 - beta1)",
+        "m.lerp_(g.bfloat16().to(g.dtype) if g.dtype == torch.float32 else g, 1 - beta1)",
+    ),
+    "one step is skipped": ("m.lerp_(g, 1 - beta1)", "m.lerp_(g, 1 - beta1 if step != 7 else 0.0)"),
+}
+"""What is wrong with a class, and the text that makes AdamW so."""
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_wrong_class_is_refused(fault: str) -> None:
+    program = parse(library()["adamw"])
+    source = export_torch(program, NOWHERE, "Exported")
+    old, new = WRONG[fault]
+    wrong = source.replace(old, new, 1)
+    assert wrong != source
+    with pytest.raises(ExportMismatch, match="expected the same parameters and states"):
+        verify_torch(wrong, program, "Exported")
+
+
+def test_one_huge_element_hides_no_error_of_another() -> None:
+    expected = torch.tensor([1e12, 1.0, 1e-6], dtype=torch.float64)
+    assert relative_difference(torch.tensor([1e12, 1.0001, 1e-6], dtype=torch.float64), expected) > 0.9e-4
+    assert relative_difference(torch.tensor([1e12, 1.0, -1e-6], dtype=torch.float64), expected) == pytest.approx(2.0)
+    single = torch.tensor([1e12, 1.0, 1e-6])
+    allowance = 64 * torch.finfo(torch.float32).eps * expected
+    assert verify.rounding_share(single * (1 + 1e-6), single, expected, allowance) < 1.0
+    assert verify.rounding_share(torch.tensor([1e12, 1.0, -1e-6]), single, expected, allowance) > 1e4
+    assert verify.rounding_share(torch.tensor([1e12, float("nan"), 1e-6]), single, expected, allowance) > 1.0
+
+
 def test_values_that_are_not_finite_must_be_equal_in_a_relative_difference() -> None:
     inf, nan = float("inf"), float("nan")
     assert relative_difference(torch.tensor([1.0, nan, inf]), torch.tensor([1.0, nan, inf])) == 0.0
     assert relative_difference(torch.tensor([1.0, nan]), torch.tensor([1.0, 2.0])) == inf
     assert relative_difference(torch.tensor([1.0, inf]), torch.tensor([1.0, -inf])) == inf
     assert relative_difference(torch.tensor([1.0, inf]), torch.tensor([1.0, 3.0])) == inf
+    assert relative_difference(torch.tensor([1.0, inf]), torch.tensor([1.5, inf])) == pytest.approx(1 / 3)
     assert relative_difference(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5])) == pytest.approx(0.2)
-    assert relative_difference(torch.tensor([1000.0, 0.0]), torch.tensor([1000.0, 1e-3])) == pytest.approx(1e-3)
+    assert relative_difference(torch.tensor([1000.0, 0.0]), torch.tensor([1000.0, 1e-3])) == 1.0
+    assert relative_difference(torch.tensor([1000.0, 0.0]), torch.tensor([1000.0, 1e-3]), 1.0) == pytest.approx(1e-3)
 
 
 @pytest.mark.slow
@@ -188,7 +233,7 @@ def test_exported_files_pass_the_linter_and_the_formatter(tmp_path: Path) -> Non
     long = re.sub(
         r"\bu\b", "the_update_before_clipping", MIXED.replace("decay", "reciprocal_root_of_the_number_of_steps")
     )
-    texts = [*(parse(library()[name]) for name in LIBRARY), parse(MIXED), parse(long), *random_programs(40)]
+    texts = [*(parse(library()[name]) for name in LIBRARY), parse(MIXED), parse(long), *random_programs(20)]
     for (k, program), exact in itertools.product(enumerate(texts), (False, True)):
         source = export_torch(program, NOWHERE, "Exported", exact)
         assert max(map(len, source.splitlines())) <= 100, k
@@ -522,7 +567,7 @@ def test_the_docstring_shows_the_rule_and_the_origin() -> None:
         "abc123",
         "0.8125",
         "digits-mlp",
-        "1e-06",
+        "1e-09",
         "those of a group",
     ):
         assert part in doc
@@ -584,6 +629,7 @@ def test_a_class_is_named_after_its_run_and_birth(run: str | None, birth: int | 
     assert f"class {name}(" in export_torch(parse(library()["lion"]), NOWHERE, name)
 
 
+@pytest.mark.slow
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = parse(library()["lion"])
     source = export_torch(program, NOWHERE, "Lion")

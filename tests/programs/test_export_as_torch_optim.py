@@ -22,8 +22,6 @@ from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.export import export_torch
 
 LIBRARY = sorted(library())
-EXACT = {"lion_raw", "stable_spam"}
-"""Programs with thresholds, which round too differently in kernels and are exported statement by statement."""
 WHOLE = {"adagrad_norm", "hypergradient", "lion_raw", "stable_spam"}
 """Programs that look at all parameters at once."""
 MATRIX = {"adafactor", "muon"}
@@ -41,7 +39,7 @@ def makers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Make]
     for name in LIBRARY:
         module_name = f"germline_export_of_{name}"
         path = folder / f"{module_name}.py"
-        source = export_torch(parse(library()[name]), Origin(None, None, "0" * 24, None, None), "Found", name in EXACT)
+        source = export_torch(parse(library()[name]), Origin(None, None, "0" * 24, None, None), "Found")
         path.write_text(source, encoding="utf-8")
         spec = importlib.util.spec_from_file_location(module_name, path)
         assert spec is not None and spec.loader is not None

@@ -94,11 +94,11 @@ TROUBLES = {
     12000: (_leave_a_child, "crashed"),
     13000: (_allocate, "oom"),
 }
-"""The trouble for each mark of a genome, and the status of its outcome."""
+"""By the mark of a genome, which all its weights are near to: the trouble, and the status expected of its outcome."""
 
 
 class BadTask(DigitsMLP):
-    """Digits; when the mean weight of a candidate is near the mark of a trouble, the trouble happens."""
+    """`digits-mlp`, in which the trouble of a mark happens if the mean of a candidate's first tensor is near it."""
 
     name = "bad"
     rungs = (Rung(10, 16), Rung(10, 16))  # rung 1 has ten times the time limit

@@ -1,4 +1,4 @@
-"""Scenarios in which processes of Ray are killed while a search runs on it: row C6 of the contract."""
+"""Scenarios in which processes of Ray are killed while a search runs on it: row C6 of docs/reliability.md."""
 
 import random
 import signal
@@ -82,7 +82,7 @@ def _is_worker(process: psutil.Process) -> bool:
 
 
 def _kill_one(driver: int, chosen: Callable[[psutil.Process], bool], draw: random.Random) -> bool:
-    """Kills a random descendant of the driver among those chosen; False if there is none."""
+    """Kills a random descendant of the driver for which `chosen` is true; False if there is none."""
     candidates = []
     for member in tree(driver)[1:]:
         try:

@@ -1,4 +1,4 @@
-"""Scenarios of files that come from elsewhere or are damaged: rows G1 and G2 of the contract, and hostile schemas."""
+"""Scenarios of files that come from elsewhere or are damaged: rows G1 and G2 of docs/reliability.md."""
 
 import random
 import shutil
@@ -142,7 +142,7 @@ def _refuses(path: Path) -> bool:
 
 
 def _finished(folder: Path) -> bytes:
-    """A sound database with a finished search of architectures and one of optimizer programs."""
+    """The bytes of a sound database with a finished search of architectures."""
     path = folder / "sound.db"
     done = call(path, *SEARCH, "--name", "run", "--births", "32", "--set", "max_params=1M")
     assert done.exit_code == 0, done.output
@@ -210,7 +210,7 @@ def _some_bits(content: bytes, draw: random.Random) -> bytes:
 
 
 def _bits_of_headers(content: bytes, draw: random.Random) -> bytes:
-    """Flips bits where pages say how they are laid out, which ordinary bits seldom hit."""
+    """Flips a bit in the header of a page, which random bits seldom hit."""
     page = draw.randrange(len(content) // PAGE)
     return _flipped(content, [8 * (page * PAGE + draw.randrange(108 if page == 0 else 60)) + draw.randrange(8)])
 

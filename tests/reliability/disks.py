@@ -1,4 +1,4 @@
-"""Scenarios of disks that are full and of paths that are odd: row D3 of the contract."""
+"""Scenarios of disks that are full and of paths that are odd: row D3 of docs/reliability.md."""
 
 import os
 import random

@@ -1,6 +1,7 @@
-"""Scenarios of genomes: mutants, damaged files, exports and equal fingerprints. Rows F1, F2, F4 and F5 of the contract.
+"""Scenarios of genomes: mutants, damaged files, exports and equal fingerprints.
 
-Each returns a `Result`. `count` is the number of cases, `folder` an unused directory.
+They are rows F1, F2, F4 and F5 of docs/reliability.md. Each returns a `Result`. `count` is the number of cases,
+`folder` an unused directory.
 """
 
 import os
@@ -121,7 +122,7 @@ def _sources() -> Mapping[str, tuple[list[str], Callable[[str], object]]]:
 
 
 def _damage(data: bytes, rng: np.random.Generator) -> bytes:
-    """A damage at a random place."""
+    """The bytes with a random damage at a random place."""
     place, length = int(rng.integers(len(data) + 1)), int(rng.integers(1, 40))
     head, tail, cut = data[:place], data[place:], data[place + length :]
     match int(rng.integers(8)):

@@ -1,4 +1,4 @@
-"""Scenarios that kill the process that drives a run: rows C1, C2, C3 and C5 of the contract.
+"""Scenarios that kill the process that drives a run: rows C1, C2, C3 and C5 of docs/reliability.md.
 
 Each returns a `Result`. `count` is the number of cases, `folder` a directory for databases.
 """
@@ -148,7 +148,7 @@ def _attempt(folder: Path, kind: str, name: str, workers: int) -> Session:
 
 
 def _kill_after(attempt: Session, seconds: float) -> list[str]:
-    """Starts or resumes a run and kills its driver after some time; problems of the database then."""
+    """Starts or resumes a run, kills its driver after some seconds, and returns the problems of the database."""
     with attempt.start() as process:
         try:
             process.wait(seconds)

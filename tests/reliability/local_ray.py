@@ -1,4 +1,4 @@
-"""Scenarios of the Ray that a search starts on this machine, beside those of others: row H2 of the contract."""
+"""Scenarios of the Ray that a search starts on this machine, beside those of others: row H2 of docs/reliability.md."""
 
 import itertools
 import subprocess
@@ -25,7 +25,7 @@ try:
 except Exception as error:
     sys.exit(type(error).__name__)
 """
-"""A program that looks at a Ray without its token."""
+"""A program that asks a GCS server for its nodes, without the token of the cluster."""
 
 
 def listening(count: int, folder: Path) -> Result:
@@ -83,7 +83,7 @@ OTHERS = {
     "with left-overs of another Ray": _left_overs,
     "beside a live cluster": _live_cluster,
 }
-"""The Rays of other people: a block with each, which gives the environment of the search."""
+"""Other Rays on the machine: by name, a context manager that returns variables for the environment of the search."""
 
 
 def _listening(process: psutil.Process) -> list[tuple[str, int]]:

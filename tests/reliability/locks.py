@@ -1,4 +1,4 @@
-"""Scenarios in which processes meet at one database: rows D1 and D2 of the contract."""
+"""Scenarios in which processes meet at one database: rows D1 and D2 of docs/reliability.md."""
 
 import sqlite3
 import subprocess
@@ -29,7 +29,7 @@ print(len(messages), file=sys.stderr)
 
 
 def sixteen_writers(count: int, folder: Path) -> Result:
-    """Sixteen processes that read, change and write the same rows; `count` transactions in all."""
+    """Sixteen processes that add runs to one database, each under the next free name; `count` or a few more in all."""
     began = time.monotonic()
     path = folder / "runs.db"
     each = -(-count // WRITERS)

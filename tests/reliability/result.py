@@ -8,7 +8,7 @@ class Result:
     """What a scenario did, and each case in which the promise did not hold.
 
     Attributes:
-        row: the row of the contract, such as `C1`.
+        row: the requirement that was tested, such as `C1`: the first column of docs/reliability.md.
         what: what was tried, in a phrase that the report prints.
         count: cases tried.
         failures: a line for each case in which the promise did not hold.

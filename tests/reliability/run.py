@@ -50,7 +50,7 @@ def record(name: str, result: dict[str, object]) -> None:
 
 
 def page(results: dict[str, dict[str, object]]) -> str:
-    """The page: an introduction, and a row for each scenario in the order of the contract."""
+    """The page: an introduction, and a row for each scenario in the order of their requirements."""
     lines = [
         INTRODUCTION.read_text().rstrip() + "\n",
         "| row | what | cases | failures | date | again |",

@@ -1,4 +1,4 @@
-"""Scenario of a database with very many individuals: rows C4 and D5 of the contract."""
+"""Scenario of a database with very many individuals: row D5 of docs/reliability.md."""
 
 import os
 import subprocess

@@ -29,7 +29,7 @@ class Scenario:
         run: the scenario, called with a count and an empty folder.
         short: count in the suite, for some seconds; 0 if another test of the suite does the same, or its
             time limits ask for a machine that does nothing else.
-        full: count that the contract asks for.
+        full: count in `make reliability`.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Scenarios on a PostgreSQL server that they start themselves: rows C1 and D4 of the contract."""
+"""Scenarios on a PostgreSQL server that they start themselves: row C1 of docs/reliability.md."""
 
 import random
 import signal

@@ -45,7 +45,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "settings": ["population=50", "candidates=4", "review_episodes=5", "test_episodes=20"],
     },
 }
-"""Arguments of `new_run` for a search of each kind that takes a second or two; reviews are part of all."""
+"""Arguments of `new_run` for a search of each kind that takes a second or two; optimizer and policy have reviews."""
 
 
 SEARCH = (

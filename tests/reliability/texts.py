@@ -1,4 +1,4 @@
-"""Scenario of hostile texts: row F3 of the contract."""
+"""Scenario of hostile texts: row F3 of docs/reliability.md."""
 
 import time
 from contextlib import chdir
@@ -26,7 +26,7 @@ TEXTS = {
 
 
 def hostile_texts(count: int, folder: Path) -> Result:
-    """Databases with a hostile text in every column of text; every command reads them, as text and as JSON.
+    """Databases with hostile texts (`write_everywhere`); every command reads them, and prints text and JSON.
 
     A case is a command on a database.
     """
@@ -54,5 +54,5 @@ def hostile_texts(count: int, folder: Path) -> Result:
                 assert not list(place.glob("*proof*")) and not Path("/tmp/proof").exists()
             except AssertionError as error:
                 failures.append(f"{name}, {kind}, {form}: {error!s:.300}")
-    what = f"commands that read a database in which every text is hostile ({', '.join(TEXTS)})"
+    what = f"commands that read a database with hostile texts ({', '.join(TEXTS)})"
     return Result("F3", what, count, tuple(failures), time.monotonic() - began)

@@ -23,14 +23,14 @@ RUNNING_SHARE, EPSILON = 0.9, 1e-5
 """Of batch norm: the share of the old running statistics in the new ones, and the number added to the variance."""
 
 IMAGE = -1
-"""In place of the number of a node: the images."""
+"""Stands for the images among the numbers of source nodes."""
 
 
 class Signature(NamedTuple):
     """The computation of a layer: layers with equal signatures run in one call.
 
     Args:
-        kind: the name of an instruction's kind, or `SUM`, the sum of `terms` maps, or `HEAD`, the classifier.
+        kind: the name of an instruction's `LayerKind`, or `SUM`, the sum of `terms` maps, or `HEAD`, the classifier.
         in_channels: of the source; several sources are joined by channels.
         out_channels: of the target.
         height, width: of the source.
@@ -175,7 +175,8 @@ class StackedNetworks(nn.Module):
     def _terms(self, group: Group, outputs: list[Tensor], images: Tensor) -> list[Tensor]:
         """The inputs of a group of n nodes, each `[batch, n·channels, height, width]`.
 
-        A list of a tensor for each term of a sum, or of a single tensor; empty for nodes without sources.
+        A list with a tensor for each term if the nodes are sums, else with a single tensor; empty for nodes without
+        sources.
         """
         if group.signature.kind == "SUM":
             terms = [[node.sources[term] for node in group.nodes] for term in range(group.signature.terms)]
@@ -253,7 +254,7 @@ def _pointwise(x: Tensor, weight: Tensor, stride: int, shift: int) -> Tensor:
 
 
 class _Stack:
-    """Tensors of nodes in one flat buffer; tensors of a group are adjacent.
+    """Tensors of nodes in one flat float32 buffer; equal tensors of the nodes of a group are adjacent.
 
     Args:
         groups: for each group, the network and the slots of each member.
@@ -286,7 +287,7 @@ class _Stack:
         self.flat.copy_(self.packed(tensors))
 
     def packed(self, tensors: Sequence[Mapping[str, Tensor]]) -> Tensor:
-        """Tensors of all networks as a buffer."""
+        """Tensors of all networks as a buffer with this layout, on the CPU."""
         flat = torch.zeros(len(self.owner))
         for places, values in zip(self.places, tensors, strict=True):
             for name, (place, shape) in places.items():
@@ -335,7 +336,7 @@ class _Graph:
     def __init__(self, nodes: list[Node], network: int, tape: Tape) -> None:
         self.nodes, self.network, self.tape = nodes, network, tape
         self.terms: dict[int, list[int]] = defaultdict(list)
-        """The nodes that are added to a map, by its place."""
+        """For each map, by its place, the numbers of the nodes whose outputs are added up in it."""
         self.terms[tape.image.place].append(IMAGE)
         self.weights = {slot.place: number for number, slot in enumerate(tape.weights)}
         self.statistics = {slot.place: number for number, slot in enumerate(tape.statistics)}

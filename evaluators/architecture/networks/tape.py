@@ -22,7 +22,7 @@ from germline.programs.architecture.skeleton import Skeleton, halved
 
 
 class LayerKind(IntEnum):
-    """The layer of an instruction; the compiled kernels use the same numbers."""
+    """What the layer of an instruction computes; the compiled kernels use the same numbers."""
 
     DEPTHWISE = 0
     DENSE = 1
@@ -312,7 +312,7 @@ class _Writer:
         return self.norm(Map(parts[0].place, channels, height, width, parts), f"{name}.norm", into)
 
     def edge(self, operation: str, source: Map, into: Map, stride: int, name: str) -> None:
-        """Adds the output of an operation to the map of a node."""
+        """Emits an operation on the map `source`, whose output is added to `into`, the map of a node of the cell."""
         inner = OPERATIONS[operation].layers
         if OPERATIONS[operation].zero:
             # A node whose edges are all zero still has to be written.

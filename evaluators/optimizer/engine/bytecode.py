@@ -17,7 +17,8 @@ from germline.evaluators.optimizer.engine.micro import REDUCING, Domain, Micro, 
 
 
 class Space(IntEnum):
-    """Where an operand lies: in the registers of a chunk, in the trees of the row, or in its numbers."""
+    """Where an operand lies: in a register, or among a row's parameters, gradient, trees or numbers. `LEAF_NUMBER`: a
+    number for each leaf, of which an instruction over elements reads that of its chunk's leaf."""
 
     REGISTER = 0
     PARAMETER = 1
@@ -29,7 +30,7 @@ class Space(IntEnum):
 
 SPACE_BITS = 3
 SPACE_MASK = (1 << SPACE_BITS) - 1
-"""An operand is `offset << SPACE_BITS | space`."""
+"""An operand is `offset << SPACE_BITS | space`, with the offset in float32 numbers from the beginning of the space."""
 
 
 class Op(IntEnum):
@@ -88,7 +89,7 @@ FIRST_IS_NUMBER, SECOND_IS_NUMBER = 1, 2
 
 FIELDS = ("opcode", "mode", "size", "target", "first", "second", "third")
 GAP = 48
-"""Numbers between two registers: at a distance of 4 KiB a load waits for an unrelated store (4K aliasing)."""
+"""Unused numbers between two registers: at a distance of 4 KiB a load waits for an unrelated store (4K aliasing)."""
 LR, STEP, FIXED_NUMBERS = 0, 1, 2
 """Places of `lr` and `step` among the numbers of a row, and how many such places there are."""
 
@@ -100,7 +101,7 @@ class Bytecode:
     Args:
         code: instructions, with the fields `FIELDS`; `size` is the `Domain` over which an instruction runs.
         sections: for each section its first and last (exclusive) instruction, and whether it runs over the elements.
-        constants: for each constant of the program, the index of its value and its place among the numbers.
+        constants: for each constant, its index in the program's `values` and its place among the numbers.
         registers, trees, numbers, sums: how many of each the code needs.
         by_leaf: True if chunks must not cross leaves.
     """
@@ -424,6 +425,6 @@ def _operand(space: Space, offset: int) -> int:
 
 
 def _mode(numbers: Sequence[bool]) -> int:
-    """The mode of an instruction from which of its operands are single numbers."""
+    """The mode of an instruction; `numbers` tells for each operand whether it is a single number."""
     modes = (FIRST_IS_NUMBER, SECOND_IS_NUMBER)
     return sum(mode for mode, number in zip(modes, numbers, strict=False) if number)

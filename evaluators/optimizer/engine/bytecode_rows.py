@@ -66,6 +66,9 @@ class BytecodeRows:
         others: number of further rows of both buffers, whose programs run in plain torch.
         layout: leaf shapes of the model.
         device: the device of the memory.
+
+    Attributes:
+        parameters, gradients: float32 `[len(rows) + others, elements]`, views of the memory.
     """
 
     def __init__(self, rows: Sequence[Row], others: int, layout: Layout, device: str) -> None:
@@ -91,7 +94,7 @@ class BytecodeRows:
         self.tables = [torch.from_numpy(table).to(device) for table in tables]
 
     def step(self, lr: float, step: int) -> None:
-        """Runs every row's program on its parameters and gradient."""
+        """Runs every row's program on its parameters and gradient; `step` is 1 at the first step."""
         if not self.rows:
             return
         leaves = len(self.layout.shapes)
@@ -104,7 +107,7 @@ class BytecodeRows:
             cuda.run_rows(self.memory, self.tables, self.sums, self.scratch, leaves, lr, float(step))
 
     def keep(self, rows: Sequence[int], others: int) -> "BytecodeRows":
-        """Returns the given rows with their programs and states; the caller fills in the parameters."""
+        """Returns buffers for the given rows, with their programs and states; the caller fills in the parameters."""
         smaller = BytecodeRows([self.rows[i] for i in rows], others, self.layout, self.device)
         for new, old in enumerate(rows):
             own = self.memory[self.starts[old] : self.starts[old + 1]]
@@ -125,10 +128,10 @@ class BytecodeRows:
         )
 
     def _tables(self, parameters: int, gradients: int) -> list[np.ndarray]:
-        """Returns `code`, `sections` and `rows` for `run_rows`; rows with the same bytecode share code and sections.
+        """Returns `code`, `sections` and `rows`, which `run_rows` reads; rows of equal bytecode share the first two.
 
         Args:
-            parameters, gradients: where these buffers begin in the memory.
+            parameters, gradients: the index in `memory`, in float32 numbers, at which each of these buffers begins.
         """
         code: list[tuple[int, ...]] = []
         sections: list[tuple[int, int, bool]] = []
@@ -158,12 +161,12 @@ class BytecodeRows:
 
 
 def _aligned(numbers: int) -> int:
-    """`numbers` float32 numbers, rounded up to whole cache lines."""
+    """A count of float32 numbers, rounded up to whole cache lines."""
     return -(-numbers // 16) * 16
 
 
 def _stride(layout: Layout) -> int:
-    """Distance between the parameters of two neighbouring rows."""
+    """Distance between the parameters of two neighbouring rows, in float32 numbers."""
     return _aligned(layout.elements)
 
 

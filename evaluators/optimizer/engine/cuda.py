@@ -119,7 +119,7 @@ def _module(name: str, members: dict[str, Any]) -> ModuleType:
 
 
 def _shared() -> dict[str, Any]:
-    """The functions of the CPU's interpreter, compiled for the GPU on top of the functions above."""
+    """The functions of the CPU's interpreter by name, compiled for the GPU to call those of `_OWN`."""
     names: dict[str, Any] = {"__name__": __name__, "tl": tl, **{function.fn.__name__: function for function in _OWN}}
     names.update((name, tl.constexpr(getattr(interpreter, name))) for name in _CONSTANTS)
     for name in _SHARED:
@@ -293,7 +293,7 @@ def _run_rows(
     step,
     SIZE: tl.constexpr,
 ):
-    """Like `interpreter.run_rows`; each instance has `scratch` registers and `sum_count` sums of its own."""
+    """Like `interpreter.run_rows`; each instance has its own `scratch` numbers for registers and `sum_count` sums."""
     instance = tl.program_id(0)
     own_sums = sums + instance * sum_count
     for row in range(instance, count, tl.num_programs(0)):
@@ -331,7 +331,7 @@ def run_rows(
     Args:
         memory: the memory of all rows.
         tables: `code`, `sections`, `rows`, `whole` and `by_leaf`, see `interpreter.run_rows`.
-        sums: float64 `[instances, sums]`; so many instances of the kernel share the rows.
+        sums: float64 `[instances, sums]`; the rows are divided among as many instances of the kernel.
         registers: numbers of scratch memory per instance, at the beginning of `memory`.
         leaves: number of leaves of the model.
         lr, step: inputs of the programs.

@@ -109,7 +109,8 @@ _last_pack: dict[int, _Prepared] = {}
 
 
 def _prepare_all(programs: Sequence[Program], layout: Layout) -> list[_Prepared]:
-    """Prepares programs, which takes a millisecond each. The next replicate of a pack has the same programs."""
+    """Prepares programs, which takes a millisecond each. Programs of the last pack are not prepared again, since the
+    next replicate has the same."""
     pack: dict[int, _Prepared] = {}
     for program in programs:
         known = pack.get(id(program)) or _last_pack.get(id(program))

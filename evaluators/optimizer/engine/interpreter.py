@@ -507,7 +507,7 @@ each_minimum, each_remainder, each_greater = _binary(minimum), _binary(remainder
 
 @njit(**LOOP)
 def _execute(memory, sums, code, line, at, leaf, n):
-    """Runs an instruction over `n` numbers; `at` has the start of each space."""
+    """Runs instruction `line` of `code` over `n` numbers of leaf `leaf`; `at` has the start of each `Space`."""
     operation, mode = code[line, 0], code[line, 1]
     target = np.uint64(at[code[line, 3] & SPACE_MASK] + (code[line, 3] >> SPACE_BITS))
     first = np.uint64(at[code[line, 4] & SPACE_MASK] + (code[line, 4] >> SPACE_BITS))
@@ -624,7 +624,8 @@ def _declared(numbering: int) -> Any:
             memory: float32, the memory of all rows.
             code: int64 `[instructions, 7]`, the code of all rows.
             sections: int32 `[sections, 3]`: first and last (exclusive) instruction, and whether it runs over elements.
-            rows: int64 `[rows, 9]`: first and last (exclusive) section, whether chunks are by leaf, starts of spaces.
+            rows: int64 `[rows, 9]`: first and last (exclusive) section, whether chunks are by leaf, and where in
+                `memory` each `Space` begins.
             whole, by_leaf: int32 `[chunks, 3]`: first element, size and leaf of each chunk.
             sums: float64, the running sums of a row.
             leaves: number of leaves of the model.

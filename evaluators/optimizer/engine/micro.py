@@ -38,7 +38,8 @@ class Unsupported(ValueError):
 
 
 class Micro(NamedTuple):
-    """A value: an input (`input:w`), a `constant` (a number, or a tuple with a number per leaf), or an operation."""
+    """A value: an input (`input:w`), a `constant` (a number, or a tuple with a number per leaf), or an operation on the
+    earlier values with the indices `args`."""
 
     operation: str
     args: tuple[int, ...]

@@ -47,9 +47,10 @@ def grouped_order(graphs: Sequence[Graph]) -> list[int]:
 
 @dataclass
 class _Group:
-    """Consecutive rows of the same structure: their constants, `[rows, 1]` each, and their states by position.
+    """Consecutive rows of the same structure: their constants (`literals`), `[rows, 1]` each, and their states.
 
-    `borrowed` are the states that may be views of the parameter or gradient buffer.
+    `names` and `states` are by the position of a state in the program; `borrowed` are the positions of states that may
+    be views of the parameter or gradient buffer.
     """
 
     program: FlatProgram

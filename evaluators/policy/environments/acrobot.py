@@ -46,7 +46,7 @@ def _derivative(state: Any, time: float, slope: Any, torque: float, two: float, 
 
 @compiled()  # type: ignore[untyped-decorator]
 def _step(states: Any, observations: Any, slots: Any, actions: Any, rewards: Any, over: Any, constants: Any) -> None:
-    """One step of the Runge-Kutta method of order 4."""
+    """One step of the Runge-Kutta method of order 4 in each slot; see `kernel_signature`."""
     two = constants[0]
     zero, k1, k2, k3, k4 = np.zeros(4), np.empty(4), np.empty(4), np.empty(4), np.empty(4)
     for i in range(slots.size):

@@ -3,7 +3,7 @@
 A decision lasts four frames. Its image is the pixelwise maximum of the last two, grey and resized to 84×84 as by
 OpenCV's INTER_AREA; an observation is a stack of the last four images. Rewards are the game's points.
 
-All episodes begin in the same state of the machine, after 1 to 30 frames without an action. ale-py's own vector
+Every episode starts from the same state of the machine, with 1 to 30 frames without an action. ale-py's own vector
 environment gives the same images and points, but it loads the game anew for each seed, which takes as long as 300
 decisions, and it cannot step only some of its machines.
 """
@@ -195,12 +195,12 @@ def area_weights(size: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.
 def resize_maximum(
     frame_a: Any, frame_b: Any, rows: Any, row_weights: Any, columns: Any, column_weights: Any, out: Any
 ) -> None:
-    """Resizes the pixelwise maximum of two frames, with the bits of OpenCV: in single precision and its order of sums.
+    """Resizes the pixelwise maximum of two frames, bit for bit as OpenCV does: single precision, its order of sums.
 
     Args:
         frame_a, frame_b: uint8 `[height, width]`.
-        rows, row_weights, columns, column_weights: see `area_weights`.
-        out: uint8, the resized image.
+        rows, row_weights, columns, column_weights: `area_weights` of the height and of the width.
+        out: uint8 `[height, width]` of the resized image; it is written.
     """
     height, width = frame_a.shape
     out_width, out_height = columns.shape[1], rows.shape[1]

@@ -19,10 +19,11 @@ from germline.programs.compiling import compiled_for
 from germline.programs.policy.network import Box
 
 RUNTIME_CONSTANTS = np.array([2.0])
-"""Numbers that kernels get at run time, so that the compiler cannot simplify with them: see `pendulum`."""
+"""Numbers that kernels get at run time, so that the compiler cannot simplify with them: the exponent of squares, see
+`pendulum`."""
 
 DISCRETE_ACTIONS, CONTINUOUS_ACTIONS = types.int64[::1], types.float32[:, ::1]
-"""Types of the actions of a step in n slots: `[n]`, and `[n, d]` for actions of d numbers."""
+"""Numba's types of the actions of a step in n slots: `[n]`, and `[n, d]` for actions of d numbers."""
 
 
 class ClassicControl(ABC):

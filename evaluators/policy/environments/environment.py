@@ -23,7 +23,7 @@ class EnvironmentSpec:
         actions: number of discrete actions, or the box of continuous actions.
         steps: decisions after which an episode is cut.
         frames: simulated frames per decision.
-        pixels: whether observations are integers from 0 to 255.
+        pixels: whether observations are images, uint8 `[channels, height, width]`; convolutional networks need them.
     """
 
     observation: tuple[int, ...]
@@ -33,7 +33,7 @@ class EnvironmentSpec:
     pixels: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InvalidTask if a shape or a number is not of positive integers."""
+        """Raises InvalidTask unless the shape and all numbers are positive integers."""
         if (
             not isinstance(self.observation, tuple | list)
             or not self.observation
@@ -65,7 +65,7 @@ class Step:
     Args:
         rewards: float64 `[n]`.
         over: whether the episode is over, bool `[n]`.
-        failed: what an environment raised, in one line, by index into the slots of the step.
+        failed: what an environment raised, in one line, by index into the slots of the step; `over` is True there.
     """
 
     rewards: NDArray[np.float64]
@@ -97,8 +97,8 @@ class Environments(Protocol):
         ...
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """Behaviour descriptors, of b numbers each, of episodes that are over in n slots, `[n, b]`; b is 0 if the
-        environment has none."""
+        """Behaviour descriptors of the episodes in n slots, which are over: float64 `[n, b]`; b is 0 if the environment
+        has none."""
         ...
 
     def close(self) -> None: ...

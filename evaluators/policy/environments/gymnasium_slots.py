@@ -66,10 +66,10 @@ class GymnasiumEnvironments:
             raise
 
     def _look_at_first(self, slots: int, clean: bool | None) -> None:
-        """Sets what follows from the spaces of the environments, which are equal in all of them."""
+        """Sets the attributes that depend on observations and actions, which are alike in all environments."""
         self.clean = _is_clean(self.environments[0]) if clean is None else clean
         self.stale: set[int] = set()
-        """Slots whose environment raised, or may keep state: it is replaced before the next episode."""
+        """Slots whose environment raised, or may keep state of its last episode; `reset` replaces the environment."""
         observation_space, action_space = self.environments[0].observation_space, self.environments[0].action_space
         self.integers = observation_space.dtype == np.uint8
         """Whether observations are integers from 0 to 255."""
@@ -113,7 +113,8 @@ class GymnasiumEnvironments:
         return Step(rewards, over, failed)
 
     def behaviour(self, slots: Slots) -> NDArray[np.float64]:
-        """The last position if the environment reports any; else the last observation if it is short; else empty."""
+        """The last position, if the environment reports positions (`POSITION_KEYS`); else the last observation, if it
+        has at most `MAX_DESCRIPTOR_SIZE` elements; else empty."""
         if self.position_keys:
             return self.positions[slots]
         if self.observations[0].size > MAX_DESCRIPTOR_SIZE:
@@ -251,7 +252,8 @@ def spec_of(environment: Environment, name: str, steps: int = DEFAULT_STEPS) -> 
 
 
 def _float32_box(space: gymnasium.spaces.Box) -> Box | None:
-    """The largest box with float32 bounds, as actions are float32, inside a bounded row; None if there is none."""
+    """The largest box with float32 bounds inside the space, because actions are float32. None if there is none, or if
+    the space is not a row of real numbers with bounds up to 1e30."""
     row = len(space.shape) == 1 and space.is_bounded() and np.issubdtype(space.dtype, np.floating)
     if not row or (np.abs(np.array([space.low, space.high], np.float64)) > 1e30).any():
         return None

@@ -33,13 +33,13 @@ GOAL_RADIUS = 5.0
 ROBOT_RADIUS = 8.0
 
 MAX_SPEED = 3.0
-"""Limit of the speed, in units per step, and also of the turn, in degrees per step."""
+"""Limit of the speed, in units per step, and also of the turn, in degrees per step, in both directions."""
 
 FINDER_RANGE = 100.0
 """Farthest distance that a range finder measures."""
 
 FINDER_ANGLES = np.deg2rad([-90.0, -45.0, 0.0, 45.0, 90.0, 180.0])
-"""Directions of the range finders, relative to the robot's heading."""
+"""Directions of the range finders in radians, relative to the robot's heading."""
 
 WALLS = np.array(
     [
@@ -83,13 +83,13 @@ class HardMaze:
 
     Args:
         slots: number of slots.
-        pixels: whether observations are pictures of the maze from above, uint8 `[1, 84, 84]`, instead of the ranges of
-            the finders (0: touching a wall, 1: no wall within range) and the quarter of the goal (ahead, left, behind,
-            right), float32 `[10]`.
+        pixels: True: observations are pictures of the maze from above, uint8 `[1, 84, 84]`. False: they are float32
+            `[10]`, the ranges of the finders (0: at a wall, 1: no wall within range) and, one-hot, the quarter in which
+            the goal lies (ahead, left, behind, right).
     """
 
     walls = WALLS
-    """Drawn behind the behaviours in the picture of a generation."""
+    """The walls that the picture of a generation has behind the behaviours."""
 
     def __init__(self, slots: int, pixels: bool = False) -> None:
         self.slots = slots

@@ -18,9 +18,10 @@ MAX_SPEED, MAX_TORQUE = 8.0, 2.0
 
 @compiled()  # type: ignore[untyped-decorator]
 def _step(states: Any, observations: Any, slots: Any, actions: Any, rewards: Any, over: Any, constants: Any) -> None:
-    """Squares are powers of the C library, as in gymnasium, which may differ from products in the last bit.
+    """One step in each slot; see `kernel_signature`.
 
-    Their exponent is an argument because the compiler would turn a constant exponent into a product.
+    Squares are powers of the C library, as in gymnasium, which may differ from products in the last bit. Their exponent
+    is an argument because the compiler would turn a constant exponent into a product.
     """
     two, single_two = constants[0], np.float32(constants[0])
     for i in range(slots.size):
@@ -40,7 +41,8 @@ def _step(states: Any, observations: Any, slots: Any, actions: Any, rewards: Any
 
 
 class Pendulum(ClassicControl):
-    """Swings up a pendulum by a torque and holds it; the reward is minus squared angle, speed and torque."""
+    """Swings up a pendulum by a torque and holds it; the reward is minus a weighted sum of the squared
+    angle, speed and torque."""
 
     spec = EnvironmentSpec((3,), Box((-MAX_TORQUE,), (MAX_TORQUE,)), 200)
     state_size = 2

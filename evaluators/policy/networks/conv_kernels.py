@@ -1,13 +1,20 @@
 """Compiled kernels of convolutional networks: one decision after the other, each with its policy's parameters.
 
-Little of an image changes from one decision to the next. So a slot stores the inputs and the sums of each layer, and
-only differences pass through the network: an input that differs from the stored input changes the sums in which it
-takes part. The first image of an episode is the case in which all inputs changed from 0.
+Little of an image changes from one decision to the next. So each slot (a place in which one episode runs) stores the
+inputs and the sums of each layer, and only differences pass through the network: an input that differs from the stored
+input changes the sums in which it takes part. The first image of an episode is the case in which all inputs changed
+from 0.
 
-`layers` is int64 `[layers, 13]`, with a row for each layer: the indices in a row of parameters at which its weights and
-its biases begin; its numbers of inputs and units; height, width and channels of its input; kernel and stride; height
-and width of its output; and the padding above and to the left. A dense layer is a convolution over one pixel, whose
-channels are its inputs.
+`layers` is int64 `[layers, 13]`, with a row for each layer. Its columns:
+
+- 0 and 1: the indices in a row of parameters at which its weights and its biases begin;
+- 2 and 3: the inputs of each unit, and the units;
+- 4 to 6: height, width and channels of its input;
+- 7 and 8: kernel and stride;
+- 9 and 10: height and width of its output;
+- 11 and 12: padding above and to the left.
+
+A dense layer is a convolution over one pixel, whose channels are its inputs.
 """
 
 from collections.abc import Sequence
@@ -123,11 +130,11 @@ def convolve_changes(shape: Any, starts: Any, changes: Any, places: Any, weights
     """Adds the effect of changed inputs to the sums of a convolution.
 
     Args:
-        shape: the layer's row of `layers` from the height of its input on.
-        starts: index in `changes` of each pixel's first change, `[height, width + 1]`, flat; the last element of a line
-            is its end.
-        changes: new value minus old value of each input that changed.
-        places: column * channels + channel of each change, ascending in each line of the image.
+        shape: int64 `[9]`, columns 4 to 12 of the layer's row of `layers`: height of the input to padding on the left.
+        starts: int64 `[height, width + 1]`, flat: the index in `changes` of each pixel's first change; the last element
+            of a line is where the changes of that line end.
+        changes: float64, new minus old value of each input that changed, in the order of the pixels.
+        places: int64, column * channels + channel of each change; within a line of the image they ascend.
         weights: float32 `[kernel, kernel, channels, units]`, flat.
         sums: float64 `[height, width, units]` of the output, flat.
     """
@@ -180,7 +187,7 @@ def relu_changes(sums: Any, stored: Any, shape: Any, starts: Any, changes: Any, 
 
     Args:
         sums, stored: float64 `[height, width, channels]`, flat.
-        shape: the next layer's row of `layers` from the height of its input on.
+        shape: int64 `[9]`, columns 4 to 12 of the next layer's row of `layers`.
         starts, changes, places: written as `convolve_changes` reads them.
     """
     height, width, channels = shape[0], shape[1], shape[2]

@@ -36,7 +36,7 @@ class PerceptronPolicies:
         self.mean = np.array(normalisation.mean if normalisation else (), np.float64)
         self.scale = np.array(normalisation.scale if normalisation else (), np.float64)
         self.batch: NDArray[np.int64] | None = None
-        """`policies` of the last batch, whose columns are `places`."""
+        """The argument `policies` of the last batch, None before the first; `places` has the column of each row."""
         self._allocate_columns(0)
 
     def assign_slots(self, slots: NDArray[np.int64], starting: NDArray[np.bool_]) -> None:

@@ -16,7 +16,7 @@ from germline.programs.policy.network import CONVOLUTIONS, OBSERVATION_LIMIT, Ne
 from germline.programs.policy.noise import Floats
 
 IMAGES_AT_ONCE = 256
-"""Images that pass the convolutions together, about; it bounds the memory of their unfolded patches."""
+"""About as many images pass through the convolutions together, which bounds the memory of their unfolded patches."""
 
 
 BATCHES_KEPT = 2
@@ -89,7 +89,7 @@ class StackedPolicies:
         return wait
 
     def _places(self, policies: NDArray[np.int64]) -> Places:
-        """The places of a batch, from the batches before if it is one of them."""
+        """The places of a batch; not computed again for one of the last `BATCHES_KEPT` batches."""
         for places in self.places:
             if places.policies is policies:
                 return places
@@ -129,7 +129,8 @@ class StackedPolicies:
         return self._dense("output", self._dense("dense", flat, index).relu(), index)
 
     def _index(self, policies: NDArray[np.int64]) -> slice | Tensor:
-        """Index of ascending policies in the stack."""
+        """What selects the given policies (ascending numbers) from a stacked tensor: a slice, which copies nothing, if
+        no number between them is left out; else an int64 tensor on the device."""
         first, last = int(policies[0]), int(policies[-1])
         if last - first < len(policies):
             return slice(first, last + 1)

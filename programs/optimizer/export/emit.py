@@ -38,7 +38,7 @@ class Emitter:
     def head(self) -> list[str]:
         """Lines before the loop over parameters: numbers that all parameters share."""
         return [
-            f"{kernel.target} = {kernel.source}"
+            f"{kernel.target} = {self._number_source(kernel)}"
             for kernel in self.step.kernels
             if kernel.function == "number" and kernel.target not in self.step.per_parameter
         ]
@@ -50,7 +50,7 @@ class Emitter:
         for kernel in self.step.kernels:
             if kernel.function == "number":
                 if kernel.target in self.step.per_parameter:
-                    lines.append(f"{kernel.target} = {kernel.source}")
+                    lines.append(f"{kernel.target} = {self._number_source(kernel)}")
                     last = ""
                 continue
             line = self._statement(kernel)
@@ -92,7 +92,15 @@ class Emitter:
         return ", ".join(words)
 
     def _operand(self, arg: str | Number) -> str:
-        return arg.source() if isinstance(arg, Number) else arg
+        return self._once(arg.source(), self._dynamic(arg)) if isinstance(arg, Number) else arg
+
+    def _number_source(self, kernel: Kernel) -> str:
+        """The source of a number with a name."""
+        return self._once(kernel.source, kernel.target in self.step.dynamic)
+
+    def _once(self, source: str, dynamic: bool) -> str:
+        """The source of a number. The compiler would compute a power of a tensor again for every element."""
+        return f"_once({source})" if dynamic and "**" in source else source
 
     def _dynamic(self, number: Number) -> bool:
         return bool(number.reads & self.step.dynamic)
@@ -110,7 +118,7 @@ class Emitter:
         """The lines of a kernel for lists."""
         if kernel.function == "number":
             if kernel.target not in self.step.per_parameter:
-                return [f"{kernel.target} = {kernel.source}"]
+                return [f"{kernel.target} = {self._number_source(kernel)}"]
             number = Number(1.0, ((kernel.source, 1.0),), self._reads(kernel))
             return self._wrapped(f"{self.lists[kernel.target]} = ", self._number(number))
         if kernel.function == "tree" or self._is_scalar(kernel.target):
@@ -196,12 +204,13 @@ class Emitter:
     def _number(self, number: Number) -> str:
         """A number, as a list with its value for each parameter if it differs between them."""
         names = [name for name in self.lists if name in number.reads & self.step.per_parameter]
+        source = self._once(number.source(), self._dynamic(number))
         if not names:
-            return number.source()
-        if number.source() == names[0]:
+            return source
+        if source == names[0]:
             return self.lists[names[0]]
         columns = ", ".join(self.lists[name] for name in names)
-        return f"[{number.source()} for {', '.join(names)} in {columns if len(names) == 1 else f'zip({columns})'}]"
+        return f"[{source} for {', '.join(names)} in {columns if len(names) == 1 else f'zip({columns})'}]"
 
     def _reads(self, kernel: Kernel) -> frozenset[str]:
         reads = [arg.reads for arg in kernel.args if isinstance(arg, Number)]

@@ -74,11 +74,19 @@ def _without_cast(
     return {**state_dict, "state": state}
 '''
 
+_ONCE = '''
+def _once(value: Any) -> Any:
+    """A number that the compiler shall compute once, not again for every element."""
+    if torch.compiler.is_compiling() and isinstance(value, torch.Tensor):
+        return value.as_strided((), ())
+    return value
+'''
+
 _ADD_ = '''
 def _add_(x: torch.Tensor, y: torch.Tensor, value: Any) -> None:
     """Add `value * y` to x; the value may be on the device."""
     if isinstance(value, torch.Tensor):
-        x.add_(y * value)
+        x.add_(y * _once(value))
     else:
         x.add_(y, alpha=value)
 '''
@@ -87,7 +95,7 @@ _ADDCMUL_ = '''
 def _addcmul_(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, value: Any) -> None:
     """Add `value * y * z` to x; the value may be on the device."""
     if isinstance(value, torch.Tensor):
-        x.add_((y * z).mul_(value))
+        x.add_((y * z).mul_(_once(value)))
     else:
         x.addcmul_(y, z, value=value)
 '''
@@ -96,7 +104,7 @@ _ADDCDIV_ = '''
 def _addcdiv_(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, value: Any) -> None:
     """Add `value * y / z` to x; the value may be on the device."""
     if isinstance(value, torch.Tensor):
-        x.add_((y / z).mul_(value))
+        x.add_((y / z).mul_(_once(value)))
     else:
         x.addcdiv_(y, z, value=value)
 '''
@@ -104,8 +112,10 @@ def _addcdiv_(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, value: Any) -> 
 _FOREACH_ADD_ = '''
 def _foreach_add_(xs: list[torch.Tensor], ys: list[torch.Tensor], value: Any) -> None:
     """Add `value * y` to each x; the value may be a list, or on the device."""
-    if isinstance(value, (list, torch.Tensor)):
-        torch._foreach_add_(xs, torch._foreach_mul(ys, value))
+    if isinstance(value, list):
+        torch._foreach_add_(xs, torch._foreach_mul(ys, [_once(own) for own in value]))
+    elif isinstance(value, torch.Tensor):
+        torch._foreach_add_(xs, torch._foreach_mul(ys, _once(value)))
     else:
         torch._foreach_add_(xs, ys, alpha=value)
 '''
@@ -118,7 +128,10 @@ def _foreach_addcmul_(
     first = value[0] if isinstance(value, list) else value
     if isinstance(first, torch.Tensor):
         products = torch._foreach_mul(ys, zs)
-        torch._foreach_mul_(products, value)
+        if isinstance(value, list):
+            torch._foreach_mul_(products, [_once(own) for own in value])
+        else:
+            torch._foreach_mul_(products, _once(value))
         torch._foreach_add_(xs, products)
     else:
         torch._foreach_addcmul_(xs, ys, zs, value)
@@ -132,7 +145,10 @@ def _foreach_addcdiv_(
     first = value[0] if isinstance(value, list) else value
     if isinstance(first, torch.Tensor):
         quotients = torch._foreach_div(ys, zs)
-        torch._foreach_mul_(quotients, value)
+        if isinstance(value, list):
+            torch._foreach_mul_(quotients, [_once(own) for own in value])
+        else:
+            torch._foreach_mul_(quotients, _once(value))
         torch._foreach_add_(xs, quotients)
     else:
         torch._foreach_addcdiv_(xs, ys, zs, value)
@@ -269,6 +285,7 @@ HELPERS = {
     "_without_cast": _WITHOUT_CAST,
     "_max": _MAX,
     "_min": _MIN,
+    "_once": _ONCE,
     "_add_": _ADD_,
     "_addcmul_": _ADDCMUL_,
     "_addcdiv_": _ADDCDIV_,

@@ -90,13 +90,3 @@ def test_a_cluster_without_cores_is_refused_and_left() -> None:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     cause, connected = done.stdout.splitlines()
     assert cause.startswith("the Ray cluster has no CPU for a worker") and connected == "False", done.stderr
-
-
-def test_the_processes_of_a_local_ray_are_its_own(local_ray: None) -> None:
-    from germline.evaluators.executors.ray_start import _processes_of_local_ray
-
-    with subprocess.Popen(["sleep", "60"]) as other:  # as a thread of the user might start
-        processes = _processes_of_local_ray()
-        other.kill()
-    assert {"gcs_server", "raylet"} <= {process.name() for process in processes}
-    assert other.pid not in {process.pid for process in processes}

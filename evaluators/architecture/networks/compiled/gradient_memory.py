@@ -14,7 +14,7 @@ class GradientMemory:
     is free for another gradient.
 
     Args:
-        places: the place of a map's gradient, by the place of the map.
+        places: the place of each map's gradient, by the place of the map.
         size: how many numbers all gradients take.
         overwriting: the instructions that are the first of the backward pass to write their source's gradient. They
             overwrite the memory; later instructions add to it.
@@ -70,7 +70,7 @@ def _maps(tape: Tape) -> list[Map]:
 
 
 def _lowest_gap(occupied: Sequence[tuple[int, int]], size: int) -> int:
-    """The lowest place with room for `size` numbers between ranges in ascending order."""
+    """The lowest place with room for `size` numbers outside the occupied ranges, which are in ascending order."""
     place = 0
     for begin, end in occupied:
         if begin - place >= size:

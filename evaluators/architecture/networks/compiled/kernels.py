@@ -3,9 +3,9 @@
 Maps are `[channels, positions, batch]`: the images of a batch lie side by side, so that a window, a stride or a pool
 never interrupts a vector, and maps joined by channels are adjacent in memory. docs/compiled_networks.md says why.
 
-Recurring names: `i` is an instruction, a row of `FIELDS`; `x` the maps of the network and `g` their gradients; `w` and
-`dw` the weights and their gradients; `tables` the window tables; `batch` the number of images; `rectified`, `lower`,
-`places` and `row` scratch memory.
+Recurring names: `i` is an instruction, with a number for each of `FIELDS`; `x` the maps of the network and `g` their
+gradients; `w` and `dw` the weights and their gradients; `tables` the window tables (`Table` in `tape.py`); `batch` the
+number of images; `rectified`, `lower`, `places` and `row` scratch memory.
 """
 
 import numpy as np
@@ -71,9 +71,10 @@ GAP = 1
 """Unused positions behind each channel of a map. Without them the channels would often lie a power of two apart, where
 they evict each other from the cache."""
 SHORTEST, MIDDLING, LONGEST = 64, 256, 512
-"""Numbers of each row that are processed at a time, so that a chunk of all rows stays in a cache."""
+"""Lengths of a chunk: of so many numbers of each row, which are processed at a time, so that the chunk stays in a
+cache. A 1×1 convolution chooses between the first and the last (`_chunk`)."""
 CACHED = 6144
-"""Numbers that fit the first-level cache."""
+"""How many numbers of a chunk, of all rows together, fit the first-level cache."""
 
 
 # Sums over rows
@@ -201,12 +202,15 @@ def _correlating(outputs, rows, lanes):
 
 
 def _adding(term):
-    """An intrinsic that sums `count` terms of x and y, a multiple of `WIDE`, in an order that no compilation changes.
+    """An intrinsic that returns a sum over x and y, in an order that no compilation changes.
+
+    Args:
+        term: writes the instructions that add a term to a total, from a number of x, a number of y and `center`.
 
     Args (of the intrinsic):
         x, y: two rows of numbers.
         center: the number that `term` subtracts.
-        count: number of terms.
+        count: number of terms, a multiple of `WIDE`.
     """
 
     @intrinsic
@@ -261,7 +265,8 @@ DOT, DOT_ONCE, DOT_SINGLY = _correlating(1, 8, LANES), _correlating(1, 1, LANES)
 
 @compiled(**OPTIONS)
 def _weigh(out, first, length, x, places, weights, count):
-    """Adds `count` rows of x, each times its weight, to `length` numbers of `out`."""
+    """Adds `count` rows of x, each times its weight, to `length` numbers of `out` from `first` on. Row k of x begins at
+    `places[k]`."""
     done = 0
     while done + 8 * LANES <= length:
         WEIGH(out, first + done, 0, x, places, done, weights, count)
@@ -288,7 +293,8 @@ def _weigh_four(out, first, apart, length, x, places, weights, count):
 
 @compiled(**OPTIONS)
 def _dot(sums, to, g, first, length, x, places, count):
-    """Adds the scalar products of a row of g with `count` rows of x to `count` numbers of `sums`."""
+    """Adds the scalar products of a row of g with `count` rows of x to `count` numbers of `sums` from `to` on. The row
+    of g begins at `first`, row k of x at `places[k]`; `length` is that of each row."""
     whole = length // LANES * LANES
     k = 0
     while k + 8 <= count:
@@ -375,7 +381,7 @@ def _rectify(out, x):
 
 @compiled(**OPTIONS)
 def _pass_back(lower, x, upper, relu, overwrites):
-    """Adds `upper` to the gradient `lower`, or overwrites it; with relu only where x is positive."""
+    """Adds `upper` to the gradient `lower`, or overwrites it. With relu, `upper` counts as 0 unless x is positive."""
     if relu and overwrites:
         for t in range(len(lower)):
             lower[t] = upper[t] if x[t] > f32(0) else f32(0)
@@ -807,9 +813,10 @@ def _pool_back(i, x, g, tables, batch, largest, remainders):
 
 @compiled(**OPTIONS)
 def forward(code, x, tables, w, running, batch_statistics, batch, training, rectified, places, row):
-    """The forward pass: computes all maps of x behind the images.
+    """The forward pass: reads the images at the beginning of x, and writes all other maps behind them.
 
-    In training, `batch_statistics` receives mean and 1 / standard deviation of every norm.
+    In training, the norms use the statistics of the batch, which update `running`, and `batch_statistics` receives mean
+    and 1 / standard deviation of every norm. Otherwise the norms use `running`.
     """
     for number in range(len(code)):
         i = code[number]

@@ -131,9 +131,9 @@ class CompiledNetworks:
 class _Network:
     """A tape as the kernels read it, with its weights, statistics, gradients and velocity.
 
-    The velocity is the decaying sum of gradients of momentum. `gradient_size` is how many numbers the gradients of all
-    maps of one image take, `code` has a row of `kernels.FIELDS` for each instruction, and `head` is that of the
-    classifier.
+    The velocity is momentum's decaying sum of gradients. `gradient_size` is how many numbers the gradients of all maps
+    of one image take, `code` is int64 with a row of `kernels.FIELDS` for each instruction, and `head` is such a row for
+    the classifier.
     """
 
     tape: Tape

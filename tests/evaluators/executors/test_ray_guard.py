@@ -1,0 +1,48 @@
+"""The guard of a local Ray, on processes that only sleep."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from germline.evaluators.executors.ray_guard import RayGuard
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the guard needs descriptors of processes")
+
+DRIVER = """
+import os, signal
+from germline.evaluators.executors.ray_guard import RayGuard
+RayGuard("secret")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@contextmanager
+def sleeper(**environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that sleeps, with this environment."""
+    with subprocess.Popen(["sleep", "60"], env=environment) as process:
+        try:
+            time.sleep(0.1)  # until it has its own environment
+            yield process
+        finally:
+            process.kill()
+
+
+def test_after_the_end_of_a_killed_driver_its_ray_ends_and_no_other_process() -> None:
+    with sleeper(RAY_AUTH_TOKEN="secret") as own, sleeper(RAY_AUTH_TOKEN="secret2") as other, sleeper() as unrelated:
+        subprocess.run([sys.executable, "-c", DRIVER], check=False)
+        assert own.wait(timeout=10) == -9
+        assert other.poll() is None and unrelated.poll() is None
+
+
+def test_while_the_driver_lives_its_ray_lives_until_it_is_ended() -> None:
+    with sleeper(RAY_AUTH_TOKEN="secret3") as own:
+        guard = RayGuard("secret3")
+        with pytest.raises(subprocess.TimeoutExpired):
+            own.wait(timeout=0.5)
+        guard.end()
+        assert own.wait(timeout=1) == -9
+        guard.end()  # nothing is left

@@ -147,7 +147,7 @@ def _run_files(exported: Sequence[OptaxFile], modes: Sequence[Mode]) -> list[dic
             files.append((str(path), file.name))
         (folder / "jobs.json").write_text(json.dumps({"files": files, "modes": modes}), encoding="utf-8")
         np.savez(folder / "probe.npz", allow_pickle=False, **_probe())
-        command = [sys.executable, "-I", "-B", str(_WORKER), str(folder)]
+        command = [sys.executable, "-P", "-B", str(_WORKER), str(folder)]
         try:
             process = subprocess.run(
                 command, capture_output=True, text=True, errors="replace", env=_environment(), timeout=_TIMEOUT
@@ -201,7 +201,8 @@ def _interpreted(program: Program, dtype: str, precision: str) -> Values:
 
 def _errors(values: Values, exact: Values) -> list[NDArray[np.float64]]:
     """The largest error of each tensor so far, `[steps, 1]`."""
-    errors = [np.abs(a - b).reshape(len(a), -1) for a, b in zip(values, exact, strict=True)]
+    with np.errstate(invalid="ignore"):
+        errors = [np.abs(a - b).reshape(len(a), -1) for a, b in zip(values, exact, strict=True)]
     return [np.maximum.accumulate(np.nan_to_num(own, posinf=0.0).max(1, keepdims=True)) for own in errors]
 
 

@@ -171,7 +171,8 @@ def _environment() -> dict[str, str]:
     """The environment of the process: the CPU, one thread, and none of the user's settings of jax."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
     flags = "--xla_cpu_multi_thread_eigen=false"
-    return own | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "OMP_NUM_THREADS": "1", "NPROC": "1"}
+    own |= {"JAX_PLATFORMS": "cpu", "JAX_TRACEBACK_FILTERING": "off", "XLA_FLAGS": flags}
+    return own | {"OMP_NUM_THREADS": "1", "NPROC": "1"}
 
 
 def _probe() -> dict[str, Any]:

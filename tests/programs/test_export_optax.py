@@ -204,11 +204,13 @@ def test_without_the_packages_it_says_how_to_get_them(package: str, monkeypatch:
         verified_optax(parse(library()["lion"]), NOWHERE, "Lion")
 
 
+@pytest.mark.slow
 def test_neither_the_export_nor_its_verification_imports_jax() -> None:
     code = "import sys, germline.cli.exports.exporters; print([m for m in ('jax', 'optax') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_files_import_jax_and_optax_only() -> None:
     for name in TEXTS:
         nodes = list(ast.walk(ast.parse(file_of(name).source)))

@@ -96,9 +96,9 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
         "",
         "Exported by Germline.",
         *origin.lines(),
-        f"Verified: equals the program that was searched to {TOLERANCE:g} ({STEPS} steps in float32,",
-        "step by step and under jit, relative to the largest element of each tensor) and",
-        "to 1e-09 in float64.",
+        f"Verified: in {STEPS} steps, step by step and under jit, parameters and states equal",
+        f"those of the program that was searched: in float32 to {TOLERANCE:g} of the largest of a",
+        "tensor, or as near as its own rounding allows, and to 1e-09 in float64.",
         '"""',
     ]
 

@@ -44,7 +44,7 @@ def alive(members: list[psutil.Process], seconds: float) -> list[psutil.Process]
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    """False also for a zombie: it has ended, and its parent, which may be the machine's first process, has not asked."""
+    """False also for a zombie, which has ended: only its parent, or the first process, is slow to ask how."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -47,16 +47,18 @@ class Database:
         self.differences = differences or Differences()
         self._retry = retry
         if isinstance(location, SqliteFile):
-            self._reader = _sqlite_engine(location, retry.busy_seconds)
+            engine = _sqlite_engine(location, retry.busy_seconds)
+            self._reader = engine.execution_options()
+            self._writer = engine.execution_options(germline_begin="IMMEDIATE")
         else:
-            self._reader = _server_engine(location, retry.busy_seconds)
-        self._writer = self._reader.execution_options(germline_begin="IMMEDIATE")
+            engine = _server_engine(location, retry.busy_seconds)
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
+            self._writer = engine.execution_options()
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Returns ``work(connection)``, in a transaction without a write lock.
 
-        On SQLite all queries of ``work`` see one state of the database; on a server each query sees what is committed
-        when it begins.
+        All queries of ``work`` see the same state of the database.
         """
         return self._call(lambda: self._transact(self._reader, work))
 

@@ -8,12 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event, select
 
 from germline.db import run_list
 from germline.db.errors import DatabaseLocked, DiskFull
 from germline.db.lock_retry import LockRetry
 from germline.db.records import Individual
+from germline.db.schema import run
 from germline.db.store import Store
 
 WRITER = """
@@ -23,6 +24,22 @@ with Store(sys.argv[1]) as store:
     for _ in range(50):
         print(store.create_run(None, "optimizer", "digits-mlp", "quick", 1, {}, {}).name)
 """
+
+
+def test_all_queries_of_a_transaction_that_reads_see_the_same_state(url: str) -> None:
+    with Store(url) as viewer, Store(url) as writer:
+        first = writer.create_run(None, "optimizer", "digits-mlp", "quick", 1, {}, {})
+        writer.claim(first.id)  # as the driver of a run, which switches to the write-ahead log
+
+        def names_before_and_after_a_write(connection: Connection) -> list[list[str]]:
+            before = list(connection.scalars(select(run.c.name)))
+            writer.create_run(None, "optimizer", "digits-mlp", "quick", 1, {}, {})
+            return [before, list(connection.scalars(select(run.c.name)))]
+
+        before, after = viewer._database.read(names_before_and_after_a_write)
+        assert before == after == [first.name]
+        assert len(viewer.runs()) == 2
+        writer.release(first.id, "stopped", 0.0)
 
 
 @pytest.mark.slow

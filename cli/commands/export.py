@@ -2,22 +2,20 @@
 
 import sys
 from difflib import get_close_matches
-from hashlib import sha256
 from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from germline.cli.artifacts import record_artifact
 from germline.cli.candidate import Candidate
-from germline.cli.database import open_store
-from germline.cli.errors import UserError, single_line
+from germline.cli.errors import UserError
 from germline.cli.genome_facts import genome_facts
 from germline.cli.options import confirmed_task_option, db_option, json_option, size_options
 from germline.cli.output import check_free, print_json, stdout_apart
 from germline.cli.printing import say
 from germline.cli.reference import HELP, PICK, chosen
-from germline.db.errors import DatabaseError
 from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.export.files import check_writable, weights_path, write_verified
 
@@ -97,7 +95,7 @@ def command(
     verified = result.verified
     files = {path: verified.content} | ({weights_path(path): verified.weights} if verified.weights is not None else {})
     for file, content in files.items():
-        _record(candidate, target, file, content, url)
+        record_artifact(candidate, target, file, content, url)
     if as_json:
         row = {"path": str(path), "target": target, "verified": True, "tolerance": verified.tolerance}
         row |= {"weights": str(weights_path(path))} if verified.weights is not None else {}
@@ -158,16 +156,3 @@ def _check_target(target: str, path: Path, class_name: str | None) -> None:
             f"expected a name other than that of a module that exported code imports, got {path.name!r:.80}, "
             "which Python would import instead; write -o found.py"
         )
-
-
-def _record(candidate: Candidate, target: str, path: Path, content: str | bytes, url: str) -> None:
-    """Records an exported file as an artifact of its run; if that fails, warns and keeps the file."""
-    if candidate.scored is None:
-        return
-    location = str(path.absolute()).encode("utf-8", "replace").decode()
-    digest = sha256(content.encode() if isinstance(content, str) else content).hexdigest()
-    try:
-        with open_store(url) as store:
-            store.add_artifact(candidate.scored.run, candidate.scored.individual.birth, target, location, digest)
-    except DatabaseError as error:
-        say(f"Warning: the file is written, but not recorded in the run: {single_line(error)}", err=True)

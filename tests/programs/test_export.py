@@ -172,7 +172,7 @@ WRONG = {
     "a weight decay is off by 1e-4": ("weight_decay: float = 0.01,", "weight_decay: float = 0.010001,"),
     "another epsilon": ("eps: float = 1e-08,", "eps: float = 1e-09,"),
     "no epsilon": (".add_(eps)", ""),
-    "no bias correction": ("bias_correction2 = 1 - beta2**step", "bias_correction2 = 1.0"),
+    "no bias correction": ("bias_correction2 = _once(1 - beta2**step)", "bias_correction2 = 1.0"),
     "the sign of small elements": ("m.lerp_(g, 1 - beta1)", "m.lerp_(torch.where(g.abs() < 1e-7, -g, g), 1 - beta1)"),
     "the sign of one element": ("m.lerp_(g, 1 - beta1)", "m.lerp_(g, 1 - beta1).view(-1)[g.abs().argmin()] *= -1.0"),
     "float32 in float64": ("m.lerp_(g, 1 - beta1)", "m.lerp_(g.float().to(g.dtype), 1 - beta1)"),

@@ -75,11 +75,12 @@ def _without_cast(
 '''
 
 _ONCE = '''
-def _once(value: Any) -> Any:
-    """A number that the compiler shall compute once, not again for every element."""
-    if torch.compiler.is_compiling() and isinstance(value, torch.Tensor):
-        return value.as_strided((), ())
-    return value
+def _once(x: Any) -> Any:
+    """Numbers that the compiler shall compute once, not again for every element."""
+    if isinstance(x, list):
+        return [_once(value) for value in x]
+    once = torch.compiler.is_compiling() and isinstance(x, torch.Tensor)
+    return x.as_strided((), ()) if once else x
 '''
 
 _ADD_ = '''
@@ -112,9 +113,7 @@ def _addcdiv_(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, value: Any) -> 
 _FOREACH_ADD_ = '''
 def _foreach_add_(xs: list[torch.Tensor], ys: list[torch.Tensor], value: Any) -> None:
     """Add `value * y` to each x; the value may be a list, or on the device."""
-    if isinstance(value, list):
-        torch._foreach_add_(xs, torch._foreach_mul(ys, [_once(own) for own in value]))
-    elif isinstance(value, torch.Tensor):
+    if isinstance(value, (list, torch.Tensor)):
         torch._foreach_add_(xs, torch._foreach_mul(ys, _once(value)))
     else:
         torch._foreach_add_(xs, ys, alpha=value)
@@ -128,10 +127,7 @@ def _foreach_addcmul_(
     first = value[0] if isinstance(value, list) else value
     if isinstance(first, torch.Tensor):
         products = torch._foreach_mul(ys, zs)
-        if isinstance(value, list):
-            torch._foreach_mul_(products, [_once(own) for own in value])
-        else:
-            torch._foreach_mul_(products, _once(value))
+        torch._foreach_mul_(products, _once(value))
         torch._foreach_add_(xs, products)
     else:
         torch._foreach_addcmul_(xs, ys, zs, value)
@@ -145,10 +141,7 @@ def _foreach_addcdiv_(
     first = value[0] if isinstance(value, list) else value
     if isinstance(first, torch.Tensor):
         quotients = torch._foreach_div(ys, zs)
-        if isinstance(value, list):
-            torch._foreach_mul_(quotients, [_once(own) for own in value])
-        else:
-            torch._foreach_mul_(quotients, _once(value))
+        torch._foreach_mul_(quotients, _once(value))
         torch._foreach_add_(xs, quotients)
     else:
         torch._foreach_addcdiv_(xs, ys, zs, value)

@@ -19,7 +19,7 @@ def test_an_exported_winner_trains(data: Data, copied: Path, tmp_path: Path) -> 
     path = tmp_path / "winner.py"
     row = data("export", "first", "-o", path, "--class-name", "Winner", db=copied)
     assert (row["path"], row["target"], row["verified"]) == (str(path), "torch", True)
-    assert row["difference"] <= row["tolerance"] <= 1e-6
+    assert row["difference"] <= row["tolerance"] <= 1e-9
     assert row["fingerprint"] == data("show", "first", db=copied)["fingerprint"]
     spec = importlib.util.spec_from_file_location("winner", path)
     assert spec is not None and spec.loader is not None
@@ -52,7 +52,7 @@ def test_the_run_notes_what_was_exported(data: Data, copied: Path, tmp_path: Pat
 def test_export_of_the_library_prints_a_summary(germline: Any, tmp_path: Path) -> None:
     result = germline("export", "library:lion", "-o", tmp_path / "lion.py")
     assert result.exit_code == 0
-    assert "verified against the interpreter to 1e-06" in result.stdout
+    assert "verified against the interpreter to 1e-09" in result.stdout
     assert "from lion import Lion" in result.stdout
     assert "class Lion(" in (tmp_path / "lion.py").read_text()
 

@@ -252,9 +252,8 @@ def _winners(connection: Connection, row: Row[Any]) -> list[str]:
         .outerjoin(evaluation, lineage.outcome_of(row))
         .where(of_run, evaluation.c.fitness.is_(None))
     )
-    stray_closings = select(winner.c.block).where(
-        of_run, winner.c.closing, winner.c.block > (-1 if last is None else last)
-    )
+    last = -1 if last is None else last
+    stray_closings = select(winner.c.block).where(of_run, winner.c.closing, winner.c.block > last)
     lines += [f"a closing after block {block}, which has no winner" for block in connection.scalars(stray_closings)]
     without_outcome = lineage.without_outcome(connection, row, individual.c.block <= last) if count else []
     return (

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from germline.db.errors import InvalidRecord
+from germline.db.errors import InvalidRecord, unreadable_row
 
 _NON_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 # Created once: creating a decoder or encoder takes as long as using it.
@@ -25,7 +25,15 @@ def dump_floats(values: Mapping[str, float]) -> str:
     return _encode(plain)
 
 
-def load_floats(text: str) -> dict[str, float]:
+class StoredFloats(dict[str, float]):
+    """Numbers by name, as they were read. The lack of a name that a reader needs is damage, since every outcome was
+    written with all its names."""
+
+    def __missing__(self, name: str) -> float:
+        raise unreadable_row(f"an outcome with {', '.join(self) or 'no numbers'}", f"expected {name} too")
+
+
+def load_floats(text: str) -> StoredFloats:
     """Parses the text of ``dump_floats``; every value is a float.
 
     Raises:
@@ -39,8 +47,8 @@ def load_floats(text: str) -> dict[str, float]:
         raise ValueError(f"expected a JSON object of floats, got {text[:40]!r}")
     for value in values.values():
         if type(value) is not float:
-            return {name: _from_json(value) for name, value in values.items()}
-    return values
+            return StoredFloats((name, _from_json(value)) for name, value in values.items())
+    return StoredFloats(values)
 
 
 def _decode(text: str) -> Any:

@@ -23,7 +23,9 @@ def row_of(connection: Connection, name: str) -> Row[Any]:
     row = connection.execute(query).one_or_none() if to_rows.is_storable(name) else None
     if row is not None:
         return from_rows.run_row(row)
-    nearest = difflib.get_close_matches(name, list(connection.scalars(select(run.c.name))), n=1, cutoff=0.5)
+    # In a damaged file the name of another run may be no text.
+    names = [other for other in connection.scalars(select(run.c.name)) if isinstance(other, str)]
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]!r}? " if nearest else ""
     raise UnknownRun(f"there is no run {name!r}: {hint}`germline runs` lists them")
 

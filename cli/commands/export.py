@@ -22,12 +22,12 @@ from germline.programs.export.files import check_writable, weights_path, write_v
 if TYPE_CHECKING:
     from germline.cli.exports.request import ExportResult
 
-TARGETS = ("torch", "onnx")
+TARGETS = ("torch", "onnx", "optax")
 
-_IMPORTED = ("gymnasium", "numpy", "safetensors", "torch")
-"""Modules outside the standard library that exported code imports, directly or through torch."""
+_IMPORTED = ("gymnasium", "jax", "numpy", "optax", "safetensors", "torch")
+"""Modules outside the standard library that exported code imports, directly or through torch or jax."""
 
-_TO = "Format: torch, or onnx for an architecture (with initial weights) or a policy."
+_TO = "Format: torch, optax for an optimizer, or onnx for an architecture (with initial weights) or a policy."
 
 
 @click.command(epilog=HELP)
@@ -53,10 +53,11 @@ def command(
     url: str,
     as_json: bool,
 ) -> None:
-    """Write REF as a file that stands alone: for torch, or ONNX.
+    """Write REF as a file that stands alone: for torch, optax, or ONNX.
 
     Every export is verified before it is written, and the file appears whole or not at all. An optimizer becomes a
-    torch.optim.Optimizer, verified against the search's interpreter.
+    torch.optim.Optimizer, verified against the search's interpreter. With --to optax it is a function, named like the
+    class, that returns an optax optimizer; it is verified step by step and under jit.
 
     An architecture becomes an nn.Module of its full network, verified against the search's network in size and output.
     With --to onnx it is that network in evaluation mode for any batch size, and onnxruntime must compute the same
@@ -68,6 +69,7 @@ def command(
     \b
     Examples:
       germline export optimizer-1 -o my_optimizer.py --class-name MyOptimizer
+      germline export optimizer-1 -o my_optax.py --to optax
       germline export architecture-1 -o net.py --pick under=3M --channels 36 --cells 20
       germline export architecture-1 -o net.onnx --to onnx
       germline export policy-1 -o agent.py

@@ -19,6 +19,7 @@ from germline.db.store import Store
 READERS: Final[Mapping[str, Callable[[Store], object]]] = {
     "run": lambda store: store.run("r"),
     "runs": lambda store: store.runs(),
+    "an unknown run": lambda store: store.run("another"),
     "individual": lambda store: store.individual("r", 3),
     "individuals": lambda store: list(store.individuals(1)),
     "evaluations": lambda store: list(store.evaluations(1)),
@@ -291,3 +292,15 @@ def test_the_run_list_raises_for_a_run_that_cannot_be_read(damaged: Damage, reus
 def test_lists_nested_too_deeply_are_a_value_error(load: Callable[[str], Any]) -> None:
     with pytest.raises(ValueError, match="lists nested too deeply"):
         load("[" * 100_000)
+
+
+def test_a_number_that_an_outcome_must_have_and_lacks_is_damage() -> None:
+    numbers = load_floats('{"validation_errir":1.5,"params":3.0}')
+    assert numbers == {"validation_errir": 1.5, "params": 3.0} and numbers.get("validation_error") is None
+    with pytest.raises(DamagedDatabase, match=r"params cannot be read \(expected validation_error too"):
+        numbers["validation_error"]
+
+
+@pytest.mark.parametrize("value", [b"\x00", 5.5])
+def test_the_block_of_a_winner_that_is_no_number_hinders_no_check(damaged: Damage, value: object) -> None:
+    assert damaged("UPDATE winner SET block = ?", value).check() != []

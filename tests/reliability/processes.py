@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 
 import psutil
@@ -34,7 +35,17 @@ def ended(process: subprocess.Popen[str], seconds: float) -> Iterator[str]:
 
 def alive(members: list[psutil.Process], seconds: float) -> list[psutil.Process]:
     """The descendants of a process, all `members` but the first, that are alive after some seconds; they are killed."""
-    _, left = psutil.wait_procs(members[1:], timeout=seconds)
+    deadline = time.monotonic() + seconds
+    while (left := [*filter(_is_alive, members[1:])]) and time.monotonic() < deadline:
+        time.sleep(0.1)
     for member in left:
         send(member, signal.SIGKILL)
     return left
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """False also for a zombie, which has ended: only its parent, or the first process, is slow to ask how."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -56,6 +56,35 @@ def keep(candidate: Candidate, genome: str, fingerprint: str, steps: Mapping[str
     return f"{candidate.run.name}:{birth}{SUFFIX}"
 
 
+def smaller(candidate: Candidate, url: str) -> Candidate:
+    """The candidate as its latest simplification made it; if none is recorded, as rules make it now.
+
+    Raises:
+        BadReference: it is no optimizer program, or not a valid one.
+    """
+    if candidate.kind != "optimizer":
+        raise BadReference(
+            f"expected an optimizer program with --simplify, got {candidate.label}; leave --simplify out"
+        )
+    if kept_with(candidate, url) is not None:
+        return simplified_candidate(candidate, url)
+    # Imports torch, which takes seconds.
+    from germline.programs.optimizer import InvalidProgram, parse, trace, write
+    from germline.programs.optimizer.fingerprint import fingerprint
+    from germline.programs.optimizer.simplify import simplify
+    from germline.programs.optimizer.simplify.proof import proved
+
+    try:
+        program = proved(simplify(parse(candidate.genome)))[0].program
+    except InvalidProgram as error:
+        raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
+    text = write(program)
+    if candidate.birth is None:
+        return replace(candidate, genome=text)
+    record = SimplifiedRecord(candidate.birth, text, fingerprint(trace(program)), {}, "")
+    return replace(candidate, genome=text, scored=None, reviews=(), simplified=record)
+
+
 def simplified_row(reference: str, record: SimplifiedRecord) -> dict[str, Any]:
     """A simplified program for `--json`."""
     return {

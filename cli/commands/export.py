@@ -12,6 +12,7 @@ from germline.cli.artifacts import record_artifact
 from germline.cli.candidate import Candidate
 from germline.cli.errors import UserError
 from germline.cli.genome_facts import genome_facts
+from germline.cli.kept import smaller
 from germline.cli.options import confirmed_task_option, db_option, json_option, size_options
 from germline.cli.output import check_free, print_json, stdout_apart
 from germline.cli.printing import say
@@ -36,6 +37,7 @@ _TO = "Format: torch, optax for an optimizer, or onnx for an architecture (with 
 @click.option("--to", "target", default="torch", show_default=True, metavar="TARGET", help=_TO)
 @click.option("--class-name", default=None, metavar="NAME", help="Name of the class; by default derived from REF.")
 @click.option("--pick", "criterion", default=None, metavar="CRITERION", help=PICK)
+@click.option("--simplify", is_flag=True, help="Of an optimizer: write what germline simplify made or makes of it.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @confirmed_task_option
 @size_options
@@ -47,6 +49,7 @@ def command(
     target: str,
     class_name: str | None,
     criterion: str | None,
+    simplify: bool,
     force: bool,
     task: str | None,
     sizes: dict[str, Any],
@@ -69,7 +72,7 @@ def command(
     \b
     Examples:
       germline export optimizer-1 -o my_optimizer.py --class-name MyOptimizer
-      germline export optimizer-1 -o my_optax.py --to optax
+      germline export optimizer-1 -o my_optax.py --to optax --simplify
       germline export architecture-1 -o net.py --pick under=3M --channels 36 --cells 20
       germline export architecture-1 -o net.onnx --to onnx
       germline export policy-1 -o agent.py
@@ -82,6 +85,8 @@ def command(
     if not force:
         check_free(path)
     candidate = chosen(reference, criterion, url)
+    if simplify:
+        candidate = smaller(candidate, url)
     if task is not None:
         _check_task(candidate, task)
     exporter = exporter_of(candidate, target)

@@ -62,8 +62,10 @@ def test_a_simplified_individual_is_kept_with_its_run(run: Path, germline: Any, 
     assert "simplified: " in germline("show", "mine:1", db=run).stdout
     exported = data("export", "mine:1:simplified", "-o", tmp_path / "small.py", db=run)
     assert exported["verified"] and exported["class_name"] == "Mine1"
+    again = data("export", "mine:1", "--simplify", "-o", tmp_path / "again.py", db=run)
+    assert again["fingerprint"] == exported["fingerprint"] == shown["fingerprint"]
     with Store(str(run)) as store:
-        assert [artifact.birth for artifact in store.artifacts("mine")] == [1] and store.check() == []
+        assert [artifact.birth for artifact in store.artifacts("mine")] == [1, 1] and store.check() == []
 
 
 @pytest.mark.slow

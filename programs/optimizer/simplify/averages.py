@@ -10,6 +10,9 @@ from germline.programs.optimizer.types import SCALAR
 MAX_AVERAGED = 3
 """Sums of more terms are not written as averages."""
 
+DIGITS = 1e-13
+"""The most by which the weights of a sum may change, as a share of each, where it is written in another way."""
+
 
 def sum_expressions(form: Form, weights: Mapping[int, float], constant: float) -> Iterator[Expression]:
     """Short ways to compute a sum, the shortest often first."""
@@ -75,17 +78,13 @@ def _averages(first: Weighted, second: Weighted) -> Iterator[Weighted]:
     elif near(total, -1.0):
         total = -1.0
     a, b = tidy(q / total), tidy(p / total)
-    # Of the two literals that may be written, the one with fewer digits. The other weight is 1 minus it, which has lost
-    # its digits if it is near 0.
-    if len(repr(a)) <= len(repr(b)):
-        if _keeps_digits((1.0 - a) * total, p):
-            yield ("interp", x, y, a), total
-    elif _keeps_digits((1.0 - b) * total, q):
-        yield ("interp", y, x, b), total
-
-
-def _keeps_digits(weight: float, wanted: float) -> bool:
-    return abs(weight - wanted) <= 1e-10 * abs(wanted)
+    # Either weight may be the literal. The other is 1 minus it, and has lost digits if it is near 0. Of the literals that
+    # lose none, that with fewer digits is written.
+    options = [(a, ("interp", x, y, a), p), (b, ("interp", y, x, b), q)]
+    for literal, average, other in sorted(options, key=lambda option: len(repr(option[0]))):
+        if abs((1.0 - literal) * total - other) <= DIGITS * abs(other):
+            yield average, total
+            return
 
 
 def assemble(parts: Sequence[Weighted], constant: float) -> Expression:

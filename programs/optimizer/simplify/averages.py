@@ -78,8 +78,8 @@ def _averages(first: Weighted, second: Weighted) -> Iterator[Weighted]:
     elif near(total, -1.0):
         total = -1.0
     a, b = tidy(q / total), tidy(p / total)
-    # Either weight may be the literal. The other is 1 minus it, and has lost digits if it is near 0. Of the literals that
-    # lose none, that with fewer digits is written.
+    # Either weight may be the literal. The other is 1 minus it, and has lost digits if it is near 0. Of the literals
+    # that lose none, that with fewer digits is written.
     options = [(a, ("interp", x, y, a), p), (b, ("interp", y, x, b), q)]
     for literal, average, other in sorted(options, key=lambda option: len(repr(option[0]))):
         if abs((1.0 - literal) * total - other) <= DIGITS * abs(other):

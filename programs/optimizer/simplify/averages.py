@@ -13,6 +13,9 @@ MAX_AVERAGED = 3
 DIGITS = 1e-13
 """The most by which the weights of a sum may change, as a share of each, where it is written in another way."""
 
+READABLE = 12
+"""Characters up to which a literal may be longer than those that it replaces."""
+
 
 def sum_expressions(form: Form, weights: Mapping[int, float], constant: float) -> Iterator[Expression]:
     """Short ways to compute a sum, the shortest often first."""
@@ -79,10 +82,11 @@ def _averages(first: Weighted, second: Weighted) -> Iterator[Weighted]:
         total = -1.0
     a, b = tidy(q / total), tidy(p / total)
     # Either weight may be the literal. The other is 1 minus it, and has lost digits if it is near 0. Of the literals
-    # that lose none, that with fewer digits is written.
+    # that lose none, that with fewer digits is written, unless it has more digits than both weights had.
     options = [(a, ("interp", x, y, a), p), (b, ("interp", y, x, b), q)]
+    longest = max(READABLE, *(len(repr(tidy(weight))) for weight in (p, q)))
     for literal, average, other in sorted(options, key=lambda option: len(repr(option[0]))):
-        if abs((1.0 - literal) * total - other) <= DIGITS * abs(other):
+        if abs((1.0 - literal) * total - other) <= DIGITS * abs(other) and len(repr(literal)) <= longest:
             yield average, total
             return
 

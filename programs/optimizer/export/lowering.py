@@ -6,7 +6,7 @@ parameters, becomes one `addcdiv_`. What no kernel fits is an expression with a 
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from germline.programs.export.names import RESERVED
 from germline.programs.optimizer.export import number as numbers
@@ -368,7 +368,7 @@ class _Lowering:
 
     def _type(self, node: Node, args: list[Value]) -> Type:
         """The type of a value. A scalar that follows from the step count of a parameter has a value for each."""
-        leaf = any(isinstance(arg, Lazy) and arg.type == LEAF for arg in args)
+        leaf = any(arg.type == LEAF if isinstance(arg, Lazy) else bool(arg.reads & self.per_parameter) for arg in args)
         return LEAF if node.type == SCALAR and leaf and not self.prepared.whole_tree else node.type
 
     def _as_sum(self, value: Value, result: Type) -> Lazy:
@@ -380,7 +380,7 @@ class _Lowering:
             x, y = y, x
         assert isinstance(x, Lazy)
         if isinstance(y, Number):
-            return x.times(y)
+            return replace(x.times(y), type=result)
         if y.single is not None and y.single.kind == "inverse":
             x, y = y, x
         if x.single is not None and x.single.kind == "inverse" and not (y.single and y.single.kind == "inverse"):
@@ -397,7 +397,7 @@ class _Lowering:
             if not y.nonnegative or not isinstance(x, Lazy):
                 return None
             divisor = numbers.expression(f"{y.source()} + {EPSILON!r}", y, positive=True)
-            return x.times(divisor.to(-1))
+            return replace(x.times(divisor.to(-1)), type=result)
         divisor_value = Lazy(y.terms, y.type, (*y.numbers, epsilon))
         factor = x if isinstance(x, Number) else single(self.buffers, x, f"{self._hint(line)}_dividend")
         variable = self.buffers.compute(divisor_value, "denom")
@@ -488,8 +488,6 @@ class _Lowering:
             source = primitive.source.format(*words)
         own = [arg for arg in args if isinstance(arg, Number)]
         result = self._type(node, args)
-        if result == SCALAR and any(arg.reads & self.per_parameter for arg in own):
-            result = LEAF
         function = "tree" if primitive.scope == "tree" else "expression"
         variable = self.buffers.new(self._hint(line), result, function, *own, source=source)
         if line.function in _VIEWS:

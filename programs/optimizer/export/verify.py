@@ -220,7 +220,12 @@ def _exported(
         group["lr"] = lr
         for p, gradient in zip(params, g, strict=True):
             p.grad = gradient
-        optimizer.step()
+        try:
+            optimizer.step()
+        except Exception as error:
+            raise ExportMismatch(
+                f"a step of {exported.__name__} failed: {type(error).__name__}: {error!s:.200}"
+            ) from error
         scalars = [value for name, value in group.items() if name not in ("lr", "step") and isinstance(value, Tensor)]
         states = [value for p in params for name, value in optimizer.state[p].items() if name != "step"]
         steps.append([value.detach().clone() for value in (*params, *scalars, *states)])

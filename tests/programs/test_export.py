@@ -287,6 +287,20 @@ def test_programs_that_use_lr_in_other_ways_equal_the_interpreter_at_every_sched
     assert verified.difference <= TOLERANCE
 
 
+def test_a_scalar_that_follows_from_the_step_count_has_a_value_for_each_parameter() -> None:
+    program = parse("""
+def train(w, g, lr, step):
+  c = power(1.09739, -0.473783)
+  c = c * step
+  c = 0.92 + c
+  update = g / c
+  update = update * lr
+  return update
+""")
+    verified = verified_torch(program, NOWHERE, "Exported")
+    assert verified.content == export_torch(program, NOWHERE, "Exported")  # the readable form, in lists too
+
+
 @pytest.mark.slow
 def test_names_that_clash_with_the_code_around_them_get_a_suffix() -> None:
     text = """

@@ -59,7 +59,7 @@ def test_an_ablation_removes_and_rounds_after_the_simplification(data: Data, tmp
     row = data("simplify", path, *measuring, "-o", found)
     ablation = row["ablation"]
     assert "x - g" not in row["simplified"]["program"] and "tiny" in row["simplified"]["program"]
-    assert [step["what"] for step in ablation["steps"]] == ["x = x + tiny → x", "0.00497 → 0.005"]
+    assert [step["what"] for step in ablation["steps"]] == ["x3 = x2 + tiny → x2", "0.00497 → 0.005"]
     assert ablation["program"] == found.read_text() and (ablation["statements"], ablation["literals"]) == (3, 1)
     assert [step["worsening"] + step["half_width"] < ablation["margin"] for step in ablation["steps"]] == [True, True]
     assert ablation["confirmation"]["seeds"] == 3 and ablation["taken_back"] == []

@@ -107,8 +107,8 @@ class Buffers:
         first = next((term for term in terms if self._fills(term, value.type)), None)
         if first is None:
             # Every term is smaller than the sum, as a row is that is added to a column.
-            target = self.new(hint, value.type, "expression", source=" + ".join(_written(term) for term in terms[:2]))
-            return target, terms[2:], value.numbers
+            source, scales = " + ".join(map(_written, terms[:2])), (term.scale for term in terms[:2])
+            return self.new(hint, value.type, "expression", *scales, source=source), terms[2:], value.numbers
         rest = [term for term in terms if term is not first]
         return self._first(first, value.type, hint, rest), rest, value.numbers
 

@@ -4,6 +4,9 @@ Each instance of the kernel runs several rows in turn, with their registers in i
 the L2 cache. The elementary functions are compiled from the CPU interpreter's source, in the same double precision and
 without fused multiply-adds, so that both round alike. They differ where the CPU has a slower path that does not pay
 here: `remainder` for quotients beyond 2**28, and functions of angles beyond `interpreter.FAR`.
+
+A number changes its sign by `* -1.0`: Triton up to 3.6 compiles `-x` to `0 - x`, which is not -0.0 for 0.0. The shared
+functions write `-y` only where y is not zero.
 """
 
 from collections.abc import Sequence
@@ -69,7 +72,7 @@ def choose(condition, x, y):
 
 @triton.jit
 def with_sign(x, y):
-    return tl.where(bits(y) < 0, -tl.abs(x), tl.abs(x))
+    return tl.where(bits(y) < 0, tl.abs(x) * -1.0, tl.abs(x))
 
 
 @triton.jit
@@ -163,7 +166,7 @@ def _elementwise(operation, x, y, z):
     elif operation == op.GREATER:
         result = on.greater(x, y)
     elif operation == op.NEGATIVE:
-        result = -x
+        result = x * -1.0
     elif operation == op.SIGN:
         result = on.sign(x)
     elif operation == op.RECIPROCAL:

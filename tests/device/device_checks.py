@@ -29,6 +29,8 @@ from germline.programs.policy.parameters import initial_parameters
 
 SKELETON = Skeleton(8, 3, 10, (1, 8, 8))
 TRAINING = ("digits-mlp", "mnist5k-conv", "text-transformer")
+CLOSE = 1e-4
+"""Largest relative error of how a step changes the weights of a network. Without weight decay it is 1e-3 or more."""
 POLICY_NETWORKS = {
     "conv": Network("conv", (4, 84, 84), 18),
     "conv, valid": Network("conv", (2, 40, 44), 5, padding="valid"),
@@ -105,15 +107,20 @@ def _weights(tensors: Mapping[str, Tensor]) -> Tensor:
 def networks(device: str, count: int, steps: int) -> Results:
     """Checks that stacked networks learn as the CPU's compiled networks do, and equally when repeated.
 
-    Two steps change the weights by gradient, momentum and decay; further steps would enlarge what rounding began.
+    A step changes weights by gradient and decay, the second one also by momentum. Rounding may lead a network over a
+    kink of a ReLU or a pool, after which its gradient is another; so not all of them have to agree.
     """
     architectures = drawn(count)
-    here, there = Trained(architectures, 2, "cpu", False), Trained(architectures, 2, device, True)
-    first = float(((there.losses[0] - here.losses[0]).abs() / here.losses[0].abs()).max())
-    changes = [float((a - b).norm() / b.norm()) for a, b in zip(there.changes, here.changes, strict=True)]
-    passed = first < 1e-5 and max(changes) < 1e-3
-    summary = f"largest relative error of a first loss {first:.1e}, of two steps {max(changes):.1e}"
-    yield {"passed": passed, "summary": summary, "first_loss_error": first, "change_errors": changes}
+    losses, changes = [], {}
+    for number in (1, 2):
+        here, there = Trained(architectures, number, "cpu", False), Trained(architectures, number, device, True)
+        losses = ((there.losses[0] - here.losses[0]).abs() / here.losses[0].abs()).tolist()
+        changes[number] = [float((a - b).norm() / b.norm()) for a, b in zip(there.changes, here.changes, strict=True)]
+    close = {number: sum(error < CLOSE for error in errors) / count for number, errors in changes.items()}
+    passed = max(losses) < 1e-5 and close[1] >= 0.75 and close[2] >= 0.5
+    medians = ", ".join(f"{median(errors):.1e}" for errors in changes.values())
+    summary = f"largest relative error of a first loss {max(losses):.1e}, median after one and two steps {medians}"
+    yield {"passed": passed, "summary": summary, "first_loss_errors": losses, "change_errors": changes}
     once, again = (Trained(architectures, steps, device, True) for _ in range(2))
     repeated = bool((once.losses == again.losses).all())
     yield {

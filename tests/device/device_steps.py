@@ -30,7 +30,7 @@ STEPS = (
     Step("special-values", "device_engine:special", {}, {}, 10),
     Step("engine-bits", "device_engine:engine_bits", {"count": 600}, {"count": 12}, 20),
     Step("trainers", "device_checks:trainers", {"count": 64, "steps": 20}, {"count": 4, "steps": 5}, 20),
-    Step("networks", "device_checks:networks", {"count": 8, "steps": 8}, {"count": 2, "steps": 2}, 10),
+    Step("networks", "device_checks:networks", {"count": 8, "steps": 8}, {"count": 4, "steps": 2}, 10),
     Step(
         "policies",
         "device_checks:policies",

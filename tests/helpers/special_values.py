@@ -30,7 +30,7 @@ def programs() -> dict[str, Program]:
     reciprocal of it, which shows the sign of a zero, in the state `v`."""
     calls = {}
     for name, primitive in PRIMITIVES.items():
-        if primitive.scope == "elementwise" and primitive.arity in (1, 2) and name != "invert":
+        if primitive.scope == "elementwise" and primitive.arity in (1, 2) and name not in ("invert", "="):
             operands = "g" if primitive.arity == 1 else "g, w"
             calls[name] = f"g {name} w" if primitive.operator else f"{name}({operands})"
     head, tail = "def train(w, g, m, v, lr):\n  u = m + v\n  m = ", "\n  v = reciprocal(m)\n  return u, m, v\n"

@@ -71,7 +71,8 @@ def cells(
             stacked.one_after_the_other(architectures[:1], skeleton, Rung(min(steps, 3), batch), *data)
             times["baseline_with_tf32"] = seconds(lambda: stacked.one_after_the_other(few, skeleton, rung, *data))
         yield {"seconds_of": times}
-    stacked_networks = initial_networks(architectures, skeleton, 0, device, stacked=True)
+    on_gpu = device == "cuda"
+    stacked_networks = built[0] if on_gpu else initial_networks(architectures, skeleton, 0, device, stacked=True)
     _train(stacked_networks, count, Rung(1, batch), *on_device, device)
     yield extra(
         "per_step",

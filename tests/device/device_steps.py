@@ -72,4 +72,11 @@ STEPS = (
         30,
     ),
     Step("replaced-process", "device_failures:replaced_process", {}, {}, 35),
+    Step(
+        "kernel-sizes",
+        "device_training:kernel_sizes",
+        {"count": 4_096, "chunks": (1_024, 512, 2_048), "warps": (4, 8), "instances": (3, 6, 8)},
+        {"count": 8, "chunks": (1_024,), "warps": (4,), "instances": (3,)},
+        60,
+    ),
 )

@@ -1,7 +1,8 @@
 """Measurements of training tasks on a device, each with its baseline in the same process."""
 
 from collections.abc import Sequence
-from itertools import cycle, islice
+from importlib.util import find_spec
+from itertools import cycle, islice, product
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import candidate_steps
 import launches
 import numpy as np
-from device_step import Results, extra
+from device_step import NotHere, Results, extra
 from reference_runs import START
 
 from germline.evaluators.memory import out_of_memory, release_memory
@@ -133,6 +134,31 @@ def engine(device: str, count: int, rounds: int) -> Results:
     """The program engine alone against plain torch."""
     row = candidate_steps.engine(count, device, rounds)
     yield {"summary": f"{row['value']:.3g} operations/s, {row['ratio']:.1f}x", "rows": [row]}
+
+
+def kernel_sizes(
+    device: str, count: int, chunks: Sequence[int], warps: Sequence[int], instances: Sequence[int]
+) -> Results:
+    """Milliseconds of a step of the engine for several sizes of its kernel, see `engine/cuda.py`."""
+    if find_spec("triton") is None:
+        raise NotHere("the kernel of a GPU needs triton, which is not here")
+    from germline.evaluators.optimizer.engine import cuda  # here, since it needs Triton
+
+    pool, before = candidate_steps.programs(count), (cuda.CHUNK, cuda.WARPS, cuda.INSTANCES_PER_PROCESSOR)
+    layout = Layout(tuple(spec.shape for spec in task_class("digits-mlp").parameters))
+    times: dict[str, float] = {}
+    try:
+        for sizes in product(chunks, warps, instances):
+            cuda.CHUNK, cuda.WARPS, cuda.INSTANCES_PER_PROCESSOR = sizes
+            engine = ProgramEngine(pool, layout, device)
+            engine.parameters.normal_()
+            engine.gradients.normal_()
+            name = "chunk {}, {} warps, {} instances".format(*sizes)
+            times[name] = 1e3 * candidate_steps.seconds_a_step(engine, device)
+            best = min(times, key=lambda size: times[size])
+            yield {"summary": f"fastest {best}: {times[best]:.2f} ms a step", "milliseconds_per_step": times}
+    finally:
+        cuda.CHUNK, cuda.WARPS, cuda.INSTANCES_PER_PROCESSOR = before
 
 
 def packs(device: str, counts: Sequence[int], steps: int) -> Results:

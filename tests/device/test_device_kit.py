@@ -9,9 +9,11 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import device_compile
 import device_session
 import own_tree
 import pytest
@@ -91,7 +93,8 @@ def test_a_rehearsal_on_the_cpu_of_a_bare_machine(tmp_path: Path) -> None:
     assert (content["version"], content["finished"], content["small"], content["device"]) == (2, True, True, "cpu")
     assert content["versions"]["torch"] and content["device_name"] and content["budget_seconds"] == 250
     steps = {each["name"]: each for each in content["steps"]}
-    assert {name: each["status"] for name, each in steps.items()} == dict.fromkeys(steps, "ok")
+    without = [] if find_spec("triton") else ["kernel-sizes"]
+    assert [name for name, each in steps.items() if each["status"] != "ok"] == without
     assert [name for name, each in steps.items() if "passed" in each] == CHECKS
     assert all(steps[name]["passed"] for name in CHECKS)
     assert [name for name, each in steps.items() if "rows" in each] == MEASURED
@@ -102,7 +105,7 @@ def test_a_rehearsal_on_the_cpu_of_a_bare_machine(tmp_path: Path) -> None:
         assert steps[name]["per_step"]["operations"] > 10 and steps[name]["cost"]["milliseconds_per_step"] > 0
         assert steps[name]["fresh"]["rate"] > 0
     assert not [key for each in content["steps"] for key in each if key.endswith("_error")]
-    assert all(each["seconds"] >= 0 and each["summary"] for each in steps.values())
+    assert all(each["seconds"] >= 0 and ("summary" in each or name in without) for name, each in steps.items())
     table = (tmp_path / "out" / "device.txt").read_text()
     assert all(name in table for name in steps)
 
@@ -244,6 +247,26 @@ def test_a_process_that_cannot_begin_is_reported(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     assert content["process_errors"] == ["between steps: the process ended with exit status 1"] * 2
     assert [each["status"] for each in content["steps"]] == ["skipped"]
+
+
+def test_what_compiles_beside_a_step_that_is_stopped_is_ended_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+
+    class Process(subprocess.Popen[str]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            started.append(self)
+
+    def fail(device: str) -> None:
+        raise OutOfTime("stopped after 60 s")
+
+    monkeypatch.setattr(device_compile, "COMPILING", {"endless": "import time; time.sleep(600)"})
+    monkeypatch.setattr(device_compile, "prepare", fail)
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    monkeypatch.setenv("PYTHONPATH", "")
+    with pytest.raises(OutOfTime):
+        list(device_compile.compile_kernels("cpu", apart=True))
+    assert [process.returncode for process in started] == [-9]
 
 
 def test_numbers_that_json_does_not_know_become_texts(tmp_path: Path) -> None:

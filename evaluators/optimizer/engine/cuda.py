@@ -31,6 +31,8 @@ CHUNK = 1024
 """Elements per chunk."""
 INSTANCES_PER_PROCESSOR = 8
 """Instances of the kernel per multiprocessor."""
+WARPS = 4
+"""Warps of 32 threads per instance."""
 
 INFINITY = tl.constexpr(float("inf"))
 
@@ -99,7 +101,7 @@ def remainder(x, y):
     rest = tl.where(rest == 0.0, with_sign(rest, a), rest)
     # An infinite divisor leaves a dividend of its own sign unchanged.
     rest = tl.where(tl.abs(b) == INFINITY, tl.where((a == 0.0) | ((a < 0.0) == (b < 0.0)), a, b), rest)
-    rest = tl.where((tl.abs(a) == INFINITY) | (b != b), INFINITY - INFINITY, rest)
+    rest = tl.where((tl.abs(a) == INFINITY) | (a != a) | (b != b), INFINITY - INFINITY, rest)
     return rest.to(tl.float32)
 
 
@@ -344,6 +346,6 @@ def run_rows(
         *(memory, code, sections, rows, len(rows), whole, len(whole), by_leaf, len(by_leaf)),
         *(sums, sums.shape[1], registers, leaves, lr, step),
         SIZE=CHUNK,
-        num_warps=4,
+        num_warps=WARPS,
         enable_fp_fusion=False,
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
+from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual, SimplifiedRecord
 from germline.search.settings import RunSettings
 
 
@@ -15,6 +15,8 @@ class Candidate:
         kind, genome: the kind and the text of the genome.
         run, scored: its run and its individual with outcome; None for the library and for files.
         reviews: its evaluations besides its outcome, tests included.
+        simplified: the record of a program that an individual became by simplification; None for all others. It is no
+            individual itself, so `scored` is None.
     """
 
     label: str
@@ -23,6 +25,14 @@ class Candidate:
     run: RunRecord | None = None
     scored: ScoredIndividual | None = None
     reviews: tuple[EvaluationRecord, ...] = ()
+    simplified: SimplifiedRecord | None = None
+
+    @property
+    def birth(self) -> int | None:
+        """The birth of the individual, or of the individual that was simplified; None without a run."""
+        if self.simplified is not None:
+            return self.simplified.birth
+        return self.scored.individual.birth if self.scored else None
 
     @property
     def settings(self) -> RunSettings | None:

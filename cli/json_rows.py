@@ -48,7 +48,8 @@ def individual_row(scored: ScoredIndividual) -> dict[str, Any]:
 def candidate_row(candidate: Candidate, facts: dict[str, Any]) -> dict[str, Any]:
     """A candidate, with the keys of `individual_row`.
 
-    For the library and for files, only genome and fingerprint have a value; the others are null or empty.
+    For the library and for files, only genome and fingerprint have a value; the others are null or empty. A simplified
+    program has the operator `simplify` and as its parent the individual that it was.
 
     Args:
         candidate: the candidate.
@@ -56,11 +57,12 @@ def candidate_row(candidate: Candidate, facts: dict[str, Any]) -> dict[str, Any]
     """
     if candidate.scored is not None:
         return individual_row(candidate.scored)
+    simplified = candidate.simplified
     return {
-        "run": None,
+        "run": candidate.run.name if candidate.run and simplified else None,
         "birth": None,
-        "parents": [],
-        "operator": None,
+        "parents": [simplified.birth] if simplified else [],
+        "operator": "simplify" if simplified else None,
         "status": None,
         "fitness": None,
         "objectives": {},

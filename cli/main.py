@@ -28,6 +28,7 @@ COMMANDS = {
     "lineage": "Show the ancestry of REF, mutation by mutation.",
     "diff": "Show the lines in which two genomes differ.",
     "describe": "Print size and fingerprint of genomes.",
+    "simplify": "Make an optimizer program as small as rules allow, and say what it is.",
     "validate": "Measure candidates on data that no search has read.",
     "compare": "Show statistics of runs over their seeds, and the settings in which they differ.",
     "curve": "Show learning curves: the state of runs after each block.",

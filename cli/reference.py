@@ -1,5 +1,7 @@
 """Genome references: `RUN` (its winner), `RUN:best`, `RUN:BIRTH`, `library:NAME`, a file, or a genotype itself.
 
+`RUN:simplified`, `RUN:best:simplified` and `RUN:BIRTH:simplified` are what these became by their latest simplification.
+
 The winner is the strategy's choice, after its reviews. `RUN:best` has the highest fitness at rung 0, which may be luck.
 """
 
@@ -9,6 +11,7 @@ from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
 from germline.cli.errors import BadReference
 from germline.cli.genome_file import as_genome, is_file_reference, kind_of, read_genome
+from germline.cli.kept import SUFFIX, simplified_candidate
 from germline.cli.presenters.registry import presenter_of
 from germline.programs.architecture.notation import is_published
 from germline.programs.optimizer.library import library_text
@@ -18,8 +21,9 @@ from germline.search.winner import winner
 PICK = "Which of RUN's architectures to take: knee, error, params, macs, latency, or under=3M (params)."
 WINNER = "its winner"
 HELP = (
-    f"REF is RUN ({WINNER}), RUN:best (the highest fitness), RUN:BIRTH, library:NAME, a file with a genome, or the "
-    "text of a genotype of DARTS or of a cell of NAS-Bench-201."
+    f"REF is RUN ({WINNER}), RUN:best (the highest fitness), RUN:BIRTH, each of them also with :simplified behind it "
+    "(what germline simplify made of it), library:NAME, a file with a genome, or the text of a genotype of DARTS or of "
+    "a cell of NAS-Bench-201."
 )
 
 
@@ -38,6 +42,8 @@ def resolve(reference: str, url: str) -> Candidate:
     if is_file_reference(reference):
         text = as_genome(read_genome(Path(reference)), reference)
         return Candidate(reference, kind_of(text, json=reference.endswith(".json")), text)
+    if reference.endswith(SUFFIX):
+        return simplified_candidate(resolve(reference.removesuffix(SUFFIX), url), url)
     name, colon, birth = reference.rpartition(":") if ":" in reference else (reference, "", "")
     if colon and birth != "best" and not (birth.isdecimal() and len(birth) < 20):
         raise BadReference(f"expected RUN:best, or RUN:BIRTH with a birth number, got {reference!r:.80}")

@@ -37,6 +37,7 @@ from germline.db.schema import (
     parentage,
     rejection,
     run,
+    simplified,
     snapshot,
     winner,
 )
@@ -118,7 +119,7 @@ def _types(connection: Connection, row: Row[Any]) -> list[str]:
         for table, key, condition in without_birth
         for column, _ in _wrong_types(connection, table, key, condition)
     ]
-    for table in (individual, parentage, rejection, evaluation, winner, artifact):
+    for table in (individual, parentage, rejection, evaluation, winner, artifact, simplified):
         for column, births in _wrong_types(connection, table, table.c.birth, table.c.run_id == row.id):
             lines += _births_line(births, f"a value of the wrong type in {column}")
     return lines
@@ -271,6 +272,14 @@ def _snapshots(connection: Connection, row: Row[Any]) -> list[str]:
     return [f"a snapshot after block {block}, which has no winner" for block in connection.scalars(early)]
 
 
+def _simplified(connection: Connection, row: Row[Any]) -> list[str]:
+    rows = connection.execute(
+        _streamed(select(simplified.c.birth, simplified.c.steps).where(simplified.c.run_id == row.id))
+    )
+    unreadable = [birth for birth, steps in rows if not _is_readable(exact_json.load_plain, steps)]
+    return _births_line(unreadable, "a simplification that cannot be read")
+
+
 def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
     if row.status != "finished":
         return []
@@ -304,6 +313,7 @@ _RULES: tuple[Callable[[Connection, Row[Any]], list[str]], ...] = (
     _evaluations,
     _winners,
     _snapshots,
+    _simplified,
     _outcomes,
     _best,
 )

@@ -17,6 +17,7 @@ from germline.db.records import (
     ReviewScore,
     RunRecord,
     RunSummary,
+    SimplifiedRecord,
     Snapshot,
     Winner,
 )
@@ -53,8 +54,8 @@ def _types(hint: Any) -> tuple[type, ...]:
 
 
 _RECORDS: Final[Sequence[type]] = (
-    ArtifactRecord, BirthScore, EvaluationRecord, Individual, ReviewScore, RunRecord, RunSummary, Snapshot,
-    Winner,
+    ArtifactRecord, BirthScore, EvaluationRecord, Individual, ReviewScore, RunRecord, RunSummary, SimplifiedRecord,
+    Snapshot, Winner,
 )  # fmt: skip
 _COLUMNS: Final = {record: _columns(record) for record in _RECORDS}
 COLUMN_INDEX: Final = {

@@ -151,5 +151,9 @@ _CREATED: Final[Mapping[str, Mapping[str, str]]] = {
         "table evaluation": "d642070b2788e5a9c449cad262c8a518",
         "table snapshot": "199c4b22d15d1a17515aec29571f9025",
     },
+    "0005": {
+        "index ix_simplified_run_id_birth": "d34d2c3eda98da41b4303426ef6877da",
+        "table simplified": "0e6ab4314259288d5afe4d51237f8426",
+    },
 }
 """By revision, the objects that its migration creates or replaces."""

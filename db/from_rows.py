@@ -20,6 +20,7 @@ from germline.db.records import (
     Individual,
     ReviewScore,
     RunRecord,
+    SimplifiedRecord,
     Snapshot,
     Winner,
 )
@@ -34,6 +35,7 @@ _PARENTS: Final = [field.name for field in fields(Individual)].index("parents")
 _RUNG: Final = COLUMN_INDEX[EvaluationRecord]["rung"]
 _OBJECTIVES: Final = COLUMN_INDEX[EvaluationRecord]["objectives"]
 _MEASURES: Final = COLUMN_INDEX[EvaluationRecord]["measures"]
+_STEPS: Final = COLUMN_INDEX[SimplifiedRecord]["steps"]
 _MEASURE: Final = COLUMN_INDEX[BirthScore]["measure"]
 _REVIEW_MEASURES: Final = COLUMN_INDEX[ReviewScore]["measures"]
 
@@ -199,6 +201,20 @@ def artifact_record(values: Values) -> ArtifactRecord:
     except ValueError as error:
         raise unreadable_row(f"an artifact of birth {_key(ArtifactRecord, values)}", error) from error
     return ArtifactRecord(*values)
+
+
+def simplified_record(values: Values) -> SimplifiedRecord:
+    """The record of a simplified program.
+
+    Raises:
+        DamagedDatabase: a value has a type that its column cannot have, or the steps cannot be parsed.
+    """
+    try:
+        check_types(SimplifiedRecord, values)
+        values[_STEPS] = exact_json.load_plain(values[_STEPS])
+    except ValueError as error:
+        raise unreadable_row(f"the simplified birth {_key(SimplifiedRecord, values)}", error) from error
+    return SimplifiedRecord(*values)
 
 
 def read_config(text: str) -> dict[str, Any]:

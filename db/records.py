@@ -181,3 +181,18 @@ class ArtifactRecord:
     path: str
     sha256: str
     created: str
+
+
+@dataclass(frozen=True, slots=True)
+class SimplifiedRecord:
+    """What an individual became by simplification (`germline simplify`); no individual, since no search knows it.
+
+    ``birth`` is the individual that was simplified, ``genome`` the text of what came out. ``steps`` is plain JSON: how
+    the one became the other.
+    """
+
+    birth: int
+    genome: str
+    fingerprint: str
+    steps: Mapping[str, Any]
+    created: str

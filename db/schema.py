@@ -166,6 +166,20 @@ artifact = Table(
     ForeignKeyConstraint(["run_id", "birth"], ["individual.run_id", "individual.birth"]),
 )
 
+simplified = Table(
+    "simplified",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Integer, nullable=False),
+    Column("birth", Integer, nullable=False),
+    Column("genome", Text, ForeignKey("genome.digest"), nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("steps", Text, nullable=False),
+    Column("created", Text, nullable=False),
+    ForeignKeyConstraint(["run_id", "birth"], ["individual.run_id", "individual.birth"]),
+    Index(None, "run_id", "birth"),
+)
+
 control = Table(
     "control",
     metadata,

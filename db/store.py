@@ -31,10 +31,22 @@ from germline.db.records import (
     RunScores,
     RunSummary,
     ScoredIndividual,
+    SimplifiedRecord,
     Snapshot,
     Winner,
 )
-from germline.db.schema import artifact, control, evaluation, genome, individual, parentage, rejection, run, winner
+from germline.db.schema import (
+    artifact,
+    control,
+    evaluation,
+    genome,
+    individual,
+    parentage,
+    rejection,
+    run,
+    simplified,
+    winner,
+)
 from germline.db.schema import snapshot as snapshot_table
 
 _PAGE: Final = 5000
@@ -540,6 +552,68 @@ class Store:
             run_id = runs.row_of(connection, run_name).id
             query = select(*columns).where(artifact.c.run_id == run_id).order_by(artifact.c.id)
             return [from_rows.artifact_record(row) for row in from_rows.fetch(connection.execute(query))]
+
+        return self._database.read(read)
+
+    # Simplified programs
+
+    def add_simplified(
+        self, run_name: str, birth: int, genome_text: str, fingerprint: str, steps: Mapping[str, Any]
+    ) -> bool:
+        """Records what an individual became by simplification. Returns False, and records nothing, if the latest record
+        of the individual has the same genome and the same steps.
+
+        Raises:
+            UnknownRun
+            RecordConflict: the run has no such birth.
+            InvalidRecord: a value cannot be stored.
+        """
+        values = {
+            "birth": to_rows.checked_integer(birth, "a birth", bits=32),
+            "fingerprint": to_rows.checked_text(fingerprint, "a fingerprint"),
+            "steps": exact_json.dump_plain(steps, "the steps of a simplification"),
+            "created": to_rows.now(),
+        }
+        to_rows.checked_text(genome_text, "a simplified genome")
+        added = False
+
+        def add(connection: Connection) -> None:
+            nonlocal added
+            row = runs.row_of(connection, run_name)
+            key = to_rows.digest(row.kind, genome_text)
+            latest = connection.execute(
+                select(simplified.c.genome, simplified.c.steps)
+                .where(simplified.c.run_id == row.id, simplified.c.birth == values["birth"])
+                .order_by(simplified.c.id.desc())
+                .limit(1)
+            ).all()
+            added = [tuple(record) for record in latest] != [(key, values["steps"])]
+            if added:
+                of_genome = {"digest": key, "kind": row.kind, "fingerprint": fingerprint, "text": genome_text}
+                connection.execute(_dialect(connection).insert(genome).on_conflict_do_nothing(), [of_genome])
+                connection.execute(insert(simplified).values(run_id=row.id, genome=key, **values))
+
+        self._add(add, f"what birth {birth} of run {run_name!r} became by simplification")
+        return added
+
+    def simplified(self, run_name: str, birth: int) -> SimplifiedRecord | None:
+        """What an individual became by its latest simplification; None if none is recorded.
+
+        Raises:
+            UnknownRun
+        """
+
+        def read(connection: Connection) -> SimplifiedRecord | None:
+            columns = from_rows.columns_of(SimplifiedRecord, simplified, genome=genome.c.text)
+            query = (
+                select(*columns)
+                .join(genome, genome.c.digest == simplified.c.genome)
+                .where(simplified.c.run_id == runs.row_of(connection, run_name).id, simplified.c.birth == birth)
+                .order_by(simplified.c.id.desc())
+                .limit(1)
+            )
+            rows = from_rows.fetch(connection.execute(query))
+            return next((from_rows.simplified_record(row) for row in rows), None)
 
         return self._database.read(read)
 

@@ -2,34 +2,33 @@
 
 import sys
 from difflib import get_close_matches
-from hashlib import sha256
 from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from germline.cli.artifacts import record_artifact
 from germline.cli.candidate import Candidate
-from germline.cli.database import open_store
-from germline.cli.errors import UserError, single_line
+from germline.cli.errors import UserError
 from germline.cli.genome_facts import genome_facts
+from germline.cli.kept import smaller
 from germline.cli.options import confirmed_task_option, db_option, json_option, size_options
 from germline.cli.output import check_free, print_json, stdout_apart
 from germline.cli.printing import say
 from germline.cli.reference import HELP, PICK, chosen
-from germline.db.errors import DatabaseError
 from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.export.files import check_writable, weights_path, write_verified
 
 if TYPE_CHECKING:
     from germline.cli.exports.request import ExportResult
 
-TARGETS = ("torch", "onnx")
+TARGETS = ("torch", "onnx", "optax")
 
-_IMPORTED = ("gymnasium", "numpy", "safetensors", "torch")
-"""Modules outside the standard library that exported code imports, directly or through torch."""
+_IMPORTED = ("gymnasium", "jax", "numpy", "optax", "safetensors", "torch")
+"""Modules outside the standard library that exported code imports, directly or through torch or jax."""
 
-_TO = "Format: torch, or onnx for an architecture (with initial weights) or a policy."
+_TO = "Format: torch, optax for an optimizer, or onnx for an architecture (with initial weights) or a policy."
 
 
 @click.command(epilog=HELP)
@@ -38,6 +37,7 @@ _TO = "Format: torch, or onnx for an architecture (with initial weights) or a po
 @click.option("--to", "target", default="torch", show_default=True, metavar="TARGET", help=_TO)
 @click.option("--class-name", default=None, metavar="NAME", help="Name of the class; by default derived from REF.")
 @click.option("--pick", "criterion", default=None, metavar="CRITERION", help=PICK)
+@click.option("--simplify", is_flag=True, help="Of an optimizer: write what germline simplify made or makes of it.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @confirmed_task_option
 @size_options
@@ -49,16 +49,18 @@ def command(
     target: str,
     class_name: str | None,
     criterion: str | None,
+    simplify: bool,
     force: bool,
     task: str | None,
     sizes: dict[str, Any],
     url: str,
     as_json: bool,
 ) -> None:
-    """Write REF as a file that stands alone: for torch, or ONNX.
+    """Write REF as a file that stands alone: for torch, optax, or ONNX.
 
     Every export is verified before it is written, and the file appears whole or not at all. An optimizer becomes a
-    torch.optim.Optimizer, verified against the search's interpreter.
+    torch.optim.Optimizer, verified against the search's interpreter. With --to optax it is a function, named like the
+    class, that returns an optax optimizer; it is verified step by step and under jit.
 
     An architecture becomes an nn.Module of its full network, verified against the search's network in size and output.
     With --to onnx it is that network in evaluation mode for any batch size, and onnxruntime must compute the same
@@ -70,6 +72,7 @@ def command(
     \b
     Examples:
       germline export optimizer-1 -o my_optimizer.py --class-name MyOptimizer
+      germline export optimizer-1 -o my_optax.py --to optax --simplify
       germline export architecture-1 -o net.py --pick under=3M --channels 36 --cells 20
       germline export architecture-1 -o net.onnx --to onnx
       germline export policy-1 -o agent.py
@@ -82,6 +85,8 @@ def command(
     if not force:
         check_free(path)
     candidate = chosen(reference, criterion, url)
+    if simplify:
+        candidate = smaller(candidate, url)
     if task is not None:
         _check_task(candidate, task)
     exporter = exporter_of(candidate, target)
@@ -95,7 +100,7 @@ def command(
     verified = result.verified
     files = {path: verified.content} | ({weights_path(path): verified.weights} if verified.weights is not None else {})
     for file, content in files.items():
-        _record(candidate, target, file, content, url)
+        record_artifact(candidate, target, file, content, url)
     if as_json:
         row = {"path": str(path), "target": target, "verified": True, "tolerance": verified.tolerance}
         row |= {"weights": str(weights_path(path))} if verified.weights is not None else {}
@@ -156,16 +161,3 @@ def _check_target(target: str, path: Path, class_name: str | None) -> None:
             f"expected a name other than that of a module that exported code imports, got {path.name!r:.80}, "
             "which Python would import instead; write -o found.py"
         )
-
-
-def _record(candidate: Candidate, target: str, path: Path, content: str | bytes, url: str) -> None:
-    """Records an exported file as an artifact of its run; if that fails, warns and keeps the file."""
-    if candidate.scored is None:
-        return
-    location = str(path.absolute()).encode("utf-8", "replace").decode()
-    digest = sha256(content.encode() if isinstance(content, str) else content).hexdigest()
-    try:
-        with open_store(url) as store:
-            store.add_artifact(candidate.scored.run, candidate.scored.individual.birth, target, location, digest)
-    except DatabaseError as error:
-        say(f"Warning: the file is written, but not recorded in the run: {single_line(error)}", err=True)

@@ -1,7 +1,7 @@
 """`germline lineage`: shows the ancestry of an individual."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from rich.text import Text
@@ -13,12 +13,13 @@ from germline.cli.formatting import QUIET, counted, gain, number, plain_table, p
 from germline.cli.genome_diff import Change, change_text, changes
 from germline.cli.genome_view import DEAD
 from germline.cli.json_rows import individual_row
+from germline.cli.kept import SUFFIX
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of_text
 from germline.cli.printing import command_line
 from germline.cli.reference import WINNER, resolve
-from germline.db.records import ScoredIndividual
+from germline.db.records import ScoredIndividual, SimplifiedRecord
 from germline.search.kinds.policy import PolicySettings
 
 
@@ -37,20 +38,56 @@ def command(reference: str, every: bool, url: str, as_json: bool) -> None:
       germline lineage optimizer-1
     """
     candidate = resolve(reference, url)
-    if candidate.run is None or candidate.scored is None:
+    if candidate.run is None or candidate.birth is None:
         raise BadReference(f"expected RUN or RUN:BIRTH, got {reference!r:.80}, which belongs to no run")
     with open_store(url) as store:
-        ancestry = store.lineage(candidate.run.name, candidate.scored.individual.birth)
+        ancestry = store.lineage(candidate.run.name, candidate.birth)
+        kept = store.simplified(candidate.run.name, candidate.birth)
     steps = list(steps_of(ancestry))
+    last = None if kept is None else _simplification(steps[-1].scored, kept)
     if as_json:
-        print_json(
-            [
-                {**individual_row(step.scored), "gain": step.gain, "change": [change.row() for change in step.changes]}
-                for step in steps
-            ]
-        )
+        rows = [
+            {**individual_row(step.scored), "gain": step.gain, "change": [change.row() for change in step.changes]}
+            for step in steps
+        ]
+        print_json([*rows, *([last.row(candidate.run.name)] if last else [])])
     else:
-        _print(candidate, steps, every)
+        _print(candidate, steps, every, last)
+
+
+class Simplification(NamedTuple):
+    """What the individual at the end of a lineage became by simplification, and the lines that differ."""
+
+    record: SimplifiedRecord
+    changes: Sequence[Change]
+
+    def row(self, run: str) -> dict[str, Any]:
+        """The row for `--json`: that of an individual, without a birth and without scores."""
+        return {
+            "run": run,
+            "birth": None,
+            "parents": [self.record.birth],
+            "operator": "simplify",
+            "status": None,
+            "fitness": None,
+            "objectives": {},
+            "fingerprint": self.record.fingerprint,
+            "genome": self.record.genome,
+            "gain": None,
+            "change": [change.row() for change in self.changes],
+        }
+
+
+def _simplification(scored: ScoredIndividual, record: SimplifiedRecord) -> Simplification:
+    """The last step of a lineage.
+
+    Raises:
+        BadReference: the simplified program in the database is not valid.
+    """
+    try:
+        return Simplification(record, list(changes(scored.individual.genome, record.genome)))
+    except ValueError as error:
+        raise BadReference(f"{scored.run}:{record.birth}{SUFFIX} is not a valid genome: {error}") from None
 
 
 class Step(NamedTuple):
@@ -98,7 +135,7 @@ def _fitness(scored: ScoredIndividual) -> float | None:
     return scored.evaluation.fitness if scored.evaluation else None
 
 
-def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
+def _print(candidate: Candidate, steps: Sequence[Step], every: bool, last_step: Simplification | None) -> None:
     out = console()
     first, last = steps[0].scored, steps[-1].scored
     origin = presenter_of_text(candidate.genome).origin_name
@@ -125,6 +162,8 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool) -> None:
             gain(step.gain),
             _change_text(step),
         )
+    if last_step is not None:
+        table.add_row("", safe("simplify"), "", "", _lines_text(last_step.changes))
     print_table(out, table)
     out.print()
     if any(not change.live for step in steps for change in step.changes):
@@ -142,6 +181,11 @@ def _change_text(step: Step) -> Text:
         return Text.assemble("  ", presenter_of_text(individual.genome).first_line(individual.genome))
     if not step.changes:
         return Text("  nothing: no valid child was found", QUIET)
+    return _lines_text(step.changes)
+
+
+def _lines_text(differences: Sequence[Change]) -> Text:
+    """A line for each change."""
     return Text("\n").join(
-        Text.assemble(("  " if change.live else f"{DEAD} ", QUIET), change_text(change)) for change in step.changes
+        Text.assemble(("  " if change.live else f"{DEAD} ", QUIET), change_text(change)) for change in differences
     )

@@ -1,5 +1,6 @@
 """`germline show`: shows the genome, scores and origin of a candidate."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -11,12 +12,13 @@ from germline.cli.formatting import QUIET, safe
 from germline.cli.genome_facts import genome_facts
 from germline.cli.genome_view import DEAD, lines_view
 from germline.cli.json_rows import candidate_row, evaluation_row
+from germline.cli.kept import SUFFIX, kept_with, simplified_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of, presenter_of_text
 from germline.cli.printing import command_line
 from germline.cli.reference import HELP, resolve
-from germline.db.records import ScoredIndividual
+from germline.db.records import ScoredIndividual, SimplifiedRecord
 
 
 @click.command(epilog=HELP)
@@ -39,13 +41,16 @@ def command(reference: str, url: str, as_json: bool) -> None:
     candidate = resolve(reference, url)
     facts = genome_facts(candidate)
     start = resolve(f"{candidate.run.name}:0", url) if candidate.run else None
+    kept = kept_with(candidate, url)
     if as_json:
-        print_json(_row(candidate, start, facts))
+        print_json(_row(candidate, start, facts, kept))
     else:
-        _print(candidate, start, facts)
+        _print(candidate, start, facts, kept)
 
 
-def _row(candidate: Candidate, start: Candidate | None, facts: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    candidate: Candidate, start: Candidate | None, facts: dict[str, Any], kept: SimplifiedRecord | None
+) -> dict[str, Any]:
     evaluations = {"this": candidate} | ({"start": start} if start else {})
     return {
         **facts,
@@ -56,10 +61,11 @@ def _row(candidate: Candidate, start: Candidate | None, facts: dict[str, Any]) -
             for name, scored in evaluations.items()
         },
         **presenter_of(candidate.kind).score_row(candidate.evaluations),
+        "simplified": simplified_row(candidate.label + SUFFIX, kept) if kept else None,
     }
 
 
-def _print(candidate: Candidate, start: Candidate | None, facts: dict[str, Any]) -> None:
+def _print(candidate: Candidate, start: Candidate | None, facts: dict[str, Any], kept: SimplifiedRecord | None) -> None:
     out = console()
     presenter, genome = presenter_of_text(candidate.genome), candidate.genome
     out.print(Text.assemble(safe(candidate.label, "bold"), "  ", safe(_origin(candidate), QUIET)))
@@ -72,12 +78,19 @@ def _print(candidate: Candidate, start: Candidate | None, facts: dict[str, Any])
     if candidate.scored and start:
         out.print()
         presenter.print_scores(out, candidate, start)
+    if kept is not None:
+        smaller = presenter.summary(genome_facts(replace(candidate, genome=kept.genome, scored=None)))
+        out.print()
+        out.print(safe(f"simplified: {smaller}; {command_line('show', candidate.label + SUFFIX)}", QUIET))
     out.print()
     _print_next(out, candidate)
 
 
 def _origin(candidate: Candidate) -> str:
-    """The birth of an individual and its task; for a file or the library, the comments in the genome."""
+    """The birth of an individual, or of the individual that was simplified, and its task; for a file or the library,
+    the comments in the genome."""
+    if candidate.simplified is not None and candidate.run is not None:
+        return f"simplified from {candidate.run.name}:{candidate.simplified.birth}, on {candidate.run.task}"
     if candidate.scored is None or candidate.run is None:
         notes = [line.removeprefix("#").strip() for line in candidate.genome.splitlines() if line.startswith("#")]
         return " ".join(notes)

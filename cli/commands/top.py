@@ -7,6 +7,8 @@ import click
 
 from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
+from germline.cli.errors import UserError
+from germline.cli.families import MOST, families_of, family_row, print_families
 from germline.cli.formatting import QUIET, number, plain_table, print_table, safe
 from germline.cli.genome_facts import genome_facts
 from germline.cli.hypervolume_text import reference_point_text
@@ -39,9 +41,15 @@ class Ranking(NamedTuple):
 @click.option(
     "-n", "count", type=click.IntRange(1, 10**9), default=10, show_default=True, help="Number of individuals to list."
 )
+@click.option(
+    "--families",
+    "by_family",
+    is_flag=True,
+    help="List the best of each family: optimizer programs whose simplified forms differ in constants alone.",
+)
 @db_option
 @json_option
-def command(run: str, count: int, url: str, as_json: bool) -> None:
+def command(run: str, count: int, by_family: bool, url: str, as_json: bool) -> None:
     """List the best individuals of RUN, best first.
 
     Each fingerprint appears once, with the birth that was scored. The fitness comes from the search's own scoring; the
@@ -51,12 +59,20 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
     A line below has the hypervolume of the front: the share that it dominates of a box, which reaches from 0 to an
     error of 100 % and, for each other objective, to the largest value in the run.
 
+    With --families, programs whose simplified forms (germline simplify) differ in names and constants alone are one
+    family. Each family is listed once, with its best member, how many programs it has and in how many forms; only the
+    best 1,000 programs of the run are sorted into families.
+
     \b
-    Example:
+    Examples:
       germline top optimizer-1 -n 5
+      germline top optimizer-1 --families
     """
     with open_store(url) as store:
         record = store.run(run)
+        if by_family:
+            _print_families(record, store.top(run, MOST), count, as_json)
+            return
         if objectives_of(record):
             ranking = _front_first(record, store.top(run), count)
         else:
@@ -70,6 +86,23 @@ def command(run: str, count: int, url: str, as_json: bool) -> None:
             console().print(safe(winner_text, QUIET))
     else:
         say(f"{run} has no ok outcome yet", err=True)
+
+
+def _print_families(run: RunRecord, individuals: Sequence[ScoredIndividual], count: int, as_json: bool) -> None:
+    """Prints the families of the best programs of a run.
+
+    Raises:
+        UserError: the run is not of optimizer programs.
+    """
+    if run.kind != "optimizer":
+        raise UserError(f"expected a run of optimizer programs for --families, got {run.name}, of kind {run.kind}")
+    families = families_of(individuals)
+    if as_json:
+        print_json([family_row(family) for family in families[:count]])
+    elif families:
+        print_families(console(), families[:count], len(individuals), len(families))
+    else:
+        say(f"{run.name} has no ok outcome yet", err=True)
 
 
 def _winner_text(store: Store, run: RunRecord, ranking: Ranking) -> str | None:

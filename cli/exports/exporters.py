@@ -24,11 +24,12 @@ class Exporter:
 
 
 EXPORTERS = {
-    "optimizer": {"torch": Exporter(optimizer.torch)},
+    "optimizer": {"torch": Exporter(optimizer.torch), "optax": Exporter(optimizer.optax)},
     "architecture": {"torch": Exporter(architecture.torch), "onnx": Exporter(architecture.onnx)},
     "policy": {"torch": Exporter(policy.torch, has_weights_file=True), "onnx": Exporter(policy.onnx)},
 }
 """Exporters by kind and target."""
+_ARTICLES = {"optimizer": "an", "architecture": "an", "policy": "a"}
 
 
 def exporter_of(candidate: Candidate, target: str) -> Exporter:
@@ -40,8 +41,9 @@ def exporter_of(candidate: Candidate, target: str) -> Exporter:
     """
     exporters = EXPORTERS[kind_named(candidate.kind).name]
     if target not in exporters:
+        kinds = [f"{_ARTICLES[kind]} {kind}" for kind, targets in EXPORTERS.items() if target in targets]
         raise UserError(
-            f"expected an architecture for --to onnx, or a policy, got {candidate.label} of kind "
-            f"{candidate.kind}; write --to torch"
+            f"expected {' or '.join(kinds)} for --to {target}, got {candidate.label} of kind {candidate.kind}; "
+            f"write --to {' or '.join(exporters)}"
         )
     return exporters[target]

@@ -3,6 +3,7 @@
 from germline.cli.exports.request import ExportRequest, ExportResult
 from germline.programs.optimizer import parse
 from germline.programs.optimizer.export import verified_torch
+from germline.programs.optimizer.optax_export import verified_optax
 
 
 def torch(request: ExportRequest) -> ExportResult:
@@ -13,4 +14,15 @@ def torch(request: ExportRequest) -> ExportResult:
         description=f"class {name}(torch.optim.Optimizer)",
         comparison="the interpreter",
         usage=f"optimizer = {name}(model.parameters())",
+    )
+
+
+def optax(request: ExportRequest) -> ExportResult:
+    """Exports a function that returns an optax optimizer, verified against the interpreter."""
+    verified = verified_optax(parse(request.candidate.genome), request.origin(), request.class_name())
+    return ExportResult(
+        verified,
+        description=f"function {verified.class_name}() -> optax.GradientTransformationExtraArgs",
+        comparison="the interpreter",
+        usage=f"optimizer = {verified.class_name}()",
     )

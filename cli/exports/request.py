@@ -39,6 +39,8 @@ class ExportRequest(NamedTuple):
             scored = self.candidate.scored
             if scored is not None:
                 return class_name_for(scored.run, scored.individual.birth)
+            if self.candidate.run is not None and self.candidate.birth is not None:
+                return class_name_for(self.candidate.run.name, self.candidate.birth)
             return class_name_for(Path(self.candidate.label.removeprefix("library:")).stem)
         try:
             check_class_name(self.given_class_name)
@@ -49,6 +51,8 @@ class ExportRequest(NamedTuple):
     def origin(self) -> Origin:
         """Run, birth, fingerprint, fitness and task of the candidate; None for what it does not have."""
         scored, run = self.candidate.scored, self.candidate.run
+        if run is not None and self.candidate.simplified is not None:
+            return Origin(run.name, self.candidate.birth, self.fingerprint, None, run.task)
         if scored is None or run is None:
             return Origin(None, None, self.fingerprint, None, None)
         fitness = scored.evaluation.fitness if scored.evaluation else None

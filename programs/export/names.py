@@ -6,12 +6,24 @@ import re
 from collections.abc import Collection
 
 _STEP = ("self", "group", "params", "p", "i", "state", "closure", "loss", "w", "g", "lr", "step")
+_LISTS = ("grads", "grad", "steps", "numbers", "columns", "lists", "indices", "grouped", "options", "like")
 _IMPORTS = ("torch", "math", "Any", "Callable", "Iterable")
-_GROUP_KEYS = ("initial_lr", "param_names", "maximize", "foreach", "capturable", "differentiable", "fused")
+_GROUP_KEYS = ("param_names", "maximize", "foreach", "capturable", "differentiable", "fused", "betas", "momentum")
+_SCHEDULER_KEYS = ("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr")
 _AMBIGUOUS = ("l", "O", "I")
 
 RESERVED = frozenset(
-    (*_STEP, *_IMPORTS, *_GROUP_KEYS, *_AMBIGUOUS, *keyword.kwlist, *keyword.softkwlist, *dir(builtins))
+    (
+        *_STEP,
+        *_LISTS,
+        *_IMPORTS,
+        *_GROUP_KEYS,
+        *_SCHEDULER_KEYS,
+        *_AMBIGUOUS,
+        *keyword.kwlist,
+        *keyword.softkwlist,
+        *dir(builtins),
+    )
 )
 """Names of Python, of PyTorch's parameter groups, and of the code around an exported optimizer's own lines."""
 

@@ -14,6 +14,7 @@ import breeding
 import candidate_steps
 import cartpole
 import cells
+import exported_optimizers
 import hard_maze
 import mutation
 import nb201
@@ -27,6 +28,7 @@ BENCHMARKS = {
     "candidate-steps": candidate_steps.rows,
     "cartpole": cartpole.rows,
     "cells": cells.rows,
+    "exported-optimizers": exported_optimizers.rows,
     "hard-maze": hard_maze.rows,
     "mutation": mutation.rows,
     "nb201": nb201.rows,
@@ -46,7 +48,7 @@ def main() -> None:
     rows = [row for name in options.names or QUICK for row in BENCHMARKS[name]()]
     print(f"{'name':<36}{'value':>14} {'unit':<28}{'ratio':>8}  baseline")
     for row in rows:
-        print(f"{row['name']:<36}{row['value']:>14,.0f} {row['unit']:<28}{row['ratio']:>7.1f}x  {row['baseline']}")
+        print(f"{row['name']:<36}{row['value']:>14,.0f} {row['unit']:<28}{row['ratio']:>7.2f}x  {row['baseline']}")
     options.out.write_text(json.dumps(rows, indent=2) + "\n")
 
 

@@ -183,7 +183,11 @@ def test_the_latency_of_an_architecture_is_measured(
         (("validate", "cells", "--task", "cifar10-cells", "--data", "."), "no CIFAR-10 in"),
         (("export", "cells", "-o", "x.onnx"), "add --to onnx"),
         (("export", "cells", "-o", "x.onnx", "--to", "onnx", "--class-name", "Net"), "expected no --class-name"),
-        (("export", "library:lion", "-o", "x.onnx", "--to", "onnx"), "expected an architecture for --to onnx"),
+        (("export", "cells", "-o", "x.py", "--to", "optax"), "expected an optimizer for --to optax"),
+        (
+            ("export", "library:lion", "-o", "x.onnx", "--to", "onnx"),
+            "expected an architecture or a policy for",
+        ),
         (("describe", "library:lion", "--latency"), "expected an architecture for --latency"),
         (("describe", "cells", "--latency", "--device", "tpu"), "expected a device out of"),
         (("search", "architecture", "--set", "max_latency=fast"), "expected max_latency to be a positive number"),

@@ -1,6 +1,7 @@
 """`export`: a find as a file."""
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +20,7 @@ def test_an_exported_winner_trains(data: Data, copied: Path, tmp_path: Path) -> 
     path = tmp_path / "winner.py"
     row = data("export", "first", "-o", path, "--class-name", "Winner", db=copied)
     assert (row["path"], row["target"], row["verified"]) == (str(path), "torch", True)
-    assert row["difference"] <= row["tolerance"] <= 1e-6
+    assert row["difference"] <= row["tolerance"] <= 1e-9
     assert row["fingerprint"] == data("show", "first", db=copied)["fingerprint"]
     spec = importlib.util.spec_from_file_location("winner", path)
     assert spec is not None and spec.loader is not None
@@ -52,9 +53,27 @@ def test_the_run_notes_what_was_exported(data: Data, copied: Path, tmp_path: Pat
 def test_export_of_the_library_prints_a_summary(germline: Any, tmp_path: Path) -> None:
     result = germline("export", "library:lion", "-o", tmp_path / "lion.py")
     assert result.exit_code == 0
-    assert "verified against the interpreter to 1e-06" in result.stdout
+    assert "verified against the interpreter to 1e-09" in result.stdout
     assert "from lion import Lion" in result.stdout
     assert "class Lion(" in (tmp_path / "lion.py").read_text()
+
+
+@pytest.mark.slow
+def test_an_optimizer_is_exported_as_an_optax_function(germline: Any, tmp_path: Path) -> None:
+    path = tmp_path / "my_lion.py"
+    result = germline("export", "library:lion", "-o", path, "--to", "optax", "--class-name", "MyLion")
+    assert result.exit_code == 0, result.stderr
+    assert "from my_lion import my_lion; optimizer = my_lion()" in result.stdout
+    assert "verified against the interpreter to 1e-06" in result.stdout
+    assert "def my_lion(\n    learning_rate: optax.ScalarOrSchedule = 0.0001,\n" in path.read_text()
+
+
+def test_without_optax_nothing_is_written(germline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optax", None)
+    result = germline("export", "library:lion", "-o", tmp_path / "lion.py", "--to", "optax")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert "pip install 'germline[optax]'" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from germline.programs.export.verified import ExportMismatch, VerifiedExport
 from germline.programs.optimizer import InvalidProgram, Program, Statement, library, parse
 from germline.programs.optimizer.export import (
     TOLERANCE,
+    compare_torch,
     export_torch,
     relative_difference,
     verified_torch,
@@ -33,8 +34,9 @@ from germline.programs.optimizer.interpret import Interpreter
 from germline.programs.optimizer.space import OptimizerSpace
 
 NOWHERE = Origin(None, None, "0" * 24, None, None)
-STANDARD = {"math", "collections.abc", "typing", "torch"}
+STANDARD = {"math", "collections.abc", "typing", "torch", "torch.optim.optimizer"}
 LIBRARY = sorted(library())
+EQUAL = verify.Difference(0.0, 0.0)
 
 MIXED = """
 def train(w, g, m, t: leaf, r: row, b: scalar, lr, step):
@@ -99,14 +101,15 @@ def test_every_program_of_the_library_is_exported_and_equals_the_interpreter(nam
     program = parse(library()[name])
     assert verified_torch(program, NOWHERE, class_name_for(name)).difference <= TOLERANCE
     exact = export_torch(program, NOWHERE, "Exported", exact=True)
-    assert verify_torch(exact, program, "Exported") == 0.0
+    assert compare_torch(exact, program, "Exported") == EQUAL
 
 
 @pytest.mark.slow
 def test_states_of_every_shape_and_reductions_in_the_middle_equal_the_interpreter() -> None:
     for exact in (False, True):
         source = export_torch(parse(MIXED), NOWHERE, "Exported", exact)
-        assert verify_torch(source, parse(MIXED), "Exported") <= TOLERANCE * (not exact)
+        verify_torch(source, parse(MIXED), "Exported")
+        assert not exact or compare_torch(source, parse(MIXED), "Exported") == EQUAL
 
 
 @pytest.mark.slow
@@ -131,37 +134,77 @@ def train(w, g, lr):
   return update
 """
     for source_text in (text, text.replace("global_norm", "cosh")):
-        assert (
-            verify_torch(export_torch(parse(source_text), NOWHERE, "Exported"), parse(source_text), "Exported") == 0.0
-        )
+        source = export_torch(parse(source_text), NOWHERE, "Exported")
+        assert compare_torch(source, parse(source_text), "Exported") == EQUAL
 
 
 @pytest.mark.slow
 def test_random_programs_equal_the_interpreter_and_their_exact_form_does_so_bit_for_bit() -> None:
-    for k, program in enumerate(random_programs(200)):
+    for k, program in enumerate(random_programs(60)):
         assert verified_torch(program, NOWHERE, "Exported").difference <= TOLERANCE, k
-        if k % 10 == 7:
+        if k % 6 == 1:
             exact = export_torch(program, NOWHERE, "Exported", exact=True)
-            assert verify_torch(exact, program, "Exported") == 0.0, k
+            assert compare_torch(exact, program, "Exported") == EQUAL, k
 
 
 @pytest.mark.slow
 def test_a_file_that_differs_from_its_program_is_refused() -> None:
     program = parse(library()["lion"])
     source = export_torch(program, NOWHERE, "Lion")
-    wrong = source.replace("beta2: float = 0.99,", "beta2: float = 0.9901,")
+    wrong = source.replace("= (0.9, 0.99),", "= (0.9, 0.9901),")
     assert wrong != source
-    with pytest.raises(ExportMismatch, match=r"expected the same .* of Lion and its program to 1e-06, got a diff"):
+    with pytest.raises(ExportMismatch, match=r"expected the same .* of Lion and its program to 1e-09, got a diff"):
         verify_torch(wrong, program, "Lion")
 
 
 def test_states_that_differ_are_found_although_the_updates_agree() -> None:
     program = parse("def train(w, g, m, lr):\n  m = m + g\n  s = sign(m)\n  update = s * lr\n  return update, m\n")
     source = export_torch(program, NOWHERE, "Signs")
-    wrong = source.replace('state["m"] = m\n', 'state["m"] = m * 1.001\n')
+    wrong = source.replace("m.add_(g)\n", "m.add_(g, alpha=1.001)\n")
     assert wrong != source
     with pytest.raises(ExportMismatch):
         verify_torch(wrong, program, "Signs")
+
+
+WRONG = {
+    "a coefficient is off by 1e-4": ("= (0.9, 0.999),", "= (0.90009, 0.999),"),
+    "a learning rate is off by 1e-4": ("lr: float | torch.Tensor = 0.001,", "lr: float | torch.Tensor = 0.0010001,"),
+    "a weight decay is off by 1e-4": ("weight_decay: float = 0.01,", "weight_decay: float = 0.010001,"),
+    "another epsilon": ("eps: float = 1e-08,", "eps: float = 1e-09,"),
+    "no epsilon": (".add_(eps)", ""),
+    "no bias correction": ("bias_correction2 = _once(1 - beta2**step)", "bias_correction2 = 1.0"),
+    "the sign of small elements": ("m.lerp_(g, 1 - beta1)", "m.lerp_(torch.where(g.abs() < 1e-7, -g, g), 1 - beta1)"),
+    "the sign of one element": ("m.lerp_(g, 1 - beta1)", "m.lerp_(g, 1 - beta1).view(-1)[g.abs().argmin()] *= -1.0"),
+    "float32 in float64": ("m.lerp_(g, 1 - beta1)", "m.lerp_(g.float().to(g.dtype), 1 - beta1)"),
+    "half precision in float32": (
+        "m.lerp_(g, 1 - beta1)",
+        "m.lerp_(g.bfloat16().to(g.dtype) if g.dtype == torch.float32 else g, 1 - beta1)",
+    ),
+    "one step is skipped": ("m.lerp_(g, 1 - beta1)", "m.lerp_(g, 1 - beta1 if step != 7 else 0.0)"),
+}
+"""What is wrong with a class, and the text that makes AdamW so."""
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_wrong_class_is_refused(fault: str) -> None:
+    program = parse(library()["adamw"])
+    source = export_torch(program, NOWHERE, "Exported")
+    old, new = WRONG[fault]
+    wrong = source.replace(old, new, 1)
+    assert wrong != source
+    with pytest.raises(ExportMismatch, match="expected the same parameters and states"):
+        verify_torch(wrong, program, "Exported")
+
+
+def test_one_huge_element_hides_no_error_of_another() -> None:
+    expected = torch.tensor([1e12, 1.0, 1e-6], dtype=torch.float64)
+    assert relative_difference(torch.tensor([1e12, 1.0001, 1e-6], dtype=torch.float64), expected) > 0.9e-4
+    assert relative_difference(torch.tensor([1e12, 1.0, -1e-6], dtype=torch.float64), expected) == pytest.approx(2.0)
+    single = torch.tensor([1e12, 1.0, 1e-6])
+    allowance = 64 * torch.finfo(torch.float32).eps * expected
+    assert verify.rounding_share(single * (1 + 1e-6), single, expected, allowance) < 1.0
+    assert verify.rounding_share(torch.tensor([1e12, 1.0, -1e-6]), single, expected, allowance) > 1e4
+    assert verify.rounding_share(torch.tensor([1e12, float("nan"), 1e-6]), single, expected, allowance) > 1.0
 
 
 def test_values_that_are_not_finite_must_be_equal_in_a_relative_difference() -> None:
@@ -170,8 +213,10 @@ def test_values_that_are_not_finite_must_be_equal_in_a_relative_difference() -> 
     assert relative_difference(torch.tensor([1.0, nan]), torch.tensor([1.0, 2.0])) == inf
     assert relative_difference(torch.tensor([1.0, inf]), torch.tensor([1.0, -inf])) == inf
     assert relative_difference(torch.tensor([1.0, inf]), torch.tensor([1.0, 3.0])) == inf
+    assert relative_difference(torch.tensor([1.0, inf]), torch.tensor([1.5, inf])) == pytest.approx(1 / 3)
     assert relative_difference(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.5])) == pytest.approx(0.2)
-    assert relative_difference(torch.tensor([1000.0, 0.0]), torch.tensor([1000.0, 1e-3])) == pytest.approx(1e-3)
+    assert relative_difference(torch.tensor([1000.0, 0.0]), torch.tensor([1000.0, 1e-3])) == 1.0
+    assert relative_difference(torch.tensor([1000.0, 0.0]), torch.tensor([1000.0, 1e-3]), 1.0) == pytest.approx(1e-3)
 
 
 @pytest.mark.slow
@@ -188,7 +233,7 @@ def test_exported_files_pass_the_linter_and_the_formatter(tmp_path: Path) -> Non
     long = re.sub(
         r"\bu\b", "the_update_before_clipping", MIXED.replace("decay", "reciprocal_root_of_the_number_of_steps")
     )
-    texts = [*(parse(library()[name]) for name in LIBRARY), parse(MIXED), parse(long), *random_programs(40)]
+    texts = [*(parse(library()[name]) for name in LIBRARY), parse(MIXED), parse(long), *random_programs(20)]
     for (k, program), exact in itertools.product(enumerate(texts), (False, True)):
         source = export_torch(program, NOWHERE, "Exported", exact)
         assert max(map(len, source.splitlines())) <= 100, k
@@ -201,10 +246,14 @@ def test_exported_files_pass_the_linter_and_the_formatter(tmp_path: Path) -> Non
 
 def test_lion_is_as_short_as_a_person_would_write_it() -> None:
     source = export_torch(parse(library()["lion"]), NOWHERE, "Lion")
-    assert len(source.splitlines()) <= 130
+    assert len(source.splitlines()) <= 280
     assert "lr: float | torch.Tensor = 0.0001," in source
-    assert 'lr = float(group["lr"])\n' in source
-    assert {"beta1", "beta2"} < set(optimizer_class(library()["lion"])(parameters(0)).defaults)  # type: ignore[call-arg]
+    lines = [line.strip() for line in source[source.index("w, g = p, ") :].splitlines()]
+    assert lines[4:7] == [
+        "blend = torch.lerp(m, g, 1 - beta1)",
+        "m.lerp_(g, 1 - beta2)",
+        "blend.sign_()",
+    ]
 
 
 def test_the_rate_is_the_product_of_all_constant_factors_of_the_update() -> None:
@@ -238,6 +287,20 @@ def test_programs_that_use_lr_in_other_ways_equal_the_interpreter_at_every_sched
     assert verified.difference <= TOLERANCE
 
 
+def test_a_scalar_that_follows_from_the_step_count_has_a_value_for_each_parameter() -> None:
+    program = parse("""
+def train(w, g, lr, step):
+  c = power(1.09739, -0.473783)
+  c = c * step
+  c = 0.92 + c
+  update = g / c
+  update = update * lr
+  return update
+""")
+    verified = verified_torch(program, NOWHERE, "Exported")
+    assert verified.content == export_torch(program, NOWHERE, "Exported")  # the readable form, in lists too
+
+
 @pytest.mark.slow
 def test_names_that_clash_with_the_code_around_them_get_a_suffix() -> None:
     text = """
@@ -255,12 +318,24 @@ def train(w, g, state, params, torch, sum, lr):
   return update, p, group, torch, sum
 """
     source = verified_torch(parse(text), NOWHERE, "Exported").content
-    assert "p_ = (1 - beta1) * g + beta1 * state_" in source
-    assert "beta1_ = torch.square(p_)" in source
-    assert "self_ = float_ / (sum_ + 1e-8)" in source
+    assert "state_.lerp_(g, 1 - beta1)" in source
+    assert "torch_.mul_(beta3).addcmul_(state_, state_, value=1 - beta3)" in source
+    assert "torch.maximum(sum_, torch_, out=sum_)" in source
 
 
-def test_two_equal_literals_are_two_arguments_named_after_their_purpose() -> None:
+@pytest.mark.parametrize("body", ["x = 0.5\n  y = x\n  u = g * y", "x = 0.5\n  u = g * x\n  x = g\n  u = x * u"])
+def test_a_copy_of_a_number_keeps_its_value_until_its_name_is_given_again(body: str) -> None:
+    program = parse(f"def train(w, g, lr):\n  {body}\n  update = u * lr\n  return update\n")
+    assert verify_torch(export_torch(program, NOWHERE, "Exported"), program, "Exported") <= TOLERANCE
+
+
+def test_the_formula_of_a_value_is_written_before_a_state_that_it_mentions_changes() -> None:
+    text = "def train(w, g, m, lr):\n  t1 = m * 2.0\n  m = m + g\n  update = (t1 + m) * lr\n  return update, m\n"
+    source = export_torch(parse(text), NOWHERE, "Exported")
+    assert "        t1 = m * scale\n        m = m + g\n        w = w - (t1 + m) * lr\n" in source
+
+
+def test_literals_are_arguments_named_after_their_purpose() -> None:
     text = """
 def train(w, g, m, v, lr):
   g = clip(g, 2.0)
@@ -281,20 +356,23 @@ def train(w, g, m, v, lr):
 """
     defaults = optimizer_class(text)(parameters(0)).defaults  # type: ignore[call-arg]
     expected = {
-        "max_norm": 2.0, "beta1": 0.9, "beta2": 0.9, "exponent": 2.0, "eps": 1e-6, "floor": 0.25, "ceiling": 8.0,
-        "weight_decay": 0.1, "threshold": 0.5, "lr": 0.001,
+        "lr": 0.001, "betas": (0.9, 0.9), "eps": 1e-6, "weight_decay": 0.1, "max_norm": 2.0, "floor": 0.25,
+        "ceiling": 8.0, "threshold": 0.5, "foreach": None, "maximize": False, "capturable": False,
+        "differentiable": False,
     }  # fmt: skip
-    assert {name: defaults[name] for name in expected} == expected
+    assert defaults == expected
 
 
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), "0.9", None])
-def test_hyper_parameters_are_checked_on_construction_and_for_every_group(bad: object) -> None:
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1.0, -0.1])
+def test_hyper_parameters_are_checked_on_construction_and_for_every_group(bad: float) -> None:
     lion = optimizer_class(library()["lion"])
-    with pytest.raises(ValueError, match=r"expected a finite number as beta1, got"):
-        lion(parameters(0), beta1=bad)  # type: ignore[call-arg]
-    with pytest.raises(ValueError, match=r"expected a finite number as beta2, got"):
-        lion([{"params": parameters(0), "beta2": bad}])  # type: ignore[call-arg]
-    with pytest.raises(ValueError, match=r"expected lr at or above 0, got -0.1"):
+    with pytest.raises(ValueError, match=r"^Invalid beta parameter at index 0: "):
+        lion(parameters(0), betas=(bad, 0.99))  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match=r"^Invalid beta parameter at index 1: "):
+        lion([{"params": parameters(0), "betas": (0.9, bad)}])  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match=r"^Invalid betas: expected 2 numbers, got "):
+        lion(parameters(0), betas=(0.9,))  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match=r"^Invalid learning rate: -0.1$"):
         lion(parameters(0), lr=-0.1)  # type: ignore[call-arg]
 
 
@@ -303,12 +381,15 @@ def test_hyper_parameters_are_checked_on_construction_and_for_every_group(bad: o
 def test_each_group_follows_its_own_hyper_parameters(text: str) -> None:
     exported = optimizer_class(text)
     first, second = parameters(1), parameters(2)
-    name = "beta1" if "beta1" in exported(parameters(0)).defaults else "beta"  # type: ignore[call-arg]
-    groups = [{"params": first}, {"params": second, "lr": 0.5, name: 0.3}]
+    other: dict[str, object] = {"lr": 0.5}
+    other["betas" if "betas" in exported(parameters(0)).defaults else "momentum"] = (  # type: ignore[call-arg]
+        (0.3, 0.5) if "betas" in exported(parameters(0)).defaults else 0.3  # type: ignore[call-arg]
+    )
+    groups = [{"params": first}, {"params": second, **other}]
     together = exported(groups)  # type: ignore[call-arg]
     run(together, first + second, range(0))
     alone = parameters(1), parameters(2)
-    apart = exported(alone[0]), exported(alone[1], **{"lr": 0.5, name: 0.3})  # type: ignore[call-arg]
+    apart = exported(alone[0]), exported(alone[1], **other)  # type: ignore[call-arg]
     for step in range(5):
         for p, g in zip((*first, *second), leaves(step) * 2, strict=True):
             p.grad = g.clone()
@@ -415,16 +496,19 @@ def test_a_closure_is_called_once_with_gradients_on_and_its_loss_is_returned() -
 
 
 @pytest.mark.parametrize("text", [library()["adamw"], MIXED], ids=["adamw", "mixed"])
-def test_sparse_and_complex_gradients_are_refused(text: str) -> None:
+def test_sparse_gradients_are_refused(text: str) -> None:
     exported = optimizer_class(text)
     embedding = torch.nn.Embedding(5, 3, sparse=True)
     embedding(torch.tensor([1, 2])).sum().backward()
     with pytest.raises(RuntimeError, match="Exported does not support sparse gradients"):
         exported(embedding.parameters()).step()  # type: ignore[call-arg]
+
+
+def test_complex_parameters_are_refused_by_rules_of_rows_and_columns() -> None:
     p = torch.ones(3, dtype=torch.complex64, requires_grad=True)
     p.abs().sum().backward()
     with pytest.raises(RuntimeError, match="Exported does not support complex parameters"):
-        exported([p]).step()  # type: ignore[call-arg]
+        optimizer_class(MIXED)([p]).step()  # type: ignore[call-arg]
 
 
 @pytest.mark.slow
@@ -491,14 +575,14 @@ def test_the_docstring_shows_the_rule_and_the_origin() -> None:
     origin = Origin("my-run", 12, "abc123", 0.8125, "digits-mlp")
     doc = load_class(export_torch(parse(library()["lion_raw"]), origin, "MyRun12"), "MyRun12").__doc__ or ""
     for part in (
-        "m = interp(g, v, 0.899)",
+        "m = momentum * v + (1 - momentum) * g",
         "my-run",
         "Birth: 12",
         "abc123",
         "0.8125",
         "digits-mlp",
-        "1e-06",
-        "one tree",
+        "1e-09",
+        "those of a group",
     ):
         assert part in doc
     assert "cosh" not in doc
@@ -526,7 +610,7 @@ def test_no_name_of_a_run_breaks_out_of_the_docstring(name: str) -> None:
     plain = ast.parse(export_torch(program, Origin("a", 1, "b", 0.5, "c"), "Lion"))
     tree = ast.parse(source)
     for module in (tree, plain):
-        defined = next(node for node in module.body if isinstance(node, ast.ClassDef))
+        defined = [node for node in module.body if isinstance(node, ast.ClassDef)][-1]
         defined.body = defined.body[1:]
     assert ast.dump(tree) == ast.dump(plain)
     assert all(character.isprintable() or character == "\n" for character in source)
@@ -559,13 +643,14 @@ def test_a_class_is_named_after_its_run_and_birth(run: str | None, birth: int | 
     assert f"class {name}(" in export_torch(parse(library()["lion"]), NOWHERE, name)
 
 
+@pytest.mark.slow
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = parse(library()["lion"])
     source = export_torch(program, NOWHERE, "Lion")
     path = tmp_path / "with space ü.py"
     path.write_text("old")
     with monkeypatch.context() as patched, pytest.raises(ExportMismatch):
-        patched.setattr(verify, "export_torch", lambda *_, **__: source.replace("= 0.99,", "= 0.9,"))
+        patched.setattr(verify, "export_torch", lambda *_, **__: source.replace("(0.9, 0.99)", "(0.9, 0.9)"))
         write_verified(path, verified_torch(program, NOWHERE, "Lion"))
     assert path.read_text() == "old"
     verified = verified_torch(program, NOWHERE, "Lion")
@@ -582,3 +667,13 @@ def test_a_path_that_takes_no_file_is_refused_in_one_line(tmp_path: Path) -> Non
             write_verified(path, VerifiedExport("source"))
         assert "\n" not in str(caught.value)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]
+
+
+def test_names_of_states_never_clash_with_keywords_or_with_the_code_around_them() -> None:
+    names = ("a", "i", "numbers", "columns", "grouped", "lists", "betas")
+    body = "".join(f"  {name} = interp(g, {name}, 0.{k + 1})\n" for k, name in enumerate(names))
+    text = f"def train(w, g, {', '.join(names)}, lr):\n{body}  update = a + i\n  update = update * 0.1\n"
+    for name in names[2:]:
+        text += f"  update = update * {name}\n"
+    text += f"  update = update * lr\n  return update, {', '.join(names)}\n"
+    assert verified_torch(parse(text), NOWHERE, "Exported").difference <= TOLERANCE

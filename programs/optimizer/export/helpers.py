@@ -2,16 +2,171 @@
 
 import re
 
+_WIDE = """
+_WIDE = (torch.float32, torch.float64)
+"""
+
 _WIDEN = '''
 def _widen(x: torch.Tensor) -> torch.Tensor:
     """Half precision is computed in float32; everything else stays as it is."""
+    if x.dtype in _WIDE:
+        return x
     return x.to(torch.promote_types(x.dtype, torch.float32))
 '''
 
+_ZEROS = '''
+def _zeros(p: torch.Tensor, shape: tuple[int, ...] | None = None) -> torch.Tensor:
+    """The start of a state; that of half-precision parameters is kept in float32."""
+    dtype = torch.promote_types(p.dtype, torch.float32)
+    if shape is None:
+        return torch.zeros_like(p, dtype=dtype, memory_format=torch.preserve_format)
+    return torch.zeros(shape, dtype=dtype.to_real(), device=p.device)
+'''
+
+_SCALAR = '''
+def _scalar(params: list[torch.Tensor]) -> torch.Tensor:
+    """The start of a state that a parameter group has as a whole."""
+    like = params[0] if params else torch.zeros(())
+    dtype = torch.promote_types(like.dtype, torch.float32).to_real()
+    return torch.zeros((), dtype=dtype, device=like.device)
+'''
+
+_COUNT = '''
+def _count(steps: list[torch.Tensor], capturable: bool) -> list[Any]:
+    """Count a step: numbers, or tensors where the host must not wait for the device."""
+    if torch.compiler.is_compiling() or not steps[0].is_cpu:
+        torch._foreach_add_(steps, 1)
+    else:
+        torch._foreach_add_(steps, torch.tensor(1.0), alpha=1.0)
+    if torch.compiler.is_compiling() or capturable:
+        return steps
+    return [step.item() for step in steps]
+'''
+
+_UNCAST = '''
+class _Uncast:
+    """A saved state that the base class passes on without a cast to half precision."""
+
+    def __init__(self, value: torch.Tensor) -> None:
+        self.value = value
+
+    def like(self, p: torch.Tensor) -> torch.Tensor:
+        """The state in the precision in which a step of `p` is computed."""
+        if not (p.is_floating_point() and self.value.is_floating_point()):
+            return self.value.to(p.device)
+        return self.value.to(p.device, torch.promote_types(p.dtype, torch.float32))
+'''
+
+_WITHOUT_CAST = '''
+def _without_cast(
+    optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]
+) -> dict[str, Any]:
+    """The state dict with its tensors, except step counts, wrapped."""
+    state = {
+        key: {
+            name: value
+            if name == "step" or not isinstance(value, torch.Tensor)
+            else _Uncast(value)
+            for name, value in own.items()
+        }
+        for key, own in state_dict["state"].items()
+    }
+    return {**state_dict, "state": state}
+'''
+
+_ONCE = '''
+def _once(x: Any) -> Any:
+    """Numbers that the compiler shall compute once, not again for every element."""
+    if isinstance(x, list):
+        return [_once(value) for value in x]
+    once = torch.compiler.is_compiling() and isinstance(x, torch.Tensor)
+    return x.as_strided((), ()) if once else x
+'''
+
+_ADD_ = '''
+def _add_(x: torch.Tensor, y: torch.Tensor, value: Any) -> None:
+    """Add `value * y` to x; the value may be on the device."""
+    if isinstance(value, torch.Tensor):
+        x.add_(y * _once(value))
+    else:
+        x.add_(y, alpha=value)
+'''
+
+_ADDCMUL_ = '''
+def _addcmul_(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, value: Any) -> None:
+    """Add `value * y * z` to x; the value may be on the device."""
+    if isinstance(value, torch.Tensor):
+        x.add_((y * z).mul_(_once(value)))
+    else:
+        x.addcmul_(y, z, value=value)
+'''
+
+_ADDCDIV_ = '''
+def _addcdiv_(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, value: Any) -> None:
+    """Add `value * y / z` to x; the value may be on the device."""
+    if isinstance(value, torch.Tensor):
+        x.add_((y / z).mul_(_once(value)))
+    else:
+        x.addcdiv_(y, z, value=value)
+'''
+
+_FOREACH_ADD_ = '''
+def _foreach_add_(xs: list[torch.Tensor], ys: list[torch.Tensor], value: Any) -> None:
+    """Add `value * y` to each x; the value may be a list, or on the device."""
+    if isinstance(value, (list, torch.Tensor)):
+        torch._foreach_add_(xs, torch._foreach_mul(ys, _once(value)))
+    else:
+        torch._foreach_add_(xs, ys, alpha=value)
+'''
+
+_FOREACH_ADDCMUL_ = '''
+def _foreach_addcmul_(
+    xs: list[torch.Tensor], ys: list[torch.Tensor], zs: list[torch.Tensor], value: Any
+) -> None:
+    """Add `value * y * z` to each x; the value may be a list, or on the device."""
+    first = value[0] if isinstance(value, list) else value
+    if isinstance(first, torch.Tensor):
+        products = torch._foreach_mul(ys, zs)
+        torch._foreach_mul_(products, _once(value))
+        torch._foreach_add_(xs, products)
+    else:
+        torch._foreach_addcmul_(xs, ys, zs, value)
+'''
+
+_FOREACH_ADDCDIV_ = '''
+def _foreach_addcdiv_(
+    xs: list[torch.Tensor], ys: list[torch.Tensor], zs: list[torch.Tensor], value: Any
+) -> None:
+    """Add `value * y / z` to each x; the value may be a list, or on the device."""
+    first = value[0] if isinstance(value, list) else value
+    if isinstance(first, torch.Tensor):
+        quotients = torch._foreach_div(ys, zs)
+        torch._foreach_mul_(quotients, _once(value))
+        torch._foreach_add_(xs, quotients)
+    else:
+        torch._foreach_addcdiv_(xs, ys, zs, value)
+'''
+
+_MAX = '''
+def _max(x: Any, y: Any) -> Any:
+    """The larger of two numbers; they may be on the device."""
+    if isinstance(x, torch.Tensor):
+        return torch.maximum(x, torch.as_tensor(y, dtype=x.dtype, device=x.device))
+    return _max(y, x) if isinstance(y, torch.Tensor) else max(x, y)
+'''
+
+_MIN = '''
+def _min(x: Any, y: Any) -> Any:
+    """The smaller of two numbers; they may be on the device."""
+    if isinstance(x, torch.Tensor):
+        return torch.minimum(x, torch.as_tensor(y, dtype=x.dtype, device=x.device))
+    return _min(y, x) if isinstance(y, torch.Tensor) else min(x, y)
+'''
+
 _NUMBER = '''
-def _number(value: float, like: torch.Tensor) -> torch.Tensor:
-    """A number in the precision of `like`. It stays on the host, so that no step waits for it."""
-    return torch.tensor(value, dtype=torch.promote_types(like.dtype, torch.float32))
+def _number(value: Any, like: torch.Tensor) -> torch.Tensor:
+    """A number in the precision of `like`; no step waits for the device to read it."""
+    return torch.as_tensor(value, dtype=torch.promote_types(like.dtype, torch.float32))
 '''
 
 _INTERP = '''
@@ -114,7 +269,22 @@ def _orthogonalize(x: torch.Tensor) -> torch.Tensor:
 '''
 
 HELPERS = {
+    "_WIDE": _WIDE,
     "_widen": _WIDEN,
+    "_zeros": _ZEROS,
+    "_scalar": _SCALAR,
+    "_count": _COUNT,
+    "_Uncast": _UNCAST,
+    "_without_cast": _WITHOUT_CAST,
+    "_max": _MAX,
+    "_min": _MIN,
+    "_once": _ONCE,
+    "_add_": _ADD_,
+    "_addcmul_": _ADDCMUL_,
+    "_addcdiv_": _ADDCDIV_,
+    "_foreach_add_": _FOREACH_ADD_,
+    "_foreach_addcmul_": _FOREACH_ADDCMUL_,
+    "_foreach_addcdiv_": _FOREACH_ADDCDIV_,
     "_number": _NUMBER,
     "_interp": _INTERP,
     "_join": _JOIN,
@@ -139,7 +309,7 @@ def helpers_for(code: str) -> str:
     needed: set[str] = set()
     unread = [code]
     while unread:
-        called = set(re.findall(r"(?<![\w.])_[a-z_]+(?=\()", unread.pop())) & HELPERS.keys() - needed
+        called = set(re.findall(r"(?<![\w.])_[A-Za-z_]+", unread.pop())) & HELPERS.keys() - needed
         needed |= called
         unread += [HELPERS[name].split('"""')[-1] for name in called]
     return "\n\n".join(HELPERS[name].strip("\n") + "\n" for name in HELPERS if name in needed)

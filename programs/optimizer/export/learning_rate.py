@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from germline.programs.optimizer.export.names import Place, without_unread_copies
+from germline.programs.optimizer.export.names import without_unread_copies
+from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.program import Program, Statement
 
@@ -66,10 +67,27 @@ def find_learning_rate(program: Program) -> LearningRate:
         return _NONE
     products = [node for node in visits if node in lines and program.body[lines[node]].function in ("*", "negative")]
     uses = _uses(program, graph)
-    cancels = product > 0 and all(uses[node] == 1 for node in (lr, *products) if node != graph.update)
+    scaled = [node for node in products if _is_scaled(program, graph, lines, node)]
+    cancels = product > 0 and all(uses[node] == 1 for node in (lr, *scaled) if node != graph.update)
     default = abs(product) if len(literals) < 2 else float(f"{abs(product):.15g}")
     simplified = _without_literals(program, graph, {lines[node]: node for node in products}) if cancels else None
     return LearningRate(default, frozenset(literals), simplified)
+
+
+def _is_scaled(program: Program, graph: Graph, lines: Mapping[int, int], node: int) -> bool:
+    """True if a product has lr or a literal among its factors."""
+    stack, factors = [node], 0
+    while stack and factors <= MAX_FACTORS:
+        at = stack.pop()
+        factors += 1
+        line = program.body[lines[at]] if at in lines else None
+        if graph.nodes[at].function == "input:lr":
+            return True
+        if line is not None and line.function in ("*", "negative"):
+            if any(isinstance(arg, float) for arg in line.args):
+                return True
+            stack += graph.nodes[at].args
+    return factors > MAX_FACTORS
 
 
 def _literal(program: Program, place: Place) -> float:

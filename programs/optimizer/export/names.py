@@ -1,72 +1,26 @@
 """Names of hyper-parameters and variables in the code of an exported optimizer."""
 
-from collections import Counter
+import re
 from collections.abc import Collection
 from dataclasses import replace
 
 from germline.programs.export.names import RESERVED, numbered_name
-from germline.programs.optimizer.graph import trace
 from germline.programs.optimizer.program import Program, State, Statement
 
-Place = tuple[int, int]
-"""The position of a literal: statement, argument."""
+AUTOMATIC = re.compile(r"t\d+")
+"""Names that the parser gives to nested values."""
 
-TINY = 1e-4
-"""The largest positive literal that is called eps where it is added."""
-
-_BY_FUNCTION = {
-    ("clip", 1): "max_norm",
-    ("power", 0): "base",
-    ("power", 1): "exponent",
-    ("greater", 0): "threshold",
-    ("greater", 1): "threshold",
-    ("max", 0): "floor",
-    ("max", 1): "floor",
-    ("min", 0): "ceiling",
-    ("min", 1): "ceiling",
-    ("modulo", 1): "period",
-    ("interp", 2): "mix",
-    ("*", 0): "scale",
-    ("*", 1): "scale",
-    ("/", 1): "divisor",
-    ("+", 0): "shift",
-    ("+", 1): "shift",
-    ("-", 0): "shift",
-    ("-", 1): "shift",
-}
+_NAMES = {
+    "abs": "magnitude", "square": "squared", "*": "product", "+": "total", "-": "difference", "/": "quotient",
+    "max": "larger", "min": "smaller", "sqrt": "root", "norm": "length", "power": "powered", "where": "chosen",
+    "interp": "blend", "reciprocal": "inverse", "leaf_mean": "mean", "leaf_max": "largest", "leaf_sum": "total",
+    "sign": "signs", "rank": "ranks", "modulo": "phase", "get_pi": "pi", "get_e": "e",
+}  # fmt: skip
 
 
-def hyperparameters(program: Program, fixed: Collection[Place]) -> dict[Place, str]:
-    """A name for every literal except the literals at `fixed`, after the literal's purpose in its statement.
-
-    Equal literals have different names; names that occur more than once are numbered.
-    """
-    graph = trace(program)
-    state_nodes = set(graph.state_nodes)
-    next_states = set(graph.next_states)
-    weights = {i for i, node in enumerate(graph.nodes) if node.function == "input:w"}
-    words: dict[Place, str] = {}
-    for i, line in enumerate(program.body):
-        node = graph.statements[i]
-        args = graph.nodes[node].args if line.function != "=" else ()
-        for j, arg in enumerate(line.args):
-            if not isinstance(arg, float) or (i, j) in fixed:
-                continue
-            word = _BY_FUNCTION.get((line.function, j), "c")
-            if line.function == "interp" and j == 2 and (node in next_states or state_nodes & set(args)):
-                word = "beta"
-            elif line.function == "*" and weights & set(args):
-                word = "weight_decay"
-            elif line.function == "+" and 0 < arg <= TINY:
-                word = "eps"
-            words[i, j] = word
-    repeated = {word for word, count in Counter(words.values()).items() if count > 1}
-    numbers: Counter[str] = Counter()
-    names = {}
-    for place, word in words.items():
-        numbers[word] += 1
-        names[place] = f"{word}{numbers[word]}" if word in repeated else word
-    return names
+def name_of_value(target: str, function: str) -> str:
+    """The name that a statement gives to its value, or one after its function if the parser has chosen that name."""
+    return _NAMES.get(function, function) if AUTOMATIC.fullmatch(target) else target
 
 
 def rename(program: Program, hyperparameters: Collection[str], longest: int = 40) -> Program:

@@ -1,46 +1,27 @@
 """A program as the text of a Python file with one `torch.optim.Optimizer` in it.
 
-The file imports torch and the standard library only, and is written for readers: the program's own lines in their
-order, its constants as constructor arguments, and a docstring with its origin.
+The file imports torch and the standard library only. The class follows torch.optim: its constructor takes the program's
+constants as the field names them, and a step runs in-place kernels, for one parameter after another or for all of them
+at once (`foreach`).
 """
-
-import textwrap
-from collections.abc import Mapping
 
 from germline.programs.export.names import check_class_name
 from germline.programs.export.origin import Origin
-from germline.programs.optimizer.export.expressions import PreparedProgram
-from germline.programs.optimizer.export.group_step import group_step_lines
+from germline.programs.optimizer.export.arguments import HyperParameter
+from germline.programs.optimizer.export.class_text import Parts, class_text
+from germline.programs.optimizer.export.docstring import argument_lines, rate_meaning, rate_source, rule_lines
+from germline.programs.optimizer.export.draft import LENGTHS, WIDTH, draft_of
+from germline.programs.optimizer.export.emit import Emitter, list_names
 from germline.programs.optimizer.export.helpers import helpers_for
-from germline.programs.optimizer.export.learning_rate import find_learning_rate
-from germline.programs.optimizer.export.names import Place, hyperparameters, rename, without_unread_copies
-from germline.programs.optimizer.export.parameter_step import STATE, indent, parameter_step_lines
-from germline.programs.optimizer.graph import live_program, trace
-from germline.programs.optimizer.program import Argument, Program
-from germline.programs.optimizer.text import parse, write, write_statement
+from germline.programs.optimizer.export.lowering import lower
+from germline.programs.optimizer.export.prepared import PreparedProgram
+from germline.programs.optimizer.program import Program
 
-WIDTH = 88
-"""The longest line of code, which no formatter wraps."""
-
-TOLERANCE = 1e-6
-"""The largest relative difference allowed between an exported file and its program; most files have no difference."""
+TOLERANCE = 1e-9
+"""The largest relative difference of an element allowed between an exported file and its program, in float64."""
 
 STEPS = 20
 """The number of steps over which a file is compared with its program."""
-
-_MEANINGS = {
-    "interp": ("interp(x, y, a)", "(1 - a) * x + a * y"),
-    "/": ("x / y", "x / (y + 1e-8)"),
-    "sqrt": ("sqrt(x)", "sqrt(|x|)"),
-    "log": ("log(x)", "log(|x|)"),
-    "log2": ("log2(x)", "log2(|x|)"),
-    "log10": ("log10(x)", "log10(|x|)"),
-    "log1p": ("log1p(x)", "log(|1 + x|)"),
-    "clip": ("clip(x, c)", "x * min(c / global_norm(x), 1)"),
-    "cosine_sim": ("cosine_sim(x, y)", "dot(x, y) / (global_norm(x) * global_norm(y))"),
-    "greater": ("greater(x, y)", "1 where x > y, else 0"),
-    "where": ("where(c, x, y)", "x where c > 0, else y"),
-}
 
 
 def export_torch(program: Program, origin: Origin, class_name: str, exact: bool = False) -> str:
@@ -50,206 +31,86 @@ def export_torch(program: Program, origin: Origin, class_name: str, exact: bool 
         program: the program to export; its dead statements and states are left out.
         origin: where it comes from, for the docstring.
         class_name: the name of the class.
-        exact: True keeps the operations of the interpreter bit for bit. False merges the constant factor of the update
-            into `lr`, if the update is proportional to `lr` and nothing else reads it.
+        exact: True computes every statement as the interpreter does, bit for bit, in a new tensor. False merges the
+            constant factor of the update into `lr` and uses in-place kernels, which round differently.
 
     Raises:
         InvalidProgram: the program does not pass abstract execution, or has a name outside of the language.
         ValueError: no class can have the name.
     """
     check_class_name(class_name)
-    # Parsing the program's own text proves that it consists of names and numbers only.
-    program = parse(write(program))
-    program = without_unread_copies(live_program(program))
-    rate = find_learning_rate(program)
-    simplified = None if exact else rate.simplified
-    fixed = rate.literals if simplified is None else frozenset()
-    # While a line is too long, names are cut shorter; with names of four characters every line fits.
-    for longest in (40, 24, 16, 12, 8, 6, 4):
-        prepared = _prepare(simplified or program, simplified is not None, rate.default, fixed, longest)
-        step = group_step_lines(prepared) if prepared.whole_tree else parameter_step_lines(prepared)
-        step = indent(step, 3)
-        if all(len(line) <= WIDTH for line in step):
+    draft = draft_of(program, exact)
+    body, facts = "", frozenset(origin.lines())
+    for longest in LENGTHS:
+        prepared = draft.prepared(draft.arguments, (), longest)
+        body = _body(prepared, draft.described(prepared), origin, class_name)
+        if all(len(line) <= WIDTH for line in body.splitlines() if line.strip() not in facts):
             break
-    return _file(prepared, step, origin, class_name)
-
-
-def _prepare(
-    program: Program, lr_is_rate: bool, default_rate: float, fixed: frozenset[Place], longest: int
-) -> PreparedProgram:
-    """The program with names of at most `longest` characters; literals at the places `fixed` get no name."""
-    names = hyperparameters(program, fixed)
-    program = rename(program, set(names.values()), longest)
-    needed = set(program.returns)
-    for line in reversed(program.body):
-        needed.discard(line.target)
-        needed.update(arg for arg in line.args if isinstance(arg, str))
-    return PreparedProgram(
-        program, trace(program), lr_is_rate, default_rate, names, frozenset(needed & set(program.inputs))
-    )
-
-
-def _file(prepared: PreparedProgram, step: list[str], origin: Origin, class_name: str) -> str:
-    """The text of the file; `step` is the body of the loop over parameter groups."""
-    numbers = {name: prepared.program.body[i].args[j] for (i, j), name in prepared.hyperparameters.items()}
-    body = "\n".join(
-        [
-            f"class {class_name}(torch.optim.Optimizer):",
-            *indent(_docstring(prepared, origin)),
-            "",
-            *indent(_constructor(prepared, numbers)),
-            "",
-            *indent(_METHODS.strip("\n").splitlines()),
-            *step,
-            *indent(["return loss"], 2),
-            "",
-            *indent(_ready(prepared, class_name)),
-            "",
-            *([] if not prepared.leaf_states else [*indent(_LOAD.strip("\n").splitlines()), ""]),
-        ]
-    )
     helpers = helpers_for(body)
-    return _HEADER.format(class_name) + (f"\n\n{helpers}" if helpers else "") + f"\n\n{body}"
+    return f"{_HEADER.format(class_name, _imports(body))}\n{helpers}\n\n{body}"
 
 
-def _docstring(prepared: PreparedProgram, origin: Origin) -> list[str]:
+def _body(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...], origin: Origin, class_name: str) -> str:
+    """The text of the file after the helper functions."""
+    step = lower(prepared)
+    lists = list_names(step, prepared.names.values())
+    single = Emitter(step, lists, WIDTH - 8)
+    foreach = Emitter(step, lists, WIDTH - (4 if prepared.whole_tree else 8))
+    parts = Parts(
+        prepared,
+        arguments,
+        lists,
+        step,
+        single.head(),
+        single.single(),
+        foreach.foreach(),
+        _docstring(prepared, arguments, origin),
+    )
+    return class_text(parts, class_name)
+
+
+def _imports(body: str) -> str:
+    """The names that the file imports from torch.optim.optimizer."""
+    names = ["ParamsT", *(name for name in ("_default_to_fused_or_foreach", "_view_as_real") if name in body)]
+    return ", ".join(names)
+
+
+def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...], origin: Origin) -> list[str]:
     """The docstring of the class."""
-    program = prepared.program
-    functions = {line.function for line in program.body}
-    meanings = [f"{form} means {meaning}" for name, (form, meaning) in _MEANINGS.items() if name in functions]
-    text = ['"""Turns a parameter `w` with the gradient `g` into `w - update`, by this rule:', ""]
-    text += [*indent(_rule_text(program)), ""]
-    if meanings:
-        text += ["There,", *indent(meanings), ""]
-    if program.states:
-        text.append(f"States start at zero: {', '.join(state.name for state in program.states)}.")
+    text = rule_lines(prepared, rate_source(prepared, "lr"))
     if prepared.whole_tree:
-        text += [
-            "Each parameter group is one tree: what the rule takes over all parameters, it takes over",
-            "those of the group that have a gradient.",
-        ]
+        text += ["What is taken over all parameters is taken over those of a group that have a gradient."]
     text += [
         "Half-precision parameters are updated in float32, and their states are kept in it.",
         "",
-        *origin.lines(),
-        f"Checked: equals the program that was searched to {TOLERANCE:g} (relative, over {STEPS} steps)",
-        "",
         "Args:",
-        *indent(["params: parameters to optimize, or dicts that define parameter groups", *_lr_text(prepared)]),
+        "    params: parameters, named parameters, or dicts that define parameter groups",
     ]
-    for (i, j), name in prepared.hyperparameters.items():
-        text += indent([f"{name}: the {program.body[i].args[j]!r} of `{write_statement(program.body[i])}`"])
-    return [*text, '"""']
-
-
-def _rule_text(program: Program) -> list[str]:
-    """The program's own text, wrapped to the width of the docstring."""
-    lines = []
-    for line in write(program).splitlines():
-        deeper = " " * (len(line) - len(line.lstrip()) + 4)
-        lines += textwrap.wrap(line, WIDTH - 4, subsequent_indent=deeper, break_long_words=False)
-    return lines
-
-
-def _lr_text(prepared: PreparedProgram) -> list[str]:
-    """The documentation of the argument `lr`."""
-    if "lr" not in prepared.inputs_read:
-        return ["lr: not read by this rule; it is there for schedulers"]
-    if prepared.lr_is_rate:
-        return ["lr: learning rate"]
-    schedule_value = "lr" if prepared.default_rate == 1.0 else f"lr / {prepared.default_rate!r}"
-    return [f"lr: learning rate; the rule reads {schedule_value}, a schedule's value, 1 at the default"]
-
-
-def _constructor(prepared: PreparedProgram, numbers: Mapping[str, Argument]) -> list[str]:
-    """The constructor, whose defaults are the program's literals."""
-    items = ", ".join(f'"{name}": {name}' for name in ("lr", *numbers))
-    defaults = [f"    defaults = {{{items}}}"]
-    if len(defaults[0]) + 4 > WIDTH:
-        defaults = ["    defaults = {", *(f'        "{name}": {name},' for name in ("lr", *numbers)), "    }"]
-    return [
-        "def __init__(",
-        "    self,",
-        "    params: Iterable[torch.Tensor] | Iterable[dict[str, Any]],",
-        f"    lr: float | torch.Tensor = {prepared.default_rate!r},",
-        *(f"    {name}: float = {number!r}," for name, number in numbers.items()),
-        ") -> None:",
-        *defaults,
-        "    super().__init__(params, defaults)",
+    text += argument_lines([("lr", prepared.default_rate, rate_meaning(prepared))])
+    text += argument_lines((argument.name, argument.default, argument.meaning) for argument in arguments)
+    text += [
+        "    foreach: use kernels for lists of tensors (default: None, as torch chooses)"
+        if not prepared.whole_tree
+        else "    foreach: not read, this rule always works on all parameters at once",
+        "    maximize: maximize the objective instead of minimizing it (default: False)",
+        "    capturable: safe to capture in a CUDA graph (default: False)",
+        "    differentiable: not supported (default: False)",
+        "",
+        "Exported by Germline.",
+        *origin.lines(),
+        f"Verified: in {STEPS} steps, parameters and states equal those of the program that was",
+        f"searched: each element to {TOLERANCE:g} in float64, and up to rounding in float32.",
+        '"""',
     ]
+    return text
 
 
-def _ready(prepared: PreparedProgram, class_name: str) -> list[str]:
-    """The method that returns the parameters with a gradient and creates their states."""
-    program = prepared.program
-    starts = [f"{STATE.format(state.name)} = {_START[state.shape]}" for state in prepared.leaf_states]
-    if program.step and not prepared.whole_tree:
-        starts.append('state["step"] = 0')
-    lines = [
-        "def _ready(self, group: dict[str, Any]) -> list[torch.Tensor]:",
-        f'    """The parameters of a group that have a gradient{", their states made" if starts else ""}."""',
-        '    params = [p for p in group["params"] if p.grad is not None]',
-        "    for p in params:",
-        "        if p.grad.layout != torch.strided:",
-        f'            raise RuntimeError("{class_name} does not support sparse gradients")',
-        "        if p.is_complex():",
-        f'            raise RuntimeError("{class_name} does not support complex parameters")',
-    ]
-    if starts:
-        lines += ["        state = self.state[p]", "        if not state:"]
-        lines += indent((["w = _widen(p)"] if prepared.leaf_states else []) + starts, 3)
-    return [*lines, "    return params"]
-
-
-_START = {
-    "tree": "torch.zeros_like(w)",
-    "leaf": "w.new_zeros(())",
-    "row": "torch.zeros_like(_row_mean(w))",
-    "column": "torch.zeros_like(_column_mean(w))",
-}
-
-_HEADER = '''"""{}, a PyTorch optimizer exported by Germline."""
+_HEADER = '''"""{0}, a PyTorch optimizer exported by Germline."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
-'''
-
-_METHODS = '''
-def add_param_group(self, param_group: dict[str, Any]) -> None:
-    """Add a group of parameters, which may have hyper-parameters of its own."""
-    options = {**self.defaults, **param_group}
-    for name in self.defaults:
-        value = options[name]
-        number = isinstance(value, (float, int, torch.Tensor))
-        if not number or not math.isfinite(value):
-            raise ValueError(f"expected a finite number as {name}, got {value!r}")
-    if options["lr"] < 0:
-        raise ValueError(f"expected lr at or above 0, got {options['lr']!r}")
-    super().add_param_group(param_group)
-
-@torch.no_grad()
-def step(self, closure: Callable[[], Any] | None = None) -> Any:
-    """Update the parameters once; `closure`, if given, computes the loss again."""
-    loss = None
-    if closure is not None:
-        with torch.enable_grad():
-            loss = closure()
-
-    for group in self.param_groups:
-'''
-
-_LOAD = '''
-def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-    """Load what `state_dict` returned; states keep the precision they were saved in."""
-    super().load_state_dict(state_dict)
-    # The base class has cast the states to the precision of their parameters.
-    keys = [key for group in state_dict["param_groups"] for key in group["params"]]
-    params = [p for group in self.param_groups for p in group["params"]]
-    for key, p in zip(keys, params):
-        for name, value in state_dict["state"].get(key, {}).items():
-            if isinstance(value, torch.Tensor):
-                self.state[p][name] = value.to(p.device)
+from torch.optim.optimizer import {1}
 '''

@@ -1,0 +1,176 @@
+"""The constructor's arguments of an exported optimizer: the constants of its program, named as the field names them."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from germline.programs.optimizer.export.roles import Constant, constants
+from germline.programs.optimizer.export.signs import Place
+from germline.programs.optimizer.program import Program
+from germline.programs.optimizer.text import write_statement
+
+_WORDS = {
+    ("clip", 1): "max_norm",
+    ("power", 0): "base",
+    ("power", 1): "exponent",
+    ("greater", 0): "threshold",
+    ("greater", 1): "threshold",
+    ("max", 0): "floor",
+    ("max", 1): "floor",
+    ("min", 0): "ceiling",
+    ("min", 1): "ceiling",
+    ("modulo", 1): "period",
+    ("interp", 2): "mix",
+    ("*", 0): "scale",
+    ("*", 1): "scale",
+    ("/", 1): "divisor",
+    ("+", 0): "shift",
+    ("+", 1): "shift",
+    ("-", 0): "shift",
+    ("-", 1): "shift",
+}
+
+
+@dataclass(frozen=True)
+class HyperParameter:
+    """An argument of the constructor.
+
+    Attributes:
+        name: of the argument; `betas` is a tuple.
+        variables: what it is called in the code: a variable for each number.
+        values: the default of each.
+        range: `decay` for [0, 1), `nonnegative`, or `free` for any finite number.
+        meaning: what it does, for the docstring.
+        places: where each stands in the program.
+        meanings: what each number does, if there are several.
+    """
+
+    name: str
+    variables: tuple[str, ...]
+    values: tuple[float, ...]
+    range: str
+    meaning: str
+    places: tuple[tuple[Place, ...], ...]
+    meanings: tuple[str, ...] = ()
+
+    @property
+    def default(self) -> float | tuple[float, ...]:
+        """The default of the argument."""
+        return self.values if self.name == "betas" else self.values[0]
+
+
+def hyper_parameters(program: Program, fixed: Collection[Place]) -> tuple[HyperParameter, ...]:
+    """The arguments of a program without dead statements, in the order of the signature.
+
+    Args:
+        program: a valid program.
+        fixed: places of literals that belong to the learning rate.
+    """
+    found = [constant for constant in constants(program, fixed) if constant.role != "structural"]
+    decays = [c for c in found if c.role == "decay" and c.state is not None and _is_tree(program, c)]
+    momenta = [c for c in found if c.role == "momentum"]
+    result = _decays(program, sorted(decays, key=lambda constant: not constant.signed), bool(momenta))
+    result += _numbered("momentum", momenta, "nonnegative", lambda c: f"momentum of `{_state(program, c)}`")
+    result += [
+        _one(f"{_state(program, c)[:24]}_decay", c, "decay", f"decay of the moving average `{_state(program, c)}`")
+        for c in found
+        if c.role == "decay" and c.state is not None and c not in decays
+    ]
+    others = [c for c in found if c.role == "decay" and c.state is None]
+    result += _numbered("decay", others, "decay", lambda c: f"the {c.value!r} of `{_line(program, c)}`")
+    epsilons = [c for c in found if c.role == "epsilon"]
+    result += _numbered("eps", epsilons, "nonnegative", lambda _: "added to what is divided by, so that it is not zero")
+    weight_decays = [c for c in found if c.role == "weight decay"]
+    result += _numbered("weight_decay", weight_decays, "nonnegative", _weight_decay)
+    scales = [c for c in found if c.role == "scale"]
+    words = [_WORDS.get((program.body[c.places[0][0]].function, c.places[0][1]), "constant") for c in scales]
+    for word in dict.fromkeys(words):
+        same = [c for c, own in zip(scales, words, strict=True) if own == word]
+        result += _numbered(word, same, "free", lambda c: f"the {c.value!r} of `{_line(program, c)}`")
+    return tuple(_unique(result))
+
+
+def variables(arguments: Collection[HyperParameter]) -> Mapping[Place, str]:
+    """The variable at each place of a program."""
+    return {
+        place: name
+        for argument in arguments
+        for name, places in zip(argument.variables, argument.places, strict=True)
+        for place in places
+    }
+
+
+def _decays(program: Program, decays: list[Constant], has_momentum: bool) -> list[HyperParameter]:
+    """The decays of moving averages of trees: `betas` if there are several."""
+    if len(decays) > 1:
+        names = ", ".join(f"`{_average(program, c)}`" for c in decays)
+        return [
+            HyperParameter(
+                "betas",
+                tuple(f"beta{k + 1}" for k in range(len(decays))),
+                tuple(c.value for c in decays),
+                "decay",
+                f"decays of the moving averages {names}",
+                tuple(c.places for c in decays),
+                tuple(f"decay of the moving average `{_average(program, c)}`" for c in decays),
+            )
+        ]
+    if not decays:
+        return []
+    signed = decays[0].signed
+    name = ("beta" if has_momentum else "momentum") if signed else "alpha"
+    return [_one(name, decays[0], "decay", f"decay of the moving average `{_average(program, decays[0])}`")]
+
+
+def _one(name: str, constant: Constant, range_: str, meaning: str) -> HyperParameter:
+    return HyperParameter(name, (name,), (constant.value,), range_, meaning, (constant.places,))
+
+
+def _numbered(name: str, same: list[Constant], range_: str, meaning: object) -> list[HyperParameter]:
+    """Arguments of one name, which are numbered if there are several."""
+    assert callable(meaning)
+    names = [name] if len(same) == 1 else [f"{name}{k + 1}" for k in range(len(same))]
+    return [_one(own, constant, range_, meaning(constant)) for own, constant in zip(names, same, strict=True)]
+
+
+def _unique(arguments: list[HyperParameter]) -> list[HyperParameter]:
+    """The arguments, with a number where two have one name."""
+    count: Counter[str] = Counter()
+    result = []
+    for argument in arguments:
+        count[argument.name] += 1
+        if count[argument.name] > 1:
+            name = f"{argument.name}_{count[argument.name]}"
+            argument = HyperParameter(name, (name,), argument.values, argument.range, argument.meaning, argument.places)
+        result.append(argument)
+    return result
+
+
+def _weight_decay(constant: Constant) -> str:
+    kind = "decoupled weight decay" if constant.decoupled else "weight decay, which the states see"
+    return f"{kind}: how much of a parameter goes into the update"
+
+
+def _is_tree(program: Program, constant: Constant) -> bool:
+    assert constant.state is not None
+    return program.states[constant.state].shape not in ("leaf", "scalar")
+
+
+def _state(program: Program, constant: Constant) -> str:
+    return program.states[constant.state or 0].name
+
+
+def _average(program: Program, constant: Constant) -> str:
+    """The name of the average that a decay belongs to: that of its statement, if its author gave it one."""
+    target = program.body[constant.places[0][0]].target
+    return _state(program, constant) if re.fullmatch(r"t\d+", target) else target
+
+
+def _line(program: Program, constant: Constant) -> str:
+    return write_statement(program.body[constant.places[0][0]])
+
+
+def ranges(arguments: Collection[HyperParameter]) -> Mapping[str, str]:
+    """The range of each variable."""
+    return {name: argument.range for argument in arguments for name in argument.variables}

@@ -1,0 +1,235 @@
+"""Verification of exported optax files: they run beside the reference interpreter, in a process of their own.
+
+That process has jax; Germline's own never imports it, so that its threads, its memory and its settings stay out of a
+search. Several files share one process, because starting jax takes longer than running a file.
+"""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from germline.programs.export.origin import Origin
+from germline.programs.export.verified import ExportMismatch, VerifiedExport, check_difference
+from germline.programs.optimizer.export.verify import SCHEDULE, probe
+from germline.programs.optimizer.graph import live_program
+from germline.programs.optimizer.interpret import Interpreter
+from germline.programs.optimizer.optax_export.source import STEPS, TOLERANCE, export_optax, function_name
+from germline.programs.optimizer.program import Program
+
+FLOORS = {"float32": 1.0, "float64": 1e-3}
+"""Elements below this share of the largest in their tensor are compared as if they were that large. In float32 that is
+the largest itself, because XLA and the interpreter round differently where a sum nearly cancels; float64 shows that
+both compute the same."""
+TOLERANCES = {"float32": TOLERANCE, "float64": 1e-9}
+"""The largest difference allowed."""
+OWN_ERRORS = 8
+"""How many errors of the interpreter itself are allowed in float32, where they are more than TOLERANCE. A program may
+subtract numbers that are nearly equal, as `library:lion_raw` does; two orders of its operations then agree no better.
+"""
+MODES = (("steps", "float32"), ("jit", "float32"), ("jit", "float64"))
+"""Each step on its own or all of them in one compiled loop, and the precision."""
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_TIMEOUT = 900
+_WORKER = Path(__file__).with_name("worker.py")
+
+Mode = tuple[str, str]
+Values = list[NDArray[np.float64]]
+"""Each parameter, then each state, after each step, `[steps, *shape]`."""
+
+
+class OptaxMissing(ValueError):
+    """The packages `jax` and `optax` are not installed; the message says how to get them."""
+
+
+class OptaxFile(NamedTuple):
+    """An exported file.
+
+    Attributes:
+        source: what `export_optax` returned. It is executed, so pass no text of another origin.
+        program: the program that was exported.
+        name: the function in the source.
+    """
+
+    source: str
+    program: Program
+    name: str
+
+
+def verified_optax(program: Program, origin: Origin, class_name: str) -> VerifiedExport[str]:
+    """The readable form of a program's export if it equals the interpreter, its exact form otherwise.
+
+    Raises:
+        OptaxMissing: jax or optax is not installed.
+        ExportMismatch: neither form equals the interpreter.
+    """
+    check_installed()
+    name = function_name(class_name)
+    source = export_optax(program, origin, class_name)
+    try:
+        difference = verify_optax(source, program, name)
+    except ExportMismatch:
+        source = export_optax(program, origin, class_name, exact=True)
+        difference = verify_optax(source, program, name)
+    return VerifiedExport(source, name, difference, TOLERANCE)
+
+
+def verify_optax(source: str, program: Program, name: str) -> float:
+    """The largest relative difference between an exported file and the interpreter.
+
+    Args:
+        source: what `export_optax` returned. It is executed, so pass no text of another origin.
+        program: the program that was exported.
+        name: the function in the source.
+
+    Raises:
+        OptaxMissing: jax or optax is not installed.
+        ExportMismatch: the difference is above TOLERANCE, or the file raises an error.
+    """
+    [differences] = compare_optax([OptaxFile(source, program, name)])
+    for (kind, dtype), difference in differences.items():
+        quantity, hint = f"parameters and states of {name} and its program", f" in {STEPS} steps in {dtype} ({kind})"
+        check_difference(quantity, difference, TOLERANCES[dtype], hint)
+    return max(differences.values())
+
+
+def compare_optax(exported: Sequence[OptaxFile], modes: Sequence[Mode] = MODES) -> list[dict[Mode, float]]:
+    """For each file the largest relative difference from the interpreter in each mode.
+
+    Both start from the same random parameters of ranks 0 to 4 and get the same gradients, some of them zero, and the
+    same varying learning rates, through a schedule. After each step all parameters and states are compared. For a and b
+    the difference is |a - b| / max(|a|, |b|, FLOORS[dtype] * the tensor's largest finite magnitude); values that are
+    not finite must be equal. In float32 a difference of OWN_ERRORS errors of the interpreter counts as TOLERANCE.
+
+    Raises:
+        OptaxMissing: jax or optax is not installed.
+        ExportMismatch: a file raises an error.
+    """
+    check_installed()
+    results = _run_files(exported, modes)
+    differences: list[dict[Mode, float]] = []
+    for own, (_, program, _) in zip(results, exported, strict=True):
+        expected = {dtype: _interpreted(program, dtype, dtype) for _, dtype in modes}
+        exact = _interpreted(program, "float32", "float64")
+        differences.append({})
+        for kind, dtype in modes:
+            errors = _errors(expected[dtype], exact) if dtype == "float32" else [0.0] * len(exact)
+            differences[-1][kind, dtype] = _difference(own[kind, dtype], expected[dtype], FLOORS[dtype], errors)
+    return differences
+
+
+def check_installed() -> None:
+    """Raises OptaxMissing if jax or optax is not installed; imports neither."""
+    if any(importlib.util.find_spec(name) is None for name in ("jax", "optax")):
+        raise OptaxMissing(
+            "expected the packages jax and optax, without which no optax file can be verified; "
+            "pip install 'germline[optax]'"
+        )
+
+
+def _run_files(exported: Sequence[OptaxFile], modes: Sequence[Mode]) -> list[dict[Mode, Values]]:
+    """For each file its values in each mode."""
+    with tempfile.TemporaryDirectory(prefix="germline-export-") as temporary:
+        folder = Path(temporary)
+        files = []
+        for k, file in enumerate(exported):
+            path = folder / f"exported_{k}.py"
+            path.write_text(file.source, encoding="utf-8")
+            files.append((str(path), file.name))
+        (folder / "jobs.json").write_text(json.dumps({"files": files, "modes": modes}), encoding="utf-8")
+        np.savez(folder / "probe.npz", allow_pickle=False, **_probe())
+        command = [sys.executable, "-P", "-B", str(_WORKER), str(folder)]
+        try:
+            process = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", env=_environment(), timeout=_TIMEOUT
+            )
+        except subprocess.TimeoutExpired:
+            raise ExportMismatch(f"expected the exported file to finish in {_TIMEOUT} seconds, got no result") from None
+        if process.returncode:
+            last = (process.stderr.strip().splitlines() or [f"exit status {process.returncode}"])[-1]
+            raise ExportMismatch(f"expected the exported file to run under jax, got {last:.300}")
+        with np.load(folder / "results.npz", allow_pickle=False) as results:
+            return [{mode: _values(results, k, mode) for mode in modes} for k in range(len(exported))]
+
+
+def _values(results: Mapping[str, NDArray[np.float64]], file: int, mode: Mode) -> Values:
+    """The values of a file in a mode."""
+    start = f"{file}/{' '.join(mode)}/"
+    return [results[f"{start}{k}"] for k in range(sum(key.startswith(start) for key in results))]
+
+
+def _environment() -> dict[str, str]:
+    """The environment of the process: the CPU, one thread, and none of the user's settings of jax."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
+    flags = "--xla_cpu_multi_thread_eigen=false"
+    own |= {"JAX_PLATFORMS": "cpu", "JAX_TRACEBACK_FILTERING": "off", "XLA_FLAGS": flags}
+    return own | {"OMP_NUM_THREADS": "1", "NPROC": "1"}
+
+
+def _probe() -> dict[str, Any]:
+    """The parameters and the gradients of each step in either precision, and the schedule values."""
+    arrays: dict[str, Any] = {"schedule": np.array([SCHEDULE[step % len(SCHEDULE)] for step in range(STEPS)])}
+    for seed, (name, dtype) in enumerate(_DTYPES.items()):
+        start, gradients = probe(STEPS, dtype, seed)
+        arrays |= {f"{name}/start/{k}": leaf.numpy() for k, leaf in enumerate(start)}
+        columns = zip(*gradients, strict=True)
+        arrays |= {f"{name}/grads/{k}": torch.stack(column).numpy() for k, column in enumerate(columns)}
+    return arrays
+
+
+def _interpreted(program: Program, dtype: str, precision: str) -> Values:
+    """The values of the interpreter in a precision, for parameters and gradients of a type."""
+    start, gradients = probe(STEPS, _DTYPES[dtype], list(_DTYPES).index(dtype))
+    w = [leaf.to(_DTYPES[precision]) for leaf in start]
+    interpreter = Interpreter(live_program(program))
+    rows = []
+    for step, g in enumerate(gradients):
+        update = interpreter.step(w, [leaf.to(w[0].dtype) for leaf in g], SCHEDULE[step % len(SCHEDULE)])
+        w = [leaf - change for leaf, change in zip(w, update, strict=True)]
+        states = [value if isinstance(value, list) else [value] for value in interpreter.states.values()]
+        rows.append([*w, *(torch.as_tensor(leaf) for state in states for leaf in state)])
+    return [torch.stack(column).numpy() for column in zip(*rows, strict=True)]
+
+
+def _errors(values: Values, exact: Values) -> list[NDArray[np.float64]]:
+    """The largest error of each tensor so far, `[steps, 1]`."""
+    with np.errstate(invalid="ignore"):
+        errors = [np.abs(a - b).reshape(len(a), -1) for a, b in zip(values, exact, strict=True)]
+    return [np.maximum.accumulate(np.nan_to_num(own, posinf=0.0).max(1, keepdims=True)) for own in errors]
+
+
+def _difference(values: Values, expected: Values, floor: float, errors: Sequence[Any]) -> float:
+    """The largest relative difference of values from those expected, whose errors are known."""
+    if len(values) != len(expected):
+        return np.inf
+    columns = zip(values, expected, errors, strict=True)
+    return max(largest_difference(a, b, floor, OWN_ERRORS / TOLERANCE * error) for a, b, error in columns)
+
+
+def largest_difference(a: NDArray[np.float64], b: NDArray[np.float64], floor: float, least: Any = 0.0) -> float:
+    """The largest relative difference of two arrays `[steps, *shape]`, as `compare_optax` defines it.
+
+    Elements below `least`, `[steps, 1]`, count as that large.
+
+    Infinity if their shapes, their precisions, or their values that are not finite differ.
+    """
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return np.inf
+    finite = np.isfinite(a) & np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+        return np.inf
+    x, y = (np.where(finite, value, 0.0).astype(np.float64).reshape(len(a), -1) for value in (a, b))
+    if not x.size:
+        return 0.0
+    size = np.maximum(np.abs(x), np.abs(y))
+    size = np.maximum(np.maximum(size, floor * size.max(1, keepdims=True)), least)
+    return float(np.divide(np.abs(x - y), size, out=np.zeros_like(x), where=size > 0).max())

@@ -1,0 +1,73 @@
+"""Runs exported optax files, in a process of its own: jax stays out of Germline's.
+
+    python worker.py FOLDER
+
+FOLDER has `jobs.json`, with `files`, each with the name of its function, and `modes`: each step on its own (`steps`) or
+all in one compiled loop (`jit`), and the precision. `probe.npz` has parameters, gradients and schedule values. The
+script writes `results.npz`: under `FILE/MODE/K` the values of parameter or state K after each step.
+"""
+
+import importlib.util
+import inspect
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+
+def main(folder: Path) -> None:
+    """Runs every file in every mode."""
+    jobs = json.loads((folder / "jobs.json").read_text(encoding="utf-8"))
+    functions = [_function(Path(path), name) for path, name in jobs["files"]]
+    results: dict[str, Any] = {}
+    with np.load(folder / "probe.npz", allow_pickle=False) as probe:
+        for mode, dtype in jobs["modes"]:
+            jax.config.update("jax_enable_x64", dtype == "float64")
+            for k, function in enumerate(functions):
+                for name, values in enumerate(_run(function, probe, mode, dtype)):
+                    results[f"{k}/{mode} {dtype}/{name}"] = np.asarray(values)
+    np.savez(folder / "results.npz", allow_pickle=False, **results)
+
+
+def _function(path: Path, name: str) -> Any:
+    """The function that an exported file defines."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, name)
+
+
+def _run(function: Any, probe: Any, mode: str, dtype: str) -> list[Any]:
+    """The values of each parameter and each state after each step, `[steps, *shape]`."""
+    count = len([name for name in probe.files if name.startswith(f"{dtype}/start/")])
+    params = [jnp.asarray(probe[f"{dtype}/start/{k}"]) for k in range(count)]
+    grads = [jnp.asarray(probe[f"{dtype}/grads/{k}"]) for k in range(count)]
+    default = inspect.signature(function).parameters["learning_rate"].default
+    rates = jnp.asarray(default * probe["schedule"], dtype)
+    optimizer = function(learning_rate=lambda step: rates[step])
+
+    def step(carry: Any, g: Any) -> Any:
+        params, state = carry
+        updates, state = optimizer.update(g, state, params)
+        params = optax.apply_updates(params, updates)
+        return (params, state), jax.tree.leaves((params, state[1:]))
+
+    carry = (params, optimizer.init(params))
+    if mode == "jit":
+        values: list[Any] = jax.jit(lambda carry, grads: jax.lax.scan(step, carry, grads)[1])(carry, grads)
+        return values
+    rows = []
+    for i in range(len(rates)):
+        carry, row = step(carry, [g[i] for g in grads])
+        rows.append(row)
+    return [np.stack(column) for column in zip(*rows, strict=True)]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,65 @@
+"""Functions of numbers, computed as the language computes them: in the parameters' precision."""
+
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from germline.programs.optimizer.primitives import PRIMITIVES
+
+EXACT = frozenset(
+    ("+", "-", "*", "/", "max", "min", "abs", "sign", "square", "cube", "sqrt", "negative", "reciprocal", "interp")
+)
+"""Functions that consist of operations which IEEE 754 defines exactly, so that every library has the same bits."""
+
+KEEPS_BITS = EXACT | {"where", "greater", "modulo"}
+"""Functions whose value has the same bits, wherever in an array of whatever shape it is computed."""
+
+EPS = 2.0**-52
+"""The distance from 1 to the next larger number in double precision."""
+
+
+def fold(function: str, *values: float) -> float | None:
+    """The value of a function of literals in double precision; None if it is not finite or if literals have no value,
+    as for a function of trees."""
+    if not _of_numbers(function):
+        return None
+    value = _compute(function, np.float64, *map(repr, values))
+    return value if isfinite(value) else None
+
+
+def fold_keeps_bits(function: str, *values: float) -> bool:
+    """True if the folded literal stands for the same bits in single and in double precision, wherever it is used.
+
+    The value has to be a number of single precision, because `1 - a` inside of `interp` has more digits for a literal
+    than for a computed number.
+    """
+    value: float = _compute(function, np.float64, *map(repr, values))
+    single: float = _compute(function, np.float32, *map(repr, values))
+    return (function in EXACT or not values) and value == single
+
+
+def near(a: float, b: float) -> bool:
+    """True if two literals are one number up to rounding in double precision."""
+    return abs(a - b) <= 8 * EPS * max(abs(a), abs(b))
+
+
+def tidy(value: float) -> float:
+    """The number of at most 15 digits that is `value` up to rounding; `value` itself if there is none."""
+    short = float(f"{value:.15g}")
+    return short if near(short, value) else value
+
+
+def _of_numbers(function: str) -> bool:
+    return PRIMITIVES[function].scope in ("constant", "elementwise") and function != "invert"
+
+
+@lru_cache(maxsize=100_000)
+def _compute(function: str, precision: Any, *values: str) -> float:
+    """The value in a precision. The literals are text, because as cache keys 0.0 and -0.0 would be equal."""
+    primitive = PRIMITIVES[function]
+    if primitive.scope == "constant":
+        return float(precision(primitive.run()))
+    with np.errstate(all="ignore"):
+        return float(primitive.run(np, *(np.full((1,), float(value), precision) for value in values))[0])

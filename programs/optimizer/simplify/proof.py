@@ -1,0 +1,193 @@
+"""The numerical check of every step of a simplification.
+
+Program and simplified program run side by side for 50 steps in the scenarios of `trajectory`, in double precision and,
+where a step claims equal bits, in single precision too. What is compared depends on the claim:
+
+- equal bits: every update, infinities included; -0.0 counts as 0.0, and numbers that are none as equal;
+- rounding: updates may differ by `ROUNDING` times what rounding does to the program itself, as measured by moving the
+  result of each of its operations (see `trajectory`). No fixed tolerance would do: a sum that cancels magnifies the
+  rounding of its terms without limit, in the program as in any other way to compute it. A scenario ends where a value
+  is within a factor of a million of over- or underflow, or where rounding alone decides the update;
+- a bound: the changed value itself, for equal inputs, differs by no more than the bound says. How far the updates of
+  the two programs then differ is reported.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from germline.programs.optimizer.graph import Graph
+from germline.programs.optimizer.interpret import Interpreter
+from germline.programs.optimizer.program import Program
+from germline.programs.optimizer.simplify.engine import Rewriting, Simplified, Step
+from germline.programs.optimizer.simplify.form import Form
+from germline.programs.optimizer.simplify.rewriting import with_expressions
+from germline.programs.optimizer.simplify.trajectory import (
+    LAYOUT,
+    SCENARIOS,
+    STEPS,
+    Trajectory,
+    inputs,
+    run,
+    values_by_step,
+)
+
+ROUNDING = 64.0
+"""How many times the measured effect of rounding two updates may differ. The effect is the largest of four samples,
+which may all be small by chance."""
+
+DECIDED = 1e-6
+"""Where rounding moves an update by more than this share of the largest of its scenario, it decides the update."""
+
+EPS = 2.0**-52
+
+
+@dataclass(frozen=True)
+class Check:
+    """The comparison of two programs.
+
+    Attributes:
+        holds: True if every compared update agrees as claimed.
+        compared: the share of steps and scenarios that were compared.
+        difference: the largest difference of two updates, as a share of the largest update of their scenario and step.
+        by_scenario: the same by scenario, of those in which something was compared.
+    """
+
+    holds: bool
+    compared: float
+    difference: float
+    by_scenario: dict[str, float]
+
+
+def prove(simplified: Simplified, steps: int = STEPS) -> tuple[Check, ...]:
+    """The check of each step."""
+    checks = []
+    before: Trajectory | None = None
+    for step in simplified.steps:
+        before = before or run(step.before, steps)
+        after = run(step.after, steps)
+        checks.append(_check(step, before, after, steps))
+        before = after
+    return tuple(checks)
+
+
+def proved(simplified: Simplified, steps: int = STEPS) -> tuple[Simplified, tuple[Check, ...]]:
+    """The simplification up to the first step whose check fails, which is left out, and the check of each step."""
+    checks = prove(simplified, steps)
+    holding = next((i for i, check in enumerate(checks) if not check.holds), len(checks))
+    if holding == len(checks):
+        return simplified, checks
+    kept = simplified.steps[:holding]
+    return Simplified(simplified.given, kept[-1].after if kept else simplified.given, kept), checks[:holding]
+
+
+def _check(step: Step, before: Trajectory, after: Trajectory, steps: int) -> Check:
+    if step.tier == "bounded":
+        assert step.rewriting is not None
+        return _compare(before, after, within_bound(step.rewriting, steps))
+    if not step.rounds:
+        # Without samples, because functions of numbers then have the shapes that they have in the interpreter.
+        equal = all(
+            same_bits(*(run(program, steps, precision, samples=0).updates for program in (step.before, step.after)))
+            for precision in (torch.float64, torch.float32)
+        )
+        return _compare(before, after, equal)
+    return compare(before, after)
+
+
+def same_bits(a: Tensor, b: Tensor) -> bool:
+    """True if all numbers are equal."""
+    return bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+def compare(before: Trajectory, after: Trajectory) -> Check:
+    """The comparison of two programs that may differ by rounding."""
+    a, b = before.updates, after.updates
+    noise = before.noise + after.noise
+    largest = a.abs().amax(-1, keepdim=True)
+    usable = _usable(before, after)[..., None]
+    relative = torch.where(a != 0, noise / a.abs(), 0.0).nan_to_num(0.0, 0.0, 0.0)
+    allowed = ROUNDING * (noise + (EPS + relative.mean(-1, keepdim=True)) * a.abs())
+    wrong = usable & ~((a - b).abs() <= allowed) & (largest > 0)
+    wrong = wrong | (usable & (largest == 0) & (b != 0))
+    return _compare(before, after, not bool(wrong.any()))
+
+
+def _usable(before: Trajectory, after: Trajectory) -> Tensor:
+    """`[steps, scenarios]`: where the two updates are compared."""
+    noise = torch.maximum(before.noise, after.noise).amax(-1)
+    decided = noise <= DECIDED * before.updates.abs().amax(-1)
+    return (decided & before.in_range & after.in_range).cumprod(0).bool()
+
+
+def _compare(before: Trajectory, after: Trajectory, holds: bool) -> Check:
+    """The check of two trajectories with its figures."""
+    usable = _usable(before, after)
+    size = before.updates.abs().amax(-1)
+    distance = (before.updates - after.updates).abs().amax(-1)
+    share = torch.where(usable & (size > 0), distance / size, 0.0).nan_to_num(0.0)
+    figures = {name: float(share[:, i].max()) for i, name in enumerate(SCENARIOS) if bool(usable[:, i].any())}
+    return Check(holds, float(usable.double().mean()), max(figures.values(), default=0.0), figures)
+
+
+def within_bound(rewriting: Rewriting, steps: int = STEPS) -> bool:
+    """True if the value that a bounded rule changed stays within the bound, on the trajectory of the program before."""
+    form, proposal = rewriting.before, rewriting.proposal
+    ((node, replacement),) = proposal.changes.items()
+    assert proposal.bound is not None
+    longer, (new, bound) = with_expressions(form, [replacement, proposal.bound])
+    for values, _ in values_by_step(graph_of(longer), steps, torch.float64, samples=0):
+        old_value, new_value, limit = values[node], values[new], values[bound]
+        if not isinstance(old_value, Tensor):
+            continue
+        slack = 1.0 + 1e-9
+        inside = (old_value - new_value).abs() <= limit.abs() * slack + 8 * EPS * old_value.abs()
+        if not bool((inside | ~old_value.isfinite()).all()):
+            return False
+    return True
+
+
+def graph_of(form: Form) -> Graph:
+    """A form as a graph in which every node is live."""
+    return Graph(form.nodes, (), form.update, form.following, form.present, tuple(range(len(form.nodes))))
+
+
+def interpreted(program: Program, steps: int = STEPS) -> Tensor:
+    """The updates `[steps, scenarios, elements]` of the reference interpreter in double precision."""
+    runs = [Interpreter(program) for _ in SCENARIOS]
+    result = []
+    for at_step in _leaves_by_step(steps):
+        updates = [interpreter.step(*given) for interpreter, given in zip(runs, at_step, strict=True)]
+        result.append(torch.stack([torch.cat([leaf.reshape(-1) for leaf in update]) for update in updates]))
+    return torch.stack(result)
+
+
+@cache
+def _leaves_by_step(steps: int) -> list[list[tuple[list[Tensor], list[Tensor], float]]]:
+    """For each step and scenario the weights, the gradients and the schedule value."""
+    return [
+        [
+            (_leaves(at_step["w"][i : i + 1]), _leaves(at_step["g"][i : i + 1]), float(at_step["lr"][i]))
+            for i in range(len(SCENARIOS))
+        ]
+        for at_step in inputs(steps, torch.float64)
+    ]
+
+
+def _leaves(row: Tensor) -> list[Tensor]:
+    return [leaf[0] for leaf in LAYOUT.split(row)]
+
+
+def prove_whole(simplified: Simplified, steps: int = STEPS) -> Check:
+    """The given program against the simplified one, by the reference interpreter; the claim is that of the weakest
+    step, and for a bounded simplification nothing but the difference."""
+    before, after = run(simplified.given, steps), run(simplified.program, steps)
+    before = Trajectory(interpreted(simplified.given, steps), before.noise, before.in_range)
+    after = Trajectory(interpreted(simplified.program, steps), after.noise, after.in_range)
+    if simplified.tier == "bounded":
+        return _compare(before, after, True)
+    if not any(step.rounds for step in simplified.steps):
+        return _compare(before, after, same_bits(before.updates, after.updates))
+    return compare(before, after)

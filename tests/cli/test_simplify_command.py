@@ -1,0 +1,130 @@
+"""`simplify`: the program, the steps and the report on the command line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from germline.db.store import Store
+from germline.programs.optimizer import library, parse
+
+Data = Callable[..., Any]
+PRUNED = (
+    "def train(w, g, m, v, lr):\n  m = interp(g, v, 0.9)\n  v = interp(g, m, 1.1)\n  m2 = m * m\n  x = sqrt(m2)\n"
+    "  update = m / x\n  m = cosh(update)\n  return update, m, v\n"
+)
+STEP_KEYS = {"rule", "says", "tier", "same_bits", "went", "check", "program"}
+
+
+@pytest.mark.slow
+def test_simplify_gives_the_program_its_steps_and_a_formula(data: Data, tmp_path: Path) -> None:
+    path = tmp_path / "pruned.txt"
+    path.write_text(PRUNED)
+    row = data("simplify", path)
+    assert (row["given"]["statements"], row["simplified"]["statements"]) == (6, 3)
+    assert row["simplified"]["states"] == ["v"] and row["tier"] == "bounded" and row["failed"] is None
+    assert row["simplified"]["program"] == row["steps"][-1]["program"]
+    assert all(set(step) == STEP_KEYS and step["check"]["holds"] for step in row["steps"])
+    assert row["check"]["compared"] > 0.8
+    assert r"\operatorname{sign}" in row["formula"] and "w_{t+1}" in row["formula"]
+    assert "moving average with decay 0.99" in row["summary"]
+    assert row["nearest"][0]["ref"] == "library:lion"
+
+
+@pytest.mark.slow
+def test_a_tier_limits_the_rules(data: Data) -> None:
+    row = data("simplify", "library:lion_raw", "--max-tier", "exact")
+    assert row["tier"] == "exact" and {step["tier"] for step in row["steps"]} == {"exact"}
+    assert "sqrt(" in row["simplified"]["program"]
+
+
+SIGNS = """def train(w, g, lr):
+  x = sign(g)
+  x = x * 0.00497
+  x = x + g
+  x = x - g
+  tiny = w * 1.3e-07
+  x = x + tiny
+  update = x * lr
+  return update
+"""
+
+
+@pytest.mark.slow
+def test_an_ablation_removes_and_rounds_after_the_simplification(data: Data, tmp_path: Path) -> None:
+    path, found = tmp_path / "signs.txt", tmp_path / "found.txt"
+    path.write_text(SIGNS)
+    measuring = ("--ablate", "--task", "digits-mlp", "--rung", "0", "--seeds", "3", "--margin", "0.05")
+    row = data("simplify", path, *measuring, "-o", found)
+    ablation = row["ablation"]
+    assert "x - g" not in row["simplified"]["program"] and "tiny" in row["simplified"]["program"]
+    assert [step["what"] for step in ablation["steps"]] == ["x3 = x2 + tiny → x2", "0.00497 → 0.005"]
+    assert ablation["program"] == found.read_text() and (ablation["statements"], ablation["literals"]) == (3, 1)
+    assert [step["worsening"] + step["half_width"] < ablation["margin"] for step in ablation["steps"]] == [True, True]
+    assert ablation["confirmation"]["seeds"] == 3 and ablation["taken_back"] == []
+    assert "x = sign(g) → g" in {attempt["what"] for attempt in ablation["kept"]}
+
+
+@pytest.mark.slow
+def test_simplify_as_text_has_the_program_the_steps_and_the_formula(germline: Any) -> None:
+    text = germline("simplify", "library:sgd_momentum").stdout
+    for expected in ("4 → 3 statements", "rescale a state", "merge factors", r"\begin{aligned}", "1 state of 1"):
+        assert expected in text
+
+
+@pytest.mark.slow
+def test_a_small_program_stays_as_it_is(data: Data) -> None:
+    row = data("simplify", "library:lion")
+    assert row["steps"] == [] and row["tier"] == "exact"
+    assert parse(row["simplified"]["program"]) == parse(library()["lion"])
+
+
+@pytest.mark.slow
+def test_a_report_and_a_program_are_written_and_recorded(
+    germline: Any, data: Data, copied: Path, tmp_path: Path
+) -> None:
+    report, program = tmp_path / "found.md", tmp_path / "found.txt"
+    for path in (report, program):
+        result = germline("simplify", "first", "-o", path, db=copied)
+        assert result.exit_code == 0, result.stderr
+    assert report.read_text().startswith("# first:") and "## Steps" in report.read_text()
+    again = data("simplify", program)
+    assert again["steps"] == [] and again["given"]["program"] == program.read_text()
+    with Store(str(copied)) as store:
+        assert [(artifact.target, artifact.path) for artifact in store.artifacts("first")] == [
+            ("simplify", str(report)),
+            ("simplify", str(program)),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("library:lino",), "did you mean library:lion?"),
+        (("library:lion", "-o", "found.py"), "expected a name that ends in .md or .txt"),
+        (("library:lion", "--max-tier", "all"), "--max-tier"),
+        (("library:lion", "--seeds", "3"), "expected --ablate with --seeds"),
+        (("library:lion", "--ablate", "--seeds", "1"), "--seeds"),
+        (("library:lion", "--ablate", "--margin", "2"), "--margin"),
+        (("library:lion", "--ablate", "--task", "hard-maze"), "expected a task for optimizers, got hard-maze"),
+        (("library:lion", "--ablate", "--rung", "7"), "expected a rung of digits-mlp, at most 2, got 7"),
+        (("cell.json",), "expected an optimizer program to simplify, got cell.json, which is an architecture"),
+        (("bad.txt",), "bad.txt is not a valid genome: expected one function"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: tuple[str, ...], message: str, germline: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cell.json").write_text('{"normal": []}')
+    Path("bad.txt").write_text("import os\n")
+    result = germline("simplify", *arguments)
+    assert result.exit_code == 2 and message in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_an_existing_file_is_kept_without_force(germline: Any, tmp_path: Path) -> None:
+    path = tmp_path / "found.md"
+    path.write_text("mine")
+    result = germline("simplify", "library:lion", "-o", path)
+    assert result.exit_code == 2 and "exists already" in result.stderr and path.read_text() == "mine"

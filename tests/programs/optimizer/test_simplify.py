@@ -1,0 +1,148 @@
+"""Simplification: known smallest forms are reached, what only looks equal stays apart, and behaviour never changes."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from disguises import DISGUISES, disguised
+from simplification_checks import behaviour, random_program
+from simplification_corpus import APART, APART_STATES, CASES, program
+
+from germline.programs.optimizer import Program, library, parse, trace, write
+from germline.programs.optimizer.fingerprint import structural_fingerprint
+from germline.programs.optimizer.simplify import simplify
+from germline.programs.optimizer.simplify.proof import prove, prove_whole
+
+SECONDS = 5.0
+"""The longest time of one simplification on one core."""
+
+
+def sizes(result: Program) -> tuple[int, int]:
+    return len(result.body), len(result.states)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_program_comes_down_to_its_known_size(name: str) -> None:
+    case = CASES[name]
+    start = time.process_time()
+    result = simplify(case.program).program
+    assert time.process_time() - start < SECONDS
+    assert sizes(result) <= (case.statements, case.kept)
+    assert len(result.states) <= case.kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_every_step_of_the_corpus_holds(name: str) -> None:
+    simplified = simplify(CASES[name].program)
+    checks = prove(simplified)
+    assert [step.name for step, check in zip(simplified.steps, checks, strict=True) if not check.holds] == []
+    assert prove_whole(simplified).holds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("disguise", DISGUISES)
+@pytest.mark.parametrize("name", library())
+def test_a_disguised_library_program_comes_down_to_the_size_of_the_plain_one(name: str, disguise: str) -> None:
+    plain = parse(library()[name])
+    expected = simplify(plain).program
+    start = time.process_time()
+    result = simplify(disguised(plain, disguise)).program
+    assert time.process_time() - start < SECONDS
+    assert len(result.body) <= len(expected.body)
+    assert len(result.states) <= len(expected.states)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_every_step_from_a_disguised_program_holds(disguise: str) -> None:
+    simplified = simplify(disguised(parse(library()["adabelief"]), disguise))
+    assert all(check.holds for check in prove(simplified, 20))
+
+
+@pytest.mark.parametrize("name", [*APART, *APART_STATES])
+def test_programs_that_only_look_equal_stay_apart(name: str) -> None:
+    first, second, *states = (APART | APART_STATES)[name]  # type: ignore[operator]
+    forms = [simplify(program(body, *states), "almost").program for body in (first, second)]
+    assert structural_fingerprint(trace(forms[0])) != structural_fingerprint(trace(forms[1]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", library())
+def test_a_simplified_library_program_is_valid_and_cannot_be_simplified_further(name: str) -> None:
+    simplified = simplify(parse(library()[name]))
+    assert parse(write(simplified.program)) == simplified.program
+    assert simplify(simplified.program).steps == ()
+
+
+def test_the_pruned_program_becomes_the_sign_of_one_moving_average() -> None:
+    simplified = simplify(CASES["the pruned program of Lion's search"].program)
+    assert write(simplified.program) == (
+        "def train(w, g, v, lr):\n"
+        "  m = interp(g, v, 0.899)\n"
+        "  v = interp(g, v, 0.996991)\n"
+        "  update2 = sign(m)\n"
+        "  wd = w * 0.4602\n"
+        "  update3 = update2 + wd\n"
+        "  lr2 = lr * 0.0002\n"
+        "  update = update3 * lr2\n"
+        "  return update, v\n"
+    )
+    assert simplified.tier == "bounded"
+    assert all(check.holds for check in prove(simplified))
+
+
+def test_the_raw_program_keeps_its_clipping_and_becomes_a_sign_too() -> None:
+    simplified = simplify(parse(library()["lion_raw"]))
+    functions = [line.function for line in simplified.program.body]
+    assert functions == ["clip", "arcsin", "interp", "interp", "sign", "*", "+", "*", "*"]
+    assert [state.name for state in simplified.program.states] == ["v"]
+
+
+@pytest.mark.parametrize(("tier", "expected"), [("exact", "square sqrt /"), ("almost", "abs /"), ("bounded", "sign")])
+def test_a_form_has_the_lowest_tier_that_reaches_it(tier: str, expected: str) -> None:
+    simplified = simplify(program("update = g / sqrt(g * g)"), tier)  # type: ignore[arg-type]
+    assert " ".join(line.function for line in simplified.program.body) == expected
+    assert simplified.tier == tier
+
+
+def test_the_steps_lead_from_the_given_program_to_the_simplified_one() -> None:
+    simplified = simplify(parse(library()["lion_raw"]))
+    programs = [step.before for step in simplified.steps] + [simplified.program]
+    assert programs[0] == simplified.given
+    assert programs[1:] == [step.after for step in simplified.steps]
+
+
+def test_a_program_that_is_small_already_is_returned_as_it_is() -> None:
+    lion = parse(library()["lion"])
+    assert simplify(lion).program is lion
+
+
+def test_the_result_does_not_depend_on_the_seed_of_hashes() -> None:
+    code = (
+        "from germline.programs.optimizer import library, parse, write\n"
+        "from germline.programs.optimizer.simplify import simplify\n"
+        "for name in ('lion_raw', 'exadam', 'sgd_momentum'):\n"
+        "    print([(s.name, write(s.after)) for s in simplify(parse(library()[name])).steps])\n"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code], env=_environment(seed), capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(outputs) == 1
+
+
+def _environment(seed: str) -> dict[str, str]:
+    return os.environ | {"PYTHONHASHSEED": seed}
+
+
+@pytest.mark.slow
+def test_random_programs_keep_their_behaviour(scale: int) -> None:
+    programs = [program for number in range(60 * scale) if (program := random_program(number)) is not None]
+    assert len(programs) > 50 * scale
+    for program in programs:
+        assert behaviour(program, 12)["failed"] == []

@@ -31,7 +31,7 @@ def resolve(device: str) -> str:
 
 
 def compute_exactly(device: str) -> None:
-    """Makes torch's convolutions on a GPU give the same bits each time, in full single precision.
+    """Makes torch's convolutions and products on a GPU give the same bits each time, in full single precision.
 
     Otherwise cuDNN may choose convolutions that sum in no fixed order, and rounds their inputs to eleven bits (TF32).
     The settings hold for the whole process; for a CPU there are none.
@@ -42,6 +42,7 @@ def compute_exactly(device: str) -> None:
 
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def lost(device: str) -> str | None:

@@ -232,7 +232,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
     settings_class = ArchitectureSettings
     presets = PRESETS
     strategies = STRATEGIES
-    gpu_pack = 32
+    gpu_pack = 16
 
     def prepare(self, settings: ArchitectureSettings, task: "type[CellTask]") -> ArchitectureSettings:
         if task.space and settings.space != task.space:

@@ -7,18 +7,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
+PACKAGES = (
+    *("torch", "triton", "numba", "llvmlite", "numpy", "click", "sqlalchemy", "alembic", "ale-py", "ray", "deap"),
+    "gymnasium",
+)
 
-PACKAGES = ("torch", "triton", "numba", "numpy", "click", "sqlalchemy", "alembic", "ale-py", "ray", "deap", "gymnasium")
 
-
-def facts(device: str) -> dict[str, Any]:
-    """Everything on which a measured figure depends, and when the session began."""
+def machine_facts() -> dict[str, Any]:
+    """What a measured figure depends on, as far as it is known without torch; and when the session began."""
     return {
         "began": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "device": device,
-        "device_name": torch.cuda.get_device_name(device) if device == "cuda" else _processor(),
-        "device_facts": _gpu() if device == "cuda" else {},
+        "processor": _processor(),
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": len(os.sched_getaffinity(0)),
@@ -26,16 +25,29 @@ def facts(device: str) -> dict[str, Any]:
     }
 
 
-def _gpu() -> dict[str, Any]:
+def device_facts(device: str) -> dict[str, Any]:
+    """What a measured figure depends on, as far as torch knows it."""
+    import torch  # here, since the watching process takes the facts of the machine only
+
+    if device == "cpu":
+        return {"device_name": _processor(), "device_facts": {}}
     properties = torch.cuda.get_device_properties("cuda")
     free, total = torch.cuda.mem_get_info("cuda")
     return {
-        "capability": f"{properties.major}.{properties.minor}",
-        "multiprocessors": properties.multi_processor_count,
-        "memory_gib": round(total / 2**30, 1),
-        "free_gib": round(free / 2**30, 1),
-        "cuda": torch.version.cuda,
-        "cudnn": torch.backends.cudnn.version(),
+        "device_name": torch.cuda.get_device_name(device),
+        "device_facts": {
+            "capability": f"{properties.major}.{properties.minor}",
+            "multiprocessors": properties.multi_processor_count,
+            "memory_gib": round(total / 2**30, 1),
+            "free_gib": round(free / 2**30, 1),
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+            "tf32": {
+                "products": torch.backends.cuda.matmul.allow_tf32,
+                "convolutions": torch.backends.cudnn.allow_tf32,
+            },
+            "deterministic_convolutions": torch.backends.cudnn.deterministic,
+        },
     }
 
 

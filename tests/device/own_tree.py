@@ -1,4 +1,4 @@
-"""Makes the tree that this file is in importable, in this process and in those that it starts.
+"""Makes the tree that this file is in importable, in the processes that this process starts.
 
 Nothing has to be installed: `germline.<folder>` is found through links, as in `.namespace/`, and packages that the
 machine lacks come from wheels that lie beside the tree.
@@ -10,20 +10,26 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("cli", "db", "evaluators", "programs", "search")
 WHEELS = ROOT / "wheels"
+INSTEAD = "instead"
+"""The folder among the wheels with those that replace what is installed."""
 
 
 def use_own_tree(wheels: Path = WHEELS) -> None:
-    """Puts this tree before, and the wheels after, all other packages, in `sys.path` and `PYTHONPATH`."""
+    """Puts this tree, the wheels of packages that are not installed, and all wheels in `INSTEAD`, before all other
+    packages, in `sys.path` and `PYTHONPATH`."""
     own = [str(_namespace()), *(str(ROOT / "tests" / folder) for folder in ("benchmarks", "helpers"))]
-    others = [str(_unpacked(wheels))] if any(wheels.glob("*.whl")) else []
+    chosen = [wheel for wheel in sorted(wheels.glob("*.whl")) if not _is_installed(wheel)]
+    chosen += sorted((wheels / INSTEAD).glob("*.whl"))
+    if chosen:
+        own.append(str(_unpacked(chosen)))
     sys.path[:0] = own
-    sys.path.extend(others)
-    os.environ["PYTHONPATH"] = os.pathsep.join([*own, *others, *filter(None, [os.environ.get("PYTHONPATH")])])
+    os.environ["PYTHONPATH"] = os.pathsep.join([*own, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def _namespace() -> Path:
@@ -37,10 +43,19 @@ def _namespace() -> Path:
     return package.parent
 
 
-def _unpacked(wheels: Path) -> Path:
-    """A new folder with the contents of all wheels: a wheel is an archive of what is imported, so no pip is needed."""
+def _is_installed(wheel: Path) -> bool:
+    """Whether any version of a wheel's package is installed; the file's name begins with that of the package."""
+    try:
+        distribution(wheel.name.split("-")[0])
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _unpacked(wheels: list[Path]) -> Path:
+    """A new folder with the contents of wheels: a wheel is an archive of what is imported, so no pip is needed."""
     folder = _temporary_folder()
-    for wheel in sorted(wheels.glob("*.whl")):
+    for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder)
     return folder

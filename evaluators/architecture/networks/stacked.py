@@ -94,6 +94,7 @@ class StackedNetworks(nn.Module):
         self._groups = grouped(nodes(tapes))
         self._place = {n: (g, i) for g, group in enumerate(self._groups) for i, n in enumerate(group.numbers)}
         """Group of each node, and position in the group."""
+        self._last_read = _last_reads(self._groups, self._place)
         weights = [[(node.network, node.weights) for node in group.nodes] for group in self._groups]
         running = [[(node.network, node.statistics) for node in group.nodes] for group in self._groups]
         self._weights = _Stack(weights, tensors, device)
@@ -110,11 +111,13 @@ class StackedNetworks(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits `[N, batch, classes]` of images `[batch, channels, height, width]`."""
-        outputs: list[Tensor] = []
+        outputs: dict[int, Tensor] = {}
         logits: dict[int, Tensor] = {}
-        for group, leaves, running in zip(self._groups, self._leaves, self._running, strict=True):
+        for number, (group, leaves, running) in enumerate(zip(self._groups, self._leaves, self._running, strict=True)):
             out = self._run(group, self._terms(group, outputs, images) or [images], leaves, running)
-            outputs.append(out)
+            outputs[number] = out
+            for read in self._last_read[number]:
+                del outputs[read]  # or its memory would be kept until the end, where no gradient needs it
             if group.signature.kind == "HEAD":
                 logits |= {node.network: out[i] for i, node in enumerate(group.nodes)}
         return torch.stack([logits[number] for number in range(len(self.tapes))])
@@ -172,7 +175,7 @@ class StackedNetworks(nn.Module):
         smaller._velocity.copy_(smaller._weights.packed([self._weights.of(n, velocity) for n in numbers]))
         return smaller
 
-    def _terms(self, group: Group, outputs: list[Tensor], images: Tensor) -> list[Tensor]:
+    def _terms(self, group: Group, outputs: Mapping[int, Tensor], images: Tensor) -> list[Tensor]:
         """The inputs of a group of n nodes, each `[batch, n·channels, height, width]`.
 
         A list with a tensor for each term if the nodes are sums, else with a single tensor; empty for nodes without
@@ -184,7 +187,7 @@ class StackedNetworks(nn.Module):
             terms = [[source for node in group.nodes for source in node.sources]]
         return [self._joined(sources, outputs, images) for sources in terms if sources]
 
-    def _joined(self, sources: Sequence[int], outputs: list[Tensor], images: Tensor) -> Tensor:
+    def _joined(self, sources: Sequence[int], outputs: Mapping[int, Tensor], images: Tensor) -> Tensor:
         """The outputs of some nodes, joined by channels; not copied where they are adjacent already."""
         if sources[0] == IMAGE:
             return images.repeat(1, len(sources), 1, 1)
@@ -385,6 +388,21 @@ class _Graph:
     def add(self, node: Node, target: Map) -> None:
         self.nodes.append(node)
         self.terms[target.place].append(len(self.nodes) - 1)
+
+
+def _last_reads(groups: Sequence[Group], place: Mapping[int, tuple[int, int]]) -> list[list[int]]:
+    """For each group the numbers of the groups whose outputs no later group reads."""
+    last = {
+        place[source][0]: reader
+        for reader, group in enumerate(groups)
+        for node in group.nodes
+        for source in node.sources
+        if source != IMAGE
+    }
+    reads: list[list[int]] = [[] for _ in groups]
+    for read, reader in last.items():
+        reads[reader].append(read)
+    return reads
 
 
 def grouped(all_nodes: Sequence[Node]) -> list[Group]:

@@ -4,6 +4,9 @@ Each instance of the kernel runs several rows in turn, with their registers in i
 the L2 cache. The elementary functions are compiled from the CPU interpreter's source, in the same double precision and
 without fused multiply-adds, so that both round alike. They differ where the CPU has a slower path that does not pay
 here: `remainder` for quotients beyond 2**28, and functions of angles beyond `interpreter.FAR`.
+
+A number changes its sign by `* -1.0`: Triton up to 3.6 compiles `-x` to `0 - x`, which is not -0.0 for 0.0. The shared
+functions write `-y` only where y is not zero.
 """
 
 from collections.abc import Sequence
@@ -28,6 +31,8 @@ CHUNK = 1024
 """Elements per chunk."""
 INSTANCES_PER_PROCESSOR = 8
 """Instances of the kernel per multiprocessor."""
+WARPS = 4
+"""Warps of 32 threads per instance."""
 
 INFINITY = tl.constexpr(float("inf"))
 
@@ -69,7 +74,7 @@ def choose(condition, x, y):
 
 @triton.jit
 def with_sign(x, y):
-    return tl.where(bits(y) < 0, -tl.abs(x), tl.abs(x))
+    return tl.where(bits(y) < 0, tl.abs(x) * -1.0, tl.abs(x))
 
 
 @triton.jit
@@ -96,7 +101,7 @@ def remainder(x, y):
     rest = tl.where(rest == 0.0, with_sign(rest, a), rest)
     # An infinite divisor leaves a dividend of its own sign unchanged.
     rest = tl.where(tl.abs(b) == INFINITY, tl.where((a == 0.0) | ((a < 0.0) == (b < 0.0)), a, b), rest)
-    rest = tl.where((tl.abs(a) == INFINITY) | (b != b), INFINITY - INFINITY, rest)
+    rest = tl.where((tl.abs(a) == INFINITY) | (a != a) | (b != b), INFINITY - INFINITY, rest)
     return rest.to(tl.float32)
 
 
@@ -163,7 +168,7 @@ def _elementwise(operation, x, y, z):
     elif operation == op.GREATER:
         result = on.greater(x, y)
     elif operation == op.NEGATIVE:
-        result = -x
+        result = x * -1.0
     elif operation == op.SIGN:
         result = on.sign(x)
     elif operation == op.RECIPROCAL:
@@ -341,6 +346,6 @@ def run_rows(
         *(memory, code, sections, rows, len(rows), whole, len(whole), by_leaf, len(by_leaf)),
         *(sums, sums.shape[1], registers, leaves, lr, step),
         SIZE=CHUNK,
-        num_warps=4,
+        num_warps=WARPS,
         enable_fp_fusion=False,
     )

@@ -119,9 +119,9 @@ class StackedPolicies:
         images = grid.double().flatten(0, 1) / 255.0
         layers = zip(CONVOLUTIONS, paddings(self.network), self.network.image_sizes[1:], strict=True)
         for number, ((units, kernel, stride), padding, size) in enumerate(layers, 1):
-            patches = functional.unfold(functional.pad(images, padding), kernel, stride=stride)
-            # unfold puts channels before kernel places, and the weights have them behind.
-            patches = patches.reshape(count, images_each, channels, kernel * kernel, -1).permute(0, 1, 4, 3, 2)
+            padded = functional.pad(images, padding)
+            # Views, since `functional.unfold` launches a kernel for each image. The weights have the channels last.
+            patches = padded.unfold(2, kernel, stride).unfold(3, kernel, stride).permute(0, 2, 3, 4, 5, 1)
             values = self._dense(f"conv{number}", patches.reshape(count, -1, kernel * kernel * channels), index)
             images = values.relu().reshape(count * images_each, *size, units).permute(0, 3, 1, 2)
             channels = units

@@ -17,7 +17,7 @@ MAX_DETOUR = 4
 """A detour makes a form larger by at most this many statements."""
 DETOUR_PARTS = 3
 """A detour has to make a form smaller in one of as many parts of its cost, the most important first."""
-MAX_WORK, MAX_TOTAL_WORK = 500_000, 2_000_000
+MAX_WORK, MAX_TOTAL_WORK = 350_000, 2_000_000
 """No detours are tried after as many nodes have been looked at or rewritten, which takes a few seconds, and at last no
 rule at all, so that programs of a thousand statements end too."""
 PROPOSING = 10
@@ -210,26 +210,36 @@ def _pays(rewriting: Rewriting) -> bool:
 
 def _larger(form: Form, detours: tuple[Rule, ...], work: _Work) -> Iterator[Rewriting]:
     """Applications of rules that do not make a form smaller, but not much larger either."""
-    for rewriting in _applications(replace(form, touched=frozenset()), detours, work):
+    for rewriting in _applications(replace(form, touched=frozenset()), detours, work, limit=MAX_WORK):
         if rewriting.after.cost[0] <= form.cost[0] + MAX_DETOUR:
             yield rewriting
 
 
 def _applications(
-    form: Form, rules: tuple[Rule, ...], work: _Work, at: frozenset[int] | None = None
+    form: Form,
+    rules: tuple[Rule, ...],
+    work: _Work,
+    at: frozenset[int] | None = None,
+    limit: int = MAX_TOTAL_WORK,
 ) -> Iterator[Rewriting]:
-    """Every application of every rule to a form; with `at`, those that change one of these nodes or a state."""
+    """Every application of every rule to a form, up to a limit of work; with `at`, those that change one of these nodes
+    or a state."""
     if at is not None:
         if not at:
             return
         at = at.union(form.present)
-    context = Context(form)
     work.nodes += PROPOSING * len(form.nodes)
+    context = Context(form, limit - work.nodes)
+    counted = 0
     for rule in rules:
         for proposal in rule.propose(context):
+            work.nodes += context.visited - counted
+            counted = context.visited
             if at is not None and at.isdisjoint(proposal.changes):
                 continue
             work.nodes += len(form.nodes)
             after = rewrite(form, proposal.changes, proposal.following)
             if after is not None:
                 yield Rewriting(rule, proposal, form, after)
+        work.nodes += context.visited - counted
+        counted = context.visited

@@ -133,6 +133,16 @@ def test_the_next_value_of_a_state_with_a_long_name_gets_a_name_that_parses() ->
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("count", [12, 40])
+def test_simplifying_a_sum_of_many_averages_ends(count: int) -> None:
+    averages = "; ".join(f"m{i} = interp(g, m{i}, {0.5 + i / 100:.2f})" for i in range(count))
+    total = "; ".join(f"update = update + m{i}" for i in range(2, count))
+    states = " ".join(f"m{i}" for i in range(count))
+    given = program(f"{averages}; update = m0 + m1; {total}", states)
+    assert sizes(simplify(given).program) == (2 * count - 1, count)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", library())
 def test_a_simplified_library_program_is_valid_and_cannot_be_simplified_further(name: str) -> None:
     simplified = simplify(parse(library()[name]))

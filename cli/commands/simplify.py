@@ -93,6 +93,7 @@ def command(
         raise UserError(f"expected --ablate with {without[0]}, which says how to measure; add it, or leave it out")
     if path is not None:
         _check_name(path, force)
+        check_writable(path)
     candidate = resolve(reference, url)
     if candidate.kind != "optimizer":
         noun = presenter_of(candidate.kind).noun
@@ -113,7 +114,6 @@ def command(
         smaller = write(simplification.program)
         name = keep(candidate, smaller, simplification.fingerprint, kept_steps(simplification), url)
     if path is not None:
-        check_writable(path)
         is_report = path.suffix.lower() == ".md"
         content = markdown(simplification) if is_report else write(simplification.program)
         write_whole(path, content)

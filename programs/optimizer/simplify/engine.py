@@ -6,6 +6,7 @@ from functools import cached_property
 
 from germline.programs.optimizer.graph import live_program, trace
 from germline.programs.optimizer.program import Program
+from germline.programs.optimizer.simplify.folding import single
 from germline.programs.optimizer.simplify.form import Form
 from germline.programs.optimizer.simplify.rewriting import from_program, rewrite
 from germline.programs.optimizer.simplify.rule import TIERS, Context, Proposal, Rule, Tier
@@ -16,7 +17,7 @@ MAX_DETOUR = 4
 """A detour makes a form larger by at most this many statements."""
 DETOUR_PARTS = 3
 """A detour has to make a form smaller in one of as many parts of its cost, the most important first."""
-MAX_WORK, MAX_TOTAL_WORK = 500_000, 2_000_000
+MAX_WORK, MAX_TOTAL_WORK = 350_000, 2_000_000
 """No detours are tried after as many nodes have been looked at or rewritten, which takes a few seconds, and at last no
 rule at all, so that programs of a thousand statements end too."""
 PROPOSING = 10
@@ -102,13 +103,35 @@ def simplify(program: Program, max_tier: Tier = "bounded") -> Simplified:
         steps.append(Step("dead code", says, "exact", False, program, living))
     if len(merged.body) < len(living.body):
         says = "copies and equal expressions → one statement"
-        steps.append(Step("common subexpressions", says, "exact", False, living, merged))
+        steps.append(Step("common subexpressions", says, "exact", _has_named_weights(living), living, merged))
     for rewriting in reduce(form, max_tier):
         rule, proposal = rewriting.rule, rewriting.proposal
-        rounds = proposal.rounds or rewriting.after.reshaped
+        rounds = proposal.rounds or rewriting.after.reshaped or _gives_literal_weights(rewriting)
         before, after = steps[-1].after if steps else program, to_program(rewriting.after)
         steps.append(Step(rule.name, rule.says, rule.tier, rounds, before, after, rewriting))
     return Simplified(program, steps[-1].after if steps else program, tuple(steps))
+
+
+def _has_named_weights(program: Program) -> bool:
+    """True if a literal with a name is a weight of an `interp`, which computes `1 - a` with more digits from a literal
+    than from a value."""
+    graph = trace(program)
+    literal_of = {
+        line.target: graph.nodes[node].literal for line, node in zip(program.body, graph.statements, strict=True)
+    }
+    weights = (literal_of.get(line.args[2]) for line in program.body if line.function == "interp")  # type: ignore[arg-type]
+    return any(weight is not None and weight != single(weight) for weight in weights)
+
+
+def _gives_literal_weights(rewriting: Rewriting) -> bool:
+    """True if a value that is a weight of an `interp` becomes a literal that single precision rounds."""
+    form = rewriting.before
+    weights = {node.args[2] for node in form.nodes if node.function == "interp"}
+    for node, expression in rewriting.proposal.changes.items():
+        literal = form.literal(expression) if isinstance(expression, int) else expression
+        if node in weights and isinstance(literal, float) and literal != single(literal):
+            return True
+    return False
 
 
 def reduce(form: Form, max_tier: Tier = "bounded", spent: int = 0) -> list[Rewriting]:
@@ -187,26 +210,36 @@ def _pays(rewriting: Rewriting) -> bool:
 
 def _larger(form: Form, detours: tuple[Rule, ...], work: _Work) -> Iterator[Rewriting]:
     """Applications of rules that do not make a form smaller, but not much larger either."""
-    for rewriting in _applications(replace(form, touched=frozenset()), detours, work):
+    for rewriting in _applications(replace(form, touched=frozenset()), detours, work, limit=MAX_WORK):
         if rewriting.after.cost[0] <= form.cost[0] + MAX_DETOUR:
             yield rewriting
 
 
 def _applications(
-    form: Form, rules: tuple[Rule, ...], work: _Work, at: frozenset[int] | None = None
+    form: Form,
+    rules: tuple[Rule, ...],
+    work: _Work,
+    at: frozenset[int] | None = None,
+    limit: int = MAX_TOTAL_WORK,
 ) -> Iterator[Rewriting]:
-    """Every application of every rule to a form; with `at`, those that change one of these nodes or a state."""
+    """Every application of every rule to a form, up to a limit of work; with `at`, those that change one of these nodes
+    or a state."""
     if at is not None:
         if not at:
             return
         at = at.union(form.present)
-    context = Context(form)
     work.nodes += PROPOSING * len(form.nodes)
+    context = Context(form, limit - work.nodes)
+    counted = 0
     for rule in rules:
         for proposal in rule.propose(context):
+            work.nodes += context.visited - counted
+            counted = context.visited
             if at is not None and at.isdisjoint(proposal.changes):
                 continue
             work.nodes += len(form.nodes)
             after = rewrite(form, proposal.changes, proposal.following)
             if after is not None:
                 yield Rewriting(rule, proposal, form, after)
+        work.nodes += context.visited - counted
+        counted = context.visited

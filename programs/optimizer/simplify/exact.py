@@ -5,6 +5,8 @@ sides then differ by the rounding of single operations, and by more only where a
 of overflow or underflow.
 """
 
+from germline.programs.optimizer.simplify.averages import DIGITS
+from germline.programs.optimizer.simplify.ranges import never_below
 from germline.programs.optimizer.simplify.rule import Match, Rule
 from germline.programs.optimizer.simplify.rule import pattern_rule as rule
 from germline.programs.optimizer.simplify.sums import MODERATE
@@ -39,6 +41,12 @@ def _one_per_leaf(match: Match) -> bool:
     return match.context.form.nodes[match.bound["x"]].type == LEAF
 
 
+def _turns_round(match: Match) -> bool:
+    """The weight of y keeps its digits as a difference from 1."""
+    a = match.value("a")
+    return abs((1.0 - (1.0 - a)) - a) <= DIGITS * abs(a)
+
+
 def _other_way_round(match: Match) -> bool:
     nodes = match.context.form.nodes
     reverse = (match.bound["y"], match.bound["x"])
@@ -53,13 +61,13 @@ def _share(match: Match) -> bool:
 def _x_above_y(match: Match) -> bool:
     """So that the smaller may be dropped: it is a number."""
     x, y = match.fact("x"), match.fact("y")
-    return x.low >= y.high and not y.nan
+    return never_below(x, y) and not y.nan
 
 
 def _y_below_x(match: Match) -> bool:
     """So that the larger may be dropped: it is a number."""
     x, y = match.fact("x"), match.fact("y")
-    return x.low >= y.high and not x.nan
+    return never_below(x, y) and not x.nan
 
 
 def _at_least_one(match: Match) -> bool:
@@ -163,12 +171,34 @@ _ROUNDING: tuple[Rule, ...] = (
         "sign(x)",
         when=_moderate,
         condition="a is positive",
+        rounds=True,
     ),
-    rule("sign of a multiple", "sign(x * a)", "negative(sign(x))", when=_minus_moderate, condition="a is negative"),
-    rule("sign of a quotient", "sign(x / a)", "sign(x)", when=_moderate, condition="a is positive"),
+    rule(
+        "sign of a multiple",
+        "sign(x * a)",
+        "negative(sign(x))",
+        when=_minus_moderate,
+        condition="a is negative",
+        rounds=True,
+    ),
+    rule("sign of a quotient", "sign(x / a)", "sign(x)", when=_moderate, condition="a is positive", rounds=True),
     rule("sign of a product", "sign(x * y)", "sign(x)", when=_at_least_one, condition="y ≥ 1"),
-    rule("choice by a multiple", "where(x * a, y, z)", "where(x, y, z)", when=_moderate, condition="a is positive"),
-    rule("average the other way round", "interp(x, y, a)", "interp(y, x, 1.0 - a)", rounds=True),
+    rule(
+        "choice by a multiple",
+        "where(x * a, y, z)",
+        "where(x, y, z)",
+        when=_moderate,
+        condition="a is positive",
+        rounds=True,
+    ),
+    rule(
+        "average the other way round",
+        "interp(x, y, a)",
+        "interp(y, x, 1.0 - a)",
+        when=_turns_round,
+        condition="a = 1 - (1 - a)",
+        rounds=True,
+    ),
     *(
         rule("even function of a difference", f"{function}(x - y)", f"{function}(y - x)")
         for function in ("abs", "square", "sqrt", "norm", "global_norm")
@@ -180,7 +210,7 @@ _ROUNDING: tuple[Rule, ...] = (
     rule("power minus one", "power(x, -1.0)", "reciprocal(x)", rounds=True),
     rule("power one half", "power(x, 0.5)", "sqrt(x)", when=_not_negative, condition="x is not negative", rounds=True),
     rule("square of a root", "square(sqrt(x))", "abs(x)", rounds=True),
-    rule("cube of a root", "cube(cbrt(x))", "x", rounds=True),
+    rule("cube of a root", "cube(cbrt(x))", "x", rounds=True, zeros=True),
     rule("square of a norm", "square(global_norm(x))", "dot(x, x)", rounds=True),
     rule("average of equals", "interp(x, x, y)", "x", when=_share, condition="x is finite, 0 ≤ y ≤ 1", rounds=True),
     rule(

@@ -40,6 +40,12 @@ def fold_keeps_bits(function: str, *values: float) -> bool:
     return (function in EXACT or not values) and value == single
 
 
+def single(value: float) -> float:
+    """A number rounded to single precision."""
+    with np.errstate(all="ignore"):
+        return float(np.float32(value))
+
+
 def near(a: float, b: float) -> bool:
     """True if two literals are one number up to rounding in double precision."""
     return abs(a - b) <= 8 * EPS * max(abs(a), abs(b))

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from germline.programs.optimizer.primitives import EPSILON
-from germline.programs.optimizer.simplify.folding import fold, fold_keeps_bits
+from germline.programs.optimizer.simplify.folding import fold, fold_keeps_bits, single
 
 INF = math.inf
+SINGLE_HUGE, SINGLE_TINY = 3.4e38, 1.4e-45
+"""Magnitudes beyond which a literal may be infinite, or zero, in single precision."""
 LARGE, SMALL = 1e30, 1e-30
 """Magnitudes between which single precision neither overflows nor underflows in one more sum or product of two."""
 
@@ -56,8 +58,17 @@ NOTHING = Fact()
 
 
 def number(value: float) -> Fact:
-    """All elements are this number."""
+    """All elements are this number, which may be zero or infinite in single precision."""
+    if 0 < abs(value) < SINGLE_TINY:
+        return Fact(min(value, 0.0), max(value, 0.0), True, False, False)
+    if abs(value) > SINGLE_HUGE:
+        return Fact(-INF if value < 0 else value, INF if value > 0 else value, False, True, False)
     return Fact(value, value, value == 0, False, False)
+
+
+def never_below(x: Fact, y: Fact) -> bool:
+    """True if no element of x that is a number is below one of y: rounding keeps the order of two literals."""
+    return x.low >= y.high if not (x.rounded or y.rounded) else _down(x.low) >= _up(y.high)
 
 
 def join(a: Fact, b: Fact) -> Fact:
@@ -76,7 +87,7 @@ def fact_of(function: str, args: Sequence[Fact]) -> Fact:
         value = fold(function, *(point for point in points if point is not None))
         if value is not None:
             keeps = fold_keeps_bits(function, *(point for point in points if point is not None))
-            return Fact(value, value, value == 0, False, False, rounded or not keeps)
+            return replace(number(value), rounded=rounded or not keeps)
     rule = _RULES.get(function)
     fact = NOTHING if rule is None else rule(*args)
     return replace(fact, rounded=True) if rounded else fact
@@ -84,11 +95,21 @@ def fact_of(function: str, args: Sequence[Fact]) -> Fact:
 
 def _sum(a: Fact, b: Fact) -> Fact:
     """x + y; bounds are widened by more than rounding moves them."""
-    low, high = _down(a.low + b.low), _up(a.high + b.high)
+    low, high = _lower(a.low, b.low), -_lower(-a.high, -b.high)
     bounded = max(map(abs, (a.low, a.high, b.low, b.high))) <= LARGE
     nan = a.nan or b.nan or (a.infinite and b.infinite and not (a.low >= 0 <= b.low or a.high <= 0 >= b.high))
     zero = low <= 0 <= high and not (a.positive and b.low >= 0) and not (b.positive and a.low >= 0)
     return Fact(low, high, zero, a.infinite or b.infinite or not bounded, nan)
+
+
+def _lower(a: float, b: float) -> float:
+    """A lower bound of the sum of two numbers, from lower bounds of both. In a difference of almost equal numbers,
+    rounding may move it by more than its own size, but not to the other side of zero."""
+    total = a + b
+    if not math.isfinite(total):
+        return -INF if math.isnan(total) else total
+    lower = total - (abs(a) + abs(b)) * 1e-6
+    return max(lower, 0.0) if total >= 0 else lower
 
 
 def _negative(x: Fact) -> Fact:
@@ -197,7 +218,8 @@ def _min(x: Fact, y: Fact) -> Fact:
 
 
 def _greater(x: Fact, y: Fact) -> Fact:
-    low = 1.0 if x.low > y.high and not x.nan and not y.nan else 0.0
+    above = never_below(x, y) and single(x.low) > single(y.high)
+    low = 1.0 if above and not x.nan and not y.nan else 0.0
     high = 0.0 if x.high <= y.low else 1.0
     return Fact(low, high, low == 0, False, False)
 
@@ -222,7 +244,7 @@ def _clip(x: Fact, limit: Fact) -> Fact:
     if limit.low < 0:
         return NOTHING
     low, high = min(x.low, 0.0), max(x.high, 0.0)
-    return Fact(low, high, True, x.infinite, x.nan or x.infinite or limit.nan or limit.zero)
+    return Fact(low, high, True, x.infinite, x.nan or x.infinite or limit.nan or limit.zero or limit.infinite)
 
 
 def _power(x: Fact, y: Fact) -> Fact:
@@ -231,6 +253,12 @@ def _power(x: Fact, y: Fact) -> Fact:
     shrinking = x.point is not None and 0 < x.point < 1 and y.low >= 0
     high = _up(x.high**y.low) if shrinking else INF
     return Fact(0.0, high, x.zero, not shrinking, x.nan or y.nan)
+
+
+def _modulo(x: Fact, y: Fact) -> Fact:
+    """The rest of a division by an infinite divisor may be infinite, or not a number."""
+    nan = x.nan or x.infinite or y.nan or y.infinite
+    return Fact(0.0, y.high, True, y.infinite, nan) if y.positive else NOTHING
 
 
 _RULES: dict[str, Callable[..., Fact]] = {
@@ -273,7 +301,7 @@ _RULES: dict[str, Callable[..., Fact]] = {
     "leaf_sum": lambda x: Fact(0.0, INF, True, True, x.nan or x.infinite) if x.low >= 0 else NOTHING,
     "clip": _clip,
     "power": _power,
-    "modulo": lambda x, y: Fact(0.0, y.high, True, False, x.nan or x.infinite or y.nan) if y.positive else NOTHING,
+    "modulo": _modulo,
     "rank": lambda x: Fact(0.0, INF, True, False, False),
     "rows": lambda x: Fact(1.0, INF, False, False, False),
     "columns": lambda x: Fact(1.0, INF, False, False, False),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from typing import Literal
 
 from germline.programs.optimizer.simplify.facts import facts
@@ -41,10 +42,18 @@ class Proposal:
 
 
 class Context:
-    """A form, and what rules ask about it, computed when it is first needed."""
+    """A form, and what rules ask about it, computed when it is first needed.
 
-    def __init__(self, form: Form) -> None:
+    Attributes:
+        form: the form.
+        allowance: how many values rules may still look at.
+        visited: how many they have looked at.
+    """
+
+    def __init__(self, form: Form, allowance: float = inf) -> None:
         self.form = form
+        self.allowance = allowance
+        self.visited = 0
         self._facts: dict[bool, list[Fact]] = {}
 
     def facts(self, lenient: bool) -> list[Fact]:
@@ -52,6 +61,11 @@ class Context:
         if lenient not in self._facts:
             self._facts[lenient] = facts(self.form, lenient)
         return self._facts[lenient]
+
+    @property
+    def exhausted(self) -> bool:
+        """True if rules that look at many values should end."""
+        return self.visited >= self.allowance
 
     @cached_property
     def by_function(self) -> Mapping[str, list[int]]:

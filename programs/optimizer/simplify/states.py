@@ -156,7 +156,7 @@ def _combine(context: Context) -> Iterator[Proposal]:
         for values in (form.following, form.present):
             if values[i] == values[j]:
                 continue
-            for node, total in _sums_with(form, values[i], values[j]):
+            for node, total in _sums_with(context, values[i], values[j]):
                 weight = total.weights.pop(values[i])
                 share = tidy(total.weights.pop(values[j]) / weight)
                 if not 1 / MODERATE <= abs(share) <= MODERATE:
@@ -177,12 +177,16 @@ def _times(value: Expression, factor: float) -> Expression:
     return value if factor == 1 else ("*", value, factor)
 
 
-def _sums_with(form: Form, a: int, b: int) -> Iterator[tuple[int, Sum]]:
+def _sums_with(context: Context, a: int, b: int) -> Iterator[tuple[int, Sum]]:
     """The nodes that are sums in which two other nodes are terms."""
+    form = context.form
     for node in form.operations:
+        if context.exhausted:
+            return
         if node in (a, b) or form.nodes[node].function not in ("+", "-", "interp"):
             continue
         total = weighted_sum(form, node, lambda at: at not in (a, b) and form.uses[at] == 1)
+        context.visited += total.visits
         if total.weights.get(a) and total.weights.get(b):
             yield node, total
 

@@ -34,6 +34,7 @@ class Sum:
         magnitudes: the sum of the magnitudes of which each weight is the sum.
         opened: the operations that the sum replaces, apart from those that others use as well.
         moderate: True if all factors on the way are moderate.
+        visits: the values that were looked at.
     """
 
     weights: dict[int, float] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Sum:
     magnitudes: dict[int, float] = field(default_factory=dict)
     opened: int = 0
     moderate: bool = True
+    visits: int = 0
 
     @property
     def keeps_digits(self) -> bool:
@@ -55,18 +57,16 @@ def weighted_sum(form: Form, node: int, opens: Callable[[int], bool]) -> Sum:
     result = Sum()
     literal_magnitude = 0.0
 
-    visits = 0
-
     def add(at: int, weight: float) -> None:
-        nonlocal literal_magnitude, visits
-        visits += 1
+        nonlocal literal_magnitude
+        result.visits += 1
         result.moderate &= weight == 0 or 1 / MODERATE <= abs(weight) <= MODERATE
         literal = form.literal(at)
         if literal is not None:
             result.constant += weight * literal
             literal_magnitude += abs(weight * literal)
             return
-        opened = at == node or (visits < MAX_VISITS and opens(at))
+        opened = at == node or (result.visits < MAX_VISITS and opens(at))
         parts = _parts(form, at) if opened else None
         if parts is None:
             result.weights[at] = result.weights.get(at, 0.0) + weight
@@ -124,6 +124,8 @@ def _collect(context: Context, exact: bool) -> Iterator[Proposal]:
     """Every shorter way to compute a node that is a sum."""
     form = context.form
     for node in form.operations:
+        if context.exhausted:
+            return
         if _parts(form, node) is None:
             continue
         shared: set[int] = set()
@@ -138,10 +140,12 @@ def _collect(context: Context, exact: bool) -> Iterator[Proposal]:
         sums += [weighted_sum(form, node, lambda at, one=one: form.uses[at] == 1 or at == one) for one in openable]  # type: ignore[misc]
         if len(openable) > 1:
             sums.append(weighted_sum(form, node, lambda at: True))
+        context.visited += sum(total.visits for total in sums)
         for total in sums:
             if len(total.weights) > MAX_TERMS or (exact and not _is_exact(context, node, total)):
                 continue
             for expression in sum_expressions(form, total.weights, total.constant):
+                context.visited += len(total.weights)
                 if count_operations(expression) <= total.opened and expression != node:
                     yield Proposal({node: expression}, rounds=True)
 

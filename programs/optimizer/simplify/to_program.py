@@ -21,7 +21,7 @@ def to_program(form: Form) -> Program:
     returns = [names[form.update]]
     for k, node in enumerate(form.following):
         if form.literal(node) is not None:
-            name = _free(f"{form.states[k].name}_next", {*names.values(), *returns})
+            name = _free(_next(form.states[k].name), {*names.values(), *returns})
             body.append(Statement(name, "=", (form.literal(node) or 0.0,)))
             returns.append(name)
         else:
@@ -94,10 +94,15 @@ def _names(form: Form, renamed: dict[int, str]) -> dict[int, str]:
     for i in sorted(set(form.operations) - set(renamed), key=lambda i: (i != form.update, i)):
         hint = form.names[i]
         if not hint or hint in used:
-            hint = f"{state_of[i]}_next" if i in state_of else "update" if i == form.update else hint or "x1"
+            hint = _next(state_of[i]) if i in state_of else "update" if i == form.update else hint or "x1"
         names[i] = _free(hint, used)
         used.add(names[i])
     return names
+
+
+def _next(state: str) -> str:
+    """The name of a state's next value; at most 40 characters."""
+    return f"{state[:35]}_next"
 
 
 def _free(name: str, used: set[str]) -> str:

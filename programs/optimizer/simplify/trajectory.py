@@ -104,7 +104,9 @@ def values_by_step(program: Program | Graph, steps: int, precision: torch.dtype,
     graph = trace(program) if isinstance(program, Program) else program
     call = _moving_call(samples, precision) if samples else None
     flat = FlatProgram(graph, LAYOUT, torch, torch.tensor(LAYOUT.leaf_of), call)
-    literals = [torch.full((1, 1), graph.nodes[i].literal, dtype=precision) for i in flat.literals]  # type: ignore[arg-type]
+    # In double precision first: a literal may be infinite in single precision.
+    doubles = [torch.full((1, 1), graph.nodes[i].literal, dtype=torch.float64) for i in flat.literals]  # type: ignore[arg-type]
+    literals = [literal.to(precision) for literal in doubles]
     count = len(SCENARIOS) * (1 + samples)
     states = {k: _zeros(graph.nodes[graph.state_nodes[k]].type, count, precision) for k in graph.live_states}
     names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}

@@ -69,6 +69,79 @@ def test_programs_that_only_look_equal_stay_apart(name: str) -> None:
     assert structural_fingerprint(trace(forms[0])) != structural_fingerprint(trace(forms[1]))
 
 
+EXACTLY_APART = {
+    "an average by a weight that 1 - (1 - a) loses": (
+        "a = interp(g, w, 1e-17); b = interp(w, g, 1.0); update = a + b",
+        "update = g + g",
+    ),
+    "a literal that is zero in single precision": ("c = max(abs(g), 1e-50); update = where(c, g, w)", "update = g"),
+    "the sign of what may be zero in single precision": ("c = sign(abs(g) + 1e-50); update = c * w", "update = w"),
+    "literals that are equal in single precision": (
+        "x = max(g, 1.00000000001); c = greater(x, 1.0); update = c * g",
+        "update = g",
+    ),
+    "a difference that single precision rounds to zero": (
+        "x = max(g, 1.00000000001); c = x - 1.0; update = where(c, g, w)",
+        "update = g",
+    ),
+    "the rest by an infinite divisor": (
+        "y = exp(step * 100.0); c = modulo(g, y); c = c - c; update = w + c",
+        "update = w",
+    ),
+    "the sign of a zero before a pole": (
+        "update = reciprocal(cube(cbrt(negative(g))))",
+        "update = reciprocal(negative(g))",
+    ),
+}
+"""Programs whose difference shows in single precision, or at infinity or zero."""
+
+
+@pytest.mark.parametrize("name", EXACTLY_APART)
+def test_programs_that_differ_for_some_numbers_stay_apart_at_the_exact_tier(name: str) -> None:
+    forms = [simplify(program(body), "exact").program for body in EXACTLY_APART[name]]
+    assert structural_fingerprint(trace(forms[0])) != structural_fingerprint(trace(forms[1]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "x = square(g); update = sign(x * 0.001)",
+        "x = square(g); update = where(x * 0.001, g, w)",
+        "update = sign(g / 1000.0)",
+        "x = g * 1e39; update = negative(negative(x))",
+        "x = max(g, 1e39); update = g + (x - x)",
+    ],
+)
+def test_every_step_holds_where_single_precision_overflows_or_underflows(body: str) -> None:
+    simplified = simplify(program(body))
+    assert simplified.steps
+    assert all(check.holds for check in prove(simplified, 5))
+
+
+@pytest.mark.parametrize("weight", ["b = 0.9", "b = min(step, 0.9)"])
+def test_a_weight_that_becomes_a_literal_rounds(weight: str) -> None:
+    assert any(step.rounds for step in simplify(program(f"{weight}; m = interp(g, m, b); update = m", "m")).steps)
+
+
+def test_the_next_value_of_a_state_with_a_long_name_gets_a_name_that_parses() -> None:
+    name = "m" * 40
+    text = f"def train(w, g, {name}, lr):\n  a = interp(g, {name}, 0.9)\n  update = a + {name}\n"
+    text += "  update = negative(negative(update))\n"
+    simplified = simplify(parse(f"{text}  return update, a\n"))
+    assert simplified.steps
+    assert all(parse(write(step.after)) == step.after for step in simplified.steps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [12, 40])
+def test_simplifying_a_sum_of_many_averages_ends(count: int) -> None:
+    averages = "; ".join(f"m{i} = interp(g, m{i}, {0.5 + i / 100:.2f})" for i in range(count))
+    total = "; ".join(f"update = update + m{i}" for i in range(2, count))
+    states = " ".join(f"m{i}" for i in range(count))
+    given = program(f"{averages}; update = m0 + m1; {total}", states)
+    assert sizes(simplify(given).program) == (2 * count - 1, count)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", library())
 def test_a_simplified_library_program_is_valid_and_cannot_be_simplified_further(name: str) -> None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -734,7 +735,7 @@ POWER = rule(
     "update = m / sqrt(v_hat)",
 )
 NO_FACTOR = "def train(w, g, lr):\n  update = g * lr\n  return update\n"
-DOUBTS = {
+DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
     "equal decays and corrections": (ADAM, {"lr": 0.001, "betas": (0.95, 0.95), "eps": 1e-8}),
     "corrections in one factor": (FOLDED, {"lr": 0.001, "betas": (0.9, 0.99), "eps": 1e-8}),
     "a schedule with the base of a decay": (FADE, {"lr": 0.001, "betas": (0.9, 0.999), "decay": 0.999, "eps": 1e-8}),
@@ -759,7 +760,7 @@ def test_a_constant_in_doubt_is_an_argument_of_its_own(doubt: str) -> None:
     text, expected = DOUBTS[doubt]
     source = export_torch(parse(text), NOWHERE, "Exported")
     verify_torch(source, parse(text), "Exported")
-    defaults = load_class(source, "Exported")(parameters(0)).defaults  # type: ignore[call-arg]
+    defaults = load_class(source, "Exported")(parameters(0)).defaults
     options = ("foreach", "maximize", "capturable", "differentiable")
     assert {name: value for name, value in defaults.items() if name not in options} == expected
     assert isinstance(defaults["lr"], float)
@@ -783,7 +784,7 @@ def test_a_class_that_is_wrong_with_other_arguments_is_refused(fault: str) -> No
         verify_torch(wrong, parse(text), "Exported")
 
 
-CHANGES = {
+CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
     "both corrections": (
         ADAM, {"betas": (0.5, 0.7)},
         ADAM.replace("m, 0.95", "m, 0.5").replace("c1 = 1.0 - power(0.95", "c1 = 1.0 - power(0.5")
@@ -804,7 +805,7 @@ def test_a_class_with_another_argument_equals_the_program_with_that_constant(cha
     text, arguments, changed = CHANGES[change]
     assert changed != text
     params, start = parameters(0, torch.float64), leaves(0, torch.float64)
-    optimizer = optimizer_class(text)(params, **arguments)  # type: ignore[call-arg]
+    optimizer = optimizer_class(text)(params, **arguments)
     interpreter = Interpreter(parse(changed))
     for step in range(4):
         run(optimizer, params, range(step, step + 1))

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -677,3 +678,137 @@ def test_names_of_states_never_clash_with_keywords_or_with_the_code_around_them(
         text += f"  update = update * {name}\n"
     text += f"  update = update * lr\n  return update, {', '.join(names)}\n"
     assert verified_torch(parse(text), NOWHERE, "Exported").difference <= TOLERANCE
+
+
+def rule(*lines: str, states: str = "m, v", inputs: str = ", step") -> str:
+    """The text of a program whose update is scaled by 0.001 and lr."""
+    body = "".join(f"  {line}\n" for line in lines)
+    return (
+        f"def train(w, g, {states}, lr{inputs}):\n{body}  lr = lr * 0.001\n  update = update * lr\n"
+        f"  return update, {states.removesuffix(': leaf')}\n"
+    )
+
+
+ADAM = rule(
+    "m = interp(g, m, 0.95)",
+    "s = square(g)",
+    "v = interp(s, v, 0.95)",
+    "c1 = 1.0 - power(0.95, step)",
+    "c2 = 1.0 - power(0.95, step)",
+    "denom = sqrt(v) / sqrt(c2)",
+    "update = m / denom",
+    "update = update / c1",
+)
+FOLDED = rule(
+    "m = interp(g, m, 0.9)",
+    "v = interp(square(g), v, 0.99)",
+    "scale = sqrt(1.0 - power(0.99, step)) * reciprocal(1.0 - power(0.9, step))",
+    "update = scale * m / sqrt(v)",
+)
+FADE = rule(
+    "m = interp(g, m, 0.9)",
+    "v = interp(square(g), v, 0.999)",
+    "fade = power(0.999, step)",
+    "update = fade * m / sqrt(v)",
+)
+AVERAGE = rule(
+    "m = 0.9 * m + 0.1 * g",
+    "m_hat = m * reciprocal(1.0 - power(0.9, step))",
+    "update = m_hat + 0.5 * m",
+    states="m",
+)
+NADAM = rule("m = interp(g, m, 0.9)", "update = 0.9 * m + 0.1 * g", states="m", inputs="")
+EPSILON = rule("v = interp(square(g), v, 0.9)", "update = g / (sqrt(v) + 1e-08)", states="v", inputs="")
+REVERSED = rule("m = interp(m, g, 0.1)", "update = m", states="m", inputs="")
+NO_STATE = rule("u = g + 0.5 * m", "m = interp(g, w, 0.3)", "update = u", states="m", inputs="")
+MINUS = rule("m = interp(g, m, 0.9)", "update = m - 0.1 * m", states="m", inputs="")
+UNSIGNED = rule("v = 0.99 * v + 0.02 * square(g)", "update = g / sqrt(v)", states="v", inputs="")
+LENGTHS = rule("n = 0.9 * n + norm(g)", "update = g / n", states="n: leaf", inputs="").replace(
+    "update, n: leaf", "update, n"
+)
+WEIGHTS = rule("a = 0.9 * a + 0.2 * w", "update = g - a", states="a", inputs="")
+TRIVIAL = rule("m = interp(g, m, 0.0)", "update = m + w * 1.0", states="m", inputs="")
+POWER = rule(
+    "m = interp(g, m, 0.8)",
+    "v = interp(square(g), v, 0.7)",
+    "v_hat = v * power(0.9, step)",
+    "update = m / sqrt(v_hat)",
+)
+NO_FACTOR = "def train(w, g, lr):\n  update = g * lr\n  return update\n"
+DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "equal decays and corrections": (ADAM, {"lr": 0.001, "betas": (0.95, 0.95), "eps": 1e-8}),
+    "corrections in one factor": (FOLDED, {"lr": 0.001, "betas": (0.9, 0.99), "eps": 1e-8}),
+    "a schedule with the base of a decay": (FADE, {"lr": 0.001, "betas": (0.9, 0.999), "decay": 0.999, "eps": 1e-8}),
+    "an average by hand": (AVERAGE, {"lr": 0.001, "decay": 0.9, "scale1": 0.9, "scale2": 0.1, "scale3": 0.5}),
+    "a second average": (NADAM, {"lr": 0.001, "momentum": 0.9, "scale1": 0.9, "scale2": 0.1}),
+    "an epsilon beside the language's": (EPSILON, {"lr": 0.001, "alpha": 0.9, "eps": 1e-8}),
+    "a reversed average": (REVERSED, {"lr": 0.001, "mix": 0.1}),
+    "an average without a state": (NO_STATE, {"lr": 0.001, "scale": 0.5, "mix": 0.3}),
+    "a state that is subtracted": (MINUS, {"lr": 0.001, "momentum": 0.9, "scale": 0.1}),
+    "a sum that is never negative": (UNSIGNED, {"lr": 0.001, "eps": 1e-8, "scale1": 0.99, "scale2": 0.02}),
+    "a sum of lengths": (LENGTHS, {"lr": 0.001, "scale": 0.9}),
+    "parameters in a state": (WEIGHTS, {"lr": 0.001, "momentum": 0.9, "scale": 0.2}),
+    "numbers that nobody would tune": (TRIVIAL, {"lr": 0.001}),
+    "a power of a power": (POWER, {"lr": 0.001, "betas": (0.8, 0.7), "decay": 0.9, "eps": 1e-8}),
+    "no factor of lr": (NO_FACTOR, {"lr": 1.0}),
+}
+"""Programs with a constant whose name or group is easily mistaken, and the arguments that their classes have."""
+
+
+@pytest.mark.parametrize("doubt", DOUBTS)
+def test_a_constant_in_doubt_is_an_argument_of_its_own(doubt: str) -> None:
+    text, expected = DOUBTS[doubt]
+    source = export_torch(parse(text), NOWHERE, "Exported")
+    verify_torch(source, parse(text), "Exported")
+    defaults = load_class(source, "Exported")(parameters(0)).defaults
+    options = ("foreach", "maximize", "capturable", "differentiable")
+    assert {name: value for name, value in defaults.items() if name not in options} == expected
+    assert isinstance(defaults["lr"], float)
+
+
+WRONG_OPTIONS = {
+    "two arguments are swapped": (ADAM, "beta1, beta2 = group", "beta2, beta1 = group"),
+    "maximize is not read": (NADAM, "-grad if maximize else grad", "grad"),
+    "maximize is not read for lists": (NADAM, "-g if maximize else g", "g"),
+}
+"""A program, and texts that make its class wrong with other arguments than its defaults."""
+
+
+@pytest.mark.parametrize("fault", WRONG_OPTIONS)
+def test_a_class_that_is_wrong_with_other_arguments_is_refused(fault: str) -> None:
+    text, old, new = WRONG_OPTIONS[fault]
+    source = export_torch(parse(text), NOWHERE, "Exported")
+    wrong = source.replace(old, new)
+    assert wrong != source
+    with pytest.raises(ExportMismatch, match="expected the same parameters and states of Exported with"):
+        verify_torch(wrong, parse(text), "Exported")
+
+
+CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "both corrections": (
+        ADAM, {"betas": (0.5, 0.7)},
+        ADAM.replace("m, 0.95", "m, 0.5").replace("c1 = 1.0 - power(0.95", "c1 = 1.0 - power(0.5")
+        .replace("0.95", "0.7"),
+    ),
+    "corrections in one factor": (FOLDED, {"betas": (0.5, 0.7)}, FOLDED.replace("0.99", "0.7").replace("0.9", "0.5")),
+    "a decay without the schedule": (FADE, {"betas": (0.9, 0.8)}, FADE.replace("v, 0.999", "v, 0.8")),
+    "the schedule alone": (FADE, {"decay": 0.8}, FADE.replace("power(0.999", "power(0.8")),
+    "an epsilon": (EPSILON, {"eps": 1e-4}, EPSILON.replace("1e-08", "0.0001")),
+    "a mix": (REVERSED, {"mix": 0.4}, REVERSED.replace("0.1)", "0.4)")),
+    "a base under a root": (POWER, {"decay": 0.5}, POWER.replace("power(0.9", "power(0.5")),
+}  # fmt: skip
+"""A program, arguments, and the program that its class with these arguments must equal."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_class_with_another_argument_equals_the_program_with_that_constant(change: str) -> None:
+    text, arguments, changed = CHANGES[change]
+    assert changed != text
+    params, start = parameters(0, torch.float64), leaves(0, torch.float64)
+    optimizer = optimizer_class(text)(params, **arguments)
+    interpreter = Interpreter(parse(changed))
+    for step in range(4):
+        run(optimizer, params, range(step, step + 1))
+        gradients = [g.double() for g in leaves(1000 + step)]
+        start = [w - u for w, u in zip(start, interpreter.step(start, gradients, 1.0), strict=True)]
+    assert all(relative_difference(p, w) < 1e-10 for p, w in zip(params, start, strict=True))

@@ -69,7 +69,7 @@ def find_learning_rate(program: Program) -> LearningRate:
     uses = _uses(program, graph)
     scaled = [node for node in products if _is_scaled(program, graph, lines, node)]
     cancels = product > 0 and all(uses[node] == 1 for node in (lr, *scaled) if node != graph.update)
-    default = abs(product) if len(literals) < 2 else float(f"{abs(product):.15g}")
+    default = float(abs(product)) if len(literals) < 2 else float(f"{abs(product):.15g}")
     simplified = _without_literals(program, graph, {lines[node]: node for node in products}) if cancels else None
     return LearningRate(default, frozenset(literals), simplified)
 

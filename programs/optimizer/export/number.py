@@ -126,7 +126,7 @@ def power_source(base: str, exponent: str) -> str:
     """`base ** exponent` as formatters write it."""
     if simple(base) and simple(exponent.removeprefix("-")):
         return f"{base}**{exponent}"
-    return f"{_operand(base)} ** {_operand(exponent)}"
+    return f"{f'({base})' if '**' in base else _operand(base)} ** {_operand(exponent)}"
 
 
 def lone_power(above: list[str]) -> bool:

@@ -2,15 +2,16 @@
 
 | role | a literal that |
 |---|---|
-| decay | weighs a state in a moving average, `interp(x, state, c)`, or is the base of its correction `power(c, step)` |
-| momentum | multiplies a state whose product is added to something (`c * state + x`) |
+| decay | weighs a state in a moving average, `interp(x, state, c)`, or is a base `power(c, step)` |
+| momentum | multiplies a state in the sum that is its next value (`c * state + x`) |
 | epsilon | is small and is added to, or bounds, what is divided by; also the 1e-8 of a protected division of trees |
-| weight decay | multiplies the parameters (`c * w`), or their norm where the same number multiplies the parameters |
+| weight decay | multiplies the parameters in a term of the update or beside the gradient (`g + c * w`), or their norm |
 | structural | is 0, 1 or -1, an exponent, below 1e-20, or compared with the shape of a tensor: nobody would tune it |
 | scale | is anything else |
 
-Literals that express one idea are one constant: a decay with the bases of its bias corrections, the momentum of a state
-wherever it multiplies it, epsilons of one value, and weight decays of one value.
+Literals that express one idea are one constant: a decay with the bases of its bias corrections `1 - power(c, step)`,
+by which its state is divided, the momentum of a state wherever it multiplies it in a sum, epsilons of one value, and
+weight decays of one value. Where that is in doubt, a literal is a constant of its own.
 """
 
 from collections.abc import Collection
@@ -48,6 +49,8 @@ _PASSING = {
     "abs",
 }
 """Functions through which a small number still guards a division further on."""
+_ONWARD = {("-", 0), ("/", 0), ("where", 1), ("where", 2)}
+"""Arguments of functions, beside those of sums and products, through which a decay of the parameters is still one."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +106,19 @@ class _Analysis:
         groups: dict[tuple[Any, ...], list[Place]] = {}
         for place, value in self._literals():
             groups.setdefault((*self._role(place, value), value), []).append(place)
-        decays = [key for key in groups if key[0] == "decay" and key[1] is not None]
+        decays = [key for key in groups if key[0] == "decay"]
         for key in [key for key in groups if key[0] == "base"]:
             for place in groups.pop(key):
                 partner = self._partner(place, [decay for decay in decays if decay[-1] == key[-1]])
-                groups.setdefault(partner or ("decay", None, key[-1]), []).append(place)
-        own = {
-            key[-1] for key, places in groups.items() if key[0] == "epsilon" and any(j != PROTECTION for _, j in places)
-        }
+                groups.setdefault(partner or ("decay", None, place, key[-1]), []).append(place)
+        for key in [key for key in groups if key[0] == "momentum again"]:
+            momentum = ("momentum", *key[1:])
+            groups.setdefault(momentum if momentum in groups else ("scale", None, key[-1]), []).extend(groups.pop(key))
+        own = {place for key, at in groups.items() if key[0] == "epsilon" for place in at if place[1] != PROTECTION}
         if own:
             # The program has an epsilon of its own: the language's is not another one to tune.
-            groups = {key: at for key, at in groups.items() if key[0] != "epsilon" or key[-1] in own}
+            kept = {key: [p for p in at if key[0] != "epsilon" or p in own] for key, at in groups.items()}
+            groups = {key: at for key, at in kept.items() if at}
         weight_decays = {key[-1] for key in groups if key[0] == "weight decay"}
         for key in [key for key in groups if key[0] == "norm decay"]:
             if key[-1] in weight_decays:
@@ -147,30 +152,29 @@ class _Analysis:
         return [(place, value) for place, value in places if place not in self.fixed]
 
     def _role(self, place: Place, value: float) -> tuple[Any, ...]:
-        """The role of a literal and the state it belongs to, or None. `base` and `norm decay` are roles to be settled
-        when all others are known."""
+        """The role of a literal and the state it belongs to, or None. `base`, `norm decay` and `momentum again` are
+        roles to be settled when all others are known."""
         (i, j), line = place, self.program.body[place[0]]
         if j == PROTECTION and line.function == "/":
             return "epsilon", None
         args = self.graph.nodes[self.graph.statements[i]].args if line.function != "=" else ()
-        if line.function == "interp" and j == 2 and 0 <= value < 1:
+        if value in (0.0, 1.0, -1.0) or abs(value) < _GUARD or (line.function == "power" and j == 1):
+            return "structural", None
+        if line.function == "interp" and j == 2 and 0 < value < 1:
             state = self._state(args[1])
-            state = self._next_state(self.graph.statements[i]) if state is None else state
             if state is not None:
                 return "decay", state
         if line.function == "power" and j == 0 and 0 < value < 1 and self.graph.nodes[args[1]].literal is None:
             return "base", None
         if line.function == "*" and value > 0:
-            other = args[1 - j]
-            state = self._state(other) if value <= 1 else None
-            if state is not None and value < 1 and self._is_added(self.graph.statements[i]):
-                return "momentum", state
-            if self.graph.nodes[other].function == "input:w":
+            other, product = args[1 - j], self.graph.statements[i]
+            state = self._state(other) if value < 1 else None
+            if state is not None and self._is_added(product):
+                return ("momentum" if self._is_momentum(product, state, value) else "momentum again"), state
+            if self.graph.nodes[other].function == "input:w" and self._is_weight_decay(product):
                 return "weight decay", None
             if self._is_norm_of_w(other):
                 return "norm decay", None
-        if value in (0.0, 1.0, -1.0) or abs(value) < _GUARD or (line.function == "power" and j == 1):
-            return "structural", None
         if line.function == "greater" and self._of_shape(args[1 - j]):
             return "structural", None
         if line.function in ("+", "max") and 0 < value <= _TINY and self._divides(self.graph.statements[i]):
@@ -190,8 +194,80 @@ class _Analysis:
                 return graph.state_nodes.index(states[0])
         return None
 
-    def _next_state(self, node: int) -> int | None:
-        return self.graph.next_states.index(node) if node in self.graph.next_states else None
+    def _is_momentum(self, product: int, state: int, value: float) -> bool:
+        """True if a product is a term of the next value of its own state, a tree that can be negative, and the others
+        are not weighed by one minus its factor, as in an average."""
+        graph, following = self.graph, self.graph.next_states[state]
+        shape = self.program.states[state].shape
+        if following in self.signs or shape in ("leaf", "scalar") or following in graph.nodes[product].args:
+            return False
+        ends = {following}
+        if graph.nodes[following].function == "where":
+            ends |= set(graph.nodes[following].args[1:])
+        at = product
+        while at not in ends:
+            users = [
+                (i, j)
+                for i, j in self.users.get(at, [])
+                if self.program.body[i].function == "+" or (self.program.body[i].function == "-" and j == 0)
+            ]
+            if len(users) != 1:
+                return False
+            at = graph.statements[users[0][0]]
+            others = (arg for k, arg in enumerate(graph.nodes[at].args) if k != users[0][1])
+            if any(self._is_weighed(other, 1 - value) for other in others):
+                return False
+        return at != product
+
+    def _is_weighed(self, node: int, weight: float) -> bool:
+        """True if a value is a product with a number."""
+        function, args, *_ = self.graph.nodes[node]
+        if function != "*":
+            return False
+        known = [number for arg in args if (number := self._number(arg)) is not None]
+        return any(abs(number - weight) < 1e-9 for number in known) or any(
+            self._is_weighed(arg, weight) for arg in args
+        )
+
+    def _number(self, node: int) -> float | None:
+        """A literal, or the difference of two."""
+        function, args, literal, _ = self.graph.nodes[node]
+        if literal is None and function == "-":
+            x, y = (self.graph.nodes[arg].literal for arg in args)
+            return None if x is None or y is None else x - y
+        return literal
+
+    def _is_weight_decay(self, product: int) -> bool:
+        """True if a product with the parameters is added to the gradient, or ends in the update beside the states."""
+        for i, j in self.users.get(product, []):
+            if self.program.body[i].function == "+" and self._follows_gradient(
+                self.graph.nodes[self.graph.statements[i]].args[1 - j]
+            ):
+                return True
+        seen, stack = {product}, [product]
+        while stack:
+            at = stack.pop()
+            if at == self.graph.update:
+                return True
+            if at in self.graph.next_states:
+                continue
+            for i, j in self.users.get(at, []):
+                function, user = self.program.body[i].function, self.graph.statements[i]
+                if user not in seen and (function in ("+", "*") or (function, j) in _ONWARD):
+                    seen.add(user)
+                    stack.append(user)
+        return False
+
+    def _follows_gradient(self, node: int) -> bool:
+        """True if a value depends on the gradient, and neither on the parameters nor on a state."""
+        seen, stack = {node}, [node]
+        while stack:
+            for arg in self.graph.nodes[stack.pop()].args:
+                if arg not in seen:
+                    seen.add(arg)
+                    stack.append(arg)
+        functions = {self.graph.nodes[at].function for at in seen}
+        return "input:g" in functions and "input:w" not in functions and not seen & set(self.graph.state_nodes)
 
     def _is_added(self, node: int) -> bool:
         return any(self.program.body[i].function in ("+", "-") for i, _ in self.users.get(node, []))
@@ -232,25 +308,54 @@ class _Analysis:
         return False
 
     def _partner(self, place: Place, decays: list[tuple[Any, ...]]) -> tuple[Any, ...] | None:
-        """Of decays of one value, the decay of the state that a bias correction corrects; None if there is none."""
-        if len(decays) < 2:
-            return decays[0] if decays else None
+        """Of decays of one value, the decay of the state that a bias correction corrects; None if it is not clear."""
         corrected = self._corrected(self.graph.statements[place[0]])
-        for key in decays:
-            if key[1] in corrected:
-                return key
-        return decays[0]
+        partners = [key for key in decays if key[1] in corrected]
+        return partners[0] if len(partners) == 1 else None
 
-    def _corrected(self, node: int) -> set[int]:
-        """The states that are multiplied or divided by what follows from a scalar or leaf value."""
-        seen, stack, states = {node}, [node], set()
+    def _corrected(self, power: int) -> set[int]:
+        """The states that are divided by one minus a power, perhaps after the same root of both."""
+        stack = []
+        for i, j in self.users.get(power, []):
+            node = self.graph.nodes[self.graph.statements[i]]
+            if self.program.body[i].function == "-" and j == 1 and self.graph.nodes[node.args[0]].literal == 1.0:
+                stack.append((self.graph.statements[i], 1.0))
+        seen, states = set(stack), set()
         while stack:
-            at = stack.pop()
-            for i, _ in self.users.get(at, []):
+            at, exponent = stack.pop()
+            for i, j in self.users.get(at, []):
                 user = self.graph.statements[i]
-                others = [arg for arg in self.graph.nodes[user].args if arg != at]
-                states |= {state for arg in others if (state := self._state(arg)) is not None}
-                if user not in seen and self.graph.nodes[user].type in (SCALAR, LEAF):
-                    seen.add(user)
-                    stack.append(user)
+                function, args, *_ = self.graph.nodes[user]
+                after = exponent
+                if function in ("*", "/"):
+                    after = -exponent if function == "/" and j == 1 else exponent
+                    sign = -1.0 if function == "/" and j == 0 else 1.0
+                    powers = self._powers(args[1 - j])
+                    states |= {state for state, own in powers.items() if sign * own == -after}
+                elif function == "reciprocal":
+                    after = -exponent
+                elif function == "sqrt":
+                    after = exponent / 2
+                else:
+                    continue
+                if (user, after) not in seen and user not in self.graph.next_states:
+                    seen.add((user, after))
+                    stack.append((user, after))
         return states
+
+    def _powers(self, node: int) -> dict[int, float]:
+        """The exponent of each state in a product."""
+        state = self._state(node)
+        if state is not None:
+            return {state: 1.0}
+        function, args, *_ = self.graph.nodes[node]
+        if function in ("+", "max"):
+            terms = [arg for arg in args if self.graph.nodes[arg].literal is None]
+            return self._powers(terms[0]) if len(terms) == 1 else {}
+        if function in ("*", "/"):
+            result = dict(self._powers(args[0]))
+            for own, exponent in self._powers(args[1]).items():
+                result[own] = result.get(own, 0.0) + (exponent if function == "*" else -exponent)
+            return result
+        factor = {"reciprocal": -1.0, "sqrt": 0.5, "square": 2.0, "negative": 1.0}.get(function)
+        return {} if factor is None else {own: factor * exponent for own, exponent in self._powers(args[0]).items()}

@@ -7,6 +7,7 @@ float64 result of the interpreter as rounding allows, which proves that the clas
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from torch import Tensor
 from germline.programs.export.loading import load_class
 from germline.programs.export.origin import Origin
 from germline.programs.export.verified import ExportMismatch, VerifiedExport, check_difference
+from germline.programs.optimizer.export.changed import changes
+from germline.programs.optimizer.export.draft import draft_of
 from germline.programs.optimizer.export.source import STEPS, TOLERANCE, export_torch
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
@@ -23,6 +26,9 @@ SHAPES = ((), (7,), (5, 3), (4, 6), (4, 3, 2, 2))
 """Shapes of the parameters of the test model."""
 SCHEDULE = (1.0, 0.6, 0.85, 0.3, 0.05, 0.45)
 """Schedule values of the learning rate, one for each step, repeated."""
+
+OPTION_STEPS = 4
+"""The number of steps over which a class is compared with each of its arguments changed."""
 
 FLOOR = 1e-5
 """Where terms cancel, an element is compared as if it were at least this share of the largest that it has been itself.
@@ -78,7 +84,29 @@ def verify_torch(source: str, program: Program, class_name: str, steps: int = ST
     hint = f" in {steps} steps; export it with exact=True"
     check_difference(quantity, difference.double, TOLERANCE, hint)
     check_difference(f"{quantity} up to rounding of float32", difference.single, 1.0, f" times the rounding{hint}")
+    _verify_options(source, program, class_name)
     return difference.double
+
+
+def _verify_options(source: str, program: Program, class_name: str) -> None:
+    """Compares a class over a few steps in float64: with each argument changed, with the program whose literals are
+    changed alike, and with `maximize` and the opposite gradients."""
+    exported = load_class(source, class_name)
+    defaults = exported([torch.zeros(1, requires_grad=True)]).defaults
+    rates = [float(defaults["lr"]) * schedule for schedule in SCHEDULE[:OPTION_STEPS]]
+    drafts = [draft_of(program), draft_of(program, exact=True)]
+    draft = next((own for own in drafts if all(defaults.get(a.name) == a.default for a in own.arguments)), drafts[0])
+    schedule = rates if draft.lr_is_rate else list(SCHEDULE[:OPTION_STEPS])
+    for name, value, changed in changes(draft.program, draft.arguments):
+        expected = _interpreted(changed, schedule, torch.float64, torch.float64, False)
+        difference = _difference(_exported(exported, rates, torch.float64, False, False, **{name: value}), expected)
+        quantity = f"parameters and states of {class_name} with {name}={value} and its program with these constants"
+        check_difference(quantity, difference, TOLERANCE, f" in {OPTION_STEPS} steps")
+    expected = _interpreted(draft.program, schedule, torch.float64, torch.float64, False)
+    for foreach in (False, True):
+        ours = _exported(exported, rates, torch.float64, False, foreach, maximize=True)
+        quantity = f"parameters and states of {class_name} with maximize=True and its program with opposite gradients"
+        check_difference(quantity, _difference(ours, expected), TOLERANCE, f" in {OPTION_STEPS} steps")
 
 
 def compare_torch(source: str, program: Program, class_name: str, steps: int = STEPS) -> Difference:
@@ -208,18 +236,24 @@ def _interpreted(
 
 
 def _exported(
-    exported: type[torch.optim.Optimizer], rates: list[float], dtype: torch.dtype, zeros: bool, foreach: bool
+    exported: type[torch.optim.Optimizer],
+    rates: list[float],
+    dtype: torch.dtype,
+    zeros: bool,
+    foreach: bool,
+    **options: Any,
 ) -> _Trajectory:
-    """The trajectory of an exported class. Its states are matched by order: the file may use other names."""
+    """The trajectory of an exported class, with the opposite gradients if it maximizes. Its states are matched by
+    order: the file may use other names."""
     start, gradients = probe(len(rates), dtype, _SEEDS[dtype], zeros)
     params = [leaf.clone().requires_grad_() for leaf in start]
-    optimizer = exported(params, foreach=foreach)  # type: ignore[call-arg]
+    optimizer = exported(params, foreach=foreach, **options)  # type: ignore[call-arg]
     group = optimizer.param_groups[0]
     steps = []
     for lr, g in zip(rates, gradients, strict=True):
         group["lr"] = lr
         for p, gradient in zip(params, g, strict=True):
-            p.grad = gradient
+            p.grad = -gradient if options.get("maximize") else gradient
         try:
             optimizer.step()
         except Exception as error:

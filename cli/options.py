@@ -93,7 +93,7 @@ def db_option(command: F) -> F:
 
 
 def confirmed_task_option(command: F) -> F:
-    """Adds `--task`, which names the task of a run again, as the argument `task`."""
+    """Adds `--task`, as the argument `task`: the run's task, which the user repeats to allow that its code is run."""
     return click.option(
         "--task",
         default=None,

@@ -45,7 +45,8 @@ class Journal(Protocol):
         ...
 
     def outcomes_of(self, fingerprints: Sequence[str]) -> Iterable[tuple[int, ScoreKey, Outcome]]:
-        """Every recorded outcome of some fingerprints, with the birth that was scored."""
+        """The recorded outcomes of these fingerprints on the run's own task, in any order: the birth that was scored,
+        the key and the outcome of each."""
         ...
 
     def record_births(self, individuals: Sequence[Individual]) -> None:

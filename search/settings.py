@@ -132,7 +132,7 @@ def to_config(settings: RunSettings) -> dict[str, Any]:
 
 
 def whole(low: int = 0, high: int = 1_000_000) -> Callable[[str], int]:
-    """Parses a whole number from `low` to `high`."""
+    """A parser of whole numbers from `low` to `high`, which raises ValueError with the expected form."""
 
     def parse(text: str) -> int:
         expected = f"a whole number from {low} to {high}"
@@ -148,7 +148,10 @@ def whole(low: int = 0, high: int = 1_000_000) -> Callable[[str], int]:
 
 
 def widths(high: int) -> Callable[[str], list[int]]:
-    """Parses the numbers of units of layers, each from 1 to `high`, separated by commas; `none` means no layers."""
+    """A parser of the numbers of units of layers, each from 1 to `high`, separated by commas; `none` means no layers.
+
+    It raises ValueError with the expected form.
+    """
     width = whole(1, high)
 
     def parse(text: str) -> list[int]:
@@ -161,7 +164,7 @@ def widths(high: int) -> Callable[[str], list[int]]:
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """Parses a number from `low` to `high`."""
+    """A parser of numbers from `low` to `high`, which raises ValueError with the expected form."""
 
     def parse(text: str) -> float:
         value = _float(text)

@@ -35,7 +35,7 @@ _FROM_ELSEWHERE = frozenset((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signa
 
 @dataclass(frozen=True)
 class NotLoaded:
-    """The evaluator cannot be built in any process, and why."""
+    """No process has built the evaluator, and why: an error, the time limit, or too many processes that ended."""
 
     cause: str
 

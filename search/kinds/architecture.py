@@ -271,7 +271,8 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         return LoopSettings(seed, settings.block, settings.depth, settings.pack, settings.max_failures)
 
     def describe(self, text: str, settings: ArchitectureSettings | None, **size: Any) -> dict[str, Any]:
-        """Adds the predicted `latency` in milliseconds, if the run measured latencies and no size is given."""
+        """As `Kind.describe`, with the predicted `latency` in milliseconds if the run measured latencies and no size is
+        given."""
         architecture = read(text)
         network = skeleton(settings, architecture, **size)
         counts = count(architecture, network)

@@ -50,7 +50,7 @@ class Buffers:
         return variable
 
     def free(self, variable: str, wanted: Type) -> bool:
-        """True if a temporary tensor of the wanted type may be overwritten."""
+        """True if a variable may be overwritten: a temporary tensor of the wanted type that no later kernel reads."""
         return variable in self.owned and self.types[variable] == wanted and not self.is_read(variable)
 
     def is_dynamic(self, number: Number) -> bool:

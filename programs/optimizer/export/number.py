@@ -54,7 +54,7 @@ class Number:
         )
 
     def to(self, exponent: float) -> "Number":
-        """A power of the number, which must be positive, or not negative if the exponent is positive."""
+        """The number to a power. The number must be positive; if the exponent is positive, it may also be zero."""
         return Number(
             self.const**exponent,
             tuple((factor, old * exponent) for factor, old in self.factors),

@@ -208,7 +208,13 @@ def _errors(values: Values, exact: Values) -> list[NDArray[np.float64]]:
 
 
 def _difference(values: Values, expected: Values, floor: float, errors: Sequence[Any]) -> float:
-    """The largest relative difference of values from those expected, whose errors are known."""
+    """The largest relative difference between values and those expected; infinity if there are more or fewer of them.
+
+    Args:
+        values, expected: an array `[steps, *shape]` for each parameter and state.
+        floor: see `FLOORS`.
+        errors: rounding error of each array of `expected`, `[steps, 1]` or 0; `OWN_ERRORS` times as much is allowed.
+    """
     if len(values) != len(expected):
         return np.inf
     columns = zip(values, expected, errors, strict=True)

@@ -1,4 +1,4 @@
-"""Functions of numbers, computed as the language computes them: in the parameters' precision."""
+"""Folds functions of literals: their values in double precision, and whether single precision has the same bits."""
 
 from functools import lru_cache
 from math import isfinite

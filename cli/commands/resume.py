@@ -40,8 +40,8 @@ def command(
 ) -> None:
     """Continue RUN where it was stopped or killed.
 
-    Settings of a run are fixed, so there is no --set; workers, executor, device and budget may change. On the same kind of
-    machine and device the result is identical to that of a run that was never interrupted.
+    Settings of a run are fixed, so there is no --set; workers, executor, device and budget may change. On the same kind
+    of machine and device the result is identical to that of a run that was never interrupted.
 
     \b
     Example:

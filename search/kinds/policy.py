@@ -171,7 +171,7 @@ class PolicyKind(Kind[PolicySettings, Policy]):
         )
 
     def describe(self, text: str, settings: PolicySettings | None, **size: Any) -> dict[str, Any]:
-        """As `Kind.describe`, with `compression`: the bytes of the parameters as float32, divided by those of the genome."""
+        """As `Kind.describe`, with `compression`: bytes of the parameters as float32 by bytes of the genome."""
         if size:
             raise BadSetting(f"expected no {', '.join(size)} for a policy: these are of architectures")
         policy = read(text)

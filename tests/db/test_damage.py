@@ -35,6 +35,7 @@ READERS: Final[Mapping[str, Callable[[Store], object]]] = {
     "failures": lambda store: store.failures("r"),
     "stop requested": lambda store: store.stop_requested(1),
     "artifacts": lambda store: store.artifacts("r"),
+    "simplified": lambda store: store.simplified("r", 3),
     "snapshot": lambda store: store.snapshot(1),
     "individuals of births": lambda store: list(store.individuals_of(1, [0, 3])),
     "evaluations of fingerprints": lambda store: list(store.evaluations_of(1, "digits-mlp", ["print-3"])),
@@ -75,6 +76,7 @@ def make(
             store.add_evaluations(run.id, [*scores, scored(3, 2.0, rung=1, seed=1, measures=measures)])
             store.add_winners(run.id, [Winner(0, 3)], Snapshot(0, "state"))
             store.add_artifact("r", 3, "torch", "best.py", "00")
+            store.add_simplified("r", 3, "smaller", "print-5", {"tier": "exact"})
             store.request_stop("r")
             store.release(run.id, "finished", 1.0)
         return path

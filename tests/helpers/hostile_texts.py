@@ -45,6 +45,8 @@ curve NAME -o curve.svg
 draw NAME -o drawing.svg
 export NAME -o exported.py
 export NAME -o exported.py --json --force
+simplify NAME
+simplify NAME --json
 validate NAME --rung 0 --seeds 1
 play NAME --episodes 1
 play NAME --episodes 1 --json

@@ -21,6 +21,8 @@ from germline.programs.export.origin import Origin
 from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.export import export_torch
 
+pytestmark = pytest.mark.slow
+
 LIBRARY = sorted(library())
 WHOLE = {"adagrad_norm", "hypergradient", "lion_raw", "stable_spam"}
 """Programs that look at all parameters at once."""

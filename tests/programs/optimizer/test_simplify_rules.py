@@ -17,6 +17,8 @@ from germline.programs.optimizer.simplify.table import DETOURS, RULES
 from germline.programs.optimizer.simplify.to_program import to_program
 from germline.programs.optimizer.simplify.trajectory import run
 
+pytestmark = pytest.mark.slow
+
 STEPS = 12
 VALUES = (
     *("g", "w", "abs(g)", "exp(w)", "tanh(g)", "cosh(w)", "norm(g)"),

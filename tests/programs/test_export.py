@@ -34,6 +34,8 @@ from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
 from germline.programs.optimizer.space import OptimizerSpace
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = Origin(None, None, "0" * 24, None, None)
 STANDARD = {"math", "collections.abc", "typing", "torch", "torch.optim.optimizer"}
 LIBRARY = sorted(library())

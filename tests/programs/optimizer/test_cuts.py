@@ -10,6 +10,8 @@ from germline.programs.optimizer.simplify.cuts import cuts
 from germline.programs.optimizer.simplify.rewriting import from_program
 from germline.programs.optimizer.simplify.rounding import digits_of, round_numbers, with_constant
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_cut_leaves_out_a_statement_a_constant_or_a_state() -> None:
     program = parse(

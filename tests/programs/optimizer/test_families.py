@@ -6,6 +6,8 @@ from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.simplify import simplify
 from germline.programs.optimizer.simplify.families import kinship
 
+pytestmark = pytest.mark.slow
+
 BASE = "def train(w, g, m, lr):\n  m = interp(g, m, 0.9)\n  update = m * lr\n  return update, m\n"
 RENAMED = "def train(w, g, a, b, lr):\n  b = interp(g, b, 0.9)\n  x = lr * b\n  return x, a, b\n"
 LONGER = "def train(w, g, m, lr):\n  m = interp(g, m, 0.9)\n  x = m + 0.0\n  update = x * lr\n  return update, m\n"

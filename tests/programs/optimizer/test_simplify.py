@@ -16,6 +16,8 @@ from germline.programs.optimizer.fingerprint import structural_fingerprint
 from germline.programs.optimizer.simplify import simplify
 from germline.programs.optimizer.simplify.proof import prove, prove_whole
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 5.0
 """The longest time of one simplification on one core."""
 

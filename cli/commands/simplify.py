@@ -138,9 +138,10 @@ def _simplification(label: str, program: Any, tier: Any) -> Any:
     from germline.programs.optimizer.simplify.kinship import nearest
     from germline.programs.optimizer.simplify.proof import prove_whole, proved
 
-    found = simplify(program, tier)
-    simplified, checks = proved(found)
-    failed = found.steps[len(simplified.steps)] if len(simplified.steps) < len(found.steps) else None
+    unchecked = simplify(program, tier)
+    simplified, checks = proved(unchecked)
+    holding = len(simplified.steps)
+    failed = unchecked.steps[holding] if holding < len(unchecked.steps) else None
     whole = prove_whole(simplified)
     similar = [pair for pair in nearest(simplified.program, 4) if label != f"library:{pair[0]}"][:3]
     return Simplification(label, simplified, checks, whole, similar, failed)

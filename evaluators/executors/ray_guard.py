@@ -12,6 +12,8 @@ from contextlib import suppress
 _PROGRAM = """
 import os, signal, sys, time
 variable = sys.stdin.buffer.read()
+if not variable.partition(b"RAY_AUTH_TOKEN=")[2]:
+    sys.exit()
 for attempt in range(50):
     left = False
     for name in filter(str.isdigit, os.listdir("/proc")):
@@ -33,7 +35,8 @@ for attempt in range(50):
 """
 """Reads a variable until the end of its input, which is the end of the process that writes it; then kills every process
 whose environment has the variable. A descriptor of the process is opened first, so that its number cannot pass to
-another process meanwhile."""
+another process meanwhile. It kills nothing without a token: the driver may end before it has written one, and an empty
+variable is in every environment, behind its last zero byte."""
 
 _SECONDS = 10.0
 """How long the guard may take to end what is left."""

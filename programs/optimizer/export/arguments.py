@@ -67,23 +67,23 @@ def hyper_parameters(program: Program, fixed: Collection[Place]) -> tuple[HyperP
         program: a valid program.
         fixed: places of literals that belong to the learning rate.
     """
-    found = [constant for constant in constants(program, fixed) if constant.role != "structural"]
-    decays = [c for c in found if c.role == "decay" and c.state is not None and _is_tree(program, c)]
-    momenta = [c for c in found if c.role == "momentum"]
+    literals = [constant for constant in constants(program, fixed) if constant.role != "structural"]
+    decays = [c for c in literals if c.role == "decay" and c.state is not None and _is_tree(program, c)]
+    momenta = [c for c in literals if c.role == "momentum"]
     result = _decays(program, sorted(decays, key=lambda constant: not constant.signed), bool(momenta))
     result += _numbered("momentum", momenta, "nonnegative", lambda c: f"momentum of `{_state(program, c)}`")
     result += [
         _one(f"{_state(program, c)[:24]}_decay", c, "decay", f"decay of the moving average `{_state(program, c)}`")
-        for c in found
+        for c in literals
         if c.role == "decay" and c.state is not None and c not in decays
     ]
-    others = [c for c in found if c.role == "decay" and c.state is None]
+    others = [c for c in literals if c.role == "decay" and c.state is None]
     result += _numbered("decay", others, "decay", lambda c: f"the {c.value!r} of `{_line(program, c)}`")
-    epsilons = [c for c in found if c.role == "epsilon"]
+    epsilons = [c for c in literals if c.role == "epsilon"]
     result += _numbered("eps", epsilons, "nonnegative", lambda _: "added to what is divided by, so that it is not zero")
-    weight_decays = [c for c in found if c.role == "weight decay"]
+    weight_decays = [c for c in literals if c.role == "weight decay"]
     result += _numbered("weight_decay", weight_decays, "nonnegative", _weight_decay)
-    scales = [c for c in found if c.role == "scale"]
+    scales = [c for c in literals if c.role == "scale"]
     words = [_WORDS.get((program.body[c.places[0][0]].function, c.places[0][1]), "constant") for c in scales]
     for word in dict.fromkeys(words):
         same = [c for c, own in zip(scales, words, strict=True) if own == word]

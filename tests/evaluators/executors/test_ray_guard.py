@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from germline.evaluators.executors.ray_guard import RayGuard
+from germline.evaluators.executors.ray_guard import _PROGRAM, RayGuard
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the guard needs descriptors of processes")
 
@@ -46,3 +46,10 @@ def test_while_the_driver_lives_its_ray_lives_until_it_is_ended() -> None:
         guard.end()
         assert own.wait(timeout=1) == -9
         guard.end()  # nothing is left
+
+
+@pytest.mark.parametrize("written", [b"", b"RAY_AUTH_TOKEN="])
+def test_without_a_token_nothing_is_killed(written: bytes) -> None:
+    harmless = f"import signal\nsignal.pidfd_send_signal = lambda *process: print('killed')\n{_PROGRAM}"
+    done = subprocess.run([sys.executable, "-c", harmless], input=written, capture_output=True, check=True)
+    assert done.stdout == b""

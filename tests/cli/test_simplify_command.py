@@ -98,6 +98,7 @@ def test_a_report_and_a_program_are_written_and_recorded(
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -110,6 +110,7 @@ def test_a_rehearsal_on_the_cpu_of_a_bare_machine(tmp_path: Path) -> None:
     assert all(name in table for name in steps)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_step_is_recorded_and_the_next_step_runs(tmp_path: Path) -> None:
     def fail(device: str, size: int) -> dict[str, Any]:
         raise RuntimeError("CUDA error: misaligned address\nand more")
@@ -122,6 +123,7 @@ def test_an_error_in_a_step_is_recorded_and_the_next_step_runs(tmp_path: Path) -
     assert records[1]["summary"] == "cpu 1"
 
 
+@pytest.mark.slow
 def test_after_every_step_the_file_has_what_there_is_so_far(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
 
@@ -135,6 +137,7 @@ def test_after_every_step_the_file_has_what_there_is_so_far(tmp_path: Path) -> N
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.json", "a.txt"]
 
 
+@pytest.mark.slow
 def test_a_step_for_which_the_time_does_not_suffice_is_left_out(tmp_path: Path) -> None:
     steps = [step("long", dict, seconds=100.0), step("short", lambda device, size: {"size": size}, seconds=5.0)]
     records = run(steps, tmp_path / "a.json", small=False, budget=50.0)
@@ -142,6 +145,7 @@ def test_a_step_for_which_the_time_does_not_suffice_is_left_out(tmp_path: Path) 
     assert records[0]["error"] == "50 s were left, and it takes about 100 s" and records[1]["size"] == 1_000
 
 
+@pytest.mark.slow
 def test_a_step_that_takes_all_the_time_is_stopped(tmp_path: Path) -> None:
     began = time.monotonic()
     endless = step("endless", lambda device, size: time.sleep(60.0) or {})
@@ -151,6 +155,7 @@ def test_a_step_that_takes_all_the_time_is_stopped(tmp_path: Path) -> None:
     assert records[0]["error"].startswith("OutOfTime: stopped after 1 s")
 
 
+@pytest.mark.slow
 def test_a_step_that_takes_much_longer_than_it_should_leaves_time_for_the_others(tmp_path: Path) -> None:
     endless = step("endless", lambda device, size: time.sleep(60.0) or {}, seconds=0.2)
     records = run([endless, step("next", lambda device, size: {})], tmp_path / "a.json", small=False, budget=30.0)
@@ -186,6 +191,7 @@ def test_an_extra_result_that_fails_costs_nothing_else() -> None:
     assert extra("launches", lambda: 3) == {"launches": 3}
 
 
+@pytest.mark.slow
 def test_a_device_that_is_lost_after_a_step_needs_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +275,7 @@ def test_what_compiles_beside_a_step_that_is_stopped_is_ended_with_it(monkeypatc
     assert [process.returncode for process in started] == [-9]
 
 
+@pytest.mark.slow
 def test_numbers_that_json_does_not_know_become_texts(tmp_path: Path) -> None:
     import numpy as np
 

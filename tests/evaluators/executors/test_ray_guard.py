@@ -31,6 +31,7 @@ def sleeper(**environment: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_after_the_end_of_a_killed_driver_its_ray_ends_and_no_other_process() -> None:
     with sleeper(RAY_AUTH_TOKEN="secret") as own, sleeper(RAY_AUTH_TOKEN="secret2") as other, sleeper() as unrelated:
         subprocess.run([sys.executable, "-c", DRIVER], check=False)
@@ -38,6 +39,7 @@ def test_after_the_end_of_a_killed_driver_its_ray_ends_and_no_other_process() ->
         assert other.poll() is None and unrelated.poll() is None
 
 
+@pytest.mark.slow
 def test_while_the_driver_lives_its_ray_lives_until_it_is_ended() -> None:
     with sleeper(RAY_AUTH_TOKEN="secret3") as own:
         guard = RayGuard("secret3")

@@ -58,6 +58,7 @@ def test_the_closed_form_equals_the_built_network(name: str) -> None:
         assert count_built(built, skeleton.image) == count(genome, skeleton)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_closed_form_of_an_operation_equals_the_built_network(operation: str) -> None:
     edges = ((operation, 0), (operation, 1)), ((operation, 2), (operation, 0))

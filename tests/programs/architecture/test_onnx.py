@@ -57,6 +57,7 @@ def test_what_is_drawn_comes_to_the_same_logits(name: str) -> None:
         assert verified_onnx(found, size, ORIGIN).difference < 1e-5
 
 
+@pytest.mark.slow
 def test_the_file_is_the_network_of_the_fixed_seed_at_any_batch() -> None:
     session = onnxruntime.InferenceSession(verified_onnx(genome(), SIZE, ORIGIN).content)
     with torch.random.fork_rng(devices=[]):
@@ -101,6 +102,7 @@ def test_what_a_run_is_called_drives_no_terminal() -> None:
     assert "task" not in facts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["_halving", "_residual_block", "_layer", "_pointwise"])
 def test_a_file_that_differs_is_not_handed_over(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     right = getattr(onnx_file, fault)

@@ -134,6 +134,7 @@ def test_fingerprints_are_those_of_earlier_releases() -> None:
     assert fingerprint_of_text(library()["lion"]) == "659b4f3d7faa55fd43b78c87"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])
 def test_a_fingerprint_is_the_same_in_every_process(seed: str) -> None:
     code = (

@@ -194,6 +194,7 @@ def test_inputs_may_return_other_types_than_they_came_with() -> None:
         trace(program)
 
 
+@pytest.mark.slow
 def test_a_signature_that_no_random_program_has_is_an_error_in_a_line() -> None:
     exchange = "def train(w, g, r: row, c: column, lr):\n  c = row_mean(g)\n  r = column_mean(g)\n  return g, c, r\n"
     space = OptimizerSpace(parse(exchange), "core")

@@ -17,6 +17,8 @@ class Candidate:
         reviews: its evaluations besides its outcome, tests included.
         simplified: the record of a program that an individual became by simplification; None for all others. It is no
             individual itself, so `scored` is None.
+        simplified_from: what a simplified program was made of, by its label; None for all others.
+        simplified_by: by which rules, and on which task an ablation went on; None for all others.
     """
 
     label: str
@@ -26,6 +28,8 @@ class Candidate:
     scored: ScoredIndividual | None = None
     reviews: tuple[EvaluationRecord, ...] = ()
     simplified: SimplifiedRecord | None = None
+    simplified_from: str | None = None
+    simplified_by: str | None = None
 
     @property
     def birth(self) -> int | None:

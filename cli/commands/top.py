@@ -8,7 +8,6 @@ import click
 from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
-from germline.cli.families import MOST, families_of, family_row, print_families
 from germline.cli.formatting import QUIET, number, plain_table, print_table, safe
 from germline.cli.genome_facts import genome_facts
 from germline.cli.hypervolume_text import reference_point_text
@@ -17,6 +16,7 @@ from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.printing import say
+from germline.cli.simplification.families import MOST, families_of, family_row, print_families
 from germline.db.records import RunRecord, ScoredIndividual
 from germline.db.store import Store
 from germline.search.analysis.hypervolume import hypervolume, objectives_of, points_of, reference_point

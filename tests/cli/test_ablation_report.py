@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from germline.cli.ablation_report import AblationReport, ablation_markdown, ablation_row, print_ablation
 from germline.cli.output import console
+from germline.cli.simplification.ablation_report import AblationReport, ablation_markdown, ablation_row, print_ablation
 from germline.evaluators.outcome import Outcome
 from germline.programs.optimizer import parse
 from germline.search.ablation.ablate import ablate

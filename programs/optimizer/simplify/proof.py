@@ -42,6 +42,10 @@ which may all be small by chance."""
 DECIDED = 1e-6
 """Where rounding moves an update by more than this share of the largest of its scenario, it decides the update."""
 
+RESIDUE = 1e-12
+"""Where an update cancels to zero up to rounding, as often in the first step, rounding moves it by no more than this
+share of the largest update of its scenario."""
+
 EPS = 2.0**-52
 
 
@@ -130,10 +134,14 @@ def compare(before: Trajectory, after: Trajectory) -> Check:
 
 
 def _usable(before: Trajectory, after: Trajectory) -> Tensor:
-    """`[steps, scenarios]`: where the two updates are compared."""
+    """`[steps, scenarios]`: where the two updates are compared: until a value leaves the range or rounding decides an
+    update. An update that is nothing but the residue of a sum that cancels is left out by itself."""
     noise = torch.maximum(before.noise, after.noise).amax(-1)
-    decided = noise <= DECIDED * before.updates.abs().amax(-1)
-    return (decided & before.in_range & after.in_range).cumprod(0).bool()
+    size = before.updates.abs().amax(-1)
+    in_range = before.in_range & after.in_range
+    decided = noise <= DECIDED * size
+    residue = noise <= RESIDUE * torch.where(in_range, size, 0.0).amax(0)
+    return ((decided | residue) & in_range).cumprod(0).bool() & decided
 
 
 def _compare(before: Trajectory, after: Trajectory, holds: bool, usable: Tensor) -> Check:

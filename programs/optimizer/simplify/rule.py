@@ -33,12 +33,14 @@ class Proposal:
         rounds: True if results may differ by the rounding of single operations.
         bound: of a bounded rule: an expression that is never smaller than the distance between the changed node and
             its replacement, beside `changes` of that node.
+        name: what the step is called, if that depends on the change; empty: the name of the rule.
     """
 
     changes: Mapping[int, Expression]
     following: Mapping[int, Expression] = field(default_factory=dict)
     rounds: bool = False
     bound: Expression | None = None
+    name: str = ""
 
 
 class Context:

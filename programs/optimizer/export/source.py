@@ -98,8 +98,8 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
         "",
         "Exported by Germline.",
         *origin.lines(),
-        f"Verified: in {STEPS} steps, parameters and states equal those of the program that was",
-        f"searched: each element to {TOLERANCE:g} in float64, and up to rounding in float32.",
+        f"Verified: in {STEPS} steps, parameters and states equal those of the interpreter of the",
+        f"search: each element to {TOLERANCE:g} in float64, and up to rounding in float32.",
         '"""',
     ]
     return text

@@ -38,6 +38,10 @@ def instances(rule: Rule) -> Iterator[Program]:
     for values in product(*(LITERALS if letter in "ab" else VALUES for letter in letters)):
         chosen = dict(zip(letters, values, strict=True))
         expression = re.sub(r"\b[xyzkab]\b", lambda match, chosen=chosen: f"({chosen[match[0]]})", pattern)
+        too = re.search(r"if (.*) is computed too", rule.says)
+        if too:
+            other = re.sub(r"\b[xyzkab]\b", lambda match, chosen=chosen: f"({chosen[match[0]]})", too[1])
+            expression = f"{expression} + {other}"
         for last in ("update = t", "update = where(w, t, g)", "update = where(w, t, g) + step * 0.0"):
             text = f"def train(w, g, lr, step):\n  t = {expression}\n  {last}\n  return update\n"
             try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from germline.db.store import Store
-from germline.programs.optimizer import library, parse
+from germline.programs.optimizer import library, parse, write
 from germline.programs.optimizer.simplify import engine
 from germline.programs.optimizer.simplify.proof import prove
 from germline.programs.optimizer.simplify.rule import pattern_rule
@@ -68,6 +68,18 @@ def test_an_ablation_removes_and_rounds_after_the_simplification(data: Data, tmp
     assert [step["worsening"] + step["half_width"] < ablation["margin"] for step in ablation["steps"]] == [True, True]
     assert ablation["confirmation"]["seeds"] == 3 and ablation["taken_back"] == []
     assert "x = sign(g) → g" in {attempt["what"] for attempt in ablation["kept"]}
+
+
+@pytest.mark.slow
+def test_the_pruned_program_in_a_file_is_ablated(data: Data, tmp_path: Path) -> None:
+    path, report = tmp_path / "pruned.txt", tmp_path / "found.md"
+    path.write_text(PRUNED)
+    row = data("simplify", path, "--ablate", "--rung", "0", "--seeds", "2", "--margin", "0.05", "-o", report)
+    ablation = row["ablation"]
+    assert (ablation["task"], ablation["rung"], ablation["confirmation"]["seeds"]) == ("digits-mlp", 0, 2)
+    assert row["verified"] and row["path"] == str(report) and row["kept"] is None
+    assert ablation["statements"] <= row["simplified"]["statements"] and parse(ablation["program"])
+    assert "## Ablation" in report.read_text() and write(parse(ablation["program"])) in report.read_text()
 
 
 @pytest.mark.slow

@@ -507,7 +507,17 @@ each_minimum, each_remainder, each_greater = _binary(minimum), _binary(remainder
 
 @njit(**LOOP)
 def _execute(memory, sums, code, line, at, leaf, n):
-    """Runs instruction `line` of `code` over `n` numbers of leaf `leaf`; `at` has the start of each `Space`."""
+    """Runs instruction `line` of `code` on `n` numbers: a chunk of elements, one number, or a number per leaf.
+
+    Args:
+        memory: float32, the memory of all rows.
+        sums: float64, the running sums of the row.
+        code: int64 `[instructions, 7]`.
+        line: index of the instruction.
+        at: int64 `[6]`, where each `Space` begins in `memory`, for this chunk.
+        leaf: leaf of the chunk, 0 if chunks are not by leaf; a reduction per leaf adds to the sum of this leaf.
+        n: how many numbers.
+    """
     operation, mode = code[line, 0], code[line, 1]
     target = np.uint64(at[code[line, 3] & SPACE_MASK] + (code[line, 3] >> SPACE_BITS))
     first = np.uint64(at[code[line, 4] & SPACE_MASK] + (code[line, 4] >> SPACE_BITS))

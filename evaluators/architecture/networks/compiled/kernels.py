@@ -866,10 +866,15 @@ def backward(code, x, g, tables, w, dw, batch_statistics, batch, rectified, lowe
 
 @compiled(**OPTIONS)
 def classify(i, x, w, logits, pooled, batch):
-    """Writes the logits `[classes, batch]` of the last map.
+    """Computes the logits: the mean of each channel of the last map, after a ReLU if `i[RELU]`, then a linear layer.
 
-    i is the classifier: its inputs are the channels of the map, its outputs the classes. `pooled` receives the mean of
-    each channel over its positions.
+    Args:
+        i: the instruction of the classifier.
+        x: all feature maps, flat.
+        w: all weights, flat.
+        logits: receives the logits, `[classes, batch]`, flat.
+        pooled: receives the means, `[channels, batch]`, flat.
+        batch: number of images.
     """
     channels, classes, pixels = i[IN_CHANNELS], i[OUT_CHANNELS], i[IN_POSITIONS]
     share = f32(1 / pixels)

@@ -165,7 +165,7 @@ def _same_storage(types: list[Type]) -> bool:
 
 
 def _padded(arrays: tuple[Any, ...]) -> list[Any]:
-    """Arrays `[rows, *shape]`, reshaped so that they broadcast: axes of size 1 are inserted after the axis of rows until
-    all arrays have the largest rank."""
+    """Arrays `[rows, *shape]`, reshaped so that they broadcast: axes of size 1 come after the axis of rows until
+    all have the largest rank."""
     rank = max(array.ndim for array in arrays)
     return [array.reshape(array.shape[0], *(1,) * (rank - array.ndim), *array.shape[1:]) for array in arrays]

@@ -478,7 +478,8 @@ def _update(memory, mode, target, first, n):
 
 @njit(fastmath={"reassoc"}, **LOOP)
 def _sum(memory, first, n):
-    """The sum in double precision, so that its order, which the compiler chooses, is lost in rounding."""
+    """The sum of `n` numbers of `memory` from `first` on, in double precision, so that its order, which the compiler
+    chooses, is lost in rounding."""
     total = 0.0
     for i in range(n):
         total += double(memory[first + i])
@@ -599,7 +600,8 @@ def _execute(memory, sums, code, line, at, leaf, n):
 
 @njit(**LOOP)
 def _reduce(memory, sums, code, line, target, first, leaf, n):
-    """Runs an instruction of a reduction, see `Op`."""
+    """Runs an instruction that begins, adds to or finishes a reduction, see `Op`. Arguments are those of `_execute`;
+    `target` and `first` are indices in `memory`."""
     operation, slot = code[line, 0], code[line, 3] >> SPACE_BITS
     if operation == Op.SUM or operation == Op.AMAX:
         slot += leaf if code[line, 3] & SPACE_MASK == Space.LEAF_NUMBER else 0

@@ -196,6 +196,7 @@ _ROUNDING: tuple[Rule, ...] = (
         when=_minus_moderate,
         condition="a is negative",
         rounds=True,
+        zeros=True,
     ),
     rule("sign of a quotient", "sign(x / a)", "sign(x)", when=_moderate, condition="a is positive", rounds=True),
     rule("sign of a product", "sign(x * y)", "sign(x)", when=_at_least_one, condition="y ≥ 1"),
@@ -214,6 +215,7 @@ _ROUNDING: tuple[Rule, ...] = (
         when=_turns_round,
         condition="a = 1 - (1 - a)",
         rounds=True,
+        zeros=True,
     ),
     *(
         rule("even function of a difference", f"{function}(x - y)", f"{function}(y - x)")
@@ -242,7 +244,7 @@ _ROUNDING: tuple[Rule, ...] = (
 EXACT = (*_BITS, *_ROUNDING)
 
 TURNS: tuple[Rule, ...] = (
-    rule("sign of a negative", "sign(negative(x))", "negative(sign(x))"),
+    rule("sign of a negative", "sign(negative(x))", "negative(sign(x))", zeros=True),
     rule(
         "difference the other way round",
         "x - y",

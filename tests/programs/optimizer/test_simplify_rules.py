@@ -58,7 +58,7 @@ def instances(rule: Rule) -> Iterator[str]:
             values = [table[(i + k * shift) % len(table)] for k, table in enumerate(tables)]
             by_letter = dict(zip(letters, values, strict=True))
             too = re.search(r"if (.*) is computed too", rule.says)
-            pattern = f"{rule.pattern} + {too[1]}" if too else rule.pattern or ""
+            pattern = f"({rule.pattern}) + ({too[1]})" if too else rule.pattern or ""
             yield re.sub(r"\b[xyzkab]\b", lambda match: f"({by_letter[match[0]]})", pattern)  # noqa: B023
 
 

@@ -229,7 +229,9 @@ _OPTIONS = {"foreach": "None", "maximize": "False", "capturable": "False", "diff
 
 
 def _type(argument: HyperParameter) -> str:
-    return f"tuple[{', '.join('float' for _ in argument.values)}]" if argument.name == "betas" else "float"
+    if argument.name == "betas":
+        return f"tuple[{', '.join('float' for _ in argument.values)}]"
+    return "int" if argument.range == "count" else "float"
 
 
 def _set_state(parts: Parts) -> list[str]:
@@ -308,9 +310,8 @@ def _add_group(parts: Parts) -> list[str]:
                 '            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")',
             ]
             continue
-        test = {"decay": "0.0 <= {} < 1.0", "nonnegative": "0.0 <= {} < math.inf", "free": "math.isfinite({})"}
         what = "epsilon" if argument.name == "eps" else argument.name
-        condition = test[argument.range].format(argument.name)
+        condition = _TESTS[argument.range].format(argument.name)
         lines += [
             f'    {argument.name} = options["{argument.name}"]',
             f"    if not {condition}:",
@@ -330,6 +331,15 @@ def _add_group(parts: Parts) -> list[str]:
         ]
     return lines
 
+
+_TESTS = {
+    "decay": "0.0 <= {} < 1.0",
+    "nonnegative": "0.0 <= {} < math.inf",
+    "nonpositive": "-math.inf < {} <= 0.0",
+    "count": "1 <= {} < math.inf",
+    "free": "math.isfinite({})",
+}
+"""The condition of an argument of each range."""
 
 _START = {
     "tree": "_zeros(p)",

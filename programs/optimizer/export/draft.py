@@ -59,10 +59,10 @@ class Draft:
 
     def described(self, prepared: PreparedProgram) -> tuple[hyper.HyperParameter, ...]:
         """The hyper-parameters, with meanings that use the names of the prepared program."""
-        renamed = hyper.hyper_parameters(prepared.program, self.fixed)
+        renamed = {argument.places: argument for argument in hyper.hyper_parameters(prepared.program, self.fixed)}
         return tuple(
-            replace(own, meaning=other.meaning, meanings=other.meanings)
-            for own, other in zip(self.arguments, renamed, strict=True)
+            replace(own, meaning=renamed[own.places].meaning, meanings=renamed[own.places].meanings)
+            for own in self.arguments
         )
 
 

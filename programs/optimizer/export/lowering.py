@@ -219,7 +219,8 @@ class _Lowering:
         if name is None:
             return numbers.literal(value)
         kind = self.prepared.ranges[name]
-        return numbers.variable(name, nonnegative=kind != "free", below_one=kind == "decay")
+        nonnegative_ = kind not in ("free", "nonpositive")
+        return numbers.variable(name, nonnegative=nonnegative_, positive=kind == "count", below_one=kind == "decay")
 
     def _hint(self, line: Statement) -> str:
         """The name of a new variable for a statement."""
@@ -287,6 +288,8 @@ class _Lowering:
             source = numbers.power_source(x.source(), exponent.source())
             result = numbers.expression(source, x, exponent, nonnegative=True)
             return Number(1.0, result.factors, result.reads, nonnegative=True, below_one="step" in exponent.reads)
+        if x.source() == "step" and self.prepared.ranges.get(exponent.source()) == "nonpositive":
+            return numbers.expression(numbers.power_source("step", exponent.source()), x, exponent, nonnegative=True)
         if x.positive and not exponent.factors and abs(exponent.const) <= 4:
             return x.to(exponent.const)
         return None

@@ -774,7 +774,6 @@ DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a weight that something else reads": (SHARED, {"lr": 0.001, "scale1": 0.1, "scale2": 0.9}),
     "an average of two states": (TWO_STATES, {"lr": 0.001, "betas": (0.5, 0.9)}),
     "a name of the author": (NAMED, {"lr": 0.001, "min_ratio": 0.5, "max_ratio": 2.0, "raw_scale": 0.3}),
-
     "an average without a state": (NO_STATE, {"lr": 0.001, "scale": 0.5, "mix": 0.3}),
     "a state that is subtracted": (MINUS, {"lr": 0.001, "momentum": 0.9, "scale": 0.1}),
     "a sum that is never negative": (UNSIGNED, {"lr": 0.001, "eps": 1e-8, "scale1": 0.99, "scale2": 0.02}),

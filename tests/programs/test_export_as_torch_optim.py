@@ -105,7 +105,12 @@ def test_adamw_and_sgd_have_the_signatures_of_torch(makers: dict[str, Make]) -> 
         "lion_raw": {"lr": 0.0002, "momentum": 0.899, "eps": 1e-8, "weight_decay": 0.4602, "beta2": 1.109},
         "muon": {"lr": 0.02, "betas": (0.9, 0.999), "momentum": 0.95, "eps": 1e-8, "adam_scale": 0.05},
         "stable_spam": {
-            "lr": 0.001, "betas": (0.9, 0.999), "gamma1": 0.7, "gamma2": 0.9, "theta": 0.999, "eps": 1e-8,
+            "lr": 0.001,
+            "betas": (0.9, 0.999),
+            "gamma1": 0.7,
+            "gamma2": 0.9,
+            "theta": 0.999,
+            "eps": 1e-8,
             "period": 1000,
         },
         "adagrad": {"lr": 0.01, "eps": 1e-10},

@@ -14,7 +14,7 @@ class Candidate:
         label: its name in messages: `RUN:BIRTH`, or the reference itself.
         kind, genome: the kind and the text of the genome.
         run, scored: its run and its individual with outcome; None for the library and for files.
-        reviews: its evaluations besides its outcome, tests included.
+        reviews: its other evaluations, reviews and tests; empty if there are none.
         simplified: the record of a program that an individual became by simplification; None for all others. It is no
             individual itself, so `scored` is None.
     """

@@ -185,7 +185,11 @@ class _Analysis:
         return "scale", None
 
     def _state(self, node: int) -> int | None:
-        """The position of the state whose present or next value a node is, perhaps times a scalar or leaf."""
+        """The position, in `program.states`, of the state that a node stands for; None if it stands for no state.
+
+        A node stands for a state if it is the state's present or next value, or its present value times a scalar or a
+        number per leaf.
+        """
         graph = self.graph
         for nodes in (graph.state_nodes, graph.next_states):
             if node in nodes:

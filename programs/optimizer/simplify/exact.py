@@ -113,16 +113,16 @@ _BITS: tuple[Rule, ...] = (
     rule("cube of a sign", "cube(sign(x))", "sign(x)"),
     rule("maximum of equals", "max(x, x)", "x"),
     rule("minimum of equals", "min(x, x)", "x"),
-    rule("nested maximum", "max(max(x, y), x)", "max(x, y)"),
-    rule("nested minimum", "min(min(x, y), x)", "min(x, y)"),
+    rule("nested maximum", "max(max(x, y), x)", "max(x, y)", zeros=True),
+    rule("nested minimum", "min(min(x, y), x)", "min(x, y)", zeros=True),
     rule("nested bounds", "max(max(x, a), b)", "max(x, max(a, b))"),
     rule("nested bounds", "min(min(x, a), b)", "min(x, min(a, b))"),
     rule("maximum with a smaller value", "max(x, y)", "x", when=_x_above_y, condition="x ≥ y", zeros=True),
     rule("minimum with a larger value", "min(y, x)", "y", when=_y_below_x, condition="x ≥ y", zeros=True),
     rule("maximum of minimum", "max(x, min(x, y))", "x", when=_number_y, condition="y is a number", zeros=True),
     rule("minimum of maximum", "min(x, max(x, y))", "x", when=_number_y, condition="y is a number", zeros=True),
-    rule("maximum of negatives", "max(negative(x), negative(y))", "negative(min(x, y))"),
-    rule("minimum of negatives", "min(negative(x), negative(y))", "negative(max(x, y))"),
+    rule("maximum of negatives", "max(negative(x), negative(y))", "negative(min(x, y))", zeros=True),
+    rule("minimum of negatives", "min(negative(x), negative(y))", "negative(max(x, y))", zeros=True),
     rule("choice between equals", "where(x, y, y)", "y"),
     rule("choice by a comparison with zero", "where(greater(x, 0.0), y, z)", "where(x, y, z)"),
     rule("choice by a sign", "where(sign(x), y, z)", "where(x, y, z)"),
@@ -180,6 +180,7 @@ _ROUNDING: tuple[Rule, ...] = (
         when=_minus_moderate,
         condition="a is negative",
         rounds=True,
+        zeros=True,
     ),
     rule("sign of a quotient", "sign(x / a)", "sign(x)", when=_moderate, condition="a is positive", rounds=True),
     rule("sign of a product", "sign(x * y)", "sign(x)", when=_at_least_one, condition="y ≥ 1"),
@@ -198,6 +199,7 @@ _ROUNDING: tuple[Rule, ...] = (
         when=_turns_round,
         condition="a = 1 - (1 - a)",
         rounds=True,
+        zeros=True,
     ),
     *(
         rule("even function of a difference", f"{function}(x - y)", f"{function}(y - x)")
@@ -226,7 +228,7 @@ _ROUNDING: tuple[Rule, ...] = (
 EXACT = (*_BITS, *_ROUNDING)
 
 TURNS: tuple[Rule, ...] = (
-    rule("sign of a negative", "sign(negative(x))", "negative(sign(x))"),
+    rule("sign of a negative", "sign(negative(x))", "negative(sign(x))", zeros=True),
     rule(
         "difference the other way round",
         "x - y",

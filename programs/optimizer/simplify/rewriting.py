@@ -156,7 +156,15 @@ class _Builder:
     def form(
         self, states: Sequence[State], following: Sequence[int], update: int, untouched: Collection[int] = ()
     ) -> Form:
-        """The live part of what was added."""
+        """The form of the nodes added so far that the update depends on, in its step or through states. Other nodes
+        and states are left out.
+
+        Args:
+            states: all states.
+            following: for each state the number of its next value.
+            update: the number of the update.
+            untouched: the numbers of nodes that no rewriting has changed; the form lists the others in `touched`.
+        """
         nodes = self.nodes
         next_of = {
             self.index[(f"input:{state.name}", (), None)]: node for state, node in zip(states, following, strict=True)

@@ -104,6 +104,7 @@ class Rule:
         says: the rule as a formula or a sentence.
         propose: every change that it allows.
         parts: how many parts of a form's cost count, the most important first; the rule is used if they become smaller.
+        pattern: the pattern that it replaces; None for a rule that is not made from one.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Rule:
     says: str
     propose: Callable[[Context], Iterator[Proposal]]
     parts: int = 5
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -179,4 +181,4 @@ def pattern_rule(
                     yield Proposal({node: expression}, rounds=rounds or tier != "exact", bound=limit)
 
     says = f"{before} → {after}" + (f", if {condition}" if condition else "") + (f", within {bound}" if bound else "")
-    return Rule(name, tier, says, propose)
+    return Rule(name, tier, says, propose, pattern=before)

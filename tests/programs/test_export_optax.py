@@ -203,7 +203,7 @@ def test_a_file_that_is_wrong_with_other_arguments_is_refused() -> None:
     file = file_of("lion")
     wrong = file.source.replace("(1 - b2)", "(1 - 0.99)")
     assert wrong != file.source
-    with pytest.raises(ExportMismatch, match="with b1=0.9, b2=0.74"):
+    with pytest.raises(ExportMismatch, match=r"with b1=0\.9, b2=0\.74"):
         verify_optax(wrong, file.program, file.name)
 
 

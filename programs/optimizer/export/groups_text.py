@@ -1,7 +1,7 @@
 """The text of the methods of an exported optimizer class that make, check and load parameter groups."""
 
 from germline.programs.optimizer.export.arguments import HyperParameter
-from germline.programs.optimizer.export.parts import Parts
+from germline.programs.optimizer.export.parts import WIDTH, Parts
 
 
 def constructor(parts: Parts, class_name: str) -> list[str]:
@@ -117,7 +117,7 @@ def add_group(parts: Parts) -> list[str]:
         lines += [
             f'    {argument.name} = options["{argument.name}"]',
             f"    if not {condition}:",
-            f'        raise ValueError(f"Invalid {what} value: {{{argument.name}}}")',
+            *_raise(f'f"Invalid {what} value: {{{argument.name}}}"'),
         ]
     lines.append("    super().add_param_group(param_group)")
     if parts.shared:
@@ -132,6 +132,12 @@ def add_group(parts: Parts) -> list[str]:
             '        group["step"] = group["step"].to(group["params"][0].device)',
         ]
     return lines
+
+
+def _raise(message: str) -> list[str]:
+    """The line that raises a ValueError, or three where it would be too long."""
+    line = f"        raise ValueError({message})"
+    return [line] if len(line) <= WIDTH - 4 else ["        raise ValueError(", f"            {message}", "        )"]
 
 
 _TESTS = {

@@ -7,7 +7,7 @@ from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.program import Program
 
-_LONGEST = 24
+_LONGEST = 20
 """The longest name of a variable that becomes a part of an argument's name."""
 _SPOKEN = re.compile(r"[a-z][a-z_]*[a-z]")
 """Names that say something: more than a letter, and no number."""

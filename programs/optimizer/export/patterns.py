@@ -111,15 +111,10 @@ class Patterns:
     def is_count(self, place: Place) -> bool:
         """True for a period in steps, `modulo(step, c)` with a whole number c."""
         i, j = place
-        value = self._number(self._args(i)[j]) if j < 2 else None
-        return (
-            self._function_at(i) == "modulo"
-            and j == 1
-            and self._is_step(self._args(i)[0])
-            and value is not None
-            and 1 <= value < 2**31
-            and value == int(value)
-        )
+        if self._function_at(i) != "modulo" or j != 1 or not self._is_step(self._args(i)[0]):
+            return False
+        value = self._number(self._args(i)[1])
+        return value is not None and 1 <= value < 2**31 and value == int(value)
 
     def spoken_name(self, place: Place) -> str | None:
         """The name that the program's author gave to the other argument of a statement, if it says something.

@@ -32,6 +32,8 @@ from germline.programs.optimizer.optax_export.verify import (
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.space import OptimizerSpace
 
+pytestmark = pytest.mark.xdist_group("optax")  # in one test process, which compiles and compares the library once
+
 NOWHERE = Origin(None, None, "0" * 24, None, None)
 
 MIXED = """

@@ -230,7 +230,15 @@ _ROUNDING: tuple[Rule, ...] = (
     rule("square of a root", "square(sqrt(x))", "abs(x)", rounds=True),
     rule("cube of a root", "cube(cbrt(x))", "x", rounds=True, zeros=True),
     rule("square of a norm", "square(global_norm(x))", "dot(x, x)", rounds=True),
-    rule("average of equals", "interp(x, x, y)", "x", when=_share, condition="x is finite, 0 ≤ y ≤ 1", rounds=True),
+    rule(
+        "average of equals",
+        "interp(x, x, y)",
+        "x",
+        when=_share,
+        condition="x is finite, 0 ≤ y ≤ 1",
+        zeros=True,
+        rounds=True,
+    ),
     rule(
         "nested clip",
         "clip(clip(x, a), b)",

@@ -15,8 +15,9 @@ from simplification_corpus import APART, APART_STATES, CASES, program
 from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import structural_fingerprint
 from germline.programs.optimizer.simplify import simplify
-from germline.programs.optimizer.simplify.proof import prove, prove_whole, within_bound
+from germline.programs.optimizer.simplify.proof import compare, prove, prove_whole, within_bound
 from germline.programs.optimizer.simplify.report import what_went
+from germline.programs.optimizer.simplify.trajectory import run
 
 pytestmark = pytest.mark.slow
 
@@ -160,6 +161,14 @@ def test_updates_without_a_finite_number_are_not_compared(body: str, share: floa
     for check in (*prove(simplified, 4), prove_whole(simplified, 4)):
         assert check.holds and check.verified == (share > 0)
         assert (check.compared >= share) if share else (check.compared == 0 and check.by_scenario == {})
+
+
+def test_a_power_of_negative_numbers_is_no_other_way_to_compute_a_root() -> None:
+    root, power, other = (
+        program(f"update = {expression}") for expression in ("sqrt(cube(g))", "power(g, 1.5)", "power(abs(g), 1.5)")
+    )
+    assert not compare(run(root), run(power)).holds
+    assert compare(run(root), run(other)).verified
 
 
 def test_a_bounded_step_whose_value_is_never_finite_shows_nothing() -> None:

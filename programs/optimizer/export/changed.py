@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from germline.programs.optimizer.export.arguments import HyperParameter
@@ -66,7 +66,10 @@ def _numbers(argument: HyperParameter, k: int) -> list[float]:
     """The values to try in the place of a number."""
     own = argument.values[k]
     candidates = _PERIODS if argument.range == "count" else [own * factor for factor in _FACTORS[argument.range]]
-    return [value for value in candidates if value != own and isfinite(value)]
+    protects = any(j == PROTECTION for _, j in argument.places[k])
+    # A program gets a smaller epsilon only by subtracting from a divisor, which costs small divisors their digits.
+    least = EPSILON if protects else -inf
+    return [value for value in candidates if value != own and isfinite(value) and value >= least]
 
 
 def with_number(program: Program, places: Collection[Place], value: float) -> Program:

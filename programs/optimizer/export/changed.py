@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, NamedTuple
 
 from germline.programs.optimizer.export.arguments import HyperParameter
@@ -66,10 +66,11 @@ def _numbers(argument: HyperParameter, k: int) -> list[float]:
     """The values to try in the place of a number."""
     own = argument.values[k]
     candidates = _PERIODS if argument.range == "count" else [own * factor for factor in _FACTORS[argument.range]]
-    protects = any(j == PROTECTION for _, j in argument.places[k])
-    # A program gets a smaller epsilon only by subtracting from a divisor, which costs small divisors their digits.
-    least = EPSILON if protects else -inf
-    return [value for value in candidates if value != own and isfinite(value) and value >= least]
+    other = [value for value in candidates if value != own and isfinite(value)]
+    if any(j == PROTECTION for _, j in argument.places[k]):
+        # A program gets a smaller epsilon only by subtracting from a divisor, which costs small divisors their digits.
+        return [value for value in other if value >= EPSILON] or other
+    return other
 
 
 def with_number(program: Program, places: Collection[Place], value: float) -> Program:

@@ -729,6 +729,8 @@ LENGTHS = rule("n = 0.9 * n + norm(g)", "update = g / n", states="n: leaf", inpu
     "update, n: leaf", "update, n"
 )
 WEIGHTS = rule("a = 0.9 * a + 0.2 * w", "update = g - a", states="a", inputs="")
+DECAYED = rule("m = interp(g, m, 0.99)", "update = 0.9 * m + 0.1 * w", states="m", inputs="")
+COUPLED = rule("m = 0.9 * m + 0.1 * w", "m = m + g", "update = m", states="m", inputs="")
 TRIVIAL = rule("m = interp(g, m, 0.0)", "update = m + w * 1.0", states="m", inputs="")
 POWER = rule(
     "m = interp(g, m, 0.8)",
@@ -779,6 +781,8 @@ DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a sum that is never negative": (UNSIGNED, {"lr": 0.001, "eps": 1e-8, "scale1": 0.99, "scale2": 0.02}),
     "a sum of lengths": (LENGTHS, {"lr": 0.001, "scale": 0.9}),
     "parameters in a state": (WEIGHTS, {"lr": 0.001, "momentum": 0.9, "scale": 0.2}),
+    "a weight decay beside a momentum": (DECAYED, {"lr": 0.001, "momentum": 0.99, "scale": 0.9, "weight_decay": 0.1}),
+    "a weight decay within a momentum": (COUPLED, {"lr": 0.001, "scale1": 0.9, "scale2": 0.1}),
     "numbers that nobody would tune": (TRIVIAL, {"lr": 0.001}),
     "a power of a power": (POWER, {"lr": 0.001, "betas": (0.8, 0.7), "decay": 0.9, "eps": 1e-8}),
     "no factor of lr": (NO_FACTOR, {"lr": 1.0}),

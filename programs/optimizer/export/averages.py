@@ -6,7 +6,9 @@
 | `m + 0.1 * (x - m)`, `m - 0.1 * (m - x)` | `interp(x, m, 0.9)` |
 | `interp(m, x, 0.1)` | `interp(x, m, 0.9)` |
 
-Here `m` is a state. Only the two weights of one sum are a pair: equal numbers elsewhere have nothing to do with it.
+Here `m` is a state. Only the two weights of one sum are a pair. If `x` depends on the parameters alone, the sum has to be
+the next value of `m`, an average of the parameters; else 0.1 is a weight decay beside a momentum of 0.9. Two averages
+with one state and equal decays share an argument, as in Nesterov's momentum.
 """
 
 from collections import Counter
@@ -86,6 +88,8 @@ class _Sums:
             decay, state = self._literal(self._args(at)[k]), self._state(self._args(at)[1 - k])
             if decay is None or state is None or not 0 < decay < 1:
                 continue
+            if self._next(i) != state and self._is_of_weights(other):
+                continue
             name = self._name(self.program.body[at].args[1 - k], self._args(at)[1 - k], i)
             rest = self._without_factor(other, 1 - decay, i)
             if name is not None and rest is not None:
@@ -163,6 +167,13 @@ class _Sums:
             if len(states) == 1 and any(graph.nodes[arg].type in (SCALAR, LEAF) for arg in graph.nodes[node].args):
                 return graph.state_nodes.index(states[0])
         return None
+
+    def _is_of_weights(self, node: int) -> bool:
+        """Whether a node depends on the weights and on neither the gradient nor a state."""
+        function, args, _, _ = self.graph.nodes[node]
+        if not args:
+            return function in ("input:w", "input:lr", "input:step", "literal")
+        return all(self._is_of_weights(arg) for arg in args)
 
     def _next(self, i: int) -> int | None:
         """The position of the state whose next value a statement is."""

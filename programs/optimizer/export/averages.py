@@ -6,9 +6,9 @@
 | `m + 0.1 * (x - m)`, `m - 0.1 * (m - x)` | `interp(x, m, 0.9)` |
 | `interp(m, x, 0.1)` | `interp(x, m, 0.9)` |
 
-Here `m` is a state. Only the two weights of one sum are a pair. If `x` depends on the parameters alone, the sum has to be
-the next value of `m`, an average of the parameters; else 0.1 is a weight decay beside a momentum of 0.9. Two averages
-with one state and equal decays share an argument, as in Nesterov's momentum.
+Here `m` is a state. Only the two weights of one sum are a pair. If `x` depends on the parameters alone, the sum has to
+be the next value of `m`, an average of the parameters; else 0.1 is a weight decay beside a momentum of 0.9. Two
+averages with one state and equal decays share an argument, as in Nesterov's momentum.
 """
 
 from collections import Counter

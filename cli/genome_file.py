@@ -90,7 +90,7 @@ def _as_text(data: bytes, name: str, advice: str) -> str:
         BadReference: the bytes are too many, no text, or blank.
     """
     if len(data) > LARGEST:
-        raise BadReference(f"expected a genome of at most 10 MB, got a larger one: {name}")
+        raise BadReference(f"expected a genome of at most 10 MB, got more: {name}")
     try:
         text = data.decode(_encoding(data))
     except UnicodeDecodeError:

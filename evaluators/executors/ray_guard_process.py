@@ -27,9 +27,9 @@ def main() -> None:
     known = members(variable) if sys.stdin.buffer.readline() else []
     sys.stdin.buffer.read()
     for _ in range(_ATTEMPTS):
-        seen = members(variable)
-        running = [end(descriptor) for descriptor in (*known, *seen)]
-        for descriptor in seen:
+        present = members(variable)
+        running = [end(descriptor) for descriptor in (*known, *present)]
+        for descriptor in present:
             os.close(descriptor)
         if not any(running):
             break

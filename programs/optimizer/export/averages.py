@@ -170,10 +170,8 @@ class _Sums:
 
     def _is_of_weights(self, node: int) -> bool:
         """Whether a node depends on the weights and on neither the gradient nor a state."""
-        function, args, _, _ = self.graph.nodes[node]
-        if not args:
-            return function in ("input:w", "input:lr", "input:step", "literal")
-        return all(self._is_of_weights(arg) for arg in args)
+        ancestors = self.graph.ancestors(node)
+        return not any(self._function(at) == "input:g" or at in self.graph.state_nodes for at in ancestors)
 
     def _next(self, i: int) -> int | None:
         """The position of the state whose next value a statement is."""

@@ -79,7 +79,7 @@ class Patterns:
         if self._function_at(i) != "interp" or j != 2 or node not in self.graph.next_states:
             return False
         state = self.graph.state_nodes[self.graph.next_states.index(node)]
-        return state in self._ancestors(self._args(i)[1])
+        return state in self.graph.ancestors(self._args(i)[1])
 
     def is_compared(self, i: int) -> bool:
         """True if the value of a statement, perhaps times a number, is what others are compared with."""
@@ -104,7 +104,7 @@ class Patterns:
         i, j = place
         if self._function_at(i) != "max" or self._number(self._args(i)[j]) is None:
             return False
-        functions = {self.graph.nodes[node].function for node in self._ancestors(self._args(i)[1 - j])}
+        functions = {self.graph.nodes[node].function for node in self.graph.ancestors(self._args(i)[1 - j])}
         inputs = {function for function in functions if function.startswith("input:")}
         return inputs == {"input:w"} and bool(functions & {"norm", "global_norm", "leaf_mean", "leaf_max"})
 
@@ -149,7 +149,7 @@ class Patterns:
     def _falls(self, node: int) -> bool:
         """True for a reciprocal, or a negative power, of a function of the step count alone."""
         function, args, *_ = self.graph.nodes[node]
-        inputs = [at for at in self._ancestors(node) if self.graph.nodes[at].function.startswith("input:")]
+        inputs = [at for at in self.graph.ancestors(node) if self.graph.nodes[at].function.startswith("input:")]
         if not inputs or not all(map(self._is_step, inputs)):
             return False
         exponent = self._number(args[1]) if function == "power" else None
@@ -170,13 +170,3 @@ class Patterns:
     def _is_length_of_w(self, node: int) -> bool:
         function, args, *_ = self.graph.nodes[node]
         return function in ("norm", "global_norm") and self.graph.nodes[args[0]].function == "input:w"
-
-    def _ancestors(self, node: int) -> set[int]:
-        """A node and all that it depends on within the step."""
-        seen, stack = {node}, [node]
-        while stack:
-            for arg in self.graph.nodes[stack.pop()].args:
-                if arg not in seen:
-                    seen.add(arg)
-                    stack.append(arg)
-        return seen

@@ -267,14 +267,9 @@ class _Analysis:
 
     def _follows_gradient(self, node: int) -> bool:
         """True if a value depends on the gradient, and neither on the parameters nor on a state."""
-        seen, stack = {node}, [node]
-        while stack:
-            for arg in self.graph.nodes[stack.pop()].args:
-                if arg not in seen:
-                    seen.add(arg)
-                    stack.append(arg)
-        functions = {self.graph.nodes[at].function for at in seen}
-        return "input:g" in functions and "input:w" not in functions and not seen & set(self.graph.state_nodes)
+        ancestors = self.graph.ancestors(node)
+        functions = {self.graph.nodes[at].function for at in ancestors}
+        return "input:g" in functions and "input:w" not in functions and not ancestors & set(self.graph.state_nodes)
 
     def _is_added(self, node: int) -> bool:
         return any(self.program.body[i].function in ("+", "-") for i, _ in self.users.get(node, []))

@@ -19,6 +19,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from germline.programs.optimizer.export.nodes import (
+    has_factor,
+    is_length_of_parameters,
+    is_of_parameters_alone,
+    state_of,
+)
 from germline.programs.optimizer.export.patterns import Patterns
 from germline.programs.optimizer.export.signs import Place, nonnegative
 from germline.programs.optimizer.graph import Graph, trace
@@ -162,19 +168,19 @@ class _Analysis:
         if value in (0.0, 1.0, -1.0) or abs(value) < _GUARD or self.patterns.is_start_of_fade(place):
             return "structural", None
         if line.function == "interp" and j == 2 and 0 < value < 1:
-            state = self._state(args[1])
+            state = state_of(self.graph, args[1])
             if state is not None:
                 return "decay", state
         if line.function == "power" and j == 0 and 0 < value < 1 and self.graph.nodes[args[1]].literal is None:
             return "base", None
         if line.function == "*" and value > 0:
             other, product = args[1 - j], self.graph.statements[i]
-            state = self._state(other) if value < 1 else None
+            state = state_of(self.graph, other) if value < 1 else None
             if state is not None and self._is_added(product):
                 return ("momentum" if self._is_momentum(product, state, value) else "momentum again"), state
             if self.graph.nodes[other].function == "input:w" and self._is_weight_decay(product):
                 return "weight decay", None
-            if self._is_norm_of_w(other):
+            if is_length_of_parameters(self.graph, other):
                 return "norm decay", None
         if line.function == "greater" and self._of_shape(args[1 - j]):
             return "structural", None
@@ -184,26 +190,9 @@ class _Analysis:
             return "epsilon", None
         return "scale", None
 
-    def _state(self, node: int) -> int | None:
-        """The position, in `program.states`, of the state that a node stands for; None if it stands for no state.
-
-        A node stands for a state if it is the state's present or next value, or its present value times a scalar or a
-        number per leaf.
-        """
-        graph = self.graph
-        for nodes in (graph.state_nodes, graph.next_states):
-            if node in nodes:
-                return nodes.index(node)
-        if graph.nodes[node].function == "*":
-            states = [arg for arg in graph.nodes[node].args if arg in graph.state_nodes]
-            others = [arg for arg in graph.nodes[node].args if graph.nodes[arg].type in (SCALAR, LEAF)]
-            if len(states) == 1 and others:
-                return graph.state_nodes.index(states[0])
-        return None
-
     def _is_momentum(self, product: int, state: int, value: float) -> bool:
-        """True if a product is a term of the next value of its own state, a tree that can be negative, and the others
-        are not weighed by one minus its factor, as in an average."""
+        """True if a product is a term of the next value of its own state, a tree that can be negative, and no term of
+        an average: none beside it is weighed by one minus its factor, but for a weight decay amid a longer sum."""
         graph, following = self.graph, self.graph.next_states[state]
         shape = self.program.states[state].shape
         if following in self.signs or shape in ("leaf", "scalar") or following in graph.nodes[product].args:
@@ -221,36 +210,21 @@ class _Analysis:
             if len(users) != 1:
                 return False
             at = graph.statements[users[0][0]]
-            others = (arg for k, arg in enumerate(graph.nodes[at].args) if k != users[0][1])
-            if any(self._is_weighed(other, 1 - value) for other in others):
+            [other] = (arg for k, arg in enumerate(graph.nodes[at].args) if k != users[0][1])
+            if has_factor(graph, other, 1 - value) and (at in ends or not is_of_parameters_alone(graph, other)):
                 return False
         return at != product
 
-    def _is_weighed(self, node: int, weight: float) -> bool:
-        """True if a value is a product with a number."""
-        function, args, *_ = self.graph.nodes[node]
-        if function != "*":
-            return False
-        known = [number for arg in args if (number := self._number(arg)) is not None]
-        return any(abs(number - weight) < 1e-9 for number in known) or any(
-            self._is_weighed(arg, weight) for arg in args
-        )
-
-    def _number(self, node: int) -> float | None:
-        """A literal, or the difference of two."""
-        function, args, literal, _ = self.graph.nodes[node]
-        if literal is None and function == "-":
-            x, y = (self.graph.nodes[arg].literal for arg in args)
-            return None if x is None or y is None else x - y
-        return literal
-
     def _is_weight_decay(self, product: int) -> bool:
-        """True if a product with the parameters is added to the gradient, or ends in the update beside the states."""
-        for i, j in self.users.get(product, []):
-            if self.program.body[i].function == "+" and self._follows_gradient(
-                self.graph.nodes[self.graph.statements[i]].args[1 - j]
-            ):
-                return True
+        """True if a product with the parameters is added to the gradient, perhaps after other terms of a sum, or ends
+        in the update beside the states."""
+        stack = [product]
+        while stack:
+            for i, j in self.users.get(stack.pop(), []):
+                if self.program.body[i].function == "+":
+                    if self._follows_gradient(self.graph.nodes[self.graph.statements[i]].args[1 - j]):
+                        return True
+                    stack.append(self.graph.statements[i])
         seen, stack = {product}, [product]
         while stack:
             at = stack.pop()
@@ -273,10 +247,6 @@ class _Analysis:
 
     def _is_added(self, node: int) -> bool:
         return any(self.program.body[i].function in ("+", "-") for i, _ in self.users.get(node, []))
-
-    def _is_norm_of_w(self, node: int) -> bool:
-        function, args, *_ = self.graph.nodes[node]
-        return function in ("norm", "global_norm") and self.graph.nodes[args[0]].function == "input:w"
 
     def _of_shape(self, node: int) -> bool:
         function = self.graph.nodes[node].function
@@ -347,7 +317,7 @@ class _Analysis:
 
     def _powers(self, node: int) -> dict[int, float]:
         """The exponent of each state in a product."""
-        state = self._state(node)
+        state = state_of(self.graph, node)
         if state is not None:
             return {state: 1.0}
         function, args, *_ = self.graph.nodes[node]

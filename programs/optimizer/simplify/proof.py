@@ -9,7 +9,8 @@ where a step claims equal bits, in single precision too. What is compared depend
   each of its operations (see `trajectory`). No fixed tolerance would do: a sum that cancels magnifies the
   rounding of its terms without limit, in the program as in any other way to compute it. A scenario ends where a value
   is within a factor of a million of over- or underflow, or where rounding alone decides the update;
-- a bound: the changed value itself, for equal inputs, differs by no more than the bound says. How far the updates of
+- a bound: the changed value itself, for equal inputs, differs by no more than the bound says, and nothing else
+  changes: each of the two programs has the bits of the form that its values were compared in. How far the updates of
   the two programs then differ is reported.
 """
 
@@ -100,7 +101,11 @@ def _check(step: Step, before: Trajectory, after: Trajectory, steps: int) -> Che
         assert step.rewriting is not None
         inside = within_bound(step.rewriting, steps)
         usable = _usable(before, after) & (inside is not None)
-        return _compare(before, after, inside is not False, usable)
+        written = all(
+            same_bits(run(program, steps, samples=0).updates, run(graph_of(form), steps, samples=0).updates)
+            for program, form in ((step.before, step.rewriting.before), (step.after, step.rewriting.after))
+        )
+        return _compare(before, after, inside is not False and written, usable)
     if not step.rounds:
         # Without samples, because functions of numbers then have the shapes that they have in the interpreter.
         equal = all(

@@ -15,6 +15,7 @@ from simplification_corpus import APART, APART_STATES, CASES, program
 from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import structural_fingerprint
 from germline.programs.optimizer.simplify import simplify
+from germline.programs.optimizer.simplify.engine import Simplified
 from germline.programs.optimizer.simplify.proof import compare, prove, prove_whole, within_bound
 from germline.programs.optimizer.simplify.report import what_went
 from germline.programs.optimizer.simplify.trajectory import run
@@ -186,6 +187,15 @@ def test_a_bounded_step_on_means_of_rows_is_checked_against_its_bound() -> None:
     (node,) = rewriting.proposal.changes
     wrong = replace(rewriting.proposal, changes={node: ("negative", rewriting.before.nodes[node].args[0])})
     assert within_bound(replace(rewriting, proposal=wrong), 4) is False
+
+
+def test_a_bounded_step_may_change_nothing_but_its_value() -> None:
+    simplified = simplify(program("x = g / abs(g); update = x + w * 0.5"))
+    (step,) = (step for step in simplified.steps if step.tier == "bounded")
+    other = replace(step, after=program("x = sign(g); update = x + w * 0.5000000001"))
+    for changed, holds in ((step, True), (other, False)):
+        (check,) = prove(Simplified(changed.before, changed.after, (changed,)), 4)
+        assert check.holds is holds
 
 
 def test_a_first_step_that_cancels_does_not_end_the_comparison() -> None:

@@ -31,9 +31,9 @@ from germline.programs.optimizer.optax_export.source import STEPS, TOLERANCE, ex
 from germline.programs.optimizer.program import Program
 
 FLOORS = {"float32": 1.0, "float64": 1e-3}
-"""Elements below this share of the largest in their tensor are compared as if they were that large. In float32 that is
-the largest itself, because XLA and the interpreter round differently where a sum nearly cancels; float64 shows that
-both compute the same."""
+"""Elements below this share of the largest that their tensor has had until then are compared as if they were that large.
+In float32 that is the largest itself, because XLA and the interpreter round differently where a sum nearly cancels, and
+a moving average keeps the rounding of larger values; float64 shows that both compute the same."""
 TOLERANCES = {"float32": TOLERANCE, "float64": 1e-9}
 """The largest difference allowed."""
 OWN_ERRORS = 8
@@ -195,8 +195,8 @@ def compare_optax(exported: Sequence[OptaxFile], modes: Sequence[Mode] = MODES) 
 
     Both start from the same random parameters of ranks 0 to 4 and get the same gradients, some of them zero, and the
     same varying learning rates, through a schedule. After each step all parameters and states are compared. For a and b
-    the difference is |a - b| / max(|a|, |b|, FLOORS[dtype] * the tensor's largest finite magnitude); values that are
-    not finite must be equal. In float32 a difference of OWN_ERRORS errors of the interpreter counts as TOLERANCE.
+    the difference is |a - b| / max(|a|, |b|, FLOORS[dtype] * the tensor's largest finite magnitude until then); values
+    that are not finite must be equal. In float32 a difference of OWN_ERRORS errors of the interpreter counts as TOLERANCE.
 
     Raises:
         OptaxMissing: jax or optax is not installed.
@@ -335,5 +335,6 @@ def largest_difference(a: NDArray[np.float64], b: NDArray[np.float64], floor: fl
     if not x.size:
         return 0.0
     size = np.maximum(np.abs(x), np.abs(y))
-    size = np.maximum(np.maximum(size, floor * size.max(1, keepdims=True)), least)
+    largest = np.maximum.accumulate(size.max(1, keepdims=True))
+    size = np.maximum(np.maximum(size, floor * largest), least)
     return float(np.divide(np.abs(x - y), size, out=np.zeros_like(x), where=size > 0).max())

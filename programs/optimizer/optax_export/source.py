@@ -24,7 +24,8 @@ STEPS = 20
 """The number of steps over which a file is compared with its program."""
 
 TOLERANCE = 1e-6
-"""The largest difference allowed between an exported file and its program, relative to the largest that a tensor has had."""
+"""The largest difference allowed between an exported file and its program, relative to the largest element that a
+tensor has had."""
 
 _NAMES = (
     "jax", "jnp", "optax", "NamedTuple", "count", "updates", "params", "rule", "states", "learning_rate", "extra_args",

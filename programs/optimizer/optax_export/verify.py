@@ -31,9 +31,9 @@ from germline.programs.optimizer.optax_export.source import STEPS, TOLERANCE, ex
 from germline.programs.optimizer.program import Program
 
 FLOORS = {"float32": 1.0, "float64": 1e-3}
-"""Elements below this share of the largest that their tensor has had until then are compared as if they were that large.
-In float32 that is the largest itself, because XLA and the interpreter round differently where a sum nearly cancels, and
-a moving average keeps the rounding of larger values; float64 shows that both compute the same."""
+"""Elements below this share of the largest that their tensor has had until then are compared as if they were that
+large. In float32 that is the largest itself, because XLA and the interpreter round differently where a sum nearly
+cancels, and a moving average keeps the rounding of larger values; float64 shows that both compute the same."""
 TOLERANCES = {"float32": TOLERANCE, "float64": 1e-9}
 """The largest difference allowed."""
 OWN_ERRORS = 8
@@ -196,7 +196,8 @@ def compare_optax(exported: Sequence[OptaxFile], modes: Sequence[Mode] = MODES) 
     Both start from the same random parameters of ranks 0 to 4 and get the same gradients, some of them zero, and the
     same varying learning rates, through a schedule. After each step all parameters and states are compared. For a and b
     the difference is |a - b| / max(|a|, |b|, FLOORS[dtype] * the tensor's largest finite magnitude until then); values
-    that are not finite must be equal. In float32 a difference of OWN_ERRORS errors of the interpreter counts as TOLERANCE.
+    that are not finite must be equal. In float32 a difference of OWN_ERRORS errors of the interpreter counts as
+    TOLERANCE.
 
     Raises:
         OptaxMissing: jax or optax is not installed.

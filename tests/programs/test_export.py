@@ -326,6 +326,17 @@ def train(w, g, state, params, torch, sum, lr):
     assert "torch.maximum(sum_, torch_, out=sum_)" in source
 
 
+def test_names_stay_whole_where_shorter_ones_would_make_no_line_fit() -> None:
+    wide = ", ".join(f"average{k}" for k in range(9))
+    body = "".join(f"  average{k} = interp(g, average{k}, 0.{k + 1})\n" for k in range(9))
+    text = f"def train(w, g, {wide}, lr):\n{body}  update = {wide.replace(',', ' +')}\n  return update, {wide}\n"
+    for program in (parse(text), parse(library()["stable_spam"]), parse(library()["hypergradient"])):
+        source = export_torch(program, NOWHERE, "Exported")
+        names = ", ".join(f"`{state.name}`" for state in program.states)
+        assert f"{names} start" in " ".join(source.split())
+    assert "            self._init_group(\n                group,\n" in export_torch(parse(text), NOWHERE, "Exported")
+
+
 @pytest.mark.parametrize("body", ["x = 0.5\n  y = x\n  u = g * y", "x = 0.5\n  u = g * x\n  x = g\n  u = x * u"])
 def test_a_copy_of_a_number_keeps_its_value_until_its_name_is_given_again(body: str) -> None:
     program = parse(f"def train(w, g, lr):\n  {body}\n  update = u * lr\n  return update\n")

@@ -97,7 +97,7 @@ def hyper_parameters(program: Program, fixed: Collection[Place]) -> tuple[HyperP
     others = [c for c in literals if c.role == "decay" and c.state is None]
     result += _numbered("decay", others, "decay", lambda c: _number(program, c))
     epsilons = [c for c in literals if c.role == "epsilon"]
-    result += _numbered("eps", epsilons, "nonnegative", lambda _: "added to what is divided by, so that it is not zero")
+    result += _numbered("eps", epsilons, "nonnegative", lambda c: _epsilon(program, c))
     weight_decays = [c for c in literals if c.role == "weight decay"]
     result += _numbered("weight_decay", weight_decays, "nonnegative", _weight_decay)
     scales = [c for c in literals if c.role == "scale" and not patterns.is_extrapolation(c.places[0])]
@@ -183,6 +183,15 @@ def _unique(arguments: list[HyperParameter]) -> list[HyperParameter]:
             argument = HyperParameter(name, (name,), argument.values, argument.range, argument.meaning, argument.places)
         result.append(argument)
     return result
+
+
+def _epsilon(program: Program, constant: Constant) -> str:
+    functions = {program.body[i].function for i, _ in constant.places}
+    if functions == {"max"}:
+        return "least value of what is divided by, so that it is not zero"
+    if "max" in functions:
+        return "added to what is divided by, or its least value, so that it is not zero"
+    return "added to what is divided by, so that it is not zero"
 
 
 def _weight_decay(constant: Constant) -> str:

@@ -279,6 +279,26 @@ def test_the_rate_is_the_product_of_all_constant_factors_of_the_update() -> None
         ("def train(w, g, lr):\n  c = cosh(lr)\n  g = g * lr\n  g = g * c\n  update = g * 0.1\n  return update\n", 0.1),
         ("def train(w, g, m, lr):\n  m = m + g\n  m = m * lr\n  update = m * 0.1\n  return update, m\n", 0.1),
         ("def train(w, g, lr):\n  a = negative(0.1)\n  g = g * lr\n  update = g * a\n  return update\n", 0.1),
+        (
+            "def train(w, g, lr):\n  r = lr * 0.001\n  u = g * r\n  s = 0.001 * lr\n  d = s * 0.01\n  d = d * w\n"
+            "  update = u + d\n  return update\n",
+            0.001,
+        ),
+        (
+            "def train(w, g, m, lr):\n  lr = lr * 0.2\n  a = g * lr\n  m = a + m\n  update = m\n  return update, m\n",
+            0.2,
+        ),
+        (
+            "def train(w, g, lr):\n  a = lr * 0.1\n  a = g * a\n  b = lr * 0.2\n  b = w * b\n  update = a + b\n"
+            "  return update\n",
+            1.0,
+        ),
+        ("def train(w, g, lr):\n  a = lr * -0.1\n  b = g * a\n  update = w + b\n  return update\n", 1.0),
+        (
+            "def train(w, g, s: scalar, lr):\n  a = lr * 0.1\n  b = g * a\n  c = w * s\n  s = lr\n  update = c + b\n"
+            "  return update, s\n",
+            1.0,
+        ),
         ("def train(w, g, lr):\n  lr = negative(lr)\n  g = g * 0.1\n  update = g * lr\n  return update\n", 0.1),
     ],
 )

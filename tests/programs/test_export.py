@@ -779,6 +779,14 @@ POWER = rule(
     "v_hat = v * power(0.9, step)",
     "update = m / sqrt(v_hat)",
 )
+ADADELTA = rule(
+    "m = interp(square(g), m, 0.9)",
+    "delta = g * sqrt(v + 1e-6) * reciprocal(sqrt(m + 1e-6))",
+    "v = interp(square(delta), v, 0.8)",
+    "update = delta",
+    inputs="",
+)
+BOUNDED = rule("m = interp(g, m, 0.9)", "d = max(abs(m), 1e-6)", "update = g * reciprocal(d)", states="m", inputs="")
 STEP = rule("m = m + (g - m) * 0.1", "update = m", states="m", inputs="")
 DIFFERENCE = rule("m = m - 0.1 * (m - g)", "update = m", states="m", inputs="")
 BY_HAND = rule(
@@ -811,6 +819,7 @@ DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a reversed average": (REVERSED, {"lr": 0.001, "momentum": 0.9}),
     "an average as a step": (STEP, {"lr": 0.001, "momentum": 0.9}),
     "an average as a difference": (DIFFERENCE, {"lr": 0.001, "momentum": 0.9}),
+    "averages of squares alone": (ADADELTA, {"lr": 0.001, "alpha1": 0.9, "alpha2": 0.8, "eps": 1e-6, "shift": 1e-6}),
     "averages of squares by hand": (BY_HAND, {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8}),
     "a decay and a weight decay that make one": (COINCIDENCE, {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.1}),
     "a decay and a term that make one": (TERM, {"lr": 0.001, "momentum": 0.9, "scale": 0.1}),
@@ -842,6 +851,11 @@ def test_a_constant_in_doubt_is_an_argument_of_its_own(doubt: str) -> None:
     options = ("foreach", "maximize", "capturable", "differentiable")
     assert {name: value for name, value in defaults.items() if name not in options} == expected
     assert isinstance(defaults["lr"], float)
+
+
+def test_an_epsilon_that_bounds_a_divisor_is_not_added() -> None:
+    assert "eps: least value of what is divided by" in export_torch(parse(BOUNDED), NOWHERE, "Exported")
+    assert "eps: added to what is divided by" in export_torch(parse(ADADELTA), NOWHERE, "Exported")
 
 
 WRONG_OPTIONS = {

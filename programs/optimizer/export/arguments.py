@@ -140,7 +140,10 @@ def variables(arguments: Collection[HyperParameter]) -> Mapping[Place, str]:
 
 
 def _decays(program: Program, decays: list[Constant], has_momentum: bool) -> list[HyperParameter]:
-    """The decays of moving averages of trees: `betas` if there are several."""
+    """The decays of moving averages of trees: `betas` if there are several, unless all are averages of squares, whose
+    decays no scheduler may cycle as a momentum."""
+    if len(decays) > 1 and not any(c.signed for c in decays):
+        return _numbered("alpha", decays, "decay", lambda c: f"decay of the moving average `{_average(program, c)}`")
     if len(decays) > 1:
         names = ", ".join(f"`{_average(program, c)}`" for c in decays)
         return [

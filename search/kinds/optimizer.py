@@ -11,6 +11,7 @@ from germline.evaluators.data.directory import exists
 from germline.evaluators.evaluator import SCORING_VERSION
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
+from germline.programs.optimizer.idioms import IDIOMS
 from germline.programs.optimizer.library import library_text
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.space import OptimizerSpace
@@ -20,6 +21,7 @@ from germline.search.settings import (
     BadSetting,
     any_text,
     choice,
+    names,
     positive,
     positives,
     setting,
@@ -27,7 +29,7 @@ from germline.search.settings import (
     weights,
     whole,
 )
-from germline.search.strategies.aging import AgingEvolution, AgingState, Restart
+from germline.search.strategies.aging import AgingEvolution, AgingState, Donors, Restart
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
@@ -35,7 +37,9 @@ from germline.search.strategy import Strategy
 if TYPE_CHECKING:
     from germline.evaluators.task import Task
 
-OPERATORS = ("insert", "delete", "modify", "tune", "rate")
+OPERATORS = ("insert", "delete", "modify", "tune", "rate", "replace", "idiom", "graft", "cross")
+PAIR_OPERATORS = ("graft", "cross")
+"""Those of `OPERATORS` that take two programs."""
 CONSTANTS_ONLY = {"tune": 1.0}
 
 
@@ -80,8 +84,22 @@ def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any
         patience=settings.patience,
         restart=settings.restart,
         passing=_passing(settings),
+        pair_operators=PAIR_OPERATORS,
+        donors=_donors(settings),
     )
     return _reviewed(aging, settings)
+
+
+def _donors(settings: "OptimizerSettings") -> Sequence[Donors]:
+    """The sources of donors: a source for each name in the setting."""
+    programs = {name: parse(text) for name, text in (settings.donor_programs or {}).items()}
+    sources: list[Donors] = []
+    for name in settings.donors:
+        if name == "population":
+            sources.append("population")
+        else:
+            sources.append(programs if name == "library" else {name: programs[name]})
+    return sources
 
 
 def _reviewed(strategy: Strategy[AgingState], settings: "OptimizerSettings") -> Strategy[Any]:
@@ -104,18 +122,33 @@ STRATEGIES: Mapping[str, Callable[["OptimizerSettings", OptimizerSpace], Strateg
 
 @dataclass(frozen=True, slots=True)
 class OptimizerSettings:
-    """Settings of a search for optimizers. `start` is a name or a file until the run is created, then the program."""
+    """Settings of a search for optimizers. `start` is a name or a file until the run is created, then the program.
+
+    `--set` does not take `donor_programs`: the texts of the library programs that are donors, by name; None until the
+    run is created, and if there are none.
+    """
 
     strategy: str = setting("aging", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
     start: str = setting("adamw_plain", any_text, "start program: a name of the library, or a file")
     functions: Literal["core", "extended"] = setting(
         "core", choice("core", "extended"), "functions of programs: core (the 45 of the paper) or extended"
     )
-    max_statements: int = setting(100, whole(1), "most statements of a program; insert adds no more")
+    max_statements: int = setting(100, whole(1), "most statements of a program; no operator adds more")
+    max_states: int = setting(8, whole(0, 100), "most states of a program; no operator adds more")
     population: int = setting(300, whole(2), "individuals that live at a time")
     tournament: int = setting(3, whole(1), "individuals drawn to find a parent")
     operators: Mapping[str, float] = setting(
         {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "relative weights of the operators"
+    )
+    idioms: Sequence[str] = setting(
+        list(IDIOMS),
+        names(*IDIOMS),
+        "operator idiom: the idioms that it draws from; those that need extended functions are left out of core",
+    )
+    donors: Sequence[str] = setting(
+        ["population"],
+        names("population", "library", *library()),
+        "operators graft and cross: second programs, of the population, the library, or library programs by name",
     )
     warmup: int = setting(0, whole(), "number of first births that tune constants only")
     litter: int = setting(
@@ -155,6 +188,7 @@ class OptimizerSettings:
     )
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(600.0, positive, "seconds before the worker of a pack at rung 0 is replaced (Ray only)")
+    donor_programs: Mapping[str, str] | None = None
 
 
 PRESETS = {
@@ -203,27 +237,38 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
                 f"expected block and warmup to be multiples of litter ({settings.litter}), got {settings.block} and "
                 f"{settings.warmup}: a batch of constant variants is born in one block"
             )
-        settings = replace(settings, start=write(parse(read_start(settings.start))))
+        settings = replace(
+            settings, start=write(parse(read_start(settings.start))), donor_programs=_donor_programs(settings)
+        )
         last = len(task.rungs) - 1
         if settings.review_every and settings.review_rung > last:
             raise BadSetting(
                 f"expected review_rung to be a rung of {task.name}, at most {last}, got {settings.review_rung}; "
                 f"set it, or use --set review_every=0"
             )
-        self.strategy(settings, self.space(settings))
+        space = self.space(settings)
+        if "idiom" in settings.operators and not space.idioms:
+            raise BadSetting(
+                f"expected an idiom of core functions, got {', '.join(settings.idioms)}; use --set functions=extended"
+            )
+        self.strategy(settings, space)
         return settings
 
     def space(self, settings: OptimizerSettings) -> OptimizerSpace:
-        return OptimizerSpace(parse(settings.start), settings.functions, settings.max_statements)
+        return OptimizerSpace(
+            parse(settings.start),
+            settings.functions,
+            settings.max_statements,
+            settings.max_states,
+            settings.idioms,
+        )
 
     def scoring_version(self, settings: OptimizerSettings, task: "type[Task]") -> int:
         """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have functions outside
         the core or states of row or column means; else version 2, whose numbers are the same.
         """
-        start = parse(settings.start)
-        core = all(PRIMITIVES[line.function].core for line in start.body)
-        flat = all(state.shape in ("tree", "leaf", "scalar") for state in start.states)
-        as_before = task.batch_invariant and settings.functions == "core" and core and flat
+        core = settings.functions == "core" and _core(parse(settings.start))
+        as_before = task.batch_invariant and core
         return 2 if as_before else SCORING_VERSION
 
     def evaluator_options(self, settings: OptimizerSettings) -> dict[str, Any]:
@@ -253,6 +298,31 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
 
     def baseline(self, text: str, settings: OptimizerSettings) -> tuple[str, str, OptimizerSettings]:
         return "start program", settings.start, settings
+
+
+def _donor_programs(settings: OptimizerSettings) -> dict[str, str] | None:
+    """The texts of the library programs that may be donors, by name; None if there are none.
+
+    Programs of the library that need extended functions are left out of a search with core functions.
+
+    Raises:
+        BadSetting: a donor that is named needs extended functions.
+    """
+    if set(settings.donors) <= {"population"}:
+        return None
+    named = [name for name in settings.donors if name not in ("population", "library")]
+    texts = {name: write(parse(text)) for name, text in library().items()}
+    usable = [name for name in texts if settings.functions == "extended" or _core(parse(texts[name]))]
+    for name in named:
+        if name not in usable:
+            raise BadSetting(f"expected donors of core functions, got {name}; use --set functions=extended")
+    return {name: texts[name] for name in (usable if "library" in settings.donors else named)}
+
+
+def _core(program: Program) -> bool:
+    """True if a program has neither functions outside the core nor states of row or column means."""
+    flat = all(state.shape in ("tree", "leaf", "scalar") for state in program.states)
+    return flat and all(PRIMITIVES[line.function].core for line in program.body)
 
 
 class BadStart(ValueError):

@@ -35,7 +35,7 @@ def test_an_assignment_goes_over_the_preset_and_the_preset_over_the_default() ->
         ),
         ("lengths=inf", "expected lengths to be positive numbers"),
         ("strategy=magic", "expected strategy to be one of aging, random, constants, got 'magic'"),
-        ("operators=fuse:1", "expected operators to be weights such as insert:1,rate:0.5 over insert, delete"),
+        ("operators=fuse:1", "expected operators to be weights such as insert:1,cross:0.5 over insert, delete"),
         ("timeout=-3", "expected timeout to be a positive number up to a million, got '-3'"),
     ],
 )

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from germline.programs.optimizer import library
+from germline.evaluators.tasks.registry import task_class
+from germline.programs.optimizer import library, parse
 from germline.search.kind import Kind
 from germline.search.kinds import KINDS, UnknownPreset, preset_named
 from germline.search.settings import BadSetting, check, to_config
@@ -103,3 +104,45 @@ def test_a_strategy_of_a_later_version_is_refused_in_a_line() -> None:
     space = OPTIMIZER.space(replace(settings, start=library()["lion"]))
     with pytest.raises(BadSetting, match="expected strategy to be one of aging, random, constants, got 'magic'"):
         OPTIMIZER.strategy(replace(settings, strategy="magic"), space)
+
+
+def prepared(*assignments: str) -> Any:
+    return OPTIMIZER.prepare(OPTIMIZER.resolve({}, assignments), task_class("digits-mlp"))
+
+
+def test_without_donors_of_the_library_a_config_has_no_texts_of_donors() -> None:
+    assert "donor_programs" not in to_config(prepared("operators=graft"))
+
+
+def test_the_texts_of_donors_are_part_of_the_config() -> None:
+    settings = prepared("operators=graft,cross", "donors=population,lion")
+    assert list(to_config(settings)["donor_programs"]) == ["lion"]
+    strategy = OPTIMIZER.strategy(settings, OPTIMIZER.space(settings))
+    assert strategy.donors == ["population", {"lion": parse(library()["lion"])}]
+
+
+def test_the_library_gives_a_search_only_donors_with_its_functions() -> None:
+    core = prepared("donors=library").donor_programs
+    extended = prepared("donors=library", "functions=extended").donor_programs
+    assert set(extended) == set(library())
+    assert "lion" in core and not {"muon", "lamb", "adafactor"} & set(core)
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        (["donors=muon"], "expected donors of core functions, got muon; use --set functions=extended"),
+        (
+            ["donors=moun"],
+            "expected donors to be different names out of population, library, .*, got 'moun'",
+        ),
+        (["idioms=average,avrage"], "expected idioms to be different names out of average, .*, got 'average,avrage'"),
+        (
+            ["operators=idiom", "idioms=cautious,orthogonalize"],
+            "expected an idiom of core functions, got cautious, orthogonalize; use --set functions=extended",
+        ),
+    ],
+)
+def test_donors_and_idioms_have_to_exist_and_to_fit_the_functions(assignments: list[str], message: str) -> None:
+    with pytest.raises(BadSetting, match=message):
+        prepared(*assignments)

@@ -39,6 +39,7 @@ BLOCK, BLOCKS = 5, 6
 OBJECTIVES = [Objective("validation_error", "min"), Objective("params", "min")]
 SPACE = OptimizerSpace(parse(library()["adamw_plain"]))
 START = Proposal(SPACE.start, (), "seed")
+LION = parse(library()["lion"])
 
 
 def aging(space: OptimizerSpace = SPACE, **options: Any) -> AgingEvolution:
@@ -74,6 +75,18 @@ CASES = {
             space, warmup=4, variants=2, patience=6, restart="alternate", sibling_operators={"rate": 1.0}
         ),
         "a9e3730ba5b0893f",
+    ),
+    "donors": Case(
+        lambda: OptimizerSpace(SPACE.start, "extended"),
+        lambda space: aging(
+            space,
+            operators=dict.fromkeys(("replace", "idiom", "graft", "cross"), 1.0),
+            variants=2,
+            sibling_operators={"tune": 1.0},
+            pair_operators=("graft", "cross"),
+            donors=("population", {"lion": LION}),
+        ),
+        "85483e4ad9fc7504",
     ),
     "random": Case(programs, lambda space: RandomSearch(space, space.start), "e2d08688907a737c"),
     "funnel": Case(programs, lambda space: Funnel(aging(space), rung=1, every=4, seeds=2), "5521c8a264b2a608"),
@@ -159,7 +172,7 @@ def fold(strategy: Strategy[Any], blocks: Sequence[Block]) -> Any:
 
 def test_the_battery_covers_every_strategy_of_every_kind() -> None:
     listed = {name for kind in KINDS.values() for name in kind.strategies}
-    assert listed - {"constants"} == set(CASES) - {"funnel"}  # constants is aging, funnel wraps it
+    assert listed - {"constants"} == set(CASES) - {"donors", "funnel"}  # constants is aging, funnel wraps it
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -287,6 +300,32 @@ def test_a_batch_of_variants_is_one_structure_with_different_constants() -> None
 
     assert shape(leader) == shape(siblings[0]) == shape(siblings[1])
     assert len({SPACE.write(proposal.genome) for proposal in (leader, *siblings)}) == 3
+
+
+def test_a_donor_of_the_population_is_the_second_parent_and_one_with_a_name_stands_with_the_operator() -> None:
+    strategy = aging(
+        operators={"graft": 1.0, "cross": 1.0},
+        pair_operators=("graft", "cross"),
+        donors=("population", {"lion": LION, "start": SPACE.start}),
+    )
+    state = strategy.advance(strategy.init(), Block(births=tuple(scored(b, float(b)) for b in range(6))))
+    proposals = [strategy.breed(state, birth, roll) for birth in range(6, 106)]
+    parents = {proposal.operator: set[int]() for proposal in proposals}
+    for proposal in proposals:
+        parents[proposal.operator].add(len(proposal.parents))
+    named = {f"{operator}({name})": {1} for operator in ("graft", "cross") for name in ("lion", "start")}
+    assert parents == {"graft": {2}, "cross": {2}, **named}
+    from_population = [proposal for proposal in proposals if len(proposal.parents) == 2]
+    assert 30 < len(from_population) < 70
+    assert {birth for proposal in from_population for birth in proposal.parents} == {1, 2, 3, 4, 5}
+
+
+def test_siblings_of_a_child_with_a_donor_have_both_parents() -> None:
+    strategy = aging(
+        operators={"cross": 1.0}, variants=2, sibling_operators={"tune": 1.0}, pair_operators=("graft", "cross")
+    )
+    leader, sibling = (strategy.breed(strategy.init(), birth, roll) for birth in (6, 7))
+    assert (sibling.operator, sibling.parents) == ("cross+tune", leader.parents)
 
 
 def test_the_warmup_tunes_constants_only() -> None:

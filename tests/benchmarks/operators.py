@@ -1,10 +1,10 @@
 """Which operators help: the gain of searches with and without each of them, at equal evaluations, over seeds.
 
 A way to search is a set of operators: `base` has insert, delete, modify and tune with the weights of the preset
-`quick`, `+OP` adds an operator, `all` adds all, and `all-OP` leaves one out of these. The gain of a search is the fitness
-of its best individual minus that of its start program, both on the search's own proxy, so it includes the luck of the
-best, for every way alike. Searches of one seed have the same initial weights and batches, so ways are compared by
-differences within seeds, with bootstrap intervals (percentiles of 10,000 means).
+`quick`, `+OP` adds an operator, `all` adds all, and `all-OP` leaves one out of these. The gain of a search is the
+fitness of its best individual minus that of its start program, both on the search's own proxy, so it includes the luck
+of the best, for every way alike. Searches of one seed have the same initial weights and batches, so ways are compared
+by differences within seeds, with bootstrap intervals (percentiles of 10,000 means).
 
 Each finished search is a line of a JSONL file, and is not repeated: interrupt the script and start it again. Several
 processes may share the work (`--part 0/2`, `--part 1/2`), each with a file of its own; the report takes all files.
@@ -13,8 +13,8 @@ processes may share the work (`--part 0/2`, `--part 1/2`), each with a file of i
         --set functions=extended --set lengths=1 --evaluations 2000 --seeds 10
     python tests/benchmarks/operators.py --report /tmp/operators.jsonl
 
-There are ten ways, of which `--ways` chooses some. On one core a search of 2,000 evaluations takes about half a minute on
-digits-mlp and ten minutes on text-transformer.
+There are ten ways, of which `--ways` chooses some. On one core a search of 2,000 evaluations takes about half a minute
+on digits-mlp and ten minutes on text-transformer.
 """
 
 import argparse

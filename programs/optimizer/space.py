@@ -47,7 +47,8 @@ class _Traced:
 
 
 class OptimizerSpace:
-    """Optimizer programs with the inputs and the returned names of a start program.
+    """Optimizer programs. Drawn programs have the inputs and the returned names of a start program; operators may add
+    states and the input `step`.
 
     Args:
         start: the start program.

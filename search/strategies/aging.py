@@ -80,6 +80,7 @@ class AgingEvolution(Strategy[AgingState]):
             any. The second, the donor, is the winner of another tournament and becomes the second parent; or it is a
             genome with a name, which is recorded with the operator, as in `graft(lion)`.
         donors: where donors come from, each with the same probability.
+        seed_birth: the birth that is the start genome.
     """
 
     state_classes = (AgingState, Member)
@@ -100,10 +101,11 @@ class AgingEvolution(Strategy[AgingState]):
         passing: float = 1.0,
         pair_operators: Collection[str] = (),
         donors: Sequence[Donors] = ("population",),
+        seed_birth: int = 0,
     ) -> None:
         self.space: Any = space  # a PairingSpace, if there are pair operators
         self.start = start
-        first = start_individual(space, start)
+        first = start_individual(space, start, seed_birth)
         self.unscored_start = Member(first, None) if first else None
         self.population = population
         self.random_births = 0 if first else population
@@ -118,6 +120,7 @@ class AgingEvolution(Strategy[AgingState]):
         self.passing = passing
         self.pair_operators = pair_operators
         self.donors = donors
+        self.seed_birth = seed_birth
 
     def init(self) -> AgingState:
         start = self.unscored_start
@@ -125,7 +128,7 @@ class AgingEvolution(Strategy[AgingState]):
         return AgingState(copies, start, start, start, gained=0)
 
     def breed(self, state: AgingState, birth: int, rng_for: RngFor) -> Proposal:
-        if birth == 0 and self.start is not None:
+        if birth == self.seed_birth and self.start is not None:
             return Proposal(self.start, (), "seed")
         if birth < self.random_births or not state.population:
             return random_proposal(self.space, birth, rng_for)
@@ -151,7 +154,7 @@ class AgingEvolution(Strategy[AgingState]):
                 continue
             member = Member(scored.individual, scored.fitness, scored.outcome.measures.get("hurdle"))
             birth = scored.individual.birth
-            if birth == 0 and self.unscored_start:
+            if birth == self.seed_birth and self.unscored_start:
                 living = [member if old is self.unscored_start else old for old in living]
                 start = best = epoch_best = member
                 continue

@@ -121,6 +121,19 @@ def test_a_run_with_all_operators_is_the_same_in_pieces_and_is_replayed(store: S
 
 
 @pytest.mark.slow
+def test_a_run_on_islands_is_the_same_in_pieces_and_is_replayed(store: Store, small_run: Create) -> None:
+    settings = ("strategy=islands", "islands=lion,sgd_momentum", "migrate_every=32", "review_every=32", "hurdle=0.3")
+    whole, pieces = small_run(*settings, births=160), small_run(*settings, births=160)
+    last(store, whole)
+    for births in (20, 90, 160):
+        last(store, pieces, births=births)
+    assert births_and_outcomes(store, pieces) == births_and_outcomes(store, whole)
+    assert replayed(store, pieces) == (160, None)
+    assert [each.operator for each in store.individuals(whole.id)].count("seed") == 3
+    assert store.check() == []
+
+
+@pytest.mark.slow
 def test_the_progress_of_a_run_agrees_with_its_records_however_it_was_cut(store: Store, small_run: Create) -> None:
     run = small_run("review_every=16", "depth=0", "pack=8")
     for births in (3, 30, 80):

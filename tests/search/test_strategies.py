@@ -27,6 +27,7 @@ from germline.search.loop import rng_for
 from germline.search.strategies.aging import AgingEvolution, AgingState
 from germline.search.strategies.eeea import EEEA
 from germline.search.strategies.funnel import Funnel
+from germline.search.strategies.islands import Islands
 from germline.search.strategies.local_search import LocalSearch
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.nsga2 import NSGA2
@@ -39,12 +40,18 @@ BLOCK, BLOCKS = 5, 6
 OBJECTIVES = [Objective("validation_error", "min"), Objective("params", "min")]
 SPACE = OptimizerSpace(parse(library()["adamw_plain"]))
 START = Proposal(SPACE.start, (), "seed")
-LION = parse(library()["lion"])
+LION, SGD = (parse(library()[name]) for name in ("lion", "sgd_momentum"))
 
 
 def aging(space: OptimizerSpace = SPACE, **options: Any) -> AgingEvolution:
     defaults = {"population": 5, "tournament": 2, "operators": {"insert": 1.0, "modify": 1.0, "tune": 1.0}}
     return AgingEvolution(space, space.start, **{**defaults, **options})
+
+
+def archipelago(space: OptimizerSpace = SPACE, every: int = 10, islands: int = 3, **options: Any) -> Islands:
+    options = {"population": 3, "tournament": 2, "operators": {"insert": 1.0, "tune": 1.0}, "variants": 2, **options}
+    starts = (space.start, LION, SGD)[:islands]
+    return Islands([AgingEvolution(space, start, seed_birth=i, **options) for i, start in enumerate(starts)], every)
 
 
 def programs() -> OptimizerSpace:
@@ -88,6 +95,7 @@ CASES = {
         ),
         "85483e4ad9fc7504",
     ),
+    "islands": Case(programs, lambda space: archipelago(space, islands=2), ""),
     "random": Case(programs, lambda space: RandomSearch(space, space.start), "e2d08688907a737c"),
     "funnel": Case(programs, lambda space: Funnel(aging(space), rung=1, every=4, seeds=2), "5521c8a264b2a608"),
     "local": Case(cells, lambda space: LocalSearch(space, 4), "4735549ab14536c0"),
@@ -326,6 +334,40 @@ def test_siblings_of_a_child_with_a_donor_have_both_parents() -> None:
     )
     leader, sibling = (strategy.breed(strategy.init(), birth, roll) for birth in (6, 7))
     assert (sibling.operator, sibling.parents) == ("cross+tune", leader.parents)
+
+
+def test_each_island_begins_with_its_start_program_and_batches_go_round() -> None:
+    strategy = archipelago()
+    state = strategy.init()
+    proposals = [strategy.breed(state, birth, roll) for birth in range(15)]
+    assert [(each.operator, each.parents) for each in proposals[:3]] == [("seed", ())] * 3
+    assert [each.genome for each in proposals[:3]] == [SPACE.start, LION, SGD]
+    assert [each.parents[0] for each in proposals[3:]] == [1, 2, 2, 0, 0, 1, 1, 2, 2, 0, 0, 1]
+
+
+def test_islands_meet_in_migrations_alone() -> None:
+    strategy = archipelago(every=12, variants=1)
+    state = strategy.init()
+    for birth in range(11):
+        state = strategy.advance(state, Block(births=(scored(birth, float(birth)),)))
+    islands = [[member.individual.birth for member in each.population] for each in state.islands]
+    assert islands == [[3, 6, 9], [4, 7, 10], [2, 5, 8]]
+    state = strategy.advance(state, Block(births=(scored(11, 0.5),)))
+    islands = [[member.individual.birth for member in each.population] for each in state.islands]
+    assert islands == [[6, 9, 8], [7, 10, 9], [8, 11, 10]]
+    assert strategy.winner(state).birth == 10
+
+
+def test_the_hurdle_of_islands_is_that_of_the_island_with_the_largest_losses() -> None:
+    strategy = archipelago(passing=1.0 - 1e-9)
+    state = strategy.init()
+    for birth in range(60):
+        assert (strategy.limit(state) is None) == (birth < 9)
+        one = scored(birth, float(birth))
+        shown = replace(one, outcome=replace(one.outcome, measures={"hurdle": 100.0 - birth}))
+        state = strategy.advance(state, Block(births=(shown,)))
+    losses = [member.hurdle_loss for island in state.islands for member in island.population]
+    assert strategy.limit(state) == max(loss for loss in losses if loss is not None)
 
 
 def test_the_warmup_tunes_constants_only() -> None:

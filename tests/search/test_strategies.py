@@ -95,7 +95,7 @@ CASES = {
         ),
         "85483e4ad9fc7504",
     ),
-    "islands": Case(programs, lambda space: archipelago(space, islands=2), ""),
+    "islands": Case(programs, lambda space: archipelago(space, islands=2), "a2a702030a36c222"),
     "random": Case(programs, lambda space: RandomSearch(space, space.start), "e2d08688907a737c"),
     "funnel": Case(programs, lambda space: Funnel(aging(space), rung=1, every=4, seeds=2), "5521c8a264b2a608"),
     "local": Case(cells, lambda space: LocalSearch(space, 4), "4735549ab14536c0"),

@@ -14,9 +14,11 @@ class Candidate:
         label: its name in messages: `RUN:BIRTH`, or the reference itself.
         kind, genome: the kind and the text of the genome.
         run, scored: its run and its individual with outcome; None for the library and for files.
-        reviews: its evaluations besides its outcome, tests included.
+        reviews: its other evaluations, reviews and tests; empty if there are none.
         simplified: the record of a program that an individual became by simplification; None for all others. It is no
             individual itself, so `scored` is None.
+        simplified_from: what a simplified program was made of, by its label; None for all others.
+        simplified_by: by which rules, and on which task an ablation went on; None for all others.
     """
 
     label: str
@@ -26,6 +28,8 @@ class Candidate:
     scored: ScoredIndividual | None = None
     reviews: tuple[EvaluationRecord, ...] = ()
     simplified: SimplifiedRecord | None = None
+    simplified_from: str | None = None
+    simplified_by: str | None = None
 
     @property
     def birth(self) -> int | None:

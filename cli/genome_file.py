@@ -1,10 +1,13 @@
-"""Reads genome files, recognises the kind of a genome from its text, and tells paths from other references."""
+"""Reads genomes from files and stdin, recognises their kind, and tells paths from other references."""
 
 import codecs
 import re
+import sys
+from difflib import get_close_matches
 from pathlib import Path
 
 from germline.cli.errors import BadReference
+from germline.cli.printing import say
 from germline.evaluators.data.directory import exists
 from germline.programs.architecture.genome import InvalidArchitecture, write
 from germline.programs.architecture.notation import from_published, is_published
@@ -12,7 +15,11 @@ from germline.programs.architecture.notation import from_published, is_published
 LARGEST = 10_000_000
 """Largest genome file, in bytes."""
 
+STDIN = "-"
+"""The reference that stands for a genome on stdin."""
+
 _NETWORK = re.compile(r'"network"\s*:')
+_EXTENSION = re.compile(r"[\w~-]\.[A-Za-z]\w{0,8}~?$")
 
 
 def kind_of(text: str, json: bool = False) -> str:
@@ -33,18 +40,64 @@ def read_genome(path: Path) -> str:
     """The text of a genome file of at most 10 MB.
 
     Raises:
-        BadReference: the file cannot be read as text.
+        BadReference: the file cannot be read, is empty, or is no text.
     """
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise BadReference(f"expected a genome file of at most 10 MB, got a larger one: {path}")
-        return data.decode(_encoding(data))
+    except FileNotFoundError as error:
+        raise no_such_file(str(path), str(error.strerror)) from None
     except OSError as error:
-        raise BadReference(f"cannot read {path} ({error.strerror})") from None
+        raise BadReference(
+            f"expected a file with a genome, got {path}, which cannot be read ({error.strerror})"
+        ) from None
+    return _as_text(data, str(path), "write a program or a JSON genome into it")
+
+
+def read_stdin() -> str:
+    """The text of the genome on stdin, of at most 10 MB. Says on stderr that it waits if stdin is a terminal.
+
+    Raises:
+        BadReference: stdin is closed, cannot be read, is empty, or is no text.
+    """
+    data = b""
+    if sys.stdin is not None:  # None: closed
+        if sys.stdin.isatty():
+            say("reading a genome from the terminal; Ctrl-D on a new line ends it", err=True)
+        try:
+            data = sys.stdin.buffer.read(LARGEST + 1)
+        except OSError as error:
+            raise BadReference(f"expected a genome on stdin, which cannot be read ({error.strerror})") from None
+    return _as_text(data, "stdin", "write - < FILE, or pipe a program in")
+
+
+def no_such_file(name: str, reason: str) -> BadReference:
+    """The error for a file that does not exist; it suggests a file of a similar name in the same folder."""
+    path = Path(name)
+    try:
+        others = [other.name for other in path.parent.iterdir() if other.is_file()]
+    except OSError:
+        others = []
+    near = get_close_matches(path.name, others, n=1, cutoff=0.8)
+    advice = f"did you mean {path.parent / near[0]}?" if near else "name another, or write - to read stdin"
+    return BadReference(f"expected a file with a genome, got {name:.200}: {reason}; {advice}")
+
+
+def _as_text(data: bytes, name: str, advice: str) -> str:
+    """The text that bytes encode.
+
+    Raises:
+        BadReference: the bytes are too many, no text, or blank.
+    """
+    if len(data) > LARGEST:
+        raise BadReference(f"expected a genome of at most 10 MB, got a larger one: {name}")
+    try:
+        text = data.decode(_encoding(data))
     except UnicodeDecodeError:
-        raise BadReference(f"expected a text file, got bytes that are not UTF-8: {path}") from None
+        raise BadReference(f"expected text, got bytes that are not UTF-8: {name}") from None
+    if not text.strip():
+        raise BadReference(f"expected a genome, got nothing: {name} is empty; {advice}")
+    return text
 
 
 def _encoding(data: bytes) -> str:
@@ -72,12 +125,18 @@ def as_genome(text: str, name: str) -> str:
 
 
 def names_file(reference: str) -> bool:
-    """Whether a reference looks like a path of a file, whether or not the file exists."""
+    """Whether a reference is always read as the path of a file, whether or not the file exists."""
     return "/" in reference or reference.endswith((".py", ".txt", ".json"))
 
 
+def looks_like_file(reference: str) -> bool:
+    """Whether a reference that names nothing was probably meant as a file: a path, or a name with an extension. Names
+    of runs may have one as well."""
+    return names_file(reference) or _EXTENSION.search(reference) is not None
+
+
 def is_file_reference(reference: str) -> bool:
-    """Whether a reference names a file: it looks like a path, or such a file exists."""
+    """Whether a reference names a file: it is always read as a path, or such a file exists."""
     if names_file(reference):
         return True
     return exists(Path(reference), Path.is_file)

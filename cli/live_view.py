@@ -1,4 +1,4 @@
-"""The live view of a search: a panel on a terminal, elsewhere a line every few seconds."""
+"""The live view of a search, on stderr: a panel on a terminal, elsewhere at most a line every 15 seconds."""
 
 import sys
 import time

@@ -1,6 +1,7 @@
-"""Genome references: `RUN` (its winner), `RUN:best`, `RUN:BIRTH`, `library:NAME`, a file, or a genotype itself.
+"""Genome references: `RUN` (its winner), `RUN:best`, `RUN:BIRTH`, `library:NAME`, a file, `-`, or a genotype itself.
 
 `RUN:simplified`, `RUN:best:simplified` and `RUN:BIRTH:simplified` are what these became by their latest simplification.
+`-` is a genome on stdin.
 
 The winner is the strategy's choice, after its reviews. `RUN:best` has the highest fitness at rung 0, which may be luck.
 """
@@ -10,11 +11,21 @@ from pathlib import Path
 from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
 from germline.cli.errors import BadReference
-from germline.cli.genome_file import as_genome, is_file_reference, kind_of, read_genome
-from germline.cli.kept import SUFFIX, simplified_candidate
+from germline.cli.genome_file import (
+    STDIN,
+    as_genome,
+    is_file_reference,
+    kind_of,
+    looks_like_file,
+    no_such_file,
+    read_genome,
+    read_stdin,
+)
 from germline.cli.presenters.registry import presenter_of
+from germline.cli.simplification.kept import SUFFIX, simplified_candidate
+from germline.db.errors import DatabaseError, MissingDatabase, UnknownRun
 from germline.programs.architecture.notation import is_published
-from germline.programs.optimizer.library import library_text
+from germline.programs.optimizer.library import library, library_text
 from germline.search.picking import pick
 from germline.search.winner import winner
 
@@ -22,8 +33,8 @@ PICK = "Which of RUN's architectures to take: knee, error, params, macs, latency
 WINNER = "its winner"
 HELP = (
     f"REF is RUN ({WINNER}), RUN:best (the highest fitness), RUN:BIRTH, each of them also with :simplified behind it "
-    "(what germline simplify made of it), library:NAME, a file with a genome, or the text of a genotype of DARTS or of "
-    "a cell of NAS-Bench-201."
+    "(what germline simplify made of it), library:NAME, a file with a genome, - for a genome on stdin, or the text of "
+    "a genotype of DARTS or of a cell of NAS-Bench-201."
 )
 
 
@@ -36,6 +47,9 @@ def resolve(reference: str, url: str) -> Candidate:
     """
     if reference.startswith("library:"):
         return Candidate(reference, "optimizer", library_text(reference.removeprefix("library:")))
+    if reference == STDIN:
+        text = as_genome(read_stdin(), "stdin")
+        return Candidate("stdin", kind_of(text), text)
     if is_published(reference):
         label = reference if len(reference) <= 40 else f"{reference[:39]}…"
         return Candidate(label, "architecture", as_genome(reference, label))
@@ -46,19 +60,33 @@ def resolve(reference: str, url: str) -> Candidate:
         return simplified_candidate(resolve(reference.removesuffix(SUFFIX), url), url)
     name, colon, birth = reference.rpartition(":") if ":" in reference else (reference, "", "")
     if colon and birth != "best" and not (birth.isdecimal() and len(birth) < 20):
-        raise BadReference(f"expected RUN:best, or RUN:BIRTH with a birth number, got {reference!r:.80}")
-    with open_store(url) as store:
-        run = store.run(name)
-        if not colon:
-            scored = winner(store, name)
-        else:
-            scored = store.best(name) if birth == "best" else store.individual(name, int(birth))
-        reviews = tuple(
-            review
-            for review in store.reviews(run.id, scored.individual.fingerprint)
-            if (review.rung, review.seed) != (0, 0)
-        )
+        hint = f"; did you mean library:{birth}?" if birth in library() else ""
+        raise BadReference(f"expected RUN:best, or RUN:BIRTH with a birth number, got {reference!r:.80}{hint}")
+    try:
+        with open_store(url) as store:
+            run = store.run(name)
+            if not colon:
+                scored = winner(store, name)
+            else:
+                scored = store.best(name) if birth == "best" else store.individual(name, int(birth))
+            reviews = tuple(
+                review
+                for review in store.reviews(run.id, scored.individual.fingerprint)
+                if (review.rung, review.seed) != (0, 0)
+            )
+    except (MissingDatabase, UnknownRun) as error:
+        raise _unknown(name, error) from None
     return Candidate(f"{name}:{scored.individual.birth}", run.kind, scored.individual.genome, run, scored, reviews)
+
+
+def _unknown(name: str, error: DatabaseError) -> BadReference:
+    """The error for a reference that is neither a file nor in the library, and of which there is no run."""
+    if looks_like_file(name):
+        return no_such_file(name, "there is no such file and no such run")
+    hint = f"; did you mean library:{name}?" if name in library() else ""
+    return BadReference(
+        f"expected RUN, RUN:BIRTH, library:NAME, a file or - for stdin, got {name!r:.80}: {error}{hint}"
+    )
 
 
 def chosen(reference: str, criterion: str | None, url: str) -> Candidate:
@@ -78,7 +106,7 @@ def picked(name: str, criterion: str, url: str) -> Candidate:
         BadReference: `name` is not a run, or the run has no architecture with an ok outcome.
         BadCriterion: there is no such criterion, or no architecture meets it.
     """
-    if ":" in name or is_file_reference(name):
+    if ":" in name or name == STDIN or is_file_reference(name):
         raise BadReference(f"expected a RUN to pick from, got {name!r:.80}; leave out --pick")
     with open_store(url) as store:
         run = store.run(name)

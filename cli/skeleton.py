@@ -1,4 +1,4 @@
-"""The skeleton of the network around an architecture's cells."""
+"""The skeleton (number of cells, channels, image shape, classes) of the full network of a candidate architecture."""
 
 from typing import Any
 

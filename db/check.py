@@ -287,7 +287,8 @@ def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
 
 
 def _best(connection: Connection, row: Row[Any]) -> list[str]:
-    """Compares the best that a query by index returns to users with the best of a scan over all outcomes."""
+    """Compares the best individual of a run by the query of `germline top`, which uses an index, with the best of a
+    scan over all outcomes. Returns a line if they differ."""
     outcomes = select(evaluation.c.fitness, evaluation.c.birth).where(
         evaluation.c.run_id == row.id,
         evaluation.c.task == row.task,
@@ -324,8 +325,8 @@ def _streamed(query: Select[Any]) -> Select[Any]:
 
 
 def _no_fitness_allowed() -> ColumnElement[bool]:
-    """The condition on a row of ``evaluation``: its status is not ok, or its fitness is not finite, or marked as -0.0
-    and not zero."""
+    """The condition that a row of ``evaluation`` must not have its fitness: the status is not ok, the fitness is not
+    finite, or it is marked as -0.0 and not zero."""
     largest = 1.7976931348623157e308
     return or_(
         evaluation.c.status != "ok",
@@ -343,12 +344,12 @@ def _is_readable(read: Callable[..., object], *arguments: Any) -> bool:
 
 
 def _query_line(connection: Connection, query: Select[Any], problem: str) -> list[str]:
-    """The line for the births that a query selects; empty if it selects none."""
+    """The line of `_births_line` for the births that a query selects, in a list; an empty list if it selects none."""
     return _births_line(sorted(set(connection.scalars(query))), problem)
 
 
 def _births_line(births_with_repeats: list[int], problem: str) -> list[str]:
-    """The line "N births have …: BIRTH, BIRTH, …"; empty without births."""
+    """A line such as ``2 births have PROBLEM: 3, 17``, in a list; an empty list without births."""
     births = list(dict.fromkeys(births_with_repeats))  # a birth can have many evaluations
     if not births:
         return []

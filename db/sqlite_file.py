@@ -63,7 +63,7 @@ def recorded_schema(path: Path, busy_seconds: float = 5.0) -> RecordedSchema | N
 
 def missing_database(path: Path) -> MissingDatabase:
     """The error for a file that does not exist or has no tables."""
-    return MissingDatabase(f"no runs are recorded in {path}: name another file, or start with `germline search`")
+    return MissingDatabase(f"no runs are recorded in {path}: name another database, or start with `germline search`")
 
 
 def copy(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The device on which candidates are trained."""
+"""Chooses and checks the device, `cpu` or `cuda`, on which candidates are trained."""
 
 from contextlib import suppress
 from ctypes import CDLL

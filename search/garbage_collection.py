@@ -1,4 +1,4 @@
-"""Python's cyclic garbage collector during a search."""
+"""Makes Python's cyclic garbage collector run rarely during a search."""
 
 import gc
 from collections.abc import Iterator

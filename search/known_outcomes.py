@@ -8,13 +8,16 @@ from germline.search.journal import Journal
 
 
 class KnownOutcomes:
-    """All outcomes of a run or, in a session that begins from a snapshot, those of the fingerprints it has met.
+    """The outcomes that this session has read or scored.
+
+    After `read_all` these are all outcomes of the run. A session that begins from a snapshot reads only the outcomes of
+    the fingerprints that it breeds (`meet`).
 
     Attributes:
         outcomes: by fingerprint, rung and seed.
-        first_births: the first birth with each fingerprint.
-        complete: True if all outcomes are known.
-        met: unless `complete`, the fingerprints whose recorded outcomes were read.
+        first_births: the first birth of each fingerprint seen so far.
+        complete: True after `read_all`.
+        met: fingerprints whose records were read by `meet`; not used if `complete`.
     """
 
     def __init__(self, journal: Journal) -> None:

@@ -311,7 +311,10 @@ class Search:
         return fold_block(self.strategy, self.state, block.individuals, self.outcomes)
 
     def _complete(self, block: _OpenBlock, state: Any) -> None:
-        """Adopts the state after a block, and queues the block's winner for recording unless it is recorded already."""
+        """Ends a block. Its winner is queued for recording unless it is recorded already; that of a closing always is.
+
+        Unless the block is a closing, the search goes on from `state`, and a snapshot is prepared if one is due.
+        """
         block.done = True
         self.winner = winner_of(self.strategy, state, self.outcomes)
         if not block.closing:

@@ -115,7 +115,8 @@ def check(settings: RunSettings) -> None:
 
 
 def _text(value: Any) -> str:
-    """The text from which `Setting.parse` makes this value, to the last digit of its numbers."""
+    """A value as the text that `--set` would need for it: `off` for None, `0.5,2.0` for a list, `insert:1.0,delete:2.0`
+    for weights. Floats keep all digits, so that parsing the text gives the same value."""
     if value is None:
         return "off"
     if isinstance(value, Mapping):

@@ -12,11 +12,11 @@ from germline.cli.artifacts import record_artifact
 from germline.cli.candidate import Candidate
 from germline.cli.errors import UserError
 from germline.cli.genome_facts import genome_facts
-from germline.cli.kept import smaller
 from germline.cli.options import confirmed_task_option, db_option, json_option, size_options
 from germline.cli.output import check_free, print_json, stdout_apart
 from germline.cli.printing import say
 from germline.cli.reference import HELP, PICK, chosen
+from germline.cli.simplification.kept import smaller
 from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.export.files import check_writable, weights_path, write_verified
 

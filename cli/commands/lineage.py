@@ -13,12 +13,12 @@ from germline.cli.formatting import QUIET, counted, gain, number, plain_table, p
 from germline.cli.genome_diff import Change, change_text, changes
 from germline.cli.genome_view import DEAD
 from germline.cli.json_rows import individual_row
-from germline.cli.kept import SUFFIX
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of_text
 from germline.cli.printing import command_line
 from germline.cli.reference import WINNER, resolve
+from germline.cli.simplification.kept import SUFFIX
 from germline.db.records import ScoredIndividual, SimplifiedRecord
 from germline.search.kinds.policy import PolicySettings
 

@@ -12,12 +12,12 @@ from germline.cli.formatting import QUIET, safe
 from germline.cli.genome_facts import genome_facts
 from germline.cli.genome_view import DEAD, lines_view
 from germline.cli.json_rows import candidate_row, evaluation_row
-from germline.cli.kept import SUFFIX, kept_with, simplified_row
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of, presenter_of_text
 from germline.cli.printing import command_line
 from germline.cli.reference import HELP, resolve
+from germline.cli.simplification.kept import SUFFIX, kept_with, simplified_row
 from germline.db.records import ScoredIndividual, SimplifiedRecord
 
 
@@ -90,7 +90,8 @@ def _origin(candidate: Candidate) -> str:
     """The birth of an individual, or of the individual that was simplified, and its task; for a file or the library,
     the comments in the genome."""
     if candidate.simplified is not None and candidate.run is not None:
-        return f"simplified from {candidate.run.name}:{candidate.simplified.birth}, on {candidate.run.task}"
+        how = f" by {candidate.simplified_by}" if candidate.simplified_by else ""
+        return f"simplified from {candidate.run.name}:{candidate.simplified.birth}{how}, on {candidate.run.task}"
     if candidate.scored is None or candidate.run is None:
         notes = [line.removeprefix("#").strip() for line in candidate.genome.splitlines() if line.startswith("#")]
         return " ".join(notes)

@@ -10,17 +10,15 @@ import click
 from germline.cli.artifacts import record_artifact
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError
-from germline.cli.kept import keep
 from germline.cli.options import data_option, db_option, device_option, json_option
 from germline.cli.output import check_free, console, print_json, stdout_apart
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.printing import say
 from germline.cli.reference import HELP, resolve
+from germline.cli.simplification.kept import keep
+from germline.cli.simplification.tiers import TIERS
 from germline.programs.export.files import check_writable, write_whole
 from germline.programs.optimizer.program import InvalidProgram
-from germline.programs.optimizer.text import parse, write
-
-TIERS = ("exact", "almost", "bounded")
 
 _MAX_TIER = "The weakest rules to use: exact, almost (everywhere, where nothing overflows), or bounded."
 _OUTPUT = "A file to write: a report if its name ends in .md, the program alone if it ends in .txt."
@@ -99,61 +97,61 @@ def command(
         noun = presenter_of(candidate.kind).noun
         raise BadReference(f"expected an optimizer program to simplify, got {candidate.label}, which is {noun}")
     try:
-        program = parse(candidate.genome)
         with stdout_apart():
-            simplification = _simplification(candidate.label, program, tier)
-            if ablate:
+            result = _simplification(candidate, tier)
+            if ablate and result.verified:
                 measuring = {"task": task, "rung": rung, "seeds": seeds, "margin": margin, "device": device}
-                simplification = _ablated(simplification, candidate, tier, measuring)
+                result = _ablated(result, candidate, tier, measuring)
     except InvalidProgram as error:
         raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
-    from germline.cli.simplification import kept_steps, markdown, print_simplification, row
+    from germline.cli.simplification.report import markdown, print_simplification
+    from germline.cli.simplification.result import kept_steps, row
 
     name = None
-    if kept:
-        smaller = write(simplification.program)
-        name = keep(candidate, smaller, simplification.fingerprint, kept_steps(simplification), url)
-    if path is not None:
-        is_report = path.suffix.lower() == ".md"
-        content = markdown(simplification) if is_report else write(simplification.program)
+    if kept and result.verified:
+        name = keep(candidate, result.text, result.fingerprint, kept_steps(result), url)
+    written = None
+    if path is not None and (result.verified or _is_report(path)):
+        content = markdown(result) if _is_report(path) else result.text
         write_whole(path, content)
         record_artifact(candidate, "simplify", path, content, url)
+        written = str(path)
     if as_json:
-        print_json(row(simplification) | {"kept": name} | ({"path": str(path)} if path is not None else {}))
+        print_json(row(result) | {"kept": name} | ({"path": written} if path is not None else {}))
     else:
-        print_simplification(console(), simplification)
+        print_simplification(console(), result)
         if name is not None:
             say(f"kept as {name}")
-        if path is not None:
-            say(f"wrote {path}")
-    if simplification.failed is not None:
-        raise UserError("a step failed its check, which is a mistake in a rule; the program is simplified up to it", 1)
+        if written is not None:
+            say(f"wrote {written}")
+    if not result.verified:
+        raise UserError(f"{result.doubt}; no program is kept or written", 1)
+    if result.doubt is not None:
+        raise UserError(result.doubt, 1)
 
 
-def _simplification(label: str, program: Any, tier: Any) -> Any:
-    """The simplified program with its checks."""
+def _simplification(candidate: Candidate, tier: Any) -> Any:
+    """The simplified program with its checks and the library programs like it."""
     # Imports torch, which takes seconds; `germline simplify --help` answers without.
-    from germline.cli.simplification import Simplification
-    from germline.programs.optimizer.simplify import simplify
+    from germline.cli.simplification.result import simplification_of
     from germline.programs.optimizer.simplify.kinship import nearest
-    from germline.programs.optimizer.simplify.proof import prove_whole, proved
 
-    unchecked = simplify(program, tier)
-    simplified, checks = proved(unchecked)
-    holding = len(simplified.steps)
-    failed = unchecked.steps[holding] if holding < len(unchecked.steps) else None
-    whole = prove_whole(simplified)
-    similar = [pair for pair in nearest(simplified.program, 4) if label != f"library:{pair[0]}"][:3]
-    return Simplification(label, simplified, checks, whole, similar, failed)
+    result = simplification_of(candidate.label, candidate.genome, tier)
+    similar = [pair for pair in nearest(result.program, 4) if candidate.label != f"library:{pair[0]}"]
+    return replace(result, nearest=similar[:3])
 
 
-def _ablated(simplification: Any, candidate: Candidate, tier: Any, measuring: Mapping[str, Any]) -> Any:
+def _ablated(result: Any, candidate: Candidate, tier: Any, measuring: Mapping[str, Any]) -> Any:
     """The simplified program without what its task does not need."""
-    from germline.cli.ablation import AblationOptions, ablation_report
+    from germline.cli.simplification.ablation import AblationOptions, ablation_report
     from germline.programs.optimizer.simplify.kinship import nearest
 
-    report = ablation_report(candidate, simplification.program, tier, AblationOptions(**measuring))
-    return replace(simplification, ablation=report, nearest=nearest(report.ablation.program))
+    report = ablation_report(candidate, result.program, tier, AblationOptions(**measuring))
+    return replace(result, ablation=report, nearest=nearest(report.ablation.program))
+
+
+def _is_report(path: Path) -> bool:
+    return path.suffix.lower() == ".md"
 
 
 def _check_name(path: Path, force: bool) -> None:

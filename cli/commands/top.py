@@ -8,7 +8,6 @@ import click
 from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
-from germline.cli.families import MOST, families_of, family_row, print_families
 from germline.cli.formatting import QUIET, number, plain_table, print_table, safe
 from germline.cli.genome_facts import genome_facts
 from germline.cli.hypervolume_text import reference_point_text
@@ -17,6 +16,7 @@ from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.printing import say
+from germline.cli.simplification.families import MOST, families_of, family_row, print_families
 from germline.db.records import RunRecord, ScoredIndividual
 from germline.db.store import Store
 from germline.search.analysis.hypervolume import hypervolume, objectives_of, points_of, reference_point
@@ -52,12 +52,13 @@ class Ranking(NamedTuple):
 def command(run: str, count: int, by_family: bool, url: str, as_json: bool) -> None:
     """List the best individuals of RUN, best first.
 
-    Each fingerprint appears once, with the birth that was scored. The fitness comes from the search's own scoring; the
-    winner, which reviews or several objectives may decide, is named below the list.
+    Each fingerprint appears once, with the birth that was scored. The fitness comes from the search's own scoring.
+    If reviews or several objectives made another individual the winner, a line below the list names it; for policies
+    it always stands there, with the winner's most reliable score. Neither --families nor --json has this line.
 
     For a run with several objectives the Pareto front comes first: the individuals that no other individual dominates.
-    A line below has the hypervolume of the front: the share that it dominates of a box, which reaches from 0 to an
-    error of 100 % and, for each other objective, to the largest value in the run.
+    A line below has the hypervolume of the front: the share that it dominates of a box of objectives. The box reaches
+    from 0 to 100 % for an error, and to the largest value in the run for every other objective.
 
     With --families, programs whose simplified forms (germline simplify) differ in names and constants alone are one
     family. Each family is listed once, with its best member, how many programs it has and in how many forms; only the

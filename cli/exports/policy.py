@@ -33,8 +33,12 @@ from germline.search.kinds.policy import PolicySettings
 
 
 def torch(request: ExportRequest) -> ExportResult:
-    """Exports an nn.Module and its weights, verified by playing the same episodes as the policy or, without a run, by
-    outputs and actions."""
+    """Exports an nn.Module and its weights.
+
+    For random observations its outputs have to equal those of the search's own network, bit for bit, and it has to
+    choose the same actions. If the candidate has a run, the module also plays episodes of the run's task, with the same
+    results; where an episode differs, outputs may differ by `TOLERANCE` at most.
+    """
     name = request.class_name() if request.given_class_name else free_class_name(request.class_name())
     policy, task = read(request.candidate.genome), _task(request)
     environment = gymnasium_id_of(task) if task else None

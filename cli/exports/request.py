@@ -49,14 +49,19 @@ class ExportRequest(NamedTuple):
         return self.given_class_name
 
     def origin(self) -> Origin:
-        """Run, birth, fingerprint, fitness and task of the candidate; None for what it does not have."""
-        scored, run = self.candidate.scored, self.candidate.run
-        if run is not None and self.candidate.simplified is not None:
-            return Origin(run.name, self.candidate.birth, self.fingerprint, None, run.task)
-        if scored is None or run is None:
-            return Origin(None, None, self.fingerprint, None, None)
-        fitness = scored.evaluation.fitness if scored.evaluation else None
-        return Origin(run.name, scored.individual.birth, self.fingerprint, fitness, run.task)
+        """Run, birth, fingerprint, fitness and task of the candidate, and how it was simplified; None for what it does
+        not have."""
+        candidate = self.candidate
+        run, outcome = candidate.run, candidate.scored.evaluation if candidate.scored else None
+        return Origin(
+            run=run.name if run else None,
+            birth=candidate.birth if run else None,
+            fingerprint=self.fingerprint,
+            fitness=outcome.fitness if outcome else None,
+            task=run.task if run else None,
+            simplified_from=candidate.simplified_from,
+            simplified_by=candidate.simplified_by,
+        )
 
 
 class ExportResult(NamedTuple):

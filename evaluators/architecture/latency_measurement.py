@@ -118,7 +118,8 @@ def _timed(calls: Sequence[Call], device: str) -> list[float]:
 
 
 def _rounds(calls: Sequence[Call], device: str) -> list[list[float]]:
-    """Seconds of every call, in a list for each round."""
+    """Seconds of each call, `[rounds][calls]`: every round times all calls once, so that a slow moment of the machine
+    does not hit one call alone."""
     for call in calls:
         for _ in range(_WARM_UP):
             call()

@@ -2,41 +2,15 @@
 
 A driver that was killed cannot end anything any more. Most processes of its Ray notice that by themselves, but the
 agents of the raylet try for a minute to tell the GCS, which is gone too. The guard knows the processes by the token of
-their Ray, which they have in their environment and no other process has.
+their Ray, which they have in their environment and no other process has, and their descendants.
 """
 
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
-_PROGRAM = """
-import os, signal, sys, time
-variable = sys.stdin.buffer.read()
-if not variable.partition(b"RAY_AUTH_TOKEN=")[2]:
-    sys.exit()
-for attempt in range(50):
-    left = False
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            process = os.pidfd_open(int(name))
-        except OSError:
-            continue
-        try:
-            with open(f"/proc/{name}/environ", "rb") as environment:
-                if variable in environment.read().split(b"\\0"):
-                    left = True
-                    signal.pidfd_send_signal(process, signal.SIGKILL)
-        except OSError:
-            pass
-        os.close(process)
-    if not left:
-        break
-    time.sleep(0.1)
-"""
-"""Reads a variable until the end of its input, which is the end of the process that writes it; then kills every process
-whose environment has the variable. A descriptor of the process is opened first, so that its number cannot pass to
-another process meanwhile. It kills nothing without a token: the driver may end before it has written one, and an empty
-variable is in every environment, behind its last zero byte."""
+_PROGRAM = Path(__file__).with_name("ray_guard_process.py")
 
 _SECONDS = 10.0
 """How long the guard may take to end what is left."""
@@ -56,16 +30,20 @@ class RayGuard:
             return
         with suppress(OSError):  # without a guard, processes of a driver that is killed end a minute later
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _PROGRAM],
+                [sys.executable, "-I", "-S", str(_PROGRAM)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={},
                 start_new_session=True,  # Ctrl-C is for the driver
             )
-            assert self._process.stdin is not None
-            self._process.stdin.write(f"RAY_AUTH_TOKEN={token}".encode())
-            self._process.stdin.flush()
+            self._write(f"RAY_AUTH_TOKEN={token}\n")
+
+    def started(self) -> None:
+        """Tells the guard that Ray has started, with all processes that it always has."""
+        if self._process is not None:
+            with suppress(OSError):  # the guard was killed
+                self._write("\n")
 
     def end(self) -> None:
         """Kills what is left of the Ray now, within `_SECONDS`. Raises nothing."""
@@ -73,3 +51,8 @@ class RayGuard:
         if process is not None:
             with suppress(subprocess.TimeoutExpired, OSError):
                 process.communicate(timeout=_SECONDS)
+
+    def _write(self, text: str) -> None:
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.write(text.encode())
+        self._process.stdin.flush()

@@ -85,6 +85,7 @@ def start_local(workers: int) -> RayGuard:
     except Exception as error:  # of many classes, among them Exception itself
         guard.end()
         raise NoCluster(f"could not start Ray on this machine ({in_a_line(error)}); try --executor inline") from None
+    guard.started()
     _silence()
     return guard
 

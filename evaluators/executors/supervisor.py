@@ -179,7 +179,9 @@ class _Process:
             self._connection.send(message)
 
     def _lost(self) -> Lost:
-        """How the process ended. It has closed its end of the connection, or sent what cannot be read."""
+        """The outcome for the genomes of a process that has closed its connection, or sent what cannot be read, and
+        whether they are suspect. They are not if a signal of `_FROM_ELSEWHERE` ended it, unless that is SIGKILL and
+        the process had filled more than half of the memory."""
         self._wait()
         if self._status is None:
             return Lost(Outcome("crashed", error="the process closed its connection"), suspect=True)

@@ -62,7 +62,7 @@ class Pictures:
 
 
 def _description(frame: Any, array: NDArray[Any]) -> str:
-    """A frame that is no picture, in words."""
+    """What a frame is that is no picture, in words for a message."""
     if not isinstance(frame, np.ndarray):
         return shown(frame)
     return f"an array of {array.dtype} of shape {list(array.shape)}"

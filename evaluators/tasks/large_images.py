@@ -183,7 +183,7 @@ def _within(size: int, first: Tensor, side: int) -> Tensor:
 
 
 def _below(word: Tensor, bound: int) -> Tensor:
-    """Random 32-bit words scaled to whole numbers from 0 to `bound - 1`."""
+    """Whole numbers from 0 to `bound - 1`, made from random 32-bit words."""
     return (word * bound) >> _WORD
 
 

@@ -84,7 +84,8 @@ class TextTransformer(TrainingTask):
         return windows[:, :-1].reshape(-1), windows[:, 1:].reshape(-1)
 
     def _logits(self, params: Params, symbols: Tensor) -> Tensor:
-        """Logits `[N, 73, batch * 32]`; the stream is `[N, batch * 32, 32]`."""
+        """Logits `[N, 73, batch * 32]` of the symbol that follows each of `symbols`; hidden values have the shape
+        `[N, batch * 32, 32]`."""
         n, batch = len(params["symbol"]), len(symbols) // SEQUENCE
         row = symbols + SYMBOLS * torch.arange(n, device=symbols.device)[:, None]
         embedded = F.embedding(row, params["symbol"].reshape(n * SYMBOLS, WIDTH)).view(n, batch, SEQUENCE, WIDTH)

@@ -1,4 +1,8 @@
-"""Cell spaces as data."""
+"""Cell spaces: which architectures a search may draw.
+
+A `CellSpace` says how many nodes a cell has, which operations its edges may be and where they may come from. `SPACES`
+has those of EEEA-Net, DARTS and NAS-Bench-201 by name.
+"""
 
 from dataclasses import dataclass
 from typing import Literal

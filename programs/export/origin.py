@@ -9,13 +9,19 @@ MAX_SHOWN = 72
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an exported genome comes from; facts that are None are left out of the docstring."""
+    """Where an exported genome comes from; facts that are None are left out of the docstring.
+
+    `simplified_from` is the individual, library program or file that a simplified program was made of, and
+    `simplified_by` says by which rules.
+    """
 
     run: str | None
     birth: int | None
     fingerprint: str
     fitness: float | None
     task: str | None
+    simplified_from: str | None = None
+    simplified_by: str | None = None
 
     def lines(self) -> Iterator[str]:
         """One line of docstring source for each fact, safe between triple quotes."""
@@ -27,6 +33,10 @@ class Origin:
             yield f"Task: {inert(self.task)}"
         if self.fitness is not None:
             yield f"Fitness: {float(self.fitness)!r}"
+        if self.simplified_from is not None:
+            yield f"Simplified from: {inert(self.simplified_from)}"
+        if self.simplified_by is not None:
+            yield f"Simplified by: {inert(self.simplified_by)}"
         yield f"Fingerprint: {inert(self.fingerprint)}"
 
 

@@ -1,4 +1,5 @@
-"""Optimizer programs: language, abstract execution, fingerprint, variation, interpreter and library."""
+"""Optimizer programs: the language and its text form, types and shapes (`trace`), mutation, fingerprint, interpreter,
+library, simplification and exports."""
 
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.library import library

@@ -165,6 +165,7 @@ def _same_storage(types: list[Type]) -> bool:
 
 
 def _padded(arrays: tuple[Any, ...]) -> list[Any]:
-    """Arrays `[rows, *shape]` with leading axes of size 1 in their shapes, so that all have one rank and broadcast."""
+    """Arrays `[rows, *shape]`, reshaped so that they broadcast: axes of size 1 come after the axis of rows until
+    all have the largest rank."""
     rank = max(array.ndim for array in arrays)
     return [array.reshape(array.shape[0], *(1,) * (rank - array.ndim), *array.shape[1:]) for array in arrays]

@@ -123,7 +123,18 @@ def ablate(
 
 
 class _Work:
-    """The steps of an ablation so far."""
+    """An ablation under way: tries cuts and rounder constants, and takes those that keep the loss within a margin.
+
+    Attributes:
+        given: the program to ablate.
+        program: what is left of it so far.
+        trials: trains programs and compares their losses.
+        tier: the weakest rules that simplify a program after a cut.
+        on_step: called after each step.
+        loss: mean loss of the given program.
+        margin: the largest worsening allowed, in the unit of the loss.
+        steps: the steps taken so far.
+    """
 
     def __init__(
         self, given: Program, trials: Trials, share: float, tier: Tier, on_step: Callable[[AblationStep], None]

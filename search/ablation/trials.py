@@ -1,7 +1,7 @@
 """Paired trials: programs trained with the same fresh seeds as a reference, and how much worse they are.
 
-A trial with a seed gives all programs the same initial weights and batches, so the spread that the seeds cause is in
-both losses and not in their difference.
+A trial with a seed gives all programs the same initial weights and batches, so most of the spread that seeds cause
+cancels in the difference of two losses.
 """
 
 from collections.abc import Sequence

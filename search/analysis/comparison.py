@@ -103,10 +103,10 @@ def grouped(results: Sequence[RunResult]) -> list[Group]:
 
 
 def settings_of(run: RunRecord) -> dict[str, Any]:
-    """Returns everything that determines a run but its seed and budget, by name.
+    """The kind, task, preset, versions and settings of a run, by name, without its seed and budget.
 
-    A setting that the run's version did not have gets its default. Derived fields, such as a table of measured
-    latencies, are left out.
+    Runs that are equal in these are compared as one group. A setting that the run's version did not have gets its
+    default. What was measured or derived, such as a table of latencies, is left out.
     """
     settings = dict(run.config.get("settings", {}))
     if run.kind in KINDS:

@@ -183,8 +183,8 @@ class EEEA(Strategy[EEEAState]):
         )
 
     def _sorted(self, individuals: Sequence[Scored]) -> list[Scored]:
-        """The individuals by front, each front in the given order, but the last front by crowding distances, which are
-        those of other individuals."""
+        """The individuals front by front, in the given order within a front. The last front is sorted by crowding
+        distance, but, as in the published code, by the distances of the first individuals of all instead of its own."""
         if not individuals:
             return []
         points = self._points(individuals)

@@ -104,7 +104,8 @@ class Funnel(Strategy[FunnelState[S]], Generic[S]):
         return replace(state, last=state.births, due=due)
 
     def _missing_reviews(self, state: FunnelState[S], individuals: Sequence[Individual | None]) -> tuple[Review, ...]:
-        """The reviews of the individuals that have none yet."""
+        """The reviews of those individuals that have none yet: at rung 0 with the seeds from 1 on, and at the higher
+        rung."""
         new = {
             individual.fingerprint: individual
             for individual in individuals
@@ -120,7 +121,7 @@ class Funnel(Strategy[FunnelState[S]], Generic[S]):
         return {fingerprint: self._summary(reviewed) for fingerprint, reviewed in by_fingerprint.items()}
 
     def _summary(self, answers: Sequence[Reviewed]) -> ReviewSummary:
-        """The summary of all reviews of one individual."""
+        """The summary of one individual's reviews, from their outcomes."""
         fresh: list[float] = []
         longer = FAILED
         for answer in answers:

@@ -1,4 +1,4 @@
-"""What a trial of a task found."""
+"""The report of a trial of a task: its findings and its conclusion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

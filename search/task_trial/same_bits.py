@@ -34,7 +34,8 @@ others."""
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Outcomes that should equal those of the whole pack; without outcomes, `error` says why there are none."""
+    """The outcomes of one way to score, to compare with those of the whole pack, by position. If the way failed there
+    are none, and `error` says why."""
 
     name: str
     scores: Scores
@@ -63,7 +64,7 @@ def same_bits(subject: Subject) -> Report:
 
 
 def _ways(subject: Subject, evaluator: Evaluator[Any]) -> dict[str, Callable[[], Scores]]:
-    """The ways in which genomes are scored again, by name."""
+    """The ways to score the genomes again, by name. Each is a function that returns outcomes by position."""
     genomes, all_places = subject.genomes, range(len(subject.genomes))
     ways: dict[str, Callable[[], Scores]] = {
         AGAIN: lambda: _scores(evaluator, genomes, all_places),
@@ -83,7 +84,7 @@ def _ways(subject: Subject, evaluator: Evaluator[Any]) -> dict[str, Callable[[],
 
 
 def _tried(name: str, way: Callable[[], Scores]) -> _Comparison:
-    """The outcomes of a way to score; whatever the task raises is the reason that there are none."""
+    """The comparison of one way to score, which it calls. Whatever the task raises becomes its `error`."""
     try:
         return _Comparison(name, way())
     except NoOutcomes as error:
@@ -93,13 +94,14 @@ def _tried(name: str, way: Callable[[], Scores]) -> _Comparison:
 
 
 def _scores(evaluator: Evaluator[Any], genomes: Sequence[str], places: Iterable[int]) -> dict[int, Outcome]:
-    """The outcomes of the genomes in these places as a pack of their own."""
+    """Scores the genomes at the given positions as a pack of their own; returns outcomes by position."""
     places = list(places)
     return dict(zip(places, evaluator.score([genomes[i] for i in places], 0, 0), strict=True))
 
 
 def _in_parts(evaluator: Evaluator[Any], genomes: Sequence[str]) -> Scores:
-    """Outcomes of parts of the pack, scored in the shape of the pack, as after a failure of the pack as a whole."""
+    """Outcomes, by position, of some of the genomes, scored a few at a time in the shape of the pack, as a search does
+    after the pack as a whole has failed."""
     count = len(genomes)
     parts = [*((i,) for i in range(0, count, max(1, count // 4))), (count - 1, 1)]
     scores: dict[int, Outcome] = {}
@@ -109,8 +111,8 @@ def _in_parts(evaluator: Evaluator[Any], genomes: Sequence[str]) -> Scores:
 
 
 def _beside(evaluator: Evaluator[Any], genomes: Sequence[str], diverging: str) -> Scores:
-    """Outcomes of every second genome in a pack whose other genomes diverge, so that the rows of these are freed if
-    rows are independent."""
+    """Outcomes, by position, of every second genome, scored in a pack in which the program `diverging` stands in the
+    place of the others. If rows are independent, the trainer frees the rows of programs that diverge."""
     mixed = [diverging if i % 2 else genome for i, genome in enumerate(genomes)]
     scores = _scores(evaluator, mixed, range(len(mixed)))
     return {i: outcome for i, outcome in scores.items() if not i % 2}
@@ -136,14 +138,16 @@ def _finding(comparison: _Comparison, whole: Scores, required: bool) -> Finding:
 
 
 def _different(comparison: _Comparison, whole: Scores) -> list[int]:
-    """Positions with another outcome than in the whole pack; all, if there are no outcomes."""
+    """Positions of the genomes whose outcome differs from that in the whole pack; all positions if there are no
+    outcomes."""
     if comparison.error:
         return list(whole)
     return [i for i, outcome in comparison.scores.items() if _bits(outcome) != _bits(whole[i])]
 
 
 def _bits(outcome: Outcome) -> tuple[str, ...]:
-    """All that a search may decide by: status, fitness, objectives and behaviour."""
+    """All that a search may decide by, as text that is equal for equal bits: status, fitness, objectives and
+    behaviour."""
     numbers = {**outcome.objectives, **{k: v for k, v in outcome.measures.items() if k.startswith("behaviour_")}}
     fitness = "" if outcome.fitness is None else outcome.fitness.hex()
     return (outcome.status, fitness, *(f"{name} {numbers[name].hex()}" for name in sorted(numbers)))

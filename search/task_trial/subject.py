@@ -1,4 +1,4 @@
-"""A task that is tried, with genomes to score on it."""
+"""The subject of a trial: a task, with genomes to score on it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ SETTINGS = ("population=8", "lengths=0.1,0.2", "warmup=10", "review_every=20", "
 class Call(Protocol):
     """Calls `germline` with arguments, on the small search unless `db` names another database."""
 
-    def __call__(self, *args: str | Path, db: str | Path | None = None) -> Result: ...
+    def __call__(self, *args: str | Path, db: str | Path | None = None, stdin: str | bytes = "") -> Result: ...
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +44,8 @@ def copied(searched: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def germline(searched: Path) -> Call:
-    def call_on(*args: str | Path, db: str | Path | None = None) -> Result:
-        return call(db or searched, *args)
+    def call_on(*args: str | Path, db: str | Path | None = None, stdin: str | bytes = "") -> Result:
+        return call(db or searched, *args, stdin=stdin)
 
     return call_on
 

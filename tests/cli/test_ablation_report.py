@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from germline.cli.ablation_report import AblationReport, ablation_markdown, ablation_row, print_ablation
 from germline.cli.output import console
+from germline.cli.simplification.ablation_report import AblationReport, ablation_markdown, ablation_row, print_ablation
 from germline.evaluators.outcome import Outcome
 from germline.programs.optimizer import parse
 from germline.search.ablation.ablate import ablate
@@ -39,12 +39,14 @@ def test_the_report_has_the_steps_the_numbers_tried_and_what_may_not_go(report: 
     assert "| 0.9982 → 0.999 | 0.5000 ± 0.0000 |  |" in text
     assert "| x = sign(g) → g | 1.0000 ± 0.0000 |" in text
     assert "on digits-mlp, rung 1: 2,000 steps of 64; 6 fresh seeds" in text and "margin 0.0500 (2.00% of it)" in text
+    assert "0.997 may become 0.99, but not 0.9. That distance is the share of a state that a step forgets" in text
     assert "4 → 3 statements" in text and "with 6 other seeds the loss is 2.5000" in text
 
 
 def test_the_same_is_printed_and_in_the_json(report: AblationReport, capsys: pytest.CaptureFixture[str]) -> None:
     print_ablation(console(), report)
     text = capsys.readouterr().out
+    assert "by a factor of 10 at most" in " ".join(text.split())
     assert "x = arcsin(g) → g" in text and "numbers tried" in text and "may not go" in text
     row = ablation_row(report)
     assert [step["what"] for step in row["steps"]] == ["x = arcsin(g) → g", "0.9982 → 0.998"]

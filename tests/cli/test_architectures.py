@@ -213,7 +213,7 @@ def test_a_broken_file_is_an_error_of_one_line(database: Path, tmp_path: Path) -
 def test_an_empty_json_file_is_not_an_architecture(database: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.json").write_text("")
     done = call(database, "describe", str(tmp_path / "empty.json"))
-    assert done.exit_code == 2 and "expected JSON" in done.stderr
+    assert done.exit_code == 2 and "empty.json is empty" in done.stderr
 
 
 def test_a_file_whose_name_the_export_uses_itself_is_exported(database: Path, tmp_path: Path) -> None:

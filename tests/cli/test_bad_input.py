@@ -100,7 +100,7 @@ def test_a_missing_file_is_refused(germline: Any, tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_program(germline: Any, tmp_path: Path) -> None:
-    refused(germline("show", tmp_path), "cannot read")
+    refused(germline("show", tmp_path), "which cannot be read (Is a directory)")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from germline.cli.simplification.tiers import how_simplified
 from germline.db.records import EvaluationRecord, Individual
 from germline.db.store import Store
 from germline.programs.optimizer import parse, trace, write
@@ -60,9 +61,13 @@ def test_a_simplified_individual_is_kept_with_its_run(run: Path, germline: Any, 
     assert (last["operator"], last["parents"], last["genome"]) == ("simplify", [1], shown["genome"])
     assert "simplify" in germline("lineage", "mine:1", db=run).stdout
     assert "simplified: " in germline("show", "mine:1", db=run).stdout
+    assert "simplified from mine:1 by exact rules" in germline("show", "mine:1:simplified", db=run).stdout
     exported = data("export", "mine:1:simplified", "-o", tmp_path / "small.py", db=run)
+    origin = "Task: digits-mlp\n    Simplified from: mine:1\n    Simplified by: exact rules\n    Fingerprint: "
+    assert origin in (tmp_path / "small.py").read_text()
     assert exported["verified"] and exported["class_name"] == "Mine1"
     again = data("export", "mine:1", "--simplify", "-o", tmp_path / "again.py", db=run)
+    assert origin in (tmp_path / "again.py").read_text()
     assert again["fingerprint"] == exported["fingerprint"] == shown["fingerprint"]
     with Store(str(run)) as store:
         assert [artifact.birth for artifact in store.artifacts("mine")] == [1, 1] and store.check() == []
@@ -88,3 +93,25 @@ def test_what_was_not_simplified_has_no_simplified_program(run: Path, germline: 
     result = germline("show", "mine:1:simplified", db=run)
     assert result.exit_code == 2
     assert "expected a simplified program of mine:1, got none; run germline simplify mine:1 first" in result.stderr
+
+
+@pytest.mark.slow
+def test_an_export_says_what_it_was_simplified_from_and_how_far_the_rules_hold(germline: Any, tmp_path: Path) -> None:
+    for name, options in {"plain": [], "small": ["--simplify"]}.items():
+        result = germline("export", "library:lion_raw", *options, "-o", tmp_path / f"{name}.py")
+        assert result.exit_code == 0, result.stderr
+    lines = [line.strip() for line in (tmp_path / "small.py").read_text().splitlines()]
+    assert "Simplified from: library:lion_raw" in lines
+    assert "Simplified by: rules that hold within a bound" in lines
+    assert "Simplified" not in (tmp_path / "plain.py").read_text()
+
+
+def test_how_a_program_was_simplified_is_told_from_whatever_was_kept() -> None:
+    ablation = {"task": "digits-mlp", "rung": 1, "steps": [{}]}
+    assert how_simplified({"tier": "bounded", "steps": [{}], "ablation": ablation}) == (
+        "rules that hold within a bound; ablation on digits-mlp, rung 1"
+    )
+    assert how_simplified({"tier": "exact", "steps": [], "ablation": ablation}) == "ablation on digits-mlp, rung 1"
+    assert how_simplified({"tier": "exact", "steps": [{}], "ablation": ablation | {"steps": []}}) == "exact rules"
+    for strange in ({}, {"tier": ["x"], "steps": 3}, {"tier": None, "ablation": "x"}):
+        assert how_simplified(strange) == "rules"

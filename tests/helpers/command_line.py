@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 from germline.cli.main import cli
 
 
-def call(database: str | Path, *args: str | Path) -> Result:
+def call(database: str | Path, *args: str | Path, stdin: str | bytes = "") -> Result:
     """Runs `germline` with arguments; `database` is the path or URL of its default database."""
-    return CliRunner().invoke(cli, [str(arg) for arg in args], env={"GERMLINE_DB": str(database)})
+    return CliRunner().invoke(cli, [str(arg) for arg in args], input=stdin, env={"GERMLINE_DB": str(database)})
 
 
 def data(database: str | Path, *args: str | Path) -> Any:

@@ -736,15 +736,44 @@ POWER = rule(
     "v_hat = v * power(0.9, step)",
     "update = m / sqrt(v_hat)",
 )
+STEP = rule("m = m + (g - m) * 0.1", "update = m", states="m", inputs="")
+DIFFERENCE = rule("m = m - 0.1 * (m - g)", "update = m", states="m", inputs="")
+BY_HAND = rule(
+    "m = g * 0.1 + m * 0.9",
+    "v = 0.999 * v + 0.001 * g * g",
+    "c = sqrt(1.0 - power(0.999, step)) * reciprocal(1.0 - power(0.9, step))",
+    "update = c * m / sqrt(v)",
+)
+COINCIDENCE = rule("m = 0.9 * m + g", "update = m + 0.1 * w", states="m", inputs="")
+TERM = rule("m = 0.9 * m + g", "update = m + 0.1 * g", states="m", inputs="")
+SHARED = rule("a = 0.1 * g", "m = 0.9 * m + a", "update = m + a", states="m", inputs="")
+TWO_STATES = rule("m = 0.5 * m + 0.5 * v", "v = 0.9 * v + 0.1 * g", "update = m", inputs="")
+NAMED = rule(
+    "raw = norm(g)",
+    "ratio = 1.0 + 0.3 * raw",
+    "ratio = min(max(ratio, 0.5), 2.0)",
+    "m = m + g",
+    "update = m * ratio",
+    states="m",
+    inputs="",
+)
 NO_FACTOR = "def train(w, g, lr):\n  update = g * lr\n  return update\n"
 DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
     "equal decays and corrections": (ADAM, {"lr": 0.001, "betas": (0.95, 0.95), "eps": 1e-8}),
     "corrections in one factor": (FOLDED, {"lr": 0.001, "betas": (0.9, 0.99), "eps": 1e-8}),
     "a schedule with the base of a decay": (FADE, {"lr": 0.001, "betas": (0.9, 0.999), "decay": 0.999, "eps": 1e-8}),
-    "an average by hand": (AVERAGE, {"lr": 0.001, "decay": 0.9, "scale1": 0.9, "scale2": 0.1, "scale3": 0.5}),
-    "a second average": (NADAM, {"lr": 0.001, "momentum": 0.9, "scale1": 0.9, "scale2": 0.1}),
+    "an average by hand": (AVERAGE, {"lr": 0.001, "momentum": 0.9, "scale": 0.5}),
+    "a second average": (NADAM, {"lr": 0.001, "momentum": 0.9}),
     "an epsilon beside the language's": (EPSILON, {"lr": 0.001, "alpha": 0.9, "eps": 1e-8}),
-    "a reversed average": (REVERSED, {"lr": 0.001, "mix": 0.1}),
+    "a reversed average": (REVERSED, {"lr": 0.001, "momentum": 0.9}),
+    "an average as a step": (STEP, {"lr": 0.001, "momentum": 0.9}),
+    "an average as a difference": (DIFFERENCE, {"lr": 0.001, "momentum": 0.9}),
+    "averages of squares by hand": (BY_HAND, {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8}),
+    "a decay and a weight decay that make one": (COINCIDENCE, {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.1}),
+    "a decay and a term that make one": (TERM, {"lr": 0.001, "momentum": 0.9, "scale": 0.1}),
+    "a weight that something else reads": (SHARED, {"lr": 0.001, "scale1": 0.1, "scale2": 0.9}),
+    "an average of two states": (TWO_STATES, {"lr": 0.001, "betas": (0.5, 0.9)}),
+    "a name of the author": (NAMED, {"lr": 0.001, "min_ratio": 0.5, "max_ratio": 2.0, "raw_scale": 0.3}),
     "an average without a state": (NO_STATE, {"lr": 0.001, "scale": 0.5, "mix": 0.3}),
     "a state that is subtracted": (MINUS, {"lr": 0.001, "momentum": 0.9, "scale": 0.1}),
     "a sum that is never negative": (UNSIGNED, {"lr": 0.001, "eps": 1e-8, "scale1": 0.99, "scale2": 0.02}),
@@ -796,7 +825,14 @@ CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
     "a decay without the schedule": (FADE, {"betas": (0.9, 0.8)}, FADE.replace("v, 0.999", "v, 0.8")),
     "the schedule alone": (FADE, {"decay": 0.8}, FADE.replace("power(0.999", "power(0.8")),
     "an epsilon": (EPSILON, {"eps": 1e-4}, EPSILON.replace("1e-08", "0.0001")),
-    "a mix": (REVERSED, {"mix": 0.4}, REVERSED.replace("0.1)", "0.4)")),
+    "a reversed average": (REVERSED, {"momentum": 0.6}, REVERSED.replace("0.1)", "0.4)")),
+    "both weights of a sum": (
+        BY_HAND, {"betas": (0.6, 0.7)},
+        BY_HAND.replace("0.999", "0.7").replace("0.001 * g * g", "0.3 * g * g").replace("0.9", "0.6")
+        .replace("g * 0.1", "g * 0.4"),
+    ),
+    "a step of an average": (STEP, {"momentum": 0.6}, STEP.replace("* 0.1", "* 0.4")),
+    "a decay beside a weight decay": (COINCIDENCE, {"momentum": 0.6}, COINCIDENCE.replace("0.9", "0.6")),
     "a base under a root": (POWER, {"decay": 0.5}, POWER.replace("power(0.9", "power(0.5")),
 }  # fmt: skip
 """A program, arguments, and the program that its class with these arguments must equal."""

@@ -98,7 +98,21 @@ def test_adamw_and_sgd_have_the_signatures_of_torch(makers: dict[str, Make]) -> 
         "lion": {"lr": 0.0001, "betas": (0.9, 0.99)},
         "rmsprop": {"lr": 0.01, "alpha": 0.99, "eps": 1e-8},
         "sgd_momentum": {"lr": 0.01, "momentum": 0.9},
-        "lars": {"lr": 1.0, "momentum": 0.9, "weight_decay": 0.0005, "scale": 0.001},
+        "lars": {"lr": 1.0, "momentum": 0.9, "weight_decay": 0.0005, "trust_coefficient": 0.001},
+        "adafactor": {"lr": 0.01, "beta2_decay": -0.8, "min_scale": 0.001},
+        "adagrad_norm": {"lr": 1.0, "initial_accumulator_value": 0.0001},
+        "hypergradient": {"lr": 0.01, "min_alpha": 0.2, "max_alpha": 5.0},
+        "lion_raw": {"lr": 0.0002, "momentum": 0.899, "eps": 1e-8, "weight_decay": 0.4602, "beta2": 1.109},
+        "muon": {"lr": 0.02, "betas": (0.9, 0.999), "momentum": 0.95, "eps": 1e-8, "adam_scale": 0.05},
+        "stable_spam": {
+            "lr": 0.001,
+            "betas": (0.9, 0.999),
+            "gamma1": 0.7,
+            "gamma2": 0.9,
+            "theta": 0.999,
+            "eps": 1e-8,
+            "period": 1000,
+        },
         "adagrad": {"lr": 0.01, "eps": 1e-10},
     }.items():
         signature = inspect.signature(makers[name]).parameters

@@ -17,11 +17,22 @@ from germline.programs.export.names import class_name_for
 from germline.programs.export.origin import Origin
 from germline.programs.export.verified import ExportMismatch
 from germline.programs.optimizer import library, parse
+from germline.programs.optimizer.export.draft import draft_of
 from germline.programs.optimizer.optax_export import OptaxMissing, export_optax, function_name, verified_optax
+from germline.programs.optimizer.optax_export.arguments import optax_arguments
 from germline.programs.optimizer.optax_export.source import TOLERANCE
-from germline.programs.optimizer.optax_export.verify import MODES, TOLERANCES, OptaxFile, compare_optax, verify_optax
+from germline.programs.optimizer.optax_export.verify import (
+    MODES,
+    TOLERANCES,
+    OptaxFile,
+    compare_optax,
+    compare_options,
+    verify_optax,
+)
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.space import OptimizerSpace
+
+pytestmark = pytest.mark.xdist_group("optax")  # in one test process, which compiles and compares the library once
 
 NOWHERE = Origin(None, None, "0" * 24, None, None)
 
@@ -181,6 +192,24 @@ def test_programs_equal_the_interpreter_in_float64(name: str, double_differences
 
 
 @pytest.mark.slow
+def test_each_argument_of_the_library_does_what_its_constants_in_the_program_do() -> None:
+    files = [file_of(name) for name in library()]
+    for file, changes in zip(files, compare_options(files), strict=True):
+        names = [argument.name for argument in optax_arguments(draft_of(file.program).arguments)]
+        assert len(changes) == len(names)
+        assert all(list(options) == names and difference <= TOLERANCES["float64"] for options, difference in changes)
+
+
+@pytest.mark.slow
+def test_a_file_that_is_wrong_with_other_arguments_is_refused() -> None:
+    file = file_of("lion")
+    wrong = file.source.replace("(1 - b2)", "(1 - 0.99)")
+    assert wrong != file.source
+    with pytest.raises(ExportMismatch, match=r"with b1=0\.9, b2=0\.74"):
+        verify_optax(wrong, file.program, file.name)
+
+
+@pytest.mark.slow
 def test_an_export_is_verified_step_by_step_and_compiled() -> None:
     verified = verified_optax(parse(library()["adamw"]), NOWHERE, "Adamw")
     assert (verified.class_name, verified.tolerance) == ("adamw", TOLERANCE)
@@ -269,6 +298,8 @@ def test_arguments_have_the_names_of_optax() -> None:
     assert arguments("rmsprop") == ["learning_rate", "decay", "eps"]
     assert arguments("sgd_momentum") == ["learning_rate", "momentum"]
     assert arguments("muon")[:4] == ["learning_rate", "b1", "b2", "momentum"]
+    assert arguments("lion_raw") == ["learning_rate", "b1", "eps", "weight_decay", "b2"]
+    assert arguments("adafactor") == ["learning_rate", "beta2_decay", "min_scale"]
 
 
 def test_text_of_the_origin_cannot_leave_the_docstring() -> None:

@@ -391,7 +391,7 @@ class _Graph:
 
 
 def _last_reads(groups: Sequence[Group], place: Mapping[int, tuple[int, int]]) -> list[list[int]]:
-    """For each group the numbers of the groups whose outputs no later group reads."""
+    """For each group the indices of the groups that it is the last to read: no later group needs their outputs."""
     last = {
         place[source][0]: reader
         for reader, group in enumerate(groups)

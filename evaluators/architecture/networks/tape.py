@@ -208,8 +208,8 @@ def tape(architecture: Architecture, skeleton: Skeleton) -> Tape:
 
 
 class _Sums:
-    """The maps of sums and of joined maps. Edges write into the map of their sum, and sums that a cell joins lie side
-    by side in memory: neither takes an instruction."""
+    """The feature maps of a network's sums and joined maps. An edge writes into the map of its sum, and the sums that
+    a cell joins lie side by side in memory, so that neither sums nor joins need an instruction."""
 
     def __init__(self, writer: "_Writer", network: Sequence[NetworkLayer]) -> None:
         self.writer, self.network = writer, network
@@ -416,7 +416,8 @@ def table(height: int, width: int, window: Window) -> Table:
 
 
 def _runs(pixels: list[list[tuple[int, int]]]) -> NDArray[np.int64]:
-    """An array of `Table` from the (tap, pixel) pairs that each pixel reads."""
+    """One array of a `Table`: runs of consecutive pixels that read the same taps at pixels that advance with them.
+    `pixels` has the (tap, pixel) pairs that each pixel reads."""
     runs: list[tuple[int, list[tuple[int, int]]]] = []
     for pixel, taps in enumerate(pixels):
         if runs:

@@ -223,7 +223,7 @@ class _Assembler:
         return (i for i, value in enumerate(self.values) if value.operation == "constant")
 
     def _sums(self, i: int) -> bool:
-        """True if value `i` is a reduction over elements."""
+        """True if value `i` is a sum or maximum over the elements of a tree, known one phase after its argument."""
         value = self.values[i]
         return value.operation in REDUCING and self.values[value.args[0]].domain == Domain.TREE
 
@@ -234,7 +234,9 @@ class _Assembler:
     # Sections over numbers
 
     def _numbers(self, phase: int) -> None:
-        """Emits the section over numbers of a phase: all that can be computed before its section over elements."""
+        """Emits the section over numbers of a phase: the results of the reductions that ended with the phase before,
+        operations on numbers, and the start values of the reductions of this phase. After the last phase also the
+        stores of states that are numbers."""
         first = len(self.code)
         for i, value in enumerate(self.values):
             if self._sums(i):
@@ -266,7 +268,8 @@ class _Assembler:
         self._emit(value.operation, value.domain, self.place[i], *args, mode=_mode(narrow))
 
     def _widened(self, arg: int, domain: Domain) -> int:
-        """The place of a copy of a single number for each number of a domain."""
+        """Emits copies of the number at operand `arg`, one for each number of `domain`; returns the operand of the
+        copies."""
         place = self._new_number(domain)
         self._emit("copy", domain, place, arg, mode=FIRST_IS_NUMBER)
         return place
@@ -286,7 +289,8 @@ class _Assembler:
     # Sections over elements
 
     def _elements(self, phase: int) -> None:
-        """Emits the section over elements of a phase."""
+        """Emits the section over elements of a phase: operations on trees, and the reductions over elements that the
+        next phase uses. In the last phase also the stores of trees."""
         first = len(self.code)
         ends = self._tree_ends()
         reads = self._reads(phase, ends)
@@ -308,11 +312,12 @@ class _Assembler:
         self.free = list(range(self.registers))[::-1]
 
     def _tree_ends(self) -> dict[str, int]:
-        """The next value of each state that is a tree."""
+        """The index of the next value of each state that is a tree, by the name of the state."""
         return {name: end for name, (end, domain) in self.program.states.items() if domain == Domain.TREE}
 
     def _reads(self, phase: int, ends: dict[str, int]) -> dict[int, int]:
-        """For each value its last reader in this section; the stores at the end of the last section read last."""
+        """For each value that the section over elements of a phase reads, the index of its last reader. The stores at
+        the end of the last section have the index `len(values)`."""
         reads: dict[int, int] = {}
         for i, value in enumerate(self.values):
             at = self.ready[i] - 1 if self._sums(i) else self.ready[i]
@@ -381,7 +386,7 @@ class _Assembler:
         return temporary
 
     def _as_element(self, i: int) -> int:
-        """The operand for value `i` in an instruction over elements."""
+        """The operand for value `i` in an instruction that runs over elements."""
         if self.values[i].domain != Domain.LEAF:
             return self.place[i]
         self.by_leaf = True
@@ -410,7 +415,8 @@ class _Assembler:
 
 
 def _ready(values: Sequence[Micro]) -> list[int]:
-    """The first phase in which each value can be used."""
+    """For each value the first phase in which other operations can use it; a reduction over elements needs one phase
+    more than its argument."""
     ready: list[int] = []
     for value in values:
         at = max((ready[arg] for arg in value.args), default=0)
@@ -420,11 +426,12 @@ def _ready(values: Sequence[Micro]) -> list[int]:
 
 
 def _operand(space: Space, offset: int) -> int:
-    """An operand of an instruction, see `SPACE_MASK`."""
+    """An operand of an instruction as a whole number: the space in the low bits, the offset in that space above them;
+    see `SPACE_MASK`."""
     return offset << SPACE_BITS | space
 
 
 def _mode(numbers: Sequence[bool]) -> int:
-    """The mode of an instruction; `numbers` tells for each operand whether it is a single number."""
+    """The mode of an instruction. `numbers` is True for each operand that is a single number, used for all elements."""
     modes = (FIRST_IS_NUMBER, SECOND_IS_NUMBER)
     return sum(mode for mode, number in zip(modes, numbers, strict=False) if number)

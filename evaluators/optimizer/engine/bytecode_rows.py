@@ -171,7 +171,7 @@ def _stride(layout: Layout) -> int:
 
 
 def _chunk(device: str) -> int:
-    """Elements per chunk."""
+    """Number of elements that an instruction processes at once, by device."""
     if device == "cpu":
         return CPU_CHUNK
     from germline.evaluators.optimizer.engine import cuda  # here, since it needs Triton

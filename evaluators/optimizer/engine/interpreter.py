@@ -478,7 +478,8 @@ def _update(memory, mode, target, first, n):
 
 @njit(fastmath={"reassoc"}, **LOOP)
 def _sum(memory, first, n):
-    """The sum in double precision, so that its order, which the compiler chooses, is lost in rounding."""
+    """The sum of `n` numbers of `memory` from `first` on, in double precision, so that its order, which the compiler
+    chooses, is lost in rounding."""
     total = 0.0
     for i in range(n):
         total += double(memory[first + i])
@@ -507,7 +508,17 @@ each_minimum, each_remainder, each_greater = _binary(minimum), _binary(remainder
 
 @njit(**LOOP)
 def _execute(memory, sums, code, line, at, leaf, n):
-    """Runs instruction `line` of `code` over `n` numbers of leaf `leaf`; `at` has the start of each `Space`."""
+    """Runs instruction `line` of `code` on `n` numbers: a chunk of elements, one number, or a number per leaf.
+
+    Args:
+        memory: float32, the memory of all rows.
+        sums: float64, the running sums of the row.
+        code: int64 `[instructions, 7]`.
+        line: index of the instruction.
+        at: int64 `[6]`, where each `Space` begins in `memory`, for this chunk.
+        leaf: leaf of the chunk, 0 if chunks are not by leaf; a reduction per leaf adds to the sum of this leaf.
+        n: how many numbers.
+    """
     operation, mode = code[line, 0], code[line, 1]
     target = np.uint64(at[code[line, 3] & SPACE_MASK] + (code[line, 3] >> SPACE_BITS))
     first = np.uint64(at[code[line, 4] & SPACE_MASK] + (code[line, 4] >> SPACE_BITS))
@@ -589,7 +600,8 @@ def _execute(memory, sums, code, line, at, leaf, n):
 
 @njit(**LOOP)
 def _reduce(memory, sums, code, line, target, first, leaf, n):
-    """Runs an instruction of a reduction, see `Op`."""
+    """Runs an instruction that begins, adds to or finishes a reduction, see `Op`. Arguments are those of `_execute`;
+    `target` and `first` are indices in `memory`."""
     operation, slot = code[line, 0], code[line, 3] >> SPACE_BITS
     if operation == Op.SUM or operation == Op.AMAX:
         slot += leaf if code[line, 3] & SPACE_MASK == Space.LEAF_NUMBER else 0

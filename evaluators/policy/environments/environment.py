@@ -33,7 +33,11 @@ class EnvironmentSpec:
     pixels: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InvalidTask unless the shape and all numbers are positive integers."""
+        """Checks the fields, and makes the shape a tuple of ints.
+
+        Raises:
+            InvalidTask: a size in `observation`, `steps`, `frames` or the number of actions is no whole number from 1.
+        """
         if (
             not isinstance(self.observation, tuple | list)
             or not self.observation

@@ -93,7 +93,8 @@ def _add_128(high: Any, low: Any, other_high: Any, other_low: Any) -> Any:
 
 @compiled()  # type: ignore[untyped-decorator]
 def _advance(high: Any, low: Any, increment_high: Any, increment_low: Any) -> Any:
-    """The next 128-bit state: times the multiplier of PCG64, plus the increment of the seed."""
+    """The state of PCG64 after one step, as (high, low): the 128-bit state times the generator's multiplier, plus the
+    increment of the seed."""
     half, mask = np.uint64(32), np.uint64(0xFFFFFFFF)
     factor_high, factor_low = np.uint64(2549297995355413924), np.uint64(4865540595714422341)
     a, b, c, d = low >> half, low & mask, factor_low >> half, factor_low & mask

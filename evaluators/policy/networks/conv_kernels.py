@@ -109,10 +109,11 @@ def add_changes(changes: Any, places: Any, weights: Any, shift: int, sums: Any) 
     """`sums += changes @ weights[places + shift]`, added up in the order of the n changes.
 
     Args:
-        changes, places: float64 and int64 `[n]`.
-        weights: float32 `[inputs, units]`, flat.
-        shift: offset of the places among the inputs.
-        sums: float64 `[units]`.
+        changes: float64 `[n]`, new minus old value of each input that changed.
+        places: int64 `[n]`, the input that each change belongs to, before the shift.
+        weights: float32, the rows of `[inputs, units]` one after the other.
+        shift: added to each place to get its row of `weights`.
+        sums: float64 `[units]`, updated in place.
     """
     units, count = sums.size, changes.size
     whole = count - count % ROWS if VECTORS and units % LINE == 0 else 0

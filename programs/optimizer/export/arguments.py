@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from germline.programs.optimizer.export.patterns import Patterns
 from germline.programs.optimizer.export.roles import Constant, constants
 from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.program import Program
@@ -31,6 +32,18 @@ _WORDS = {
     ("-", 1): "shift",
 }
 
+_SPOKEN = {"floor": "min_{}", "ceiling": "max_{}", "scale": "{}_scale"}
+"""Names of arguments that belong to a value to which the program's author gave a name that says something."""
+
+_MEANINGS = {
+    "beta2_decay": "exponent of the step count in one minus the decay of moving averages; ",
+    "initial_accumulator_value": "where a sum over all steps starts; ",
+    "trust_coefficient": "factor of the ratio of lengths; ",
+    "min_scale": "least scale of the step of a parameter; ",
+    "period": "period in steps; ",
+}
+"""What an argument of a name is, before the line that reads it."""
+
 
 @dataclass(frozen=True)
 class HyperParameter:
@@ -40,7 +53,8 @@ class HyperParameter:
         name: of the argument; `betas` is a tuple.
         variables: what it is called in the code: a variable for each number.
         values: the default of each.
-        range: `decay` for [0, 1), `nonnegative`, or `free` for any finite number.
+        range: `decay` for [0, 1), `nonnegative`, `nonpositive`, `count` for steps, at least 1, or `free` for any
+            finite number.
         meaning: what it does, for the docstring.
         places: where each stands in the program.
         meanings: what each number does, if there are several.
@@ -57,6 +71,8 @@ class HyperParameter:
     @property
     def default(self) -> float | tuple[float, ...]:
         """The default of the argument."""
+        if self.range == "count":
+            return int(self.values[0])
         return self.values if self.name == "betas" else self.values[0]
 
 
@@ -72,23 +88,51 @@ def hyper_parameters(program: Program, fixed: Collection[Place]) -> tuple[HyperP
     momenta = [c for c in literals if c.role == "momentum"]
     result = _decays(program, sorted(decays, key=lambda constant: not constant.signed), bool(momenta))
     result += _numbered("momentum", momenta, "nonnegative", lambda c: f"momentum of `{_state(program, c)}`")
-    result += [
-        _one(f"{_state(program, c)[:24]}_decay", c, "decay", f"decay of the moving average `{_state(program, c)}`")
-        for c in literals
-        if c.role == "decay" and c.state is not None and c not in decays
-    ]
+    patterns = Patterns(program)
+    numbers = [c for c in literals if c.role == "decay" and c.state is not None and c not in decays]
+    thresholds = [c for c in numbers if patterns.is_compared(c.places[0][0])]
+    lengths = [c for c in numbers if c not in thresholds]
+    for name, same in (("gamma", lengths), ("theta", thresholds)):
+        result += _numbered(name, same, "decay", lambda c: f"decay of the moving average `{_average(program, c)}`")
     others = [c for c in literals if c.role == "decay" and c.state is None]
-    result += _numbered("decay", others, "decay", lambda c: f"the {c.value!r} of `{_line(program, c)}`")
+    result += _numbered("decay", others, "decay", lambda c: _number(program, c))
     epsilons = [c for c in literals if c.role == "epsilon"]
     result += _numbered("eps", epsilons, "nonnegative", lambda _: "added to what is divided by, so that it is not zero")
     weight_decays = [c for c in literals if c.role == "weight decay"]
     result += _numbered("weight_decay", weight_decays, "nonnegative", _weight_decay)
     scales = [c for c in literals if c.role == "scale"]
-    words = [_WORDS.get((program.body[c.places[0][0]].function, c.places[0][1]), "constant") for c in scales]
-    for word in dict.fromkeys(words):
-        same = [c for c, own in zip(scales, words, strict=True) if own == word]
-        result += _numbered(word, same, "free", lambda c: f"the {c.value!r} of `{_line(program, c)}`")
+    words = [_word(program, patterns, c, len(decays)) for c in scales]
+    for word, range_ in dict.fromkeys(words):
+        same = [c for c, own in zip(scales, words, strict=True) if own == (word, range_)]
+        result += _numbered(word, same, range_, lambda c, word=word: f"{_MEANINGS.get(word, '')}{_number(program, c)}")
     return tuple(_unique(result))
+
+
+def _word(program: Program, patterns: Patterns, constant: Constant, decays: int) -> tuple[str, str]:
+    """The name of an argument without a role, and its range.
+
+    Args:
+        program: the program.
+        patterns: its patterns.
+        constant: the number.
+        decays: how many decays of moving averages of trees there are.
+    """
+    place = constant.places[0]
+    word = _WORDS.get((program.body[place[0]].function, place[1]), "constant")
+    if patterns.is_decay_exponent(place):
+        return "beta2_decay", "nonpositive"
+    if patterns.is_extrapolation(place):
+        return f"beta{decays + 1}", "free"
+    if patterns.is_initial_sum(place) and constant.value > 0:
+        return "initial_accumulator_value", "nonnegative"
+    if patterns.is_trust(place):
+        return "trust_coefficient", "free"
+    if patterns.is_smallest_scale(place) and constant.value > 0:
+        return "min_scale", "nonnegative"
+    if patterns.is_count(place):
+        return word, "count"
+    name = patterns.spoken_name(place) if word in _SPOKEN else None
+    return (word if name is None else _SPOKEN[word].format(name)), "free"
 
 
 def variables(arguments: Collection[HyperParameter]) -> Mapping[Place, str]:
@@ -167,8 +211,9 @@ def _average(program: Program, constant: Constant) -> str:
     return _state(program, constant) if re.fullmatch(r"t\d+", target) else target
 
 
-def _line(program: Program, constant: Constant) -> str:
-    return write_statement(program.body[constant.places[0][0]])
+def _number(program: Program, constant: Constant) -> str:
+    """A number and the first line that it stands in."""
+    return f"the {constant.value!r} of `{write_statement(program.body[constant.places[0][0]])}`"
 
 
 def ranges(arguments: Collection[HyperParameter]) -> Mapping[str, str]:

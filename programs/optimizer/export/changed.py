@@ -1,8 +1,9 @@
 """A program with another value for an argument of its export: what the exported class must equal with that argument."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
-from typing import Any
+from math import isfinite
+from typing import Any, NamedTuple
 
 from germline.programs.optimizer.export.arguments import HyperParameter
 from germline.programs.optimizer.export.roles import PROTECTION
@@ -10,23 +11,62 @@ from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.primitives import EPSILON
 from germline.programs.optimizer.program import Program, Statement
 
-_FACTORS = {"decay": 0.75, "nonnegative": 1.5, "free": 1.25}
-"""By how much an argument of each range is changed."""
+_FACTORS = {
+    "decay": (0.75, 0.1, 0.0),
+    "nonnegative": (1.5, 1e2, 1e4, 1e8, 0.0),
+    "nonpositive": (1.25, 0.5, 4.0, 0.0),
+    "count": (),
+    "free": (1.25, 0.75, 1e2, 1e-2, 1e4, 1e-4, 1e8, -1.0),
+}
+"""By how much an argument of each range is changed: the first of these that changes a result."""
+_PERIODS = (3.0, 2.0)
+"""The values of a period in steps: short ones, whose end is seen within a few steps."""
 
 
-def changes(program: Program, arguments: Collection[HyperParameter]) -> Iterator[tuple[str, Any, Program]]:
-    """For each number among the arguments: the argument, a value with that number changed, and the program with it.
+class Change(NamedTuple):
+    """An argument with another value.
+
+    Attributes:
+        name: of the argument.
+        value: of the argument; a tuple of which one number is changed for `betas`.
+        program: the program with this number in the place of its own.
+    """
+
+    name: str
+    value: Any
+    program: Program
+
+
+def changes(
+    program: Program, arguments: Collection[HyperParameter], differs: Callable[[Program], bool]
+) -> Iterator[Change]:
+    """A change of each number among the arguments: the first that changes a result, else the last.
 
     Args:
         program: the program that the arguments belong to.
         arguments: its arguments.
+        differs: True if a program's result is another one than that of `program`.
     """
     for argument in arguments:
         for k, places in enumerate(argument.places):
-            values = list(argument.values)
-            values[k] *= _FACTORS[argument.range]
-            value = tuple(values) if argument.name == "betas" else values[k]
-            yield argument.name, value, with_number(program, places, values[k])
+            change = None
+            for number in _numbers(argument, k):
+                value = tuple(number if i == k else own for i, own in enumerate(argument.values))
+                one = int(number) if argument.range == "count" else number
+                change = Change(
+                    argument.name, value if argument.name == "betas" else one, with_number(program, places, number)
+                )
+                if differs(change.program):
+                    break
+            assert change is not None
+            yield change
+
+
+def _numbers(argument: HyperParameter, k: int) -> list[float]:
+    """The values to try in the place of a number."""
+    own = argument.values[k]
+    candidates = _PERIODS if argument.range == "count" else [own * factor for factor in _FACTORS[argument.range]]
+    return [value for value in candidates if value != own and isfinite(value)]
 
 
 def with_number(program: Program, places: Collection[Place], value: float) -> Program:

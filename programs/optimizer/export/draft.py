@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from germline.programs.optimizer.export import arguments as hyper
+from germline.programs.optimizer.export.averages import with_averages
 from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.names import rename, without_unread_copies
 from germline.programs.optimizer.export.prepared import PreparedProgram
@@ -24,7 +25,8 @@ class Draft:
     """A program with its hyper-parameters.
 
     Attributes:
-        program: live statements and states only; without the factors of its learning rate, if `lr` can be that rate.
+        program: live statements and states only; averages written by hand as `interp`, unless `exact`; without the
+            factors of its learning rate, if `lr` can be that rate.
         default_rate: the learning rate at schedule value 1.
         lr_is_rate: True if the program's `lr` is the learning rate itself.
         arguments: the hyper-parameters beside it, named as in torch.optim.
@@ -57,10 +59,10 @@ class Draft:
 
     def described(self, prepared: PreparedProgram) -> tuple[hyper.HyperParameter, ...]:
         """The hyper-parameters, with meanings that use the names of the prepared program."""
-        renamed = hyper.hyper_parameters(prepared.program, self.fixed)
+        renamed = {argument.places: argument for argument in hyper.hyper_parameters(prepared.program, self.fixed)}
         return tuple(
-            replace(own, meaning=other.meaning, meanings=other.meanings)
-            for own, other in zip(self.arguments, renamed, strict=True)
+            replace(own, meaning=renamed[own.places].meaning, meanings=renamed[own.places].meanings)
+            for own in self.arguments
         )
 
 
@@ -73,6 +75,7 @@ def draft_of(program: Program, exact: bool = False) -> Draft:
     # Parsing the program's own text proves that it consists of names and numbers only.
     program = parse(write(program))
     program = without_unread_copies(live_program(program))
+    program = program if exact else without_unread_copies(with_averages(program))
     rate = find_learning_rate(program)
     simplified = None if exact else rate.simplified
     fixed = rate.literals if simplified is None else frozenset[Place]()

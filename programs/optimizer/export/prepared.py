@@ -19,7 +19,7 @@ class PreparedProgram:
         lr_is_rate: True if its `lr` is the learning rate itself; False if it is a schedule value, 1 at the default.
         default_rate: the learning rate at schedule value 1.
         names: the variable for each literal that is a hyper-parameter, by its place; other literals stay numbers.
-        ranges: of each of these variables: `decay` for [0, 1), `nonnegative`, or `free` for any finite number.
+        ranges: of each of these variables, as in `HyperParameter`.
         exact: True if every statement is computed as the interpreter computes it, bit for bit.
     """
 

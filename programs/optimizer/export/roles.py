@@ -6,7 +6,8 @@
 | momentum | multiplies a state in the sum that is its next value (`c * state + x`) |
 | epsilon | is small and is added to, or bounds, what is divided by; also the 1e-8 of a protected division of trees |
 | weight decay | multiplies the parameters in a term of the update or beside the gradient (`g + c * w`), or their norm |
-| structural | is 0, 1 or -1, an exponent, below 1e-20, or compared with the shape of a tensor: nobody would tune it |
+| structural | is 0, 1 or -1, below 1e-20, an exponent that makes no decay, the start of a fade with the step count, or
+compared with the shape of a tensor: nobody would tune it |
 | scale | is anything else |
 
 Literals that express one idea are one constant: a decay with the bases of its bias corrections `1 - power(c, step)`,
@@ -18,6 +19,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from germline.programs.optimizer.export.patterns import Patterns
 from germline.programs.optimizer.export.signs import Place, nonnegative
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.primitives import EPSILON, PRIMITIVES
@@ -95,11 +97,8 @@ class _Analysis:
     def __post_init__(self) -> None:
         self.graph = trace(self.program)
         self.signs = nonnegative(self.program, self.graph)
-        self.users = {}
-        for i, line in enumerate(self.program.body):
-            if line.function != "=":
-                for j, arg in enumerate(self.graph.nodes[self.graph.statements[i]].args):
-                    self.users.setdefault(arg, []).append((i, j))
+        self.patterns = Patterns(self.program)
+        self.users = self.patterns.users
 
     def run(self) -> list[Constant]:
         """The constants, grouped."""
@@ -158,7 +157,9 @@ class _Analysis:
         if j == PROTECTION and line.function == "/":
             return "epsilon", None
         args = self.graph.nodes[self.graph.statements[i]].args if line.function != "=" else ()
-        if value in (0.0, 1.0, -1.0) or abs(value) < _GUARD or (line.function == "power" and j == 1):
+        if line.function == "power" and j == 1:
+            return ("scale" if self.patterns.is_decay_exponent(place) else "structural"), None
+        if value in (0.0, 1.0, -1.0) or abs(value) < _GUARD or self.patterns.is_start_of_fade(place):
             return "structural", None
         if line.function == "interp" and j == 2 and 0 < value < 1:
             state = self._state(args[1])
@@ -177,12 +178,18 @@ class _Analysis:
                 return "norm decay", None
         if line.function == "greater" and self._of_shape(args[1 - j]):
             return "structural", None
+        if self.patterns.is_initial_sum(place):
+            return "scale", None
         if line.function in ("+", "max") and 0 < value <= _TINY and self._divides(self.graph.statements[i]):
             return "epsilon", None
         return "scale", None
 
     def _state(self, node: int) -> int | None:
-        """The position of the state whose present or next value a node is, perhaps times a scalar or leaf."""
+        """The position, in `program.states`, of the state that a node stands for; None if it stands for no state.
+
+        A node stands for a state if it is the state's present or next value, or its present value times a scalar or a
+        number per leaf.
+        """
         graph = self.graph
         for nodes in (graph.state_nodes, graph.next_states):
             if node in nodes:

@@ -8,12 +8,13 @@ at once (`foreach`).
 from germline.programs.export.names import check_class_name
 from germline.programs.export.origin import Origin
 from germline.programs.optimizer.export.arguments import HyperParameter
-from germline.programs.optimizer.export.class_text import Parts, class_text
+from germline.programs.optimizer.export.class_text import class_text
 from germline.programs.optimizer.export.docstring import argument_lines, rate_meaning, rate_source, rule_lines
 from germline.programs.optimizer.export.draft import LENGTHS, WIDTH, draft_of
 from germline.programs.optimizer.export.emit import Emitter, list_names
 from germline.programs.optimizer.export.helpers import helpers_for
 from germline.programs.optimizer.export.lowering import lower
+from germline.programs.optimizer.export.parts import Parts
 from germline.programs.optimizer.export.prepared import PreparedProgram
 from germline.programs.optimizer.program import Program
 
@@ -98,8 +99,8 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
         "",
         "Exported by Germline.",
         *origin.lines(),
-        f"Verified: in {STEPS} steps, parameters and states equal those of the program that was",
-        f"searched: each element to {TOLERANCE:g} in float64, and up to rounding in float32.",
+        f"Verified: in {STEPS} steps, parameters and states equal those of the interpreter of the",
+        f"search: each element to {TOLERANCE:g} in float64, and up to rounding in float32.",
         '"""',
     ]
     return text

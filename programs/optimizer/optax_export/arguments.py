@@ -1,5 +1,6 @@
 """The arguments of an exported optax function: the hyper-parameters of the torch export under optax's names."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from germline.programs.export.names import numbered_name
@@ -27,5 +28,7 @@ def _numbers(arguments: Sequence[HyperParameter]) -> Iterator[tuple[str, HyperPa
                 yield name, HyperParameter("betas", (name,), (value,), argument.range, meaning, (places,))
         elif argument.range == "decay" and argument.name in ("momentum", "beta"):
             yield "b1", argument
+        elif re.fullmatch(r"beta\d+", argument.name):
+            yield argument.name.replace("beta", "b"), argument
         else:
             yield "decay" if argument.name == "alpha" else argument.name, argument

@@ -97,7 +97,7 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
         "Exported by Germline.",
         *origin.lines(),
         f"Verified: in {STEPS} steps, step by step and under jit, parameters and states equal",
-        f"those of the program that was searched: in float32 to {TOLERANCE:g} of the largest of a",
+        f"those of the search's interpreter: in float32 to {TOLERANCE:g} of the largest of a",
         "tensor, or as near as its own rounding allows, and to 1e-09 in float64.",
         '"""',
     ]

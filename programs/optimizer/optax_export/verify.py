@@ -10,8 +10,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,9 +21,12 @@ from numpy.typing import NDArray
 
 from germline.programs.export.origin import Origin
 from germline.programs.export.verified import ExportMismatch, VerifiedExport, check_difference
-from germline.programs.optimizer.export.verify import SCHEDULE, probe
+from germline.programs.optimizer.export.changed import changes
+from germline.programs.optimizer.export.draft import Draft, draft_of
+from germline.programs.optimizer.export.verify import OPTION_STEPS, SCHEDULE, VISIBLE, probe
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
+from germline.programs.optimizer.optax_export.arguments import optax_arguments
 from germline.programs.optimizer.optax_export.source import STEPS, TOLERANCE, export_optax, function_name
 from germline.programs.optimizer.program import Program
 
@@ -38,6 +42,8 @@ subtract numbers that are nearly equal, as `library:lion_raw` does; two orders o
 """
 MODES = (("steps", "float32"), ("jit", "float32"), ("jit", "float64"))
 """Each step on its own or all of them in one compiled loop, and the precision."""
+OPTIONS_MODE: tuple[str, str] = ("jit", "float64")
+"""How a file runs with its arguments changed."""
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 _TIMEOUT = 900
 _WORKER = Path(__file__).with_name("worker.py")
@@ -58,11 +64,13 @@ class OptaxFile(NamedTuple):
         source: what `export_optax` returned. It is executed, so pass no text of another origin.
         program: the program that was exported.
         name: the function in the source.
+        options: arguments of the function; none are its defaults.
     """
 
     source: str
     program: Program
     name: str
+    options: Mapping[str, float] = MappingProxyType({})
 
 
 def verified_optax(program: Program, origin: Origin, class_name: str) -> VerifiedExport[str]:
@@ -99,7 +107,63 @@ def verify_optax(source: str, program: Program, name: str) -> float:
     for (kind, dtype), difference in differences.items():
         quantity, hint = f"parameters and states of {name} and its program", f" in {STEPS} steps in {dtype} ({kind})"
         check_difference(quantity, difference, TOLERANCES[dtype], hint)
+    _verify_options(source, program, name)
     return max(differences.values())
+
+
+def _verify_options(source: str, program: Program, name: str) -> None:
+    """Compares a file, with each of its arguments changed, with the program whose literals are changed alike."""
+    for options, difference in compare_options([OptaxFile(source, program, name)])[0]:
+        words = ", ".join(f"{argument}={value}" for argument, value in options.items())
+        quantity = f"parameters and states of {name} with {words} and its program with these constants"
+        check_difference(quantity, difference, TOLERANCES["float64"], f" in {OPTION_STEPS} steps")
+
+
+def compare_options(exported: Sequence[OptaxFile]) -> list[list[tuple[Mapping[str, float], float]]]:
+    """For each file its arguments with each of them changed in turn, each time with the largest relative difference, in
+    float64, from the program whose literals are changed alike.
+
+    Raises:
+        OptaxMissing: jax or optax is not installed.
+        ExportMismatch: a file raises an error.
+    """
+    check_installed()
+    changed = [list(_changed(file)) for file in exported]
+    values = iter(_run_files([file for files in changed for file, _ in files], (OPTIONS_MODE,), OPTION_STEPS))
+    floor = FLOORS["float64"]
+    return [
+        [(file.options, _difference(next(values)[OPTIONS_MODE], own, floor, [0.0] * len(own))) for file, own in files]
+        for files in changed
+    ]
+
+
+def _changed(file: OptaxFile) -> Iterator[tuple[OptaxFile, Values]]:
+    """The file with each of its arguments changed, and the values of the program with that constant."""
+    drafts = [draft_of(file.program), draft_of(file.program, exact=True)]
+    draft = next((own for own in drafts if _has_arguments(file.source, own)), drafts[0])
+    rate = draft.default_rate if draft.lr_is_rate else 1.0
+
+    def values(program: Program) -> Values:
+        return _interpreted(program, "float64", "float64", OPTION_STEPS, rate)
+
+    expected = values(draft.program)
+
+    def differs(program: Program) -> bool:
+        changed = values(program)
+        finite = all(np.isfinite(value).all() for value in changed)
+        return finite and _difference(changed, expected, FLOORS["float64"], [0.0] * len(expected)) > VISIBLE
+
+    arguments = optax_arguments(draft.arguments)
+    defaults = {argument.name: argument.values[0] for argument in arguments}
+    for change in changes(draft.program, arguments, differs):
+        yield file._replace(options={**defaults, change.name: change.value}), values(change.program)
+
+
+def _has_arguments(source: str, draft: Draft) -> bool:
+    """True if a file's function has the arguments of a draft."""
+    arguments = optax_arguments(draft.arguments)
+    texts = (f"    {argument.name}: jax.typing.ArrayLike = {argument.default!r},\n" for argument in arguments)
+    return source.count(": jax.typing.ArrayLike = ") == len(arguments) and all(text in source for text in texts)
 
 
 def compare_optax(exported: Sequence[OptaxFile], modes: Sequence[Mode] = MODES) -> list[dict[Mode, float]]:
@@ -117,7 +181,7 @@ def compare_optax(exported: Sequence[OptaxFile], modes: Sequence[Mode] = MODES) 
     check_installed()
     results = _run_files(exported, modes)
     differences: list[dict[Mode, float]] = []
-    for own, (_, program, _) in zip(results, exported, strict=True):
+    for own, (_, program, *_) in zip(results, exported, strict=True):
         expected = {dtype: _interpreted(program, dtype, dtype) for _, dtype in modes}
         exact = _interpreted(program, "float32", "float64")
         differences.append({})
@@ -136,17 +200,18 @@ def check_installed() -> None:
         )
 
 
-def _run_files(exported: Sequence[OptaxFile], modes: Sequence[Mode]) -> list[dict[Mode, Values]]:
+def _run_files(exported: Sequence[OptaxFile], modes: Sequence[Mode], steps: int = STEPS) -> list[dict[Mode, Values]]:
     """For each file its values in each mode."""
     with tempfile.TemporaryDirectory(prefix="germline-export-") as temporary:
         folder = Path(temporary)
         files = []
-        for k, file in enumerate(exported):
-            path = folder / f"exported_{k}.py"
+        paths: dict[str, Path] = {}
+        for file in exported:
+            path = paths.setdefault(file.source, folder / f"exported_{len(paths)}.py")
             path.write_text(file.source, encoding="utf-8")
-            files.append((str(path), file.name))
+            files.append((str(path), file.name, dict(file.options)))
         (folder / "jobs.json").write_text(json.dumps({"files": files, "modes": modes}), encoding="utf-8")
-        np.savez(folder / "probe.npz", allow_pickle=False, **_probe())
+        np.savez(folder / "probe.npz", allow_pickle=False, **_probe(steps))
         command = [sys.executable, "-P", "-B", str(_WORKER), str(folder)]
         try:
             process = subprocess.run(
@@ -175,25 +240,34 @@ def _environment() -> dict[str, str]:
     return own | {"OMP_NUM_THREADS": "1", "NPROC": "1"}
 
 
-def _probe() -> dict[str, Any]:
+def _probe(steps: int) -> dict[str, Any]:
     """The parameters and the gradients of each step in either precision, and the schedule values."""
-    arrays: dict[str, Any] = {"schedule": np.array([SCHEDULE[step % len(SCHEDULE)] for step in range(STEPS)])}
+    arrays: dict[str, Any] = {"schedule": np.array([SCHEDULE[step % len(SCHEDULE)] for step in range(steps)])}
     for seed, (name, dtype) in enumerate(_DTYPES.items()):
-        start, gradients = probe(STEPS, dtype, seed)
+        start, gradients = probe(steps, dtype, seed)
         arrays |= {f"{name}/start/{k}": leaf.numpy() for k, leaf in enumerate(start)}
         columns = zip(*gradients, strict=True)
         arrays |= {f"{name}/grads/{k}": torch.stack(column).numpy() for k, column in enumerate(columns)}
     return arrays
 
 
-def _interpreted(program: Program, dtype: str, precision: str) -> Values:
-    """The values of the interpreter in a precision, for parameters and gradients of a type."""
-    start, gradients = probe(STEPS, _DTYPES[dtype], list(_DTYPES).index(dtype))
+def _interpreted(program: Program, dtype: str, precision: str, steps: int = STEPS, rate: float = 1.0) -> Values:
+    """The values of the interpreter in a precision, for parameters and gradients of a type.
+
+    Args:
+        program: the program.
+        dtype: the type of parameters and gradients.
+        precision: the precision of the interpreter.
+        steps: the number of steps.
+        rate: the program's `lr` at schedule value 1.
+    """
+    start, gradients = probe(steps, _DTYPES[dtype], list(_DTYPES).index(dtype))
     w = [leaf.to(_DTYPES[precision]) for leaf in start]
     interpreter = Interpreter(live_program(program))
+    schedule = [rate * SCHEDULE[step % len(SCHEDULE)] for step in range(steps)]
     rows = []
-    for step, g in enumerate(gradients):
-        update = interpreter.step(w, [leaf.to(w[0].dtype) for leaf in g], SCHEDULE[step % len(SCHEDULE)])
+    for lr, g in zip(schedule, gradients, strict=True):
+        update = interpreter.step(w, [leaf.to(w[0].dtype) for leaf in g], lr)
         w = [leaf - change for leaf, change in zip(w, update, strict=True)]
         states = [value if isinstance(value, list) else [value] for value in interpreter.states.values()]
         rows.append([*w, *(torch.as_tensor(leaf) for state in states for leaf in state)])

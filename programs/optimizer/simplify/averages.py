@@ -34,7 +34,14 @@ Weighted = tuple[Expression, float]
 
 
 def _groups(form: Form, weights: dict[int, float]) -> list[Weighted]:
-    """The terms, those of equal weights as one sum with that weight; scalars first."""
+    """The weighted terms of a sum, grouped by the absolute value of the weight, up to rounding.
+
+    0.5 a - 0.5 b becomes (a - b) with the weight 0.5. Terms that are scalars come first.
+
+    Args:
+        form: the form of the terms.
+        weights: the weight of each term, by the number of its node; none is zero.
+    """
     ordered = sorted(weights, key=lambda term: (form.nodes[term].type != SCALAR, term))
     groups: list[tuple[float, list[int]]] = []
     for term in ordered:

@@ -46,7 +46,7 @@ class Step:
     """One step from the given program to the simplified one.
 
     Attributes:
-        name: of the rule.
+        name: of the rule, or of its change.
         says: the rule.
         tier: how far it holds.
         rounds: True if results may differ by the rounding of single operations; False if they have the same bits.
@@ -108,7 +108,7 @@ def simplify(program: Program, max_tier: Tier = "bounded") -> Simplified:
         rule, proposal = rewriting.rule, rewriting.proposal
         rounds = proposal.rounds or rewriting.after.reshaped or _gives_literal_weights(rewriting)
         before, after = steps[-1].after if steps else program, to_program(rewriting.after)
-        steps.append(Step(rule.name, rule.says, rule.tier, rounds, before, after, rewriting))
+        steps.append(Step(proposal.name or rule.name, rule.says, rule.tier, rounds, before, after, rewriting))
     return Simplified(program, steps[-1].after if steps else program, tuple(steps))
 
 

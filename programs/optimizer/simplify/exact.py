@@ -49,8 +49,8 @@ def _turns_round(match: Match) -> bool:
 
 def _other_way_round(match: Match) -> bool:
     nodes = match.context.form.nodes
-    reverse = (match.bound["y"], match.bound["x"])
-    return any(nodes[i].args == reverse for i in match.context.by_function["-"])
+    others = [i for i in match.context.by_function[nodes[match.node].function] if i != match.node]
+    return any(nodes[i].args == (match.bound["y"], match.bound["x"]) for i in others)
 
 
 def _share(match: Match) -> bool:
@@ -111,18 +111,34 @@ _BITS: tuple[Rule, ...] = (
     rule("sign of a sign", "sign(sign(x))", "sign(x)"),
     *map(_same_sign, ("cbrt", "tanh", "arctan", "sinh", "arcsinh", "expm1")),
     rule("cube of a sign", "cube(sign(x))", "sign(x)"),
+    rule(
+        "maximum the other way round",
+        "max(x, y)",
+        "max(y, x)",
+        when=_other_way_round,
+        condition="max(y, x) is computed too",
+        zeros=True,
+    ),
     rule("maximum of equals", "max(x, x)", "x"),
+    rule(
+        "minimum the other way round",
+        "min(x, y)",
+        "min(y, x)",
+        when=_other_way_round,
+        condition="min(y, x) is computed too",
+        zeros=True,
+    ),
     rule("minimum of equals", "min(x, x)", "x"),
-    rule("nested maximum", "max(max(x, y), x)", "max(x, y)"),
-    rule("nested minimum", "min(min(x, y), x)", "min(x, y)"),
-    rule("nested bounds", "max(max(x, a), b)", "max(x, max(a, b))"),
-    rule("nested bounds", "min(min(x, a), b)", "min(x, min(a, b))"),
+    rule("nested maximum", "max(max(x, y), x)", "max(x, y)", zeros=True),
+    rule("nested minimum", "min(min(x, y), x)", "min(x, y)", zeros=True),
+    rule("nested bounds", "max(max(x, a), b)", "max(x, max(a, b))", zeros=True),
+    rule("nested bounds", "min(min(x, a), b)", "min(x, min(a, b))", zeros=True),
     rule("maximum with a smaller value", "max(x, y)", "x", when=_x_above_y, condition="x ≥ y", zeros=True),
     rule("minimum with a larger value", "min(y, x)", "y", when=_y_below_x, condition="x ≥ y", zeros=True),
     rule("maximum of minimum", "max(x, min(x, y))", "x", when=_number_y, condition="y is a number", zeros=True),
     rule("minimum of maximum", "min(x, max(x, y))", "x", when=_number_y, condition="y is a number", zeros=True),
-    rule("maximum of negatives", "max(negative(x), negative(y))", "negative(min(x, y))"),
-    rule("minimum of negatives", "min(negative(x), negative(y))", "negative(max(x, y))"),
+    rule("maximum of negatives", "max(negative(x), negative(y))", "negative(min(x, y))", zeros=True),
+    rule("minimum of negatives", "min(negative(x), negative(y))", "negative(max(x, y))", zeros=True),
     rule("choice between equals", "where(x, y, y)", "y"),
     rule("choice by a comparison with zero", "where(greater(x, 0.0), y, z)", "where(x, y, z)"),
     rule("choice by a sign", "where(sign(x), y, z)", "where(x, y, z)"),
@@ -180,6 +196,7 @@ _ROUNDING: tuple[Rule, ...] = (
         when=_minus_moderate,
         condition="a is negative",
         rounds=True,
+        zeros=True,
     ),
     rule("sign of a quotient", "sign(x / a)", "sign(x)", when=_moderate, condition="a is positive", rounds=True),
     rule("sign of a product", "sign(x * y)", "sign(x)", when=_at_least_one, condition="y ≥ 1"),
@@ -198,6 +215,7 @@ _ROUNDING: tuple[Rule, ...] = (
         when=_turns_round,
         condition="a = 1 - (1 - a)",
         rounds=True,
+        zeros=True,
     ),
     *(
         rule("even function of a difference", f"{function}(x - y)", f"{function}(y - x)")
@@ -212,7 +230,15 @@ _ROUNDING: tuple[Rule, ...] = (
     rule("square of a root", "square(sqrt(x))", "abs(x)", rounds=True),
     rule("cube of a root", "cube(cbrt(x))", "x", rounds=True, zeros=True),
     rule("square of a norm", "square(global_norm(x))", "dot(x, x)", rounds=True),
-    rule("average of equals", "interp(x, x, y)", "x", when=_share, condition="x is finite, 0 ≤ y ≤ 1", rounds=True),
+    rule(
+        "average of equals",
+        "interp(x, x, y)",
+        "x",
+        when=_share,
+        condition="x is finite, 0 ≤ y ≤ 1",
+        zeros=True,
+        rounds=True,
+    ),
     rule(
         "nested clip",
         "clip(clip(x, a), b)",
@@ -226,7 +252,7 @@ _ROUNDING: tuple[Rule, ...] = (
 EXACT = (*_BITS, *_ROUNDING)
 
 TURNS: tuple[Rule, ...] = (
-    rule("sign of a negative", "sign(negative(x))", "negative(sign(x))"),
+    rule("sign of a negative", "sign(negative(x))", "negative(sign(x))", zeros=True),
     rule(
         "difference the other way round",
         "x - y",

@@ -1,13 +1,14 @@
 """The form on which rules work: the live expressions of a program, each of them once, with its loop-carried states.
 
-A form is built from the graph of a program. No two nodes are equal, arguments of commutative functions may be in either
-order, and every node is live: an update depends on it, in its step or, through the states, in a later step.
+A form is built from the graph of a program. No two nodes are equal, whatever the order of arguments where it does not
+matter, and every node is live: an update depends on it, in its step or, through the states, in a later step.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
 from germline.programs.optimizer.graph import Node
+from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import State
 from germline.programs.optimizer.types import SCALAR
 
@@ -20,6 +21,10 @@ Cost = tuple[int, int, int, int, int]
 statements whose value is a tree; literals; the sum of the depths of all values; arguments."""
 
 STATE_WEIGHT = 2
+
+ANY_ORDER = frozenset(name for name, primitive in PRIMITIVES.items() if primitive.commutative) - {"max", "min"}
+"""Functions that have the same bits for either order of their arguments. `max` and `min` choose between 0.0 and -0.0 by
+the order."""
 
 
 @dataclass(frozen=True)

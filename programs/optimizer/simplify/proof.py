@@ -12,6 +12,7 @@ where a step claims equal bits, in single precision too. What is compared depend
   the two programs then differ is reported.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -41,6 +42,10 @@ which may all be small by chance."""
 DECIDED = 1e-6
 """Where rounding moves an update by more than this share of the largest of its scenario, it decides the update."""
 
+RESIDUE = 1e-12
+"""Where an update cancels to zero up to rounding, as often in the first step, rounding moves it by no more than this
+share of the largest update of its scenario."""
+
 EPS = 2.0**-52
 
 
@@ -50,7 +55,8 @@ class Check:
 
     Attributes:
         holds: True if every compared update agrees as claimed.
-        compared: the share of steps and scenarios that were compared.
+        compared: the share of steps and scenarios that were compared. An update without a finite number shows nothing
+            and does not count.
         difference: the largest difference of two updates, as a share of the largest update of their scenario and step.
         by_scenario: the same by scenario, of those in which something was compared.
     """
@@ -59,6 +65,11 @@ class Check:
     compared: float
     difference: float
     by_scenario: dict[str, float]
+
+    @property
+    def verified(self) -> bool:
+        """True if something was compared, and agrees."""
+        return self.holds and self.compared > 0
 
 
 def prove(simplified: Simplified, steps: int = STEPS) -> tuple[Check, ...]:
@@ -86,15 +97,22 @@ def proved(simplified: Simplified, steps: int = STEPS) -> tuple[Simplified, tupl
 def _check(step: Step, before: Trajectory, after: Trajectory, steps: int) -> Check:
     if step.tier == "bounded":
         assert step.rewriting is not None
-        return _compare(before, after, within_bound(step.rewriting, steps))
+        inside = within_bound(step.rewriting, steps)
+        usable = _usable(before, after) & (inside is not None)
+        return _compare(before, after, inside is not False, usable)
     if not step.rounds:
         # Without samples, because functions of numbers then have the shapes that they have in the interpreter.
         equal = all(
             same_bits(*(run(program, steps, precision, samples=0).updates for program in (step.before, step.after)))
             for precision in (torch.float64, torch.float32)
         )
-        return _compare(before, after, equal)
+        return _compare(before, after, equal, _finite(before))
     return compare(before, after)
+
+
+def _finite(trajectory: Trajectory) -> Tensor:
+    """`[steps, scenarios]`: where an update has a finite number."""
+    return trajectory.updates.isfinite().any(-1)
 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:
@@ -112,19 +130,22 @@ def compare(before: Trajectory, after: Trajectory) -> Check:
     allowed = ROUNDING * (noise + (EPS + relative.mean(-1, keepdim=True)) * a.abs())
     wrong = usable & ~((a - b).abs() <= allowed) & (largest > 0)
     wrong = wrong | (usable & (largest == 0) & (b != 0))
-    return _compare(before, after, not bool(wrong.any()))
+    return _compare(before, after, not bool(wrong.any()), usable[..., 0])
 
 
 def _usable(before: Trajectory, after: Trajectory) -> Tensor:
-    """`[steps, scenarios]`: where the two updates are compared."""
+    """`[steps, scenarios]`: where the two updates are compared: until a value leaves the range or rounding decides an
+    update. An update that is nothing but the residue of a sum that cancels is left out by itself."""
     noise = torch.maximum(before.noise, after.noise).amax(-1)
-    decided = noise <= DECIDED * before.updates.abs().amax(-1)
-    return (decided & before.in_range & after.in_range).cumprod(0).bool()
+    size = before.updates.abs().amax(-1)
+    in_range = before.in_range & after.in_range
+    decided = noise <= DECIDED * size
+    residue = noise <= RESIDUE * torch.where(in_range, size, 0.0).amax(0)
+    return ((decided | residue) & in_range).cumprod(0).bool() & decided
 
 
-def _compare(before: Trajectory, after: Trajectory, holds: bool) -> Check:
-    """The check of two trajectories with its figures."""
-    usable = _usable(before, after)
+def _compare(before: Trajectory, after: Trajectory, holds: bool, usable: Tensor) -> Check:
+    """The check of two trajectories with its figures; `usable`, `[steps, scenarios]`, says where they count."""
     size = before.updates.abs().amax(-1)
     distance = (before.updates - after.updates).abs().amax(-1)
     share = torch.where(usable & (size > 0), distance / size, 0.0).nan_to_num(0.0)
@@ -132,21 +153,27 @@ def _compare(before: Trajectory, after: Trajectory, holds: bool) -> Check:
     return Check(holds, float(usable.double().mean()), max(figures.values(), default=0.0), figures)
 
 
-def within_bound(rewriting: Rewriting, steps: int = STEPS) -> bool:
-    """True if the value that a bounded rule changed stays within the bound, on the trajectory of the program before."""
+def within_bound(rewriting: Rewriting, steps: int = STEPS) -> bool | None:
+    """True if the value that a bounded rule changed stays within the bound, on the trajectory of the program before;
+    None if that value is never finite."""
     form, proposal = rewriting.before, rewriting.proposal
     ((node, replacement),) = proposal.changes.items()
     assert proposal.bound is not None
     longer, (new, bound) = with_expressions(form, [replacement, proposal.bound])
+    any_finite = False
     for values, _ in values_by_step(graph_of(longer), steps, torch.float64, samples=0):
-        old_value, new_value, limit = values[node], values[new], values[bound]
-        if not isinstance(old_value, Tensor):
-            continue
-        slack = 1.0 + 1e-9
-        inside = (old_value - new_value).abs() <= limit.abs() * slack + 8 * EPS * old_value.abs()
-        if not bool((inside | ~old_value.isfinite()).all()):
-            return False
-    return True
+        for old_value, new_value, limit in _leafwise(values[node], values[new], values[bound]):
+            finite = old_value.isfinite()
+            any_finite |= bool(finite.any())
+            inside = (old_value - new_value).abs() <= limit.abs() * (1.0 + 1e-9) + 8 * EPS * old_value.abs()
+            if not bool((inside | ~finite).all()):
+                return False
+    return True if any_finite else None
+
+
+def _leafwise(*values: Tensor | list[Tensor]) -> Iterator[tuple[Tensor, ...]]:
+    """Values of one type: as they are or, of a tree whose leaves have shapes of their own, leaf by leaf."""
+    return zip(*(value if isinstance(value, list) else [value] for value in values), strict=True)
 
 
 def graph_of(form: Form) -> Graph:
@@ -187,7 +214,7 @@ def prove_whole(simplified: Simplified, steps: int = STEPS) -> Check:
     before = Trajectory(interpreted(simplified.given, steps), before.noise, before.in_range)
     after = Trajectory(interpreted(simplified.program, steps), after.noise, after.in_range)
     if simplified.tier == "bounded":
-        return _compare(before, after, True)
+        return _compare(before, after, True, _usable(before, after))
     if not any(step.rounds for step in simplified.steps):
-        return _compare(before, after, same_bits(before.updates, after.updates))
+        return _compare(before, after, same_bits(before.updates, after.updates), _finite(before))
     return compare(before, after)

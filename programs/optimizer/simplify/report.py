@@ -24,13 +24,32 @@ def size_of(program: Program) -> Size:
 
 
 def what_went(step: Step) -> str:
-    """What a step took away, or added: `1 statement, state v`."""
+    """What a step took away, or added: `1 statement, state v`; if nothing, what became better instead."""
     before, after = size_of(step.before), size_of(step.after)
     parts = [_change(before.statements - after.statements, "statement")]
     gone = [name for name in before.states if name not in after.states]
     parts.append(f"state{'s' if len(gone) > 1 else ''} {', '.join(gone)}" if gone else "")
     parts.append(_change(before.literals - after.literals, "constant"))
-    return ", ".join(part for part in parts if part) or "nothing; computed sooner"
+    return ", ".join(part for part in parts if part) or f"nothing; {_gain(step)}"
+
+
+def _gain(step: Step) -> str:
+    """What is better after a step that takes nothing away, in words."""
+    if step.rewriting is None:
+        return "written anew"
+    before, after = step.rewriting.before.cost, step.rewriting.after.cost
+    part = next((part for part, (old, new) in enumerate(zip(before, after, strict=True)) if new < old), None)
+    return "a start for the next steps" if part is None or after[:part] > before[:part] else _GAINS[part]
+
+
+_GAINS = (
+    "a copy fewer",
+    "single numbers in the place of tensors",
+    "a constant in fewer places",
+    "fewer results wait for others",
+    "fewer arguments",
+)
+"""What it means that a part of a form's cost became smaller; see `form.Cost`."""
 
 
 def _change(fewer: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from germline.programs.optimizer.graph import Node, trace
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import Program, State
 from germline.programs.optimizer.simplify.folding import KEEPS_BITS
-from germline.programs.optimizer.simplify.form import Expression, Form, is_operation, literal_node
+from germline.programs.optimizer.simplify.form import ANY_ORDER, Expression, Form, is_operation, literal_node
 from germline.programs.optimizer.types import STATE_TYPES, TREE, Type, TypeMismatch, broadcast
 
 
@@ -112,7 +112,7 @@ class _Builder:
     def add(self, node: Node, name: str = "") -> int:
         """The number of a node, which is new unless there is an equal one."""
         function, args, literal, _ = node
-        if len(args) == 2 and args[1] < args[0] and PRIMITIVES[function].commutative:
+        if len(args) == 2 and args[1] < args[0] and function in ANY_ORDER:
             args = (args[1], args[0])
         # As keys, 0.0 and -0.0 would be equal.
         key = (function, args, None if literal is None else repr(literal))
@@ -156,7 +156,15 @@ class _Builder:
     def form(
         self, states: Sequence[State], following: Sequence[int], update: int, untouched: Collection[int] = ()
     ) -> Form:
-        """The live part of what was added."""
+        """The form of the nodes added so far that the update depends on, in its step or through states. Other nodes
+        and states are left out.
+
+        Args:
+            states: all states.
+            following: for each state the number of its next value.
+            update: the number of the update.
+            untouched: the numbers of nodes that no rewriting has changed; the form lists the others in `touched`.
+        """
         nodes = self.nodes
         next_of = {
             self.index[(f"input:{state.name}", (), None)]: node for state, node in zip(states, following, strict=True)

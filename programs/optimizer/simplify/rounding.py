@@ -7,7 +7,6 @@ from germline.programs.optimizer.program import Program, Statement
 
 MAX_DIGITS = 6
 
-
 MAX_FACTOR = 10
 """By how much rounding may change the distance of a decay from 1 at most."""
 
@@ -38,9 +37,14 @@ def round_numbers(value: float) -> list[float]:
 
 def _stands_for(exact: Decimal, neighbour: Decimal) -> bool:
     """True unless the number is a decay and its neighbour another order of magnitude away from 1."""
-    if not Decimal("0.5") < exact < 1:
+    if not is_decay(float(exact)):
         return True
     return (1 - exact) / MAX_FACTOR <= 1 - neighbour <= (1 - exact) * MAX_FACTOR
+
+
+def is_decay(value: float) -> bool:
+    """True if a number is taken for a decay: it is between 1/2 and 1, whatever its sign."""
+    return 0.5 < abs(value) < 1
 
 
 def digits_of(value: float) -> int:

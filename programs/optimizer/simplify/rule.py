@@ -33,12 +33,14 @@ class Proposal:
         rounds: True if results may differ by the rounding of single operations.
         bound: of a bounded rule: an expression that is never smaller than the distance between the changed node and
             its replacement, beside `changes` of that node.
+        name: what the step is called, if that depends on the change; empty: the name of the rule.
     """
 
     changes: Mapping[int, Expression]
     following: Mapping[int, Expression] = field(default_factory=dict)
     rounds: bool = False
     bound: Expression | None = None
+    name: str = ""
 
 
 class Context:
@@ -104,6 +106,7 @@ class Rule:
         says: the rule as a formula or a sentence.
         propose: every change that it allows.
         parts: how many parts of a form's cost count, the most important first; the rule is used if they become smaller.
+        pattern: the pattern that it replaces; None for a rule that is not made from one.
     """
 
     name: str
@@ -111,6 +114,7 @@ class Rule:
     says: str
     propose: Callable[[Context], Iterator[Proposal]]
     parts: int = 5
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -179,4 +183,4 @@ def pattern_rule(
                     yield Proposal({node: expression}, rounds=rounds or tier != "exact", bound=limit)
 
     says = f"{before} → {after}" + (f", if {condition}" if condition else "") + (f", within {bound}" if bound else "")
-    return Rule(name, tier, says, propose)
+    return Rule(name, tier, says, propose, pattern=before)

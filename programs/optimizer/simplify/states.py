@@ -6,7 +6,7 @@ from itertools import permutations
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.simplify.averages import assemble
 from germline.programs.optimizer.simplify.folding import fold, near, tidy
-from germline.programs.optimizer.simplify.form import Expression, Form, count_operations
+from germline.programs.optimizer.simplify.form import ANY_ORDER, Expression, Form, count_operations
 from germline.programs.optimizer.simplify.rule import Context, Proposal, Rule
 from germline.programs.optimizer.simplify.sums import MODERATE, Sum, weighted_sum
 
@@ -25,7 +25,7 @@ def _merge_equal(context: Context) -> Iterator[Proposal]:
     form = context.form
     classes: list[object] = [state.shape for state in form.states]
     for _ in form.states:
-        keys = _keys(form, classes)
+        keys = _keys(context, classes)
         refined: list[object] = [(classes[k], keys[node]) for k, node in enumerate(form.following)]
         numbers = {key: i for i, key in enumerate(dict.fromkeys(refined))}
         renumbered: list[object] = [numbers[key] for key in refined]
@@ -44,14 +44,16 @@ def _merge_equal(context: Context) -> Iterator[Proposal]:
         yield Proposal(changes)
 
 
-def _keys(form: Form, classes: list[object]) -> list[object]:
+def _keys(context: Context, classes: list[object]) -> list[object]:
     """A number for each node, equal for nodes that are the same function of the classes of states."""
+    form = context.form
     class_of = dict(zip(form.present, classes, strict=True))
     numbers: dict[object, int] = {}
     keys: list[object] = []
     for i, node in enumerate(form.nodes):
         args = tuple(keys[arg] for arg in node.args)
-        if len(args) == 2 and PRIMITIVES[node.function].commutative:
+        any_order = node.function in ANY_ORDER or (node.function in ("max", "min") and i not in context.before_poles)
+        if any_order:
             args = tuple(sorted(args))  # type: ignore[type-var]
         key: object = ("state", class_of[i]) if i in class_of else (node.function, args, repr(node.literal))
         keys.append(numbers.setdefault(key, len(numbers)))

@@ -147,14 +147,15 @@ def _collect(context: Context, exact: bool) -> Iterator[Proposal]:
             for expression in sum_expressions(form, total.weights, total.constant):
                 context.visited += len(total.weights)
                 if count_operations(expression) <= total.opened and expression != node:
-                    yield Proposal({node: expression}, rounds=True)
+                    name = "" if exact or 0 in total.weights.values() else "reorder terms"
+                    yield Proposal({node: expression}, rounds=True, name=name)
 
 
 SUMS = (
     Rule(
         "collect terms",
         "exact",
-        "a sum with literal weights → the same sum in fewer operations, if no weight cancels",
+        "a sum with literal weights → the same sum in no more operations, if no weight cancels",
         lambda context: _collect(context, exact=True),
     ),
 )
@@ -162,7 +163,7 @@ CANCELLING_SUMS = (
     Rule(
         "cancel terms",
         "almost",
-        "a sum with literal weights → the same sum in fewer operations",
+        "a sum with literal weights → the same sum in no more operations",
         lambda context: _collect(context, exact=False),
     ),
 )

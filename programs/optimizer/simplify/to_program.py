@@ -20,9 +20,10 @@ def to_program(form: Form) -> Program:
     ]
     returns = [names[form.update]]
     for k, node in enumerate(form.following):
-        if form.literal(node) is not None:
+        literal = form.literal(node)
+        if literal is not None:
             name = _free(_next(form.states[k].name), {*names.values(), *returns})
-            body.append(Statement(name, "=", (form.literal(node) or 0.0,)))
+            body.append(Statement(name, "=", (literal,)))
             returns.append(name)
         else:
             returns.append(names[node])

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
 from germline.evaluators.executors.ray_guard import _PROGRAM, RayGuard
@@ -18,6 +19,14 @@ from germline.evaluators.executors.ray_guard import RayGuard
 RayGuard("secret")
 os.kill(os.getpid(), signal.SIGKILL)
 """
+
+RAYLET = """
+import subprocess
+agent = subprocess.Popen(["sleep", "60"], env={}, stdout=subprocess.DEVNULL)
+print(agent.pid, flush=True)
+agent.wait()
+"""
+"""A process with a child whose environment has no token, as if the child's title had overwritten it."""
 
 
 @contextmanager
@@ -50,8 +59,25 @@ def test_while_the_driver_lives_its_ray_lives_until_it_is_ended() -> None:
         guard.end()  # nothing is left
 
 
-@pytest.mark.parametrize("written", [b"", b"RAY_AUTH_TOKEN="])
+@pytest.mark.slow
+def test_a_process_without_the_token_whose_parent_was_there_at_the_start_ends_too() -> None:
+    variables = {"RAY_AUTH_TOKEN": "secret4"}
+    with subprocess.Popen([sys.executable, "-c", RAYLET], env=variables, stdout=subprocess.PIPE) as raylet:
+        assert raylet.stdout is not None
+        agent = psutil.Process(int(raylet.stdout.readline()))
+        guard = RayGuard("secret4")
+        guard.started()
+        time.sleep(0.5)  # until the guard has looked
+        raylet.kill()
+        raylet.wait()
+        assert agent.is_running()
+        guard.end()
+        psutil.wait_procs([agent], timeout=1)
+        assert not agent.is_running() or agent.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("written", [b"", b"\n", b"RAY_AUTH_TOKEN=", b"RAY_AUTH_TOKEN=\n\n"])
 def test_without_a_token_nothing_is_killed(written: bytes) -> None:
-    harmless = f"import signal\nsignal.pidfd_send_signal = lambda *process: print('killed')\n{_PROGRAM}"
+    harmless = "import signal\nsignal.pidfd_send_signal = lambda *process: print('killed')\n" + _PROGRAM.read_text()
     done = subprocess.run([sys.executable, "-c", harmless], input=written, capture_output=True, check=True)
     assert done.stdout == b""

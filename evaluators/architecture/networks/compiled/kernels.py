@@ -344,7 +344,7 @@ def _sum(x):
 
 @compiled(**OPTIONS)
 def _squares(x, center):
-    """Sum of squared differences from `center`."""
+    """The sum of the squares of x - `center`."""
     total = 0.0
     for first in range(0, len(x), 4096):
         part = x[first : first + 4096]
@@ -446,7 +446,9 @@ def _multiply(
 
 @compiled(**OPTIONS)
 def _correlate(dw, g, out_channels, apart, x, in_channels, distance, tables, at, batch, places, row):
-    """Adds the gradients of weights `[out_channels, taps, in_channels]`: scalar products of rows of g and of x."""
+    """Adds to dw the gradients of weights `[out_channels, taps, in_channels]`: scalar products of rows of g, the
+    gradient of the output, and of x, the input. The table of the window begins at `tables[at]`; `places` and `row` are
+    overwritten."""
     window = len(dw) // out_channels
     for _ in range(tables[at]):
         pixel, pixels, taps = tables[at + 1], tables[at + 2], tables[at + 3]
@@ -471,8 +473,9 @@ def _correlate(dw, g, out_channels, apart, x, in_channels, distance, tables, at,
 
 @compiled(**OPTIONS)
 def _arrange(panel, w, out_channels, in_channels, by_output, by_input):
-    """Copies the weights of a 1×1 convolution to the layout of `_weigh_four`; up to three last outputs to that of
-    `_weigh`."""
+    """Copies the weights of a 1×1 convolution into `panel`: `[in_channels, 4]` for each four output channels, as
+    `_weigh_four` reads them, then `[in_channels]` for each of up to three last ones, as `_weigh` does. `by_output` and
+    `by_input` are the strides of w."""
     for m in range(out_channels):
         group, q = m // 4 * 4, m % 4
         complete = group + 4 <= out_channels
@@ -613,7 +616,8 @@ def _dense_back(i, x, g, tables, w, dw, batch, rectified, lower, places, row):
 
 @compiled(**OPTIONS)
 def _windows(out, x, first, tables, at, w, batch, places, row):
-    """Adds the convolution of one channel of x with the window w to `out`."""
+    """Adds to `out` the convolution of one channel of x, which begins at `first`, with the window w. The table of the
+    window begins at `tables[at]`; `places` and `row` are overwritten."""
     for _ in range(tables[at]):
         pixel, pixels, taps = tables[at + 1], tables[at + 2], tables[at + 3]
         for k in range(taps):
@@ -731,7 +735,8 @@ def _norm_back(i, x, g, w, dw, batch_statistics, batch):
 
 @compiled(**OPTIONS)
 def _largest(out, x, tables, at, batch, length):
-    """Maximum over the window, for a run of pixels whose table entry begins at `at`."""
+    """Writes to `out` the maximum over the window, NaN being the largest, for a run of pixels: `length` numbers. The
+    entry of the run begins at `tables[at]`."""
     for k in range(tables[at + 2]):
         begin = tables[at + 4 + 2 * k] * batch
         tap = x[begin : begin + length]
@@ -866,10 +871,15 @@ def backward(code, x, g, tables, w, dw, batch_statistics, batch, rectified, lowe
 
 @compiled(**OPTIONS)
 def classify(i, x, w, logits, pooled, batch):
-    """Writes the logits `[classes, batch]` of the last map.
+    """Computes the logits: the mean of each channel of the last map, after a ReLU if `i[RELU]`, then a linear layer.
 
-    i is the classifier: its inputs are the channels of the map, its outputs the classes. `pooled` receives the mean of
-    each channel over its positions.
+    Args:
+        i: the instruction of the classifier.
+        x: all feature maps, flat.
+        w: all weights, flat.
+        logits: receives the logits, `[classes, batch]`, flat.
+        pooled: receives the means, `[channels, batch]`, flat.
+        batch: number of images.
     """
     channels, classes, pixels = i[IN_CHANNELS], i[OUT_CHANNELS], i[IN_POSITIONS]
     share = f32(1 / pixels)

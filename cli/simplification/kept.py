@@ -6,8 +6,9 @@ from typing import Any
 
 from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
-from germline.cli.errors import BadReference, single_line
+from germline.cli.errors import BadReference, UserError, single_line
 from germline.cli.printing import say
+from germline.cli.simplification.tiers import how_simplified
 from germline.db.errors import DatabaseError
 from germline.db.records import SimplifiedRecord
 
@@ -27,15 +28,28 @@ def simplified_candidate(original: Candidate, url: str) -> Candidate:
     """The candidate that an individual became by simplification.
 
     Raises:
-        BadReference: no simplification of it is recorded.
+        BadReference: it belongs to no run, or no simplification of it is recorded.
     """
+    if original.scored is None:
+        raise BadReference(
+            f"expected RUN or RUN:BIRTH before {SUFFIX}, got {original.label}, with which nothing is kept; "
+            f"leave {SUFFIX} out, or write germline export --simplify"
+        )
     record = kept_with(original, url)
     if record is None:
         raise BadReference(
             f"expected a simplified program of {original.label}, got none; run germline simplify {original.label} first"
         )
-    label = f"{original.label}{SUFFIX}"
-    return replace(original, label=label, genome=record.genome, scored=None, reviews=(), simplified=record)
+    return replace(
+        _as_simplified(original, record.genome, record),
+        label=f"{original.label}{SUFFIX}",
+        simplified_by=how_simplified(record.steps),
+    )
+
+
+def _as_simplified(original: Candidate, genome: str, record: SimplifiedRecord | None) -> Candidate:
+    """The candidate with a simplified genome, which has no scores."""
+    return replace(original, genome=genome, scored=None, reviews=(), simplified=record, simplified_from=original.label)
 
 
 def keep(candidate: Candidate, genome: str, fingerprint: str, steps: Mapping[str, Any], url: str) -> str | None:
@@ -61,6 +75,7 @@ def smaller(candidate: Candidate, url: str) -> Candidate:
 
     Raises:
         BadReference: it is no optimizer program, or not a valid one.
+        UserError: what the rules make of it now could not be verified.
     """
     if candidate.kind != "optimizer":
         raise BadReference(
@@ -69,20 +84,20 @@ def smaller(candidate: Candidate, url: str) -> Candidate:
     if kept_with(candidate, url) is not None:
         return simplified_candidate(candidate, url)
     # Imports torch, which takes seconds.
-    from germline.programs.optimizer import InvalidProgram, parse, trace, write
-    from germline.programs.optimizer.fingerprint import fingerprint
-    from germline.programs.optimizer.simplify import simplify
-    from germline.programs.optimizer.simplify.proof import proved
+    from germline.cli.simplification.result import kept_steps, simplification_of
+    from germline.programs.optimizer import InvalidProgram
 
     try:
-        program = proved(simplify(parse(candidate.genome)))[0].program
+        result = simplification_of(candidate.label, candidate.genome, "bounded")
     except InvalidProgram as error:
         raise BadReference(f"{candidate.label} is not a valid genome: {error}") from None
-    text = write(program)
-    if candidate.birth is None:
-        return replace(candidate, genome=text)
-    record = SimplifiedRecord(candidate.birth, text, fingerprint(trace(program)), {}, "")
-    return replace(candidate, genome=text, scored=None, reviews=(), simplified=record)
+    if not result.verified:
+        raise UserError(f"{result.doubt}; leave --simplify out", 1)
+    if not result.simplified.steps:
+        return candidate
+    birth, steps = candidate.birth, kept_steps(result)
+    record = None if birth is None else SimplifiedRecord(birth, result.text, result.fingerprint, steps, "")
+    return replace(_as_simplified(candidate, result.text, record), simplified_by=how_simplified(steps))
 
 
 def simplified_row(reference: str, record: SimplifiedRecord) -> dict[str, Any]:

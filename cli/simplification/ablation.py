@@ -3,10 +3,10 @@
 from contextlib import closing
 from dataclasses import dataclass
 
-from germline.cli.ablation_report import AblationReport, worsening
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError
 from germline.cli.printing import say
+from germline.cli.simplification.ablation_report import AblationReport, worsening
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
 from germline.programs.optimizer.program import Program

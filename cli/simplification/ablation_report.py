@@ -9,6 +9,7 @@ from rich.console import Console
 from germline.cli.formatting import BAD, GOOD, QUIET, number, plain_table, print_table, safe, with_interval
 from germline.programs.optimizer import write
 from germline.programs.optimizer.simplify.report import size_of
+from germline.programs.optimizer.simplify.rounding import MAX_FACTOR, is_decay
 from germline.search.ablation.ablate import Ablation, AblationStep, Attempt
 from germline.search.ablation.trials import Comparison
 
@@ -74,6 +75,9 @@ def print_ablation(out: Console, report: AblationReport) -> None:
             table.add_row(*(safe(cell) for cell in cells))
         print_table(out, table)
         out.print()
+    if note := _note_on_decays(ablation):
+        out.print(safe(note, QUIET))
+        out.print()
     out.print(safe(_conclusion(report), GOOD if ablation.steps else QUIET))
     if ablation.taken_back:
         out.print(safe(_taken_back(ablation), BAD))
@@ -84,6 +88,8 @@ def ablation_markdown(report: AblationReport) -> list[str]:
     lines = ["## Ablation", "", _measured(report), ""]
     for title, rows in _tables(report):
         lines += [_line(title), _line(["---"] * len(title)), *map(_line, rows), ""]
+    if note := _note_on_decays(report.ablation):
+        lines += [note, ""]
     lines += [_conclusion(report)]
     return [*lines, *([_taken_back(report.ablation)] if report.ablation.taken_back else [])]
 
@@ -127,6 +133,17 @@ def _measured(report: AblationReport) -> str:
     return (
         f"on {report.task}, rung {report.rung}: {report.training}; {report.seeds} fresh seeds; "
         f"loss of the given program {loss}, margin {margin} ({report.share:.2%} of it)"
+    )
+
+
+def _note_on_decays(ablation: Ablation) -> str:
+    """Which numbers were not tried in the place of a decay, and why; empty if the program has no decay."""
+    if not any(map(is_decay, ablation.given.constants)):
+        return ""
+    return (
+        f"Rounding changes the distance of a decay, a number between 0.5 and 1, from 1 by a factor of {MAX_FACTOR} at "
+        "most: 0.997 may become 0.99, but not 0.9. That distance is the share of a state that a step forgets, and with "
+        "one of another size it would be another optimizer, even where the loss on this task allows it."
     )
 
 

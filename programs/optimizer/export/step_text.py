@@ -1,0 +1,97 @@
+"""The text of the methods of an exported optimizer class that do a step."""
+
+from germline.programs.optimizer.export.parts import MATRIX, REDUCTIONS, WIDTH, Parts, indent
+
+_START = {
+    "tree": "_zeros(p)",
+    "leaf": "_zeros(p, ())",
+    "row": "_zeros(p, (*p.shape[:1], *[1] * (p.ndim - 1)))",
+    "column": "_zeros(p, (1, *p.shape[1:]) if p.ndim > 1 else p.shape)",
+}
+
+
+def init_group(parts: Parts, class_name: str) -> list[str]:
+    """The method that collects parameters, gradients and states of a group; the compiler of torch knows its name."""
+    names = ["params", "grads", *parts.lists_of_state, *(["steps"] if parts.own_counts else [])]
+    lines = [
+        f"def _init_group({', '.join(['self', 'group', *names])}) -> None:",
+        '    for p in group["params"]:',
+        "        grad = p.grad",
+        "        if grad is None:",
+        "            continue",
+        "        if grad.layout != torch.strided:",
+        f'            raise RuntimeError("{class_name} does not support sparse gradients")',
+    ]
+    if len(lines[0]) > WIDTH - 4:
+        lines[:1] = ["def _init_group(", *(f"    {name}," for name in ["self", "group", *names]), ") -> None:"]
+    if parts.functions & MATRIX or parts.has_rows:
+        lines += [
+            "        if p.is_complex():",
+            f'            raise RuntimeError("{class_name} does not support complex parameters")',
+        ]
+    if parts.states or parts.own_counts:
+        lines += ["        state = self.state[p]", "        if not state:"]
+        if parts.own_counts:
+            lines.append('            device = p.device if group["capturable"] else "cpu"')
+            lines.append('            state["step"] = torch.zeros((), device=device)')
+        lines += [f'            state["{state.name}"] = {_START[state.shape]}' for state in parts.prepared.leaf_states]
+    if parts.functions & REDUCTIONS:
+        lines += ["        if not p.numel():", "            continue"]
+    lines += ["        params.append(p)", "        grads.append(grad)"]
+    lines += [f'        {parts.lists[name]}.append(state["{name}"])' for name in parts.states]
+    if parts.own_counts:
+        lines.append('        steps.append(state["step"])')
+    return lines
+
+
+def step(parts: Parts) -> list[str]:
+    """The method that does a step."""
+    names = ["params", "grads", *parts.lists_of_state, *(["steps"] if parts.own_counts else [])]
+    trees = [parts.lists[state.name] for state in parts.prepared.leaf_states if state.shape == "tree"]
+    complex_ = not (parts.functions & MATRIX or parts.has_rows)
+    body = [f"{name}: list[torch.Tensor] = []" for name in names]
+    body.append(f"self._init_group({', '.join(['group', *names])})")
+    body += ["if not params:", "    continue"]
+    if complex_:
+        body.append(f"_view_as_real({', '.join(['params', 'grads', *trees])})")
+    if parts.reads_lr:
+        body += ['lr = group["lr"]', "if isinstance(lr, torch.Tensor):", "    lr = lr.squeeze()"]
+    for argument in parts.arguments:
+        if argument.name == "betas":
+            body.append(f'{", ".join(argument.variables)} = group["betas"]')
+    if parts.prepared.whole_tree:
+        if parts.counts:
+            body.append('(step,) = _count([group["step"]], group["capturable"])')
+        function = "_update"
+    else:
+        body += [
+            'foreach = group["foreach"]',
+            "if foreach is None:",
+            "    _, foreach = _default_to_fused_or_foreach(params, differentiable=False)",
+            '    if isinstance(group["lr"], torch.Tensor) and not group["capturable"]:',
+            "        foreach = False",
+            "update = _multi_tensor if foreach else _single_tensor",
+        ]
+        function = "update"
+    call = [f"{function}("]
+    call += [f"    {name}," for name in names if name != "steps"]
+    if parts.own_counts:
+        call.append('    _count(steps, group["capturable"]),')
+    betas = [name for argument in parts.arguments if argument.name == "betas" for name in argument.variables]
+    local = [*betas, "lr", *(["step"] if parts.prepared.whole_tree else [])]
+    call += [f"    {name}={name}," if name in local else f'    {name}=group["{name}"],' for name in parts.numbers]
+    body += [*call, ")"]
+    return [
+        "@torch.no_grad()",
+        "def step(self, closure: Callable[[], Any] | None = None) -> Any:",
+        '    """Update the parameters once; `closure`, if given, computes the loss again."""',
+        "    loss = None",
+        "    if closure is not None:",
+        "        with torch.enable_grad():",
+        "            loss = closure()",
+        "",
+        "    for group in self.param_groups:",
+        *indent(body, 2),
+        "",
+        "    return loss",
+    ]

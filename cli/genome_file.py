@@ -6,6 +6,8 @@ import sys
 from difflib import get_close_matches
 from pathlib import Path
 
+import click
+
 from germline.cli.errors import BadReference
 from germline.cli.printing import say
 from germline.evaluators.data.directory import exists
@@ -58,8 +60,13 @@ def read_stdin() -> str:
     """The text of the genome on stdin, of at most 10 MB. Says on stderr that it waits if stdin is a terminal.
 
     Raises:
-        BadReference: stdin is closed, cannot be read, is empty, or is no text.
+        BadReference: stdin is closed, cannot be read, is empty, or is no text, or the command has read it before.
     """
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.setdefault(STDIN, False):
+        raise BadReference("expected - once, got it twice: stdin can be read only once; write the genome into a file")
+    if context is not None:
+        context.meta[STDIN] = True
     data = b""
     if sys.stdin is not None:  # None: closed
         if sys.stdin.isatty():
@@ -90,7 +97,7 @@ def _as_text(data: bytes, name: str, advice: str) -> str:
         BadReference: the bytes are too many, no text, or blank.
     """
     if len(data) > LARGEST:
-        raise BadReference(f"expected a genome of at most 10 MB, got a larger one: {name}")
+        raise BadReference(f"expected a genome of at most 10 MB, got more: {name}")
     try:
         text = data.decode(_encoding(data))
     except UnicodeDecodeError:

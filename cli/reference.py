@@ -82,7 +82,7 @@ def resolve(reference: str, url: str) -> Candidate:
 def _unknown(name: str, error: DatabaseError) -> BadReference:
     """The error for a reference that is neither a file nor in the library, and of which there is no run."""
     if looks_like_file(name):
-        return no_such_file(name, "there is no such file and no such run")
+        return no_such_file(name, f"there is no such file and no such run ({error})")
     hint = f"; did you mean library:{name}?" if name in library() else ""
     return BadReference(
         f"expected RUN, RUN:BIRTH, library:NAME, a file or - for stdin, got {name!r:.80}: {error}{hint}"

@@ -105,6 +105,7 @@ def command(
         row = {"path": str(path), "target": target, "verified": True, "tolerance": verified.tolerance}
         row |= {"weights": str(weights_path(path))} if verified.weights is not None else {}
         row |= {"fingerprint": fingerprint, "difference": verified.difference, "class_name": verified.class_name}
+        row |= {"unseen_arguments": list(verified.unseen_arguments)}
         print_json(row)
     else:
         _print(result, path, " and ".join(map(str, files)))
@@ -120,6 +121,8 @@ def _print(result: "ExportResult", path: Path, files: str) -> None:
         )
     else:
         say(f"verified: {result.comparison}")
+    for name in verified.unseen_arguments:
+        say(f"not verified: the argument {name}, since no value that was tried changes a result")
     if verified.class_name is None:
         say(f"use it: onnxruntime.InferenceSession({str(path)!r}); {result.usage}")
     elif path.stem.isidentifier() and not iskeyword(path.stem) and path.suffix == ".py":

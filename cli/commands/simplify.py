@@ -125,7 +125,8 @@ def command(
         if written is not None:
             say(f"wrote {written}")
     if not result.verified:
-        raise UserError(f"{result.doubt}; no program is kept or written", 1)
+        kept_or_written = "kept" if written is not None else "kept or written"
+        raise UserError(f"{result.doubt}; no program is {kept_or_written}", 1)
     if result.doubt is not None:
         raise UserError(result.doubt, 1)
 

@@ -58,7 +58,10 @@ class Simplification:
 
     @property
     def verified(self) -> bool:
-        """True if the program before the ablation was compared with the given one and agrees, or is the given one."""
+        """True if the program before the ablation was compared with the given one and agrees, or is the given one.
+
+        After a step within a bound, agreement says only that something could be compared.
+        """
         return not self.simplified.steps or self.whole.verified
 
     @property

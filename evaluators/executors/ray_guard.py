@@ -2,7 +2,9 @@
 
 A driver that was killed cannot end anything any more. Most processes of its Ray notice that by themselves, but the
 agents of the raylet try for a minute to tell the GCS, which is gone too. The guard knows the processes by the token of
-their Ray, which they have in their environment and no other process has, and their descendants.
+their Ray, which is in the environment of no other process, and their descendants. Some processes of Ray overwrite their
+environment with a title: those that are there when Ray has started are remembered; workers that start later end by
+themselves without a raylet.
 """
 
 import subprocess

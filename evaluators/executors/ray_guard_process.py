@@ -27,7 +27,10 @@ def main() -> None:
     known = members(variable) if sys.stdin.buffer.readline() else []
     sys.stdin.buffer.read()
     for _ in range(_ATTEMPTS):
-        running = [end(descriptor) for descriptor in (*known, *members(variable))]
+        present = members(variable)
+        running = [end(descriptor) for descriptor in (*known, *present)]
+        for descriptor in present:
+            os.close(descriptor)
         if not any(running):
             break
         time.sleep(_PAUSE)
@@ -36,23 +39,34 @@ def main() -> None:
 def members(variable: bytes) -> list[int]:
     """Descriptors of all processes that have the variable in their environment, and of their descendants.
 
-    A descriptor is opened before anything is read, so that it cannot come to mean another process meanwhile.
+    Only these get a descriptor: a machine may have more processes than a process may open files.
     """
-    descriptors, parents, chosen = {}, {}, set()
+    parents, starts, chosen = {}, {}, set()
     for folder in Path("/proc").glob("[0-9]*"):
         pid = int(folder.name)
         with contextlib.suppress(OSError):  # the process has ended, or belongs to somebody else
-            descriptors[pid] = os.pidfd_open(pid)
-            parents[pid] = int((folder / "stat").read_bytes().rpartition(b")")[2].split()[1])
+            parents[pid], starts[pid] = parent_and_start(pid)
             if variable in (folder / "environ").read_bytes().split(b"\0"):
                 chosen.add(pid)
     children = chosen
     while children:
         children = {pid for pid, parent in parents.items() if parent in children} - chosen
         chosen |= children
-    for pid in descriptors.keys() - chosen:
-        os.close(descriptors[pid])
-    return [descriptors[pid] for pid in chosen]
+    descriptors = []
+    for pid in chosen:
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(pid)
+            if parent_and_start(pid)[1] == starts[pid]:
+                descriptors.append(descriptor)
+            else:  # the number belongs to another process by now
+                os.close(descriptor)
+    return descriptors
+
+
+def parent_and_start(pid: int) -> tuple[int, int]:
+    """The number of a process's parent, and when the process started, in clock ticks since the machine did."""
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    return int(fields[1]), int(fields[19])
 
 
 def end(descriptor: int) -> bool:

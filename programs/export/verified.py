@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
@@ -12,6 +12,18 @@ Content = TypeVar("Content", str, bytes)
 
 class ExportMismatch(ValueError):
     """An export differs from its reference; the message says in what and by how much."""
+
+
+class Verification(NamedTuple):
+    """What a comparison of an exported optimizer with its program showed.
+
+    Attributes:
+        difference: the largest relative difference.
+        unseen_arguments: arguments of which no value that was tried changes a result, so that it shows nothing of them.
+    """
+
+    difference: float
+    unseen_arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,7 @@ class VerifiedExport(Generic[Content]):
         facts: numbers about the export by name, such as `parameters`.
         weights: the bytes of the safetensors file that belongs beside it; None if there is none.
         module: the loaded network with its weights, for further comparisons; None where none are needed.
+        unseen_arguments: of an optimizer: as of `Verification`.
     """
 
     content: Content
@@ -35,6 +48,7 @@ class VerifiedExport(Generic[Content]):
     facts: Mapping[str, int] = field(default_factory=dict)
     weights: bytes | None = None
     module: nn.Module | None = None
+    unseen_arguments: tuple[str, ...] = ()
 
 
 def check_equal(quantity: str, exported: object, expected: object) -> None:

@@ -68,6 +68,16 @@ class Graph:
         live = set(self.live)
         return tuple(i for i, node in enumerate(self.statements) if node in live)
 
+    def ancestors(self, node: int) -> set[int]:
+        """The node and all nodes that it depends on within the step."""
+        seen, stack = {node}, [node]
+        while stack:
+            for arg in self.nodes[stack.pop()].args:
+                if arg not in seen:
+                    seen.add(arg)
+                    stack.append(arg)
+        return seen
+
 
 def trace(program: Program, parent: tuple[Program, Graph] | None = None) -> Graph:
     """The graph of `program`, by abstract execution.

@@ -82,5 +82,10 @@ def test_what_belongs_to_no_run_has_no_kept_simplification(reference: str) -> No
     refused(ask("show", reference), "expected")
 
 
+def test_stdin_is_read_for_one_reference_alone() -> None:
+    result = call("none.db", "diff", "-", "-", stdin=library()["lion"])
+    refused(result, "expected - once, got it twice: stdin can be read only once")
+
+
 def test_a_broken_program_on_stdin_is_named(folder: Path) -> None:
     refused(ask("show", "-", "import os\n"), "stdin is not a valid genome: expected one function")

@@ -196,8 +196,8 @@ def test_each_argument_of_the_library_does_what_its_constants_in_the_program_do(
     files = [file_of(name) for name in library()]
     for file, changes in zip(files, compare_options(files), strict=True):
         names = [argument.name for argument in optax_arguments(draft_of(file.program).arguments)]
-        assert len(changes) == len(names)
-        assert all(list(options) == names and difference <= TOLERANCES["float64"] for options, difference in changes)
+        assert [change.argument for change in changes] == names
+        assert all(change.shows and change.difference <= TOLERANCES["float64"] for change in changes)
 
 
 @pytest.mark.slow
@@ -205,7 +205,7 @@ def test_a_file_that_is_wrong_with_other_arguments_is_refused() -> None:
     file = file_of("lion")
     wrong = file.source.replace("(1 - b2)", "(1 - 0.99)")
     assert wrong != file.source
-    with pytest.raises(ExportMismatch, match=r"with b1=0\.9, b2=0\.74"):
+    with pytest.raises(ExportMismatch, match=r"with b2=0\.74"):
         verify_optax(wrong, file.program, file.name)
 
 

@@ -100,29 +100,23 @@ def hyper_parameters(program: Program, fixed: Collection[Place]) -> tuple[HyperP
     result += _numbered("eps", epsilons, "nonnegative", lambda _: "added to what is divided by, so that it is not zero")
     weight_decays = [c for c in literals if c.role == "weight decay"]
     result += _numbered("weight_decay", weight_decays, "nonnegative", _weight_decay)
-    scales = [c for c in literals if c.role == "scale"]
-    words = [_word(program, patterns, c, len(decays)) for c in scales]
+    scales = [c for c in literals if c.role == "scale" and not patterns.is_extrapolation(c.places[0])]
+    extrapolations = [c for c in literals if c.role == "scale" and c not in scales]
+    for k, constant in enumerate(extrapolations, len(decays) + 1):
+        result.append(_one(f"beta{k}", constant, "free", _number(program, constant)))
+    words = [_word(program, patterns, c) for c in scales]
     for word, range_ in dict.fromkeys(words):
         same = [c for c, own in zip(scales, words, strict=True) if own == (word, range_)]
         result += _numbered(word, same, range_, lambda c, word=word: f"{_MEANINGS.get(word, '')}{_number(program, c)}")
     return tuple(_unique(result))
 
 
-def _word(program: Program, patterns: Patterns, constant: Constant, decays: int) -> tuple[str, str]:
-    """The name of an argument without a role, and its range.
-
-    Args:
-        program: the program.
-        patterns: its patterns.
-        constant: the number.
-        decays: how many decays of moving averages of trees there are.
-    """
+def _word(program: Program, patterns: Patterns, constant: Constant) -> tuple[str, str]:
+    """The name of an argument without a role, and its range."""
     place = constant.places[0]
     word = _WORDS.get((program.body[place[0]].function, place[1]), "constant")
     if patterns.is_decay_exponent(place):
         return "beta2_decay", "nonpositive"
-    if patterns.is_extrapolation(place):
-        return f"beta{decays + 1}", "free"
     if patterns.is_initial_sum(place) and constant.value > 0:
         return "initial_accumulator_value", "nonnegative"
     if patterns.is_trust(place):

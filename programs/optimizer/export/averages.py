@@ -6,19 +6,23 @@
 | `m + 0.1 * (x - m)`, `m - 0.1 * (m - x)` | `interp(x, m, 0.9)` |
 | `interp(m, x, 0.1)` | `interp(x, m, 0.9)` |
 
-Here `m` is a state. Only the two weights of one sum are a pair: equal numbers elsewhere have nothing to do with it.
+Here `m` is a state. Only the two weights of one sum are a pair. If `x` depends on the parameters alone, the sum has to
+be the next value of `m`, an average of the parameters; else 0.1 is a weight decay beside a momentum of 0.9. Two
+averages with one state and equal decays share an argument, as in Nesterov's momentum.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from germline.programs.optimizer.export.nodes import (
+    COMPLEMENT_ROUNDING,
+    is_of_parameters_alone,
+    number_of,
+    state_of,
+)
 from germline.programs.optimizer.graph import Graph, live_program, trace
 from germline.programs.optimizer.program import InvalidProgram, Program, Statement
-from germline.programs.optimizer.types import LEAF, SCALAR
-
-ROUNDING = 4 * 2.0**-53
-"""How far the weights of an average may be from a sum of one."""
 
 
 def with_averages(program: Program) -> Program:
@@ -61,9 +65,9 @@ class _Sums:
     def averages(self, i: int) -> Iterator[dict[int, Statement]]:
         """Statements that make statement `i` an `interp`, by position, in each way that there is."""
         line = self.program.body[i]
-        if line.function == "interp" and self._state(self._args(i)[0]) is not None:
-            weight = self._literal(self._args(i)[2])
-            if weight is not None and 0 < weight < 1 and self._state(self._args(i)[1]) is None:
+        if line.function == "interp" and state_of(self.graph, self._args(i)[0]) is not None:
+            weight = number_of(self.graph, self._args(i)[2])
+            if weight is not None and 0 < weight < 1 and state_of(self.graph, self._args(i)[1]) is None:
                 yield {i: replace(line, args=(line.args[1], line.args[0], _complement(weight)))}
         if line.function == "+":
             ways = [way for j in (0, 1) if (way := self._weighed_sum(i, j)) is not None]
@@ -83,8 +87,10 @@ class _Sums:
             return None
         at = self.lines[decayed]
         for k in (0, 1):
-            decay, state = self._literal(self._args(at)[k]), self._state(self._args(at)[1 - k])
+            decay, state = number_of(self.graph, self._args(at)[k]), state_of(self.graph, self._args(at)[1 - k])
             if decay is None or state is None or not 0 < decay < 1:
+                continue
+            if self._next(i) != state and is_of_parameters_alone(self.graph, other):
                 continue
             name = self._name(self.program.body[at].args[1 - k], self._args(at)[1 - k], i)
             rest = self._without_factor(other, 1 - decay, i)
@@ -101,8 +107,8 @@ class _Sums:
         at = self.lines[node]
         line = self.program.body[at]
         for k in (0, 1):
-            number = self._literal(self._args(at)[k])
-            if number is not None and abs(number - factor) <= ROUNDING:
+            number = number_of(self.graph, self._args(at)[k])
+            if number is not None and abs(number - factor) <= COMPLEMENT_ROUNDING:
                 name = self._name(line.args[1 - k], self._args(at)[1 - k], i)
                 return None if name is None else (name, {})
         for k in (0, 1):
@@ -122,11 +128,11 @@ class _Sums:
             first: the position of the state in the difference of the two.
         """
         node, product = self._args(i)[j], self._args(i)[1 - j]
-        if self._state(node) is None or self._function(product) != "*" or self.uses[product] != 1:
+        if state_of(self.graph, node) is None or self._function(product) != "*" or self.uses[product] != 1:
             return
         at = self.lines[product]
         for k in (0, 1):
-            share, distance = self._literal(self._args(at)[k]), self._args(at)[1 - k]
+            share, distance = number_of(self.graph, self._args(at)[k]), self._args(at)[1 - k]
             if share is None or not 0 < share < 1 or self._function(distance) != "-" or self.uses[distance] != 1:
                 continue
             between = self.lines[distance]
@@ -143,26 +149,6 @@ class _Sums:
 
     def _function(self, node: int) -> str:
         return self.graph.nodes[node].function
-
-    def _literal(self, node: int) -> float | None:
-        """A number of the text, or the difference of two."""
-        function, args, literal, _ = self.graph.nodes[node]
-        if function == "-":
-            x, y = (self.graph.nodes[arg].literal for arg in args)
-            return None if x is None or y is None else x - y
-        return literal if function == "literal" else None
-
-    def _state(self, node: int) -> int | None:
-        """The position of the state whose present or next value a node is, perhaps times a scalar or leaf."""
-        graph = self.graph
-        for nodes in (graph.state_nodes, graph.next_states):
-            if node in nodes:
-                return nodes.index(node)
-        if self._function(node) == "*":
-            states = [arg for arg in graph.nodes[node].args if arg in graph.state_nodes]
-            if len(states) == 1 and any(graph.nodes[arg].type in (SCALAR, LEAF) for arg in graph.nodes[node].args):
-                return graph.state_nodes.index(states[0])
-        return None
 
     def _next(self, i: int) -> int | None:
         """The position of the state whose next value a statement is."""

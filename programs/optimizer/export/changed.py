@@ -30,11 +30,13 @@ class Change(NamedTuple):
         name: of the argument.
         value: of the argument; a tuple of which one number is changed for `betas`.
         program: the program with this number in the place of its own.
+        shows: True if its result is another than with the default; False if no value that was tried changes it.
     """
 
     name: str
     value: Any
     program: Program
+    shows: bool
 
 
 def changes(
@@ -51,22 +53,30 @@ def changes(
         for k, places in enumerate(argument.places):
             change = None
             for number in _numbers(argument, k):
-                value = tuple(number if i == k else own for i, own in enumerate(argument.values))
-                one = int(number) if argument.range == "count" else number
-                change = Change(
-                    argument.name, value if argument.name == "betas" else one, with_number(program, places, number)
-                )
-                if differs(change.program):
+                changed = with_number(program, places, number)
+                change = Change(argument.name, _value(argument, k, number), changed, differs(changed))
+                if change.shows:
                     break
             assert change is not None
             yield change
+
+
+def _value(argument: HyperParameter, k: int, number: float) -> Any:
+    """The argument with a number in the place of its number `k`."""
+    if argument.name == "betas":
+        return tuple(number if i == k else own for i, own in enumerate(argument.values))
+    return int(number) if argument.range == "count" else number
 
 
 def _numbers(argument: HyperParameter, k: int) -> list[float]:
     """The values to try in the place of a number."""
     own = argument.values[k]
     candidates = _PERIODS if argument.range == "count" else [own * factor for factor in _FACTORS[argument.range]]
-    return [value for value in candidates if value != own and isfinite(value)]
+    other = [value for value in candidates if value != own and isfinite(value)]
+    if any(j == PROTECTION for _, j in argument.places[k]):
+        # A program gets a smaller epsilon only by subtracting from a divisor, which costs small divisors their digits.
+        return [value for value in other if value >= EPSILON] or other
+    return other
 
 
 def with_number(program: Program, places: Collection[Place], value: float) -> Program:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from germline.programs.optimizer.export.nodes import is_length_of_parameters, number_of
 from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.program import Program
@@ -34,13 +35,13 @@ class Patterns:
         i, j = place
         if self._function_at(i) != "power" or j != 1 or not self._is_step(self._args(i)[0]):
             return False
-        exponent = self._number(self._args(i)[1])
+        exponent = number_of(self.graph, self._args(i)[1])
         if exponent is None or not exponent < 0:
             return False
         complements = [
             self.graph.statements[user]
             for user, position in self.users.get(self.graph.statements[i], [])
-            if self._function_at(user) == "-" and position == 1 and self._number(self._args(user)[0]) == 1.0
+            if self._function_at(user) == "-" and position == 1 and number_of(self.graph, self._args(user)[0]) == 1.0
         ]
         readers = [reader for node in complements for reader in self.users.get(node, [])]
         return bool(readers) and all(self._function_at(user) == "interp" and at == 2 for user, at in readers)
@@ -53,7 +54,7 @@ class Patterns:
             return False
         readers = self.users.get(self.graph.statements[i], [])
         bounded = all(
-            self._function_at(user) in ("min", "max") and self._number(self._args(user)[1 - at]) is not None
+            self._function_at(user) in ("min", "max") and number_of(self.graph, self._args(user)[1 - at]) is not None
             for user, at in readers
         )
         return bool(readers) and bounded and self._falls(self._args(i)[1 - j])
@@ -73,13 +74,16 @@ class Patterns:
         return self._function_at(at) == "+" and state in self._args(at) and [user for user, _ in read] == [at]
 
     def is_extrapolation(self, place: Place) -> bool:
-        """True for the weight, outside of 0…1, of a state in its own next value, `interp(x, state, c)`."""
+        """True for a weight outside of 0…1 by which a state enters its own next value, `interp(x, state, c)`, perhaps
+        after other functions."""
         i, j = place
         node = self.graph.statements[i]
         if self._function_at(i) != "interp" or j != 2 or node not in self.graph.next_states:
             return False
+        _, average, weight = self._args(i)
+        number = number_of(self.graph, weight)
         state = self.graph.state_nodes[self.graph.next_states.index(node)]
-        return state in self._ancestors(self._args(i)[1])
+        return number is not None and not 0 <= number <= 1 and state in self.graph.ancestors(average)
 
     def is_compared(self, i: int) -> bool:
         """True if the value of a statement, perhaps times a number, is what others are compared with."""
@@ -102,9 +106,9 @@ class Patterns:
     def is_smallest_scale(self, place: Place) -> bool:
         """True for the lower bound of a number that follows from the parameters alone, as in Adafactor."""
         i, j = place
-        if self._function_at(i) != "max" or self._number(self._args(i)[j]) is None:
+        if self._function_at(i) != "max" or number_of(self.graph, self._args(i)[j]) is None:
             return False
-        functions = {self.graph.nodes[node].function for node in self._ancestors(self._args(i)[1 - j])}
+        functions = {self.graph.nodes[node].function for node in self.graph.ancestors(self._args(i)[1 - j])}
         inputs = {function for function in functions if function.startswith("input:")}
         return inputs == {"input:w"} and bool(functions & {"norm", "global_norm", "leaf_mean", "leaf_max"})
 
@@ -113,7 +117,7 @@ class Patterns:
         i, j = place
         if self._function_at(i) != "modulo" or j != 1 or not self._is_step(self._args(i)[0]):
             return False
-        value = self._number(self._args(i)[1])
+        value = number_of(self.graph, self._args(i)[1])
         return value is not None and 1 <= value < 2**31 and value == int(value)
 
     def spoken_name(self, place: Place) -> str | None:
@@ -127,7 +131,7 @@ class Patterns:
         arg = self.program.body[i].args[1 - j]
         at = self.lines.get(self._args(i)[1 - j])
         if at is not None and self._function_at(at) in ("min", "max") and self._function_at(i) in ("min", "max"):
-            k = next((k for k in (0, 1) if self._number(self._args(at)[k]) is not None), None)
+            k = next((k for k in (0, 1) if number_of(self.graph, self._args(at)[k]) is not None), None)
             if k is not None:
                 return self.spoken_name((at, k))
         if not isinstance(arg, str) or not _SPOKEN.fullmatch(arg) or len(arg) > _LONGEST or arg in self.program.inputs:
@@ -140,19 +144,16 @@ class Patterns:
     def _args(self, i: int) -> tuple[int, ...]:
         return self.graph.nodes[self.graph.statements[i]].args
 
-    def _number(self, node: int) -> float | None:
-        return self.graph.nodes[node].literal
-
     def _is_step(self, node: int) -> bool:
         return self.graph.nodes[node].function == "input:step"
 
     def _falls(self, node: int) -> bool:
         """True for a reciprocal, or a negative power, of a function of the step count alone."""
         function, args, *_ = self.graph.nodes[node]
-        inputs = [at for at in self._ancestors(node) if self.graph.nodes[at].function.startswith("input:")]
+        inputs = [at for at in self.graph.ancestors(node) if self.graph.nodes[at].function.startswith("input:")]
         if not inputs or not all(map(self._is_step, inputs)):
             return False
-        exponent = self._number(args[1]) if function == "power" else None
+        exponent = number_of(self.graph, args[1]) if function == "power" else None
         return function == "reciprocal" or (exponent is not None and exponent < 0)
 
     def _is_trust_ratio(self, node: int) -> bool:
@@ -160,23 +161,8 @@ class Patterns:
         if function == "where":
             return any(map(self._is_trust_ratio, args[1:]))
         if function == "/":
-            return self._is_length_of_w(args[0])
+            return is_length_of_parameters(self.graph, args[0])
         if function == "*":
-            return any(
-                self._is_length_of_w(args[k]) and self.graph.nodes[args[1 - k]].function == "reciprocal" for k in (0, 1)
-            )
+            lengths = (arg for k, arg in enumerate(args) if self.graph.nodes[args[1 - k]].function == "reciprocal")
+            return any(is_length_of_parameters(self.graph, arg) for arg in lengths)
         return False
-
-    def _is_length_of_w(self, node: int) -> bool:
-        function, args, *_ = self.graph.nodes[node]
-        return function in ("norm", "global_norm") and self.graph.nodes[args[0]].function == "input:w"
-
-    def _ancestors(self, node: int) -> set[int]:
-        """A node and all that it depends on within the step."""
-        seen, stack = {node}, [node]
-        while stack:
-            for arg in self.graph.nodes[stack.pop()].args:
-                if arg not in seen:
-                    seen.add(arg)
-                    stack.append(arg)
-        return seen

@@ -19,6 +19,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from germline.programs.optimizer.export.bias_corrections import corrected_states
+from germline.programs.optimizer.export.nodes import (
+    has_factor,
+    is_length_of_parameters,
+    is_of_parameters_alone,
+    state_of,
+)
 from germline.programs.optimizer.export.patterns import Patterns
 from germline.programs.optimizer.export.signs import Place, nonnegative
 from germline.programs.optimizer.graph import Graph, trace
@@ -162,19 +169,19 @@ class _Analysis:
         if value in (0.0, 1.0, -1.0) or abs(value) < _GUARD or self.patterns.is_start_of_fade(place):
             return "structural", None
         if line.function == "interp" and j == 2 and 0 < value < 1:
-            state = self._state(args[1])
+            state = state_of(self.graph, args[1])
             if state is not None:
                 return "decay", state
         if line.function == "power" and j == 0 and 0 < value < 1 and self.graph.nodes[args[1]].literal is None:
             return "base", None
         if line.function == "*" and value > 0:
             other, product = args[1 - j], self.graph.statements[i]
-            state = self._state(other) if value < 1 else None
+            state = state_of(self.graph, other) if value < 1 else None
             if state is not None and self._is_added(product):
                 return ("momentum" if self._is_momentum(product, state, value) else "momentum again"), state
             if self.graph.nodes[other].function == "input:w" and self._is_weight_decay(product):
                 return "weight decay", None
-            if self._is_norm_of_w(other):
+            if is_length_of_parameters(self.graph, other):
                 return "norm decay", None
         if line.function == "greater" and self._of_shape(args[1 - j]):
             return "structural", None
@@ -184,26 +191,9 @@ class _Analysis:
             return "epsilon", None
         return "scale", None
 
-    def _state(self, node: int) -> int | None:
-        """The position, in `program.states`, of the state that a node stands for; None if it stands for no state.
-
-        A node stands for a state if it is the state's present or next value, or its present value times a scalar or a
-        number per leaf.
-        """
-        graph = self.graph
-        for nodes in (graph.state_nodes, graph.next_states):
-            if node in nodes:
-                return nodes.index(node)
-        if graph.nodes[node].function == "*":
-            states = [arg for arg in graph.nodes[node].args if arg in graph.state_nodes]
-            others = [arg for arg in graph.nodes[node].args if graph.nodes[arg].type in (SCALAR, LEAF)]
-            if len(states) == 1 and others:
-                return graph.state_nodes.index(states[0])
-        return None
-
     def _is_momentum(self, product: int, state: int, value: float) -> bool:
-        """True if a product is a term of the next value of its own state, a tree that can be negative, and the others
-        are not weighed by one minus its factor, as in an average."""
+        """True if a product is a term of the next value of its own state, a tree that can be negative, and no term of
+        an average: none beside it is weighed by one minus its factor, but for a weight decay amid a longer sum."""
         graph, following = self.graph, self.graph.next_states[state]
         shape = self.program.states[state].shape
         if following in self.signs or shape in ("leaf", "scalar") or following in graph.nodes[product].args:
@@ -221,36 +211,21 @@ class _Analysis:
             if len(users) != 1:
                 return False
             at = graph.statements[users[0][0]]
-            others = (arg for k, arg in enumerate(graph.nodes[at].args) if k != users[0][1])
-            if any(self._is_weighed(other, 1 - value) for other in others):
+            [other] = (arg for k, arg in enumerate(graph.nodes[at].args) if k != users[0][1])
+            if has_factor(graph, other, 1 - value) and (at in ends or not is_of_parameters_alone(graph, other)):
                 return False
         return at != product
 
-    def _is_weighed(self, node: int, weight: float) -> bool:
-        """True if a value is a product with a number."""
-        function, args, *_ = self.graph.nodes[node]
-        if function != "*":
-            return False
-        known = [number for arg in args if (number := self._number(arg)) is not None]
-        return any(abs(number - weight) < 1e-9 for number in known) or any(
-            self._is_weighed(arg, weight) for arg in args
-        )
-
-    def _number(self, node: int) -> float | None:
-        """A literal, or the difference of two."""
-        function, args, literal, _ = self.graph.nodes[node]
-        if literal is None and function == "-":
-            x, y = (self.graph.nodes[arg].literal for arg in args)
-            return None if x is None or y is None else x - y
-        return literal
-
     def _is_weight_decay(self, product: int) -> bool:
-        """True if a product with the parameters is added to the gradient, or ends in the update beside the states."""
-        for i, j in self.users.get(product, []):
-            if self.program.body[i].function == "+" and self._follows_gradient(
-                self.graph.nodes[self.graph.statements[i]].args[1 - j]
-            ):
-                return True
+        """True if a product with the parameters is added to the gradient, perhaps after other terms of a sum, or ends
+        in the update beside the states."""
+        stack = [product]
+        while stack:
+            for i, j in self.users.get(stack.pop(), []):
+                if self.program.body[i].function == "+":
+                    if self._follows_gradient(self.graph.nodes[self.graph.statements[i]].args[1 - j]):
+                        return True
+                    stack.append(self.graph.statements[i])
         seen, stack = {product}, [product]
         while stack:
             at = stack.pop()
@@ -267,21 +242,12 @@ class _Analysis:
 
     def _follows_gradient(self, node: int) -> bool:
         """True if a value depends on the gradient, and neither on the parameters nor on a state."""
-        seen, stack = {node}, [node]
-        while stack:
-            for arg in self.graph.nodes[stack.pop()].args:
-                if arg not in seen:
-                    seen.add(arg)
-                    stack.append(arg)
-        functions = {self.graph.nodes[at].function for at in seen}
-        return "input:g" in functions and "input:w" not in functions and not seen & set(self.graph.state_nodes)
+        ancestors = self.graph.ancestors(node)
+        functions = {self.graph.nodes[at].function for at in ancestors}
+        return "input:g" in functions and "input:w" not in functions and not ancestors & set(self.graph.state_nodes)
 
     def _is_added(self, node: int) -> bool:
         return any(self.program.body[i].function in ("+", "-") for i, _ in self.users.get(node, []))
-
-    def _is_norm_of_w(self, node: int) -> bool:
-        function, args, *_ = self.graph.nodes[node]
-        return function in ("norm", "global_norm") and self.graph.nodes[args[0]].function == "input:w"
 
     def _of_shape(self, node: int) -> bool:
         function = self.graph.nodes[node].function
@@ -316,53 +282,6 @@ class _Analysis:
 
     def _partner(self, place: Place, decays: list[tuple[Any, ...]]) -> tuple[Any, ...] | None:
         """Of decays of one value, the decay of the state that a bias correction corrects; None if it is not clear."""
-        corrected = self._corrected(self.graph.statements[place[0]])
+        corrected = corrected_states(self.patterns, self.graph.statements[place[0]])
         partners = [key for key in decays if key[1] in corrected]
         return partners[0] if len(partners) == 1 else None
-
-    def _corrected(self, power: int) -> set[int]:
-        """The states that are divided by one minus a power, perhaps after the same root of both."""
-        stack = []
-        for i, j in self.users.get(power, []):
-            node = self.graph.nodes[self.graph.statements[i]]
-            if self.program.body[i].function == "-" and j == 1 and self.graph.nodes[node.args[0]].literal == 1.0:
-                stack.append((self.graph.statements[i], 1.0))
-        seen, states = set(stack), set()
-        while stack:
-            at, exponent = stack.pop()
-            for i, j in self.users.get(at, []):
-                user = self.graph.statements[i]
-                function, args, *_ = self.graph.nodes[user]
-                after = exponent
-                if function in ("*", "/"):
-                    after = -exponent if function == "/" and j == 1 else exponent
-                    sign = -1.0 if function == "/" and j == 0 else 1.0
-                    powers = self._powers(args[1 - j])
-                    states |= {state for state, own in powers.items() if sign * own == -after}
-                elif function == "reciprocal":
-                    after = -exponent
-                elif function == "sqrt":
-                    after = exponent / 2
-                else:
-                    continue
-                if (user, after) not in seen and user not in self.graph.next_states:
-                    seen.add((user, after))
-                    stack.append((user, after))
-        return states
-
-    def _powers(self, node: int) -> dict[int, float]:
-        """The exponent of each state in a product."""
-        state = self._state(node)
-        if state is not None:
-            return {state: 1.0}
-        function, args, *_ = self.graph.nodes[node]
-        if function in ("+", "max"):
-            terms = [arg for arg in args if self.graph.nodes[arg].literal is None]
-            return self._powers(terms[0]) if len(terms) == 1 else {}
-        if function in ("*", "/"):
-            result = dict(self._powers(args[0]))
-            for own, exponent in self._powers(args[1]).items():
-                result[own] = result.get(own, 0.0) + (exponent if function == "*" else -exponent)
-            return result
-        factor = {"reciprocal": -1.0, "sqrt": 0.5, "square": 2.0, "negative": 1.0}.get(function)
-        return {} if factor is None else {own: factor * exponent for own, exponent in self._powers(args[0]).items()}

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from germline.programs.export.loading import load_class
 from germline.programs.export.origin import Origin
-from germline.programs.export.verified import ExportMismatch, VerifiedExport, check_difference
+from germline.programs.export.verified import ExportMismatch, Verification, VerifiedExport, check_difference
 from germline.programs.optimizer.export.changed import changes
 from germline.programs.optimizer.export.draft import draft_of
 from germline.programs.optimizer.export.source import STEPS, TOLERANCE, export_torch
@@ -61,52 +61,60 @@ def verified_torch(program: Program, origin: Origin, class_name: str) -> Verifie
     Raises:
         ExportMismatch: neither form equals the interpreter.
     """
-    source = export_torch(program, origin, class_name)
     try:
-        difference = verify_torch(source, program, class_name)
+        return _verified(program, origin, class_name, exact=False)
     except ExportMismatch:
-        source = export_torch(program, origin, class_name, exact=True)
-        difference = verify_torch(source, program, class_name)
-    return VerifiedExport(source, class_name, difference, TOLERANCE)
+        return _verified(program, origin, class_name, exact=True)
 
 
-def verify_torch(source: str, program: Program, class_name: str, steps: int = STEPS) -> float:
-    """The largest relative difference between an exported class and the interpreter in float64.
+def _verified(program: Program, origin: Origin, class_name: str, exact: bool) -> VerifiedExport[str]:
+    source = export_torch(program, origin, class_name, exact)
+    difference, unseen = verify_torch(source, program, class_name, exact=exact)
+    return VerifiedExport(source, class_name, difference, TOLERANCE, unseen_arguments=unseen)
+
+
+def verify_torch(
+    source: str, program: Program, class_name: str, steps: int = STEPS, exact: bool = False
+) -> Verification:
+    """The comparison of an exported class with the interpreter in float64, with its defaults and with each argument
+    changed.
 
     Args:
         source: what `export_torch` returned. It is executed, so pass no text of another origin.
         program: the program that was exported.
         class_name: the class in the source.
         steps: how many steps to compare.
+        exact: as it was for `export_torch`.
 
     Raises:
-        ExportMismatch: the difference is above TOLERANCE, or rounding does not explain an error in float32.
+        ExportMismatch: a difference is above TOLERANCE, or rounding does not explain an error in float32.
     """
     difference = compare_torch(source, program, class_name, steps)
     quantity = f"parameters and states of {class_name} and its program"
     hint = f" in {steps} steps; export it with exact=True"
     check_difference(quantity, difference.double, TOLERANCE, hint)
     check_difference(f"{quantity} up to rounding of float32", difference.single, 1.0, f" times the rounding{hint}")
-    _verify_options(source, program, class_name)
-    return difference.double
+    return Verification(difference.double, _verify_options(source, program, class_name, exact))
 
 
-def _verify_options(source: str, program: Program, class_name: str) -> None:
+def _verify_options(source: str, program: Program, class_name: str, exact: bool) -> tuple[str, ...]:
     """Compares a class over a few steps in float64: with each argument changed, with the program whose literals are
-    changed alike, and with `maximize` and the opposite gradients."""
+    changed alike, and with `maximize` and the opposite gradients. Returns the arguments whose change shows nothing."""
     exported = load_class(source, class_name)
     defaults = exported([torch.zeros(1, requires_grad=True)]).defaults
     rates = [float(defaults["lr"]) * schedule for schedule in SCHEDULE[:OPTION_STEPS]]
-    drafts = [draft_of(program), draft_of(program, exact=True)]
-    draft = next((own for own in drafts if all(defaults.get(a.name) == a.default for a in own.arguments)), drafts[0])
+    draft = draft_of(program, exact)
     schedule = rates if draft.lr_is_rate else list(SCHEDULE[:OPTION_STEPS])
     expected = _interpreted(draft.program, schedule, torch.float64, torch.float64, False)
+    unseen = []
 
     def differs(program: Program) -> bool:
         changed = _interpreted(program, schedule, torch.float64, torch.float64, False)
         return bool(changed.values.isfinite().all()) and _difference(changed, expected) > VISIBLE
 
-    for name, value, program_with_value in changes(draft.program, draft.arguments, differs):
+    for name, value, program_with_value, shows in changes(draft.program, draft.arguments, differs):
+        if not shows:
+            unseen.append(name)
         changed = _interpreted(program_with_value, schedule, torch.float64, torch.float64, False)
         difference = _difference(_exported(exported, rates, torch.float64, False, False, **{name: value}), changed)
         quantity = f"parameters and states of {class_name} with {name}={value} and its program with these constants"
@@ -115,6 +123,7 @@ def _verify_options(source: str, program: Program, class_name: str) -> None:
         ours = _exported(exported, rates, torch.float64, False, foreach, maximize=True)
         quantity = f"parameters and states of {class_name} with maximize=True and its program with opposite gradients"
         check_difference(quantity, _difference(ours, expected), TOLERANCE, f" in {OPTION_STEPS} steps")
+    return tuple(dict.fromkeys(unseen))
 
 
 def compare_torch(source: str, program: Program, class_name: str, steps: int = STEPS) -> Difference:

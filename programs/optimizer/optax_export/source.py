@@ -24,7 +24,8 @@ STEPS = 20
 """The number of steps over which a file is compared with its program."""
 
 TOLERANCE = 1e-6
-"""The largest difference allowed between an exported file and its program, relative to the largest of a tensor."""
+"""The largest difference allowed between an exported file and its program, relative to the largest element that a
+tensor has had."""
 
 _NAMES = (
     "jax", "jnp", "optax", "NamedTuple", "count", "updates", "params", "rule", "states", "learning_rate", "extra_args",
@@ -97,8 +98,8 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
         "Exported by Germline.",
         *origin.lines(),
         f"Verified: in {STEPS} steps, step by step and under jit, parameters and states equal",
-        f"those of the search's interpreter: in float32 to {TOLERANCE:g} of the largest of a",
-        "tensor, or as near as its own rounding allows, and to 1e-09 in float64.",
+        f"those of the search's interpreter: in float32 to {TOLERANCE:g} of the largest that a",
+        "tensor has had, or as near as its own rounding allows, and to 1e-09 in float64.",
         '"""',
     ]
 

@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 from germline.programs.export.origin import Origin
-from germline.programs.export.verified import ExportMismatch, VerifiedExport, check_difference
-from germline.programs.optimizer.export.changed import changes
-from germline.programs.optimizer.export.draft import Draft, draft_of
+from germline.programs.export.verified import ExportMismatch, Verification, VerifiedExport, check_difference
+from germline.programs.optimizer.export.changed import Change, changes
+from germline.programs.optimizer.export.draft import draft_of
 from germline.programs.optimizer.export.verify import OPTION_STEPS, SCHEDULE, VISIBLE, probe
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
@@ -31,9 +31,9 @@ from germline.programs.optimizer.optax_export.source import STEPS, TOLERANCE, ex
 from germline.programs.optimizer.program import Program
 
 FLOORS = {"float32": 1.0, "float64": 1e-3}
-"""Elements below this share of the largest in their tensor are compared as if they were that large. In float32 that is
-the largest itself, because XLA and the interpreter round differently where a sum nearly cancels; float64 shows that
-both compute the same."""
+"""Elements below this share of the largest that their tensor has had until then are compared as if they were that
+large. In float32 that is the largest itself, because XLA and the interpreter round differently where a sum nearly
+cancels, and a moving average keeps the rounding of larger values; float64 shows that both compute the same."""
 TOLERANCES = {"float32": TOLERANCE, "float64": 1e-9}
 """The largest difference allowed."""
 OWN_ERRORS = 8
@@ -65,12 +65,14 @@ class OptaxFile(NamedTuple):
         program: the program that was exported.
         name: the function in the source.
         options: arguments of the function; none are its defaults.
+        exact: as it was for `export_optax`.
     """
 
     source: str
     program: Program
     name: str
     options: Mapping[str, float] = MappingProxyType({})
+    exact: bool = False
 
 
 def verified_optax(program: Program, origin: Origin, class_name: str) -> VerifiedExport[str]:
@@ -81,47 +83,67 @@ def verified_optax(program: Program, origin: Origin, class_name: str) -> Verifie
         ExportMismatch: neither form equals the interpreter.
     """
     check_installed()
-    name = function_name(class_name)
-    source = export_optax(program, origin, class_name)
     try:
-        difference = verify_optax(source, program, name)
+        return _verified(program, origin, class_name, exact=False)
     except ExportMismatch:
-        source = export_optax(program, origin, class_name, exact=True)
-        difference = verify_optax(source, program, name)
-    return VerifiedExport(source, name, difference, TOLERANCE)
+        return _verified(program, origin, class_name, exact=True)
 
 
-def verify_optax(source: str, program: Program, name: str) -> float:
-    """The largest relative difference between an exported file and the interpreter.
+def _verified(program: Program, origin: Origin, class_name: str, exact: bool) -> VerifiedExport[str]:
+    name = function_name(class_name)
+    source = export_optax(program, origin, class_name, exact)
+    difference, unseen = verify_optax(source, program, name, exact)
+    return VerifiedExport(source, name, difference, TOLERANCE, unseen_arguments=unseen)
+
+
+def verify_optax(source: str, program: Program, name: str, exact: bool = False) -> Verification:
+    """The comparison of an exported file with the interpreter, with its defaults and with each argument changed.
 
     Args:
         source: what `export_optax` returned. It is executed, so pass no text of another origin.
         program: the program that was exported.
         name: the function in the source.
+        exact: as it was for `export_optax`.
 
     Raises:
         OptaxMissing: jax or optax is not installed.
-        ExportMismatch: the difference is above TOLERANCE, or the file raises an error.
+        ExportMismatch: a difference is above its tolerance, or the file raises an error.
     """
     [differences] = compare_optax([OptaxFile(source, program, name)])
     for (kind, dtype), difference in differences.items():
         quantity, hint = f"parameters and states of {name} and its program", f" in {STEPS} steps in {dtype} ({kind})"
         check_difference(quantity, difference, TOLERANCES[dtype], hint)
-    _verify_options(source, program, name)
-    return max(differences.values())
+    return Verification(max(differences.values()), _verify_options(source, program, name, exact))
 
 
-def _verify_options(source: str, program: Program, name: str) -> None:
-    """Compares a file, with each of its arguments changed, with the program whose literals are changed alike."""
-    for options, difference in compare_options([OptaxFile(source, program, name)])[0]:
-        words = ", ".join(f"{argument}={value}" for argument, value in options.items())
-        quantity = f"parameters and states of {name} with {words} and its program with these constants"
+def _verify_options(source: str, program: Program, name: str, exact: bool) -> tuple[str, ...]:
+    """Compares a file, with each of its arguments changed, with the program whose literals are changed alike. Returns
+    the arguments whose change shows nothing."""
+    [comparisons] = compare_options([OptaxFile(source, program, name, exact=exact)])
+    for argument, value, difference, _ in comparisons:
+        quantity = f"parameters and states of {name} with {argument}={value} and its program with these constants"
         check_difference(quantity, difference, TOLERANCES["float64"], f" in {OPTION_STEPS} steps")
+    return tuple(dict.fromkeys(own.argument for own in comparisons if not own.shows))
 
 
-def compare_options(exported: Sequence[OptaxFile]) -> list[list[tuple[Mapping[str, float], float]]]:
-    """For each file its arguments with each of them changed in turn, each time with the largest relative difference, in
-    float64, from the program whose literals are changed alike.
+class OptionComparison(NamedTuple):
+    """A file with one argument changed, compared with the program whose literal is changed alike.
+
+    Attributes:
+        argument: the name of the argument.
+        value: what it is changed to.
+        difference: the largest relative difference in float64.
+        shows: True if the program's result is another than with the default.
+    """
+
+    argument: str
+    value: float
+    difference: float
+    shows: bool
+
+
+def compare_options(exported: Sequence[OptaxFile]) -> list[list[OptionComparison]]:
+    """For each file a comparison for each of its arguments.
 
     Raises:
         OptaxMissing: jax or optax is not installed.
@@ -129,18 +151,22 @@ def compare_options(exported: Sequence[OptaxFile]) -> list[list[tuple[Mapping[st
     """
     check_installed()
     changed = [list(_changed(file)) for file in exported]
-    values = iter(_run_files([file for files in changed for file, _ in files], (OPTIONS_MODE,), OPTION_STEPS))
-    floor = FLOORS["float64"]
+    files = [file for own in changed for file, *_ in own]
+    results = iter(_run_files(files, (OPTIONS_MODE,), OPTION_STEPS))
     return [
-        [(file.options, _difference(next(values)[OPTIONS_MODE], own, floor, [0.0] * len(own))) for file, own in files]
+        [
+            OptionComparison(
+                change.name, change.value, _option_difference(next(results)[OPTIONS_MODE], own), change.shows
+            )
+            for _, change, own in files
+        ]
         for files in changed
     ]
 
 
-def _changed(file: OptaxFile) -> Iterator[tuple[OptaxFile, Values]]:
-    """The file with each of its arguments changed, and the values of the program with that constant."""
-    drafts = [draft_of(file.program), draft_of(file.program, exact=True)]
-    draft = next((own for own in drafts if _has_arguments(file.source, own)), drafts[0])
+def _changed(file: OptaxFile) -> Iterator[tuple[OptaxFile, Change, Values]]:
+    """The file with each of its arguments changed, the change, and the values of the program with that constant."""
+    draft = draft_of(file.program, file.exact)
     rate = draft.default_rate if draft.lr_is_rate else 1.0
 
     def values(program: Program) -> Values:
@@ -151,19 +177,17 @@ def _changed(file: OptaxFile) -> Iterator[tuple[OptaxFile, Values]]:
     def differs(program: Program) -> bool:
         changed = values(program)
         finite = all(np.isfinite(value).all() for value in changed)
-        return finite and _difference(changed, expected, FLOORS["float64"], [0.0] * len(expected)) > VISIBLE
+        return finite and _option_difference(changed, expected) > VISIBLE
 
     arguments = optax_arguments(draft.arguments)
     defaults = {argument.name: argument.values[0] for argument in arguments}
     for change in changes(draft.program, arguments, differs):
-        yield file._replace(options={**defaults, change.name: change.value}), values(change.program)
+        yield file._replace(options={**defaults, change.name: change.value}), change, values(change.program)
 
 
-def _has_arguments(source: str, draft: Draft) -> bool:
-    """True if a file's function has the arguments of a draft."""
-    arguments = optax_arguments(draft.arguments)
-    texts = (f"    {argument.name}: jax.typing.ArrayLike = {argument.default!r},\n" for argument in arguments)
-    return source.count(": jax.typing.ArrayLike = ") == len(arguments) and all(text in source for text in texts)
+def _option_difference(values: Values, expected: Values) -> float:
+    """The largest relative difference in float64."""
+    return _difference(values, expected, FLOORS["float64"], [0.0] * len(expected))
 
 
 def compare_optax(exported: Sequence[OptaxFile], modes: Sequence[Mode] = MODES) -> list[dict[Mode, float]]:
@@ -171,8 +195,9 @@ def compare_optax(exported: Sequence[OptaxFile], modes: Sequence[Mode] = MODES) 
 
     Both start from the same random parameters of ranks 0 to 4 and get the same gradients, some of them zero, and the
     same varying learning rates, through a schedule. After each step all parameters and states are compared. For a and b
-    the difference is |a - b| / max(|a|, |b|, FLOORS[dtype] * the tensor's largest finite magnitude); values that are
-    not finite must be equal. In float32 a difference of OWN_ERRORS errors of the interpreter counts as TOLERANCE.
+    the difference is |a - b| / max(|a|, |b|, FLOORS[dtype] * the tensor's largest finite magnitude until then); values
+    that are not finite must be equal. In float32 a difference of OWN_ERRORS errors of the interpreter counts as
+    TOLERANCE.
 
     Raises:
         OptaxMissing: jax or optax is not installed.
@@ -311,5 +336,6 @@ def largest_difference(a: NDArray[np.float64], b: NDArray[np.float64], floor: fl
     if not x.size:
         return 0.0
     size = np.maximum(np.abs(x), np.abs(y))
-    size = np.maximum(np.maximum(size, floor * size.max(1, keepdims=True)), least)
+    largest = np.maximum.accumulate(size.max(1, keepdims=True))
+    size = np.maximum(np.maximum(size, floor * largest), least)
     return float(np.divide(np.abs(x - y), size, out=np.zeros_like(x), where=size > 0).max())

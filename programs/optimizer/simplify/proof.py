@@ -4,16 +4,18 @@ Program and simplified program run side by side for 50 steps in the scenarios of
 where a step claims equal bits, in single precision too. What is compared depends on the claim:
 
 - equal bits: every update, infinities included; -0.0 counts as 0.0, and numbers that are none as equal;
-- rounding: updates may differ by `ROUNDING` times what rounding does to the program itself, as measured by moving the
-  result of each of its operations (see `trajectory`). No fixed tolerance would do: a sum that cancels magnifies the
+- rounding: no function may leave its domain, as a power of negative numbers would, where the program before does not;
+  updates may differ by `ROUNDING` times what rounding does to the program itself, as measured by moving the result of
+  each of its operations (see `trajectory`). No fixed tolerance would do: a sum that cancels magnifies the
   rounding of its terms without limit, in the program as in any other way to compute it. A scenario ends where a value
   is within a factor of a million of over- or underflow, or where rounding alone decides the update;
-- a bound: the changed value itself, for equal inputs, differs by no more than the bound says. How far the updates of
+- a bound: the changed value itself, for equal inputs, differs by no more than the bound says, and nothing else
+  changes: each of the two programs has the bits of the form that its values were compared in. How far the updates of
   the two programs then differ is reported.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -99,7 +101,11 @@ def _check(step: Step, before: Trajectory, after: Trajectory, steps: int) -> Che
         assert step.rewriting is not None
         inside = within_bound(step.rewriting, steps)
         usable = _usable(before, after) & (inside is not None)
-        return _compare(before, after, inside is not False, usable)
+        written = all(
+            same_bits(run(program, steps, samples=0).updates, run(graph_of(form), steps, samples=0).updates)
+            for program, form in ((step.before, step.rewriting.before), (step.after, step.rewriting.after))
+        )
+        return _compare(before, after, inside is not False and written, usable)
     if not step.rounds:
         # Without samples, because functions of numbers then have the shapes that they have in the interpreter.
         equal = all(
@@ -129,8 +135,15 @@ def compare(before: Trajectory, after: Trajectory) -> Check:
     relative = torch.where(a != 0, noise / a.abs(), 0.0).nan_to_num(0.0, 0.0, 0.0)
     allowed = ROUNDING * (noise + (EPS + relative.mean(-1, keepdim=True)) * a.abs())
     wrong = usable & ~((a - b).abs() <= allowed) & (largest > 0)
-    wrong = wrong | (usable & (largest == 0) & (b != 0))
+    wrong = wrong | (usable & (largest == 0) & (b != 0)) | leaves_a_domain(before, after)[..., None]
     return _compare(before, after, not bool(wrong.any()), usable[..., 0])
+
+
+def leaves_a_domain(before: Trajectory, after: Trajectory) -> Tensor:
+    """`[steps, scenarios]`: where a function of the program after gets values outside its domain, while all values of
+    the program before are numbers, and stay so when they are moved by rounding."""
+    numbers = before.noise.isfinite().all(-1).cumprod(0).bool()
+    return before.in_range & numbers & after.undefined
 
 
 def _usable(before: Trajectory, after: Trajectory) -> Tensor:
@@ -211,8 +224,8 @@ def prove_whole(simplified: Simplified, steps: int = STEPS) -> Check:
     """The given program against the simplified one, by the reference interpreter; the claim is that of the weakest
     step, and for a bounded simplification nothing but the difference."""
     before, after = run(simplified.given, steps), run(simplified.program, steps)
-    before = Trajectory(interpreted(simplified.given, steps), before.noise, before.in_range)
-    after = Trajectory(interpreted(simplified.program, steps), after.noise, after.in_range)
+    before = replace(before, updates=interpreted(simplified.given, steps))
+    after = replace(after, updates=interpreted(simplified.program, steps))
     if simplified.tier == "bounded":
         return _compare(before, after, True, _usable(before, after))
     if not any(step.rounds for step in simplified.steps):

@@ -60,11 +60,14 @@ class Trajectory:
         noise: how far rounding moves them, of the same shape; without samples zero.
         in_range: `[steps, scenarios]`: whether no value has been infinite, not a number, or close to over- or
             underflow up to this step; without samples not looked at, and true.
+        undefined: `[steps, scenarios]`: whether a value of this step is not a number although no value is infinite or
+            close to over- or underflow: a function outside its domain; without samples not looked at, and false.
     """
 
     updates: Tensor
     noise: Tensor
     in_range: Tensor
+    undefined: Tensor
 
 
 @cache
@@ -86,17 +89,20 @@ def run(
     program: Program | Graph, steps: int = STEPS, precision: torch.dtype = torch.float64, samples: int = SAMPLES
 ) -> Trajectory:
     """The trajectory of a valid program, by the functions of the reference interpreter on rows."""
-    updates, noise, in_range = [], [], []
+    updates, noise, in_range, undefined = [], [], [], []
     usable = torch.ones(len(SCENARIOS), dtype=torch.bool)
     for values, graph in values_by_step(program, steps, precision, samples):
         update = values[graph.update].expand(len(SCENARIOS) * (1 + samples), -1)
         update = update.reshape(1 + samples, len(SCENARIOS), -1)
         updates.append(update[0])
         noise.append((update[1:] - update[0]).abs().amax(0) if samples else torch.zeros_like(update[0]))
+        outside = torch.zeros(len(SCENARIOS), dtype=torch.bool)
         if samples:
-            usable = usable & _rows_in_range(values, graph, precision)
+            fine, outside = _ranges(values, graph, precision)
+            usable = usable & fine
         in_range.append(usable)
-    return Trajectory(torch.stack(updates), torch.stack(noise), torch.stack(in_range))
+        undefined.append(outside)
+    return Trajectory(*(torch.stack(rows) for rows in (updates, noise, in_range, undefined)))
 
 
 def values_by_step(program: Program | Graph, steps: int, precision: torch.dtype, samples: int) -> Any:
@@ -161,9 +167,12 @@ def _factors(samples: int, precision: torch.dtype) -> Tensor:
     return torch.tensor(1.0 + moves, dtype=precision)
 
 
-def _rows_in_range(values: dict[int, Any], graph: Graph, precision: torch.dtype) -> Tensor:
-    """For each scenario whether every value is finite and neither very large nor, unless it is zero, very small; and
-    whether no product of values that are not zero is zero."""
+def _ranges(values: dict[int, Any], graph: Graph, precision: torch.dtype) -> tuple[Tensor, Tensor]:
+    """For each scenario whether every value is in range, and whether all are but for those that are not numbers.
+
+    In range is what is finite and neither very large nor, unless it is zero, very small; and no product of values that
+    are not zero may be zero.
+    """
     count = len(SCENARIOS)
     fine = torch.ones(count, dtype=torch.bool)
     parts = []
@@ -175,7 +184,8 @@ def _rows_in_range(values: dict[int, Any], graph: Graph, precision: torch.dtype)
             fine = fine & ~_vanished(value, [values[arg] for arg in args])
     sizes = torch.cat(parts, 1).abs()
     good = (sizes <= HUGE[precision]) & ((sizes >= TINY[precision]) | (sizes == 0))
-    return fine & good.all(1)
+    none = sizes.isnan()
+    return fine & good.all(1), fine & (good | none).all(1) & none.any(1)
 
 
 _VANISHING = frozenset(

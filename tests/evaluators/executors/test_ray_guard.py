@@ -76,6 +76,16 @@ def test_a_process_without_the_token_whose_parent_was_there_at_the_start_ends_to
         assert not agent.is_running() or agent.status() == psutil.STATUS_ZOMBIE
 
 
+def test_its_processes_are_told_from_more_others_than_it_may_open_files() -> None:
+    limited = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))\n" + _PROGRAM.read_text()
+    with sleeper(RAY_AUTH_TOKEN="secret5") as own:
+        for _ in range(20):
+            subprocess.Popen(["sleep", "1"])
+        command = [sys.executable, "-c", limited]
+        subprocess.run(command, input=b"RAY_AUTH_TOKEN=secret5\n", check=True, timeout=10)
+        assert own.wait(timeout=1) == -9
+
+
 @pytest.mark.parametrize("written", [b"", b"\n", b"RAY_AUTH_TOKEN=", b"RAY_AUTH_TOKEN=\n\n"])
 def test_without_a_token_nothing_is_killed(written: bytes) -> None:
     harmless = "import signal\nsignal.pidfd_send_signal = lambda *process: print('killed')\n" + _PROGRAM.read_text()

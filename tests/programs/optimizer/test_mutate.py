@@ -159,13 +159,13 @@ def test_every_mutant_reads_back_the_same_with_the_same_fingerprint(
 ) -> None:
     space = OptimizerSpace(ADAMW, functions)
     different = set()
-    for birth, program in enumerate(islice(mutants(1, functions), 5_000 * scale)):
+    for birth, program in enumerate(islice(mutants(1, functions), 2_500 * scale)):
         again = parse(write(program))
         assert again == program
         assert structural_fingerprint(trace(again)) == structural_fingerprint(trace(program))
         if birth % 5 == 0:
             different.add(space.fingerprint(again))
-    assert len(different) > 600
+    assert len(different) > 300
 
 
 @pytest.mark.slow
@@ -182,11 +182,11 @@ def test_every_mutant_reads_back_the_same_with_the_same_fingerprint(
 def test_random_programs_with_a_long_signature_are_valid_and_differ(name: str, functions: str) -> None:
     start = parse(library()[name])
     space = OptimizerSpace(start, functions)
-    drawn = [space.draw(np.random.default_rng(seed)).genome for seed in range(10)]
+    drawn = [space.draw(np.random.default_rng(seed)).genome for seed in range(5)]
     assert all(space.check(program) is None for program in drawn)
     assert all(len(program.body) == len(start.body) and program.returns == start.returns for program in drawn)
-    assert len({write(program) for program in [start, *drawn]}) == 11
-    assert drawn == [space.draw(np.random.default_rng(seed)).genome for seed in range(10)]
+    assert len({write(program) for program in [start, *drawn]}) == 6
+    assert drawn[:2] == [space.draw(np.random.default_rng(seed)).genome for seed in range(2)]
 
 
 @pytest.mark.slow

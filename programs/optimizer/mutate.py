@@ -5,7 +5,8 @@ existing constant is multiplied by 2^a with a ~ N(0, 1), so that its sign never 
 they change several constants at once, or the learning rate alone, because a new structure cannot compete while its
 constants still fit the old structure.
 
-An operator returns None if the program has nothing to change. Its child may be invalid; the caller checks and retries.
+An operator returns None if it cannot apply: `insert` to a program of `max_statements`, others to one in which there is
+nothing to change. Its child may be invalid; the caller checks and retries.
 """
 
 from collections.abc import Mapping, Sequence

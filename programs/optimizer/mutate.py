@@ -6,7 +6,8 @@ they change several constants at once, or the learning rate alone, because a new
 constants still fit the old structure. `replace` exchanges a function. Operators that change whole groups of statements
 are in `idioms` and `crossing`.
 
-An operator returns None if the program has nothing to change. Its child may be invalid; the caller checks and retries.
+An operator returns None if it cannot apply: `insert` to a program of `max_statements`, others to one in which there is
+nothing to change. Its child may be invalid; the caller checks and retries.
 """
 
 from collections.abc import Mapping, Sequence

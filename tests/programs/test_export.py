@@ -279,6 +279,26 @@ def test_the_rate_is_the_product_of_all_constant_factors_of_the_update() -> None
         ("def train(w, g, lr):\n  c = cosh(lr)\n  g = g * lr\n  g = g * c\n  update = g * 0.1\n  return update\n", 0.1),
         ("def train(w, g, m, lr):\n  m = m + g\n  m = m * lr\n  update = m * 0.1\n  return update, m\n", 0.1),
         ("def train(w, g, lr):\n  a = negative(0.1)\n  g = g * lr\n  update = g * a\n  return update\n", 0.1),
+        (
+            "def train(w, g, lr):\n  r = lr * 0.001\n  u = g * r\n  s = 0.001 * lr\n  d = s * 0.01\n  d = d * w\n"
+            "  update = u + d\n  return update\n",
+            0.001,
+        ),
+        (
+            "def train(w, g, m, lr):\n  lr = lr * 0.2\n  a = g * lr\n  m = a + m\n  update = m\n  return update, m\n",
+            0.2,
+        ),
+        (
+            "def train(w, g, lr):\n  a = lr * 0.1\n  a = g * a\n  b = lr * 0.2\n  b = w * b\n  update = a + b\n"
+            "  return update\n",
+            1.0,
+        ),
+        ("def train(w, g, lr):\n  a = lr * -0.1\n  b = g * a\n  update = w + b\n  return update\n", 1.0),
+        (
+            "def train(w, g, s: scalar, lr):\n  a = lr * 0.1\n  b = g * a\n  c = w * s\n  s = lr\n  update = c + b\n"
+            "  return update, s\n",
+            1.0,
+        ),
         ("def train(w, g, lr):\n  lr = negative(lr)\n  g = g * 0.1\n  update = g * lr\n  return update\n", 0.1),
     ],
 )
@@ -324,6 +344,17 @@ def train(w, g, state, params, torch, sum, lr):
     assert "state_.lerp_(g, 1 - beta1)" in source
     assert "torch_.mul_(beta3).addcmul_(state_, state_, value=1 - beta3)" in source
     assert "torch.maximum(sum_, torch_, out=sum_)" in source
+
+
+def test_names_stay_whole_where_shorter_ones_would_make_no_line_fit() -> None:
+    wide = ", ".join(f"average{k}" for k in range(9))
+    body = "".join(f"  average{k} = interp(g, average{k}, 0.{k + 1})\n" for k in range(9))
+    text = f"def train(w, g, {wide}, lr):\n{body}  update = {wide.replace(',', ' +')}\n  return update, {wide}\n"
+    for program in (parse(text), parse(library()["stable_spam"]), parse(library()["hypergradient"])):
+        source = export_torch(program, NOWHERE, "Exported")
+        names = ", ".join(f"`{state.name}`" for state in program.states)
+        assert f"{names} start" in " ".join(source.split())
+    assert "            self._init_group(\n                group,\n" in export_torch(parse(text), NOWHERE, "Exported")
 
 
 @pytest.mark.parametrize("body", ["x = 0.5\n  y = x\n  u = g * y", "x = 0.5\n  u = g * x\n  x = g\n  u = x * u"])
@@ -748,6 +779,14 @@ POWER = rule(
     "v_hat = v * power(0.9, step)",
     "update = m / sqrt(v_hat)",
 )
+ADADELTA = rule(
+    "m = interp(square(g), m, 0.9)",
+    "delta = g * sqrt(v + 1e-6) * reciprocal(sqrt(m + 1e-6))",
+    "v = interp(square(delta), v, 0.8)",
+    "update = delta",
+    inputs="",
+)
+BOUNDED = rule("m = interp(g, m, 0.9)", "d = max(abs(m), 1e-6)", "update = g * reciprocal(d)", states="m", inputs="")
 STEP = rule("m = m + (g - m) * 0.1", "update = m", states="m", inputs="")
 DIFFERENCE = rule("m = m - 0.1 * (m - g)", "update = m", states="m", inputs="")
 BY_HAND = rule(
@@ -780,6 +819,7 @@ DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a reversed average": (REVERSED, {"lr": 0.001, "momentum": 0.9}),
     "an average as a step": (STEP, {"lr": 0.001, "momentum": 0.9}),
     "an average as a difference": (DIFFERENCE, {"lr": 0.001, "momentum": 0.9}),
+    "averages of squares alone": (ADADELTA, {"lr": 0.001, "alpha1": 0.9, "alpha2": 0.8, "eps": 1e-6, "shift": 1e-6}),
     "averages of squares by hand": (BY_HAND, {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8}),
     "a decay and a weight decay that make one": (COINCIDENCE, {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.1}),
     "a decay and a term that make one": (TERM, {"lr": 0.001, "momentum": 0.9, "scale": 0.1}),
@@ -811,6 +851,11 @@ def test_a_constant_in_doubt_is_an_argument_of_its_own(doubt: str) -> None:
     options = ("foreach", "maximize", "capturable", "differentiable")
     assert {name: value for name, value in defaults.items() if name not in options} == expected
     assert isinstance(defaults["lr"], float)
+
+
+def test_an_epsilon_that_bounds_a_divisor_is_not_added() -> None:
+    assert "eps: least value of what is divided by" in export_torch(parse(BOUNDED), NOWHERE, "Exported")
+    assert "eps: added to what is divided by" in export_torch(parse(ADADELTA), NOWHERE, "Exported")
 
 
 WRONG_OPTIONS = {

@@ -97,7 +97,7 @@ def hyper_parameters(program: Program, fixed: Collection[Place]) -> tuple[HyperP
     others = [c for c in literals if c.role == "decay" and c.state is None]
     result += _numbered("decay", others, "decay", lambda c: _number(program, c))
     epsilons = [c for c in literals if c.role == "epsilon"]
-    result += _numbered("eps", epsilons, "nonnegative", lambda _: "added to what is divided by, so that it is not zero")
+    result += _numbered("eps", epsilons, "nonnegative", lambda c: _epsilon(program, c))
     weight_decays = [c for c in literals if c.role == "weight decay"]
     result += _numbered("weight_decay", weight_decays, "nonnegative", _weight_decay)
     scales = [c for c in literals if c.role == "scale" and not patterns.is_extrapolation(c.places[0])]
@@ -140,7 +140,10 @@ def variables(arguments: Collection[HyperParameter]) -> Mapping[Place, str]:
 
 
 def _decays(program: Program, decays: list[Constant], has_momentum: bool) -> list[HyperParameter]:
-    """The decays of moving averages of trees: `betas` if there are several."""
+    """The decays of moving averages of trees: `betas` if there are several, unless all are averages of squares, whose
+    decays no scheduler may cycle as a momentum."""
+    if len(decays) > 1 and not any(c.signed for c in decays):
+        return _numbered("alpha", decays, "decay", lambda c: f"decay of the moving average `{_average(program, c)}`")
     if len(decays) > 1:
         names = ", ".join(f"`{_average(program, c)}`" for c in decays)
         return [
@@ -183,6 +186,15 @@ def _unique(arguments: list[HyperParameter]) -> list[HyperParameter]:
             argument = HyperParameter(name, (name,), argument.values, argument.range, argument.meaning, argument.places)
         result.append(argument)
     return result
+
+
+def _epsilon(program: Program, constant: Constant) -> str:
+    functions = {program.body[i].function for i, _ in constant.places}
+    if functions == {"max"}:
+        return "least value of what is divided by, so that it is not zero"
+    if "max" in functions:
+        return "added to what is divided by, or its least value, so that it is not zero"
+    return "added to what is divided by, so that it is not zero"
 
 
 def _weight_decay(constant: Constant) -> str:

@@ -1,6 +1,6 @@
 """A program with its hyper-parameters, before its names are fitted into exported code. Every target begins here."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from germline.programs.optimizer.export import arguments as hyper
@@ -16,7 +16,7 @@ from germline.programs.optimizer.text import parse, write
 WIDTH = 88
 """The longest line of code, which no formatter wraps."""
 
-LENGTHS = (40, 24, 16, 12, 8, 6, 4)
+_LENGTHS = (40, 24, 16, 12, 8, 6, 4)
 """While a line is too long, names are cut shorter."""
 
 
@@ -82,3 +82,21 @@ def draft_of(program: Program, exact: bool = False) -> Draft:
     program = simplified or program
     arguments = hyper.hyper_parameters(program, fixed)
     return Draft(program, rate.default, simplified is not None, arguments, fixed, exact)
+
+
+def fitted(write_body: Callable[[int], str], facts: Collection[str]) -> str:
+    """The text with the longest names among those with the fewest lines longer than `WIDTH`.
+
+    Args:
+        write_body: returns the text with names of at most so many characters.
+        facts: lines that stay as they are, whatever their length.
+    """
+    best, fewest = "", -1
+    for longest in _LENGTHS:
+        body = write_body(longest)
+        too_long = sum(len(line) > WIDTH and line.strip() not in facts for line in body.splitlines())
+        if fewest < 0 or too_long < fewest:
+            best, fewest = body, too_long
+        if not fewest:
+            break
+    return best

@@ -2,6 +2,9 @@
 
 In `update = sign(m) * lr * 0.001` it is 0.001, the default of the exported class. The program's `lr` is then
 `group["lr"] / 0.001`; if nothing else reads `lr`, the two factors cancel and `update = sign(m) * lr` remains.
+
+An update without such a factor may be a sum, `m * (lr * 0.001) + w * (lr * 0.001)`. If whatever reads `lr`
+multiplies it by one number, that is the learning rate.
 """
 
 import math
@@ -41,8 +44,9 @@ _NONE = LearningRate(1.0, frozenset(), None)
 def find_learning_rate(program: Program) -> LearningRate:
     """The learning rate of a program without dead statements.
 
-    It is 1.0, without literals, if the update is not proportional to `lr`, has more than `MAX_FACTORS` factors, or has
-    constant factors whose product is not finite or below 1e-30 in magnitude.
+    It is 1.0, without literals, if the update is not proportional to `lr` and no number multiplies `lr` wherever it is
+    read, or if it has more than `MAX_FACTORS` factors, or constant factors whose product is not finite or below 1e-30
+    in magnitude.
     """
     graph = trace(program)
     lines = {graph.statements[i]: i for i, line in enumerate(program.body) if line.function != "="}
@@ -61,7 +65,7 @@ def find_learning_rate(program: Program) -> LearningRate:
             nodes = zip(graph.nodes[node].args, line.args, strict=True)
             stack += [factor for factor, arg in nodes if not isinstance(arg, float)]
     if not visits[lr]:
-        return _NONE
+        return _common_factor(program, graph, lr)
     product = math.prod(_literal(program, place) for place in literals)
     if not math.isfinite(product) or abs(product) < 1e-30:
         return _NONE
@@ -72,6 +76,26 @@ def find_learning_rate(program: Program) -> LearningRate:
     default = float(abs(product)) if len(literals) < 2 else float(f"{abs(product):.15g}")
     simplified = _without_literals(program, graph, {lines[node]: node for node in products}) if cancels else None
     return LearningRate(default, frozenset(literals), simplified)
+
+
+def _common_factor(program: Program, graph: Graph, lr: int) -> LearningRate:
+    """The number that multiplies `lr` wherever it is read, as the learning rate."""
+    readers = [i for i, line in enumerate(program.body) if line.function != "=" and lr in _args(program, graph, i)]
+    places = [(i, j) for i in readers for j, arg in enumerate(program.body[i].args) if isinstance(arg, float)]
+    numbers = {_literal(program, place) for place in places}
+    products = all(program.body[i].function == "*" for i in readers)
+    if not products or len(places) < len(readers) or len(numbers) != 1 or lr in graph.next_states:
+        return _NONE
+    [number] = numbers
+    if number < 1e-30:
+        return _NONE
+    simplified = _without_literals(program, graph, {i: graph.statements[i] for i in readers})
+    return LearningRate(number, frozenset(places), simplified)
+
+
+def _args(program: Program, graph: Graph, i: int) -> tuple[int, ...]:
+    """The nodes that a statement reads."""
+    return graph.nodes[graph.statements[i]].args
 
 
 def _is_scaled(program: Program, graph: Graph, lines: Mapping[int, int], node: int) -> bool:

@@ -5,12 +5,14 @@ constants as the field names them, and a step runs in-place kernels, for one par
 at once (`foreach`).
 """
 
+import textwrap
+
 from germline.programs.export.names import check_class_name
 from germline.programs.export.origin import Origin
 from germline.programs.optimizer.export.arguments import HyperParameter
 from germline.programs.optimizer.export.class_text import class_text
 from germline.programs.optimizer.export.docstring import argument_lines, rate_meaning, rate_source, rule_lines
-from germline.programs.optimizer.export.draft import LENGTHS, WIDTH, draft_of
+from germline.programs.optimizer.export.draft import WIDTH, draft_of, fitted
 from germline.programs.optimizer.export.emit import Emitter, list_names
 from germline.programs.optimizer.export.helpers import helpers_for
 from germline.programs.optimizer.export.lowering import lower
@@ -23,6 +25,8 @@ TOLERANCE = 1e-9
 
 STEPS = 20
 """The number of steps over which a file is compared with its program."""
+
+_WHOLE = "What is taken over all parameters is taken over those of a group that have a gradient."
 
 
 def export_torch(program: Program, origin: Origin, class_name: str, exact: bool = False) -> str:
@@ -41,12 +45,12 @@ def export_torch(program: Program, origin: Origin, class_name: str, exact: bool 
     """
     check_class_name(class_name)
     draft = draft_of(program, exact)
-    body, facts = "", frozenset(origin.lines())
-    for longest in LENGTHS:
+
+    def write_body(longest: int) -> str:
         prepared = draft.prepared(draft.arguments, (), longest)
-        body = _body(prepared, draft.described(prepared), origin, class_name)
-        if all(len(line) <= WIDTH for line in body.splitlines() if line.strip() not in facts):
-            break
+        return _body(prepared, draft.described(prepared), origin, class_name)
+
+    body = fitted(write_body, frozenset(origin.lines()))
     helpers = helpers_for(body)
     return f"{_HEADER.format(class_name, _imports(body))}\n{helpers}\n\n{body}"
 
@@ -80,7 +84,7 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
     """The docstring of the class."""
     text = rule_lines(prepared, rate_source(prepared, "lr"))
     if prepared.whole_tree:
-        text += ["What is taken over all parameters is taken over those of a group that have a gradient."]
+        text += textwrap.wrap(_WHOLE, WIDTH - 4)
     text += [
         "Half-precision parameters are updated in float32, and their states are kept in it.",
         "",

@@ -50,10 +50,10 @@ def step(parts: Parts) -> list[str]:
     trees = [parts.lists[state.name] for state in parts.prepared.leaf_states if state.shape == "tree"]
     complex_ = not (parts.functions & MATRIX or parts.has_rows)
     body = [f"{name}: list[torch.Tensor] = []" for name in names]
-    body.append(f"self._init_group({', '.join(['group', *names])})")
+    body += _call("self._init_group", ["group", *names])
     body += ["if not params:", "    continue"]
     if complex_:
-        body.append(f"_view_as_real({', '.join(['params', 'grads', *trees])})")
+        body += _call("_view_as_real", ["params", "grads", *trees])
     if parts.reads_lr:
         body += ['lr = group["lr"]', "if isinstance(lr, torch.Tensor):", "    lr = lr.squeeze()"]
     for argument in parts.arguments:
@@ -95,3 +95,9 @@ def step(parts: Parts) -> list[str]:
         "",
         "    return loss",
     ]
+
+
+def _call(function: str, arguments: list[str]) -> list[str]:
+    """A call in the loop over groups: one line, or one for each argument."""
+    line = f"{function}({', '.join(arguments)})"
+    return [line] if len(line) <= WIDTH - 12 else [f"{function}(", *(f"    {name}," for name in arguments), ")"]

@@ -8,7 +8,10 @@ from germline.programs.optimizer.export.arguments import HyperParameter
 
 
 def optax_arguments(arguments: Sequence[HyperParameter]) -> tuple[HyperParameter, ...]:
-    """The hyper-parameters with one number each: `betas` becomes b1, b2, …, the decay of a lone average b1 or decay."""
+    """The hyper-parameters with one number each: `betas` becomes b1, b2, …, the decay of a lone average b1 or decay.
+
+    Decays of several averages of squares are decay1, decay2, …
+    """
     used = {argument.name for argument in arguments}
     result = []
     for name, argument in _numbers(arguments):
@@ -31,4 +34,4 @@ def _numbers(arguments: Sequence[HyperParameter]) -> Iterator[tuple[str, HyperPa
         elif re.fullmatch(r"beta\d+", argument.name):
             yield argument.name.replace("beta", "b"), argument
         else:
-            yield "decay" if argument.name == "alpha" else argument.name, argument
+            yield re.sub(r"^alpha(?=\d*$)", "decay", argument.name), argument

@@ -12,7 +12,7 @@ from germline.programs.export.names import RESERVED, check_class_name, numbered_
 from germline.programs.export.origin import Origin
 from germline.programs.optimizer.export.arguments import HyperParameter
 from germline.programs.optimizer.export.docstring import argument_lines, rate_meaning, rate_source, rule_lines
-from germline.programs.optimizer.export.draft import LENGTHS, WIDTH, draft_of
+from germline.programs.optimizer.export.draft import WIDTH, draft_of, fitted
 from germline.programs.optimizer.export.prepared import PreparedProgram
 from germline.programs.optimizer.optax_export.arguments import optax_arguments
 from germline.programs.optimizer.optax_export.function_text import Parts, function_text
@@ -58,13 +58,12 @@ def export_optax(program: Program, origin: Origin, class_name: str, exact: bool 
     name = function_name(class_name)
     draft = draft_of(program, exact)
     arguments = optax_arguments(draft.arguments)
-    body, facts = "", frozenset(origin.lines())
-    for longest in LENGTHS:
+
+    def write_body(longest: int) -> str:
         prepared = draft.prepared(arguments, _NAMES, longest)
-        described = optax_arguments(draft.described(prepared))
-        body = _body(prepared, described, origin, name)
-        if all(len(line) <= WIDTH for line in body.splitlines() if line.strip() not in facts):
-            break
+        return _body(prepared, optax_arguments(draft.described(prepared)), origin, name)
+
+    body = fitted(write_body, frozenset(origin.lines()))
     helpers = helpers_for(body)
     return f"{_HEADER.format(name)}\n{helpers}\n\n{body}"
 

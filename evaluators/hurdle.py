@@ -31,7 +31,12 @@ class Hurdle:
         return every * min(steps // every, max(1, round(self.share * steps / every)))
 
     def is_exceeded(self, candidate: int, loss: float) -> bool:
-        """Returns True if a candidate with this loss is dropped; one that is not finite exceeds every finite limit."""
+        """Returns True if a candidate is dropped.
+
+        Args:
+            candidate: its index in `limits`.
+            loss: its loss at the hurdle. A loss that is not finite exceeds every finite limit.
+        """
         limited = bool(self.limits) and self.limits[candidate] < math.inf
         return limited and not (math.isfinite(loss) and loss <= self.limits[candidate])
 

@@ -70,6 +70,20 @@ class CrossingSpace(Space[G], Protocol[G]):
         ...
 
 
+class PairingSpace(Space[G], Protocol[G]):
+    """A space with operators of two genomes, besides those of one."""
+
+    @property
+    def pair_operators(self) -> Mapping[str, Callable[[G, G, np.random.Generator], G | None]]:
+        """Functions that make a child of a parent and a donor, by operator name; they return None if they cannot."""
+        ...
+
+    def combine(self, genome: G, donor: G, operator: str, rng: np.random.Generator) -> NewGenome[G]:
+        """A child of `genome` and a donor by one of `pair_operators`, which is applied again while the space does not
+        admit the child. `genome` itself if there is no such child."""
+        ...
+
+
 class NeighbourSpace(Space[G], Protocol[G]):
     """A space that lists the neighbours of a genome."""
 

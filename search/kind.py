@@ -86,7 +86,11 @@ class Kind(ABC, Generic[S, G]):
 
     @abstractmethod
     def space(self, settings: S) -> Space[G]:
-        """The space of a run."""
+        """The genomes that a run with these settings may have, and how they vary.
+
+        Raises:
+            BadSetting: the settings leave no genome, such as limits that no architecture meets.
+        """
 
     def strategy(self, settings: S, space: Space[G]) -> Strategy[Any]:
         """The strategy of a run over its space.

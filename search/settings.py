@@ -233,13 +233,15 @@ def choice(*options: C) -> Callable[[str], C]:
     return parse
 
 
-def names(*options: str) -> Callable[[str], list[str]]:
-    """Parses at least one of the given names, separated by commas, each at most once."""
+def names(*options: str, none: bool = False) -> Callable[[str], list[str]]:
+    """Parses at least one of the given names, separated by commas, each at most once; or `none`, if that is allowed."""
 
     def parse(text: str) -> list[str]:
+        if none and text == "none":
+            return []
         parts = [part.strip() for part in text.split(",")]
         if len(set(parts)) < len(parts) or not set(parts) <= set(options):
-            raise ValueError(f"different names out of {', '.join(options)}, separated by commas")
+            raise ValueError(f"different names out of {', '.join(options)}, separated by commas{', or none' * none}")
         return parts
 
     return parse

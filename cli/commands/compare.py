@@ -92,7 +92,7 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _different(budgets: Sequence[Mapping[str, int]]) -> list[dict[str, int]]:
-    """The different budgets, in ascending order."""
+    """Each budget once, sorted by its pairs of name and number."""
     return [dict(items) for items in sorted({tuple(sorted(budget.items())) for budget in budgets})]
 
 

@@ -130,7 +130,8 @@ def _print(result: "ExportResult", path: Path, files: str) -> None:
 
 
 def _check_weights_file(path: Path, weights: Path, force: bool) -> None:
-    """Raises UserError if a module cannot have its weights in a file beside it."""
+    """Raises UserError if the file of a policy does not end in .py, or the file of its weights exists and `force` is
+    False."""
     if path.suffix != ".py":
         raise UserError(
             f"expected a name that ends in .py for a policy, got {path.name!r:.80}; its weights go beside it"

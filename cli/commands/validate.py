@@ -136,7 +136,8 @@ def _check(
 
 
 def _contender(candidate: Candidate, task: str, sizes: Mapping[str, int]) -> Contender:
-    """A candidate with the settings of its run or, without a run, of the preset `quick`."""
+    """A candidate with the settings of its run or, without a run, those of the preset `quick` for the task. `sizes`
+    (channels, cells) replace those of the settings."""
     kind = kind_named(candidate.kind)
     settings = candidate.settings
     if settings is None:

@@ -224,7 +224,8 @@ class RayExecutor:
             self._attempts.scored(call, answer)
 
     def _replace(self, worker: _Worker, error: Exception) -> None:
-        """Replaces a worker that is lost, or whose answer is overdue."""
+        """Replaces a worker that is lost, or whose answer is overdue; its call goes back to the queue, see
+        `Attempts.lost`."""
         self._cluster.check()
         self._workers.remove(worker)
         _kill([worker.actor])

@@ -72,13 +72,25 @@ def layers(architecture: Architecture, skeleton: Skeleton) -> list[NetworkLayer]
 
 
 def edge_part(placement: Placement, operation: str, outer: bool) -> Part:
-    """The part of an edge with an operation, on an input of the cell (`outer`) or on a node of it."""
+    """The module that an edge is.
+
+    Args:
+        placement: of the cell in the network.
+        operation: of the edge.
+        outer: True if the edge begins at an input of the cell, and has stride 2 in a reduction cell; False if it begins
+            at a node.
+    """
     shape = placement.in_shape if outer else placement.out_shape
     return Part(operation, 2 if outer and placement.reduces else 1, placement.channels, placement.channels, *shape)
 
 
 class CellShape(NamedTuple):
-    """Number of nodes of a cell, and of nodes whose maps it joins: they decide which layers it has besides edges."""
+    """The numbers that decide which layers a cell has besides its edges.
+
+    Attributes:
+        nodes: of the cell.
+        joined: nodes whose maps are the cell's output, one after the other in the channels.
+    """
 
     nodes: int
     joined: int

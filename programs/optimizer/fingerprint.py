@@ -69,9 +69,11 @@ def fingerprint(graph: Graph) -> str:
 
 
 def structural_fingerprint(graph: Graph) -> str:
-    """Digest of the expressions of the update and of the next values of live states in terms of the inputs.
+    """Digest of the expressions of the update and of the next values of live states in terms of the inputs; 24
+    hexadecimal digits.
 
-    Equal digests mean equal programs. 24 hexadecimal digits.
+    Programs with equal digests compute the same updates. Dead code, names of variables and the order of arguments that
+    may be exchanged do not count; names and order of live states do.
     """
     keys: dict[int, bytes] = {}
     literals: dict[int, float] = {}

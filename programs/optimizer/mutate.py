@@ -3,17 +3,20 @@
 `insert`, `delete` and `modify` are the three operators of Chen et al. 2023: a new constant is drawn from N(0, 1), an
 existing constant is multiplied by 2^a with a ~ N(0, 1), so that its sign never changes. `tune` and `rate` are ours:
 they change several constants at once, or the learning rate alone, because a new structure cannot compete while its
-constants still fit the old structure.
+constants still fit the old structure. `replace` exchanges a function. Operators that change whole groups of statements
+are in `idioms` and `crossing`.
 
-An operator returns None if the program has nothing to change. Its child may be invalid; the caller checks and retries.
+An operator returns None if it cannot apply: `insert` to a program of `max_statements`, others to one in which there is
+nothing to change. Its child may be invalid; the caller checks and retries.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
 
-from germline.programs.optimizer.graph import trace
+from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import Argument, Program, Statement
 from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch
@@ -116,6 +119,40 @@ def rate_constant(program: Program) -> tuple[int, int] | None:
                 return i, j
         queue += graph.nodes[node].args
     return None
+
+
+def replace(program: Program, graph: Graph, functions: Sequence[str], rng: np.random.Generator) -> Program | None:
+    """Exchanges the function of a live statement for another of `functions` with the same type: one that takes its
+    arguments and returns a value of the type that it returns. None if no live statement has another such function.
+
+    `graph` is the graph of the program, which has to be valid.
+    """
+    options = {}
+    for i in graph.live_statements:
+        node = graph.nodes[graph.statements[i]]
+        line = program.body[i]
+        types = tuple(graph.nodes[arg].type for arg in node.args)
+        if line.function != "=" and (others := _same_type(line.function, types, node.type, tuple(functions))):
+            options[i] = others
+    if not options:
+        return None
+    i = _pick(list(options), rng)
+    line = program.body[i]
+    return _with_statement(program, i, Statement(line.target, _pick(options[i], rng), line.args))
+
+
+@lru_cache(maxsize=10_000)
+def _same_type(function: str, types: tuple[Type, ...], result: Type, functions: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `functions`, without `function`, that take arguments of these types and return a value of `result`."""
+    fitting = []
+    for name in functions:
+        if name != function and PRIMITIVES[name].arity == len(types):
+            try:
+                if PRIMITIVES[name].rule(types) == result:
+                    fitting.append(name)
+            except TypeMismatch:
+                continue
+    return tuple(fitting)
 
 
 def random_program(template: Program, functions: Sequence[str], length: int, rng: np.random.Generator) -> Program:

@@ -1,6 +1,6 @@
 """The space of optimizer programs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -9,8 +9,11 @@ from typing import TypeVar
 import numpy as np
 
 from germline.programs.optimizer import mutate
+from germline.programs.optimizer.crossing import cross, graft
 from germline.programs.optimizer.fingerprint import fingerprint
+from germline.programs.optimizer.fragment import Limits
 from germline.programs.optimizer.graph import Graph, trace
+from germline.programs.optimizer.idioms import IDIOMS, idiom
 from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.program import InvalidProgram, Program
 from germline.programs.optimizer.text import parse, write
@@ -19,6 +22,7 @@ from germline.programs.space import NewGenome
 K = TypeVar("K")
 V = TypeVar("V")
 Operator = Callable[[Program, np.random.Generator], Program | None]
+PairOperator = Callable[[Program, Program, np.random.Generator], Program | None]
 
 MAX_TRIES = 1_000
 """Tries to vary a parent. After the last try, or if there is nothing to change, the parent itself is returned."""
@@ -43,18 +47,30 @@ class _Traced:
 
 
 class OptimizerSpace:
-    """Optimizer programs with the inputs and the returned names of a start program.
+    """Optimizer programs. Drawn programs have the inputs and the returned names of a start program; operators may add
+    states and the input `step`.
 
     Args:
         start: the start program.
         functions: `core` (the paper's 45 functions) or `extended`.
-        max_statements: the operator `insert` grows no program beyond this.
+        max_statements: no operator grows a program beyond this.
+        max_states: no operator gives a program more states than this.
+        idioms: names of the idioms that the operator `idiom` draws from, without those that need other functions.
     """
 
-    def __init__(self, start: Program, functions: str = "core", max_statements: int = 100) -> None:
+    def __init__(
+        self,
+        start: Program,
+        functions: str = "core",
+        max_statements: int = 100,
+        max_states: int = 8,
+        idioms: Sequence[str] = tuple(IDIOMS),
+    ) -> None:
         self.start = start
         self.functions = FUNCTION_SETS[functions]
         self.max_statements = max_statements
+        self.limits = Limits(max_statements, max_states)
+        self.idioms = tuple(name for name in idioms if IDIOMS[name].functions <= set(self.functions))
         self._texts: dict[str, Program] = {}
         self._graphs: dict[int, _Traced] = {}
 
@@ -66,7 +82,13 @@ class OptimizerSpace:
             "modify": mutate.modify,
             "tune": mutate.tune,
             "rate": mutate.rate,
+            "replace": lambda program, rng: mutate.replace(program, self._graph(program), self.functions, rng),
+            "idiom": lambda program, rng: idiom(program, self._graph(program), self.idioms, self.limits, rng),
         }
+
+    @cached_property
+    def pair_operators(self) -> Mapping[str, PairOperator]:
+        return {"graft": self._pair_operator(graft), "cross": self._pair_operator(cross)}
 
     def draw(self, rng: np.random.Generator) -> NewGenome[Program]:
         """A random valid program with as many statements as the start program, at least one.
@@ -108,17 +130,11 @@ class OptimizerSpace:
 
     def vary(self, genome: Program, operator: str, rng: np.random.Generator) -> NewGenome[Program]:
         change = self.operators[operator]
-        parent = self._traced(genome)
-        for _ in range(MAX_TRIES):
-            child = change(genome, rng)
-            if child is None:
-                break
-            try:
-                self._traced(child, parent)
-            except InvalidProgram:
-                continue
-            return NewGenome(child)
-        return NewGenome(genome)
+        return self._valid_child(genome, lambda: change(genome, rng))
+
+    def combine(self, genome: Program, donor: Program, operator: str, rng: np.random.Generator) -> NewGenome[Program]:
+        change = self.pair_operators[operator]
+        return self._valid_child(genome, lambda: change(genome, donor, rng))
 
     def check(self, genome: Program) -> str | None:
         try:
@@ -149,6 +165,30 @@ class OptimizerSpace:
             self._traced(program)
             _store(self._texts, text, program, MAX_TEXTS)
         return program
+
+    def _valid_child(self, genome: Program, change: Callable[[], Program | None]) -> NewGenome[Program]:
+        """The first valid child; the genome itself if there is nothing to change, or after `MAX_TRIES` tries."""
+        parent = self._traced(genome)
+        for _ in range(MAX_TRIES):
+            child = change()
+            if child is None:
+                break
+            try:
+                self._traced(child, parent)
+            except InvalidProgram:
+                continue
+            return NewGenome(child)
+        return NewGenome(genome)
+
+    def _pair_operator(self, operator: Callable[..., Program | None]) -> PairOperator:
+        def change(program: Program, donor: Program, rng: np.random.Generator) -> Program | None:
+            return operator(program, self._graph(program), donor, self._graph(donor), self.limits, rng)
+
+        return change
+
+    def _graph(self, program: Program) -> Graph:
+        """The graph of a valid program."""
+        return self._traced(program).graph
 
     def _traced(self, program: Program, parent: _Traced | None = None) -> _Traced:
         """The program with its graph, cached by identity: a child is checked, measured and fingerprinted in succession.

@@ -2,24 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from germline.evaluators.data.directory import exists
 from germline.evaluators.evaluator import SCORING_VERSION
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
-from germline.programs.optimizer.library import library_text
-from germline.programs.optimizer.primitives import PRIMITIVES
+from germline.programs.optimizer.idioms import IDIOMS
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.kind import Kind, Preset
+from germline.search.kinds.optimizer_programs import donor_programs, is_core, island_programs, read_start
 from germline.search.loop import LoopSettings
 from germline.search.settings import (
     BadSetting,
     any_text,
     choice,
+    names,
     positive,
     positives,
     setting,
@@ -27,15 +26,18 @@ from germline.search.settings import (
     weights,
     whole,
 )
-from germline.search.strategies.aging import AgingEvolution, AgingState, Restart
+from germline.search.strategies.aging import AgingEvolution, Donors, Restart
 from germline.search.strategies.funnel import Funnel
+from germline.search.strategies.islands import Islands
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
 
 if TYPE_CHECKING:
     from germline.evaluators.task import Task
 
-OPERATORS = ("insert", "delete", "modify", "tune", "rate")
+OPERATORS = ("insert", "delete", "modify", "tune", "rate", "replace", "idiom", "graft", "cross")
+PAIR_OPERATORS = ("graft", "cross")
+"""Those of `OPERATORS` that take two programs."""
 CONSTANTS_ONLY = {"tune": 1.0}
 
 
@@ -67,9 +69,21 @@ def _constants(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy
 
 
 def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    aging = AgingEvolution(
+    return _reviewed(_evolution(settings, space, space.start), settings)
+
+
+def _islands(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    starts = [space.start, *(parse(text) for text in (settings.island_programs or {}).values())]
+    islands = [_evolution(settings, space, start, birth) for birth, start in enumerate(starts)]
+    return _reviewed(Islands(islands, settings.migrate_every), settings)
+
+
+def _evolution(
+    settings: "OptimizerSettings", space: OptimizerSpace, start: Program, seed_birth: int = 0
+) -> AgingEvolution:
+    return AgingEvolution(
         space,
-        space.start,
+        start,
         population=settings.population,
         tournament=settings.tournament,
         operators=settings.operators,
@@ -80,11 +94,25 @@ def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any
         patience=settings.patience,
         restart=settings.restart,
         passing=_passing(settings),
+        pair_operators=PAIR_OPERATORS,
+        donors=_donors(settings),
+        seed_birth=seed_birth,
     )
-    return _reviewed(aging, settings)
 
 
-def _reviewed(strategy: Strategy[AgingState], settings: "OptimizerSettings") -> Strategy[Any]:
+def _donors(settings: "OptimizerSettings") -> Sequence[Donors]:
+    """The sources of donors: a source for each name in the setting."""
+    programs = {name: parse(text) for name, text in (settings.donor_programs or {}).items()}
+    sources: list[Donors] = []
+    for name in settings.donors:
+        if name == "population":
+            sources.append("population")
+        else:
+            sources.append(programs if name == "library" else {name: programs[name]})
+    return sources
+
+
+def _reviewed(strategy: Strategy[Any], settings: "OptimizerSettings") -> Strategy[Any]:
     """The strategy with reviews of its best individuals, if the settings ask for reviews."""
     if not settings.review_every:
         return strategy
@@ -97,6 +125,7 @@ def _passing(settings: "OptimizerSettings") -> float:
 
 STRATEGIES: Mapping[str, Callable[["OptimizerSettings", OptimizerSpace], Strategy[Any]]] = {
     "aging": _aging,
+    "islands": _islands,
     "random": _random,
     "constants": _constants,
 }
@@ -104,18 +133,41 @@ STRATEGIES: Mapping[str, Callable[["OptimizerSettings", OptimizerSpace], Strateg
 
 @dataclass(frozen=True, slots=True)
 class OptimizerSettings:
-    """Settings of a search for optimizers. `start` is a name or a file until the run is created, then the program."""
+    """Settings of a search for optimizers. `start` is a name or a file until the run is created, then the program.
+
+    `--set` does not take `donor_programs` and `island_programs`: the texts of the library programs that are donors, and
+    of those that islands start from, by name; None until the run is created, and if there are none.
+    """
 
     strategy: str = setting("aging", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
     start: str = setting("adamw_plain", any_text, "start program: a name of the library, or a file")
     functions: Literal["core", "extended"] = setting(
         "core", choice("core", "extended"), "functions of programs: core (the 45 of the paper) or extended"
     )
-    max_statements: int = setting(100, whole(1), "most statements of a program; insert adds no more")
+    max_statements: int = setting(100, whole(1), "most statements of a program; no operator adds more")
+    max_states: int = setting(8, whole(0, 100), "most states of a program; no operator adds more")
     population: int = setting(300, whole(2), "individuals that live at a time")
     tournament: int = setting(3, whole(1), "individuals drawn to find a parent")
     operators: Mapping[str, float] = setting(
         {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "relative weights of the operators"
+    )
+    idioms: Sequence[str] = setting(
+        list(IDIOMS),
+        names(*IDIOMS),
+        "operator idiom: the idioms that it draws from; those that need extended functions are left out of core",
+    )
+    donors: Sequence[str] = setting(
+        ["population"],
+        names("population", "library", *library()),
+        "operators graft and cross: second programs, of the population, the library, or library programs by name",
+    )
+    islands: Sequence[str] = setting(
+        [],
+        names(*library(), none=True),
+        "strategy islands: library programs that further populations start from, beside the one of start",
+    )
+    migrate_every: int = setting(
+        1000, whole(1), "strategy islands: births between two migrations of each island's best to the next"
     )
     warmup: int = setting(0, whole(), "number of first births that tune constants only")
     litter: int = setting(
@@ -155,6 +207,8 @@ class OptimizerSettings:
     )
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(600.0, positive, "seconds before the worker of a pack at rung 0 is replaced (Ray only)")
+    donor_programs: Mapping[str, str] | None = None
+    island_programs: Mapping[str, str] | None = None
 
 
 PRESETS = {
@@ -203,27 +257,48 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
                 f"expected block and warmup to be multiples of litter ({settings.litter}), got {settings.block} and "
                 f"{settings.warmup}: a batch of constant variants is born in one block"
             )
-        settings = replace(settings, start=write(parse(read_start(settings.start))))
+        settings = replace(
+            settings,
+            start=write(parse(read_start(settings.start))),
+            donor_programs=donor_programs(settings.donors, settings.functions),
+            island_programs=island_programs(settings.islands, settings.functions),
+        )
+        if (settings.strategy == "islands") != bool(settings.islands):
+            raise BadSetting(
+                f"expected strategy=islands together with islands=NAME,..., got strategy={settings.strategy} and "
+                f"islands={','.join(settings.islands) or 'none'}"
+            )
+        if len(settings.islands) >= settings.block:
+            raise BadSetting(f"expected a block of more births than {len(settings.islands)}, got {settings.block}")
         last = len(task.rungs) - 1
         if settings.review_every and settings.review_rung > last:
             raise BadSetting(
                 f"expected review_rung to be a rung of {task.name}, at most {last}, got {settings.review_rung}; "
                 f"set it, or use --set review_every=0"
             )
-        self.strategy(settings, self.space(settings))
+        space = self.space(settings)
+        if "idiom" in settings.operators and not space.idioms:
+            raise BadSetting(
+                f"expected an idiom of core functions, got {', '.join(settings.idioms)}; use --set functions=extended"
+            )
+        self.strategy(settings, space)
         return settings
 
     def space(self, settings: OptimizerSettings) -> OptimizerSpace:
-        return OptimizerSpace(parse(settings.start), settings.functions, settings.max_statements)
+        return OptimizerSpace(
+            parse(settings.start),
+            settings.functions,
+            settings.max_statements,
+            settings.max_states,
+            settings.idioms,
+        )
 
     def scoring_version(self, settings: OptimizerSettings, task: "type[Task]") -> int:
         """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have functions outside
         the core or states of row or column means; else version 2, whose numbers are the same.
         """
-        start = parse(settings.start)
-        core = all(PRIMITIVES[line.function].core for line in start.body)
-        flat = all(state.shape in ("tree", "leaf", "scalar") for state in start.states)
-        as_before = task.batch_invariant and settings.functions == "core" and core and flat
+        core = settings.functions == "core" and is_core(parse(settings.start))
+        as_before = task.batch_invariant and core
         return 2 if as_before else SCORING_VERSION
 
     def evaluator_options(self, settings: OptimizerSettings) -> dict[str, Any]:
@@ -253,31 +328,3 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
 
     def baseline(self, text: str, settings: OptimizerSettings) -> tuple[str, str, OptimizerSettings]:
         return "start program", settings.start, settings
-
-
-class BadStart(ValueError):
-    """The start program cannot be read, or is not a valid program."""
-
-
-def read_start(start: str) -> str:
-    """The text of a start program, which is given by its name in the library or by the path of a file.
-
-    Raises:
-        ValueError: there is no such program or file, or its text is not a valid program.
-    """
-    if start in library():
-        return library_text(start)
-    path = Path(start)
-    if not exists(path, Path.is_file):
-        # Most likely a misspelt name of the library: its error suggests the nearest name.
-        return library_text(start.removeprefix("library:"))
-    try:
-        text = path.read_text(encoding="utf-8")
-        trace(parse(text))
-    except OSError as error:
-        raise BadStart(f"cannot read the start program {start} ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise BadStart(f"expected a text file as the start program, got bytes that are not UTF-8: {start}") from None
-    except InvalidProgram as invalid:
-        raise BadStart(f"the start program {start} is not valid: {invalid}") from None
-    return text

@@ -6,9 +6,11 @@ individuals with an ok outcome enter it: a failed individual neither becomes a p
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+import numpy as np
 
 from germline.evaluators.hurdle import Limit, limit_passing
 from germline.programs.space import Space
@@ -18,6 +20,9 @@ from germline.search.strategy import Strategy
 
 Restart = Literal["start", "best", "alternate"]
 """The genome that a restarted population consists of; `alternate`: the best and the start genome in turn."""
+
+Donors = Literal["population"] | Mapping[str, Any]
+"""Where operators of two genomes take the second: from the population, or one of these genomes by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,11 @@ class AgingEvolution(Strategy[AgingState]):
         restart: the genome that a restart begins with.
         passing: share of the population whose loss at the hurdle is within the threshold for its children, as in
             AutoML-Zero (Real et al. 2020); 1: no hurdle.
+        pair_operators: those of all operators that take two genomes; the space has to be a `PairingSpace` if there are
+            any. The second, the donor, is the winner of another tournament and becomes the second parent; or it is a
+            genome with a name, which is recorded with the operator, as in `graft(lion)`.
+        donors: where donors come from, each with the same probability.
+        seed_birth: the birth that is the start genome.
     """
 
     state_classes = (AgingState, Member)
@@ -89,10 +99,13 @@ class AgingEvolution(Strategy[AgingState]):
         patience: int = 0,
         restart: Restart = "best",
         passing: float = 1.0,
+        pair_operators: Collection[str] = (),
+        donors: Sequence[Donors] = ("population",),
+        seed_birth: int = 0,
     ) -> None:
-        self.space = space
+        self.space: Any = space  # a PairingSpace, if there are pair operators
         self.start = start
-        first = start_individual(space, start)
+        first = start_individual(space, start, seed_birth)
         self.unscored_start = Member(first, None) if first else None
         self.population = population
         self.random_births = 0 if first else population
@@ -105,6 +118,9 @@ class AgingEvolution(Strategy[AgingState]):
         self.patience = patience
         self.restart = restart
         self.passing = passing
+        self.pair_operators = pair_operators
+        self.donors = donors
+        self.seed_birth = seed_birth
 
     def init(self) -> AgingState:
         start = self.unscored_start
@@ -112,7 +128,7 @@ class AgingEvolution(Strategy[AgingState]):
         return AgingState(copies, start, start, start, gained=0)
 
     def breed(self, state: AgingState, birth: int, rng_for: RngFor) -> Proposal:
-        if birth == 0 and self.start is not None:
+        if birth == self.seed_birth and self.start is not None:
             return Proposal(self.start, (), "seed")
         if birth < self.random_births or not state.population:
             return random_proposal(self.space, birth, rng_for)
@@ -138,7 +154,7 @@ class AgingEvolution(Strategy[AgingState]):
                 continue
             member = Member(scored.individual, scored.fitness, scored.outcome.measures.get("hurdle"))
             birth = scored.individual.birth
-            if birth == 0 and self.unscored_start:
+            if birth == self.seed_birth and self.unscored_start:
                 living = [member if old is self.unscored_start else old for old in living]
                 start = best = epoch_best = member
                 continue
@@ -167,11 +183,34 @@ class AgingEvolution(Strategy[AgingState]):
 
     def _child(self, state: AgingState, rng_for: RngFor, birth: int, operators: Mapping[str, float]) -> Proposal:
         rng = rng_for(birth)
-        drawn = [state.population[int(rng.random() * len(state.population))] for _ in range(self.tournament)]
-        parent = max(drawn, key=lambda member: member.rank).individual
+        parent = self._parent(state, rng)
         operator = _choose(operators, rng.random())
+        if operator in self.pair_operators:
+            return self._child_with_donor(state, parent, operator, rng)
         child = self.space.vary(self.space.read(parent.genome), operator, rng)
         return Proposal(child.genome, (parent.birth,), operator, child.rejected)
+
+    def _child_with_donor(
+        self, state: AgingState, parent: Individual, operator: str, rng: np.random.Generator
+    ) -> Proposal:
+        donors = self.donors[int(rng.random() * len(self.donors))]
+        parents = [parent.birth]
+        if isinstance(donors, str):
+            second = self._parent(state, rng)
+            donor = self.space.read(second.genome)
+            parents.append(second.birth)
+            origin = operator
+        else:
+            name = list(donors)[int(rng.random() * len(donors))]
+            donor = donors[name]
+            origin = f"{operator}({name})"
+        child = self.space.combine(self.space.read(parent.genome), donor, operator, rng)
+        return Proposal(child.genome, tuple(parents), origin, child.rejected)
+
+    def _parent(self, state: AgingState, rng: np.random.Generator) -> Individual:
+        """The winner of a tournament."""
+        drawn = [state.population[int(rng.random() * len(state.population))] for _ in range(self.tournament)]
+        return max(drawn, key=lambda member: member.rank).individual
 
     def _sibling(self, leader: Proposal, rng_for: RngFor, birth: int) -> Proposal:
         """A variant of a leader: the same structure with other constants."""

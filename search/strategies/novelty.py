@@ -42,7 +42,8 @@ class Novelty(Strategy[NoveltyState]):
         returns: the Deep GA, which mutates the parents and chooses the elite by return; its own choice of parents is
             replaced.
         neighbours: number of nearest descriptors in the mean distance (k in the papers).
-        archive: probability that a birth with an ok outcome enters the archive.
+        archive: share, 0 to 1, of the births with an ok outcome and a finite descriptor that enter the archive; a hash
+            of the fingerprint decides which.
         blend: weight of the return from 0 to 1. Ranks are mixed, since returns and distances have no common scale.
     """
 

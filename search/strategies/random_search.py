@@ -51,11 +51,11 @@ class RandomSearch(Strategy[RandomState]):
         return state.best
 
 
-def start_individual(space: Space[Any], start: Any | None) -> Individual | None:
-    """Birth 0 of a run that begins with a start genome; None without a start genome."""
+def start_individual(space: Space[Any], start: Any | None, birth: int = 0) -> Individual | None:
+    """The birth in block 0 that is the start genome of a run or of an island; None without a start genome."""
     if start is None:
         return None
-    return Individual(0, 0, (), "seed", space.write(start), space.fingerprint(start))
+    return Individual(birth, 0, (), "seed", space.write(start), space.fingerprint(start))
 
 
 def random_proposal(space: Space[Any], birth: int, rng_for: RngFor) -> Proposal:

@@ -93,6 +93,14 @@ BASELINES: dict[str, tuple[str, Callable[[list[Tensor]], Step]]] = {
 }
 
 
+FUSED: dict[str, Callable[[list[Tensor]], Step]] = {
+    "adamw": lambda params: torch.optim.AdamW(params, fused=True).step,
+    "adam": lambda params: torch.optim.Adam(params, fused=True).step,
+    "sgd_momentum": lambda params: torch.optim.SGD(params, 0.01, momentum=0.9, fused=True).step,
+}
+"""The optimizers of torch with a kernel for all of a step."""
+
+
 def parameters(count: int, size: int) -> list[Tensor]:
     params = [torch.randn(size).requires_grad_() for _ in range(count)]
     for p in params:
@@ -131,8 +139,10 @@ def rows() -> list[dict[str, object]]:
         for count, size in SIZES:
             theirs = make(parameters(count, size))
             result.append(row(f"{name} {count}x{size}", baseline, optimizer(parameters(count, size)).step, theirs))
-    count, size = SIZES[0]
-    compiled = torch.compile(exported("adamw")(parameters(count, size)).step, fullgraph=True)
-    fused = torch.optim.AdamW(parameters(count, size), fused=True).step
-    result.append(row(f"adamw compiled {count}x{size}", "torch.optim.AdamW, fused", compiled, fused))
+    for name, make in FUSED.items():
+        optimizer = exported(name)
+        for count, size in SIZES:
+            compiled = torch.compile(optimizer(parameters(count, size)).step, fullgraph=True)
+            fused = make(parameters(count, size))
+            result.append(row(f"{name} compiled {count}x{size}", "torch.optim, fused", compiled, fused))
     return result

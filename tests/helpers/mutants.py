@@ -7,6 +7,9 @@ import numpy as np
 from germline.programs.optimizer import Program, library, parse
 from germline.programs.optimizer.space import OptimizerSpace
 
+OPERATORS = ("delete", "insert", "modify", "rate", "tune")
+"""Operators that leave the states of a program as they are; other operators would make another stream."""
+
 
 def mutants(seed: int, functions: str = "core", length: int = 24) -> Iterator[Program]:
     """An endless stream of valid programs: random walks of mutations from each program of the library in turn.
@@ -19,9 +22,8 @@ def mutants(seed: int, functions: str = "core", length: int = 24) -> Iterator[Pr
     rng = np.random.default_rng(seed)
     starts = [parse(text) for text in library().values()]
     space = OptimizerSpace(starts[0], functions, max_statements=80)
-    operators = sorted(space.operators)
     while True:
         for program in starts:
             for _ in range(length):
-                program = space.vary(program, operators[int(rng.integers(len(operators)))], rng).genome
+                program = space.vary(program, OPERATORS[int(rng.integers(len(OPERATORS)))], rng).genome
                 yield program

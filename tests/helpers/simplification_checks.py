@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from mutants import OPERATORS
 
 from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.graph import live_program
@@ -32,10 +33,9 @@ def random_program(number: int) -> Program | None:
     if number % 2 == 0:
         return random_valid_program(start, EXTENDED if functions == "extended" else CORE, int(rng.integers(8, 31)), rng)
     space = OptimizerSpace(start, functions, max_statements=80)
-    operators = sorted(space.operators)
     program = start
     for _ in range(MUTATIONS):
-        program = space.vary(program, operators[int(rng.integers(len(operators)))], rng).genome
+        program = space.vary(program, OPERATORS[int(rng.integers(len(OPERATORS)))], rng).genome
     return program
 
 

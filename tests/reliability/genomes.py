@@ -33,7 +33,7 @@ LIMIT_SECONDS = 0.1
 
 def bred_and_read_back(count: int, folder: Path) -> Result:
     """Mutants with each set of functions are written, read again and compared, fingerprints included."""
-    return _scaled_test("F1", "every_mutant_reads_back", 10_000, count, "mutants bred, written and read back")
+    return _scaled_test("F1", "every_mutant_reads_back", 5_000, count, "mutants bred, written and read back")
 
 
 def equal_fingerprints(count: int, folder: Path) -> Result:

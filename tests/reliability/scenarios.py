@@ -39,12 +39,12 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("kills-inline", kills.killed_at_random, 2, 100),
+    Scenario("kills-inline", kills.killed_at_random, 1, 100),
     Scenario("kills-ray", partial(kills.killed_at_random, workers=2), 1, 100),
-    Scenario("kills-at-points", kills.killed_at_points, 2, 42),
+    Scenario("kills-at-points", kills.killed_at_points, 1, 42),
     Scenario("cut-and-resumed", kills.cut_and_resumed, 1, 27),
     Scenario("whole-tree-terminated", kills.whole_tree_terminated, 1, 20),
-    Scenario("interrupted", kills.interrupted, 2, 20),
+    Scenario("interrupted", kills.interrupted, 1, 20),
     Scenario("workers-killed", chaos.workers_killed, 0, 20),
     Scenario("ray-killed", chaos.ray_killed, 1, 10),
     Scenario("local-ray", local_ray.listening, 0, 9),

@@ -201,14 +201,14 @@ def rows(store: Store, run: RunRecord) -> tuple[object, ...]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("last_first", "snapshot_every"),
+    ("depth", "last_first", "snapshot_every"),
     [
-        pytest.param(False, 10**9, id="first job first"),
-        pytest.param(True, 10**9, id="last job first"),
-        pytest.param(True, BLOCK, id="snapshots"),
+        pytest.param(0, False, 10**9, id="no depth, first job first"),
+        pytest.param(0, True, BLOCK, id="no depth, snapshots"),
+        pytest.param(1, True, 10**9, id="depth 1, last job first"),
+        pytest.param(2, True, BLOCK, id="depth 2, snapshots"),
     ],
 )
-@pytest.mark.parametrize("depth", [0, 1, 2])
 @pytest.mark.parametrize(
     "strategy",
     [

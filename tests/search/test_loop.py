@@ -98,6 +98,42 @@ def test_a_run_in_pieces_equals_a_run_in_one(store: Store, small_run: Create) ->
 
 
 @pytest.mark.slow
+def test_a_run_with_all_operators_is_the_same_in_pieces_and_is_replayed(store: Store, small_run: Create) -> None:
+    settings = (
+        "operators=insert,delete,modify,tune,rate,replace,idiom,graft,cross",
+        "functions=extended",
+        "donors=population,library",
+        "warmup=0",
+    )
+    whole, pieces = small_run(*settings, births=160), small_run(*settings, births=160)
+    last(store, whole)
+    for births in (50, 100, 160):
+        last(store, pieces, births=births)
+    assert births_and_outcomes(store, pieces) == births_and_outcomes(store, whole)
+    assert replayed(store, pieces) == (160, None)
+    individuals = list(store.individuals(whole.id))
+    operators = {individual.operator.partition("+")[0].partition("(")[0] for individual in individuals}
+    assert operators >= {"replace", "idiom", "graft", "cross"}
+    assert {len(individual.parents) for individual in individuals} == {0, 1, 2}
+    ok = [evaluation for evaluation in store.evaluations(whole.id) if evaluation.status == "ok"]
+    assert len(ok) > 40
+    assert len({text.partition(")")[0] for text in (individual.genome for individual in individuals)}) > 5
+
+
+@pytest.mark.slow
+def test_a_run_on_islands_is_the_same_in_pieces_and_is_replayed(store: Store, small_run: Create) -> None:
+    settings = ("strategy=islands", "islands=lion,sgd_momentum", "migrate_every=32", "review_every=32", "hurdle=0.3")
+    whole, pieces = small_run(*settings, births=160), small_run(*settings, births=160)
+    last(store, whole)
+    for births in (20, 90, 160):
+        last(store, pieces, births=births)
+    assert births_and_outcomes(store, pieces) == births_and_outcomes(store, whole)
+    assert replayed(store, pieces) == (160, None)
+    assert [each.operator for each in store.individuals(whole.id)].count("seed") == 3
+    assert store.check() == []
+
+
+@pytest.mark.slow
 def test_the_progress_of_a_run_agrees_with_its_records_however_it_was_cut(store: Store, small_run: Create) -> None:
     run = small_run("review_every=16", "depth=0", "pack=8")
     for births in (3, 30, 80):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from germline.programs.optimizer import library
+from germline.evaluators.tasks.registry import task_class
+from germline.programs.optimizer import library, parse
 from germline.search.kind import Kind
 from germline.search.kinds import KINDS, UnknownPreset, preset_named
 from germline.search.settings import BadSetting, check, to_config
@@ -34,8 +35,8 @@ def test_an_assignment_goes_over_the_preset_and_the_preset_over_the_default() ->
             "expected lengths to be positive numbers up to a million, separated by commas, as in 0.5,1.5, got '0'",
         ),
         ("lengths=inf", "expected lengths to be positive numbers"),
-        ("strategy=magic", "expected strategy to be one of aging, random, constants, got 'magic'"),
-        ("operators=fuse:1", "expected operators to be weights such as insert:1,rate:0.5 over insert, delete"),
+        ("strategy=magic", "expected strategy to be one of aging, islands, random, constants, got 'magic'"),
+        ("operators=fuse:1", "expected operators to be weights such as insert:1,cross:0.5 over insert, delete"),
         ("timeout=-3", "expected timeout to be a positive number up to a million, got '-3'"),
     ],
 )
@@ -90,7 +91,7 @@ def test_stored_settings_pass_their_check(kind: Kind[Any, Any]) -> None:
         ("operators", {"foo": 1.0}, "weights such as insert:1"),
         ("hurdle", None, "a number from 0 to 1, got None"),
         ("start", 3, "of type str, got 3"),
-        ("strategy", "magic", "one of aging, random, constants, got 'magic'"),
+        ("strategy", "magic", "one of aging, islands, random, constants, got 'magic'"),
     ],
 )
 def test_a_stored_setting_that_no_assignment_makes_is_refused(setting: str, value: object, expected: str) -> None:
@@ -101,5 +102,63 @@ def test_a_stored_setting_that_no_assignment_makes_is_refused(setting: str, valu
 def test_a_strategy_of_a_later_version_is_refused_in_a_line() -> None:
     settings = OPTIMIZER.resolve({}, [])
     space = OPTIMIZER.space(replace(settings, start=library()["lion"]))
-    with pytest.raises(BadSetting, match="expected strategy to be one of aging, random, constants, got 'magic'"):
+    with pytest.raises(BadSetting, match="expected strategy to be one of aging, islands, random, constants, got"):
         OPTIMIZER.strategy(replace(settings, strategy="magic"), space)
+
+
+def prepared(*assignments: str) -> Any:
+    return OPTIMIZER.prepare(OPTIMIZER.resolve({}, assignments), task_class("digits-mlp"))
+
+
+def test_without_donors_of_the_library_a_config_has_no_texts_of_donors() -> None:
+    assert "donor_programs" not in to_config(prepared("operators=graft"))
+
+
+def test_the_texts_of_donors_are_part_of_the_config() -> None:
+    settings = prepared("operators=graft,cross", "donors=population,lion")
+    assert list(to_config(settings)["donor_programs"]) == ["lion"]
+    strategy = OPTIMIZER.strategy(settings, OPTIMIZER.space(settings))
+    assert strategy.donors == ["population", {"lion": parse(library()["lion"])}]
+
+
+def test_the_start_programs_of_islands_are_part_of_the_config() -> None:
+    assert "island_programs" not in to_config(prepared())
+    assert list(to_config(prepared("strategy=islands", "islands=lion,rmsprop"))["island_programs"]) == [
+        "lion",
+        "rmsprop",
+    ]
+
+
+def test_the_library_gives_a_search_only_donors_with_its_functions() -> None:
+    core = prepared("donors=library").donor_programs
+    extended = prepared("donors=library", "functions=extended").donor_programs
+    assert set(extended) == set(library())
+    assert "lion" in core and not {"muon", "lamb", "adafactor"} & set(core)
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        (["donors=muon"], "expected donors of core functions, got muon; use --set functions=extended"),
+        (
+            ["donors=moun"],
+            "expected donors to be different names out of population, library, .*, got 'moun'",
+        ),
+        (["strategy=islands"], "expected strategy=islands together with islands=NAME,.*, got strategy=islands and"),
+        (["islands=lion"], "expected strategy=islands together .* got strategy=aging and islands=lion"),
+        (
+            ["strategy=islands", "islands=lion,lamb"],
+            "expected islands of core functions, got lamb; use --set",
+        ),
+        (["strategy=islands", "islands=lion,adam", "block=2"], "expected a block of more births than 2, got 2"),
+        (["strategy=islands", "islands=lino"], "expected islands to be different names out of adabelief, .*, or none"),
+        (["idioms=average,avrage"], "expected idioms to be different names out of average, .*, got 'average,avrage'"),
+        (
+            ["operators=idiom", "idioms=cautious,orthogonalize"],
+            "expected an idiom of core functions, got cautious, orthogonalize; use --set functions=extended",
+        ),
+    ],
+)
+def test_donors_and_idioms_have_to_exist_and_to_fit_the_functions(assignments: list[str], message: str) -> None:
+    with pytest.raises(BadSetting, match=message):
+        prepared(*assignments)

@@ -27,6 +27,7 @@ from germline.search.loop import rng_for
 from germline.search.strategies.aging import AgingEvolution, AgingState
 from germline.search.strategies.eeea import EEEA
 from germline.search.strategies.funnel import Funnel
+from germline.search.strategies.islands import Islands
 from germline.search.strategies.local_search import LocalSearch
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.nsga2 import NSGA2
@@ -39,11 +40,18 @@ BLOCK, BLOCKS = 5, 6
 OBJECTIVES = [Objective("validation_error", "min"), Objective("params", "min")]
 SPACE = OptimizerSpace(parse(library()["adamw_plain"]))
 START = Proposal(SPACE.start, (), "seed")
+LION, SGD = (parse(library()[name]) for name in ("lion", "sgd_momentum"))
 
 
 def aging(space: OptimizerSpace = SPACE, **options: Any) -> AgingEvolution:
     defaults = {"population": 5, "tournament": 2, "operators": {"insert": 1.0, "modify": 1.0, "tune": 1.0}}
     return AgingEvolution(space, space.start, **{**defaults, **options})
+
+
+def archipelago(space: OptimizerSpace = SPACE, every: int = 10, islands: int = 3, **options: Any) -> Islands:
+    options = {"population": 3, "tournament": 2, "operators": {"insert": 1.0, "tune": 1.0}, "variants": 2, **options}
+    starts = (space.start, LION, SGD)[:islands]
+    return Islands([AgingEvolution(space, start, seed_birth=i, **options) for i, start in enumerate(starts)], every)
 
 
 def programs() -> OptimizerSpace:
@@ -75,6 +83,19 @@ CASES = {
         ),
         "a9e3730ba5b0893f",
     ),
+    "donors": Case(
+        lambda: OptimizerSpace(SPACE.start, "extended"),
+        lambda space: aging(
+            space,
+            operators=dict.fromkeys(("replace", "idiom", "graft", "cross"), 1.0),
+            variants=2,
+            sibling_operators={"tune": 1.0},
+            pair_operators=("graft", "cross"),
+            donors=("population", {"lion": LION}),
+        ),
+        "85483e4ad9fc7504",
+    ),
+    "islands": Case(programs, lambda space: archipelago(space, islands=2), "a2a702030a36c222"),
     "random": Case(programs, lambda space: RandomSearch(space, space.start), "e2d08688907a737c"),
     "funnel": Case(programs, lambda space: Funnel(aging(space), rung=1, every=4, seeds=2), "5521c8a264b2a608"),
     "local": Case(cells, lambda space: LocalSearch(space, 4), "4735549ab14536c0"),
@@ -159,7 +180,7 @@ def fold(strategy: Strategy[Any], blocks: Sequence[Block]) -> Any:
 
 def test_the_battery_covers_every_strategy_of_every_kind() -> None:
     listed = {name for kind in KINDS.values() for name in kind.strategies}
-    assert listed - {"constants"} == set(CASES) - {"funnel"}  # constants is aging, funnel wraps it
+    assert listed - {"constants"} == set(CASES) - {"donors", "funnel"}  # constants is aging, funnel wraps it
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -287,6 +308,66 @@ def test_a_batch_of_variants_is_one_structure_with_different_constants() -> None
 
     assert shape(leader) == shape(siblings[0]) == shape(siblings[1])
     assert len({SPACE.write(proposal.genome) for proposal in (leader, *siblings)}) == 3
+
+
+def test_a_donor_of_the_population_is_the_second_parent_and_one_with_a_name_stands_with_the_operator() -> None:
+    strategy = aging(
+        operators={"graft": 1.0, "cross": 1.0},
+        pair_operators=("graft", "cross"),
+        donors=("population", {"lion": LION, "start": SPACE.start}),
+    )
+    state = strategy.advance(strategy.init(), Block(births=tuple(scored(b, float(b)) for b in range(6))))
+    proposals = [strategy.breed(state, birth, roll) for birth in range(6, 106)]
+    parents = {proposal.operator: set[int]() for proposal in proposals}
+    for proposal in proposals:
+        parents[proposal.operator].add(len(proposal.parents))
+    named = {f"{operator}({name})": {1} for operator in ("graft", "cross") for name in ("lion", "start")}
+    assert parents == {"graft": {2}, "cross": {2}, **named}
+    from_population = [proposal for proposal in proposals if len(proposal.parents) == 2]
+    assert 30 < len(from_population) < 70
+    assert {birth for proposal in from_population for birth in proposal.parents} == {1, 2, 3, 4, 5}
+
+
+def test_siblings_of_a_child_with_a_donor_have_both_parents() -> None:
+    strategy = aging(
+        operators={"cross": 1.0}, variants=2, sibling_operators={"tune": 1.0}, pair_operators=("graft", "cross")
+    )
+    leader, sibling = (strategy.breed(strategy.init(), birth, roll) for birth in (6, 7))
+    assert (sibling.operator, sibling.parents) == ("cross+tune", leader.parents)
+
+
+def test_each_island_begins_with_its_start_program_and_batches_go_round() -> None:
+    strategy = archipelago()
+    state = strategy.init()
+    proposals = [strategy.breed(state, birth, roll) for birth in range(15)]
+    assert [(each.operator, each.parents) for each in proposals[:3]] == [("seed", ())] * 3
+    assert [each.genome for each in proposals[:3]] == [SPACE.start, LION, SGD]
+    assert [each.parents[0] for each in proposals[3:]] == [1, 2, 2, 0, 0, 1, 1, 2, 2, 0, 0, 1]
+
+
+def test_islands_meet_in_migrations_alone() -> None:
+    strategy = archipelago(every=12, variants=1)
+    state = strategy.init()
+    for birth in range(11):
+        state = strategy.advance(state, Block(births=(scored(birth, float(birth)),)))
+    islands = [[member.individual.birth for member in each.population] for each in state.islands]
+    assert islands == [[3, 6, 9], [4, 7, 10], [2, 5, 8]]
+    state = strategy.advance(state, Block(births=(scored(11, 0.5),)))
+    islands = [[member.individual.birth for member in each.population] for each in state.islands]
+    assert islands == [[6, 9, 8], [7, 10, 9], [8, 11, 10]]
+    assert strategy.winner(state).birth == 10
+
+
+def test_the_hurdle_of_islands_is_that_of_the_island_with_the_largest_losses() -> None:
+    strategy = archipelago(passing=1.0 - 1e-9)
+    state = strategy.init()
+    for birth in range(60):
+        assert (strategy.limit(state) is None) == (birth < 9)
+        one = scored(birth, float(birth))
+        shown = replace(one, outcome=replace(one.outcome, measures={"hurdle": 100.0 - birth}))
+        state = strategy.advance(state, Block(births=(shown,)))
+    losses = [member.hurdle_loss for island in state.islands for member in island.population]
+    assert strategy.limit(state) == max(loss for loss in losses if loss is not None)
 
 
 def test_the_warmup_tunes_constants_only() -> None:

@@ -103,7 +103,8 @@ class StackedPolicies:
         return self.places[-1]
 
     def _forward_mlp(self, grid: Tensor, index: slice | Tensor) -> Tensor:
-        """Outputs `[p, m, outputs]` of perceptrons for m observations of each of p policies, `[p, m, *observation]`."""
+        """Outputs `[p, m, outputs]` of perceptrons for m observations of each of p policies, `[p, m, *observation]`;
+        `index` chooses the p policies from the stacked weights."""
         values = grid.reshape(*grid.shape[:2], prod(self.network.observation)).double()
         if self.normalisation:
             mean, scale = self.normalisation
@@ -114,7 +115,8 @@ class StackedPolicies:
         return self._dense("output", values, index)
 
     def _forward_conv(self, grid: Tensor, index: slice | Tensor) -> Tensor:
-        """Outputs `[p, m, outputs]` of convolutional networks for m images of each of p policies."""
+        """Outputs `[p, m, outputs]` of convolutional networks for m images of each of p policies, `[p, m, channels,
+        height, width]` with pixels from 0 to 255; `index` chooses the p policies from the stacked weights."""
         count, images_each, channels = grid.shape[:3]
         images = grid.double().flatten(0, 1) / 255.0
         layers = zip(CONVOLUTIONS, paddings(self.network), self.network.image_sizes[1:], strict=True)

@@ -64,7 +64,8 @@ def set_state(parts: Parts) -> list[str]:
 
 
 def load(parts: Parts) -> list[str]:
-    """The method that keeps states in float32 where parameters are of half precision."""
+    """The lines of `load_state_dict`, which loads float32 states of half-precision parameters without a cast to half
+    precision; none for a class without states."""
     if not parts.states:
         return []
     return [

@@ -14,7 +14,11 @@ class LoweredNumbers(LoweredValues):
     """Numbers that follow from hyper-parameters, the learning rate and the step count."""
 
     def _number(self, i: int, line: Statement, args: list[Number]) -> Number | None:
-        """The result of a function of numbers, computed by Python; None if Python might raise an error."""
+        """The value of a statement of numbers as a product that the exported code computes once in a step.
+
+        None if another rule has to write it: because all arguments are literals, no rule here has the function, or
+        Python might raise an error where the language does not, such as in a division by zero.
+        """
         function, x = line.function, args[0]
         if all(not arg.factors for arg in args):
             return None

@@ -19,6 +19,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from germline.programs.optimizer.export.bias_corrections import corrected_states
 from germline.programs.optimizer.export.nodes import (
     has_factor,
     is_length_of_parameters,
@@ -290,53 +291,6 @@ class _Analysis:
 
     def _partner(self, place: Place, decays: list[tuple[Any, ...]]) -> tuple[Any, ...] | None:
         """Of decays of one value, the decay of the state that a bias correction corrects; None if it is not clear."""
-        corrected = self._corrected(self.graph.statements[place[0]])
+        corrected = corrected_states(self.patterns, self.graph.statements[place[0]])
         partners = [key for key in decays if key[1] in corrected]
         return partners[0] if len(partners) == 1 else None
-
-    def _corrected(self, power: int) -> set[int]:
-        """The states that are divided by one minus a power, perhaps after the same root of both."""
-        stack = []
-        for i, j in self.users.get(power, []):
-            node = self.graph.nodes[self.graph.statements[i]]
-            if self.program.body[i].function == "-" and j == 1 and self.graph.nodes[node.args[0]].literal == 1.0:
-                stack.append((self.graph.statements[i], 1.0))
-        seen, states = set(stack), set()
-        while stack:
-            at, exponent = stack.pop()
-            for i, j in self.users.get(at, []):
-                user = self.graph.statements[i]
-                function, args, *_ = self.graph.nodes[user]
-                after = exponent
-                if function in ("*", "/"):
-                    after = -exponent if function == "/" and j == 1 else exponent
-                    sign = -1.0 if function == "/" and j == 0 else 1.0
-                    powers = self._powers(args[1 - j])
-                    states |= {state for state, own in powers.items() if sign * own == -after}
-                elif function == "reciprocal":
-                    after = -exponent
-                elif function == "sqrt":
-                    after = exponent / 2
-                else:
-                    continue
-                if (user, after) not in seen and user not in self.graph.next_states:
-                    seen.add((user, after))
-                    stack.append((user, after))
-        return states
-
-    def _powers(self, node: int) -> dict[int, float]:
-        """The exponent of each state in a product."""
-        state = state_of(self.graph, node)
-        if state is not None:
-            return {state: 1.0}
-        function, args, *_ = self.graph.nodes[node]
-        if function in ("+", "max"):
-            terms = [arg for arg in args if self.graph.nodes[arg].literal is None]
-            return self._powers(terms[0]) if len(terms) == 1 else {}
-        if function in ("*", "/"):
-            result = dict(self._powers(args[0]))
-            for own, exponent in self._powers(args[1]).items():
-                result[own] = result.get(own, 0.0) + (exponent if function == "*" else -exponent)
-            return result
-        factor = {"reciprocal": -1.0, "sqrt": 0.5, "square": 2.0, "negative": 1.0}.get(function)
-        return {} if factor is None else {own: factor * exponent for own, exponent in self._powers(args[0]).items()}

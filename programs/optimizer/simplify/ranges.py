@@ -94,7 +94,8 @@ def fact_of(function: str, args: Sequence[Fact]) -> Fact:
 
 
 def _sum(a: Fact, b: Fact) -> Fact:
-    """x + y; bounds are widened by more than rounding moves them."""
+    """The facts about a + b. A finite bound moves outwards by more than rounding in single precision could move it, but
+    not across zero."""
     low, high = _lower(a.low, b.low), -_lower(-a.high, -b.high)
     bounded = max(map(abs, (a.low, a.high, b.low, b.high))) <= LARGE
     nan = a.nan or b.nan or (a.infinite and b.infinite and not (a.low >= 0 <= b.low or a.high <= 0 >= b.high))

@@ -18,7 +18,7 @@ torch.set_num_threads(1)
 def scale() -> int:
     """Factor of the number of random cases.
 
-    `GERMLINE_SCALE=85 pytest tests/programs/optimizer -k "mutant or equal_fingerprints" --timeout 0 -s` breeds 850,000
+    `GERMLINE_SCALE=85 pytest tests/programs/optimizer -k "mutant or equal_fingerprints" --timeout 0 -s` breeds 425,000
     mutants and compares 100,000 pairs with equal fingerprints.
     """
     return int(os.environ.get("GERMLINE_SCALE", "1"))

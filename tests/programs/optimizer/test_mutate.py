@@ -14,6 +14,8 @@ from germline.programs.optimizer.space import OptimizerSpace
 
 ADAMW = parse(library()["adamw_plain"])
 OPERATORS = sorted(OptimizerSpace(ADAMW).operators)
+EARLIEST = ("delete", "insert", "modify", "rate", "tune")
+"""Operators whose draws are older than those of the others."""
 
 
 def children(operator: str, seed: int = 0, count: int = 200) -> list[Program]:
@@ -76,6 +78,35 @@ def test_a_program_whose_update_is_not_scaled_by_a_constant_has_no_rate() -> Non
     )
 
 
+def test_replace_exchanges_a_function_for_another_that_takes_the_same_arguments() -> None:
+    functions = set()
+    for child in children("replace"):
+        (i,) = differences(child)
+        before, after = ADAMW.body[i], child.body[i]
+        assert (before.target, before.args) == (after.target, after.args)
+        assert before.function != after.function
+        functions.add(after.function)
+    assert len(functions) > 25
+    assert functions <= set(CORE) - {"norm", "global_norm", "dot", "cosine_sim", "invert"}
+
+
+def test_replace_keeps_the_type_of_the_value() -> None:
+    lines = "  n = global_norm(g)\n  d = dot(w, g)\n  n = n * d\n  update = g * n\n  return update, n\n"
+    norms = parse(f"def train(w, g, n: scalar, lr):\n{lines}")
+    graph = trace(norms)
+    rng = np.random.default_rng(0)
+    replaced = [mutate.replace(norms, graph, CORE, rng) for _ in range(200)]
+    firsts = {program.body[0].function for program in replaced if program}
+    seconds = {program.body[1].function for program in replaced if program}
+    assert firsts == {"global_norm"}
+    assert seconds == {"dot", "cosine_sim"}
+
+
+def test_replace_needs_a_live_statement_with_another_function() -> None:
+    dead = parse("def train(w, g, lr):\n  x = square(g)\n  return g\n")
+    assert mutate.replace(dead, trace(dead), CORE, np.random.default_rng(0)) is None
+
+
 def test_insert_stops_at_the_longest_program() -> None:
     space = OptimizerSpace(ADAMW, max_statements=len(ADAMW.body))
     assert space.vary(ADAMW, "insert", np.random.default_rng(0)).genome == ADAMW
@@ -105,7 +136,7 @@ def test_thirty_proposals_are_those_of_this_release() -> None:
     space = OptimizerSpace(ADAMW)
     program, texts = ADAMW, []
     for birth in range(30):
-        program = space.vary(program, OPERATORS[birth % len(OPERATORS)], rng).genome
+        program = space.vary(program, EARLIEST[birth % len(EARLIEST)], rng).genome
         texts.append(write(program))
     digest = sha256("\n".join(texts).encode()).hexdigest()
     assert digest == "f53feb43a7aaff5767e2cc2901cfc45ca04c9a32878b29113e5a3b3b7398b785", (
@@ -128,13 +159,13 @@ def test_every_mutant_reads_back_the_same_with_the_same_fingerprint(
 ) -> None:
     space = OptimizerSpace(ADAMW, functions)
     different = set()
-    for birth, program in enumerate(islice(mutants(1, functions), 5_000 * scale)):
+    for birth, program in enumerate(islice(mutants(1, functions), 2_500 * scale)):
         again = parse(write(program))
         assert again == program
         assert structural_fingerprint(trace(again)) == structural_fingerprint(trace(program))
         if birth % 5 == 0:
             different.add(space.fingerprint(again))
-    assert len(different) > 600
+    assert len(different) > 300
 
 
 @pytest.mark.slow
@@ -151,11 +182,11 @@ def test_every_mutant_reads_back_the_same_with_the_same_fingerprint(
 def test_random_programs_with_a_long_signature_are_valid_and_differ(name: str, functions: str) -> None:
     start = parse(library()[name])
     space = OptimizerSpace(start, functions)
-    drawn = [space.draw(np.random.default_rng(seed)).genome for seed in range(10)]
+    drawn = [space.draw(np.random.default_rng(seed)).genome for seed in range(5)]
     assert all(space.check(program) is None for program in drawn)
     assert all(len(program.body) == len(start.body) and program.returns == start.returns for program in drawn)
-    assert len({write(program) for program in [start, *drawn]}) == 11
-    assert drawn == [space.draw(np.random.default_rng(seed)).genome for seed in range(10)]
+    assert len({write(program) for program in [start, *drawn]}) == 6
+    assert drawn[:2] == [space.draw(np.random.default_rng(seed)).genome for seed in range(2)]
 
 
 @pytest.mark.slow

@@ -446,9 +446,9 @@ def _multiply(
 
 @compiled(**OPTIONS)
 def _correlate(dw, g, out_channels, apart, x, in_channels, distance, tables, at, batch, places, row):
-    """Adds to dw the gradients of weights `[out_channels, taps, in_channels]`: scalar products of rows of g, the
-    gradient of the output, and of x, the input. The table of the window begins at `tables[at]`; `places` and `row` are
-    overwritten."""
+    """Adds to dw the gradients of weights, flat `[out_channels, taps, in_channels]`: the sums over positions and batch
+    of g, the gradient of the output, times x, the input. From one channel to the next there are `apart` numbers in g
+    and `distance` in x. The table of the window begins at `tables[at]`; `places` and `row` are overwritten."""
     window = len(dw) // out_channels
     for _ in range(tables[at]):
         pixel, pixels, taps = tables[at + 1], tables[at + 2], tables[at + 3]

@@ -42,7 +42,7 @@ texts = [
     for name in CORE
     if PRIMITIVES[name].arity in calls and not PRIMITIVES[name].operator and name not in ("invert", "clip")
 ]
-programs = [parse(text) for text in [*library().values(), *texts]] + mutants(10, 3) + mutants(10, 4, "extended")
+programs = [parse(text) for text in [*library().values(), *texts]] + mutants(5, 3) + mutants(5, 4, "extended")
 lowered = []
 for program in programs:
     try:
@@ -105,7 +105,7 @@ def test_the_kernel_gives_the_bits_of_the_cpu_engine() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     counts = {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()}
-    assert counts["programs"] > 70 and counts["special"] > 30
+    assert counts["programs"] > 60 and counts["special"] > 30
 
 
 @pytest.mark.slow

@@ -799,6 +799,8 @@ COINCIDENCE = rule("m = 0.9 * m + g", "update = m + 0.1 * w", states="m", inputs
 TERM = rule("m = 0.9 * m + g", "update = m + 0.1 * g", states="m", inputs="")
 SHARED = rule("a = 0.1 * g", "m = 0.9 * m + a", "update = m + a", states="m", inputs="")
 TWO_STATES = rule("m = 0.5 * m + 0.5 * v", "v = 0.9 * v + 0.1 * g", "update = m", inputs="")
+PRODUCT = rule("a = 0.3 * w", "update = g + a * g", states="m", inputs="").replace(", m", "")
+MASKED = rule("a = 0.3 * w", "b = greater(w * g, 0.0)", "update = g + a * b", states="m", inputs="").replace(", m", "")
 NAMED = rule(
     "raw = norm(g)",
     "ratio = 1.0 + 0.3 * raw",
@@ -832,6 +834,8 @@ DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a sum of lengths": (LENGTHS, {"lr": 0.001, "scale": 0.9}),
     "parameters in a state": (WEIGHTS, {"lr": 0.001, "momentum": 0.9, "scale": 0.2}),
     "a weight decay beside a momentum": (DECAYED, {"lr": 0.001, "momentum": 0.99, "scale": 0.9, "weight_decay": 0.1}),
+    "a product with the gradient": (PRODUCT, {"lr": 0.001, "scale": 0.3}),
+    "a weight decay under a mask": (MASKED, {"lr": 0.001, "weight_decay": 0.3}),
     "a weight decay within a momentum": (COUPLED, {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.1}),
     "two averages that look ahead": (AHEAD, {"lr": 0.001, "betas": (0.9, 0.8), "beta3": 1.1, "beta4": 1.2}),
     "a weight between two averages": (BETWEEN, {"lr": 0.001, "momentum": 0.9, "mix": 0.3}),
@@ -874,6 +878,25 @@ def test_a_class_that_is_wrong_with_other_arguments_is_refused(fault: str) -> No
     assert wrong != source
     with pytest.raises(ExportMismatch, match="expected the same parameters and states of Exported with"):
         verify_torch(wrong, parse(text), "Exported")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def train(w, g, m, lr):\n  u = orthogonalize(m)\n  m = interp(g, m, 0.9)\n  return u, m\n",
+        "def train(w, g, m, r: row, lr):\n  u = m + r\n  r = row_mean(m)\n  m = interp(g, m, 0.9)\n  return u, m, r\n",
+    ],
+    ids=["the update", "a state"],
+)
+def test_what_is_a_state_itself_below_rank_two_is_read_before_that_state_changes(text: str) -> None:
+    verified_torch(parse(text), NOWHERE, "Exported")
+
+
+def test_no_argument_has_a_name_that_schedulers_of_torch_change() -> None:
+    text = rule("momentum = interp(g, m, 0.9)", "update = min(momentum, 0.5)", states="m", inputs="")
+    optimizer = optimizer_class(text.replace("return update, m", "return update, momentum"))(parameters(0))
+    torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=10)
+    assert optimizer.param_groups[0]["ceiling"] == 0.5
 
 
 def test_an_argument_that_changes_no_result_is_named() -> None:

@@ -228,6 +228,17 @@ def test_a_file_that_differs_from_its_program_or_does_not_run_is_refused() -> No
         verify_optax(file.source.replace("jnp.where", "jnp.there"), file.program, "lion")
 
 
+@pytest.mark.slow
+def test_a_file_of_a_program_that_is_finite_only_without_zeros_is_compared_without() -> None:
+    body = "  a = abs(g)\n  c = global_norm(a * reciprocal(a))\n  u = g * c\n  u = u * lr\n  return u\n"
+    text = f"def train(w, g, lr):\n{body}"
+    source = export_optax(parse(text), NOWHERE, "Exported")
+    wrong = source.replace("jnp.asarray(-x,", "jnp.asarray(-5.0 * x,")
+    assert wrong != source
+    with pytest.raises(ExportMismatch, match="expected the same parameters and states"):
+        verify_optax(wrong, parse(text), "exported")
+
+
 @pytest.mark.parametrize("package", ["jax", "optax"])
 def test_without_the_packages_it_says_how_to_get_them(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)

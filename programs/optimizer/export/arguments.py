@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from germline.programs.export.names import RESERVED
 from germline.programs.optimizer.export.patterns import Patterns
 from germline.programs.optimizer.export.roles import Constant, constants
 from germline.programs.optimizer.export.signs import Place
@@ -126,7 +127,9 @@ def _word(program: Program, patterns: Patterns, constant: Constant) -> tuple[str
     if patterns.is_count(place):
         return word, "count"
     name = patterns.spoken_name(place) if word in _SPOKEN else None
-    return (word if name is None else _SPOKEN[word].format(name)), "free"
+    spoken = word if name is None else _SPOKEN[word].format(name)
+    # `max_momentum` would be changed by OneCycleLR.
+    return (word if spoken in RESERVED else spoken), "free"
 
 
 def variables(arguments: Collection[HyperParameter]) -> Mapping[Place, str]:

@@ -34,11 +34,16 @@ class LoweredExpressions(LoweredValues):
             source = f"{words[0]} / ({words[1]} + {self.prepared.names[i, PROTECTION]})"
         else:
             source = primitive.source.format(*words)
+        graph = self.prepared.graph
+        is_view = line.function in _VIEWS
+        if is_view and graph.statements[i] in (graph.update, *graph.next_states):
+            # It is read again after states have changed.
+            source, is_view = f"{source}.clone()", False
         own = [arg for arg in args if isinstance(arg, Number)]
         result = self._type(node, args)
         function = "tree" if primitive.scope == "tree" else "expression"
         variable = self.buffers.new(self._hint(line), result, function, *own, source=source)
-        if line.function in _VIEWS:
+        if is_view:
             self.buffers.owned.discard(variable)
         return base(variable, result)
 

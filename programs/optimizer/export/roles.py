@@ -235,10 +235,19 @@ class _Analysis:
                 continue
             for i, j in self.users.get(at, []):
                 function, user = self.program.body[i].function, self.graph.statements[i]
-                if user not in seen and (function in ("+", "*") or (function, j) in _ONWARD):
+                passes = function == "+" or (function, j) in _ONWARD or (function == "*" and self._scales(user, at))
+                if user not in seen and passes:
                     seen.add(user)
                     stack.append(user)
         return False
+
+    def _scales(self, product: int, node: int) -> bool:
+        """True if a product only scales or masks an argument: by a scalar, a number per leaf, or zeros and ones."""
+        graph = self.graph
+        others = [arg for arg in graph.nodes[product].args if arg != node]
+        return bool(others) and all(
+            graph.nodes[arg].type in (SCALAR, LEAF) or graph.nodes[arg].function == "greater" for arg in others
+        )
 
     def _follows_gradient(self, node: int) -> bool:
         """True if a value depends on the gradient, and neither on the parameters nor on a state."""

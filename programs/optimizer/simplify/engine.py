@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from germline.programs.optimizer.graph import live_program, trace
+from germline.programs.optimizer.primitives import EPSILON
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.simplify.folding import single
 from germline.programs.optimizer.simplify.form import Form
@@ -103,35 +104,49 @@ def simplify(program: Program, max_tier: Tier = "bounded") -> Simplified:
         steps.append(Step("dead code", says, "exact", False, program, living))
     if len(merged.body) < len(living.body):
         says = "copies and equal expressions → one statement"
-        steps.append(Step("common subexpressions", says, "exact", _has_named_weights(living), living, merged))
+        steps.append(Step("common subexpressions", says, "exact", _has_named_literals(living), living, merged))
     for rewriting in reduce(form, max_tier):
         rule, proposal = rewriting.rule, rewriting.proposal
-        rounds = proposal.rounds or rewriting.after.reshaped or _gives_literal_weights(rewriting)
+        rounds = proposal.rounds or rewriting.after.reshaped or _gives_literals(rewriting)
         before, after = steps[-1].after if steps else program, to_program(rewriting.after)
         steps.append(Step(proposal.name or rule.name, rule.says, rule.tier, rounds, before, after, rewriting))
     return Simplified(program, steps[-1].after if steps else program, tuple(steps))
 
 
-def _has_named_weights(program: Program) -> bool:
-    """True if a literal with a name is a weight of an `interp`, which computes `1 - a` with more digits from a literal
-    than from a value."""
+def _has_named_literals(program: Program) -> bool:
+    """True if a name of a literal is an argument where the literal itself gives other bits."""
     graph = trace(program)
-    literal_of = {
-        line.target: graph.nodes[node].literal for line, node in zip(program.body, graph.statements, strict=True)
-    }
-    weights = (literal_of.get(line.args[2]) for line in program.body if line.function == "interp")  # type: ignore[arg-type]
-    return any(weight is not None and weight != single(weight) for weight in weights)
+    for line, node in zip(program.body, graph.statements, strict=True):
+        if line.function == "=":
+            continue
+        for place, (arg, at) in enumerate(zip(line.args, graph.nodes[node].args, strict=True)):
+            if isinstance(arg, str) and _gives_other_bits(line.function, place, graph.nodes[at].literal):
+                return True
+    return False
 
 
-def _gives_literal_weights(rewriting: Rewriting) -> bool:
-    """True if a value that is a weight of an `interp` becomes a literal that single precision rounds."""
+def _gives_literals(rewriting: Rewriting) -> bool:
+    """True if a value becomes a literal where that gives other bits."""
     form = rewriting.before
-    weights = {node.args[2] for node in form.nodes if node.function == "interp"}
     for node, expression in rewriting.proposal.changes.items():
         literal = form.literal(expression) if isinstance(expression, int) else expression
-        if node in weights and isinstance(literal, float) and literal != single(literal):
+        if isinstance(literal, float) and any(
+            arg == node and _gives_other_bits(user.function, place, literal)
+            for user in form.nodes
+            for place, arg in enumerate(user.args)
+        ):
             return True
     return False
+
+
+def _gives_other_bits(function: str, place: int, literal: float | None) -> bool:
+    """True if a literal as an argument gives other bits in single precision than a value that is equal to it, because
+    `1 - a` in an `interp` and `y + 1e-8` in a division are computed in double precision."""
+    if literal is None:
+        return False
+    if (function, place) == ("interp", 2):
+        return literal != single(literal)
+    return (function, place) == ("/", 1) and single(literal + EPSILON) != single(single(literal) + single(EPSILON))
 
 
 def reduce(form: Form, max_tier: Tier = "bounded", spent: int = 0) -> list[Rewriting]:

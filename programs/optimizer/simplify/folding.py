@@ -16,16 +16,24 @@ EXACT = frozenset(
 KEEPS_BITS = EXACT | {"where", "greater", "modulo"}
 """Functions whose value has the same bits, wherever in an array of whatever shape it is computed."""
 
+SAME = 1e-6
+"""Two numbers that differ by a smaller share of one of them are equal up to rounding in single precision."""
+
 EPS = 2.0**-52
 """The distance from 1 to the next larger number in double precision."""
 
 
 def fold(function: str, *values: float) -> float | None:
-    """The value of a function of literals in double precision; None if it is not finite or if literals have no value,
-    as for a function of trees."""
+    """The value of a function of literals in double precision.
+
+    None if it is not finite, if the function has no value for literals, as a function of trees, or if it selects or
+    clips and single precision decides otherwise: `greater(1.000000001, 1.0)` is 0 there.
+    """
     if not _of_numbers(function):
         return None
-    value = _compute(function, np.float64, *map(repr, values))
+    value, rounded = (_compute(function, precision, *map(repr, values)) for precision in (np.float64, np.float32))
+    if PRIMITIVES[function].jumps and abs(rounded - value) > SAME * abs(value):
+        return None
     return value if isfinite(value) else None
 
 

@@ -20,7 +20,7 @@ Text = tuple[str, int]
 _INPUTS = {"input:w": "w_t", "input:g": "g_t", "input:lr": r"\eta_t", "input:step": "t"}
 
 _LETTERS = frozenset(
-    "alpha beta gamma delta epsilon eta theta kappa lambda mu nu xi rho sigma tau phi chi psi omega".split()  # noqa: SIM905
+    "alpha beta gamma delta epsilon theta kappa lambda mu nu xi rho sigma tau phi chi psi omega".split()  # noqa: SIM905
 )
 
 

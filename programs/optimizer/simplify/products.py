@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import gcd
+from math import gcd, inf, isfinite
 
 from germline.programs.optimizer.primitives import EPSILON
 from germline.programs.optimizer.simplify.folding import tidy
@@ -22,7 +22,7 @@ class Product:
     """The value of a node as a product.
 
     Attributes:
-        literal: the product of the literals and signs.
+        literal: the product of the literals and signs; not finite at a pole, or where it overflows.
         exponents: of each factor, by its node.
         divisors: the values y of the divisions `x / y`, which divide by y + 1e-8.
         opened: the operations that the product replaces, apart from those that others use as well.
@@ -60,7 +60,7 @@ def product(form: Form, node: int, through: frozenset[str], shared: bool) -> Pro
         visits += 1
         literal = form.literal(at)
         if literal is not None:
-            result.literal *= literal**exponent if literal or exponent > 0 else 1.0
+            result.literal *= _to_power(literal, exponent)
             result.moderate &= 1 / MODERATE <= abs(literal) <= MODERATE
             return
         function, args = form.nodes[at].function, form.nodes[at].args
@@ -81,17 +81,26 @@ def product(form: Form, node: int, through: frozenset[str], shared: bool) -> Pro
             multiply(args[0], exponent)
         elif function == "/":
             multiply(args[0], exponent)
-            divisor = form.literal(args[1])
-            if divisor is None:
+            number = form.literal(args[1])
+            if number is None:
                 result.divisors.append(args[1])
             else:
-                result.literal /= divisor + EPSILON or 1.0
-                result.moderate &= 1 / MODERATE <= abs(divisor + EPSILON) <= MODERATE
+                divisor = number + EPSILON
+                result.literal = result.literal / divisor if divisor else inf
+                result.moderate &= 1 / MODERATE <= abs(divisor) <= MODERATE
         else:
             multiply(args[0], exponent * _POWERS[function])
 
     multiply(node, 1)
     return result
+
+
+def _to_power(literal: float, exponent: int) -> float:
+    """A literal to a power; infinity at a pole, or where it overflows."""
+    try:
+        return literal**exponent
+    except (OverflowError, ZeroDivisionError):
+        return inf
 
 
 def expressions(form: Form, whole: Product) -> Iterator[Expression]:
@@ -208,7 +217,8 @@ def _gather(context: Context, exact: bool) -> Iterator[Proposal]:
             for shared in (False, True):
                 whole = product(form, node, through, shared)
                 safe = whole.moderate and whole.factors <= 2 and not whole.cancels
-                if whole.literal == 0 or len(whole.exponents) > MAX_FACTORS or (exact and not safe):
+                usable = whole.literal != 0 and isfinite(whole.literal) and len(whole.exponents) <= MAX_FACTORS
+                if not usable or (exact and not safe):
                     continue
                 for expression in expressions(form, whole):
                     fewer = whole.opened - count_operations(expression)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from math import isfinite
 
 from germline.programs.optimizer.graph import Node, trace
 from germline.programs.optimizer.primitives import PRIMITIVES
@@ -49,8 +50,8 @@ def rewrite(
             are missing stay.
 
     Returns:
-        None if an expression has types that a function does not take, or if the change of a type could be noticed: by
-        a function that is not elementwise, or in what is returned.
+        None if an expression has types that a function does not take or a number that is not finite, or if the change
+        of a type could be noticed: by a function that is not elementwise, or in what is returned.
     """
     builder = _Builder()
     for node in form.nodes:
@@ -141,11 +142,13 @@ class _Builder:
             name: of the node that is computed last.
 
         Raises:
-            TypeMismatch: a function does not take values of their types.
+            TypeMismatch: a function does not take values of their types, or a literal is not finite.
         """
         if isinstance(expression, int):
             return numbers[expression]
         if isinstance(expression, float):
+            if not isfinite(expression):
+                raise TypeMismatch(f"expected a finite number, got {expression}")
             return self.add(literal_node(expression))
         function, *args = expression
         assert isinstance(function, str)

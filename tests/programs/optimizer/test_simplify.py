@@ -8,12 +8,14 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+import torch
 from disguises import DISGUISES, disguised
 from simplification_checks import behaviour, random_program
 from simplification_corpus import APART, APART_STATES, CASES, program
 
 from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import structural_fingerprint
+from germline.programs.optimizer.interpret import Interpreter
 from germline.programs.optimizer.simplify import simplify
 from germline.programs.optimizer.simplify.engine import Simplified
 from germline.programs.optimizer.simplify.proof import compare, prove, prove_whole, within_bound
@@ -21,6 +23,8 @@ from germline.programs.optimizer.simplify.report import what_went
 from germline.programs.optimizer.simplify.trajectory import run
 
 pytestmark = pytest.mark.slow
+
+ONES = torch.ones(2)
 
 SCALE = int(os.environ.get("GERMLINE_SCALE", "1"))
 SECONDS = 5.0
@@ -230,6 +234,40 @@ def test_a_step_that_takes_nothing_away_says_what_became_better(body: str, name:
 @pytest.mark.parametrize("weight", ["b = 0.9", "b = min(step, 0.9)"])
 def test_a_weight_that_becomes_a_literal_rounds(weight: str) -> None:
     assert any(step.rounds for step in simplify(program(f"{weight}; m = interp(g, m, b); update = m", "m")).steps)
+
+
+def test_a_weight_whose_name_is_given_again_rounds_too() -> None:
+    assert any(step.rounds for step in simplify(program("b = 0.9; x = interp(g, w, b); b = g; update = x * b")).steps)
+
+
+@pytest.mark.parametrize("divisor", ["b = 0.2", "b = where(step, 0.2, g)", "b = min(cosh(g), 0.2)"])
+def test_a_divisor_that_becomes_a_literal_rounds(divisor: str) -> None:
+    assert any(step.rounds for step in simplify(program(f"{divisor}; update = w / b"), "exact").steps)
+
+
+@pytest.mark.parametrize("number", ["greater(1.000000001, 1.0)", "greater(0.1 + 0.2, 0.3)", "modulo(1.000000001, 1.0)"])
+def test_a_comparison_of_numbers_that_are_equal_in_single_precision_stays(number: str) -> None:
+    simplified = simplify(program(f"x = {number}; update = x * g"))
+    given, after = (Interpreter(p).step([ONES], [ONES])[0] for p in (simplified.given, simplified.program))
+    assert torch.equal(given, after)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "update = cube(g * 1e200)",
+        "update = reciprocal(cube(g * 1e-200))",
+        "update = tanh(g * 1e200 * 1e200)",
+        "x = w * 1e308; update = tanh(x * 10.0 + x)",
+        "update = tanh(g / -1e-08)",
+        "update = tanh(g * reciprocal(0.0))",
+    ],
+)
+def test_a_literal_that_would_overflow_or_be_a_pole_stays_apart(body: str) -> None:
+    simplified = simplify(program(body))
+    assert parse(write(simplified.program)) == simplified.program
+    given, after = (Interpreter(p).step([ONES], [ONES])[0] for p in (simplified.given, simplified.program))
+    assert torch.equal(given, after)
 
 
 def test_the_next_value_of_a_state_with_a_long_name_gets_a_name_that_parses() -> None:

@@ -105,7 +105,7 @@ def command(
         row = {"path": str(path), "target": target, "verified": True, "tolerance": verified.tolerance}
         row |= {"weights": str(weights_path(path))} if verified.weights is not None else {}
         row |= {"fingerprint": fingerprint, "difference": verified.difference, "class_name": verified.class_name}
-        row |= {"unseen_arguments": list(verified.unseen_arguments)}
+        row |= {"unseen_arguments": list(verified.unseen_arguments), "not_finite_from": verified.not_finite_from}
         print_json(row)
     else:
         _print(result, path, " and ".join(map(str, files)))
@@ -121,6 +121,8 @@ def _print(result: "ExportResult", path: Path, files: str) -> None:
         )
     else:
         say(f"verified: {result.comparison}")
+    if verified.not_finite_from is not None:
+        say(f"not verified: no parameter of the test is finite from step {verified.not_finite_from} on")
     for name in verified.unseen_arguments:
         say(f"not verified: the argument {name}, since no value that was tried changes a result")
     if verified.class_name is None:

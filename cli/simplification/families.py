@@ -76,4 +76,5 @@ def print_families(out: Console, families: Sequence[Family], programs: int, tota
             safe(presenter.one_line(individual.genome)),
         )
     print_table(out, table)
-    out.print(safe(f"{total} families of the best {programs} programs; members differ in names and constants", QUIET))
+    noun = "family" if total == 1 else "families"
+    out.print(safe(f"{total} {noun} of the best {programs} programs; members differ in names and constants", QUIET))

@@ -38,6 +38,8 @@ class VerifiedExport(Generic[Content]):
         facts: numbers about the export by name, such as `parameters`.
         weights: the bytes of the safetensors file that belongs beside it; None if there is none.
         module: the loaded network with its weights, for further comparisons; None where none are needed.
+        not_finite_from: of an optimizer: the first step of the test, counted from 1, after which no parameter is
+            finite, so that nothing is known of what comes then; None if some stay finite.
         unseen_arguments: of an optimizer: as of `Verification`.
     """
 
@@ -48,6 +50,7 @@ class VerifiedExport(Generic[Content]):
     facts: Mapping[str, int] = field(default_factory=dict)
     weights: bytes | None = None
     module: nn.Module | None = None
+    not_finite_from: int | None = None
     unseen_arguments: tuple[str, ...] = ()
 
 

@@ -772,6 +772,25 @@ AHEAD = rule(
     inputs="",
 )
 BETWEEN = rule("a = interp(g, m, 0.9)", "m = interp(g, sign(a), 0.3)", "update = a", states="m", inputs="")
+LOOK_AHEAD = rule(
+    "m = interp(g, m, 0.9)", "x = interp(g, m, 0.9)", "update = x * reciprocal(1.0 - power(0.9, step))", states="m"
+)
+LARGEST = rule(
+    "v = interp(square(g), v, 0.99)",
+    "h = max(h, v)",
+    "root = sqrt(h) * reciprocal(sqrt(1.0 - power(0.99, step)))",
+    "update = g / (root + 1e-08)",
+    states="v, h",
+)
+NORMALISED = rule(
+    "x = g * reciprocal(max(norm(g), n))",
+    "n = norm(g)",
+    "m = 0.9 * m + (x + 0.01 * w)",
+    "update = m",
+    states="m, n: leaf",
+).replace("return update, m, n: leaf", "return update, m, n")
+OF_A_SUM = rule("x = m + g", "m = 0.9 * x", "update = g + m", states="m", inputs="")
+FIRST = rule("m = where(greater(step, 1.5), interp(g, m, 0.9), g)", "update = m", states="m")
 TRIVIAL = rule("m = interp(g, m, 0.0)", "update = m + w * 1.0", states="m", inputs="")
 POWER = rule(
     "m = interp(g, m, 0.8)",
@@ -839,6 +858,11 @@ DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a weight decay within a momentum": (COUPLED, {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.1}),
     "two averages that look ahead": (AHEAD, {"lr": 0.001, "betas": (0.9, 0.8), "beta3": 1.1, "beta4": 1.2}),
     "a weight between two averages": (BETWEEN, {"lr": 0.001, "momentum": 0.9, "mix": 0.3}),
+    "a correction of an average that looks ahead": (LOOK_AHEAD, {"lr": 0.001, "momentum": 0.9}),
+    "a correction of the largest average so far": (LARGEST, {"lr": 0.001, "alpha": 0.99, "eps": 1e-8}),
+    "a weight decay beside a normalised gradient": (NORMALISED, {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.01}),
+    "a momentum of a sum": (OF_A_SUM, {"lr": 0.001, "momentum": 0.9}),
+    "the first step": (FIRST, {"lr": 0.001, "momentum": 0.9}),
     "numbers that nobody would tune": (TRIVIAL, {"lr": 0.001}),
     "a power of a power": (POWER, {"lr": 0.001, "betas": (0.8, 0.7), "decay": 0.9, "eps": 1e-8}),
     "no factor of lr": (NO_FACTOR, {"lr": 1.0}),
@@ -903,6 +927,20 @@ def test_an_argument_that_changes_no_result_is_named() -> None:
     zero = rule("m = interp(g - g, m, 0.9)", "update = g + m", states="m", inputs="")
     assert verified_torch(parse(zero), NOWHERE, "Exported").unseen_arguments == ("momentum",)
     assert verified_torch(parse(library()["adamw"]), NOWHERE, "Exported").unseen_arguments == ()
+
+
+def test_an_argument_with_an_effect_from_the_sixth_step_on_is_verified() -> None:
+    late = rule("x = where(greater(step, 5.5), g * 0.3, g)", "update = x", states="m", inputs=", step").replace(
+        "  lr = lr", "  m = g\n  lr = lr"
+    )
+    verified = verified_torch(parse(late), NOWHERE, "Exported")
+    assert verified.unseen_arguments == () and "scale: float = 0.3" in verified.content
+
+
+@pytest.mark.parametrize(("update", "step"), [("log(g - g)", 1), ("g * power(1e150, step)", 3), ("g", None)])
+def test_from_which_step_on_no_parameter_is_finite(update: str, step: int | None) -> None:
+    text = f"def train(w, g, lr, step):\n  update = {update}\n  return update\n"
+    assert verified_torch(parse(text), NOWHERE, "Exported").not_finite_from == step
 
 
 CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {

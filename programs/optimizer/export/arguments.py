@@ -1,11 +1,11 @@
 """The constructor's arguments of an exported optimizer: the constants of its program, named as the field names them."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from germline.programs.export.names import RESERVED
+from germline.programs.optimizer.export.names import AUTOMATIC
 from germline.programs.optimizer.export.patterns import Patterns
 from germline.programs.optimizer.export.roles import Constant, constants
 from germline.programs.optimizer.export.signs import Place
@@ -217,7 +217,7 @@ def _state(program: Program, constant: Constant) -> str:
 def _average(program: Program, constant: Constant) -> str:
     """The name of the average that a decay belongs to: that of its statement, if its author gave it one."""
     target = program.body[constant.places[0][0]].target
-    return _state(program, constant) if re.fullmatch(r"t\d+", target) else target
+    return _state(program, constant) if AUTOMATIC.fullmatch(target) else target
 
 
 def _number(program: Program, constant: Constant) -> str:

@@ -7,7 +7,7 @@ from germline.programs.optimizer.graph import Graph
 
 def corrected_states(patterns: Patterns, power: int) -> set[int]:
     """The positions of the states that are divided by one minus the node `power`, perhaps after the same root of
-    both."""
+    both, or as the largest so far (AMSGrad)."""
     graph, body = patterns.graph, patterns.program.body
     stack = []
     for i, j in patterns.users.get(power, []):
@@ -35,7 +35,18 @@ def corrected_states(patterns: Patterns, power: int) -> set[int]:
             if (user, after) not in seen and user not in graph.next_states:
                 seen.add((user, after))
                 stack.append((user, after))
+    for state in list(states):
+        states |= _running_extremum(graph, state)
     return states
+
+
+def _running_extremum(graph: Graph, state: int) -> set[int]:
+    """The positions of the states of which a state is the largest or smallest value so far."""
+    function, args, *_ = graph.nodes[graph.next_states[state]]
+    if function not in ("max", "min") or graph.state_nodes[state] not in args:
+        return set()
+    others = (state_of(graph, arg) for arg in args if arg != graph.state_nodes[state])
+    return {other for other in others if other is not None}
 
 
 def _powers(graph: Graph, node: int) -> dict[int, float]:
@@ -47,6 +58,8 @@ def _powers(graph: Graph, node: int) -> dict[int, float]:
     if function in ("+", "max"):
         terms = [arg for arg in args if graph.nodes[arg].literal is None]
         return _powers(graph, terms[0]) if len(terms) == 1 else {}
+    if function == "interp" and (averaged := state_of(graph, args[1])) is not None:
+        return {averaged: 1.0}  # a look ahead, as in Nadam
     if function in ("*", "/"):
         result = dict(_powers(graph, args[0]))
         for own, exponent in _powers(graph, args[1]).items():

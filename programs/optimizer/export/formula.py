@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
+from germline.programs.optimizer.export.names import AUTOMATIC
 from germline.programs.optimizer.export.roles import PROTECTION
 from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.program import Argument, Program, Statement
 
-_AUTO = re.compile(r"t\d+")
 _SUM, _PRODUCT, _POWER, _ATOM = 1, 2, 3, 4
 _INFIX = {"+": _SUM, "-": _SUM, "*": _PRODUCT}
 _FORMS = {"sqrt": "sqrt(|{0}|)", "log": "log|{0}|", "log2": "log2|{0}|", "log10": "log10|{0}|", "abs": "|{0}|"}
@@ -69,7 +69,7 @@ def _kept(program: Program) -> frozenset[int]:
         for i, line in enumerate(program.body)
         if i in states
         or reads[i] > 1
-        or not (_AUTO.fullmatch(line.target) or often[line.target] > 1 or i in last or line.target == "lr")
+        or not (AUTOMATIC.fullmatch(line.target) or often[line.target] > 1 or i in last or line.target == "lr")
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from germline.programs.export.names import RESERVED, numbered_name
 from germline.programs.optimizer.program import Program, State, Statement
 
-AUTOMATIC = re.compile(r"t\d+")
-"""Names that the parser gives to nested values."""
+AUTOMATIC = re.compile(r"[tx]\d+")
+"""Names that the parser gives to nested values, and a simplification to values without a name."""
 
 _NAMES = {
     "abs": "magnitude", "square": "squared", "*": "product", "+": "total", "-": "difference", "/": "quotient",

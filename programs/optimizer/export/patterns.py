@@ -85,6 +85,11 @@ class Patterns:
         state = self.graph.state_nodes[self.graph.next_states.index(node)]
         return number is not None and not 0 <= number <= 1 and state in self.graph.ancestors(average)
 
+    def is_first_steps(self, place: Place, value: float) -> bool:
+        """True for a number between 1 and 2 that the step count is compared with: it tells the first step."""
+        i, j = place
+        return self._function_at(i) == "greater" and self._is_step(self._args(i)[1 - j]) and 1 <= value <= 2
+
     def is_compared(self, i: int) -> bool:
         """True if the value of a statement, perhaps times a number, is what others are compared with."""
         seen, stack = {self.graph.statements[i]}, [self.graph.statements[i]]

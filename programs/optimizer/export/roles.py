@@ -3,11 +3,11 @@
 | role | a literal that |
 |---|---|
 | decay | weighs a state in a moving average, `interp(x, state, c)`, or is a base `power(c, step)` |
-| momentum | multiplies a state in the sum that is its next value (`c * state + x`) |
+| momentum | multiplies a state in the sum that is its next value (`c * state + x`), or that sum (`c * (state + x)`) |
 | epsilon | is small and is added to, or bounds, what is divided by; also the 1e-8 of a protected division of trees |
 | weight decay | multiplies the parameters in a term of the update or beside the gradient (`g + c * w`), or their norm |
-| structural | is 0, 1 or -1, below 1e-20, an exponent that makes no decay, the start of a fade with the step count, or
-compared with the shape of a tensor: nobody would tune it |
+| structural | is 0, 1 or -1, below 1e-20, an exponent that makes no decay, the start of a fade with the step count,
+compared with the shape of a tensor, or tells the first step from the others: nobody would tune it |
 | scale | is anything else |
 
 Literals that express one idea are one constant: a decay with the bases of its bias corrections `1 - power(c, step)`,
@@ -179,11 +179,13 @@ class _Analysis:
             state = state_of(self.graph, other) if value < 1 else None
             if state is not None and self._is_added(product):
                 return ("momentum" if self._is_momentum(product, state, value) else "momentum again"), state
+            if value < 1 and (kept := self._scaled_sum(product, other)) is not None:
+                return "momentum", kept
             if self.graph.nodes[other].function == "input:w" and self._is_weight_decay(product):
                 return "weight decay", None
             if is_length_of_parameters(self.graph, other):
                 return "norm decay", None
-        if line.function == "greater" and self._of_shape(args[1 - j]):
+        if line.function == "greater" and (self._of_shape(args[1 - j]) or self.patterns.is_first_steps(place, value)):
             return "structural", None
         if self.patterns.is_initial_sum(place):
             return "scale", None
@@ -215,6 +217,16 @@ class _Analysis:
             if has_factor(graph, other, 1 - value) and (at in ends or not is_of_parameters_alone(graph, other)):
                 return False
         return at != product
+
+    def _scaled_sum(self, product: int, other: int) -> int | None:
+        """The position of the state, a tree that can be negative, whose next value is a number times a sum with the
+        present value, as Nesterov's momentum may be written; None if a product is no such value."""
+        graph = self.graph
+        if product not in graph.next_states or product in self.signs or graph.nodes[other].function != "+":
+            return None
+        state = graph.next_states.index(product)
+        tree = self.program.states[state].shape not in ("leaf", "scalar")
+        return state if tree and graph.state_nodes[state] in graph.nodes[other].args else None
 
     def _is_weight_decay(self, product: int) -> bool:
         """True if a product with the parameters is added to the gradient, perhaps after other terms of a sum, or ends
@@ -250,10 +262,9 @@ class _Analysis:
         )
 
     def _follows_gradient(self, node: int) -> bool:
-        """True if a value depends on the gradient, and neither on the parameters nor on a state."""
-        ancestors = self.graph.ancestors(node)
-        functions = {self.graph.nodes[at].function for at in ancestors}
-        return "input:g" in functions and "input:w" not in functions and not ancestors & set(self.graph.state_nodes)
+        """True if a value depends on the gradient, in this step, and not on the parameters."""
+        functions = {self.graph.nodes[at].function for at in self.graph.ancestors(node)}
+        return "input:g" in functions and "input:w" not in functions
 
     def _is_added(self, node: int) -> bool:
         return any(self.program.body[i].function in ("+", "-") for i, _ in self.users.get(node, []))

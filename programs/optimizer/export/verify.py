@@ -5,7 +5,7 @@ float64 result of the interpreter as rounding allows, which proves that the clas
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ from torch import Tensor
 from germline.programs.export.loading import load_class
 from germline.programs.export.origin import Origin
 from germline.programs.export.verified import ExportMismatch, Verification, VerifiedExport, check_difference
+from germline.programs.optimizer.export.arguments import HyperParameter
 from germline.programs.optimizer.export.changed import changes
-from germline.programs.optimizer.export.draft import draft_of
+from germline.programs.optimizer.export.draft import Draft, draft_of
 from germline.programs.optimizer.export.source import STEPS, TOLERANCE, export_torch
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
@@ -27,8 +28,9 @@ SHAPES = ((), (7,), (5, 3), (4, 6), (4, 3, 2, 2))
 SCHEDULE = (1.0, 0.6, 0.85, 0.3, 0.05, 0.45)
 """Schedule values of the learning rate, one for each step, repeated."""
 
-OPTION_STEPS = 4
-"""The number of steps over which a class is compared with each of its arguments changed."""
+OPTION_STEPS, MORE_OPTION_STEPS = 4, 12
+"""The numbers of steps over which a class is compared with each of its arguments changed: the larger for an argument
+that shows nothing before, such as one that has an effect from the sixth step on."""
 
 VISIBLE = 1e-6
 """By how much a change of an argument has to change an element to be seen."""
@@ -70,7 +72,9 @@ def verified_torch(program: Program, origin: Origin, class_name: str) -> Verifie
 def _verified(program: Program, origin: Origin, class_name: str, exact: bool) -> VerifiedExport[str]:
     source = export_torch(program, origin, class_name, exact)
     difference, unseen = verify_torch(source, program, class_name, exact=exact)
-    return VerifiedExport(source, class_name, difference, TOLERANCE, unseen_arguments=unseen)
+    return VerifiedExport(
+        source, class_name, difference, TOLERANCE, not_finite_from=not_finite_from(program), unseen_arguments=unseen
+    )
 
 
 def verify_torch(
@@ -97,14 +101,36 @@ def verify_torch(
     return Verification(difference.double, _verify_options(source, program, class_name, exact))
 
 
+def not_finite_from(program: Program) -> int | None:
+    """The first of the compared steps, counted from 1, after which no parameter is finite; None if some stay finite."""
+    schedule = [SCHEDULE[step % len(SCHEDULE)] for step in range(STEPS)]
+    trajectory = _interpreted(live_program(program), schedule, torch.float64, torch.float64, False)
+    finite = trajectory.values[:, : sum(math.prod(shape) for shape in SHAPES)].isfinite().any(1)
+    return None if bool(finite[-1]) else int(finite.sum()) + 1
+
+
 def _verify_options(source: str, program: Program, class_name: str, exact: bool) -> tuple[str, ...]:
     """Compares a class over a few steps in float64: with each argument changed, with the program whose literals are
     changed alike, and with `maximize` and the opposite gradients. Returns the arguments whose change shows nothing."""
     exported = load_class(source, class_name)
-    defaults = exported([torch.zeros(1, requires_grad=True)]).defaults
-    rates = [float(defaults["lr"]) * schedule for schedule in SCHEDULE[:OPTION_STEPS]]
     draft = draft_of(program, exact)
-    schedule = rates if draft.lr_is_rate else list(SCHEDULE[:OPTION_STEPS])
+    unseen = _verify_changes(exported, draft, draft.arguments, OPTION_STEPS)
+    later = [argument for argument in draft.arguments if argument.name in unseen]
+    unseen = _verify_changes(exported, draft, later, MORE_OPTION_STEPS)
+    rates, schedule = _rates(exported, draft, OPTION_STEPS)
+    expected = _interpreted(draft.program, schedule, torch.float64, torch.float64, False)
+    for foreach in (False, True):
+        ours = _exported(exported, rates, torch.float64, False, foreach, maximize=True)
+        quantity = f"parameters and states of {class_name} with maximize=True and its program with opposite gradients"
+        check_difference(quantity, _difference(ours, expected), TOLERANCE, f" in {OPTION_STEPS} steps")
+    return unseen
+
+
+def _verify_changes(
+    exported: type[torch.optim.Optimizer], draft: Draft, arguments: Sequence[HyperParameter], steps: int
+) -> tuple[str, ...]:
+    """Compares a class with each of these arguments changed. Returns those whose change shows nothing."""
+    rates, schedule = _rates(exported, draft, steps)
     expected = _interpreted(draft.program, schedule, torch.float64, torch.float64, False)
     unseen = []
 
@@ -112,18 +138,22 @@ def _verify_options(source: str, program: Program, class_name: str, exact: bool)
         changed = _interpreted(program, schedule, torch.float64, torch.float64, False)
         return bool(changed.values.isfinite().all()) and _difference(changed, expected) > VISIBLE
 
-    for name, value, program_with_value, shows in changes(draft.program, draft.arguments, differs):
+    for name, value, program_with_value, shows in changes(draft.program, arguments, differs):
         if not shows:
             unseen.append(name)
         changed = _interpreted(program_with_value, schedule, torch.float64, torch.float64, False)
         difference = _difference(_exported(exported, rates, torch.float64, False, False, **{name: value}), changed)
-        quantity = f"parameters and states of {class_name} with {name}={value} and its program with these constants"
-        check_difference(quantity, difference, TOLERANCE, f" in {OPTION_STEPS} steps")
-    for foreach in (False, True):
-        ours = _exported(exported, rates, torch.float64, False, foreach, maximize=True)
-        quantity = f"parameters and states of {class_name} with maximize=True and its program with opposite gradients"
-        check_difference(quantity, _difference(ours, expected), TOLERANCE, f" in {OPTION_STEPS} steps")
+        quantity = f"parameters and states of {exported.__name__} with {name}={value} and its program with these"
+        check_difference(f"{quantity} constants", difference, TOLERANCE, f" in {steps} steps")
     return tuple(dict.fromkeys(unseen))
+
+
+def _rates(exported: type[torch.optim.Optimizer], draft: Draft, steps: int) -> tuple[list[float], list[float]]:
+    """The learning rates of a class for some steps, and the inputs `lr` of its program."""
+    default = float(exported([torch.zeros(1, requires_grad=True)]).defaults["lr"])  # type: ignore[call-arg]
+    multipliers = [SCHEDULE[step % len(SCHEDULE)] for step in range(steps)]
+    rates = [default * multiplier for multiplier in multipliers]
+    return rates, rates if draft.lr_is_rate else multipliers
 
 
 def compare_torch(source: str, program: Program, class_name: str, steps: int = STEPS) -> Difference:

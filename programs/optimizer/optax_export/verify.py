@@ -23,7 +23,7 @@ from germline.programs.export.origin import Origin
 from germline.programs.export.verified import ExportMismatch, Verification, VerifiedExport, check_difference
 from germline.programs.optimizer.export.changed import Change, changes
 from germline.programs.optimizer.export.draft import draft_of
-from germline.programs.optimizer.export.verify import OPTION_STEPS, SCHEDULE, VISIBLE, probe
+from germline.programs.optimizer.export.verify import OPTION_STEPS, SCHEDULE, VISIBLE, not_finite_from, probe
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
 from germline.programs.optimizer.optax_export.arguments import optax_arguments
@@ -93,7 +93,8 @@ def _verified(program: Program, origin: Origin, class_name: str, exact: bool) ->
     name = function_name(class_name)
     source = export_optax(program, origin, class_name, exact)
     difference, unseen = verify_optax(source, program, name, exact)
-    return VerifiedExport(source, name, difference, TOLERANCE, unseen_arguments=unseen)
+    nothing_from = not_finite_from(program)
+    return VerifiedExport(source, name, difference, TOLERANCE, not_finite_from=nothing_from, unseen_arguments=unseen)
 
 
 def verify_optax(source: str, program: Program, name: str, exact: bool = False) -> Verification:

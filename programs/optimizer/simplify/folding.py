@@ -60,9 +60,9 @@ def near(a: float, b: float) -> bool:
 
 
 def tidy(value: float) -> float:
-    """The number of at most 15 digits that is `value` up to rounding; `value` itself if there is none."""
-    short = float(f"{value:.15g}")
-    return short if near(short, value) else value
+    """The number of fewest digits, at most 15, that is `value` up to rounding; `value` itself if there is none."""
+    shorter = (float(f"{value:.{digits}g}") for digits in range(12, 16))
+    return next((short for short in shorter if near(short, value)), value)
 
 
 def _of_numbers(function: str) -> bool:

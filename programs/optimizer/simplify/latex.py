@@ -81,6 +81,8 @@ class _Writer:
         if writer is not None:
             return writer(self, args)
         inner = ", ".join(self.text(arg)[0] for arg in args)
+        if function in ("max", "min"):
+            return rf"\{function}\left({inner}\right)", _ATOM
         return rf"\operatorname{{{function.replace('_', chr(92) + '_')}}}\left({inner}\right)", _ATOM
 
 

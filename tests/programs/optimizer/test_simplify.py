@@ -211,6 +211,14 @@ def test_a_bounded_step_may_change_nothing_but_its_value() -> None:
         assert check.holds is holds
 
 
+def test_a_momentum_that_is_written_out_keeps_its_digits() -> None:
+    body = "d = g + 0.0005 * w; buf = d + 0.9 * buf; update = (d + 0.9 * buf) * (0.05 * lr)"
+    literals = {
+        arg for line in simplify(program(body, "buf")).program.body for arg in line.args if isinstance(arg, float)
+    }
+    assert all(len(repr(literal)) < 8 for literal in literals), literals
+
+
 def test_a_first_step_that_cancels_does_not_end_the_comparison() -> None:
     body = "m = interp(g, m, 0.9); v = 0.1 * g + 0.9 * v; update = (u - k) * 3.0 / 7.0; u = m; k = v * 2.0"
     simplified = simplify(program(body, "m v u k"), "exact")

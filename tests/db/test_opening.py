@@ -168,7 +168,11 @@ def test_the_error_of_an_unreachable_server_hides_the_password() -> None:
     assert "s3cr3t" not in str(raised.value)
 
 
-@pytest.mark.parametrize("content", [b"x", b"SQLite", b"run,birth\n1,2\n" * 1000, os.urandom(9000), b"\0" * 4096])
+@pytest.mark.parametrize(
+    "content",
+    [b"x", b"SQLite", b"run,birth\n1,2\n" * 1000, random.Random(1).randbytes(9000), b"\0" * 4096],
+    ids=["a letter", "the first letters", "text", "random bytes", "zeros"],
+)
 def test_a_file_that_is_no_sqlite_database_is_refused_unchanged(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.db"
     path.write_bytes(content)

@@ -105,7 +105,8 @@ def command(
         row = {"path": str(path), "target": target, "verified": True, "tolerance": verified.tolerance}
         row |= {"weights": str(weights_path(path))} if verified.weights is not None else {}
         row |= {"fingerprint": fingerprint, "difference": verified.difference, "class_name": verified.class_name}
-        row |= {"unseen_arguments": list(verified.unseen_arguments), "not_finite_from": verified.not_finite_from}
+        if verified.unseen_arguments is not None:
+            row |= {"unseen_arguments": list(verified.unseen_arguments), "not_finite_from": verified.not_finite_from}
         print_json(row)
     else:
         _print(result, path, " and ".join(map(str, files)))
@@ -123,7 +124,7 @@ def _print(result: "ExportResult", path: Path, files: str) -> None:
         say(f"verified: {result.comparison}")
     if verified.not_finite_from is not None:
         say(f"not verified: no parameter of the test is finite from step {verified.not_finite_from} on")
-    for name in verified.unseen_arguments:
+    for name in verified.unseen_arguments or ():
         say(f"not verified: the argument {name}, since no value that was tried changes a result")
     if verified.class_name is None:
         say(f"use it: onnxruntime.InferenceSession({str(path)!r}); {result.usage}")

@@ -11,6 +11,9 @@ from germline.cli.output import console, print_json
 from germline.search.kind import Kind
 from germline.search.kinds import KINDS, kind_named
 
+WIDEST_DEFAULT = 40
+"""Characters of a default in a line; the rest goes on in the next line."""
+
 
 @click.command()
 @click.argument("name", required=False, metavar="[KIND]")
@@ -64,6 +67,7 @@ def _print(kind: Kind[Any, Any]) -> None:
     print_table(out, presets)
     out.print()
     table = plain_table("--set", "default", "meaning")
+    table.columns[1].max_width, table.columns[1].overflow = WIDEST_DEFAULT, "fold"
     for key in kind.settable:
         table.add_row(safe(key.name, "bold"), safe(setting(key.default)), safe(key.help))
     print_table(out, table)

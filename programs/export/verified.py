@@ -40,7 +40,7 @@ class VerifiedExport(Generic[Content]):
         module: the loaded network with its weights, for further comparisons; None where none are needed.
         not_finite_from: of an optimizer: the first step of the test, counted from 1, after which no parameter is
             finite, so that nothing is known of what comes then; None if some stay finite.
-        unseen_arguments: of an optimizer: as of `Verification`.
+        unseen_arguments: of an optimizer: as of `Verification`; None for other kinds.
     """
 
     content: Content
@@ -51,7 +51,7 @@ class VerifiedExport(Generic[Content]):
     weights: bytes | None = None
     module: nn.Module | None = None
     not_finite_from: int | None = None
-    unseen_arguments: tuple[str, ...] = ()
+    unseen_arguments: tuple[str, ...] | None = None
 
 
 def check_equal(quantity: str, exported: object, expected: object) -> None:

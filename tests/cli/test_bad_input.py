@@ -35,6 +35,7 @@ def test_an_unknown_birth_says_which_there_are(germline: Any, command: list[str]
     refused(germline(*command, "first:60"), "0 to 59", "60")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", ["first:", "first:x", "first:-1", "first:1:2", "first:" + "9" * 5000, ":3"])
 def test_a_reference_that_is_none_is_refused(germline: Any, reference: str) -> None:
     refused(germline("show", reference))

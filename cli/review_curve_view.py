@@ -56,11 +56,7 @@ def review_lines(curve: LearningCurve) -> list[Line]:
     longer = f"rung {_rung(curve.reviewed)}"
     lines = [
         Line(curve.run.name, _gains(best, start.search), label="search"),
-        Line(
-            curve.run.name,
-            _reviewed_gains(curve.reviewed, rows, start, _fresh),
-            label=f"mean of {counted(seeds, 'fresh seed')}",
-        ),
+        Line(curve.run.name, _reviewed_gains(curve.reviewed, rows, start, _fresh), label=fresh),
         Line(curve.run.name, _reviewed_gains(curve.reviewed, rows, start, _longer), label=longer),
     ]
     return [line for line in lines if line.points]

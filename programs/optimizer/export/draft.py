@@ -10,6 +10,7 @@ from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.names import rename, without_unread_copies
 from germline.programs.optimizer.export.prepared import PreparedProgram
 from germline.programs.optimizer.export.signs import Place
+from germline.programs.optimizer.export.weight_decays import with_separate_decays
 from germline.programs.optimizer.graph import live_program, trace
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.text import parse, write
@@ -77,7 +78,9 @@ def draft_of(program: Program, exact: bool = False) -> Draft:
     # Parsing the program's own text proves that it consists of names and numbers only.
     program = parse(write(program))
     program = without_unread_copies(live_program(program))
-    program = program if exact else with_common_rate(without_unread_copies(with_averages(program)))
+    if not exact:
+        program = with_common_rate(without_unread_copies(with_averages(program)))
+        program = with_separate_decays(program)
     rate = find_learning_rate(program)
     simplified = None if exact else rate.simplified
     fixed = rate.literals if simplified is None else frozenset[Place]()

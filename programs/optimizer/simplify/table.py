@@ -7,7 +7,7 @@ from germline.programs.optimizer.simplify.exact import EXACT, TURNS
 from germline.programs.optimizer.simplify.products import PRODUCTS, REORDERED_PRODUCTS
 from germline.programs.optimizer.simplify.rule import TIERS, Rule, Tier
 from germline.programs.optimizer.simplify.states import STATES, UNITS
-from germline.programs.optimizer.simplify.sums import CANCELLING_SUMS, SHARED_SUMS, SUMS
+from germline.programs.optimizer.simplify.sums import CANCELLING_SUMS, SUMS
 
 RULES: tuple[Rule, ...] = (
     *CONSTANTS,
@@ -23,7 +23,7 @@ RULES: tuple[Rule, ...] = (
 )
 """Rules that are used where they make a form smaller."""
 
-DETOURS: tuple[Rule, ...] = (*TURNS, *OUTWARDS, *UNITS, *SHARED_SUMS)
+DETOURS: tuple[Rule, ...] = (*TURNS, *OUTWARDS, *UNITS)
 """Rules that are also used where they do not, if others then make the form smaller than it was."""
 
 

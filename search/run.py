@@ -102,6 +102,8 @@ def plan_run(
     chosen_task = task_class(task_name)
     if chosen_task.kind != kind:
         raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
+    if task is None and chosen_task.held_out_task:
+        raise BadSetting(f"expected a task by name, since {task_name} is held out, and no preset searches on it")
     resolved = this.resolve(chosen.values, settings)
     if this.gpu_pack and _on_gpu(device) and not any(text.partition("=")[0].strip() == "pack" for text in settings):
         resolved = replace(resolved, pack=min(this.loop_settings(resolved, seed).block, this.gpu_pack))

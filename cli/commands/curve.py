@@ -16,6 +16,7 @@ from germline.cli.hypervolume_text import reference_point_text
 from germline.cli.options import db_option, json_option
 from germline.cli.output import check_free, check_svg, console, print_json
 from germline.cli.printing import say
+from germline.cli.review_curve_view import GAIN, print_reviews, review_json, review_lines
 from germline.cli.run_patterns import matching_runs
 from germline.programs.export.files import check_writable, write_whole
 from germline.search.analysis.learning_curve import LearningCurve, Row, learning_curves
@@ -38,6 +39,10 @@ def command(names: tuple[str, ...], path: Path | None, force: bool, url: str, as
 
     For policies, the column `elite` has the highest mean return among a block's reviews. It is more reliable than the
     best fitness, which may be luck, but still a little too high, because reviews select; a test does not.
+
+    Runs of optimizers have a second table: the search fitness of the reviewed programs, the best at their time, beside
+    their reviews with fresh seeds and at a longer rung, and where these part. A picture of a single such run has these
+    three as gains over the start program.
 
     Runs with several objectives have a hypervolume: the share of a box that the front of all births so far dominates.
     The box reaches from 0 to an error of 100 % and, for each other objective, to the largest value in the named runs on
@@ -101,6 +106,7 @@ def _json(curve: LearningCurve) -> dict[str, Any]:
         "rows": [asdict(row) for row in curve.rows],
         "test": asdict(curve.test) if curve.test else None,
         "hypervolume_reference": curve.reference,
+        **(review_json(curve) if run.kind == "optimizer" else {}),
     }
 
 
@@ -118,6 +124,7 @@ def _print(curve: LearningCurve) -> None:
     print_table(out, table)
     for note in _notes(curve, len(printed)):
         out.print(safe(note, QUIET))
+    print_reviews(out, curve.reviewed, lambda reviewed: evenly_spaced(reviewed, TABLE_ROWS))
 
 
 def _cells(row: Row, curve: LearningCurve) -> dict[str, str]:
@@ -157,6 +164,8 @@ def _picture(curves: Sequence[LearningCurve]) -> str:
     Raises:
         UserError: there is no such run.
     """
+    if len(curves) == 1 and (gains := review_lines(curves[0])):
+        return draw(gains, _title(curves), "evaluations", GAIN, ["reviews: of the best program so far, a dot each"])
     reviewed = [any(row.elite is not None for row in curve.rows) for curve in curves]
     x = "frames" if all(row.frames for curve in curves for row in curve.rows) else "evaluations"
     y = "best mean of reviews" if any(reviewed) else "best fitness so far"

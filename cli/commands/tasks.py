@@ -68,6 +68,7 @@ def _row(name: str) -> dict[str, Any]:
         "name": task.name,
         "kind": task.kind,
         "version": task.version,
+        "held_out_task": task.held_out_task,
         "description": task.summary,
         "rungs": [asdict(rung) for rung in task.rungs],
         "parameters": task.parameters,
@@ -115,7 +116,8 @@ def _print(rows: Sequence[Mapping[str, Any]], all_tasks: bool) -> None:
 
 
 def _print_task(out: Console, row: Mapping[str, Any]) -> None:
-    out.print(Text.assemble(safe(row["name"], "bold"), (f"  {row['kind']}, version {row['version']}", QUIET)))
+    held_out = ", a held-out task" if row["held_out_task"] else ""
+    out.print(Text.assemble(safe(row["name"], "bold"), (f"  {row['kind']}, version {row['version']}{held_out}", QUIET)))
     out.print(Text.assemble("  ", safe(row["description"])))
     for line in presenter_of(row["kind"]).rungs(row):
         out.print(Text(f"  {line}", QUIET))

@@ -28,6 +28,15 @@ BUILT_IN: dict[str, tuple[str, str]] = {
         f"{_HOME}.text_transformer:TextTransformer",
         "character transformer, 2 layers of width 32, on 4.3 million characters of English",
     ),
+    "text-transformer-deep": (
+        f"{_HOME}.text_transformer_deep:DeepTextTransformer",
+        "character transformer, 4 layers of width 16, on the same text",
+    ),
+    "text-gru": (f"{_HOME}.text_gru:TextGRU", "recurrent character model, a GRU of width 32, on the same text"),
+    "digits-deep": (
+        f"{_HOME}.digits_deep:DigitsDeep",
+        "perceptron of 12 hidden layers of width 16, without norms, on the digits of 8×8",
+    ),
     "digits-cells": (f"{_HOME}.image_cells:DigitsCells", "cells of a network for 1,797 handwritten digits of 8×8"),
     "mnist5k-cells": (f"{_HOME}.image_cells:MNIST5kCells", "cells of a network for 5,000 MNIST digits"),
     "fashion-cells": (
@@ -76,6 +85,7 @@ class TaskDescription:
     name: str
     kind: str
     version: int
+    held_out_task: bool
     summary: str
     rungs: "tuple[Rung, ...] | tuple[Episodes, ...]"
     parameters: int | None
@@ -134,7 +144,7 @@ def describe(name: str) -> TaskDescription:
     summary = summaries.get(name) or one_line(inspect.getdoc(task) or "")
     parameters = sum(spec.size for spec in task.parameters) if issubclass(task, TrainingTask) else None
     listed_name = name if name in summaries else task.name
-    return TaskDescription(listed_name, task.kind, task.version, summary, task.rungs, parameters)
+    return TaskDescription(listed_name, task.kind, task.version, task.held_out_task, summary, task.rungs, parameters)
 
 
 def absolute_name(name: str) -> str:

@@ -46,8 +46,9 @@ def checked(name: str, task: object) -> type[Task]:
         )
     for attribute in ("at_once", "slots", "stacked_slots"):
         _check_count(name, attribute, getattr(task, attribute, 1))
-    if not isinstance(task.batch_invariant, bool):
-        raise InvalidTask(f"task {name!r}: batch_invariant has to be True or False, not {shown(task.batch_invariant)}")
+    for attribute in ("batch_invariant", "held_out_task"):
+        if not isinstance(value := getattr(task, attribute), bool):
+            raise InvalidTask(f"task {name!r}: {attribute} has to be True or False, not {shown(value)}")
     return task
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from germline.db.records import BirthScore, ReviewScore, RunRecord, RunScores
 from germline.search.analysis.hypervolume import ScoredPoints, hypervolume_by_block, reference_points, scored_points
+from germline.search.analysis.review_curve import ReviewedProgram, review_curve
 from germline.search.policy_rungs import REVIEW, TEST
 from germline.search.winner import winners
 
@@ -67,13 +68,15 @@ class LearningCurve:
     """The rows of a run, one for each complete block, in order.
 
     `test` is None for other kinds than policies, and before a test. `reference` is the reference point of the
-    hypervolumes by objective; None for a run with a single objective.
+    hypervolumes by objective; None for a run with a single objective. `reviewed` has the reviewed programs of a run of
+    optimizers in the order of their reviews; empty for other kinds.
     """
 
     run: RunRecord
     rows: Sequence[Row]
     test: LastTest | None
     reference: Mapping[str, float] | None = None
+    reviewed: Sequence[ReviewedProgram] = ()
 
 
 def learning_curve_of(store: "Store", name: str) -> LearningCurve:
@@ -109,7 +112,9 @@ def learning_curve(scores: RunScores, winner_births: Mapping[int, int | None]) -
     """
     blocks = complete_blocks(scores, winner_births)
     if scores.run.kind != "policy":
-        return LearningCurve(scores.run, list(_rows(blocks, _reviews_by_time(blocks, scores.reviews))), None)
+        reviewed = review_curve(blocks, scores.reviews) if scores.run.kind == "optimizer" else ()
+        by_time = _reviews_by_time(blocks, scores.reviews)
+        return LearningCurve(scores.run, list(_rows(blocks, by_time)), None, reviewed=reviewed)
     reviews: list[list[ReviewScore]] = [[] for _ in blocks]
     for review in scores.reviews:
         if review.rung == REVIEW and 1 <= review.seed <= len(reviews):

@@ -181,6 +181,21 @@ def test_policies_without_reviews_are_drawn_by_their_best_fitness(database: Path
     assert "no ok outcome yet: failed" in mixed
 
 
+def test_a_run_of_optimizers_has_its_reviews_beside_the_search(tmp_path: Path) -> None:
+    database = tmp_path / "germline.db"
+    with Store(str(database)) as store:
+        run = InventedRun(store, "opt", "optimizer").block(0, [-3.0, -2.0]).score(0, -3.2, 0, 1).score(0, -1.5, 1)
+        run.score(1, -2.1, 0, 1).score(1, -1.0, 1).complete(0, 1)
+        run.block(1, [-1.0, -4.0]).score(2, -2.5, 0, 1).score(2, -1.25, 1).complete(1, 2).end()
+    [found] = data(database, "opt")
+    assert [row["birth"] for row in found["reviewed"]] == [0, 1, 2] and found["turning_point"] == 1
+    printed = call(database, "opt").output
+    assert re.search(r"1 +2 +-1\.0000 +-2\.5000 +-1\.2500", printed) and "part after birth 1" in printed
+    assert {"opt (search)", "opt (mean of 1 fresh seed)", "opt (rung 1)", "gain over the start program"} <= set(
+        texts(picture(database, tmp_path / "curve.svg", "opt"))
+    )
+
+
 def test_the_path_of_a_picture_goes_to_stderr_if_stdout_is_json(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "curve.svg"
     done = call(database, "frost-1", "-o", path, "--json")

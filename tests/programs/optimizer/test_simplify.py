@@ -58,9 +58,9 @@ DISGUISED = [
     (name, disguise)
     for i, name in enumerate(library())
     for j, disguise in enumerate(DISGUISES)
-    if SCALE > 1 or (i + j) % 3 == 0
+    if SCALE > 1 or (i + j) % len(DISGUISES) == 0
 ]
-"""Each program of the library in three disguises; with GERMLINE_SCALE=2 in each of the nine."""
+"""Each program of the library in one disguise, and so each disguise on several of them; with GERMLINE_SCALE=2 all."""
 
 
 @cache

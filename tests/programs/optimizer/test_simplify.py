@@ -219,6 +219,12 @@ def test_a_momentum_that_is_written_out_keeps_its_digits() -> None:
     assert all(len(repr(literal)) < 8 for literal in literals), literals
 
 
+@pytest.mark.parametrize("average", ["interp(g, m, 0.9)", "0.9 * m + 0.1 * g"])
+def test_a_decay_that_is_used_twice_stays_one_number(average: str) -> None:
+    nesterov = program(f"m = {average}; u = {average}; update = u * lr", "m")
+    assert simplify(nesterov).program.constants == (0.9, 0.9)
+
+
 def test_a_first_step_that_cancels_does_not_end_the_comparison() -> None:
     body = "m = interp(g, m, 0.9); v = 0.1 * g + 0.9 * v; update = (u - k) * 3.0 / 7.0; u = m; k = v * 2.0"
     simplified = simplify(program(body, "m v u k"), "exact")

@@ -11,7 +11,7 @@ stay. So the bits of a candidate do not depend on when its neighbours diverge.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,14 +21,15 @@ from germline.evaluators.errors import shown
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.memory import out_of_memory
 from germline.evaluators.optimizer.engine import ProgramEngine
+from germline.evaluators.optimizer.schedule import Schedule
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.task import Rung, Split, independent_rows
 from germline.evaluators.training_seeds import batches, weight_seed
 from germline.programs.optimizer import Program
 from germline.programs.optimizer.flat import Layout
 
-WARMUP = 0.05
-"""Share of the steps over which the schedule rises from 0 to 1."""
+SCHEDULE = Schedule()
+"""The schedule of every search."""
 CHECK_EVERY = 10
 """Steps between checks of which candidates are still finite; a check is a transfer to the host."""
 COMPACT_BELOW = 0.75
@@ -46,22 +47,21 @@ class TrainingResult:
     `measures` are those of the trained model, by name; None if the candidate was found to have diverged, or was dropped
     at the hurdle, after `step` steps. `hurdle_loss` is its training loss at the hurdle, the mean over the last
     `CHECK_EVERY` steps before it; None without a hurdle, if it diverged before, or if the mean is not finite. `dropped`
-    is True if that loss exceeded the threshold.
+    is True if that loss exceeded the threshold. `curve` is the loss on the measured split after each of the
+    `curve_steps`; empty if the candidate is out.
     """
 
     measures: Mapping[str, float] | None
     step: int
     hurdle_loss: float | None = None
     dropped: bool = False
+    curve: tuple[float, ...] = ()
 
 
 def schedule(step: int, steps: int) -> float:
     """Returns the input `lr` of all programs at a step, counted from 0: linear warm-up to 1 over 5 % of the steps, then
     half a cosine to 0."""
-    warmup = max(1, round(WARMUP * steps))
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 + 0.5 * math.cos(math.pi * (step - warmup) / max(1, steps - warmup))
+    return SCHEDULE.value(step, steps)
 
 
 def train(
@@ -73,6 +73,8 @@ def train(
     split: Split = "validation",
     hurdle: Hurdle | None = None,
     compiled: bool = True,
+    schedules: Sequence[Schedule] | None = None,
+    curve_steps: Collection[int] = (),
 ) -> list[TrainingResult]:
     """Trains one model with each program.
 
@@ -85,6 +87,8 @@ def train(
         split: the split on which the trained models are measured; a search never uses the held-out split.
         hurdle: early stopping; None: no candidate is dropped for its loss.
         compiled: False runs the programs in plain torch.
+        schedules: the schedule of each candidate; None: `SCHEDULE` for all.
+        curve_steps: steps after which the loss on the split is measured too.
 
     Returns:
         One result per program, in order.
@@ -95,7 +99,12 @@ def train(
     pack = _Pack(task, programs, seed, device, compiled)
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
     for step, index in enumerate(batches(task.size("train"), rung, seed, device), 1):
-        pack.step(index, schedule(step - 1, rung.steps), step)
+        if schedules is None:
+            pack.step(index, schedule(step - 1, rung.steps), step)
+        else:
+            pack.step(index, [each.value(step - 1, rung.steps) for each in schedules], step)
+        if step in curve_steps:
+            pack.record_curve(split)
         if hurdle_step - CHECK_EVERY < step <= hurdle_step:
             pack.record_losses()
         if hurdle and step == hurdle_step:
@@ -155,6 +164,8 @@ class _Pack:
     """What passes through the model."""
     parts: list[tuple[slice, dict[str, Tensor]]]
     """Rows that pass through the model together, and the views of their parameters by name."""
+    kept: dict[str, Tensor]
+    """What the model keeps for each row beside its parameters, `[N, *shape]` by name."""
     losses: Tensor
     """Training loss of each row in the last step."""
     recent: Tensor
@@ -174,14 +185,19 @@ class _Pack:
         row = torch.cat([start[spec.name].reshape(-1) for spec in task.parameters]).to(device)
         self.results: dict[int, TrainingResult] = {}
         self.hurdle_losses: dict[int, float] = {}
+        self.curves: dict[int, list[float]] = {candidate: [] for candidate in range(self.count)}
         self.engine.parameters.copy_(row.expand(self.count, -1))
+        names = {spec.name for spec in task.parameters}
+        others = {name: value.to(device) for name, value in start.items() if name not in names}
+        self.kept = {name: value.expand(self.count, *value.shape).clone() for name, value in others.items()}
         self._make_views()
 
-    def step(self, index: Tensor, lr: float, step: int) -> None:
-        """Trains all rows on the examples `index` `[batch]`; `step` is 1 at the first step."""
+    def step(self, index: Tensor, lr: float | Sequence[float], step: int) -> None:
+        """Trains all rows on the examples `index` `[batch]`; `step` is 1 at the first step, `lr` the input of all
+        programs or that of each candidate."""
         self.rows.read()
         for rows, views in self.parts:
-            losses = self.task.loss(views, "train", index)
+            losses = self.task.loss(views | self._kept_in(rows), "train", index)
             gradients = self.rows.gradients[rows]
             if shape_of(losses) != (len(gradients),):
                 expected, got = len(gradients), shape_of(losses)
@@ -189,7 +205,7 @@ class _Pack:
                     f"expected loss of {self.task.name} to have one entry a candidate ({expected},), got {got}"
                 )
             # The views are leaves of their own: differentiating the buffer would build a full-size gradient for each.
-            leaves = torch.autograd.grad(losses.sum(), list(views.values()))
+            leaves = torch.autograd.grad(losses.sum(), list(views.values()), materialize_grads=True)
             torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=gradients)
             self.losses[rows] = losses.detach()
         self.rows.write_gradients()
@@ -236,6 +252,7 @@ class _Pack:
             if not out_of_memory(error):
                 raise
         else:
+            self.kept = {name: value[list(alive)] for name, value in self.kept.items()}
             self._make_views()
 
     @torch.no_grad()
@@ -245,11 +262,20 @@ class _Pack:
             self._measure(steps, split)
         return [self.results[candidate] for candidate in range(self.count)]
 
+    @torch.no_grad()
+    def record_curve(self, split: Split) -> None:
+        """Adds the present loss on a split to the curve of each candidate that is still in training."""
+        self.rows.read()
+        for rows, views in self.parts:
+            losses = self.task.measure(views, split)["loss"].tolist()
+            for candidate, loss in zip(self.rows.candidates[rows], losses, strict=True):
+                self.curves[candidate].append(loss)
+
     def _measure(self, steps: int, split: Split) -> None:
         self.rows.read()
         for rows, views in self.parts:
             candidates = self.rows.candidates[rows]
-            measured = self.task.measure(views, split)
+            measured = self.task.measure(views | self._kept_in(rows), split)
             expected = f"expected measure of {self.task.name} to give loss and others as ({len(candidates)},)"
             if not isinstance(measured, Mapping) or "loss" not in measured:
                 got = "there is no loss" if isinstance(measured, Mapping) else f"got {shown(measured)}"
@@ -261,8 +287,16 @@ class _Pack:
             for row, candidate in enumerate(candidates):
                 measures = {name: values[row] for name, values in values_by_name.items()}
                 finite = math.isfinite(measures["loss"])
-                result = TrainingResult(measures if finite else None, steps, self.hurdle_losses.get(candidate))
+                result = TrainingResult(
+                    measures if finite else None,
+                    steps,
+                    self.hurdle_losses.get(candidate),
+                    curve=tuple(self.curves[candidate]),
+                )
                 self.results.setdefault(candidate, result)
+
+    def _kept_in(self, rows: slice) -> dict[str, Tensor]:
+        return {name: value[rows] for name, value in self.kept.items()}
 
     def _make_views(self) -> None:
         """Creates views of the parameter buffer: for each group of rows that run together, a view per model tensor.

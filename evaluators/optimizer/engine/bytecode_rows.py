@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -93,18 +94,30 @@ class BytecodeRows:
         tables = [*self._tables(parameters, gradients), _chunks([elements], chunk), _chunks(layout.sizes, chunk)]
         self.tables = [torch.from_numpy(table).to(device) for table in tables]
 
-    def step(self, lr: float, step: int) -> None:
-        """Runs every row's program on its parameters and gradient; `step` is 1 at the first step."""
+    def step(self, lr: float | Sequence[float], step: int) -> None:
+        """Runs every row's program on its parameters and gradient; `step` is 1 at the first step, `lr` the input of all
+        rows or that of each row."""
         if not self.rows:
             return
+        if isinstance(lr, float):
+            self._run(self.tables, lr, step)
+            return
+        code, sections, rows, whole, by_leaf = self.tables
+        first = 0
+        for value, run in groupby(lr):  # neighbours with the same input run in one call
+            last = first + len(list(run))
+            self._run([code, sections, rows[first:last], whole, by_leaf], value, step)
+            first = last
+
+    def _run(self, tables: Sequence[torch.Tensor], lr: float, step: int) -> None:
         leaves = len(self.layout.shapes)
         if self.device == "cpu":
-            arrays: list[Any] = [tensor.numpy() for tensor in (self.memory, *self.tables, self.sums[0])]
+            arrays: list[Any] = [tensor.numpy() for tensor in (self.memory, *tables, self.sums[0])]
             _interpreter().run_rows(*arrays, leaves, np.float32(lr), np.float32(step))
         else:
             from germline.evaluators.optimizer.engine import cuda  # here, since it needs Triton
 
-            cuda.run_rows(self.memory, self.tables, self.sums, self.scratch, leaves, lr, float(step))
+            cuda.run_rows(self.memory, tables, self.sums, self.scratch, leaves, lr, float(step))
 
     def keep(self, rows: Sequence[int], others: int) -> "BytecodeRows":
         """Returns buffers for the given rows, with their programs and states; the caller fills in the parameters."""

@@ -60,16 +60,18 @@ class ProgramEngine:
         return len(self._bytecode.rows)
 
     @torch.no_grad()
-    def step(self, lr: float, step: int) -> None:
+    def step(self, lr: float | Sequence[float], step: int) -> None:
         """Subtracts each row's update from its parameters.
 
         Args:
-            lr: the programs' input `lr`.
+            lr: the programs' input `lr`: one number for all, or one for each program that the engine was built with.
             step: the programs' input `step`; 1 at the first step.
         """
         first = self.compiled_rows
-        self._bytecode.step(lr, step)
-        self._torch.step(self.parameters[first:], self.gradients[first:], lr, step)
+        of_rows = lr if isinstance(lr, float) else [lr[program] for program in self.order]
+        self._bytecode.step(of_rows if isinstance(of_rows, float) else of_rows[:first], step)
+        others = of_rows if isinstance(of_rows, float) else of_rows[first:]
+        self._torch.step(self.parameters[first:], self.gradients[first:], others, step)
 
     @torch.no_grad()
     def keep(self, rows: Sequence[int]) -> None:

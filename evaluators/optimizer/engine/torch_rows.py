@@ -84,12 +84,15 @@ class TorchRows:
             self.groups.append(self._group(graphs[start:end], leaf_of))
             start = end
 
-    def step(self, w: Tensor, g: Tensor, lr: float, step: int) -> None:
-        """Subtracts each row's update from `w`; `w` and `g` are `[rows, elements]`, `step` is 1 at the first step."""
-        shared = {"lr": w.new_full((1, 1), lr), "step": w.new_full((1, 1), float(step))}
+    def step(self, w: Tensor, g: Tensor, lr: float | Sequence[float], step: int) -> None:
+        """Subtracts each row's update from `w`; `w` and `g` are `[rows, elements]`, `step` is 1 at the first step, `lr`
+        the input of all rows or that of each row."""
+        rates = w.new_full((1, 1), lr) if isinstance(lr, float) else w.new_tensor(list(lr))[:, None]
+        count = w.new_full((1, 1), float(step))
         start = 0
         for group in self.groups:
             end = start + group.rows
+            shared = {"lr": rates if len(rates) == 1 else rates[start:end], "step": count}
             inputs = {name: shared[name] for name in group.program.inputs if name in shared}
             inputs.update(w=w[start:end], g=g[start:end])
             inputs.update((group.names[k], value) for k, value in group.states.items())

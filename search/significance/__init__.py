@@ -1,0 +1,1 @@
+"""Tests and intervals for paired comparisons of a few seeds on a few tasks."""

@@ -205,8 +205,9 @@ EVALUATORS = {
     "optimizer": "germline.evaluators.optimizer.evaluator:OptimizerEvaluator",
     "architecture": "germline.evaluators.architecture.evaluator:ArchitectureEvaluator",
     "policy": "germline.evaluators.policy.evaluator:PolicyEvaluator",
+    "optimizer-training": "germline.evaluators.optimizer.training_evaluator:TrainingEvaluator",
 }
-"""Module and class of the evaluator of each kind of genome."""
+"""Module and class of the evaluator of each kind of genome, and of the trainings of a tuned comparison."""
 
 
 SCORING_VERSION = 3

@@ -13,7 +13,7 @@ from germline.cli.interrupts import deferred_signals
 from germline.cli.live_view import live_view
 from germline.cli.options import SessionOptions
 from germline.cli.output import stdout_apart
-from germline.cli.printing import command_line
+from germline.cli.printing import command_line, say
 from germline.cli.search_summary import finish
 from germline.db.errors import DatabaseError
 from germline.db.passwords import without_passwords
@@ -50,6 +50,8 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
     with open_store(url, create=True) as store:
         with stdout_apart():
             plan = plan_run(**run, device=options.device)
+        if task_class(plan.task).held_out_task:
+            say(f"Warning: {plan.task} is a held-out task, so what is found on it cannot be judged on it", err=True)
         with deferred_signals() as received:  # from here on there is a run to resume
             record = record_run(store, plan)
             try:

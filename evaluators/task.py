@@ -47,6 +47,8 @@ class Task(ABC):
     objectives: ClassVar[tuple[Objective, ...]]
     heldout: ClassVar[bool] = True
     """True if the task has held-out data, on which `germline validate` measures."""
+    held_out_task: ClassVar[bool] = False
+    """True if the whole task is held out: what was found on other tasks is judged on it. No preset searches on it."""
     light: ClassVar[bool] = False
     """True if a pack is scored in milliseconds, so that worker processes cost more than they save."""
     batch_invariant: ClassVar[bool] = False
@@ -55,10 +57,10 @@ class Task(ABC):
     it is scored in packs that keep their shape, see `independent_rows`."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Sets `batch_invariant` to False in a subclass that has a `loss` or `measure` of its own and does not claim it
-        anew, because the claim is about code."""
+        """Sets `batch_invariant` to False in a subclass that has a `loss`, `measure` or `logits` of its own and does
+        not claim it anew, because the claim is about code."""
         super().__init_subclass__(**options)
-        if "batch_invariant" not in vars(cls) and ("loss" in vars(cls) or "measure" in vars(cls)):
+        if "batch_invariant" not in vars(cls) and {"loss", "measure", "logits"} & set(vars(cls)):
             cls.batch_invariant = False
 
     @abstractmethod

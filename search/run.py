@@ -82,7 +82,8 @@ def plan_run(
 
     Args:
         kind: what is searched (`germline.search.kinds.KINDS`).
-        task: what it is scored on; the preset's, or the kind's default, unless given.
+        task: what it is scored on; the preset's, or the kind's default, unless given. Several tasks for optimizers are
+            joined by `+`; their references are tuned now, which takes as long as about 20 candidates on each.
         preset: named settings to begin with.
         settings: `key=value` texts over the preset's.
         seed: of the whole run; the same config and seed give the same lineage.
@@ -101,12 +102,15 @@ def plan_run(
     chosen_task = task_class(task_name)
     if chosen_task.kind != kind:
         raise BadSetting(f"expected a task for kind {kind}, got {task_name}, which is for {chosen_task.kind}")
+    if task is None and chosen_task.held_out_task:
+        raise BadSetting(f"expected a task by name, since {task_name} is held out, and no preset searches on it")
     resolved = this.resolve(chosen.values, settings)
     if this.gpu_pack and _on_gpu(device) and not any(text.partition("=")[0].strip() == "pack" for text in settings):
         resolved = replace(resolved, pack=min(this.loop_settings(resolved, seed).block, this.gpu_pack))
     prepared = this.prepare(resolved, chosen_task)
     chosen_task.check_data()
     _check_frames(kind, frames)
+    prepared = this.calibrated(prepared, task_name, seed, device)
     config = {
         "config_version": CONFIG_VERSION,
         "genome_version": this.genome_version,

@@ -16,6 +16,7 @@ from germline.cli.presenters.registry import presenter_of
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of
 from germline.evaluators.tasks.registry import describe, task_class, task_names
+from germline.evaluators.tasks.task_list import names_of
 
 
 @click.command()
@@ -37,6 +38,7 @@ def command(context: click.Context, names: tuple[str, ...], check: bool, as_json
     """
     if check and not names:
         raise UserError("expected a TASK to check, got none; write for example: germline tasks digits-mlp --check")
+    names = tuple(each for name in names for each in names_of(name))
     rows = [_row(name) | _environment_row(name) for name in names] if names else _all_rows()
     if check:
         with stdout_apart():
@@ -66,6 +68,7 @@ def _row(name: str) -> dict[str, Any]:
         "name": task.name,
         "kind": task.kind,
         "version": task.version,
+        "held_out_task": task.held_out_task,
         "description": task.summary,
         "rungs": [asdict(rung) for rung in task.rungs],
         "parameters": task.parameters,
@@ -113,7 +116,8 @@ def _print(rows: Sequence[Mapping[str, Any]], all_tasks: bool) -> None:
 
 
 def _print_task(out: Console, row: Mapping[str, Any]) -> None:
-    out.print(Text.assemble(safe(row["name"], "bold"), (f"  {row['kind']}, version {row['version']}", QUIET)))
+    held_out = ", a held-out task" if row["held_out_task"] else ""
+    out.print(Text.assemble(safe(row["name"], "bold"), (f"  {row['kind']}, version {row['version']}{held_out}", QUIET)))
     out.print(Text.assemble("  ", safe(row["description"])))
     for line in presenter_of(row["kind"]).rungs(row):
         out.print(Text(f"  {line}", QUIET))

@@ -17,6 +17,7 @@ from germline.cli.tuned_comparison.command import AgainstOptions, Seeds, against
 from germline.evaluators.policy.compatibility import playable
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
+from germline.evaluators.tasks.task_list import names_of
 from germline.search.kind import Kind
 from germline.search.kinds import kind_named
 from germline.search.validation import Contender, ValidationResult, validate, with_baselines
@@ -77,9 +78,9 @@ def command(
     """Measure each REF on data that no search has read.
 
     An optimizer or an architecture is trained with fresh seeds and measured on held-out data. An optimizer is compared
-    with the start program of its run. An architecture is trained in the full size of its run, and compared with a
-    hand-made network of about as many parameters. A policy is not trained: it plays fresh episodes, and is compared
-    with its network with random weights.
+    with the start program of its run; if the run has several tasks, on each of them. An architecture is trained in the
+    full size of its run, and compared with a hand-made network of about as many parameters. A policy is not trained: it
+    plays fresh episodes, and is compared with its network with random weights.
 
     With --against an optimizer is judged fairly: it and each contender are tuned with the same trials, at each length
     again, then trained with paired fresh seeds. It is better only if p < 0.01 after correction on three quarters of the
@@ -109,14 +110,19 @@ def command(
         kind = _kind_of(candidates)
         home = _task_for(kind, candidates, task)
         hint = "; name its task with --task" if task is None else ""
-        _check(kind, candidates, home, rung, given_sizes, hint)
-        contenders = with_baselines(kind, home, [_contender(candidate, home, given_sizes) for candidate in candidates])
-        results = validate(kind, home, contenders, rung, seeds, device)
-    rows = [_row(result, kind.name, home, rung) for result in results]
+        rows_of: dict[str, list[dict[str, Any]]] = {}
+        for each in names_of(home):
+            _check(kind, candidates, each, rung, given_sizes, hint)
+        for each in names_of(home):
+            contenders = [_contender(candidate, each, given_sizes) for candidate in candidates]
+            results = validate(kind, each, with_baselines(kind, each, contenders), rung, seeds, device)
+            rows_of[each] = [_row(result, kind.name, each, rung) for result in results]
+    rows = [row for on_task in rows_of.values() for row in on_task]
     if as_json:
         print_json(rows)
     else:
-        _print(rows, f"{home}, rung {rung}: {task_class(home).rungs[rung]}, {_seeds_text(seeds)}")
+        for each, on_task in rows_of.items():
+            _print(on_task, f"{each}, rung {rung}: {task_class(each).rungs[rung]}, {_seeds_text(seeds)}")
     own = [row for row in rows if not row["baseline"]]
     if all(row["error"] is not None for row in own):
         raise UserError(f"no candidate could be measured; {own[0]['ref']} failed: {own[0]['error']:.300}", 1)

@@ -28,9 +28,9 @@ class Seeds(click.ParamType[int | str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         text = str(value)
-        if text == "auto" or (text.isdecimal() and 1 <= int(text[:5]) <= 1_000):
-            return text if text == "auto" else int(text)
-        self.fail(f"expected a number from 1 to 1,000, or auto, got {text!r:.40}", param, ctx)
+        if text != "auto" and not (text.isdecimal() and 1 <= int(text[:5]) <= 1_000):
+            self.fail(f"expected a number from 1 to 1,000, or auto, got {text!r:.40}", param, ctx)
+        return text if text == "auto" else int(text)
 
 
 class Lengths(click.ParamType[tuple[float, ...]]):
@@ -167,13 +167,15 @@ def compare_fairly(
     from germline.cli.tuned_comparison.output import as_data, markdown, print_comparison
     from germline.cli.tuned_comparison.session import ComparisonOptions, tuned_comparison
     from germline.evaluators.tasks.registry import absolute_name, confirmed_name
+    from germline.evaluators.tasks.task_list import names_of
 
     with stdout_apart():
         candidates = [chosen(reference, criterion, url) for reference in references]
         run_tasks = (
             [confirmed_name(candidate.run.task) for candidate in candidates if candidate.run] if not tasks else []
         )
-        names = [absolute_name(task) for task in tasks] or run_tasks[:1] or ["digits-mlp"]
+        named = [absolute_name(task) for task in tasks] or [*run_tasks[:1]] or ["digits-mlp"]
+        names = [name for task in named for name in names_of(task)]
         options = ComparisonOptions(
             against.references,
             tuple(dict.fromkeys(names)),

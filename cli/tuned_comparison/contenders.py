@@ -6,6 +6,7 @@ from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import resolve
+from germline.evaluators.tasks.task_list import names_of
 from germline.programs.optimizer import InvalidProgram, parse, write
 from germline.programs.optimizer.graph import live_program
 from germline.search.tuned_comparison.contender import Contender, program_contender
@@ -52,7 +53,9 @@ def _add(
     """Adds the contender of a program, unless the program is there already."""
     try:
         key = write(live_program(parse(text)))
-        proxy = -candidate.fitness if searched and candidate.fitness is not None else None
+        # The fitness of a run on several tasks is a gain over a reference, not a loss.
+        one_task = candidate.run is not None and len(names_of(candidate.run.task)) == 1
+        proxy = -candidate.fitness if searched and one_task and candidate.fitness is not None else None
         found.setdefault(key, program_contender(label, text, judged, proxy))
     except InvalidProgram as error:
         raise BadReference(f"{label} is not a valid genome: {error}") from None

@@ -1,5 +1,6 @@
 """The task `digits-mlp`: a small perceptron on 8×8 handwritten digits."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from math import sqrt
 
@@ -14,7 +15,38 @@ from germline.evaluators.tasks.classification import Params, cross_entropy, loss
 PIXELS, HIDDEN, CLASSES = 64, 32, 10
 
 
-class DigitsMLP(TrainingTask):
+class DigitsTask(TrainingTask):
+    """A model that classifies the 8×8 digits, pixels scaled to 0..1; a subclass writes `logits`."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        data = digits()
+        self._pixels: dict[Split, Tensor] = {}
+        self._labels: dict[Split, Tensor] = {}
+        for split in SPLITS:
+            images, labels = data.part(split)
+            self._pixels[split] = (torch.from_numpy(images).flatten(1).float() / 16).to(device)
+            self._labels[split] = torch.from_numpy(labels).long().to(device)
+
+    @abstractmethod
+    def logits(self, params: Params, pixels: Tensor) -> Tensor:
+        """Returns logits `[N, 10, batch]` of pixels `[64, batch]`, which all candidates share; each column is an
+        example."""
+
+    def size(self, split: Split) -> int:
+        return len(self._labels[split])
+
+    def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
+        pixels, labels = self._pixels[split][index].T.contiguous(), self._labels[split][index]
+        return cross_entropy(self.logits(params, pixels), labels)
+
+    def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
+        pixels, labels = self._pixels[split].T.contiguous(), self._labels[split]
+        with torch.no_grad():
+            both = loss_and_accuracy(self.logits(params, pixels), labels)
+        return {"loss": both[:, 0], "accuracy": both[:, 1]}
+
+
+class DigitsMLP(DigitsTask):
     """A perceptron 64-32-32-10 with ReLU on the 8×8 digits, pixels scaled to 0..1."""
 
     name = "digits-mlp"
@@ -30,35 +62,11 @@ class DigitsMLP(TrainingTask):
         ParameterSpec("output.bias", (CLASSES,), 0.0),
     )
 
-    def __init__(self, device: str = "cpu") -> None:
-        data = digits()
-        self._pixels: dict[Split, Tensor] = {}
-        self._labels: dict[Split, Tensor] = {}
-        for split in SPLITS:
-            images, labels = data.part(split)
-            self._pixels[split] = (torch.from_numpy(images).flatten(1).float() / 16).to(device)
-            self._labels[split] = torch.from_numpy(labels).long().to(device)
-
-    def size(self, split: Split) -> int:
-        return len(self._labels[split])
-
-    def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
-        pixels, labels = self._pixels[split][index].T.contiguous(), self._labels[split][index]
-        return cross_entropy(_logits(params, pixels), labels)
-
-    def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
-        pixels, labels = self._pixels[split].T.contiguous(), self._labels[split]
-        with torch.no_grad():
-            both = loss_and_accuracy(_logits(params, pixels), labels)
-        return {"loss": both[:, 0], "accuracy": both[:, 1]}
-
-
-def _logits(params: Params, pixels: Tensor) -> Tensor:
-    """Logits `[N, 10, batch]` of pixels `[64, batch]`, which all candidates share; each column is an example."""
-    shared = pixels.expand(len(params["output.bias"]), -1, -1)
-    hidden = _affine(params, "hidden1", shared).relu_()
-    hidden = _affine(params, "hidden2", hidden).relu_()
-    return _affine(params, "output", hidden)
+    def logits(self, params: Params, pixels: Tensor) -> Tensor:
+        shared = pixels.expand(len(params["output.bias"]), -1, -1)
+        hidden = _affine(params, "hidden1", shared).relu_()
+        hidden = _affine(params, "hidden2", hidden).relu_()
+        return _affine(params, "output", hidden)
 
 
 def _affine(params: Params, layer: str, columns: Tensor) -> Tensor:

@@ -23,9 +23,9 @@ def checked(name: str, task: object) -> type[Task]:
     """
     if not (inspect.isclass(task) and issubclass(task, Task)):
         raise InvalidTask(
-            f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.optimizer.task.TrainingTask or, "
-            "for architectures, germline.evaluators.architecture.task.CellTask, for policies, "
-            "germline.evaluators.policy.task.PolicyTask"
+            f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.optimizer.task.TrainingTask, for "
+            "a torch.nn.Module germline.evaluators.optimizer.module_task.ModuleTask or, for architectures, "
+            "germline.evaluators.architecture.task.CellTask, for policies, germline.evaluators.policy.task.PolicyTask"
         )
     if missing := sorted(task.__abstractmethods__):
         hints = "".join(_rename_hint(task, attribute) for attribute in missing)
@@ -46,8 +46,9 @@ def checked(name: str, task: object) -> type[Task]:
         )
     for attribute in ("at_once", "slots", "stacked_slots"):
         _check_count(name, attribute, getattr(task, attribute, 1))
-    if not isinstance(task.batch_invariant, bool):
-        raise InvalidTask(f"task {name!r}: batch_invariant has to be True or False, not {shown(task.batch_invariant)}")
+    for attribute in ("batch_invariant", "held_out_task"):
+        if not isinstance(value := getattr(task, attribute), bool):
+            raise InvalidTask(f"task {name!r}: {attribute} has to be True or False, not {shown(value)}")
     return task
 
 

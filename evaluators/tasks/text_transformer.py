@@ -1,112 +1,91 @@
 """The task `text-transformer`: a small character model of English text."""
 
-from collections.abc import Mapping
 from math import sqrt
+from typing import ClassVar
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from germline.evaluators.data.load import SPLITS, text, text_split
-from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
-from germline.evaluators.task import Rung, Split
-from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
+from germline.evaluators.optimizer.task import ParameterSpec
+from germline.evaluators.task import Rung
+from germline.evaluators.tasks.classification import Params
 from germline.evaluators.tasks.norm import layer_norm
+from germline.evaluators.tasks.text import SEQUENCE, SYMBOLS, TextTask, embedded
 
-ALPHABET = "\n !'(),-.0123456789:;?ABCDEFGHIJKLMNOPQRSTUVWYZabcdefghijklmnopqrstuvwxyz"
-SYMBOLS, SEQUENCE, WIDTH, HEADS, INNER, LAYERS = len(ALPHABET), 32, 32, 2, 64, 2
-MEASURED_WINDOWS = 128
+WIDTH, HEADS, INNER, LAYERS = 32, 2, 64, 2
 
 
-def _layer(layer: int) -> tuple[ParameterSpec, ...]:
-    """The parameters of a layer. The scale of a norm is stored as its difference from 1, and so starts at zero."""
-    into_stream = 1 / sqrt(2 * LAYERS)
+def transformer_parameters(layers: int, width: int, inner: int) -> tuple[ParameterSpec, ...]:
+    """Returns the parameters of a transformer. The scale of a norm is stored as its difference from 1, and so starts at
+    zero."""
     return (
-        ParameterSpec(f"{layer}.norm1.scale", (WIDTH,), 0.0),
-        ParameterSpec(f"{layer}.norm1.bias", (WIDTH,), 0.0),
-        ParameterSpec(f"{layer}.attend.weight", (WIDTH, 3 * WIDTH), sqrt(1 / WIDTH)),
-        ParameterSpec(f"{layer}.attended.weight", (WIDTH, WIDTH), into_stream * sqrt(1 / WIDTH)),
-        ParameterSpec(f"{layer}.norm2.scale", (WIDTH,), 0.0),
-        ParameterSpec(f"{layer}.norm2.bias", (WIDTH,), 0.0),
-        ParameterSpec(f"{layer}.expand.weight", (WIDTH, INNER), sqrt(2 / WIDTH)),
-        ParameterSpec(f"{layer}.contract.weight", (INNER, WIDTH), into_stream * sqrt(1 / INNER)),
+        ParameterSpec("symbol", (SYMBOLS, width), 0.5),
+        ParameterSpec("position", (SEQUENCE, width), 0.25),
+        *(spec for layer in range(layers) for spec in _layer(layer, 1 / sqrt(2 * layers), width, inner)),
+        ParameterSpec("norm.scale", (width,), 0.0),
+        ParameterSpec("norm.bias", (width,), 0.0),
+        ParameterSpec("output.weight", (SYMBOLS, width), 0.02),
     )
 
 
-class TextTransformer(TrainingTask):
+def _layer(layer: int, into_stream: float, width: int, inner: int) -> tuple[ParameterSpec, ...]:
+    """The parameters of a layer; `into_stream` scales the initial values of what is added to the stream."""
+    return (
+        ParameterSpec(f"{layer}.norm1.scale", (width,), 0.0),
+        ParameterSpec(f"{layer}.norm1.bias", (width,), 0.0),
+        ParameterSpec(f"{layer}.attend.weight", (width, 3 * width), sqrt(1 / width)),
+        ParameterSpec(f"{layer}.attended.weight", (width, width), into_stream * sqrt(1 / width)),
+        ParameterSpec(f"{layer}.norm2.scale", (width,), 0.0),
+        ParameterSpec(f"{layer}.norm2.bias", (width,), 0.0),
+        ParameterSpec(f"{layer}.expand.weight", (width, inner), sqrt(2 / width)),
+        ParameterSpec(f"{layer}.contract.weight", (inner, width), into_stream * sqrt(1 / inner)),
+    )
+
+
+class TextTransformer(TextTask):
     """A pre-norm transformer, 2 layers of width 32 with 2 heads, that predicts the next character at 32 positions.
 
-    Losses are in nats per character. An example is a window of 33 successive characters of a split; its index is that
-    of its first character in the split.
+    A subclass of another size declares `layers` and `heads`, and its parameters.
     """
 
     name = "text-transformer"
     batch_invariant = True
     version = 3
     rungs = (Rung(300, 8), Rung(3_000, 8), Rung(30_000, 8))
-    parameters = (
-        ParameterSpec("symbol", (SYMBOLS, WIDTH), 0.5),
-        ParameterSpec("position", (SEQUENCE, WIDTH), 0.25),
-        *(spec for layer in range(LAYERS) for spec in _layer(layer)),
-        ParameterSpec("norm.scale", (WIDTH,), 0.0),
-        ParameterSpec("norm.bias", (WIDTH,), 0.0),
-        ParameterSpec("output.weight", (SYMBOLS, WIDTH), 0.02),
-    )
+    layers: ClassVar[int] = LAYERS
+    heads: ClassVar[int] = HEADS
+    parameters = transformer_parameters(LAYERS, WIDTH, INNER)
 
     def __init__(self, device: str = "cpu") -> None:
-        codes = text()
-        number = np.zeros(256, np.uint8)
-        number[list(ALPHABET.encode("ascii"))] = np.arange(SYMBOLS)
-        members = text_split(codes)
-        self._symbols = {split: torch.from_numpy(number[codes[members[split]]]).to(device) for split in SPLITS}
-        self._window = torch.arange(SEQUENCE + 1, device=device)
+        super().__init__(device)
         self._future = torch.full((SEQUENCE, SEQUENCE), -torch.inf, device=device).triu(1)
 
-    def size(self, split: Split) -> int:
-        return len(self._symbols[split]) - SEQUENCE
-
-    def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
-        symbols, target = self._windows(split, index)
-        return cross_entropy(self._logits(params, symbols), target)
-
-    def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
-        """Loss and accuracy on the characters of 128 windows spread evenly over the split."""
-        starts = torch.arange(MEASURED_WINDOWS, device=self._window.device) * (self.size(split) // MEASURED_WINDOWS)
-        symbols, target = self._windows(split, starts)
-        with torch.no_grad():
-            both = loss_and_accuracy(self._logits(params, symbols), target)
-        return {"loss": both[:, 0], "accuracy": both[:, 1]}
-
-    def _windows(self, split: Split, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Input symbols and target symbols, int64 of shape `[batch * 32]` each."""
-        windows = self._symbols[split][index[:, None] + self._window].long()
-        return windows[:, :-1].reshape(-1), windows[:, 1:].reshape(-1)
-
-    def _logits(self, params: Params, symbols: Tensor) -> Tensor:
-        """Logits `[N, 73, batch * 32]` of the symbol that follows each of `symbols`; hidden values have the shape
-        `[N, batch * 32, 32]`."""
-        n, batch = len(params["symbol"]), len(symbols) // SEQUENCE
-        row = symbols + SYMBOLS * torch.arange(n, device=symbols.device)[:, None]
-        embedded = F.embedding(row, params["symbol"].reshape(n * SYMBOLS, WIDTH)).view(n, batch, SEQUENCE, WIDTH)
-        stream = (embedded + params["position"][:, None]).view(n, -1, WIDTH)
-        for layer in range(LAYERS):
+    def logits(self, params: Params, symbols: Tensor) -> Tensor:
+        """Hidden values have the shape `[N, batch * 32, width]`."""
+        n, _, width = params["symbol"].shape
+        batch = len(symbols) // SEQUENCE
+        stream = (embedded(params, symbols).view(n, batch, SEQUENCE, width) + params["position"][:, None]).view(
+            n, -1, width
+        )
+        for layer in range(self.layers):
             projected = torch.bmm(_norm(params, f"{layer}.norm1", stream), params[f"{layer}.attend.weight"])
-            attended = self._attend(projected.view(n * batch, SEQUENCE, 3 * WIDTH)).view(n, -1, WIDTH)
+            attended = self._attend(projected.view(n * batch, SEQUENCE, 3 * width)).view(n, -1, width)
             stream = torch.baddbmm(stream, attended, params[f"{layer}.attended.weight"])
             inner = torch.bmm(_norm(params, f"{layer}.norm2", stream), params[f"{layer}.expand.weight"]).relu_()
             stream = torch.baddbmm(stream, inner, params[f"{layer}.contract.weight"])
         return torch.bmm(params["output.weight"], _norm(params, "norm", stream).mT)
 
     def _attend(self, projected: Tensor) -> Tensor:
-        """Causal softmax attention `[windows, 32, 96]` → `[windows, 32, 32]`.
+        """Causal softmax attention `[windows, 32, 3 * width]` → `[windows, 32, width]`.
 
         The heads are slices of the last axis, so that no query, key or value is copied.
         """
-        width = WIDTH // HEADS
+        width = projected.shape[-1] // (3 * self.heads)
         parts = torch.split(projected, width, dim=-1)
         heads = []
-        for query, key, value in zip(parts[:HEADS], parts[HEADS : 2 * HEADS], parts[2 * HEADS :], strict=True):
+        for query, key, value in zip(
+            parts[: self.heads], parts[self.heads : -self.heads], parts[-self.heads :], strict=True
+        ):
             score = torch.baddbmm(self._future, query, key.mT, alpha=1 / sqrt(width))
             heads.append(torch.bmm(score.softmax(-1), value))
         return torch.cat(heads, dim=-1)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from germline.evaluators.data.load import digits, mnist5k, text, text_split
 from germline.evaluators.task import Split
 from germline.evaluators.tasks import digits_mlp, text_transformer
+from germline.evaluators.tasks.text import ALPHABET, MEASURED_WINDOWS, SEQUENCE, SYMBOLS
 
 Made = tuple[Callable[[], nn.Module], tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
 """A function that returns a fresh model, (inputs, targets) to train on, and (inputs, targets) to measure on."""
@@ -63,11 +64,11 @@ class _Characters(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         task = text_transformer
-        self.symbol = nn.Embedding(task.SYMBOLS, task.WIDTH)
-        self.position = nn.Parameter(0.25 * torch.randn(task.SEQUENCE, task.WIDTH))
+        self.symbol = nn.Embedding(SYMBOLS, task.WIDTH)
+        self.position = nn.Parameter(0.25 * torch.randn(SEQUENCE, task.WIDTH))
         self.layers = nn.Sequential(*(_Layer(task.WIDTH, task.HEADS, task.INNER) for _ in range(task.LAYERS)))
         self.norm = nn.LayerNorm(task.WIDTH)
-        self.output = nn.Linear(task.WIDTH, task.SYMBOLS, bias=False)
+        self.output = nn.Linear(task.WIDTH, SYMBOLS, bias=False)
 
     def forward(self, symbols: Tensor) -> Tensor:
         logits: Tensor = self.output(self.norm(self.layers(self.symbol(symbols) + self.position)))
@@ -77,16 +78,18 @@ class _Characters(nn.Module):
 def _text(device: str) -> Made:
     codes = text()
     number = np.zeros(256, np.int64)
-    number[list(text_transformer.ALPHABET.encode("ascii"))] = np.arange(text_transformer.SYMBOLS)
-    length = text_transformer.SEQUENCE
+    number[list(ALPHABET.encode("ascii"))] = np.arange(SYMBOLS)
 
     def windows(split: Split, step: int, most: int | None) -> tuple[Tensor, Tensor]:
         symbols = torch.from_numpy(number[codes[text_split(codes)[split]]])
-        found = symbols.unfold(0, length + 1, step)[:most].to(device)
+        found = symbols.unfold(0, SEQUENCE + 1, step)[:most].to(device)
         return found[:, :-1].contiguous(), found[:, 1:].contiguous()
 
-    measured = text_transformer.MEASURED_WINDOWS
-    return lambda: _Characters().to(device), windows("train", length, None), windows("validation", length, measured)
+    return (
+        lambda: _Characters().to(device),
+        windows("train", SEQUENCE, None),
+        windows("validation", SEQUENCE, MEASURED_WINDOWS),
+    )
 
 
 MODULES: dict[str, Callable[[str], Made]] = {

@@ -140,6 +140,23 @@ def test_tasks_describes_a_class_in_a_file(data: Data, tmp_path: Path) -> None:
     assert (row["name"], row["description"]) == ("mine", "Digits, but mine.")
 
 
+@pytest.mark.slow
+def test_tasks_names_the_held_out_tasks_and_a_search_on_one_warns(germline: Any, data: Data) -> None:
+    assert [row["held_out_task"] for row in data("tasks", "digits-deep", "digits-mlp")] == [True, False]
+    assert "version 1, a held-out task" in germline("tasks", "digits-deep").stdout
+    search = ("search", "optimizer", "--births", "1", "--set", "strategy=random", "--set", "review_every=0")
+    few = ("--set", "warmup=0", "--set", "block=1", "--executor", "inline")
+    assert germline(*search, *few, "--task", "digits-deep").stderr.startswith("Warning: digits-deep is a held-out task")
+
+
+def test_no_preset_searches_on_a_held_out_task() -> None:
+    from germline.evaluators.tasks.registry import task_class
+    from germline.search.kinds import KINDS
+
+    tasks = {preset.task or kind.default_task for kind in KINDS.values() for preset in kind.presets.values()}
+    assert not any(task_class(name).held_out_task for name in tasks)
+
+
 def test_tasks_suggests_the_nearest_name(germline: Any) -> None:
     result = germline("tasks", "digits-mpl")
     assert result.exit_code == 2 and "digits-mlp" in result.stderr

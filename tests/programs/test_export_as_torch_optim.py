@@ -1,4 +1,8 @@
-"""Every library export behaves as the documentation of torch.optim.Optimizer says."""
+"""Exports behave as the documentation of torch.optim.Optimizer says.
+
+Every program of the library is exported, verified and compared with the interpreter in `test_export.py`. What all
+classes inherit or share is tested here on one program of each family of generated code.
+"""
 
 import copy
 import importlib.util
@@ -24,10 +28,16 @@ from germline.programs.optimizer.export import export_torch
 pytestmark = pytest.mark.slow
 
 LIBRARY = sorted(library())
-WHOLE = {"adagrad_norm", "hypergradient", "lion_raw", "stable_spam"}
-"""Programs that look at all parameters at once."""
+FAMILIES = ("adafactor", "adamw", "hypergradient", "lars", "lion_raw", "muon", "stable_spam")
+"""A program of each family of generated code: states of rows and columns, of elements with a step count, a number of
+all parameters with a state between steps, sizes of each tensor without a step count, a clip of all parameters by the
+schedule, matrices beside elements, and states of a tensor with a period."""
+COMPILED = ("adafactor", "adamw", "muon", "stable_spam")
+"""The families that keep a tensor, a number or a step count for the compiler to guard."""
+WHOLE = {"hypergradient", "lion_raw", "stable_spam"}
+"""Programs of these that look at all parameters at once."""
 MATRIX = {"adafactor", "muon"}
-"""Programs that look at rows and columns."""
+"""Programs of these that look at rows and columns."""
 SHAPES = ((), (4,), (3, 5))
 
 Make = Callable[..., Optimizer]
@@ -53,7 +63,7 @@ def makers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Make]
         del sys.modules[f"germline_export_of_{name}"]
 
 
-@pytest.fixture(params=LIBRARY)
+@pytest.fixture(params=FAMILIES)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -120,9 +130,10 @@ def test_adamw_and_sgd_have_the_signatures_of_torch(makers: dict[str, Make]) -> 
         assert all(signature[key].kind is inspect.Parameter.KEYWORD_ONLY for key in options)
 
 
-def test_no_export_has_a_number_as_an_argument_that_nobody_would_tune(make: Make) -> None:
-    defaults = [value.default for value in list(inspect.signature(make).parameters.values())[1:]]
-    assert not {0.0, -1.0} & {value for value in defaults if type(value) is float}
+def test_no_export_has_a_number_as_an_argument_that_nobody_would_tune(makers: dict[str, Make]) -> None:
+    for name, make in makers.items():
+        defaults = [value.default for value in list(inspect.signature(make).parameters.values())[1:]]
+        assert not {0.0, -1.0} & {value for value in defaults if type(value) is float}, name
 
 
 def test_a_decay_moves_its_bias_correction_too(makers: dict[str, Make]) -> None:
@@ -550,7 +561,7 @@ def test_schedulers_work_with_their_defaults(make: Make, name: str, scheduler_na
 # The compiler.
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("name", COMPILED)
 def test_a_compiled_step_has_no_graph_breaks_and_is_compiled_once(make: Make) -> None:
     from torch._dynamo.testing import CompileCounter
 

@@ -132,8 +132,10 @@ def file_of(name: str, exact: bool = False) -> OptaxFile:
 
 
 SINGLE, DOUBLE = MODES[1:]
-IN_DOUBLE = ("adafactor", "adamw", "hypergradient", "lion_raw", "muon", "mixed", "clashes", "every_function")
-"""Programs that are compared in float64 too, which every export is."""
+IN_DOUBLE = ("mixed", "clashes", "every_function")
+"""Programs that are compared in float64 too, which every export is; `FAMILIES` are, with each argument changed."""
+FAMILIES = ("adafactor", "adamw", "hypergradient", "lars", "lion_raw", "muon", "stable_spam")
+"""A program of each family of generated code."""
 
 
 @pytest.fixture(scope="module")
@@ -192,8 +194,8 @@ def test_programs_equal_the_interpreter_in_float64(name: str, double_differences
 
 
 @pytest.mark.slow
-def test_each_argument_of_the_library_does_what_its_constants_in_the_program_do() -> None:
-    files = [file_of(name) for name in library()]
+def test_each_argument_does_what_its_constants_in_the_program_do() -> None:
+    files = [file_of(name) for name in FAMILIES]
     for file, changes in zip(files, compare_options(files), strict=True):
         names = [argument.name for argument in optax_arguments(draft_of(file.program).arguments)]
         assert [change.argument for change in changes] == names
@@ -235,8 +237,8 @@ def test_a_file_of_a_program_that_is_finite_only_without_zeros_is_compared_witho
     source = export_optax(parse(text), NOWHERE, "Exported")
     wrong = source.replace("jnp.asarray(-x,", "jnp.asarray(-5.0 * x,")
     assert wrong != source
-    with pytest.raises(ExportMismatch, match="expected the same parameters and states"):
-        verify_optax(wrong, parse(text), "exported")
+    right, wrong = compare_optax([OptaxFile(own, parse(text), "exported") for own in (source, wrong)], [SINGLE])
+    assert right[SINGLE] <= TOLERANCE < wrong[SINGLE]
 
 
 @pytest.mark.parametrize("package", ["jax", "optax"])

@@ -46,6 +46,7 @@ _GAINS = (
     "a copy fewer",
     "single numbers in the place of tensors",
     "a constant in fewer places",
+    "one number in the place of two",
     "fewer results wait for others",
     "fewer arguments",
 )

@@ -33,6 +33,23 @@ BUILT_IN: dict[str, tuple[str, str]] = {
         "character transformer, 4 layers of width 16, on the same text",
     ),
     "text-gru": (f"{_HOME}.text_gru:TextGRU", "recurrent character model, a GRU of width 32, on the same text"),
+    "text-conv": (
+        f"{_HOME}.text_conv:TextConv",
+        "convolutional character model, four layers of width 32, on the same text",
+    ),
+    "mnist5k-autoencoder": (
+        f"{_HOME}.mnist5k_autoencoder:MNIST5kAutoencoder",
+        "autoencoder of eight layers, without norms, of 5,000 MNIST digits at 14×14",
+    ),
+    "mnist5k-noisy": (
+        f"{_HOME}.mnist5k_noisy:MNIST5kNoisy",
+        "perceptron 196-32-32-10 on MNIST digits at 14×14, four in ten training labels wrong",
+    ),
+    "digits-small-batch": (
+        f"{_HOME}.digits_small_batch:DigitsSmallBatch",
+        "convolution and a linear layer on the digits of 8×8, two examples a step",
+    ),
+    "diamonds-mlp": (f"{_HOME}.diamonds_mlp:DiamondsMLP", "perceptron 26-32-32-1 for the prices of 8,000 diamonds"),
     "digits-deep": (
         f"{_HOME}.digits_deep:DigitsDeep",
         "perceptron of 12 hidden layers of width 16, without norms, on the digits of 8×8",

@@ -16,6 +16,7 @@ from germline.cli.presenters.registry import presenter_of
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of
 from germline.evaluators.tasks.registry import describe, task_class, task_names
+from germline.evaluators.tasks.task_list import names_of
 
 
 @click.command()
@@ -37,6 +38,7 @@ def command(context: click.Context, names: tuple[str, ...], check: bool, as_json
     """
     if check and not names:
         raise UserError("expected a TASK to check, got none; write for example: germline tasks digits-mlp --check")
+    names = tuple(each for name in names for each in names_of(name))
     rows = [_row(name) | _environment_row(name) for name in names] if names else _all_rows()
     if check:
         with stdout_apart():

@@ -68,7 +68,11 @@ class TrainingTask(Task):
         """
 
     def start(self, generator: torch.Generator) -> dict[str, Tensor]:
-        """Returns the initial parameters of a candidate, drawn on the CPU to be the same bits on every device."""
+        """Returns the initial parameters of a candidate, drawn on the CPU to be the same bits on every device.
+
+        Tensors under other names than those of `parameters` are not trained but kept: `loss` and `measure` get them
+        beside the parameters, as `[N, *shape]`, and what they write into a candidate's row they find there next time.
+        """
         import torch  # here, since not all tasks need it, and it takes seconds
 
         return {spec.name: spec.std * torch.randn(spec.shape, generator=generator) for spec in self.parameters}

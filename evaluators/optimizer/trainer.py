@@ -164,6 +164,8 @@ class _Pack:
     """What passes through the model."""
     parts: list[tuple[slice, dict[str, Tensor]]]
     """Rows that pass through the model together, and the views of their parameters by name."""
+    kept: dict[str, Tensor]
+    """What the model keeps for each row beside its parameters, `[N, *shape]` by name."""
     losses: Tensor
     """Training loss of each row in the last step."""
     recent: Tensor
@@ -185,6 +187,9 @@ class _Pack:
         self.hurdle_losses: dict[int, float] = {}
         self.curves: dict[int, list[float]] = {candidate: [] for candidate in range(self.count)}
         self.engine.parameters.copy_(row.expand(self.count, -1))
+        names = {spec.name for spec in task.parameters}
+        others = {name: value.to(device) for name, value in start.items() if name not in names}
+        self.kept = {name: value.expand(self.count, *value.shape).clone() for name, value in others.items()}
         self._make_views()
 
     def step(self, index: Tensor, lr: float | Sequence[float], step: int) -> None:
@@ -192,7 +197,7 @@ class _Pack:
         programs or that of each candidate."""
         self.rows.read()
         for rows, views in self.parts:
-            losses = self.task.loss(views, "train", index)
+            losses = self.task.loss(views | self._kept_in(rows), "train", index)
             gradients = self.rows.gradients[rows]
             if shape_of(losses) != (len(gradients),):
                 expected, got = len(gradients), shape_of(losses)
@@ -200,7 +205,7 @@ class _Pack:
                     f"expected loss of {self.task.name} to have one entry a candidate ({expected},), got {got}"
                 )
             # The views are leaves of their own: differentiating the buffer would build a full-size gradient for each.
-            leaves = torch.autograd.grad(losses.sum(), list(views.values()))
+            leaves = torch.autograd.grad(losses.sum(), list(views.values()), materialize_grads=True)
             torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=gradients)
             self.losses[rows] = losses.detach()
         self.rows.write_gradients()
@@ -247,6 +252,7 @@ class _Pack:
             if not out_of_memory(error):
                 raise
         else:
+            self.kept = {name: value[list(alive)] for name, value in self.kept.items()}
             self._make_views()
 
     @torch.no_grad()
@@ -261,7 +267,7 @@ class _Pack:
         """Adds the present loss on a split to the curve of each candidate that is still in training."""
         self.rows.read()
         for rows, views in self.parts:
-            losses = self.task.measure(views, split)["loss"].tolist()
+            losses = self.task.measure(views | self._kept_in(rows), split)["loss"].tolist()
             for candidate, loss in zip(self.rows.candidates[rows], losses, strict=True):
                 self.curves[candidate].append(loss)
 
@@ -269,7 +275,7 @@ class _Pack:
         self.rows.read()
         for rows, views in self.parts:
             candidates = self.rows.candidates[rows]
-            measured = self.task.measure(views, split)
+            measured = self.task.measure(views | self._kept_in(rows), split)
             expected = f"expected measure of {self.task.name} to give loss and others as ({len(candidates)},)"
             if not isinstance(measured, Mapping) or "loss" not in measured:
                 got = "there is no loss" if isinstance(measured, Mapping) else f"got {shown(measured)}"
@@ -288,6 +294,9 @@ class _Pack:
                     curve=tuple(self.curves[candidate]),
                 )
                 self.results.setdefault(candidate, result)
+
+    def _kept_in(self, rows: slice) -> dict[str, Tensor]:
+        return {name: value[rows] for name, value in self.kept.items()}
 
     def _make_views(self) -> None:
         """Creates views of the parameter buffer: for each group of rows that run together, a view per model tensor.

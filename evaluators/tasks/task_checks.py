@@ -23,9 +23,9 @@ def checked(name: str, task: object) -> type[Task]:
     """
     if not (inspect.isclass(task) and issubclass(task, Task)):
         raise InvalidTask(
-            f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.optimizer.task.TrainingTask or, "
-            "for architectures, germline.evaluators.architecture.task.CellTask, for policies, "
-            "germline.evaluators.policy.task.PolicyTask"
+            f"task {name!r} is not a TrainingTask; derive it from germline.evaluators.optimizer.task.TrainingTask, for "
+            "a torch.nn.Module germline.evaluators.optimizer.module_task.ModuleTask or, for architectures, "
+            "germline.evaluators.architecture.task.CellTask, for policies, germline.evaluators.policy.task.PolicyTask"
         )
     if missing := sorted(task.__abstractmethods__):
         hints = "".join(_rename_hint(task, attribute) for attribute in missing)

@@ -95,7 +95,7 @@ def hyper_parameters(program: Program, fixed: Collection[Place]) -> tuple[HyperP
     thresholds = [c for c in numbers if patterns.is_compared(c.places[0][0])]
     lengths = [c for c in numbers if c not in thresholds]
     for name, same in (("gamma", lengths), ("theta", thresholds)):
-        result += _numbered(name, same, "decay", lambda c: f"decay of the moving average `{_average(program, c)}`")
+        result += _numbered(name, same, "decay", lambda c: _decay(program, c))
     others = [c for c in literals if c.role == "decay" and c.state is None]
     result += _numbered("decay", others, "decay", lambda c: _number(program, c))
     epsilons = [c for c in literals if c.role == "epsilon"]
@@ -158,25 +158,24 @@ def _decays(program: Program, decays: list[Constant], has_momentum: bool) -> lis
     """The decays of moving averages of trees: `betas` if there are several, unless all are averages of squares, whose
     decays no scheduler may cycle as a momentum."""
     if len(decays) > 1 and not any(c.signed for c in decays):
-        return _numbered("alpha", decays, "decay", lambda c: f"decay of the moving average `{_average(program, c)}`")
+        return _numbered("alpha", decays, "decay", lambda c: _decay(program, c))
     if len(decays) > 1:
-        names = ", ".join(f"`{_average(program, c)}`" for c in decays)
         return [
             HyperParameter(
                 "betas",
                 tuple(f"beta{k + 1}" for k in range(len(decays))),
                 tuple(c.value for c in decays),
                 "decay",
-                f"decays of the moving averages {names}",
+                _decays_of(program, decays),
                 tuple(c.places for c in decays),
-                tuple(f"decay of the moving average `{_average(program, c)}`" for c in decays),
+                tuple(_decay(program, c) for c in decays),
             )
         ]
     if not decays:
         return []
     signed = decays[0].signed
     name = ("beta" if has_momentum else "momentum") if signed else "alpha"
-    return [_one(name, decays[0], "decay", f"decay of the moving average `{_average(program, decays[0])}`")]
+    return [_one(name, decays[0], "decay", _decay(program, decays[0]))]
 
 
 def _one(name: str, constant: Constant, range_: str, meaning: str) -> HyperParameter:
@@ -213,7 +212,8 @@ def _epsilon(program: Program, constant: Constant) -> str:
 
 
 def _weight_decay(constant: Constant) -> str:
-    kind = "decoupled weight decay" if constant.decoupled else "weight decay, which the states see"
+    kind = "decoupled weight decay" if constant.decoupled else "weight decay, which is added to the gradient"
+    kind = "weight decay, which the states see" if constant.seen else kind
     return f"{kind}: how much of a parameter goes into the update"
 
 
@@ -226,10 +226,34 @@ def _state(program: Program, constant: Constant) -> str:
     return program.states[constant.state or 0].name
 
 
+def _decay(program: Program, constant: Constant) -> str:
+    kind = "running maximum" if _is_of_maximum(program, constant) else "moving average"
+    return f"decay of the {kind} `{_average(program, constant)}`"
+
+
+def _decays_of(program: Program, decays: list[Constant]) -> str:
+    """What several decays are, in one phrase."""
+    kinds = {"moving average": [c for c in decays if not _is_of_maximum(program, c)]}
+    kinds["running maximum"] = [c for c in decays if _is_of_maximum(program, c)]
+    phrases = []
+    for kind, own in kinds.items():
+        if own:
+            plural = kind if len(own) == 1 else {"moving average": "moving averages"}.get(kind, "running maxima")
+            phrases.append(f"the {plural} {', '.join(f'`{_average(program, c)}`' for c in own)}")
+    return f"decays of {' and '.join(phrases)}"
+
+
+def _is_of_maximum(program: Program, constant: Constant) -> bool:
+    """True for the decay of a running maximum: it multiplies the state."""
+    return any(program.body[i].function == "*" for i, _ in constant.places)
+
+
 def _average(program: Program, constant: Constant) -> str:
-    """The name of the average that a decay belongs to: that of its statement, if its author gave it one."""
+    """The name of what a decay belongs to: of an average that of its statement, if its author gave it one; else that of
+    the state."""
     target = program.body[constant.places[0][0]].target
-    return _state(program, constant) if AUTOMATIC.fullmatch(target) else target
+    of_state = AUTOMATIC.fullmatch(target) or _is_of_maximum(program, constant)
+    return _state(program, constant) if of_state else target
 
 
 def _number(program: Program, constant: Constant) -> str:

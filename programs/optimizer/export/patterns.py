@@ -76,6 +76,21 @@ class Patterns:
         read = self.users.get(state, [])
         return self._function_at(at) == "+" and state in self._args(at) and [user for user, _ in read] == [at]
 
+    def decayed_maximum(self, place: Place) -> int | None:
+        """The position of the state whose next value is the maximum of its present value times the number at a place
+        and of other values, as Adamax's infinity norm `max(0.999 * u, abs(g))`; None if there is none."""
+        i, j = place
+        at = self.graph.statements[i]
+        if self._function_at(i) != "*" or self._args(i)[1 - j] not in self.graph.state_nodes:
+            return None
+        state = self.graph.state_nodes.index(self._args(i)[1 - j])
+        while at != self.graph.next_states[state]:
+            users = self.users.get(at, [])
+            if len(users) != 1 or self._function_at(users[0][0]) != "max":
+                return None
+            at = self.graph.statements[users[0][0]]
+        return state if at != self.graph.statements[i] else None
+
     def is_extrapolation(self, place: Place) -> bool:
         """True for a weight outside of 0…1 by which a state enters its own next value, `interp(x, state, c)`, perhaps
         after other functions."""

@@ -1,0 +1,1 @@
+"""Ordinary modules of torch, trained by many candidates at once."""

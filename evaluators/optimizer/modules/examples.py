@@ -1,0 +1,123 @@
+"""The data of a task as tensors whose rows are examples, and their division into splits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import floor
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, IterableDataset, default_collate
+
+from germline.evaluators.data.load import SPLITS
+from germline.evaluators.errors import InvalidTask, in_a_line, shown
+from germline.evaluators.task import Split
+
+_WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32)
+SHUFFLE_SEED = 0
+"""Seed of the order in which examples are divided into splits: the same for every run and every machine."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples in memory, and which of them belong to a split.
+
+    Attributes:
+        columns: tensors of the same length; the last holds the targets, the others are what the model is called with.
+        rows: for each split the positions of its examples in the columns, int64.
+    """
+
+    columns: tuple[Tensor, ...]
+    rows: Mapping[Split, Tensor]
+
+    def batch(self, split: Split, index: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        """The inputs and the target of the examples `index` of a split. Whole numbers are int64."""
+        places = self.rows[split][index]
+        batch = [column[places] for column in self.columns]
+        *inputs, target = [part.long() if part.dtype in _WHOLE else part for part in batch]
+        # A single column is its own target, as for an autoencoder.
+        return tuple(inputs or [target]), target
+
+
+def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: str) -> Examples:
+    """Reads what the method `data` of a task returned.
+
+    Args:
+        data: a tensor or array, a tuple of them, a `Dataset` of known length, or a mapping from each split to one of
+            these.
+        shares: how much goes to train, validation and held-out: three numbers of examples, or three shares of all.
+            Not used if `data` is a mapping.
+        shuffled: whether the examples are divided in an order drawn by `SHUFFLE_SEED`; False: as they stand.
+        device: where the tensors are kept.
+
+    Raises:
+        InvalidTask: the data are of another form, or a split is empty.
+    """
+    if isinstance(data, Mapping):
+        if set(data) != set(SPLITS):
+            raise InvalidTask(f"data by split has to have {', '.join(SPLITS)}, not {shown(sorted(map(str, data)))}")
+        parts = [_columns(data[split]) for split in SPLITS]
+        if len({len(part) for part in parts}) != 1:
+            raise InvalidTask(f"the splits of data differ in their number of tensors: {[len(part) for part in parts]}")
+        columns = tuple(torch.cat(column) for column in zip(*parts, strict=True))
+        order, sizes = torch.arange(len(columns[0])), [len(part[0]) for part in parts]
+    else:
+        columns = _columns(data)
+        count = len(columns[0])
+        sizes = _sizes(count, shares)
+        generator = torch.Generator().manual_seed(SHUFFLE_SEED)
+        order = torch.randperm(count, generator=generator) if shuffled else torch.arange(count)
+    if 0 in sizes:
+        raise InvalidTask(f"no split may be empty, but {len(order)} examples are divided into {sizes}; set shares")
+    rows = dict(zip(SPLITS, torch.split(order[: sum(sizes)].to(device), sizes), strict=True))
+    return Examples(tuple(column.to(device) for column in columns), rows)
+
+
+def _sizes(count: int, shares: Sequence[float]) -> list[int]:
+    """The number of examples of each split."""
+    valid = len(shares) == len(SPLITS) and all(isinstance(share, int | float) and share > 0 for share in shares)
+    if valid and all(isinstance(share, int) for share in shares) and sum(shares) <= count:
+        return [int(share) for share in shares]
+    if valid and not any(isinstance(share, int) for share in shares) and sum(shares) <= 1 + 1e-6:
+        later = [floor(count * share) for share in shares[1:]]
+        return [min(floor(count * shares[0] + 0.5), count - sum(later)), *later]
+    raise InvalidTask(
+        "shares has to be three shares of all examples such as (0.8, 0.1, 0.1), or three numbers of examples of "
+        f"together at most {count}, not {shown(tuple(shares))}"
+    )
+
+
+def _columns(data: object) -> tuple[Tensor, ...]:
+    """Tensors of the same length, one row an example."""
+    if isinstance(data, IterableDataset) or (isinstance(data, Dataset) and not hasattr(data, "__len__")):
+        raise InvalidTask("data is a Dataset without a length; return a Dataset with __len__, or tensors")
+    if isinstance(data, Dataset):
+        data = _collated(data)
+    values = data if isinstance(data, tuple | list) else (data,)
+    columns = tuple(_column(value) for value in values)
+    lengths = [len(column) for column in columns]
+    if not columns or len(set(lengths)) != 1:
+        raise InvalidTask(f"the tensors of data have to have the same number of examples, not {lengths}")
+    return columns
+
+
+def _column(value: object) -> Tensor:
+    if not isinstance(value, Tensor | np.ndarray):
+        raise InvalidTask(
+            "data has to be tensors such as (inputs, targets), a Dataset, or one of these for each split, not "
+            f"{shown(value)}"
+        )
+    tensor = torch.as_tensor(value).detach()
+    if not tensor.dim():
+        raise InvalidTask(f"each tensor of data has to have a row for each example, not {shown(value)}")
+    return tensor.float() if tensor.dtype == torch.float64 else tensor
+
+
+def _collated(dataset: "Dataset[object]") -> object:
+    """All items of a dataset as tensors, as a `DataLoader` makes a batch of them."""
+    try:
+        return default_collate([dataset[i] for i in range(len(dataset))])  # type: ignore[arg-type]
+    except (TypeError, RuntimeError) as error:
+        raise InvalidTask(
+            f"the items of a Dataset have to be tensors or numbers of equal shapes, got {in_a_line(error)}"
+        ) from error

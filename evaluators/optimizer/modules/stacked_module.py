@@ -1,0 +1,101 @@
+"""A module as a function of the stacked parameters of many candidates: by `vmap`, or one candidate after the other."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+Score = Callable[[Any, Tensor], Any]
+"""A function of a model's output and the target that returns a tensor, or a dict of tensors, of no axes."""
+Stacked = Mapping[str, Tensor]
+"""Tensors `[N, *shape]` by name."""
+
+
+class StackedModule:
+    """A module whose trained parameters and kept tensors have a row for each candidate.
+
+    Args:
+        module: the module, in the mode and on the device in which it is called. What is not stacked is its own.
+        random: whether it draws random numbers. They are then the same for all candidates.
+        together: True: all candidates in one call, by `vmap`. False: one after the other.
+    """
+
+    def __init__(self, module: nn.Module, random: bool, together: bool = True) -> None:
+        self.module = module
+        self.random = random
+        self.together = together
+
+    def __call__(
+        self, params: Stacked, kept: Stacked, inputs: Sequence[Tensor], target: Tensor, score: Score, seed: int
+    ) -> Any:
+        """What `score` returns for each candidate, `[N]`, or a dict of such tensors.
+
+        Args:
+            params: of the candidates.
+            kept: buffers of the candidates, in which the module may write.
+            inputs, target: the examples, the same for every candidate.
+            score: of the module's output on them.
+            seed: of the random numbers of this call.
+        """
+
+        def of_one(params: Stacked, kept: Stacked) -> tuple[Any, dict[str, Tensor]]:
+            tensors = {**params, **kept}
+            output = functional_call(self.module, tensors, tuple(inputs))
+            # functional_call has put the buffers that the module replaced, not only changed, into the dict.
+            return score(output, target), {name: tensors[name] for name in kept}
+
+        if not self.together:
+            return self._one_after_the_other(of_one, params, kept, seed)
+        # The module writes into copies, because autograd may need what it has read.
+        copies = {name: tensor.clone() for name, tensor in kept.items()}
+        with self._seeded(seed), _layers_that_batch():
+            scores, after = vmap(of_one, randomness="same")(params, copies)
+        for name, tensor in after.items():
+            kept[name].copy_(tensor.detach())
+        return scores
+
+    def _one_after_the_other(
+        self, of_one: Callable[[Stacked, Stacked], tuple[Any, Any]], params: Stacked, kept: Stacked, seed: int
+    ) -> Any:
+        scores = []
+        for number, row in enumerate(_rows(params)):
+            copies = {name: tensor[number].clone() for name, tensor in kept.items()}
+            with self._seeded(seed):
+                score, after = of_one(row, copies)
+            scores.append(score)
+            for name, tensor in after.items():
+                kept[name][number].copy_(tensor.detach())
+        if isinstance(scores[0], dict):
+            return {name: torch.stack([score[name] for score in scores]) for name in scores[0]}
+        return torch.stack(scores)
+
+    @contextmanager
+    def _seeded(self, seed: int) -> Iterator[None]:
+        """Random numbers from `seed`; those of the process go on as if there had been none."""
+        cuda = [torch.cuda.current_device()] if self.random and torch.cuda.is_available() else []
+        with torch.random.fork_rng(devices=cuda) if self.random else nullcontext():
+            if self.random:
+                torch.manual_seed(seed)
+            yield
+
+
+@contextmanager
+def _layers_that_batch() -> Iterator[None]:
+    """Attention in single operations: `vmap` would run its fused kernels one candidate after the other."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _rows(stacked: Stacked) -> Iterator[dict[str, Tensor]]:
+    """The tensors of each candidate; `unbind` gathers their gradients in one step."""
+    for row in zip(*(tensor.unbind(0) for tensor in stacked.values()), strict=True):
+        yield dict(zip(stacked, row, strict=True))

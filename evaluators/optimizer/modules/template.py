@@ -1,0 +1,110 @@
+"""The model of a task, built from a seed: which of its tensors are trained, kept for each candidate, or constant."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from germline.evaluators.errors import InvalidTask, in_a_line, shown
+from germline.evaluators.optimizer.task import ParameterSpec
+
+
+def built(model: Callable[[], object], seed: int) -> nn.Module:
+    """The module that `model` returns, in float32 on the CPU, its initial weights drawn from `seed`.
+
+    Raises:
+        InvalidTask: `model` fails, or what it returns cannot be trained.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            module = model()
+        except Exception as error:
+            cause = in_a_line(error)
+            raise InvalidTask(f"model() failed with {cause}; it is called before data(), without attributes") from error
+    if not isinstance(module, nn.Module):
+        raise InvalidTask(f"model() has to return a torch.nn.Module, not {shown(module)}")
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if is_lazy(tensor):
+            raise InvalidTask(f"{name} of the model is lazy: give its layer the number of inputs")
+        if tensor.dtype in (torch.float16, torch.bfloat16) or tensor.is_complex():
+            raise InvalidTask(f"{name} of the model is {tensor.dtype}; candidates train in float32: leave the cast out")
+    for name, layer in module.named_modules():
+        if getattr(layer, "sparse", False) is True:
+            raise InvalidTask(f"{name} of the model has sparse gradients, which programs do not take: leave sparse out")
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise InvalidTask("the model has no parameter to train")
+    return module.float()
+
+
+def trained_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """The parameters that are trained, by name; one that is used in several places has the first of its names."""
+    return {name: parameter.detach() for name, parameter in module.named_parameters() if parameter.requires_grad}
+
+
+def other_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Buffers and parameters that are not trained, by name."""
+    frozen = {name: parameter.detach() for name, parameter in module.named_parameters() if not parameter.requires_grad}
+    return {**frozen, **dict(module.named_buffers())}
+
+
+def specs_of(module: nn.Module) -> tuple[ParameterSpec, ...]:
+    """The trained parameters with the standard deviation of the values that they have."""
+    tensors = trained_tensors(module)
+    return tuple(
+        ParameterSpec(name, tuple(value.shape), float(value.std(correction=0)) if value.numel() > 1 else 0.0)
+        for name, value in tensors.items()
+    )
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What is seen when a module is called once.
+
+    Attributes:
+        written: names of its buffers that the call changed.
+        random: whether the call drew random numbers.
+        elements: numbers that all its layers returned, a measure of its activations.
+    """
+
+    written: frozenset[str]
+    random: bool
+    elements: int
+
+
+def tried(module: nn.Module, call: Callable[[], object]) -> Tried:
+    """Calls a module by `call`, and restores its buffers and the generators of random numbers."""
+    elements = 0
+
+    def count(layer: nn.Module, inputs: object, output: object) -> None:
+        nonlocal elements
+        elements += output.numel() if isinstance(output, Tensor) and not list(layer.children()) else 0
+
+    before = {name: (tensor, tensor.clone(), tensor._version) for name, tensor in module.named_buffers()}
+    handles = [layer.register_forward_hook(count) for layer in module.modules()]
+    cuda = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    try:
+        with torch.random.fork_rng(devices=cuda):
+            states = _generator_states()
+            call()
+            random = any(not torch.equal(*pair) for pair in zip(states, _generator_states(), strict=True))
+    finally:
+        for handle in handles:
+            handle.remove()
+    written = set()
+    for name, tensor in list(module.named_buffers()):
+        first, value, version = before[name]
+        # The statistics of BatchNorm change without a new version, and others by a write of equal values.
+        if tensor is not first or tensor._version != version or not torch.equal(tensor, value):
+            written.add(name)
+            with torch.no_grad():
+                first.copy_(value)
+            parent, _, attribute = name.rpartition(".")
+            module.get_submodule(parent)._buffers[attribute] = first.detach()
+    return Tried(frozenset(written), random, elements)
+
+
+def _generator_states() -> list[Tensor]:
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if torch.cuda.is_available() else [])]

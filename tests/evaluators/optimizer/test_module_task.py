@@ -1,0 +1,248 @@
+"""Tasks of ordinary modules: against plain torch, one candidate alone, and what is refused."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from own_modules import DIGITS
+from own_tasks import task_file
+from torch import Tensor, nn
+from torch.utils.data import Dataset, IterableDataset
+
+from germline.evaluators.errors import InvalidTask
+from germline.evaluators.optimizer.module_task import ModuleTask
+from germline.evaluators.optimizer.trainer import schedule, train
+from germline.evaluators.task import Rung
+from germline.evaluators.tasks.registry import describe, task_class
+from germline.evaluators.training_seeds import batches, weight_seed
+from germline.programs.optimizer import library, parse
+from germline.programs.optimizer.interpret import Interpreter
+
+RUNG = Rung(12, 8)
+SEED = (3, 0, 1)
+ADAM, SGD = (parse(library()[name]) for name in ("adam", "sgd_momentum"))
+GENERATOR = torch.Generator().manual_seed(0)
+X, Y = torch.randn(90, 6, generator=GENERATOR), torch.randint(3, (90,), generator=GENERATOR)
+
+
+class Small(ModuleTask):
+    """Three classes of points that no model can tell apart: for tests of what a task computes."""
+
+    name = "small"
+    rungs = (RUNG,)
+
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+
+    def data(self) -> Any:
+        return X, Y
+
+
+class Statistics(Small):
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(6, 5, bias=False), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 3))
+
+
+class Masked(Small):
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(6, 5, bias=False), nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 3))
+
+
+class _Tied(nn.Module):
+    """Symbols that are embedded and predicted by the same weights, with a mean that `forward` replaces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.symbols, self.output = nn.Embedding(7, 4), nn.Linear(4, 7, bias=False)
+        self.output.weight = self.symbols.weight
+        self.register_buffer("mean", torch.zeros(4))
+        self.register_buffer("drawn", torch.randn(4))
+        self.unused = nn.Parameter(torch.ones(2))
+
+    def forward(self, symbols: Tensor) -> Tensor:
+        hidden = self.symbols(symbols)
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * hidden.detach().mean((0, 1))
+        result: Tensor = self.output(hidden - self.mean + self.drawn)
+        return result
+
+
+class Tied(Small):
+    model = _Tied  # type: ignore[assignment]
+
+    def data(self) -> Any:
+        symbols = torch.randint(7, (90, 5), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+        return symbols[:, :-1], symbols[:, 1:]
+
+
+def plainly_trained(task: ModuleTask) -> float:
+    """The measured loss of a module that is trained by plain torch with Adam of the library, on the examples and with
+    the initial weights of `train`."""
+    seed = int(torch.randint(2**31, (2,), generator=torch.Generator().manual_seed(weight_seed(SEED)))[0])
+    torch.manual_seed(seed)
+    module = task.model()
+    weights = list(module.parameters())
+    interpreter = Interpreter(ADAM)
+    examples = task._examples
+    for step, index in enumerate(batches(task.size("train"), RUNG, SEED, "cpu")):
+        x, y = (
+            column[examples.rows["train"][index]].long()
+            if not column.is_floating_point()
+            else column[examples.rows["train"][index]]
+            for column in examples.columns
+        )
+        loss = F.cross_entropy(module(x).flatten(0, -2), y.flatten())
+        gradients = torch.autograd.grad(loss, weights, materialize_grads=True)
+        with torch.no_grad():
+            updates = interpreter.step(weights, gradients, schedule(step, RUNG.steps))
+            for weight, update in zip(weights, updates, strict=True):
+                weight -= update
+    x, y = (column[examples.rows["validation"]] for column in examples.columns)
+    with torch.no_grad():
+        output = module.eval()(x.long() if not x.is_floating_point() else x)
+    return float(F.cross_entropy(output.flatten(0, -2), y.long().flatten()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Small, Statistics, Tied])
+def test_a_candidate_gets_the_loss_of_plain_torch(kind: type[ModuleTask]) -> None:
+    task = kind()
+    assert task.obstacle is None
+    other, own = train(task, [SGD, ADAM], RUNG, SEED)
+    assert own.measures is not None and other.measures is not None
+    assert own.measures["loss"] == pytest.approx(plainly_trained(task), rel=1e-4)
+    assert own.measures["loss"] != pytest.approx(other.measures["loss"], rel=1e-3)
+    assert 0 <= own.measures["accuracy"] <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Masked, Tied])
+def test_candidates_together_get_what_they_get_one_after_the_other(kind: type[ModuleTask]) -> None:
+    task, alone = kind(), kind()
+    for module in alone._modules.values():
+        module.together = False
+    together, apart = (train(each, [ADAM, SGD, ADAM], RUNG, SEED) for each in (task, alone))
+    for one, other in zip(together, apart, strict=True):
+        assert one.measures is not None and other.measures is not None
+        assert one.measures["loss"] == pytest.approx(other.measures["loss"], rel=1e-4)
+    assert together[0] == together[2]  # the same masks
+    assert together == train(task, [ADAM, SGD, ADAM], RUNG, SEED)
+
+
+def test_masks_change_from_step_to_step_and_follow_from_the_seed() -> None:
+    task = Masked()
+    index = torch.arange(8)
+
+    def losses(seed: int) -> list[float]:
+        tensors = {name: value[None].clone() for name, value in task.start(torch.Generator().manual_seed(seed)).items()}
+        return [float(task.loss(tensors, "train", index)) for _ in range(3)]
+
+    state = torch.get_rng_state()
+    assert losses(0) == losses(0) != losses(1)
+    assert len(set(losses(0))) == 3
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+class _Pairs(Dataset[Any]):
+    def __len__(self) -> int:
+        return 90
+
+    def __getitem__(self, i: int) -> Any:
+        return X[i].numpy(), int(Y[i])
+
+
+class _Stream(IterableDataset[Any]):
+    def __iter__(self) -> Any:
+        return iter(())
+
+
+def with_data(data: Any, **attributes: Any) -> type[ModuleTask]:
+    return type("Own", (Small,), {"data": lambda self: data, **attributes})
+
+
+@pytest.mark.slow
+def test_data_are_tensors_a_dataset_or_splits() -> None:
+    index = torch.arange(5)
+    parts = {"train": (X[:50], Y[:50]), "validation": (X[50:70], Y[50:70]), "heldout": (X[70:], Y[70:])}
+    tasks = [kind() for kind in (Small, with_data(_Pairs()), with_data((X.double().numpy(), Y.numpy())))]
+    parameters = {name: value[None] for name, value in tasks[0].start(torch.Generator().manual_seed(0)).items()}
+    losses = {float(task.loss(parameters, "train", index)) for task in tasks}
+    assert len(losses) == 1
+    given, inside = with_data(parts)(), with_data((X, Y), shuffled=False, shares=(50, 20, 20))()
+    assert torch.equal(given.loss(parameters, "heldout", index), inside.loss(parameters, "heldout", index))
+    sizes = [[task.size(split) for split in ("train", "validation", "heldout")] for task in (tasks[0], given)]
+    assert sizes == [[72, 9, 9], [50, 20, 20]]
+    rows = torch.cat(list(tasks[0]._examples.rows.values()))
+    assert sorted(rows.tolist()) == list(range(90)) != rows.tolist()
+
+
+def test_a_single_tensor_is_its_own_target() -> None:
+    task = with_data(X, model=lambda: nn.Linear(6, 6))()
+    parameters = {name: value[None] for name, value in task.start(torch.Generator().manual_seed(0)).items()}
+    assert set(task.measure(parameters, "validation")) == {"loss"}
+    named = with_data((X, X), model=lambda: nn.Linear(6, 6), criterion=F.l1_loss)()
+    assert float(named.loss(parameters, "train", torch.arange(9))) > 0
+
+
+class _Lazy(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.LazyLinear(3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (lambda: with_data((X, Y[:5])), "the same number of examples, not [90, 5]"),
+        (lambda: with_data([1, 2]), "data has to be tensors such as (inputs, targets)"),
+        (lambda: with_data({"train": (X, Y)}), "has to have train, validation, heldout, not ['train']"),
+        (lambda: with_data(_Stream()), "a Dataset without a length"),
+        (lambda: with_data((X[:5], Y[:5])), "no split may be empty, but 5 examples are divided into [4, 0, 0]"),
+        (lambda: with_data((X, Y), shares=(0.9, 0.2, 0.1)), "shares has to be three shares"),
+        (lambda: with_data((X, Y.float())), "output is (8, 3) but target is (8,)"),
+        (lambda: with_data((X[:, :4], Y)), "failed on inputs (8, 4) and targets (8,)"),
+        (lambda: with_data((X, Y), model=lambda: nn.Linear(6, 3).half()), "candidates train in float32"),
+        (lambda: with_data((X, Y), model=_Lazy), "give its layer the number of inputs"),
+        (lambda: with_data((X, Y), model=lambda: 3), "has to return a torch.nn.Module, not 3"),
+        (lambda: with_data((X, Y), model=lambda: nn.ReLU()), "no parameter to train"),
+        (lambda: with_data((X, Y), model=lambda: nn.Embedding(9, 3, sparse=True)), "leave sparse out"),
+        (lambda: with_data((X, Y), criterion=nn.CrossEntropyLoss(reduction="none")), "a tensor of no axes, got (8,)"),
+        (lambda: with_data((X, Y), loss=F.cross_entropy), "defines loss, which a ModuleTask has itself"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_a_line(kind: Callable[[], type[ModuleTask]], message: str) -> None:
+    with pytest.raises(InvalidTask) as error:
+        kind()()
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_what_cannot_be_batched_runs_one_after_the_other_and_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "germline"):
+        task = task_class(f"{task_file(tmp_path, DIGITS)}:Branching")()
+    assert isinstance(task, ModuleTask) and task.obstacle is not None
+    assert [record.getMessage() for record in caplog.records] == [
+        "perceptron: candidates train one after the other, which is slow: "
+        "it decides by the value of a tensor: use torch.where instead of `if`"
+    ]
+    first, second = train(task, [ADAM, ADAM], RUNG, SEED)
+    assert first == second and first.measures is not None
+
+
+def test_a_module_is_described_without_its_data() -> None:
+    class Unread(Small):
+        def data(self) -> Any:
+            raise OSError("no such file")
+
+    assert sum(spec.size for spec in Unread.parameters) == 53
+    with pytest.raises(InvalidTask, match=r"small: data\(\) failed with OSError: no such file"):
+        Unread()
+
+
+def test_the_file_of_a_user_is_described(tmp_path: Path) -> None:
+    found = describe(f"{task_file(tmp_path, DIGITS)}:Normed")
+    assert (found.kind, found.parameters) == ("optimizer", 418)

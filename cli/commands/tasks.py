@@ -112,7 +112,13 @@ def _print(rows: Sequence[Mapping[str, Any]], all_tasks: bool) -> None:
             _print_task(out, row)
     if all_tasks:
         out.print()
-        out.print(Text("More: an entry point of the group germline.tasks, or a class as FILE.py:Class.", QUIET))
+        out.print(
+            Text(
+                "More: an entry point of the group germline.tasks, a class as FILE.py:Class, or a variant of a task for "
+                "optimizers as TASK@rescaled,batch=N,steps=N.",
+                QUIET,
+            )
+        )
 
 
 def _print_task(out: Console, row: Mapping[str, Any]) -> None:

@@ -65,6 +65,7 @@ def several_tasks(names: Sequence[str], classes: Sequence[type[Task]]) -> type[S
         "rungs": tuple(Rung(sum(rung.steps for rung in level), max(rung.batch for rung in level)) for level in rungs),
         "objectives": (GAIN, *(_labelled(label, each) for label, each in zip(labels, classes, strict=True))),
         "batch_invariant": all(each.batch_invariant for each in classes),
+        "held_out_task": any(each.held_out_task for each in classes),
         "light": all(each.light for each in classes),
         "tasks": tuple(names),
         "labels": labels,

@@ -34,5 +34,5 @@ def joined(names: Sequence[str]) -> str:
 
 def _is_path(text: str) -> bool:
     """True if a text is the name of one task in a file that exists, with a class or without."""
-    file = text.rpartition(":")[0] if ".py:" in text else text
-    return task_files.is_file(text) and exists(Path(file), Path.is_file)
+    file, _, class_name = text.rpartition(":") if ".py:" in text else (text, "", "")
+    return task_files.is_file(text) and SEPARATOR not in class_name and exists(Path(file), Path.is_file)

@@ -29,6 +29,7 @@ from germline.search.settings import (
     whole,
 )
 from germline.search.strategies.aging import AgingEvolution, Donors, Restart
+from germline.search.strategies.constant_tuning import ConstantTuning
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.islands import Islands
 from germline.search.strategies.random_search import RandomSearch
@@ -67,17 +68,25 @@ def _constants(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy
         restart=settings.restart,
         passing=_passing(settings),
     )
-    return _reviewed(aging, settings)
+    return _reviewed(_tuned(aging, settings, space), settings)
 
 
 def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    return _reviewed(_evolution(settings, space, space.start), settings)
+    return _reviewed(_tuned(_evolution(settings, space, space.start), settings, space), settings)
 
 
 def _islands(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
     starts = [space.start, *(parse(text) for text in (settings.island_programs or {}).values())]
     islands = [_evolution(settings, space, start, birth) for birth, start in enumerate(starts)]
-    return _reviewed(Islands(islands, settings.migrate_every), settings)
+    return _reviewed(_tuned(Islands(islands, settings.migrate_every), settings, space), settings)
+
+
+def _tuned(strategy: Strategy[Any], settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    """The strategy with the tuning of constants by a numeric search, if the settings ask for it."""
+    if not settings.tune_every:
+        return strategy
+    places = settings.depth + 1
+    return ConstantTuning(space, strategy, settings.tune_every, settings.tune_generations, settings.block, places)
 
 
 def _evolution(
@@ -182,6 +191,12 @@ class OptimizerSettings:
         weights("tune", "rate"),
         "weights of the operators that make the siblings of a batch (litter)",
     )
+    tune_every: int = setting(
+        0, whole(), "every so many births, one tunes constants of the best structures by a numeric search; 0: none"
+    )
+    tune_generations: int = setting(
+        12, whole(1), "generations in which a structure is tuned; each has block / tune_every births"
+    )
     patience: int = setting(0, whole(), "births without a gain before a restart; 0: never")
     restart: Restart = setting(
         "best",
@@ -273,6 +288,11 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
             donor_programs=donor_programs(settings.donors, settings.functions),
             island_programs=island_programs(settings.islands, settings.functions),
         )
+        if settings.tune_every and settings.block < 4 * settings.tune_every:
+            raise BadSetting(
+                f"expected a block of at least {4 * settings.tune_every} births, four for a generation of the tuning, "
+                f"got block={settings.block} with tune_every={settings.tune_every}"
+            )
         if (settings.strategy == "islands") != bool(settings.islands):
             raise BadSetting(
                 f"expected strategy=islands together with islands=NAME,..., got strategy={settings.strategy} and "

@@ -135,8 +135,9 @@ def _operations(evaluator: OptimizerEvaluator) -> float:
     times, so that the order of tasks is the same on a busy machine."""
     task, rung = evaluator.task, evaluator.rungs[0]
     start = task.start(torch.Generator().manual_seed(0))
-    parameters = {name: value[None].to(evaluator.device).requires_grad_() for name, value in start.items()}
+    tensors = {name: value[None].to(evaluator.device) for name, value in start.items()}
+    trained = [tensors[spec.name].requires_grad_() for spec in task.parameters]
     index = next(batches(task.size("train"), rung, [0], evaluator.device))
     with FlopCounterMode(display=False) as counter:
-        torch.autograd.grad(task.loss(parameters, "train", index).sum(), list(parameters.values()))
+        torch.autograd.grad(task.loss(tensors, "train", index).sum(), trained, materialize_grads=True)
     return float(counter.get_total_flops()) * rung.steps * sum(evaluator.lengths)

@@ -151,6 +151,7 @@ def test_the_library_gives_a_search_only_donors_with_its_functions() -> None:
             "expected islands of core functions, got lamb; use --set",
         ),
         (["strategy=islands", "islands=lion,adam", "block=2"], "expected a block of more births than 2, got 2"),
+        (["tune_every=20"], "expected a block of at least 80 births, four .* got block=64 with tune_every=20"),
         (["strategy=islands", "islands=lino"], "expected islands to be different names out of adabelief, .*, or none"),
         (["idioms=average,avrage"], "expected idioms to be different names out of average, .*, got 'average,avrage'"),
         (
@@ -159,6 +160,6 @@ def test_the_library_gives_a_search_only_donors_with_its_functions() -> None:
         ),
     ],
 )
-def test_donors_and_idioms_have_to_exist_and_to_fit_the_functions(assignments: list[str], message: str) -> None:
+def test_settings_of_variation_have_to_exist_and_to_fit_each_other(assignments: list[str], message: str) -> None:
     with pytest.raises(BadSetting, match=message):
         prepared(*assignments)

@@ -29,6 +29,9 @@ def test_several_names_are_one_text(tmp_path: Path) -> None:
     assert names_of("digits-mlp") == ("digits-mlp",)
     paths = ("/a+b/own.py:Line", "digits-mlp", "/c/d.py:E")
     assert names_of(joined(paths)) == paths
+    own = task_file(tmp_path, "", "a+b.py")
+    for relative in (f"{own}:Line", f"{own}:Line+digits-mlp"):
+        assert names_of(relative) == tuple(relative.replace("Line+", "Line ").split())
     assert names_of("atari:frostbite+digits-mlp") == ("atari:frostbite", "digits-mlp")
     with pytest.raises(UnconfirmedTask, match="add --task"):
         confirmed_name("digits-mlp+/tmp/own.py:Line")

@@ -18,6 +18,7 @@ from germline.programs.export.verified import ExportMismatch, Verification, Veri
 from germline.programs.optimizer.export.arguments import HyperParameter
 from germline.programs.optimizer.export.changed import changes
 from germline.programs.optimizer.export.draft import Draft, draft_of
+from germline.programs.optimizer.export.progress import from_step_count
 from germline.programs.optimizer.export.source import STEPS, TOLERANCE, export_torch
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
@@ -63,6 +64,7 @@ def verified_torch(program: Program, origin: Origin, class_name: str) -> Verifie
     Raises:
         ExportMismatch: neither form equals the interpreter.
     """
+    program = from_step_count(program)
     try:
         return _verified(program, origin, class_name, exact=False)
     except ExportMismatch:

@@ -23,6 +23,7 @@ from germline.programs.export.origin import Origin
 from germline.programs.export.verified import ExportMismatch, Verification, VerifiedExport, check_difference
 from germline.programs.optimizer.export.changed import Change, changes
 from germline.programs.optimizer.export.draft import draft_of
+from germline.programs.optimizer.export.progress import from_step_count
 from germline.programs.optimizer.export.verify import OPTION_STEPS, SCHEDULE, VISIBLE, not_finite_from, probe
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
@@ -83,6 +84,7 @@ def verified_optax(program: Program, origin: Origin, class_name: str) -> Verifie
         ExportMismatch: neither form equals the interpreter.
     """
     check_installed()
+    program = from_step_count(program)
     try:
         return _verified(program, origin, class_name, exact=False)
     except ExportMismatch:

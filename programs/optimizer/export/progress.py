@@ -1,0 +1,46 @@
+"""The inputs `progress` and `loss` of a program that is exported.
+
+Nobody tells an optimizer how long a training is. So `progress` is computed from the step count and a number of steps,
+which becomes the argument `total_steps`: it is 0 at the first step, and 1 from step `total_steps` + 1 on.
+"""
+
+from dataclasses import replace
+
+from germline.programs.optimizer.graph import live_program
+from germline.programs.optimizer.program import InvalidProgram, Program, Statement
+
+TOTAL_STEPS = 1000.0
+"""The default of `total_steps`."""
+
+
+def from_step_count(program: Program) -> Program:
+    """A program without the input `progress`; a program that has none as it is.
+
+    Raises:
+        InvalidProgram: the program reads the loss.
+    """
+    live = live_program(program)
+    if live.loss:
+        raise InvalidProgram(
+            "input",
+            "expected a program whose updates do not depend on the input loss, which no exported optimizer gets;"
+            " validate it within Germline, or replace loss by a number",
+        )
+    if not live.progress:
+        return program
+    used = {*live.inputs, *live.returns, *(line.target for line in live.body)}
+    done, one, share = (_free(name, used) for name in ("steps_done", "per_step", "share"))
+    lines = (
+        Statement(done, "-", ("step", 1.0)),
+        Statement(one, "reciprocal", (TOTAL_STEPS,)),
+        Statement(share, "*", (done, one)),
+        Statement("progress", "min", (share, 1.0)),
+    )
+    return replace(live, body=(*lines, *live.body), step=True, progress=False)
+
+
+def _free(name: str, used: set[str]) -> str:
+    """The name, with underscores if it is used."""
+    while name in used:
+        name += "_"
+    return name

@@ -74,8 +74,7 @@ def draft_of(program: Program, exact: bool = False) -> Draft:
     """The draft of a program's export.
 
     Raises:
-        InvalidProgram: the program does not pass abstract execution, has a name outside of the language, or reads the
-            loss.
+        InvalidProgram: the program does not pass abstract execution, or has a name outside of the language.
     """
     # Parsing the program's own text proves that it consists of names and numbers only.
     program = parse(write(from_step_count(program)))

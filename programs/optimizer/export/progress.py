@@ -1,4 +1,4 @@
-"""The inputs `progress` and `loss` of a program that is exported.
+"""The input `progress` of a program that is exported.
 
 Nobody tells an optimizer how long a training is. So `progress` is computed from the step count and a number of steps,
 which becomes the argument `total_steps`: it is 0 at the first step, and 1 from step `total_steps` + 1 on.
@@ -7,25 +7,15 @@ which becomes the argument `total_steps`: it is 0 at the first step, and 1 from 
 from dataclasses import replace
 
 from germline.programs.optimizer.graph import live_program
-from germline.programs.optimizer.program import InvalidProgram, Program, Statement
+from germline.programs.optimizer.program import Program, Statement
 
 TOTAL_STEPS = 1000.0
 """The default of `total_steps`."""
 
 
 def from_step_count(program: Program) -> Program:
-    """A program without the input `progress`; a program that has none as it is.
-
-    Raises:
-        InvalidProgram: the program reads the loss.
-    """
+    """A program without the input `progress`; a program that does not read it as it is."""
     live = live_program(program)
-    if live.loss:
-        raise InvalidProgram(
-            "input",
-            "expected a program whose updates do not depend on the input loss, which no exported optimizer gets;"
-            " validate it within Germline, or replace loss by a number",
-        )
     if not live.progress:
         return program
     used = {*live.inputs, *live.returns, *(line.target for line in live.body)}

@@ -7,6 +7,7 @@ float64 result of the interpreter as rounding allows, which proves that the clas
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -26,6 +27,8 @@ from germline.programs.optimizer.program import Program
 
 SHAPES = ((), (7,), (5, 3), (4, 6), (4, 3, 2, 2))
 """Shapes of the parameters of the test model."""
+LOSSES = (2.5, 1.9, 2.1, 0.7, -0.4, 0.02, 1.3)
+"""Losses of the steps, repeated, for programs that read the loss."""
 SCHEDULE = (1.0, 0.6, 0.85, 0.3, 0.05, 0.45)
 """Schedule values of the learning rate, one for each step, repeated."""
 
@@ -274,8 +277,9 @@ def _interpreted(
     interpreter = Interpreter(program)
     w = [leaf.to(precision) for leaf in start]
     steps = []
-    for lr, g in zip(schedule, gradients, strict=True):
-        update = interpreter.step(w, [leaf.to(precision) for leaf in g], lr)
+    for step, (lr, g) in enumerate(zip(schedule, gradients, strict=True)):
+        loss = LOSSES[step % len(LOSSES)]
+        update = interpreter.step(w, [leaf.to(precision) for leaf in g], lr, loss=loss)
         w = [leaf - change for leaf, change in zip(w, update, strict=True)]
         values = list(interpreter.states.values())
         scalars = [value for value in values if isinstance(value, Tensor)]
@@ -299,12 +303,14 @@ def _exported(
     optimizer = exported(params, foreach=foreach, **options)  # type: ignore[call-arg]
     group = optimizer.param_groups[0]
     steps = []
-    for lr, g in zip(rates, gradients, strict=True):
+    reads_loss = "loss" in signature(exported.step).parameters
+    for step, (lr, g) in enumerate(zip(rates, gradients, strict=True)):
         group["lr"] = lr
         for p, gradient in zip(params, g, strict=True):
             p.grad = -gradient if options.get("maximize") else gradient
         try:
-            optimizer.step()
+            loss = LOSSES[step % len(LOSSES)]
+            optimizer.step(**({"loss": -loss if options.get("maximize") else loss} if reads_loss else {}))
         except Exception as error:
             raise ExportMismatch(
                 f"a step of {exported.__name__} failed: {type(error).__name__}: {error!s:.200}"

@@ -1,9 +1,14 @@
 """The inputs that a program may declare after `lr`: `step`, `progress` and `loss`."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from germline.evaluators.tasks.registry import task_class
+from germline.programs.export.loading import load_class
 from germline.programs.export.origin import Origin
 from germline.programs.optimizer import InvalidProgram, library, parse, trace, write
 from germline.programs.optimizer.export import export_torch, verified_torch
@@ -11,6 +16,7 @@ from germline.programs.optimizer.export.progress import TOTAL_STEPS, from_step_c
 from germline.programs.optimizer.fingerprint import fingerprint
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
+from germline.programs.optimizer.optax_export import export_optax, verified_optax
 from germline.programs.optimizer.simplify import simplify
 from germline.programs.optimizer.simplify.latex import latex
 from germline.programs.optimizer.simplify.proof import prove_whole
@@ -30,6 +36,12 @@ COOLED = """def train(w, g, m, lr, progress):
   m = interp(g, m, 0.9)
   left = (1.0 - progress) * lr
   u = m * left * 0.1
+  return u, m
+"""
+RULE = """def train(w, g, m, lr, progress, loss):
+  m = interp(g, m, 0.9)
+  u = m * ((1.0 - progress) * loss) + w * 0.01
+  u = u * (lr * 0.1)
   return u, m
 """
 NOWHERE = Origin(None, None, "0" * 24, None, None)
@@ -91,7 +103,7 @@ def test_children_read_them_and_a_donor_brings_its_own() -> None:
     assert any(child.loss and child.step for child in children)
 
 
-def test_a_search_with_core_functions_refuses_them(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_search_with_core_functions_refuses_them(tmp_path: Path) -> None:
     path = tmp_path / "cooled.txt"
     path.write_text(COOLED, encoding="utf-8")
     with pytest.raises(BadSetting, match="functions=extended"):
@@ -114,6 +126,49 @@ def test_an_export_computes_the_progress_from_its_steps() -> None:
     assert "total_steps: number of steps of the training" in verified.content
 
 
-def test_a_rule_that_reads_the_loss_is_not_exported() -> None:
-    with pytest.raises(InvalidProgram, match="do not depend on the input loss"):
-        export_torch(parse(BOTH), NOWHERE, "Both")
+@pytest.mark.slow
+def test_an_export_gets_the_loss_by_a_closure_or_as_it_is() -> None:
+    verified = verified_torch(parse(RULE), NOWHERE, "Both")
+    assert verified.unseen_arguments == ()
+    exported = load_class(verified.content, "Both")
+    params = [torch.tensor([1.0, -2.0], requires_grad=True) for _ in range(3)]
+    plain, capturable, closed = (exported([p], capturable=p is params[1]) for p in params)
+
+    def closure() -> torch.Tensor:
+        closed.zero_grad()
+        loss = (params[2] * params[2]).sum()
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        for optimizer, p in ((plain, params[0]), (capturable, params[1])):
+            p.grad = 2.0 * p.detach()
+            optimizer.step(loss=(p * p).sum())
+        closed.step(closure)
+    assert torch.equal(params[0], params[2]) and torch.allclose(params[0], params[1])
+    with pytest.raises(ValueError, match=r"^Both reads the loss; pass it, or a closure$"):
+        plain.step()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("optax")
+def test_an_optax_export_gets_progress_and_loss() -> None:
+    jax = pytest.importorskip("jax")
+    verified = verified_optax(parse(RULE), NOWHERE, "Both")
+    assert 0 < verified.difference < 1e-6 and verified.unseen_arguments == ()
+    both = load_class(verified.content, "both")(total_steps=10)
+    params = jax.numpy.ones(3)
+    with pytest.raises(ValueError, match=r"^both reads the loss; pass value=loss to update$"):
+        both.update(params, both.init(params), params)
+    updates, _ = both.update(params, both.init(params), params, value=jax.numpy.float32(2.0))
+    assert updates.tolist() == pytest.approx([-0.021] * 3)
+
+
+@pytest.mark.slow
+def test_exports_that_read_them_pass_the_linter_and_the_formatter(tmp_path: Path) -> None:
+    for name, write_export in (("torch", export_torch), ("optax", export_optax)):
+        (tmp_path / f"{name}_both.py").write_text(write_export(parse(RULE), NOWHERE, "Both"), encoding="utf-8")
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", str(tmp_path)]
+        result = subprocess.run(ruff, capture_output=True, text=True, timeout=60)
+        assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]

@@ -206,8 +206,9 @@ EVALUATORS = {
     "optimizer": "germline.evaluators.optimizer.evaluator:OptimizerEvaluator",
     "architecture": "germline.evaluators.architecture.evaluator:ArchitectureEvaluator",
     "policy": "germline.evaluators.policy.evaluator:PolicyEvaluator",
+    "optimizer-training": "germline.evaluators.optimizer.training_evaluator:TrainingEvaluator",
 }
-"""Module and class of the evaluator of each kind of genome."""
+"""Module and class of the evaluator of each kind of genome, and of the trainings of a tuned comparison."""
 SEVERAL_EVALUATORS = {"optimizer": "germline.evaluators.optimizer.several_evaluator:SeveralEvaluator"}
 """The same for several tasks, for the kinds that have such an evaluator."""
 

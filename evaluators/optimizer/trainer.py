@@ -267,7 +267,7 @@ class _Pack:
         """Adds the present loss on a split to the curve of each candidate that is still in training."""
         self.rows.read()
         for rows, views in self.parts:
-            losses = self.task.measure(views, split)["loss"].tolist()
+            losses = self.task.measure(views | self._kept_in(rows), split)["loss"].tolist()
             for candidate, loss in zip(self.rows.candidates[rows], losses, strict=True):
                 self.curves[candidate].append(loss)
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from germline.evaluators.optimizer.schedule import SHAPES, Schedule
-from germline.programs.optimizer import Program
+from germline.programs.optimizer import Program, write
 from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.roles import constants
 from germline.programs.optimizer.export.signs import Place
@@ -58,6 +58,11 @@ class ProgramKnobs:
             new |= dict.fromkeys(places, number)
         program = _scaled(_with_numbers(self.program, new), self.rates, rate / default)
         return program, Schedule(SHAPES[shape], warmup)
+
+    def training_at(self, point: Point) -> tuple[str, Schedule]:
+        """Returns the text of the program, and the schedule, at a point of the box."""
+        program, schedule = self.at(point)
+        return write(program), schedule
 
 
 def program_knobs(program: Program) -> ProgramKnobs:

@@ -142,7 +142,7 @@ def against_options(command: F) -> F:
             "against_references",
             multiple=True,
             metavar="REF,...",
-            help="Compare fairly with these: REFs, or baselines for AdamW, SGD, Lion and Muon.",
+            help="Compare fairly with these: REFs, torch:NAME, FILE.py:Class, or baselines (AdamW, SGD, Lion, Muon).",
         ),
     ):
         wrapper = option(wrapper)
@@ -166,14 +166,14 @@ def compare_fairly(
     # Imports torch, which takes seconds; `germline validate --help` answers without.
     from germline.cli.tuned_comparison.output import as_data, markdown, print_comparison
     from germline.cli.tuned_comparison.session import ComparisonOptions, tuned_comparison
+    from germline.evaluators.optimizer.torch_classes import is_class_name
     from germline.evaluators.tasks.registry import absolute_name, confirmed_name
     from germline.evaluators.tasks.task_list import names_of
 
     with stdout_apart():
-        candidates = [chosen(reference, criterion, url) for reference in references]
-        run_tasks = (
-            [confirmed_name(candidate.run.task) for candidate in candidates if candidate.run] if not tasks else []
-        )
+        candidates = [each if is_class_name(each) else chosen(each, criterion, url) for each in references]
+        runs = [candidate.run for candidate in candidates if not isinstance(candidate, str) and candidate.run]
+        run_tasks = [confirmed_name(run.task) for run in runs] if not tasks else []
         named = [absolute_name(task) for task in tasks] or [*run_tasks[:1]] or ["digits-mlp"]
         names = [name for task in named for name in names_of(task)]
         options = ComparisonOptions(

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from germline.cli.candidate import Candidate
@@ -12,15 +12,18 @@ from germline.cli.printing import say
 from germline.cli.tuned_comparison.contenders import contenders_of
 from germline.evaluators.device import resolve as resolved_device
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.optimizer.step_cost import program_step, step_microseconds
+from germline.evaluators.optimizer.class_trainer import class_step
+from germline.evaluators.optimizer.step_cost import Step, program_step, step_microseconds
 from germline.evaluators.optimizer.task import TrainingTask
+from germline.evaluators.optimizer.torch_classes import optimizer_class
 from germline.evaluators.task import Rung
-from germline.evaluators.tasks.registry import task_class
+from germline.evaluators.tasks.registry import absolute_name, task_class
 from germline.search.run import make_executor
 from germline.search.tuned_comparison.compare import ComparisonPlan, compared
 from germline.search.tuned_comparison.contender import Contender
 from germline.search.tuned_comparison.results import TunedComparison
 from germline.search.tuned_comparison.trainings import DictMemo, Memo, Trainings
+from germline.search.tuning.class_box import ClassKnobs
 from germline.search.tuning.program_box import ProgramKnobs
 from germline.search.tuning.tuning import TuningPlan
 
@@ -53,7 +56,7 @@ class ComparisonOptions:
     session: SessionOptions
 
 
-def tuned_comparison(judged: Sequence[Candidate], options: ComparisonOptions, url: str) -> TunedComparison:
+def tuned_comparison(judged: Sequence[Candidate | str], options: ComparisonOptions, url: str) -> TunedComparison:
     """Compares candidates by the protocol of `docs/validation.md`; says on stderr what is done.
 
     Raises:
@@ -61,17 +64,20 @@ def tuned_comparison(judged: Sequence[Candidate], options: ComparisonOptions, ur
         NoWorker, NoCluster, ClusterLost, DeviceLost: trainings cannot be done.
     """
     for candidate in judged:
-        if candidate.kind != "optimizer":
+        if not isinstance(candidate, str) and candidate.kind != "optimizer":
             raise UserError(f"expected optimizers with --against, got {candidate.label}, of kind {candidate.kind}")
     classes = {task: _task(task, options.rung) for task in options.tasks}
     contenders = contenders_of(judged, options.against, url)
+    named = {c.knobs.name: absolute_name(c.label) for c in contenders if isinstance(c.knobs, ClassKnobs)}
     device = resolved_device(options.session.device)
     memos: dict[str, Memo] = {task: DictMemo() for task in options.tasks}
     longest = max(options.lengths)
 
     @contextmanager
     def opened(task: str) -> Iterator[Trainings]:
-        spec = EvaluatorSpec("optimizer-training", task, 0, options.session.device, {"rung": options.rung})
+        spec = EvaluatorSpec(
+            "optimizer-training", task, 0, options.session.device, {"rung": options.rung, "classes": named}
+        )
         session = options.session
         workers = session.workers or (1 if classes[task].light or session.executor == "inline" else os.cpu_count() or 1)
         timeout = TIMEOUT * 10**options.rung * max(1.0, longest)
@@ -115,10 +121,15 @@ def _rung(task: type[TrainingTask], rung: int) -> Rung:
 
 def _costs(task: type[TrainingTask], contenders: Sequence[Contender], device: str) -> tuple[float | None, ...]:
     """Microseconds of a step of each contender."""
-    steps = [
-        program_step(task, contender.knobs.program, device)
-        for contender in contenders
-        if isinstance(contender.knobs, ProgramKnobs)
-    ]
-    measured = iter(step_microseconds(steps, device))
-    return tuple(next(measured) if isinstance(each.knobs, ProgramKnobs) else None for each in contenders)
+    steps: dict[int, Step] = {}
+    for place, contender in enumerate(contenders):
+        knobs = contender.knobs
+        if isinstance(knobs, ProgramKnobs):
+            steps[place] = program_step(task, knobs.program, device)
+        elif isinstance(knobs, ClassKnobs) and device == "cpu":
+            with suppress(Exception):  # of the user's class; its trainings have said why
+                step = class_step(task, optimizer_class(contender.label), knobs.arguments_at(knobs.box.default))
+                step(1)
+                steps[place] = step
+    measured = dict(zip(steps, step_microseconds(list(steps.values()), device), strict=True))
+    return tuple(measured.get(place) for place in range(len(contenders)))

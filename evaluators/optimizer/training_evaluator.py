@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import torch
 
 from germline.evaluators.device import compute_exactly, resolve
+from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Limit
-from germline.evaluators.memory import keep_freed_memory
+from germline.evaluators.memory import keep_freed_memory, out_of_memory
+from germline.evaluators.optimizer.class_trainer import train_with_class
 from germline.evaluators.optimizer.engine import prepare
 from germline.evaluators.optimizer.task import TrainingTask
+from germline.evaluators.optimizer.torch_classes import optimizer_class
 from germline.evaluators.optimizer.trainer import TrainingResult, train
-from germline.evaluators.optimizer.training import InvalidTraining, Training, read_training
+from germline.evaluators.optimizer.training import ClassUse, InvalidTraining, Training, read_training
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.registry import task_class
@@ -46,6 +49,7 @@ class TrainingEvaluator(Evaluator[ReadTraining]):
 
     Raises:
         TypeError: the task is for another kind.
+        InvalidClass: a class cannot be imported.
     """
 
     def __init__(
@@ -61,7 +65,7 @@ class TrainingEvaluator(Evaluator[ReadTraining]):
         self.task = loaded
         prepare(self.device)
         self.seed, self.rung = seed, rung
-        self.classes = dict(classes or {})
+        self.classes = {key: optimizer_class(name) for key, name in (classes or {}).items()}
 
     def read(self, text: str) -> ReadTraining | Rejected:
         try:
@@ -98,10 +102,25 @@ class TrainingEvaluator(Evaluator[ReadTraining]):
         entropy = (self.seed, self.rung, seed)
         programs = [each.program for each in group if each.program is not None]
         schedules = [each.training.schedule for each in group]
-        results = train(
-            self.task, programs, rung, entropy, self.device, first.split, schedules=schedules, curve_steps=curve
-        )
-        return [self._outcome(result, first.split) for result in results]
+        if programs:
+            results = train(
+                self.task, programs, rung, entropy, self.device, first.split, schedules=schedules, curve_steps=curve
+            )
+            return [self._outcome(result, first.split) for result in results]
+        outcomes = []
+        for each in group:
+            use = each.training.optimizer
+            assert isinstance(use, ClassUse)
+            try:
+                result = train_with_class(
+                    *(self.task, self.classes[use.name], use.arguments, rung, entropy),
+                    *(self.device, first.split, each.training.schedule, curve),
+                )
+            except Exception as error:  # a class of the user's; what fits no memory is an outcome too
+                outcomes.append(Outcome("oom" if out_of_memory(error) else "crashed", error=in_a_line(error)))
+            else:
+                outcomes.append(self._outcome(result, first.split))
+        return outcomes
 
     def _outcome(self, result: TrainingResult, split: Split) -> Outcome:
         if result.measures is None:

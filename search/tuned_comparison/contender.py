@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from germline.evaluators.optimizer.class_trainer import states_of
 from germline.evaluators.optimizer.schedule import Schedule
+from germline.evaluators.optimizer.torch_classes import InvalidClass, exact_name, optimizer_class
 from germline.evaluators.optimizer.training import ClassUse, Training, write_training
 from germline.evaluators.task import Split
 from germline.programs.optimizer import parse
+from germline.search.tuning.class_box import class_knobs
 from germline.search.tuning.knobs import Box, Point
 from germline.search.tuning.program_box import program_knobs
 
@@ -45,6 +48,20 @@ class Contender:
     def text(self, point: Point, length: float, split: Split, curve: bool = False) -> str:
         """Returns the text of its training at a point."""
         return write_training(Training(*self.knobs.training_at(point), length, split, curve))
+
+
+def class_contender(name: str, judged: bool) -> Contender:
+    """The contender of an optimizer of torch, by a name that the user gave. Imports its code.
+
+    Raises:
+        InvalidClass: there is no such class, or it takes no `lr`.
+    """
+    found = optimizer_class(name)
+    try:
+        knobs = class_knobs(found, exact_name(name))
+    except ValueError as error:
+        raise InvalidClass(str(error)) from None
+    return Contender(name, knobs, judged, states_of(found))
 
 
 def program_contender(label: str, text: str, judged: bool, proxy: float | None = None) -> Contender:

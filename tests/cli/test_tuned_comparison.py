@@ -75,3 +75,20 @@ def test_tables_on_the_terminal_and_in_markdown(tmp_path: Path) -> None:
 def test_a_mistake_is_one_line(words: tuple[str, ...], expected: str, tmp_path: Path) -> None:
     result = call(tmp_path / "a.db", "validate", *words)
     assert result.exit_code == 2 and expected in result.output, result.output
+
+
+@pytest.mark.slow
+def test_classes_of_torch_and_of_a_file_are_contenders(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "import torch\n\n\nclass Broken(torch.optim.SGD):\n    def step(self, closure=None):\n"
+        "        raise RuntimeError('no step')\n"
+    )
+    command = ("validate", "torch:SGD", "--against", f"library:sgd_momentum,{file}:Broken", *SMALL)
+    [cell] = data(tmp_path / "a.db", *command, "--executor", "inline")["cells"]
+    sgd, program, broken = cell["results"]
+    assert sgd["ref"] == "torch:SGD" and set(sgd["point"]) >= {"rate", "momentum", "decay", "warm-up", "schedule"}
+    assert sgd["failed"] == program["failed"] == 0.0 and sgd["microseconds"] > 0
+    assert broken["tuned"] is None and broken["losses"] == [] and "no step" in broken["error"]
+    wrong = call(tmp_path / "a.db", "validate", "torch:Sgd", "--against", "library:adamw", *SMALL)
+    assert wrong.exit_code == 2 and "expected torch:NAME" in wrong.output

@@ -22,6 +22,7 @@ from germline.db.store import Store
 from germline.evaluators.executors.executor import ClusterLost, DeviceLost, NoCluster, NoWorker
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
+from germline.evaluators.tasks.task_list import names_of
 from germline.search.progress import Progress
 from germline.search.run import evolve, plan_run, record_run
 
@@ -50,8 +51,9 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
     with open_store(url, create=True) as store:
         with stdout_apart():
             plan = plan_run(**run, device=options.device)
-        if task_class(plan.task).held_out_task:
-            say(f"Warning: {plan.task} is a held-out task, so what is found on it cannot be judged on it", err=True)
+        for name in names_of(plan.task):
+            if task_class(name).held_out_task:
+                say(f"Warning: {name} is a held-out task, so what is found on it cannot be judged on it", err=True)
         with deferred_signals() as received:  # from here on there is a run to resume
             record = record_run(store, plan)
             try:

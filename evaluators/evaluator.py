@@ -16,6 +16,7 @@ from germline.evaluators.hurdle import Limit
 from germline.evaluators.memory import out_of_memory, release_memory
 from germline.evaluators.outcome import Objective, Outcome, recordable
 from germline.evaluators.task import Split, Task, independent_rows
+from germline.evaluators.tasks.task_list import names_of
 
 log = logging.getLogger(__name__)
 
@@ -205,8 +206,11 @@ EVALUATORS = {
     "optimizer": "germline.evaluators.optimizer.evaluator:OptimizerEvaluator",
     "architecture": "germline.evaluators.architecture.evaluator:ArchitectureEvaluator",
     "policy": "germline.evaluators.policy.evaluator:PolicyEvaluator",
+    "optimizer-training": "germline.evaluators.optimizer.training_evaluator:TrainingEvaluator",
 }
-"""Module and class of the evaluator of each kind of genome."""
+"""Module and class of the evaluator of each kind of genome, and of the trainings of a tuned comparison."""
+SEVERAL_EVALUATORS = {"optimizer": "germline.evaluators.optimizer.several_evaluator:SeveralEvaluator"}
+"""The same for several tasks, for the kinds that have such an evaluator."""
 
 
 SCORING_VERSION = 3
@@ -232,7 +236,8 @@ class EvaluatorSpec:
 
     def build(self) -> Evaluator[Any]:
         """Returns the evaluator, with its task's data loaded."""
-        module, name = EVALUATORS[self.kind].split(":")
+        evaluators = EVALUATORS if len(names_of(self.task)) == 1 else SEVERAL_EVALUATORS
+        module, name = evaluators[self.kind].split(":")
         evaluator: Evaluator[Any] = getattr(import_module(module), name)(
             task=self.task, seed=self.seed, device=self.device, **self.options
         )

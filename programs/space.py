@@ -1,6 +1,6 @@
 """What a search needs to know about a kind of genome."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -81,6 +81,26 @@ class PairingSpace(Space[G], Protocol[G]):
     def combine(self, genome: G, donor: G, operator: str, rng: np.random.Generator) -> NewGenome[G]:
         """A child of `genome` and a donor by one of `pair_operators`, which is applied again while the space does not
         admit the child. `genome` itself if there is no such child."""
+        ...
+
+
+class TunableSpace(Space[G], Protocol[G]):
+    """A space whose genomes have a structure, and constants that a numeric search can move."""
+
+    def structure(self, genome: G) -> str:
+        """A hash that is equal for genomes that differ in the values of constants alone."""
+        ...
+
+    def axes(self, genome: G) -> int:
+        """The number of constants that can be moved; equal constants count as one."""
+        ...
+
+    def moved(self, genome: G, octaves: Sequence[float]) -> G:
+        """The genome with other constants: a number of octaves for each axis."""
+        ...
+
+    def octaves(self, genome: G, other: G) -> tuple[float, ...]:
+        """The octaves from a genome to one that `moved` made of it, as far as rounding allows."""
         ...
 
 

@@ -84,6 +84,19 @@ class Kind(ABC, Generic[S, G]):
             BadSetting: the settings do not fit the task or each other.
         """
 
+    def calibrated(self, settings: S, task_name: str, seed: int, device: str) -> S:
+        """The settings that `prepare` returned, with what has to be measured by trainings before the run begins.
+
+        Args:
+            task_name: the full name of the run's task.
+            seed: of the run.
+            device: `auto`, `cpu` or `cuda`: where the run begins.
+
+        Raises:
+            BadSetting: what is measured makes no sense, or settings do not fit several tasks.
+        """
+        return settings
+
     @abstractmethod
     def space(self, settings: S) -> Space[G]:
         """The genomes that a run with these settings may have, and how they vary.

@@ -82,7 +82,8 @@ def plan_run(
 
     Args:
         kind: what is searched (`germline.search.kinds.KINDS`).
-        task: what it is scored on; the preset's, or the kind's default, unless given.
+        task: what it is scored on; the preset's, or the kind's default, unless given. Several tasks for optimizers are
+            joined by `+`; their references are tuned now, which takes as long as about 20 candidates on each.
         preset: named settings to begin with.
         settings: `key=value` texts over the preset's.
         seed: of the whole run; the same config and seed give the same lineage.
@@ -109,6 +110,7 @@ def plan_run(
     prepared = this.prepare(resolved, chosen_task)
     chosen_task.check_data()
     _check_frames(kind, frames)
+    prepared = this.calibrated(prepared, task_name, seed, device)
     config = {
         "config_version": CONFIG_VERSION,
         "genome_version": this.genome_version,

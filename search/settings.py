@@ -189,6 +189,14 @@ def positive(text: str) -> float:
     return value
 
 
+def positive_or_off(text: str) -> float | None:
+    """Parses a positive number up to a million; `off` is None."""
+    try:
+        return None if text == "off" else positive(text)
+    except ValueError as expected:
+        raise ValueError(f"{expected}, or off") from None
+
+
 def positives(text: str) -> list[float]:
     """Parses positive numbers up to a million, separated by commas."""
     try:

@@ -5,12 +5,18 @@ import click
 from germline.cli.errors import UserError
 from germline.cli.genome_file import names_file
 from germline.cli.options import SessionOptions, db_option, frames_option, json_option, run_options
+from germline.evaluators.tasks.task_list import joined
 
 
 @click.command()
 @click.argument("kind", type=click.Choice(["optimizer", "architecture", "policy"]))
 @click.option("--preset", default="quick", show_default=True, help="Named settings to start from (germline presets).")
-@click.option("--task", default=None, help="Task that scores candidates: a name (germline tasks) or FILE.py:Class.")
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    help="Task that scores candidates: a name (germline tasks), FILE.py:Class or a variant; for optimizers repeatable.",
+)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a setting of the preset; repeatable."
 )
@@ -30,7 +36,7 @@ from germline.cli.options import SessionOptions, db_option, frames_option, json_
 def command(
     kind: str,
     preset: str,
-    task: str | None,
+    tasks: tuple[str, ...],
     settings: tuple[str, ...],
     name: str | None,
     births: int | None,
@@ -46,9 +52,13 @@ def command(
     The same settings and seed give the same lineage, whatever the number of workers. `germline resume` continues a
     search that was stopped or killed.
 
+    With several --task an optimizer is trained on each, cheap tasks first. Its fitness is the mean of its gains over
+    AdamW, whose rate is tuned on each task when the run is created.
+
     \b
     Examples:
       germline search optimizer --task digits-mlp --births 2000 --set population=100 --name first
+      germline search optimizer --task digits-mlp --task text-transformer --births 500
       germline search policy --task gym:CartPole-v1 --frames 2M
     """
     if name is not None and names_file(name):
@@ -63,7 +73,7 @@ def command(
         url,
         as_json,
         kind=kind,
-        task=task,
+        task=joined(tasks) if tasks else None,
         preset=preset,
         settings=settings,
         seed=seed,

@@ -16,6 +16,12 @@ from germline.cli.presenters.registry import presenter_of
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of
 from germline.evaluators.tasks.registry import describe, task_class, task_names
+from germline.evaluators.tasks.task_list import names_of
+
+_MORE = (
+    "an entry point of the group germline.tasks, a class as FILE.py:Class, or a variant of a task for optimizers as "
+    "TASK@rescaled,batch=N,steps=N"
+)
 
 
 @click.command()
@@ -37,6 +43,7 @@ def command(context: click.Context, names: tuple[str, ...], check: bool, as_json
     """
     if check and not names:
         raise UserError("expected a TASK to check, got none; write for example: germline tasks digits-mlp --check")
+    names = tuple(each for name in names for each in names_of(name))
     rows = [_row(name) | _environment_row(name) for name in names] if names else _all_rows()
     if check:
         with stdout_apart():
@@ -110,7 +117,7 @@ def _print(rows: Sequence[Mapping[str, Any]], all_tasks: bool) -> None:
             _print_task(out, row)
     if all_tasks:
         out.print()
-        out.print(Text("More: an entry point of the group germline.tasks, or a class as FILE.py:Class.", QUIET))
+        out.print(Text(f"More: {_MORE}.", QUIET))
 
 
 def _print_task(out: Console, row: Mapping[str, Any]) -> None:

@@ -13,9 +13,11 @@ from germline.cli.options import data_option, db_option, device_option, json_opt
 from germline.cli.output import console, print_json, stdout_apart
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, PICK, chosen
+from germline.cli.tuned_comparison.command import AgainstOptions, Seeds, against_options, compare_fairly
 from germline.evaluators.policy.compatibility import playable
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
+from germline.evaluators.tasks.task_list import names_of
 from germline.search.kind import Kind
 from germline.search.kinds import kind_named
 from germline.search.validation import Contender, ValidationResult, validate, with_baselines
@@ -23,15 +25,28 @@ from germline.search.validation import Contender, ValidationResult, validate, wi
 
 @click.command(epilog=HELP)
 @click.argument("references", nargs=-1, required=True, metavar="REF...")
-@click.option("--task", default=None, help="Task to train on or to play; by default the task of the run.")
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="TASK",
+    help="Task to train on or to play; by default the task of the run. With --against repeatable.",
+)
 @click.option(
     "--rung",
     type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
-    help="Rung of the task: how long to train, or how many episodes to play (germline tasks).",
+    default=None,
+    help="Rung of the task: how long to train, or how many episodes to play (germline tasks).  "
+    "[default: 1, or 0 with --against]",
 )
-@click.option("--seeds", type=click.IntRange(1, 1_000), default=3, show_default=True, help="Fresh seeds for each REF.")
+@click.option(
+    "--seeds",
+    type=Seeds(),
+    default=None,
+    help="Fresh seeds for each REF; with --against also auto: as many as decide, up to 30.  "
+    "[default: 3, or 10 with --against]",
+)
+@against_options
 @click.option("--pick", "criterion", default=None, metavar="CRITERION", help=PICK)
 @click.option(
     "--channels",
@@ -49,9 +64,10 @@ from germline.search.validation import Contender, ValidationResult, validate, wi
 @json_option
 def command(
     references: tuple[str, ...],
-    task: str | None,
-    rung: int,
-    seeds: int,
+    tasks: tuple[str, ...],
+    rung: int | None,
+    seeds: int | str | None,
+    against: AgainstOptions,
     criterion: str | None,
     channels: int | None,
     cells: int | None,
@@ -62,16 +78,31 @@ def command(
     """Measure each REF on data that no search has read.
 
     An optimizer or an architecture is trained with fresh seeds and measured on held-out data. An optimizer is compared
-    with the start program of its run. An architecture is trained in the full size of its run, and compared with a
-    hand-made network of about as many parameters. A policy is not trained: it plays fresh episodes, and is compared
-    with its network with random weights.
+    with the start program of its run; if the run has several tasks, on each of them. An architecture is trained in the
+    full size of its run, and compared with a hand-made network of about as many parameters. A policy is not trained: it
+    plays fresh episodes, and is compared with its network with random weights.
+
+    With --against an optimizer is judged fairly: it and each contender are tuned with the same trials, at each length
+    again, then trained with paired fresh seeds. It is better only if p < 0.01 after correction on three quarters of the
+    tasks, and on none worse by more than a standard deviation between seeds.
 
     \b
     Examples:
       germline validate optimizer-1 library:lion --rung 1
+      germline validate optimizer-1 --against library:adamw,library:muon -o table.md
       germline validate architecture-1 --pick knee --seeds 5
       germline validate policy-1 --rung 2
     """
+    task = tasks[0] if tasks else None
+    if against.references:
+        if channels or cells:
+            raise UserError("expected no --channels and --cells with --against: these are of architectures")
+        compare_fairly(references, criterion, tasks, rung, seeds, against, device, url, as_json)
+        return
+    against.require_unused()
+    if len(tasks) > 1 or seeds == "auto":
+        raise UserError("expected --against with several tasks and with --seeds auto; name one task and a number")
+    rung, seeds = 1 if rung is None else rung, 3 if seeds is None else int(seeds)
     sizes = {"full_channels": channels, "full_cells": cells}
     given_sizes = {name: size for name, size in sizes.items() if size is not None}
     with stdout_apart():
@@ -79,14 +110,19 @@ def command(
         kind = _kind_of(candidates)
         home = _task_for(kind, candidates, task)
         hint = "; name its task with --task" if task is None else ""
-        _check(kind, candidates, home, rung, given_sizes, hint)
-        contenders = with_baselines(kind, home, [_contender(candidate, home, given_sizes) for candidate in candidates])
-        results = validate(kind, home, contenders, rung, seeds, device)
-    rows = [_row(result, kind.name, home, rung) for result in results]
+        rows_of: dict[str, list[dict[str, Any]]] = {}
+        for each in names_of(home):
+            _check(kind, candidates, each, rung, given_sizes, hint)
+        for each in names_of(home):
+            contenders = [_contender(candidate, each, given_sizes) for candidate in candidates]
+            results = validate(kind, each, with_baselines(kind, each, contenders), rung, seeds, device)
+            rows_of[each] = [_row(result, kind.name, each, rung) for result in results]
+    rows = [row for on_task in rows_of.values() for row in on_task]
     if as_json:
         print_json(rows)
     else:
-        _print(rows, f"{home}, rung {rung}: {task_class(home).rungs[rung]}, {_seeds_text(seeds)}")
+        for each, on_task in rows_of.items():
+            _print(on_task, f"{each}, rung {rung}: {task_class(each).rungs[rung]}, {_seeds_text(seeds)}")
     own = [row for row in rows if not row["baseline"]]
     if all(row["error"] is not None for row in own):
         raise UserError(f"no candidate could be measured; {own[0]['ref']} failed: {own[0]['error']:.300}", 1)

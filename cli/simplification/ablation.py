@@ -9,6 +9,7 @@ from germline.cli.printing import say
 from germline.cli.simplification.ablation_report import AblationReport, worsening
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
+from germline.evaluators.tasks.task_list import names_of
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.simplify import Tier
 from germline.search.ablation.ablate import AblationStep, ablate
@@ -39,6 +40,8 @@ def ablation_report(candidate: Candidate, program: Program, tier: Tier, options:
     """
     kind = OptimizerKind()
     task, rung = _task(kind, candidate, options.task), options.rung if options.rung is not None else RUNG
+    if len(names := names_of(task)) > 1:
+        raise BadReference(f"expected one task to ablate on, got several; write for example --task {names[0]}")
     chosen = task_class(task)
     if chosen.kind != kind.name:
         raise BadReference(f"expected a task for optimizers, got {task}, which is for kind {chosen.kind}")

@@ -90,7 +90,8 @@ def _explanation(result: Simplification) -> str:
     return (
         "Every step was checked over 50 steps on eight distributions of gradients (normal, heavy tails, sparse, zeros, "
         "tiny, huge, whole numbers, changing scale) in double precision. `compared` is the share of steps and "
-        "distributions in which nothing came near over- or underflow and rounding did not decide the update; "
+        "distributions in which nothing came near over- or underflow, rounding did not decide the update, and the "
+        "update was not zero throughout; "
         "`difference` is the largest difference of two updates, as a share of the largest update. From the given "
         f"program to the simplified one, by the reference interpreter: {result.whole.difference:.2g} over "
         f"{result.whole.compared:.0%}."

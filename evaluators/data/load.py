@@ -48,6 +48,38 @@ def mnist5k() -> Digits:
 
 
 @dataclass(frozen=True)
+class Diamonds:
+    """Round diamonds with their prices, with a fixed division into splits.
+
+    Attributes:
+        numbers: float32 of shape `[n, 6]`: weight in carat, depth in percent, table in percent, and length, width and
+            height in mm.
+        grades: uint8 of shape `[n, 3]`, 0 is worst: cut 0..4, colour 0..6, clarity 0..7.
+        price: uint16 of shape `[n]`, in US dollars.
+        split: uint8 of shape `[n]`, an index into `SPLITS`.
+    """
+
+    numbers: NDArray[np.float32]
+    grades: NDArray[np.uint8]
+    price: NDArray[np.uint16]
+    split: NDArray[np.uint8]
+
+    def part(self, split: "Split") -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint16]]:
+        """Returns the numbers, grades and prices of a split, in the order of the file."""
+        members = self.split == SPLITS.index(split)
+        return self.numbers[members], self.grades[members], self.price[members]
+
+
+def diamonds() -> Diamonds:
+    """Returns 8,000 diamonds, split 6,000 / 1,000 / 1,000."""
+    with (
+        (files("germline.evaluators.data") / "diamonds.npz").open("rb") as file,
+        np.load(file, allow_pickle=False) as arrays,
+    ):
+        return Diamonds(*(arrays[name] for name in ("numbers", "grades", "price", "split")))
+
+
+@dataclass(frozen=True)
 class TrainedCells:
     """Results of NAS-Bench-201 for each of its 15,625 cells on one data set, after 200 epochs.
 

@@ -11,6 +11,7 @@ from typing import Any
 from germline.evaluators.data.directory import directory
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.tasks import task_files
+from germline.evaluators.tasks.task_list import joined, names_of
 
 LARGEST_FOLDER = 64 * 2**20
 """Most bytes that are sent to each machine."""
@@ -22,6 +23,10 @@ class TooLarge(ValueError):
     """The folder of a task is too large to be sent to other machines."""
 
 
+class TwoFolders(ValueError):
+    """Several tasks are in files of different folders, of which one can be sent to other machines."""
+
+
 def shipped(spec: EvaluatorSpec) -> tuple[EvaluatorSpec, dict[str, Any]]:
     """Returns a spec that workers on other machines can build, and the part of Ray's runtime environment for it.
 
@@ -31,11 +36,20 @@ def shipped(spec: EvaluatorSpec) -> tuple[EvaluatorSpec, dict[str, Any]]:
 
     Raises:
         TooLarge: the folder has more than `LARGEST_FOLDER` bytes.
+        TwoFolders: several tasks are in files of different folders.
     """
-    if not task_files.is_file(spec.task):
+    files = {name: task_files.split_name(name) for name in names_of(spec.task) if task_files.is_file(name)}
+    if not files:
         return spec, {}
-    path, class_name = task_files.split_name(spec.task)
-    folder = path.resolve().parent
+    folders = {path.resolve().parent for path, _ in files.values()}
+    if len(folders) > 1:
+        raise TwoFolders(
+            "expected the files of all tasks in one folder, which is sent to the machines of the cluster, got "
+            f"{' and '.join(sorted(map(str, folders)))}; put them into one"
+        )
+    folder = folders.pop()
+    path = next(iter(files.values()))[0]
+    names = [f"{files[name][0].name}:{files[name][1]}" if name in files else name for name in names_of(spec.task)]
     excludes = [*NOT_SENT, *_data_within(folder)]
     total = 0
     for size in _sizes(folder, NOT_SENT, directory().resolve()):
@@ -45,7 +59,7 @@ def shipped(spec: EvaluatorSpec) -> tuple[EvaluatorSpec, dict[str, Any]]:
                 f"expected at most {LARGEST_FOLDER >> 20} MiB in the folder of {path.name}, which is sent to the "
                 f"machines of the cluster, got more in {folder}; move the task to a folder of its own"
             )
-    return replace(spec, task=f"{path.name}:{class_name}"), {"working_dir": str(folder), "excludes": excludes}
+    return replace(spec, task=joined(names)), {"working_dir": str(folder), "excludes": excludes}
 
 
 def _data_within(folder: Path) -> list[str]:

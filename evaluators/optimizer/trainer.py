@@ -96,6 +96,7 @@ def train(
     Raises:
         BadTask: `loss` or `measure` of the task returned something else than its contract says.
     """
+    task = task.for_training(seed)
     pack = _Pack(task, programs, seed, device, compiled)
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
     for step, index in enumerate(batches(task.size("train"), rung, seed, device), 1):
@@ -267,7 +268,7 @@ class _Pack:
         """Adds the present loss on a split to the curve of each candidate that is still in training."""
         self.rows.read()
         for rows, views in self.parts:
-            losses = self.task.measure(views, split)["loss"].tolist()
+            losses = self.task.measure(views | self._kept_in(rows), split)["loss"].tolist()
             for candidate, loss in zip(self.rows.candidates[rows], losses, strict=True):
                 self.curves[candidate].append(loss)
 

@@ -1,23 +1,14 @@
 """The task `digits-deep`: a deep, narrow perceptron without normalisation on 8×8 handwritten digits."""
 
-from math import sqrt
-
-import torch
 from torch import Tensor
 
-from germline.evaluators.optimizer.task import ParameterSpec
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.classification import Params
 from germline.evaluators.tasks.digits_mlp import CLASSES, PIXELS, DigitsTask
+from germline.evaluators.tasks.perceptron import dense, dense_parameters
 
 WIDTH, LAYERS = 16, 12
-
-
-def _layer(name: str, inputs: int, outputs: int) -> tuple[ParameterSpec, ...]:
-    return (
-        ParameterSpec(f"{name}.weight", (outputs, inputs), sqrt(1 / inputs)),
-        ParameterSpec(f"{name}.bias", (outputs,), 0.0),
-    )
+HIDDEN = tuple(f"hidden{layer}" for layer in range(1, LAYERS + 1))
 
 
 class DigitsDeep(DigitsTask):
@@ -31,18 +22,10 @@ class DigitsDeep(DigitsTask):
     held_out_task = True
     at_once = 128
     rungs = (Rung(300, 32), Rung(3_000, 32), Rung(30_000, 32))
-    parameters = (
-        *_layer("hidden1", PIXELS, WIDTH),
-        *(spec for layer in range(2, LAYERS + 1) for spec in _layer(f"hidden{layer}", WIDTH, WIDTH)),
-        *_layer("output", WIDTH, CLASSES),
-    )
+    parameters = dense_parameters((*HIDDEN, "output"), (PIXELS, *[WIDTH] * LAYERS, CLASSES))
 
     def logits(self, params: Params, pixels: Tensor) -> Tensor:
         hidden = pixels.expand(len(params["output.bias"]), -1, -1)
-        for layer in range(1, LAYERS + 1):
-            hidden = _affine(params, f"hidden{layer}", hidden).tanh_()
-        return _affine(params, "output", hidden)
-
-
-def _affine(params: Params, layer: str, columns: Tensor) -> Tensor:
-    return torch.baddbmm(params[f"{layer}.bias"][:, :, None], params[f"{layer}.weight"], columns)
+        for layer in HIDDEN:
+            hidden = dense(params, layer, hidden).tanh_()
+        return dense(params, "output", hidden)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from germline.evaluators.errors import InvalidTask, UnconfirmedTask, UnknownTask, in_a_line, one_line
 from germline.evaluators.tasks import task_files
+from germline.evaluators.tasks.task_list import joined, names_of
 
 if TYPE_CHECKING:
     from germline.evaluators.task import Episodes, Rung, Task
@@ -32,6 +33,23 @@ BUILT_IN: dict[str, tuple[str, str]] = {
         "character transformer, 4 layers of width 16, on the same text",
     ),
     "text-gru": (f"{_HOME}.text_gru:TextGRU", "recurrent character model, a GRU of width 32, on the same text"),
+    "text-conv": (
+        f"{_HOME}.text_conv:TextConv",
+        "convolutional character model, four layers of width 32, on the same text",
+    ),
+    "mnist5k-autoencoder": (
+        f"{_HOME}.mnist5k_autoencoder:MNIST5kAutoencoder",
+        "autoencoder of eight layers, without norms, of 5,000 MNIST digits at 14×14",
+    ),
+    "mnist5k-noisy": (
+        f"{_HOME}.mnist5k_noisy:MNIST5kNoisy",
+        "perceptron 196-32-32-10 on MNIST digits at 14×14, four in ten training labels wrong",
+    ),
+    "digits-small-batch": (
+        f"{_HOME}.digits_small_batch:DigitsSmallBatch",
+        "convolution and a linear layer on the digits of 8×8, two examples a step",
+    ),
+    "diamonds-mlp": (f"{_HOME}.diamonds_mlp:DiamondsMLP", "perceptron 26-32-32-1 for the prices of 8,000 diamonds"),
     "digits-deep": (
         f"{_HOME}.digits_deep:DigitsDeep",
         "perceptron of 12 hidden layers of width 16, without norms, on the digits of 8×8",
@@ -102,17 +120,28 @@ def task_names() -> list[TaskName]:
 
 
 def task_class(name: str) -> "type[Task]":
-    """Returns the class of a task by a name of `task_names()` or by `path/to/file.py:Class`.
+    """Returns the class of a task by a name of `task_names()` or by `path/to/file.py:Class`; of several tasks for
+    optimizers by their names joined by `+`, of a variant by the name and the variant, as in `digits-mlp@rescaled`.
 
     Raises:
         UnknownTask: there is no such name.
         InvalidTask: a file, package or class is missing, cannot be imported, or is not a usable `Task`.
     """
+    if len(names := names_of(name)) > 1:
+        from germline.evaluators.optimizer.several_tasks import several_tasks
+
+        return several_tasks(names, [task_class(each) for each in names])
+    prefix, _, parameter = name.partition(":")
+    if "@" in name and prefix not in FAMILIES:
+        from germline.evaluators.tasks.variants import split_variant, task_variant
+
+        base, variant = split_variant(name)
+        if variant is not None:
+            return task_variant(task_class(base), base, variant)
     if task_files.is_file(name):
         return _checked(name, task_files.load(name))
     if name in BUILT_IN:
         return _checked(name, _imported(BUILT_IN[name][0]))
-    prefix, _, parameter = name.partition(":")
     if prefix in FAMILIES and parameter and parameter.isprintable():
         place, form, _ = FAMILIES[prefix]
         family = _imported(place)
@@ -147,6 +176,8 @@ def absolute_name(name: str) -> str:
     Raises:
         InvalidTask: the file does not exist, or no class is given.
     """
+    if len(names := names_of(name)) > 1:
+        return joined([absolute_name(each) for each in names])
     if not task_files.is_file(name):
         return name
     path, class_name = task_files.split_name(name)
@@ -155,7 +186,9 @@ def absolute_name(name: str) -> str:
 
 def needs_confirmation(name: str) -> bool:
     """Returns True if the name of a task decides which file or module is imported: `path/to/file.py:Class`, and
-    `gym:<module>:<id>`, for which gymnasium imports the module."""
+    `gym:<module>:<id>`, for which gymnasium imports the module. Of several tasks, one is enough."""
+    if len(names := names_of(name)) > 1:
+        return any(needs_confirmation(each) for each in names)
     prefix, _, parameter = name.partition(":")
     return task_files.is_file(name) or (prefix in FAMILIES and ":" in parameter)
 

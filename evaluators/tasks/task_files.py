@@ -17,40 +17,40 @@ def is_file(name: str) -> bool:
     return name.endswith(".py") or ".py:" in name
 
 
-def split_name(name: str) -> tuple[Path, str]:
-    """Returns the path and the class of `path/to/file.py:Class`.
+def split_name(name: str, noun: str = "task") -> tuple[Path, str]:
+    """Returns the path and the class of `path/to/file.py:Class`; `noun` says in messages what it is.
 
     Raises:
         InvalidTask: the file does not exist, or no class is given.
     """
     file, _, class_name = name.rpartition(":") if ".py:" in name else (name, "", "")
     if not class_name:
-        raise InvalidTask(f"task {name!r} names a file but no class; write {file}:Class")
+        raise InvalidTask(f"{noun} {name!r} names a file but no class; write {file}:Class")
     path = Path(file)
     if not exists(path, Path.is_file):
-        raise InvalidTask(f"task {name!r}: there is no file {file}; check the path (working directory: {Path.cwd()})")
+        raise InvalidTask(f"{noun} {name!r}: there is no file {file}; check the path (working directory: {Path.cwd()})")
     return path, class_name
 
 
-def load(name: str) -> object:
-    """Returns what `path/to/file.py:Class` names; the file is imported once per process.
+def load(name: str, noun: str = "task") -> object:
+    """Returns what `path/to/file.py:Class` names; the file is imported once per process. `noun` is as of `split_name`.
 
     Raises:
         InvalidTask: there is no such file or no such name in it, or the file cannot be imported.
     """
-    path, class_name = split_name(name)
-    module = _import(name, path)
+    path, class_name = split_name(name, noun)
+    module = _import(name, path, noun)
     if not hasattr(module, class_name):
         classes = [
             key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
         ]
         raise InvalidTask(
-            f"task {name!r}: no class {class_name!r} in the file; it defines {', '.join(classes) or 'no class'}"
+            f"{noun} {name!r}: no class {class_name!r} in the file; it defines {', '.join(classes) or 'no class'}"
         )
     return getattr(module, class_name)
 
 
-def _import(name: str, path: Path) -> ModuleType:
+def _import(name: str, path: Path, noun: str) -> ModuleType:
     """Imports a file as a module of `sys.modules`, where dataclasses look for the module of their class.
 
     It can import the files beside it, as if it were run by `python file.py`.
@@ -60,7 +60,7 @@ def _import(name: str, path: Path) -> ModuleType:
         return sys.modules[key]
     spec = spec_from_file_location(key, path)
     if spec is None or spec.loader is None:
-        raise InvalidTask(f"task {name!r}: {path} is not a Python file")
+        raise InvalidTask(f"{noun} {name!r}: {path} is not a Python file")
     import_from(path.resolve().parent)
     module = sys.modules[key] = module_from_spec(spec)
     try:
@@ -68,6 +68,6 @@ def _import(name: str, path: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         del sys.modules[key]
         raise InvalidTask(
-            f"task {name!r}: importing {path} failed with {in_a_line(error)}; correct the file"
+            f"{noun} {name!r}: importing {path} failed with {in_a_line(error)}; correct the file"
         ) from error
     return module

@@ -72,8 +72,12 @@ def structural_fingerprint(graph: Graph) -> str:
     """Digest of the expressions of the update and of the next values of live states in terms of the inputs; 24
     hexadecimal digits.
 
-    Programs with equal digests compute the same updates. Dead code, names of variables and the order of arguments that
-    may be exchanged do not count; names and order of live states do.
+    Programs with equal digests compute the same updates, but for one case. Dead code, names of variables and the order
+    of arguments that may be exchanged do not count; names and order of live states do.
+
+    The case: `max` and `min` of 0.0 and -0.0 are the second argument, and 1 / 0.0 is infinity, 1 / -0.0 minus infinity.
+    So `reciprocal(max(x, y))` and `reciprocal(max(y, x))`, which share a digest, may differ at zeros of opposite signs;
+    `power` and `rank_one` have such poles too. NaNs win in either order.
     """
     keys: dict[int, bytes] = {}
     literals: dict[int, float] = {}

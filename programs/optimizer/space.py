@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from germline.programs.optimizer import mutate
+from germline.programs.optimizer import constant_axes, mutate
 from germline.programs.optimizer.crossing import cross, graft
 from germline.programs.optimizer.fingerprint import fingerprint
 from germline.programs.optimizer.fragment import Limits
@@ -152,6 +152,21 @@ class OptimizerSpace:
     def sizes(self, genome: Program) -> tuple[int, int]:
         return len(genome.body), len(self._traced(genome).graph.live_statements)
 
+    def structure(self, genome: Program) -> str:
+        """A hash that is equal for programs whose live statements differ in the values of constants alone."""
+        values = self._axes(genome)
+        marks = {value: 1.0 + (i + 1) / 64 for i, value in enumerate(values)}
+        return self.fingerprint(constant_axes.with_values(genome, marks))
+
+    def axes(self, genome: Program) -> int:
+        return len(self._axes(genome))
+
+    def moved(self, genome: Program, octaves: Sequence[float]) -> Program:
+        return constant_axes.moved(genome, self._axes(genome), octaves)
+
+    def octaves(self, genome: Program, other: Program) -> tuple[float, ...]:
+        return constant_axes.octaves_between(genome, self._axes(genome), other)
+
     def write(self, genome: Program) -> str:
         """The text of a program, which is cached: a child is written before it is read as a parent."""
         text = write(genome)
@@ -185,6 +200,9 @@ class OptimizerSpace:
             return operator(program, self._graph(program), donor, self._graph(donor), self.limits, rng)
 
         return change
+
+    def _axes(self, program: Program) -> tuple[float, ...]:
+        return constant_axes.axes(program, self._graph(program))
 
     def _graph(self, program: Program) -> Graph:
         """The graph of a valid program."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from germline.evaluators.evaluator import SCORING_VERSION
+from germline.evaluators.tasks.task_list import names_of
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
 from germline.programs.optimizer.idioms import IDIOMS
@@ -20,6 +21,7 @@ from germline.search.settings import (
     choice,
     names,
     positive,
+    positive_or_off,
     positives,
     setting,
     share,
@@ -27,8 +29,10 @@ from germline.search.settings import (
     whole,
 )
 from germline.search.strategies.aging import AgingEvolution, Donors, Restart
+from germline.search.strategies.constant_tuning import ConstantTuning
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.islands import Islands
+from germline.search.strategies.program_front import OBJECTIVES, ProgramFront
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
 
@@ -65,17 +69,33 @@ def _constants(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy
         restart=settings.restart,
         passing=_passing(settings),
     )
-    return _reviewed(aging, settings)
+    return _reviewed(_tuned(aging, settings, space), settings)
 
 
 def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    return _reviewed(_evolution(settings, space, space.start), settings)
+    return _reviewed(_tuned(_evolution(settings, space, space.start), settings, space), settings)
 
 
 def _islands(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
     starts = [space.start, *(parse(text) for text in (settings.island_programs or {}).values())]
     islands = [_evolution(settings, space, start, birth) for birth, start in enumerate(starts)]
-    return _reviewed(Islands(islands, settings.migrate_every), settings)
+    return _reviewed(_tuned(Islands(islands, settings.migrate_every), settings, space), settings)
+
+
+def _front(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    if len(set(settings.front) - {"tasks"}) + ("tasks" in settings.front) * 2 < 2:
+        raise BadSetting(f"expected at least two objectives for strategy=front, got front={','.join(settings.front)}")
+    children = _evolution(settings, space, space.start)
+    front = ProgramFront(space, settings.front, children, settings.population, _passing(settings))
+    return _reviewed(_tuned(front, settings, space), settings)
+
+
+def _tuned(strategy: Strategy[Any], settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    """The strategy with the tuning of constants by a numeric search, if the settings ask for it."""
+    if not settings.tune_every:
+        return strategy
+    places = settings.depth + 1
+    return ConstantTuning(space, strategy, settings.tune_every, settings.tune_generations, settings.block, places)
 
 
 def _evolution(
@@ -120,12 +140,14 @@ def _reviewed(strategy: Strategy[Any], settings: "OptimizerSettings") -> Strateg
 
 
 def _passing(settings: "OptimizerSettings") -> float:
-    return settings.passing if settings.hurdle else 1.0
+    task_hurdle = settings.references is not None and settings.task_hurdle is not None
+    return settings.passing if settings.hurdle or task_hurdle else 1.0
 
 
 STRATEGIES: Mapping[str, Callable[["OptimizerSettings", OptimizerSpace], Strategy[Any]]] = {
     "aging": _aging,
     "islands": _islands,
+    "front": _front,
     "random": _random,
     "constants": _constants,
 }
@@ -136,7 +158,8 @@ class OptimizerSettings:
     """Settings of a search for optimizers. `start` is a name or a file until the run is created, then the program.
 
     `--set` does not take `donor_programs` and `island_programs`: the texts of the library programs that are donors, and
-    of those that islands start from, by name; None until the run is created, and if there are none.
+    of those that islands start from, by name; None until the run is created, and if there are none. Nor does it take
+    `references`: the data of the `Reference` of each of several tasks; None for a single task.
     """
 
     strategy: str = setting("aging", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
@@ -148,6 +171,11 @@ class OptimizerSettings:
     max_states: int = setting(8, whole(0, 100), "most states of a program; no operator adds more")
     population: int = setting(300, whole(2), "individuals that live at a time")
     tournament: int = setting(3, whole(1), "individuals drawn to find a parent")
+    front: Sequence[str] = setting(
+        ["fitness", "statements"],
+        names(*OBJECTIVES),
+        f"strategy front: what competes, out of {', '.join(OBJECTIVES)} (tasks: the gain on each of several tasks)",
+    )
     operators: Mapping[str, float] = setting(
         {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "relative weights of the operators"
     )
@@ -178,6 +206,12 @@ class OptimizerSettings:
         weights("tune", "rate"),
         "weights of the operators that make the siblings of a batch (litter)",
     )
+    tune_every: int = setting(
+        0, whole(), "every so many births, one tunes constants of the best structures by a numeric search; 0: none"
+    )
+    tune_generations: int = setting(
+        12, whole(1), "generations in which a structure is tuned; each has block / tune_every births"
+    )
     patience: int = setting(0, whole(), "births without a gain before a restart; 0: never")
     restart: Restart = setting(
         "best",
@@ -195,6 +229,11 @@ class OptimizerSettings:
     passing: float = setting(
         0.75, share, "early stopping: the threshold is the loss that this share of the population has at most"
     )
+    task_hurdle: float | None = setting(
+        cast("float | None", 1.0),
+        positive_or_off,
+        "several tasks: a program sees no dearer task if its gain is lower by this than passing of the population have",
+    )
     review_rung: int = setting(1, whole(1), "rung of a review, longer than rung 0")
     review_seeds: int = setting(3, whole(1), "fresh seeds of a review, at rung 0")
     review_every: int = setting(0, whole(), "births between two reviews of the best individual; 0: no reviews")
@@ -209,6 +248,7 @@ class OptimizerSettings:
     timeout: float = setting(600.0, positive, "seconds before the worker of a pack at rung 0 is replaced (Ray only)")
     donor_programs: Mapping[str, str] | None = None
     island_programs: Mapping[str, str] | None = None
+    references: Sequence[Mapping[str, Any]] | None = None
 
 
 PRESETS = {
@@ -263,6 +303,11 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
             donor_programs=donor_programs(settings.donors, settings.functions),
             island_programs=island_programs(settings.islands, settings.functions),
         )
+        if settings.tune_every and settings.block < 4 * settings.tune_every:
+            raise BadSetting(
+                f"expected a block of at least {4 * settings.tune_every} births, four for a generation of the tuning, "
+                f"got block={settings.block} with tune_every={settings.tune_every}"
+            )
         if (settings.strategy == "islands") != bool(settings.islands):
             raise BadSetting(
                 f"expected strategy=islands together with islands=NAME,..., got strategy={settings.strategy} and "
@@ -270,6 +315,10 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
             )
         if len(settings.islands) >= settings.block:
             raise BadSetting(f"expected a block of more births than {len(settings.islands)}, got {settings.block}")
+        if settings.strategy == "front" and "tasks" in settings.front and not hasattr(task, "tasks"):
+            raise BadSetting(
+                f"expected several tasks (--task again) for front={','.join(settings.front)}, got {task.name}"
+            )
         last = len(task.rungs) - 1
         if settings.review_every and settings.review_rung > last:
             raise BadSetting(
@@ -283,6 +332,21 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
             )
         self.strategy(settings, space)
         return settings
+
+    def calibrated(self, settings: OptimizerSettings, task_name: str, seed: int, device: str) -> OptimizerSettings:
+        """Tunes the references of several tasks."""
+        tasks = names_of(task_name)
+        if len(tasks) == 1:
+            return settings
+        if settings.hurdle:
+            raise BadSetting(
+                f"expected hurdle=0 with several tasks, got {settings.hurdle:g}: losses of different tasks have no "
+                "common threshold; use --set task_hurdle"
+            )
+        from germline.search.kinds.optimizer_reference import measured_references  # here, since it imports torch
+
+        rung = settings.review_rung if settings.review_every else None
+        return replace(settings, references=measured_references(tasks, settings.lengths, rung, seed, device))
 
     def space(self, settings: OptimizerSettings) -> OptimizerSpace:
         return OptimizerSpace(
@@ -302,7 +366,10 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         return 2 if as_before else SCORING_VERSION
 
     def evaluator_options(self, settings: OptimizerSettings) -> dict[str, Any]:
-        return {"lengths": tuple(settings.lengths), "hurdle": settings.hurdle}
+        options = {"lengths": tuple(settings.lengths), "hurdle": settings.hurdle}
+        if settings.references is None:
+            return options
+        return {**options, "references": settings.references, "margin": settings.task_hurdle}
 
     def loop_settings(self, settings: OptimizerSettings, seed: int) -> LoopSettings:
         return LoopSettings(seed, settings.block, settings.depth, settings.pack, settings.max_failures)
@@ -324,7 +391,7 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         }
 
     def in_full(self, settings: OptimizerSettings, task: "type[Task]") -> OptimizerSettings:
-        return settings
+        return replace(settings, references=None)  # several tasks are validated one by one
 
     def baseline(self, text: str, settings: OptimizerSettings) -> tuple[str, str, OptimizerSettings]:
         return "start program", settings.start, settings

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from germline.evaluators.optimizer.schedule import SHAPES, Schedule
-from germline.programs.optimizer import Program
+from germline.programs.optimizer import Program, write
 from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.roles import constants
 from germline.programs.optimizer.export.signs import Place
@@ -59,34 +59,61 @@ class ProgramKnobs:
         program = _scaled(_with_numbers(self.program, new), self.rates, rate / default)
         return program, Schedule(SHAPES[shape], warmup)
 
+    def training_at(self, point: Point) -> tuple[str, Schedule]:
+        """Returns the text of the program, and the schedule, at a point of the box."""
+        program, schedule = self.at(point)
+        return write(program), schedule
+
 
 def program_knobs(program: Program) -> ProgramKnobs:
     """The knobs of a valid program."""
     live = live_program(program)
     rate = find_learning_rate(live)
     rates = _rate_places(live, rate.default, sorted(rate.literals))
-    knobs: list[Range] = [Range("rate", rate.default, rate.default / RATE_FACTOR, rate.default * RATE_FACTOR)]
+    knobs: list[Range] = [rate_range(rate.default)]
     places: list[tuple[Place, ...]] = []
     names: set[str] = set()
     for constant in constants(live, rate.literals):
         written = tuple(place for place in constant.places if place[1] < len(live.body[place[0]].args))
         if constant.role == "weight decay":
-            name = _fresh("decay", names)
-            knobs.append(Range(name, constant.value, *DECAYS, zero=True, ceiling=10.0))
+            knobs.append(decay_range(_fresh("decay", names), constant.value))
         elif constant.role in ("decay", "momentum") and 0 < constant.value < 1:
-            name = _fresh("beta" if constant.state is None else f"beta of {live.states[constant.state].name}", names)
-            size = 1 - constant.value
-            high = min(BETA_FACTOR * size, 1 - LEAST_BETA)
-            knobs.append(
-                Range(
-                    name, constant.value, size / BETA_FACTOR, high, complement=True, floor=1e-6, ceiling=1 - LEAST_BETA
-                )
-            )
+            name = "beta" if constant.state is None else f"beta of {live.states[constant.state].name}"
+            knobs.append(beta_range(_fresh(name, names), constant.value))
         else:
             continue
         places.append(written)
-    schedule = (Choice("warm-up", 0.05, WARMUPS), Choice("schedule", "cosine", tuple(SHAPES)))
-    return ProgramKnobs(live, Box((*knobs, *schedule)), rates, tuple(places))
+    return ProgramKnobs(live, Box((*knobs, *schedule_choices())), rates, tuple(places))
+
+
+def rate_range(default: float) -> Range:
+    """The range of a learning rate."""
+    return Range("rate", default, default / RATE_FACTOR, default * RATE_FACTOR)
+
+
+def decay_range(name: str, default: float) -> Range:
+    """The range of a weight decay."""
+    return Range(name, default, *DECAYS, zero=True, ceiling=10.0)
+
+
+def beta_range(name: str, default: float) -> Range:
+    """The range of the weight of a moving average, or of a momentum; that of 0 is the range of 0.9."""
+    size = 1 - (default or 0.9)
+    most = 1 - LEAST_BETA
+    return Range(
+        name,
+        default,
+        size / BETA_FACTOR,
+        min(BETA_FACTOR * size, most),
+        complement=True,
+        floor=1e-6,
+        ceiling=most,
+    )
+
+
+def schedule_choices() -> tuple[Choice, Choice]:
+    """The warm-up and the schedule, at first those of every search."""
+    return Choice("warm-up", 0.05, WARMUPS), Choice("schedule", "cosine", tuple(SHAPES))
 
 
 def _fresh(name: str, names: set[str]) -> str:

@@ -291,7 +291,7 @@ def test_the_rate_is_the_product_of_all_constant_factors_of_the_update() -> None
         (
             "def train(w, g, lr):\n  a = lr * 0.1\n  a = g * a\n  b = lr * 0.2\n  b = w * b\n  update = a + b\n"
             "  return update\n",
-            1.0,
+            0.1,
         ),
         ("def train(w, g, lr):\n  a = lr * -0.1\n  b = g * a\n  update = w + b\n  return update\n", 1.0),
         (
@@ -830,6 +830,18 @@ NAMED = rule(
     inputs="",
 )
 NO_FACTOR = "def train(w, g, lr):\n  update = g * lr\n  return update\n"
+ADAMAX = rule(
+    "m = interp(g, m, 0.9)",
+    "v = max(0.999 * v, abs(g))",
+    "update = m / (v * (1.0 - power(0.9, step)))",
+)
+TWO_DECAYS = rule("d = 0.01 * w", "m = interp(g + d, m, 0.9)", "update = sign(m) + d", states="m", inputs="")
+NESTEROV = rule("d = 0.01 * w", "m = 0.9 * m + (g + d)", "update = 0.9 * m + (g + d)", states="m", inputs="")
+SIGNS = "def train(w, g, m, lr):\n  m = interp(g, m, 0.9)\n  update = {}\n  return update, m\n"
+SHARED_RATE = SIGNS.format("lr * 2e-05 * w + sign(m) * (lr * 0.001)")
+INNER_RATE = SIGNS.format("lr * (sign(m) * 0.001 + 2e-05 * w)")
+OPPOSITE_RATES = SIGNS.format("g * (lr * 0.005) - m * (lr * 0.01)")
+DECAYED_SIGNS = {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.02}
 DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
     "equal decays and corrections": (ADAM, {"lr": 0.001, "betas": (0.95, 0.95), "eps": 1e-8}),
     "corrections in one factor": (FOLDED, {"lr": 0.001, "betas": (0.9, 0.99), "eps": 1e-8}),
@@ -866,6 +878,15 @@ DOUBTS: dict[str, tuple[str, dict[str, Any]]] = {
     "numbers that nobody would tune": (TRIVIAL, {"lr": 0.001}),
     "a power of a power": (POWER, {"lr": 0.001, "betas": (0.8, 0.7), "decay": 0.9, "eps": 1e-8}),
     "no factor of lr": (NO_FACTOR, {"lr": 1.0}),
+    "a rate that two terms share": (SHARED_RATE, DECAYED_SIGNS),
+    "a rate inside of a sum": (INNER_RATE, DECAYED_SIGNS),
+    "a decayed maximum": (ADAMAX, {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8}),
+    "weight decays before and after a state": (
+        TWO_DECAYS,
+        {"lr": 0.001, "momentum": 0.9, "weight_decay1": 0.01, "weight_decay2": 0.01},
+    ),
+    "a weight decay of a gradient that is read twice": (NESTEROV, {"lr": 0.001, "momentum": 0.9, "weight_decay": 0.01}),
+    "opposite rates": (OPPOSITE_RATES, {"lr": 0.01, "momentum": 0.9, "scale": 0.5}),
 }
 """Programs with a constant whose name or group is easily mistaken, and the arguments that their classes have."""
 
@@ -879,6 +900,15 @@ def test_a_constant_in_doubt_is_an_argument_of_its_own(doubt: str) -> None:
     options = ("foreach", "maximize", "capturable", "differentiable")
     assert {name: value for name, value in defaults.items() if name not in options} == expected
     assert isinstance(defaults["lr"], float)
+
+
+def test_an_argument_says_what_its_number_is() -> None:
+    assert "decays of the moving average `m` and the running maximum `v`" in export_torch(
+        parse(ADAMAX), NOWHERE, "Exported"
+    )
+    text = export_torch(parse(TWO_DECAYS), NOWHERE, "Exported")
+    assert "weight_decay1: weight decay, which the states see" in text
+    assert "weight_decay2: decoupled weight decay" in text
 
 
 def test_an_epsilon_that_bounds_a_divisor_is_not_added() -> None:

@@ -52,7 +52,7 @@ def test_all_text_of_commands_passes_through_few_files() -> None:
 
 
 def test_data_files_are_in_the_package() -> None:
-    assert {"digits.npz", "mnist5k.npz", "kjv.txt.xz", "DATA.md"} <= {
+    assert {"digits.npz", "mnist5k.npz", "kjv.txt.xz", "diamonds.npz", "DATA.md"} <= {
         entry.name for entry in files("germline.evaluators.data").iterdir()
     }
     assert len([e for e in files("germline.programs.optimizer.library").iterdir() if e.name.endswith(".txt")]) >= 17

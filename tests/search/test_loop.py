@@ -7,30 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from whole_runs import SESSION, essence, last, lineage
 
-from germline.db.records import EvaluationRecord, RunRecord
+from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.search.failures import SearchFailed
-from germline.search.progress import Progress
 from germline.search.replay import replay
 from germline.search.run import evolve
 
 Create = Callable[..., RunRecord]
-
-
-def lineage(store: Store, run: RunRecord) -> list[object]:
-    """Everything that must not depend on how a run was run; of an evaluation, all but who did it and how fast."""
-    kept: list[object] = list(store.individuals(run.id))
-    kept += sorted((essence(evaluation) for evaluation in store.evaluations(run.id)), key=repr)
-    return kept
-
-
-def essence(record: EvaluationRecord) -> EvaluationRecord:
-    return replace(record, seconds=0.0, worker="", birth=0)
 
 
 def births_and_outcomes(store: Store, run: RunRecord) -> list[object]:
@@ -43,11 +31,6 @@ def replayed(store: Store, run: RunRecord) -> tuple[int, str | None]:
     """The births that a replay derives, and the first difference."""
     result = replay(store, run.name)
     return result.births, result.difference
-
-
-def last(store: Store, run: RunRecord, **options: object) -> Progress:
-    *_, progress = evolve(store, run.name, **options)  # type: ignore[arg-type]
-    return progress
 
 
 @pytest.mark.slow
@@ -198,17 +181,6 @@ def test_ray_workers_give_the_lineage_that_this_process_gives(local_ray: None, s
     last(store, runs["1"], executor="ray", workers=1)
     last(store, runs["2"], executor="ray", workers=2)
     assert lineage(store, runs["inline"]) == lineage(store, runs["1"]) == lineage(store, runs["2"])
-
-
-SESSION = """
-import sys
-from germline.db.store import Store
-from germline.search.replay import replay
-from germline.search.run import evolve
-with Store(sys.argv[1]) as store:
-    for progress in evolve(store, sys.argv[2]):
-        print(progress.evaluations, flush=True)
-"""
 
 
 @pytest.mark.slow

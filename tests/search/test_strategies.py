@@ -25,6 +25,7 @@ from germline.search.individual import Block, Individual, Proposal, Review, Revi
 from germline.search.kinds import KINDS
 from germline.search.loop import rng_for
 from germline.search.strategies.aging import AgingEvolution, AgingState
+from germline.search.strategies.constant_tuning import ConstantTuning
 from germline.search.strategies.eeea import EEEA
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.islands import Islands
@@ -32,6 +33,7 @@ from germline.search.strategies.local_search import LocalSearch
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.nsga2 import NSGA2
 from germline.search.strategies.pareto_local import ParetoLocalSearch
+from germline.search.strategies.program_front import ProgramFront
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategies.truncation import Sigma, Truncation
 from germline.search.strategy import Strategy
@@ -96,6 +98,18 @@ CASES = {
         "85483e4ad9fc7504",
     ),
     "islands": Case(programs, lambda space: archipelago(space, islands=2), "a2a702030a36c222"),
+    "tuning": Case(
+        programs,
+        lambda space: ConstantTuning(space, aging(space), 2, generations=2, block=BLOCK, places=1),
+        "2fd93e1b9cc36aa4",
+    ),
+    "front": Case(
+        programs,
+        lambda space: ProgramFront(
+            space, ("fitness", "statements", "memory"), aging(space, variants=2, sibling_operators={"rate": 1.0}), 5
+        ),
+        "623e87a0f17d6a51",
+    ),
     "random": Case(programs, lambda space: RandomSearch(space, space.start), "e2d08688907a737c"),
     "funnel": Case(programs, lambda space: Funnel(aging(space), rung=1, every=4, seeds=2), "5521c8a264b2a608"),
     "local": Case(cells, lambda space: LocalSearch(space, 4), "4735549ab14536c0"),
@@ -180,7 +194,7 @@ def fold(strategy: Strategy[Any], blocks: Sequence[Block]) -> Any:
 
 def test_the_battery_covers_every_strategy_of_every_kind() -> None:
     listed = {name for kind in KINDS.values() for name in kind.strategies}
-    assert listed - {"constants"} == set(CASES) - {"donors", "funnel"}  # constants is aging, funnel wraps it
+    assert listed - {"constants"} == set(CASES) - {"donors", "funnel", "tuning"}  # constants is aging, two wrap it
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -368,6 +382,40 @@ def test_the_hurdle_of_islands_is_that_of_the_island_with_the_largest_losses() -
         state = strategy.advance(state, Block(births=(shown,)))
     losses = [member.hurdle_loss for island in state.islands for member in island.population]
     assert strategy.limit(state) == max(loss for loss in losses if loss is not None)
+
+
+def test_one_structure_after_the_other_is_tuned_for_some_generations() -> None:
+    """All births succeed, and the fitness rises, so that the last structure of a block is the best."""
+    space = OptimizerSpace(SPACE.start)
+    strategy = ConstantTuning(space, aging(space, operators={"insert": 1.0}), every=2, generations=2, block=4, places=1)
+    state = strategy.init()
+    tuned = []
+    for first in range(0, 24, 4):
+        proposals = {birth: strategy.breed(state, birth, roll) for birth in range(first, first + 4)}
+        tuned.append([each.parents[0] for each in proposals.values() if each.operator == "cma"])
+        births = [scored_program(space, birth, each, float(birth)) for birth, each in proposals.items()]
+        state = strategy.advance(state, Block(births=tuple(births)))
+    assert tuned[0] == [] and all(len(parents) == 2 and len(set(parents)) == 1 for parents in tuned[1:])
+    order = [parents[0] for parents in tuned[1:]]
+    assert order[0] == order[1] and order[2] == order[3] and len(set(order)) == 3
+    assert len(state.tuned) == len(set(state.tuned)) == 3
+
+
+def test_every_block_in_flight_tunes_a_structure_of_its_own() -> None:
+    strategy = ConstantTuning(SPACE, aging(operators={"insert": 1.0}), every=2, generations=9, block=4, places=2)
+    state = strategy.init()
+    for first in (0, 4):
+        proposals = {birth: strategy.breed(state, birth, roll) for birth in range(first, first + 4)}
+        births = [scored_program(SPACE, birth, each, float(birth)) for birth, each in proposals.items()]
+        state = strategy.advance(state, Block(births=tuple(births)))
+    even, odd = (strategy.breed(state, birth, roll) for birth in (9, 13))
+    assert even.operator == odd.operator == "cma" and even.parents != odd.parents
+
+
+def scored_program(space: OptimizerSpace, birth: int, proposal: Proposal, fitness: float) -> Scored:
+    text, fingerprint = space.write(proposal.genome), space.fingerprint(proposal.genome)
+    individual = Individual(birth, birth // 4, proposal.parents, proposal.operator, text, fingerprint)
+    return Scored(individual, scored(birth, fitness).outcome)
 
 
 def test_the_warmup_tunes_constants_only() -> None:

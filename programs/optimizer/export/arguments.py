@@ -41,6 +41,7 @@ _MEANINGS = {
     "initial_accumulator_value": "where a sum over all steps starts; ",
     "trust_coefficient": "factor of the ratio of lengths; ",
     "min_scale": "least scale of the step of a parameter; ",
+    "alpha": "weight of one moving average beside another; ",
     "period": "period in steps; ",
 }
 """What an argument of a name is, before the line that reads it."""
@@ -87,14 +88,14 @@ def hyper_parameters(program: Program, fixed: Collection[Place]) -> tuple[HyperP
     literals = [constant for constant in constants(program, fixed) if constant.role != "structural"]
     decays = [c for c in literals if c.role == "decay" and c.state is not None and _is_tree(program, c)]
     momenta = [c for c in literals if c.role == "momentum"]
-    result = _decays(program, sorted(decays, key=lambda constant: not constant.signed), bool(momenta))
+    result = _decays(program, _in_order(decays), bool(momenta))
     result += _numbered("momentum", momenta, "nonnegative", lambda c: f"momentum of `{_state(program, c)}`")
     patterns = Patterns(program)
     numbers = [c for c in literals if c.role == "decay" and c.state is not None and c not in decays]
     thresholds = [c for c in numbers if patterns.is_compared(c.places[0][0])]
     lengths = [c for c in numbers if c not in thresholds]
     for name, same in (("gamma", lengths), ("theta", thresholds)):
-        result += _numbered(name, same, "decay", lambda c: f"decay of the moving average `{_average(program, c)}`")
+        result += _numbered(name, same, "decay", lambda c: _decay(program, c))
     others = [c for c in literals if c.role == "decay" and c.state is None]
     result += _numbered("decay", others, "decay", lambda c: _number(program, c))
     epsilons = [c for c in literals if c.role == "epsilon"]
@@ -124,12 +125,23 @@ def _word(program: Program, patterns: Patterns, constant: Constant) -> tuple[str
         return "trust_coefficient", "free"
     if patterns.is_smallest_scale(place) and constant.value > 0:
         return "min_scale", "nonnegative"
+    if patterns.is_mixture(place):
+        return "alpha", "free"
+    if (state := patterns.initial_state(place)) is not None:
+        return f"{state}0", "nonnegative"
     if patterns.is_count(place):
         return word, "count"
     name = patterns.spoken_name(place) if word in _SPOKEN else None
     spoken = word if name is None else _SPOKEN[word].format(name)
     # `max_momentum` would be changed by OneCycleLR.
     return (word if spoken in RESERVED else spoken), "free"
+
+
+def _in_order(decays: list[Constant]) -> list[Constant]:
+    """Decays as papers number them: of the first average of gradients, of averages of squares, then of other averages
+    of gradients, as in AdEMAMix."""
+    first = next((c.state for c in decays if c.signed), None)
+    return sorted(decays, key=lambda c: 1 if not c.signed else 0 if c.state == first else 2)
 
 
 def variables(arguments: Collection[HyperParameter]) -> Mapping[Place, str]:
@@ -146,25 +158,24 @@ def _decays(program: Program, decays: list[Constant], has_momentum: bool) -> lis
     """The decays of moving averages of trees: `betas` if there are several, unless all are averages of squares, whose
     decays no scheduler may cycle as a momentum."""
     if len(decays) > 1 and not any(c.signed for c in decays):
-        return _numbered("alpha", decays, "decay", lambda c: f"decay of the moving average `{_average(program, c)}`")
+        return _numbered("alpha", decays, "decay", lambda c: _decay(program, c))
     if len(decays) > 1:
-        names = ", ".join(f"`{_average(program, c)}`" for c in decays)
         return [
             HyperParameter(
                 "betas",
                 tuple(f"beta{k + 1}" for k in range(len(decays))),
                 tuple(c.value for c in decays),
                 "decay",
-                f"decays of the moving averages {names}",
+                _decays_of(program, decays),
                 tuple(c.places for c in decays),
-                tuple(f"decay of the moving average `{_average(program, c)}`" for c in decays),
+                tuple(_decay(program, c) for c in decays),
             )
         ]
     if not decays:
         return []
     signed = decays[0].signed
     name = ("beta" if has_momentum else "momentum") if signed else "alpha"
-    return [_one(name, decays[0], "decay", f"decay of the moving average `{_average(program, decays[0])}`")]
+    return [_one(name, decays[0], "decay", _decay(program, decays[0]))]
 
 
 def _one(name: str, constant: Constant, range_: str, meaning: str) -> HyperParameter:
@@ -201,7 +212,8 @@ def _epsilon(program: Program, constant: Constant) -> str:
 
 
 def _weight_decay(constant: Constant) -> str:
-    kind = "decoupled weight decay" if constant.decoupled else "weight decay, which the states see"
+    kind = "decoupled weight decay" if constant.decoupled else "weight decay, which is added to the gradient"
+    kind = "weight decay, which the states see" if constant.seen else kind
     return f"{kind}: how much of a parameter goes into the update"
 
 
@@ -214,10 +226,34 @@ def _state(program: Program, constant: Constant) -> str:
     return program.states[constant.state or 0].name
 
 
+def _decay(program: Program, constant: Constant) -> str:
+    kind = "running maximum" if _is_of_maximum(program, constant) else "moving average"
+    return f"decay of the {kind} `{_average(program, constant)}`"
+
+
+def _decays_of(program: Program, decays: list[Constant]) -> str:
+    """What several decays are, in one phrase."""
+    kinds = {"moving average": [c for c in decays if not _is_of_maximum(program, c)]}
+    kinds["running maximum"] = [c for c in decays if _is_of_maximum(program, c)]
+    phrases = []
+    for kind, own in kinds.items():
+        if own:
+            plural = kind if len(own) == 1 else {"moving average": "moving averages"}.get(kind, "running maxima")
+            phrases.append(f"the {plural} {', '.join(f'`{_average(program, c)}`' for c in own)}")
+    return f"decays of {' and '.join(phrases)}"
+
+
+def _is_of_maximum(program: Program, constant: Constant) -> bool:
+    """True for the decay of a running maximum: it multiplies the state."""
+    return any(program.body[i].function == "*" for i, _ in constant.places)
+
+
 def _average(program: Program, constant: Constant) -> str:
-    """The name of the average that a decay belongs to: that of its statement, if its author gave it one."""
+    """The name of what a decay belongs to: of an average that of its statement, if its author gave it one; else that of
+    the state."""
     target = program.body[constant.places[0][0]].target
-    return _state(program, constant) if AUTOMATIC.fullmatch(target) else target
+    of_state = AUTOMATIC.fullmatch(target) or _is_of_maximum(program, constant)
+    return _state(program, constant) if of_state else target
 
 
 def _number(program: Program, constant: Constant) -> str:

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 
 from germline.programs.optimizer.export import arguments as hyper
 from germline.programs.optimizer.export.averages import with_averages
+from germline.programs.optimizer.export.common_rate import with_common_rate
 from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.names import rename, without_unread_copies
 from germline.programs.optimizer.export.prepared import PreparedProgram
 from germline.programs.optimizer.export.signs import Place
+from germline.programs.optimizer.export.weight_decays import with_separate_decays
 from germline.programs.optimizer.graph import live_program, trace
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.text import parse, write
@@ -25,7 +27,8 @@ class Draft:
     """A program with its hyper-parameters.
 
     Attributes:
-        program: live statements and states only; averages written by hand as `interp`, unless `exact`; without the
+        program: live statements and states only; averages written by hand as `interp` and a learning
+            rate that terms of the update share taken out of their sum, unless `exact`; without the
             factors of its learning rate, if `lr` can be that rate.
         default_rate: the learning rate at schedule value 1.
         lr_is_rate: True if the program's `lr` is the learning rate itself.
@@ -75,7 +78,9 @@ def draft_of(program: Program, exact: bool = False) -> Draft:
     # Parsing the program's own text proves that it consists of names and numbers only.
     program = parse(write(program))
     program = without_unread_copies(live_program(program))
-    program = program if exact else without_unread_copies(with_averages(program))
+    if not exact:
+        program = with_common_rate(without_unread_copies(with_averages(program)))
+        program = with_separate_decays(program)
     rate = find_learning_rate(program)
     simplified = None if exact else rate.simplified
     fixed = rate.literals if simplified is None else frozenset[Place]()

@@ -1,7 +1,5 @@
 """Source of the helper functions that exported code calls and therefore contains."""
 
-import re
-
 _WIDE = """
 _WIDE = (torch.float32, torch.float64)
 """
@@ -302,14 +300,3 @@ HELPERS = {
     "_orthogonalize": _ORTHOGONALIZE,
 }
 """Source of every helper by name; a helper comes after the helpers that it calls."""
-
-
-def helpers_for(code: str) -> str:
-    """Source of every helper that `code` calls, directly or through another helper."""
-    needed: set[str] = set()
-    unread = [code]
-    while unread:
-        called = set(re.findall(r"(?<![\w.])_[A-Za-z_]+", unread.pop())) & HELPERS.keys() - needed
-        needed |= called
-        unread += [HELPERS[name].split('"""')[-1] for name in called]
-    return "\n\n".join(HELPERS[name].strip("\n") + "\n" for name in HELPERS if name in needed)

@@ -2,7 +2,8 @@
 
 | role | a literal that |
 |---|---|
-| decay | weighs a state in a moving average, `interp(x, state, c)`, or is a base `power(c, step)` |
+| decay | weighs a state in a moving average, `interp(x, state, c)`, or in its own maximum, `max(c * state, x)`, or is a
+base `power(c, step)` |
 | momentum | multiplies a state in the sum that is its next value (`c * state + x`), or that sum (`c * (state + x)`) |
 | epsilon | is small and is added to, or bounds, what is divided by; also the 1e-8 of a protected division of trees |
 | weight decay | multiplies the parameters in a term of the update or beside the gradient (`g + c * w`), or their norm |
@@ -11,8 +12,9 @@ compared with the shape of a tensor, or tells the first step from the others: no
 | scale | is anything else |
 
 Literals that express one idea are one constant: a decay with the bases of its bias corrections `1 - power(c, step)`,
-by which its state is divided, the momentum of a state wherever it multiplies it in a sum, epsilons of one value, and
-weight decays of one value. Where that is in doubt, a literal is a constant of its own.
+by which its state is divided, the momentum of a state wherever it multiplies it in a sum, epsilons of one value,
+and weight decays of one value: those that the gradient has before a state sees it, and those of the update, each for
+themselves. Where that is in doubt, a literal is a constant of its own.
 """
 
 from collections.abc import Collection
@@ -28,6 +30,7 @@ from germline.programs.optimizer.export.nodes import (
 )
 from germline.programs.optimizer.export.patterns import Patterns
 from germline.programs.optimizer.export.signs import Place, nonnegative
+from germline.programs.optimizer.export.weight_decays import WeightDecays
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.primitives import EPSILON, PRIMITIVES
 from germline.programs.optimizer.program import Program
@@ -58,8 +61,6 @@ _PASSING = {
     "abs",
 }
 """Functions through which a small number still guards a division further on."""
-_ONWARD = {("-", 0), ("/", 0), ("where", 1), ("where", 2)}
-"""Arguments of functions, beside those of sums and products, through which a decay of the parameters is still one."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Constant:
         places: where it stands in the program.
         state: the position of the state that a decay or momentum belongs to; None for other roles.
         signed: of a decay or momentum: True if its state can be negative, as an average of gradients can.
-        decoupled: of a weight decay: True if no state depends on the decayed parameters.
+        decoupled: of a weight decay: True if it is neither added to the gradient nor seen by a state.
+        seen: of a weight decay: True if a state depends on it.
     """
 
     role: Role
@@ -81,6 +83,7 @@ class Constant:
     state: int | None = None
     signed: bool = False
     decoupled: bool = False
+    seen: bool = False
 
 
 def constants(program: Program, fixed: Collection[Place] = ()) -> tuple[Constant, ...]:
@@ -106,6 +109,7 @@ class _Analysis:
         self.signs = nonnegative(self.program, self.graph)
         self.patterns = Patterns(self.program)
         self.users = self.patterns.users
+        self.weight_decays = WeightDecays(self.patterns)
 
     def run(self) -> list[Constant]:
         """The constants, grouped."""
@@ -125,10 +129,12 @@ class _Analysis:
             # The program has an epsilon of its own: the language's is not another one to tune.
             kept = {key: [p for p in at if key[0] != "epsilon" or p in own] for key, at in groups.items()}
             groups = {key: at for key, at in kept.items() if at}
-        weight_decays = {key[-1] for key in groups if key[0] == "weight decay"}
         for key in [key for key in groups if key[0] == "norm decay"]:
-            if key[-1] in weight_decays:
-                groups["weight decay", None, key[-1]] += groups.pop(key)
+            same = [own for own in groups if own[0] == "weight decay" and own[-1] == key[-1]]
+            if same:
+                coupled = self._reach_state(groups[key])
+                same.sort(key=lambda own: (own[1] == "coupled") != coupled)
+                groups[same[0]] += groups.pop(key)
         result = []
         for (kind, state, *_, value), places in groups.items():
             role: Role = "scale" if kind == "norm decay" else kind
@@ -140,7 +146,8 @@ class _Analysis:
                     tuple(sorted(at)),
                     state if isinstance(state, int) else None,
                     isinstance(state, int) and self.graph.next_states[state] not in self.signs,
-                    role == "weight decay" and not any(self._reaches_state(self.graph.statements[i]) for i, _ in at),
+                    state == "decoupled",
+                    role == "weight decay" and self._reach_state(at),
                 )
                 for at in single
             ]
@@ -174,6 +181,8 @@ class _Analysis:
                 return "decay", state
         if line.function == "power" and j == 0 and 0 < value < 1 and self.graph.nodes[args[1]].literal is None:
             return "base", None
+        if (of_maximum := self.patterns.decayed_maximum(place)) is not None and 0 < value < 1:
+            return "decay", of_maximum
         if line.function == "*" and value > 0:
             other, product = args[1 - j], self.graph.statements[i]
             state = state_of(self.graph, other) if value < 1 else None
@@ -181,13 +190,13 @@ class _Analysis:
                 return ("momentum" if self._is_momentum(product, state, value) else "momentum again"), state
             if value < 1 and (kept := self._scaled_sum(product, other)) is not None:
                 return "momentum", kept
-            if self.graph.nodes[other].function == "input:w" and self._is_weight_decay(product):
-                return "weight decay", None
+            if self.graph.nodes[other].function == "input:w" and self.weight_decays.is_one(product):
+                return "weight decay", "coupled" if self.weight_decays.is_coupled(product) else "decoupled"
             if is_length_of_parameters(self.graph, other):
                 return "norm decay", None
         if line.function == "greater" and (self._of_shape(args[1 - j]) or self.patterns.is_first_steps(place, value)):
             return "structural", None
-        if self.patterns.is_initial_sum(place):
+        if self.patterns.is_initial_sum(place) or self.patterns.initial_state(place) is not None:
             return "scale", None
         if line.function in ("+", "max") and 0 < value <= _TINY and self._divides(self.graph.statements[i]):
             return "epsilon", None
@@ -228,44 +237,6 @@ class _Analysis:
         tree = self.program.states[state].shape not in ("leaf", "scalar")
         return state if tree and graph.state_nodes[state] in graph.nodes[other].args else None
 
-    def _is_weight_decay(self, product: int) -> bool:
-        """True if a product with the parameters is added to the gradient, perhaps after other terms of a sum, or ends
-        in the update beside the states."""
-        stack = [product]
-        while stack:
-            for i, j in self.users.get(stack.pop(), []):
-                if self.program.body[i].function == "+":
-                    if self._follows_gradient(self.graph.nodes[self.graph.statements[i]].args[1 - j]):
-                        return True
-                    stack.append(self.graph.statements[i])
-        seen, stack = {product}, [product]
-        while stack:
-            at = stack.pop()
-            if at == self.graph.update:
-                return True
-            if at in self.graph.next_states:
-                continue
-            for i, j in self.users.get(at, []):
-                function, user = self.program.body[i].function, self.graph.statements[i]
-                passes = function == "+" or (function, j) in _ONWARD or (function == "*" and self._scales(user, at))
-                if user not in seen and passes:
-                    seen.add(user)
-                    stack.append(user)
-        return False
-
-    def _scales(self, product: int, node: int) -> bool:
-        """True if a product only scales or masks an argument: by a scalar, a number per leaf, or zeros and ones."""
-        graph = self.graph
-        others = [arg for arg in graph.nodes[product].args if arg != node]
-        return bool(others) and all(
-            graph.nodes[arg].type in (SCALAR, LEAF) or graph.nodes[arg].function == "greater" for arg in others
-        )
-
-    def _follows_gradient(self, node: int) -> bool:
-        """True if a value depends on the gradient, in this step, and not on the parameters."""
-        functions = {self.graph.nodes[at].function for at in self.graph.ancestors(node)}
-        return "input:g" in functions and "input:w" not in functions
-
     def _is_added(self, node: int) -> bool:
         return any(self.program.body[i].function in ("+", "-") for i, _ in self.users.get(node, []))
 
@@ -286,19 +257,9 @@ class _Analysis:
                     stack.append(user)
         return False
 
-    def _reaches_state(self, node: int) -> bool:
-        """True if a next state depends on a node within the step."""
-        seen, stack = {node}, [node]
-        while stack:
-            at = stack.pop()
-            if at in self.graph.next_states:
-                return True
-            for i, _ in self.users.get(at, []):
-                user = self.graph.statements[i]
-                if user not in seen:
-                    seen.add(user)
-                    stack.append(user)
-        return False
+    def _reach_state(self, places: Collection[Place]) -> bool:
+        """True if a state depends, within the step, on a statement at one of the places."""
+        return any(self.weight_decays.reaches_state(self.graph.statements[i]) for i, _ in places)
 
     def _partner(self, place: Place, decays: list[tuple[Any, ...]]) -> tuple[Any, ...] | None:
         """Of decays of one value, the decay of the state that a bias correction corrects; None if it is not clear."""

@@ -7,6 +7,7 @@ at once (`foreach`).
 
 import textwrap
 
+from germline.programs.export.called_helpers import helpers_for
 from germline.programs.export.names import check_class_name
 from germline.programs.export.origin import Origin
 from germline.programs.optimizer.export.arguments import HyperParameter
@@ -14,7 +15,7 @@ from germline.programs.optimizer.export.class_text import class_text
 from germline.programs.optimizer.export.docstring import argument_lines, rate_meaning, rate_source, rule_lines
 from germline.programs.optimizer.export.draft import WIDTH, draft_of, fitted
 from germline.programs.optimizer.export.emit import Emitter, list_names
-from germline.programs.optimizer.export.helpers import helpers_for
+from germline.programs.optimizer.export.helpers import HELPERS
 from germline.programs.optimizer.export.lowering import lower
 from germline.programs.optimizer.export.parts import Parts
 from germline.programs.optimizer.export.prepared import PreparedProgram
@@ -51,7 +52,7 @@ def export_torch(program: Program, origin: Origin, class_name: str, exact: bool 
         return _body(prepared, draft.described(prepared), origin, class_name)
 
     body = fitted(write_body, frozenset(origin.lines()))
-    helpers = helpers_for(body)
+    helpers = helpers_for(body, HELPERS)
     return f"{_HEADER.format(class_name, _imports(body))}\n{helpers}\n\n{body}"
 
 

@@ -8,6 +8,7 @@ parameter at a time is a function of that parameter; any other rule maps each va
 import re
 import textwrap
 
+from germline.programs.export.called_helpers import helpers_for
 from germline.programs.export.names import RESERVED, check_class_name, numbered_name
 from germline.programs.export.origin import Origin
 from germline.programs.optimizer.export.arguments import HyperParameter
@@ -16,7 +17,7 @@ from germline.programs.optimizer.export.draft import WIDTH, draft_of, fitted
 from germline.programs.optimizer.export.prepared import PreparedProgram
 from germline.programs.optimizer.optax_export.arguments import optax_arguments
 from germline.programs.optimizer.optax_export.function_text import Parts, function_text
-from germline.programs.optimizer.optax_export.helpers import helpers_for
+from germline.programs.optimizer.optax_export.helpers import HELPERS
 from germline.programs.optimizer.optax_export.lines import step_lines
 from germline.programs.optimizer.program import Program
 
@@ -64,7 +65,7 @@ def export_optax(program: Program, origin: Origin, class_name: str, exact: bool 
         return _body(prepared, optax_arguments(draft.described(prepared)), origin, name)
 
     body = fitted(write_body, frozenset(origin.lines()))
-    helpers = helpers_for(body)
+    helpers = helpers_for(body, HELPERS)
     return f"{_HEADER.format(name)}\n{helpers}\n\n{body}"
 
 

@@ -16,9 +16,13 @@ Expression = int | float | tuple["str | Expression", ...]
 """A node of a form by its number, a literal, or a function with its arguments: `("*", 3, 0.5)`. The arguments of a
 changed node are numbers smaller than its own. `("input:m",)` is the input m, even where its node is changed."""
 
-Cost = tuple[int, int, int, int, int]
+Cost = tuple[int, int, int, int, int, int]
 """What a simplification makes smaller, the most important first: statements plus `STATE_WEIGHT` for each state;
-statements whose value is a tree; literals; the sum of the depths of all values; arguments."""
+statements whose value is a tree; literals; different literals; the sum of the depths of all values; arguments.
+
+Different literals come before depths, so that a decay which is used twice stays one number: Nesterov's momentum
+`interp(g, interp(g, m, 0.9), 0.9)` does not become `interp(g, m, 0.81)` where the inner average is needed anyway. Two
+moving averages that become one have the product of their decays, because nothing is left that has one of them alone."""
 
 STATE_WEIGHT = 2
 
@@ -79,15 +83,18 @@ class Form:
         nodes = self.nodes
         depth = [0] * len(nodes)
         literals = trees = arguments = 0
+        different: set[int] = set()
         for i in self.operations:
             args = nodes[i].args
             depth[i] = 1 + max((depth[arg] for arg in args), default=0)
-            literals += sum(nodes[arg].literal is not None for arg in args)
+            numbers = [arg for arg in args if nodes[arg].literal is not None]
+            literals += len(numbers)
+            different.update(numbers)
             trees += nodes[i].type != SCALAR
             arguments += len(args)
         copies = sum(nodes[root].literal is not None for root in self.following)
         size = len(self.operations) + copies + STATE_WEIGHT * len(self.states)
-        return size, trees, literals + copies, sum(depth), arguments
+        return size, trees, literals + copies, len(different), sum(depth), arguments
 
     @cached_property
     def key(self) -> tuple[object, ...]:

@@ -8,8 +8,8 @@ from germline.programs.optimizer.simplify.form import Form
 from germline.programs.optimizer.simplify.rewriting import from_program
 from germline.programs.optimizer.types import SCALAR
 
-_SUM, _PRODUCT, _ATOM = 1, 2, 3
-"""How strongly an expression holds together."""
+_SUM, _PRODUCT, _FRACTION, _ATOM = 1, 2, 3, 4
+"""How strongly an expression holds together: a fraction needs brackets only below a power."""
 
 MAX_DEPTH = 12
 """An expression that is nested more deeply is written in several lines."""
@@ -107,10 +107,9 @@ def _named(form: Form) -> dict[int, str]:
 
 def _symbol(name: str) -> str:
     """A name as a symbol: a letter alone, a Greek letter, or upright."""
-    stem = name.rstrip("0123456789")
     if len(name) == 1:
         return name
-    if stem == name and name in _LETTERS:
+    if name in _LETTERS:
         return rf"\{name}"
     return rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
 
@@ -121,7 +120,7 @@ def _number(value: float) -> str:
     if not exponent:
         return digits
     power = f"10^{{{int(exponent)}}}"
-    return power if digits == "1" else rf"{digits} \cdot {power}"
+    return f"{digits[:-1]}{power}" if digits in ("1", "-1") else rf"{digits} \cdot {power}"
 
 
 def _sum(writer: _Writer, args: tuple[int, ...]) -> Text:
@@ -133,6 +132,9 @@ def _sum(writer: _Writer, args: tuple[int, ...]) -> Text:
 
 
 def _difference(writer: _Writer, args: tuple[int, ...]) -> Text:
+    literal = writer.form.literal(args[1])
+    if literal is not None and literal < 0:
+        return f"{writer.text(args[0])[0]} + {_number(-literal)}", _SUM
     return f"{writer.text(args[0])[0]} - {writer.grouped(args[1], _PRODUCT)}", _SUM
 
 
@@ -141,7 +143,7 @@ def _product(writer: _Writer, args: tuple[int, ...]) -> Text:
     for divided, divisor in (args, args[::-1]):
         if nodes[divisor].function == "reciprocal" and divisor not in writer.named:
             inner = writer.text(nodes[divisor].args[0])[0]
-            return rf"\frac{{{writer.text(divided)[0]}}}{{{inner}}}", _ATOM
+            return rf"\frac{{{writer.text(divided)[0]}}}{{{inner}}}", _FRACTION
     # Literals, then scalars: the order in which formulas are read.
     ordered = sorted(args, key=lambda arg: (nodes[arg].literal is None, nodes[arg].type != SCALAR))
     left, right = (writer.grouped(arg, _PRODUCT) for arg in ordered)
@@ -150,7 +152,7 @@ def _product(writer: _Writer, args: tuple[int, ...]) -> Text:
 
 
 def _quotient(writer: _Writer, args: tuple[int, ...]) -> Text:
-    return rf"\frac{{{writer.text(args[0])[0]}}}{{{writer.text(args[1])[0]} + 10^{{-8}}}}", _ATOM
+    return rf"\frac{{{writer.text(args[0])[0]}}}{{{writer.text(args[1])[0]} + 10^{{-8}}}}", _FRACTION
 
 
 def _average(writer: _Writer, args: tuple[int, ...]) -> Text:
@@ -161,7 +163,7 @@ def _average(writer: _Writer, args: tuple[int, ...]) -> Text:
         rest = float(f"{1 - share:.12g}")
         first, second = rf"{_number(share)} \, {right}", rf"{_number(abs(rest))} \, {left}"
         return f"{first} {'+' if rest >= 0 else '-'} {second}", _SUM
-    weight = writer.grouped(a, _ATOM)
+    weight = writer.grouped(a, _FRACTION)
     return rf"{weight} \, {right} + \left(1 - {writer.text(a)[0]}\right) {left}", _SUM
 
 
@@ -180,8 +182,8 @@ def _power(exponent: str) -> Callable[[_Writer, tuple[int, ...]], Text]:
     return write
 
 
-def _around(left: str, right: str) -> Callable[[_Writer, tuple[int, ...]], Text]:
-    return lambda writer, args: (f"{left}{writer.text(args[0])[0]}{right}", _ATOM)
+def _around(left: str, right: str, strength: int = _ATOM) -> Callable[[_Writer, tuple[int, ...]], Text]:
+    return lambda writer, args: (f"{left}{writer.text(args[0])[0]}{right}", strength)
 
 
 _FUNCTIONS: Mapping[str, Callable[[_Writer, tuple[int, ...]], Text]] = {
@@ -197,6 +199,6 @@ _FUNCTIONS: Mapping[str, Callable[[_Writer, tuple[int, ...]], Text]] = {
     "abs": _around(r"\left|", r"\right|"),
     "norm": _around(r"\left\lVert ", r"\right\rVert"),
     "global_norm": _around(r"\left\lVert ", r"\right\rVert_{\mathrm{all}}"),
-    "reciprocal": _around(r"\frac{1}{", "}"),
+    "reciprocal": _around(r"\frac{1}{", "}", _FRACTION),
     "negative": lambda writer, args: (f"-{writer.grouped(args[0], _PRODUCT)}", _SUM),
 }

@@ -57,10 +57,11 @@ class Check:
 
     Attributes:
         holds: True if every compared update agrees as claimed.
-        compared: the share of steps and scenarios that were compared. An update without a finite number shows nothing
-            and does not count.
+        compared: the share of steps and scenarios that were compared and in which something happens: an update
+            without a finite number shows nothing, and updates that are zero throughout, as of a rule without weight
+            decay where gradients are zero, show little. Neither counts.
         difference: the largest difference of two updates, as a share of the largest update of their scenario and step.
-        by_scenario: the same by scenario, of those in which something was compared.
+        by_scenario: the same by scenario, of those in which something was compared, zeros included.
     """
 
     holds: bool
@@ -70,8 +71,8 @@ class Check:
 
     @property
     def verified(self) -> bool:
-        """True if something was compared, and agrees."""
-        return self.holds and self.compared > 0
+        """True if something was compared, zeros included, and agrees."""
+        return self.holds and bool(self.by_scenario)
 
 
 def prove(simplified: Simplified, steps: int = STEPS) -> tuple[Check, ...]:
@@ -165,7 +166,8 @@ def _compare(before: Trajectory, after: Trajectory, holds: bool, usable: Tensor)
     distance = (before.updates - after.updates).abs().amax(-1)
     share = torch.where(usable & (size > 0), distance / size, 0.0).nan_to_num(0.0)
     figures = {name: float(share[:, i].max()) for i, name in enumerate(SCENARIOS) if bool(usable[:, i].any())}
-    return Check(holds, float(usable.double().mean()), max(figures.values(), default=0.0), figures)
+    happens = torch.stack([(one.updates != 0) & one.updates.isfinite() for one in (before, after)]).any(0).any(-1)
+    return Check(holds, float((usable & happens).double().mean()), max(figures.values(), default=0.0), figures)
 
 
 def within_bound(rewriting: Rewriting, steps: int = STEPS) -> bool | None:

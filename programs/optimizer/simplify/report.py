@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.simplify.engine import Simplified, Step
+from germline.programs.optimizer.simplify.form import Form
 from germline.programs.optimizer.simplify.rewriting import from_program
 from germline.programs.optimizer.simplify.sums import weighted_sum
 
@@ -46,6 +47,7 @@ _GAINS = (
     "a copy fewer",
     "single numbers in the place of tensors",
     "a constant in fewer places",
+    "one number in the place of two",
     "fewer results wait for others",
     "fewer arguments",
 )
@@ -80,7 +82,7 @@ def _states(program: Program) -> list[str]:
     """A sentence for each state."""
     form = from_program(program)
     sentences = []
-    for state, present, following in zip(form.states, form.present, form.following, strict=True):
+    for k, (state, present, following) in enumerate(zip(form.states, form.present, form.following, strict=True)):
         total = weighted_sum(form, following, lambda at: False)
         if present not in total.weights:
             total = weighted_sum(form, following, lambda at: True)
@@ -91,6 +93,8 @@ def _states(program: Program) -> list[str]:
             average = 0 < own < 1 and abs(own + others - 1) < 1e-9
             what = f"a moving average with decay {own:.6g}" if average else f"a sum with decay {own:.6g}"
             what = "a sum over all steps" if own == 1 else what
+        elif (maximum := _own_factor(form, k, ("max",))) is not None:
+            what = "a running maximum" if maximum == 1 else f"a running maximum with decay {maximum:.6g}"
         elif any(present in form.nodes[i].args for i in form.operations) and _depends(form.nodes, following, present):
             what = "a value that is updated from itself"
         shape = "" if state.shape == "tree" else f" ({state.shape})"
@@ -98,10 +102,59 @@ def _states(program: Program) -> list[str]:
     return sentences
 
 
+def _own_factor(form: Form, k: int, through: tuple[str, ...]) -> float | None:
+    """The number by which a state enters its own next value, through some functions: 0.999 in `max(0.999 * u, x)`.
+
+    None if it does not, and for the product with a number that the next value is without one of these functions.
+
+    Args:
+        form: the program.
+        k: the position of the state.
+        through: the functions that are taken apart.
+    """
+    present, stack = form.present[k], [form.following[k]]
+    opened = False
+    while stack:
+        function, args, _, _ = form.nodes[stack.pop()]
+        if function in through:
+            opened = True
+            if present in args:
+                return 1.0
+            stack += args
+        elif function == "*" and opened and present in args:
+            number = form.literal(args[0] if args[1] == present else args[1])
+            if number is not None:
+                return number
+    return None
+
+
+def _factors(form: Form) -> dict[str, dict[int, float]]:
+    """The momentum of each state that has one, `0.9 * m + x` or `0.9 * (m + x)`, and the decays of averages and maxima
+    that are written as products, by the nodes that such a number multiplies."""
+    momenta: dict[int, float] = {}
+    decays: dict[int, float] = {}
+    for k, (present, following) in enumerate(zip(form.present, form.following, strict=True)):
+        maximum = _own_factor(form, k, ("max",))
+        if maximum is not None:
+            decays[present] = maximum
+        number = _own_factor(form, k, ("+", "-"))
+        if number is not None:
+            weights = weighted_sum(form, following, lambda at: True).weights.values()
+            own = decays if abs(sum(weights) - 1) <= 1e-9 else momenta
+            own.update({present: number, following: number})
+        function, args, _, _ = form.nodes[following]
+        inner = [arg for arg in args if form.nodes[arg].function == "+" and present in form.nodes[arg].args]
+        literal = next((literal for arg in args if (literal := form.literal(arg)) is not None), None)
+        if function == "*" and inner and literal is not None:
+            momenta.update({inner[0]: literal, present: literal, following: literal})
+    return {"momentum": momenta, "decay": decays}
+
+
 def _hyperparameters(program: Program) -> list[str]:
     """The constants by what they are for, `decays 0.9 and 0.99`; a number counts once for each purpose."""
     form = from_program(program)
     divisors = {node.args[-1] for node in form.nodes if node.function in ("/", "reciprocal", "sqrt")}
+    factors = _factors(form)
     values: dict[str, dict[str, None]] = {role: {} for role in _ROLES}
     for i in form.operations:
         function, args, _, _ = form.nodes[i]
@@ -111,6 +164,8 @@ def _hyperparameters(program: Program) -> list[str]:
                 continue
             others = [form.nodes[other].function for other in args if other != arg]
             role = _role(function, place, others, i in divisors)
+            if function == "*":
+                role = next((kind for kind, own in factors.items() if any(own.get(at) == literal for at in args)), role)
             # `interp(m, g, 0.1)` has the decay 0.9.
             towards_state = function == "interp" and args[0] in form.present and args[1] not in form.present
             values[role][f"{1 - literal:.12g}" if towards_state else f"{literal:.15g}"] = None
@@ -124,6 +179,7 @@ def _hyperparameters(program: Program) -> list[str]:
 _ROLES = {
     "learning rate": "learning rates",
     "weight decay": "weight decays",
+    "momentum": "momenta",
     "decay": "decays",
     "epsilon": "epsilons",
     "clipping threshold": "clipping thresholds",

@@ -113,7 +113,7 @@ class Rule:
     tier: Tier
     says: str
     propose: Callable[[Context], Iterator[Proposal]]
-    parts: int = 5
+    parts: int = 6
     pattern: str | None = None
 
 

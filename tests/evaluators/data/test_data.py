@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from germline.evaluators.data.load import SPLITS, VERSES_PER_REGION, Digits, digits, mnist5k, text, text_split
+from germline.evaluators.data.load import SPLITS, VERSES_PER_REGION, Digits, diamonds, digits, mnist5k, text, text_split
 
 FOLDER = files("germline.evaluators.data")
 PAGE = (FOLDER / "DATA.md").read_text(encoding="utf-8")
@@ -59,6 +59,17 @@ def test_a_digit_still_looks_like_its_label() -> None:
     centres = np.stack([pixels[labels == label].mean(0) for label in range(10)])
     nearest = ((pixels[:, None] - centres) ** 2).sum(-1).argmin(1)
     assert (nearest == labels).mean() > 0.85
+
+
+def test_diamonds_have_their_ranges_and_share_no_stone_between_parts() -> None:
+    data = diamonds()
+    parts = [data.part(split) for split in SPLITS]
+    assert [len(price) for _, _, price in parts] == [6_000, 1_000, 1_000]
+    assert (data.numbers > 0).all() and data.grades.max(0).tolist() == [4, 6, 7]
+    weight, price = np.log(data.numbers[:, 0]), np.log(data.price.astype(float))
+    assert np.corrcoef(weight, price)[0, 1] > 0.95
+    stones = [{row.tobytes() for row in np.column_stack(part)} for part in parts]
+    assert all(one.isdisjoint(other) for one, other in pairwise([*stones, stones[0]]))
 
 
 def test_the_text_is_the_whole_king_james_bible_in_printable_ascii() -> None:

@@ -262,3 +262,22 @@ def test_the_interpreter_gives_equal_updates_for_equal_fingerprints(mutants: Cal
         pairs += 1
         if pairs == 60:
             break
+
+
+def test_the_order_of_max_and_min_shows_at_zeros_below_a_pole_alone() -> None:
+    ones, nan = [torch.ones(3)], [torch.full((3,), float("nan"))]
+    for function in ("max", "min"):
+        pairs = []
+        for arguments in ("z, n", "n, z"):
+            body = f"z = g * 0.0\n  n = negative(z)\n  x = {function}({arguments})\n  u = "
+            texts = [f"def train(w, g, lr):\n  {body}{update}\n  return u\n" for update in ("reciprocal(x)", "x * w")]
+            pairs.append([parse(text) for text in texts])
+        for first, second in zip(*pairs, strict=True):
+            assert fingerprint(trace(first)) == fingerprint(trace(second))
+        (pole, plain), (other_pole, other_plain) = pairs
+        assert torch.equal(
+            Interpreter(pole).step(ones, ones, 1.0)[0], -Interpreter(other_pole).step(ones, ones, 1.0)[0]
+        )
+        for g in (ones, nan):
+            results = [Interpreter(one).step(ones, g, 1.0)[0] for one in (plain, other_plain)]
+            assert torch.equal(results[0].nan_to_num(7.0), results[1].nan_to_num(7.0))

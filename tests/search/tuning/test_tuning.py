@@ -4,11 +4,13 @@ from collections.abc import Callable
 from math import inf, isclose, log10
 
 import pytest
+import torch
 
 from germline.evaluators.optimizer.schedule import Schedule
 from germline.programs.optimizer import library, parse, write
 from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.roles import constants
+from germline.search.tuning.class_box import class_knobs
 from germline.search.tuning.knobs import Box, Choice, Point, Range
 from germline.search.tuning.program_box import program_knobs
 from germline.search.tuning.sobol import sobol
@@ -141,3 +143,17 @@ def test_a_program_without_a_rate_has_its_update_multiplied() -> None:
     assert "10.0" in write(program)
     twice, _ = program_knobs(program).at((20.0, 0.05, "cosine"))
     assert parse(write(twice)) == twice
+
+
+def test_knobs_of_classes_are_those_of_the_programs_that_do_the_same() -> None:
+    program = program_knobs(parse(library()["adamw"])).box.named(program_knobs(parse(library()["adamw"])).box.default)
+    knobs = class_knobs(torch.optim.AdamW, "AdamW@1")
+    assert sorted(map(str, knobs.box.default)) == sorted(map(str, program.values()))
+    use, schedule = knobs.training_at(knobs.box.default)
+    assert use.name == "AdamW@1" and schedule == Schedule()
+    assert use.arguments == {"lr": 1e-3, "betas": [0.9, 0.999], "weight_decay": 0.01}
+    momentum = class_knobs(torch.optim.SGD, "SGD").box.knobs[1]
+    assert isinstance(momentum, Range) and momentum.name == "momentum" and momentum.default == 0.0
+    assert all(0.0 <= value < 1.0 for value in momentum.neighbours(0.0)) and momentum.border(0.0) is None
+    with pytest.raises(ValueError, match="expected a class that takes lr"):
+        class_knobs(torch.nn.Linear, "Linear")

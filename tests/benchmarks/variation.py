@@ -1,20 +1,21 @@
-"""Which operators help: the gain of searches with and without each of them, at equal evaluations, over seeds.
+"""What helps a search: its gain with and without each operator, islands and the tuning of constants, over seeds.
 
-A way to search is a set of operators: `base` has insert, delete, modify and tune with the weights of the preset
-`quick`, `+OP` adds an operator, `all` adds all, and `all-OP` leaves one out of these. The gain of a search is the
-fitness of its best individual minus that of its start program, both on the search's own proxy, so it includes the luck
-of the best, for every way alike. Searches of one seed have the same initial weights and batches, so ways are compared
-by differences within seeds, with bootstrap intervals (percentiles of 10,000 means).
+A way to search is a set of settings: `base` has insert, delete, modify and tune with the weights of the preset `quick`,
+`+NAME` adds an operator or a technique, `all` adds all operators, `all-NAME` leaves one of these out, and `all+tuning`
+adds the tuning of constants to all operators. The gain of a search is the fitness of its best individual minus that of
+its start program, both on the search's own proxy, so it includes the luck of the best, for every way alike. Searches
+of one seed have the same initial weights and batches, so ways are compared by differences within seeds, with bootstrap
+intervals (percentiles of 10,000 means).
 
 Each finished search is a line of a JSONL file, and is not repeated: interrupt the script and start it again. Several
 processes may share the work (`--part 0/2`, `--part 1/2`), each with a file of its own; the report takes all files.
 
-    python tests/benchmarks/operators.py --out /tmp/operators.jsonl --task text-transformer \
+    python tests/benchmarks/variation.py --out /tmp/variation.jsonl --task text-transformer \
         --set functions=extended --set lengths=1 --evaluations 2000 --seeds 10
-    python tests/benchmarks/operators.py --report /tmp/operators.jsonl
+    python tests/benchmarks/variation.py --report /tmp/variation.jsonl
 
-There are ten ways, of which `--ways` chooses some. On one core a search of 2,000 evaluations takes about half a minute
-on digits-mlp and ten minutes on text-transformer.
+There are thirteen ways, of which `--ways` chooses some. On one core a search of 2,000 evaluations takes about half a
+minute on digits-mlp and ten minutes on text-transformer.
 """
 
 import argparse
@@ -34,21 +35,31 @@ from germline.search.run import evolve, new_run
 
 BASE = {"insert": 1.0, "delete": 1.0, "modify": 2.0, "tune": 3.0}
 NEW = ("replace", "idiom", "graft", "cross")
+TUNING = ("tune_every=4",)
 RESAMPLES = 10_000
 
 
-def ways(weight: float) -> dict[str, Mapping[str, float]]:
-    """The weights of the operators of each way; `weight` is that of each new operator."""
+def ways(weight: float) -> dict[str, Sequence[str]]:
+    """The settings of each way; `weight` is that of each new operator."""
     new = dict.fromkeys(NEW, weight)
-    added = {f"+{name}": {**BASE, name: weight} for name in NEW}
-    left_out = {f"all-{name}": {**BASE, **{key: new[key] for key in NEW if key != name}} for name in NEW}
-    return {"base": BASE, **added, "all": {**BASE, **new}, **left_out}
+    weights = {
+        "base": BASE,
+        **{f"+{name}": {**BASE, name: weight} for name in NEW},
+        "all": {**BASE, **new},
+        **{f"all-{name}": {**BASE, **{key: new[key] for key in NEW if key != name}} for name in NEW},
+    }
+    operators = {way: ",".join(f"{name}:{value:g}" for name, value in of.items()) for way, of in weights.items()}
+    settings: dict[str, Sequence[str]] = {way: [f"operators={text}"] for way, text in operators.items()}
+    base, every = settings["base"], settings["all"]
+    settings["+islands"] = [*base, "strategy=islands", "islands=lion,rmsprop"]
+    settings["+tuning"] = [*base, *TUNING]
+    settings["all+tuning"] = [*every, *TUNING]
+    return settings
 
 
-def searched(way: str, operators: Mapping[str, float], seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """The row of a finished search."""
-    weights = ",".join(f"{name}:{weight:g}" for name, weight in operators.items())
-    settings = ["review_every=0", *options.set, f"operators={weights}"]
+def searched(way: str, own: Sequence[str], seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """The row of a finished search with the settings of a way."""
+    settings = ["review_every=0", *options.set, *own]
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, Store(str(Path(folder) / "runs.db")) as store:
         run = new_run(store, task=options.task, settings=settings, seed=seed, evaluations=options.evaluations)
@@ -110,7 +121,11 @@ def report(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def compared(way: str) -> Sequence[tuple[str, str]]:
     """The comparison of a way: with `base`, or `all` with it."""
-    return () if way == "base" else (("all", way),) if way.startswith("all-") else ((way, "base"),)
+    if way == "base":
+        return ()
+    if way.startswith("all-"):
+        return (("all", way),)
+    return ((way, "all" if way == "all+tuning" else "base"),)
 
 
 def shown(values: Sequence[float]) -> str:
@@ -132,7 +147,7 @@ def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("operators.jsonl"), help="file of results, appended to")
+    parser.add_argument("--out", type=Path, default=Path("variation.jsonl"), help="file of results, appended to")
     parser.add_argument("--task", default="digits-mlp")
     parser.add_argument("--evaluations", type=int, default=2_000)
     parser.add_argument("--seeds", type=int, default=10)

@@ -1,0 +1,1 @@
+"""`germline validate --against`: contenders from references, the course of the comparison, and its reports."""

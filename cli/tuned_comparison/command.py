@@ -1,0 +1,216 @@
+"""The options of `germline validate` that begin a tuned comparison, and what it does with them."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from germline.cli.errors import UserError
+from germline.cli.options import SessionOptions
+from germline.cli.output import check_free, console, print_json, stdout_apart
+from germline.cli.printing import say
+from germline.cli.reference import chosen
+from germline.programs.export.files import check_writable, write_whole
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_TRIALS, DEFAULT_LENGTHS, DEFAULT_SEEDS = 64, (1.0, 4.0), 10
+
+
+class Seeds(click.ParamType[int | str]):
+    """A number of seeds from 1 to 1,000, or `auto`."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        text = str(value)
+        if text != "auto" and not (text.isdecimal() and 1 <= int(text[:5]) <= 1_000):
+            self.fail(f"expected a number from 1 to 1,000, or auto, got {text!r:.40}", param, ctx)
+        return text if text == "auto" else int(text)
+
+
+class Lengths(click.ParamType[tuple[float, ...]]):
+    """Multiples of a rung's steps such as `1,4`."""
+
+    name = "lengths"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            lengths = tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            lengths = ()
+        if not lengths or len(set(lengths)) < len(lengths) or not all(0.0 < length <= 1_000.0 for length in lengths):
+            self.fail(f"expected different multiples of a rung's steps such as 1,4, got {str(value)!r:.40}", param, ctx)
+        return lengths
+
+
+@dataclass(frozen=True)
+class AgainstOptions:
+    """What was given of the options of a comparison; None and empty: not given.
+
+    Attributes:
+        references: what is compared with.
+        trials: sampled points of each tuning.
+        lengths: multiples of the rung's steps.
+        workers, executor, ray_address: where trainings are done.
+        path: a Markdown file to write.
+        force: whether an existing file is replaced.
+    """
+
+    references: tuple[str, ...] = ()
+    trials: int | None = None
+    lengths: tuple[float, ...] | None = None
+    workers: int | None = None
+    executor: str | None = None
+    ray_address: str | None = None
+    path: Path | None = None
+    force: bool = False
+
+    def require_unused(self) -> None:
+        """Raises UserError if an option was given that needs `--against`."""
+        given = {
+            "--trials": self.trials,
+            "--lengths": self.lengths,
+            "--workers": self.workers,
+            "--executor": self.executor,
+            "--ray-address": self.ray_address,
+            "--output": self.path,
+        }
+        for option, value in given.items():
+            if value is not None:
+                raise UserError(
+                    f"expected --against with {option}, which belongs to a comparison; add it, or leave it out"
+                )
+
+
+def against_options(command: F) -> F:
+    """Adds `--against` and the options that belong to it, as the argument `against`."""
+
+    @wraps(command)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        names = ("references", "trials", "lengths", "workers", "executor", "ray_address", "path", "force")
+        taken = {name: options.pop(f"against_{name}") for name in names}
+        return command(*args, against=AgainstOptions(**taken), **options)
+
+    for option in (
+        click.option("--force", "against_force", is_flag=True, help="Replace an existing file."),
+        click.option(
+            "-o",
+            "--output",
+            "against_path",
+            type=click.Path(path_type=Path, dir_okay=False),
+            default=None,
+            help="With --against: a file for the tables as Markdown, .md.",
+        ),
+        click.option("--ray-address", "against_ray_address", default=None, metavar="ADDRESS", help="As of search."),
+        click.option(
+            "--executor",
+            "against_executor",
+            type=click.Choice(["auto", "ray", "inline"]),
+            default=None,
+            help="With --against: where trainings are done, as of search.",
+        ),
+        click.option(
+            "--workers",
+            "against_workers",
+            type=click.IntRange(min=1),
+            default=None,
+            help="With --against: number of workers, as of search.",
+        ),
+        click.option(
+            "--lengths",
+            "against_lengths",
+            type=Lengths(),
+            default=None,
+            help="With --against: lengths of training, as multiples of the rung's steps.  [default: 1,4]",
+        ),
+        click.option(
+            "--trials",
+            "against_trials",
+            type=click.IntRange(1, 4_096),
+            default=None,
+            help="With --against: sampled points that each contender is tuned with.  [default: 64]",
+        ),
+        click.option(
+            "--against",
+            "against_references",
+            multiple=True,
+            metavar="REF,...",
+            help="Compare fairly with these: REFs, torch:NAME, FILE.py:Class, or baselines (AdamW, SGD, Lion, Muon).",
+        ),
+    ):
+        wrapper = option(wrapper)
+    return cast(F, wrapper)
+
+
+def compare_fairly(
+    references: tuple[str, ...],
+    criterion: str | None,
+    tasks: tuple[str, ...],
+    rung: int | None,
+    seeds: int | str | None,
+    against: AgainstOptions,
+    device: str,
+    url: str,
+    as_json: bool,
+) -> None:
+    """Compares, prints and writes the result."""
+    if against.path is not None:
+        _check_name(against.path, against.force)
+    # Imports torch, which takes seconds; `germline validate --help` answers without.
+    from germline.cli.tuned_comparison.output import as_data, markdown, print_comparison
+    from germline.cli.tuned_comparison.session import ComparisonOptions, tuned_comparison
+    from germline.evaluators.optimizer.torch_classes import is_class_name
+    from germline.evaluators.tasks.registry import absolute_name, confirmed_name
+    from germline.evaluators.tasks.task_list import names_of
+
+    with stdout_apart():
+        candidates = [each if is_class_name(each) else chosen(each, criterion, url) for each in references]
+        runs = [candidate.run for candidate in candidates if not isinstance(candidate, str) and candidate.run]
+        run_tasks = [confirmed_name(run.task) for run in runs] if not tasks else []
+        named = [absolute_name(task) for task in tasks] or [*run_tasks[:1]] or ["digits-mlp"]
+        names = [name for task in named for name in names_of(task)]
+        options = ComparisonOptions(
+            against.references,
+            tuple(dict.fromkeys(names)),
+            rung or 0,
+            against.trials or DEFAULT_TRIALS,
+            against.lengths or DEFAULT_LENGTHS,
+            None if seeds == "auto" else int(seeds or DEFAULT_SEEDS),
+            SessionOptions(None, against.workers, against.executor or "auto", device, against.ray_address),
+        )
+        if options.seeds is not None and not 2 <= options.seeds <= 40:
+            raise UserError(f"expected 2 to 40 seeds with --against, or auto, got {options.seeds}")
+        comparison = tuned_comparison(candidates, options, url)
+    if against.path is not None:
+        write_whole(against.path, markdown(comparison, _command(references, options)))
+    if as_json:
+        print_json(as_data(comparison))
+    else:
+        print_comparison(console(), comparison)
+        if against.path is not None:
+            say(f"wrote {against.path}")
+
+
+def _check_name(path: Path, force: bool) -> None:
+    if path.suffix.lower() != ".md":
+        raise UserError(f"expected a name that ends in .md, got {path}")
+    if not force:
+        check_free(path)
+    check_writable(path)
+
+
+def _command(references: tuple[str, ...], options: Any) -> str:
+    """The command that makes the same comparison."""
+    words = ["germline", "validate", *references, "--against", ",".join(options.against)]
+    for task in options.tasks:
+        words += ["--task", task]
+    words += ["--rung", str(options.rung), "--trials", str(options.trials)]
+    words += ["--lengths", ",".join(f"{length:g}" for length in options.lengths)]
+    return shlex.join([*words, "--seeds", "auto" if options.seeds is None else str(options.seeds)])

@@ -1,0 +1,75 @@
+"""The contenders of a tuned comparison, from what the user named."""
+
+from collections.abc import Sequence
+
+from germline.cli.candidate import Candidate
+from germline.cli.errors import BadReference, UserError
+from germline.cli.presenters.registry import presenter_of
+from germline.cli.reference import resolve
+from germline.evaluators.optimizer.torch_classes import is_class_name
+from germline.evaluators.tasks.task_list import names_of
+from germline.programs.optimizer import InvalidProgram, parse, write
+from germline.programs.optimizer.graph import live_program
+from germline.search.tuned_comparison.contender import Contender, class_contender, program_contender
+
+BASELINES = ("library:adamw", "library:sgd_momentum", "library:lion", "library:muon")
+"""What `--against baselines` stands for."""
+
+
+def contenders_of(judged: Sequence[Candidate | str], against: Sequence[str], url: str) -> list[Contender]:
+    """The contenders: what is judged, then what it is compared with, then the start programs of its runs. Programs that
+    are the same up to names and dead statements stand once.
+
+    Args:
+        judged: candidates of kind optimizer, and names of classes.
+        against: references and names of classes, which may be separated by commas; `baselines` stands for `BASELINES`.
+        url: the database.
+
+    Raises:
+        BadReference, DatabaseError, UnknownProgram: a reference names no optimizer.
+        InvalidClass: a name is that of no optimizer of torch.
+        UserError: nothing is left to compare with.
+    """
+    names = [name for text in against for name in text.split(",") if name.strip()]
+    expanded = [part for name in names for part in (BASELINES if name == "baselines" else (name.strip(),))]
+    found: dict[str, Contender] = {}
+    for each in judged:
+        if isinstance(each, str):
+            found.setdefault(each, class_contender(each, judged=True))
+        else:
+            _add(found, each, each.genome, each.label, judged=True)
+    for name in dict.fromkeys(expanded):
+        if is_class_name(name):
+            found.setdefault(name, class_contender(name, judged=False))
+            continue
+        candidate = resolve(name, url)
+        _require_optimizer(candidate)
+        _add(found, candidate, candidate.genome, name, judged=False)
+    for each in judged:
+        start = None if isinstance(each, str) else getattr(each.settings, "start", None)
+        if start is not None and not isinstance(each, str):
+            _add(found, each, start, f"start of {each.label}", judged=False, searched=False)
+    contenders = list(found.values())
+    if all(contender.judged for contender in contenders):
+        raise UserError("expected --against something else than the candidates themselves, such as library:adamw")
+    return contenders
+
+
+def _add(
+    found: dict[str, Contender], candidate: Candidate, text: str, label: str, judged: bool, searched: bool = True
+) -> None:
+    """Adds the contender of a program, unless the program is there already."""
+    try:
+        key = write(live_program(parse(text)))
+        # The fitness of a run on several tasks is a gain over a reference, not a loss.
+        one_task = candidate.run is not None and len(names_of(candidate.run.task)) == 1
+        proxy = -candidate.fitness if searched and one_task and candidate.fitness is not None else None
+        found.setdefault(key, program_contender(label, text, judged, proxy))
+    except InvalidProgram as error:
+        raise BadReference(f"{label} is not a valid genome: {error}") from None
+
+
+def _require_optimizer(candidate: Candidate) -> None:
+    if candidate.kind != "optimizer":
+        noun = presenter_of(candidate.kind).noun
+        raise BadReference(f"expected an optimizer to compare with, got {candidate.label}, which is {noun}")

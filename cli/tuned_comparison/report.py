@@ -1,0 +1,144 @@
+"""Tables of a comparison as text, for a terminal and for Markdown alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from germline.cli.formatting import number
+from germline.search.tuned_comparison.overall import FACTORS, improvement, overall
+from germline.search.tuned_comparison.results import Cell, ContenderResult, Pair, TunedComparison
+from germline.search.tuning.tuning import REPORTED
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table with its title, and notes below it."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def tables(comparison: TunedComparison) -> list[TextTable]:
+    """The tables of a comparison: results and tunings of each task and length, then the verdicts and the whole."""
+    found = []
+    for cell in comparison.cells:
+        found += [_finals(comparison, cell), _tunings(cell)]
+    return [*found, _verdicts(comparison), _whole(comparison)]
+
+
+def verdict_lines(comparison: TunedComparison) -> list[str]:
+    """A sentence for each verdict."""
+    names = [contender.label for contender in comparison.contenders]
+    return [_sentence(names, pair) for pair in comparison.pairs]
+
+
+def _sentence(names: Sequence[str], pair: Pair) -> str:
+    verdict = pair.verdict
+    if verdict.more is not None:
+        return f"{names[pair.place]} beside {names[pair.other]}: {verdict}"
+    return f"{names[pair.place]} is {verdict.word} than {names[pair.other]}"
+
+
+def _title(cell: Cell) -> str:
+    return f"{cell.task}, {cell.steps:,} steps (×{cell.length:g})"
+
+
+def _finals(comparison: TunedComparison, cell: Cell) -> TextTable:
+    rows = []
+    for place, result in enumerate(cell.results):
+        ratios = cell.speed_ups(place)
+        middle = sorted(ratios)[len(ratios) // 2] if ratios else None
+        steps, cost = cell.steps_to_target(place), comparison.microseconds[cell.task][place]
+        tuned = result.tuning.best.loss if result.tuning.best else None
+        rows.append(
+            (
+                result.contender.label + (" (reference)" if place == cell.reference else ""),
+                number(result.contender.proxy),
+                number(tuned),
+                number(result.mean),
+                number(result.deviation),
+                "-" if result.failed is None else f"{100 * result.failed:.0f} %",
+                "-" if steps is None else f"{steps:,.0f}" if isfinite(steps) else "never",
+                "-" if middle is None else f"{middle:.2f}×",
+                "-" if cost is None else f"{cost:.0f}",
+                "-" if result.contender.states is None else str(result.contender.states),
+            )
+        )
+    target = "" if cell.target is None else f"target {number(cell.target)}: the reference's median in seeds of its own"
+    notes = [text for text in (target, *_errors(cell.results)) if text]
+    headers = (
+        *("contender", "search", "tuned", "held-out", "±", "failed", "to target", "speed-up", "µs/step", "states"),
+    )
+    return TextTable(f"{_title(cell)}: {comparison.seeds} fresh seeds", headers, tuple(rows), tuple(notes))
+
+
+def _errors(results: Sequence[ContenderResult]) -> list[str]:
+    return [f"{r.contender.label}: {r.error:.200}" for r in results if r.error is not None and r.failed != 0]
+
+
+def _tunings(cell: Cell) -> TextTable:
+    rows = []
+    for result in cell.results:
+        tuning = result.tuning
+        point = tuning.box.named(tuning.best.point) if tuning.best else {}
+        rates = "-" if tuning.good_rates is None else f"{tuning.good_rates[0]:.2g}…{tuning.good_rates[1]:.2g}"
+        rows.append(
+            (
+                result.contender.label,
+                *(_loss(tuning.best_after(count)) for count in REPORTED),
+                number(tuning.best.loss if tuning.best else None),
+                number(tuning.deviation),
+                str(tuning.trainings),
+                rates,
+                ", ".join(
+                    f"{name} {value:.4g}" if isinstance(value, float) else value for name, value in point.items()
+                ),
+                "; ".join(tuning.widened) or "-",
+            )
+        )
+    after = tuple(f"after {count}" for count in REPORTED)
+    headers = ("contender", *after, "descent", "±", "trainings", "good rates", "best point", "box widened")
+    return TextTable(f"{_title(cell)}: tuning on validation data", headers, tuple(rows))
+
+
+def _loss(loss: float) -> str:
+    return number(loss) if isfinite(loss) else "failed"
+
+
+def _verdicts(comparison: TunedComparison) -> TextTable:
+    names = [contender.label for contender in comparison.contenders]
+    rows = [
+        (
+            names[pair.place],
+            names[pair.other],
+            f"{cell.task} ×{cell.length:g}",
+            f"{cell.gain:+.4f}",
+            f"{cell.low:+.4f} … {cell.high:+.4f}",
+            f"{cell.p:.2g}",
+            f"{cell.holm:.2g}",
+            "better" if cell.better else "worse" if cell.worse else "-",
+        )
+        for pair in comparison.pairs
+        for cell in pair.verdict.cells
+    ]
+    headers = ("judged", "beside", "on", "gain", "95 % interval", "p", "Holm", "")
+    return TextTable("Paired differences of held-out losses", headers, tuple(rows), tuple(verdict_lines(comparison)))
+
+
+def _whole(comparison: TunedComparison) -> TextTable:
+    rows = []
+    for contender, summary in zip(comparison.contenders, overall(comparison), strict=True):
+        mean = summary.speed_up
+        ends = "-" if summary.low is None or summary.high is None else f"{summary.low:.2f} … {summary.high:.2f}"
+        profile = tuple(f"{100 * share:.0f} %" for share in summary.profile) or ("-",) * len(FACTORS)
+        rows.append((contender.label, "-" if mean is None else f"{mean:.2f}×", ends, *profile))
+    names = [contender.label for contender in comparison.contenders]
+    notes = tuple(
+        f"a loss of {names[pair.place]} is below one of {names[pair.other]} in "
+        f"{100 * improvement(comparison, pair):.0f} % of all pairs"
+        for pair in comparison.pairs
+    )
+    headers = ("contender", "speed-up", "95 % interval", *(f"within {factor:g}×" for factor in FACTORS))
+    return TextTable("All tasks and lengths", headers, tuple(rows), notes)

@@ -1,0 +1,104 @@
+"""A search over real vectors that draws from a normal distribution and moves it to the better draws: CMA-ES with a
+diagonal covariance (sep-CMA-ES, Ros and Hansen 2008), with the constants of Hansen's tutorial (arXiv 1604.00772).
+
+The diagonal is enough for the few constants of a program, and needs no eigenvectors, whose last bits differ between
+machines. All values are plain floats in frozen data, so that a state can be compared, kept and recomputed.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+SMALLEST_STEP, LARGEST_STEP = 1e-6, 8.0
+"""Bounds of the step size, in units of the vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """A normal distribution over vectors of n numbers, and how it moved.
+
+    Attributes:
+        mean: its mean, n numbers.
+        step: its step size, a factor of all deviations.
+        variances: the diagonal of its covariance divided by step², n numbers.
+        step_path, variance_path: the weighted means of recent steps of the mean that control the step size and the
+            variances, n numbers each.
+        generation: number of updates.
+    """
+
+    mean: tuple[float, ...]
+    step: float
+    variances: tuple[float, ...]
+    step_path: tuple[float, ...]
+    variance_path: tuple[float, ...]
+    generation: int = 0
+
+
+def normal(size: int, step: float) -> Normal:
+    """Returns the distribution around 0 of `size` numbers, at least one, with `step` as each one's deviation."""
+    zeros = (0.0,) * size
+    return Normal(zeros, step, (1.0,) * size, zeros, zeros)
+
+
+def draw(distribution: Normal, rng: np.random.Generator) -> tuple[float, ...]:
+    """Returns a random vector."""
+    noise = rng.standard_normal(len(distribution.mean))
+    return tuple(
+        mean + distribution.step * math.sqrt(variance) * float(z)
+        for mean, variance, z in zip(distribution.mean, distribution.variances, noise, strict=True)
+    )
+
+
+def updated(distribution: Normal, points: Sequence[Sequence[float]], count: int) -> Normal:
+    """Returns the distribution after a generation.
+
+    Args:
+        distribution: that the points were drawn from.
+        points: those with a result, the best first; the better half of `count` points moves the mean.
+        count: points of the generation, with those that failed; at least 2.
+    """
+    if not points:
+        return replace(distribution, step=max(SMALLEST_STEP, distribution.step / 2))
+    n, chosen = len(distribution.mean), points[: max(1, count // 2)]
+    raw = [math.log(count / 2 + 0.5) - math.log(rank) for rank in range(1, len(chosen) + 1)]
+    weights = [value / sum(raw) for value in raw]
+    mass = 1 / sum(weight**2 for weight in weights)
+    mean = tuple(sum(weight * point[i] for weight, point in zip(weights, chosen, strict=True)) for i in range(n))
+    deviations = [distribution.step * math.sqrt(variance) for variance in distribution.variances]
+    # Steps in units of the deviations.
+    moved = [(mean[i] - distribution.mean[i]) / deviations[i] for i in range(n)]
+
+    step_rate = (mass + 2) / (n + mass + 5)
+    damping = 1 + 2 * max(0.0, math.sqrt((mass - 1) / (n + 1)) - 1) + step_rate
+    keep = math.sqrt(step_rate * (2 - step_rate) * mass)
+    step_path = tuple((1 - step_rate) * old + keep * by for old, by in zip(distribution.step_path, moved, strict=True))
+    length = math.sqrt(sum(value**2 for value in step_path))
+    expected = math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n**2))
+    step = distribution.step * math.exp(step_rate / damping * (length / expected - 1))
+
+    generation = distribution.generation + 1
+    usual = (1.4 + 2 / (n + 1)) * expected * math.sqrt(1 - (1 - step_rate) ** (2 * generation))
+    rising = 1.0 if length < usual else 0.0
+    path_rate = (4 + mass / n) / (n + 4 + 2 * mass / n)
+    keep = rising * math.sqrt(path_rate * (2 - path_rate) * mass)
+    roots = [math.sqrt(variance) for variance in distribution.variances]
+    variance_path = tuple(
+        (1 - path_rate) * old + keep * root * by
+        for old, root, by in zip(distribution.variance_path, roots, moved, strict=True)
+    )
+    # A diagonal has fewer numbers to learn than a full matrix, so it may learn faster by (n + 2) / 3.
+    faster = (n + 2) / 3
+    path_share = min(1.0, faster * 2 / ((n + 1.3) ** 2 + mass))
+    spread_share = min(1 - path_share, faster * 2 * (mass - 2 + 1 / mass) / ((n + 2) ** 2 + mass))
+    spread_share = max(0.0, spread_share)
+    lost = (1 - rising) * path_rate * (2 - path_rate)
+    kept = 1 - path_share - spread_share + path_share * lost
+    variances = []
+    for i, variance in enumerate(distribution.variances):
+        steps = [(point[i] - distribution.mean[i]) / distribution.step for point in chosen]
+        spread = sum(weight * by**2 for weight, by in zip(weights, steps, strict=True))
+        variances.append(kept * variance + path_share * variance_path[i] ** 2 + spread_share * spread)
+    step = min(LARGEST_STEP, max(SMALLEST_STEP, step))
+    return Normal(mean, step, tuple(variances), step_path, variance_path, generation)

@@ -1,0 +1,59 @@
+"""Summaries of a comparison over all its tasks and lengths."""
+
+from dataclasses import dataclass
+
+from germline.search.significance.aggregate import (
+    geometric_mean,
+    geometric_mean_interval,
+    performance_profile,
+    probability_of_improvement,
+)
+from germline.search.tuned_comparison.results import Pair, TunedComparison
+
+FACTORS = (1.0, 1.25, 1.5, 2.0)
+"""Multiples of the fewest steps to the target at which performance profiles are given."""
+
+
+@dataclass(frozen=True)
+class Overall:
+    """A contender over all tasks and lengths at which it could be trained.
+
+    Attributes:
+        speed_up: geometric mean of its speed-ups over the best tuned baseline of each; None without any.
+        low, high: 95 % bootstrap interval of it, over tasks and seeds; None without any.
+        profile: for each of `FACTORS` the share of tasks on which its median steps to the target are at most so many
+            times the fewest of any contender.
+    """
+
+    speed_up: float | None
+    low: float | None
+    high: float | None
+    profile: tuple[float, ...]
+
+
+def overall(comparison: TunedComparison) -> tuple[Overall, ...]:
+    """Returns the summary of each contender."""
+    aimed = [cell for cell in comparison.cells if cell.target is not None]
+    places = range(len(comparison.contenders))
+    costs = [[_cost(cell.steps_to_target(place)) for cell in aimed] for place in places]
+    profiles = performance_profile(costs, FACTORS) if aimed else [[] for _ in places]
+    result = []
+    for place, profile in zip(places, profiles, strict=True):
+        ratios = [ratios for cell in aimed if (ratios := cell.speed_ups(place))]
+        if not ratios:
+            result.append(Overall(None, None, None, tuple(profile)))
+            continue
+        mean = geometric_mean([geometric_mean(each) for each in ratios])
+        result.append(Overall(mean, *geometric_mean_interval(ratios), tuple(profile)))
+    return tuple(result)
+
+
+def improvement(comparison: TunedComparison, pair: Pair) -> float:
+    """Returns the probability that a final loss of the judged contender is below one of the other, mean over tasks."""
+    both = [(cell.results[pair.place].losses, cell.results[pair.other].losses) for cell in comparison.cells]
+    trained = [losses for losses in both if all(losses)]
+    return probability_of_improvement([a for a, _ in trained], [b for _, b in trained])
+
+
+def _cost(steps: float | None) -> float:
+    return float("inf") if steps is None else steps

@@ -1,0 +1,130 @@
+"""What a comparison has found, as data."""
+
+from dataclasses import dataclass
+from math import inf, isfinite
+from statistics import fmean, median, stdev
+
+from germline.evaluators.outcome import Outcome
+from germline.search.tuned_comparison.contender import Contender
+from germline.search.tuned_comparison.speed_up import median_curve, speed_up, steps_to
+from germline.search.tuned_comparison.verdict import Verdict
+from germline.search.tuning.tuning import Tuning
+
+
+def loss_of(outcome: Outcome) -> float:
+    """The loss of a training: minus its fitness; infinite if it failed."""
+    return inf if outcome.fitness is None else -outcome.fitness
+
+
+def curve_of(outcome: Outcome) -> tuple[float, ...]:
+    """The losses of a training on the way; empty if it failed."""
+    return tuple(value for name, value in sorted(outcome.measures.items()) if name.startswith("curve_"))
+
+
+@dataclass(frozen=True)
+class ContenderResult:
+    """A contender on one task at one length.
+
+    Attributes:
+        contender: the optimizer.
+        tuning: its tuning, done.
+        finals: the outcome of its best point with each final seed, on held-out data; empty if no point could be
+            trained.
+        error: why a training failed, of the latest that did; None if none did.
+    """
+
+    contender: Contender
+    tuning: Tuning
+    finals: tuple[Outcome, ...] = ()
+    error: str | None = None
+
+    @property
+    def losses(self) -> tuple[float, ...]:
+        """The final held-out losses; infinite where a training failed."""
+        return tuple(map(loss_of, self.finals))
+
+    @property
+    def curves(self) -> tuple[tuple[float, ...], ...]:
+        """The losses on the way with each final seed."""
+        return tuple(map(curve_of, self.finals))
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the finite final losses; None if there are none."""
+        finite = [loss for loss in self.losses if isfinite(loss)]
+        return fmean(finite) if finite else None
+
+    @property
+    def deviation(self) -> float | None:
+        """Their standard deviation; None for fewer than two."""
+        finite = [loss for loss in self.losses if isfinite(loss)]
+        return stdev(finite) if len(finite) > 1 else None
+
+    @property
+    def failed(self) -> float | None:
+        """The share of final trainings that diverged or failed; None without any."""
+        return sum(not isfinite(loss) for loss in self.losses) / len(self.losses) if self.losses else None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All contenders on one task at one length.
+
+    Attributes:
+        task, length: of the cell.
+        steps: steps of a training.
+        curve_steps: the steps after which losses of a curve were measured.
+        results: one for each contender.
+        reference: the place of the best tuned baseline, by its tuning; None if none could be trained.
+        target: the median final loss of the reference over seeds of its own; None without a reference.
+    """
+
+    task: str
+    length: float
+    steps: int
+    curve_steps: tuple[int, ...]
+    results: tuple[ContenderResult, ...]
+    reference: int | None
+    target: float | None = None
+
+    def steps_to_target(self, place: int) -> float | None:
+        """The median steps of a contender to the target; infinite if it is not reached, None without a target."""
+        curves = self.results[place].curves
+        if self.target is None or not curves:
+            return None
+        return median(steps_to(curve, self.curve_steps, self.target) for curve in curves)
+
+    def speed_ups(self, place: int) -> tuple[float, ...]:
+        """The speed-up of a contender over the reference with each final seed; empty without a target."""
+        if self.target is None or self.reference is None:
+            return ()
+        reference = median_curve(self.results[self.reference].curves)
+        return tuple(speed_up(curve, reference, self.curve_steps, self.target) for curve in self.results[place].curves)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The verdict on a judged contender beside another, by their places."""
+
+    place: int
+    other: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class TunedComparison:
+    """A comparison.
+
+    Attributes:
+        contenders: those that are judged first.
+        cells: a cell for each task and length.
+        pairs: the verdicts.
+        seeds: number of final seeds.
+        microseconds: for each task the time of a step of each contender's update, None where it was not measured.
+    """
+
+    contenders: tuple[Contender, ...]
+    cells: tuple[Cell, ...]
+    pairs: tuple[Pair, ...]
+    seeds: int
+    microseconds: dict[str, tuple[float | None, ...]]

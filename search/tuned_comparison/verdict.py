@@ -1,0 +1,136 @@
+"""The verdict on a contender beside another, from paired differences on several tasks at several lengths.
+
+| verdict | if |
+|---|---|
+| better | p < 0.01 after Holm on three quarters of the tasks, and on none worse by more than a standard deviation |
+| undecided | more seeds could make it better: enough other tasks have a gain, and on none it is worse by as much |
+| not better | otherwise |
+
+A task at each of its lengths counts as a task of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, isfinite
+from statistics import fmean, stdev
+from typing import Literal
+
+from germline.search.significance.bca import bca_interval
+from germline.search.significance.holm import holm
+from germline.search.significance.power import pairs_needed
+from germline.search.significance.sign_flip import sign_flip_p
+
+Word = Literal["better", "not better", "undecided"]
+
+LEVEL = 0.01
+"""A p-value below this, after correction, is a difference."""
+SHARE = 0.75
+"""Share of the tasks on which a better contender is better."""
+FAILED = 10.0
+"""A loss that is not finite counts as the worst finite loss and so many times the range of all finite losses."""
+
+
+@dataclass(frozen=True)
+class PairedCell:
+    """The final losses of two contenders on one task at one length, paired by seed.
+
+    Attributes:
+        task, length: of the cell.
+        losses: of the contender that is judged.
+        others: of that which it is compared with.
+    """
+
+    task: str
+    length: float
+    losses: tuple[float, ...]
+    others: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CellVerdict:
+    """How a contender compares in one cell.
+
+    Attributes:
+        task, length: of the cell.
+        gain: mean of the paired differences, above 0 if the contender's loss is lower.
+        low, high: the 95 % BCa interval of the gain.
+        p: of the exact two-sided sign-flip test.
+        holm: the same, corrected for all cells.
+        better: True if there is a gain, significant after correction.
+        worse: True if it is worse by more than a standard deviation between seeds.
+    """
+
+    task: str
+    length: float
+    gain: float
+    low: float
+    high: float
+    p: float
+    holm: float
+    better: bool
+    worse: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on a contender beside another.
+
+    `more` is about how many more seeds would decide; None if it is decided.
+    """
+
+    word: Word
+    cells: tuple[CellVerdict, ...]
+    more: int | None = None
+
+    def __str__(self) -> str:
+        if self.more is None:
+            return self.word
+        return f"undecided: needs about {self.more:,} more seed{'' if self.more == 1 else 's'}"
+
+
+def judge(cells: Sequence[PairedCell]) -> Verdict:
+    """Returns the verdict from at least one cell; all have as many seeds."""
+    gains = [_gains(cell) for cell in cells]
+    raw = [sign_flip_p(each) for each in gains]
+    judged = []
+    for cell, each, p, corrected in zip(cells, gains, raw, holm(raw), strict=True):
+        mean = fmean(each)
+        better = mean > 0 and corrected < LEVEL
+        judged.append(
+            CellVerdict(
+                cell.task, cell.length, mean, *bca_interval(each), p, corrected, better, mean < -_deviation(cell.others)
+            )
+        )
+    needed = ceil(SHARE * len(cells))
+    won = sum(cell.better for cell in judged)
+    vetoed = any(cell.worse for cell in judged)
+    if won >= needed and not vetoed:
+        return Verdict("better", tuple(judged))
+    open_cells = [each for cell, each in zip(judged, gains, strict=True) if cell.gain > 0 and not cell.better]
+    if vetoed or won + len(open_cells) < needed:
+        return Verdict("not better", tuple(judged))
+    seeds = sorted(_seeds_needed(each, len(cells)) for each in open_cells)
+    return Verdict("undecided", tuple(judged), max(1, seeds[needed - won - 1] - len(gains[0])))
+
+
+def _seeds_needed(gains: Sequence[float], cells: int) -> int:
+    """About how many seeds make the mean gain significant, corrected for all cells, if it stays as it is."""
+    spread = stdev(gains) if len(gains) > 1 else 0.0
+    effect = fmean(gains) / spread if spread > 0 else 1e6
+    return pairs_needed(effect, LEVEL / cells)
+
+
+def _gains(cell: PairedCell) -> list[float]:
+    """The paired differences, in which a loss that is not finite is much worse than any other."""
+    finite = [loss for loss in (*cell.losses, *cell.others) if isfinite(loss)]
+    spread = max(finite) - min(finite) if finite else 0.0
+    bound = max(finite, default=0.0) + FAILED * (spread or 1.0)
+    ours = [loss if isfinite(loss) else bound for loss in cell.losses]
+    theirs = [loss if isfinite(loss) else bound for loss in cell.others]
+    return [other - loss for loss, other in zip(ours, theirs, strict=True)]
+
+
+def _deviation(losses: Sequence[float]) -> float:
+    """The standard deviation between seeds of the finite losses; 0 for fewer than two."""
+    finite = [loss for loss in losses if isfinite(loss)]
+    return stdev(finite) if len(finite) > 1 else 0.0

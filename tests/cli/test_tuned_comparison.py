@@ -1,0 +1,94 @@
+"""`germline validate --against`, from tuning to verdict, with real trainings of few steps."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import call, data
+
+SMALL = ("--trials", "3", "--lengths", "0.05", "--seeds", "2", "--task", "digits-mlp")
+
+
+def without_times(comparison: dict[str, Any]) -> dict[str, Any]:
+    for cell in comparison["cells"]:
+        for result in cell["results"]:
+            assert result.pop("microseconds") > 0
+    return comparison
+
+
+@pytest.mark.slow
+def test_a_comparison_on_ray_workers_is_that_of_this_process(local_ray: None, tmp_path: Path) -> None:
+    command = ("validate", "library:lion", "--against", "library:sgd_momentum", *SMALL)
+    here = without_times(data(tmp_path / "a.db", *command, "--executor", "inline"))
+    assert here == without_times(data(tmp_path / "b.db", *command, "--executor", "ray", "--workers", "2"))
+    [cell] = here["cells"]
+    assert cell["steps"] == 10 and cell["curve_steps"] == list(range(1, 11))
+    assert cell["reference"] == "library:sgd_momentum"
+    for result in cell["results"]:
+        assert result["best_after"]["64"] <= result["best_after"]["1"] and result["trainings"] > 3
+        assert len(result["losses"]) == 2 and [curve[-1] for curve in result["curves"]] == result["losses"]
+        assert result["failed"] == 0.0 and set(result["point"]) >= {"rate", "warm-up", "schedule"}
+    assert [verdict["against"] for verdict in here["verdicts"]] == ["library:sgd_momentum"]
+    for verdict in here["verdicts"]:
+        [pair] = verdict["cells"]
+        assert pair["p"] in (0.5, 1.0) and verdict["verdict"] in ("not better", "undecided")
+        assert (verdict["more_seeds"] is None) == (verdict["verdict"] == "not better")
+
+
+@pytest.mark.slow
+def test_tables_on_the_terminal_and_in_markdown(tmp_path: Path) -> None:
+    program = tmp_path / "bad.txt"
+    program.write_text(
+        "def train(w, g, lr):\n  update = exp10(w) * 1e30\n  update = update * update\n  return update\n"
+    )
+    table = tmp_path / "table.md"
+    command = ("validate", program, "library:adamw", "--against", "library:lion", *SMALL, "--executor", "inline")
+    result = call(tmp_path / "a.db", *command, "-o", table)
+    assert result.exit_code == 0, result.output
+    assert "library:lion (reference)" in result.stdout and "library:adamw beside library:lion" in result.stdout
+    assert "not finite by step" in result.stdout, "a contender that always fails has no numbers and a reason"
+    text = table.read_text()
+    assert "| library:adamw | library:lion | digits-mlp ×0.05 |" in text
+    assert f"germline validate {program} library:adamw --against library:lion --task digits-mlp --rung 0" in text
+    again = call(tmp_path / "a.db", *command, "-o", table)
+    assert again.exit_code == 2 and "--force" in again.output
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("library:adamw", "--trials", "4"), "expected --against with --trials"),
+        (("library:adamw", "--seeds", "auto"), "expected --against with several tasks and with --seeds auto"),
+        (("library:adamw", "--task", "digits-mlp", "--task", "mnist5k-conv"), "expected --against with several tasks"),
+        (("library:adamw", "--against", "library:adamw"), "something else than the candidates themselves"),
+        (("library:adamw", "--against", "library:lion", "--seeds", "1"), "expected 2 to 40 seeds"),
+        (("library:adamw", "--against", "library:lion", "--lengths", "1,1"), "expected different multiples"),
+        (
+            ("library:adamw", "--against", "library:lion", "--task", "digits-cells"),
+            "expected a task for kind optimizer",
+        ),
+        (("library:adamw", "--against", "library:lion", "-o", "table.txt"), "ends in .md"),
+        (("library:adamw", "--against", "nothing"), "expected RUN, RUN:BIRTH, library:NAME"),
+        (("library:adamw", "--seeds", "0"), "expected a number from 1 to 1,000, or auto"),
+    ],
+)
+def test_a_mistake_is_one_line(words: tuple[str, ...], expected: str, tmp_path: Path) -> None:
+    result = call(tmp_path / "a.db", "validate", *words)
+    assert result.exit_code == 2 and expected in result.output, result.output
+
+
+@pytest.mark.slow
+def test_classes_of_torch_and_of_a_file_are_contenders(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "import torch\n\n\nclass Broken(torch.optim.SGD):\n    def step(self, closure=None):\n"
+        "        raise RuntimeError('no step')\n"
+    )
+    command = ("validate", "torch:SGD", "--against", f"library:sgd_momentum,{file}:Broken", *SMALL)
+    [cell] = data(tmp_path / "a.db", *command, "--executor", "inline")["cells"]
+    sgd, program, broken = cell["results"]
+    assert sgd["ref"] == "torch:SGD" and set(sgd["point"]) >= {"rate", "momentum", "decay", "warm-up", "schedule"}
+    assert sgd["failed"] == program["failed"] == 0.0 and sgd["microseconds"] > 0
+    assert broken["tuned"] is None and broken["losses"] == [] and "no step" in broken["error"]
+    wrong = call(tmp_path / "a.db", "validate", "torch:Sgd", "--against", "library:adamw", *SMALL)
+    assert wrong.exit_code == 2 and "expected torch:NAME" in wrong.output

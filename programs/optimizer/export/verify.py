@@ -309,8 +309,9 @@ def _exported(
         for p, gradient in zip(params, g, strict=True):
             p.grad = -gradient if options.get("maximize") else gradient
         try:
-            loss = LOSSES[step % len(LOSSES)]
-            optimizer.step(**({"loss": -loss if options.get("maximize") else loss} if reads_loss else {}))
+            sign = -1.0 if options.get("maximize") else 1.0
+            loss: dict[str, Any] = {"loss": sign * LOSSES[step % len(LOSSES)]} if reads_loss else {}
+            optimizer.step(**loss)
         except Exception as error:
             raise ExportMismatch(
                 f"a step of {exported.__name__} failed: {type(error).__name__}: {error!s:.200}"

@@ -15,7 +15,7 @@ from germline.evaluators.tasks.task_list import joined
     "--task",
     "tasks",
     multiple=True,
-    help="Task that scores candidates: a name (germline tasks) or FILE.py:Class; for optimizers repeatable.",
+    help="Task that scores candidates: a name (germline tasks), FILE.py:Class or a variant; for optimizers repeatable.",
 )
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a setting of the preset; repeatable."

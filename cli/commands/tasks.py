@@ -18,6 +18,11 @@ from germline.evaluators.policy.task import PolicyTask, environment_spec_of
 from germline.evaluators.tasks.registry import describe, task_class, task_names
 from germline.evaluators.tasks.task_list import names_of
 
+_MORE = (
+    "an entry point of the group germline.tasks, a class as FILE.py:Class, or a variant of a task for optimizers as "
+    "TASK@rescaled,batch=N,steps=N"
+)
+
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[TASK]...")
@@ -112,7 +117,7 @@ def _print(rows: Sequence[Mapping[str, Any]], all_tasks: bool) -> None:
             _print_task(out, row)
     if all_tasks:
         out.print()
-        out.print(Text("More: an entry point of the group germline.tasks, or a class as FILE.py:Class.", QUIET))
+        out.print(Text(f"More: {_MORE}.", QUIET))
 
 
 def _print_task(out: Console, row: Mapping[str, Any]) -> None:

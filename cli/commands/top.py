@@ -20,7 +20,9 @@ from germline.cli.simplification.families import MOST, families_of, family_row, 
 from germline.db.records import RunRecord, ScoredIndividual
 from germline.db.store import Store
 from germline.search.analysis.hypervolume import hypervolume, objectives_of, points_of, reference_point
+from germline.search.pareto import fronts
 from germline.search.picking import front
+from germline.search.strategies.program_front import front_names, program_points
 from germline.search.winner import winner as winner_of
 
 
@@ -74,7 +76,9 @@ def command(run: str, count: int, by_family: bool, url: str, as_json: bool) -> N
         if by_family:
             _print_families(record, store.top(run, MOST), count, as_json)
             return
-        if objectives_of(record):
+        if front_names(record):
+            ranking = _programs_first(record, store.top(run), count)
+        elif objectives_of(record):
             ranking = _front_first(record, store.top(run), count)
         else:
             ranking = Ranking(store.top(run, count))
@@ -136,6 +140,17 @@ def _front_first(run: RunRecord, individuals: Sequence[ScoredIndividual], count:
     return Ranking([*first, *others][:count], len(on_front), note)
 
 
+def _programs_first(run: RunRecord, individuals: Sequence[ScoredIndividual], count: int) -> Ranking:
+    """As `_front_first` for optimizer programs, whose fronts have no hypervolume: losses have no largest value."""
+    scored = [(each.individual.genome, each.evaluation) for each in individuals if each.evaluation]
+    if not scored:
+        return Ranking([])
+    ranks = fronts(program_points(scored, front_names(run)))
+    first = [each for each, rank in zip(individuals, ranks, strict=True) if rank == 0]
+    others = [each for each, rank in zip(individuals, ranks, strict=True) if rank > 0]
+    return Ranking([*first, *others][:count], len(first))
+
+
 def _print(run: RunRecord, ranking: Ranking) -> None:
     presenter = presenter_of(run.kind)
     objectives = _other_objectives(ranking.individuals)
@@ -159,7 +174,8 @@ def _print(run: RunRecord, ranking: Ranking) -> None:
     if ranking.front:
         shown = min(ranking.front, len(ranking.individuals))
         console().print(safe(f"the first {shown} of {ranking.front} on the front", QUIET))
-        console().print(safe(ranking.note, QUIET))
+        if ranking.note:
+            console().print(safe(ranking.note, QUIET))
 
 
 def _other_objectives(individuals: Sequence[ScoredIndividual]) -> list[str]:

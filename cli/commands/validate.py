@@ -17,7 +17,7 @@ from germline.cli.tuned_comparison.command import AgainstOptions, Seeds, against
 from germline.evaluators.policy.compatibility import playable
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
-from germline.evaluators.tasks.task_list import names_of
+from germline.evaluators.tasks.task_list import joined, names_of
 from germline.search.kind import Kind
 from germline.search.kinds import kind_named
 from germline.search.validation import Contender, ValidationResult, validate, with_baselines
@@ -30,7 +30,7 @@ from germline.search.validation import Contender, ValidationResult, validate, wi
     "tasks",
     multiple=True,
     metavar="TASK",
-    help="Task to train on or to play; by default the task of the run. With --against repeatable.",
+    help="Task to train on or to play; by default the task of the run. For optimizers repeatable.",
 )
 @click.option(
     "--rung",
@@ -94,15 +94,15 @@ def command(
       germline validate architecture-1 --pick knee --seeds 5
       germline validate policy-1 --rung 2
     """
-    task = tasks[0] if tasks else None
+    task = joined(tasks) if tasks else None
     if against.references:
         if channels or cells:
             raise UserError("expected no --channels and --cells with --against: these are of architectures")
         compare_fairly(references, criterion, tasks, rung, seeds, against, device, url, as_json)
         return
     against.require_unused()
-    if len(tasks) > 1 or seeds == "auto":
-        raise UserError("expected --against with several tasks and with --seeds auto; name one task and a number")
+    if seeds == "auto":
+        raise UserError("expected --against with --seeds auto; name a number")
     rung, seeds = 1 if rung is None else rung, 3 if seeds is None else int(seeds)
     sizes = {"full_channels": channels, "full_cells": cells}
     given_sizes = {name: size for name, size in sizes.items() if size is not None}

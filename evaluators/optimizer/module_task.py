@@ -6,7 +6,6 @@ import inspect
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -17,8 +16,9 @@ from germline.evaluators.errors import InvalidTask, in_a_line, shown
 from germline.evaluators.optimizer.modules.declared import declared
 from germline.evaluators.optimizer.modules.examples import examples_of
 from germline.evaluators.optimizer.modules.obstacles import obstacle_of
-from germline.evaluators.optimizer.modules.stacked_module import Score, StackedModule
+from germline.evaluators.optimizer.modules.stacked_module import Score, StackedModule, Way
 from germline.evaluators.optimizer.modules.template import (
+    Tried,
     built,
     other_tensors,
     specs_of,
@@ -37,6 +37,10 @@ NOISE = "(noise)"
 """Name of the kept number from which the next random numbers of the model follow; no tensor of a module has it."""
 MEASURED_AT_ONCE = 250
 """Examples that pass through the models together when they are measured."""
+WAYS: tuple[Way, ...] = ("rules", "vmap")
+"""Ways to compute candidates together, the fastest first."""
+CACHED = 1 << 22
+"""Numbers that the layers of all candidates may return together so that they stay in the cache, more or less."""
 TOLERANCE = 1e-3
 """Relative difference at which the losses and gradients of candidates together and of one alone count as different."""
 
@@ -128,15 +132,21 @@ class ModuleTask(TrainingTask):
         self._criterion = declared(type(self), self, "criterion")
         self._measures = declared(type(self), self, "measures")
         self._examples = examples_of(data, self.shares, self.shuffled, device)
-        self._modules, written = self._called_once()
+        called = {training: self._called_once(training) for training in (True, False)}
+        written = called[True][1].written | called[False][1].written
         starts = [other_tensors(built(self._model_function(), seed)) for seed in (0, 1)]
         drawn = {name for name, value in starts[0].items() if not torch.equal(value, starts[1][name])}
         self._kept = {name: value.to(device) for name, value in starts[0].items() if name in written | drawn}
-        self.obstacle = self._obstacle()
+        names = [*(spec.name for spec in self.parameters), *self._kept]
+        self._modules = {
+            training: StackedModule(module, names, seen.random, seen.attends)
+            for training, (module, seen) in called.items()
+        }
+        if type(self).at_once is TrainingTask.at_once:
+            self.at_once = at_once(called[True][1].elements)  # type: ignore[misc]
+        self.obstacle = self._choose_way()
         """Why candidates pass through the module one after the other; None if they do so together."""
         if self.obstacle is not None:
-            for module in self._modules.values():
-                module.together = False
             log.warning("%s: candidates train one after the other, which is slow: %s", self.name, self.obstacle)
 
     def size(self, split: Split) -> int:
@@ -193,9 +203,6 @@ class ModuleTask(TrainingTask):
     def _measures_of(self, output: Any, target: Tensor) -> dict[str, Tensor]:
         return {**self._measures(output, target), "loss": self._loss_of(output, target)}
 
-    def _measured_call(self, module: nn.Module, inputs: tuple[Tensor, ...], target: Tensor) -> dict[str, Tensor]:
-        return self._measures_of(module(*inputs), target)
-
     @classmethod
     def _model_function(cls) -> Callable[[], object]:
         return declared(cls, cls.__new__(cls), "model")
@@ -203,55 +210,72 @@ class ModuleTask(TrainingTask):
     def _first_examples(self) -> Tensor:
         return torch.arange(min(self.rungs[0].batch, self.size("train")), device=self.device)
 
-    def _called_once(self) -> tuple[dict[bool, StackedModule], frozenset[str]]:
-        """The module in training mode (True) and in the mode in which it is measured, and the buffers that it writes.
+    def _called_once(self, training: bool) -> tuple[nn.Module, Tried]:
+        """The module in training mode, or in the mode in which it is measured, and what is seen when it is called.
 
         Raises:
-            InvalidTask: a call of the module, or of criterion, fails.
+            InvalidTask: the call of the module, or of criterion, fails.
         """
         inputs, target = self._examples.batch("train", self._first_examples())
-        modules, written = {}, frozenset[str]()
-        for training in (True, False):
-            module = built(self._model_function(), 0).to(self.device).train(training)
-            try:
-                seen = tried(module, partial(self._measured_call, module, inputs, target))
-            except Exception as error:
-                shapes = " and ".join(str(tuple(part.shape)) for part in inputs)
-                raise InvalidTask(
-                    f"{self.name}: model or criterion failed on inputs {shapes} and targets {tuple(target.shape)} "
-                    f"with {in_a_line(error)}"
-                ) from error
-            modules[training] = StackedModule(module, seen.random)
-            written |= seen.written
-        return modules, written
+        module = built(self._model_function(), 0).to(self.device).train(training)
+        try:
+            return module, tried(module, lambda: self._measures_of(module(*inputs), target))
+        except Exception as error:
+            shapes = " and ".join(str(tuple(part.shape)) for part in inputs)
+            raise InvalidTask(
+                f"{self.name}: model or criterion failed on inputs {shapes} and targets {tuple(target.shape)} "
+                f"with {in_a_line(error)}"
+            ) from error
 
-    def _obstacle(self) -> str | None:
-        """Why two candidates cannot be computed together; None if they can, with the numbers that each has alone.
-
-        Raises:
-            InvalidTask: one after the other they cannot be computed either.
-        """
+    def _choose_way(self) -> str | None:
+        """Sets the fastest way in which two candidates get what each gets alone; returns the obstacle to both ways of
+        computing them together, or None."""
         starts = [self.start(torch.Generator().manual_seed(seed)) for seed in (0, 1)]
         starts[1] |= {name: value for name, value in starts[0].items() if name == NOISE}
-        together = {name: torch.stack([start[name] for start in starts]).to(self.device) for name in starts[0]}
-        try:
-            both = self._numbers(together)
-        except Exception as error:
-            return obstacle_of(error)
-        for row, numbers in enumerate(both):
-            (alone,) = self._numbers({name: value[row : row + 1] for name, value in together.items()})
-            if not torch.allclose(numbers, alone, TOLERANCE, TOLERANCE * float(alone.abs().max()), equal_nan=True):
-                return "its numbers for two candidates together are not those of each alone"
-        return None
+        both = {name: torch.stack([start[name] for start in starts]).to(self.device) for name in starts[0]}
+        self._set_way("alone")
+        alone = self._numbers(both, training=not self._random)
+        obstacle = None
+        for way in WAYS:
+            self._set_way(way)
+            try:
+                equal = _alike(self._numbers(both, training=not self._random), alone)
+                if self._random:  # together, the random numbers may be others than those that a module alone draws
+                    each = [{name: value[row : row + 1] for name, value in both.items()} for row in range(len(starts))]
+                    rows = torch.cat([self._numbers(one, training=True) for one in each])
+                    equal = equal and _alike(self._numbers(both, training=True), rows)
+            except Exception as error:
+                obstacle = obstacle_of(error)
+                continue
+            if equal:
+                return None
+            obstacle = "its numbers for two candidates together are not those of each alone"
+        self._set_way("alone")
+        return obstacle
 
-    def _numbers(self, params: Mapping[str, Tensor]) -> Tensor:
+    def _set_way(self, way: Way) -> None:
+        for module in self._modules.values():
+            module.way = way
+
+    def _numbers(self, params: Mapping[str, Tensor], training: bool) -> Tensor:
         """Loss, gradients and measured loss of each candidate on the first examples, `[N, numbers]`."""
-        names = [spec.name for spec in self.parameters]
         tensors = {name: value.clone() for name, value in params.items()}
-        leaves = [tensors[name].requires_grad_() for name in names]
+        leaves = [tensors[spec.name].requires_grad_() for spec in self.parameters]
         index = self._first_examples()
-        losses = self.loss(tensors, "train", index)
+        losses = self._scores(tensors, "train", index, training, self._loss_of)
         gradients = torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
         with torch.no_grad():
             measured = self._scores(tensors, "train", index, False, self._loss_of)
         return torch.cat([losses.detach()[:, None], *(each.flatten(1) for each in gradients), measured[:, None]], 1)
+
+
+def at_once(elements: int) -> int:
+    """Candidates that pass through a module together on a CPU, a power of two, given the numbers that its layers
+    return: more of a small model, whose layers take less time than what is around them."""
+    return 1 << max(2, min(8, (CACHED // max(1, elements)).bit_length() - 1))
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    """Whether the numbers of candidates are equal but for rounding, `[N, numbers]` each."""
+    slack = TOLERANCE * other.abs().amax(1, keepdim=True)
+    return bool(((one - other).abs() <= slack).all())

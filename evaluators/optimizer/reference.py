@@ -8,10 +8,16 @@ a task on which they do would decide alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from math import isfinite, log
 from statistics import fmean
 from typing import Any
+
+from germline.evaluators.errors import shown
+
+
+class BadReferences(ValueError):
+    """The references in a run's config are not those of its tasks: the config is damaged or made up."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +51,37 @@ class Reference:
     def data(self) -> dict[str, Any]:
         """The reference as plain data."""
         return asdict(self)
+
+
+def references_from(data: object, count: int) -> list[Reference]:
+    """The references of `count` tasks from a run's config, which may come from anywhere.
+
+    Raises:
+        BadReferences: they are not what `Reference.data` gives.
+    """
+    if isinstance(data, Sequence) and len(data) == count and all(map(_is_reference, data)):
+        return [Reference(**each) for each in data]
+    raise BadReferences(
+        f"expected the references of {count} tasks in the config of the run, as its creation records them, "
+        f"got {shown(data)}; start a new run"
+    )
+
+
+def _is_reference(data: object) -> bool:
+    names = {declared.name for declared in fields(Reference)}
+    if not (isinstance(data, Mapping) and set(data) == names and isinstance(data["program"], str)):
+        return False
+    fitness, unit = data["fitness"], data["unit"]
+    if not (
+        isinstance(fitness, Mapping) and isinstance(unit, Mapping) and "0" in fitness and set(fitness) == set(unit)
+    ):
+        return False
+    values = [data["operations"], *unit.values(), *(value for each in fitness.values() for value in _listed(each))]
+    return all(isinstance(value, float) and isfinite(value) for value in values) and all(
+        value > 0 for value in unit.values()
+    )
+
+
+def _listed(values: object) -> Sequence[object]:
+    """The values of a list that is not empty; a value that is no number for anything else."""
+    return values if isinstance(values, list | tuple) and values else (None,)

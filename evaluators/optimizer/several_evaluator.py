@@ -7,7 +7,7 @@ from germline.evaluators.device import resolve
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Limit, limit_for
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
-from germline.evaluators.optimizer.reference import Reference
+from germline.evaluators.optimizer.reference import Reference, references_from
 from germline.evaluators.optimizer.several_tasks import GAIN, SeveralTasks
 from germline.evaluators.outcome import Outcome, mean_of
 from germline.evaluators.task import NoHeldout, Split
@@ -31,6 +31,7 @@ class SeveralEvaluator(Evaluator[Program]):
 
     Raises:
         TypeError: the name is that of a single task.
+        BadReferences: the references are not as recorded.
         UnknownTask, InvalidTask, NoDevice: see `OptimizerEvaluator`.
     """
 
@@ -48,7 +49,7 @@ class SeveralEvaluator(Evaluator[Program]):
             raise TypeError(f"expected the names of several tasks, got {task}")
         super().__init__(declared(resolve(device)), resolve(device))
         self.labels = declared.labels
-        self.references = [Reference(**data) for data in references]
+        self.references = references_from(references, len(declared.tasks))
         self.parts = [OptimizerEvaluator(name, seed, device, **options) for name in declared.tasks]
         self.order = sorted(range(len(self.parts)), key=lambda place: self.references[place].operations)
         """Places of the tasks among the names, cheap tasks first."""

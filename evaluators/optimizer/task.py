@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, ClassVar
@@ -42,6 +42,11 @@ class TrainingTask(Task):
     at_once: ClassVar[int] = 16
     """Candidates that pass through the model together on a CPU, where their activations must fit the cache."""
     objectives = (Objective("validation_loss", "min"),)
+
+    def for_training(self, seed: Sequence[int]) -> TrainingTask:
+        """Returns the task as one training has it: this task, unless it has something to draw for each training, which
+        it draws from `seed`, the entropy of the training. All candidates of a pack train on what is returned."""
+        return self
 
     @abstractmethod
     def size(self, split: Split) -> int:

@@ -96,6 +96,7 @@ def train(
     Raises:
         BadTask: `loss` or `measure` of the task returned something else than its contract says.
     """
+    task = task.for_training(seed)
     pack = _Pack(task, programs, seed, device, compiled)
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
     for step, index in enumerate(batches(task.size("train"), rung, seed, device), 1):

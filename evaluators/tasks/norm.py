@@ -36,9 +36,14 @@ def layer_norm(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
         got = f"{tuple(scale.shape)} and {tuple(bias.shape)}"
         raise ValueError(f"expected scale and bias of shape {expected}, got {got}")
     if stream.device.type == "cpu":
-        normed: Tensor = _LayerNorm.apply(stream, 1 + scale, bias)  # type: ignore[no-untyped-call]
-        return normed
+        return affine_layer_norm(stream, 1 + scale, bias)
     return layer_norm_of_torch(stream, scale, bias)
+
+
+def affine_layer_norm(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+    """`layer_norm` on a CPU with the factor `scale` itself instead of its difference from 1; no shape is checked."""
+    normed: Tensor = _LayerNorm.apply(stream, scale, bias)  # type: ignore[no-untyped-call]
+    return normed
 
 
 def layer_norm_of_torch(stream: Tensor, scale: Tensor, bias: Tensor) -> Tensor:

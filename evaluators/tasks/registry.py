@@ -121,7 +121,7 @@ def task_names() -> list[TaskName]:
 
 def task_class(name: str) -> "type[Task]":
     """Returns the class of a task by a name of `task_names()` or by `path/to/file.py:Class`; of several tasks for
-    optimizers by their names joined by `+`.
+    optimizers by their names joined by `+`, of a variant by the name and the variant, as in `digits-mlp@rescaled`.
 
     Raises:
         UnknownTask: there is no such name.
@@ -131,11 +131,17 @@ def task_class(name: str) -> "type[Task]":
         from germline.evaluators.optimizer.several_tasks import several_tasks
 
         return several_tasks(names, [task_class(each) for each in names])
+    prefix, _, parameter = name.partition(":")
+    if "@" in name and prefix not in FAMILIES:
+        from germline.evaluators.tasks.variants import split_variant, task_variant
+
+        base, variant = split_variant(name)
+        if variant is not None:
+            return task_variant(task_class(base), base, variant)
     if task_files.is_file(name):
         return _checked(name, task_files.load(name))
     if name in BUILT_IN:
         return _checked(name, _imported(BUILT_IN[name][0]))
-    prefix, _, parameter = name.partition(":")
     if prefix in FAMILIES and parameter and parameter.isprintable():
         place, form, _ = FAMILIES[prefix]
         family = _imported(place)

@@ -32,6 +32,7 @@ from germline.search.strategies.aging import AgingEvolution, Donors, Restart
 from germline.search.strategies.constant_tuning import ConstantTuning
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.islands import Islands
+from germline.search.strategies.program_front import OBJECTIVES, ProgramFront
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
 
@@ -79,6 +80,14 @@ def _islands(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[A
     starts = [space.start, *(parse(text) for text in (settings.island_programs or {}).values())]
     islands = [_evolution(settings, space, start, birth) for birth, start in enumerate(starts)]
     return _reviewed(_tuned(Islands(islands, settings.migrate_every), settings, space), settings)
+
+
+def _front(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+    if len(set(settings.front) - {"tasks"}) + ("tasks" in settings.front) * 2 < 2:
+        raise BadSetting(f"expected at least two objectives for strategy=front, got front={','.join(settings.front)}")
+    children = _evolution(settings, space, space.start)
+    front = ProgramFront(space, settings.front, children, settings.population, _passing(settings))
+    return _reviewed(_tuned(front, settings, space), settings)
 
 
 def _tuned(strategy: Strategy[Any], settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
@@ -138,6 +147,7 @@ def _passing(settings: "OptimizerSettings") -> float:
 STRATEGIES: Mapping[str, Callable[["OptimizerSettings", OptimizerSpace], Strategy[Any]]] = {
     "aging": _aging,
     "islands": _islands,
+    "front": _front,
     "random": _random,
     "constants": _constants,
 }
@@ -161,6 +171,11 @@ class OptimizerSettings:
     max_states: int = setting(8, whole(0, 100), "most states of a program; no operator adds more")
     population: int = setting(300, whole(2), "individuals that live at a time")
     tournament: int = setting(3, whole(1), "individuals drawn to find a parent")
+    front: Sequence[str] = setting(
+        ["fitness", "statements"],
+        names(*OBJECTIVES),
+        f"strategy front: what competes, out of {', '.join(OBJECTIVES)} (tasks: the gain on each of several tasks)",
+    )
     operators: Mapping[str, float] = setting(
         {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "relative weights of the operators"
     )
@@ -300,6 +315,10 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
             )
         if len(settings.islands) >= settings.block:
             raise BadSetting(f"expected a block of more births than {len(settings.islands)}, got {settings.block}")
+        if settings.strategy == "front" and "tasks" in settings.front and not hasattr(task, "tasks"):
+            raise BadSetting(
+                f"expected several tasks (--task again) for front={','.join(settings.front)}, got {task.name}"
+            )
         last = len(task.rungs) - 1
         if settings.review_every and settings.review_rung > last:
             raise BadSetting(

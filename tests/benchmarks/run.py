@@ -16,6 +16,7 @@ import cartpole
 import cells
 import exported_optimizers
 import hard_maze
+import module_tasks
 import mutation
 import nb201
 import stacked
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "hard-maze": hard_maze.rows,
     "mutation": mutation.rows,
     "nb201": nb201.rows,
+    "module-tasks": module_tasks.rows,
     "stacked": stacked.rows,
     "strategies": strategies.rows,
 }

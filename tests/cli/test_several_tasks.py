@@ -21,7 +21,7 @@ def test_a_search_on_several_tasks_is_validated_on_each(tmp_path: Path) -> None:
     assert set(objectives) == {"gain", "perceptron:validation_loss", "digits-mlp:validation_loss"}
     unnamed = call(db, "validate", "optimizer-1", "--rung", "0", "--seeds", "1")
     assert unnamed.exit_code == 2 and f"add --task {module}+digits-mlp" in unnamed.output
-    validated = data(db, "validate", "optimizer-1", "--task", row["task"], "--rung", "0", "--seeds", "1")
+    validated = data(db, "validate", "optimizer-1", *tasks, "--rung", "0", "--seeds", "1")
     assert [each["task"] for each in validated] == [module, module, "digits-mlp", "digits-mlp"]
     refused = call(db, "simplify", "optimizer-1", "--ablate", "--task", row["task"])
     assert refused.exit_code == 2 and "expected one task to ablate on" in refused.output

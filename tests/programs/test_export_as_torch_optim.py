@@ -124,6 +124,30 @@ def test_adamw_and_sgd_have_the_signatures_of_torch(makers: dict[str, Make]) -> 
             "period": 1000,
         },
         "adagrad": {"lr": 0.01, "eps": 1e-10},
+        "adopt": {"lr": 0.001, "betas": (0.9, 0.9999), "eps": 1e-6},
+        "c_adamw": {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01},
+        "c_lion": {"lr": 0.0001, "betas": (0.9, 0.99)},
+        "cwd_adamw": {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01},
+        "grams": {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01},
+        "nadamw": {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01},
+        "schedule_free": {"lr": 0.1, "momentum": 0.9},
+        "ademamix": {
+            "lr": 0.001,
+            "betas": (0.9, 0.999, 0.9999),
+            "eps": 1e-8,
+            "weight_decay": 0.01,
+            "alpha": 5.0,
+        },
+        "mars": {"lr": 0.003, "betas": (0.95, 0.99), "eps": 1e-8, "weight_decay": 0.01, "change_scale": 0.475},
+        "muonh": {"lr": 0.02, "betas": (0.95, 0.999), "eps": 1e-8, "adam_scale": 0.05},
+        "normuon": {"lr": 0.001, "betas": (0.95, 0.95), "eps": 1e-8, "weight_decay": 0.01, "muon_scale": 0.2},
+        "prodigy": {
+            "lr": 1.0,
+            "betas": (0.9, 0.999, 0.999499874937461),
+            "gamma": 0.999499874937461,
+            "eps": 1e-8,
+            "d0": 1e-6,
+        },
     }.items():
         signature = inspect.signature(makers[name]).parameters
         assert {key: value.default for key, value in list(signature.items())[1:]} == {**expected, **options}

@@ -35,7 +35,7 @@ def test_an_assignment_goes_over_the_preset_and_the_preset_over_the_default() ->
             "expected lengths to be positive numbers up to a million, separated by commas, as in 0.5,1.5, got '0'",
         ),
         ("lengths=inf", "expected lengths to be positive numbers"),
-        ("strategy=magic", "expected strategy to be one of aging, islands, random, constants, got 'magic'"),
+        ("strategy=magic", "expected strategy to be one of aging, islands, front, random, constants, got 'magic'"),
         ("operators=fuse:1", "expected operators to be weights such as insert:1,cross:0.5 over insert, delete"),
         ("timeout=-3", "expected timeout to be a positive number up to a million, got '-3'"),
     ],
@@ -91,7 +91,7 @@ def test_stored_settings_pass_their_check(kind: Kind[Any, Any]) -> None:
         ("operators", {"foo": 1.0}, "weights such as insert:1"),
         ("hurdle", None, "a number from 0 to 1, got None"),
         ("start", 3, "of type str, got 3"),
-        ("strategy", "magic", "one of aging, islands, random, constants, got 'magic'"),
+        ("strategy", "magic", "one of aging, islands, front, random, constants, got 'magic'"),
     ],
 )
 def test_a_stored_setting_that_no_assignment_makes_is_refused(setting: str, value: object, expected: str) -> None:
@@ -102,7 +102,7 @@ def test_a_stored_setting_that_no_assignment_makes_is_refused(setting: str, valu
 def test_a_strategy_of_a_later_version_is_refused_in_a_line() -> None:
     settings = OPTIMIZER.resolve({}, [])
     space = OPTIMIZER.space(replace(settings, start=library()["lion"]))
-    with pytest.raises(BadSetting, match="expected strategy to be one of aging, islands, random, constants, got"):
+    with pytest.raises(BadSetting, match="one of aging, islands, front, random, constants, got"):
         OPTIMIZER.strategy(replace(settings, strategy="magic"), space)
 
 

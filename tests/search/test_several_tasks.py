@@ -14,7 +14,7 @@ from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.errors import InvalidTask, UnconfirmedTask
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.optimizer.reference import Reference
+from germline.evaluators.optimizer.reference import BadReferences, Reference, references_from
 from germline.evaluators.tasks.registry import confirmed_name, task_class
 from germline.evaluators.tasks.task_list import joined, names_of
 from germline.programs.optimizer import library
@@ -49,7 +49,10 @@ def test_a_gain_is_in_units_and_by_its_logarithm_where_it_is_far_below() -> None
     assert reference.gain(-2.5, 0, 7) == 0.0  # the mean of what is recorded
     assert reference.gain(-0.75, 1, 0) == 1.0 and reference.gain(-2.0, 2, 0) == 0.0
     assert -3.5 < reference.gain(-7.0, 0, 0) < -3.3  # 10 units: -1 - ln 10
-    assert Reference(**reference.data()) == reference
+    assert references_from([reference.data()], 1) == [reference]
+    for damaged in (None, [], [{}], [{**reference.data(), "unit": {"0": 0.0, "1": 1.0}}]):
+        with pytest.raises(BadReferences, match="start a new run"):
+            references_from(damaged, 1)
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ from germline.search.strategies.local_search import LocalSearch
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.nsga2 import NSGA2
 from germline.search.strategies.pareto_local import ParetoLocalSearch
+from germline.search.strategies.program_front import ProgramFront
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategies.truncation import Sigma, Truncation
 from germline.search.strategy import Strategy
@@ -101,6 +102,13 @@ CASES = {
         programs,
         lambda space: ConstantTuning(space, aging(space), 2, generations=2, block=BLOCK, places=1),
         "2fd93e1b9cc36aa4",
+    ),
+    "front": Case(
+        programs,
+        lambda space: ProgramFront(
+            space, ("fitness", "statements", "memory"), aging(space, variants=2, sibling_operators={"rate": 1.0}), 5
+        ),
+        "623e87a0f17d6a51",
     ),
     "random": Case(programs, lambda space: RandomSearch(space, space.start), "e2d08688907a737c"),
     "funnel": Case(programs, lambda space: Funnel(aging(space), rung=1, every=4, seeds=2), "5521c8a264b2a608"),

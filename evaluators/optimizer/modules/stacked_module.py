@@ -1,13 +1,15 @@
 """A module as a function of the stacked parameters of many candidates: by `vmap`, or one candidate after the other."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.func import vmap
+
+from germline.evaluators.optimizer.modules.slots import Slots
+from germline.evaluators.optimizer.modules.together import single_operations, with_rules
 
 Score = Callable[[Any, Tensor], Any]
 """A function of a model's output and the target that returns a tensor, or a dict of tensors, of no axes."""
@@ -15,19 +17,29 @@ Stacked = Mapping[str, Tensor]
 """Tensors `[N, *shape]` by name."""
 
 
+Way = Literal["rules", "vmap", "alone"]
+"""Together by `vmap` with rules of ours for common layers, together by `vmap` alone, or one after the other."""
+
+
 class StackedModule:
     """A module whose trained parameters and kept tensors have a row for each candidate.
 
     Args:
         module: the module, in the mode and on the device in which it is called. What is not stacked is its own.
+        names: of the tensors that are stacked.
         random: whether it draws random numbers. They are then the same for all candidates.
-        together: True: all candidates in one call, by `vmap`. False: one after the other.
+        attends: whether it has attention.
+
+    Attributes:
+        way: how candidates are computed.
     """
 
-    def __init__(self, module: nn.Module, random: bool, together: bool = True) -> None:
+    def __init__(self, module: nn.Module, names: Iterable[str], random: bool, attends: bool) -> None:
         self.module = module
+        self.attends = attends
         self.random = random
-        self.together = together
+        self.way: Way = "rules"
+        self._slots = Slots(module, names)
 
     def __call__(
         self, params: Stacked, kept: Stacked, inputs: Sequence[Tensor], target: Tensor, score: Score, seed: int
@@ -43,17 +55,18 @@ class StackedModule:
         """
 
         def of_one(params: Stacked, kept: Stacked) -> tuple[Any, dict[str, Tensor]]:
-            tensors = {**params, **kept}
-            output = functional_call(self.module, tensors, tuple(inputs))
-            # functional_call has put the buffers that the module replaced, not only changed, into the dict.
-            return score(output, target), {name: tensors[name] for name in kept}
+            with self._slots.filled({**params, **kept}):
+                return score(self.module(*inputs), target), {name: self._slots.now(name) for name in kept}
 
-        if not self.together:
+        if self.way == "alone":
             return self._one_after_the_other(of_one, params, kept, seed)
         # The module writes into copies, because autograd may need what it has read.
         copies = {name: tensor.clone() for name, tensor in kept.items()}
-        with self._seeded(seed), _layers_that_batch():
-            scores, after = vmap(of_one, randomness="same")(params, copies)
+        with self._seeded(seed), single_operations() if self.attends else nullcontext():
+            if self.way == "rules":
+                scores, after = with_rules(of_one, params, copies)
+            else:
+                scores, after = vmap(of_one, randomness="same")(params, copies)
         for name, tensor in after.items():
             kept[name].copy_(tensor.detach())
         return scores
@@ -81,18 +94,6 @@ class StackedModule:
             if self.random:
                 torch.manual_seed(seed)
             yield
-
-
-@contextmanager
-def _layers_that_batch() -> Iterator[None]:
-    """Attention in single operations: `vmap` would run its fused kernels one candidate after the other."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def _rows(stacked: Stacked) -> Iterator[dict[str, Tensor]]:

@@ -1,11 +1,13 @@
 """The model of a task, built from a seed: which of its tensors are trained, kept for each candidate, or constant."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.overrides import TorchFunctionMode
 
 from germline.evaluators.errors import InvalidTask, in_a_line, shown
 from germline.evaluators.optimizer.task import ParameterSpec
@@ -66,11 +68,13 @@ class Tried:
     Attributes:
         written: names of its buffers that the call changed.
         random: whether the call drew random numbers.
+        attends: whether it calls a function for attention.
         elements: numbers that all its layers returned, a measure of its activations.
     """
 
     written: frozenset[str]
     random: bool
+    attends: bool
     elements: int
 
 
@@ -88,7 +92,8 @@ def tried(module: nn.Module, call: Callable[[], object]) -> Tried:
     try:
         with torch.random.fork_rng(devices=cuda):
             states = _generator_states()
-            call()
+            with _Names() as names:
+                call()
             random = any(not torch.equal(*pair) for pair in zip(states, _generator_states(), strict=True))
     finally:
         for handle in handles:
@@ -103,7 +108,22 @@ def tried(module: nn.Module, call: Callable[[], object]) -> Tried:
                 first.copy_(value)
             parent, _, attribute = name.rpartition(".")
             module.get_submodule(parent)._buffers[attribute] = first.detach()
-    return Tried(frozenset(written), random, elements)
+    attends = any("attention" in name or "transformer" in name for name in names.called)
+    return Tried(frozenset(written), random, attends, elements)
+
+
+class _Names(TorchFunctionMode):
+    """Records the names of the functions of torch that are called within the context."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called: set[str] = set()
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        self.called.add(getattr(function, "__name__", ""))
+        return function(*args, **(kwargs or {}))
 
 
 def _generator_states() -> list[Tensor]:

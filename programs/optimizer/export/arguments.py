@@ -41,6 +41,7 @@ _MEANINGS = {
     "initial_accumulator_value": "where a sum over all steps starts; ",
     "trust_coefficient": "factor of the ratio of lengths; ",
     "min_scale": "least scale of the step of a parameter; ",
+    "alpha": "weight of one moving average beside another; ",
     "period": "period in steps; ",
 }
 """What an argument of a name is, before the line that reads it."""
@@ -87,7 +88,7 @@ def hyper_parameters(program: Program, fixed: Collection[Place]) -> tuple[HyperP
     literals = [constant for constant in constants(program, fixed) if constant.role != "structural"]
     decays = [c for c in literals if c.role == "decay" and c.state is not None and _is_tree(program, c)]
     momenta = [c for c in literals if c.role == "momentum"]
-    result = _decays(program, sorted(decays, key=lambda constant: not constant.signed), bool(momenta))
+    result = _decays(program, _in_order(decays), bool(momenta))
     result += _numbered("momentum", momenta, "nonnegative", lambda c: f"momentum of `{_state(program, c)}`")
     patterns = Patterns(program)
     numbers = [c for c in literals if c.role == "decay" and c.state is not None and c not in decays]
@@ -124,12 +125,23 @@ def _word(program: Program, patterns: Patterns, constant: Constant) -> tuple[str
         return "trust_coefficient", "free"
     if patterns.is_smallest_scale(place) and constant.value > 0:
         return "min_scale", "nonnegative"
+    if patterns.is_mixture(place):
+        return "alpha", "free"
+    if (state := patterns.initial_state(place)) is not None:
+        return f"{state}0", "nonnegative"
     if patterns.is_count(place):
         return word, "count"
     name = patterns.spoken_name(place) if word in _SPOKEN else None
     spoken = word if name is None else _SPOKEN[word].format(name)
     # `max_momentum` would be changed by OneCycleLR.
     return (word if spoken in RESERVED else spoken), "free"
+
+
+def _in_order(decays: list[Constant]) -> list[Constant]:
+    """Decays as papers number them: of the first average of gradients, of averages of squares, then of other averages
+    of gradients, as in AdEMAMix."""
+    first = next((c.state for c in decays if c.signed), None)
+    return sorted(decays, key=lambda c: 1 if not c.signed else 0 if c.state == first else 2)
 
 
 def variables(arguments: Collection[HyperParameter]) -> Mapping[Place, str]:

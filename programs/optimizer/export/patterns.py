@@ -7,11 +7,14 @@ from germline.programs.optimizer.export.nodes import is_length_of_parameters, nu
 from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.program import Program
+from germline.programs.optimizer.types import TREE
 
 _LONGEST = 20
 """The longest name of a variable that becomes a part of an argument's name."""
 _SPOKEN = re.compile(r"[a-z][a-z_]*[a-z]")
 """Names that say something: more than a letter, and no number."""
+_SPOKEN_LETTER = re.compile(r"[a-su-wyz]|[a-z][a-z_]{0,18}[a-z]")
+"""The same, or a letter that is no name of the parser's for nested values."""
 
 
 @dataclass
@@ -132,6 +135,33 @@ class Patterns:
         inputs = {function for function in functions if function.startswith("input:")}
         return inputs == {"input:w"} and bool(functions & {"norm", "global_norm", "leaf_mean", "leaf_max"})
 
+    def is_mixture(self, place: Place) -> bool:
+        """True for the weight of a moving average in its sum with another, as in AdEMAMix: c in `m_hat + c * slow`."""
+        i, j = place
+        if self._function_at(i) != "*":
+            return False
+        average, product = self._average(self._args(i)[1 - j]), self.graph.statements[i]
+        readers = self.users.get(product, [])
+        if average is None or len(readers) != 1 or self._function_at(readers[0][0]) != "+":
+            return False
+        user, at = readers[0]
+        others = {self._average(arg) for arg in self._factors(self._args(user)[1 - at])}
+        return bool(others - {None, average})
+
+    def initial_state(self, place: Place) -> str | None:
+        """The name of the state of which c in `max(state, c)` is the value before the first step, because the state
+        never falls, as Prodigy's estimate of a distance; None for any other place."""
+        i, j = place
+        other = self._args(i)[1 - j] if self._function_at(i) == "max" else None
+        if other not in self.graph.state_nodes:
+            return None
+        state, start = self.graph.state_nodes.index(other), self.graph.statements[i]
+        following = self.graph.nodes[self.graph.next_states[state]]
+        name = self.program.states[state].name
+        grows = self.graph.next_states[state] == start or (following.function == "max" and start in following.args)
+        once = [user for user, _ in self.users.get(other, [])] == [i]
+        return name if grows and once and _SPOKEN_LETTER.fullmatch(name) else None
+
     def is_count(self, place: Place) -> bool:
         """True for a period in steps, `modulo(step, c)` with a whole number c."""
         i, j = place
@@ -157,6 +187,20 @@ class Patterns:
         if not isinstance(arg, str) or not _SPOKEN.fullmatch(arg) or len(arg) > _LONGEST or arg in self.program.inputs:
             return None
         return arg
+
+    def _average(self, node: int) -> int | None:
+        """The position of the state whose next value, a moving average of a tree, a node is."""
+        if node not in self.graph.next_states or self.graph.nodes[node].function != "interp":
+            return None
+        state = self.graph.next_states.index(node)
+        averages = self.graph.nodes[node].args[1] == self.graph.state_nodes[state]
+        return state if averages and self.graph.nodes[node].type == TREE else None
+
+    def _factors(self, node: int) -> list[int]:
+        """The factors of a product, or the node itself."""
+        if self.graph.nodes[node].function != "*":
+            return [node]
+        return [factor for arg in self.graph.nodes[node].args for factor in self._factors(arg)]
 
     def _function_at(self, i: int) -> str:
         return self.program.body[i].function

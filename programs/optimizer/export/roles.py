@@ -196,7 +196,7 @@ class _Analysis:
                 return "norm decay", None
         if line.function == "greater" and (self._of_shape(args[1 - j]) or self.patterns.is_first_steps(place, value)):
             return "structural", None
-        if self.patterns.is_initial_sum(place):
+        if self.patterns.is_initial_sum(place) or self.patterns.initial_state(place) is not None:
             return "scale", None
         if line.function in ("+", "max") and 0 < value <= _TINY and self._divides(self.graph.statements[i]):
             return "epsilon", None

@@ -1,5 +1,6 @@
 """Tasks of ordinary modules: against plain torch, one candidate alone, and what is refused."""
 
+import copy
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,81 @@ class Tied(Small):
         return symbols[:, :-1], symbols[:, 1:]
 
 
+class _Recurrent(nn.Module):
+    def __init__(self, kind: str, **options: Any) -> None:
+        super().__init__()
+        self.layer = getattr(nn, kind)(2, 3, **options)
+        self.output = nn.Linear(3 * (1 + options.get("bidirectional", False)), 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.output(self.layer(x.view(-1, 3, 2))[0][:, -1])
+        return result
+
+
+class Remembering(Small):
+    def model(self) -> nn.Module:
+        return _Recurrent("LSTM", batch_first=True, num_layers=2, bidirectional=True)
+
+
+class _Attending(nn.Module):
+    """A small GPT on symbols of `Tied`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.symbols, self.norm = nn.Embedding(7, 6), nn.LayerNorm(6)
+        self.project, self.output = nn.Linear(6, 18), nn.Linear(6, 7, bias=False)
+
+    def forward(self, symbols: Tensor) -> Tensor:
+        stream = self.symbols(symbols)
+        batch, length, width = stream.shape
+        heads = self.project(self.norm(stream)).view(batch, length, 3, 2, width // 2).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(*heads, is_causal=True)
+        result: Tensor = self.output(stream + attended.transpose(1, 2).reshape(batch, length, width))
+        return result
+
+
+class Attending(Tied):
+    model = _Attending  # type: ignore[assignment]
+
+
+def images(*layers: nn.Module) -> Callable[[], nn.Module]:
+    """A network of layers on images of 6×6."""
+    return lambda: nn.Sequential(nn.Linear(6, 36), nn.Unflatten(1, (1, 6, 6)), *copy.deepcopy(layers), nn.Flatten())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "model",
+    [
+        images(nn.Conv2d(1, 4, 3, 2, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 3, (3, 2), bias=False)),
+        images(nn.Conv2d(1, 4, 3, dilation=2), nn.GroupNorm(2, 4), nn.MaxPool2d(2), nn.Conv2d(4, 4, 1, groups=2)),
+        lambda: _Recurrent("GRU", bias=False, batch_first=True, num_layers=2),
+        lambda: _Recurrent("RNN", nonlinearity="relu", batch_first=True),
+        lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, affine=False), nn.LayerNorm(4, bias=False)),
+        lambda: nn.Sequential(
+            nn.Unflatten(1, (3, 2)), nn.TransformerEncoderLayer(2, 1, 4, batch_first=True), nn.Flatten()
+        ),
+    ],
+)
+def test_layers_of_many_candidates_have_the_gradients_of_each_alone(model: Callable[[], nn.Module]) -> None:
+    task = with_data((X, Y), model=model)()
+    assert task._modules[True].way == "rules"
+    starts = [task.start(torch.Generator().manual_seed(seed)) for seed in (5, 6, 7)]
+    tensors = {name: torch.stack([start[name] for start in starts]) for name in starts[0]}
+    together = task._numbers(tensors, training=not task._random)
+    task._set_way("alone")
+    alone = task._numbers(tensors, training=not task._random)
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+def test_a_convolution_with_many_patches_is_grouped(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = with_data((X, Y), model=images(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 3, padding=1)))()
+    tensors = {name: value[None].repeat(2, *[1] * value.dim()) for name, value in task.start(GENERATOR).items()}
+    by_patches = task._numbers(tensors, training=True)
+    monkeypatch.setattr("germline.evaluators.optimizer.modules.images.MOST_PATCHES", 0)
+    torch.testing.assert_close(task._numbers(tensors, training=True), by_patches, atol=1e-5, rtol=1e-4)
+
+
 def plainly_trained(task: ModuleTask) -> float:
     """The measured loss of a module that is trained by plain torch with Adam of the library, on the examples and with
     the initial weights of `train`."""
@@ -108,7 +184,7 @@ def plainly_trained(task: ModuleTask) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [Small, Statistics, Tied])
+@pytest.mark.parametrize("kind", [Small, Statistics, Tied, Remembering, Attending])
 def test_a_candidate_gets_the_loss_of_plain_torch(kind: type[ModuleTask]) -> None:
     task = kind()
     assert task.obstacle is None
@@ -123,8 +199,7 @@ def test_a_candidate_gets_the_loss_of_plain_torch(kind: type[ModuleTask]) -> Non
 @pytest.mark.parametrize("kind", [Masked, Tied])
 def test_candidates_together_get_what_they_get_one_after_the_other(kind: type[ModuleTask]) -> None:
     task, alone = kind(), kind()
-    for module in alone._modules.values():
-        module.together = False
+    alone._set_way("alone")
     together, apart = (train(each, [ADAM, SGD, ADAM], RUNG, SEED) for each in (task, alone))
     for one, other in zip(together, apart, strict=True):
         assert one.measures is not None and other.measures is not None

@@ -232,6 +232,120 @@ def muon(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
     return updates
 
 
+def cautious(u: Tensor, g: Tensor) -> Tensor:
+    """An update without the elements that disagree with the gradient. The paper's code bounds the share by 1e-3 from
+    below, which none of these tensors reaches."""
+    agrees = (u * g > 0).to(u.dtype)
+    return u * agrees / (agrees.mean() + 1e-8)
+
+
+def direction(m: Tensor, v: Tensor, t: int, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Tensor:
+    """The step of Adam from its two averages, before the learning rate."""
+    return m / (1 - beta1**t) / ((v / (1 - beta2**t)).sqrt() + eps)
+
+
+def c_adamw(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    averaged = zip(*averages(state, g), w, g, strict=True)
+    return [1e-3 * s * (cautious(direction(m, v, t), d) + 0.01 * x) for m, v, x, d in averaged]
+
+
+def c_lion(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    return [cautious(u, x) for u, x in zip(lion(state, w, g, s, t), g, strict=True)]
+
+
+def grams(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    averaged = zip(*averages(state, g), w, g, strict=True)
+    return [1e-3 * s * (d.sign() * direction(m, v, t).abs() + 0.01 * x) for m, v, x, d in averaged]
+
+
+def adopt(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    if t == 1:
+        state["m"], state["v"] = [torch.zeros_like(x) for x in g], [x * x for x in g]
+        return state["m"]
+    limit = (t - 1) ** 0.25
+    normalized = [(x / v.sqrt().clamp(min=1e-6)).clamp(-limit, limit) for x, v in zip(g, state["v"], strict=True)]
+    state["m"] = [0.9 * m + 0.1 * u for m, u in zip(state["m"], normalized, strict=True)]
+    state["v"] = [0.9999 * v + 0.0001 * x * x for v, x in zip(state["v"], g, strict=True)]
+    return [1e-3 * s * m for m in state["m"]]
+
+
+def nadamw(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    averaged = zip(*averages(state, g), w, g, strict=True)
+    return [1e-3 * s * (direction(0.9 * m + 0.1 * d, v, t) + 0.01 * x) for m, v, x, d in averaged]
+
+
+def ademamix(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    state["slow"] = [0.9999 * m + 0.0001 * x for m, x in zip(before(state, "slow", g), g, strict=True)]
+    averaged = zip(*averages(state, g), state["slow"], w, strict=True)
+    return [
+        1e-3 * s * ((m / (1 - 0.9**t) + 5 * slow) / ((v / (1 - 0.999**t)).sqrt() + 1e-8) + 0.01 * x)
+        for m, v, slow, x in averaged
+    ]
+
+
+def mars(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    corrected = []
+    for x, last in zip(g, before(state, "g", g), strict=True):
+        c = x + 0.025 * 0.95 / (1 - 0.95) * (x - last)
+        length = torch.linalg.vector_norm(c)
+        corrected.append(c / length if length > 1 else c)
+    state["g"] = g
+    averaged = zip(*averages(state, corrected, 0.95, 0.99), w, strict=True)
+    return [3e-3 * s * (direction(m, v, t, 0.95, 0.99) + 0.01 * x) for m, v, x in averaged]
+
+
+def normuon(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    updates = []
+    for m, v, x, d in zip(*averages(state, g, 0.95, 0.95), w, g, strict=True):
+        u = direction(m, v, t, 0.95, 0.95)
+        if d.ndim > 1:
+            o = orthogonal(m).reshape(d.shape[0], -1)
+            rows = state.setdefault("rows", {})
+            rows[d.shape] = 0.95 * rows.get(d.shape, 0.0) + 0.05 * o.square().mean(1, keepdim=True)
+            u = o / (rows[d.shape].sqrt() + 1e-8)
+            u = (0.2 * math.sqrt(u.numel()) / torch.linalg.matrix_norm(u) * u).reshape(d.shape)
+        updates.append(1e-3 * s * (u + 0.01 * x))
+    return updates
+
+
+def schedule_free(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    """With the mean of all z, z_1 to z_{t + 1}, as x."""
+    every = state.setdefault("z", [w])
+    every.append([z - 0.1 * s * x for z, x in zip(every[-1], g, strict=True)])
+    mean = [torch.stack(leaves).mean(0) for leaves in zip(*every, strict=True)]
+    return [old - (0.1 * z + 0.9 * x) for old, z, x in zip(w, every[-1], mean, strict=True)]
+
+
+def prodigy(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    if t == 1:
+        state |= {"w": [x.clone() for x in w], "d": 1e-6, "r": 0.0, "s": [torch.zeros_like(x) for x in w]}
+    d, beta3 = state["d"], math.sqrt(0.999)
+    m, v = averages(state, [d * x for x in g])
+    gain = sum(float((x * (start - at)).sum()) for x, start, at in zip(g, state["w"], w, strict=True))
+    state["r"] = beta3 * state["r"] + (1 - beta3) * s * d**2 * gain
+    state["s"] = [beta3 * a + (1 - beta3) * s * d**2 * x for a, x in zip(state["s"], g, strict=True)]
+    size = sum(float(a.abs().sum()) for a in state["s"])
+    state["d"] = max(d, state["r"] / size)
+    return [s * d * a / (b.sqrt() + 1e-8 * d) for a, b in zip(m, v, strict=True)]
+
+
+def muonh(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    updates = []
+    for k, (m, v, x) in enumerate(zip(*averages(state, g, 0.95, 0.999), w, strict=True)):
+        updates.append(1e-3 * s * direction(m, v, t, 0.95))
+        if x.ndim > 1:
+            radius = state.setdefault(k, torch.linalg.vector_norm(x))
+            o = orthogonal(m)
+            target = x - 0.02 * s * radius * o / (torch.linalg.vector_norm(o) + 1e-8)
+            updates[k] = x - radius * target / torch.linalg.vector_norm(target)
+    return updates
+
+
+def cwd_adamw(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    steps = [direction(m, v, t) for m, v in zip(*averages(state, g), strict=True)]
+    return [1e-3 * s * (u + 0.01 * torch.where(u * x >= 0, x, 0.0)) for u, x in zip(steps, w, strict=True)]
+
+
 ORACLES: dict[str, Oracle] = {
     "adabelief": adabelief,
     "adafactor": adafactor,
@@ -240,16 +354,28 @@ ORACLES: dict[str, Oracle] = {
     "adam": adam,
     "adamw": adamw,
     "adamw_plain": adamw_plain,
+    "ademamix": ademamix,
+    "adopt": adopt,
     "amsgrad": amsgrad,
+    "c_adamw": c_adamw,
+    "c_lion": c_lion,
+    "cwd_adamw": cwd_adamw,
     "diffgrad": diffgrad,
     "exadam": exadam,
+    "grams": grams,
     "hypergradient": hypergradient,
     "lamb": lamb,
     "lars": lars,
     "lion": lion,
     "lion_raw": lion_raw,
+    "mars": mars,
     "muon": muon,
+    "muonh": muonh,
+    "nadamw": nadamw,
+    "normuon": normuon,
+    "prodigy": prodigy,
     "rmsprop": rmsprop,
+    "schedule_free": schedule_free,
     "sgd_momentum": sgd_momentum,
     "stable_spam": stable_spam,
 }

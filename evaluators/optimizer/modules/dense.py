@@ -1,0 +1,93 @@
+"""Linear layers, embeddings and the cross entropy of many candidates."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from germline.evaluators.optimizer.modules.rule import batched, stacked
+
+
+def _linear(count: int, own: tuple[bool, ...], x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Products `[N, ..., outputs]`.
+
+    Examples of a plain batch are the last axis in memory, so that the layers of a perceptron need no copies; those of a
+    sequence are not.
+    """
+    weight = stacked(count, own[1], weight)
+    inputs = weight.shape[-1]
+    if not own[0] and x.dim() == 2:
+        columns = (weight.reshape(-1, inputs) @ x.mT).view(count, -1, len(x))
+        return (columns if bias is None else columns.add_(stacked(count, own[2], bias)[:, :, None])).mT
+    x = stacked(count, own[0], x)
+    if x.dim() == 3 and x.stride(1) == 1 and x.stride(2) != 1:
+        columns = torch.bmm(weight, x.mT)
+        return (columns if bias is None else columns.add_(stacked(count, own[2], bias)[:, :, None])).mT
+    rows = x.reshape(count, -1, inputs)
+    if bias is None:
+        products = torch.bmm(rows, weight.mT)
+    else:
+        products = torch.baddbmm(stacked(count, own[2], bias)[:, None], rows, weight.mT)
+    return products.view(*x.shape[:-1], -1)
+
+
+def _embedding(count: int, own: tuple[bool, ...], symbols: Tensor, weight: Tensor) -> Tensor:
+    """Rows of each candidate's table, `[N, ..., width]`."""
+    symbols = stacked(count, own[0], symbols)
+    tables = stacked(count, own[1], weight)
+    first = tables.shape[1] * torch.arange(count, device=symbols.device)
+    return F.embedding(symbols + first.view(-1, *[1] * (symbols.dim() - 1)), tables.flatten(0, 1))
+
+
+def _cross_entropy(
+    count: int, own: tuple[bool, ...], logits: Tensor, target: Tensor, ignored: int, smoothing: float
+) -> Tensor:
+    """The mean cross entropy of each candidate, from logits `[N, examples, classes]` and targets `[examples]`."""
+    target = stacked(count, own[1], target)
+    logits = stacked(count, own[0], logits)
+    losses = F.cross_entropy(logits.mT, target, reduction="none", ignore_index=ignored, label_smoothing=smoothing)
+    return losses.sum(1) / (target != ignored).sum(1)
+
+
+_LINEAR = batched(F.linear, _linear)
+_EMBEDDING = batched(F.embedding, _embedding)
+_CROSS_ENTROPY = batched(
+    lambda logits, target, ignored, smoothing: F.cross_entropy(
+        logits, target, ignore_index=ignored, label_smoothing=smoothing
+    ),
+    _cross_entropy,
+)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+    return _LINEAR(x, weight, bias) if weight.dim() == 2 and x.dim() > 1 else NotImplemented
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    *others: Any,
+    **named: Any,
+) -> Any:
+    if padding_idx is not None or max_norm is not None or any(others) or any(named.values()):
+        return NotImplemented
+    return _EMBEDDING(input, weight)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: object = None,
+    ignore_index: int = -100,
+    reduce: object = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    plain = weight is None and size_average is None and reduce is None and reduction == "mean"
+    if not plain or input.dim() != 2 or target.dim() != 1 or target.is_floating_point():
+        return NotImplemented
+    return _CROSS_ENTROPY(input, target, ignore_index, label_smoothing)

@@ -1,0 +1,37 @@
+"""The functions of torch that have a rule of their own for many candidates, and the mode that applies the rules."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+
+from germline.evaluators.optimizer.modules import dense, images, sequences
+from germline.evaluators.optimizer.modules.recurrent import CELLS, layer_of
+
+RULES: Mapping[Callable[..., Any], Callable[..., Any]] = {
+    F.linear: dense.linear,
+    F.embedding: dense.embedding,
+    F.cross_entropy: dense.cross_entropy,
+    F.conv2d: images.conv2d,
+    F.batch_norm: images.batch_norm,
+    F.layer_norm: sequences.layer_norm,
+    F.scaled_dot_product_attention: sequences.attention,
+    **{getattr(torch, name): layer_of(name) for name in CELLS},
+}
+"""Functions by those they stand for. They return NotImplemented for arguments that they leave to `vmap`."""
+
+
+class OwnRules(TorchFunctionMode):
+    """Within this context, functions that have a rule are computed by it; all others by `vmap`'s rules."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        rule = RULES.get(function)
+        if rule is not None:
+            result = rule(*args, **(kwargs or {}))
+            if result is not NotImplemented:
+                return result
+        return function(*args, **(kwargs or {}))

@@ -1,0 +1,158 @@
+"""Variants of training tasks, `digits-mlp@rescaled,batch=8,steps=400`: other scales of storage, batch sizes, lengths.
+
+An optimizer that was found on one task need not be good on others. Learned optimizers generalised when they were
+trained on many variants of their tasks, tensors stored at random scales among them (Wichrowska et al. 2017, Metz et al.
+2022): a rule that relies on the size of weights or gradients fails there.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from germline.evaluators.errors import InvalidTask, UnknownTask, one_line
+from germline.evaluators.optimizer.task import TrainingTask
+from germline.evaluators.task import Rung, Split, Task
+
+FORM = "TASK@rescaled,batch=N,steps=N"
+MAGNITUDE = 3.0
+"""Scales are drawn from 10^-3 to 10^3, their logarithms evenly."""
+LARGEST = 10_000_000
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is changed. `rescaled`: tensors are stored at other scales. `batch`: examples a step; `steps`: steps at rung
+    0, other rungs in proportion; None: those of the task."""
+
+    rescaled: bool = False
+    batch: int | None = None
+    steps: int | None = None
+
+    def __str__(self) -> str:
+        numbers = [f"{key}={value}" for key in ("batch", "steps") if (value := getattr(self, key)) is not None]
+        return ",".join([*(["rescaled"] if self.rescaled else []), *numbers])
+
+    def rungs(self, rungs: Sequence[Rung]) -> tuple[Rung, ...]:
+        """Returns the rungs of the variant, from those of the task."""
+        longer = 1.0 if self.steps is None else self.steps / rungs[0].steps
+        return tuple(Rung(max(1, round(rung.steps * longer)), self.batch or rung.batch) for rung in rungs)
+
+
+class TaskVariant(TrainingTask):
+    """A variant of a training task. Its model computes what that of the task computes.
+
+    Rescaled, each tensor is stored divided by a scale of its own, and multiplied by it before the model sees it; so its
+    gradient is multiplied too. The scales are those of a training, see `for_training`.
+    """
+
+    base: ClassVar[type[TrainingTask]]
+    variant: ClassVar[Variant]
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.inner = self.base(device)
+        self.scales: Mapping[str, float] = {}
+        """The scale of each tensor by name; none before `for_training`."""
+
+    @classmethod
+    def check_data(cls) -> None:
+        cls.base.check_data()
+
+    def for_training(self, seed: Sequence[int]) -> TrainingTask:
+        drawn = copy(self)
+        drawn.inner = self.inner.for_training(seed)
+        if self.variant.rescaled:
+            exponents = np.random.default_rng([*seed, 2]).uniform(-MAGNITUDE, MAGNITUDE, len(self.parameters))
+            names = [spec.name for spec in self.parameters]
+            drawn.scales = dict(zip(names, (10.0**exponents).tolist(), strict=True))
+        return drawn
+
+    def start(self, generator: torch.Generator) -> dict[str, Tensor]:
+        start = self.inner.start(generator)
+        return {name: tensor / self.scales[name] if name in self.scales else tensor for name, tensor in start.items()}
+
+    def size(self, split: Split) -> int:
+        return self.inner.size(split)
+
+    def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
+        return self.inner.loss(self._of_model(params), split, index)
+
+    def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
+        with torch.no_grad():
+            return self.inner.measure(self._of_model(params), split)
+
+    def _of_model(self, params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        scales = self.scales
+        return {name: tensor * scales[name] if name in scales else tensor for name, tensor in params.items()}
+
+
+def split_variant(name: str) -> tuple[str, str | None]:
+    """Returns the name of the task and the text of the variant in the name of a task; None: it names no variant.
+
+    A path may have an @, but the variant of a task in a file stands behind its class.
+    """
+    before, colon, last = name.rpartition(":")
+    base, at, variant = last.partition("@")
+    return (before + colon + base, variant) if at and (colon or "/" not in last) else (name, None)
+
+
+def variant_of(name: str, text: str) -> Variant:
+    """Returns the variant in a text, such as `rescaled,batch=8`; `name` is the task's, for the message.
+
+    Raises:
+        UnknownTask: it is no such text.
+    """
+    rescaled, numbers = False, dict[str, int]()
+    for part in text.split(","):
+        key, equals, value = part.partition("=")
+        number = int(value) if value.isascii() and value.isdecimal() and len(value) < 9 else 0
+        if part == "rescaled" and not rescaled:
+            rescaled = True
+        elif key in ("batch", "steps") and equals and 0 < number <= LARGEST and key not in numbers:
+            numbers[key] = number
+        else:
+            raise UnknownTask(f"expected a variant like {FORM}, one or more of the three, got {name}@{text:.60}")
+    return Variant(rescaled, **numbers)
+
+
+def task_variant(task: type[Task], name: str, text: str) -> type[TaskVariant]:
+    """Returns a variant of a task.
+
+    Args:
+        task: the class of the task.
+        name: its name, as the user wrote it.
+        text: of the variant.
+
+    Raises:
+        UnknownTask: the text is none of a variant.
+        InvalidTask: the task is for another kind than optimizers.
+    """
+    variant = variant_of(name, text)
+    if not issubclass(task, TrainingTask):
+        raise InvalidTask(f"expected a task for optimizers before @{text}, got {name}, which is for {task.kind}")
+    return _variant_class(task, variant)
+
+
+@cache
+def _variant_class(task: type[TrainingTask], variant: Variant) -> type[TaskVariant]:
+    declared = {
+        "__doc__": f"{one_line(task.__doc__ or task.name)} A variant: {variant}.",
+        "name": f"{task.name}@{variant}",
+        "base": task,
+        "variant": variant,
+        "version": task.version,
+        "rungs": variant.rungs(task.rungs),
+        "parameters": task.parameters,
+        "objectives": task.objectives,
+        "at_once": task.at_once,
+        "batch_invariant": task.batch_invariant,
+        "light": task.light,
+        "heldout": task.heldout,
+        "held_out_task": task.held_out_task,
+    }
+    return type("TaskVariant", (TaskVariant,), declared)

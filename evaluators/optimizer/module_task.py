@@ -147,7 +147,7 @@ class ModuleTask(TrainingTask):
         self.obstacle = self._choose_way()
         """Why candidates pass through the module one after the other; None if they do so together."""
         if self.obstacle is not None:
-            log.warning("%s: candidates train one after the other, which is slow: %s", self.name, self.obstacle)
+            log.warning("%s: candidates train one after the other, 2 to 6 times slower: %s", self.name, self.obstacle)
 
     def size(self, split: Split) -> int:
         return len(self._examples.rows[split])
@@ -233,11 +233,11 @@ class ModuleTask(TrainingTask):
         starts = [self.start(torch.Generator().manual_seed(seed)) for seed in (0, 1)]
         starts[1] |= {name: value for name, value in starts[0].items() if name == NOISE}
         both = {name: torch.stack([start[name] for start in starts]).to(self.device) for name in starts[0]}
-        self._set_way("alone")
+        self.set_way("alone")
         alone = self._numbers(both, training=not self._random)
         obstacle = None
         for way in WAYS:
-            self._set_way(way)
+            self.set_way(way)
             try:
                 equal = _alike(self._numbers(both, training=not self._random), alone)
                 if self._random:  # together, the random numbers may be others than those that a module alone draws
@@ -250,10 +250,11 @@ class ModuleTask(TrainingTask):
             if equal:
                 return None
             obstacle = "its numbers for two candidates together are not those of each alone"
-        self._set_way("alone")
+        self.set_way("alone")
         return obstacle
 
-    def _set_way(self, way: Way) -> None:
+    def set_way(self, way: Way) -> None:
+        """Sets how candidates are computed, for comparisons: otherwise the fastest way that is right is chosen."""
         for module in self._modules.values():
             module.way = way
 

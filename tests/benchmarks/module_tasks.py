@@ -58,7 +58,7 @@ def seconds(sides: list[Callable[[], None]], rounds: int = ROUNDS) -> list[float
 
 def compared(name: str, count: int) -> list[dict[str, object]]:
     own, alone = module_task(name), module_task(name)
-    alone._set_way("alone")
+    alone.set_way("alone")
     sides = [training(own, count), training(task_class(name)(), count), training(alone, count)]
     for side in sides:
         side()

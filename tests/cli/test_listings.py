@@ -172,13 +172,18 @@ class Broken(Line):
 
 
 @pytest.mark.slow
-def test_a_checked_task_has_reports_and_an_exit_status(germline: Any, data: Data, tmp_path: Path) -> None:
+def test_a_checked_task_has_reports_and_an_exit_status(
+    germline: Any, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("germline.search.task_trial.headroom.STEPS", 5)
     path = task_file(tmp_path, LINE + BROKEN)
     [row] = data("tasks", f"{path}:Line", "--check")
     assert row["batch_invariant"] is False
-    [report] = row["trials"]
+    report, timed, estimated = row["trials"]
     assert report["broken"] is False and "leave batch_invariant out" in report["conclusion"]
     assert {finding["name"] for finding in report["findings"]} >= {"alone", "in pairs", "in another process"}
+    assert "times as fast beside others as alone" in timed["conclusion"]
+    assert [finding["name"] for finding in estimated["findings"]] == ["tuned losses", "headroom"]
     result = germline("tasks", f"{path}:Broken", "--check")
     assert result.exit_code == 1 and "noise" not in result.stdout
     assert "no fitness: RuntimeError: no data \ufffd[31m" in result.stdout

@@ -1,15 +1,19 @@
 """Trials of tasks: those that keep their word, and those that do not."""
 
+import math
 from pathlib import Path
 
 import pytest
+from own_modules import DIGITS
 from own_tasks import LINE, task_file
 
-from germline.search.task_trial import TRIALS
+from germline.search.task_trial import TRIALS, headroom
 from germline.search.task_trial.report import Report
 from germline.search.task_trial.rows import equal_rows
 from germline.search.task_trial.same_bits import same_bits
+from germline.search.task_trial.speed import measure_speed
 from germline.search.task_trial.subject import subject_of
+from germline.search.tuning.tuning import TuningPlan
 
 SUBCLASSES = """
 
@@ -117,4 +121,26 @@ def test_what_a_trial_says_of_an_environment_that_keeps_traces(tmp_path: Path) -
 def test_what_a_trial_says_of_built_in_tasks_of_the_other_kinds() -> None:
     for name in ("nb201-cifar10", "gym:CartPole-v1"):
         subject = subject_of(name)
-        assert not any(report.broken for report in (trial(subject) for trial in TRIALS))
+        assert not any(report.broken for report in (trial(subject) for trial in TRIALS) if report)
+
+
+@pytest.mark.slow
+def test_a_training_task_is_timed_and_its_headroom_estimated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headroom, "PLAN", TuningPlan(trials=4, seeds=2, rounds=0))
+    monkeypatch.setattr(headroom, "STEPS", 12)
+    file = task_file(tmp_path, DIGITS)
+    together, alone = (subject_of(f"{file}:{name}") for name in ("Perceptron", "Branching"))
+    timed, estimated = measure_speed(together), headroom.estimate_headroom(together)
+    assert timed is not None and timed.findings[0].text == "256" and "times as fast beside others" in timed.conclusion
+    assert estimated is not None and not estimated.broken
+    assert "4 trials of 12 steps of 32, then 6 seeds" in estimated.findings[0].text
+    assert "standard deviations between seeds, by " in estimated.findings[1].text
+    obstructed = measure_speed(alone)
+    assert obstructed is not None and obstructed.findings[0].text.startswith("one after the other: it decides by")
+
+
+def test_headroom_is_in_standard_deviations_between_seeds() -> None:
+    losses = {"adamw": (3.0, 5.0), "muon": (1.0, 3.0), "lion": (2.0, 4.0), "sgd_momentum": (math.inf, 1.0)}
+    results = {name: headroom.Tuned(values) for name, values in losses.items()}
+    assert headroom.headroom_of(results) == pytest.approx(math.sqrt(2))
+    assert headroom.headroom_of(results | {"adamw": headroom.Tuned((math.inf, 1.0))}) is None

@@ -1,0 +1,65 @@
+"""How long a candidate-step takes on a training task: with many candidates at once, and with each alone."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
+from germline.evaluators.optimizer.module_task import ModuleTask
+from germline.evaluators.optimizer.task import TrainingTask
+from germline.evaluators.training_seeds import batches
+from germline.search.task_trial.report import Finding, Report
+from germline.search.task_trial.subject import Subject
+
+ROUNDS = 3
+USUAL = "2 to 6 times"
+"""How much faster a candidate of a built-in task is beside others than alone (`tests/benchmarks/module_tasks.py`)."""
+
+
+def measure_speed(subject: Subject) -> Report | None:
+    """Measures loss and gradients of candidates on a CPU; None for tasks of other kinds."""
+    evaluator = subject.evaluator()
+    if not isinstance(evaluator, OptimizerEvaluator):
+        return None
+    task = evaluator.task
+    together = seconds_a_step(task, task.at_once)
+    alone, count = task, 1
+    if isinstance(task, ModuleTask):
+        alone, count = type(task)(), task.at_once
+        alone.set_way("alone")
+    one_by_one = seconds_a_step(alone, count)
+    obstacle = task.obstacle if isinstance(task, ModuleTask) else None
+    findings = [
+        Finding("candidates at once", f"{task.at_once}" if obstacle is None else f"one after the other: {obstacle}"),
+        Finding("a candidate-step", f"{_text(together)} for loss and gradients, {_text(one_by_one)} alone"),
+    ]
+    if obstacle is not None:
+        conclusion = f"Candidates run one after the other. Together they would be about {USUAL} as fast."
+    else:
+        conclusion = f"A candidate is {one_by_one / together:.1f} times as fast beside others as alone."
+    return Report(findings, conclusion)
+
+
+def seconds_a_step(task: TrainingTask, count: int) -> float:
+    """The least processor seconds for loss and gradients of a candidate, of `count` at once."""
+    start = task.start(torch.Generator().manual_seed(0))
+    tensors = {name: value.expand(count, *value.shape).clone() for name, value in start.items()}
+    leaves = [tensors[spec.name].requires_grad_() for spec in task.parameters]
+    index = next(batches(task.size("train"), task.rungs[0], (0,), "cpu"))
+
+    def step() -> None:
+        torch.autograd.grad(task.loss(tensors, "train", index).sum(), leaves, materialize_grads=True)
+
+    step()
+    return min(_seconds(step) for _ in range(ROUNDS)) / count
+
+
+def _seconds(step: Callable[[], None]) -> float:
+    began = time.process_time()
+    step()
+    return time.process_time() - began
+
+
+def _text(seconds: float) -> str:
+    return f"{seconds * 1e3:.2g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"

@@ -41,9 +41,10 @@ def command(
     """Print size and fingerprint of each REF.
 
     For an optimizer: statements, states and constants, and with --latency the time of its update of the 3,466
-    parameters of digits-mlp, for one model. For an architecture: parameters and multiply-accumulates of its network, in the size of its run (the paper's size without a run) unless options give another, and its predicted
-    latency if the run has a table of latencies. For a policy: parameters and mutations. Genomes are
-    checked completely, but not executed; only --latency runs a network or an optimizer.
+    parameters of digits-mlp, for one model. For an architecture: parameters and multiply-accumulates of its network, in
+    the size of its run (the paper's size without a run) unless options give another, and its predicted latency if the
+    run has a table of latencies. For a policy: parameters and mutations. Genomes are checked completely, but not
+    executed; only --latency runs a network or an optimizer.
 
     \b
     Examples:

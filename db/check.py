@@ -39,6 +39,8 @@ from germline.db.schema import (
     run,
     simplified,
     snapshot,
+    training,
+    verdict,
     winner,
 )
 from germline.db.server_schema import server_differences
@@ -56,6 +58,7 @@ def problems(connection: Connection) -> list[str]:
     altered = _schema_differences(connection)
     lines = [f"altered schema: {difference}" for difference in altered]
     lines += _file_problems(connection, bool(altered)) + _genome_problems(connection)
+    lines += _training_problems(connection)
     for row in connection.execute(select(run).order_by(run.c.id)).all():
         lines += [f"run {row.name}: {problem}" for problem in _run_problems(connection, row)]
     return lines
@@ -108,6 +111,21 @@ def _genome_problems(connection: Connection) -> list[str]:
     ]
 
 
+def _training_problems(connection: Connection) -> list[str]:
+    columns = select(training.c.id, training.c.digest, training.c.text, training.c.measures)
+    lines = []
+    for key, hashed, content, measures in connection.execute(_streamed(columns)):
+        if content is None or digest("training", str(content)) != hashed:
+            lines.append(f"training {key}: its text does not match its digest")
+        elif not _is_readable(exact_json.load_floats, measures):
+            lines.append(f"training {key}: measures that cannot be read")
+    return lines[:_MAX_LISTED] + [
+        f"training {key}: a value of the wrong type in {column}"
+        for column, keys in _wrong_types(connection, training, training.c.id, true())
+        for key in keys[:_MAX_LISTED]
+    ]
+
+
 def _types(connection: Connection, row: Row[Any]) -> list[str]:
     without_birth = [
         (run, run.c.id, run.c.id == row.id),
@@ -119,7 +137,7 @@ def _types(connection: Connection, row: Row[Any]) -> list[str]:
         for table, key, condition in without_birth
         for column, _ in _wrong_types(connection, table, key, condition)
     ]
-    for table in (individual, parentage, rejection, evaluation, winner, artifact, simplified):
+    for table in (individual, parentage, rejection, evaluation, winner, artifact, simplified, verdict):
         for column, births in _wrong_types(connection, table, table.c.birth, table.c.run_id == row.id):
             lines += _births_line(births, f"a value of the wrong type in {column}")
     return lines
@@ -280,6 +298,12 @@ def _simplified(connection: Connection, row: Row[Any]) -> list[str]:
     return _births_line(unreadable, "a simplification that cannot be read")
 
 
+def _verdicts(connection: Connection, row: Row[Any]) -> list[str]:
+    rows = connection.execute(_streamed(select(verdict.c.birth, verdict.c.content).where(verdict.c.run_id == row.id)))
+    unreadable = [birth for birth, content in rows if not _is_readable(exact_json.load_plain, content)]
+    return _births_line(unreadable, "a verdict that cannot be read")
+
+
 def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
     if row.status != "finished":
         return []
@@ -315,6 +339,7 @@ _RULES: tuple[Callable[[Connection, Row[Any]], list[str]], ...] = (
     _winners,
     _snapshots,
     _simplified,
+    _verdicts,
     _outcomes,
     _best,
 )

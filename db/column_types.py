@@ -19,6 +19,8 @@ from germline.db.records import (
     RunSummary,
     SimplifiedRecord,
     Snapshot,
+    TrainingRecord,
+    VerdictRecord,
     Winner,
 )
 
@@ -55,7 +57,7 @@ def _types(hint: Any) -> tuple[type, ...]:
 
 _RECORDS: Final[Sequence[type]] = (
     ArtifactRecord, BirthScore, EvaluationRecord, Individual, ReviewScore, RunRecord, RunSummary, SimplifiedRecord,
-    Snapshot, Winner,
+    Snapshot, TrainingRecord, VerdictRecord, Winner,
 )  # fmt: skip
 _COLUMNS: Final = {record: _columns(record) for record in _RECORDS}
 COLUMN_INDEX: Final = {

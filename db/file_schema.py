@@ -155,5 +155,10 @@ _CREATED: Final[Mapping[str, Mapping[str, str]]] = {
         "index ix_simplified_run_id_birth": "d34d2c3eda98da41b4303426ef6877da",
         "table simplified": "0e6ab4314259288d5afe4d51237f8426",
     },
+    "0006": {
+        "index ix_verdict_run_id_birth": "aefbba0a92b8721ee2fb186a9f9fa51b",
+        "table training": "f677109906f91fda50b8a597464601a2",
+        "table verdict": "26628270b963cd7a66807e391f17a4ca",
+    },
 }
 """By revision, the objects that its migration creates or replaces."""

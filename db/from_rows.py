@@ -22,6 +22,8 @@ from germline.db.records import (
     RunRecord,
     SimplifiedRecord,
     Snapshot,
+    TrainingRecord,
+    VerdictRecord,
     Winner,
 )
 
@@ -36,6 +38,8 @@ _RUNG: Final = COLUMN_INDEX[EvaluationRecord]["rung"]
 _OBJECTIVES: Final = COLUMN_INDEX[EvaluationRecord]["objectives"]
 _MEASURES: Final = COLUMN_INDEX[EvaluationRecord]["measures"]
 _STEPS: Final = COLUMN_INDEX[SimplifiedRecord]["steps"]
+_TRAINING_MEASURES: Final = COLUMN_INDEX[TrainingRecord]["measures"]
+_CONTENT: Final = COLUMN_INDEX[VerdictRecord]["content"]
 _MEASURE: Final = COLUMN_INDEX[BirthScore]["measure"]
 _REVIEW_MEASURES: Final = COLUMN_INDEX[ReviewScore]["measures"]
 
@@ -215,6 +219,34 @@ def simplified_record(values: Values) -> SimplifiedRecord:
     except ValueError as error:
         raise unreadable_row(f"the simplified birth {_key(SimplifiedRecord, values)}", error) from error
     return SimplifiedRecord(*values)
+
+
+def training_record(values: Values) -> TrainingRecord:
+    """The record of a training.
+
+    Raises:
+        DamagedDatabase: a value has a type that its column cannot have, or the measures cannot be parsed.
+    """
+    try:
+        check_types(TrainingRecord, values)
+        values[_TRAINING_MEASURES] = exact_json.load_floats(values[_TRAINING_MEASURES])
+    except ValueError as error:
+        raise unreadable_row(f"a training with seed {_key(TrainingRecord, values, 'seed')}", error) from error
+    return TrainingRecord(*values)
+
+
+def verdict_record(values: Values) -> VerdictRecord:
+    """The record of a verdict.
+
+    Raises:
+        DamagedDatabase: a value has a type that its column cannot have, or the content cannot be parsed.
+    """
+    try:
+        check_types(VerdictRecord, values)
+        values[_CONTENT] = exact_json.load_plain(values[_CONTENT])
+    except ValueError as error:
+        raise unreadable_row(f"the verdict on birth {_key(VerdictRecord, values)}", error) from error
+    return VerdictRecord(*values)
 
 
 def read_config(text: str) -> dict[str, Any]:

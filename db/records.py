@@ -196,3 +196,29 @@ class SimplifiedRecord:
     fingerprint: str
     steps: Mapping[str, Any]
     created: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRecord:
+    """The outcome of a training of a tuned comparison (`germline validate --against`).
+
+    ``text`` says what was trained and how, ``seed`` on which batches and from which weights. ``fitness`` is None unless
+    the status is ``ok``.
+    """
+
+    text: str
+    seed: int
+    status: str
+    fitness: float | None
+    measures: Mapping[str, float]
+    seconds: float
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRecord:
+    """What a tuned comparison has found of an individual; ``content`` is plain JSON."""
+
+    birth: int
+    content: Mapping[str, Any]
+    created: str

@@ -180,6 +180,37 @@ simplified = Table(
     Index(None, "run_id", "birth"),
 )
 
+training = Table(
+    "training",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("rung", Integer, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("fitness", Float),
+    Column("measures", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("error", Text),
+    Column("created", Text, nullable=False),
+    UniqueConstraint("digest", "seed", "task", "version", "rung"),
+)
+
+verdict = Table(
+    "verdict",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Integer, nullable=False),
+    Column("birth", Integer, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("created", Text, nullable=False),
+    ForeignKeyConstraint(["run_id", "birth"], ["individual.run_id", "individual.birth"]),
+    Index(None, "run_id", "birth"),
+)
+
 control = Table(
     "control",
     metadata,

@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Row, exists, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from germline.db import check, exact_json, from_rows, lineage, owner, run_list, runs, sqlite_file, to_rows
+from germline.db import check, exact_json, from_rows, lineage, owner, run_list, runs, sqlite_file, to_rows, trainings
 from germline.db.errors import (
     DamagedDatabase,
     InvalidRecord,
@@ -33,6 +33,8 @@ from germline.db.records import (
     ScoredIndividual,
     SimplifiedRecord,
     Snapshot,
+    TrainingRecord,
+    VerdictRecord,
     Winner,
 )
 from germline.db.schema import (
@@ -45,6 +47,7 @@ from germline.db.schema import (
     rejection,
     run,
     simplified,
+    verdict,
     winner,
 )
 from germline.db.schema import snapshot as snapshot_table
@@ -614,6 +617,67 @@ class Store:
             )
             rows = from_rows.fetch(connection.execute(query))
             return next((from_rows.simplified_record(row) for row in rows), None)
+
+        return self._database.read(read)
+
+    # Tuned comparisons
+
+    def add_trainings(self, task: str, version: str, rung: int, records: Sequence[TrainingRecord]) -> None:
+        """Records trainings of tuned comparisons; one that is recorded already stays as it is.
+
+        Args:
+            task: the full name of the task.
+            version: of all that decides the numbers.
+            rung: of the task.
+            records: at least one.
+
+        Raises:
+            InvalidRecord: a value cannot be stored.
+        """
+        new = trainings.rows(task, version, rung, records)
+        self._add(lambda connection: trainings.add(connection, new), "trainings")
+
+    def trainings(
+        self, task: str, version: str, rung: int, keys: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], TrainingRecord]:
+        """The recorded trainings among those with the given texts and seeds."""
+        return self._database.read(lambda connection: trainings.find(connection, task, version, rung, keys))
+
+    def add_verdict(self, run_name: str, birth: int, content: Mapping[str, Any]) -> None:
+        """Records what a tuned comparison has found of an individual.
+
+        Raises:
+            UnknownRun
+            RecordConflict: the run has no such birth.
+            InvalidRecord: a value cannot be stored.
+        """
+        values = {
+            "birth": to_rows.checked_integer(birth, "a birth", bits=32),
+            "content": exact_json.dump_plain(content, "a verdict"),
+            "created": to_rows.now(),
+        }
+
+        def add(connection: Connection) -> None:
+            connection.execute(insert(verdict).values(run_id=runs.row_of(connection, run_name).id, **values))
+
+        self._add(add, f"a verdict on birth {birth} of run {run_name!r}")
+
+    def verdict(self, run_name: str, birth: int) -> VerdictRecord | None:
+        """The latest verdict on an individual; None if none is recorded.
+
+        Raises:
+            UnknownRun
+        """
+
+        def read(connection: Connection) -> VerdictRecord | None:
+            query = (
+                select(*from_rows.columns_of(VerdictRecord, verdict))
+                .where(verdict.c.run_id == runs.row_of(connection, run_name).id, verdict.c.birth == birth)
+                .order_by(verdict.c.id.desc())
+                .limit(1)
+            )
+            rows = from_rows.fetch(connection.execute(query))
+            return next((from_rows.verdict_record(row) for row in rows), None)
 
         return self._database.read(read)
 

@@ -25,6 +25,11 @@ def digest(kind: str, text: str) -> str:
     return hashlib.blake2b(kind.encode() + b"\0" + text.encode(), digest_size=16).hexdigest()
 
 
+def storable(text: str) -> str:
+    """The text with a replacement for each character that no database can hold."""
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
 def genome_digests(kind: str, records: Sequence[Individual]) -> list[str]:
     """The key of each record's genome.
 
@@ -198,7 +203,7 @@ def _evaluation_row(run_id: int, record: EvaluationRecord, created: str) -> dict
         "seconds": seconds + 0.0,  # never -0.0
         "worker": checked_text(record.worker, "a worker"),
         # An unstorable character in the error text of a dying worker must not cost the outcome.
-        "error": None if record.error is None else _UNSTORABLE.sub("\ufffd", record.error),
+        "error": None if record.error is None else storable(record.error),
         "created": created,
         "negative_zero": True if fitness == 0.0 and math.copysign(1.0, fitness) < 0.0 else None,
     }

@@ -17,6 +17,7 @@ from germline.cli.output import check_free, print_json, stdout_apart
 from germline.cli.printing import say
 from germline.cli.reference import HELP, PICK, chosen
 from germline.cli.simplification.kept import smaller
+from germline.cli.verdicts import verdict_of
 from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.export.files import check_writable, weights_path, write_verified
 
@@ -95,7 +96,8 @@ def command(
     with stdout_apart():
         fingerprint = genome_facts(candidate, sizes)["fingerprint"]
         check_writable(path)
-        result = exporter.export(ExportRequest(candidate, path, class_name, sizes, fingerprint, task))
+        verdict = verdict_of(candidate, url)
+        result = exporter.export(ExportRequest(candidate, path, class_name, sizes, fingerprint, task, verdict))
         write_verified(path, result.verified)
     verified = result.verified
     files = {path: verified.content} | ({weights_path(path): verified.weights} if verified.weights is not None else {})

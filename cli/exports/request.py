@@ -20,6 +20,7 @@ class ExportRequest(NamedTuple):
         sizes: the given options of an architecture's size, by name: `channels`, `cells`, `classes`, `image`.
         fingerprint: the fingerprint of the candidate.
         given_task: the value of --task, the name of the task of the candidate's run, or None.
+        verdict: what the latest tuned comparison found of it, in phrases.
     """
 
     candidate: Candidate
@@ -28,6 +29,7 @@ class ExportRequest(NamedTuple):
     sizes: dict[str, Any]
     fingerprint: str
     given_task: str | None
+    verdict: tuple[str, ...] = ()
 
     def class_name(self) -> str:
         """The given name of the class, or a name derived from the reference.
@@ -61,6 +63,7 @@ class ExportRequest(NamedTuple):
             task=run.task if run else None,
             simplified_from=candidate.simplified_from,
             simplified_by=candidate.simplified_by,
+            verdict=self.verdict,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.options import SessionOptions
 from germline.cli.output import check_free, console, print_json, stdout_apart
@@ -164,6 +165,7 @@ def compare_fairly(
     if against.path is not None:
         _check_name(against.path, against.force)
     # Imports torch, which takes seconds; `germline validate --help` answers without.
+    from germline.cli.tuned_comparison.kept import keep_verdicts
     from germline.cli.tuned_comparison.output import as_data, markdown, print_comparison
     from germline.cli.tuned_comparison.session import ComparisonOptions, tuned_comparison
     from germline.evaluators.optimizer.torch_classes import is_class_name
@@ -187,7 +189,9 @@ def compare_fairly(
         )
         if options.seeds is not None and not 2 <= options.seeds <= 40:
             raise UserError(f"expected 2 to 40 seeds with --against, or auto, got {options.seeds}")
-        comparison = tuned_comparison(candidates, options, url)
+        with open_store(url, create=True) as store:
+            comparison = tuned_comparison(candidates, options, store, url)
+        kept = keep_verdicts([each for each in candidates if not isinstance(each, str)], comparison, url)
     if against.path is not None:
         write_whole(against.path, markdown(comparison, _command(references, options)))
     if as_json:
@@ -196,6 +200,8 @@ def compare_fairly(
         print_comparison(console(), comparison)
         if against.path is not None:
             say(f"wrote {against.path}")
+        if kept:
+            say(f"recorded the verdict on {', '.join(kept)}")
 
 
 def _check_name(path: Path, force: bool) -> None:

@@ -6,7 +6,8 @@ from math import isfinite
 
 from germline.cli.formatting import number
 from germline.search.tuned_comparison.overall import FACTORS, improvement, overall
-from germline.search.tuned_comparison.results import Cell, ContenderResult, Pair, TunedComparison
+from germline.search.tuned_comparison.results import Cell, ContenderResult, TunedComparison
+from germline.search.tuned_comparison.verdict import Verdict
 from germline.search.tuning.tuning import REPORTED
 
 
@@ -31,14 +32,14 @@ def tables(comparison: TunedComparison) -> list[TextTable]:
 def verdict_lines(comparison: TunedComparison) -> list[str]:
     """A sentence for each verdict."""
     names = [contender.label for contender in comparison.contenders]
-    return [_sentence(names, pair) for pair in comparison.pairs]
+    return [sentence(names[pair.place], names[pair.other], pair.verdict) for pair in comparison.pairs]
 
 
-def _sentence(names: Sequence[str], pair: Pair) -> str:
-    verdict = pair.verdict
+def sentence(name: str, other: str, verdict: Verdict) -> str:
+    """A verdict in words."""
     if verdict.more is not None:
-        return f"{names[pair.place]} beside {names[pair.other]}: {verdict}"
-    return f"{names[pair.place]} is {verdict.word} than {names[pair.other]}"
+        return f"{name} beside {other}: {verdict}"
+    return f"{name} is {verdict.word} than {other}"
 
 
 def _title(cell: Cell) -> str:

@@ -10,6 +10,8 @@ from germline.cli.errors import BadReference, UserError
 from germline.cli.options import SessionOptions
 from germline.cli.printing import say
 from germline.cli.tuned_comparison.contenders import contenders_of
+from germline.cli.tuned_comparison.kept import StoreMemo, version_of
+from germline.db.store import Store
 from germline.evaluators.device import resolve as resolved_device
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.optimizer.class_trainer import class_step
@@ -22,7 +24,7 @@ from germline.search.run import make_executor
 from germline.search.tuned_comparison.compare import ComparisonPlan, compared
 from germline.search.tuned_comparison.contender import Contender
 from germline.search.tuned_comparison.results import TunedComparison
-from germline.search.tuned_comparison.trainings import DictMemo, Memo, Trainings
+from germline.search.tuned_comparison.trainings import Trainings
 from germline.search.tuning.class_box import ClassKnobs
 from germline.search.tuning.program_box import ProgramKnobs
 from germline.search.tuning.tuning import TuningPlan
@@ -56,8 +58,13 @@ class ComparisonOptions:
     session: SessionOptions
 
 
-def tuned_comparison(judged: Sequence[Candidate | str], options: ComparisonOptions, url: str) -> TunedComparison:
+def tuned_comparison(
+    judged: Sequence[Candidate | str], options: ComparisonOptions, store: Store, url: str
+) -> TunedComparison:
     """Compares candidates by the protocol of `docs/validation.md`; says on stderr what is done.
+
+    Trainings that are recorded are not done again, and new ones are recorded as they are done, so that a comparison
+    that was interrupted goes on where it was.
 
     Raises:
         BadReference, UserError: something that was named cannot be compared.
@@ -70,7 +77,6 @@ def tuned_comparison(judged: Sequence[Candidate | str], options: ComparisonOptio
     contenders = contenders_of(judged, options.against, url)
     named = {c.knobs.name: absolute_name(c.label) for c in contenders if isinstance(c.knobs, ClassKnobs)}
     device = resolved_device(options.session.device)
-    memos: dict[str, Memo] = {task: DictMemo() for task in options.tasks}
     longest = max(options.lengths)
 
     @contextmanager
@@ -91,7 +97,8 @@ def tuned_comparison(judged: Sequence[Candidate | str], options: ComparisonOptio
         )
         try:
             executor.wait_until_ready()
-            yield Trainings(executor, memos[task], PACK if device == "cpu" else GPU_PACK)
+            memo = StoreMemo(store, task, version_of(classes[task], task, device), options.rung)
+            yield Trainings(executor, memo, PACK if device == "cpu" else GPU_PACK)
         finally:
             executor.close()
 

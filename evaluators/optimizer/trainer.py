@@ -100,10 +100,11 @@ def train(
     pack = _Pack(task, programs, seed, device, compiled)
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
     for step, index in enumerate(batches(task.size("train"), rung, seed, device), 1):
+        progress = (step - 1) / rung.steps
         if schedules is None:
-            pack.step(index, schedule(step - 1, rung.steps), step)
+            pack.step(index, schedule(step - 1, rung.steps), step, progress)
         else:
-            pack.step(index, [each.value(step - 1, rung.steps) for each in schedules], step)
+            pack.step(index, [each.value(step - 1, rung.steps) for each in schedules], step, progress)
         if step in curve_steps:
             pack.record_curve(split)
         if hurdle_step - CHECK_EVERY < step <= hurdle_step:
@@ -152,6 +153,10 @@ class ModelRows:
         if self.order is not None:
             self.engine.gradients.copy_(self.gradients[self.order])
 
+    def of_engine(self, values: Tensor) -> Tensor:
+        """A value of each row, `[N]`, in the order of the engine."""
+        return values if self.order is None else values[self.order]
+
 
 def shape_of(value: object) -> tuple[int, ...] | str:
     """The shape of a tensor; the text of any other value, for messages."""
@@ -181,6 +186,7 @@ class _Pack:
         """Whether rows may change their places, and leave."""
         self.layout = Layout(tuple(spec.shape for spec in task.parameters))
         self.engine = ProgramEngine(programs, self.layout, device, compiled)
+        self.reads_loss = any(program.loss for program in programs)
         generator = torch.Generator().manual_seed(weight_seed(seed))
         start = task.start(generator)
         row = torch.cat([start[spec.name].reshape(-1) for spec in task.parameters]).to(device)
@@ -193,9 +199,9 @@ class _Pack:
         self.kept = {name: value.expand(self.count, *value.shape).clone() for name, value in others.items()}
         self._make_views()
 
-    def step(self, index: Tensor, lr: float | Sequence[float], step: int) -> None:
-        """Trains all rows on the examples `index` `[batch]`; `step` is 1 at the first step, `lr` the input of all
-        programs or that of each candidate."""
+    def step(self, index: Tensor, lr: float | Sequence[float], step: int, progress: float) -> None:
+        """Trains all rows on the examples `index` `[batch]`; `step` is 1 at the first step, `progress` 0; `lr` is the
+        input of all programs or that of each candidate."""
         self.rows.read()
         for rows, views in self.parts:
             losses = self.task.loss(views | self._kept_in(rows), "train", index)
@@ -210,7 +216,7 @@ class _Pack:
             torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=gradients)
             self.losses[rows] = losses.detach()
         self.rows.write_gradients()
-        self.engine.step(lr, step)
+        self.engine.step(lr, step, progress, self.rows.of_engine(self.losses) if self.reads_loss else None)
 
     @torch.no_grad()
     def record_losses(self) -> None:

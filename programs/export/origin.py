@@ -12,7 +12,8 @@ class Origin:
     """Where an exported genome comes from; facts that are None are left out of the docstring.
 
     `simplified_from` is the individual, library program or file that a simplified program was made of, and
-    `simplified_by` says by which rules.
+    `simplified_by` says by which rules. `verdict` has what a tuned comparison found, a phrase for each contender, and
+    where it found that.
     """
 
     run: str | None
@@ -22,6 +23,7 @@ class Origin:
     task: str | None
     simplified_from: str | None = None
     simplified_by: str | None = None
+    verdict: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """One line of docstring source for each fact, safe between triple quotes."""
@@ -37,6 +39,8 @@ class Origin:
             yield f"Simplified from: {inert(self.simplified_from)}"
         if self.simplified_by is not None:
             yield f"Simplified by: {inert(self.simplified_by)}"
+        for phrase in self.verdict:
+            yield f"Verdict: {inert(phrase)}"
         yield f"Fingerprint: {inert(self.fingerprint)}"
 
 

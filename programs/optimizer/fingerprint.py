@@ -296,6 +296,8 @@ def _probe(step: int) -> dict[str, Any]:
         "g": rows[1],
         "lr": np.array(rates, np.float32)[:, None],
         "step": np.array(_FIRST_STEP, np.float32)[:, None] + np.float32(step),
+        "progress": np.array([(0.23 * step + 0.37 * k) % 1.0 for k in range(count)], np.float32)[:, None],
+        "loss": np.array([4.0 / (1.3 + step + 2.7 * k) for k in range(count)], np.float32)[:, None],
     }
 
 

@@ -11,7 +11,7 @@ from itertools import count
 from typing import NamedTuple
 
 from germline.programs.optimizer.graph import Graph, live_program, trace
-from germline.programs.optimizer.program import Argument, Program, State, Statement
+from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, Program, State, Statement
 from germline.programs.optimizer.types import SCALAR
 
 
@@ -134,8 +134,8 @@ def splice(
         program, graph: a valid program and its graph.
         place: where the result is used.
         fragment: the computation.
-        bindings: the node of each hole that is not named after an input (`w`, `g`, `lr`, `step`). The program gets
-            the input `step` if it lacks it.
+        bindings: the node of each hole that is not named after an input (`w`, `g`, `lr`, `step`, …). The program gets
+            the optional inputs that it lacks.
         limits: of the program's size.
 
     Returns:
@@ -159,9 +159,10 @@ def splice(
     if place.statement == len(program.body):
         returns[place.argument] = result
     names = [name for name in (*returns, *next_values) if isinstance(name, str)]
-    if len(names) < len(returns) + len(next_values) or (work.needs_step and "step" in work.used):
+    if len(names) < len(returns) + len(next_values) or work.missing & work.used:
         return None
-    return Program(body, (*program.states, *states), program.step or work.needs_step, tuple(names))
+    optional = dict.fromkeys((*program.optional_inputs, *sorted(work.missing)), True)
+    return Program(body, (*program.states, *states), returns=tuple(names), **optional)
 
 
 @dataclass
@@ -175,7 +176,8 @@ class _Splice:
     statements: list[Statement] = field(default_factory=list)
     aliases: list[tuple[int, Statement]] = field(default_factory=list)
     """Each with the position of the statement that it precedes."""
-    needs_step: bool = False
+    missing: set[str] = field(default_factory=set)
+    """Optional inputs that the fragment reads and the program lacks."""
 
     def __post_init__(self) -> None:
         program = self.program
@@ -206,9 +208,9 @@ class _Splice:
             return states[operand.state].name
         node = self.bindings.get(operand.name, self.inputs.get(operand.name))
         if node is None:
-            assert operand.name == "step"
-            self.needs_step = True
-            return "step"
+            assert operand.name in OPTIONAL_INPUTS
+            self.missing.add(operand.name)
+            return operand.name
         if self.graph.nodes[node].function == "literal":
             literal = self.graph.nodes[node].literal
             assert literal is not None

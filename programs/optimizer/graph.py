@@ -11,7 +11,7 @@ from operator import is_
 from typing import Any, NamedTuple
 
 from germline.programs.optimizer.primitives import PRIMITIVES
-from germline.programs.optimizer.program import Argument, InvalidProgram, Program, State, Statement
+from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, InvalidProgram, Program, State, Statement
 from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch
 
 
@@ -162,7 +162,8 @@ class _Work:
 def _can_extend(program: Program, parent: Program, graph: Graph) -> bool:
     """True if `_extend` applies: equal inputs, and a parent's graph with few left-over nodes."""
     few_nodes = len(graph.nodes) <= 3 * len(program.body) + 32
-    return few_nodes and program.states == parent.states and program.step == parent.step
+    equal = program.states == parent.states and program.optional_inputs == parent.optional_inputs
+    return few_nodes and equal
 
 
 def _extend(program: Program, parent: Program, graph: Graph) -> Graph:
@@ -234,9 +235,10 @@ def _finish(program: Program, work: _Work, statements: Sequence[int], state_node
 
 
 def _input(name: str, states: Sequence[State]) -> Node:
-    """The node of the input with this name, which is `w`, `g`, `lr`, `step` or a state."""
+    """The node of the input with this name, which is `w`, `g`, a state, `lr` or an optional input."""
     shapes = {state.name: state.shape for state in states}
-    return Node(f"input:{name}", (), None, SCALAR if name in ("lr", "step") else STATE_TYPES[shapes.get(name, "tree")])
+    scalar = name not in shapes and name in ("lr", *OPTIONAL_INPUTS)
+    return Node(f"input:{name}", (), None, SCALAR if scalar else STATE_TYPES[shapes.get(name, "tree")])
 
 
 _RESULT_TYPES: dict[tuple[object, ...], Type | str] = {}
@@ -285,7 +287,7 @@ def _reject(reason: str, position: int, line: Statement, message: str) -> Invali
 
 
 def live_program(program: Program, graph: Graph | None = None) -> Program:
-    """The program without dead statements and states, and without the input `step` if that is dead; its updates are the
+    """The program without dead statements and states, and without optional inputs that are dead; its updates are the
     same. `graph` is its trace; None: it is traced."""
     graph = graph or trace(program)
     live = set(graph.live)
@@ -293,6 +295,6 @@ def live_program(program: Program, graph: Graph | None = None) -> Program:
     return Program(
         body=tuple(line for line, node in zip(program.body, graph.statements, strict=True) if node in live),
         states=tuple(program.states[i] for i in live_states),
-        step=program.step and program.inputs.index("step") in live,
         returns=(program.returns[0], *(program.returns[1 + i] for i in live_states)),
+        **{name: program.inputs.index(name) in live for name in program.optional_inputs},
     )

@@ -44,7 +44,14 @@ class Interpreter:
         graph = trace(self.program)
         self._types = [graph.nodes[node].type for node in graph.statements]
 
-    def step(self, w: Sequence[Tensor], g: Sequence[Tensor], lr: float = 1.0) -> list[Tensor]:
+    def step(
+        self,
+        w: Sequence[Tensor],
+        g: Sequence[Tensor],
+        lr: float = 1.0,
+        progress: float = 0.0,
+        loss: float = 0.0,
+    ) -> list[Tensor]:
         """Runs one step: replaces `states`, and returns the update, a tensor like each of `w`.
 
         The caller subtracts the update from the parameters. Its tensors may also be those of a state, so they must not
@@ -54,6 +61,8 @@ class Interpreter:
             w: the parameters.
             g: their gradients, of the same shapes.
             lr: the schedule value, 1 at the peak.
+            progress: the share of the training's steps that are done, 0 at the first.
+            loss: the loss of the batch that gave `g`, at `w`.
         """
         self.steps += 1
         like = w[0].new_tensor
@@ -62,7 +71,9 @@ class Interpreter:
                 self.states[state.name] = _start(state.shape, w)
         # Copies, because a program may return w or g as a state and the caller changes them in place.
         inputs = {"w": [leaf.clone() for leaf in w], "g": [leaf.clone() for leaf in g]}
-        scope: dict[str, Value] = {**inputs, **self.states, "lr": like(lr), "step": like(self.steps)}
+        numbers: dict[str, Value] = {"step": like(self.steps), "progress": like(progress), "loss": like(loss)}
+        declared = {name: numbers[name] for name in self.program.optional_inputs}
+        scope: dict[str, Value] = {**inputs, **self.states, "lr": like(lr), **declared}
         for line, result_type in zip(self.program.body, self._types, strict=True):
             scope[line.target] = _run(self.xp, line, scope, result_type, w[0])
         update, *states = (scope[name] for name in self.program.returns)

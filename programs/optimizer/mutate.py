@@ -18,7 +18,7 @@ import numpy as np
 
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.primitives import PRIMITIVES
-from germline.programs.optimizer.program import Argument, Program, Statement
+from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, Program, Statement
 from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch
 
 T = TypeVar("T")
@@ -188,7 +188,7 @@ def random_valid_program(
         None if a statement is not found within `MAX_DRAWN` tries: a return line that exchanges the types of inputs may
         leave no value of the type that comes next.
     """
-    types = {name: SCALAR if name in ("lr", "step") else TREE for name in template.inputs}
+    types = {name: SCALAR if name in ("lr", *OPTIONAL_INPUTS) else TREE for name in template.inputs}
     types.update({state.name: STATE_TYPES[state.shape] for state in template.states})
     returned = dict(zip(template.returns, (TREE, *(STATE_TYPES[s.shape] for s in template.states)), strict=True))
     program = _with_body(template, ())
@@ -277,7 +277,7 @@ def _with_statement(program: Program, i: int, line: Statement) -> Program:
 
 
 def _with_body(program: Program, body: tuple[Statement, ...]) -> Program:
-    return Program(body, program.states, program.step, program.returns)
+    return Program(body, program.states, program.step, program.returns, program.progress, program.loss)
 
 
 def _pick(options: Sequence[T], rng: np.random.Generator) -> T:

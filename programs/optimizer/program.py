@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 Argument = str | float
 """The name of a variable, or a literal."""
 
+OPTIONAL_INPUTS = ("step", "progress", "loss")
+"""Numbers that a program may declare after `lr`, in this order."""
+
 
 class InvalidProgram(ValueError):
     """A text or a program outside of the language. The message says where, what was expected and what to write;
@@ -43,18 +46,29 @@ class Program:
         states: the states in the order of the inputs.
         step: True if the last input is the step count, which is 1 at the first step.
         returns: the name of the update, then that of the next value of each state.
+        progress: True if it has the input `progress`: the share of the training's steps that are done, 0 at the first.
+        loss: True if it has the input `loss`: the loss of the batch that gave the gradients, before the step.
     """
 
     body: tuple[Statement, ...]
     states: tuple[State, ...] = (State("m"), State("v"))
     step: bool = False
     returns: tuple[str, ...] = ("update", "m", "v")
+    progress: bool = False
+    loss: bool = False
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the inputs: w, g, the states, lr and possibly step."""
-        names = ("w", "g", *(state.name for state in self.states), "lr")
-        return (*names, "step") if self.step else names
+        """Names of the inputs: w, g, the states, lr and those of step, progress and loss that it has."""
+        return ("w", "g", *(state.name for state in self.states), "lr", *self.optional_inputs)
+
+    @property
+    def optional_inputs(self) -> tuple[str, ...]:
+        """The names out of `OPTIONAL_INPUTS` that it has as inputs."""
+        if not (self.step or self.progress or self.loss):
+            return ()
+        has = (self.step, self.progress, self.loss)
+        return tuple(name for name, own in zip(OPTIONAL_INPUTS, has, strict=True) if own)
 
     @property
     def constants(self) -> tuple[float, ...]:

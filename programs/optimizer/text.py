@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from functools import cached_property
 
 from germline.programs.optimizer.primitives import EXTENDED, PRIMITIVES
-from germline.programs.optimizer.program import Argument, InvalidProgram, Program, State, Statement
+from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, InvalidProgram, Program, State, Statement
 from germline.programs.optimizer.types import STATE_TYPES
 
 MAX_CHARACTERS = 65_536
@@ -59,7 +59,7 @@ def parse(text: str) -> Program:
 def write(program: Program) -> str:
     """The text of a program: a line for the inputs, for each statement, and for the return. `parse(write(p)) == p`."""
     states = [s.name if s.shape == "tree" else f"{s.name}: {s.shape}" for s in program.states]
-    inputs = ["w", "g", *states, "lr", *(["step"] if program.step else [])]
+    inputs = ["w", "g", *states, "lr", *program.optional_inputs]
     lines = [f"def train({', '.join(inputs)}):"]
     lines += [line.text or _cached_text(line) for line in program.body]
     lines.append(f"  return {', '.join(program.returns)}")
@@ -111,33 +111,37 @@ class _Reader:
             raise _fail(self.function, "syntax", f"expected a function named train, got {self.function.name!r:.60}")
         if self.function.decorator_list or self.function.returns or getattr(self.function, "type_params", None):
             raise _fail(self.function, "syntax", "expected a plain function, got a decorator or a type; remove it")
-        states, step = self._signature(self.function.args)
+        states, optional = self._signature(self.function.args)
         lines = [node for node in self.function.body if not _is_docstring(node)]
         if not lines or not isinstance(lines[-1], ast.Return):
             raise _fail(lines[-1] if lines else self.function, "syntax", "expected a return line at the end")
         for node in lines[:-1]:
             self._assignment(node)
-        return Program(tuple(self.body), states, step, self._returns(lines[-1], states))
+        returns = self._returns(lines[-1], states)
+        return Program(tuple(self.body), states, returns=returns, **dict.fromkeys(optional, True))
 
-    def _signature(self, args: ast.arguments) -> tuple[tuple[State, ...], bool]:
-        """The states, and True if the last input is `step`."""
+    def _signature(self, args: ast.arguments) -> tuple[tuple[State, ...], list[str]]:
+        """The states, and the inputs after `lr`."""
         if args.vararg or args.kwarg or args.kwonlyargs or args.posonlyargs or args.defaults:
             raise _fail(self.function, "syntax", "expected plain inputs, got defaults or stars; write `w, g, m, v, lr`")
         names = [arg.arg for arg in args.args]
-        step = names[-1:] == ["step"]
-        if names[:2] != ["w", "g"] or names[-2 if step else -1 :][:1] != ["lr"] or "step" in names[:-1]:
+        last = names.index("lr") if "lr" in names else 0
+        optional = names[last + 1 :]
+        in_order = optional == [name for name in OPTIONAL_INPUTS if name in optional]
+        if names[:2] != ["w", "g"] or last < 2 or not in_order or "step" in names[:last]:
             raise _fail(
                 self.function,
                 "signature",
-                f"expected the inputs w, g, states, lr and optionally step, got {', '.join(names)!r:.80}",
+                "expected the inputs w, g, states, lr and optionally step, progress and loss, in this order, got "
+                f"{', '.join(names)!r:.80}",
             )
         if len(set(names)) < len(names):
             raise _fail(self.function, "signature", "expected different inputs, got a name twice")
-        middle = args.args[2 : -2 if step else -1]
+        middle = args.args[2:last]
         for arg in (*args.args[:2], *args.args[2 + len(middle) :]):
             if arg.annotation is not None:
                 raise _fail(arg, "signature", f"expected a shape on states only, got a shape on {arg.arg}")
-        return tuple(self._state(arg) for arg in middle), step
+        return tuple(self._state(arg) for arg in middle), optional
 
     def _state(self, arg: ast.arg) -> State:
         self._check_name(arg, arg.arg)

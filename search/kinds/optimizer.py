@@ -297,9 +297,15 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
                 f"expected block and warmup to be multiples of litter ({settings.litter}), got {settings.block} and "
                 f"{settings.warmup}: a batch of constant variants is born in one block"
             )
+        start = parse(read_start(settings.start))
+        if settings.functions == "core" and (start.progress or start.loss):
+            raise BadSetting(
+                "expected a start program without the inputs progress and loss in a search with core functions; "
+                "use --set functions=extended"
+            )
         settings = replace(
             settings,
-            start=write(parse(read_start(settings.start))),
+            start=write(start),
             donor_programs=donor_programs(settings.donors, settings.functions),
             island_programs=island_programs(settings.islands, settings.functions),
         )

@@ -68,9 +68,12 @@ def island_programs(islands: Sequence[str], functions: str) -> dict[str, str] | 
 
 
 def is_core(program: Program) -> bool:
-    """True if a program has neither functions outside the core nor states of row or column means."""
+    """True if a program has neither functions outside the core, nor states of row or column means, nor the inputs
+    `progress` and `loss`."""
     flat = all(state.shape in ("tree", "leaf", "scalar") for state in program.states)
-    return flat and all(PRIMITIVES[line.function].core for line in program.body)
+    return (
+        flat and not (program.progress or program.loss) and all(PRIMITIVES[line.function].core for line in program.body)
+    )
 
 
 def _usable(key: str, names: Sequence[str], functions: str) -> Sequence[str]:

@@ -1,5 +1,7 @@
 """`germline validate --against`, from tuning to verdict, with real trainings of few steps."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +93,29 @@ def test_classes_of_torch_and_of_a_file_are_contenders(tmp_path: Path) -> None:
     assert broken["tuned"] is None and broken["losses"] == [] and "no step" in broken["error"]
     wrong = call(tmp_path / "a.db", "validate", "torch:Sgd", "--against", "library:adamw", *SMALL)
     assert wrong.exit_code == 2 and "expected torch:NAME" in wrong.output
+
+
+@pytest.mark.slow
+def test_a_comparison_goes_on_where_it_was_and_its_verdict_is_exported(tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    settings = ("--set", "population=8", "--set", "warmup=0", "--set", "lengths=0.05", "--set", "review_every=0")
+    assert call(database, "search", "optimizer", *settings, "--births", "64", "--executor", "inline").exit_code == 0
+    command = ("validate", "optimizer-1", "--against", "library:lion", *SMALL, "--executor", "inline")
+    whole = without_times(data(database, *command))
+    names = [each["ref"] for each in whole["contenders"]]
+    assert names[1:] == ["library:lion", f"start of {names[0]}"] and whole["contenders"][0]["search_loss"] > 0
+    with closing(sqlite3.connect(database)) as connection:
+        [(count,)] = connection.execute("SELECT count(*) FROM training")
+        assert count > 100
+        connection.execute("DELETE FROM training WHERE id > ?", (count // 2,))  # as if it had been killed there
+        connection.commit()
+        assert without_times(data(database, *command)) == whole
+        assert [(count,)] == list(connection.execute("SELECT count(*) FROM training"))
+        [(last,)] = connection.execute("SELECT max(id) FROM training")
+        again = call(database, *command)
+        assert "recorded the verdict on optimizer-1:" in again.stdout
+        assert [(last,)] == list(connection.execute("SELECT max(id) FROM training")), "nothing is trained twice"
+    assert call(database, "export", "optimizer-1", "-o", tmp_path / "found.py").exit_code == 0
+    docstring = (tmp_path / "found.py").read_text()
+    assert "library:lion" in docstring and "Verdict: by 2 fresh seeds, digits-mlp ×0.05" in docstring
+    assert call(database, "db", "check").exit_code == 0

@@ -73,6 +73,7 @@ def three_runs(path: Path) -> bytes:
             for _ in evolve(store, run.name, executor="inline", device="cpu"):
                 pass
         store.add_artifact("optimizer", 3, "torch", "x.py", "0" * 64)
+        store.add_verdict("optimizer", 3, {"lines": ["better than library:adamw"]})
     return path.read_bytes()
 
 
@@ -105,6 +106,7 @@ def _statements(text: str, runnable: bool) -> list[tuple[str, tuple[str, ...]]]:
         (f"UPDATE individual SET operator = ? WHERE {some}", (text,)),
         (f"UPDATE evaluation SET measures = '{{' || ? || ':1.5,' || substr(measures, 2) WHERE {some}", (key,)),
         (f"UPDATE evaluation SET created = ? WHERE {some}", (text,)),
+        ("UPDATE verdict SET content = json_set(content, '$.lines', json_array(?)), created = ?", (text, text)),
         ("UPDATE artifact SET target = ?, path = ?, sha256 = ?, created = ?", (text,) * 4),
     ]
     if not runnable:

@@ -342,7 +342,7 @@ def train(w, g, state, params, torch, sum, lr):
 """
     source = verified_torch(parse(text), NOWHERE, "Exported").content
     assert "state_.lerp_(g, 1 - beta1)" in source
-    assert "torch_.mul_(beta3).addcmul_(state_, state_, value=1 - beta3)" in source
+    assert "torch_.mul_(beta2).addcmul_(state_, state_, value=1 - beta2)" in source
     assert "torch.maximum(sum_, torch_, out=sum_)" in source
 
 

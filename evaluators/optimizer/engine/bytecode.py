@@ -84,6 +84,8 @@ class Op(IntEnum):
     AMAX_LEAVES = 41
 
 
+GIVEN = ("progress", "loss")
+"""Inputs that are written to the numbers of the rows that read them, before the code runs."""
 FIRST_IS_NUMBER, SECOND_IS_NUMBER = 1, 2
 """Modes of an instruction: this operand is a single number for the whole chunk."""
 
@@ -102,6 +104,7 @@ class Bytecode:
         code: instructions, with the fields `FIELDS`; `size` is the `Domain` over which an instruction runs.
         sections: for each section its first and last (exclusive) instruction, and whether it runs over the elements.
         constants: for each constant, its index in the program's `values` and its place among the numbers.
+        given: for each of the inputs `progress` and `loss` that is read, its name and its place among the numbers.
         registers, trees, numbers, sums: how many of each the code needs.
         by_leaf: True if chunks must not cross leaves.
     """
@@ -109,6 +112,7 @@ class Bytecode:
     code: tuple[tuple[int, ...], ...]
     sections: tuple[tuple[int, int, bool], ...]
     constants: tuple[tuple[int, int], ...]
+    given: tuple[tuple[str, int], ...]
     registers: int
     trees: int
     numbers: int
@@ -170,6 +174,7 @@ class _Assembler:
         self.tree_of = {name: slot for slot, name in enumerate(tree_states)}
         self.trees = len(tree_states)
         self.number_of: dict[str, int] = {}
+        self.given: dict[str, int] = {}
         self._place_inputs()
 
     def assemble(self) -> Bytecode:
@@ -183,6 +188,7 @@ class _Assembler:
             tuple(self.code),
             sections,
             constants,
+            tuple((name, place >> SPACE_BITS) for name, place in self.given.items()),
             self.registers,
             self.trees,
             self.numbers,
@@ -205,6 +211,8 @@ class _Assembler:
                 self.place[i] = _operand(Space.NUMBER, LR if name == "lr" else STEP)
             elif value.domain == Domain.TREE:
                 self.place[i] = self._tree(self.tree_of[name])
+            elif name in GIVEN and name not in self.program.states:
+                self.place[i] = self.given[name] = self._new_number(value.domain)
             else:
                 self.place[i] = self._new_number(value.domain)
                 self.number_of[name] = self.place[i]

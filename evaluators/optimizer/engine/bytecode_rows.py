@@ -14,6 +14,7 @@ from germline.evaluators.optimizer.engine.bytecode import (
     FIELDS,
     FIXED_NUMBERS,
     GAP,
+    GIVEN,
     Bytecode,
     Space,
     assemble,
@@ -89,16 +90,25 @@ class BytecodeRows:
         self.parameters = self.memory[parameters:gradients].view(count, stride)[:, :elements]
         self.gradients = self.memory[gradients : self.starts[0]].view(count, stride)[:, :elements]
         self._write_constants()
+        self.given = {name: self._places(name) for name in GIVEN if name in self._inputs()}
         sums = max((row.bytecode.sums for row in rows), default=0)
         self.sums = torch.zeros(self.instances, sums, dtype=torch.float64, device=device)
         tables = [*self._tables(parameters, gradients), _chunks([elements], chunk), _chunks(layout.sizes, chunk)]
         self.tables = [torch.from_numpy(table).to(device) for table in tables]
 
-    def step(self, lr: float | Sequence[float], step: int) -> None:
-        """Runs every row's program on its parameters and gradient; `step` is 1 at the first step, `lr` the input of all
-        rows or that of each row."""
+    def step(self, lr: float | Sequence[float], step: int, progress: float, loss: torch.Tensor) -> None:
+        """Runs every row's program on its parameters and gradient.
+
+        Args:
+            lr: the input of all rows or that of each row.
+            step: 1 at the first step.
+            progress: the input of all rows.
+            loss: the input of each row, float32 `[rows]`.
+        """
         if not self.rows:
             return
+        for name, (rows, places) in self.given.items():
+            self.memory[places] = loss[rows] if name == "loss" else self.memory.new_tensor(progress)
         if isinstance(lr, float):
             self._run(self.tables, lr, step)
             return
@@ -126,6 +136,21 @@ class BytecodeRows:
             own = self.memory[self.starts[old] : self.starts[old + 1]]
             smaller.memory[smaller.starts[new] : smaller.starts[new + 1]] = own
         return smaller
+
+    def _inputs(self) -> set[str]:
+        """The inputs out of `GIVEN` that some row reads."""
+        return {name for row in self.rows for name, _ in row.bytecode.given}
+
+    def _places(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """The rows that read an input out of `GIVEN`, and for each of them its place in the memory."""
+        found = [
+            (i, start + row.bytecode.trees * _stride(self.layout) + place)
+            for i, (row, start) in enumerate(zip(self.rows, self.starts[:-1], strict=True))
+            for own, place in row.bytecode.given
+            if own == name
+        ]
+        rows, places = torch.tensor(found, dtype=torch.int64, device=self.device).T
+        return rows, places
 
     def _write_constants(self) -> None:
         places: list[int] = []

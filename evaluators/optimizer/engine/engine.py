@@ -60,18 +60,22 @@ class ProgramEngine:
         return len(self._bytecode.rows)
 
     @torch.no_grad()
-    def step(self, lr: float | Sequence[float], step: int) -> None:
+    def step(self, lr: float | Sequence[float], step: int, progress: float = 0.0, loss: Tensor | None = None) -> None:
         """Subtracts each row's update from its parameters.
 
         Args:
             lr: the programs' input `lr`: one number for all, or one for each program that the engine was built with.
             step: the programs' input `step`; 1 at the first step.
+            progress: the programs' input `progress`, 0 at the first step.
+            loss: the programs' input `loss`, float32 `[N]` in the order of the rows; None: 0 for all.
         """
         first = self.compiled_rows
         of_rows = lr if isinstance(lr, float) else [lr[program] for program in self.order]
-        self._bytecode.step(of_rows if isinstance(of_rows, float) else of_rows[:first], step)
+        losses = self.parameters.new_zeros(len(self.order)) if loss is None else loss
+        compiled = of_rows if isinstance(of_rows, float) else of_rows[:first]
+        self._bytecode.step(compiled, step, progress, losses[:first])
         others = of_rows if isinstance(of_rows, float) else of_rows[first:]
-        self._torch.step(self.parameters[first:], self.gradients[first:], others, step)
+        self._torch.step(self.parameters[first:], self.gradients[first:], others, step, progress, losses[first:])
 
     @torch.no_grad()
     def keep(self, rows: Sequence[int]) -> None:

@@ -84,15 +84,23 @@ class TorchRows:
             self.groups.append(self._group(graphs[start:end], leaf_of))
             start = end
 
-    def step(self, w: Tensor, g: Tensor, lr: float | Sequence[float], step: int) -> None:
-        """Subtracts each row's update from `w`; `w` and `g` are `[rows, elements]`, `step` is 1 at the first step, `lr`
-        the input of all rows or that of each row."""
+    def step(self, w: Tensor, g: Tensor, lr: float | Sequence[float], step: int, progress: float, loss: Tensor) -> None:
+        """Subtracts each row's update from `w`.
+
+        Args:
+            w, g: parameters and gradients, `[rows, elements]`.
+            lr: the input of all rows or that of each row.
+            step: 1 at the first step.
+            progress: the input of all rows.
+            loss: the input of each row, `[rows]`.
+        """
         rates = w.new_full((1, 1), lr) if isinstance(lr, float) else w.new_tensor(list(lr))[:, None]
-        count = w.new_full((1, 1), float(step))
+        count, share = w.new_full((1, 1), float(step)), w.new_full((1, 1), progress)
         start = 0
         for group in self.groups:
             end = start + group.rows
-            shared = {"lr": rates if len(rates) == 1 else rates[start:end], "step": count}
+            shared = {"lr": rates if len(rates) == 1 else rates[start:end], "step": count, "progress": share}
+            shared["loss"] = loss[start:end, None]
             inputs = {name: shared[name] for name in group.program.inputs if name in shared}
             inputs.update(w=w[start:end], g=g[start:end])
             inputs.update((group.names[k], value) for k, value in group.states.items())

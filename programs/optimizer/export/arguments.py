@@ -43,6 +43,7 @@ _MEANINGS = {
     "min_scale": "least scale of the step of a parameter; ",
     "alpha": "weight of one moving average beside another; ",
     "period": "period in steps; ",
+    "total_steps": "number of steps of the training, set it to yours; ",
 }
 """What an argument of a name is, before the line that reads it."""
 
@@ -131,6 +132,8 @@ def _word(program: Program, patterns: Patterns, constant: Constant) -> tuple[str
         return f"{state}0", "nonnegative"
     if patterns.is_count(place):
         return word, "count"
+    if patterns.is_total_steps(place):
+        return "total_steps", "count"
     name = patterns.spoken_name(place) if word in _SPOKEN else None
     spoken = word if name is None else _SPOKEN[word].format(name)
     # `max_momentum` would be changed by OneCycleLR.

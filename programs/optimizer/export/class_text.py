@@ -18,7 +18,7 @@ def class_text(parts: Parts, class_name: str) -> str:
         load(parts),
         add_group(parts),
         init_group(parts, class_name),
-        step(parts),
+        step(parts, class_name),
     ]
     for method in methods:
         lines += [*indent(method), ""] if method else []

@@ -28,6 +28,8 @@ def rule_lines(prepared: PreparedProgram, rate: str | None) -> list[str]:
         lines += textwrap.wrap(start, WIDTH - 4)
     if program.step:
         lines.append("`step` is 1 at the first step.")
+    if program.loss:
+        lines.append("`loss` is the loss of the batch that gave the gradients, before the step.")
     functions = {line.function for line in program.body}
     return [*lines, *(f"{form} is {meaning}" for name, (form, meaning) in _MEANINGS.items() if name in functions)]
 

@@ -9,6 +9,7 @@ from germline.programs.optimizer.export.common_rate import with_common_rate
 from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.names import rename, without_unread_copies
 from germline.programs.optimizer.export.prepared import PreparedProgram
+from germline.programs.optimizer.export.progress import from_step_count
 from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.export.weight_decays import with_separate_decays
 from germline.programs.optimizer.graph import live_program, trace
@@ -76,7 +77,7 @@ def draft_of(program: Program, exact: bool = False) -> Draft:
         InvalidProgram: the program does not pass abstract execution, or has a name outside of the language.
     """
     # Parsing the program's own text proves that it consists of names and numbers only.
-    program = parse(write(program))
+    program = parse(write(from_step_count(program)))
     program = without_unread_copies(live_program(program))
     if not exact:
         program = with_common_rate(without_unread_copies(with_averages(program)))

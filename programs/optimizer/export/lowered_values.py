@@ -46,13 +46,13 @@ class LoweredValues:
             if line.function != "=":
                 self.uses.update(graph.nodes[graph.statements[i]].args)
         states = [state.name for state in program.states]
-        used = {"w", "g", "lr", "step", *states, *RESERVED, *prepared.names.values()}
-        self.buffers = Buffers(used, {"lr", "step"}, self._is_read)
+        used = {"w", "g", "lr", "step", "loss", *states, *RESERVED, *prepared.names.values()}
+        self.buffers = Buffers(used, {"lr", "step", "loss"}, self._is_read)
         self.buffers.types |= {"w": TREE, "g": TREE}
         for node, name in enumerate(program.inputs):
             if not self.uses[node]:
                 continue
-            if name in ("lr", "step"):
+            if name in ("lr", *program.optional_inputs):
                 self.values[node] = self._schedule(name)
             else:
                 self.buffers.types[name] = graph.nodes[node].type
@@ -76,11 +76,11 @@ class LoweredValues:
         return list(zip(self.prepared.program.body, self.prepared.graph.statements, strict=True))
 
     def _schedule(self, name: str) -> Value:
-        """The value of the input `lr` or `step`."""
+        """The value of the input `lr`, `step` or `loss`."""
         prepared = self.prepared
         if name == "step" and not prepared.whole_tree:
             self.per_parameter.add(name)
-        value = numbers.variable(name, nonnegative=True, positive=name == "step")
+        value = numbers.variable(name, nonnegative=name != "loss", positive=name == "step")
         if name == "lr" and not prepared.lr_is_rate and prepared.default_rate != 1.0:
             value = value.times(Number(1.0, ((repr(prepared.default_rate), -1.0),), nonnegative=True, positive=True))
         return self._tensor(value, f"{name}_now") if prepared.exact else value

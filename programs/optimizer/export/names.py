@@ -29,7 +29,7 @@ def rename(program: Program, hyperparameters: Collection[str], longest: int = 40
     Names that the code uses get an underscore (`p` becomes `p_`), and names are cut to `longest` characters; names that
     would then be equal are numbered.
     """
-    inputs = {"w", "g", "lr", *(["step"] if program.step else [])}
+    inputs = {"w", "g", "lr", *program.optional_inputs}
     names = [*program.inputs, *(line.target for line in program.body)]
     used = {*RESERVED, *hyperparameters, *(name for name in names if len(name) <= longest)}
     new: dict[str, str] = {name: name for name in inputs}
@@ -49,8 +49,8 @@ def rename(program: Program, hyperparameters: Collection[str], longest: int = 40
             for line in program.body
         ),
         states=tuple(State(new[state.name], state.shape) for state in program.states),
-        step=program.step,
         returns=tuple(new[name] for name in program.returns),
+        **dict.fromkeys(program.optional_inputs, True),
     )
 
 

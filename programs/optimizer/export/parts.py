@@ -70,6 +70,11 @@ class Parts:
         return self.prepared.reads_lr
 
     @property
+    def reads_loss(self) -> bool:
+        """True if the step reads the loss."""
+        return self.prepared.program.loss
+
+    @property
     def lists_of_state(self) -> list[str]:
         """Names of the lists of states."""
         return [self.lists[name] for name in self.states]
@@ -80,7 +85,8 @@ class Parts:
         names = [name for argument in self.arguments for name in argument.variables]
         shared = [state.name for state in self.prepared.scalar_states]
         count = ["step"] if self.counts and not self.own_counts else []
-        return [*(["lr"] if self.reads_lr else []), *names, *shared, *count, "maximize"]
+        loss = ["loss"] if self.reads_loss else []
+        return [*(["lr"] if self.reads_lr else []), *names, *shared, *count, *loss, "maximize"]
 
     @property
     def has_rows(self) -> bool:

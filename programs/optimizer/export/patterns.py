@@ -170,6 +170,21 @@ class Patterns:
         value = number_of(self.graph, self._args(i)[1])
         return value is not None and 1 <= value < 2**31 and value == int(value)
 
+    def is_total_steps(self, place: Place) -> bool:
+        """True for c in `(step - 1.0) * reciprocal(c)`, the share of c steps that are done; c is a whole number."""
+        i, _ = place
+        if self._function_at(i) != "reciprocal":
+            return False
+        value = number_of(self.graph, self._args(i)[0])
+        readers = self.users.get(self.graph.statements[i], [])
+        done = [self._args(user)[1 - at] for user, at in readers if self._function_at(user) == "*"]
+        whole = value is not None and 1 <= value < 2**31 and value == int(value)
+        return whole and bool(readers) and len(done) == len(readers) and all(map(self._is_steps_done, done))
+
+    def _is_steps_done(self, node: int) -> bool:
+        function, args, *_ = self.graph.nodes[node]
+        return function == "-" and self._is_step(args[0]) and number_of(self.graph, args[1]) == 1.0
+
     def spoken_name(self, place: Place) -> str | None:
         """The name that the program's author gave to the other argument of a statement, if it says something.
 

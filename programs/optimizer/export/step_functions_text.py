@@ -23,7 +23,7 @@ def _signature(name: str, parts: Parts) -> list[str]:
 def _number_type(parts: Parts, number: str) -> str:
     if number == "maximize":
         return "bool"
-    return "Any" if number in ("lr", "step", *parts.shared) else "float"
+    return "Any" if number in ("lr", "step", "loss", *parts.shared) else "float"
 
 
 def _single(parts: Parts) -> list[str]:

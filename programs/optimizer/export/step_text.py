@@ -44,7 +44,7 @@ def init_group(parts: Parts, class_name: str) -> list[str]:
     return lines
 
 
-def step(parts: Parts) -> list[str]:
+def step(parts: Parts, class_name: str) -> list[str]:
     """The method that does a step."""
     names = ["params", "grads", *parts.lists_of_state, *(["steps"] if parts.own_counts else [])]
     trees = [parts.lists[state.name] for state in parts.prepared.leaf_states if state.shape == "tree"]
@@ -78,23 +78,51 @@ def step(parts: Parts) -> list[str]:
     if parts.own_counts:
         call.append('    _count(steps, group["capturable"]),')
     betas = [name for argument in parts.arguments if argument.name == "betas" for name in argument.variables]
-    local = [*betas, "lr", *(["step"] if parts.prepared.whole_tree else [])]
-    call += [f"    {name}={name}," if name in local else f'    {name}=group["{name}"],' for name in parts.numbers]
+    local = {name: name for name in [*betas, "lr", *(["step"] if parts.prepared.whole_tree else [])]}
+    if parts.reads_loss:
+        body.append('value = loss if group["capturable"] else float(loss)')
+        local["loss"] = '-value if group["maximize"] else value'
+    sources = {name: local.get(name, f'group["{name}"]') for name in parts.numbers}
+    call += [f"    {name}={source}," for name, source in sources.items()]
     body += [*call, ")"]
     return [
         "@torch.no_grad()",
-        "def step(self, closure: Callable[[], Any] | None = None) -> Any:",
-        '    """Update the parameters once; `closure`, if given, computes the loss again."""',
-        "    loss = None",
+        *(_LOSS_START if parts.reads_loss else _START_OF_STEP),
         "    if closure is not None:",
         "        with torch.enable_grad():",
         "            loss = closure()",
+        *(_loss_check(class_name) if parts.reads_loss else []),
         "",
         "    for group in self.param_groups:",
         *indent(body, 2),
         "",
         "    return loss",
     ]
+
+
+_START_OF_STEP = [
+    "def step(self, closure: Callable[[], Any] | None = None) -> Any:",
+    '    """Update the parameters once; `closure`, if given, computes the loss again."""',
+    "    loss = None",
+]
+_LOSS_START = [
+    "def step(",
+    "    self, closure: Callable[[], Any] | None = None, *, loss: Any = None",
+    ") -> Any:",
+    '    """Update the parameters once.',
+    "",
+    "    The rule reads the loss of the batch that gave the gradients, before the step:",
+    "    pass it as `loss`, or a `closure` that computes it and its gradients.",
+    '    """',
+]
+
+
+def _loss_check(class_name: str) -> list[str]:
+    """The lines that refuse a step without a loss."""
+    message = f'"{class_name} reads the loss; pass it, or a closure"'
+    line = f"        raise ValueError({message})"
+    short = len(line) <= WIDTH - 4
+    return ["    if loss is None:", *([line] if short else [line[:25], f"            {message}", "        )"])]
 
 
 def _call(function: str, arguments: list[str]) -> list[str]:

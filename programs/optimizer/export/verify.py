@@ -7,6 +7,7 @@ float64 result of the interpreter as rounding allows, which proves that the clas
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from germline.programs.export.verified import ExportMismatch, Verification, Veri
 from germline.programs.optimizer.export.arguments import HyperParameter
 from germline.programs.optimizer.export.changed import changes
 from germline.programs.optimizer.export.draft import Draft, draft_of
+from germline.programs.optimizer.export.progress import from_step_count
 from germline.programs.optimizer.export.source import STEPS, TOLERANCE, export_torch
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
@@ -25,6 +27,8 @@ from germline.programs.optimizer.program import Program
 
 SHAPES = ((), (7,), (5, 3), (4, 6), (4, 3, 2, 2))
 """Shapes of the parameters of the test model."""
+LOSSES = (2.5, 1.9, 2.1, 0.7, -0.4, 0.02, 1.3)
+"""Losses of the steps, repeated, for programs that read the loss."""
 SCHEDULE = (1.0, 0.6, 0.85, 0.3, 0.05, 0.45)
 """Schedule values of the learning rate, one for each step, repeated."""
 
@@ -63,6 +67,7 @@ def verified_torch(program: Program, origin: Origin, class_name: str) -> Verifie
     Raises:
         ExportMismatch: neither form equals the interpreter.
     """
+    program = from_step_count(program)
     try:
         return _verified(program, origin, class_name, exact=False)
     except ExportMismatch:
@@ -272,8 +277,9 @@ def _interpreted(
     interpreter = Interpreter(program)
     w = [leaf.to(precision) for leaf in start]
     steps = []
-    for lr, g in zip(schedule, gradients, strict=True):
-        update = interpreter.step(w, [leaf.to(precision) for leaf in g], lr)
+    for step, (lr, g) in enumerate(zip(schedule, gradients, strict=True)):
+        loss = LOSSES[step % len(LOSSES)]
+        update = interpreter.step(w, [leaf.to(precision) for leaf in g], lr, loss=loss)
         w = [leaf - change for leaf, change in zip(w, update, strict=True)]
         values = list(interpreter.states.values())
         scalars = [value for value in values if isinstance(value, Tensor)]
@@ -297,12 +303,15 @@ def _exported(
     optimizer = exported(params, foreach=foreach, **options)  # type: ignore[call-arg]
     group = optimizer.param_groups[0]
     steps = []
-    for lr, g in zip(rates, gradients, strict=True):
+    reads_loss = "loss" in signature(exported.step).parameters
+    for step, (lr, g) in enumerate(zip(rates, gradients, strict=True)):
         group["lr"] = lr
         for p, gradient in zip(params, g, strict=True):
             p.grad = -gradient if options.get("maximize") else gradient
         try:
-            optimizer.step()
+            sign = -1.0 if options.get("maximize") else 1.0
+            loss: dict[str, Any] = {"loss": sign * LOSSES[step % len(LOSSES)]} if reads_loss else {}
+            optimizer.step(**loss)
         except Exception as error:
             raise ExportMismatch(
                 f"a step of {exported.__name__} failed: {type(error).__name__}: {error!s:.200}"

@@ -116,11 +116,16 @@ def _update(parts: Parts) -> list[str]:
         ]
     else:
         start = ["del params, extra_args"]
+    if parts.reads("loss"):
+        message = f'"{parts.name} reads the loss; pass value=loss to update"'
+        start += ["if value is None:", *_indented(_bracketed("raise ValueError", "", [message], WIDTH - 12))]
+        start += ["loss = value"]
     return [
         "def update_fn(",
         "    updates: optax.Updates,",
         f"    state: {parts.state_class},",
         "    params: optax.Params | None = None,",
+        *(["    *,", "    value: jax.typing.ArrayLike | None = None,"] if parts.reads("loss") else []),
         "    **extra_args: Any,",
         f") -> tuple[optax.Updates, {parts.state_class}]:",
         *_indented([*start, "count = optax.safe_increment(state.count)", *_schedule(parts), *step]),

@@ -23,7 +23,8 @@ from germline.programs.export.origin import Origin
 from germline.programs.export.verified import ExportMismatch, Verification, VerifiedExport, check_difference
 from germline.programs.optimizer.export.changed import Change, changes
 from germline.programs.optimizer.export.draft import draft_of
-from germline.programs.optimizer.export.verify import OPTION_STEPS, SCHEDULE, VISIBLE, not_finite_from, probe
+from germline.programs.optimizer.export.progress import from_step_count
+from germline.programs.optimizer.export.verify import LOSSES, OPTION_STEPS, SCHEDULE, VISIBLE, not_finite_from, probe
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
 from germline.programs.optimizer.optax_export.arguments import optax_arguments
@@ -83,6 +84,7 @@ def verified_optax(program: Program, origin: Origin, class_name: str) -> Verifie
         ExportMismatch: neither form equals the interpreter.
     """
     check_installed()
+    program = from_step_count(program)
     try:
         return _verified(program, origin, class_name, exact=False)
     except ExportMismatch:
@@ -287,6 +289,7 @@ def _environment() -> dict[str, str]:
 def _probe(steps: int, zeros: bool) -> dict[str, Any]:
     """The parameters and the gradients of each step in either precision, and the schedule values."""
     arrays: dict[str, Any] = {"schedule": np.array([SCHEDULE[step % len(SCHEDULE)] for step in range(steps)])}
+    arrays["losses"] = np.array([LOSSES[step % len(LOSSES)] for step in range(steps)])
     for seed, (name, dtype) in enumerate(_DTYPES.items()):
         start, gradients = probe(steps, dtype, seed, zeros)
         arrays |= {f"{name}/start/{k}": leaf.numpy() for k, leaf in enumerate(start)}
@@ -313,8 +316,9 @@ def _interpreted(
     interpreter = Interpreter(live_program(program))
     schedule = [rate * SCHEDULE[step % len(SCHEDULE)] for step in range(steps)]
     rows = []
-    for lr, g in zip(schedule, gradients, strict=True):
-        update = interpreter.step(w, [leaf.to(w[0].dtype) for leaf in g], lr)
+    for step, (lr, g) in enumerate(zip(schedule, gradients, strict=True)):
+        loss = LOSSES[step % len(LOSSES)]
+        update = interpreter.step(w, [leaf.to(w[0].dtype) for leaf in g], lr, loss=loss)
         w = [leaf - change for leaf, change in zip(w, update, strict=True)]
         states = [value if isinstance(value, list) else [value] for value in interpreter.states.values()]
         rows.append([*w, *(torch.as_tensor(leaf) for state in states for leaf in state)])

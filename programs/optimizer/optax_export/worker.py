@@ -52,14 +52,14 @@ def _run(function: Any, options: dict[str, float], probe: Any, mode: str, dtype:
     params = [jnp.asarray(probe[f"{dtype}/start/{k}"]) for k in range(count)]
     grads = [jnp.asarray(probe[f"{dtype}/grads/{k}"]) for k in range(count)]
     default = inspect.signature(function).parameters["learning_rate"].default
-    rates = jnp.asarray(default * probe["schedule"], dtype)
+    rates, losses = jnp.asarray(default * probe["schedule"], dtype), jnp.asarray(probe["losses"], dtype)
     if mode == "jit":
-        values: list[Any] = _compiled(function, dtype)(options, rates, params, grads)
+        values: list[Any] = _compiled(function, dtype)(options, rates, losses, params, grads)
         return values
     step, carry = _start(function, options, rates, params)
     rows = []
     for i in range(len(rates)):
-        carry, row = step(carry, [g[i] for g in grads])
+        carry, row = step(carry, (losses[i], [g[i] for g in grads]))
         rows.append(row)
     return [np.stack(column) for column in zip(*rows, strict=True)]
 
@@ -68,9 +68,9 @@ def _start(function: Any, options: dict[str, float], rates: Any, params: Any) ->
     """The function of a step, and what it is called with at first."""
     optimizer = function(learning_rate=lambda step: rates[step], **options)
 
-    def step(carry: Any, g: Any) -> Any:
-        params, state = carry
-        updates, state = optimizer.update(g, state, params)
+    def step(carry: Any, given: Any) -> Any:
+        (params, state), (loss, g) = carry, given
+        updates, state = optimizer.update(g, state, params, value=loss)
         params = optax.apply_updates(params, updates)
         return (params, state), jax.tree.leaves((params, state[1:]))
 
@@ -82,9 +82,9 @@ def _compiled(function: Any, dtype: str) -> Any:
     """All steps as one compiled loop. The options are traced: it is compiled once for all values of the same ones."""
     del dtype  # one loop for each precision
 
-    def loop(options: dict[str, float], rates: Any, params: Any, grads: Any) -> Any:
+    def loop(options: dict[str, float], rates: Any, losses: Any, params: Any, grads: Any) -> Any:
         step, carry = _start(function, options, rates, params)
-        return jax.lax.scan(step, carry, grads)[1]
+        return jax.lax.scan(step, carry, (losses, grads))[1]
 
     return jax.jit(loop)
 

@@ -17,7 +17,14 @@ MAX_DEPTH = 12
 Text = tuple[str, int]
 """LaTeX and how strongly it holds together."""
 
-_INPUTS = {"input:w": "w_t", "input:g": "g_t", "input:lr": r"\eta_t", "input:step": "t"}
+_INPUTS = {
+    "input:w": "w_t",
+    "input:g": "g_t",
+    "input:lr": r"\eta_t",
+    "input:step": "t",
+    "input:progress": r"\mathrm{progress}_t",
+    "input:loss": r"\mathrm{loss}_t",
+}
 
 _LETTERS = frozenset(
     "alpha beta gamma delta epsilon theta kappa lambda mu nu xi rho sigma tau phi chi psi omega".split()  # noqa: SIM905

@@ -209,11 +209,17 @@ def interpreted(program: Program, steps: int = STEPS) -> Tensor:
 
 
 @cache
-def _leaves_by_step(steps: int) -> list[list[tuple[list[Tensor], list[Tensor], float]]]:
-    """For each step and scenario the weights, the gradients and the schedule value."""
+def _leaves_by_step(steps: int) -> list[list[tuple[list[Tensor], list[Tensor], float, float, float]]]:
+    """For each step and scenario the weights, the gradients, the schedule value, the progress and the loss."""
     return [
         [
-            (_leaves(at_step["w"][i : i + 1]), _leaves(at_step["g"][i : i + 1]), float(at_step["lr"][i]))
+            (
+                _leaves(at_step["w"][i : i + 1]),
+                _leaves(at_step["g"][i : i + 1]),
+                float(at_step["lr"][i]),
+                float(at_step["progress"][i]),
+                float(at_step["loss"][i]),
+            )
             for i in range(len(SCENARIOS))
         ]
         for at_step in inputs(steps, torch.float64)

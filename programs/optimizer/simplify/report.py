@@ -9,6 +9,9 @@ from germline.programs.optimizer.simplify.form import Form
 from germline.programs.optimizer.simplify.rewriting import from_program
 from germline.programs.optimizer.simplify.sums import weighted_sum
 
+_OPTIONAL = {"step": "the step count", "progress": "the share of the training that is done", "loss": "the loss"}
+"""What optional inputs are."""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -70,8 +73,10 @@ def paragraph(simplified: Simplified, nearest: Sequence[tuple[str, float]]) -> s
     hyperparameters = _hyperparameters(simplified.program)
     if hyperparameters:
         sentences.append(f"Hyper-parameters: {'; '.join(hyperparameters)}.")
-    if any(node.function == "input:step" for node in from_program(simplified.program).nodes):
-        sentences.append("It depends on the step count.")
+    inputs = {node.function for node in from_program(simplified.program).nodes}
+    read = [_OPTIONAL[name] for name in simplified.program.optional_inputs if f"input:{name}" in inputs]
+    if read:
+        sentences.append(f"It depends on {_listed(read)}.")
     alike = [f"library:{name} ({cosine:.2f})" for name, cosine in nearest]
     if alike:
         sentences.append(f"Its updates point most like those of {_listed(alike)}, by their mean cosine.")

@@ -2,7 +2,7 @@
 
 from heapq import heapify, heappop, heappush
 
-from germline.programs.optimizer.program import Argument, Program, Statement
+from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, Program, Statement
 from germline.programs.optimizer.simplify.form import Form
 
 
@@ -27,8 +27,9 @@ def to_program(form: Form) -> Program:
             returns.append(name)
         else:
             returns.append(names[node])
-    step = any(node.function == "input:step" for node in form.nodes)
-    return Program(tuple(body), form.states, step, tuple(returns))
+    inputs = {node.function for node in form.nodes} - {f"input:{state.name}" for state in form.states}
+    optional = dict.fromkeys((name for name in OPTIONAL_INPUTS if f"input:{name}" in inputs), True)
+    return Program(tuple(body), form.states, returns=tuple(returns), **optional)
 
 
 def _argument(form: Form, names: dict[int, str], node: int) -> Argument:
@@ -88,7 +89,7 @@ def _sorted(form: Form, before: list[set[int]]) -> list[int]:
 def _names(form: Form, renamed: dict[int, str]) -> dict[int, str]:
     """A name for every input and every function."""
     names = {i: node.function.removeprefix("input:") for i, node in enumerate(form.nodes) if not node.args}
-    used = {"w", "g", "lr", "step", *(state.name for state in form.states)}
+    used = {"w", "g", "lr", *OPTIONAL_INPUTS, *(state.name for state in form.states)}
     state_of = {node: state.name for state, node in zip(form.states, form.following, strict=True)}
     names.update(renamed)
     # The update first, so that it gets the name that it had.

@@ -81,8 +81,14 @@ def inputs(steps: int, precision: torch.dtype) -> list[dict[str, Tensor]]:
         rate = SCHEDULE[step % len(SCHEDULE)]
         count = np.full((len(SCENARIOS), 1), step + 1.0)
         named = {"w": w, "g": g, "lr": np.full_like(count, rate), "step": count}
+        named |= {"progress": np.full_like(count, step / steps), "loss": _losses(step)}
         rows.append({name: torch.tensor(value, dtype=precision) for name, value in named.items()})
     return rows
+
+
+def _losses(step: int) -> np.ndarray:
+    """The loss of each scenario at a step, counted from 0: falling, `[scenarios, 1]`."""
+    return (1.0 + np.arange(len(SCENARIOS)))[:, None] / (1.0 + 0.3 * step)
 
 
 def run(

@@ -44,14 +44,35 @@ def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...
         index = torch.as_tensor(batches.integers(0, task.size("train"), rung.batch))
         for weight in weights:
             weight.requires_grad_()
-        gradients = torch.autograd.grad(task.loss(views(), "train", index).sum(), weights)
+        loss = task.loss(views(), "train", index).sum()
+        gradients = torch.autograd.grad(loss, weights)
         weights = [weight.detach() for weight in weights]
-        updates = interpreter.step(weights, gradients, schedule(step, rung.steps))
+        progress = step / rung.steps
+        updates = interpreter.step(weights, gradients, schedule(step, rung.steps), progress, float(loss.detach()))
         weights = [weight - update for weight, update in zip(weights, updates, strict=True)]
     if not all(torch.isfinite(weight).all() for weight in weights):
         return TrainingResult(None, rung.steps)
-    loss = float(task.measure(views(), "validation")["loss"][0])
-    return TrainingResult({"loss": loss} if math.isfinite(loss) else None, rung.steps)
+    measured = float(task.measure(views(), "validation")["loss"][0])
+    return TrainingResult({"loss": measured} if math.isfinite(measured) else None, rung.steps)
+
+
+@pytest.mark.slow
+def test_programs_get_the_progress_of_the_training_and_their_own_loss(digits: TrainingTask) -> None:
+    rule = "def train(w, g, b: scalar, lr, step, progress, loss):\n  b = interp(loss, b, 0.5)\n"
+    texts = [
+        rule + "  u = g * 0.1 * b * (1.0 - progress)\n  return u, b\n",
+        rule + "  u = orthogonalize(g) * 0.01 * loss\n  return u, b\n",
+        rule + "  u = sign(g) * 0.01 * loss * (step * 0.1 - progress)\n  return u, b\n",
+    ]
+    programs = [parse(DIVERGES), parse(texts[1]), *map(parse, texts), parse(texts[1].replace("0.01", "0.02"))]
+    for program, found in zip(programs, train(digits, programs, RUNG, (3, 1)), strict=True):
+        expected = alone(digits, program, RUNG, (3, 1))
+        assert (found.measures is None) == (expected.measures is None)
+        if found.measures is not None and expected.measures is not None:
+            assert found.measures["loss"] == pytest.approx(expected.measures["loss"], rel=1e-3)
+    results = train(digits, programs[2:], RUNG, (3, 1))
+    without = [parse(text.replace("b * (1.0 - progress)", "b")) for text in texts]
+    assert results[0] != train(digits, without, RUNG, (3, 1))[0]
 
 
 @pytest.mark.slow

@@ -71,6 +71,7 @@ def test_batch_and_steps_are_replaced_and_other_rungs_keep_their_proportion() ->
     assert (task.name, task.version, task.batch_invariant) == ("digits-mlp@batch=8,steps=50", 1, True)
     assert task is task_class("digits-mlp@batch=8,steps=50")
     assert task_class("digits-deep@rescaled").held_out_task
+    assert task_class("digits-mlp+digits-deep@rescaled").held_out_task
     told = describe("digits-mlp@rescaled,batch=8")
     assert told.parameters == describe("digits-mlp").parameters
     assert told.summary.endswith("A variant: rescaled,batch=8.")

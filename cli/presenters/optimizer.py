@@ -14,7 +14,7 @@ from germline.cli.genome_line import Line
 from germline.cli.genome_view import highlight
 from germline.cli.presenters.comparison import print_comparison
 from germline.cli.presenters.presenter import Facts
-from germline.cli.presenters.shared import compare_with_start, no_latency, no_notation, training_rungs
+from germline.cli.presenters.shared import compare_with_start, no_notation, training_rungs
 from germline.db.records import EvaluationRecord
 from germline.programs.optimizer import Graph, Program, parse, trace, write
 from germline.programs.optimizer.graph import live_program
@@ -85,7 +85,13 @@ class OptimizerPresenter:
         return f"{facts['live']}/{facts['statements']}"
 
     def latency(self, candidate: Candidate, sizes: Mapping[str, Any], device: str) -> float:
-        raise no_latency(candidate)
+        from germline.evaluators.device import resolve
+        from germline.evaluators.optimizer.step_cost import program_step, step_microseconds
+        from germline.evaluators.tasks.digits_mlp import DigitsMLP
+
+        device = resolve(device)
+        [microseconds] = step_microseconds([program_step(DigitsMLP, parse(candidate.genome), device)], device)
+        return microseconds / 1e3
 
     def written_as(self, candidate: Candidate, notation: str) -> str:
         raise no_notation(candidate)

@@ -83,7 +83,7 @@ class Presenter(Protocol):
         """The size of a genome in one word."""
 
     def latency(self, candidate: Candidate, sizes: Mapping[str, Any], device: str) -> float:
-        """Milliseconds that the candidate's network takes for one image on this machine.
+        """Milliseconds that the candidate takes on this machine: a network for one image, an optimizer for a step.
 
         Args:
             candidate: of this kind.

@@ -11,7 +11,8 @@ from germline.cli.printing import command_line
 def no_latency(candidate: Candidate) -> UserError:
     """The error for a candidate of a kind that has no latency."""
     return UserError(
-        f"expected an architecture for --latency, got {candidate.label} of kind {candidate.kind}; leave out --latency"
+        f"expected an architecture or an optimizer for --latency, got {candidate.label} of kind {candidate.kind}; "
+        "leave out --latency"
     )
 
 

@@ -11,6 +11,7 @@ import click
 
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
+from germline.cli.interrupts import deferred_signals
 from germline.cli.options import SessionOptions
 from germline.cli.output import check_free, console, print_json, stdout_apart
 from germline.cli.printing import say
@@ -61,6 +62,7 @@ class AgainstOptions:
         lengths: multiples of the rung's steps.
         workers, executor, ray_address: where trainings are done.
         path: a Markdown file to write.
+        curves: an SVG file for the curves; beside it one for each task and length, if there are several.
         force: whether an existing file is replaced.
     """
 
@@ -71,6 +73,7 @@ class AgainstOptions:
     executor: str | None = None
     ray_address: str | None = None
     path: Path | None = None
+    curves: Path | None = None
     force: bool = False
 
     def require_unused(self) -> None:
@@ -82,6 +85,7 @@ class AgainstOptions:
             "--executor": self.executor,
             "--ray-address": self.ray_address,
             "--output": self.path,
+            "--curves": self.curves,
         }
         for option, value in given.items():
             if value is not None:
@@ -95,7 +99,7 @@ def against_options(command: F) -> F:
 
     @wraps(command)
     def wrapper(*args: Any, **options: Any) -> Any:
-        names = ("references", "trials", "lengths", "workers", "executor", "ray_address", "path", "force")
+        names = ("references", "trials", "lengths", "workers", "executor", "ray_address", "path", "curves", "force")
         taken = {name: options.pop(f"against_{name}") for name in names}
         return command(*args, against=AgainstOptions(**taken), **options)
 
@@ -108,6 +112,14 @@ def against_options(command: F) -> F:
             type=click.Path(path_type=Path, dir_okay=False),
             default=None,
             help="With --against: a file for the tables as Markdown, .md.",
+        ),
+        click.option(
+            "--curves",
+            "against_curves",
+            type=click.Path(path_type=Path, dir_okay=False),
+            default=None,
+            metavar="FILE.svg",
+            help="With --against: draw the loss curves, a picture for each task and length.",
         ),
         click.option("--ray-address", "against_ray_address", default=None, metavar="ADDRESS", help="As of search."),
         click.option(
@@ -143,7 +155,7 @@ def against_options(command: F) -> F:
             "against_references",
             multiple=True,
             metavar="REF,...",
-            help="Compare fairly with these: REFs, torch:NAME, FILE.py:Class, or baselines (AdamW, SGD, Lion, Muon).",
+            help="Compare fairly with these: REFs, torch:NAME, FILE.py:Class, or baselines (five of the library).",
         ),
     ):
         wrapper = option(wrapper)
@@ -163,11 +175,13 @@ def compare_fairly(
 ) -> None:
     """Compares, prints and writes the result."""
     if against.path is not None:
-        _check_name(against.path, against.force)
+        _check_name(against.path, ".md", against.force)
     # Imports torch, which takes seconds; `germline validate --help` answers without.
+    from germline.cli.tuned_comparison.curves import picture_paths, pictures
     from germline.cli.tuned_comparison.kept import keep_verdicts
     from germline.cli.tuned_comparison.output import as_data, markdown, print_comparison
     from germline.cli.tuned_comparison.session import ComparisonOptions, tuned_comparison
+    from germline.evaluators.executors.executor import Stopped
     from germline.evaluators.optimizer.torch_classes import is_class_name
     from germline.evaluators.tasks.registry import absolute_name, confirmed_name
     from germline.evaluators.tasks.task_list import names_of
@@ -189,24 +203,34 @@ def compare_fairly(
         )
         if options.seeds is not None and not 2 <= options.seeds <= 40:
             raise UserError(f"expected 2 to 40 seeds with --against, or auto, got {options.seeds}")
-        with open_store(url, create=True) as store:
-            comparison = tuned_comparison(candidates, options, store, url)
+        if against.curves is not None:
+            for drawing in picture_paths(options.tasks, options.lengths, against.curves):
+                _check_name(drawing, ".svg", against.force)
+        with open_store(url, create=True) as store, deferred_signals() as received:
+            try:
+                comparison = tuned_comparison(candidates, options, store, url, lambda: bool(received))
+            except Stopped:
+                message = "interrupted; what is trained is recorded, and the same command goes on from there"
+                raise UserError(message, 128 + received[0]) from None
         kept = keep_verdicts([each for each in candidates if not isinstance(each, str)], comparison, url)
     if against.path is not None:
         write_whole(against.path, markdown(comparison, _command(references, options)))
+    drawings = {} if against.curves is None else pictures(comparison, against.curves)
+    for drawing, source in drawings.items():
+        write_whole(drawing, source)
     if as_json:
         print_json(as_data(comparison))
     else:
         print_comparison(console(), comparison)
-        if against.path is not None:
-            say(f"wrote {against.path}")
+        for written in [*([against.path] if against.path is not None else []), *drawings]:
+            say(f"wrote {written}")
         if kept:
             say(f"recorded the verdict on {', '.join(kept)}")
 
 
-def _check_name(path: Path, force: bool) -> None:
-    if path.suffix.lower() != ".md":
-        raise UserError(f"expected a name that ends in .md, got {path}")
+def _check_name(path: Path, ending: str, force: bool) -> None:
+    if path.suffix.lower() != ending:
+        raise UserError(f"expected a name that ends in {ending}, got {path}")
     if not force:
         check_free(path)
     check_writable(path)

@@ -1,7 +1,7 @@
 """The course of `germline validate --against`."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -59,7 +59,7 @@ class ComparisonOptions:
 
 
 def tuned_comparison(
-    judged: Sequence[Candidate | str], options: ComparisonOptions, store: Store, url: str
+    judged: Sequence[Candidate | str], options: ComparisonOptions, store: Store, url: str, stopped: Callable[[], bool]
 ) -> TunedComparison:
     """Compares candidates by the protocol of `docs/validation.md`; says on stderr what is done.
 
@@ -68,6 +68,7 @@ def tuned_comparison(
 
     Raises:
         BadReference, UserError: something that was named cannot be compared.
+        Stopped: `stopped` returned True; what was trained is recorded.
         NoWorker, NoCluster, ClusterLost, DeviceLost: trainings cannot be done.
     """
     for candidate in judged:
@@ -93,12 +94,12 @@ def tuned_comparison(
             session.executor,  # type: ignore[arg-type]
             session.ray_address,
             timeout,
-            lambda: False,
+            stopped,
         )
         try:
             executor.wait_until_ready()
             memo = StoreMemo(store, task, version_of(classes[task], task, device), options.rung)
-            yield Trainings(executor, memo, PACK if device == "cpu" else GPU_PACK)
+            yield Trainings(executor, memo, PACK if device == "cpu" else GPU_PACK, stopped)
         finally:
             executor.close()
 

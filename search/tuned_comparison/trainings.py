@@ -1,9 +1,9 @@
 """Trainings on an executor: each is done once, whatever asks for it again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from germline.evaluators.executors.executor import Executor, Job
+from germline.evaluators.executors.executor import Executor, Job, Stopped
 from germline.evaluators.outcome import Outcome
 
 Key = tuple[str, int]
@@ -42,17 +42,20 @@ class Trainings:
         executor: scores packs; its evaluator is a `TrainingEvaluator`.
         memo: outcomes that are known already, and where new ones are kept.
         pack: most trainings in a pack, which have one evaluation seed.
+        stopped: polled between packs; once it returns True, `Stopped` is raised.
     """
 
-    def __init__(self, executor: Executor, memo: Memo, pack: int = 16) -> None:
-        self.executor, self.memo, self.pack = executor, memo, pack
+    def __init__(
+        self, executor: Executor, memo: Memo, pack: int = 16, stopped: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.executor, self.memo, self.pack, self.stopped = executor, memo, pack, stopped
         self._jobs = 0
 
     def outcomes(self, keys: Sequence[Key]) -> list[Outcome]:
         """Returns the outcome of each training, in order.
 
         Raises:
-            Stopped, NoWorker, ClusterLost, DeviceLost: as `Executor.next`; what is done by then is kept.
+            Stopped, NoWorker, ClusterLost, DeviceLost: as `Executor.next`; the packs that are done by then are kept.
         """
         known = self.memo.known(keys)
         missing: dict[int, list[str]] = {}
@@ -66,6 +69,8 @@ class Trainings:
                 waiting += 1
                 self.executor.submit(Job((self._jobs,), tuple(texts[first : first + self.pack]), 0, seed))
         for _ in range(waiting):
+            if self.stopped():
+                raise Stopped
             job, outcomes = self.executor.next()
             done = {(text, job.seed): outcome for text, outcome in zip(job.genomes, outcomes, strict=True)}
             self.memo.add(done)

@@ -188,7 +188,7 @@ def test_the_latency_of_an_architecture_is_measured(
             ("export", "library:lion", "-o", "x.onnx", "--to", "onnx"),
             "expected an architecture or a policy for",
         ),
-        (("describe", "library:lion", "--latency"), "expected an architecture for --latency"),
+        (("describe", "library:lion", "--latency", "--device", "tpu"), "expected a device out of"),
         (("describe", "cells", "--latency", "--device", "tpu"), "expected a device out of"),
         (("search", "architecture", "--set", "max_latency=fast"), "expected max_latency to be a positive number"),
         (("draw", "library:lion", "-o", "x.svg"), "expected an architecture to draw"),

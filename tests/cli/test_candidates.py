@@ -114,10 +114,18 @@ def test_show_prints_the_birth_whose_outcome_is_shared(germline: Any, searched: 
     assert f"outcome shared with {hit.cached_from}" in germline("show", f"first:{hit.birth}").stdout
 
 
+def test_describe_measures_the_step_of_an_optimizer(data: Data, germline: Any) -> None:
+    (timed,) = data("describe", "library:lion", "--latency")
+    assert timed["latency_measured"] > 0 and timed["states"] == 1
+    text = " ".join(germline("describe", "library:lion", "--latency").stdout.split())
+    assert re.search(r"[0-9.]+ (µs|ms) a step", text)
+
+
 def test_describe_counts_each_reference(data: Data, tmp_path: Path) -> None:
     path = tmp_path / "program.py"
     path.write_text(DEAD)
     run, lion, file = data("describe", "first", "library:lion", path)
+    assert "latency_measured" not in lion
     assert (lion["statements"], lion["live"], lion["states"], lion["constants"]) == (5, 5, 1, 3)
     assert (file["statements"], file["live"], file["states"], file["constants"]) == (3, 2, 1, 2)
     assert {run["kind"], lion["kind"], file["kind"]} == {"optimizer"}

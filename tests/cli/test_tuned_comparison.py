@@ -1,12 +1,15 @@
 """`germline validate --against`, from tuning to verdict, with real trainings of few steps."""
 
+import signal
 import sqlite3
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import call, data
+from command_process import start_command
 
 SMALL = ("--trials", "3", "--lengths", "0.05", "--seeds", "2", "--task", "digits-mlp")
 
@@ -45,13 +48,15 @@ def test_tables_on_the_terminal_and_in_markdown(tmp_path: Path) -> None:
     )
     table = tmp_path / "table.md"
     command = ("validate", program, "library:adamw", "--against", "library:lion", *SMALL, "--executor", "inline")
-    result = call(tmp_path / "a.db", *command, "-o", table)
+    result = call(tmp_path / "a.db", *command, "-o", table, "--curves", tmp_path / "curves.svg")
     assert result.exit_code == 0, result.output
     assert "library:lion (reference)" in result.stdout and "library:adamw beside library:lion" in result.stdout
     assert "not finite by step" in result.stdout, "a contender that always fails has no numbers and a reason"
     text = table.read_text()
     assert "| library:adamw | library:lion | digits-mlp ×0.05 |" in text
     assert f"germline validate {program} library:adamw --against library:lion --task digits-mlp --rung 0" in text
+    drawing = (tmp_path / "curves.svg").read_text()
+    assert drawing.count("<polyline") == 2 and drawing.count("<polygon") == 2, "the one that failed has no curve"
     again = call(tmp_path / "a.db", *command, "-o", table)
     assert again.exit_code == 2 and "--force" in again.output
 
@@ -69,6 +74,7 @@ def test_tables_on_the_terminal_and_in_markdown(tmp_path: Path) -> None:
             "expected a task for kind optimizer",
         ),
         (("library:adamw", "--against", "library:lion", "-o", "table.txt"), "ends in .md"),
+        (("library:adamw", "--against", "library:lion", "--curves", "a.png"), "ends in .svg"),
         (("library:adamw", "--against", "nothing"), "expected RUN, RUN:BIRTH, library:NAME"),
         (("library:adamw", "--seeds", "0"), "expected a number from 1 to 1,000, or auto"),
     ],
@@ -86,8 +92,12 @@ def test_classes_of_torch_and_of_a_file_are_contenders(tmp_path: Path) -> None:
         "        raise RuntimeError('no step')\n"
     )
     command = ("validate", "torch:SGD", "--against", f"library:sgd_momentum,{file}:Broken", *SMALL)
-    [cell] = data(tmp_path / "a.db", *command, "--executor", "inline")["cells"]
+    comparison = data(tmp_path / "a.db", *command, "--executor", "inline", "--seeds", "auto")
+    [cell] = comparison["cells"]
     sgd, program, broken = cell["results"]
+    [verdict] = comparison["verdicts"]
+    assert comparison["seeds"] == len(sgd["losses"]) in (10, 15, 20, 25, 30)
+    assert comparison["seeds"] == 30 or verdict["more_seeds"] is None
     assert sgd["ref"] == "torch:SGD" and set(sgd["point"]) >= {"rate", "momentum", "decay", "warm-up", "schedule"}
     assert sgd["failed"] == program["failed"] == 0.0 and sgd["microseconds"] > 0
     assert broken["tuned"] is None and broken["losses"] == [] and "no step" in broken["error"]
@@ -119,3 +129,27 @@ def test_a_comparison_goes_on_where_it_was_and_its_verdict_is_exported(tmp_path:
     docstring = (tmp_path / "found.py").read_text()
     assert "library:lion" in docstring and "Verdict: by 2 fresh seeds, digits-mlp ×0.05" in docstring
     assert call(database, "db", "check").exit_code == 0
+
+
+@pytest.mark.slow
+def test_a_signal_ends_a_comparison_in_order(tmp_path: Path) -> None:
+    database = tmp_path / "runs.db"
+    words = ("validate", "library:lion", "--against", "library:adamw", "--task", "digits-mlp", "--executor", "inline")
+    with start_command(*words, "--lengths", "0.2,4", database=database) as process:
+        deadline = time.monotonic() + 100
+        while time.monotonic() < deadline and not _recorded(database):
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert "interrupted; what is trained is recorded, and the same command goes on from there" in errors
+    assert _recorded(database) > 0 and call(database, "db", "check").exit_code == 0
+
+
+def _recorded(database: Path) -> int:
+    """The number of recorded trainings; 0 while there is no table."""
+    if not database.exists():
+        return 0
+    with closing(sqlite3.connect(database)) as connection, suppress(sqlite3.OperationalError):
+        return int(connection.execute("SELECT count(*) FROM training").fetchone()[0])
+    return 0

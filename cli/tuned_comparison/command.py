@@ -155,7 +155,7 @@ def against_options(command: F) -> F:
             "against_references",
             multiple=True,
             metavar="REF,...",
-            help="Compare fairly with these: REFs, torch:NAME, FILE.py:Class, or baselines (AdamW, SGD, Lion, Muon).",
+            help="Compare fairly with these: REFs, torch:NAME, FILE.py:Class, or baselines (five of the library).",
         ),
     ):
         wrapper = option(wrapper)

@@ -12,7 +12,7 @@ from germline.programs.optimizer import InvalidProgram, parse, write
 from germline.programs.optimizer.graph import live_program
 from germline.search.tuned_comparison.contender import Contender, class_contender, program_contender
 
-BASELINES = ("library:adamw", "library:sgd_momentum", "library:lion", "library:muon")
+BASELINES = ("library:adamw", "library:nadamw", "library:sgd_momentum", "library:lion", "library:muon")
 """What `--against baselines` stands for."""
 
 

@@ -92,8 +92,12 @@ def test_classes_of_torch_and_of_a_file_are_contenders(tmp_path: Path) -> None:
         "        raise RuntimeError('no step')\n"
     )
     command = ("validate", "torch:SGD", "--against", f"library:sgd_momentum,{file}:Broken", *SMALL)
-    [cell] = data(tmp_path / "a.db", *command, "--executor", "inline")["cells"]
+    comparison = data(tmp_path / "a.db", *command, "--executor", "inline", "--seeds", "auto")
+    [cell] = comparison["cells"]
     sgd, program, broken = cell["results"]
+    [verdict] = comparison["verdicts"]
+    assert comparison["seeds"] == len(sgd["losses"]) in (10, 15, 20, 25, 30)
+    assert comparison["seeds"] == 30 or verdict["more_seeds"] is None
     assert sgd["ref"] == "torch:SGD" and set(sgd["point"]) >= {"rate", "momentum", "decay", "warm-up", "schedule"}
     assert sgd["failed"] == program["failed"] == 0.0 and sgd["microseconds"] > 0
     assert broken["tuned"] is None and broken["losses"] == [] and "no step" in broken["error"]

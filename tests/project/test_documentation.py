@@ -54,6 +54,10 @@ def code_blocks(text: str) -> dict[str, str]:
     ("file", "arguments"),
     [
         ("my_task.py", ["optimizer", "--task", "my_task.py:Line", "--births", "16", "--set", "review_every=0"]),
+        (
+            "my_modules.py",
+            ["optimizer", "--task", "my_modules.py:Perceptron", "--births", "8", "--set", "review_every=0"],
+        ),
         ("my_cells.py", ["architecture", "--task", "my_cells.py:Stripes", "--births", "4", "--set", "block=4"]),
         ("my_env.py", ["policy", "--task", "my_env.py:Slippery", "--births", "100", "--set", "test_episodes=0"]),
     ],

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from germline.evaluators.optimizer.modules import dense, images, sequences
+from germline.evaluators.optimizer.modules.multi_head import multi_head_attention
 from germline.evaluators.optimizer.modules.recurrent import CELLS, layer_of
 
 RULES: Mapping[Callable[..., Any], Callable[..., Any]] = {
@@ -18,6 +19,7 @@ RULES: Mapping[Callable[..., Any], Callable[..., Any]] = {
     F.batch_norm: images.batch_norm,
     F.layer_norm: sequences.layer_norm,
     F.scaled_dot_product_attention: sequences.attention,
+    F.multi_head_attention_forward: multi_head_attention,
     **{getattr(torch, name): layer_of(name) for name in CELLS},
 }
 """Functions by those they stand for. They return NotImplemented for arguments that they leave to `vmap`."""

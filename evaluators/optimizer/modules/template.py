@@ -61,6 +61,10 @@ def specs_of(module: nn.Module) -> tuple[ParameterSpec, ...]:
     )
 
 
+RECURRENT = 12
+"""Numbers that a recurrent layer keeps for each number of its output: gates, states and their products."""
+
+
 @dataclass(frozen=True)
 class Tried:
     """What is seen when a module is called once.
@@ -84,7 +88,7 @@ def tried(module: nn.Module, call: Callable[[], object]) -> Tried:
 
     def count(layer: nn.Module, inputs: object, output: object) -> None:
         nonlocal elements
-        elements += output.numel() if isinstance(output, Tensor) and not list(layer.children()) else 0
+        elements += 0 if list(layer.children()) else _numbers_of(layer, output)
 
     before = {name: (tensor, tensor.clone(), tensor._version) for name, tensor in module.named_buffers()}
     handles = [layer.register_forward_hook(count) for layer in module.modules()]
@@ -110,6 +114,13 @@ def tried(module: nn.Module, call: Callable[[], object]) -> Tried:
             module.get_submodule(parent)._buffers[attribute] = first.detach()
     attends = any("attention" in name or "transformer" in name for name in names.called)
     return Tried(frozenset(written), random, attends, elements)
+
+
+def _numbers_of(layer: nn.Module, output: object) -> int:
+    """The numbers that a layer keeps for its backward pass, more or less."""
+    if isinstance(layer, nn.RNNBase) and isinstance(output, tuple) and isinstance(output[0], Tensor):
+        return RECURRENT * output[0].numel()
+    return output.numel() if isinstance(output, Tensor) else 0
 
 
 class _Names(TorchFunctionMode):

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,17 @@ def test_layers_of_many_candidates_have_the_gradients_of_each_alone(model: Calla
     task.set_way("alone")
     alone = task._numbers(tensors, training=not task._random)
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Perceptron", "Convolutions", "Rows", "Characters"])
+def test_the_modules_of_the_documentation_train_together_by_the_rules(name: str, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    file = task_file(tmp_path, re.findall(r"```python\n# my_modules\.py\n(.*?)```", page, re.DOTALL)[0])
+    task = task_class(f"{file}:{name}")()
+    assert isinstance(task, ModuleTask) and task._modules[True].way == "rules"
+    before, after = (train(task, [ADAM], Rung(steps, 8), SEED)[0].measures for steps in (1, 40))
+    assert before is not None and after is not None and after["loss"] < before["loss"]
 
 
 def test_a_convolution_with_many_patches_is_grouped(monkeypatch: pytest.MonkeyPatch) -> None:

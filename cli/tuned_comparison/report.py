@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
+from statistics import median
 
 from germline.cli.formatting import number
 from germline.search.tuned_comparison.overall import FACTORS, improvement, overall
@@ -50,7 +51,7 @@ def _finals(comparison: TunedComparison, cell: Cell) -> TextTable:
     rows = []
     for place, result in enumerate(cell.results):
         ratios = cell.speed_ups(place)
-        middle = sorted(ratios)[len(ratios) // 2] if ratios else None
+        middle = median(ratios) if ratios else None
         steps, cost = cell.steps_to_target(place), comparison.microseconds[cell.task][place]
         tuned = result.tuning.best.loss if result.tuning.best else None
         rows.append(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import inf, isfinite
-from statistics import fmean, median, stdev
+from statistics import fmean, median_low, stdev
 
 from germline.evaluators.outcome import Outcome
 from germline.search.tuned_comparison.contender import Contender
@@ -88,11 +88,12 @@ class Cell:
     target: float | None = None
 
     def steps_to_target(self, place: int) -> float | None:
-        """The median steps of a contender to the target; infinite if it is not reached, None without a target."""
+        """The steps within which half of the trainings of a contender reach the target; infinite if fewer do, None
+        without a target."""
         curves = self.results[place].curves
         if self.target is None or not curves:
             return None
-        return median(steps_to(curve, self.curve_steps, self.target) for curve in curves)
+        return median_low(steps_to(curve, self.curve_steps, self.target) for curve in curves)
 
     def speed_ups(self, place: int) -> tuple[float, ...]:
         """The speed-up of a contender over the reference with each final seed; empty without a target."""

@@ -320,16 +320,16 @@ _TABLE = (
     _extended("leaf_max", 1, "leaf", _to_leaf, lambda xp, x: xp.amax(_flat(x), -1), "torch.amax({0})"),
     _extended("leaf_mean", 1, "leaf", _to_leaf, lambda xp, x: xp.mean(_flat(x), -1), "torch.mean({0}.flatten())"),
     _extended("leaf_sum", 1, "leaf", _to_leaf, lambda xp, x: xp.sum(_flat(x), -1), "torch.sum({0}.flatten())"),
-    _of_shape("rank", len, "_number({0}.ndim, {0})"),
+    _of_shape("rank", len, "_size({0}.ndim, {0})"),
     _of_shape(
         "rows",
         lambda shape: shape[0] if len(shape) > 1 else 1,
-        "_number({0}.shape[0] if {0}.ndim > 1 else 1, {0})",
+        "_size({0}.shape[0] if {0}.ndim > 1 else 1, {0})",
     ),
     _of_shape(
         "columns",
         lambda shape: columns(shape) if len(shape) > 1 else 1,
-        "_number({0}[0].numel() if {0}.ndim > 1 else 1, {0})",
+        "_size({0}[0].numel() if {0}.ndim > 1 else 1, {0})",
     ),
     # Extended: matrix functions. Below rank 2 the means, the transpose and orthogonalize return their argument,
     # rank_one its first argument, and matmul multiplies elementwise.

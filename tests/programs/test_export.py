@@ -911,6 +911,23 @@ def test_an_argument_says_what_its_number_is() -> None:
     assert "weight_decay2: decoupled weight decay" in text
 
 
+@pytest.mark.parametrize("foreach", [False, True])
+@pytest.mark.parametrize("number", ["min(matrix, norm(m))", "matrix * norm(m)", "max(rows(m), norm(m)) + columns(m)"])
+def test_numbers_of_a_shape_are_on_the_device_of_the_parameters(number: str, foreach: bool) -> None:
+    """The device `meta` refuses a tensor of the CPU where a GPU does."""
+    text = f"""def train(w, g, m, lr):
+  matrix = greater(rank(w), 1.5)
+  m = interp(g, m, 0.9)
+  update = m * ({number}) * lr
+  return update, m
+"""
+    params = [torch.zeros(shape, device="meta", requires_grad=True) for shape in ((3, 4), (5,), ())]
+    optimizer = optimizer_class(text)(params, foreach=foreach)
+    for p in params:
+        p.grad = torch.zeros_like(p)
+    optimizer.step()
+
+
 def test_an_epsilon_that_bounds_a_divisor_is_not_added() -> None:
     assert "eps: least value of what is divided by" in export_torch(parse(BOUNDED), NOWHERE, "Exported")
     assert "eps: added to what is divided by" in export_torch(parse(ADADELTA), NOWHERE, "Exported")

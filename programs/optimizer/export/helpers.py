@@ -167,6 +167,13 @@ def _number(value: Any, like: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(value, dtype=torch.promote_types(like.dtype, torch.float32))
 '''
 
+_SIZE = '''
+def _size(value: int, like: torch.Tensor) -> torch.Tensor:
+    """A number of the shape of `like`, in its precision and on its device."""
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    return torch.full((), value, dtype=dtype, device=like.device)
+'''
+
 _INTERP = '''
 def _interp(x: torch.Tensor, y: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
     """From `x` at a = 0 to `y` at a = 1."""
@@ -284,6 +291,7 @@ HELPERS = {
     "_foreach_addcmul_": _FOREACH_ADDCMUL_,
     "_foreach_addcdiv_": _FOREACH_ADDCDIV_,
     "_number": _NUMBER,
+    "_size": _SIZE,
     "_interp": _INTERP,
     "_join": _JOIN,
     "_dot": _DOT,

@@ -199,7 +199,7 @@ class _Pack:
         self.kept = {name: value.expand(self.count, *value.shape).clone() for name, value in others.items()}
         self._make_views()
 
-    def step(self, index: Tensor, lr: float | Sequence[float], step: int, progress: float) -> None:
+    def step(self, index: Tensor, lr: float | Sequence[float], step: int, progress: float = 0.0) -> None:
         """Trains all rows on the examples `index` `[batch]`; `step` is 1 at the first step, `progress` 0; `lr` is the
         input of all programs or that of each candidate."""
         self.rows.read()

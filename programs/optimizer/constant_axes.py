@@ -10,6 +10,7 @@ its sign. New values have three significant digits, so that coordinates are the 
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from germline.programs.optimizer.graph import Graph
 from germline.programs.optimizer.program import Program, Statement
@@ -69,7 +70,7 @@ def with_values(program: Program, values: Mapping[float, float]) -> Program:
     for line in program.body:
         args = tuple(values.get(arg, arg) if isinstance(arg, float) else arg for arg in line.args)
         body.append(Statement(line.target, line.function, args))
-    return Program(tuple(body), program.states, program.step, program.returns)
+    return replace(program, body=tuple(body))
 
 
 def _is_decay(value: float) -> bool:

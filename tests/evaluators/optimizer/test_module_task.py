@@ -320,6 +320,23 @@ def test_what_cannot_be_batched_runs_one_after_the_other_and_says_why(
     assert first == second and first.measures is not None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [
+        (lambda: _Recurrent("LSTM", batch_first=True, num_layers=2, dropout=0.1), "one LSTM for each layer"),
+        (
+            lambda: nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3, momentum=None)),
+            "a number for momentum of BatchNorm",
+        ),
+        (lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(6, 3)), "operations that return new tensors"),
+    ],
+)
+def test_what_to_change_is_said_of_layers_that_cannot_be_batched(model: Callable[[], nn.Module], change: str) -> None:
+    obstacle = with_data((X, Y), model=model)().obstacle
+    assert obstacle is not None and change in obstacle and "\n" not in obstacle
+
+
 def test_a_module_is_described_without_its_data() -> None:
     class Unread(Small):
         def data(self) -> Any:

@@ -40,6 +40,11 @@ def test_a_decay_stays_between_0_and_1() -> None:
         assert f"interp(g, m, {decay})" in write(SPACE.moved(parse(TWO), [octaves, 0.0]))
 
 
+def test_the_inputs_of_a_program_stay() -> None:
+    text = "def train(w, g, lr, step, progress, loss):\n  update = g * 0.25\n  return update\n"
+    assert write(SPACE.moved(parse(text), [1.0])) == text.replace("0.25", "0.5")
+
+
 def test_octaves_are_bounded() -> None:
     moved = SPACE.moved(parse(TWO), [0.0, 5_000.0])
     assert moved.constants[-1] == pytest.approx(-0.25 * 2.0**LARGEST, rel=0.005)

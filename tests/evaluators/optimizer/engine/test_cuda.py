@@ -44,6 +44,8 @@ texts = [
 ]
 names = "adagrad_norm adamw amsgrad c_adamw diffgrad hypergradient lars lion_raw prodigy stable_spam".split()
 texts += [library()[name] for name in names]
+body = "  b = loss - b\\n  u = g * b + w * progress\\n  return u, b\\n"
+texts.append("def train(w, g, b: scalar, lr, progress, loss):\\n" + body)
 programs = [parse(text) for text in texts] + mutants(5, 3) + mutants(5, 4, "extended")
 lowered = []
 for program in programs:
@@ -60,7 +62,7 @@ def run(chunk, device):
     rows.parameters.copy_(0.5 * torch.randn(len(lowered), layout.elements, generator=numbers))
     for step in (1, 2):
         rows.gradients.copy_(0.5 * torch.randn(len(lowered), layout.elements, generator=numbers))
-        rows.step(1.0 / step, step)
+        rows.step(1.0 / step, step, 0.3 * step, torch.rand(len(lowered), generator=numbers))
     return rows.parameters
 
 def states(chunk, device):
@@ -71,7 +73,7 @@ def states(chunk, device):
     rows.device = device
     rows.parameters.copy_(special_values.SECOND.expand(len(lowered), -1))
     rows.gradients.copy_(special_values.FIRST.expand(len(lowered), -1))
-    rows.step(1.0, 1)
+    rows.step(1.0, 1, 0.0, torch.zeros(len(lowered)))
     return dict(zip(lowered, special_values.states(rows), strict=True))
 
 def minus(semantic, x):

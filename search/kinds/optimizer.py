@@ -1,19 +1,18 @@
 """The kind `optimizer`: update rules as programs, scored by training with them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import numpy as np
-
 from germline.evaluators.evaluator import SCORING_VERSION
 from germline.evaluators.tasks.task_list import names_of
-from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
+from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
 from germline.programs.optimizer.idioms import IDIOMS
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.kind import Kind, Preset
 from germline.search.kinds.optimizer_programs import donor_programs, is_core, island_programs, read_start
+from germline.search.kinds.optimizer_strategies import OPERATORS, STRATEGIES
 from germline.search.loop import LoopSettings
 from germline.search.settings import (
     BadSetting,
@@ -28,129 +27,11 @@ from germline.search.settings import (
     weights,
     whole,
 )
-from germline.search.strategies.aging import AgingEvolution, Donors, Restart
-from germline.search.strategies.constant_tuning import ConstantTuning
-from germline.search.strategies.funnel import Funnel
-from germline.search.strategies.islands import Islands
-from germline.search.strategies.program_front import OBJECTIVES, ProgramFront
-from germline.search.strategies.random_search import RandomSearch
-from germline.search.strategy import Strategy
+from germline.search.strategies.aging import Restart
+from germline.search.strategies.program_front import OBJECTIVES
 
 if TYPE_CHECKING:
     from germline.evaluators.task import Task
-
-OPERATORS = ("insert", "delete", "modify", "tune", "rate", "replace", "idiom", "graft", "cross")
-PAIR_OPERATORS = ("graft", "cross")
-"""Those of `OPERATORS` that take two programs."""
-CONSTANTS_ONLY = {"tune": 1.0}
-
-
-def _random(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    """Random search.
-
-    Raises:
-        BadSetting: no random program has the signature of the start program.
-    """
-    try:
-        space.draw(np.random.default_rng(0))  # now, rather than in the middle of a run
-    except InvalidProgram as invalid:
-        raise BadSetting(str(invalid)) from None
-    return RandomSearch(space, space.start)
-
-
-def _constants(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    aging = AgingEvolution(
-        space,
-        space.start,
-        population=settings.population,
-        tournament=settings.tournament,
-        operators=CONSTANTS_ONLY,
-        patience=settings.patience,
-        restart=settings.restart,
-        passing=_passing(settings),
-    )
-    return _reviewed(_tuned(aging, settings, space), settings)
-
-
-def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    return _reviewed(_tuned(_evolution(settings, space, space.start), settings, space), settings)
-
-
-def _islands(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    starts = [space.start, *(parse(text) for text in (settings.island_programs or {}).values())]
-    islands = [_evolution(settings, space, start, birth) for birth, start in enumerate(starts)]
-    return _reviewed(_tuned(Islands(islands, settings.migrate_every), settings, space), settings)
-
-
-def _front(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    if len(set(settings.front) - {"tasks"}) + ("tasks" in settings.front) * 2 < 2:
-        raise BadSetting(f"expected at least two objectives for strategy=front, got front={','.join(settings.front)}")
-    children = _evolution(settings, space, space.start)
-    front = ProgramFront(space, settings.front, children, settings.population, _passing(settings))
-    return _reviewed(_tuned(front, settings, space), settings)
-
-
-def _tuned(strategy: Strategy[Any], settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    """The strategy with the tuning of constants by a numeric search, if the settings ask for it."""
-    if not settings.tune_every:
-        return strategy
-    places = settings.depth + 1
-    return ConstantTuning(space, strategy, settings.tune_every, settings.tune_generations, settings.block, places)
-
-
-def _evolution(
-    settings: "OptimizerSettings", space: OptimizerSpace, start: Program, seed_birth: int = 0
-) -> AgingEvolution:
-    return AgingEvolution(
-        space,
-        start,
-        population=settings.population,
-        tournament=settings.tournament,
-        operators=settings.operators,
-        warmup=settings.warmup,
-        warmup_operators=CONSTANTS_ONLY,
-        variants=settings.litter,
-        sibling_operators=settings.siblings,
-        patience=settings.patience,
-        restart=settings.restart,
-        passing=_passing(settings),
-        pair_operators=PAIR_OPERATORS,
-        donors=_donors(settings),
-        seed_birth=seed_birth,
-    )
-
-
-def _donors(settings: "OptimizerSettings") -> Sequence[Donors]:
-    """The sources of donors: a source for each name in the setting."""
-    programs = {name: parse(text) for name, text in (settings.donor_programs or {}).items()}
-    sources: list[Donors] = []
-    for name in settings.donors:
-        if name == "population":
-            sources.append("population")
-        else:
-            sources.append(programs if name == "library" else {name: programs[name]})
-    return sources
-
-
-def _reviewed(strategy: Strategy[Any], settings: "OptimizerSettings") -> Strategy[Any]:
-    """The strategy with reviews of its best individuals, if the settings ask for reviews."""
-    if not settings.review_every:
-        return strategy
-    return Funnel(strategy, settings.review_rung, settings.review_every, settings.review_seeds)
-
-
-def _passing(settings: "OptimizerSettings") -> float:
-    task_hurdle = settings.references is not None and settings.task_hurdle is not None
-    return settings.passing if settings.hurdle or task_hurdle else 1.0
-
-
-STRATEGIES: Mapping[str, Callable[["OptimizerSettings", OptimizerSpace], Strategy[Any]]] = {
-    "aging": _aging,
-    "islands": _islands,
-    "front": _front,
-    "random": _random,
-    "constants": _constants,
-}
 
 
 @dataclass(frozen=True, slots=True)

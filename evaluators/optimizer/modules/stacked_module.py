@@ -7,9 +7,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from germline.evaluators.optimizer.modules.slots import Slots
-from germline.evaluators.optimizer.modules.together import single_operations, with_rules
 
 Score = Callable[[Any, Tensor], Any]
 """A function of a model's output and the target that returns a tensor, or a dict of tensors, of no axes."""
@@ -62,8 +62,11 @@ class StackedModule:
             return self._one_after_the_other(of_one, params, kept, seed)
         # The module writes into copies, because autograd may need what it has read.
         copies = {name: tensor.clone() for name, tensor in kept.items()}
-        with self._seeded(seed), single_operations() if self.attends else nullcontext():
+        with self._seeded(seed), _single_operations() if self.attends else nullcontext():
             if self.way == "rules":
+                # Here, since it uses parts of torch that a release may lack: the trial of ways then goes on to the next.
+                from germline.evaluators.optimizer.modules.together import with_rules
+
                 scores, after = with_rules(of_one, params, copies)
             else:
                 scores, after = vmap(of_one, randomness="same")(params, copies)
@@ -100,3 +103,15 @@ def _rows(stacked: Stacked) -> Iterator[dict[str, Tensor]]:
     """The tensors of each candidate; `unbind` gathers their gradients in one step."""
     for row in zip(*(tensor.unbind(0) for tensor in stacked.values()), strict=True):
         yield dict(zip(stacked, row, strict=True))
+
+
+@contextmanager
+def _single_operations() -> Iterator[None]:
+    """Attention in single operations: `vmap` would run its fused kernels one candidate after the other."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)

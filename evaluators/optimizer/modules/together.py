@@ -1,14 +1,11 @@
-"""A function of one candidate, called for all candidates with rules of ours, and attention in operations that batch."""
+"""A function of one candidate, called for all candidates with rules of ours."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch._C import _functorch as functorch
 from torch._functorch.vmap import lazy_load_decompositions  # type: ignore[attr-defined]
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from germline.evaluators.optimizer.modules.layers import OwnRules
 
@@ -40,15 +37,3 @@ def with_rules(
         return results, {k: all_of(v) for k, v in after.items()}
     finally:
         functorch._vmap_decrement_nesting()
-
-
-@contextmanager
-def single_operations() -> Iterator[None]:
-    """Attention in single operations: `vmap` would run its fused kernels one candidate after the other."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with sdpa_kernel(SDPBackend.MATH):
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)

@@ -64,7 +64,7 @@ class StackedModule:
         copies = {name: tensor.clone() for name, tensor in kept.items()}
         with self._seeded(seed), _single_operations() if self.attends else nullcontext():
             if self.way == "rules":
-                # Here, since it uses parts of torch that a release may lack: the trial of ways then goes on to the next.
+                # Imported here: it uses parts of torch that a release may lack, and then the trial goes on to the next way.
                 from germline.evaluators.optimizer.modules.together import with_rules
 
                 scores, after = with_rules(of_one, params, copies)

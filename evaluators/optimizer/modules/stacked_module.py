@@ -64,7 +64,7 @@ class StackedModule:
         copies = {name: tensor.clone() for name, tensor in kept.items()}
         with self._seeded(seed), _single_operations() if self.attends else nullcontext():
             if self.way == "rules":
-                # Imported here: it uses parts of torch that a release may lack, and then the trial goes on to the next way.
+                # Imported here: it uses parts of torch that a release may lack; if so, the next way is tried.
                 from germline.evaluators.optimizer.modules.together import with_rules
 
                 scores, after = with_rules(of_one, params, copies)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from germline.evaluators.data.directory import VARIABLE
+from germline.evaluators.tasks.task_list import joined
 from germline.search.settings import amount
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,8 +97,9 @@ def confirmed_task_option(command: F) -> F:
     """Adds `--task`, as the argument `task`: the run's task, which the user repeats to allow that its code is run."""
     return click.option(
         "--task",
-        default=None,
-        help="The run's task, which must be named if it is FILE.py:Class or gym:MODULE:ID, "
+        multiple=True,
+        callback=lambda context, option, tasks: joined(tasks) if tasks else None,
+        help="The run's task (again for each of several), which must be named if it is FILE.py:Class or gym:MODULE:ID, "
         "because a database must not choose code.",
     )(command)
 

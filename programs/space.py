@@ -88,7 +88,7 @@ class TunableSpace(Space[G], Protocol[G]):
     """A space whose genomes have a structure, and constants that a numeric search can move."""
 
     def structure(self, genome: G) -> str:
-        """A hash that is equal for genomes that differ in the values of constants alone."""
+        """A hash that is equal for genomes that `moved` makes of one another."""
         ...
 
     def axes(self, genome: G) -> int:

@@ -65,11 +65,12 @@ def keep_verdicts(candidates: Sequence[Candidate], comparison: TunedComparison, 
     cells = ", ".join(f"{cell.task} ×{cell.length:g}" for cell in comparison.cells)
     for candidate in candidates:
         pairs = [pair for pair in comparison.pairs if names[pair.place] == candidate.label]
-        if candidate.run is None or candidate.birth is None or not pairs:
+        # A verdict on a simplified program is none on the individual that it was made of.
+        if candidate.run is None or candidate.birth is None or candidate.simplified is not None or not pairs:
             continue
         content: dict[str, Any] = {
             LINES: [sentence("", names[pair.other], pair.verdict).removeprefix(" is ").strip() for pair in pairs],
-            WHERE: f"{comparison.seeds} fresh seeds, {cells}",
+            WHERE: f"{comparison.seeds} fresh seeds, {cells}; every optimizer tuned anew on each task",
         }
         with open_store(url) as store:
             store.add_verdict(candidate.run.name, candidate.birth, content)

@@ -33,6 +33,7 @@ def train_with_class(
     The schedule multiplies the rate of each parameter group. An optimizer with methods `train` and `eval`, as
     schedule-free optimizers have, is switched for measurements. The exceptions of the class are not caught.
     """
+    task = task.for_training(seed)
     start = task.start(torch.Generator().manual_seed(weight_seed(seed)))
     weights = {spec.name: start[spec.name].to(device, copy=True).requires_grad_() for spec in task.parameters}
     kept = {name: value.to(device, copy=True)[None] for name, value in start.items() if name not in weights}

@@ -190,7 +190,8 @@ class ModuleTask(TrainingTask):
         seed = 0
         if NOISE in params:
             seed = int(params[NOISE][0])
-            params[NOISE].add_(1)
+            if training:  # measuring draws nothing that a later step depends on
+                params[NOISE].add_(1)
         return self._modules[training](trained, kept, inputs, target, score, seed)
 
     def _loss_of(self, output: Any, target: Tensor) -> Tensor:

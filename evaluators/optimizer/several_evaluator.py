@@ -1,6 +1,6 @@
 """Scores optimizer programs on several tasks, cheap ones first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from germline.evaluators.device import resolve
@@ -25,7 +25,7 @@ class SeveralEvaluator(Evaluator[Program]):
     Args:
         task: the names of several tasks (`germline.evaluators.tasks.task_list`).
         seed, device: as of `OptimizerEvaluator`.
-        references: the data of the `Reference` of each task, in the order of the names.
+        references: the data of the `Reference` of each task, in the order of the names, from a run's config.
         margin: see above; None: no program is rejected for its gain.
         options: further options of `OptimizerEvaluator`, for each task.
 
@@ -40,7 +40,7 @@ class SeveralEvaluator(Evaluator[Program]):
         task: str,
         seed: int,
         device: str,
-        references: Sequence[Mapping[str, Any]],
+        references: object = None,
         margin: float | None = None,
         **options: Any,
     ) -> None:

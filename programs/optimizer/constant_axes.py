@@ -1,7 +1,8 @@
 """The constants of a program as axes of a numeric search.
 
 Each axis is a literal value that live statements use. Literals of the same value are one axis, because they are mostly
-one hyper-parameter: a moving average and its bias correction share their decay. 0, 1 and -1 are no axes.
+one hyper-parameter: a moving average and its bias correction share their decay. 0, 1 and -1 are no axes, nor are values
+that are extreme.
 
 A coordinate counts octaves from the value in the given program: 1 doubles it. A value between 0.5 and 1 is mostly the
 decay of an average, whose memory of 1 / (1 - decay) steps is what matters: there 1 doubles 1 - decay. No value changes
@@ -19,8 +20,10 @@ LARGEST = 20.0
 """The largest change, in octaves."""
 DIGITS = 3
 """Significant digits of a new value, or of its distance from 1."""
-FARTHEST = 0.999
-"""The largest distance from 1 of a decay."""
+NEAREST, FARTHEST = 1e-9, 0.999
+"""The least and the largest distance from 1 of a decay."""
+SMALLEST, GREATEST = 1e-60, 1e60
+"""The least and the largest magnitude of any other value."""
 
 
 def axes(program: Program, graph: Graph) -> tuple[float, ...]:
@@ -32,7 +35,7 @@ def axes(program: Program, graph: Graph) -> tuple[float, ...]:
     """
     live = (program.body[i] for i in graph.live_statements)
     values = dict.fromkeys(arg for line in live for arg in line.args if isinstance(arg, float))
-    return tuple(value for value in values if value not in (0.0, 1.0, -1.0) and math.isfinite(value))
+    return tuple(value for value in values if _is_axis(value))
 
 
 def moved(program: Program, values: Sequence[float], octaves: Sequence[float]) -> Program:
@@ -73,6 +76,10 @@ def with_values(program: Program, values: Mapping[float, float]) -> Program:
     return replace(program, body=tuple(body))
 
 
+def _is_axis(value: float) -> bool:
+    return 1 - abs(value) >= NEAREST if _is_decay(value) else abs(value) != 1 and SMALLEST <= abs(value) <= GREATEST
+
+
 def _is_decay(value: float) -> bool:
     return 0.5 < abs(value) < 1
 
@@ -80,9 +87,9 @@ def _is_decay(value: float) -> bool:
 def _moved(value: float, octaves: float) -> float:
     factor = 2.0 ** min(LARGEST, max(-LARGEST, octaves))
     if _is_decay(value):
-        distance = _rounded(min((1 - abs(value)) * factor, FARTHEST))
+        distance = _rounded(min(max((1 - abs(value)) * factor, NEAREST), FARTHEST))
         return math.copysign(round(1 - distance, 12), value)
-    return _rounded(value * factor)
+    return math.copysign(_rounded(min(max(abs(value) * factor, SMALLEST), GREATEST)), value)
 
 
 def _octaves(value: float, new: float) -> float:

@@ -153,7 +153,8 @@ class OptimizerSpace:
         return len(genome.body), len(self._traced(genome).graph.live_statements)
 
     def structure(self, genome: Program) -> str:
-        """A hash that is equal for programs whose live statements differ in the values of constants alone."""
+        """A hash that is equal for programs that differ in the values of constants alone, if those that are equal in
+        one are equal in the other, and their statements stand in the same order."""
         values = self._axes(genome)
         marks = {value: 1.0 + (i + 1) / 64 for i, value in enumerate(values)}
         return self.fingerprint(constant_axes.with_values(genome, marks))

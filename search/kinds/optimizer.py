@@ -88,7 +88,9 @@ class OptimizerSettings:
         "weights of the operators that make the siblings of a batch (litter)",
     )
     tune_every: int = setting(
-        0, whole(), "every so many births, one tunes constants of the best structures by a numeric search; 0: none"
+        0,
+        whole(),
+        "every so many births, one tunes constants of the best structures by a search; 0: none (not for random)",
     )
     tune_generations: int = setting(
         12, whole(1), "generations in which a structure is tuned; each has block / tune_every births"

@@ -31,6 +31,8 @@ def _random(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[An
     Raises:
         BadSetting: no random program has the signature of the start program.
     """
+    if settings.tune_every:
+        raise BadSetting(f"expected tune_every=0 for random search, got {settings.tune_every}: it tunes no constants")
     try:
         space.draw(np.random.default_rng(0))  # now, rather than in the middle of a run
     except InvalidProgram as invalid:

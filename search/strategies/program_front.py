@@ -16,6 +16,7 @@ from germline.evaluators.hurdle import Limit, limit_passing
 from germline.evaluators.outcome import Outcome
 from germline.programs.optimizer import parse, trace
 from germline.programs.optimizer.space import OptimizerSpace
+from germline.programs.optimizer.types import SMALL_STATES
 from germline.search import pareto
 from germline.search.individual import Proposal, RngFor, Scored
 from germline.search.strategies.aging import AgingEvolution, AgingState, Member
@@ -24,8 +25,6 @@ from germline.search.strategies.nsga2 import NSGA2, NSGA2State
 OBJECTIVES = ("fitness", "tasks", "statements", "memory")
 """What may compete: the fitness, the gain on each of several tasks, the number of live statements, and the number of
 live states as large as the parameters."""
-SMALL_STATES = ("leaf", "scalar", "row", "column")
-"""Shapes of states that are much smaller than the parameters."""
 
 
 class ProgramFront(NSGA2):

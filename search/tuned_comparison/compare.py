@@ -72,13 +72,14 @@ def compared(
             for length in plan.lengths:
                 cells.append(_tuned_cell(trainings, task, length, each, contenders, plan, on_event))
     seeds = plan.seeds or 2 * BLOCK
+    looks = 1 if plan.seeds is not None else 1 + (MOST_SEEDS - seeds) // BLOCK
     while True:
         done: list[Cell] = []
         for task in steps:
             with opened(task) as trainings:
                 own = [cell for cell in cells if cell.task == task]
                 done += [_with_target(trainings, _with_finals(trainings, cell, seeds), seeds) for cell in own]
-        pairs = verdicts(done)
+        pairs = verdicts(done, looks)
         undecided = [pair for pair in pairs if pair.verdict.more is not None]
         on_event(f"{seeds} final seeds: {len(pairs) - len(undecided)} of {len(pairs)} verdicts decided")
         if plan.seeds is not None or not undecided or seeds + BLOCK > MOST_SEEDS:
@@ -86,8 +87,11 @@ def compared(
         seeds += BLOCK
 
 
-def verdicts(cells: Sequence[Cell]) -> tuple[Pair, ...]:
-    """Returns the verdict on each judged contender beside each other, over the cells where both were trained."""
+def verdicts(cells: Sequence[Cell], looks: int = 1) -> tuple[Pair, ...]:
+    """Returns the verdict on each judged contender beside each other, over the cells where both were trained.
+
+    `looks` is how often it is asked for at most, see `judge`.
+    """
     contenders = [result.contender for result in cells[0].results]
     pairs = []
     for place, contender in enumerate(contenders):
@@ -100,7 +104,7 @@ def verdicts(cells: Sequence[Cell]) -> tuple[Pair, ...]:
                 if cell.results[place].finals and cell.results[other].finals
             ]
             if paired:
-                pairs.append(Pair(place, other, judge(paired)))
+                pairs.append(Pair(place, other, judge(paired, looks)))
     return tuple(pairs)
 
 

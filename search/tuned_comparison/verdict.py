@@ -6,7 +6,8 @@
 | undecided | more seeds could make it better: enough other tasks have a gain, and on none it is worse by as much |
 | not better | otherwise |
 
-A task at each of its lengths counts as a task of its own.
+A task at each of its lengths counts as a task of its own. If seeds are added until a verdict is decided, each look has
+its share of the 0.01.
 """
 
 from collections.abc import Sequence
@@ -88,14 +89,21 @@ class Verdict:
         return f"undecided: needs about {self.more:,} more seed{'' if self.more == 1 else 's'}"
 
 
-def judge(cells: Sequence[PairedCell]) -> Verdict:
-    """Returns the verdict from at least one cell; all have as many seeds."""
+def judge(cells: Sequence[PairedCell], looks: int = 1) -> Verdict:
+    """Returns the verdict from at least one cell; all have as many seeds.
+
+    Args:
+        cells: the cells.
+        looks: how often the verdict is asked for at most while seeds are added; each gets its share of `LEVEL`, because
+            the chance that one of several looks finds a difference by luck is the sum of theirs.
+    """
+    level = LEVEL / looks
     gains = [_gains(cell) for cell in cells]
     raw = [sign_flip_p(each) for each in gains]
     judged = []
     for cell, each, p, corrected in zip(cells, gains, raw, holm(raw), strict=True):
         mean = fmean(each)
-        better = mean > 0 and corrected < LEVEL
+        better = mean > 0 and corrected < level
         judged.append(
             CellVerdict(
                 cell.task, cell.length, mean, *bca_interval(each), p, corrected, better, mean < -_deviation(cell.others)
@@ -109,15 +117,15 @@ def judge(cells: Sequence[PairedCell]) -> Verdict:
     open_cells = [each for cell, each in zip(judged, gains, strict=True) if cell.gain > 0 and not cell.better]
     if vetoed or won + len(open_cells) < needed:
         return Verdict("not better", tuple(judged))
-    seeds = sorted(_seeds_needed(each, len(cells)) for each in open_cells)
+    seeds = sorted(_seeds_needed(each, level / len(cells)) for each in open_cells)
     return Verdict("undecided", tuple(judged), max(1, seeds[needed - won - 1] - len(gains[0])))
 
 
-def _seeds_needed(gains: Sequence[float], cells: int) -> int:
-    """About how many seeds make the mean gain significant, corrected for all cells, if it stays as it is."""
+def _seeds_needed(gains: Sequence[float], level: float) -> int:
+    """About how many seeds make the mean gain significant at a level, if it stays as it is."""
     spread = stdev(gains) if len(gains) > 1 else 0.0
     effect = fmean(gains) / spread if spread > 0 else 1e6
-    return pairs_needed(effect, LEVEL / cells)
+    return pairs_needed(effect, level)
 
 
 def _gains(cell: PairedCell) -> list[float]:

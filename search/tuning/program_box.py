@@ -97,8 +97,8 @@ def decay_range(name: str, default: float) -> Range:
 
 
 def beta_range(name: str, default: float) -> Range:
-    """The range of the weight of a moving average, or of a momentum; that of 0 is the range of 0.9."""
-    size = 1 - (default or 0.9)
+    """The range of the weight of a moving average, or of a momentum; that of 0 and of 1 is the range of 0.9."""
+    size = 1 - (0.9 if default in (0, 1) else default)
     most = 1 - LEAST_BETA
     return Range(
         name,

@@ -23,5 +23,7 @@ def test_a_search_on_several_tasks_is_validated_on_each(tmp_path: Path) -> None:
     assert unnamed.exit_code == 2 and f"add --task {module}+digits-mlp" in unnamed.output
     validated = data(db, "validate", "optimizer-1", *tasks, "--rung", "0", "--seeds", "1")
     assert [each["task"] for each in validated] == [module, module, "digits-mlp", "digits-mlp"]
+    resumed = call(db, "resume", "optimizer-1", *tasks, "--births", "16", "--executor", "inline")
+    assert resumed.exit_code == 0, resumed.output
     refused = call(db, "simplify", "optimizer-1", "--ablate", "--task", row["task"])
     assert refused.exit_code == 2 and "expected one task to ablate on" in refused.output

@@ -151,6 +151,7 @@ def test_the_library_gives_a_search_only_donors_with_its_functions() -> None:
             "expected islands of core functions, got lamb; use --set",
         ),
         (["strategy=islands", "islands=lion,adam", "block=2"], "expected a block of more births than 2, got 2"),
+        (["strategy=random", "tune_every=2"], "expected tune_every=0 for random search, got 2: it tunes no constants"),
         (["tune_every=20"], "expected a block of at least 80 births, four .* got block=64 with tune_every=20"),
         (["strategy=islands", "islands=lino"], "expected islands to be different names out of adabelief, .*, or none"),
         (["idioms=average,avrage"], "expected idioms to be different names out of average, .*, got 'average,avrage'"),

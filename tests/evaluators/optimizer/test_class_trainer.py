@@ -65,6 +65,16 @@ def test_a_class_trains_as_the_program_that_does_the_same() -> None:
     assert diverged.measures is None and diverged.step == 10
 
 
+@pytest.mark.slow
+def test_a_class_trains_on_the_tensors_of_a_variant() -> None:
+    task, rung, schedule = task_class("digits-mlp@rescaled")("cpu"), Rung(20, 32), Schedule("linear", 0.1)
+    ours = train_with_class(task, torch.optim.SGD, {"lr": 0.1}, rung, (0, 0, 7), "cpu", "validation", schedule)
+    plain = parse("def train(w, g, lr):\n  update = g * (lr * 0.1)\n  return update\n")
+    [program] = train(task, [plain], rung, (0, 0, 7), schedules=[schedule])
+    assert ours.measures is not None and program.measures is not None
+    assert ours.measures["loss"] == pytest.approx(program.measures["loss"], rel=1e-3)
+
+
 def test_an_optimizer_with_modes_is_switched(tmp_path: Path) -> None:
     file = tmp_path / "own.py"
     file.write_text(OWN)

@@ -54,6 +54,13 @@ class Masked(Small):
         return nn.Sequential(nn.Linear(6, 5, bias=False), nn.BatchNorm1d(5), nn.Dropout(0.5), nn.Linear(5, 3))
 
 
+@pytest.mark.slow
+def test_measuring_leaves_the_random_numbers_of_the_training_alone() -> None:
+    task, programs, rung = Masked("cpu"), [parse(library()["adam"])] * 2, Rung(20, 16)
+    plain = train(task, programs, rung, (1,))
+    assert train(task, programs, rung, (1,), curve_steps=(3, 10))[0].measures == plain[0].measures
+
+
 class _Tied(nn.Module):
     """Symbols that are embedded and predicted by the same weights, with a mean that `forward` replaces."""
 

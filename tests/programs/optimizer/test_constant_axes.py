@@ -50,6 +50,16 @@ def test_octaves_are_bounded() -> None:
     assert moved.constants[-1] == pytest.approx(-0.25 * 2.0**LARGEST, rel=0.005)
 
 
+def test_extreme_constants_are_no_axes_and_moved_ones_do_not_get_there() -> None:
+    extreme = parse(TWO.replace("0.9", "0.9999999999999").replace("-0.25", "1e305"))
+    assert SPACE.axes(extreme) == 0
+    near = parse(TWO.replace("0.9", "0.9999999").replace("-0.25", "1e-59"))
+    for octaves in (LARGEST, -LARGEST):
+        moved = SPACE.moved(near, [octaves, octaves])
+        assert 0 < moved.constants[0] < 1 and moved.constants[-1] > 0
+        assert len(SPACE.octaves(near, moved)) == 2
+
+
 def test_a_structure_is_told_from_another_by_its_live_statements_alone() -> None:
     structure = SPACE.structure(parse(TWO))
     assert SPACE.structure(parse(TWO.replace("m * 7.0", "sin(m)"))) == structure

@@ -32,6 +32,13 @@ def test_three_quarters_of_the_tasks_suffice_unless_another_is_much_worse() -> N
     assert judge([*clear[:2], cell(-0.05), cell(-0.05)]).word == "not better"
 
 
+def test_each_of_several_looks_has_its_share_of_the_level() -> None:
+    """The p-value of ten seeds that all have a gain is 2 / 1024, near 0.01 / 5 and below 0.01."""
+    one = cell(1.0)
+    assert judge([one], looks=5).word == "better" and judge([one], looks=6).word == "undecided"
+    assert judge([one, one]).word == "better" and judge([one, one], looks=5).word == "undecided"
+
+
 def test_a_gain_that_is_not_significant_needs_more_seeds() -> None:
     verdict = judge([cell(0.1, spread=0.1, seeds=5)])
     # An effect of one standard deviation needs 15 seeds at p < 0.01 (see the test of `pairs_needed`).

@@ -911,6 +911,16 @@ def test_an_argument_says_what_its_number_is() -> None:
     assert "weight_decay2: decoupled weight decay" in text
 
 
+def test_a_program_that_amplifies_its_rounding_is_exported() -> None:
+    """With another eps the class and the program round differently, and the sine makes that a difference of order 1."""
+    text = """def train(w, g, v, lr):
+  v = interp(square(g), v, 0.999)
+  update = sin(w * 1e9) * (v / v) * lr
+  return update, v
+"""
+    assert verified_torch(parse(text), NOWHERE, "Exported").difference == 0.0
+
+
 @pytest.mark.parametrize("foreach", [False, True])
 @pytest.mark.parametrize("number", ["min(matrix, norm(m))", "matrix * norm(m)", "max(rows(m), norm(m)) + columns(m)"])
 def test_numbers_of_a_shape_are_on_the_device_of_the_parameters(number: str, foreach: bool) -> None:

@@ -370,7 +370,7 @@ def test_a_generation_is_drawn_with_its_parents_and_its_elite(database: Path, tm
     ("args", "message"),
     [
         (("describe", "cp", "--cells", "3"), "expected no cells for cp:"),
-        (("describe", "cp", "--latency"), "expected an architecture for --latency"),
+        (("describe", "cp", "--latency"), "expected an architecture or an optimizer for --latency"),
         (("export", "cp", "-o", "x.txt"), "expected a name that ends in .py"),
         (("export", "cp", "-o", "x.py", "--pick", "knee"), "expected a run of architectures"),
         (("export", "cp", "-o", "x.onnx"), "add --to onnx"),

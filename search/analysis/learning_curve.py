@@ -112,8 +112,8 @@ def learning_curve(scores: RunScores, winner_births: Mapping[int, int | None]) -
     """
     blocks = complete_blocks(scores, winner_births)
     if scores.run.kind != "policy":
-        reviewed = review_curve(blocks, scores.reviews) if scores.run.kind == "optimizer" else ()
         by_time = _reviews_by_time(blocks, scores.reviews)
+        reviewed = review_curve(blocks, by_time) if scores.run.kind == "optimizer" else ()
         return LearningCurve(scores.run, list(_rows(blocks, by_time)), None, reviewed=reviewed)
     reviews: list[list[ReviewScore]] = [[] for _ in blocks]
     for review in scores.reviews:

@@ -5,7 +5,6 @@ and the length, and no longer from a better program (meta-overfitting; figure 3 
 Reviews tell: they score the best program so far with fresh seeds, and at a longer rung.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,23 +35,25 @@ class ReviewedProgram:
     rung: int | None
 
 
-def review_curve(blocks: Sequence[Sequence[BirthScore]], reviews: Sequence[ReviewScore]) -> list[ReviewedProgram]:
+def review_curve(
+    blocks: Sequence[Sequence[BirthScore]], reviews: Sequence[Sequence[ReviewScore]]
+) -> list[ReviewedProgram]:
     """Returns the reviewed programs of a run in the order of their reviews.
 
     Args:
         blocks: the births of each complete block, in order.
-        reviews: of the run, in the order of recording. A review of a birth that is in no block is left out.
+        reviews: those that were recorded after each of these blocks and before the next, in the order of recording. A
+            review of a birth that is in no block is left out.
     """
     births = {birth.birth: birth for births in blocks for birth in births}
+    after: dict[int, int] = {}
     by_birth: dict[int, list[ReviewScore]] = {}
-    for review in reviews:
-        if review.birth in births:
-            by_birth.setdefault(review.birth, []).append(review)
-    ends = _last_outcomes(blocks)
-    return [
-        _reviewed_program(births[birth], answers, blocks[_block_before(ends, answers[0])][0].block)
-        for birth, answers in by_birth.items()
-    ]
+    for block, of_block in zip(blocks, reviews, strict=True):
+        for review in of_block:
+            if review.birth in births:
+                after.setdefault(review.birth, block[0].block)
+                by_birth.setdefault(review.birth, []).append(review)
+    return [_reviewed_program(births[birth], answers, after[birth]) for birth, answers in by_birth.items()]
 
 
 def turning_point(reviewed: Sequence[ReviewedProgram]) -> ReviewedProgram | None:
@@ -68,19 +69,6 @@ def turning_point(reviewed: Sequence[ReviewedProgram]) -> ReviewedProgram | None
     best = max(both, key=lambda program: program.longer or 0.0)
     later = both[both.index(best) + 1 :]
     return best if any((program.search or 0.0) > (best.search or 0.0) for program in later) else None
-
-
-def _last_outcomes(blocks: Sequence[Sequence[BirthScore]]) -> list[int]:
-    """The id of the last outcome up to each block's end; never falling."""
-    ends: list[int] = []
-    for births in blocks:
-        ends.append(max((birth.outcome_id or 0 for birth in births), default=0))
-    return [max(ends[: i + 1]) for i in range(len(ends))]
-
-
-def _block_before(ends: Sequence[int], review: ReviewScore) -> int:
-    """The index of the last block whose outcomes were all recorded before a review."""
-    return max(0, bisect_right(ends, review.evaluation_id) - 1)
 
 
 def _reviewed_program(birth: BirthScore, answers: Sequence[ReviewScore], block: int) -> ReviewedProgram:

@@ -8,7 +8,8 @@ LINES, WHERE = "lines", "where"
 
 
 def verdict_of(candidate: Candidate, url: str) -> tuple[str, ...]:
-    """The phrases of the latest verdict on an individual, and on what it was found; empty if there is none."""
+    """The phrases of the latest verdict on an individual, then the seeds and tasks that it comes from; empty without a
+    verdict."""
     if candidate.scored is None:
         return ()
     with open_store(url) as store:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -99,9 +99,9 @@ def against_options(command: F) -> F:
 
     @wraps(command)
     def wrapper(*args: Any, **options: Any) -> Any:
-        names = ("references", "trials", "lengths", "workers", "executor", "ray_address", "path", "curves", "force")
-        taken = {name: options.pop(f"against_{name}") for name in names}
-        return command(*args, against=AgainstOptions(**taken), **options)
+        names = [declared.name for declared in fields(AgainstOptions)]
+        of_comparison = {name: options.pop(f"against_{name}") for name in names}
+        return command(*args, against=AgainstOptions(**of_comparison), **options)
 
     for option in (
         click.option("--force", "against_force", is_flag=True, help="Replace an existing file."),
@@ -155,7 +155,7 @@ def against_options(command: F) -> F:
             "against_references",
             multiple=True,
             metavar="REF,...",
-            help="Compare fairly with these: REFs, torch:NAME, FILE.py:Class, or baselines (five of the library).",
+            help="Judge beside these optimizers: REF, torch:NAME, FILE.py:Class, or baselines (five of the library).",
         ),
     ):
         wrapper = option(wrapper)

@@ -32,31 +32,30 @@ def contenders_of(judged: Sequence[Candidate | str], against: Sequence[str], url
     """
     names = [name for text in against for name in text.split(",") if name.strip()]
     expanded = [part for name in names for part in (BASELINES if name == "baselines" else (name.strip(),))]
-    found: dict[str, Contender] = {}
+    contenders: dict[str, Contender] = {}
     for each in judged:
         if isinstance(each, str):
-            found.setdefault(each, class_contender(each, judged=True))
+            contenders.setdefault(each, class_contender(each, judged=True))
         else:
-            _add(found, each, each.genome, each.label, judged=True)
+            _add(contenders, each, each.genome, each.label, judged=True)
     for name in dict.fromkeys(expanded):
         if is_class_name(name):
-            found.setdefault(name, class_contender(name, judged=False))
+            contenders.setdefault(name, class_contender(name, judged=False))
             continue
         candidate = resolve(name, url)
         _require_optimizer(candidate)
-        _add(found, candidate, candidate.genome, name, judged=False)
+        _add(contenders, candidate, candidate.genome, name, judged=False)
     for each in judged:
         start = None if isinstance(each, str) else getattr(each.settings, "start", None)
         if start is not None and not isinstance(each, str):
-            _add(found, each, start, f"start of {each.label}", judged=False, searched=False)
-    contenders = list(found.values())
-    if all(contender.judged for contender in contenders):
+            _add(contenders, each, start, f"start of {each.label}", judged=False, searched=False)
+    if all(contender.judged for contender in contenders.values()):
         raise UserError("expected --against something else than the candidates themselves, such as library:adamw")
-    return contenders
+    return list(contenders.values())
 
 
 def _add(
-    found: dict[str, Contender], candidate: Candidate, text: str, label: str, judged: bool, searched: bool = True
+    contenders: dict[str, Contender], candidate: Candidate, text: str, label: str, judged: bool, searched: bool = True
 ) -> None:
     """Adds the contender of a program, unless the program is there already."""
     try:
@@ -64,7 +63,7 @@ def _add(
         # The fitness of a run on several tasks is a gain over a reference, not a loss.
         one_task = candidate.run is not None and len(names_of(candidate.run.task)) == 1
         proxy = -candidate.fitness if searched and one_task and candidate.fitness is not None else None
-        found.setdefault(key, program_contender(label, text, judged, proxy))
+        contenders.setdefault(key, program_contender(label, text, judged, proxy))
     except InvalidProgram as error:
         raise BadReference(f"{label} is not a valid genome: {error}") from None
 

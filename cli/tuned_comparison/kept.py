@@ -6,7 +6,7 @@ from typing import Any
 
 from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
-from germline.cli.tuned_comparison.report import sentence
+from germline.cli.tuned_comparison.report import phrase
 from germline.cli.verdicts import LINES, WHERE
 from germline.db.records import TrainingRecord
 from germline.db.store import Store
@@ -69,7 +69,7 @@ def keep_verdicts(candidates: Sequence[Candidate], comparison: TunedComparison, 
         if candidate.run is None or candidate.birth is None or candidate.simplified is not None or not pairs:
             continue
         content: dict[str, Any] = {
-            LINES: [sentence("", names[pair.other], pair.verdict).removeprefix(" is ").strip() for pair in pairs],
+            LINES: [phrase(names[pair.other], pair.verdict) for pair in pairs],
             WHERE: f"{comparison.seeds} fresh seeds, {cells}; every optimizer tuned anew on each task",
         }
         with open_store(url) as store:

@@ -24,23 +24,23 @@ class TextTable:
 
 def tables(comparison: TunedComparison) -> list[TextTable]:
     """The tables of a comparison: results and tunings of each task and length, then the verdicts and the whole."""
-    found = []
-    for cell in comparison.cells:
-        found += [_finals(comparison, cell), _tunings(cell)]
-    return [*found, _verdicts(comparison), _whole(comparison)]
+    of_cells = [table for cell in comparison.cells for table in (_finals(comparison, cell), _tunings(cell))]
+    return [*of_cells, _verdicts(comparison), _whole(comparison)]
 
 
 def verdict_lines(comparison: TunedComparison) -> list[str]:
     """A sentence for each verdict."""
     names = [contender.label for contender in comparison.contenders]
-    return [sentence(names[pair.place], names[pair.other], pair.verdict) for pair in comparison.pairs]
+    sentences = []
+    for pair in comparison.pairs:
+        verb = " is" if pair.verdict.more is None else ""
+        sentences.append(f"{names[pair.place]}{verb} {phrase(names[pair.other], pair.verdict)}")
+    return sentences
 
 
-def sentence(name: str, other: str, verdict: Verdict) -> str:
-    """A verdict in words."""
-    if verdict.more is not None:
-        return f"{name} beside {other}: {verdict}"
-    return f"{name} is {verdict.word} than {other}"
+def phrase(other: str, verdict: Verdict) -> str:
+    """A verdict beside another optimizer in words, such as `better than library:adamw`."""
+    return f"beside {other}: {verdict}" if verdict.more is not None else f"{verdict.word} than {other}"
 
 
 def _title(cell: Cell) -> str:
@@ -71,8 +71,8 @@ def _finals(comparison: TunedComparison, cell: Cell) -> TextTable:
     target = "" if cell.target is None else f"target {number(cell.target)}: the reference's median in seeds of its own"
     notes = [text for text in (target, *_errors(cell.results)) if text]
     headers = (
-        *("contender", "search", "tuned", "held-out", "±", "failed", "to target", "speed-up", "µs/step", "states"),
-    )
+        "contender", "search", "tuned", "held-out", "±", "failed", "to target", "speed-up", "µs/step", "states",
+    )  # fmt: skip
     return TextTable(f"{_title(cell)}: {comparison.seeds} fresh seeds", headers, tuple(rows), tuple(notes))
 
 

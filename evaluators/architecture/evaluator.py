@@ -3,17 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
 from germline.evaluators.architecture.task import CellTask
-from germline.evaluators.device import compute_exactly, resolve
+from germline.evaluators.device import resolve
 from germline.evaluators.errors import shown
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Hurdle, Limit, limit_for
-from germline.evaluators.memory import keep_freed_memory
+from germline.evaluators.loaded_task import loaded_task
 from germline.evaluators.outcome import NoNumber, Objective, Outcome, number_of
 from germline.evaluators.task import Split
-from germline.evaluators.tasks.registry import task_class
 from germline.programs.architecture.counts import Counts, count
 from germline.programs.architecture.genome import Architecture, InvalidArchitecture, read
 from germline.programs.architecture.latency import LatencyTable, predicted
@@ -54,12 +51,7 @@ class ArchitectureEvaluator(Evaluator[Architecture]):
         latency: Mapping[str, Any] | None = None,
         hurdle: float = 0.0,
     ) -> None:
-        torch.set_num_threads(1)
-        keep_freed_memory()
-        compute_exactly(resolve(device))
-        loaded = task_class(task)(resolve(device))
-        if not isinstance(loaded, CellTask):
-            raise TypeError(f"expected a task for kind architecture, got {task}")
+        loaded = loaded_task(task, CellTask, resolve(device))  # type: ignore[type-abstract]
         super().__init__(loaded, resolve(device))
         self.task = loaded
         self.rungs = loaded.rungs

@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
-
-from germline.evaluators.device import compute_exactly, resolve
+from germline.evaluators.device import resolve
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Hurdle, Limit, limit_for
-from germline.evaluators.memory import keep_freed_memory
+from germline.evaluators.loaded_task import loaded_task
 from germline.evaluators.optimizer.engine import prepare
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.trainer import TrainingResult, train
 from germline.evaluators.outcome import Outcome, mean_of
 from germline.evaluators.task import Rung, Split
-from germline.evaluators.tasks.registry import task_class
 from germline.programs.optimizer import InvalidProgram, Program, parse, trace
 
 
@@ -40,12 +37,7 @@ class OptimizerEvaluator(Evaluator[Program]):
     def __init__(
         self, task: str, seed: int, device: str = "cpu", lengths: Sequence[float] = (1.0,), hurdle: float = 0.0
     ) -> None:
-        torch.set_num_threads(1)
-        keep_freed_memory()
-        compute_exactly(resolve(device))
-        loaded = task_class(task)(resolve(device))
-        if not isinstance(loaded, TrainingTask):
-            raise TypeError(f"expected a task for kind optimizer, got {task}")
+        loaded = loaded_task(task, TrainingTask, resolve(device))  # type: ignore[type-abstract]
         super().__init__(loaded, resolve(device))
         self.task = loaded
         self.rungs = loaded.rungs

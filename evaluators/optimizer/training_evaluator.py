@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
-from germline.evaluators.device import compute_exactly, resolve
+from germline.evaluators.device import resolve
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Limit
-from germline.evaluators.memory import keep_freed_memory, out_of_memory
+from germline.evaluators.loaded_task import loaded_task
+from germline.evaluators.memory import out_of_memory
 from germline.evaluators.optimizer.class_trainer import train_with_class
 from germline.evaluators.optimizer.engine import prepare
 from germline.evaluators.optimizer.task import TrainingTask
@@ -18,7 +17,6 @@ from germline.evaluators.optimizer.trainer import TrainingResult, train
 from germline.evaluators.optimizer.training import ClassUse, InvalidTraining, Training, read_training
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.task import Rung, Split
-from germline.evaluators.tasks.registry import task_class
 from germline.programs.optimizer import InvalidProgram, Program, parse, trace
 
 TRAINING_VERSION = 2
@@ -57,12 +55,7 @@ class TrainingEvaluator(Evaluator[ReadTraining]):
     def __init__(
         self, task: str, seed: int, device: str = "cpu", rung: int = 0, classes: Mapping[str, str] | None = None
     ) -> None:
-        torch.set_num_threads(1)
-        keep_freed_memory()
-        compute_exactly(resolve(device))
-        loaded = task_class(task)(resolve(device))
-        if not isinstance(loaded, TrainingTask):
-            raise TypeError(f"expected a task for kind optimizer, got {task}")
+        loaded = loaded_task(task, TrainingTask, resolve(device))  # type: ignore[type-abstract]
         super().__init__(loaded, resolve(device))
         self.task = loaded
         prepare(self.device)

@@ -2,15 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from math import sqrt
 
 import torch
 from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, digits
-from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
+from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
+from germline.evaluators.tasks.perceptron import dense_parameters
 
 PIXELS, HIDDEN, CLASSES = 64, 32, 10
 
@@ -53,14 +53,7 @@ class DigitsMLP(DigitsTask):
     batch_invariant = True
     at_once = 256
     rungs = (Rung(200, 64), Rung(2_000, 64), Rung(20_000, 64))
-    parameters = (
-        ParameterSpec("hidden1.weight", (HIDDEN, PIXELS), sqrt(2 / PIXELS)),
-        ParameterSpec("hidden1.bias", (HIDDEN,), 0.0),
-        ParameterSpec("hidden2.weight", (HIDDEN, HIDDEN), sqrt(2 / HIDDEN)),
-        ParameterSpec("hidden2.bias", (HIDDEN,), 0.0),
-        ParameterSpec("output.weight", (CLASSES, HIDDEN), sqrt(1 / HIDDEN)),
-        ParameterSpec("output.bias", (CLASSES,), 0.0),
-    )
+    parameters = dense_parameters(("hidden1", "hidden2", "output"), (PIXELS, HIDDEN, HIDDEN, CLASSES), gain=2.0)
 
     def logits(self, params: Params, pixels: Tensor) -> Tensor:
         shared = pixels.expand(len(params["output.bias"]), -1, -1)
@@ -70,4 +63,5 @@ class DigitsMLP(DigitsTask):
 
 
 def _affine(params: Params, layer: str, columns: Tensor) -> Tensor:
+    """`dense` in two operations, whose last bits the recorded runs of this task have."""
     return torch.bmm(params[f"{layer}.weight"], columns) + params[f"{layer}.bias"][:, :, None]

@@ -12,8 +12,8 @@ class Origin:
     """Where an exported genome comes from; facts that are None are left out of the docstring.
 
     `simplified_from` is the individual, library program or file that a simplified program was made of, and
-    `simplified_by` says by which rules. `verdict` has what a tuned comparison found, a phrase for each contender, and
-    where it found that.
+    `simplified_by` says by which rules. `verdict` has a phrase of a tuned comparison for each contender, and
+    the seeds and tasks that it comes from.
     """
 
     run: str | None

@@ -11,10 +11,9 @@ its sign. New values have three significant digits, so that coordinates are the 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from germline.programs.optimizer.graph import Graph
-from germline.programs.optimizer.program import Program, Statement
+from germline.programs.optimizer.program import Program
 
 LARGEST = 20.0
 """The largest change, in octaves."""
@@ -67,13 +66,13 @@ def octaves_between(program: Program, values: Sequence[float], other: Program) -
 
 def with_values(program: Program, values: Mapping[float, float]) -> Program:
     """Returns a program with other literals: the keys are replaced by their values."""
-    if not values:
-        return program
-    body = []
-    for line in program.body:
-        args = tuple(values.get(arg, arg) if isinstance(arg, float) else arg for arg in line.args)
-        body.append(Statement(line.target, line.function, args))
-    return replace(program, body=tuple(body))
+    places = {
+        (i, j): values[arg]
+        for i, line in enumerate(program.body)
+        for j, arg in enumerate(line.args)
+        if isinstance(arg, float) and arg in values
+    }
+    return program.with_numbers(places)
 
 
 def _is_axis(value: float) -> bool:

@@ -98,6 +98,14 @@ def rate(program: Program, rng: np.random.Generator) -> Program | None:
     return None if place is None else _scale_constant(program, *place, float(rng.normal(0.0, 1.5)))
 
 
+def with_rate(program: Program, value: float) -> Program:
+    """The program with another number in the place of `rate_constant`, which it must have."""
+    place = rate_constant(program)
+    if place is None:
+        raise ValueError("expected a program whose whole update a constant scales, got one without such a constant")
+    return program.with_numbers({place: value})
+
+
 def rate_constant(program: Program) -> tuple[int, int] | None:
     """The constant that scales the whole update: the position of its statement, and its position among the arguments.
 

@@ -1,6 +1,7 @@
 """Optimizer programs as data: the genomes of this kind."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 Argument = str | float
 """The name of a variable, or a literal."""
@@ -74,3 +75,20 @@ class Program:
     def constants(self) -> tuple[float, ...]:
         """Every literal, in the order of the text."""
         return tuple(arg for line in self.body for arg in line.args if isinstance(arg, float))
+
+    @property
+    def large_states(self) -> int:
+        """The number of states that are as large as the parameters."""
+        return sum(state.shape == "tree" for state in self.states)
+
+    def with_numbers(self, numbers: Mapping[tuple[int, int], float]) -> "Program":
+        """The program with other literals.
+
+        Args:
+            numbers: the new literals by position: of the statement, and among its arguments.
+        """
+        body = list(self.body)
+        for (i, j), number in numbers.items():
+            args = body[i].args
+            body[i] = replace(body[i], args=(*args[:j], number, *args[j + 1 :]))
+        return replace(self, body=tuple(body))

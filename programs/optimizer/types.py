@@ -66,9 +66,6 @@ COLUMN = type_of(tuple(map(column_shape, REFERENCE)))
 STATE_TYPES = {"tree": TREE, "leaf": LEAF, "row": ROW, "column": COLUMN, "scalar": SCALAR}
 """The type of a state by the word that declares its shape: `t: leaf` is a scalar per leaf; without a word, a tree."""
 
-SMALL_STATES = ("leaf", "scalar", "row", "column")
-"""The words of states that are small beside the parameters."""
-
 _NAMES = {
     SCALAR: "a scalar",
     TREE: "a tree like w",

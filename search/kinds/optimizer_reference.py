@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
 
@@ -16,9 +15,9 @@ from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
 from germline.evaluators.optimizer.reference import Reference
 from germline.evaluators.training_seeds import batches
-from germline.programs.optimizer import Program, parse, write
+from germline.programs.optimizer import parse, write
 from germline.programs.optimizer.library import library_text
-from germline.programs.optimizer.mutate import rate_constant
+from germline.programs.optimizer.mutate import rate_constant, with_rate
 from germline.search.settings import BadSetting
 
 log = logging.getLogger(__name__)
@@ -94,7 +93,7 @@ def _reference(name: str, evaluator: OptimizerEvaluator, review_rung: int | None
 def _tuned(name: str, evaluator: OptimizerEvaluator) -> str:
     """The text of the optimizer with the rate that is best at rung 0 with seed 0."""
     program = parse(library_text(OPTIMIZER))
-    best = _best(evaluator, [_with_rate(program, rate) for rate in RATES])
+    best = _best(evaluator, [write(with_rate(program, rate)) for rate in RATES])
     if best is None:
         raise BadSetting(
             f"expected a task on which {OPTIMIZER} does not diverge, got {name}: it did at every rate "
@@ -104,7 +103,7 @@ def _tuned(name: str, evaluator: OptimizerEvaluator) -> str:
     place, argument = rate_constant(chosen) or (0, 0)
     rate = chosen.body[place].args[argument]
     assert isinstance(rate, float)
-    finer = _best(evaluator, [_with_rate(program, rate * factor) for factor in (1.0, *FACTORS)])
+    finer = _best(evaluator, [write(with_rate(program, rate * factor)) for factor in (1.0, *FACTORS)])
     return finer or best
 
 
@@ -113,17 +112,6 @@ def _best(evaluator: OptimizerEvaluator, texts: Sequence[str]) -> str | None:
     outcomes = evaluator.score(texts, rung=0, seed=0)
     scored = [(outcome.fitness, -i) for i, outcome in enumerate(outcomes) if outcome.fitness is not None]
     return texts[-max(scored)[1]] if scored else None
-
-
-def _with_rate(program: Program, rate: float) -> str:
-    """The text of a program with another learning rate."""
-    found = rate_constant(program)
-    assert found is not None
-    place, argument = found
-    line = program.body[place]
-    args = (*line.args[:argument], rate, *line.args[argument + 1 :])
-    body = (*program.body[:place], replace(line, args=args), *program.body[place + 1 :])
-    return write(replace(program, body=body))
 
 
 def _fitness(evaluator: OptimizerEvaluator, program: str, rung: int, seed: int) -> float | None:

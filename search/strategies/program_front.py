@@ -15,8 +15,8 @@ from germline.db.records import EvaluationRecord, RunRecord
 from germline.evaluators.hurdle import Limit, limit_passing
 from germline.evaluators.outcome import Outcome
 from germline.programs.optimizer import parse, trace
+from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.space import OptimizerSpace
-from germline.programs.optimizer.types import SMALL_STATES
 from germline.search import pareto
 from germline.search.individual import Proposal, RngFor, Scored
 from germline.search.strategies.aging import AgingEvolution, AgingState, Member
@@ -100,5 +100,4 @@ def sizes(text: str) -> tuple[int, int]:
     """Live statements of a program, and live states as large as the parameters."""
     program = parse(text)
     graph = trace(program)
-    large = [k for k in graph.live_states if program.states[k].shape not in SMALL_STATES]
-    return len(graph.live_statements), len(large)
+    return len(graph.live_statements), live_program(program, graph).large_states

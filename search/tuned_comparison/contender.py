@@ -8,8 +8,7 @@ from germline.evaluators.optimizer.schedule import Schedule
 from germline.evaluators.optimizer.torch_classes import InvalidClass, exact_name, optimizer_class
 from germline.evaluators.optimizer.training import ClassUse, Training, write_training
 from germline.evaluators.task import Split
-from germline.programs.optimizer import Program, parse
-from germline.programs.optimizer.types import SMALL_STATES
+from germline.programs.optimizer import parse
 from germline.search.tuning.class_box import class_knobs
 from germline.search.tuning.knobs import Box, Point
 from germline.search.tuning.program_box import program_knobs
@@ -72,9 +71,4 @@ def program_contender(label: str, text: str, judged: bool, proxy: float | None =
         InvalidProgram: the text is not a valid program.
     """
     knobs = program_knobs(parse(text))
-    return Contender(label, knobs, judged, _large_states(knobs.program), proxy)
-
-
-def _large_states(program: Program) -> int:
-    """The number of states as large as the parameters."""
-    return sum(state.shape not in SMALL_STATES for state in program.states)
+    return Contender(label, knobs, judged, knobs.program.large_states, proxy)

@@ -11,10 +11,10 @@
 The roles of constants are those of an export (`programs/optimizer/export/roles.py`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from germline.evaluators.optimizer.schedule import SHAPES, Schedule
+from germline.programs.export.names import numbered_name
 from germline.programs.optimizer import Program, write
 from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.roles import constants
@@ -56,7 +56,7 @@ class ProgramKnobs:
         for places, number in zip(self.places, numbers, strict=True):
             assert isinstance(number, float)
             new |= dict.fromkeys(places, number)
-        program = _scaled(_with_numbers(self.program, new), self.rates, rate / default)
+        program = _scaled(self.program.with_numbers(new), self.rates, rate / default)
         return program, Schedule(SHAPES[shape], warmup)
 
     def training_at(self, point: Point) -> tuple[str, Schedule]:
@@ -142,17 +142,7 @@ def _scaled(program: Program, places: tuple[Place, ...], factor: float) -> Progr
         return program
     if places:
         numbers = {(i, j): float(program.body[i].args[j]) * factor for i, j in places}
-        return _with_numbers(program, numbers)
-    taken = {line.target for line in program.body} | set(program.inputs)
-    target = next(name for name in (f"scaled{'_' * n}" for n in range(len(taken) + 1)) if name not in taken)
+        return program.with_numbers(numbers)
+    target = numbered_name("scaled", {*program.inputs, *(line.target for line in program.body)})
     line = Statement(target, "*", (program.returns[0], factor))
     return replace(program, body=(*program.body, line), returns=(target, *program.returns[1:]))
-
-
-def _with_numbers(program: Program, numbers: Mapping[Place, float]) -> Program:
-    """The program with other numbers at some places."""
-    body = tuple(
-        replace(line, args=tuple(numbers.get((i, j), arg) for j, arg in enumerate(line.args)))
-        for i, line in enumerate(program.body)
-    )
-    return replace(program, body=body)

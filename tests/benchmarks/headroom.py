@@ -13,7 +13,6 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from statistics import mean, stdev
 
 import torch
@@ -24,7 +23,7 @@ from germline.evaluators.optimizer.trainer import train
 from germline.evaluators.task import Split
 from germline.evaluators.tasks.registry import BUILT_IN, task_class
 from germline.programs.optimizer import Program, library, parse
-from germline.programs.optimizer.mutate import rate_constant
+from germline.programs.optimizer.mutate import with_rate
 
 MIDDLE_RATES = {
     "adamw": 0.01,
@@ -41,13 +40,7 @@ TUNING_SEED, SEEDS = 0, (1, 2, 3, 4, 5, 6)
 
 def at_rate(name: str, rate: float) -> Program:
     """The library program with another rate."""
-    program = parse(library()[name])
-    place = rate_constant(program)
-    assert place is not None
-    i, j = place
-    line = program.body[i]
-    line = replace(line, args=(*line.args[:j], rate, *line.args[j + 1 :]))
-    return replace(program, body=(*program.body[:i], line, *program.body[i + 1 :]))
+    return with_rate(parse(library()[name]), rate)
 
 
 def losses(task: TrainingTask, programs: Sequence[Program], seed: int, split: Split) -> list[float]:

@@ -6,6 +6,7 @@ which becomes the argument `total_steps`: it is 0 at the first step, and 1 from 
 
 from dataclasses import replace
 
+from germline.programs.export.names import numbered_name
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.program import Program, Statement
 
@@ -19,7 +20,7 @@ def from_step_count(program: Program) -> Program:
     if not live.progress:
         return program
     used = {*live.inputs, *live.returns, *(line.target for line in live.body)}
-    done, one, share = (_free(name, used) for name in ("steps_done", "per_step", "share"))
+    done, one, share = (numbered_name(name, used) for name in ("steps_done", "per_step", "share"))
     lines = (
         Statement(done, "-", ("step", 1.0)),
         Statement(one, "reciprocal", (TOTAL_STEPS,)),
@@ -27,10 +28,3 @@ def from_step_count(program: Program) -> Program:
         Statement("progress", "min", (share, 1.0)),
     )
     return replace(live, body=(*lines, *live.body), step=True, progress=False)
-
-
-def _free(name: str, used: set[str]) -> str:
-    """The name, with underscores if it is used."""
-    while name in used:
-        name += "_"
-    return name

@@ -30,6 +30,7 @@ COMMANDS = {
     "describe": "Print size and fingerprint of genomes.",
     "simplify": "Make an optimizer program as small as rules allow, and say what it is.",
     "validate": "Measure candidates on data that no search has read.",
+    "leaderboard": "Place optimizers among the tuned baselines of all tasks.",
     "compare": "Show statistics of runs over their seeds, and the settings in which they differ.",
     "curve": "Show learning curves: the state of runs after each block.",
     "play": "Play episodes with a policy.",

@@ -15,6 +15,7 @@ from rich.segment import Segment
 from germline.cli.errors import UserError
 from germline.cli.printing import printable
 from germline.evaluators.data.directory import exists
+from germline.programs.export.files import check_writable
 
 
 def check_free(path: Path) -> None:
@@ -27,6 +28,16 @@ def check_svg(path: Path) -> None:
     """Raises UserError if a file name has an extension other than .svg."""
     if path.suffix.lower() not in ("", ".svg"):
         raise UserError(f"expected a name that ends in .svg, got {path}")
+
+
+def check_output(path: Path, ending: str, force: bool) -> None:
+    """Raises UserError if a file that is to be written has another ending, or is there and is not to be replaced;
+    ExportUnwritable if nothing can be written there."""
+    if path.suffix.lower() != ending:
+        raise UserError(f"expected a name that ends in {ending}, got {path}")
+    if not force:
+        check_free(path)
+    check_writable(path)
 
 
 def print_json(data: Any) -> None:

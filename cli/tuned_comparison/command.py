@@ -13,10 +13,10 @@ from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.interrupts import deferred_signals
 from germline.cli.options import SessionOptions
-from germline.cli.output import check_free, console, print_json, stdout_apart
+from germline.cli.output import check_output, console, print_json, stdout_apart
 from germline.cli.printing import say
 from germline.cli.reference import chosen
-from germline.programs.export.files import check_writable, write_whole
+from germline.programs.export.files import write_whole
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -175,7 +175,7 @@ def compare_fairly(
 ) -> None:
     """Compares, prints and writes the result."""
     if against.path is not None:
-        _check_name(against.path, ".md", against.force)
+        check_output(against.path, ".md", against.force)
     # Imports torch, which takes seconds; `germline validate --help` answers without.
     from germline.cli.tuned_comparison.curves import picture_paths, pictures
     from germline.cli.tuned_comparison.kept import keep_verdicts
@@ -205,7 +205,7 @@ def compare_fairly(
             raise UserError(f"expected 2 to 40 seeds with --against, or auto, got {options.seeds}")
         if against.curves is not None:
             for drawing in picture_paths(options.tasks, options.lengths, against.curves):
-                _check_name(drawing, ".svg", against.force)
+                check_output(drawing, ".svg", against.force)
         with open_store(url, create=True) as store, deferred_signals() as received:
             try:
                 comparison = tuned_comparison(candidates, options, store, url, lambda: bool(received))
@@ -226,14 +226,6 @@ def compare_fairly(
             say(f"wrote {written}")
         if kept:
             say(f"recorded the verdict on {', '.join(kept)}")
-
-
-def _check_name(path: Path, ending: str, force: bool) -> None:
-    if path.suffix.lower() != ending:
-        raise UserError(f"expected a name that ends in {ending}, got {path}")
-    if not force:
-        check_free(path)
-    check_writable(path)
 
 
 def _command(references: tuple[str, ...], options: Any) -> str:

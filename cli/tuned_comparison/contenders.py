@@ -10,10 +10,9 @@ from germline.evaluators.optimizer.torch_classes import is_class_name
 from germline.evaluators.tasks.task_list import names_of
 from germline.programs.optimizer import InvalidProgram, parse, write
 from germline.programs.optimizer.graph import live_program
+from germline.search.leaderboard.protocol import BASELINES
 from germline.search.tuned_comparison.contender import Contender, class_contender, program_contender
-
-BASELINES = ("library:adamw", "library:nadamw", "library:sgd_momentum", "library:lion", "library:muon")
-"""What `--against baselines` stands for."""
+from germline.search.tuning.program_box import ProgramKnobs
 
 
 def contenders_of(judged: Sequence[Candidate | str], against: Sequence[str], url: str) -> list[Contender]:
@@ -32,12 +31,7 @@ def contenders_of(judged: Sequence[Candidate | str], against: Sequence[str], url
     """
     names = [name for text in against for name in text.split(",") if name.strip()]
     expanded = [part for name in names for part in (BASELINES if name == "baselines" else (name.strip(),))]
-    contenders: dict[str, Contender] = {}
-    for each in judged:
-        if isinstance(each, str):
-            contenders.setdefault(each, class_contender(each, judged=True))
-        else:
-            _add(contenders, each, each.genome, each.label, judged=True)
+    contenders = _judged(judged)
     for name in dict.fromkeys(expanded):
         if is_class_name(name):
             contenders.setdefault(name, class_contender(name, judged=False))
@@ -52,6 +46,43 @@ def contenders_of(judged: Sequence[Candidate | str], against: Sequence[str], url
     if all(contender.judged for contender in contenders.values()):
         raise UserError("expected --against something else than the candidates themselves, such as library:adamw")
     return list(contenders.values())
+
+
+def judged_contenders(judged: Sequence[Candidate | str], besides: Sequence[Contender]) -> list[Contender]:
+    """The contenders of what is judged beside others that are measured already; programs that are the same up to names
+    and dead statements stand once.
+
+    Raises:
+        BadReference: a genome is invalid.
+        InvalidClass: a name is that of no optimizer of torch.
+        UserError: one of them is among the others already.
+    """
+    taken = {write(live_program(c.knobs.program)): c.label for c in besides if isinstance(c.knobs, ProgramKnobs)}
+    contenders = _judged(judged)
+    for key, contender in contenders.items():
+        if key in taken:
+            raise UserError(
+                f"expected another optimizer than the baselines, got {contender.label}, which is {taken[key]}"
+            )
+    return list(contenders.values())
+
+
+def require_optimizers(judged: Sequence[Candidate | str]) -> None:
+    """Raises UserError if a candidate is no optimizer."""
+    for candidate in judged:
+        if not isinstance(candidate, str) and candidate.kind != "optimizer":
+            raise UserError(f"expected optimizers, got {candidate.label}, of kind {candidate.kind}")
+
+
+def _judged(judged: Sequence[Candidate | str]) -> dict[str, Contender]:
+    """The contenders of what is judged, by their live programs or the names of their classes."""
+    contenders: dict[str, Contender] = {}
+    for each in judged:
+        if isinstance(each, str):
+            contenders.setdefault(each, class_contender(each, judged=True))
+        else:
+            _add(contenders, each, each.genome, each.label, judged=True)
+    return contenders
 
 
 def _add(

@@ -1,5 +1,6 @@
 """A comparison on a terminal, as Markdown and as JSON."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,8 +13,13 @@ from germline.search.tuning.tuning import REPORTED
 
 
 def print_comparison(out: Console, comparison: TunedComparison) -> None:
-    """Prints the tables."""
-    for table in tables(comparison):
+    """Prints the tables of a comparison."""
+    print_tables(out, tables(comparison))
+
+
+def print_tables(out: Console, shown_tables: Sequence[TextTable]) -> None:
+    """Prints tables with their titles and notes."""
+    for table in shown_tables:
         out.print(safe(table.title, "bold"))
         shown = plain_table(*table.headers, right=_numeric(table))
         for row in table.rows:
@@ -25,9 +31,14 @@ def print_comparison(out: Console, comparison: TunedComparison) -> None:
 
 
 def markdown(comparison: TunedComparison, command: str) -> str:
-    """The tables as Markdown, with the command that made them."""
-    parts = [f"# Comparison of optimizers\n\n    {command}\n"]
-    for table in tables(comparison):
+    """The tables of a comparison as Markdown, with the command that made them."""
+    return tables_as_markdown("Comparison of optimizers", command, tables(comparison))
+
+
+def tables_as_markdown(title: str, command: str, shown_tables: Sequence[TextTable]) -> str:
+    """A page of Markdown with tables, and the command that made them."""
+    parts = [f"# {title}\n\n    {command}\n"]
+    for table in shown_tables:
         lines = [f"## {table.title}\n", _line(table.headers), _line(["---"] * len(table.headers))]
         lines += [_line(row) for row in table.rows]
         lines += [f"\n{note}" for note in table.notes]
@@ -40,13 +51,12 @@ def _line(cells: Any) -> str:
 
 
 def _numeric(table: TextTable) -> tuple[str, ...]:
-    words = ("contender", "judged", "beside", "on", "", "best point", "box widened")
+    words = ("contender", "judged", "beside", "on", "", "best point", "box widened", "verdict")
     return tuple(header for header in table.headers if header not in words)
 
 
 def as_data(comparison: TunedComparison) -> dict[str, Any]:
     """All that was found, for JSON."""
-    names = [contender.label for contender in comparison.contenders]
     return {
         "seeds": comparison.seeds,
         "contenders": [
@@ -62,30 +72,36 @@ def as_data(comparison: TunedComparison) -> dict[str, Any]:
             for contender, summary in zip(comparison.contenders, overall(comparison), strict=True)
         ],
         "cells": [_cell(comparison, cell) for cell in comparison.cells],
-        "verdicts": [
-            {
-                "ref": names[pair.place],
-                "against": names[pair.other],
-                "verdict": pair.verdict.word,
-                "more_seeds": pair.verdict.more,
-                "probability_of_improvement": improvement(comparison, pair),
-                "cells": [
-                    {
-                        "task": cell.task,
-                        "length": cell.length,
-                        "gain": cell.gain,
-                        "interval": [cell.low, cell.high],
-                        "p": cell.p,
-                        "p_holm": cell.holm,
-                        "better": cell.better,
-                        "worse": cell.worse,
-                    }
-                    for cell in pair.verdict.cells
-                ],
-            }
-            for pair in comparison.pairs
-        ],
+        "verdicts": verdicts_as_data(comparison),
     }
+
+
+def verdicts_as_data(comparison: TunedComparison) -> list[dict[str, Any]]:
+    """The verdicts, for JSON."""
+    names = [contender.label for contender in comparison.contenders]
+    return [
+        {
+            "ref": names[pair.place],
+            "against": names[pair.other],
+            "verdict": pair.verdict.word,
+            "more_seeds": pair.verdict.more,
+            "probability_of_improvement": improvement(comparison, pair),
+            "cells": [
+                {
+                    "task": cell.task,
+                    "length": cell.length,
+                    "gain": cell.gain,
+                    "interval": [cell.low, cell.high],
+                    "p": cell.p,
+                    "p_holm": cell.holm,
+                    "better": cell.better,
+                    "worse": cell.worse,
+                }
+                for cell in pair.verdict.cells
+            ],
+        }
+        for pair in comparison.pairs
+    ]
 
 
 def _cell(comparison: TunedComparison, cell: Cell) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Tables of a comparison as text, for a terminal and for Markdown alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from statistics import median
@@ -9,7 +9,7 @@ from germline.cli.formatting import number
 from germline.search.tuned_comparison.overall import FACTORS, improvement, overall
 from germline.search.tuned_comparison.results import Cell, ContenderResult, TunedComparison
 from germline.search.tuned_comparison.verdict import Verdict
-from germline.search.tuning.tuning import REPORTED
+from germline.search.tuning.tuning import REPORTED, Tuning
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,11 @@ class TextTable:
 def tables(comparison: TunedComparison) -> list[TextTable]:
     """The tables of a comparison: results and tunings of each task and length, then the verdicts and the whole."""
     of_cells = [table for cell in comparison.cells for table in (_finals(comparison, cell), _tunings(cell))]
-    return [*of_cells, _verdicts(comparison), _whole(comparison)]
+    return [
+        *of_cells,
+        verdict_table(comparison),
+        whole_table(comparison, "All tasks and lengths", range(len(comparison.contenders))),
+    ]
 
 
 def verdict_lines(comparison: TunedComparison) -> list[str]:
@@ -84,7 +88,6 @@ def _tunings(cell: Cell) -> TextTable:
     rows = []
     for result in cell.results:
         tuning = result.tuning
-        point = tuning.box.named(tuning.best.point) if tuning.best else {}
         rates = "-" if tuning.good_rates is None else f"{tuning.good_rates[0]:.2g}…{tuning.good_rates[1]:.2g}"
         rows.append(
             (
@@ -94,9 +97,7 @@ def _tunings(cell: Cell) -> TextTable:
                 number(tuning.deviation),
                 str(tuning.trainings),
                 rates,
-                ", ".join(
-                    f"{name} {value:.4g}" if isinstance(value, float) else value for name, value in point.items()
-                ),
+                point_text(tuning),
                 "; ".join(tuning.widened) or "-",
             )
         )
@@ -105,11 +106,18 @@ def _tunings(cell: Cell) -> TextTable:
     return TextTable(f"{_title(cell)}: tuning on validation data", headers, tuple(rows))
 
 
+def point_text(tuning: Tuning) -> str:
+    """The best point of a tuning in words; empty if no point could be trained."""
+    point = tuning.box.named(tuning.best.point) if tuning.best else {}
+    return ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else value for name, value in point.items())
+
+
 def _loss(loss: float) -> str:
     return number(loss) if isfinite(loss) else "failed"
 
 
-def _verdicts(comparison: TunedComparison) -> TextTable:
+def verdict_table(comparison: TunedComparison) -> TextTable:
+    """The paired differences of each verdict, and the verdicts below them."""
     names = [contender.label for contender in comparison.contenders]
     rows = [
         (
@@ -129,9 +137,12 @@ def _verdicts(comparison: TunedComparison) -> TextTable:
     return TextTable("Paired differences of held-out losses", headers, tuple(rows), tuple(verdict_lines(comparison)))
 
 
-def _whole(comparison: TunedComparison) -> TextTable:
+def whole_table(comparison: TunedComparison, title: str, order: Iterable[int]) -> TextTable:
+    """The summaries over all cells, of the contenders in an order of their places."""
     rows = []
-    for contender, summary in zip(comparison.contenders, overall(comparison), strict=True):
+    summaries = overall(comparison)
+    for place in order:
+        contender, summary = comparison.contenders[place], summaries[place]
         mean = summary.speed_up
         ends = "-" if summary.low is None or summary.high is None else f"{summary.low:.2f} … {summary.high:.2f}"
         profile = tuple(f"{100 * share:.0f} %" for share in summary.profile) or ("-",) * len(FACTORS)
@@ -143,4 +154,4 @@ def _whole(comparison: TunedComparison) -> TextTable:
         for pair in comparison.pairs
     )
     headers = ("contender", "speed-up", "95 % interval", *(f"within {factor:g}×" for factor in FACTORS))
-    return TextTable("All tasks and lengths", headers, tuple(rows), notes)
+    return TextTable(title, headers, tuple(rows), notes)

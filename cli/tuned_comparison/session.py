@@ -1,38 +1,26 @@
 """The course of `germline validate --against`."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from germline.cli.candidate import Candidate
-from germline.cli.errors import BadReference, UserError
 from germline.cli.options import SessionOptions
 from germline.cli.printing import say
-from germline.cli.tuned_comparison.contenders import contenders_of
-from germline.cli.tuned_comparison.kept import StoreMemo, version_of
+from germline.cli.tuned_comparison.contenders import contenders_of, require_optimizers
+from germline.cli.tuned_comparison.training_place import TrainingPlace, class_names, compared_task
 from germline.db.store import Store
-from germline.evaluators.device import resolve as resolved_device
-from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.optimizer.class_trainer import class_step
 from germline.evaluators.optimizer.step_cost import Step, program_step, step_microseconds
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.torch_classes import optimizer_class
 from germline.evaluators.task import Rung
-from germline.evaluators.tasks.registry import absolute_name, task_class
-from germline.search.run import make_executor
 from germline.search.tuned_comparison.compare import ComparisonPlan, compared
 from germline.search.tuned_comparison.contender import Contender
 from germline.search.tuned_comparison.results import TunedComparison
-from germline.search.tuned_comparison.trainings import Trainings
 from germline.search.tuning.class_box import ClassKnobs
 from germline.search.tuning.program_box import ProgramKnobs
 from germline.search.tuning.tuning import TuningPlan
-
-TIMEOUT = 600.0
-"""Seconds that a pack may take on Ray for each multiple of the steps of rung 0."""
-PACK, GPU_PACK = 16, 128
-"""Trainings done together."""
 
 
 @dataclass(frozen=True)
@@ -71,56 +59,15 @@ def tuned_comparison(
         Stopped: `stopped` returned True; what was trained is recorded.
         NoWorker, NoCluster, ClusterLost, DeviceLost: trainings cannot be done.
     """
-    for candidate in judged:
-        if not isinstance(candidate, str) and candidate.kind != "optimizer":
-            raise UserError(f"expected optimizers with --against, got {candidate.label}, of kind {candidate.kind}")
-    classes = {task: _task(task, options.rung) for task in options.tasks}
+    require_optimizers(judged)
+    classes = {task: compared_task(task, options.rung) for task in options.tasks}
     contenders = contenders_of(judged, options.against, url)
-    named = {c.knobs.name: absolute_name(c.label) for c in contenders if isinstance(c.knobs, ClassKnobs)}
-    device = resolved_device(options.session.device)
-    longest = max(options.lengths)
-
-    @contextmanager
-    def opened(task: str) -> Iterator[Trainings]:
-        spec = EvaluatorSpec(
-            "optimizer-training", task, 0, options.session.device, {"rung": options.rung, "classes": named}
-        )
-        session = options.session
-        workers = session.workers or (1 if classes[task].light or session.executor == "inline" else os.cpu_count() or 1)
-        timeout = TIMEOUT * 10**options.rung * max(1.0, longest)
-        executor = make_executor(
-            spec,
-            workers,
-            session.executor,  # type: ignore[arg-type]
-            session.ray_address,
-            timeout,
-            stopped,
-        )
-        try:
-            executor.wait_until_ready()
-            memo = StoreMemo(store, task, version_of(classes[task], task, device), options.rung)
-            yield Trainings(executor, memo, PACK if device == "cpu" else GPU_PACK, stopped)
-        finally:
-            executor.close()
-
+    place = TrainingPlace(store, options.session, options.rung, max(options.lengths), class_names(contenders), stopped)
     plan = ComparisonPlan(replace(TuningPlan(), trials=options.trials), options.lengths, options.seeds)
     steps = {task: _rung(each, options.rung).steps for task, each in classes.items()}
-    cells, pairs, seeds = compared(contenders, steps, opened, plan, lambda text: say(text, err=True))
-    costs = {task: _costs(each, contenders, device) for task, each in classes.items()}
+    cells, pairs, seeds = compared(contenders, steps, place.opened, plan, lambda text: say(text, err=True))
+    costs = {task: _costs(each, contenders, place.device) for task, each in classes.items()}
     return TunedComparison(tuple(contenders), cells, pairs, seeds, costs)
-
-
-def _task(name: str, rung: int) -> type[TrainingTask]:
-    """The class of a training task that has held-out data and the rung."""
-    chosen = task_class(name)
-    if not issubclass(chosen, TrainingTask):
-        raise BadReference(f"expected a task for kind optimizer, got {name}, which is for {chosen.kind}")
-    if not chosen.heldout:
-        raise BadReference(f"expected a task with held-out data, got {name}; write for example --task digits-mlp")
-    if rung >= len(chosen.rungs):
-        last = len(chosen.rungs) - 1
-        raise UserError(f"expected a rung of {name}, at most {last}, got {rung}; germline tasks lists them")
-    return chosen
 
 
 def _rung(task: type[TrainingTask], rung: int) -> Rung:

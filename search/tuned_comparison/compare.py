@@ -70,7 +70,7 @@ def compared(
     for task, each in steps.items():
         with opened(task) as trainings:
             for length in plan.lengths:
-                cells.append(_tuned_cell(trainings, task, length, each, contenders, plan, on_event))
+                cells.append(tuned_cell(trainings, task, length, each, contenders, plan, on_event))
     seeds = plan.seeds or 2 * BLOCK
     looks = 1 if plan.seeds is not None else 1 + (MOST_SEEDS - seeds) // BLOCK
     while True:
@@ -78,7 +78,7 @@ def compared(
         for task in steps:
             with opened(task) as trainings:
                 own = [cell for cell in cells if cell.task == task]
-                done += [_with_target(trainings, _with_finals(trainings, cell, seeds), seeds) for cell in own]
+                done += [with_target(trainings, with_finals(trainings, cell, seeds), seeds) for cell in own]
         pairs = verdicts(done, looks)
         undecided = [pair for pair in pairs if pair.verdict.more is not None]
         on_event(f"{seeds} final seeds: {len(pairs) - len(undecided)} of {len(pairs)} verdicts decided")
@@ -108,7 +108,7 @@ def verdicts(cells: Sequence[Cell], looks: int = 1) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-def _tuned_cell(
+def tuned_cell(
     trainings: Trainings,
     task: str,
     length: float,
@@ -117,7 +117,7 @@ def _tuned_cell(
     plan: ComparisonPlan,
     on_event: Callable[[str], None],
 ) -> Cell:
-    """The cell with every contender tuned."""
+    """Returns the cell with every contender tuned; `length` multiplies `steps`, those of the rung."""
     results = []
     for contender in contenders:
         *_, result = _tune(trainings, contender, length, plan.tuning)
@@ -146,8 +146,8 @@ def _tune(trainings: Trainings, contender: Contender, length: float, plan: Tunin
         yield result
 
 
-def _with_finals(trainings: Trainings, cell: Cell, seeds: int) -> Cell:
-    """The cell with the final outcomes of all contenders, trained together where they are programs."""
+def with_finals(trainings: Trainings, cell: Cell, seeds: int) -> Cell:
+    """Returns the cell with the final outcomes of all contenders, trained together where they are programs."""
     places = [place for place, result in enumerate(cell.results) if result.tuning.best]
     texts = {place: _final_text(cell, place) for place in places}
     keys = [(texts[place], FINAL_SEED + seed) for place in places for seed in range(seeds)]
@@ -159,8 +159,8 @@ def _with_finals(trainings: Trainings, cell: Cell, seeds: int) -> Cell:
     return replace(cell, results=tuple(results))
 
 
-def _with_target(trainings: Trainings, cell: Cell, seeds: int) -> Cell:
-    """The cell with the target, from seeds that are no final seeds."""
+def with_target(trainings: Trainings, cell: Cell, seeds: int) -> Cell:
+    """Returns the cell with the target, from seeds of the reference of its own; `seeds` is the number of final ones."""
     if cell.reference is None:
         return cell
     text = _final_text(cell, cell.reference)

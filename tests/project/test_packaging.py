@@ -1,9 +1,11 @@
 """The repository holds what it says: packages, layers, data, and nothing unsafe on a path that reads foreign data."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -56,6 +58,34 @@ def test_data_files_are_in_the_package() -> None:
         entry.name for entry in files("germline.evaluators.data").iterdir()
     }
     assert len([e for e in files("germline.programs.optimizer.library").iterdir() if e.name.endswith(".txt")]) >= 17
+
+
+@pytest.mark.slow
+def test_a_wheel_has_every_file_of_the_packages(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    command = (
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--quiet",
+        ".",
+        "-w",
+        tmp_path,
+    )
+    subprocess.run(command, cwd=source, check=True)
+    [wheel] = tmp_path.glob("*.whl")
+    packed = {name.removeprefix("germline/") for name in zipfile.ZipFile(wheel).namelist()}
+    here = {path.relative_to(source).as_posix() for folder in FOLDERS for path in (source / folder).rglob("*.*")}
+    assert {name for name in here if (source / name).is_file()} <= packed
+    assert "search/leaderboard/baselines.jsonl" in packed
 
 
 @pytest.mark.slow

@@ -109,14 +109,15 @@ def command(
     request = BoardRequest(references, tasks, held_out, table_path, remake, protocol, session, url)
     with stdout_apart():
         board, kept = leaderboard(request)
-    tables = board_tables(board)
+    tables, lines = board_tables(board), board_lines(board)
     if output_path is not None:
-        write_whole(output_path, tables_as_markdown("Leaderboard of optimizers", request.command, tables))
+        page = tables_as_markdown("Leaderboard of optimizers", request.command, tables)
+        write_whole(output_path, "\n\n".join((page.rstrip("\n"), *lines)) + "\n")
     if as_json:
         print_json(board_as_data(board))
         return
     print_tables(console(), tables)
-    for line in board_lines(board):
+    for line in lines:
         console().print(safe(line, QUIET))
     if output_path is not None:
         say(f"wrote {output_path}")

@@ -69,12 +69,13 @@ def leaderboard(request: BoardRequest) -> tuple[Board, list[str]]:
         NoWorker, NoCluster, ClusterLost, DeviceLost: trainings cannot be done.
     """
     path = request.table or package_table()
+    ours = path.resolve() == package_table()
     if request.remake:
         check_writable(path)
         table = table_to_remake(path, request.protocol)
         every = tuple(dict.fromkeys([*TASKS, *table.tasks]))
         tasks, foreign = tasks_of_board(every, request.tasks, request.held_out)
-        if path == package_table() and any(map(needs_confirmation, tasks)):
+        if ours and any(map(needs_confirmation, tasks)):
             raise UserError("expected a file of your own with --table for tasks of your own, such as --table own.jsonl")
         with _recorded(request.url) as (store, stopped):
             table = remade_table(path, table, tasks, request.session, store, stopped)
@@ -82,7 +83,7 @@ def leaderboard(request: BoardRequest) -> tuple[Board, list[str]]:
     candidates = [each if is_class_name(each) else resolve(each, request.url) for each in request.references]
     require_optimizers(candidates)
     table = read_table(path)
-    every = TASKS if path == package_table() else table.tasks
+    every = TASKS if ours else table.tasks
     tasks, foreign = tasks_of_board(every, request.tasks, request.held_out)
     board = board_of(table, tasks, foreign)
     if not candidates:

@@ -8,7 +8,7 @@ from germline.cli.tuned_comparison.report import TextTable, point_text, verdict_
 from germline.search.leaderboard.board import Board, Group, ranking
 from germline.search.leaderboard.protocol import YARDSTICK
 from germline.search.significance.aggregate import geometric_mean
-from germline.search.tuned_comparison.overall import overall
+from germline.search.tuned_comparison.overall import improvement
 from germline.search.tuned_comparison.results import Cell, TunedComparison
 
 
@@ -23,8 +23,12 @@ def board_tables(board: Board) -> list[TextTable]:
 
 def board_lines(board: Board) -> list[str]:
     """What stands below the tables: the protocol, and the tasks that are left out."""
-    torch = f"; baselines measured with torch {', '.join(board.torch)}" if board.torch else ""
-    return [f"protocol: {board.protocol}{torch}", *left_out_lines(board)]
+    lines = [f"protocol: {board.protocol}"]
+    if board.measured_with:
+        lines.append(f"baselines measured with {', '.join(board.measured_with)}")
+    if board.judged_with is not None and board.measured_with != (board.judged_with,):
+        lines.append(f"judged with {board.judged_with}: last bits may differ")
+    return [*lines, *left_out_lines(board)]
 
 
 def left_out_lines(board: Board) -> list[str]:
@@ -66,14 +70,8 @@ def _ranking(cell: Cell, board: Board) -> TextTable:
 
 def _speed_ups(group: Group) -> TextTable:
     """The summary over a group, the fastest first."""
-    means = [summary.speed_up or 0.0 for summary in overall(group.comparison)]
-    order = sorted(range(len(means)), key=lambda place: -means[place])
-    return whole_table(group.comparison, f"{_title(group)}: speed-up over tuned {YARDSTICK}", order)
-
-
-def _title(group: Group) -> str:
-    count = len(group.comparison.cells)
-    return f"{group.title[0].upper()}{group.title[1:]} ({count})"
+    title = f"{group.title[0].upper()}{group.title[1:]} ({len(group.comparison.cells)})"
+    return whole_table(group.comparison, f"{title}: speed-up over tuned {YARDSTICK}", fastest_first=True)
 
 
 def _verdicts(board: Board) -> TextTable:
@@ -85,8 +83,10 @@ def _verdicts(board: Board) -> TextTable:
             verdict = pair.verdict
             better = sum(cell.better for cell in verdict.cells)
             worse = sum(cell.worse for cell in verdict.cells)
-            rows.append((names[pair.place], names[pair.other], group.title, f"{better}", f"{worse}", str(verdict)))
-    headers = ("judged", "beside", "on", "better on", "worse on", "verdict")
+            below = f"{100 * improvement(group.comparison, pair):.0f} %"
+            row = (names[pair.place], names[pair.other], group.title, f"{better}", f"{worse}", below, str(verdict))
+            rows.append(row)
+    headers = ("judged", "beside", "on", "better on", "worse on", "loss below in", "verdict")
     return TextTable("Verdicts", headers, tuple(rows))
 
 

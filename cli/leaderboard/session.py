@@ -12,11 +12,13 @@ from germline.cli.tuned_comparison.training_place import TrainingPlace, class_na
 from germline.db.store import Store
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.tasks.registry import absolute_name, needs_confirmation
+from germline.evaluators.tasks.task_list import names_of
 from germline.search.leaderboard.board import Board, LeftOut
 from germline.search.leaderboard.measure import remade, with_judged
-from germline.search.leaderboard.protocol import Protocol
+from germline.search.leaderboard.protocol import YARDSTICK, Protocol
 from germline.search.leaderboard.table import BaselineTable
 from germline.search.leaderboard.table_file import read_table, write_table
+from germline.search.leaderboard.versions import versions_of
 from germline.search.tuned_comparison.contender import Contender
 
 Tasks = Mapping[str, type[TrainingTask]]
@@ -54,7 +56,8 @@ def tasks_of_board(every: Sequence[str], named: Sequence[str], held_out: bool) -
         BadReference, InvalidTask, UnknownTask: a name is that of no training task with held-out data.
         UserError: no task is left.
     """
-    names = list(dict.fromkeys(map(absolute_name, named))) or list(every)
+    chosen = [absolute_name(name) for text in named for name in names_of(text)]
+    names = list(dict.fromkeys(chosen)) or list(every)
     # A file from elsewhere must not choose code to import.
     foreign = [] if named else [name for name in names if needs_confirmation(name)]
     tasks = {name: compared_task(name, 0) for name in names if name not in foreign}
@@ -94,12 +97,13 @@ def placed(
         NoWorker, NoCluster, ClusterLost, DeviceLost: trainings cannot be done.
     """
     place = TrainingPlace(store, session, 0, board.protocol.length, class_names(contenders), stopped)
+    here = versions_of(tasks[board.cells[0].task], YARDSTICK, place.device).software
     cells = []
     for cell in board.cells:
         with place.opened(cell.task) as trainings:
             steps = tasks[cell.task].rungs[0].steps
             cells.append(with_judged(cell, trainings, steps, contenders, board.protocol, _say))
-    return replace(board, cells=tuple(cells))
+    return replace(board, cells=tuple(cells), judged_with=here)
 
 
 def _say(text: str) -> None:

@@ -1,7 +1,7 @@
 """Tables of a comparison as text, for a terminal and for Markdown alike."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import median
 
@@ -25,11 +25,8 @@ class TextTable:
 def tables(comparison: TunedComparison) -> list[TextTable]:
     """The tables of a comparison: results and tunings of each task and length, then the verdicts and the whole."""
     of_cells = [table for cell in comparison.cells for table in (_finals(comparison, cell), _tunings(cell))]
-    return [
-        *of_cells,
-        verdict_table(comparison),
-        whole_table(comparison, "All tasks and lengths", range(len(comparison.contenders))),
-    ]
+    whole = replace(whole_table(comparison, "All tasks and lengths"), notes=_improvements(comparison))
+    return [*of_cells, verdict_table(comparison), whole]
 
 
 def verdict_lines(comparison: TunedComparison) -> list[str]:
@@ -137,21 +134,25 @@ def verdict_table(comparison: TunedComparison) -> TextTable:
     return TextTable("Paired differences of held-out losses", headers, tuple(rows), tuple(verdict_lines(comparison)))
 
 
-def whole_table(comparison: TunedComparison, title: str, order: Iterable[int]) -> TextTable:
-    """The summaries over all cells, of the contenders in an order of their places."""
+def whole_table(comparison: TunedComparison, title: str, fastest_first: bool = False) -> TextTable:
+    """The summaries over all cells, in the order of the contenders or of their speed-ups."""
+    summaries = list(zip(comparison.contenders, overall(comparison), strict=True))
+    if fastest_first:
+        summaries.sort(key=lambda each: -(each[1].speed_up or 0.0))
     rows = []
-    summaries = overall(comparison)
-    for place in order:
-        contender, summary = comparison.contenders[place], summaries[place]
+    for contender, summary in summaries:
         mean = summary.speed_up
         ends = "-" if summary.low is None or summary.high is None else f"{summary.low:.2f} … {summary.high:.2f}"
         profile = tuple(f"{100 * share:.0f} %" for share in summary.profile) or ("-",) * len(FACTORS)
         rows.append((contender.label, "-" if mean is None else f"{mean:.2f}×", ends, *profile))
+    headers = ("contender", "speed-up", "95 % interval", *(f"within {factor:g}×" for factor in FACTORS))
+    return TextTable(title, headers, tuple(rows))
+
+
+def _improvements(comparison: TunedComparison) -> tuple[str, ...]:
     names = [contender.label for contender in comparison.contenders]
-    notes = tuple(
+    return tuple(
         f"a loss of {names[pair.place]} is below one of {names[pair.other]} in "
         f"{100 * improvement(comparison, pair):.0f} % of all pairs"
         for pair in comparison.pairs
     )
-    headers = ("contender", "speed-up", "95 % interval", *(f"within {factor:g}×" for factor in FACTORS))
-    return TextTable(title, headers, tuple(rows), notes)

@@ -39,14 +39,16 @@ class Board:
             then the baselines. The reference of each is the yardstick.
         held_out: for each task of them whether it is held out as a whole.
         left_out: the other tasks.
-        torch: versions of torch, and devices, that measured the baselines, such as `2.9.0 on cpu`.
+        measured_with: what measured the baselines, such as `torch 2.9.0 on cpu`, each once.
+        judged_with: what measured those that are judged; None without any.
     """
 
     protocol: Protocol
     cells: tuple[Cell, ...]
     held_out: Mapping[str, bool]
     left_out: tuple[LeftOut, ...]
-    torch: tuple[str, ...]
+    measured_with: tuple[str, ...]
+    judged_with: str | None = None
 
     @property
     def contenders(self) -> tuple[Contender, ...]:
@@ -89,8 +91,8 @@ def board_of(
     rows = [row for row in table.rows if row.task in compared]
     cells = tuple(cell_of([row for row in rows if row.task == name], table.protocol) for name in compared)
     held_out = {name: tasks[name].held_out_task for name in compared}
-    torch = dict.fromkeys(f"{row.versions.torch} on {row.versions.device}" for row in rows)
-    return Board(table.protocol, cells, held_out, left_out, tuple(torch))
+    measured_with = tuple(dict.fromkeys(row.versions.software for row in rows))
+    return Board(table.protocol, cells, held_out, left_out, measured_with)
 
 
 def ranking(cell: Cell) -> list[int]:

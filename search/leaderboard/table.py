@@ -33,6 +33,11 @@ class Versions:
     device: str
     torch: str
 
+    @property
+    def software(self) -> str:
+        """What may change last bits alone: `torch 2.9.0 on cpu`."""
+        return f"torch {self.torch} on {self.device}"
+
 
 @dataclass(frozen=True)
 class BaselineRow:

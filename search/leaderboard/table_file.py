@@ -30,7 +30,7 @@ MOST_BYTES = 50_000_000
 
 def package_table() -> Path:
     """The path of the table that ships with the package."""
-    return Path(str(files("germline.search.leaderboard").joinpath(NAME)))
+    return Path(str(files("germline.search.leaderboard").joinpath(NAME))).resolve()
 
 
 def read_table(path: Path) -> BaselineTable:
@@ -90,6 +90,7 @@ def _as_data(row: BaselineRow, cell: Cell | None, place: int) -> dict[str, Any]:
     data = asdict(row)
     own = {name: data.pop(name) for name in ("task", "baseline", "steps")}
     data["losses"] = [_finite(loss) for loss in row.losses]
+    data["curves"] = [[_finite(loss) for loss in curve] for curve in row.curves]
     return own | derived | data
 
 
@@ -109,9 +110,14 @@ def _header(data: Mapping[str, Any], path: Path) -> BaselineTable:
 
 def _protocol(data: Mapping[str, Any]) -> Protocol:
     protocol = Protocol(**{str(name): value for name, value in data.items()})
-    whole = (protocol.trials, protocol.tuning_seeds, protocol.rounds, protocol.seeds)
-    if not all(isinstance(count, int) and 1 <= count <= 10_000 for count in whole) or not 0 < protocol.length <= 1_000:
-        raise ValueError(f"the protocol {protocol}")
+    allowed = (
+        (protocol.trials, range(1, 4_097)),
+        (protocol.tuning_seeds, range(2, 41)),
+        (protocol.rounds, range(1_001)),
+        (protocol.seeds, range(2, 41)),
+    )
+    if not all(count in counts for count, counts in allowed) or not 0 < protocol.length <= 1_000:
+        raise ValueError(f"the protocol {data}")
     return protocol
 
 
@@ -135,8 +141,8 @@ def _row(data: Mapping[str, Any], table: BaselineTable) -> BaselineRow:
         None if data["tuned"] is None else _number(data["tuned"]),
         _count(data["trainings"]),
         tuple(map(_text, data["widened"])),
-        tuple(inf if loss is None else _number(loss) for loss in data["losses"]),
-        tuple(tuple(map(_number, curve)) for curve in data["curves"]),
+        tuple(map(_loss, data["losses"])),
+        tuple(tuple(map(_loss, curve)) for curve in data["curves"]),
         None if data["target"] is None else _number(data["target"]),
         None if data["error"] is None else _text(data["error"]),
     )
@@ -173,6 +179,11 @@ def _number(value: Any) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
         raise ValueError(f"{value!r:.60} instead of a number")
     return float(value)
+
+
+def _loss(value: Any) -> float:
+    """A loss, which is infinite if it is null."""
+    return inf if value is None else _number(value)
 
 
 def _value(value: Any) -> float | str:

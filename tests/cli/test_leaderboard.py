@@ -158,4 +158,6 @@ def test_a_table_is_made_goes_on_and_measures_others_as_it_measured_its_rows(tmp
     page = tmp_path / "board.md"
     text = call(database, *command, "-o", page)
     assert text.exit_code == 0 and "library:lion (judged)" in text.stdout and "Verdicts" in text.stdout
-    assert f"germline leaderboard library:lion torch:SGD --table {table}" in page.read_text(encoding="utf-8")
+    written = page.read_text(encoding="utf-8")
+    assert f"germline leaderboard library:lion torch:SGD --table {table}" in written
+    assert "protocol: 3 trials" in written and "protocol: 3 trials" in text.stdout

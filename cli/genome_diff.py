@@ -38,7 +38,11 @@ class Change:
         return any(line is not None and line.live for line in (self.before, self.after))
 
     def row(self) -> dict[str, Any]:
-        """The change for `--json`. `statement` is a number in the second genome, of a removed line in the first."""
+        """The change as a row of `--json`.
+
+        `statement` is the line's number in the second genome, or in the first if it was removed; None for a line
+        without a number, such as the signature.
+        """
         line = self.after or self.before
         return {
             "kind": self.kind,

@@ -70,8 +70,11 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
 def resume(
     options: SessionOptions, url: str, as_json: bool, name: str, budget: Budget, force: bool, task: str | None
 ) -> None:
-    """Resumes a run in the database at `url`; `force` takes it over from a process on another host, `task` is the name
-    of its task if the user gave it. Raises as `start`."""
+    """Resumes a run in the database at `url`.
+
+    `force` takes the run from the process that owns it, even if that process may be alive; `task` is the name of the
+    run's task as the user gave it, or None. Raises as `start`.
+    """
     with open_store(url) as store:
         run = store.run(name)
         _loaded_task(run, task)  # takes seconds, in which a signal ends the command at once

@@ -185,10 +185,10 @@ class ArtifactRecord:
 
 @dataclass(frozen=True, slots=True)
 class SimplifiedRecord:
-    """What an individual became by simplification (`germline simplify`); no individual, since no search knows it.
+    """The program that `germline simplify` made of an individual. It is no individual itself: no search bred it.
 
-    ``birth`` is the individual that was simplified, ``genome`` the text of what came out. ``steps`` is plain JSON: how
-    the one became the other.
+    ``birth`` is the individual that was simplified, ``genome`` the text of the simplified program and ``fingerprint``
+    that of this text. ``steps`` is plain JSON: the steps from one program to the other. ``created`` is UTC, ISO 8601.
     """
 
     birth: int

@@ -6,7 +6,7 @@ from germline.evaluators.outcome import Outcome
 
 
 class SearchFailed(RuntimeError):
-    """The search cannot go on: everything it scores fails, or the task does not suit the strategy."""
+    """The search cannot go on: too many scorings in a row have failed, or the task does not suit the strategy."""
 
 
 class FailureLimit:

@@ -154,7 +154,8 @@ def evolve(
         evaluations: begin no block after so many evaluations in all.
         frames: begin no block after so many frames played in all. Without any of the three, the run's own budgets hold.
         seconds: stop after so many seconds of this session.
-        force: take the run over from a process on another host, whose end cannot be seen from here.
+        force: take the run from the process that owns it, even if that process may be alive: on another host its end
+            cannot be seen from here.
         stopped: polled between jobs; once it returns True, the session ends as if the iteration had been left.
 
     Leaving the iteration, for whatever reason, stops the run; a later `evolve` goes on with it. A run is finished when

@@ -55,7 +55,7 @@ class SearchState:
     start: Scored | None
 
     def within(self, evaluations: int | None, frames: int | None) -> bool:
-        """Whether a search with these budgets gets as far as this state."""
+        """True if neither budget is used up at this state, so that a search surely gets beyond it. None: no limit."""
         return (evaluations is None or self.evaluations < evaluations) and (frames is None or self.frames < frames)
 
 

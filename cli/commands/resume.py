@@ -22,7 +22,11 @@ from germline.cli.options import (
     help="Begin no block once the run has this many evaluations.",
 )
 @frames_option
-@click.option("--force", is_flag=True, help="Take over a run of another host, if you know that its process has ended.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Take the run from its process even if that may be alive, as on another host: be sure that it has ended.",
+)
 @confirmed_task_option
 @run_options
 @db_option

@@ -120,7 +120,7 @@ def _hurdle_loss(results: Sequence[TrainingResult]) -> dict[str, float]:
 
 
 def _failure(result: TrainingResult) -> Outcome:
-    """The outcome of a program from its last training, which ended early."""
+    """The outcome of a program whose last training gave no measures: `rejected` at the hurdle, else `diverged`."""
     if not result.dropped:
         error = f"loss or parameters not finite by step {result.step}"
         return Outcome("diverged", measures={"step": result.step}, error=error)

@@ -1,6 +1,9 @@
-"""Tasks by name: built-in tasks, families such as `gym:<id>`, tasks of installed packages, and classes in files.
+"""Tasks by name.
 
-A name is all that another process needs to build the task. Listing the names imports neither torch nor any task.
+A name is that of a built-in task, of a family such as `gym:<id>`, of a task of an installed package, or of a class in a
+file; of a variant such as `digits-mlp@batch=8`; or of several tasks, joined by `+`. Another process builds the task
+from the name alone, for which a path has to be absolute (`absolute_name`). Listing the names imports neither torch nor
+any task.
 """
 
 import inspect

@@ -84,7 +84,10 @@ class _Panel:
         return self.column[number] * COLUMN
 
     def _edge(self, k: int, colours: dict[str, str], tips: dict[str, int]) -> str:
-        """A curve from the source to the edge's row, along it, and to the node, with the operation above the row."""
+        """SVG of edge `k`: a curve from its source to row `k`, along the row and on to its target node.
+
+        The operation's name stands above the row. `tips` has the number of the arrow tip of each colour.
+        """
         name, source, target = self.edges[k]
         row = ROW * (k + 0.5)
         x0, y0 = self._left(source) + NODE_WIDTH, self.middle[source]

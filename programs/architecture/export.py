@@ -116,7 +116,10 @@ def _shapes(weights: Mapping[str, Tensor]) -> list[tuple[int, ...]]:
 
 
 def _cells_source(architecture: Architecture) -> str:
-    """The source of the cells as data: for each node its edges, (operation, source)."""
+    """Python source of a constant for each cell: for each node its edges, `(operation, node that the edge comes from)`.
+
+    With two inputs there is also a constant with the nodes whose outputs the cell concatenates.
+    """
     lines = ["# For each node of a cell, its edges: an operation, and the node it takes. The cell's inputs come first."]
     for name, cell in zip(NAMES[architecture.inputs], architecture.cells, strict=True):
         lines.append(f"{name.upper()} = (")

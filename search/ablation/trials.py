@@ -53,7 +53,7 @@ class Comparison:
         return float("inf") if self.worsening is None or self.half_width is None else self.worsening - self.half_width
 
     def within(self, margin: float) -> bool:
-        """True if the program is worse by less than the margin, by the upper end of the interval."""
+        """True if the upper end of the interval of `worsening` is below `margin` (a loss); False if it failed."""
         return self.upper < margin
 
 

@@ -36,11 +36,16 @@ SHARED_BY_KINDS = ("kind", "task", "preset")
 class RunResult:
     """A run and the score of its winner.
 
-    `settings` holds everything that determines the run but its seed and its `budget`. `value` is the winner's fitness
-    or, for policies, its mean return; None without an ok outcome. `source` is the score that `value` comes from:
-    `fitness`, `review` or `test`. `episodes` is the number of episodes in this mean (None for other kinds).
-    `hypervolume` is the share of the box up to the point `reference` that the run's front dominates; both are None for
-    a run with a single objective.
+    Attributes:
+        run: the run.
+        settings: as `settings_of` returns them, without the seed, the budget, and what was measured or derived.
+        value: fitness of the winner or, of a policy, its mean return; None if no outcome is ok.
+        source: the score that `value` is: `fitness`, `review` or `test`.
+        episodes: number of episodes in that mean return; None for other kinds.
+        budget: births, evaluations and frames at most, those that were given.
+        hypervolume: share, 0 to 1, of the box from 0 to `reference` that the run's front dominates; None for a run with
+            a single objective.
+        reference: the corner of that box, by the name of the objective; None as `hypervolume` is.
     """
 
     run: RunSummary

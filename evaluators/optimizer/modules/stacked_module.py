@@ -100,7 +100,7 @@ class StackedModule:
 
 
 def _rows(stacked: Stacked) -> Iterator[dict[str, Tensor]]:
-    """The tensors of each candidate; `unbind` gathers their gradients in one step."""
+    """Yields the tensors of each candidate by name. With `unbind` backward stacks the gradients of all in one step."""
     for row in zip(*(tensor.unbind(0) for tensor in stacked.values()), strict=True):
         yield dict(zip(stacked, row, strict=True))
 

@@ -252,8 +252,11 @@ def spec_of(environment: Environment, name: str, steps: int = DEFAULT_STEPS) -> 
 
 
 def _float32_box(space: gymnasium.spaces.Box) -> Box | None:
-    """The largest box with float32 bounds inside the space, because actions are float32. None if there is none, or if
-    the space is not a row of real numbers with bounds up to 1e30."""
+    """The largest box with float32 bounds inside the space, because actions are float32.
+
+    None if the space is not a one-dimensional box of floating-point numbers with bounds up to 1e30, if no such box
+    fits, or if the highest action as it is computed would exceed its bound by rounding.
+    """
     row = len(space.shape) == 1 and space.is_bounded() and np.issubdtype(space.dtype, np.floating)
     if not row or (np.abs(np.array([space.low, space.high], np.float64)) > 1e30).any():
         return None

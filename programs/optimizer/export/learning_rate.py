@@ -99,7 +99,10 @@ def _args(program: Program, graph: Graph, i: int) -> tuple[int, ...]:
 
 
 def _is_scaled(program: Program, graph: Graph, lines: Mapping[int, int], node: int) -> bool:
-    """True if a product has lr or a literal among its factors."""
+    """True if the product at `node` has lr or a literal among its factors.
+
+    Also if it has more than `MAX_FACTORS` factors, which are not all looked at.
+    """
     stack, factors = [node], 0
     while stack and factors <= MAX_FACTORS:
         at = stack.pop()

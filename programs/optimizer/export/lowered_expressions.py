@@ -11,7 +11,11 @@ from germline.programs.optimizer.types import SCALAR
 
 
 class LoweredExpressions(LoweredValues):
-    """Tensors that are computed by expressions, each a new one."""
+    """Lowers functions without a kernel: each statement becomes a torch expression with a variable of its own.
+
+    Functions that may return their argument itself have views of it as results. These are not overwritten later, and
+    are cloned if they are the update or the next value of a state.
+    """
 
     def _expression(self, i: int, line: Statement, node: Node, args: list[Value]) -> Lazy:
         """The value of a statement as the interpreter computes it, in a new tensor."""

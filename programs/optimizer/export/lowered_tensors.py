@@ -15,7 +15,11 @@ from germline.programs.optimizer.types import Type
 
 
 class LoweredTensors(LoweredValues):
-    """Tensors that elementwise functions compute, as late as possible and in place where nothing else reads them."""
+    """Lowers elementwise functions of tensors to kernels.
+
+    Sums and products wait, as `Lazy`, until their tensor is needed. A kernel writes its result into an argument that
+    nothing else reads.
+    """
 
     def _tensor_value(self, i: int, line: Statement, node: Node, args: list[Value]) -> Value | None:
         """The value of an elementwise function with tensors among its arguments; None if no kernel fits."""

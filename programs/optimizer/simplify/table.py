@@ -28,6 +28,6 @@ DETOURS: tuple[Rule, ...] = (*TURNS, *OUTWARDS, *UNITS)
 
 
 def up_to(rules: tuple[Rule, ...], tier: Tier) -> tuple[Rule, ...]:
-    """The rules of a tier and of those below it."""
+    """The rules of a tier and of the stricter tiers, which come before it in `TIERS`."""
     allowed = TIERS[: TIERS.index(tier) + 1]
     return tuple(rule for rule in rules if rule.tier in allowed)

@@ -414,10 +414,11 @@ def _chunk(rows):
 def _multiply(
     out, out_channels, apart, x, in_channels, distance, w, by_output, by_tap, by_input, tables, at, batch, places, row
 ):
-    """Adds the convolution of `in_channels` rows of x to `out_channels` rows of `out`.
+    """Adds the convolution of `in_channels` channels of x to `out_channels` channels of `out`.
 
-    Rows of `out` are `apart` numbers apart, rows of x are `distance` numbers apart. The weight of an output channel m,
-    a tap k and an input channel c lies at `m * by_output + k * by_tap + c * by_input` of w.
+    From one channel to the next there are `apart` numbers in `out` and `distance` in x. The weight of an output channel
+    m, a tap k and an input channel c lies at `m * by_output + k * by_tap + c * by_input` of w. The table of the window
+    begins at `tables[at]`. `places` and `row` are scratch arrays, which are overwritten.
     """
     for _ in range(tables[at]):
         pixel, pixels, taps = tables[at + 1], tables[at + 2], tables[at + 3]

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from germline.cli.errors import UserError
 from germline.cli.options import SessionOptions
 from germline.cli.printing import say
@@ -15,10 +17,9 @@ from germline.evaluators.tasks.registry import absolute_name, needs_confirmation
 from germline.evaluators.tasks.task_list import names_of
 from germline.search.leaderboard.board import Board, LeftOut
 from germline.search.leaderboard.measure import remade, with_judged
-from germline.search.leaderboard.protocol import YARDSTICK, Protocol
+from germline.search.leaderboard.protocol import Protocol
 from germline.search.leaderboard.table import BaselineTable
 from germline.search.leaderboard.table_file import read_table, write_table
-from germline.search.leaderboard.versions import versions_of
 from germline.search.tuned_comparison.contender import Contender
 
 Tasks = Mapping[str, type[TrainingTask]]
@@ -65,7 +66,9 @@ def tasks_of_board(every: Sequence[str], named: Sequence[str], held_out: bool) -
         tasks = {name: task for name, task in tasks.items() if task.held_out_task}
         if not tasks:
             raise UserError(f"expected a held-out task with --held-out, got {', '.join(names):.200}")
-    return tasks, tuple(LeftOut(name, f"code, imported only if you add --task {name}") for name in foreign)
+    return tasks, tuple(
+        LeftOut(name, "classes in files, imported only if you name them with --task") for name in foreign
+    )
 
 
 def remade_table(
@@ -97,13 +100,12 @@ def placed(
         NoWorker, NoCluster, ClusterLost, DeviceLost: trainings cannot be done.
     """
     place = TrainingPlace(store, session, 0, board.protocol.length, class_names(contenders), stopped)
-    here = versions_of(tasks[board.cells[0].task], YARDSTICK, place.device).software
     cells = []
     for cell in board.cells:
         with place.opened(cell.task) as trainings:
             steps = tasks[cell.task].rungs[0].steps
             cells.append(with_judged(cell, trainings, steps, contenders, board.protocol, _say))
-    return replace(board, cells=tuple(cells), judged_with=here)
+    return replace(board, cells=tuple(cells), judged_with=f"torch {torch.__version__} on {place.device}")
 
 
 def _say(text: str) -> None:

@@ -73,7 +73,7 @@ def remade(
                 cell = replace(cell, reference=missing.index(YARDSTICK))
                 cell = with_target(trainings, cell, table.protocol.seeds)
         for place, baseline in enumerate(missing):
-            table = table.with_row(row_of(cell, place, versions_of(task, baseline, device)))
+            table = table.with_row(row_of(cell, place, versions_of(name, task, baseline, device)))
         on_rows(table)
     return table
 

@@ -22,20 +22,21 @@ class Versions:
         task, scoring, training: versions of the task, of scoring (`SCORING_VERSION`) and of trainings
             (`TRAINING_VERSION`).
         program: digest of the baseline's text without dead statements.
-        device: `cpu` or `cuda`.
-        torch: version of torch; another one may change last bits.
+        code: digest of the file of the task's class; None for a task that is built in or installed.
+        device, torch: `cpu` or `cuda`, and the version of torch; others change last bits alone.
     """
 
     task: int
     scoring: int
     training: int
     program: str
+    code: str | None
     device: str
     torch: str
 
     @property
     def software(self) -> str:
-        """What may change last bits alone: `torch 2.9.0 on cpu`."""
+        """Torch and device in words: `torch 2.9.0 on cpu`."""
         return f"torch {self.torch} on {self.device}"
 
 

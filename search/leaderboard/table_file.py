@@ -160,7 +160,8 @@ def _row(data: Mapping[str, Any], table: BaselineTable) -> BaselineRow:
 def _versions(data: Mapping[str, Any]) -> Versions:
     task, scoring, training = (_count(data[name]) for name in ("task", "scoring", "training"))
     program, device, torch = (_text(data[name]) for name in ("program", "device", "torch"))
-    return Versions(task, scoring, training, program, device, torch)
+    code = data.get("code")
+    return Versions(task, scoring, training, program, None if code is None else _text(code), device, torch)
 
 
 def _text(value: Any) -> str:

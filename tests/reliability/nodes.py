@@ -23,6 +23,9 @@ from sessions import SEED, difference, recorded, resumed, session, straight, wai
 HERE = Path(__file__).parent
 GUIDE = HERE.parent.parent / "docs" / "tasks.md"
 BIRTHS = 400
+"""Births of a run whose node is killed: it must not end before the kill."""
+HEAD_BIRTHS = 200
+"""Births of a run whose head is killed, which take longer each."""
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 2}
 """Environment of the cluster and of the search, so that each accepts the other."""
 
@@ -69,10 +72,10 @@ def node_killed(count: int, folder: Path) -> Result:
 def head_killed(count: int, folder: Path) -> Result:
     """The head of a cluster is killed, its GCS or its raylet: the search ends in time and says how to go on."""
     began, draw, failures, slowest = time.monotonic(), random.Random(count), [], 0.0
-    expected, _ = straight(folder, "optimizer")
+    expected, _ = straight(folder, "optimizer", births=HEAD_BIRTHS)
     for number in range(count):
         name = ("gcs_server", "raylet")[number % 2]
-        attempt = session(folder, "optimizer", f"head-{number}", SEED)
+        attempt = session(folder, "optimizer", f"head-{number}", SEED, births=HEAD_BIRTHS)
         with nodes(1) as cluster:
             search = replace(attempt, executor="ray", ray_address=cluster.address, command=True)
             process = search.start(**TOKEN)

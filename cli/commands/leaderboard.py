@@ -29,7 +29,7 @@ HELP = (
     metavar="FILE.jsonl",
     help="Another table of baselines than that of the package, such as one for your own tasks.",
 )
-@click.option("--remake", is_flag=True, help="Measure the rows that the table lacks or that are outdated.")
+@click.option("--remake", is_flag=True, help="Measure rows that the table lacks or that are out of date.")
 @click.option("--trials", type=click.IntRange(1, 4_096), help="With --remake of a new table: trials of a tuning.")
 @click.option(
     "--length",
@@ -77,12 +77,13 @@ def command(
     url: str,
     as_json: bool,
 ) -> None:
-    """Show how tuned AdamW, NAdamW, SGD, Lion and Muon do on every task, and place each REF among them.
+    """Show how tuned AdamW, NAdamW, SGD with momentum, Lion and Muon do on every task, and place each REF among them.
 
     The baselines ship with the package as a table. A REF is measured by the same protocol: tuned with the same trials,
-    then trained with the same fresh seeds and measured on held-out data. Over several tasks counts the geometric mean
-    of its speed-ups: how many times fewer steps it takes to the loss of tuned AdamW. Verdicts are reached as by
-    validate --against. Trainings are recorded and not done again, so an interrupted command goes on where it was.
+    then trained with the same fresh seeds and measured on held-out data. Over several tasks, optimizers are ordered by
+    the geometric mean of their speed-ups: how many times fewer steps one needs to reach the loss of tuned AdamW.
+    Verdicts are those of `germline validate --against`. Trainings are recorded and not done again, so an interrupted
+    command goes on where it was.
 
     \b
     Examples:

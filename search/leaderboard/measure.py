@@ -37,8 +37,10 @@ def measured_cell(
 def with_judged(
     cell: Cell, trainings: Trainings, steps: int, contenders: Sequence[Contender], protocol: Protocol, on_event: Say
 ) -> Cell:
-    """Returns a cell of baselines with contenders before them that are measured by the same protocol; see
-    `measured_cell`."""
+    """Measures `contenders` by the protocol; returns `cell` with their results before those of its baselines.
+
+    `cell` has a reference, whose place moves along. The other arguments are those of `measured_cell`.
+    """
     own = measured_cell(trainings, cell.task, steps, contenders, protocol, on_event).results
     assert cell.reference is not None
     return replace(cell, results=(*own, *cell.results), reference=len(own) + cell.reference)
@@ -52,14 +54,14 @@ def remade(
     on_rows: Callable[[BaselineTable], None],
     on_event: Say,
 ) -> BaselineTable:
-    """Measures the rows that a table lacks, or that other versions measured, and returns the whole.
+    """Measures rows that a table lacks, or that are out of date or of another device, and returns the whole table.
 
     Args:
         table: with the rows that there are.
         tasks: classes of the tasks by their full names, in the order in which they are measured.
         opened: opens the trainings on a task.
         device: where trainings are done, `cpu` or `cuda`.
-        on_rows: gets the table after each task that it lacked something of.
+        on_rows: called with the table after each task of which rows were measured.
         on_event: gets a line when something is done.
     """
     for name, task in tasks.items():

@@ -48,6 +48,7 @@ export NAME -o exported.py --json --force
 simplify NAME
 simplify NAME --json
 validate NAME --rung 0 --seeds 1
+leaderboard NAME --task missing
 play NAME --episodes 1
 play NAME --episodes 1 --json
 resume NAME --executor inline

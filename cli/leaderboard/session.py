@@ -1,4 +1,4 @@
-"""The course of `germline leaderboard`: which table and tasks, and what is measured."""
+"""The steps of the course: reading the table, choosing the tasks, measuring its rows or what is placed among them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -57,12 +57,12 @@ def judged_contenders(judged: Sequence[Candidate | str], besides: Sequence[Conte
         InvalidClass: a name is that of no optimizer of torch.
         UserError: one of them is among the others already.
     """
-    taken = {write(live_program(c.knobs.program)): c.label for c in besides if isinstance(c.knobs, ProgramKnobs)}
+    labels = {write(live_program(c.knobs.program)): c.label for c in besides if isinstance(c.knobs, ProgramKnobs)}
     contenders = _judged(judged)
     for key, contender in contenders.items():
-        if key in taken:
+        if key in labels:
             raise UserError(
-                f"expected another optimizer than the baselines, got {contender.label}, which is {taken[key]}"
+                f"expected another optimizer than the baselines, got {contender.label}, which is {labels[key]}"
             )
     return list(contenders.values())
 

@@ -138,8 +138,8 @@ def test_a_table_is_made_goes_on_and_measures_others_as_it_measured_its_rows(tmp
     header = {"table": 1, "protocol": protocol, "baselines": ["library:adamw", "library:lion"]}
     write_lines(table, [header])
     remake = ("leaderboard", "--remake", "--table", table, "--task", "digits-mlp", "--executor", "inline")
-    made = data(database, *remake)
-    [task] = made["tasks"]
+    remade_board = data(database, *remake)
+    [task] = remade_board["tasks"]
     assert task["steps"] == 10 and {result["ref"] for result in task["results"]} == set(header["baselines"])
     whole = table.read_bytes()
     _, adamw, lion = lines_of(table)

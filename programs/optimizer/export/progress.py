@@ -20,11 +20,11 @@ def from_step_count(program: Program) -> Program:
     if not live.progress:
         return program
     used = {*live.inputs, *live.returns, *(line.target for line in live.body)}
-    done, one, share = (numbered_name(name, used) for name in ("steps_done", "per_step", "share"))
+    steps_done, per_step, share = (numbered_name(name, used) for name in ("steps_done", "per_step", "share"))
     lines = (
-        Statement(done, "-", ("step", 1.0)),
-        Statement(one, "reciprocal", (TOTAL_STEPS,)),
-        Statement(share, "*", (done, one)),
+        Statement(steps_done, "-", ("step", 1.0)),
+        Statement(per_step, "reciprocal", (TOTAL_STEPS,)),
+        Statement(share, "*", (steps_done, per_step)),
         Statement("progress", "min", (share, 1.0)),
     )
     return replace(live, body=(*lines, *live.body), step=True, progress=False)

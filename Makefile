@@ -2,15 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Tests start hundreds of processes, which would compile the same modules again and again without bytecode on disk.
+unexport PYTHONDONTWRITEBYTECODE
 # One process per core; Numba, torch and BLAS get one thread each, because two on a busy core are slower than one.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .PHONY: setup demo check test lint bench device reliability clean
 setup: $(STAMP)
 
+# Without compiling: most modules of torch and Ray are never imported; the others compile when they are.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+		--constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 demo: setup

@@ -89,7 +89,7 @@ def recordable(outcome: Outcome) -> Outcome:
 
 
 def mean_of(values: Sequence[float]) -> float:
-    """The mean; NaN if it overflows or the values are infinities of both signs, for which `fmean` raises."""
+    """The mean; NaN where `fmean` raises: the sum overflows, there are infinities of both signs, or no values."""
     try:
         return fmean(values)
     except (OverflowError, ValueError):

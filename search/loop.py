@@ -248,8 +248,11 @@ class Search:
                 block.jobs += 1
 
     def _finish_first(self) -> Iterator[Progress]:
-        """Receives jobs until the first open block is done. Its winner is recorded by then, or waits while records are
-        replayed."""
+        """Receives jobs until the first open block is done, and yields the progress after each.
+
+        The winner of the block is recorded by then; while records are replayed it may be recorded later. A block that a
+        budget cut short has no winner.
+        """
         block = self.open_blocks[0]
         self._advance(block)
         while not block.done:

@@ -1,7 +1,8 @@
 """Settings of a run: a dataclass for each kind, whose fields carry what `--set key=value` needs.
 
-Presets and `--set` can assign the fields that are declared with `setting`. The other fields are derived from the task
-when a run is created, and are stored in its config beside the settings.
+Presets and `--set` can assign the fields that are declared with `setting`. The other fields are filled in when a run
+is created, such as the number of classes of its task or measured latencies, and are stored in its config beside the
+settings.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -75,7 +75,7 @@ class PolicyPresenter:
         return Text(self.one_line(text))
 
     def summary(self, facts: Facts) -> str:
-        """Numbers of parameters and mutations, and the size of the genome relative to its parameters."""
+        """Numbers of parameters and mutations, and the sizes of genome and parameters with their ratio."""
         ratio = facts["compression"]
         return (
             f"{counted(facts['parameters'], 'parameter')}, {counted(facts['mutations'], 'mutation')}; a genome of "

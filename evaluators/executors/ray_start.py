@@ -174,10 +174,10 @@ def _is_loopback(address: str) -> bool:
 
 
 def _silence() -> None:
-    """Keeps what Ray hears from its servers off the terminal: pages about their state when a node is lost.
+    """Keeps messages of Ray's servers off the terminal, such as the long error report when a node is lost.
 
-    Also removes the exception hook with which Ray reports to its GCS what ends this process: it waits a minute for a
-    GCS that is gone.
+    Also removes Ray's exception hook, which sends an uncaught exception of this process to Ray's control server (GCS):
+    if that server is gone, the hook would wait for it for a minute.
     """
     worker = ray._private.worker
     worker._worker_logs_enabled = False

@@ -157,7 +157,11 @@ class _Work:
             self._take("removed", options[chosen].what, options[chosen].program, attempts)
 
     def round_constants(self) -> list[Attempt]:
-        """Rounds each constant once, in the order of the text; returns what was tried for those that stay."""
+        """Rounds constants one by one, in the order of the text, as long as the loss stays within the margin.
+
+        Equal constants are rounded together, at most `MAX_ROUNDINGS` different ones are tried, and the result of a
+        rounding is not rounded again. Returns the failed attempts for all constants that could not be rounded.
+        """
         settled: set[float] = set()
         kept: list[Attempt] = []
         for _ in range(MAX_ROUNDINGS):

@@ -79,7 +79,13 @@ class BaselineRow:
 
 @dataclass(frozen=True)
 class BaselineTable:
-    """A table: its protocol, its baselines, and the rows that are measured, those of a task together."""
+    """A table of tuned baselines.
+
+    Attributes:
+        protocol: how its rows are measured.
+        baselines: references of the baselines, such as `library:NAME`.
+        rows: those measured so far, ordered by task and then as `baselines`.
+    """
 
     protocol: Protocol = field(default_factory=Protocol)
     baselines: tuple[str, ...] = BASELINES

@@ -75,8 +75,10 @@ class Cell:
         steps: steps of a training.
         curve_steps: the steps after which losses of a curve were measured.
         results: one for each contender.
-        reference: the place of the best tuned baseline, by its tuning; None if none could be trained.
-        target: the median final loss of the reference over seeds of its own; None without a reference.
+        reference: index into `results` of the baseline with the lowest loss in its tuning or, on a leaderboard, of the
+            yardstick; None if no baseline could be trained.
+        target: the median final loss of the reference, over seeds that are used for nothing else; None without a
+            reference, before it is measured, or if it is not finite.
     """
 
     task: str
@@ -114,14 +116,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class TunedComparison:
-    """A comparison.
+    """The result of a tuned comparison.
 
     Attributes:
-        contenders: those that are judged first.
-        cells: a cell for each task and length.
-        pairs: the verdicts.
+        contenders: all contenders; the judged ones come first.
+        cells: one for each task and length of training, with results in the order of `contenders`.
+        pairs: the verdicts on judged contenders.
         seeds: number of final seeds.
-        microseconds: for each task the time of a step of each contender's update, None where it was not measured.
+        microseconds: by task, the time of one update step of each contender, None where it was not measured; empty for
+            a leaderboard.
     """
 
     contenders: tuple[Contender, ...]

@@ -478,8 +478,10 @@ def _update(memory, mode, target, first, n):
 
 @njit(fastmath={"reassoc"}, **LOOP)
 def _sum(memory, first, n):
-    """The sum of `n` numbers of `memory` from `first` on, in double precision, so that its order, which the compiler
-    chooses, is lost in rounding."""
+    """The sum, in double precision, of the `n` float32 numbers of `memory` from index `first` on.
+
+    The compiler may reorder the additions; the difference vanishes when the result is rounded to float32.
+    """
     total = 0.0
     for i in range(n):
         total += double(memory[first + i])

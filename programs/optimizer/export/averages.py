@@ -36,7 +36,12 @@ def with_averages(program: Program) -> Program:
 
 
 def _rewritten(program: Program) -> Iterator[Program]:
-    """The program with one average more as `interp`, in each way that there is."""
+    """Programs in which one more moving average has the form `interp(x, m, decay)`, where `m` is a state; each without
+    dead statements.
+
+    A sum that could be an average of either of two states is taken only if it is the next value of one of them. A
+    rewriting that is not valid, or that changes the type of the value, is left out.
+    """
     sums = _Sums(program, trace(program))
     for i in range(len(program.body)):
         for lines in sums.averages(i):

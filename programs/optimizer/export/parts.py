@@ -81,7 +81,9 @@ class Parts:
 
     @property
     def numbers(self) -> list[str]:
-        """The keyword arguments of the functions of a step."""
+        """Names of the keyword-only parameters of the exported functions that compute a step: `lr`, hyperparameters,
+        scalar states, `step` (unless each parameter has its own), `loss` and `maximize`; those not needed are left out.
+        """
         names = [name for argument in self.arguments for name in argument.variables]
         shared = [state.name for state in self.prepared.scalar_states]
         count = ["step"] if self.counts and not self.own_counts else []

@@ -47,7 +47,16 @@ def _function(path: Path, name: str) -> Any:
 
 
 def _run(function: Any, options: dict[str, float], probe: Any, mode: str, dtype: str) -> list[Any]:
-    """The values of each parameter and each state after each step, `[steps, *shape]`."""
+    """Runs an exported optimizer; returns an array `[steps, *shape]` of the values after each step, for each parameter
+    and then for each state.
+
+    Args:
+        function: the function of an exported file.
+        options: its keyword arguments besides `learning_rate`.
+        probe: the arrays of `probe.npz`.
+        mode: `steps` (one call a step) or `jit` (all steps in one compiled loop).
+        dtype: `float32` or `float64`.
+    """
     count = len([name for name in probe.files if name.startswith(f"{dtype}/start/")])
     params = [jnp.asarray(probe[f"{dtype}/start/{k}"]) for k in range(count)]
     grads = [jnp.asarray(probe[f"{dtype}/grads/{k}"]) for k in range(count)]

@@ -1,8 +1,8 @@
-"""What is known about the values of a form: their range, and whether they can be zero, infinite or not a number.
+"""What is known about the values of a program in the form that rules work on (`form.Form`): range, zeros, infinities.
 
-An abstract execution from the states' start at zero to a fixpoint. A fact holds for every element of a value, in every
-step, for finite inputs in single and in double precision. With `lenient` it holds where nothing over- or underflows and
-no function leaves its domain.
+Found by abstract interpretation: from states of zero to a fixpoint or, if none is reached soon, with nothing assumed of
+states. A fact holds for every element of a value, in every step, for finite inputs, in single and in double precision;
+with `lenient` only where nothing over- or underflows and no function leaves its domain.
 """
 
 from dataclasses import replace

@@ -76,7 +76,12 @@ class Check:
 
 
 def prove(simplified: Simplified, steps: int = STEPS) -> tuple[Check, ...]:
-    """The check of each step."""
+    """The check of each step of a simplification, in order: the program before it against the program after it.
+
+    Args:
+        simplified: the simplification.
+        steps: number of optimizer steps that the programs run for.
+    """
     checks = []
     before: Trajectory | None = None
     for step in simplified.steps:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from germline.db.errors import unreadable_row
 from germline.db.records import Snapshot, Winner
 from germline.evaluators.executors.executor import Executor, Job
 from germline.evaluators.hurdle import Limit
@@ -201,7 +202,10 @@ class Search:
         while self.recorded and self.recorded[0].birth < last:
             individual = self.recorded.popleft()
             by_birth[individual.birth] = individual
-            self.known.first_births.setdefault(individual.fingerprint, individual.birth)
+            first_birth = self.known.first_births.setdefault(individual.fingerprint, individual.birth)
+            if individual.cached_from is not None and first_birth == individual.birth:
+                why = f"its outcome is that of birth {individual.cached_from}, which has another fingerprint"
+                raise unreadable_row(f"birth {individual.birth}", why)
         if missing := [birth for birth in range(first, last) if birth not in by_birth]:
             by_birth |= {individual.birth: individual for individual in self._breed(missing, number)}
         individuals = [by_birth[birth] for birth in range(first, last)]

@@ -90,6 +90,17 @@ def test_a_damaged_record_is_one_line_and_nothing_is_recorded(
 
 
 @pytest.mark.slow
+def test_a_cache_hit_with_another_fingerprint_than_its_source_is_one_line(germline: Any, copied: Path) -> None:
+    hit = "(SELECT max(birth) FROM individual WHERE cached_from IS NOT NULL)"
+    before = damage(copied, f"UPDATE individual SET fingerprint = upper(fingerprint) WHERE birth = {hit}")
+    done = germline("resume", "first", "--births", "70", "--executor", "inline", "--device", "cpu", db=copied)
+    assert done.exit_code == 1 and isinstance(done.exception, SystemExit)
+    assert done.stderr.splitlines()[-1].startswith("Error: birth ") and "another fingerprint" in done.stderr
+    assert recorded(copied) == before
+    assert germline("db", "check", db=copied).exit_code == 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["resume cp --births 24", "validate cp", "describe cp", "show cp"])
 def test_a_kind_of_a_later_version_is_an_error_of_one_line(played: bytes, tmp_path: Path, command: str) -> None:
     path = tmp_path / "runs.db"

@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # One process per core; Numba, torch and BLAS get one thread each, because two on a busy core are slower than one.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: setup demo check test lint bench device reliability clean
+.PHONY: setup demo check test lint kernels lint-and-kernels bench device reliability clean
 setup: $(STAMP)
 
 # Without compiling: most modules of torch and Ray are never imported; the others compile when they are.
@@ -20,17 +20,24 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python demo.py
 
-check: lint
+check: lint-and-kernels
 	$(PYTEST) -m "not slow"
 
-test: lint
+test: lint-and-kernels
 	$(PYTEST)
+
+# Each takes about a minute of one core in a new clone, and a few seconds later.
+lint-and-kernels: setup
+	@$(MAKE) --no-print-directory --jobs 2 lint kernels
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+kernels: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/helpers/compile_kernels.py
 
 bench: setup
 	$(BIN)/python tests/benchmarks/run.py

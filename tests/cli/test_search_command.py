@@ -156,7 +156,7 @@ def test_a_signal_ends_a_search_in_order(db: Path, number: int, code: int) -> No
 
 @pytest.mark.slow
 def test_a_second_signal_waits_for_nothing(db: Path) -> None:
-    process = started(db, "--births", "100000", "--executor", "inline", "--set", "pack=100", "--set", "block=5000")
+    process = started(db, "--births", "100000", "--executor", "inline", "--set", "pack=100", "--set", "block=500")
     process.send_signal(signal.SIGINT)
     while b"once more" not in os.read(process.stderr.fileno(), 10_000):  # type: ignore[union-attr]
         pass

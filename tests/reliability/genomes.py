@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -61,9 +62,15 @@ def damaged(count: int, folder: Path) -> Result:
                 failures.append(f"{kind}: {type(error).__name__}: {error!s:.100} for {text!r:.200}")
         except BaseException as error:
             failures.append(f"{kind}: {type(error).__name__}: {error!s:.100} for {text!r:.200}")
-        slowest = max(slowest, time.process_time() - start)
-        if time.process_time() - start > LIMIT_SECONDS:
-            failures.append(f"{kind}: {time.process_time() - start:.2f} s for {text!r:.100}")
+        seconds = time.process_time() - start
+        if seconds > LIMIT_SECONDS:  # once more, since the garbage collector may have run meanwhile
+            start = time.process_time()
+            with suppress(BaseException):
+                read(text)
+            seconds = min(seconds, time.process_time() - start)
+        slowest = max(slowest, seconds)
+        if seconds > LIMIT_SECONDS:
+            failures.append(f"{kind}: {seconds:.2f} s for {text!r:.100}")
     note = f"{refused:,} refused by a typed error, the others are valid; the slowest took {1e3 * slowest:.0f} ms"
     what = "genome texts of all kinds with random damage of their bytes, nesting and huge numbers"
     return Result("F2", what, count, tuple(failures), time.monotonic() - began, note)

@@ -24,7 +24,8 @@ ROUNDS = 60
 SIZES = ((100, 100_000), (1_000, 1_000))
 """Numbers of tensors and of their elements."""
 COMPILED_SIZES = ((100, 100_000), (100, 1_000))
-"""Those for compiled steps: to compile a step of 1,000 tensors takes longer than a quarter of an hour."""
+"""Those for compiled steps. For 1,000 tensors of 1,000 elements compiling took three CPU minutes (SGD) and eleven (Adam,
+AdamW); a step then took 1.22 to 1.29, 1.22 to 1.56 and 1.13 to 1.21 times as long as the fused kernel's."""
 Step = Callable[[], Any]
 
 

@@ -1,4 +1,4 @@
-"""The steps of the course: reading the table, choosing the tasks, measuring its rows or what is placed among them."""
+"""A call of `germline leaderboard`: reads the table, chooses tasks, and measures its rows or optimizers beside them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -157,7 +157,7 @@ class _Work:
             self._take("removed", options[chosen].what, options[chosen].program, attempts)
 
     def round_constants(self) -> list[Attempt]:
-        """Rounds constants one by one, in the order of the text, as long as the loss stays within the margin.
+        """Rounds each constant in turn, in the order of the text, if the loss then stays within the margin.
 
         Equal constants are rounded together, at most `MAX_ROUNDINGS` different ones are tried, and the result of a
         rounding is not rounded again. Returns the failed attempts for all constants that could not be rounded.

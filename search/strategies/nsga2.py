@@ -41,9 +41,9 @@ class NSGA2(Strategy[NSGA2State]):
         objectives: the objectives that compete.
         population: number of individuals that survive a block.
         crossover: probability that a child has two parents; it is mutated in any case.
-        passing: the threshold for a child at the hurdle is this quantile, 0 to 1, of the hurdle losses of those in the
-            population that have no more parameters than the child, so that no child is dropped for being small. There
-            is no threshold if they are fewer than `FEWEST`. 1: no hurdle.
+        passing: quantile, 0 to 1, of the population's losses at the hurdle, which is the threshold for a child. Only
+            individuals with no more parameters than the child count, so that no child is dropped for being small; with
+            fewer than `FEWEST` of them there is no threshold. 1: no hurdle.
         chance_error: validation error in percent of always answering one class; None: not known.
     """
 

@@ -1,4 +1,4 @@
-"""What is known about the values of a program in the form that rules work on (`form.Form`): range, zeros, infinities.
+"""What is known about the values of a program as a `form.Form`: range, and whether they can be zero, infinite or NaN.
 
 Found by abstract interpretation: from states of zero to a fixpoint or, if none is reached soon, with nothing assumed of
 states. A fact holds for every element of a value, in every step, for finite inputs, in single and in double precision;

@@ -157,7 +157,8 @@ class _Copy:
             else:
                 operations.add(node)
                 waiting += args
-        for node in sorted(operations):
+        # In the order of the donor's text: the numbers of nodes depend on how its graph was traced.
+        for node in dict.fromkeys(node for node in graph.statements if node in operations):
             function, args, _, _ = graph.nodes[node]
             self.operands[node] = self.add(function, *(self.operands[arg] for arg in args))
 

@@ -66,7 +66,7 @@ def modify(program: Program, rng: np.random.Generator) -> Program | None:
     old = line.args[j]
     new: Argument
     if rng.random() < P_CONSTANT:
-        new = _pick(_visible(program, i), rng) if isinstance(old, float) else _new_constant(rng)
+        new = _pick(_visible(program, i), rng) if isinstance(old, float) else new_constant(rng)
     elif isinstance(old, float):
         new = _scaled(old, float(rng.standard_normal()))
     else:
@@ -237,11 +237,11 @@ def random_statement(program: Program, position: int, functions: Sequence[str], 
     visible = _visible(program, position)
     function = _pick(functions, rng)
     args: list[Argument] = [
-        _new_constant(rng) if rng.random() < P_CONSTANT else _pick(visible, rng)
+        new_constant(rng) if rng.random() < P_CONSTANT else _pick(visible, rng)
         for _ in range(PRIMITIVES[function].arity)
     ]
     if rng.random() < P_NEW_NAME:
-        return Statement(_new_name(program), function, tuple(args))
+        return Statement(new_name(program), function, tuple(args))
     targets = [*program.inputs, *dict.fromkeys([*(line.target for line in program.body), *program.returns])]
     return Statement(_pick(targets, rng), function, tuple(args))
 
@@ -251,7 +251,7 @@ def _visible(program: Program, position: int) -> list[str]:
     return list(dict.fromkeys([*program.inputs, *(line.target for line in program.body[:position])]))
 
 
-def _new_name(program: Program) -> str:
+def new_name(program: Program) -> str:
     """The first of x1, x2, … that the program does not use."""
     used = {*program.inputs, *program.returns, *(line.target for line in program.body)}
     number = 1
@@ -292,5 +292,5 @@ def _pick(options: Sequence[T], rng: np.random.Generator) -> T:
     return options[int(rng.random() * len(options))]
 
 
-def _new_constant(rng: np.random.Generator) -> float:
+def new_constant(rng: np.random.Generator) -> float:
     return float(f"{rng.standard_normal():.6g}")

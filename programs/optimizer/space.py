@@ -8,15 +8,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from germline.programs.optimizer import constant_axes, mutate
+from germline.programs.optimizer import constant_axes, mutate, update_size
 from germline.programs.optimizer.crossing import cross, graft
 from germline.programs.optimizer.fingerprint import fingerprint
 from germline.programs.optimizer.fragment import Limits
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.idioms import IDIOMS, idiom
 from germline.programs.optimizer.primitives import FUNCTION_SETS
-from germline.programs.optimizer.program import InvalidProgram, Program
+from germline.programs.optimizer.program import InvalidProgram, Program, Statement
 from germline.programs.optimizer.text import parse, write
+from germline.programs.optimizer.wrapping import unwrap, wrap
 from germline.programs.space import NewGenome
 
 K = TypeVar("K")
@@ -39,11 +40,12 @@ MAX_TEXTS, MAX_GRAPHS = 20_000, 4_000
 
 @dataclass(slots=True)
 class _Traced:
-    """A program, its graph and, once computed, its fingerprint."""
+    """A program, its graph and, once computed, its fingerprint and the size of its updates (None: not computed)."""
 
     program: Program
     graph: Graph
     fingerprint: str | None = None
+    update_size: tuple[float | None] | None = None
 
 
 class OptimizerSpace:
@@ -56,6 +58,8 @@ class OptimizerSpace:
         max_statements: no operator grows a program beyond this.
         max_states: no operator gives a program more states than this.
         idioms: names of the idioms that the operator `idiom` draws from, without those that need other functions.
+        keep_size: True: a child whose structure differs from its parent's gets a learning rate with which its updates
+            are about as large as its parent's (`update_size`).
     """
 
     def __init__(
@@ -65,12 +69,14 @@ class OptimizerSpace:
         max_statements: int = 100,
         max_states: int = 8,
         idioms: Sequence[str] = tuple(IDIOMS),
+        keep_size: bool = False,
     ) -> None:
         self.start = start
         self.functions = FUNCTION_SETS[functions]
         self.max_statements = max_statements
         self.limits = Limits(max_statements, max_states)
         self.idioms = tuple(name for name in idioms if IDIOMS[name].functions <= set(self.functions))
+        self.keep_size = keep_size
         self._texts: dict[str, Program] = {}
         self._graphs: dict[int, _Traced] = {}
 
@@ -83,6 +89,8 @@ class OptimizerSpace:
             "tune": mutate.tune,
             "rate": mutate.rate,
             "replace": lambda program, rng: mutate.replace(program, self._graph(program), self.functions, rng),
+            "wrap": lambda program, rng: wrap(program, self._graph(program), self.functions, self.limits, rng),
+            "unwrap": lambda program, rng: unwrap(program, self._graph(program), self.limits, rng),
             "idiom": lambda program, rng: idiom(program, self._graph(program), self.idioms, self.limits, rng),
         }
 
@@ -190,11 +198,27 @@ class OptimizerSpace:
             if child is None:
                 break
             try:
-                self._traced(child, parent)
+                traced = self._traced(child, parent)
             except InvalidProgram:
                 continue
-            return NewGenome(child)
+            return NewGenome(self._resized(traced, parent) if self.keep_size else child)
         return NewGenome(genome)
+
+    def _resized(self, child: _Traced, parent: _Traced) -> Program:
+        """A child, with updates about as large as its parent's if its structure is another."""
+        program = child.program
+        if child.graph.live is parent.graph.live or _differ_in_constants_alone(program, parent.program):
+            return program
+        octaves = update_size.octaves_to(self._update_size(child), self._update_size(parent))
+        if not octaves:
+            return program
+        resized = update_size.resized(program, octaves)
+        return program if len(resized.body) > self.max_statements else resized
+
+    def _update_size(self, traced: _Traced) -> float | None:
+        if traced.update_size is None:
+            traced.update_size = (update_size.update_size(traced.graph),)
+        return traced.update_size[0]
 
     def _pair_operator(self, operator: Callable[..., Program | None]) -> PairOperator:
         def change(program: Program, donor: Program, rng: np.random.Generator) -> Program | None:
@@ -225,6 +249,20 @@ class OptimizerSpace:
                     traced.fingerprint = parent.fingerprint
             _store(self._graphs, id(program), traced, MAX_GRAPHS)
         return traced
+
+
+def _differ_in_constants_alone(program: Program, other: Program) -> bool:
+    """True for programs that are equal but for the values of literals."""
+    if (program.states, program.returns) != (other.states, other.returns) or len(program.body) != len(other.body):
+        return False
+    return all(map(_same_but_constants, program.body, other.body))
+
+
+def _same_but_constants(line: Statement, other: Statement) -> bool:
+    same = (line.target, line.function, len(line.args)) == (other.target, other.function, len(other.args))
+    return same and all(
+        a == b or (isinstance(a, float) and isinstance(b, float)) for a, b in zip(line.args, other.args, strict=True)
+    )
 
 
 def _store(cache: dict[K, V], key: K, value: V, size: int) -> None:

@@ -1,137 +1,21 @@
 """The kind `optimizer`: update rules as programs, scored by training with them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from germline.evaluators.evaluator import SCORING_VERSION
 from germline.evaluators.tasks.task_list import names_of
-from germline.programs.optimizer import Program, library, parse, trace, write
+from germline.programs.optimizer import Program, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
-from germline.programs.optimizer.idioms import IDIOMS
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.kind import Kind, Preset
 from germline.search.kinds.optimizer_programs import donor_programs, is_core, island_programs, read_start
-from germline.search.kinds.optimizer_strategies import OPERATORS, STRATEGIES
+from germline.search.kinds.optimizer_strategies import STRATEGIES, OptimizerSettings
 from germline.search.loop import LoopSettings
-from germline.search.settings import (
-    BadSetting,
-    any_text,
-    choice,
-    names,
-    positive,
-    positive_or_off,
-    positives,
-    setting,
-    share,
-    weights,
-    whole,
-)
-from germline.search.strategies.aging import Restart
-from germline.search.strategies.program_front import OBJECTIVES
+from germline.search.settings import BadSetting
 
 if TYPE_CHECKING:
     from germline.evaluators.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class OptimizerSettings:
-    """Settings of a search for optimizers. `start` is a name or a file until the run is created, then the program.
-
-    `--set` does not take `donor_programs` and `island_programs`: the texts of the library programs that are donors, and
-    of those that islands start from, by name; None until the run is created, and if there are none. Nor does it take
-    `references`: the data of the `Reference` of each of several tasks; None for a single task.
-    """
-
-    strategy: str = setting("aging", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
-    start: str = setting("adamw_plain", any_text, "start program: a name of the library, or a file")
-    functions: Literal["core", "extended"] = setting(
-        "core", choice("core", "extended"), "functions of programs: core (the 45 of the paper) or extended"
-    )
-    max_statements: int = setting(100, whole(1), "most statements of a program; no operator adds more")
-    max_states: int = setting(8, whole(0, 100), "most states of a program; no operator adds more")
-    population: int = setting(300, whole(2), "individuals that live at a time")
-    tournament: int = setting(3, whole(1), "individuals drawn to find a parent")
-    front: Sequence[str] = setting(
-        ["fitness", "statements"],
-        names(*OBJECTIVES),
-        f"strategy front: what competes, out of {', '.join(OBJECTIVES)} (tasks: the gain on each of several tasks)",
-    )
-    operators: Mapping[str, float] = setting(
-        {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "relative weights of the operators"
-    )
-    idioms: Sequence[str] = setting(
-        list(IDIOMS),
-        names(*IDIOMS),
-        "operator idiom: the idioms that it draws from; those that need extended functions are left out of core",
-    )
-    donors: Sequence[str] = setting(
-        ["population"],
-        names("population", "library", *library()),
-        "operators graft and cross: second programs, of the population, the library, or library programs by name",
-    )
-    islands: Sequence[str] = setting(
-        [],
-        names(*library(), none=True),
-        "strategy islands: library programs that further populations start from, beside the one of start",
-    )
-    migrate_every: int = setting(
-        1000, whole(1), "strategy islands: births between two migrations of each island's best to the next"
-    )
-    warmup: int = setting(0, whole(), "number of first births that tune constants only")
-    litter: int = setting(
-        1, whole(1), "births in a batch of variants: a new structure, and siblings with other constants"
-    )
-    siblings: Mapping[str, float] = setting(
-        {"tune": 1.0, "rate": 1.0},
-        weights("tune", "rate"),
-        "weights of the operators that make the siblings of a batch (litter)",
-    )
-    tune_every: int = setting(
-        0,
-        whole(),
-        "every so many births, one tunes constants of the best structures by a search; 0: none (not for random)",
-    )
-    tune_generations: int = setting(
-        12, whole(1), "generations in which a structure is tuned; each has block / tune_every births"
-    )
-    patience: int = setting(0, whole(), "births without a gain before a restart; 0: never")
-    restart: Restart = setting(
-        "best",
-        choice("start", "best", "alternate"),
-        "genome after a restart: start, best, or alternate (best and start in turn)",
-    )
-    lengths: Sequence[float] = setting(
-        [1.0], positives, "replicates: multiples of the rung's steps, a training for each; their mean counts"
-    )
-    hurdle: float = setting(
-        0.0,
-        share,
-        "early stopping: share of the training after which the worst programs are dropped; 0: never (not for random)",
-    )
-    passing: float = setting(
-        0.75, share, "early stopping: the threshold is the loss that this share of the population has at most"
-    )
-    task_hurdle: float | None = setting(
-        cast("float | None", 1.0),
-        positive_or_off,
-        "several tasks: a program sees no dearer task if its gain is lower by this than passing of the population have",
-    )
-    review_rung: int = setting(1, whole(1), "rung of a review, longer than rung 0")
-    review_seeds: int = setting(3, whole(1), "fresh seeds of a review, at rung 0")
-    review_every: int = setting(0, whole(), "births between two reviews of the best individual; 0: no reviews")
-    block: int = setting(64, whole(1, 100_000), "births in a block")
-    depth: int = setting(1, whole(0, 8), "blocks in flight beyond the block that is being scored")
-    pack: int = setting(
-        16,
-        whole(1, 100_000),
-        "programs trained together, in one job; on a GPU, unless it is set: a block, at most 1,024",
-    )
-    max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
-    timeout: float = setting(600.0, positive, "seconds before the worker of a pack at rung 0 is replaced (Ray only)")
-    donor_programs: Mapping[str, str] | None = None
-    island_programs: Mapping[str, str] | None = None
-    references: Sequence[Mapping[str, Any]] | None = None
 
 
 PRESETS = {
@@ -244,6 +128,7 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
             settings.max_statements,
             settings.max_states,
             settings.idioms,
+            settings.keep_size == "on",
         )
 
     def scoring_version(self, settings: OptimizerSettings, task: "type[Task]") -> int:

@@ -2,10 +2,10 @@
 
 A way to search is a set of settings: `base` has insert, delete, modify and tune with the weights of the preset `quick`,
 `+NAME` adds an operator or a technique, `all` adds all operators, `all-NAME` leaves one of these out, and `all+tuning`
-adds the tuning of constants to all operators. The gain of a search is the fitness of its best individual minus that of
-its start program, both on the search's own proxy, so it includes the luck of the best, for every way alike. Searches
-of one seed have the same initial weights and batches, so ways are compared by differences within seeds, with bootstrap
-intervals (percentiles of 10,000 means).
+and `all+size` add the tuning of constants, and children that keep the size of their parent's updates, to all operators.
+The gain of a search is the fitness of its best individual minus that of its start program, both on the search's own
+proxy, so it includes the luck of the best, for every way alike. Searches of one seed have the same initial weights and
+batches, so ways are compared by differences within seeds, with bootstrap intervals (percentiles of 10,000 means).
 
 Each finished search is a line of a JSONL file, and is not repeated: interrupt the script and start it again. Several
 processes may share the work (`--part 0/2`, `--part 1/2`), each with a file of its own; the report takes all files.
@@ -14,7 +14,7 @@ processes may share the work (`--part 0/2`, `--part 1/2`), each with a file of i
         --set functions=extended --set lengths=1 --evaluations 2000 --seeds 10
     python tests/benchmarks/variation.py --report /tmp/variation.jsonl
 
-There are thirteen ways, of which `--ways` chooses some. On one core a search of 2,000 evaluations takes about half a
+There are twenty ways, of which `--ways` chooses some. On one core a search of 2,000 evaluations takes about half a
 minute on digits-mlp and ten minutes on text-transformer.
 """
 
@@ -34,8 +34,9 @@ from germline.db.store import Store
 from germline.search.run import evolve, new_run
 
 BASE = {"insert": 1.0, "delete": 1.0, "modify": 2.0, "tune": 3.0}
-NEW = ("replace", "idiom", "graft", "cross")
+NEW = ("replace", "wrap", "unwrap", "idiom", "graft", "cross")
 TUNING = ("tune_every=4",)
+SIZE = "keep_size=on"
 RESAMPLES = 10_000
 
 
@@ -53,7 +54,10 @@ def ways(weight: float) -> dict[str, Sequence[str]]:
     base, every = settings["base"], settings["all"]
     settings["+islands"] = [*base, "strategy=islands", "islands=lion,rmsprop"]
     settings["+tuning"] = [*base, *TUNING]
+    settings["+size"] = [*base, SIZE]
     settings["all+tuning"] = [*every, *TUNING]
+    settings["all+size"] = [*every, SIZE]
+    settings["all+tuning+size"] = [*every, *TUNING, SIZE]
     return settings
 
 
@@ -120,12 +124,12 @@ def report(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def compared(way: str) -> Sequence[tuple[str, str]]:
-    """The comparison of a way: with `base`, or `all` with it."""
+    """The comparison of a way: with `base` or, if it is `all` with more or less, with `all`."""
     if way == "base":
         return ()
     if way.startswith("all-"):
         return (("all", way),)
-    return ((way, "all" if way == "all+tuning" else "base"),)
+    return ((way, "all" if way.startswith("all+") else "base"),)
 
 
 def shown(values: Sequence[float]) -> str:

@@ -83,8 +83,9 @@ def test_a_run_in_pieces_equals_a_run_in_one(store: Store, small_run: Create) ->
 @pytest.mark.slow
 def test_a_run_with_all_operators_is_the_same_in_pieces_and_is_replayed(store: Store, small_run: Create) -> None:
     settings = (
-        "operators=insert,delete,modify,tune,rate,replace,idiom,graft,cross",
+        "operators=insert,delete,modify,tune,rate,replace,wrap,unwrap,idiom,graft,cross",
         "functions=extended",
+        "keep_size=on",
         "donors=population,library",
         "warmup=0",
     )
@@ -96,7 +97,7 @@ def test_a_run_with_all_operators_is_the_same_in_pieces_and_is_replayed(store: S
     assert replayed(store, pieces) == (160, None)
     individuals = list(store.individuals(whole.id))
     operators = {individual.operator.partition("+")[0].partition("(")[0] for individual in individuals}
-    assert operators >= {"replace", "idiom", "graft", "cross"}
+    assert operators >= {"replace", "wrap", "unwrap", "idiom", "graft", "cross"}
     assert {len(individual.parents) for individual in individuals} == {0, 1, 2}
     ok = [evaluation for evaluation in store.evaluations(whole.id) if evaluation.status == "ok"]
     assert len(ok) > 40

@@ -69,7 +69,9 @@ def _logits(params: Params, patches: Tensor) -> Tensor:
     """
     n, batch = len(params["output.bias"]), patches.shape[1] // SIDE1**2
     kernel1 = params["conv1.weight"].reshape(n * CHANNELS1, KERNEL1**2)
-    hidden = (kernel1 @ patches).view(n, CHANNELS1, SIDE1**2 * batch)
+    # On some CPUs a product with the eight rows of one candidate rounds otherwise than one with more rows.
+    rows = kernel1 if n > 1 else kernel1.repeat(2, 1)
+    hidden = (rows @ patches)[: n * CHANNELS1].view(n, CHANNELS1, SIDE1**2 * batch)
     hidden = (hidden + params["conv1.bias"][:, :, None]).relu_()
     columns = _Patches2.apply(hidden.view(n, CHANNELS1, SIDE1, SIDE1, batch))  # type: ignore[no-untyped-call]
     kernel2 = params["conv2.weight"].reshape(n, CHANNELS2, CHANNELS1 * KERNEL2**2)

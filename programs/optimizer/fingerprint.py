@@ -109,7 +109,7 @@ def _fold(function: str, *values: str) -> float:
     """The value of a function of literals. The literals are text, because as cache keys 0.0 and -0.0 would be equal."""
     with np.errstate(all="ignore"):
         arrays = (np.full((1, 1), float(value), np.float32) for value in values)
-        return float(_call(PRIMITIVES[function], *arrays)[0, 0])
+        return float(float32_call(PRIMITIVES[function], *arrays)[0, 0])
 
 
 def numeric_fingerprint(graph: Graph) -> str | None:
@@ -117,9 +117,10 @@ def numeric_fingerprint(graph: Graph) -> str | None:
 
     24 hexadecimal digits; None if the run is inconclusive, see the head of this file.
     """
-    program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=_call)
+    program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=float32_call)
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
-    states = {k: zeros(graph.nodes[graph.state_nodes[k]].type) for k in graph.live_states}
+    types = {k: graph.nodes[graph.state_nodes[k]].type for k in graph.live_states}
+    states = {k: _LAYOUT.zeros(each, len(_SCALES), np, np.float32) for k, each in types.items()}
     names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
     jumps = [i for i in program.operations if PRIMITIVES[graph.nodes[i].function].jumps]
     sides_reached: dict[int, set[bool]] = {i: set() for i in jumps}
@@ -265,18 +266,6 @@ def _sides(graph: Graph, jump: int, values: dict[int, Any]) -> set[bool]:
     return {side for side, reached in ((True, left > right), (False, left <= right)) if reached.any()}
 
 
-def zeros(state_type: Type) -> Any:
-    """The value of a state before the first step, zero, for each row of fixed inputs on the reference tree."""
-    rows = len(_SCALES)
-    if state_type == SCALAR:
-        return np.zeros((rows, 1), np.float32)
-    if state_type == LEAF:
-        return np.zeros((rows, len(REFERENCE)), np.float32)
-    if state_type == TREE:
-        return np.zeros((rows, _LAYOUT.elements), np.float32)
-    return [np.zeros((rows, *shape), np.float32) for shape in state_type.shapes or ()]
-
-
 @cache
 def _probe(step: int) -> dict[str, Any]:
     """The fixed inputs of one step by name, with a row for each of `_SCALES`.
@@ -301,7 +290,7 @@ def _probe(step: int) -> dict[str, Any]:
     }
 
 
-def _call(primitive: Primitive, *args: Any) -> Any:
+def float32_call(primitive: Primitive, *args: Any) -> Any:
     """The value of a primitive in float32, the same bits on every machine."""
     if primitive.name in _EXACT:
         return primitive.run(np, *args)

@@ -68,7 +68,7 @@ def modify(program: Program, rng: np.random.Generator) -> Program | None:
     if rng.random() < P_CONSTANT:
         new = _pick(_visible(program, i), rng) if isinstance(old, float) else new_constant(rng)
     elif isinstance(old, float):
-        new = _scaled(old, float(rng.standard_normal()))
+        new = scaled(old, float(rng.standard_normal()))
     else:
         new = _pick(_visible(program, i), rng)
     args = (*line.args[:j], new, *line.args[j + 1 :])
@@ -270,11 +270,11 @@ def _scale_constant(program: Program, i: int, j: int, power: float) -> Program:
     line = program.body[i]
     old = line.args[j]
     assert isinstance(old, float)
-    args = (*line.args[:j], _scaled(old, power), *line.args[j + 1 :])
+    args = (*line.args[:j], scaled(old, power), *line.args[j + 1 :])
     return _with_statement(program, i, Statement(line.target, line.function, args))
 
 
-def _scaled(constant: float, power: float) -> float:
+def scaled(constant: float, power: float) -> float:
     """`constant * 2^power`, rounded to six digits so that it is readable; `constant` if the magnitude reaches 1e30."""
     scaled = float(f"{constant * 2.0**power:.6g}")
     return scaled if abs(scaled) < 1e30 else constant

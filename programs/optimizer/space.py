@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from germline.programs.optimizer import constant_axes, mutate, update_size
+from germline.programs.optimizer import constant_axes, mutate
 from germline.programs.optimizer.crossing import cross, graft
 from germline.programs.optimizer.fingerprint import fingerprint
 from germline.programs.optimizer.fragment import Limits
@@ -17,6 +17,7 @@ from germline.programs.optimizer.idioms import IDIOMS, idiom
 from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.program import InvalidProgram, Program, Statement
 from germline.programs.optimizer.text import parse, write
+from germline.programs.optimizer.update_size import octaves_to, resized, update_rms
 from germline.programs.optimizer.wrapping import unwrap, wrap
 from germline.programs.space import NewGenome
 
@@ -40,12 +41,16 @@ MAX_TEXTS, MAX_GRAPHS = 20_000, 4_000
 
 @dataclass(slots=True)
 class _Traced:
-    """A program, its graph and, once computed, its fingerprint and the size of its updates (None: not computed)."""
+    """A program, its graph and, once computed, its fingerprint and the size of its updates.
+
+    `size` is `update_rms`; it is None until `size_known`, and if that is zero or not finite.
+    """
 
     program: Program
     graph: Graph
     fingerprint: str | None = None
-    update_size: tuple[float | None] | None = None
+    size: float | None = None
+    size_known: bool = False
 
 
 class OptimizerSpace:
@@ -58,8 +63,8 @@ class OptimizerSpace:
         max_statements: no operator grows a program beyond this.
         max_states: no operator gives a program more states than this.
         idioms: names of the idioms that the operator `idiom` draws from, without those that need other functions.
-        keep_size: True: a child whose structure differs from its parent's gets a learning rate with which its updates
-            are about as large as its parent's (`update_size`).
+        keep_size: True: a child that differs from its parent in more than constants gets another learning rate, a
+            power of two times its own, if its updates are nearer to the size of its parent's with it.
     """
 
     def __init__(
@@ -205,20 +210,27 @@ class OptimizerSpace:
         return NewGenome(genome)
 
     def _resized(self, child: _Traced, parent: _Traced) -> Program:
-        """A child, with updates about as large as its parent's if its structure is another."""
+        """A child with updates about as large as its parent's.
+
+        The child as it is, if it differs in constants alone, or if the other rate brings its updates no nearer.
+        """
         program = child.program
         if child.graph.live is parent.graph.live or _differ_in_constants_alone(program, parent.program):
             return program
-        octaves = update_size.octaves_to(self._update_size(child), self._update_size(parent))
+        wanted = self._size(parent)
+        octaves = octaves_to(self._size(child), wanted)
         if not octaves:
             return program
-        resized = update_size.resized(program, octaves)
-        return program if len(resized.body) > self.max_statements else resized
+        other = resized(program, octaves)
+        if len(other.body) > self.max_statements:
+            return program
+        nearer = abs(octaves_to(self._size(self._traced(other, child)), wanted)) < abs(octaves)
+        return other if nearer else program
 
-    def _update_size(self, traced: _Traced) -> float | None:
-        if traced.update_size is None:
-            traced.update_size = (update_size.update_size(traced.graph),)
-        return traced.update_size[0]
+    def _size(self, traced: _Traced) -> float | None:
+        if not traced.size_known:
+            traced.size, traced.size_known = update_rms(traced.graph), True
+        return traced.size
 
     def _pair_operator(self, operator: Callable[..., Program | None]) -> PairOperator:
         def change(program: Program, donor: Program, rng: np.random.Generator) -> Program | None:
@@ -247,6 +259,7 @@ class OptimizerSpace:
                 traced = _Traced(program, trace(program, (parent.program, parent.graph)))
                 if traced.graph.live is parent.graph.live:
                     traced.fingerprint = parent.fingerprint
+                    traced.size, traced.size_known = parent.size, parent.size_known
             _store(self._graphs, id(program), traced, MAX_GRAPHS)
         return traced
 

@@ -12,95 +12,83 @@ from typing import Any
 
 import numpy as np
 
+from germline.programs.optimizer.fingerprint import float32_call
 from germline.programs.optimizer.flat import FlatProgram, Layout
 from germline.programs.optimizer.graph import Graph
-from germline.programs.optimizer.mutate import new_name, rate_constant
+from germline.programs.optimizer.mutate import new_name, rate_constant, scaled
 from germline.programs.optimizer.program import Program, Statement
-from germline.programs.optimizer.types import LEAF, ROW, SCALAR, TREE, Type, column_shape, row_shape
 
-_LAYOUT = Layout(((32, 48), (32,)))
-"""A matrix and a vector, of sizes that small models have."""
-_STEPS, _MEASURED = 32, 8
-"""Steps of the run, and the last of them, whose updates count: averages have left their zeros behind."""
+_LAYOUT = Layout(((16, 24), (16,)))
+"""A matrix and a vector."""
+_STEPS = 100
+"""Steps of the run: about as many as a short training has, so that slow averages count as much as there."""
 _WEIGHT, _GRADIENT = 0.1, 0.01
-"""Standard deviations of the parameters, and of what all gradients have in common and in which each differs."""
+"""Standard deviation of the parameters; and that of what the gradients of all steps have in common, which is also that
+of what each step's gradient has alone."""
 LARGEST = 20
 """The largest change of a learning rate, in octaves."""
 
 
-def update_size(graph: Graph) -> float | None:
-    """The root mean square of the elements of a program's updates, in the last of some steps on fixed gradients.
+def update_rms(graph: Graph) -> float | None:
+    """The root mean square of all elements of a program's updates, over some steps on fixed gradients.
+
+    The program runs in float32 as for its fingerprint, so that the bits do not depend on the machine.
 
     Args:
         graph: a traced program.
 
     Returns:
-        None if that is zero or not finite.
+        None if it is zero or not finite.
     """
-    program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of)
-    literals = [np.full((1, 1), graph.nodes[i].literal) for i in program.literals]
-    states = {k: _zeros(graph.nodes[graph.state_nodes[k]].type) for k in graph.live_states}
-    names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
-    total = 0.0
+    program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=float32_call)
+    literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
+    types = {k: graph.nodes[graph.state_nodes[k]] for k in graph.live_states}
+    names = {k: node.function.removeprefix("input:") for k, node in types.items()}
+    states = {k: _LAYOUT.zeros(node.type, 1, np, np.float32) for k, node in types.items()}
+    squares = 0.0
     with np.errstate(all="ignore"):
         for step in range(_STEPS):
             inputs = {**_inputs(step), **{names[k]: value for k, value in states.items()}}
             update, states = program.run(inputs, literals)
-            if step >= _STEPS - _MEASURED:
-                total += float(np.mean(np.square(update)))
-    size = math.sqrt(total / _MEASURED)
-    return size if math.isfinite(size) and size > 0 else None
+            squares += float(np.mean(np.square(update, dtype=np.float64)))
+            if not math.isfinite(squares):
+                return None
+    return math.sqrt(squares / _STEPS) or None
 
 
 def octaves_to(size: float | None, wanted: float | None) -> int:
-    """The whole number of octaves nearest to the step from one size to another; 0 if one of them is None."""
+    """log2 of wanted / size, rounded and at most `LARGEST` either way; 0 if a size is None."""
     if size is None or wanted is None:
         return 0
     return max(-LARGEST, min(LARGEST, round(math.log2(wanted) - math.log2(size))))
 
 
 def resized(program: Program, octaves: int) -> Program:
-    """The program with updates that are 2^octaves times as large.
+    """The program with its learning rate multiplied by 2^octaves.
 
-    The constant that scales the whole update (`rate_constant`) is multiplied; without such a constant the program gets
-    a last statement that multiplies its update.
+    The rate is the constant that scales the whole update (`rate_constant`). A program without such a constant gets a
+    last statement that multiplies its update. If the rule uses its rate elsewhere too, its updates may grow by another
+    factor.
     """
-    factor = 2.0**octaves
     place = rate_constant(program)
     if place is not None:
-        i, j = place
-        old = program.body[i].args[j]
+        old = program.body[place[0]].args[place[1]]
         assert isinstance(old, float)
-        return program.with_numbers({place: float(f"{old * factor:.6g}")})
+        return program.with_numbers({place: scaled(old, octaves) or old})
     update, *states = program.returns
     name = new_name(program)
-    body = (*program.body, Statement(name, "*", (update, factor)))
+    body = (*program.body, Statement(name, "*", (update, 2.0**octaves)))
     return Program(body, program.states, program.step, (name, *states), program.progress, program.loss)
 
 
 @cache
 def _inputs(step: int) -> Mapping[str, Any]:
     """The inputs of a step: the same parameters in each, and gradients that agree with one another in part."""
-    rng = np.random.default_rng(20231106)
-    weights, common = rng.standard_normal((2, 1, _LAYOUT.elements))
+    weights, common = np.random.default_rng(20231106).standard_normal((2, 1, _LAYOUT.elements))
     own = np.random.default_rng([20231106, step]).standard_normal((1, _LAYOUT.elements))
+    numbers = {"lr": 1.0, "step": step + 1.0, "progress": step / _STEPS, "loss": 2.0}
     return {
-        "w": _WEIGHT * weights,
-        "g": _GRADIENT * (common + own),
-        "lr": np.ones((1, 1)),
-        "step": np.full((1, 1), step + 1.0),
-        "progress": np.full((1, 1), step / _STEPS),
-        "loss": np.full((1, 1), 2.0),
+        "w": (_WEIGHT * weights).astype(np.float32),
+        "g": (_GRADIENT * (common + own)).astype(np.float32),
+        **{name: np.full((1, 1), number, np.float32) for name, number in numbers.items()},
     }
-
-
-def _zeros(state_type: Type) -> Any:
-    """The value of a state before the first step, stored as in `FlatProgram`."""
-    if state_type == SCALAR:
-        return np.zeros((1, 1))
-    if state_type == LEAF:
-        return np.zeros((1, len(_LAYOUT.shapes)))
-    if state_type == TREE:
-        return np.zeros((1, _LAYOUT.elements))
-    reduced = row_shape if state_type == ROW else column_shape
-    return [np.zeros((1, *reduced(shape))) for shape in _LAYOUT.shapes]

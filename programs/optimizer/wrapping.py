@@ -1,8 +1,8 @@
 """Operators that put a function around a live value, or take it away: `wrap` and `unwrap`.
 
 A statement that `insert` adds is mostly dead: another change has to use its result before it does anything. These two
-change what a live statement or the return line uses, so every child computes something else. In genetic programming
-they are known as insertion and shrinking of a node.
+change what a live statement or the return line uses, so that the live part of every child differs from its parent's.
+In genetic programming they are known as insertion and shrinking of a node.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,8 @@ def wrap(
         rng: the generator.
     """
     names = [name for name in functions if PRIMITIVES[name].arity]
-    for recipient, own_graph in recipients(program, graph, limits) if names else ():
+    no_state = Limits(limits.statements, len(program.states) + 1)  # a function needs room for a statement alone
+    for recipient, own_graph in recipients(program, graph, no_state) if names else ():
         places = live_places(recipient, own_graph)
         for _ in range(MAX_WRAPS):
             place = places[int(rng.random() * len(places))]
@@ -88,7 +89,9 @@ def _wrapped(
 
 
 def unwrap(program: Program, graph: Graph, limits: Limits, rng: np.random.Generator) -> Program | None:
-    """Puts an argument of a live function in the place of its result, at one use; None if no argument has its type.
+    """Puts an argument of a live function in the place of its result, at one use.
+
+    None if no argument has the type of the result, or a number would be returned, or there is no room.
 
     Args:
         program, graph: a valid program and its graph.

@@ -71,7 +71,7 @@ def searched(way: str, own: Sequence[str], seed: int, options: argparse.Namespac
         assert last.best is not None and last.best.fitness is not None
         assert last.start is not None and last.start.fitness is not None
         return {
-            **identity(way, seed, options),
+            **identity(way, own, seed, options),
             "gain": last.best.fitness - last.start.fitness,
             "fitness": last.best.fitness,
             "birth": last.best.individual.birth,
@@ -83,14 +83,15 @@ def searched(way: str, own: Sequence[str], seed: int, options: argparse.Namespac
         }
 
 
-def identity(way: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """What distinguishes a search from the others in a file."""
+def identity(way: str, own: Sequence[str], seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """What distinguishes a search from the others in a file; `own` are the settings of its way."""
     return {
         "task": options.task,
         "evaluations": options.evaluations,
         "settings": options.set,
         "weight": options.weight,
         "way": way,
+        "own": list(own),
         "seed": seed,
     }
 
@@ -172,10 +173,10 @@ def main() -> None:
         options.out.write_text(
             "".join(line for line in options.out.read_text().splitlines(True) if line.endswith("\n"))
         )
-    done = [{key: row[key] for key in identity("", 0, options)} for row in read([options.out])]
+    done = [{key: row[key] for key in identity("", (), 0, options)} for row in read([options.out])]
     todo = [(way, seed) for seed in range(1, options.seeds + 1) for way in options.ways]
     for way, seed in todo[part::parts]:
-        if identity(way, seed, options) in done:
+        if identity(way, by_way[way], seed, options) in done:
             continue
         row = searched(way, by_way[way], seed, options)
         with options.out.open("a") as file:

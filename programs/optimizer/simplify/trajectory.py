@@ -19,7 +19,7 @@ from germline.programs.optimizer.flat import FlatProgram, Layout
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.primitives import EPSILON, Primitive
 from germline.programs.optimizer.program import Program
-from germline.programs.optimizer.types import LEAF, REFERENCE, SCALAR, TREE, Type
+from germline.programs.optimizer.types import REFERENCE
 
 STEPS = 50
 LAYOUT = Layout(REFERENCE)
@@ -120,22 +120,14 @@ def values_by_step(program: Program | Graph, steps: int, precision: torch.dtype,
     doubles = [torch.full((1, 1), graph.nodes[i].literal, dtype=torch.float64) for i in flat.literals]  # type: ignore[arg-type]
     literals = [literal.to(precision) for literal in doubles]
     count = len(SCENARIOS) * (1 + samples)
-    states = {k: _zeros(graph.nodes[graph.state_nodes[k]].type, count, precision) for k in graph.live_states}
+    types = {k: graph.nodes[graph.state_nodes[k]].type for k in graph.live_states}
+    states = {k: LAYOUT.zeros(each, count, torch, precision) for k, each in types.items()}
     names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
     for at_step in inputs(steps, precision):
         given = {name: value.repeat(1 + samples, 1) for name, value in at_step.items()}
         values = flat.values(given | {names[k]: value for k, value in states.items()}, literals)
         states = {k: values[graph.next_states[k]] for k in states}
         yield values, graph
-
-
-def _zeros(state_type: Type, rows: int, precision: torch.dtype) -> Any:
-    """The value of a state before the first step."""
-    if state_type == SCALAR:
-        return torch.zeros(rows, 1, dtype=precision)
-    if state_type in (LEAF, TREE):
-        return torch.zeros(rows, len(REFERENCE) if state_type == LEAF else LAYOUT.elements, dtype=precision)
-    return [torch.zeros(rows, *shape, dtype=precision) for shape in state_type.shapes or ()]
 
 
 def _moving_call(samples: int, precision: torch.dtype) -> Callable[..., Any]:

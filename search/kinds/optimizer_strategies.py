@@ -1,4 +1,7 @@
-"""The settings of searches for optimizers, and the strategies, each made from the settings and the space of a run."""
+"""The strategies of searches for optimizers, each made from the settings and the space of a run, and these settings.
+
+They share a file because each needs the other: a factory takes the settings, and the settings list the strategies.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

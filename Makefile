@@ -4,10 +4,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # Tests start hundreds of processes, which would compile the same modules again and again without bytecode on disk.
 unexport PYTHONDONTWRITEBYTECODE
-# A process more than there are cores, since many tests wait for programs that they start; Numba, torch and BLAS get one
-# thread each, because two on a busy core are slower than one.
-PROCESSES = $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
-PYTEST = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup
+# One process per core; Numba, torch and BLAS get one thread each, because two on a busy core are slower than one.
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .PHONY: setup demo check test lint kernels lint-and-kernels bench device reliability clean
 setup: $(STAMP)

@@ -32,7 +32,7 @@ PRESETS = {
         births=3_000,
     ),
     "discover": Preset(
-        "hours on two cores: three tasks, islands, all operators, tuned constants, children that keep their size, reviews",
+        "hours on two cores: three tasks, islands, all operators, tuned constants, updates that keep their size",
         {
             "strategy": "islands",
             "islands": ["nadamw", "lion", "muon"],

@@ -89,19 +89,19 @@ def test_a_run_with_all_operators_is_the_same_in_pieces_and_is_replayed(store: S
         "donors=population,library",
         "warmup=0",
     )
-    whole, pieces = small_run(*settings, births=160), small_run(*settings, births=160)
+    whole, pieces = small_run(*settings, births=112), small_run(*settings, births=112)
     last(store, whole)
-    for births in (50, 100, 160):
+    for births in (50, 80, 112):
         last(store, pieces, births=births)
     assert births_and_outcomes(store, pieces) == births_and_outcomes(store, whole)
-    assert replayed(store, pieces) == (160, None)
+    assert replayed(store, pieces) == (112, None)
     individuals = list(store.individuals(whole.id))
     operators = {individual.operator.partition("+")[0].partition("(")[0] for individual in individuals}
     assert operators >= {"replace", "wrap", "unwrap", "idiom", "graft", "cross"}
     assert {len(individual.parents) for individual in individuals} == {0, 1, 2}
     ok = [evaluation for evaluation in store.evaluations(whole.id) if evaluation.status == "ok"]
-    assert len(ok) > 40
-    assert len({text.partition(")")[0] for text in (individual.genome for individual in individuals)}) > 5
+    assert len(ok) > 30
+    assert len({text.partition(")")[0] for text in (individual.genome for individual in individuals)}) > 3
 
 
 @pytest.mark.slow

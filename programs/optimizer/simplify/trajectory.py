@@ -114,7 +114,7 @@ def run(
 def values_by_step(program: Program | Graph, steps: int, precision: torch.dtype, samples: int) -> Any:
     """For each step the value of each live node and the graph; the first rows are those without moved results."""
     graph = trace(program) if isinstance(program, Program) else program
-    call = _moving_call(samples, precision) if samples else None
+    call = _moving_call(samples, precision) if samples else _run
     flat = FlatProgram(graph, LAYOUT, torch, torch.tensor(LAYOUT.leaf_of), call)
     # In double precision first: a literal may be infinite in single precision.
     doubles = [torch.full((1, 1), graph.nodes[i].literal, dtype=torch.float64) for i in flat.literals]  # type: ignore[arg-type]
@@ -128,6 +128,26 @@ def values_by_step(program: Program | Graph, steps: int, precision: torch.dtype,
         values = flat.values(given | {names[k]: value for k, value in states.items()}, literals)
         states = {k: values[graph.next_states[k]] for k in states}
         yield values, graph
+
+
+class _CorrectRoots:
+    """The functions of torch, with square roots that are rounded correctly.
+
+    On some CPUs those of torch are not, and folded constants would differ from what a program computes.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+    def sqrt(self, x: Tensor) -> Tensor:
+        return torch.from_numpy(np.sqrt(x.numpy()))
+
+
+_TORCH = _CorrectRoots()
+
+
+def _run(primitive: Primitive, *args: Any) -> Any:
+    return primitive.run(_TORCH, *args)
 
 
 def _moving_call(samples: int, precision: torch.dtype) -> Callable[..., Any]:
@@ -150,7 +170,7 @@ def _moving_call(samples: int, precision: torch.dtype) -> Callable[..., Any]:
             return moved(torch.log(torch.abs(moved(1.0 + args[0]))))
         if primitive.name == "/":
             return moved(args[0] / moved(args[1] + EPSILON))
-        return moved(primitive.run(torch, *args))
+        return moved(_run(primitive, *args))
 
     return call
 

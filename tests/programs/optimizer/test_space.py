@@ -28,7 +28,7 @@ def test_a_child_is_the_same_whether_its_parents_were_bred_or_read() -> None:
     operators = [*space.operators, *PAIRS]
     population = [START]
     rng = np.random.default_rng(7)
-    for seed in range(15 * len(operators)):
+    for seed in range(6 * len(operators)):
         operator = operators[seed % len(operators)]
         parent, donor = (population[int(rng.random() * len(population))] for _ in range(2))
         bred = child(space, operator, parent, donor, seed)

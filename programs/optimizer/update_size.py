@@ -42,9 +42,9 @@ def update_rms(graph: Graph) -> float | None:
     """
     program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=float32_call)
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
-    types = {k: graph.nodes[graph.state_nodes[k]] for k in graph.live_states}
-    names = {k: node.function.removeprefix("input:") for k, node in types.items()}
-    states = {k: _LAYOUT.zeros(node.type, 1, np, np.float32) for k, node in types.items()}
+    state_nodes = {k: graph.nodes[graph.state_nodes[k]] for k in graph.live_states}
+    names = {k: node.function.removeprefix("input:") for k, node in state_nodes.items()}
+    states = {k: _LAYOUT.zeros(node.type, 1, np, np.float32) for k, node in state_nodes.items()}
     squares = 0.0
     with np.errstate(all="ignore"):
         for step in range(_STEPS):

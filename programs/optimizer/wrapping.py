@@ -62,7 +62,7 @@ def wrap(
 def _wrapped(
     program: Program, graph: Graph, place: Place, function: str, limits: Limits, rng: np.random.Generator
 ) -> Program | None:
-    """The program with a function around the value at a place; None if its type is another there, or has no room."""
+    """The program with a function around the value at a place; None if the types do not fit, or there is no room."""
     arity = PRIMITIVES[function].arity
     position = int(rng.random() * arity)
     visible = list(dict.fromkeys(visible_nodes(program, graph, place.statement).values()))

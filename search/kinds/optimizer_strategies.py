@@ -166,7 +166,7 @@ class OptimizerSettings:
     keep_size: Literal["on", "off"] = setting(
         "off",
         choice("on", "off"),
-        "on: a child of another structure gets a learning rate with which its update is as large as its parent's",
+        "on: a child of another structure gets a rate that makes its updates about as large as those of its parent",
     )
     max_statements: int = setting(100, whole(1), "most statements of a program; no operator adds more")
     max_states: int = setting(8, whole(0, 100), "most states of a program; no operator adds more")

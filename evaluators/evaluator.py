@@ -98,6 +98,12 @@ class Evaluator(ABC, Generic[G]):
         """
         return self._outcomes(genomes, rung, seed, "validation", limit, only)
 
+    @classmethod
+    def warm_up(cls) -> None:
+        """Does in this process, ahead of the first evaluator, what evaluators of this class do on the CPU whatever
+        their task is, such as loading compiled code."""
+        return
+
     def close(self) -> None:
         """Closes what the evaluator has opened, such as environments with processes of their own. Call it last."""
         return
@@ -236,9 +242,24 @@ class EvaluatorSpec:
 
     def build(self) -> Evaluator[Any]:
         """Returns the evaluator, with its task's data loaded."""
-        evaluators = EVALUATORS if len(names_of(self.task)) == 1 else SEVERAL_EVALUATORS
-        module, name = evaluators[self.kind].split(":")
-        evaluator: Evaluator[Any] = getattr(import_module(module), name)(
+        evaluator: Evaluator[Any] = self._evaluator_class()(
             task=self.task, seed=self.seed, device=self.device, **self.options
         )
         return evaluator
+
+    def preload(self) -> None:
+        """Does what `build` does for every task: imports modules and, for the CPU, loads compiled code. Imports no
+        task, and touches no GPU."""
+        import torch  # here, since not every kind of search needs it
+
+        torch.set_num_threads(1)
+        evaluator_class = self._evaluator_class()
+        import_module("germline.evaluators.tasks.task_checks")
+        if self.device == "cpu":
+            evaluator_class.warm_up()
+
+    def _evaluator_class(self) -> Any:
+        """The class, whose arguments each kind chooses."""
+        evaluators = EVALUATORS if len(names_of(self.task)) == 1 else SEVERAL_EVALUATORS
+        module, name = evaluators[self.kind].split(":")
+        return getattr(import_module(module), name)

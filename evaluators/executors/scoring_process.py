@@ -1,4 +1,4 @@
-"""The process in which a task runs. Its supervisor starts it, sends it jobs, and ends it.
+"""The process in which a task runs. Its fork server starts it, and its supervisor sends it jobs.
 
 Whatever a task does stays in this process: crashes, threads, memory, changes to torch. It does not use Ray.
 """
@@ -19,12 +19,6 @@ from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import score
 
-PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from germline.evaluators.executors.scoring_process import serve; serve(int(sys.argv[1]))"
-)
-"""What the process runs. Its arguments are the descriptor of its end of the connection, and the supervisor's module
-search path as JSON."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -34,7 +28,7 @@ def serve(descriptor: int) -> None:
     The first message is the spec of the evaluator and the data directory; its answer is why the evaluator cannot be
     built, or None. Further messages are the arguments `job` and `only` of `score`; their answer is what that returns.
     """
-    _end_with_supervisor()
+    end_with_parent()
     _end_group_with_this_process(descriptor)
     # A signal from elsewhere ends the process at once. Python would raise KeyboardInterrupt within the task.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -61,16 +55,16 @@ def _build(spec: EvaluatorSpec, data: str) -> tuple[Any, str | None]:
         return None, in_a_line(error)
 
 
-def _end_with_supervisor() -> None:
-    """Ends this process when the supervisor ends; on Linux even within compiled code."""
+def end_with_parent() -> None:
+    """Ends this process when its parent ends; on Linux even within compiled code."""
     if sys.platform == "linux":
         CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     else:
         threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
 
 
-def _watch(supervisor: int) -> None:
-    while os.getppid() == supervisor:
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
         time.sleep(1.0)
     os._exit(1)
 

@@ -1,15 +1,11 @@
 """The supervisor of a process that scores jobs: it watches the process, and replaces it when something went wrong.
 
-Only the parent of a process learns how it ended. So the supervisor decides whether it ended by itself (a crash, an
-exit, exhausted memory) or was ended by somebody else, which says nothing about the genomes that it scored. Time limits
-are measured here too. A supervisor does not use Ray; the actor of each Ray worker has a supervisor.
+The supervisor decides whether a process ended by itself (a crash, an exit, exhausted memory) or was ended by somebody
+else, which says nothing about the genomes that it scored. Its fork server, the parent of these processes, learns how
+they ended. Time limits are measured here too. A supervisor does not use Ray; the actor of each Ray worker has one.
 """
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,7 +15,7 @@ from typing import Any
 
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Failed, Job, Lost
-from germline.evaluators.executors.scoring_process import PROGRAM
+from germline.evaluators.executors.fork_server import ForkServer, ForkServerLost
 from germline.evaluators.executors.work_clock import WorkClock
 from germline.evaluators.memory import memory_of_machine
 from germline.evaluators.outcome import Outcome
@@ -57,7 +53,7 @@ class Supervisor:
         self._spec = spec
         self._data = data
         self._load_seconds = load_seconds
-        self._process = _Process(spec, data)
+        self._process = _Process(ForkServer(spec), spec, data)
 
     def load(self) -> NotLoaded | None:
         """Waits until a process has loaded the task, and returns None; or returns why no process can load it."""
@@ -104,35 +100,39 @@ class Supervisor:
         return answer
 
     def close(self) -> None:
-        """Ends the process, and those that the task has started."""
+        """Ends the process, those that the task has started, and the fork server."""
         self._process.end()
+        self._process.server.close()
 
     def _replace(self) -> None:
-        self._process.end()
-        self._process = _Process(self._spec, self._data)
+        in_order = self._process.end()
+        server = self._process.server
+        if not in_order:
+            server.close()
+            server = ForkServer(self._spec)
+        self._process = _Process(server, self._spec, self._data)
 
 
 class _Process:
     """A process that runs `scoring_process`, and the connection to it.
 
-    It leads a process group of its own, so that processes which the task starts can be ended with it.
+    Attributes:
+        server: the fork server that starts it.
+        is_loaded: whether it has loaded the task.
+        has_scored: whether it has been sent a job.
     """
 
-    def __init__(self, spec: EvaluatorSpec, data: str) -> None:
+    def __init__(self, server: ForkServer, spec: EvaluatorSpec, data: str) -> None:
+        self.server = server
         self.is_loaded = False
         self.has_scored = False
         self._connection, theirs = Pipe()
         with theirs:
-            arguments = [str(theirs.fileno()), json.dumps(sys.path)]
-            self._popen = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, *arguments],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            server.start(theirs.fileno())
         self._status: int | None = None
+        self._server_lost = False
+        self._ended_in_order: bool | None = None
+        """What `end` returned; None before."""
         self._peak_memory = 0
         self._send((spec, data))
 
@@ -160,19 +160,25 @@ class _Process:
 
     def ended(self) -> bool:
         """Returns True if the process has ended by itself, or was ended by somebody else."""
-        if self._status is None:
-            pid, status, usage = os.wait4(self._popen.pid, os.WNOHANG)
-            if pid:
-                self._status = self._popen.returncode = os.waitstatus_to_exitcode(status)
-                self._peak_memory = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return self._status is not None
+        if self._status is None and not self._server_lost:
+            try:
+                self._status = self.server.status()
+            except ForkServerLost:
+                self._server_lost = True
+        return self._status is not None or self._server_lost
 
-    def end(self) -> None:
-        """Ends the process and its group."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
-        self._connection.close()
-        self._wait()
+    def end(self) -> bool:
+        """Ends the process and its group. Returns False if the fork server is lost or busy, and cannot be used again;
+        the process ends with it."""
+        if self._ended_in_order is None:
+            self._connection.close()
+            try:
+                self._ended_in_order = not self._server_lost and self.server.started()
+                if self._ended_in_order:
+                    _, self._peak_memory = self.server.end()
+            except ForkServerLost:
+                self._ended_in_order = False
+        return self._ended_in_order
 
     def _send(self, message: Any) -> None:
         with suppress(ConnectionError):  # it has ended, which `receive` finds out
@@ -183,8 +189,11 @@ class _Process:
         whether they are suspect. They are not if a signal of `_FROM_ELSEWHERE` ended it, unless that is SIGKILL and
         the process had filled more than half of the memory."""
         self._wait()
+        if self._server_lost:
+            return Lost(Outcome("crashed", error="the process ended with its parent"), suspect=False)
         if self._status is None:
             return Lost(Outcome("crashed", error="the process closed its connection"), suspect=True)
+        self.end()  # which tells the peak of its memory
         if self._status >= 0:
             return Lost(Outcome("crashed", error=f"the process ended with exit status {self._status}"), suspect=True)
         name = _signal_name(-self._status)

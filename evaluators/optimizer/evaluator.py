@@ -47,6 +47,10 @@ class OptimizerEvaluator(Evaluator[Program]):
         self.lengths = tuple(lengths)
         self.hurdle = hurdle
 
+    @classmethod
+    def warm_up(cls) -> None:
+        prepare("cpu")
+
     def read(self, text: str) -> Program | Rejected:
         try:
             program = parse(text)

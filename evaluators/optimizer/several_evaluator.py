@@ -55,6 +55,10 @@ class SeveralEvaluator(Evaluator[Program]):
         """Places of the tasks among the names, cheap tasks first."""
         self.margin = margin
 
+    @classmethod
+    def warm_up(cls) -> None:
+        OptimizerEvaluator.warm_up()
+
     def read(self, text: str) -> Program | Rejected:
         return self.parts[0].read(text)
 

@@ -62,6 +62,10 @@ class TrainingEvaluator(Evaluator[ReadTraining]):
         self.seed, self.rung = seed, rung
         self.classes = {key: optimizer_class(name) for key, name in (classes or {}).items()}
 
+    @classmethod
+    def warm_up(cls) -> None:
+        prepare("cpu")
+
     def read(self, text: str) -> ReadTraining | Rejected:
         try:
             training = read_training(text)

@@ -45,6 +45,11 @@ def act(genome: str) -> None:
             os.kill(os.getpid(), int(argument) if argument.isdecimal() else getattr(signal, argument))
         case "kill-parent":
             os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(10)
+        case "kill-worker":
+            status = Path(f"/proc/{os.getppid()}/stat").read_text()
+            os.kill(int(status.rpartition(")")[2].split()[1]), signal.SIGKILL)
+            time.sleep(10)
         case "sleep":
             time.sleep(float(argument))
         case "ignore":

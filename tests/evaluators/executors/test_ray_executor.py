@@ -90,7 +90,7 @@ def test_a_genome_that_kills_its_worker_again_and_again_is_blamed(
     execute: Execute, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("germline.evaluators.executors.attempts.MOST_ACCIDENTS", 1)
-    (outcome,) = scored(execute(), "kill-parent")
+    (outcome,) = scored(execute(), "kill-worker")
     assert outcome.status == "crashed" and str(outcome.error).startswith("the worker ended: ")
 
 
@@ -127,7 +127,7 @@ def test_what_is_missing_where_workers_run_is_told_at_once(
 def test_a_task_that_kills_every_worker_ends_the_search(execute: Execute, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("germline.evaluators.executors.ray_executor.MOST_LOST", 3)
     with pytest.raises(NoWorker, match="3 workers in a row ended before that"):
-        execute("kill-parent").wait_until_ready()
+        execute("kill-worker").wait_until_ready()
 
 
 def test_a_worker_that_is_killed_while_it_starts_is_replaced(execute: Execute, tmp_path: Path) -> None:

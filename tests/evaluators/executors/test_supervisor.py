@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from scripted_evaluator import ScriptedSpec
 
+from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Failed, Job, Lost
 from germline.evaluators.executors.supervisor import MOST_STARTS, NotLoaded, Supervisor
+from germline.evaluators.outcome import Outcome
+from germline.programs.optimizer import library
 
 pytestmark = pytest.mark.slow
 
@@ -110,6 +113,49 @@ def test_a_process_that_was_killed_while_idle_costs_nobody_anything(supervise: C
     os.kill(pid, signal.SIGKILL)
     time.sleep(0.2)
     assert pid_of(supervisor) != pid
+
+
+def test_a_process_whose_parent_was_killed_says_nothing_about_its_genomes(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise()
+    answer = supervisor.score(job("kill-parent"), None, 10.0)
+    assert answer == Lost(Outcome("crashed", error="the process ended with its parent"), suspect=False)
+    assert supervisor.score(job("7"), None, 10.0)[0].fitness == 7.0  # type: ignore[index,union-attr]
+
+
+def test_a_parent_that_was_killed_while_idle_costs_nobody_anything(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise()
+    pid = pid_of(supervisor)
+    parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    time.sleep(0.2)
+    assert pid_of(supervisor) != pid
+    assert not _lives(pid)
+
+
+def test_no_process_is_left_behind(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise()
+    pids = [pid_of(supervisor)]
+    for genome in ("raise", "exit 3", "segfault"):
+        supervisor.score(job(genome), None, 10.0)
+        pids.append(pid_of(supervisor))
+    assert len(set(pids)) == len(pids)
+    parent = int(Path(f"/proc/{pids[-1]}/stat").read_text().rpartition(")")[2].split()[1])
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids[:-1]), "a process that ended is still a zombie"
+    supervisor.close()
+    assert not Path(f"/proc/{parent}").exists() and not _lives(pids[-1])
+
+
+def test_a_process_is_forked_by_one_that_has_imported_torch_and_has_a_single_thread() -> None:
+    supervisor = Supervisor(EvaluatorSpec("optimizer", "digits-mlp", seed=1), "data", 120.0)
+    try:
+        assert supervisor.load() is None
+        (outcome,) = supervisor.score(job(library()["lion"]), None, 60.0)  # type: ignore[misc,union-attr]
+        assert outcome.status == "ok"
+        parent = supervisor._process.server._popen.pid
+        assert "libtorch" in Path(f"/proc/{parent}/maps").read_text()
+        assert len(list(Path(f"/proc/{parent}/task").iterdir())) == 1
+    finally:
+        supervisor.close()
 
 
 def test_a_fresh_process_has_scored_nothing(supervise: Callable[..., Supervisor]) -> None:

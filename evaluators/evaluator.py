@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -248,13 +249,14 @@ class EvaluatorSpec:
         return evaluator
 
     def preload(self) -> None:
-        """Does what `build` does for every task: imports modules and, for the CPU, loads compiled code. Imports no
-        task, and touches no GPU."""
-        import torch  # here, since not every kind of search needs it
+        """Does what `build` does whatever the task is: imports modules and, for the CPU, loads compiled code.
 
-        torch.set_num_threads(1)
+        Imports no task, and touches no GPU.
+        """
         evaluator_class = self._evaluator_class()
-        import_module("germline.evaluators.tasks.task_checks")
+        if "torch" in sys.modules:  # the evaluator of policies imports it only for tasks that need it
+            sys.modules["torch"].set_num_threads(1)
+            import_module("germline.evaluators.tasks.task_checks")
         if self.device == "cpu":
             evaluator_class.warm_up()
 

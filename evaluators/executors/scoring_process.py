@@ -22,13 +22,13 @@ from germline.evaluators.executors.executor import score
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(descriptor: int) -> None:
-    """Answers the supervisor until it is gone.
+def serve(descriptor: int, parent: int) -> None:
+    """Answers the supervisor until it is gone. `parent` is the number of the process that has started this one.
 
     The first message is the spec of the evaluator and the data directory; its answer is why the evaluator cannot be
     built, or None. Further messages are the arguments `job` and `only` of `score`; their answer is what that returns.
     """
-    end_with_parent()
+    end_with_parent(parent)
     _end_group_with_this_process(descriptor)
     # A signal from elsewhere ends the process at once. Python would raise KeyboardInterrupt within the task.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -55,12 +55,14 @@ def _build(spec: EvaluatorSpec, data: str) -> tuple[Any, str | None]:
         return None, in_a_line(error)
 
 
-def end_with_parent() -> None:
-    """Ends this process when its parent ends; on Linux even within compiled code."""
+def end_with_parent(parent: int) -> None:
+    """Ends this process when its parent, the process `parent`, ends; on Linux even within compiled code."""
     if sys.platform == "linux":
         CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it has ended before
+            os._exit(1)
     else:
-        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _watch(parent: int) -> None:

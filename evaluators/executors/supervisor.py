@@ -15,7 +15,7 @@ from typing import Any
 
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Failed, Job, Lost
-from germline.evaluators.executors.fork_server import ForkServer, ForkServerLost
+from germline.evaluators.executors.fork_server import ForkServer, ForkServerLost, ending
 from germline.evaluators.executors.work_clock import WorkClock
 from germline.evaluators.memory import memory_of_machine
 from germline.evaluators.outcome import Outcome
@@ -23,8 +23,10 @@ from germline.evaluators.outcome import Outcome
 MOST_STARTS = 10
 """When this many processes in a row have ended before they had loaded the task, no further process is started."""
 _POLL_SECONDS = 0.1
-_END_SECONDS = 5.0
-"""How long the end of a process is waited for."""
+_CLOSING_SECONDS = 5.0
+"""How long a process that has closed its connection may take to end."""
+_STATUS_SECONDS = 1.0
+"""How long the fork server may take to say, before a job is sent, whether the process still runs."""
 _FROM_ELSEWHERE = frozenset((signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL))
 """Signals that a process gets from somebody else. The kernel also sends SIGKILL to a process that fills the memory."""
 
@@ -86,7 +88,7 @@ class Supervisor:
             seconds: time limit.
             fresh: True if the process must have scored nothing before.
         """
-        if (fresh and self._process.has_scored) or self._process.ended():
+        if (fresh and self._process.has_scored) or self._process.ended(_STATUS_SECONDS):
             self._replace()
         not_loaded = self.load()
         if not_loaded:
@@ -101,8 +103,10 @@ class Supervisor:
 
     def close(self) -> None:
         """Ends the process, those that the task has started, and the fork server."""
-        self._process.end()
-        self._process.server.close()
+        try:
+            self._process.end()
+        finally:
+            self._process.server.close()
 
     def _replace(self) -> None:
         in_order = self._process.end()
@@ -130,7 +134,8 @@ class _Process:
         with theirs:
             server.start(theirs.fileno())
         self._status: int | None = None
-        self._server_lost = False
+        self._server_lost = ""
+        """Why the fork server is of no use any more; empty while it is."""
         self._ended_in_order: bool | None = None
         """What `end` returned; None before."""
         self._peak_memory = 0
@@ -158,24 +163,28 @@ class _Process:
             if late:
                 return Late()
 
-    def ended(self) -> bool:
-        """Returns True if the process has ended by itself, or was ended by somebody else."""
+    def ended(self, seconds: float = 0.0) -> bool:
+        """Returns True if the process has ended by itself, was ended by somebody else, or if its fork server is lost.
+
+        A fork server that takes longer than `seconds` to answer has its answer heard at the next call.
+        """
         if self._status is None and not self._server_lost:
             try:
-                self._status = self.server.status()
-            except ForkServerLost:
-                self._server_lost = True
-        return self._status is not None or self._server_lost
+                self._status = self.server.status(seconds)
+            except ForkServerLost as lost:
+                self._server_lost = str(lost)
+        return self._status is not None or bool(self._server_lost)
 
     def end(self) -> bool:
-        """Ends the process and its group. Returns False if the fork server is lost or busy, and cannot be used again;
-        the process ends with it."""
+        """Ends the process and its group. Returns False if the fork server could not do that, because it is lost, still
+        importing, or waiting for the kernel: then it has to be closed, and the process ends with it."""
         if self._ended_in_order is None:
             self._connection.close()
             try:
                 self._ended_in_order = not self._server_lost and self.server.started()
                 if self._ended_in_order:
-                    _, self._peak_memory = self.server.end()
+                    status, self._peak_memory = self.server.end()
+                    self._ended_in_order = status is not None
             except ForkServerLost:
                 self._ended_in_order = False
         return self._ended_in_order
@@ -186,32 +195,25 @@ class _Process:
 
     def _lost(self) -> Lost:
         """The outcome for the genomes of a process that has closed its connection, or sent what cannot be read, and
-        whether they are suspect. They are not if a signal of `_FROM_ELSEWHERE` ended it, unless that is SIGKILL and
-        the process had filled more than half of the memory."""
+        whether they are suspect. They are not if the fork server is lost, nor if a signal of `_FROM_ELSEWHERE` ended
+        the process, unless that is SIGKILL and the process had filled more than half of the memory."""
         self._wait()
         if self._server_lost:
-            return Lost(Outcome("crashed", error="the process ended with its parent"), suspect=False)
+            return Lost(Outcome("crashed", error=self._server_lost), suspect=False)
         if self._status is None:
             return Lost(Outcome("crashed", error="the process closed its connection"), suspect=True)
         self.end()  # which tells the peak of its memory
+        error = f"the process ended with {ending(self._status)}"
         if self._status >= 0:
-            return Lost(Outcome("crashed", error=f"the process ended with exit status {self._status}"), suspect=True)
-        name = _signal_name(-self._status)
+            return Lost(Outcome("crashed", error=error), suspect=True)
         if -self._status == signal.SIGKILL and self._peak_memory > memory_of_machine() / 2:
             error = f"the process filled the memory with {self._peak_memory / 2**30:.1f} GiB and was killed"
             return Lost(Outcome("oom", error=error), suspect=True)
         suspect = -self._status not in _FROM_ELSEWHERE
-        return Lost(Outcome("crashed", error=f"the process ended with {name}"), suspect)
+        return Lost(Outcome("crashed", error=error), suspect)
 
     def _wait(self) -> None:
         """Waits for the end of a process that is about to end; gives up if the kernel keeps it."""
-        deadline = time.monotonic() + _END_SECONDS
+        deadline = time.monotonic() + _CLOSING_SECONDS
         while not self.ended() and time.monotonic() < deadline:
             time.sleep(0.01)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # most real-time signals have no name
-        return f"signal {number}"

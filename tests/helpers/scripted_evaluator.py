@@ -67,6 +67,8 @@ def act(genome: str) -> None:
         case "change":
             CHANGED.append(argument)
             raise RuntimeError("a task that changed its process")
+        case "draw":
+            pass
         case "start-once":
             if not Path(argument).exists():
                 Path(argument).write_text(str(os.getpid()))
@@ -95,16 +97,24 @@ class ScriptedEvaluator:
 
 
 def _number(genome: str) -> float:
+    if genome == "draw":
+        import numpy.random  # here, so that a process that does not draw starts in a moment
+
+        return float(numpy.random.random())  # noqa: NPY002 - a task that forgets to seed
     return float(genome) if genome.replace(".", "").isdecimal() else 0.0
 
 
 @dataclass(frozen=True)
 class ScriptedSpec:
-    """Builds the evaluator, after `act(loading)`."""
+    """Builds the evaluator, after `act(loading)`. The statements `preloading` run in the fork server."""
 
     loading: str = ""
     task: str = "scripted"
     device: str = "cpu"
+    preloading: str = ""
+
+    def preload(self) -> None:
+        exec(self.preloading)  # noqa: S102
 
     def build(self) -> ScriptedEvaluator:
         act(self.loading)

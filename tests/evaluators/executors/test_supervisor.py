@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from scripted_evaluator import ScriptedSpec
 
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Failed, Job, Lost
+from germline.evaluators.executors.fork_server import _Child
 from germline.evaluators.executors.supervisor import MOST_STARTS, NotLoaded, Supervisor
 from germline.evaluators.outcome import Outcome
 from germline.programs.optimizer import library
@@ -26,8 +28,8 @@ pytestmark = pytest.mark.slow
 def supervise() -> Iterator[Callable[..., Supervisor]]:
     supervisors: list[Supervisor] = []
 
-    def make(loading: str = "", load_seconds: float = 30.0) -> Supervisor:
-        spec: Any = ScriptedSpec(loading)
+    def make(loading: str = "", load_seconds: float = 30.0, preloading: str = "") -> Supervisor:
+        spec: Any = ScriptedSpec(loading, preloading=preloading)
         supervisors.append(Supervisor(spec, "data", load_seconds))
         return supervisors[-1]
 
@@ -118,18 +120,77 @@ def test_a_process_that_was_killed_while_idle_costs_nobody_anything(supervise: C
 def test_a_process_whose_parent_was_killed_says_nothing_about_its_genomes(supervise: Callable[..., Supervisor]) -> None:
     supervisor = supervise()
     answer = supervisor.score(job("kill-parent"), None, 10.0)
-    assert answer == Lost(Outcome("crashed", error="the process ended with its parent"), suspect=False)
+    assert answer == Lost(Outcome("crashed", error="the fork server ended with SIGKILL"), suspect=False)
     assert supervisor.score(job("7"), None, 10.0)[0].fitness == 7.0  # type: ignore[index,union-attr]
 
 
 def test_a_parent_that_was_killed_while_idle_costs_nobody_anything(supervise: Callable[..., Supervisor]) -> None:
     supervisor = supervise()
     pid = pid_of(supervisor)
-    parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(parent, signal.SIGKILL)
+    os.kill(parent_of(pid), signal.SIGKILL)
     time.sleep(0.2)
     assert pid_of(supervisor) != pid
     assert not _lives(pid)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_fork_server_that_does_not_answer_moves_no_time_limit(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise()
+    parent = parent_of(pid_of(supervisor))
+    began = time.monotonic()
+    threading.Timer(0.3, os.kill, (parent, signal.SIGSTOP)).start()
+    answer = supervisor.score(job("sleep 1000"), None, 1.0)
+    assert isinstance(answer, Failed) and answer.outcome.status == "timeout"
+    assert time.monotonic() - began < 1.0 + 5.0
+    assert not _lives(parent)
+    assert supervisor.score(job("7"), None, 10.0)[0].fitness == 7.0  # type: ignore[index,union-attr]
+
+
+def test_forks_draw_different_random_numbers(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(preloading="import numpy.random")
+    draws = {supervisor.score(job("draw"), None, 10.0, fresh=True)[0].fitness for _ in range(3)}  # type: ignore[index,union-attr]
+    assert len(draws) == 3
+
+
+@pytest.mark.parametrize("preloading", ["import missing_module", "raise KeyError"])
+def test_what_cannot_be_imported_ahead_is_imported_by_each_process(
+    supervise: Callable[..., Supervisor], preloading: str
+) -> None:
+    supervisor = supervise(preloading=preloading)
+    assert supervisor.score(job("7"), None, 10.0)[0].fitness == 7.0  # type: ignore[index,union-attr]
+    assert supervisor.score(job("7"), None, 10.0, fresh=True)[0].fitness == 7.0  # type: ignore[index,union-attr]
+
+
+def test_how_a_fork_server_ended_is_told(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise(preloading="import os; os.abort()")
+    cause = f"{MOST_STARTS} processes in a row ended before that, the last because the fork server ended with SIGABRT"
+    assert supervisor.load() == NotLoaded(cause)
+
+
+@pytest.mark.parametrize("fork", [True, False])
+@pytest.mark.parametrize("waitid", [True, False])
+def test_how_a_process_ended_is_known_on_every_system(
+    fork: bool, waitid: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not waitid:
+        monkeypatch.delattr(os, "waitid")
+    for loading, status in (("exit 3", 3), ("signal SIGTERM", -signal.SIGTERM)):
+        ours, theirs = Pipe()
+        beside, _ = Pipe()
+        child = _Child(os.dup(theirs.fileno()), beside, fork)
+        theirs.close()
+        assert child.status() is None
+        ours.send((ScriptedSpec(loading), "data"))
+        while child.status() is None:
+            time.sleep(0.01)
+        assert child.status() == status
+        ended, peak = child.end()
+        assert ended == status and peak > 1e6
+        assert child.end() == (ended, peak)
+        assert not Path(f"/proc/{child.pid}").exists()
 
 
 def test_no_process_is_left_behind(supervise: Callable[..., Supervisor]) -> None:
@@ -139,7 +200,7 @@ def test_no_process_is_left_behind(supervise: Callable[..., Supervisor]) -> None
         supervisor.score(job(genome), None, 10.0)
         pids.append(pid_of(supervisor))
     assert len(set(pids)) == len(pids)
-    parent = int(Path(f"/proc/{pids[-1]}/stat").read_text().rpartition(")")[2].split()[1])
+    parent = parent_of(pids[-1])
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids[:-1]), "a process that ended is still a zombie"
     supervisor.close()
     assert not Path(f"/proc/{parent}").exists() and not _lives(pids[-1])
@@ -213,6 +274,7 @@ def _lives(pid: int) -> bool:
 
 KILLED = """
 import os, sys
+from germline.evaluators.executors.fork_server import _Child
 from germline.evaluators.executors.supervisor import Supervisor
 from scripted_evaluator import ScriptedSpec
 
@@ -239,3 +301,28 @@ def test_processes_that_a_task_has_started_end_with_a_supervisor_that_is_killed(
     while _lives(child) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _lives(child)
+
+
+KILLED_AT_ONCE = """
+import os, sys, time
+from germline.evaluators.executors.supervisor import Supervisor
+from scripted_evaluator import ScriptedSpec
+
+supervisor = Supervisor(ScriptedSpec("start-once " + sys.argv[1]), "data", 30.0)
+time.sleep(float(sys.argv[2]))
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("seconds", ["0", "0.03", "0.06", "0.1"])
+def test_nothing_goes_on_loading_after_a_supervisor_that_was_killed(tmp_path: Path, seconds: str) -> None:
+    place = tmp_path / "pid"
+    helpers = str(Path(__file__).parents[2] / "helpers")
+    paths = os.pathsep.join([helpers, os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-c", KILLED_AT_ONCE, str(place), seconds]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, timeout=60, check=False)
+    deadline = time.monotonic() + 1.5
+    while not place.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    assert not place.exists() or not _lives(int(place.read_text()))

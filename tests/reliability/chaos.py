@@ -15,6 +15,8 @@ from sessions import SEED, Session, resumed, session, straight, wait_for_births
 
 BIRTHS = 160
 """Births of a run whose workers are killed every few seconds: it has to last for several kills."""
+LONG_BIRTHS = 480
+"""Births of a run that must not be done before it notices that Ray is gone."""
 END_SECONDS = 10.0
 """Time in which a search has to end when its raylet or its head is gone."""
 
@@ -46,10 +48,10 @@ def workers_killed(count: int, folder: Path, every: float = 3.0) -> Result:
 def ray_killed(count: int, folder: Path) -> Result:
     """The raylet or Ray's head service is killed in the middle: the search ends in time, says how to go on."""
     began, draw, failures, slowest = time.monotonic(), random.Random(count), [], 0.0
-    expected, _ = straight(folder, "optimizer", births=BIRTHS)
+    expected, _ = straight(folder, "optimizer", births=LONG_BIRTHS)
     for number in range(count):
         name = ("raylet", "gcs_server")[number % 2]
-        attempt = replace(_on_ray(folder, f"ray-{number}"), command=True)
+        attempt = replace(_on_ray(folder, f"ray-{number}", LONG_BIRTHS), command=True)
         process = attempt.start()
         wait_for_births(attempt, process, 1 + draw.randrange(40))
         members = tree(process.pid)
@@ -73,8 +75,8 @@ def ray_killed(count: int, folder: Path) -> Result:
     return Result("C6", what, count, tuple(failures), time.monotonic() - began, f"ended after at most {slowest:.1f} s")
 
 
-def _on_ray(folder: Path, name: str) -> Session:
-    return replace(session(folder, "optimizer", name, SEED, births=BIRTHS), workers=2, executor="ray")
+def _on_ray(folder: Path, name: str, births: int = BIRTHS) -> Session:
+    return replace(session(folder, "optimizer", name, SEED, births=births), workers=2, executor="ray")
 
 
 def _is_worker(process: psutil.Process) -> bool:

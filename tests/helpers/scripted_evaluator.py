@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,8 @@ def act(genome: str) -> None:
         case "change":
             CHANGED.append(argument)
             raise RuntimeError("a task that changed its process")
-        case "draw":
-            pass
+        case "import":
+            import_module(argument)
         case "start-once":
             if not Path(argument).exists():
                 Path(argument).write_text(str(os.getpid()))
@@ -106,7 +107,7 @@ def _number(genome: str) -> float:
 
 @dataclass(frozen=True)
 class ScriptedSpec:
-    """Builds the evaluator, after `act(loading)`. The statements `preloading` run in the fork server."""
+    """Builds the evaluator, after `act(loading)`; the fork server does `act(preloading)`."""
 
     loading: str = ""
     task: str = "scripted"
@@ -114,7 +115,7 @@ class ScriptedSpec:
     preloading: str = ""
 
     def preload(self) -> None:
-        exec(self.preloading)  # noqa: S102
+        act(self.preloading)
 
     def build(self) -> ScriptedEvaluator:
         act(self.loading)

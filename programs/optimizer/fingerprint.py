@@ -16,7 +16,7 @@ The structure alone is the fingerprint if the run is inconclusive: if an update 
 ordinary magnitude, or if the arguments of an operation that jumps stay on one side of the jump.
 """
 
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from hashlib import blake2b
 from typing import Any
 
@@ -120,7 +120,7 @@ def numeric_fingerprint(graph: Graph) -> str | None:
     program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=float32_call)
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
     types = {k: graph.nodes[graph.state_nodes[k]].type for k in graph.live_states}
-    states = {k: _LAYOUT.zeros(each, len(_SCALES), np, np.float32) for k, each in types.items()}
+    states = {k: _LAYOUT.zeros(each, len(_SCALES), partial(np.zeros, dtype=np.float32)) for k, each in types.items()}
     names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
     jumps = [i for i in program.operations if PRIMITIVES[graph.nodes[i].function].jumps]
     sides_reached: dict[int, set[bool]] = {i: set() for i in jumps}

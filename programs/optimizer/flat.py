@@ -15,7 +15,7 @@ import numpy as np
 
 from germline.programs.optimizer.graph import Graph, Node
 from germline.programs.optimizer.primitives import PRIMITIVES, Primitive
-from germline.programs.optimizer.types import LEAF, ROW, SCALAR, TREE, Shape, Type, column_shape, row_shape
+from germline.programs.optimizer.types import LEAF, LEAF_SHAPES, SCALAR, SHAPE_WORDS, TREE, Shape, Type
 
 Value = Any
 """An array, or a list with an array for each leaf."""
@@ -48,14 +48,15 @@ class Layout:
         """The index of the leaf of each element of a row, int64 `[elements]`."""
         return np.repeat(np.arange(len(self.shapes)), self.sizes)
 
-    def zeros(self, state_type: Type, rows: int, xp: Any, dtype: Any) -> Value:
-        """The value of a state before the first step, stored as the head of this file says."""
+    def zeros(self, state_type: Type, rows: int, zeros: Callable[[Shape], Any]) -> Value:
+        """The value of a state before the first step, stored as the head of this file says; `zeros` makes an array of
+        zeros of a shape."""
         if state_type == SCALAR:
-            return xp.zeros((rows, 1), dtype=dtype)
+            return zeros((rows, 1))
         if state_type in (LEAF, TREE):
-            return xp.zeros((rows, len(self.shapes) if state_type == LEAF else self.elements), dtype=dtype)
-        reduced = row_shape if state_type == ROW else column_shape
-        return [xp.zeros((rows, *reduced(shape)), dtype=dtype) for shape in self.shapes]
+            return zeros((rows, len(self.shapes) if state_type == LEAF else self.elements))
+        shape_of = LEAF_SHAPES[SHAPE_WORDS[state_type]]
+        return [zeros((rows, *shape_of(shape))) for shape in self.shapes]
 
     def split(self, row: Any) -> list[Any]:
         """For each leaf a view `[rows, *shape]` of an array `[rows, elements]`."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from germline.programs.optimizer.graph import Graph, live_program, trace
 from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, Program, State, Statement
-from germline.programs.optimizer.types import SCALAR
+from germline.programs.optimizer.types import SCALAR, STATE_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,16 @@ class Place(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """The largest numbers of statements and of states of a program that receives a fragment."""
+    """What a program that receives a fragment may have.
+
+    Attributes:
+        statements, states: the largest numbers of them.
+        shapes: the shapes that a state may get from the value that it keeps, keys of `types.STATE_TYPES`.
+    """
 
     statements: int
     states: int
+    shapes: Sequence[str] = tuple(STATE_TYPES)
 
 
 def live_places(program: Program, graph: Graph) -> list[Place]:

@@ -39,7 +39,7 @@ from germline.programs.optimizer.graph import Graph
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.text import parse
-from germline.programs.optimizer.types import SCALAR, STATE_TYPES
+from germline.programs.optimizer.types import SCALAR, SHAPE_WORDS
 
 DECAYS = (0.5, 0.9, 0.95, 0.99, 0.999)
 """Decays of moving averages."""
@@ -141,6 +141,16 @@ IDIOMS: Mapping[str, Idiom] = MappingProxyType(
             "brought close to an orthogonal matrix, at its own length (Muon)",
             "def train(w, g, lr):\n  o = orthogonalize(x)\n  y = o * (norm(x) / norm(o))\n  return y\n",
         ),
+        "whiten_rows": Idiom(
+            "its rows uncorrelated over the past, at its own length (Shampoo from the left)",
+            "def train(w, g, s: left, lr):\n  s = interp(matmul(x, transpose(x)), s, decay)\n"
+            "  o = matmul(inverse_root(s), x)\n  y = o * (norm(x) / norm(o))\n  return y, s\n",
+        ),
+        "whiten_columns": Idiom(
+            "its columns uncorrelated over the past, at its own length (Shampoo from the right)",
+            "def train(w, g, s: right, lr):\n  s = interp(matmul(transpose(x), x), s, decay)\n"
+            "  o = matmul(x, inverse_root(s))\n  y = o * (norm(x) / norm(o))\n  return y, s\n",
+        ),
     }
 )
 """Every idiom by name."""
@@ -205,8 +215,8 @@ def with_idiom(
             return None
         bindings["new"], constants["weight"] = average
     value_type = graph.nodes[place.node].type
-    shape = next((name for name, each in STATE_TYPES.items() if each == value_type), None)
-    fragment = chosen.fragment(shape, constants)
+    shape = SHAPE_WORDS.get(value_type)
+    fragment = chosen.fragment(shape if shape in limits.shapes else None, constants)
     return None if fragment is None else splice(program, graph, place, fragment, bindings, limits)
 
 

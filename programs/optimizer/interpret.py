@@ -15,7 +15,7 @@ from torch import Tensor
 from germline.programs.optimizer.graph import trace
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import Program, Statement
-from germline.programs.optimizer.types import SCALAR, STATE_TYPES, Type, column_shape, row_shape
+from germline.programs.optimizer.types import LEAF_SHAPES, SCALAR, STATE_TYPES, Type
 
 Value = list[Tensor] | Tensor | float
 """A tree (a tensor for each leaf), a scalar (no dimensions), or a literal."""
@@ -86,8 +86,7 @@ def _start(shape: str, w: Sequence[Tensor]) -> Value:
     """The zero value of a state before the first step."""
     if STATE_TYPES[shape].shapes is None:
         return w[0].new_zeros(())
-    shape_of = {"tree": lambda s: s, "leaf": lambda s: (), "row": row_shape, "column": column_shape}[shape]
-    return [leaf.new_zeros(shape_of(tuple(leaf.shape))) for leaf in w]
+    return [leaf.new_zeros(LEAF_SHAPES[shape](tuple(leaf.shape))) for leaf in w]
 
 
 def _run(xp: Any, line: Statement, scope: dict[str, Value], result_type: Type, like: Tensor) -> Value:

@@ -121,6 +121,12 @@ def _matmul_shape(a: Shape, b: Shape) -> Shape:
     return (a[0], *b[1:])
 
 
+def _square_shape(shape: Shape) -> Shape:
+    if len(shape) > 1 and shape[0] != columns(shape):
+        raise TypeMismatch(f"expected as many columns as rows, such as matmul(x, transpose(x)) has, got {shape}")
+    return shape
+
+
 def _rank_one_shape(row: Shape, column: Shape) -> Shape:
     if len(row) < 2:
         return row
@@ -187,6 +193,30 @@ def _orthogonalize(xp: Any, x: Any) -> Any:
         y = 3.4445 * y + xp.matmul(-4.7750 * a + 2.0315 * xp.matmul(a, a), y)
     y = xp.swapaxes(y, 1, 2) if tall else y
     return y.reshape(x.shape)
+
+
+def _inverse_root(xp: Any, x: Any) -> Any:
+    """`(x + 1e-6 |x| I)^(-1/2)` for a symmetric matrix without negative eigenvalues, where `|x|` is the Frobenius norm.
+
+    A coupled Newton-Schulz iteration: `root` goes to the root of the matrix, scaled to a norm of 1, and `inverse` to
+    its inverse. The first steps, with Muon's coefficients, enlarge a small eigenvalue of the root 3.4 times each; the
+    last ones, with the coefficients of the Taylor series, converge.
+    """
+    if x.ndim < 3:
+        return 1.0 / (xp.sqrt(xp.abs(x)) + EPSILON)
+    a = _matrix(x)
+    identity = xp.tril(xp.triu(xp.ones_like(a)))
+    size = xp.sqrt(_flat(a * a).sum(-1))[:, None, None] + 1e-12
+    root, inverse = a / size + 1e-6 * identity, identity
+    for p, q, r in _INVERSE_ROOT_STEPS:
+        y = xp.matmul(inverse, root)
+        step = p * identity + xp.matmul(q * identity + r * y, y)
+        root, inverse = xp.matmul(root, step), xp.matmul(step, inverse)
+    return (inverse / xp.sqrt(size)).reshape(x.shape)
+
+
+_INVERSE_ROOT_STEPS = (*((3.4445, -4.7750, 2.0315),) * 5, *((1.875, -1.25, 0.375),) * 4)
+"""Coefficients of the steps of `inverse_root`."""
 
 
 def _number_per_leaf(number: Callable[[Shape], int]) -> Callable[[Any, Any], Any]:
@@ -332,7 +362,7 @@ _TABLE = (
         "_size({0}[0].numel() if {0}.ndim > 1 else 1, {0})",
     ),
     # Extended: matrix functions. Below rank 2 the means, the transpose and orthogonalize return their argument,
-    # rank_one its first argument, and matmul multiplies elementwise.
+    # rank_one its first argument, matmul multiplies elementwise, and inverse_root takes the root of each element.
     _extended("row_mean", 1, "leaf", _per_leaf(row_shape), _row_mean, "_row_mean({0})"),
     _extended("column_mean", 1, "leaf", _per_leaf(column_shape), _column_mean, "_column_mean({0})"),
     _extended("rank_one", 2, "leaf", _per_leaf(_rank_one_shape), _rank_one, "_rank_one({0}, {1})"),
@@ -346,6 +376,7 @@ _TABLE = (
         "_transpose({0})",
     ),
     _extended("orthogonalize", 1, "leaf", _per_leaf(lambda shape: shape), _orthogonalize, "_orthogonalize({0})"),
+    _extended("inverse_root", 1, "leaf", _per_leaf(_square_shape), _inverse_root, "_inverse_root({0})"),
 )
 
 COPY = Primitive("=", 1, "elementwise", broadcast, lambda xp, x: x, "{0}")
@@ -357,7 +388,10 @@ PRIMITIVES: dict[str, Primitive] = {primitive.name: primitive for primitive in (
 CORE = tuple(primitive.name for primitive in _TABLE if primitive.core)
 """Names of the paper's 45 functions."""
 
-EXTENDED = tuple(primitive.name for primitive in _TABLE)
-"""Names of the core functions and the optional extended functions."""
+WHITENING = tuple(primitive.name for primitive in _TABLE)
+"""Names of all functions."""
 
-FUNCTION_SETS = {"core": CORE, "extended": EXTENDED}
+EXTENDED = tuple(name for name in WHITENING if name != "inverse_root")
+"""Names of all functions but `inverse_root`. Searches draw from this set by position: no function is ever added."""
+
+FUNCTION_SETS = {"core": CORE, "extended": EXTENDED, "whitening": WHITENING}

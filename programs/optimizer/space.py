@@ -17,6 +17,7 @@ from germline.programs.optimizer.idioms import IDIOMS, idiom
 from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.program import InvalidProgram, Program, Statement
 from germline.programs.optimizer.text import parse, write
+from germline.programs.optimizer.types import STATE_TYPES
 from germline.programs.optimizer.update_size import octaves_to, resized, update_rms
 from germline.programs.optimizer.wrapping import unwrap, wrap
 from germline.programs.space import NewGenome
@@ -59,7 +60,7 @@ class OptimizerSpace:
 
     Args:
         start: the start program.
-        functions: `core` (the paper's 45 functions) or `extended`.
+        functions: a key of `primitives.FUNCTION_SETS`.
         max_statements: no operator grows a program beyond this.
         max_states: no operator gives a program more states than this.
         idioms: names of the idioms that the operator `idiom` draws from, without those that need other functions.
@@ -79,7 +80,9 @@ class OptimizerSpace:
         self.start = start
         self.functions = FUNCTION_SETS[functions]
         self.max_statements = max_statements
-        self.limits = Limits(max_statements, max_states)
+        # Without inverse_root a state of products is of little use, and older runs had none.
+        products = () if "inverse_root" in self.functions else ("left", "right")
+        self.limits = Limits(max_statements, max_states, tuple(word for word in STATE_TYPES if word not in products))
         self.idioms = tuple(name for name in idioms if IDIOMS[name].functions <= set(self.functions))
         self.keep_size = keep_size
         self._texts: dict[str, Program] = {}

@@ -17,7 +17,7 @@ import warnings
 from difflib import get_close_matches
 from functools import cached_property
 
-from germline.programs.optimizer.primitives import EXTENDED, PRIMITIVES
+from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, InvalidProgram, Program, State, Statement
 from germline.programs.optimizer.types import STATE_TYPES
 
@@ -207,8 +207,8 @@ class _Reader:
         if not isinstance(node.func, ast.Name):
             raise _fail(node, "syntax", "expected a function of the language, got an attribute or an expression")
         name = node.func.id
-        if name not in EXTENDED or PRIMITIVES[name].operator:
-            near = get_close_matches(name, EXTENDED, n=1)
+        if name not in PRIMITIVES or PRIMITIVES[name].operator:
+            near = get_close_matches(name, PRIMITIVES, n=1)
             hint = f"; did you mean {near[0]}?" if near else "; docs/optimizers.md lists the functions"
             raise _fail(node, "unknown function", f"expected a function of the language, got {name!r:.60}{hint}")
         if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):

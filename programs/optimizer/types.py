@@ -4,6 +4,7 @@ Types are inferred on a reference tree of mixed ranks. No leaf of it, taken as a
 is square, so that two shapes are equal there only if they are equal for every model.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -52,6 +53,23 @@ def column_shape(shape: Shape) -> Shape:
     return (1, *shape[1:]) if len(shape) > 1 else shape
 
 
+def left_shape(shape: Shape) -> Shape:
+    """The shape of `matmul(x, transpose(x))` at a leaf `x` of this shape: `(rows, rows)`.
+
+    Below rank 2 the shape itself.
+    """
+    return (shape[0], shape[0]) if len(shape) > 1 else shape
+
+
+def right_shape(shape: Shape) -> Shape:
+    """The shape of `matmul(transpose(x), x)` at a leaf `x` of this shape: a row for each column of `x`, which has the
+    axes of a row of `x`, so that `(n, a, b)` gives `(a * b, a, b)`.
+
+    Below rank 2 the shape itself.
+    """
+    return (columns(shape), *shape[1:]) if len(shape) > 1 else shape
+
+
 def columns(shape: Shape) -> int:
     """The number of columns of a leaf of rank 2 or more, taken as a matrix: the product of all axes but the first."""
     return prod(shape[1:])
@@ -59,12 +77,28 @@ def columns(shape: Shape) -> int:
 
 SCALAR = type_of(None)
 TREE = type_of(REFERENCE)
-LEAF = type_of(tuple(() for _ in REFERENCE))
-ROW = type_of(tuple(map(row_shape, REFERENCE)))
-COLUMN = type_of(tuple(map(column_shape, REFERENCE)))
 
-STATE_TYPES = {"tree": TREE, "leaf": LEAF, "row": ROW, "column": COLUMN, "scalar": SCALAR}
+LEAF_SHAPES: dict[str, Callable[[Shape], Shape]] = {
+    "tree": lambda shape: shape,
+    "leaf": lambda shape: (),
+    "row": row_shape,
+    "column": column_shape,
+    "left": left_shape,
+    "right": right_shape,
+}
+"""The shape of a state at a leaf, from the shape of the leaf, by the word that declares it."""
+
+STATE_TYPES = {
+    **{word: type_of(tuple(map(shape_of, REFERENCE))) for word, shape_of in LEAF_SHAPES.items()},
+    "scalar": SCALAR,
+}
 """The type of a state by the word that declares its shape: `t: leaf` is a scalar per leaf; without a word, a tree."""
+
+LEAF, ROW, COLUMN = STATE_TYPES["leaf"], STATE_TYPES["row"], STATE_TYPES["column"]
+LEFT, RIGHT = STATE_TYPES["left"], STATE_TYPES["right"]
+
+SHAPE_WORDS = {each: word for word, each in STATE_TYPES.items()}
+"""The word that declares the shape of a state, by its type."""
 
 _NAMES = {
     SCALAR: "a scalar",
@@ -72,6 +106,8 @@ _NAMES = {
     LEAF: "a scalar per leaf",
     ROW: "row means",
     COLUMN: "column means",
+    LEFT: "products of rows (rows by rows)",
+    RIGHT: "products of columns (columns by columns)",
 }
 
 

@@ -7,7 +7,7 @@ updates, directions alone are compared, as in the grafting of learning rates (Ag
 
 import math
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ def update_rms(graph: Graph) -> float | None:
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
     state_nodes = {k: graph.nodes[graph.state_nodes[k]] for k in graph.live_states}
     names = {k: node.function.removeprefix("input:") for k, node in state_nodes.items()}
-    states = {k: _LAYOUT.zeros(node.type, 1, np, np.float32) for k, node in state_nodes.items()}
+    states = {k: _LAYOUT.zeros(node.type, 1, partial(np.zeros, dtype=np.float32)) for k, node in state_nodes.items()}
     squares = 0.0
     with np.errstate(all="ignore"):
         for step in range(_STEPS):

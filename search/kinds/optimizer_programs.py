@@ -6,7 +6,7 @@ from pathlib import Path
 from germline.evaluators.data.directory import exists
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.library import library_text
-from germline.programs.optimizer.primitives import PRIMITIVES
+from germline.programs.optimizer.primitives import FUNCTION_SETS, PRIMITIVES
 from germline.search.settings import BadSetting
 
 
@@ -41,20 +41,20 @@ def read_start(start: str) -> str:
 def donor_programs(donors: Sequence[str], functions: str) -> dict[str, str] | None:
     """The texts of the library programs that may be donors, by name; None if there are none.
 
-    Programs of the library that need extended functions are left out of a search with core functions.
+    Programs of the library that need functions outside of those of the search are left out.
 
     Args:
         donors: the setting, see `OptimizerSettings`.
-        functions: `core` or `extended`.
+        functions: a key of `FUNCTION_SETS`.
 
     Raises:
-        BadSetting: a donor that is named needs extended functions.
+        BadSetting: a donor that is named needs other functions.
     """
     if set(donors) <= {"population"}:
         return None
     names = _usable("donors", [name for name in donors if name not in ("population", "library")], functions)
     if "library" in donors:
-        names = [name for name in library() if functions == "extended" or is_core(parse(library_text(name)))]
+        names = [name for name in library() if _fits(library_text(name), functions)]
     return {name: _normal_text(name) for name in names}
 
 
@@ -62,7 +62,7 @@ def island_programs(islands: Sequence[str], functions: str) -> dict[str, str] | 
     """The texts of the library programs that islands start from, by name; None if there are none.
 
     Raises:
-        BadSetting: a program needs extended functions in a search with core functions.
+        BadSetting: a program needs functions outside of those of the search.
     """
     return {name: _normal_text(name) for name in _usable("islands", islands, functions)} or None
 
@@ -79,9 +79,18 @@ def is_core(program: Program) -> bool:
 def _usable(key: str, names: Sequence[str], functions: str) -> Sequence[str]:
     """These names of library programs. Raises BadSetting if one needs other functions than a search has."""
     for name in names:
-        if functions == "core" and not is_core(parse(library_text(name))):
-            raise BadSetting(f"expected {key} of core functions, got {name}; use --set functions=extended")
+        if not _fits(library_text(name), functions):
+            needed = next(each for each in FUNCTION_SETS if _fits(library_text(name), each))
+            raise BadSetting(f"expected {key} of {functions} functions, got {name}; use --set functions={needed}")
     return names
+
+
+def _fits(text: str, functions: str) -> bool:
+    """True if a program has no other functions, states and inputs than programs of a search may have."""
+    program = parse(text)
+    if functions == "core":
+        return is_core(program)
+    return all(line.function in (*FUNCTION_SETS[functions], "=") for line in program.body)
 
 
 def _normal_text(name: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from germline.programs.optimizer import InvalidProgram, Program, library, parse
 from germline.programs.optimizer.idioms import IDIOMS
+from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.settings import (
     BadSetting,
@@ -160,8 +161,11 @@ class OptimizerSettings:
 
     strategy: str = setting("aging", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
     start: str = setting("adamw_plain", any_text, "start program: a name of the library, or a file")
-    functions: Literal["core", "extended"] = setting(
-        "core", choice("core", "extended"), "functions of programs: core (the 45 of the paper) or extended"
+    functions: Literal["core", "extended", "whitening"] = setting(
+        "core",
+        choice(*FUNCTION_SETS),
+        "functions of programs: core (the 45 of the paper), extended (matrices, conditions), or whitening (extended, "
+        "and the inverse root of a matrix)",
     )
     keep_size: Literal["on", "off"] = setting(
         "off",

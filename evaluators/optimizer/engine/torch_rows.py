@@ -10,6 +10,7 @@ computes the last few elements of a buffer by another method than the elements b
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,8 +19,7 @@ from torch import Tensor
 from germline.programs.optimizer import Graph
 from germline.programs.optimizer.flat import FlatProgram, Layout
 from germline.programs.optimizer.primitives import Primitive
-from germline.programs.optimizer.types import LEAF, SCALAR, TREE, column_shape, row_shape
-from germline.programs.optimizer.types import ROW as ROW_TYPE
+from germline.programs.optimizer.types import LEAF, SCALAR, TREE
 
 APPROXIMATE = frozenset(
     (
@@ -138,12 +138,7 @@ class TorchRows:
 
     def _zeros(self, graph: Graph, position: int, rows: int) -> Any:
         state_type = graph.nodes[graph.state_nodes[position]].type
-        shapes = self.layout.shapes
-        flat = {TREE: self.layout.elements, LEAF: len(shapes), SCALAR: 1}
-        if state_type in flat:
-            return torch.zeros(rows, flat[state_type], device=self.device)
-        reduced = row_shape if state_type == ROW_TYPE else column_shape
-        return [torch.zeros(rows, *reduced(shape), device=self.device) for shape in shapes]
+        return self.layout.zeros(state_type, rows, partial(torch.zeros, device=self.device))
 
 
 def _call(primitive: Primitive, *args: Tensor) -> Any:

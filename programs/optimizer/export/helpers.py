@@ -273,6 +273,26 @@ def _orthogonalize(x: torch.Tensor) -> torch.Tensor:
     return y.reshape(x.shape)
 '''
 
+_INVERSE_ROOT = '''
+def _inverse_root(x: torch.Tensor) -> torch.Tensor:
+    """A symmetric matrix to the power -1/2, by Newton-Schulz steps; below rank 2, each element.
+
+    A millionth of the matrix's norm is added to its diagonal.
+    """
+    if x.ndim < 2:
+        return 1.0 / (torch.sqrt(torch.abs(x)) + 1e-8)
+    a = _matrix(x)
+    identity = torch.eye(x.shape[0], dtype=x.dtype, device=x.device)[None]
+    size = torch.sqrt(torch.sum(torch.square(a).flatten())) + 1e-12
+    root, inverse = a / size + 1e-6 * identity, identity
+    for i in range(9):
+        p, q, r = (3.4445, -4.7750, 2.0315) if i < 5 else (1.875, -1.25, 0.375)
+        y = inverse @ root
+        step = p * identity + (q * identity + r * y) @ y
+        root, inverse = root @ step, step @ inverse
+    return (inverse / torch.sqrt(size)).reshape(x.shape)
+'''
+
 HELPERS = {
     "_WIDE": _WIDE,
     "_widen": _WIDEN,
@@ -306,5 +326,6 @@ HELPERS = {
     "_matmul": _MATMUL,
     "_transpose": _TRANSPOSE,
     "_orthogonalize": _ORTHOGONALIZE,
+    "_inverse_root": _INVERSE_ROOT,
 }
 """Source of every helper by name; a helper comes after the helpers that it calls."""

@@ -8,7 +8,10 @@ from germline.programs.optimizer.export.lowering import Step
 from germline.programs.optimizer.export.prepared import PreparedProgram
 
 WIDTH = 88
-MATRIX = {"row_mean", "column_mean", "rank_one", "matmul", "transpose", "orthogonalize", "rank", "rows", "columns"}
+MATRIX = {
+    *("row_mean", "column_mean", "rank_one", "matmul", "transpose", "orthogonalize", "inverse_root"),
+    *("rank", "rows", "columns"),
+}
 """Functions for which the real and the imaginary parts of a tensor are no tensor of their own."""
 REDUCTIONS = {*MATRIX, "leaf_max", "leaf_mean"} - {"rank", "transpose"}
 """Functions without a value for a tensor of no elements."""
@@ -92,8 +95,8 @@ class Parts:
 
     @property
     def has_rows(self) -> bool:
-        """True if a state has a number for each row or column."""
-        return any(state.shape in ("row", "column") for state in self.prepared.leaf_states)
+        """True if a state has a number for each row or column, or for each two of them."""
+        return any(state.shape not in ("tree", "leaf") for state in self.prepared.leaf_states)
 
 
 def indent(lines: list[str], depth: int = 1) -> list[str]:

@@ -119,5 +119,6 @@ FORMS = {
     "matmul": Form("_matmul({0}, {1})"),
     "transpose": Form("_transpose({0})"),
     "orthogonalize": Form("_orthogonalize({0})"),
+    "inverse_root": Form("_inverse_root({0})"),
 }
 """How functions are written, except those whose code depends on their arguments: / power reciprocal greater where."""

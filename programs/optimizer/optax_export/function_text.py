@@ -101,6 +101,8 @@ _STARTS = {
     "leaf": "jax.tree.map(lambda p: _zeros(p, ()), params)",
     "row": "jax.tree.map(lambda p: _zeros(p, _row_shape(p)), params)",
     "column": "jax.tree.map(lambda p: _zeros(p, _column_shape(p)), params)",
+    "left": "jax.tree.map(lambda p: _zeros(p, _left_shape(p)), params)",
+    "right": "jax.tree.map(lambda p: _zeros(p, _right_shape(p)), params)",
     "scalar": "_scalar(params)",
 }
 

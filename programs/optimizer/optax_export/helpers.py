@@ -85,6 +85,20 @@ def _column_shape(x: jax.Array) -> tuple[int, ...]:
     return (1, *jnp.shape(x)[1:]) if jnp.ndim(x) > 1 else jnp.shape(x)
 '''
 
+_LEFT_SHAPE = '''
+def _left_shape(x: jax.Array) -> tuple[int, ...]:
+    """The shape of the products of rows, rows by rows; below rank 2, that of `x`."""
+    return jnp.shape(x)[:1] * 2 if jnp.ndim(x) > 1 else jnp.shape(x)
+'''
+
+_RIGHT_SHAPE = '''
+def _right_shape(x: jax.Array) -> tuple[int, ...]:
+    """The shape of the products of columns, columns by columns; below rank 2, that of `x`."""
+    if jnp.ndim(x) < 2:
+        return jnp.shape(x)
+    return (_matrix(x).shape[1], *jnp.shape(x)[1:])
+'''
+
 _SIGN = '''
 def _sign(x: jax.Array) -> jax.Array:
     """-1, 0 or 1; 0 for NaN, as in PyTorch."""
@@ -187,6 +201,26 @@ def _orthogonalize(x: jax.Array) -> jax.Array:
     return jnp.reshape(y.T if tall else y, x.shape)
 '''
 
+_INVERSE_ROOT = '''
+def _inverse_root(x: jax.Array) -> jax.Array:
+    """A symmetric matrix to the power -1/2, by Newton-Schulz steps; below rank 2, of elements.
+
+    A millionth of the matrix's norm is added to its diagonal.
+    """
+    if jnp.ndim(x) < 2:
+        return 1.0 / (jnp.sqrt(jnp.abs(x)) + 1e-08)
+    a = _matrix(x)
+    identity = jnp.eye(a.shape[0], dtype=a.dtype)
+    size = jnp.linalg.norm(a) + 1e-12
+    root, inverse = a / size + 1e-6 * identity, identity
+    for i in range(9):
+        p, q, r = (3.4445, -4.7750, 2.0315) if i < 5 else (1.875, -1.25, 0.375)
+        y = _matmul(inverse, root)
+        step = p * identity + _matmul(q * identity + r * y, y)
+        root, inverse = _matmul(root, step), _matmul(step, inverse)
+    return jnp.reshape(inverse / jnp.sqrt(size), x.shape)
+'''
+
 HELPERS = {
     "_widen": _WIDEN,
     "_is_none": _IS_NONE,
@@ -198,12 +232,14 @@ HELPERS = {
     "_scalar": _SCALAR,
     "_row_shape": _ROW_SHAPE,
     "_column_shape": _COLUMN_SHAPE,
+    "_left_shape": _LEFT_SHAPE,
     "_sign": _SIGN,
     "_dot": _DOT,
     "_global_norm": _GLOBAL_NORM,
     "_cosine_sim": _COSINE_SIM,
     "_clip": _CLIP,
     "_matrix": _MATRIX,
+    "_right_shape": _RIGHT_SHAPE,
     "_rows": _ROWS,
     "_columns": _COLUMNS,
     "_row_mean": _ROW_MEAN,
@@ -212,5 +248,6 @@ HELPERS = {
     "_matmul": _MATMUL,
     "_transpose": _TRANSPOSE,
     "_orthogonalize": _ORTHOGONALIZE,
+    "_inverse_root": _INVERSE_ROOT,
 }
 """Source of every helper by name; a helper comes after the helpers that it calls."""

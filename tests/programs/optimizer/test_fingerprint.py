@@ -15,7 +15,7 @@ from germline.programs.optimizer.fingerprint import fingerprint, numeric_fingerp
 from germline.programs.optimizer.flat import FlatProgram, Layout, Value
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.interpret import Interpreter
-from germline.programs.optimizer.types import column_shape, row_shape
+from germline.programs.optimizer.types import STATE_TYPES
 
 ADAMW = library()["adamw_plain"]
 
@@ -208,10 +208,7 @@ def run_rows(program: Program, inputs: list[dict[str, torch.Tensor]]) -> torch.T
 
 
 def start(shape: str) -> Value:
-    if shape in ("scalar", "tree", "leaf"):
-        return torch.zeros(FRESH, {"scalar": 1, "tree": LAYOUT.elements, "leaf": len(LAYOUT.shapes)}[shape])
-    shape_of = row_shape if shape == "row" else column_shape
-    return [torch.zeros(FRESH, *shape_of(leaf)) for leaf in LAYOUT.shapes]
+    return LAYOUT.zeros(STATE_TYPES[shape], FRESH, torch.zeros)
 
 
 def equal(a: torch.Tensor, b: torch.Tensor) -> bool:

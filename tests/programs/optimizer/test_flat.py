@@ -1,6 +1,7 @@
 """Many rows at once in torch: every row equals the reference interpreter and does not know of the others."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor
 from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.flat import FlatProgram, Layout, Value
 from germline.programs.optimizer.interpret import Interpreter
-from germline.programs.optimizer.types import column_shape, row_shape
+from germline.programs.optimizer.types import STATE_TYPES
 
 LAYOUT = Layout(((4, 3), (), (3,), (1, 5), (2, 3, 1, 2)))
 ROWS = 3
@@ -19,14 +20,7 @@ STEPS = 4
 
 def start(shape: str) -> Value:
     """A state before the first step, `[rows, …]`."""
-    if shape == "scalar":
-        return torch.zeros(ROWS, 1, dtype=torch.float64)
-    if shape == "tree":
-        return torch.zeros(ROWS, LAYOUT.elements, dtype=torch.float64)
-    if shape == "leaf":
-        return torch.zeros(ROWS, len(LAYOUT.shapes), dtype=torch.float64)
-    of = row_shape if shape == "row" else column_shape
-    return [torch.zeros(ROWS, *of(leaf), dtype=torch.float64) for leaf in LAYOUT.shapes]
+    return LAYOUT.zeros(STATE_TYPES[shape], ROWS, partial(torch.zeros, dtype=torch.float64))
 
 
 def run_rows(program: Program, w: Tensor, g: Tensor) -> Tensor:

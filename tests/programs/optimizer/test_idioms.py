@@ -58,6 +58,20 @@ WHAT_BECOMES_OF_SGD = {
     "orthogonalize": text(
         "w, g, lr", "o = orthogonalize(g)", "update = (o * (norm(g) / norm(o))) * lr", "return update"
     ),
+    "whiten_rows": text(
+        "w, g, s1: left, lr",
+        "s1 = interp(matmul(g, transpose(g)), s1, 0.9)",
+        "o = matmul(inverse_root(s1), g)",
+        "update = (o * (norm(g) / norm(o))) * lr",
+        "return update, s1",
+    ),
+    "whiten_columns": text(
+        "w, g, s1: right, lr",
+        "s1 = interp(matmul(transpose(g), g), s1, 0.9)",
+        "o = matmul(g, inverse_root(s1))",
+        "update = (o * (norm(g) / norm(o))) * lr",
+        "return update, s1",
+    ),
 }
 
 WHAT_BECOMES_OF_MOMENTUM = {
@@ -130,13 +144,23 @@ def test_the_update_after_its_rate_is_no_place_for_an_idiom() -> None:
     assert trace(ADAMW).update not in nodes
 
 
-@pytest.mark.parametrize("functions", ["core", "extended"])
+@pytest.mark.parametrize("functions", ["core", "extended", "whitening"])
 def test_idioms_use_allowed_functions_alone(functions: str) -> None:
     space = OptimizerSpace(ADAMW, functions)
     rng = np.random.default_rng(0)
     used = {line.function for _ in range(100) for line in space.vary(ADAMW, "idiom", rng).genome.body}
     assert used <= set(space.functions)
-    assert ("orthogonalize" in space.idioms) == (functions == "extended")
+    assert ("orthogonalize" in space.idioms) == (functions != "core")
+    assert ("whiten_rows" in space.idioms) == (functions == "whitening")
+
+
+def test_products_of_rows_are_averaged_only_in_a_search_that_may_take_their_root() -> None:
+    program = text("w, g, lr", "a = matmul(g, transpose(g))", "update = matmul(a, g) * lr", "return update")
+    place = use_of(program, 2)
+    for functions, shapes in (("extended", []), ("whitening", ["left"])):
+        limits = OptimizerSpace(program, functions).limits
+        child = with_idiom(program, trace(program), place, IDIOMS["average"], 0.9, limits)
+        assert [state.shape for state in (child.states if child else ())] == shapes
 
 
 def test_only_the_chosen_idioms_are_used() -> None:
@@ -174,7 +198,7 @@ def test_idioms_fit_every_program_of_the_library() -> None:
     rng = np.random.default_rng(0)
     for (name, program), chosen in product(library().items(), IDIOMS):
         parent = parse(program)
-        space = OptimizerSpace(parent, "extended", idioms=(chosen,))
+        space = OptimizerSpace(parent, "whitening", idioms=(chosen,))
         child = space.vary(parent, "idiom", rng).genome
         assert space.check(child) is None
         assert child != parent or IDIOMS[chosen].of_averages, name

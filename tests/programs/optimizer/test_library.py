@@ -232,6 +232,45 @@ def muon(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
     return updates
 
 
+def power_of(a: Tensor, exponent: float) -> Tensor:
+    """A matrix without negative eigenvalues to a power, after a millionth of its norm is added to its diagonal."""
+    values, vectors = torch.linalg.eigh(a + 1e-6 * torch.linalg.norm(a) * torch.eye(len(a), dtype=a.dtype))
+    return vectors @ torch.diag(values**exponent) @ vectors.T
+
+
+def shampoo(
+    state: dict[str, Any], w: Tree, g: Tree, s: float, t: int, white: Callable[[Tensor, Tensor, Tensor], Tensor]
+) -> Tree:
+    """Shampoo; `white` is the direction of the update of a matrix from its momentum and both products."""
+    for k, x in enumerate(g):
+        if x.ndim > 1:
+            a = x.flatten(1)
+            for side, product in (("l", a @ a.T), ("r", a.T @ a)):
+                state[f"{side}{k}"] = 0.99 * state.get(f"{side}{k}", 0.0) + 0.01 * product
+    updates = []
+    for k, (u, m, x) in enumerate(zip(adam(state, w, g, 1.0, t), state["m"], w, strict=True)):
+        u = u / 0.001
+        if u.ndim > 1:
+            d = white(m.flatten(1), state[f"l{k}"], state[f"r{k}"]).reshape(u.shape)
+            u = d * (u.norm() / (d.norm() + 1e-8))
+        updates.append(0.001 * s * (u + 0.01 * x))
+    return updates
+
+
+def two_sided(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    """Shampoo with the inverse fourth roots of both products, each a root times its inverse root."""
+
+    def white(m: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        fourth = [root @ power_of(root, -0.5) for root in (power_of(left, -0.5), power_of(right, -0.5))]
+        return fourth[0] @ m @ fourth[1]
+
+    return shampoo(state, w, g, s, t, white)
+
+
+def one_sided(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    return shampoo(state, w, g, s, t, lambda m, left, right: power_of(left, -0.5) @ m)
+
+
 def cautious(u: Tensor, g: Tensor) -> Tensor:
     """An update without the elements that disagree with the gradient. The paper's code bounds the share by 1e-3 from
     below, which none of these tensors reaches."""
@@ -375,6 +414,8 @@ ORACLES: dict[str, Oracle] = {
     "normuon": normuon,
     "prodigy": prodigy,
     "rmsprop": rmsprop,
+    "shampoo": two_sided,
+    "shampoo_left": one_sided,
     "schedule_free": schedule_free,
     "sgd_momentum": sgd_momentum,
     "stable_spam": stable_spam,

@@ -10,7 +10,7 @@ import torch
 from germline.programs.optimizer import parse, trace
 from germline.programs.optimizer.flat import FlatProgram, Layout
 from germline.programs.optimizer.interpret import Interpreter
-from germline.programs.optimizer.primitives import CORE, EXTENDED, PRIMITIVES
+from germline.programs.optimizer.primitives import CORE, EXTENDED, PRIMITIVES, WHITENING
 
 PAPER = {
     "constants": ("get_pi", "get_e", "get_eps"),
@@ -86,12 +86,12 @@ def call(name: str, args: list[str]) -> str:
 def test_the_core_is_exactly_the_paper() -> None:
     assert len(CORE) == 45
     assert sorted(CORE) == sorted(name for group in PAPER.values() for name in group)
-    assert set(CORE) < set(EXTENDED)
+    assert set(CORE) < set(EXTENDED) < set(WHITENING)
 
 
 def test_every_elementwise_function_is_covered() -> None:
-    scopes = {name: PRIMITIVES[name].scope for name in EXTENDED}
-    assert set(MEANING) == {name for name in EXTENDED if scopes[name] in ("constant", "elementwise")} - {"invert"}
+    scopes = {name: PRIMITIVES[name].scope for name in WHITENING}
+    assert set(MEANING) == {name for name in WHITENING if scopes[name] in ("constant", "elementwise")} - {"invert"}
 
 
 @pytest.mark.parametrize("name", sorted(MEANING))
@@ -117,13 +117,14 @@ FORMS = ("w", "g", "lr", "0.7", "norm(g)", "global_norm(w)")
 MATRIX_ARGS = {
     "rank_one": ["row_mean(w)", "column_mean(g)"],
     "matmul": ["w", "transpose(g)"],
+    "inverse_root": ["matmul(w, transpose(w))"],
 }
 
 
 def cases() -> list[tuple[str, str]]:
     rng = np.random.default_rng(1)
     expressions = []
-    for name in EXTENDED:
+    for name in WHITENING:
         if name == "invert":
             continue
         for _ in range(8):
@@ -137,6 +138,7 @@ def cases() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("name", "expression"), cases())
 def test_rows_in_numpy_equal_the_reference_interpreter(name: str, expression: str) -> None:
     fold = {"row_mean": "x * w", "column_mean": "x * w", "transpose": "w * norm(x)", "matmul": "matmul(x, w)"}
+    fold["inverse_root"] = "matmul(x, g)"
     use = fold.get(name, "x * w")
     program = parse(f"def train(w, g, lr):\n  x = {expression}\n  update = {use}\n  return update\n")
     graph = trace(program)
@@ -162,6 +164,7 @@ def test_rows_in_numpy_equal_the_reference_interpreter(name: str, expression: st
         ("matmul", [3.0, -10.0, 28.0]),
         ("transpose", [1.0, -2.0, 4.0]),
         ("orthogonalize", [1.0, -2.0, 4.0]),
+        ("inverse_root", pytest.approx([1.0, 2.0**-0.5, 0.5])),
         ("rank", 1.0),
         ("rows", 1.0),
         ("columns", 1.0),
@@ -175,7 +178,7 @@ def test_matrix_functions_of_a_vector_have_their_stated_meaning(name: str, expec
 def test_matrix_functions_treat_a_kernel_as_a_matrix_of_its_first_axis_by_all_others() -> None:
     kernel = torch.arange(24.0).reshape(1, 2, 3, 2, 2)
     matrix = kernel.reshape(2, 12)
-    run = {name: PRIMITIVES[name].run for name in EXTENDED}
+    run = {name: PRIMITIVES[name].run for name in WHITENING}
     assert torch.equal(run["row_mean"](torch, kernel).flatten(), matrix.mean(1))
     assert torch.equal(run["column_mean"](torch, kernel).flatten(), matrix.mean(0))
     assert torch.equal(run["transpose"](torch, kernel)[0], matrix.T)
@@ -194,3 +197,31 @@ def test_orthogonalize_brings_every_singular_value_near_one() -> None:
         assert update.shape == g.shape
         values = torch.linalg.svdvals(update.reshape(shape[0], -1))
         assert values.min() > 0.3 and values.max() < 1.3
+
+
+def test_inverse_root_is_the_power_of_a_symmetric_matrix() -> None:
+    rng = torch.Generator().manual_seed(0)
+    for shape in ((6, 3), (3, 6), (4, 4), (5, 2, 3, 3)):
+        x = torch.randn((2, *shape), generator=rng, dtype=torch.float64)
+        matrix = x.flatten(2)
+        products = matrix @ matrix.mT
+        got = PRIMITIVES["inverse_root"].run(torch, products)
+        size = torch.linalg.matrix_norm(products)[:, None, None]
+        values, vectors = torch.linalg.eigh(products + 1e-6 * size * torch.eye(shape[0]))
+        torch.testing.assert_close(got, vectors / values.sqrt()[:, None] @ vectors.mT, rtol=1e-8, atol=1e-8)
+
+
+def test_inverse_root_takes_the_products_of_the_columns_of_a_kernel() -> None:
+    kernel = torch.randn(1, 2, 3, 2, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    matmul, transpose = (PRIMITIVES[name].run for name in ("matmul", "transpose"))
+    right = matmul(torch, transpose(torch, kernel), kernel)
+    assert right.shape == (1, 12, 3, 2, 2)
+    whitened = matmul(torch, kernel, PRIMITIVES["inverse_root"].run(torch, right))
+    values = torch.linalg.svdvals(whitened.reshape(2, 12))
+    torch.testing.assert_close(values, torch.ones_like(values), rtol=1e-4, atol=1e-4)
+
+
+def test_a_zero_matrix_has_a_finite_inverse_root() -> None:
+    root = PRIMITIVES["inverse_root"].run(torch, torch.zeros(1, 3, 3))
+    assert torch.isfinite(root).all()
+    assert not (root @ torch.zeros(1, 3, 2)).any()

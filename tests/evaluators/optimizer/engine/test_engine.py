@@ -13,7 +13,7 @@ from germline.evaluators.optimizer.engine.micro import MicroProgram, Unsupported
 from germline.evaluators.optimizer.engine.torch_rows import APPROXIMATE
 from germline.programs.optimizer import Graph, Program, library, parse, trace
 from germline.programs.optimizer.flat import Layout
-from germline.programs.optimizer.primitives import EXTENDED, PRIMITIVES
+from germline.programs.optimizer.primitives import PRIMITIVES, WHITENING
 
 SCALE = float(os.environ.get("GERMLINE_SCALE", "1"))
 LAYOUT = Layout(((70, 40), (5,), (), (3, 2, 2)))
@@ -81,12 +81,12 @@ def check(programs: list[Program], numbers: tuple[Tensor, Tensor]) -> None:
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
-@pytest.mark.parametrize("name", [name for name in EXTENDED if name not in ("invert",)])
+@pytest.mark.parametrize("name", [name for name in WHITENING if name not in ("invert",)])
 def test_every_function(name: str, numbers: tuple[Tensor, Tensor]) -> None:
     check([using(name)], numbers)
 
 
-@pytest.mark.parametrize("name", [name for name in EXTENDED if PRIMITIVES[name].scope == "leaf"])
+@pytest.mark.parametrize("name", [name for name in WHITENING if PRIMITIVES[name].scope == "leaf"])
 def test_a_function_of_matrices_on_a_number_a_leaf(name: str, numbers: tuple[Tensor, Tensor]) -> None:
     args = ", ".join(["a", "a * a"][: PRIMITIVES[name].arity])
     check([program("m = g", "a = columns(g)", f"b = {name}({args})", "u = b * g")], numbers)

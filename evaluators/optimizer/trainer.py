@@ -272,15 +272,13 @@ class _Pack:
     @torch.no_grad()
     def record_curve(self, split: Split) -> None:
         """Adds the present loss on a split to the curve of each candidate that is still in training."""
-        self.rows.read()
-        for rows, views in self.parts:
+        for rows, views in self._evaluated():
             losses = self.task.measure(views | self._kept_in(rows), split)["loss"].tolist()
             for candidate, loss in zip(self.rows.candidates[rows], losses, strict=True):
                 self.curves[candidate].append(loss)
 
     def _measure(self, steps: int, split: Split) -> None:
-        self.rows.read()
-        for rows, views in self.parts:
+        for rows, views in self._evaluated():
             candidates = self.rows.candidates[rows]
             measured = self.task.measure(views | self._kept_in(rows), split)
             expected = f"expected measure of {self.task.name} to give loss and others as ({len(candidates)},)"
@@ -301,6 +299,17 @@ class _Pack:
                     curve=tuple(self.curves[candidate]),
                 )
                 self.results.setdefault(candidate, result)
+
+    def _evaluated(self) -> list[tuple[slice, dict[str, Tensor]]]:
+        """As `parts`, with the weights with which models are evaluated: read-outs in the place of parameters."""
+        self.rows.read()
+        weights = self.engine.evaluated()
+        if weights is self.engine.parameters:
+            return self.parts
+        if self.rows.order is not None:
+            weights = torch.empty_like(weights).index_copy_(0, self.rows.order, weights)
+        names = [spec.name for spec in self.task.parameters]
+        return [(rows, dict(zip(names, self.layout.split(weights[rows]), strict=True))) for rows, _ in self.parts]
 
     def _kept_in(self, rows: slice) -> dict[str, Tensor]:
         return {name: value[rows] for name, value in self.kept.items()}

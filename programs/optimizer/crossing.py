@@ -172,6 +172,11 @@ class _Copy:
         return Fragment(
             tuple(self.operations),
             result,
-            tuple(self.donor.states[k].shape for k in self.states),
+            tuple(_copied_shape(self.donor.states[k].shape) for k in self.states),
             tuple(self.operands[self.graph.next_states[k]] for k in self.states),
         )
+
+
+def _copied_shape(shape: str) -> str:
+    """The shape of the copy of a donor's state: a program has one read-out, so a copy of it is any other state."""
+    return "tree" if shape == "readout" else shape

@@ -100,7 +100,8 @@ def structural_fingerprint(graph: Graph) -> str:
     returned = [keys[graph.update]]
     for k in graph.live_states:
         state = graph.state_nodes[k]
-        returned += [keys[state], str(nodes[state].type).encode(), keys[graph.next_states[k]]]
+        kept_as = b"readout" if k == graph.readout else str(nodes[state].type).encode()
+        returned += [keys[state], kept_as, keys[graph.next_states[k]]]
     return blake2b(b"\1".join(returned), digest_size=12).hexdigest()
 
 
@@ -113,7 +114,7 @@ def _fold(function: str, *values: str) -> float:
 
 
 def numeric_fingerprint(graph: Graph) -> str | None:
-    """Digest of the updates, and of the arguments of operations that jump or are lossy, on fixed inputs.
+    """Digest of the updates, of read-outs, and of the arguments of operations that jump or are lossy, on fixed inputs.
 
     24 hexadecimal digits; None if the run is inconclusive, see the head of this file.
     """
@@ -131,17 +132,24 @@ def numeric_fingerprint(graph: Graph) -> str | None:
             inputs.update((names[k], value) for k, value in states.items())
             values = program.values(inputs, literals)
             states = {k: values[graph.next_states[k]] for k in states}
-            if not np.isfinite(values[graph.update][:_ORDINARY]).all():
+            results = [values[node] for node in _results(graph)]
+            if not all(np.isfinite(result[:_ORDINARY]).all() for result in results):
                 return None
             values_by_step.append(values)
         digest = blake2b(digest_size=12)
         lossy_by_step = _LossDetector(graph, program.operations).lossy(values_by_step)
         for values, lossy in zip(values_by_step, lossy_by_step, strict=True):
-            digest.update(_bits(np.broadcast_to(values[graph.update], (len(_SCALES), _LAYOUT.elements))))
+            for node in _results(graph):
+                digest.update(_bits(np.broadcast_to(values[node], (len(_SCALES), _LAYOUT.elements))))
             digest.update(b"".join(sorted({_arguments(graph.nodes[i], values) for i in {*sides_reached, *lossy}})))
             for jump, reached in sides_reached.items():
                 reached |= _sides(graph, jump, values)
     return digest.hexdigest() if all(len(reached) == 2 for reached in sides_reached.values()) else None
+
+
+def _results(graph: Graph) -> tuple[int, ...]:
+    """The nodes of the update and, if there is one, of the next read-out."""
+    return (graph.update,) if graph.readout is None else (graph.update, graph.next_states[graph.readout])
 
 
 class _LossDetector:

@@ -46,7 +46,9 @@ class Graph:
         update: the node of the update.
         next_states: the node of each state's next value.
         state_nodes: the node of each state's present value.
-        live: ascending, the nodes that an update depends on, in this step or, through the states, in a later step.
+        live: ascending, the nodes that an update or the read-out depends on, in this step or, through the states, in a
+            later step.
+        readout: the position of the state that is the read-out; None without one.
     """
 
     nodes: tuple[Node, ...]
@@ -55,10 +57,11 @@ class Graph:
     next_states: tuple[int, ...]
     state_nodes: tuple[int, ...]
     live: tuple[int, ...]
+    readout: int | None = None
 
     @property
     def live_states(self) -> tuple[int, ...]:
-        """Positions of the states that influence an update."""
+        """Positions of the states that influence an update, or are the read-out."""
         live = set(self.live)
         return tuple(i for i, node in enumerate(self.state_nodes) if node in live)
 
@@ -200,9 +203,8 @@ def _extend(program: Program, parent: Program, graph: Graph) -> Graph:
                 changed.add(line.target)
 
     if program.returns == parent.returns and untouched(program.returns):
-        return Graph(
-            tuple(work.nodes), tuple(statements), graph.update, graph.next_states, graph.state_nodes, graph.live
-        )
+        kept = (graph.update, graph.next_states, graph.state_nodes, graph.live, graph.readout)
+        return Graph(tuple(work.nodes), tuple(statements), *kept)
     return _finish(program, work, statements, graph.state_nodes)
 
 
@@ -230,8 +232,10 @@ def _finish(program: Program, work: _Work, statements: Sequence[int], state_node
                 "return type", f"return line: expected {name} ({role}) to be {expected_type}, got {got}"
             )
     update, *next_states = (scope[name] for name in program.returns)
-    live = _live(nodes, update, dict(zip(state_nodes, next_states, strict=True)))
-    return Graph(tuple(nodes), tuple(statements), update, tuple(next_states), state_nodes, live)
+    readout = program.readout
+    roots = [update] if readout is None else [update, state_nodes[readout]]
+    live = _live(nodes, roots, dict(zip(state_nodes, next_states, strict=True)))
+    return Graph(tuple(nodes), tuple(statements), update, tuple(next_states), state_nodes, live, readout)
 
 
 def _input(name: str, states: Sequence[State]) -> Node:
@@ -258,18 +262,18 @@ def _infer(key: tuple[Any, ...]) -> Type | str:
     return _RESULT_TYPES[key]
 
 
-def _live(nodes: list[Node], update: int, next_value: dict[int, int]) -> tuple[int, ...]:
-    """The nodes that the update depends on, in this step or through the states in a later step; ascending.
+def _live(nodes: list[Node], roots: list[int], next_value: dict[int, int]) -> tuple[int, ...]:
+    """The nodes that the roots depend on, in this step or through the states in a later step; ascending.
 
     This is the least fixpoint over the states: a state that is overwritten before it is read is not live.
 
     Args:
         nodes: all nodes.
-        update: the node of the update.
+        roots: the node of the update, and that of the read-out's present value.
         next_value: the node of each state's next value, by the node of its present value.
     """
-    live = {update}
-    stack = [update]
+    live = set(roots)
+    stack = list(roots)
     while stack:
         node = stack.pop()
         dependencies = nodes[node].args if node not in next_value else (next_value[node],)

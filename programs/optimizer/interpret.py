@@ -81,6 +81,16 @@ class Interpreter:
         assert isinstance(update, list), "trace() admits only a tree as the update"
         return update
 
+    def evaluated(self, w: Sequence[Tensor]) -> list[Tensor]:
+        """The weights with which the model is evaluated: the read-out, or the parameters `w` themselves if the program
+        has none or has not run."""
+        readout = self.program.readout
+        if readout is None or not self.steps:
+            return list(w)
+        value = self.states[self.program.states[readout].name]
+        assert isinstance(value, list), "trace() admits only a tree as the read-out"
+        return value
+
 
 def _start(shape: str, w: Sequence[Tensor]) -> Value:
     """The zero value of a state before the first step."""

@@ -32,7 +32,8 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A value that the optimizer keeps between steps, zero at first. `shape` is a key of `types.STATE_TYPES`."""
+    """A value that the optimizer keeps between steps, zero at first. `shape` is a key of `types.STATE_TYPES`; `readout`
+    is shaped like the parameters, and stands for them when the model is used."""
 
     name: str
     shape: str = "tree"
@@ -79,7 +80,13 @@ class Program:
     @property
     def large_states(self) -> int:
         """The number of states that are as large as the parameters."""
-        return sum(state.shape == "tree" for state in self.states)
+        return sum(state.shape in ("tree", "readout") for state in self.states)
+
+    @property
+    def readout(self) -> int | None:
+        """The position of the state that is the read-out: the weights with which the model is evaluated. None: these
+        are the parameters."""
+        return next((k for k, state in enumerate(self.states) if state.shape == "readout"), None)
 
     def with_numbers(self, numbers: Mapping[tuple[int, int], float]) -> "Program":
         """The program with other literals.

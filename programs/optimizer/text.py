@@ -141,7 +141,10 @@ class _Reader:
         for arg in (*args.args[:2], *args.args[2 + len(middle) :]):
             if arg.annotation is not None:
                 raise _fail(arg, "signature", f"expected a shape on states only, got a shape on {arg.arg}")
-        return tuple(self._state(arg) for arg in middle), optional
+        states = tuple(self._state(arg) for arg in middle)
+        if sum(state.shape == "readout" for state in states) > 1:
+            raise _fail(self.function, "signature", "expected at most one state of shape readout, got several")
+        return states, optional
 
     def _state(self, arg: ast.arg) -> State:
         self._check_name(arg, arg.arg)

@@ -85,6 +85,7 @@ LEAF_SHAPES: dict[str, Callable[[Shape], Shape]] = {
     "column": column_shape,
     "left": left_shape,
     "right": right_shape,
+    "readout": lambda shape: shape,
 }
 """The shape of a state at a leaf, from the shape of the leaf, by the word that declares it."""
 
@@ -97,7 +98,7 @@ STATE_TYPES = {
 LEAF, ROW, COLUMN = STATE_TYPES["leaf"], STATE_TYPES["row"], STATE_TYPES["column"]
 LEFT, RIGHT = STATE_TYPES["left"], STATE_TYPES["right"]
 
-SHAPE_WORDS = {each: word for word, each in STATE_TYPES.items()}
+SHAPE_WORDS = {each: word for word, each in STATE_TYPES.items() if word != "readout"}
 """The word that declares the shape of a state, by its type."""
 
 _NAMES = {

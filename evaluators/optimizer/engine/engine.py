@@ -78,6 +78,15 @@ class ProgramEngine:
         self._torch.step(self.parameters[first:], self.gradients[first:], others, step, progress, losses[first:])
 
     @torch.no_grad()
+    def evaluated(self) -> Tensor:
+        """The weights with which each row's model is evaluated, after at least one step: its program's read-out, or its
+        parameters. `parameters` itself if no program has a read-out."""
+        first = self.compiled_rows
+        others = self.parameters[first:]
+        evaluated = self._torch.evaluated(others)
+        return self.parameters if evaluated is others else torch.cat([self.parameters[:first], evaluated])
+
+    @torch.no_grad()
     def keep(self, rows: Sequence[int]) -> None:
         """Removes all rows except `rows`, which are in ascending order. If memory runs out, nothing has changed."""
         first = self.compiled_rows

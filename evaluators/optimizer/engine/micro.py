@@ -64,8 +64,10 @@ def lower(graph: Graph, layout: Layout) -> MicroProgram:
     """Returns the live part of a traced program as micro-operations on the leaves of `layout`.
 
     Raises:
-        Unsupported: the program has a matrix function, or a tree of other shapes.
+        Unsupported: the program has a matrix function, a tree of other shapes, or a read-out.
     """
+    if graph.readout is not None:
+        raise Unsupported("bytecode keeps no read-out")
     record = _Record(layout)
     symbols: dict[int, Any] = {}
     for i in graph.live:

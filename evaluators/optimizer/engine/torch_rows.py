@@ -109,6 +109,19 @@ class TorchRows:
             w[start:end] -= update
             start = end
 
+    def evaluated(self, w: Tensor) -> Tensor:
+        """The parameters `w`, `[rows, elements]`, with the read-out in the rows of programs that have one."""
+        result = w
+        start = 0
+        for group in self.groups:
+            end = start + group.rows
+            readout = group.program.graph.readout
+            if readout is not None:
+                result = result.clone() if result is w else result
+                result[start:end] = group.states[readout]
+            start = end
+        return result
+
     def keep(self, rows: Sequence[int]) -> None:
         """Removes all rows except `rows`, which are in ascending order."""
         start = 0

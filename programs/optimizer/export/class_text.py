@@ -1,6 +1,6 @@
 """The text of an exported optimizer class and of the functions that compute its step."""
 
-from germline.programs.optimizer.export.groups_text import add_group, constructor, load, set_state
+from germline.programs.optimizer.export.groups_text import add_group, constructor, evaluation, load, set_state
 from germline.programs.optimizer.export.parts import Parts, indent
 from germline.programs.optimizer.export.step_functions_text import step_functions
 from germline.programs.optimizer.export.step_text import init_group, step
@@ -19,6 +19,7 @@ def class_text(parts: Parts, class_name: str) -> str:
         add_group(parts),
         init_group(parts, class_name),
         step(parts, class_name),
+        evaluation(parts),
     ]
     for method in methods:
         lines += [*indent(method), ""] if method else []

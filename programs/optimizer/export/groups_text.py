@@ -43,6 +43,7 @@ def set_state(parts: Parts) -> list[str]:
         "    super().__setstate__(state)",
         "    for group in self.param_groups:",
         *(f'        group.setdefault("{name}", {value})' for name, value in _OPTIONS.items()),
+        *(['        group.setdefault("evaluating", False)'] if parts.readout else []),
     ]
     scalars = [state.name for state in parts.prepared.scalar_states]
     if parts.shared:
@@ -80,6 +81,36 @@ def load(parts: Parts) -> list[str]:
         "        super().load_state_dict(state_dict)",
         "    finally:",
         "        hook.remove()",
+    ]
+
+
+def evaluation(parts: Parts) -> list[str]:
+    """The methods that put the read-out in the place of the parameters, and back; none for a class without a read-out.
+
+    The parameters wait in a state of their own, since the read-out may be in a higher precision.
+    """
+    if parts.readout is None:
+        return []
+    return [
+        "@torch.no_grad()",
+        "def eval(self) -> None:",
+        '    """Put the read-out in the place of the parameters, to use or save the model."""',
+        "    for group in self.param_groups:",
+        '        for p in [] if group["evaluating"] else group["params"]:',
+        "            state = self.state[p] if p in self.state else {}",
+        f'            if "{parts.readout}" in state:',
+        '                state["_weights"] = p.clone()',
+        f'                p.copy_(state["{parts.readout}"])',
+        '        group["evaluating"] = True',
+        "",
+        "@torch.no_grad()",
+        "def train(self) -> None:",
+        '    """Put the parameters back, to go on with the training."""',
+        "    for group in self.param_groups:",
+        '        for p in group["params"] if group["evaluating"] else []:',
+        '            if p in self.state and "_weights" in self.state[p]:',
+        '                p.copy_(self.state[p].pop("_weights"))',
+        '        group["evaluating"] = False',
     ]
 
 
@@ -121,6 +152,8 @@ def add_group(parts: Parts) -> list[str]:
             *_raise(f'f"Invalid {what} value: {{{argument.name}}}"'),
         ]
     lines.append("    super().add_param_group(param_group)")
+    if parts.readout:
+        lines.append('    self.param_groups[-1].setdefault("evaluating", False)')
     if parts.shared:
         lines.append("    group = self.param_groups[-1]")
         lines += [

@@ -96,7 +96,12 @@ class Parts:
     @property
     def has_rows(self) -> bool:
         """True if a state has a number for each row or column, or for each two of them."""
-        return any(state.shape not in ("tree", "leaf") for state in self.prepared.leaf_states)
+        return any(state.shape not in ("tree", "leaf", "readout") for state in self.prepared.leaf_states)
+
+    @property
+    def readout(self) -> str | None:
+        """The state that is the read-out; None without one."""
+        return next((state.name for state in self.prepared.leaf_states if state.shape == "readout"), None)
 
 
 def indent(lines: list[str], depth: int = 1) -> list[str]:

@@ -29,6 +29,8 @@ STEPS = 20
 
 _WHOLE = "What is taken over all parameters is taken over those of a group that have a gradient."
 
+_READOUT = "Call `eval()` before the model is used or saved, and `train()` before it is trained on."
+
 
 def export_torch(program: Program, origin: Origin, class_name: str, exact: bool = False) -> str:
     """The text of a file that defines `class_name`, a `torch.optim.Optimizer` that does what `program` does.
@@ -86,6 +88,8 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
     text = rule_lines(prepared, rate_source(prepared, "lr"))
     if prepared.whole_tree:
         text += textwrap.wrap(_WHOLE, WIDTH - 4)
+    if any(state.shape == "readout" for state in prepared.leaf_states):
+        text += textwrap.wrap(_READOUT, WIDTH - 4)
     text += [
         "Half-precision parameters are updated in float32, and their states are kept in it.",
         "",

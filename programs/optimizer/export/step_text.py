@@ -4,12 +4,17 @@ from germline.programs.optimizer.export.parts import MATRIX, REDUCTIONS, WIDTH, 
 
 _START = {
     "tree": "_zeros(p)",
+    "readout": "_zeros(p)",
     "leaf": "_zeros(p, ())",
     "row": "_zeros(p, (*p.shape[:1], *[1] * (p.ndim - 1)))",
     "column": "_zeros(p, (1, *p.shape[1:]) if p.ndim > 1 else p.shape)",
     "left": "_zeros(p, (p.shape[0], p.shape[0]) if p.ndim > 1 else p.shape)",
     "right": "_zeros(p, (p[0].numel(), *p.shape[1:]) if p.ndim > 1 else p.shape)",
 }
+
+
+_LIKE_W = ("tree", "readout")
+"""Shapes of states that are complex where a parameter is."""
 
 
 def init_group(parts: Parts, class_name: str) -> list[str]:
@@ -49,9 +54,12 @@ def init_group(parts: Parts, class_name: str) -> list[str]:
 def step(parts: Parts, class_name: str) -> list[str]:
     """The method that does a step."""
     names = ["params", "grads", *parts.lists_of_state, *(["steps"] if parts.own_counts else [])]
-    trees = [parts.lists[state.name] for state in parts.prepared.leaf_states if state.shape == "tree"]
+    trees = [parts.lists[state.name] for state in parts.prepared.leaf_states if state.shape in _LIKE_W]
     complex_ = not (parts.functions & MATRIX or parts.has_rows)
-    body = [f"{name}: list[torch.Tensor] = []" for name in names]
+    body = []
+    if parts.readout:
+        body += ['if group["evaluating"]:', '    raise RuntimeError("call train() before a step, after eval()")']
+    body += [f"{name}: list[torch.Tensor] = []" for name in names]
     body += _call("self._init_group", ["group", *names])
     body += ["if not params:", "    continue"]
     if complex_:

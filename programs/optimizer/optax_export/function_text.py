@@ -98,6 +98,7 @@ def _init(parts: Parts) -> list[str]:
 
 _STARTS = {
     "tree": "jax.tree.map(_zeros, params)",
+    "readout": "jax.tree.map(_zeros, params)",
     "leaf": "jax.tree.map(lambda p: _zeros(p, ()), params)",
     "row": "jax.tree.map(lambda p: _zeros(p, _row_shape(p)), params)",
     "column": "jax.tree.map(lambda p: _zeros(p, _column_shape(p)), params)",

@@ -86,6 +86,7 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
     return [
         *rule_lines(prepared, rate_source(prepared, "learning_rate")),
         *([whole] if prepared.whole_tree else []),
+        *(f"Evaluate the model with `state.{name}` in the place of the parameters." for name in _readouts(prepared)),
         *textwrap.wrap(_PRECISION, WIDTH - 4),
         "",
         "Args:",
@@ -102,6 +103,11 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
         "tensor has had, or as near as its own rounding allows, and to 1e-09 in float64.",
         '"""',
     ]
+
+
+def _readouts(prepared: PreparedProgram) -> list[str]:
+    """The states that are the read-out: at most one."""
+    return [state.name for state in prepared.leaf_states if state.shape == "readout"]
 
 
 def _reads_parameters(prepared: PreparedProgram) -> bool:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from germline.programs.optimizer.library import library
 from germline.programs.optimizer.program import Program
-from germline.programs.optimizer.simplify.trajectory import SCENARIOS, run
+from germline.programs.optimizer.simplify.trajectory import LAYOUT, SCENARIOS, run
 from germline.programs.optimizer.text import parse
 
 COMPARED_STEPS = 30
@@ -33,7 +33,7 @@ def _library_directions() -> dict[str, Tensor]:
 def _directions(program: Program) -> Tensor:
     """The updates `[steps, scenarios, elements]`, each of length one."""
     rows = [list(SCENARIOS).index(name) for name in COMPARED_SCENARIOS]
-    updates = run(program, COMPARED_STEPS, samples=0).updates[:, rows]
+    updates = run(program, COMPARED_STEPS, samples=0).updates[:, rows, : LAYOUT.elements]
     largest = updates.abs().amax(-1, keepdim=True)
     updates = updates / largest
     directions: Tensor = updates / torch.linalg.vector_norm(updates, dim=-1, keepdim=True)

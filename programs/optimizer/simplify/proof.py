@@ -200,16 +200,22 @@ def _leafwise(*values: Tensor | list[Tensor]) -> Iterator[tuple[Tensor, ...]]:
 
 def graph_of(form: Form) -> Graph:
     """A form as a graph in which every node is live."""
-    return Graph(form.nodes, (), form.update, form.following, form.present, tuple(range(len(form.nodes))))
+    readout = next((k for k, state in enumerate(form.states) if state.shape == "readout"), None)
+    live = tuple(range(len(form.nodes)))
+    return Graph(form.nodes, (), form.update, form.following, form.present, live, readout)
 
 
 def interpreted(program: Program, steps: int = STEPS) -> Tensor:
-    """The updates `[steps, scenarios, elements]` of the reference interpreter in double precision."""
+    """The updates, as in `Trajectory`, of the reference interpreter in double precision."""
     runs = [Interpreter(program) for _ in SCENARIOS]
     result = []
     for at_step in _leaves_by_step(steps):
-        updates = [interpreter.step(*given) for interpreter, given in zip(runs, at_step, strict=True)]
-        result.append(torch.stack([torch.cat([leaf.reshape(-1) for leaf in update]) for update in updates]))
+        rows = []
+        for interpreter, given in zip(runs, at_step, strict=True):
+            leaves = interpreter.step(*given)
+            leaves = leaves if program.readout is None else [*leaves, *interpreter.evaluated(given[0])]
+            rows.append(torch.cat([leaf.reshape(-1) for leaf in leaves]))
+        result.append(torch.stack(rows))
     return torch.stack(result)
 
 

@@ -172,8 +172,9 @@ class _Builder:
         next_of = {
             self.index[(f"input:{state.name}", (), None)]: node for state, node in zip(states, following, strict=True)
         }
-        live = {update}
-        stack = [update]
+        roots = [self.index[(f"input:{state.name}", (), None)] for state in states if state.shape == "readout"]
+        live = {update, *roots}
+        stack = [update, *roots]
         while stack:
             node = stack.pop()
             for arg in (next_of[node],) if node in next_of else nodes[node].args:

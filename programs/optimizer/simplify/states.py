@@ -114,6 +114,8 @@ def _rescale(context: Context) -> Iterator[Proposal]:
     it is read without a factor."""
     form = context.form
     for k, (present, following) in enumerate(zip(form.present, form.following, strict=True)):
+        if form.states[k].shape == "readout":
+            continue
         done: list[float] = [1.0]
         for unit in (*_units_of_terms(form, k), *_units_of_readers(form, k)):
             if 1 / MODERATE <= abs(unit) <= MODERATE and not any(near(unit, other) for other in done):

@@ -8,7 +8,7 @@ few units in its last place, at random.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,8 @@ class Trajectory:
     """What a program computes.
 
     Attributes:
-        updates: `[steps, scenarios, elements]`.
+        updates: `[steps, scenarios, elements]`; of a program with a read-out also its elements, after those of the
+            update.
         noise: how far rounding moves them, of the same shape; without samples zero.
         in_range: `[steps, scenarios]`: whether no value has been infinite, not a number, or close to over- or
             underflow up to this step; without samples not looked at, and true.
@@ -98,7 +99,8 @@ def run(
     updates, noise, in_range, undefined = [], [], [], []
     usable = torch.ones(len(SCENARIOS), dtype=torch.bool)
     for values, graph in values_by_step(program, steps, precision, samples):
-        update = values[graph.update].expand(len(SCENARIOS) * (1 + samples), -1)
+        results = [graph.update] if graph.readout is None else [graph.update, graph.next_states[graph.readout]]
+        update = torch.cat([values[node].expand(len(SCENARIOS) * (1 + samples), -1) for node in results], 1)
         update = update.reshape(1 + samples, len(SCENARIOS), -1)
         updates.append(update[0])
         noise.append((update[1:] - update[0]).abs().amax(0) if samples else torch.zeros_like(update[0]))
@@ -121,7 +123,7 @@ def values_by_step(program: Program | Graph, steps: int, precision: torch.dtype,
     literals = [literal.to(precision) for literal in doubles]
     count = len(SCENARIOS) * (1 + samples)
     types = {k: graph.nodes[graph.state_nodes[k]].type for k in graph.live_states}
-    states = {k: LAYOUT.zeros(each, count, torch, precision) for k, each in types.items()}
+    states = {k: LAYOUT.zeros(each, count, partial(torch.zeros, dtype=precision)) for k, each in types.items()}
     names = {k: graph.nodes[graph.state_nodes[k]].function.removeprefix("input:") for k in states}
     for at_step in inputs(steps, precision):
         given = {name: value.repeat(1 + samples, 1) for name, value in at_step.items()}

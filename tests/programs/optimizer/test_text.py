@@ -161,7 +161,12 @@ REFUSED = [
     ("signature", "def train(w, g, step, lr):\n  return g, g\n", "expected the inputs w, g, states, lr"),
     ("signature", "def train(w, g, m, m, lr):\n  return g, m, m\n", "got a name twice"),
     ("signature", "def train(w: leaf, g, lr):\n  return g\n", "a shape on states only, got a shape on w"),
-    ("signature", "def train(w, g, m: matrix, lr):\n  return g, m\n", "tree, leaf, row, column, left, right, scalar, got 'matrix'"),
+    ("signature", "def train(w, g, m: matrix, lr):\n  return g, m\n", "left, right, readout, scalar, got 'matrix'"),
+    (
+        "signature",
+        "def train(w, g, a: readout, b: readout, lr):\n  return g, a, b\n",
+        "at most one state of shape readout",
+    ),
     ("signature", "def train(w, g, m: f(), lr):\n  return g, m\n", "got 'something else'"),
     ("return", HEAD + "  return g, m\n", "expected 3 names after return, as in `return update, m, v`"),
     ("return", HEAD + "  return g, m, v * 2\n", "expected 3 names after return"),

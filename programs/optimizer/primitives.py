@@ -127,6 +127,20 @@ def _square_shape(shape: Shape) -> Shape:
     return shape
 
 
+def _basis_shape(x: Shape, q: Shape) -> Shape:
+    if q != x:
+        raise TypeMismatch(f"expected a basis of the same shape as the matrix, got {x} and {q}")
+    return _square_shape(x)
+
+
+def _rotate_back_shape(x: Shape, q: Shape) -> Shape:
+    if len(x) > 1 and len(q) > 1 and columns(x) == q[0] and q == _square_shape(q):
+        return x
+    if len(x) > 1 or len(q) > 1:
+        raise TypeMismatch(f"expected a square matrix with as many rows as the first has columns, got {x} and {q}")
+    return _matmul_shape(x, q)
+
+
 def _rank_one_shape(row: Shape, column: Shape) -> Shape:
     if len(row) < 2:
         return row
@@ -217,6 +231,27 @@ def _inverse_root(xp: Any, x: Any) -> Any:
 
 _INVERSE_ROOT_STEPS = (*((3.4445, -4.7750, 2.0315),) * 5, *((1.875, -1.25, 0.375),) * 4)
 """Coefficients of the steps of `inverse_root`."""
+
+
+def _eigenbasis(xp: Any, x: Any, q: Any) -> Any:
+    """The orthogonal factor of `x q`, with positive numbers on the diagonal of the other factor: a step of orthogonal
+    iteration. A millionth of the norm of `x` is added to its diagonal, so that the factor is determined."""
+    if x.ndim < 3:
+        return xp.ones_like(q)
+    a, basis = _matrix(x), _matrix(q)
+    identity = xp.tril(xp.triu(xp.ones_like(a)))
+    at_first = 1.0 - xp.sign(xp.abs(_flat(q)).sum(-1))[:, None, None]
+    size = xp.sqrt(_flat(a * a).sum(-1))[:, None, None] + 1e-12
+    factor, rest = xp.linalg.qr(xp.matmul(a / size + 1e-6 * identity, basis + at_first * identity))
+    diagonal = (rest * identity).sum(-1)[:, None]
+    ones = xp.ones_like(diagonal)
+    return (factor * xp.where(diagonal < 0, -ones, ones)).reshape(q.shape)
+
+
+def _rotate_back(xp: Any, x: Any, q: Any) -> Any:
+    if x.ndim < 3:
+        return x * q
+    return xp.matmul(_matrix(x), xp.swapaxes(_matrix(q), 1, 2)).reshape(x.shape)
 
 
 def _number_per_leaf(number: Callable[[Shape], int]) -> Callable[[Any, Any], Any]:
@@ -362,7 +397,8 @@ _TABLE = (
         "_size({0}[0].numel() if {0}.ndim > 1 else 1, {0})",
     ),
     # Extended: matrix functions. Below rank 2 the means, the transpose and orthogonalize return their argument,
-    # rank_one its first argument, matmul multiplies elementwise, and inverse_root takes the root of each element.
+    # rank_one its first argument, matmul and rotate_back multiply elementwise, inverse_root takes the root of each
+    # element, and eigenbasis returns ones.
     _extended("row_mean", 1, "leaf", _per_leaf(row_shape), _row_mean, "_row_mean({0})"),
     _extended("column_mean", 1, "leaf", _per_leaf(column_shape), _column_mean, "_column_mean({0})"),
     _extended("rank_one", 2, "leaf", _per_leaf(_rank_one_shape), _rank_one, "_rank_one({0}, {1})"),
@@ -377,6 +413,8 @@ _TABLE = (
     ),
     _extended("orthogonalize", 1, "leaf", _per_leaf(lambda shape: shape), _orthogonalize, "_orthogonalize({0})"),
     _extended("inverse_root", 1, "leaf", _per_leaf(_square_shape), _inverse_root, "_inverse_root({0})"),
+    _extended("eigenbasis", 2, "leaf", _per_leaf(_basis_shape), _eigenbasis, "_eigenbasis({0}, {1})"),
+    _extended("rotate_back", 2, "leaf", _per_leaf(_rotate_back_shape), _rotate_back, "_rotate_back({0}, {1})"),
 )
 
 COPY = Primitive("=", 1, "elementwise", broadcast, lambda xp, x: x, "{0}")
@@ -391,7 +429,8 @@ CORE = tuple(primitive.name for primitive in _TABLE if primitive.core)
 WHITENING = tuple(primitive.name for primitive in _TABLE)
 """Names of all functions."""
 
-EXTENDED = tuple(name for name in WHITENING if name != "inverse_root")
-"""Names of all functions but `inverse_root`. Searches draw from this set by position: no function is ever added."""
+EXTENDED = tuple(name for name in WHITENING if name not in ("inverse_root", "eigenbasis", "rotate_back"))
+"""Names of the core functions and of the first extended ones. Searches draw from this set by position, so that no
+function is ever added."""
 
 FUNCTION_SETS = {"core": CORE, "extended": EXTENDED, "whitening": WHITENING}

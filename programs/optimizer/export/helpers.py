@@ -293,6 +293,32 @@ def _inverse_root(x: torch.Tensor) -> torch.Tensor:
     return (inverse / torch.sqrt(size)).reshape(x.shape)
 '''
 
+_EIGENBASIS = '''
+def _eigenbasis(x: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    """The orthogonal factor of `x q`, closer to eigenvectors of `x` than `q`; below rank 2, ones.
+
+    A millionth of the norm of `x` is added to its diagonal; a basis of zeros is taken for the unit vectors.
+    """
+    if x.ndim < 2:
+        return torch.ones_like(q)
+    a, basis = _matrix(x), _matrix(q)
+    identity = torch.eye(x.shape[0], dtype=x.dtype, device=x.device)[None]
+    at_first = 1.0 - torch.sign(torch.sum(torch.abs(q).flatten()))
+    size = torch.sqrt(torch.sum(torch.square(a).flatten())) + 1e-12
+    start = basis + at_first * identity
+    factor, rest = torch.linalg.qr((a / size + 1e-6 * identity) @ start)
+    diagonal = torch.diagonal(rest, dim1=-2, dim2=-1)[:, None]
+    return torch.where(diagonal < 0, -factor, factor).reshape(q.shape)
+'''
+
+_ROTATE_BACK = '''
+def _rotate_back(x: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    """The product of `x` and the transposed square matrix `q`; below rank 2, of elements."""
+    if x.ndim < 2:
+        return x * q
+    return (_matrix(x) @ _matrix(q).mT).reshape(x.shape)
+'''
+
 HELPERS = {
     "_WIDE": _WIDE,
     "_widen": _WIDEN,
@@ -327,5 +353,7 @@ HELPERS = {
     "_transpose": _TRANSPOSE,
     "_orthogonalize": _ORTHOGONALIZE,
     "_inverse_root": _INVERSE_ROOT,
+    "_eigenbasis": _EIGENBASIS,
+    "_rotate_back": _ROTATE_BACK,
 }
 """Source of every helper by name; a helper comes after the helpers that it calls."""

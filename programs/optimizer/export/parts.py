@@ -9,8 +9,8 @@ from germline.programs.optimizer.export.prepared import PreparedProgram
 
 WIDTH = 88
 MATRIX = {
-    *("row_mean", "column_mean", "rank_one", "matmul", "transpose", "orthogonalize", "inverse_root"),
-    *("rank", "rows", "columns"),
+    *("row_mean", "column_mean", "rank_one", "matmul", "transpose", "orthogonalize"),
+    *("inverse_root", "eigenbasis", "rotate_back", "rank", "rows", "columns"),
 }
 """Functions for which the real and the imaginary parts of a tensor are no tensor of their own."""
 REDUCTIONS = {*MATRIX, "leaf_max", "leaf_mean"} - {"rank", "transpose"}

@@ -120,5 +120,7 @@ FORMS = {
     "transpose": Form("_transpose({0})"),
     "orthogonalize": Form("_orthogonalize({0})"),
     "inverse_root": Form("_inverse_root({0})"),
+    "eigenbasis": Form("_eigenbasis({0}, {1})"),
+    "rotate_back": Form("_rotate_back({0}, {1})"),
 }
 """How functions are written, except those whose code depends on their arguments: / power reciprocal greater where."""

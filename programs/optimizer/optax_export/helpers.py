@@ -221,6 +221,30 @@ def _inverse_root(x: jax.Array) -> jax.Array:
     return jnp.reshape(inverse / jnp.sqrt(size), x.shape)
 '''
 
+_EIGENBASIS = '''
+def _eigenbasis(x: jax.Array, q: jax.Array) -> jax.Array:
+    """The orthogonal factor of `x q`, closer to eigenvectors of `x` than `q`; below rank 2, ones.
+
+    A millionth of the norm of `x` is added to its diagonal; a basis of zeros is taken for the unit vectors.
+    """
+    if jnp.ndim(x) < 2:
+        return jnp.ones_like(q)
+    a = _matrix(x)
+    identity = jnp.eye(a.shape[0], dtype=a.dtype)
+    start = _matrix(q) + (1.0 - jnp.sign(jnp.sum(jnp.abs(q)))) * identity
+    scaled = a / (jnp.linalg.norm(a) + 1e-12) + 1e-6 * identity
+    factor, rest = jnp.linalg.qr(_matmul(scaled, start))
+    return jnp.reshape(jnp.where(jnp.diag(rest) < 0, -factor, factor), q.shape)
+'''
+
+_ROTATE_BACK = '''
+def _rotate_back(x: jax.Array, q: jax.Array) -> jax.Array:
+    """The product of `x` and the transposed square matrix `q`; below rank 2, of elements."""
+    if jnp.ndim(x) < 2:
+        return x * q
+    return jnp.reshape(_matmul(_matrix(x), _matrix(q).T), x.shape)
+'''
+
 HELPERS = {
     "_widen": _WIDEN,
     "_is_none": _IS_NONE,
@@ -249,5 +273,7 @@ HELPERS = {
     "_transpose": _TRANSPOSE,
     "_orthogonalize": _ORTHOGONALIZE,
     "_inverse_root": _INVERSE_ROOT,
+    "_eigenbasis": _EIGENBASIS,
+    "_rotate_back": _ROTATE_BACK,
 }
 """Source of every helper by name; a helper comes after the helpers that it calls."""

@@ -271,6 +271,31 @@ def one_sided(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree
     return shampoo(state, w, g, s, t, lambda m, left, right: power_of(left, -0.5) @ m)
 
 
+def soap(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
+    def basis(name: str, x: Tensor) -> Tensor:
+        """The next basis of a product `x`; the last one is in the state."""
+        damped = x / torch.linalg.norm(x) + 1e-6 * torch.eye(len(x), dtype=x.dtype)
+        factor, rest = torch.linalg.qr(damped @ state.get(name, torch.eye(len(x), dtype=x.dtype)))
+        state[name] = factor * torch.sign(torch.diag(rest))
+        return state[name]
+
+    updates = []
+    for k, x in enumerate(g):
+        a = x.flatten(1) if x.ndim > 1 else x.reshape(-1, 1)
+        state[f"m{k}"] = m = 0.95 * state.get(f"m{k}", 0.0) + 0.05 * a
+        left = right = None
+        if x.ndim > 1:
+            state[f"l{k}"] = 0.95 * state.get(f"l{k}", 0.0) + 0.05 * a @ a.T
+            state[f"r{k}"] = 0.95 * state.get(f"r{k}", 0.0) + 0.05 * a.T @ a
+            left, right = basis(f"ql{k}", state[f"l{k}"]), basis(f"qr{k}", state[f"r{k}"])
+            a, m = left.T @ a @ right, left.T @ m @ right
+        state[f"v{k}"] = 0.95 * state.get(f"v{k}", 0.0) + 0.05 * a**2
+        u = direction(m, state[f"v{k}"], t, 0.95, 0.95)
+        u = u if left is None else left @ u @ right.T  # type: ignore[union-attr]
+        updates.append(3e-3 * s * (u.reshape(x.shape) + 0.01 * w[k]))
+    return updates
+
+
 def cautious(u: Tensor, g: Tensor) -> Tensor:
     """An update without the elements that disagree with the gradient. The paper's code bounds the share by 1e-3 from
     below, which none of these tensors reaches."""
@@ -416,6 +441,7 @@ ORACLES: dict[str, Oracle] = {
     "rmsprop": rmsprop,
     "shampoo": two_sided,
     "shampoo_left": one_sided,
+    "soap": soap,
     "schedule_free": schedule_free,
     "sgd_momentum": sgd_momentum,
     "stable_spam": stable_spam,

@@ -118,6 +118,8 @@ MATRIX_ARGS = {
     "rank_one": ["row_mean(w)", "column_mean(g)"],
     "matmul": ["w", "transpose(g)"],
     "inverse_root": ["matmul(w, transpose(w))"],
+    "eigenbasis": ["matmul(w, transpose(w))", "matmul(g, transpose(g))"],
+    "rotate_back": ["w", "matmul(transpose(g), g)"],
 }
 
 
@@ -138,7 +140,7 @@ def cases() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("name", "expression"), cases())
 def test_rows_in_numpy_equal_the_reference_interpreter(name: str, expression: str) -> None:
     fold = {"row_mean": "x * w", "column_mean": "x * w", "transpose": "w * norm(x)", "matmul": "matmul(x, w)"}
-    fold["inverse_root"] = "matmul(x, g)"
+    fold |= dict.fromkeys(("inverse_root", "eigenbasis"), "matmul(x, g)")
     use = fold.get(name, "x * w")
     program = parse(f"def train(w, g, lr):\n  x = {expression}\n  update = {use}\n  return update\n")
     graph = trace(program)
@@ -165,6 +167,8 @@ def test_rows_in_numpy_equal_the_reference_interpreter(name: str, expression: st
         ("transpose", [1.0, -2.0, 4.0]),
         ("orthogonalize", [1.0, -2.0, 4.0]),
         ("inverse_root", pytest.approx([1.0, 2.0**-0.5, 0.5])),
+        ("eigenbasis", [1.0, 1.0, 1.0]),
+        ("rotate_back", [3.0, -10.0, 28.0]),
         ("rank", 1.0),
         ("rows", 1.0),
         ("columns", 1.0),
@@ -225,3 +229,26 @@ def test_a_zero_matrix_has_a_finite_inverse_root() -> None:
     root = PRIMITIVES["inverse_root"].run(torch, torch.zeros(1, 3, 3))
     assert torch.isfinite(root).all()
     assert not (root @ torch.zeros(1, 3, 2)).any()
+
+
+def test_steps_of_eigenbasis_lead_from_zero_to_the_eigenvectors() -> None:
+    rng = torch.Generator().manual_seed(0)
+    x = torch.linalg.qr(torch.randn(1, 5, 5, generator=rng, dtype=torch.float64))[0]
+    matrix = x @ torch.diag(torch.tensor([9.0, 5.0, 3.0, 1.0, 0.0], dtype=torch.float64)) @ x.mT
+    basis = torch.zeros_like(matrix)
+    for _ in range(60):
+        basis = PRIMITIVES["eigenbasis"].run(torch, matrix, basis)
+        torch.testing.assert_close(basis.mT @ basis, torch.eye(5, dtype=torch.float64)[None])
+    turned = basis.mT @ matrix @ basis
+    torch.testing.assert_close(turned.diagonal(dim1=-2, dim2=-1), turned.new_tensor([[9.0, 5.0, 3.0, 1.0, 0.0]]))
+
+
+def test_rotate_back_undoes_a_rotation_and_keeps_the_axes_of_a_kernel() -> None:
+    rng = torch.Generator().manual_seed(0)
+    kernel = torch.randn(1, 4, 3, 2, 2, generator=rng, dtype=torch.float64)
+    matmul, transpose = (PRIMITIVES[name].run for name in ("matmul", "transpose"))
+    right = matmul(torch, transpose(torch, kernel), kernel)
+    basis = PRIMITIVES["eigenbasis"].run(torch, right, torch.zeros_like(right))
+    assert basis.shape == (1, 12, 3, 2, 2)
+    rotated = matmul(torch, kernel, basis)
+    torch.testing.assert_close(PRIMITIVES["rotate_back"].run(torch, rotated, basis), kernel)

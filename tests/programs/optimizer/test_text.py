@@ -42,7 +42,9 @@ def statements(draw: st.DrawFn) -> Statement:
 def programs(draw: st.DrawFn) -> Program:
     reserved = {"w", "g", "lr", "step"}
     states = draw(st.lists(names.filter(lambda name: name not in reserved), max_size=4, unique=True))
-    shapes = [draw(st.sampled_from(sorted(STATE_TYPES))) for _ in states]
+    shapes = [draw(st.sampled_from(sorted(set(STATE_TYPES) - {"readout"}))) for _ in states]
+    if states and draw(st.booleans()):
+        shapes[0] = "readout"
     return Program(
         body=tuple(draw(st.lists(statements(), max_size=8))),
         states=tuple(State(name, shape) for name, shape in zip(states, shapes, strict=True)),

@@ -22,6 +22,7 @@ class RoundsOnce:
     """
 
     ones_like, zeros_like, where = staticmethod(torch.ones_like), staticmethod(torch.zeros_like), torch.where
+    linalg = torch.linalg
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(torch, name)

@@ -21,6 +21,18 @@ def _zeros(p: torch.Tensor, shape: tuple[int, ...] | None = None) -> torch.Tenso
     return torch.zeros(shape, dtype=dtype.to_real(), device=p.device)
 '''
 
+_LEFT_SHAPE = '''
+def _left_shape(p: torch.Tensor) -> tuple[int, ...]:
+    """The shape of the products of rows, rows by rows; below rank 2, that of `p`."""
+    return (p.shape[0], p.shape[0]) if p.ndim > 1 else p.shape
+'''
+
+_RIGHT_SHAPE = '''
+def _right_shape(p: torch.Tensor) -> tuple[int, ...]:
+    """The shape of the products of columns, columns by columns; below rank 2, that of `p`."""
+    return (p[0].numel(), *p.shape[1:]) if p.ndim > 1 else p.shape
+'''
+
 _SCALAR = '''
 def _scalar(params: list[torch.Tensor]) -> torch.Tensor:
     """The start of a state that a parameter group has as a whole."""
@@ -275,7 +287,7 @@ def _orthogonalize(x: torch.Tensor) -> torch.Tensor:
 
 _INVERSE_ROOT = '''
 def _inverse_root(x: torch.Tensor) -> torch.Tensor:
-    """A symmetric matrix to the power -1/2, by Newton-Schulz steps; below rank 2, each element.
+    """A symmetric matrix to the power -1/2, by Newton-Schulz steps; below rank 2, elementwise.
 
     A millionth of the matrix's norm is added to its diagonal.
     """
@@ -297,7 +309,7 @@ _EIGENBASIS = '''
 def _eigenbasis(x: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     """The orthogonal factor of `x q`, closer to eigenvectors of `x` than `q`; below rank 2, ones.
 
-    A millionth of the norm of `x` is added to its diagonal; a basis of zeros is taken for the unit vectors.
+    A millionth of the norm of `x` is added to its diagonal. Zeros stand for unit vectors.
     """
     if x.ndim < 2:
         return torch.ones_like(q)
@@ -323,6 +335,8 @@ HELPERS = {
     "_WIDE": _WIDE,
     "_widen": _WIDEN,
     "_zeros": _ZEROS,
+    "_left_shape": _LEFT_SHAPE,
+    "_right_shape": _RIGHT_SHAPE,
     "_scalar": _SCALAR,
     "_count": _COUNT,
     "_Uncast": _UNCAST,

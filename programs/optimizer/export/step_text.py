@@ -8,8 +8,8 @@ _START = {
     "leaf": "_zeros(p, ())",
     "row": "_zeros(p, (*p.shape[:1], *[1] * (p.ndim - 1)))",
     "column": "_zeros(p, (1, *p.shape[1:]) if p.ndim > 1 else p.shape)",
-    "left": "_zeros(p, (p.shape[0], p.shape[0]) if p.ndim > 1 else p.shape)",
-    "right": "_zeros(p, (p[0].numel(), *p.shape[1:]) if p.ndim > 1 else p.shape)",
+    "left": "_zeros(p, _left_shape(p))",
+    "right": "_zeros(p, _right_shape(p))",
 }
 
 

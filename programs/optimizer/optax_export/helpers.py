@@ -225,7 +225,7 @@ _EIGENBASIS = '''
 def _eigenbasis(x: jax.Array, q: jax.Array) -> jax.Array:
     """The orthogonal factor of `x q`, closer to eigenvectors of `x` than `q`; below rank 2, ones.
 
-    A millionth of the norm of `x` is added to its diagonal; a basis of zeros is taken for the unit vectors.
+    A millionth of the norm of `x` is added to its diagonal. Zeros stand for unit vectors.
     """
     if jnp.ndim(x) < 2:
         return jnp.ones_like(q)

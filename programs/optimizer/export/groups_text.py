@@ -97,7 +97,7 @@ def evaluation(parts: Parts) -> list[str]:
         '    """Put the read-out in the place of the parameters, to use or save the model."""',
         "    for group in self.param_groups:",
         '        for p in [] if group["evaluating"] else group["params"]:',
-        "            state = self.state[p] if p in self.state else {}",
+        "            state = self.state.get(p, {})",
         f'            if "{parts.readout}" in state:',
         '                state["_weights"] = p.clone()',
         f'                p.copy_(state["{parts.readout}"])',
@@ -108,8 +108,9 @@ def evaluation(parts: Parts) -> list[str]:
         '    """Put the parameters back, to go on with the training."""',
         "    for group in self.param_groups:",
         '        for p in group["params"] if group["evaluating"] else []:',
-        '            if p in self.state and "_weights" in self.state[p]:',
-        '                p.copy_(self.state[p].pop("_weights"))',
+        "            state = self.state.get(p, {})",
+        '            if "_weights" in state:',
+        '                p.copy_(state.pop("_weights"))',
         '        group["evaluating"] = False',
     ]
 

@@ -307,7 +307,8 @@ class _Pack:
         if weights is self.engine.parameters:
             return self.parts
         if self.rows.order is not None:
-            weights = torch.empty_like(weights).index_copy_(0, self.rows.order, weights)
+            in_place = torch.empty_strided(weights.shape, weights.stride(), device=weights.device)
+            weights = in_place.index_copy_(0, self.rows.order, weights)
         names = [spec.name for spec in self.task.parameters]
         return [(rows, dict(zip(names, self.layout.split(weights[rows]), strict=True))) for rows, _ in self.parts]
 

@@ -8,7 +8,17 @@ from collections.abc import Collection
 _STEP = ("self", "group", "params", "p", "i", "state", "closure", "loss", "w", "g", "lr", "step")
 _LISTS = ("grads", "grad", "steps", "numbers", "columns", "lists", "indices", "grouped", "options", "like")
 _IMPORTS = ("torch", "math", "Any", "Callable", "Iterable")
-_GROUP_KEYS = ("param_names", "maximize", "foreach", "capturable", "differentiable", "fused", "betas", "momentum")
+_GROUP_KEYS = (
+    "param_names",
+    "maximize",
+    "foreach",
+    "capturable",
+    "differentiable",
+    "fused",
+    "betas",
+    "momentum",
+    "evaluating",
+)
 _SCHEDULER_KEYS = ("initial_lr", "max_lr", "min_lr", "base_momentum", "max_momentum", "swa_lr")
 _AMBIGUOUS = ("l", "O", "I")
 

@@ -178,5 +178,5 @@ class _Copy:
 
 
 def _copied_shape(shape: str) -> str:
-    """The shape of the copy of a donor's state: a program has one read-out, so a copy of it is any other state."""
+    """The shape of the copy of a donor's state: a program has at most one read-out, whose copy is an ordinary state."""
     return "tree" if shape == "readout" else shape

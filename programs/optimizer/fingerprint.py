@@ -12,8 +12,9 @@ Equal updates alone are not enough: under a `sign`, a `max` or a division that s
 constants can have the same updates for all fixed inputs. The digest therefore includes the arguments of operations
 that jump (select or clip, such as `sign` and `max`) or lose most of their arguments (see `_LossDetector`).
 
-The structure alone is the fingerprint if the run is inconclusive: if an update is not finite for inputs of small or
-ordinary magnitude, or if the arguments of an operation that jumps stay on one side of the jump.
+The structure alone is the fingerprint if the run is inconclusive: if an update or a read-out is not finite for inputs
+of small or ordinary magnitude, if the arguments of an operation that jumps stay on one side of the jump, or if a
+function magnifies rounding (`inverse_root`, `eigenbasis`).
 """
 
 from functools import cache, lru_cache, partial
@@ -51,6 +52,10 @@ _EXACT = frozenset(
     ("+", "-", "*", "/", "max", "min", "abs", "sign", "square", "cube", "sqrt", "negative", "reciprocal", "interp")
 )
 """Functions that consist of operations which IEEE 754 defines exactly."""
+
+_MAGNIFYING = frozenset(("inverse_root", "eigenbasis"))
+"""Functions that magnify the rounding of their argument, so that their float32 bits depend on the machine although
+they are computed in float64."""
 
 FINGERPRINT_VERSION = 1
 _CACHE: dict[str, str] = {}
@@ -118,6 +123,8 @@ def numeric_fingerprint(graph: Graph) -> str | None:
 
     24 hexadecimal digits; None if the run is inconclusive, see the head of this file.
     """
+    if any(graph.nodes[i].function in _MAGNIFYING for i in graph.live):
+        return None
     program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=float32_call)
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
     types = {k: graph.nodes[graph.state_nodes[k]].type for k in graph.live_states}

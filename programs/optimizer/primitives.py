@@ -50,6 +50,7 @@ class Primitive:
         run: the implementation, a function of `xp` and the arrays; for a constant, a function without arguments.
         source: its exported source, in which `{0}` is the first argument; names with a leading underscore are helpers.
         core: True for the functions of the paper.
+        whitening: True for functions that only the largest set has.
         commutative: True if a fingerprint may sort its arguments.
         jumps: True if it selects or clips, so that its result can hide a difference between its arguments.
         of_shape: True if its result depends on the shape of a leaf alone.
@@ -62,6 +63,7 @@ class Primitive:
     run: Callable[..., Any]
     source: str
     core: bool = True
+    whitening: bool = False
     commutative: bool = False
     jumps: bool = False
     of_shape: bool = False
@@ -209,6 +211,17 @@ def _orthogonalize(xp: Any, x: Any) -> Any:
     return y.reshape(x.shape)
 
 
+def _unit_matrix(xp: Any, a: Any) -> tuple[Any, Any, Any]:
+    """Matrices `[rows, n, n]` divided by their Frobenius norms, these norms `[rows, 1, 1]`, and unit matrices.
+
+    Zeros stay zeros. The largest element is divided out first, since its square could overflow.
+    """
+    largest = xp.amax(xp.abs(_flat(a)), -1)[:, None, None] + 1e-30
+    scaled = a / largest
+    size = xp.sqrt(_flat(scaled * scaled).sum(-1))[:, None, None] + 1e-12
+    return scaled / size, largest * size, xp.tril(xp.triu(xp.ones_like(a)))
+
+
 def _inverse_root(xp: Any, x: Any) -> Any:
     """`(x + 1e-6 |x| I)^(-1/2)` for a symmetric matrix without negative eigenvalues, where `|x|` is the Frobenius norm.
 
@@ -218,10 +231,8 @@ def _inverse_root(xp: Any, x: Any) -> Any:
     """
     if x.ndim < 3:
         return 1.0 / (xp.sqrt(xp.abs(x)) + EPSILON)
-    a = _matrix(x)
-    identity = xp.tril(xp.triu(xp.ones_like(a)))
-    size = xp.sqrt(_flat(a * a).sum(-1))[:, None, None] + 1e-12
-    root, inverse = a / size + 1e-6 * identity, identity
+    scaled, size, identity = _unit_matrix(xp, _matrix(x))
+    root, inverse = scaled + 1e-6 * identity, identity
     for p, q, r in _INVERSE_ROOT_STEPS:
         y = xp.matmul(inverse, root)
         step = p * identity + xp.matmul(q * identity + r * y, y)
@@ -238,11 +249,9 @@ def _eigenbasis(xp: Any, x: Any, q: Any) -> Any:
     iteration. A millionth of the norm of `x` is added to its diagonal, so that the factor is determined."""
     if x.ndim < 3:
         return xp.ones_like(q)
-    a, basis = _matrix(x), _matrix(q)
-    identity = xp.tril(xp.triu(xp.ones_like(a)))
+    scaled, _, identity = _unit_matrix(xp, _matrix(x))
     at_first = 1.0 - xp.sign(xp.abs(_flat(q)).sum(-1))[:, None, None]
-    size = xp.sqrt(_flat(a * a).sum(-1))[:, None, None] + 1e-12
-    factor, rest = xp.linalg.qr(xp.matmul(a / size + 1e-6 * identity, basis + at_first * identity))
+    factor, rest = xp.linalg.qr(xp.matmul(scaled + 1e-6 * identity, _matrix(q) + at_first * identity))
     diagonal = (rest * identity).sum(-1)[:, None]
     ones = xp.ones_like(diagonal)
     return (factor * xp.where(diagonal < 0, -ones, ones)).reshape(q.shape)
@@ -281,6 +290,10 @@ def _extended(
     name: str, arity: int, scope: Scope, rule: TypeRule, run: Callable[..., Any], source: str, jumps: bool = False
 ) -> Primitive:
     return Primitive(name, arity, scope, rule, run, source, core=False, jumps=jumps)
+
+
+def _whitening(name: str, arity: int, shape: Callable[..., Shape], run: Callable[..., Any], source: str) -> Primitive:
+    return Primitive(name, arity, "leaf", _per_leaf(shape), run, source, core=False, whitening=True)
 
 
 def _of_shape(name: str, number: Callable[[Shape], int], source: str) -> Primitive:
@@ -412,9 +425,9 @@ _TABLE = (
         "_transpose({0})",
     ),
     _extended("orthogonalize", 1, "leaf", _per_leaf(lambda shape: shape), _orthogonalize, "_orthogonalize({0})"),
-    _extended("inverse_root", 1, "leaf", _per_leaf(_square_shape), _inverse_root, "_inverse_root({0})"),
-    _extended("eigenbasis", 2, "leaf", _per_leaf(_basis_shape), _eigenbasis, "_eigenbasis({0}, {1})"),
-    _extended("rotate_back", 2, "leaf", _per_leaf(_rotate_back_shape), _rotate_back, "_rotate_back({0}, {1})"),
+    _whitening("inverse_root", 1, _square_shape, _inverse_root, "_inverse_root({0})"),
+    _whitening("eigenbasis", 2, _basis_shape, _eigenbasis, "_eigenbasis({0}, {1})"),
+    _whitening("rotate_back", 2, _rotate_back_shape, _rotate_back, "_rotate_back({0}, {1})"),
 )
 
 COPY = Primitive("=", 1, "elementwise", broadcast, lambda xp, x: x, "{0}")
@@ -429,8 +442,8 @@ CORE = tuple(primitive.name for primitive in _TABLE if primitive.core)
 WHITENING = tuple(primitive.name for primitive in _TABLE)
 """Names of all functions."""
 
-EXTENDED = tuple(name for name in WHITENING if name not in ("inverse_root", "eigenbasis", "rotate_back"))
-"""Names of the core functions and of the first extended ones. Searches draw from this set by position, so that no
-function is ever added."""
+EXTENDED = tuple(primitive.name for primitive in _TABLE if not primitive.whitening)
+"""Names of the core functions and of the extended ones. Searches draw from a set by position: a function that is added
+to this set changes what they breed."""
 
 FUNCTION_SETS = {"core": CORE, "extended": EXTENDED, "whitening": WHITENING}

@@ -79,8 +79,8 @@ class Program:
 
     @property
     def large_states(self) -> int:
-        """The number of states that are as large as the parameters."""
-        return sum(state.shape in ("tree", "readout") for state in self.states)
+        """The number of states that are as large as the parameters, or may be larger: products of rows or columns."""
+        return sum(state.shape in ("tree", "readout", "left", "right") for state in self.states)
 
     @property
     def readout(self) -> int | None:

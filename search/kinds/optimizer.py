@@ -1,5 +1,6 @@
 """The kind `optimizer`: update rules as programs, scored by training with them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,8 @@ from germline.evaluators.evaluator import SCORING_VERSION
 from germline.evaluators.tasks.task_list import names_of
 from germline.programs.optimizer import Program, parse, trace, write
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
+from germline.programs.optimizer.idioms import IDIOMS
+from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.kind import Kind, Preset
 from germline.search.kinds.optimizer_programs import donor_programs, is_core, island_programs, read_start
@@ -76,6 +79,15 @@ PRESETS = {
 }
 
 
+def _functions_of(idioms: Sequence[str]) -> str:
+    """The smallest set of functions that has those of an idiom."""
+    return next(
+        name
+        for name, functions in FUNCTION_SETS.items()
+        if any(IDIOMS[each].functions <= {*functions} for each in idioms)
+    )
+
+
 class OptimizerKind(Kind[OptimizerSettings, Program]):
     """Update rules as programs."""
 
@@ -130,7 +142,8 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         space = self.space(settings)
         if "idiom" in settings.operators and not space.idioms:
             raise BadSetting(
-                f"expected an idiom of core functions, got {', '.join(settings.idioms)}; use --set functions=extended"
+                f"expected an idiom of {settings.functions} functions, got {', '.join(settings.idioms)}; use --set "
+                f"functions={_functions_of(settings.idioms)}"
             )
         self.strategy(settings, space)
         return settings
@@ -162,7 +175,7 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
 
     def scoring_version(self, settings: OptimizerSettings, task: "type[Task]") -> int:
         """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have functions outside
-        the core or states of row or column means; else version 2, whose numbers are the same.
+        the core or states of other shapes than tree, leaf and scalar; else version 2, whose numbers are the same.
         """
         core = settings.functions == "core" and is_core(parse(settings.start))
         as_before = task.batch_invariant and core

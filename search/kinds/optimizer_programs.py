@@ -68,8 +68,8 @@ def island_programs(islands: Sequence[str], functions: str) -> dict[str, str] | 
 
 
 def is_core(program: Program) -> bool:
-    """True if a program has neither functions outside the core, nor states of row or column means, nor the inputs
-    `progress` and `loss`."""
+    """True if a program has neither functions outside the core, nor states of other shapes than tree, leaf and scalar,
+    nor the inputs `progress` and `loss`."""
     flat = all(state.shape in ("tree", "leaf", "scalar") for state in program.states)
     return (
         flat and not (program.progress or program.loss) and all(PRIMITIVES[line.function].core for line in program.body)

@@ -164,8 +164,8 @@ class OptimizerSettings:
     functions: Literal["core", "extended", "whitening"] = setting(
         "core",
         choice(*FUNCTION_SETS),
-        "functions of programs: core (the 45 of the paper), extended (matrices, conditions), or whitening (extended, "
-        "and the inverse root of a matrix)",
+        "functions of programs: core (the 45 of the paper), extended (conditions, matrices), or whitening (extended, "
+        "and inverse roots and eigenvectors of matrices)",
     )
     keep_size: Literal["on", "off"] = setting(
         "off",
@@ -187,7 +187,7 @@ class OptimizerSettings:
     idioms: Sequence[str] = setting(
         list(IDIOMS),
         names(*IDIOMS),
-        "operator idiom: the idioms that it draws from; those that need extended functions are left out of core",
+        "operator idiom: the idioms that it draws from; those that need other functions are left out",
     )
     donors: Sequence[str] = setting(
         ["population"],

@@ -132,7 +132,9 @@ def test_the_start_programs_of_islands_are_part_of_the_config() -> None:
 def test_the_library_gives_a_search_only_donors_with_its_functions() -> None:
     core = prepared("donors=library").donor_programs
     extended = prepared("donors=library", "functions=extended").donor_programs
-    assert set(extended) == set(library())
+    whitening = prepared("donors=library", "functions=whitening").donor_programs
+    assert set(whitening) == set(library())
+    assert set(extended) == set(library()) - {"shampoo", "shampoo_left", "soap"}
     assert "lion" in core and not {"muon", "lamb", "adafactor"} & set(core)
 
 
@@ -158,6 +160,10 @@ def test_the_library_gives_a_search_only_donors_with_its_functions() -> None:
         (
             ["operators=idiom", "idioms=cautious,orthogonalize"],
             "expected an idiom of core functions, got cautious, orthogonalize; use --set functions=extended",
+        ),
+        (
+            ["operators=idiom", "functions=extended", "idioms=whiten_rows"],
+            "expected an idiom of extended functions, got whiten_rows; use --set functions=whitening",
         ),
     ],
 )

@@ -81,10 +81,15 @@ class ProgramEngine:
     def evaluated(self) -> Tensor:
         """The weights with which each row's model is evaluated, after at least one step: its program's read-out, or its
         parameters. `parameters` itself if no program has a read-out."""
-        first = self.compiled_rows
-        others = self.parameters[first:]
+        others = self.parameters[self.compiled_rows :]
         evaluated = self._torch.evaluated(others)
-        return self.parameters if evaluated is others else torch.cat([self.parameters[:first], evaluated])
+        if evaluated is others:
+            return self.parameters
+        # With the same distance between rows: at other addresses a model could round differently.
+        result = torch.empty_strided(self.parameters.shape, self.parameters.stride(), device=self.parameters.device)
+        result[: self.compiled_rows] = self.parameters[: self.compiled_rows]
+        result[self.compiled_rows :] = evaluated
+        return result
 
     @torch.no_grad()
     def keep(self, rows: Sequence[int]) -> None:

@@ -33,8 +33,9 @@ APPROXIMATE = frozenset(
 def structure(graph: Graph) -> tuple[object, ...]:
     """Returns a key that is equal for programs of a group: the live operations without the values of constants."""
     lines = tuple((i, graph.nodes[i].function, graph.nodes[i].args) for i in graph.live)
-    returned = tuple((graph.state_nodes[k], graph.next_states[k]) for k in graph.live_states)
-    return (lines, graph.update, returned)
+    states = [(graph.state_nodes[k], graph.next_states[k]) for k in graph.live_states]
+    returned = tuple((present, following, graph.nodes[present].type) for present, following in states)
+    return (lines, graph.update, returned, graph.readout)
 
 
 def grouped_order(graphs: Sequence[Graph]) -> list[int]:

@@ -77,4 +77,7 @@ _MEANINGS = {
     "greater": ("greater(x, y)", "1 where x > y, else 0"),
     "where": ("where(c, x, y)", "x where c > 0, else y"),
     "log1p": ("log1p(x)", "log|1 + x|"),
+    "inverse_root": ("inverse_root(x)", "a symmetric matrix to the power -1/2"),
+    "eigenbasis": ("eigenbasis(x, q)", "the orthogonal factor of x q"),
+    "rotate_back": ("rotate_back(x, q)", "x times the transposed q"),
 }

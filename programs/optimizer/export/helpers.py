@@ -30,7 +30,7 @@ def _left_shape(p: torch.Tensor) -> tuple[int, ...]:
 _RIGHT_SHAPE = '''
 def _right_shape(p: torch.Tensor) -> tuple[int, ...]:
     """The shape of the products of columns, columns by columns; below rank 2, that of `p`."""
-    return (p[0].numel(), *p.shape[1:]) if p.ndim > 1 else p.shape
+    return (p.shape[1:].numel(), *p.shape[1:]) if p.ndim > 1 else p.shape
 '''
 
 _SCALAR = '''
@@ -285,6 +285,16 @@ def _orthogonalize(x: torch.Tensor) -> torch.Tensor:
     return y.reshape(x.shape)
 '''
 
+_UNIT_MATRIX = '''
+def _unit_matrix(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A batch of one matrix over its Frobenius norm, the norm, and a unit matrix."""
+    largest = torch.amax(torch.abs(a)) + 1e-30
+    a = a / largest
+    size = torch.sqrt(torch.sum(torch.square(a).flatten())) + 1e-12
+    identity = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)[None]
+    return a / size, largest * size, identity
+'''
+
 _INVERSE_ROOT = '''
 def _inverse_root(x: torch.Tensor) -> torch.Tensor:
     """A symmetric matrix to the power -1/2, by Newton-Schulz steps; below rank 2, elementwise.
@@ -293,16 +303,16 @@ def _inverse_root(x: torch.Tensor) -> torch.Tensor:
     """
     if x.ndim < 2:
         return 1.0 / (torch.sqrt(torch.abs(x)) + 1e-8)
-    a = _matrix(x)
-    identity = torch.eye(x.shape[0], dtype=x.dtype, device=x.device)[None]
-    size = torch.sqrt(torch.sum(torch.square(a).flatten())) + 1e-12
-    root, inverse = a / size + 1e-6 * identity, identity
+    # Products in less than single precision would not converge.
+    rough = x.is_cuda and torch.get_float32_matmul_precision() != "highest"
+    scaled, size, identity = _unit_matrix(_matrix(x.double() if rough else x))
+    root, inverse = scaled + 1e-6 * identity, identity
     for i in range(9):
         p, q, r = (3.4445, -4.7750, 2.0315) if i < 5 else (1.875, -1.25, 0.375)
         y = inverse @ root
         step = p * identity + (q * identity + r * y) @ y
         root, inverse = root @ step, step @ inverse
-    return (inverse / torch.sqrt(size)).reshape(x.shape)
+    return (inverse / torch.sqrt(size)).reshape(x.shape).to(x.dtype)
 '''
 
 _EIGENBASIS = '''
@@ -313,12 +323,10 @@ def _eigenbasis(x: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
     """
     if x.ndim < 2:
         return torch.ones_like(q)
-    a, basis = _matrix(x), _matrix(q)
-    identity = torch.eye(x.shape[0], dtype=x.dtype, device=x.device)[None]
+    scaled, _, identity = _unit_matrix(_matrix(x))
     at_first = 1.0 - torch.sign(torch.sum(torch.abs(q).flatten()))
-    size = torch.sqrt(torch.sum(torch.square(a).flatten())) + 1e-12
-    start = basis + at_first * identity
-    factor, rest = torch.linalg.qr((a / size + 1e-6 * identity) @ start)
+    start = _matrix(q) + at_first * identity
+    factor, rest = torch.linalg.qr((scaled + 1e-6 * identity) @ start)
     diagonal = torch.diagonal(rest, dim1=-2, dim2=-1)[:, None]
     return torch.where(diagonal < 0, -factor, factor).reshape(q.shape)
 '''
@@ -366,6 +374,7 @@ HELPERS = {
     "_matmul": _MATMUL,
     "_transpose": _TRANSPOSE,
     "_orthogonalize": _ORTHOGONALIZE,
+    "_unit_matrix": _UNIT_MATRIX,
     "_inverse_root": _INVERSE_ROOT,
     "_eigenbasis": _EIGENBASIS,
     "_rotate_back": _ROTATE_BACK,

@@ -29,7 +29,10 @@ STEPS = 20
 
 _WHOLE = "What is taken over all parameters is taken over those of a group that have a gradient."
 
-_READOUT = "Call `eval()` before the model is used or saved, and `train()` before it is trained on."
+_READOUT = (
+    "The model is evaluated with `{}` in the place of the parameters: call `eval()` before it is used or saved, and "
+    "`train()` before it is trained on."
+)
 
 
 def export_torch(program: Program, origin: Origin, class_name: str, exact: bool = False) -> str:
@@ -88,8 +91,9 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
     text = rule_lines(prepared, rate_source(prepared, "lr"))
     if prepared.whole_tree:
         text += textwrap.wrap(_WHOLE, WIDTH - 4)
-    if any(state.shape == "readout" for state in prepared.leaf_states):
-        text += textwrap.wrap(_READOUT, WIDTH - 4)
+    for state in prepared.leaf_states:
+        if state.shape == "readout":
+            text += textwrap.wrap(_READOUT.format(state.name), WIDTH - 4)
     text += [
         "Half-precision parameters are updated in float32, and their states are kept in it.",
         "",

@@ -201,6 +201,15 @@ def _orthogonalize(x: jax.Array) -> jax.Array:
     return jnp.reshape(y.T if tall else y, x.shape)
 '''
 
+_UNIT_MATRIX = '''
+def _unit_matrix(a: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """A matrix over its Frobenius norm, the norm, and a unit matrix."""
+    largest = jnp.max(jnp.abs(a)) + 1e-30
+    a = a / largest
+    size = jnp.linalg.norm(a) + 1e-12
+    return a / size, largest * size, jnp.eye(a.shape[0], dtype=a.dtype)
+'''
+
 _INVERSE_ROOT = '''
 def _inverse_root(x: jax.Array) -> jax.Array:
     """A symmetric matrix to the power -1/2, by Newton-Schulz steps; below rank 2, of elements.
@@ -209,10 +218,8 @@ def _inverse_root(x: jax.Array) -> jax.Array:
     """
     if jnp.ndim(x) < 2:
         return 1.0 / (jnp.sqrt(jnp.abs(x)) + 1e-08)
-    a = _matrix(x)
-    identity = jnp.eye(a.shape[0], dtype=a.dtype)
-    size = jnp.linalg.norm(a) + 1e-12
-    root, inverse = a / size + 1e-6 * identity, identity
+    scaled, size, identity = _unit_matrix(_matrix(x))
+    root, inverse = scaled + 1e-6 * identity, identity
     for i in range(9):
         p, q, r = (3.4445, -4.7750, 2.0315) if i < 5 else (1.875, -1.25, 0.375)
         y = _matmul(inverse, root)
@@ -229,11 +236,9 @@ def _eigenbasis(x: jax.Array, q: jax.Array) -> jax.Array:
     """
     if jnp.ndim(x) < 2:
         return jnp.ones_like(q)
-    a = _matrix(x)
-    identity = jnp.eye(a.shape[0], dtype=a.dtype)
+    scaled, _, identity = _unit_matrix(_matrix(x))
     start = _matrix(q) + (1.0 - jnp.sign(jnp.sum(jnp.abs(q)))) * identity
-    scaled = a / (jnp.linalg.norm(a) + 1e-12) + 1e-6 * identity
-    factor, rest = jnp.linalg.qr(_matmul(scaled, start))
+    factor, rest = jnp.linalg.qr(_matmul(scaled + 1e-6 * identity, start))
     return jnp.reshape(jnp.where(jnp.diag(rest) < 0, -factor, factor), q.shape)
 '''
 
@@ -272,6 +277,7 @@ HELPERS = {
     "_matmul": _MATMUL,
     "_transpose": _TRANSPOSE,
     "_orthogonalize": _ORTHOGONALIZE,
+    "_unit_matrix": _UNIT_MATRIX,
     "_inverse_root": _INVERSE_ROOT,
     "_eigenbasis": _EIGENBASIS,
     "_rotate_back": _ROTATE_BACK,

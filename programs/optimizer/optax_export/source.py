@@ -86,7 +86,7 @@ def _docstring(prepared: PreparedProgram, arguments: tuple[HyperParameter, ...],
     return [
         *rule_lines(prepared, rate_source(prepared, "learning_rate")),
         *([whole] if prepared.whole_tree else []),
-        *(f"Evaluate the model with `state.{name}` in the place of the parameters." for name in _readouts(prepared)),
+        *(line for name in _readouts(prepared) for line in textwrap.wrap(_READOUT.format(name), WIDTH - 4)),
         *textwrap.wrap(_PRECISION, WIDTH - 4),
         "",
         "Args:",
@@ -117,6 +117,10 @@ def _reads_parameters(prepared: PreparedProgram) -> bool:
     return w in graph.live or w in (graph.update, *graph.next_states)
 
 
+_READOUT = (
+    "After the first update, evaluate the model with `state.{}` in the place of those parameters that have gradients; "
+    "it is zero for the others."
+)
 _PRECISION = (
     "Half-precision parameters are updated in float32, and their states are kept in it; updates have the precision of "
     "the gradients."

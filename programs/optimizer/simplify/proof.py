@@ -157,19 +157,23 @@ def leaves_a_domain(before: Trajectory, after: Trajectory) -> Tensor:
 def _usable(before: Trajectory, after: Trajectory) -> Tensor:
     """`[steps, scenarios]`: where the two updates are compared: until a value leaves the range or rounding decides an
     update. An update that is nothing but the residue of a sum that cancels is left out by itself."""
-    noise = torch.maximum(before.noise, after.noise).amax(-1)
-    size = before.updates.abs().amax(-1)
+    noise = _largest(torch.maximum(before.noise, after.noise))
+    size = _largest(before.updates)
     in_range = before.in_range & after.in_range
     decided = noise <= DECIDED * size
-    residue = noise <= RESIDUE * torch.where(in_range, size, 0.0).amax(0)
-    return ((decided | residue) & in_range).cumprod(0).bool() & decided
+    residue = noise <= RESIDUE * torch.where(in_range[..., None], size, 0.0).amax(0)
+    return ((decided | residue).all(-1) & in_range).cumprod(0).bool() & decided.all(-1)
+
+
+def _largest(values: Tensor) -> Tensor:
+    """The largest magnitude of an update and, of a program with a read-out, of that: `[steps, scenarios, results]`."""
+    return values.abs().unflatten(-1, (-1, LAYOUT.elements)).amax(-1)
 
 
 def _compare(before: Trajectory, after: Trajectory, holds: bool, usable: Tensor) -> Check:
     """The check of two trajectories with its figures; `usable`, `[steps, scenarios]`, says where they count."""
-    size = before.updates.abs().amax(-1)
-    distance = (before.updates - after.updates).abs().amax(-1)
-    share = torch.where(usable & (size > 0), distance / size, 0.0).nan_to_num(0.0)
+    size, distance = _largest(before.updates), _largest(before.updates - after.updates)
+    share = torch.where(usable[..., None] & (size > 0), distance / size, 0.0).nan_to_num(0.0).amax(-1)
     figures = {name: float(share[:, i].max()) for i, name in enumerate(SCENARIOS) if bool(usable[:, i].any())}
     happens = torch.stack([(one.updates != 0) & one.updates.isfinite() for one in (before, after)]).any(0).any(-1)
     return Check(holds, float((usable & happens).double().mean()), max(figures.values(), default=0.0), figures)

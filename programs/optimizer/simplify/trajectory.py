@@ -162,6 +162,7 @@ def _moving_call(samples: int, precision: torch.dtype) -> Callable[..., Any]:
         nonlocal start
         width = value[0].numel()
         start = (start + width) % (factors.shape[1] - LAYOUT.elements)
+        start = start if start + width <= factors.shape[1] else 0  # a matrix of products may be larger than the tree
         return value * factors[:, start : start + width].reshape(-1, *value.shape[1:])
 
     def call(primitive: Primitive, *args: Any) -> Any:

@@ -50,6 +50,7 @@ def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...
         progress = step / rung.steps
         updates = interpreter.step(weights, gradients, schedule(step, rung.steps), progress, float(loss.detach()))
         weights = [weight - update for weight, update in zip(weights, updates, strict=True)]
+    weights = interpreter.evaluated(weights)
     if not all(torch.isfinite(weight).all() for weight in weights):
         return TrainingResult(None, rung.steps)
     measured = float(task.measure(views(), "validation")["loss"][0])

@@ -278,3 +278,10 @@ def test_the_order_of_max_and_min_shows_at_zeros_below_a_pole_alone() -> None:
         for g in (ones, nan):
             results = [Interpreter(one).step(ones, g, 1.0)[0] for one in (plain, other_plain)]
             assert torch.equal(results[0].nan_to_num(7.0), results[1].nan_to_num(7.0))
+
+
+def test_a_function_that_magnifies_rounding_leaves_the_fingerprint_to_the_structure() -> None:
+    for name in ("shampoo", "soap"):
+        graph = trace(parse(library()[name]))
+        assert numeric_fingerprint(graph) is None
+        assert fingerprint(graph) == structural_fingerprint(graph)

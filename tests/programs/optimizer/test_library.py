@@ -290,7 +290,8 @@ def soap(state: dict[str, Any], w: Tree, g: Tree, s: float, t: int) -> Tree:
             left, right = basis(f"ql{k}", state[f"l{k}"]), basis(f"qr{k}", state[f"r{k}"])
             a, m = left.T @ a @ right, left.T @ m @ right
         state[f"v{k}"] = 0.95 * state.get(f"v{k}", 0.0) + 0.05 * a**2
-        u = direction(m, state[f"v{k}"], t, 0.95, 0.95)
+        v_hat = state[f"v{k}"] / (1 - 0.95**t)
+        u = m / (1 - 0.95**t) / (torch.maximum(v_hat.sqrt(), 1e-3 * v_hat.mean().sqrt()) + 1e-8)
         u = u if left is None else left @ u @ right.T  # type: ignore[union-attr]
         updates.append(3e-3 * s * (u.reshape(x.shape) + 0.01 * w[k]))
     return updates

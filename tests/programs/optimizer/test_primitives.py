@@ -118,7 +118,7 @@ MATRIX_ARGS = {
     "rank_one": ["row_mean(w)", "column_mean(g)"],
     "matmul": ["w", "transpose(g)"],
     "inverse_root": ["matmul(w, transpose(w))"],
-    "eigenbasis": ["matmul(w, transpose(w))", "matmul(g, transpose(g))"],
+    "eigenbasis": ["matmul(w, transpose(w))", "0.0 * matmul(g, transpose(g))"],
     "rotate_back": ["w", "matmul(transpose(g), g)"],
 }
 
@@ -252,3 +252,22 @@ def test_rotate_back_undoes_a_rotation_and_keeps_the_axes_of_a_kernel() -> None:
     assert basis.shape == (1, 12, 3, 2, 2)
     rotated = matmul(torch, kernel, basis)
     torch.testing.assert_close(PRIMITIVES["rotate_back"].run(torch, rotated, basis), kernel)
+
+
+def test_sets_of_functions_stay_as_searches_have_drawn_from_them() -> None:
+    assert EXTENDED[len(CORE) :] == (
+        *("greater", "where", "modulo", "leaf_max", "leaf_mean", "leaf_sum", "rank", "rows", "columns"),
+        *("row_mean", "column_mean", "rank_one", "matmul", "transpose", "orthogonalize"),
+    )
+    assert WHITENING[len(EXTENDED) :] == ("inverse_root", "eigenbasis", "rotate_back")
+    assert EXTENDED[: len(CORE)] == CORE and WHITENING[: len(EXTENDED)] == EXTENDED
+
+
+def test_whitening_does_not_depend_on_the_unit() -> None:
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 6, 3, generator=rng)
+    products = x @ x.mT
+    root = PRIMITIVES["inverse_root"].run(torch, products)
+    for unit in (1e-14, 1e-6, 1e6, 1e14):
+        scaled = PRIMITIVES["inverse_root"].run(torch, products * unit**2)
+        torch.testing.assert_close(scaled * unit, root, rtol=1e-2, atol=1e-2 * float(root.abs().max()))

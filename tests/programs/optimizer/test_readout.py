@@ -78,6 +78,26 @@ def test_a_model_is_measured_with_its_readout_beside_any_others() -> None:
     assert measured(PLAIN, (AVERAGED, lion)) == plain
 
 
+def test_programs_that_differ_in_their_readout_alone_are_measured_apart() -> None:
+    free = library()["schedule_free"]
+    swapped = parse(free.replace("x: readout, z", "x, z: readout"))
+    program = parse(free)
+    alone = measured(program), measured(swapped)
+    assert alone[0] != alone[1]
+    assert (measured(program, (swapped,)), measured(swapped, (program,))) == alone
+
+
+def test_curves_and_packs_that_shrink_evaluate_the_readout() -> None:
+    task = task_class("digits-mlp")("cpu")
+    diverges = parse("def train(w, g, lr):\n  update = g * -1e30\n  return update\n")
+    programs = [diverges, AVERAGED, diverges, diverges, PLAIN]
+    results = train(task, programs, RUNG, (3,), curve_steps=(10, 30))  # type: ignore[arg-type]
+    assert [result.measures is None for result in results] == [True, False, True, True, False]
+    assert results[1].measures is not None and results[1].curve[1] == results[1].measures["loss"]
+    assert results[1].measures["loss"] == measured(AVERAGED)
+    assert results[1].curve[0] != results[4].curve[0]
+
+
 def test_an_exported_class_evaluates_as_the_search_did() -> None:
     source = verified_torch(AVERAGED, Origin(None, None, "0" * 24, None, None), "Averaged").content
     exported = load_class(source, "Averaged")

@@ -192,11 +192,9 @@ def run(descriptor: int, parent: int) -> None:
 def _preload(supervisor: Connection) -> bool:
     """Receives the spec of the evaluator, and imports what it needs. False if something cannot be imported: what was
     half imported would give forks another error than the true one."""
+    spec: EvaluatorSpec = supervisor.recv()
     try:
-        spec: EvaluatorSpec = supervisor.recv()
         spec.preload()
-    except (EOFError, OSError):
-        raise
     except Exception:
         return False
     gc.collect()

@@ -70,6 +70,8 @@ def act(genome: str) -> None:
             raise RuntimeError("a task that changed its process")
         case "import":
             import_module(argument)
+        case "library":
+            ctypes.CDLL(argument)
         case "start-once":
             if not Path(argument).exists():
                 Path(argument).write_text(str(os.getpid()))

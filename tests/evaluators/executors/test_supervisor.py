@@ -155,7 +155,7 @@ def test_forks_draw_different_random_numbers(supervise: Callable[..., Supervisor
     assert len(draws) == 3
 
 
-@pytest.mark.parametrize("preloading", ["import missing_module", "raise"])
+@pytest.mark.parametrize("preloading", ["import missing_module", "library libmissing.so", "raise"])
 def test_what_cannot_be_imported_ahead_is_imported_by_each_process(
     supervise: Callable[..., Supervisor], preloading: str
 ) -> None:

@@ -161,7 +161,7 @@ class OptimizerSettings:
 
     strategy: str = setting("aging", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
     start: str = setting("adamw_plain", any_text, "start program: a name of the library, or a file")
-    functions: Literal["core", "extended", "whitening"] = setting(
+    functions: str = setting(
         "core",
         choice(*FUNCTION_SETS),
         "functions of programs: core (the 45 of the paper), extended (conditions, matrices), or whitening (extended, "

@@ -16,7 +16,7 @@ def mutants(seed: int, functions: str = "core", length: int = 24) -> Iterator[Pr
 
     Args:
         seed: of the mutations.
-        functions: `core` or `extended`.
+        functions: `core`, `extended` or `whitening`.
         length: mutations in a row from the same program of the library.
     """
     rng = np.random.default_rng(seed)

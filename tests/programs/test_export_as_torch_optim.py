@@ -28,15 +28,15 @@ from germline.programs.optimizer.export import export_torch
 pytestmark = pytest.mark.slow
 
 LIBRARY = sorted(library())
-FAMILIES = ("adafactor", "adamw", "hypergradient", "lars", "lion_raw", "muon", "stable_spam")
+FAMILIES = ("adafactor", "adamw", "hypergradient", "lars", "lion_raw", "muon", "schedule_free", "soap", "stable_spam")
 """A program of each family of generated code: states of rows and columns, of elements with a step count, a number of
 all parameters with a state between steps, sizes of each tensor without a step count, a clip of all parameters by the
-schedule, matrices beside elements, and states of a tensor with a period."""
+schedule, matrices beside elements, a read-out, matrices as states, and states of a tensor with a period."""
 COMPILED = ("adafactor", "adamw", "muon", "stable_spam")
 """The families that keep a tensor, a number or a step count for the compiler to guard."""
 WHOLE = {"hypergradient", "lion_raw", "stable_spam"}
 """Programs of these that look at all parameters at once."""
-MATRIX = {"adafactor", "muon"}
+MATRIX = {"adafactor", "muon", "soap"}
 """Programs of these that look at rows and columns."""
 SHAPES = ((), (4,), (3, 5))
 

@@ -49,7 +49,22 @@ def train(w, g, m, t: leaf, r: row, c: column, b: scalar, lr, step):
   update = u * cosine_sim(u, g) * (lr * 0.01)
   return update, m, t, r, c, b
 """
-"""Every shape of state, a step count, and reductions in the middle."""
+"""States of rows, columns, tensors and numbers, a step count, and reductions in the middle."""
+
+WHITENED = """
+def train(w, g, m, l: left, r: right, x: readout, lr, step):
+  l = interp(matmul(g, transpose(g)), l, 0.9)
+  r = interp(matmul(transpose(g), g), r, 0.9)
+  u = rotate_back(matmul(matmul(l, inverse_root(l)), g), r)
+  m = interp(u, m, 0.9)
+  u = m * (lr * 0.01)
+  update = u + w * 0.001
+  y = w - update
+  average = interp(y, x, 0.9)
+  x = where(greater(1.5, step), y, average)
+  return update, m, l, r, x
+"""
+"""States of rows times rows and columns times columns, two functions for them, and a read-out."""
 
 CLASHES = """
 def train(w, g, count, params, jnp, sum, rule, b1: scalar, lr, step):
@@ -84,7 +99,7 @@ def train(w, g, m, lr, step):
   update = (m + f + leaf_mean(matmul(g, transpose(g))) + h + k) * (lr * 0.001)
   return update, m
 """
-"""Every function of the language, and functions of numbers alone."""
+"""Every function of the language but those of `WHITENED`, and functions of numbers alone."""
 
 USES_OF_LR = {
     "lr_unread": "def train(w, g, lr):\n  update = g * 0.1\n  return update\n",
@@ -113,6 +128,7 @@ RANDOM = random_programs(6 * int(os.environ.get("GERMLINE_SCALE", "1")))
 COMPARED: dict[str, Any] = {
     **library(),
     "mixed": MIXED,
+    "whitened": WHITENED,
     "clashes": CLASHES,
     "every_function": EVERY_FUNCTION,
     **USES_OF_LR,
@@ -132,7 +148,7 @@ def file_of(name: str, exact: bool = False) -> OptaxFile:
 
 
 SINGLE, DOUBLE = MODES[1:]
-IN_DOUBLE = ("mixed", "clashes", "every_function")
+IN_DOUBLE = ("mixed", "whitened", "clashes", "every_function")
 """Programs that are compared in float64 too, which every export is; `FAMILIES` are, with each argument changed."""
 FAMILIES = ("adafactor", "adamw", "hypergradient", "lars", "lion_raw", "muon", "stable_spam")
 """A program of each family of generated code."""

@@ -167,7 +167,7 @@ def _usable(before: Trajectory, after: Trajectory) -> Tensor:
 
 def _largest(values: Tensor) -> Tensor:
     """The largest magnitude of an update and, of a program with a read-out, of that: `[steps, scenarios, results]`."""
-    return values.abs().unflatten(-1, (-1, LAYOUT.elements)).amax(-1)
+    return values.abs().reshape(*values.shape[:-1], -1, LAYOUT.elements).amax(-1)
 
 
 def _compare(before: Trajectory, after: Trajectory, holds: bool, usable: Tensor) -> Check:

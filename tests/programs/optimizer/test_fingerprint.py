@@ -166,7 +166,7 @@ def test_renamed_and_commuted_mutants_keep_their_fingerprint(
     mutants: Callable[..., Iterator[Program]], scale: int
 ) -> None:
     rng = np.random.default_rng(0)
-    for _, program in zip(range(400 * scale), mutants(21, "extended"), strict=False):
+    for _, program in zip(range(400 * scale), mutants(21, "whitening"), strict=False):
         other = renamed(program, rng)
         assert structural_fingerprint(trace(other)) == structural_fingerprint(trace(program)), write(program)
         assert fingerprint(trace(live_program(program))) == fingerprint(trace(program)), write(program)
@@ -219,7 +219,7 @@ def equal(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("functions", ["core", "extended"])
+@pytest.mark.parametrize("functions", ["core", "extended", "whitening"])
 def test_programs_with_equal_fingerprints_give_equal_updates(
     mutants: Callable[..., Iterator[Program]], scale: int, functions: str
 ) -> None:

@@ -79,11 +79,12 @@ def test_a_row_does_not_depend_on_the_others(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("functions", ["extended", "whitening"])
 def test_rows_equal_the_interpreter_for_mutants_of_every_kind(
-    mutants: Callable[..., Iterator[Program]], scale: int
+    mutants: Callable[..., Iterator[Program]], scale: int, functions: str
 ) -> None:
     rng = np.random.default_rng(2)
-    for _, program in zip(range(250 * scale), mutants(3, "extended"), strict=False):
+    for _, program in zip(range(250 * scale), mutants(3, functions), strict=False):
         w, g = draw(rng)
         updates = run_rows(program, w, g)
         for row in range(ROWS):

@@ -176,7 +176,7 @@ def test_a_step_count_that_is_not_used_leaves_the_signature() -> None:
 def test_the_live_program_gives_identical_updates(mutants: Callable[..., Iterator[Program]], scale: int) -> None:
     rng = np.random.default_rng(5)
     shorter = 0
-    for _, mutant in zip(range(300 * scale), mutants(11, "extended"), strict=False):
+    for _, mutant in zip(range(300 * scale), mutants(11, "whitening"), strict=False):
         short = live_program(mutant)
         assert live_program(short) == short
         shorter += len(short.body) < len(mutant.body)

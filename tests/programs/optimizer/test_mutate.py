@@ -9,7 +9,7 @@ import pytest
 
 from germline.programs.optimizer import InvalidProgram, Program, library, mutate, parse, trace, write
 from germline.programs.optimizer.fingerprint import structural_fingerprint
-from germline.programs.optimizer.primitives import CORE, EXTENDED
+from germline.programs.optimizer.primitives import CORE, FUNCTION_SETS
 from germline.programs.optimizer.space import OptimizerSpace
 
 ADAMW = parse(library()["adamw_plain"])
@@ -112,17 +112,19 @@ def test_insert_stops_at_the_longest_program() -> None:
     assert space.vary(ADAMW, "insert", np.random.default_rng(0)).genome == ADAMW
 
 
-@pytest.mark.parametrize("functions", ["core", "extended"])
+@pytest.mark.parametrize("functions", ["core", "extended", "whitening"])
 def test_inserted_functions_are_those_of_the_function_set(functions: str) -> None:
     rng = np.random.default_rng(0)
-    space = OptimizerSpace(ADAMW, functions)
+    parent = parse(library()["soap"]) if functions == "whitening" else ADAMW  # its new functions need square matrices
+    space = OptimizerSpace(parent, functions)
     inserted = set()
     for _ in range(800):
-        child = space.vary(ADAMW, "insert", rng).genome
-        inserted |= {line.function for line in child.body}
-    allowed = CORE if functions == "core" else EXTENDED
+        child = space.vary(parent, "insert", rng).genome
+        inserted |= {line.function for line in child.body if line not in parent.body}
+    allowed = FUNCTION_SETS[functions]
     assert inserted <= set(allowed)
-    assert set(allowed) - inserted <= {"invert", "matmul", "rank_one"}
+    # What needs arguments of types that seldom meet.
+    assert set(allowed) - inserted <= {"invert", "matmul", "rank_one", "eigenbasis", "rotate_back"}
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -153,7 +155,7 @@ def test_random_programs_are_valid_and_reproducible() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("functions", ["core", "extended"])
+@pytest.mark.parametrize("functions", ["core", "extended", "whitening"])
 def test_every_mutant_reads_back_the_same_with_the_same_fingerprint(
     mutants: Callable[..., Iterator[Program]], scale: int, functions: str
 ) -> None:

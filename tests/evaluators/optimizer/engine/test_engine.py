@@ -109,7 +109,7 @@ def test_the_library(numbers: tuple[Tensor, Tensor]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("functions", ["core", "extended"])
+@pytest.mark.parametrize("functions", ["core", "extended", "whitening"])
 def test_random_programs(functions: str, numbers: tuple[Tensor, Tensor]) -> None:
     programs = mutants(int(150 * SCALE), seed=5, functions=functions)
     assert sum(map(is_compiled, programs)) > len(programs) / 3

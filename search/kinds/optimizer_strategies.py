@@ -164,8 +164,7 @@ class OptimizerSettings:
     functions: str = setting(
         "core",
         choice(*FUNCTION_SETS),
-        "functions of programs: core (the 45 of the paper), extended (conditions, matrices), or whitening (extended, "
-        "and inverse roots and eigenvectors of matrices)",
+        "functions of programs: core (the paper's), extended (also conditions, matrices), or whitening (also roots)",
     )
     keep_size: Literal["on", "off"] = setting(
         "off",

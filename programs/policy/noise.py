@@ -3,17 +3,11 @@
 The counter-based generator Philox 4x32-10 (Salmon et al. 2011) yields 16 random bits for each parameter. They index a
 table of 65,536 values, each the middle of an equally likely slice of the normal distribution, scaled to variance 1. The
 values are rounded to multiples of 1/4096, since logarithms differ between machines in their last bits; all else is
-integer arithmetic, one product and one sum. The largest value is 4.32.
+integer arithmetic, one product and one sum. The largest value is 4.32. `noise_generator.py` computes it.
 """
-
-from functools import cache
-from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from germline.programs.compiling import compiled
 
 NAME = "philox-normal16/1"
 """Name and version of the generator, part of every genome. A change to any bit of the noise needs a new version."""
@@ -28,51 +22,3 @@ SEEDS = 2**32
 """Number of seeds: a seed is from 0 to SEEDS - 1."""
 
 Floats = NDArray[np.float32]
-
-
-def add_noise(values: Floats, seed: int, purpose: int, scale: float) -> None:
-    """Adds `scale` times the noise of a seed to `values`, in place.
-
-    Args:
-        values: P numbers, float32 `[P]`; element i gets element i of the noise.
-        seed: from 0 to 2^32 - 1.
-        purpose: `INITIAL` or `MUTATION`.
-        scale: the standard deviation; rounded to float32.
-    """
-    _add(values, np.uint32(seed), np.uint32(purpose), np.float32(scale) / np.float32(STEP), table())
-
-
-@cache
-def table() -> NDArray[np.int16]:
-    """The 65,536 noise values times `STEP`, int16; the second half is the negated first half."""
-    distribution = NormalDist()
-    upper = np.array([distribution.inv_cdf(0.5 + (i + 0.5) / 2**16) for i in range(2**15)])
-    upper = np.rint(upper / np.sqrt(np.mean(upper**2)) * STEP).astype(np.int16)
-    return np.concatenate([upper, -upper])
-
-
-@compiled()  # type: ignore[untyped-decorator]
-def _add(values: Any, seed: Any, purpose: Any, scale: Any, table: Any) -> None:
-    """`add_noise` with the key (seed, purpose) of Philox, in chunks of 1,024 values, which 128 counters yield.
-
-    `scale` is that of `add_noise` divided by `STEP`.
-    """
-    words = np.empty((4, 128), np.uint32)  # 128 counters fill vector registers, and their 2 KB stay in the L1 cache
-    halves = words.reshape(512).view(np.uint16)
-    for chunk in range((values.size + 1023) // 1024):
-        for i in range(128):
-            c0, c1, c2, c3 = np.uint32(128 * chunk + i), np.uint32(0), np.uint32(0), np.uint32(0)
-            k0, k1 = seed, purpose
-            for _ in range(10):
-                p0 = np.uint64(0xD2511F53) * np.uint64(c0)
-                p1 = np.uint64(0xCD9E8D57) * np.uint64(c2)
-                c0 = np.uint32(p1 >> np.uint64(32)) ^ c1 ^ k0
-                c1 = np.uint32(p1)
-                c2 = np.uint32(p0 >> np.uint64(32)) ^ c3 ^ k1
-                c3 = np.uint32(p0)
-                k0 = np.uint32(k0 + np.uint32(0x9E3779B9))
-                k1 = np.uint32(k1 + np.uint32(0xBB67AE85))
-            words[0, i], words[1, i], words[2, i], words[3, i] = c0, c1, c2, c3
-        first = 1024 * chunk
-        for i in range(min(1024, values.size - first)):
-            values[first + i] += scale * np.float32(table[halves[i]])

@@ -4,7 +4,8 @@ import numpy as np
 
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.network import Network
-from germline.programs.policy.noise import INITIAL, MUTATION, Floats, add_noise
+from germline.programs.policy.noise import INITIAL, MUTATION, Floats
+from germline.programs.policy.noise_generator import add_noise
 
 
 def initial_parameters(network: Network, seed: int) -> Floats:

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from germline.evaluators.policy.environments.environment import EnvironmentSpec
-from germline.evaluators.policy.observation_statistics import normalisation
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of, opened_environments
 from germline.programs.policy.network import Box, InvalidNetwork, Network, Normalisation, read_network
 from germline.search.settings import BadSetting
@@ -96,6 +95,8 @@ def _network(settings: NetworkSettings, spec: EnvironmentSpec, task: str) -> Net
 
 
 def _measured_normalisation(task: type[PolicyTask], network: Network) -> Normalisation:
+    from germline.evaluators.policy.observation_statistics import normalisation  # loads the compiler
+
     try:
         return normalisation(task, network)
     except ValueError as invalid:

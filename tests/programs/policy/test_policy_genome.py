@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from germline.programs.policy import genome, noise
+from germline.programs.policy import genome, noise, noise_generator
 from germline.programs.policy.genome import InvalidPolicy, Policy, _network_fields, fingerprint, read, write
 from germline.programs.policy.network import Box, Network, Normalisation
 from germline.programs.policy.parameters import initial_parameters, replay
@@ -175,7 +175,7 @@ def reference_noise(count: int, seed: int, purpose: int) -> NDArray[np.int16]:
         for word in range(4):
             for block in blocks:
                 halves += [block[word] % 2**16, block[word] // 2**16]
-    return noise.table()[np.array(halves[:count])]
+    return noise_generator.table()[np.array(halves[:count])]
 
 
 def reference_parameters(policy: Policy) -> NDArray[np.float32]:
@@ -218,7 +218,7 @@ def test_parameters_after_three_mutations_have_not_changed_since_version_1() -> 
 
 
 def test_the_table_of_the_noise_has_not_changed_since_version_1() -> None:
-    table = noise.table()
+    table = noise_generator.table()
     assert (
         sha256(table.astype("<i2").tobytes()).hexdigest()
         == "0fd621cea85316153e9c7c05fe88a74b26779d55f6932a117f35bf561a776655"
@@ -229,7 +229,7 @@ def test_the_table_of_the_noise_has_not_changed_since_version_1() -> None:
 
 def test_the_noise_is_normal() -> None:
     values = np.zeros(2**20, np.float32)
-    noise.add_noise(values, 3, noise.MUTATION, 1.0)
+    noise_generator.add_noise(values, 3, noise.MUTATION, 1.0)
     x = values.astype(np.float64)
     error = 5 / sqrt(x.size)
     assert abs(x.mean()) < error
@@ -245,7 +245,7 @@ def test_different_seeds_and_purposes_give_different_noise() -> None:
     noises = []
     for seed, purpose in ((1, noise.MUTATION), (2, noise.MUTATION), (1, noise.INITIAL)):
         values = np.zeros(4096, np.float32)
-        noise.add_noise(values, seed, purpose, 1.0)
+        noise_generator.add_noise(values, seed, purpose, 1.0)
         noises.append(values)
     for i, j in ((0, 1), (0, 2), (1, 2)):
         assert abs(np.corrcoef(noises[i], noises[j])[0, 1]) < 0.08
@@ -253,8 +253,8 @@ def test_different_seeds_and_purposes_give_different_noise() -> None:
 
 def test_the_beginning_of_the_noise_does_not_depend_on_its_length() -> None:
     many, few = np.zeros(5_000, np.float32), np.zeros(1_500, np.float32)
-    noise.add_noise(many, 5, noise.MUTATION, 0.3)
-    noise.add_noise(few, 5, noise.MUTATION, 0.3)
+    noise_generator.add_noise(many, 5, noise.MUTATION, 0.3)
+    noise_generator.add_noise(few, 5, noise.MUTATION, 0.3)
     assert np.array_equal(many[:1_500], few)
 
 

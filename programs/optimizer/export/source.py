@@ -30,8 +30,8 @@ STEPS = 20
 _WHOLE = "What is taken over all parameters is taken over those of a group that have a gradient."
 
 _READOUT = (
-    "The model is evaluated with `{}` in the place of the parameters: call `eval()` before it is used or saved, and "
-    "`train()` before it is trained on."
+    "The model is evaluated with `{}` in the place of the parameters: call `optimizer.eval()` before it is used or "
+    "saved, and `optimizer.train()` before it is trained on."
 )
 
 

@@ -58,7 +58,7 @@ def step(parts: Parts, class_name: str) -> list[str]:
     complex_ = not (parts.functions & MATRIX or parts.has_rows)
     body = []
     if parts.readout:
-        body += ['if group["evaluating"]:', '    raise RuntimeError("call train() before a step, after eval()")']
+        body += ['if group["evaluating"]:', '    raise RuntimeError("call optimizer.train() before a step")']
     body += [f"{name}: list[torch.Tensor] = []" for name in names]
     body += _call("self._init_group", ["group", *names])
     body += ["if not params:", "    continue"]

@@ -120,7 +120,7 @@ def test_an_exported_class_puts_parameters_and_readout_in_turn_in_the_model() ->
     optimizer.eval()  # type: ignore[attr-defined]
     optimizer.eval()  # type: ignore[attr-defined]
     assert [p.tolist() for p in model.parameters()] == [x.to(torch.bfloat16).tolist() for x in readouts]
-    with pytest.raises(RuntimeError, match=r"call train\(\) before a step"):
+    with pytest.raises(RuntimeError, match=r"call optimizer\.train\(\) before a step"):
         optimizer.step()
     loaded = exported(model.parameters())  # type: ignore[call-arg]
     loaded.load_state_dict(optimizer.state_dict())

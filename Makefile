@@ -12,9 +12,11 @@ setup: $(STAMP)
 
 # Without compiling: most modules of torch and Ray are never imported; the others compile when they are.
 $(STAMP): pyproject.toml constraints.txt
+	@echo 'Setting up .venv: installing Germline with torch and Ray, once. This takes a few minutes; pip lists what it does.'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile \
 		--constraint constraints.txt --editable '.[dev]'
+	@echo 'Installed. To call germline in this shell: . .venv/bin/activate'
 	@touch $@
 
 demo: setup

@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from germline.cli.errors import UserError
+from germline.cli.output import AS_CSV
 from germline.evaluators.data.directory import VARIABLE
 from germline.evaluators.tasks.task_list import joined
 from germline.search.settings import amount
@@ -105,8 +107,19 @@ def confirmed_task_option(command: F) -> F:
 
 
 def json_option(command: F) -> F:
-    """Adds `--json`, machine-readable output, as the argument `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")(command)
+    """Adds `--json` and `--csv`, machine-readable output, as the argument `as_json`: with --csv it is true too, and
+    `germline.cli.output.print_json` prints a table."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")
+    @click.option("--csv", "as_csv", is_flag=True, help="Print the data of --json as a table, a line for each record.")
+    @wraps(command)
+    def wrapper(*args: Any, as_json: bool, as_csv: bool, **options: Any) -> Any:
+        if as_json and as_csv:
+            raise UserError("expected --json or --csv, got both; leave one out")
+        click.get_current_context().meta[AS_CSV] = as_csv
+        return command(*args, as_json=as_json or as_csv, **options)
+
+    return cast(F, wrapper)
 
 
 def data_option(expose: bool) -> Callable[[F], F]:

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from germline.cli.errors import UserError, exit_status, single_line
 from germline.cli.interrupts import deferred_signals
 from germline.cli.live_view import live_view
 from germline.cli.options import SessionOptions
-from germline.cli.output import stdout_apart
+from germline.cli.output import print_json, stdout_apart
 from germline.cli.printing import command_line, say
 from germline.cli.search_summary import finish
 from germline.db.errors import DatabaseError
@@ -26,6 +26,9 @@ from germline.evaluators.tasks.task_list import names_of
 from germline.search.progress import Progress
 from germline.search.run import evolve, plan_run, record_run
 
+Report = Callable[[dict[str, Any]], None]
+"""Prints the data of a summary."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -36,13 +39,14 @@ class Budget:
     frames: int | None = None
 
 
-def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
+def start(options: SessionOptions, url: str, as_json: bool, report: Report = print_json, **run: Any) -> None:
     """Creates a run in the database at `url` and searches.
 
     Args:
         options: how the search runs.
         url: the database, which is created if it does not exist.
         as_json: whether to print the summary as JSON.
+        report: prints the data of the summary if `as_json`.
         run: arguments of `plan_run`.
 
     Raises:
@@ -57,7 +61,7 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
         with deferred_signals() as received:  # from here on there is a run to resume
             record = record_run(store, plan)
             try:
-                run_session(options, store, record, url, as_json, received, given_task=plan.task)
+                run_session(options, store, record, url, as_json, received, given_task=plan.task, report=report)
             except UserError:
                 raise
             except Exception:
@@ -92,6 +96,7 @@ def run_session(
     budget: Budget = Budget(),
     force: bool = False,
     given_task: str | None = None,
+    report: Report = print_json,
 ) -> None:
     """Searches until a budget is used up, the run is stopped or a signal arrives; then prints the summary.
 
@@ -140,7 +145,7 @@ def run_session(
     if last and last.unscored:  # an earlier session had a larger budget
         resume_command = resume_command_of(run, url, options.data, Budget(births=last.replayed))
     if not received:
-        finish(store, run, last, resume_command, as_json)
+        finish(store, run, last, resume_command, as_json, report)
     if received:
         raise UserError(f"interrupted; all outcomes are recorded. Go on with: {resume_command}", 128 + received[0])
 

@@ -70,8 +70,8 @@ class Store:
       in their order 0, 1, 2, …, is left to the caller.
     - A birth is added once, after its parents. An evaluation is unique per (run, fingerprint, task, rung, seed).
       Recorded individuals and evaluations never change. The only rows that are ever replaced are the winner of a
-      closing, by a later closing after the same block, and the snapshot of a run, by a later one. The only run that is
-      ever removed is a run without individuals.
+      closing, by a later closing after the same block, and the snapshot of a run, by a later one. A search removes no
+      run but its own without individuals; ``delete_run`` is for people.
     - The *outcome* of an individual is the evaluation of its fingerprint on the run's own task at rung 0, seed 0; so a
       cache hit has the outcome of the birth that it was cached from. All other evaluations are reviews, which do not
       change the best.
@@ -216,6 +216,32 @@ class Store:
             UnknownRun
         """
         return self._database.write(lambda connection: runs.forget(connection, run_id))
+
+    def rename_run(self, name: str, new_name: str) -> None:
+        """Gives a run another name; its records stay as they are.
+
+        Raises:
+            UnknownRun
+            RunBusy: another process owns the run and may be alive.
+            RunExists: another run has the new name.
+            InvalidRecord: the new name could be read as a path or RUN:BIRTH.
+        """
+        to_rows.checked_name(new_name)
+        try:
+            self._database.write(lambda connection: runs.rename(connection, name, new_name))
+        except RecordConflict as error:  # another process took the name at this moment
+            raise RunExists(f"a run named {new_name!r} exists already: choose another name") from error
+
+    def delete_run(self, name: str) -> int:
+        """Removes a run with all its records, and the genomes that no other run has. Returns the number of its births.
+
+        Trainings of tuned comparisons stay: they belong to no run. The file keeps its size; later rows fill the room.
+
+        Raises:
+            UnknownRun
+            RunBusy: another process owns the run and may be alive.
+        """
+        return self._database.write(lambda connection: runs.delete(connection, name))
 
     # Individuals, evaluations and winners, for the driver of a run
 

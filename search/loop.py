@@ -388,6 +388,14 @@ class Search:
         """The number of recorded births without an outcome in blocks that this session has not opened."""
         return sum((individual.fingerprint, 0, 0) not in self.outcomes for individual in self.recorded)
 
+    def _reviewing(self) -> int:
+        """The number of reviews that are submitted and have no outcome yet."""
+        return sum(
+            len(individuals)
+            for (_, rung, seed, _), (_, individuals) in self.under_way.items()
+            if (rung, seed) != (0, 0)
+        )
+
     def _progress(self, new_best: bool = False, complete: int | None = None, unscored: int = 0) -> Progress:
         return self.tally.progress(
             winner=self.winner,
@@ -396,6 +404,7 @@ class Search:
             new_best=new_best,
             complete=complete,
             unscored=unscored,
+            reviewing=self._reviewing(),
         )
 
 

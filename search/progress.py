@@ -28,6 +28,7 @@ class Progress:
         frames: frames that policies have played, reviews included.
         unscored: at the end, the number of births of earlier sessions that have no outcome, because the budget ends
             before their blocks.
+        reviewing: reviews whose outcomes the search waits for.
     """
 
     births: int = 0
@@ -45,6 +46,7 @@ class Progress:
     rejected: int = 0
     frames: int = 0
     unscored: int = 0
+    reviewing: int = 0
 
 
 class Tally:
@@ -116,6 +118,7 @@ class Tally:
         new_best: bool = False,
         complete: int | None = None,
         unscored: int = 0,
+        reviewing: int = 0,
     ) -> Progress:
         """The progress by the present counts."""
         return Progress(
@@ -134,6 +137,7 @@ class Tally:
             rejected=self.counts["rejected"],
             frames=self.counts["frames"],
             unscored=unscored,
+            reviewing=reviewing,
         )
 
 

@@ -132,7 +132,10 @@ def inert(result: Result, form: str) -> None:
         json.loads(result.stdout)
     if result.exit_code == 2 or (result.exit_code == 1 and not result.stdout):
         *notes, error = result.stderr.splitlines()
-        assert error.startswith("Error: ") and all(" births (" in note for note in notes), (form, result.stderr[:500])
+        assert error.startswith("Error: ") and all(" births" in note or " starting " in note for note in notes), (
+            form,
+            result.stderr[:500],
+        )
 
 
 def harmless(path: Path) -> None:

@@ -72,6 +72,7 @@ class SessionOptions:
         device: `auto`, `cpu` or `cuda`.
         ray_address: address of a running Ray cluster, or None.
         data: directory of data sets, or None for the default.
+        loggers: whom to tell of the run (`germline.search.loggers`), such as `tensorboard:logs`.
     """
 
     seconds: float | None
@@ -80,6 +81,7 @@ class SessionOptions:
     device: str
     ray_address: str | None
     data: str | None = None
+    loggers: tuple[str, ...] = ()
 
 
 def db_option(command: F) -> F:
@@ -183,6 +185,13 @@ def run_options(command: F) -> F:
         "--ray-address", default=None, metavar="ADDRESS", help="Address of a running Ray cluster: auto, or host:port."
     )
     @data_option(expose=True)
+    @click.option(
+        "--log",
+        "loggers",
+        multiple=True,
+        metavar="LOGGER",
+        help="Also log figures and the winner: tensorboard:DIR, mlflow[:URI] or wandb[:PROJECT]; repeatable.",
+    )
     @wraps(command)
     def wrapper(
         *args: Any,
@@ -192,9 +201,10 @@ def run_options(command: F) -> F:
         device: str,
         ray_address: str | None,
         data: str | None,
+        loggers: tuple[str, ...],
         **kwargs: Any,
     ) -> Any:
-        session = SessionOptions(seconds, workers, executor, device, ray_address, data)
+        session = SessionOptions(seconds, workers, executor, device, ray_address, data, loggers)
         return command(*args, session=session, **kwargs)
 
     return wrapper  # type: ignore[return-value]

@@ -23,6 +23,7 @@ from germline.evaluators.executors.executor import ClusterLost, DeviceLost, NoCl
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
 from germline.evaluators.tasks.task_list import names_of
+from germline.search.loggers import logged, loggers_named
 from germline.search.progress import Progress
 from germline.search.run import evolve, plan_run, record_run
 
@@ -52,6 +53,7 @@ def start(options: SessionOptions, url: str, as_json: bool, report: Report = pri
     Raises:
         UserError, MissingData, DatabaseError, ValueError, SearchFailed: as `plan_run` and `run_session`.
     """
+    loggers_named(options.loggers)  # a mistake is reported before a run is recorded
     with open_store(url, create=True) as store:
         with stdout_apart():
             plan = plan_run(**run, device=options.device)
@@ -79,6 +81,7 @@ def resume(
     `force` takes the run from the process that owns it, even if that process may be alive; `task` is the name of the
     run's task as the user gave it, or None. Raises as `start`.
     """
+    loggers_named(options.loggers)
     with open_store(url) as store:
         run = store.run(name)
         _loaded_task(run, task)  # takes seconds, in which a signal ends the command at once
@@ -113,9 +116,9 @@ def run_session(
     single = options.executor == "inline" or (options.executor == "auto" and task.light and not options.ray_address)
     unlimited = not (budget.births or budget.evaluations or budget.frames)
     goal = run.config.get("births") if unlimited else budget.births
-    resume_command = resume_command_of(run, url, options.data, budget)
+    resume_command = resume_command_of(run, url, options.data, budget, options.loggers)
     last: Progress | None = None
-    events = evolve(
+    search = evolve(
         store,
         run.name,
         task=run.task,
@@ -130,6 +133,7 @@ def run_session(
         force=force,
         stopped=lambda: bool(received),
     )
+    events = logged(store, run.name, search, loggers_named(options.loggers))
     try:
         with live_view(run, goal, options.seconds) as show, stdout_apart():
             for last in events:
@@ -143,7 +147,8 @@ def run_session(
     finally:
         events.close()  # type: ignore[attr-defined]
     if last and last.unscored:  # an earlier session had a larger budget
-        resume_command = resume_command_of(run, url, options.data, Budget(births=last.replayed))
+        whole = Budget(births=last.replayed)
+        resume_command = resume_command_of(run, url, options.data, whole, options.loggers)
     if not received:
         finish(store, run, last, resume_command, as_json, report)
     if received:
@@ -166,9 +171,11 @@ def _loaded_task(run: RunRecord, given_task: str | None) -> type[Task]:
     return task
 
 
-def resume_command_of(run: RunRecord, url: str, data: str | None, budget: Budget = Budget()) -> str:
-    """The command that resumes a run, with the budget, --task, --db and --data where they are needed; passwords are
-    hidden."""
+def resume_command_of(
+    run: RunRecord, url: str, data: str | None, budget: Budget = Budget(), loggers: Sequence[str] = ()
+) -> str:
+    """The command that resumes a run, with the budget, --task, --db, --data and --log where they are needed; passwords
+    are hidden."""
     command = command_line("resume", run.name)
     for name, limit in asdict(budget).items():
         if limit is not None:
@@ -179,6 +186,8 @@ def resume_command_of(run: RunRecord, url: str, data: str | None, budget: Budget
         command += " --db " + shlex.quote(without_passwords(url))
     if data is not None:
         command += " --data " + shlex.quote(data)
+    for logger in loggers:
+        command += " --log " + shlex.quote(without_passwords(logger))
     return command
 
 

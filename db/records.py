@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from germline.db.notebook import NotebookRecord
+
 OUTCOMES: Final = ("ok", "diverged", "rejected", "timeout", "oom", "crashed")
 """The statuses that an evaluation can have."""
 
@@ -15,7 +17,7 @@ PARENTLESS: Final = ("seed", "random")
 
 
 @dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(NotebookRecord):
     """A run.
 
     ``status`` is one of ``RUN_STATES``, or ``interrupted``. ``owner`` is the process that drives the run as
@@ -37,7 +39,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Individual:
+class Individual(NotebookRecord):
     """A birth in a run.
 
     ``parents`` are births, ``genome`` is the genome's text. ``cached_from`` is the earlier birth with the same
@@ -56,7 +58,7 @@ class Individual:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationRecord:
+class EvaluationRecord(NotebookRecord):
     """An evaluation: its key (fingerprint, task, rung, seed) and its outcome.
 
     ``birth`` is the individual that was scored. ``fitness`` (higher is better) is only for sorting: finite, and None
@@ -80,7 +82,7 @@ class EvaluationRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Winner:
+class Winner(NotebookRecord):
     """The winner of a run after a block.
 
     ``block`` is the last complete block, -1 if there is none. ``birth`` is None while no outcome is ok. ``closing``
@@ -104,7 +106,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(NotebookRecord):
     """A row of ``germline runs``: the columns of ``germline.db.run_list.QUERY``, in their order."""
 
     name: str
@@ -126,7 +128,7 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredIndividual:
+class ScoredIndividual(NotebookRecord):
     """An individual with its outcome ``evaluation``, None if there is none yet. ``run`` is the name of the run."""
 
     run: str
@@ -173,7 +175,7 @@ class RunScores:
 
 
 @dataclass(frozen=True, slots=True)
-class ArtifactRecord:
+class ArtifactRecord(NotebookRecord):
     """A file exported from an individual. ``target`` is a target such as ``torch``, ``sha256`` the hash of the file."""
 
     birth: int
@@ -184,7 +186,7 @@ class ArtifactRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class SimplifiedRecord:
+class SimplifiedRecord(NotebookRecord):
     """The program that `germline simplify` made of an individual. It is no individual itself: no search bred it.
 
     ``birth`` is the individual that was simplified, ``genome`` the text of the simplified program and ``fingerprint``
@@ -199,7 +201,7 @@ class SimplifiedRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingRecord:
+class TrainingRecord(NotebookRecord):
     """The outcome of a training of a tuned comparison (`germline validate --against`).
 
     ``text`` says what was trained and how, ``seed`` on which batches and from which weights. ``fitness`` is None unless
@@ -216,7 +218,7 @@ class TrainingRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class VerdictRecord:
+class VerdictRecord(NotebookRecord):
     """What a tuned comparison has found of an individual; ``content`` is plain JSON."""
 
     birth: int

@@ -19,6 +19,7 @@ from germline.db.errors import (
     Unsupported,
     unreadable_row,
 )
+from germline.db.frame import Library, columns_of_individuals, frame, frame_package
 from germline.db.location import SqliteFile, locate
 from germline.db.lock_retry import LockRetry
 from germline.db.opening import open_database
@@ -351,6 +352,28 @@ class Store:
                 yield from_rows.evaluation_record(row, kind)
             if after == before:
                 return
+
+    def frame(self, run_name: str, library: Library = "pandas") -> Any:
+        """The individuals of a run with their outcomes, as a table of pandas or polars with a row for each birth.
+
+        Columns: see ``germline.db.frame.columns_of_individuals``. Reviews are not in it.
+
+        Args:
+            run_name: the name of the run.
+            library: ``pandas`` (``pip install 'germline[frames]'``) or ``polars``, which must be installed.
+
+        Raises:
+            UnknownRun
+            Unsupported: there is no such library, or it is not installed.
+        """
+        package = frame_package(library)
+        run = self.run(run_name)
+        outcomes = {
+            record.fingerprint: record
+            for record in self.evaluations(run.id)
+            if (record.task, record.rung, record.seed) == (run.task, 0, 0)
+        }
+        return frame(columns_of_individuals(self.individuals(run.id), outcomes), package)
 
     def individuals_of(self, run_id: int, births: Sequence[int]) -> Iterator[Individual]:
         """The individuals of some births, in any order; a birth that is not recorded is left out."""

@@ -19,6 +19,7 @@ from germline.cli.interrupts import Interrupted
 COMMANDS = {
     "search": "Search for genomes of KIND and record every birth in the database.",
     "resume": "Continue RUN where it was stopped or killed.",
+    "import": "Record a run whose first births are genomes from elsewhere.",
     "stop": "Ask a running search to stop.",
     "runs": "List the runs with their progress and best fitness.",
     "presets": "List presets, and the keys of --set with their defaults.",
@@ -44,6 +45,8 @@ COMMANDS = {
 A command is the attribute `command` of the module of the same name in `cli/commands`. The lines are here so that
 `germline --help` and completion need not import the modules.
 """
+_MODULES = {"import": "import_genomes"}
+"""Modules of commands whose name is a word of Python."""
 
 
 class Commands(click.Group):
@@ -56,7 +59,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"germline.cli.commands.{name}").command
+        command: click.Command = import_module(f"germline.cli.commands.{_MODULES.get(name, name)}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -12,7 +12,7 @@ OUTCOMES: Final = ("ok", "diverged", "rejected", "timeout", "oom", "crashed")
 RUN_STATES: Final = ("running", "stopped", "finished", "failed")
 """The statuses that a run can be recorded with. ``interrupted`` is displayed for ``running`` with a dead driver."""
 
-PARENTLESS: Final = ("seed", "random")
+PARENTLESS: Final = ("seed", "random", "import")
 """The operators without a parent; every other operator needs at least one parent."""
 
 

@@ -15,6 +15,7 @@ from germline.evaluators.executors.executor import Job
 from germline.evaluators.outcome import Outcome
 from germline.search.environment import RunOutdated, check_genome_version
 from germline.search.fold import ScoreKey
+from germline.search.imports import strategy_of
 from germline.search.individual import Scored
 from germline.search.journal import recorded_outcomes
 from germline.search.kinds import kind_named
@@ -64,7 +65,7 @@ def replay(store: Store, name: str) -> Replay:
     executor = _Recorded(journal.fingerprints, dict(recorded_outcomes(store, run)))
     # Order and number of failures are no decision about genomes, and Ray workers may have had another order.
     loop_settings = replace(kind.loop_settings(settings, run.seed), max_failures=sys.maxsize)
-    strategy = kind.strategy(settings, space)
+    strategy = strategy_of(kind, settings, space, run.config)
     search = Search(space, strategy, executor, journal, loop_settings, snapshot_every=sys.maxsize)
     difference = None
     try:

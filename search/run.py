@@ -21,6 +21,7 @@ from germline.evaluators.tasks.registry import absolute_name, confirmed_name, ta
 from germline.search.environment import RunOutdated, check_versions, environment, warn_of_other_versions
 from germline.search.failures import SearchFailed
 from germline.search.garbage_collection import rare_collections
+from germline.search.imports import KEY, checked_genomes, strategy_of
 from germline.search.journal import StoreJournal
 from germline.search.kinds import kind_named, preset_named
 from germline.search.loop import Search
@@ -77,6 +78,7 @@ def plan_run(
     evaluations: int | None = None,
     frames: int | None = None,
     device: str = "auto",
+    imported: Sequence[str] = (),
 ) -> RunPlan:
     """Plans a run: checks its settings, and reads or measures what its config holds, such as a table of latencies.
 
@@ -92,6 +94,7 @@ def plan_run(
         evaluations: the run begins no block after so many evaluations.
         frames: the run begins no block after policies have played so many frames, reviews included.
         device: `auto`, `cpu` or `cuda`: where the run will begin, for which its packs are chosen.
+        imported: texts of genomes from elsewhere that become births of the run (`germline.search.imports`).
 
     Raises:
         ValueError: an unknown kind, task, preset or setting, or a bad value.
@@ -111,7 +114,7 @@ def plan_run(
     chosen_task.check_data()
     _check_frames(kind, frames)
     prepared = this.calibrated(prepared, task_name, seed, device)
-    config = {
+    config: dict[str, Any] = {
         "config_version": CONFIG_VERSION,
         "genome_version": this.genome_version,
         "settings": to_config(prepared),
@@ -121,6 +124,8 @@ def plan_run(
         "evaluations": evaluations,
         "frames": frames,
     }
+    if imported:
+        config[KEY] = checked_genomes(this, prepared, imported, config["births"])
     return RunPlan(name, kind, task_name, preset, seed, config)
 
 
@@ -202,7 +207,7 @@ def evolve(
         with rare_collections():
             pool = make_executor(spec, workers, executor, ray_address, settings.timeout, over)
             space = kind.space(settings)
-            strategy = kind.strategy(settings, space)
+            strategy = strategy_of(kind, settings, space, run.config)
             search = Search(space, strategy, pool, journal, kind.loop_settings(settings, run.seed))
             search.read_records(evaluations, frames)
             if search.replayed:

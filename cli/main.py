@@ -37,7 +37,7 @@ COMMANDS = {
     "play": "Play episodes with a policy.",
     "draw": "Draw the cells of an architecture, or a generation of policies, as SVG.",
     "export": "Write a candidate as a file that stands alone: for torch, optax or ONNX.",
-    "db": "Check, upgrade and back up the database; replay, rename and delete runs.",
+    "db": "Check, upgrade and back up the database; replay, rename, tag, delete runs.",
     "doctor": "Show facts about this machine, and problems for a search.",
 }
 """Every command with its line in `germline --help`.

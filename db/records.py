@@ -107,7 +107,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary(NotebookRecord):
-    """A row of ``germline runs``: the columns of ``germline.db.run_list.QUERY``, in their order."""
+    """A row of ``germline runs``: the columns of ``germline.db.run_list.QUERY``, in their order, and the run's tags."""
 
     name: str
     kind: str
@@ -125,6 +125,7 @@ class RunSummary(NotebookRecord):
     best_fitness: float | None
     owner: str | None
     created: str
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,34 +1,16 @@
 """Reads, creates, claims and releases rows of ``run``, inside the transaction of the caller."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Table, exists, func, insert, select, text, union, update
 from sqlalchemy import delete as remove
 
-from germline.db import from_rows, owner, to_rows
+from germline.db import exact_json, from_rows, owner, tags, to_rows
 from germline.db.errors import RunBusy, RunExists, UnknownRun
 from germline.db.records import RunRecord
-from germline.db.schema import (
-    artifact,
-    control,
-    evaluation,
-    genome,
-    individual,
-    parentage,
-    rejection,
-    run,
-    simplified,
-    snapshot,
-    verdict,
-    winner,
-)
-
-_TABLES_OF_A_RUN = (
-    *(parentage, rejection, evaluation, winner, snapshot, artifact, simplified, verdict, control),
-    individual,  # last, because the others refer to it
-)
+from germline.db.schema import control, genome, individual, metadata, run
 
 
 def row_of(connection: Connection, name: str) -> Row[Any]:
@@ -129,6 +111,22 @@ def forget(connection: Connection, run_id: int) -> bool:
     return True
 
 
+def tag(connection: Connection, name: str, added: Sequence[str], removed: Sequence[str]) -> tuple[str, ...]:
+    """Adds tags to a run and removes others; returns those that it has then.
+
+    Raises:
+        UnknownRun: there is no such run.
+        DamagedDatabase: the row cannot be read.
+    """
+    row = _locked_row(connection, row_of(connection, name).id)
+    environment = {**from_rows.run_record(row).environment}
+    now = tags.changed(tags.tags_of(environment), added, removed)
+    environment[tags.KEY] = list(now)
+    values = {"environment": exact_json.dump_plain(environment, "the environment of a run")}
+    connection.execute(update(run).where(run.c.id == row.id).values(**values))
+    return now
+
+
 def rename(connection: Connection, name: str, new_name: str) -> None:
     """Gives a run another name.
 
@@ -156,12 +154,18 @@ def delete(connection: Connection, name: str) -> int:
     if connection.dialect.name == "postgresql":  # a search must not meet a genome that is removed before it commits
         connection.execute(text("LOCK TABLE genome IN SHARE ROW EXCLUSIVE MODE"))
     births = connection.scalar(select(func.count()).where(individual.c.run_id == row.id)) or 0
-    for table in _TABLES_OF_A_RUN:
+    for table in _tables_of_runs():
         connection.execute(remove(table).where(table.c.run_id == row.id))
     connection.execute(remove(run).where(run.c.id == row.id))
     # Without the index the database would read all individuals for each genome, to see that none refers to it.
     connection.execute(text("CREATE INDEX ix_deletion ON individual (genome)"))
-    used = select(individual.c.genome).union(select(simplified.c.genome))
+    columns = [column for table in metadata.tables.values() for column in table.c if column.references(genome.c.digest)]
+    used = union(*(select(column) for column in columns))
     connection.execute(remove(genome).where(genome.c.digest.not_in(used)))
     connection.execute(text("DROP INDEX ix_deletion"))
     return births
+
+
+def _tables_of_runs() -> list[Table]:
+    """The tables whose rows belong to a run; a table comes before those that its rows refer to."""
+    return [table for table in reversed(metadata.sorted_tables) if "run_id" in table.c]

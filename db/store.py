@@ -8,7 +8,19 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Row, exists, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from germline.db import check, exact_json, from_rows, lineage, owner, run_list, runs, sqlite_file, to_rows, trainings
+from germline.db import (
+    check,
+    exact_json,
+    from_rows,
+    lineage,
+    owner,
+    run_list,
+    runs,
+    sqlite_file,
+    tags,
+    to_rows,
+    trainings,
+)
 from germline.db.errors import (
     DamagedDatabase,
     InvalidRecord,
@@ -80,6 +92,7 @@ class Store:
     - The *winner* is the individual that the search hands over. The driver records it with each complete block and at
       the end of a budget (a *closing*). A block is complete if its winner is recorded. The winner of a later block
       replaces that of an earlier block, and a closing that of the block before it.
+    - The name and the tags of a run are for people; they can be changed, and nothing depends on them.
     - Floats are preserved exactly, and records are frozen.
     - Reading takes no write lock, and an iterator holds no transaction between its items, so rows can be written
       meanwhile.
@@ -217,6 +230,16 @@ class Store:
             UnknownRun
         """
         return self._database.write(lambda connection: runs.forget(connection, run_id))
+
+    def tag_run(self, name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
+        """Adds tags to a run and removes others. Returns the tags that it has then, in alphabetical order.
+
+        Raises:
+            UnknownRun
+            InvalidRecord: a tag has other characters than letters, digits and ``_ . + / @ -``, or more than 64.
+        """
+        added = [tags.checked_tag(tag) for tag in add]
+        return self._database.write(lambda connection: runs.tag(connection, name, added, remove))
 
     def rename_run(self, name: str, new_name: str) -> None:
         """Gives a run another name; its records stay as they are.

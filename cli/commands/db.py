@@ -1,4 +1,4 @@
-"""`germline db`: checks, upgrades and backs up the database of runs; replays, renames and deletes runs."""
+"""`germline db`: checks, upgrades and backs up the database of runs; replays, renames, tags and deletes runs."""
 
 import sys
 from dataclasses import asdict
@@ -21,7 +21,7 @@ from germline.search.replay import replay as derive_again
 
 @click.group(name="db")
 def command() -> None:
-    """Check, upgrade and back up the database of runs; replay, rename and delete runs.
+    """Check, upgrade and back up the database of runs; replay, rename, tag and delete runs.
 
     \b
     Examples:
@@ -158,6 +158,30 @@ def rename(run: str, name: str, url: str, as_json: bool) -> None:
         print_json({"run": run, "name": name})
     else:
         say(f"renamed {run} to {name}")
+
+
+@command.command()
+@click.argument("run")
+@click.argument("tags", nargs=-1, required=True, metavar="TAG...")
+@click.option("--remove", is_flag=True, help="Remove the tags instead.")
+@db_option
+@json_option
+def tag(run: str, tags: tuple[str, ...], remove: bool, url: str, as_json: bool) -> None:
+    """Add each TAG to RUN, to find it by.
+
+    A tag is of letters, digits and _ . + / @ -; `germline runs --tag TAG` lists the runs that have it. Tags can be
+    changed while a run is searched, and nothing depends on them.
+
+    \b
+    Example:
+      germline db tag first paper figure-2
+    """
+    with open_store(url) as store:
+        now = store.tag_run(run, () if remove else tags, tags if remove else ())
+    if as_json:
+        print_json({"run": run, "tags": list(now)})
+    else:
+        say(f"{run}: {' '.join(now) or 'no tags'}")
 
 
 @command.command()

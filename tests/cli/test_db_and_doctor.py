@@ -104,3 +104,15 @@ def test_on_a_terminal_deleting_asks(data: Any, copied: Path, answer: str, left:
         process.wait(60)
     os.close(ours)
     assert [run["name"] for run in data("runs", db=copied)] == left
+
+
+def test_a_run_is_found_by_its_tag(germline: Any, data: Any, copied: Path) -> None:
+    assert "tags" not in germline("runs", db=copied).stdout
+    assert germline("db", "tag", "first", "paper", "fig-2", db=copied).stdout == "first: fig-2 paper\n"
+    assert [run["name"] for run in data("runs", "--tag", "paper", "--tag", "fig-2", db=copied)] == ["first"]
+    assert "fig-2 paper" in germline("runs", db=copied).stdout
+    assert data("db", "tag", "first", "paper", "--remove", db=copied) == {"run": "first", "tags": ["fig-2"]}
+    nothing = germline("runs", "--tag", "paper", db=copied)
+    assert nothing.exit_code == 0 and nothing.stderr == "no run has the tag paper\n"
+    wrong = germline("db", "tag", "first", "two words", db=copied)
+    assert wrong.exit_code == 2 and "expected a tag of at most 64 letters" in wrong.stderr

@@ -7,6 +7,7 @@ import pytest
 from germline.db.errors import InvalidRecord, RecordConflict, RunBusy, RunExists, UnknownRun
 from germline.db.records import EvaluationRecord, Individual, Snapshot, Winner
 from germline.db.store import Store
+from germline.db.tags import tags_of
 
 
 def add_run(store: Store, name: str, genomes: list[str]) -> int:
@@ -76,7 +77,8 @@ def test_a_deletion_that_fails_removes_nothing(store: Store, monkeypatch: pytest
     before = rows(store, "first")
     from germline.db import runs
 
-    monkeypatch.setattr(runs, "_TABLES_OF_A_RUN", runs._TABLES_OF_A_RUN[:-1])  # births that a run still has
+    tables = [table for table in runs._tables_of_runs() if table.name != "individual"]
+    monkeypatch.setattr(runs, "_tables_of_runs", lambda: tables)  # births that the run still has
     with pytest.raises(RecordConflict):
         store.delete_run("first")
     assert rows(store, "first") == before and store.check() == []
@@ -116,3 +118,26 @@ def test_a_run_of_another_live_process_is_left_alone(
     with pytest.raises(RunBusy, match="germline stop first"):
         change(store)
     assert store.run("first").id == run.id
+
+
+def test_tags_are_added_and_removed_and_change_nothing_else(store: Store) -> None:
+    add_run(store, "first", ["a", "b"])
+    add_run(store, "second", ["a"])
+    record, *before = rows(store, "first")
+    assert store.tag_run("first", ["paper", "a/b", "paper"]) == ("a/b", "paper")
+    assert store.tag_run("first", ["Übung"], ["paper"]) == ("a/b", "Übung")
+    assert {run.name: run.tags for run in store.runs()} == {"first": ("a/b", "Übung"), "second": ()}
+    tagged, *after = rows(store, "first")
+    assert after == before and tagged.config == record.config and store.check() == []
+    assert store.tag_run("first", (), ["a/b", "Übung", "never"]) == ()
+    with pytest.raises(UnknownRun):
+        store.tag_run("frist", ["x"])
+    for tag in ("", "two words", "-x", "a,b", "x" * 65, "\x1b[31m"):
+        with pytest.raises(InvalidRecord, match="expected a tag"):
+            store.tag_run("first", [tag])
+
+
+def test_what_is_no_tag_in_a_foreign_database_is_left_out() -> None:
+    assert tags_of('{"tags": ["a", 1, "two words", null, "b"]}') == ("a", "b")
+    for text in ("", "[]", "{", '{"tags": "a"}', "[" * 100_000):
+        assert tags_of(text) == ()

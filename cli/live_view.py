@@ -23,17 +23,21 @@ LOG_SECONDS = 15.0
 
 
 @contextmanager
-def live_view(run: RunRecord, births: int | None, seconds: float | None) -> Iterator[Callable[[Progress], None]]:
+def live_view(
+    run: RunRecord, births: int | None, seconds: float | None, starts_ray: bool = False
+) -> Iterator[Callable[[Progress], None]]:
     """Yields a function that shows a `Progress` on stderr.
 
     Args:
         run: the run.
         births: number of births at which the session ends, or None.
         seconds: time limit of the session, or None.
+        starts_ray: whether a Ray is started, which takes so long that without a terminal a line says so.
     """
     view = _View(run, births, seconds)
     if not sys.stderr.isatty():
-        say(f"{run.name}: starting the workers and loading {run.task}", err=True)
+        if starts_ray:
+            say(f"{run.name}: starting Ray workers, which load {run.task}", err=True)
         yield view.log
         view.log_last()
         return

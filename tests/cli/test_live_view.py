@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command_line import call
 from rich.console import Console
 
-from germline.cli.live_view import _View
+from germline.cli.live_view import _View, live_view
 from germline.cli.phrases import Phrases, lines_of
 from germline.db.store import Store
 from germline.search.progress import Progress
@@ -64,7 +63,14 @@ def test_the_progress_of_a_search_counts_the_reviews_to_come(tmp_path: Path) -> 
     assert any(event.reviewing and event.births < 64 for event in events)  # not only those of the closing
 
 
-@pytest.mark.slow
-def test_without_a_terminal_a_search_says_that_it_starts(tmp_path: Path) -> None:
-    done = call(tmp_path / "runs.db", "search", "policy", "--births", "2", "--executor", "inline", "--name", "balance")
-    assert done.stderr.splitlines()[0] == "balance: starting the workers and loading gym:CartPole-v1"
+@pytest.mark.parametrize(
+    ("starts_ray", "first"), [(True, ["first: starting Ray workers, which load digits-mlp"]), (False, [])]
+)
+def test_without_a_terminal_a_search_says_that_ray_starts(
+    searched: Path, capsys: pytest.CaptureFixture[str], starts_ray: bool, first: list[str]
+) -> None:
+    with Store(str(searched)) as store:
+        run = store.run("first")
+    with live_view(run, None, None, starts_ray):
+        pass
+    assert capsys.readouterr().err.splitlines() == first

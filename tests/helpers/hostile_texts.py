@@ -25,12 +25,14 @@ PRESETS = {"optimizer": "quick", "architecture": "nb201", "policy": "quick"}
 READERS = """
 runs
 runs --json
+runs --csv
 top NAME
 top NAME --json
 show NAME
 show NAME --json
 show NAME:3
 show NAME:3 --json
+show NAME:3 --csv
 lineage NAME:3
 lineage NAME --all --json
 diff NAME:0 NAME
@@ -41,6 +43,7 @@ compare *
 compare * --json
 curve *
 curve NAME --json
+curve NAME --csv
 curve NAME -o curve.svg
 draw NAME -o drawing.svg
 export NAME -o exported.py
@@ -59,6 +62,8 @@ db replay NAME --json
 db check
 db check --json
 db backup copy.db
+db tag NAME paper
+import NAME:3
 doctor
 doctor --json
 """.strip().splitlines()

@@ -15,6 +15,7 @@ def csv_text(data: Any) -> str:
     A list of records has a line for each. A single record has one line, unless it holds a list of records, such as the
     episodes of `germline play`: then each of these has a line (of several lists, those of the first), and the other
     values are repeated. The keys of nested records are joined by dots, None is an empty cell, and other lists are JSON.
+    In a text a tab becomes a blank; line ends stay.
 
     Args:
         data: plain JSON, in which numbers that are not finite are texts.
@@ -46,11 +47,11 @@ def _cells(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """The cells of a value with their columns; `key` is the column of the value itself."""
     if isinstance(value, Mapping) and value:
         for name, each in value.items():
-            yield from _cells(each, f"{key}.{name}" if key else printable(str(name)))
+            yield from _cells(each, f"{key}.{name}" if key else printable(str(name)).replace("\t", " "))
     elif value is None:
         yield key, ""
     else:
-        yield key, printable(value) if isinstance(value, str) else json.dumps(value)
+        yield key, printable(value).replace("\t", " ") if isinstance(value, str) else json.dumps(value)
 
 
 def _is_list(value: Any) -> bool:

@@ -105,7 +105,8 @@ def checked_genomes(kind: Kind[Any, Any], settings: Any, texts: Sequence[str], b
         ValueError: a text is no genome of this kind.
     """
     taking = STRATEGIES[kind.name]
-    if settings.strategy not in taking or getattr(settings, "tune_every", 0):
+    tune_every: int = getattr(settings, "tune_every", 0)
+    if settings.strategy not in taking or tune_every:
         got = settings.strategy if settings.strategy not in taking else "tune_every"
         raise BadSetting(f"expected a strategy that takes genomes from elsewhere ({', '.join(taking)}), got {got}")
     space = kind.space(settings)

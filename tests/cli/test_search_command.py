@@ -274,3 +274,24 @@ def test_seeds_that_were_not_begun_are_named(db: Path, tmp_path: Path) -> None:
     words = ("search", "optimizer", "--task", f"{broken}:Line", *SETTINGS, "--births", "4", "--executor", "inline")
     code, _, err = germline(*words, "--seeds", "3", "--seed", "7", db=db)
     assert code == 1 and "not begun: seeds 8 to 9; the same search with --seed 8 --seeds 2 begins them" in err
+
+
+@pytest.mark.slow
+def test_a_search_and_its_resume_log_to_tensorboard(db: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    log = ("--log", f"tensorboard:{tmp_path / 'logs'}")
+    words = ("search", "policy", *SMALL_POLICY, "--births", "400", "--executor", "inline", "--name", "balance")
+    code, out, err = germline(*words, "--time", "0.3s", *log, db=db)
+    assert code == 0 and f"germline resume balance --db {db} {' '.join(log)}" in out, (out, err)
+    code, _, err = germline("resume", "balance", "--births", "400", "--executor", "inline", *log, db=db)
+    assert code == 0 and "WARNING" not in err, err
+    folder = tmp_path / "logs" / "balance"
+    assert len(list(folder.glob("events.out.tfevents.*"))) == 2
+    shown = json.loads(germline("show", "balance", "--json", db=db)[1])
+    assert (folder / "winner.json").read_text(encoding="utf-8") == shown["genome"]
+
+
+def test_an_unknown_logger_is_an_error_of_one_line_and_leaves_no_run_behind(db: Path) -> None:
+    code, out, err = germline("search", "policy", "--births", "2", "--log", "tensorbord:logs", db=db)
+    assert code == 2 and not out and not db.exists()
+    assert err == "Error: expected a logger, got 'tensorbord'; did you mean tensorboard?\n"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from germline.evaluators.outcome import Objective
 from germline.programs.space import Space
 from germline.search.loop import LoopSettings
 from germline.search.settings import BadSetting, RunSettings, Setting, check, from_config, resolve, settable
@@ -122,6 +123,14 @@ class Kind(ABC, Generic[S, G]):
     @abstractmethod
     def evaluator_options(self, settings: S) -> dict[str, Any]:
         """Options of the evaluator that scores a run's genomes, as plain data."""
+
+    def objectives(self, settings: S, task: Any) -> Sequence[Objective]:
+        """The objectives of an ok outcome on a task (a class); the first makes the fitness."""
+        return tuple(task.objectives)
+
+    def required_measures(self, settings: S, task: Any) -> Sequence[str]:
+        """The measures without which the strategy cannot use an ok outcome on a task (a class)."""
+        return ()
 
     @abstractmethod
     def loop_settings(self, settings: S, seed: int) -> LoopSettings:

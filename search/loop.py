@@ -18,6 +18,7 @@ import numpy as np
 
 from germline.db.errors import unreadable_row
 from germline.db.records import Snapshot, Winner
+from germline.evaluators.executors.caller_executor import CallerExecutor
 from germline.evaluators.executors.executor import Executor, Job
 from germline.evaluators.hurdle import Limit
 from germline.programs.space import Space
@@ -85,7 +86,8 @@ class Search:
 
     Args:
         space, strategy: what is searched and how.
-        executor: scores jobs; the search submits to it and leaves it open.
+        executor: scores jobs; the search submits to it and leaves it open. While the caller has to score, the search
+            yields its progress again and again.
         journal: where births, outcomes and winners are recorded and read back from.
         settings: how the run is divided into blocks and packs.
         snapshot_every: births between two snapshots.
@@ -95,7 +97,7 @@ class Search:
         self,
         space: Space[Any],
         strategy: Strategy[Any],
-        executor: Executor,
+        executor: Executor | CallerExecutor,
         journal: Journal,
         settings: LoopSettings,
         snapshot_every: int = SNAPSHOT_EVERY,
@@ -246,7 +248,8 @@ class Search:
                     self.tally.add_outcome(individual, outcome, (rung, seed) != (0, 0))
             if missing:
                 genomes = tuple(individual.genome for individual in missing)
-                job = Job((block.number, rung, seed, place), genomes, rung, seed, limit)
+                births = tuple(individual.birth for individual in missing)
+                job = Job((block.number, rung, seed, place), genomes, rung, seed, limit, births)
                 self.under_way[job.key] = block, missing
                 self.executor.submit(job)
                 block.jobs += 1
@@ -266,9 +269,15 @@ class Search:
             self.journal.record_winners(self._take_winners(), self._take_snapshot())
 
     def _receive(self) -> Progress:
-        """Waits for a job, and records its outcomes with the winner of the block that they complete."""
+        """Waits for a job, and records its outcomes with the winner of the block that they complete.
+
+        Records nothing if the caller of the search has to act first.
+        """
         before = self.tally.best
-        job, outcomes = self.executor.next()
+        received = self.executor.next()
+        if received is None:
+            return self._progress()
+        job, outcomes = received
         block, individuals = self.under_way.pop(job.key)
         block.jobs -= 1
         scored = [Scored(*pair) for pair in zip(individuals, outcomes, strict=True)]

@@ -15,6 +15,7 @@ from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.device import resolve
 from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.executors.caller_executor import CallerExecutor
 from germline.evaluators.executors.executor import Executor, Stopped
 from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
@@ -130,7 +131,7 @@ def evolve(
     *,
     task: str | None = None,
     workers: int = 1,
-    executor: ExecutorName = "auto",
+    executor: ExecutorName | CallerExecutor = "auto",
     device: str = "auto",
     ray_address: str | None = None,
     births: int | None = None,
@@ -147,7 +148,8 @@ def evolve(
         task: the run's task, which must be named here if it is a class in a file or `gym:<module>:<id>`, because a
             database must not choose code to import.
         workers: number of workers that score at the same time.
-        executor: `ray`, `inline` (this process), or `auto`: Ray for more than one worker or for an address.
+        executor: `ray`, `inline` (this process), or `auto`: Ray for more than one worker or for an address. With a
+            `CallerExecutor` the caller scores, as `germline.search.ask_tell` does.
         device: `auto`, `cpu` or `cuda`.
         ray_address: of a running Ray cluster; None: Ray is started on this machine if it is needed.
         births: stop after so many births in all.
@@ -192,7 +194,7 @@ def evolve(
     journal = StoreJournal(store, run)
     # A session whose workers do not start leaves the status as it was, for example `finished`.
     status = run.status if run.status in ("finished", "failed") else "stopped"
-    pool: Executor | None = None
+    pool: Executor | CallerExecutor | None = None
     began = time.monotonic()
 
     def over() -> bool:
@@ -200,10 +202,15 @@ def evolve(
 
     try:
         with rare_collections():
-            pool = make_executor(spec, workers, executor, ray_address, settings.timeout, over)
+            loop_settings = kind.loop_settings(settings, run.seed)
+            if isinstance(executor, CallerExecutor):
+                pool = executor
+                loop_settings = replace(loop_settings, pack=1, review_pack=1)  # what is told is recorded at once
+            else:
+                pool = make_executor(spec, workers, executor, ray_address, settings.timeout, over)
             space = kind.space(settings)
             strategy = kind.strategy(settings, space)
-            search = Search(space, strategy, pool, journal, kind.loop_settings(settings, run.seed))
+            search = Search(space, strategy, pool, journal, loop_settings)
             search.read_records(evaluations, frames)
             if search.replayed:
                 warn_of_other_versions(run)

@@ -267,6 +267,10 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
         }
         return options if settings.latency_table is None else {**options, "latency": settings.latency_table}
 
+    def objectives(self, settings: ArchitectureSettings, task: "type[CellTask]") -> Sequence[Objective]:
+        measured = () if settings.latency_table is None else (OBJECTIVES["latency"],)
+        return (*task.objectives, *measured)
+
     def loop_settings(self, settings: ArchitectureSettings, seed: int) -> LoopSettings:
         return LoopSettings(seed, settings.block, settings.depth, settings.pack, settings.max_failures)
 

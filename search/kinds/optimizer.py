@@ -187,6 +187,11 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
             return options
         return {**options, "references": settings.references, "margin": settings.task_hurdle}
 
+    def required_measures(self, settings: OptimizerSettings, task: "type[Task]") -> Sequence[str]:
+        if settings.strategy != "front" or "tasks" not in settings.front:
+            return ()
+        return [f"{label}:gain" for label in getattr(task, "labels", ())]
+
     def loop_settings(self, settings: OptimizerSettings, seed: int) -> LoopSettings:
         return LoopSettings(seed, settings.block, settings.depth, settings.pack, settings.max_failures)
 

@@ -165,6 +165,9 @@ class PolicyKind(Kind[PolicySettings, Policy]):
         episodes = [settings.episodes, settings.review_episodes, max(1, settings.test_episodes)]
         return {"episodes": episodes, "starts": settings.starts, "steps": settings.steps, "slots": settings.slots}
 
+    def required_measures(self, settings: PolicySettings, task: "type[PolicyTask]") -> Sequence[str]:
+        return ("behaviour_0",) if settings.strategy == "novelty" else ()
+
     def loop_settings(self, settings: PolicySettings, seed: int) -> LoopSettings:
         return LoopSettings(
             seed, settings.population, settings.depth, settings.pack, settings.max_failures, review_pack=1

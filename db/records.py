@@ -215,6 +215,42 @@ class TrainingRecord:
     error: str | None
 
 
+PROPOSAL_STATES: Final = ("accepted", "invalid", "known", "failed")
+"""The statuses of a proposal: born, refused by the space, not new in the run, or without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRecord:
+    """A proposal of an operator from outside: what it was asked for a birth, and what it answered.
+
+    ``position`` counts the proposals for the birth from 0. ``operator`` is the operator, ``status`` one of
+    ``PROPOSAL_STATES`` and ``reason`` why the proposal was not accepted, or None. ``calls`` is the number of requests
+    that were sent, ``request`` and ``answer`` are texts, ``model`` is the name of the model that answered, and the
+    tokens are those that it counted; an operator without a model has an empty name and no tokens.
+    """
+
+    birth: int
+    position: int
+    operator: str
+    status: str
+    reason: str | None
+    calls: int
+    request: str
+    model: str
+    prompt_tokens: int
+    answer_tokens: int
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalTotals:
+    """The calls and the tokens of an operator from outside in a run."""
+
+    operator: str
+    calls: int
+    tokens: int
+
+
 @dataclass(frozen=True, slots=True)
 class VerdictRecord:
     """What a tuned comparison has found of an individual; ``content`` is plain JSON."""

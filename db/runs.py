@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, exists, insert, select, update
 from germline.db import from_rows, owner, to_rows
 from germline.db.errors import RunBusy, UnknownRun
 from germline.db.records import RunRecord
-from germline.db.schema import control, individual, run
+from germline.db.schema import control, individual, proposal, run
 
 
 def row_of(connection: Connection, name: str) -> Row[Any]:
@@ -97,6 +97,7 @@ def forget(connection: Connection, run_id: int) -> bool:
         return False
     if connection.scalar(select(exists().where(individual.c.run_id == run_id))):
         return False
+    connection.execute(delete(proposal).where(proposal.c.run_id == run_id))
     connection.execute(delete(control).where(control.c.run_id == run_id))
     connection.execute(delete(run).where(run.c.id == run_id))
     return True

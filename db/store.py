@@ -8,7 +8,19 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Row, exists, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from germline.db import check, exact_json, from_rows, lineage, owner, run_list, runs, sqlite_file, to_rows, trainings
+from germline.db import (
+    check,
+    exact_json,
+    from_rows,
+    lineage,
+    owner,
+    proposals,
+    run_list,
+    runs,
+    sqlite_file,
+    to_rows,
+    trainings,
+)
 from germline.db.errors import (
     DamagedDatabase,
     InvalidRecord,
@@ -27,6 +39,8 @@ from germline.db.records import (
     ArtifactRecord,
     EvaluationRecord,
     Individual,
+    ProposalRecord,
+    ProposalTotals,
     RunRecord,
     RunScores,
     RunSummary,
@@ -69,9 +83,9 @@ class Store:
     - A run has one owner at a time, the process that claimed it. That only the owner adds to the run, and adds births
       in their order 0, 1, 2, …, is left to the caller.
     - A birth is added once, after its parents. An evaluation is unique per (run, fingerprint, task, rung, seed).
-      Recorded individuals and evaluations never change. The only rows that are ever replaced are the winner of a
-      closing, by a later closing after the same block, and the snapshot of a run, by a later one. The only run that is
-      ever removed is a run without individuals.
+      Recorded individuals, evaluations and proposals never change. The only rows that are ever replaced are the winner
+      of a closing, by a later closing after the same block, and the snapshot of a run, by a later one. The only run
+      that is ever removed is a run without individuals.
     - The *outcome* of an individual is the evaluation of its fingerprint on the run's own task at rung 0, seed 0; so a
       cache hit has the outcome of the birth that it was cached from. All other evaluations are reviews, which do not
       change the best.
@@ -343,6 +357,30 @@ class Store:
             rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(query)))  # noqa: B023
             for row in rows:
                 yield from_rows.evaluation_record(row, kind)
+
+    # Proposals of operators from outside
+
+    def add_proposal(self, run_id: int, record: ProposalRecord) -> None:
+        """Adds a proposal for a birth that may not be recorded yet.
+
+        Raises:
+            RecordConflict: a proposal for the birth is recorded at this position already.
+            InvalidRecord: the status is unknown, or a count is negative or does not fit.
+        """
+        rows = proposals.rows(run_id, record)
+        self._add(lambda connection: proposals.add(connection, *rows), f"a proposal for birth {record.birth}")
+
+    def proposals(self, run_id: int, first: int, last: int) -> list[ProposalRecord]:
+        """The proposals for the births from ``first`` to ``last``, in the order of births and positions."""
+        return self._database.read(lambda connection: proposals.of_births(connection, run_id, first, last))
+
+    def refused_proposals(self, run_id: int, before: int, most: int) -> list[ProposalRecord]:
+        """The last proposals, at most ``most``, for births below ``before`` that were invalid or known."""
+        return self._database.read(lambda connection: proposals.refused(connection, run_id, before, most))
+
+    def proposal_totals(self, run_id: int, before: int) -> list[ProposalTotals]:
+        """The calls and tokens of each operator from outside for births below ``before``."""
+        return self._database.read(lambda connection: proposals.totals(connection, run_id, before))
 
     # Queries by the name of a run
 

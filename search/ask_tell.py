@@ -112,8 +112,8 @@ class AskTell:
 
         Raises:
             BadTell: an id is not of a genome that waits, an outcome is no `Outcome`, or lacks what the run needs.
-            SearchFailed: so many outcomes in a row have failed that scoring itself must be broken. Those are recorded; ones
-                that came after them in the same call are not.
+            SearchFailed: so many outcomes in a row have failed that scoring itself must be broken. They are recorded;
+                those that came after them in the same call are not.
         """
         if not isinstance(outcomes, Mapping):
             raise BadTell(f"expected outcomes by id, as in {{'17:0:0': outcome}}, got {type(outcomes).__name__}")
@@ -141,7 +141,8 @@ class AskTell:
     def _advance(self) -> None:
         """Lets the search go on until it needs an outcome that was not told, or has ended."""
         self._executor.starved = False
-        for self.progress in self._events:
+        for progress in self._events:
+            self.progress = progress
             if self._executor.starved:
                 return
         self._executor.starved = self.finished = True

@@ -8,7 +8,10 @@ from typing import Any, Generic, TypeVar
 from germline.evaluators.outcome import Objective
 from germline.programs.space import Space
 from germline.search.loop import LoopSettings
+from germline.search.proposers.asking import Cap
+from germline.search.proposers.names import shares, short_name
 from germline.search.settings import BadSetting, RunSettings, Setting, check, from_config, resolve, settable
+from germline.search.strategies.outside import OutsideOperators
 from germline.search.strategy import Strategy
 
 S = TypeVar("S", bound=RunSettings)
@@ -40,6 +43,7 @@ class Kind(ABC, Generic[S, G]):
             settings and space, and raises BadSetting for settings that the strategy does not support.
         gpu_pack: for a run that is created for a GPU and does not set `pack`: a pack is a whole block, but at most this
             many genomes. None: packs are as on a CPU.
+        own_operators: names in the setting `operators` that are of the kind; all others are from outside.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Kind(ABC, Generic[S, G]):
     presets: Mapping[str, Preset]
     strategies: Mapping[str, Callable[[S, Any], Strategy[Any]]]
     gpu_pack: int | None = None
+    own_operators: tuple[str, ...] = ()
 
     @property
     def settable(self) -> tuple[Setting, ...]:
@@ -114,7 +119,23 @@ class Kind(ABC, Generic[S, G]):
         """
         if settings.strategy not in self.strategies:
             raise BadSetting(f"expected strategy to be one of {', '.join(self.strategies)}, got {settings.strategy!r}")
-        return self.strategies[settings.strategy](settings, space)
+        strategy = self.strategies[settings.strategy](settings, space)
+        asked = {short_name(name): share for name, share in shares(settings.operators, self.own_operators).items()}
+        if not asked:
+            return strategy
+        return OutsideOperators(strategy, asked, self.own_operators or None, self.first_asked(settings))
+
+    def first_asked(self, settings: S) -> int:
+        """The first birth for which an operator from outside may be asked."""
+        return 0
+
+    def language(self, settings: S) -> str:
+        """How genomes are written, for an operator from outside; made from the tables of the language."""
+        return ""
+
+    def caps(self, settings: S) -> dict[str, Cap]:
+        """Limits on what operators from outside may use in a run, by name."""
+        return {}
 
     def scoring_version(self, settings: S, task: Any) -> int:
         """The scoring version (see `SCORING_VERSION`) of a run with these settings on a task (a class)."""

@@ -9,7 +9,7 @@ depends on time or on which job finishes first.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,6 +29,8 @@ from germline.search.individual import Individual, Review, Scored
 from germline.search.journal import Journal
 from germline.search.known_outcomes import KnownOutcomes
 from germline.search.progress import Progress, Tally, frames_of
+from germline.search.proposers.asking import Asking, Cap, Facts
+from germline.search.proposers.operator import Operator
 from germline.search.snapshot import SearchState
 from germline.search.strategy import Strategy
 
@@ -91,6 +93,7 @@ class Search:
         journal: where births, outcomes and winners are recorded and read back from.
         settings: how the run is divided into blocks and packs.
         snapshot_every: births between two snapshots.
+        operators, caps, facts: operators from outside, see `Asking`; None: all that they proposed is recorded.
     """
 
     def __init__(
@@ -101,6 +104,9 @@ class Search:
         journal: Journal,
         settings: LoopSettings,
         snapshot_every: int = SNAPSHOT_EVERY,
+        operators: Mapping[str, Operator] | None = None,
+        caps: Mapping[str, Cap] | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self.space = space
         self.strategy = strategy
@@ -113,6 +119,7 @@ class Search:
         self.recorded: deque[Individual] = deque()
         self.known = KnownOutcomes(journal)
         self.outcomes = self.known.outcomes
+        self.asking = Asking(space, journal, self.known, operators or {}, caps or {}, facts or Facts())
         self.blocks_with_winner: set[int] = set()
         self.replayed = 0
         self.state = strategy.init()
@@ -219,7 +226,8 @@ class Search:
 
     def _breed(self, births: Sequence[int], number: int) -> list[Individual]:
         """Breeds these births of block `number` from the present state, and records the individuals."""
-        proposals = [self.strategy.breed(self.state, birth, self.rng_for) for birth in births]
+        bred = [self.strategy.breed(self.state, birth, self.rng_for) for birth in births]
+        proposals = self.asking.settled(births, bred)
         fingerprints = [self.space.fingerprint(proposal.genome) for proposal in proposals]
         self.known.meet(fingerprints)
         individuals = []

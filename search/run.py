@@ -7,7 +7,7 @@ with Store("germline.db") as store:
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -26,6 +26,9 @@ from germline.search.journal import StoreJournal
 from germline.search.kinds import kind_named, preset_named
 from germline.search.loop import Search
 from germline.search.progress import Progress
+from germline.search.proposers.asking import Facts
+from germline.search.proposers.loading import check as check_operators
+from germline.search.proposers.loading import confirm, operators_of
 from germline.search.settings import BadSetting, RunSettings, to_config
 
 ExecutorName = Literal["auto", "ray", "inline"]
@@ -111,6 +114,7 @@ def plan_run(
     prepared = this.prepare(resolved, chosen_task)
     chosen_task.check_data()
     _check_frames(kind, frames)
+    check_operators(prepared, this.own_operators)
     prepared = this.calibrated(prepared, task_name, seed, device)
     config = {
         "config_version": CONFIG_VERSION,
@@ -139,6 +143,7 @@ def evolve(
     frames: int | None = None,
     seconds: float | None = None,
     force: bool = False,
+    operators: Collection[str] = (),
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Progress]:
     """Runs or resumes a recorded run; yields its progress whenever something was recorded.
@@ -158,6 +163,8 @@ def evolve(
         seconds: stop after so many seconds of this session.
         force: take the run from the process that owns it, even if that process may be alive: on another host its end
             cannot be seen from here.
+        operators: of the run's operators from outside, those that must be named here: functions in files, as
+            `FILE.py:function`, and the address of `llm` unless it is this machine's.
         stopped: polled between jobs; once it returns True, the session ends as if the iteration had been left.
 
     Leaving the iteration, for whatever reason, stops the run; a later `evolve` goes on with it. A run is finished when
@@ -166,6 +173,8 @@ def evolve(
     Raises:
         UnknownRun: there is no such run.
         UnconfirmedTask: the run's task has to be named, or another task is named.
+        UnconfirmedOperator: an operator from outside has to be named.
+        BadOperator: an operator from outside cannot be loaded.
         RunOutdated: the run has no settings, or began with another version of its task, genome or scoring.
         RunBusy: another process works on it.
         SearchFailed: so many scorings in a row have failed that scoring itself must be broken.
@@ -183,6 +192,7 @@ def evolve(
     settings: RunSettings = kind.from_config(run.config["settings"])
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, kind.evaluator_options(settings))
     check_versions(run)
+    confirm(settings, kind.own_operators, operators)
     _check_frames(run.kind, frames)
     if births is not None:
         _check_births(store, name, births)
@@ -195,6 +205,7 @@ def evolve(
     # A session whose workers do not start leaves the status as it was, for example `finished`.
     status = run.status if run.status in ("finished", "failed") else "stopped"
     pool: Executor | CallerExecutor | None = None
+    outside = operators_of(settings, kind.own_operators)
     began = time.monotonic()
 
     def over() -> bool:
@@ -210,7 +221,19 @@ def evolve(
                 pool = make_executor(spec, workers, executor, ray_address, settings.timeout, over)
             space = kind.space(settings)
             strategy = kind.strategy(settings, space)
-            search = Search(space, strategy, pool, journal, loop_settings)
+            for operator in outside.values():
+                operator.start()
+            facts = Facts(run.kind, run.task, kind.language(settings))
+            search = Search(
+                space,
+                strategy,
+                pool,
+                journal,
+                loop_settings,
+                operators=outside,
+                caps=kind.caps(settings),
+                facts=facts,
+            )
             search.read_records(evaluations, frames)
             if search.replayed:
                 warn_of_other_versions(run)
@@ -233,6 +256,8 @@ def evolve(
     finally:
         if pool is not None:
             pool.close()
+        for operator in outside.values():
+            operator.close()
         store.release(run.id, status, journal.unreported_seconds())
 
 

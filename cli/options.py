@@ -104,6 +104,18 @@ def confirmed_task_option(command: F) -> F:
     )(command)
 
 
+def confirmed_operators_option(command: F) -> F:
+    """Adds `--operator`, as the argument `operators`: what the user repeats to allow that it is asked for genomes."""
+    return click.option(
+        "--operator",
+        "operators",
+        multiple=True,
+        metavar="NAME",
+        help="An operator from outside of the run (repeatable): FILE.py:function, or the address of llm, which must be "
+        "named because a database must not choose code or where a key is sent.",
+    )(command)
+
+
 def json_option(command: F) -> F:
     """Adds `--json`, machine-readable output, as the argument `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")(command)

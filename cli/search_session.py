@@ -23,7 +23,9 @@ from germline.evaluators.executors.executor import ClusterLost, DeviceLost, NoCl
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
 from germline.evaluators.tasks.task_list import names_of
+from germline.search.kinds import KINDS
 from germline.search.progress import Progress
+from germline.search.proposers import loading
 from germline.search.run import evolve, plan_run, record_run
 
 
@@ -57,7 +59,8 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
         with deferred_signals() as received:  # from here on there is a run to resume
             record = record_run(store, plan)
             try:
-                run_session(options, store, record, url, as_json, received, given_task=plan.task)
+                named = operators_to_name(record)
+                run_session(options, store, record, url, as_json, received, given_task=plan.task, operators=named)
             except UserError:
                 raise
             except Exception:
@@ -68,18 +71,25 @@ def start(options: SessionOptions, url: str, as_json: bool, **run: Any) -> None:
 
 
 def resume(
-    options: SessionOptions, url: str, as_json: bool, name: str, budget: Budget, force: bool, task: str | None
+    options: SessionOptions,
+    url: str,
+    as_json: bool,
+    name: str,
+    budget: Budget,
+    force: bool,
+    task: str | None,
+    operators: Sequence[str] = (),
 ) -> None:
     """Resumes a run in the database at `url`.
 
     `force` takes the run from the process that owns it, even if that process may be alive; `task` is the name of the
-    run's task as the user gave it, or None. Raises as `start`.
+    run's task as the user gave it, or None; `operators` are those from outside that the user named. Raises as `start`.
     """
     with open_store(url) as store:
         run = store.run(name)
         _loaded_task(run, task)  # takes seconds, in which a signal ends the command at once
         with deferred_signals() as received:
-            run_session(options, store, run, url, as_json, received, budget, force, task)
+            run_session(options, store, run, url, as_json, received, budget, force, task, operators)
 
 
 def run_session(
@@ -92,11 +102,12 @@ def run_session(
     budget: Budget = Budget(),
     force: bool = False,
     given_task: str | None = None,
+    operators: Sequence[str] = (),
 ) -> None:
     """Searches until a budget is used up, the run is stopped or a signal arrives; then prints the summary.
 
     `received` gets the number of a signal when it arrives; `given_task` is the name of the run's task if the user gave
-    it.
+    it, and `operators` are the operators from outside that the user named.
 
     Raises:
         UserError: interrupted by a signal (status 130, 143 or 129), the workers are lost for good (1), or `finish`
@@ -123,6 +134,7 @@ def run_session(
         frames=budget.frames,
         seconds=options.seconds,
         force=force,
+        operators=operators,
         stopped=lambda: bool(received),
     )
     try:
@@ -170,11 +182,24 @@ def resume_command_of(run: RunRecord, url: str, data: str | None, budget: Budget
             command += f" --{name} {limit}"
     if needs_confirmation(run.task):
         command += " --task " + shlex.quote(run.task)
+    for name in operators_to_name(run):
+        command += " --operator " + shlex.quote(name)
     if url not in ("sqlite:///germline.db", os.environ.get("GERMLINE_DB")):
         command += " --db " + shlex.quote(without_passwords(url))
     if data is not None:
         command += " --data " + shlex.quote(data)
     return command
+
+
+def operators_to_name(run: RunRecord) -> list[str]:
+    """The operators from outside that have to be named to resume a run; empty if its config cannot be read."""
+    kind = KINDS.get(run.kind)
+    if kind is None:
+        return []
+    try:
+        return loading.needs_confirmation(kind.from_config(run.config.get("settings", {})), kind.own_operators)
+    except ValueError:
+        return []
 
 
 def _cores() -> int:

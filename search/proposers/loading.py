@@ -5,6 +5,7 @@ function in a file, and an address that is not of this machine, have to be named
 """
 
 import ipaddress
+import shlex
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,10 @@ def confirm(settings: RunSettings, own: tuple[str, ...], named: Collection[str])
     known = {*named, *(absolute(name) for name in named)}
     for name in needs_confirmation(settings, own):
         if name not in known:
-            what = (
-                "code that a database must not choose"
-                if is_file(name)
-                else "an address that a database must not choose"
-            )
+            what = "code" if is_file(name) else "an address"
             raise UnconfirmedOperator(
-                f"expected the operator {name} of the run by name, because it is {what}; if you trust it, add "
-                f"--operator {name}"
+                f"expected the operator {name} of the run by name, because it is {what} that a database must not "
+                f"choose; if you trust it, add --operator {shlex.quote(name)}"
             )
 
 

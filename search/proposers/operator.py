@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -89,10 +90,8 @@ class OperatorProcess:
         process.wait()
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
-            try:
+            with suppress(OSError):  # a line that was never read
                 pipe.close()
-            except OSError:  # a line that was never read
-                pass
 
     def _exchange(self, line: str, seconds: float) -> dict[str, Any] | str:
         """Sends a line; returns the object of the line that answers it, or why there is none."""

@@ -1,15 +1,14 @@
 """Ask and tell: the caller scores, and the lineage is that of `evolve` for the same outcomes."""
 
 import random
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from run_rows import rows
 
 from germline.db.records import RunRecord
 from germline.db.store import Store
@@ -19,16 +18,6 @@ from germline.search.ask_tell import Asked, AskTell, BadTell
 from germline.search.failures import SearchFailed
 from germline.search.replay import replay
 from germline.search.run import evolve, new_run
-
-COLUMNS = {
-    "individual": "birth, block, genome, fingerprint, operator, cached_from",
-    "parentage": "birth, position, parent",
-    "rejection": "birth, genomes",
-    "evaluation": "birth, fingerprint, task, rung, seed, status, fitness, objectives, error, negative_zero",
-    "winner": "block, closing, birth",
-    "genome": "digest, kind, fingerprint, text",
-}
-"""What has to be equal: everything but times, names of workers, and measures that are times."""
 
 KINDS: dict[str, dict[str, Any]] = {
     "optimizer": {
@@ -49,14 +38,6 @@ KINDS: dict[str, dict[str, Any]] = {
         "settings": ("population=12", "parents=4", "candidates=3", "review_episodes=4", "test_episodes=5"),
     },
 }
-
-
-def rows(path: Path) -> dict[str, list[Any]]:
-    with closing(sqlite3.connect(path)) as connection:
-        return {
-            table: sorted(connection.execute(f"SELECT {columns} FROM {table}").fetchall(), key=repr)
-            for table, columns in COLUMNS.items()
-        }
 
 
 @pytest.fixture(scope="module")

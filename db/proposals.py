@@ -47,7 +47,7 @@ def rows(run_id: int, record: ProposalRecord) -> tuple[dict[str, Any], dict[str,
         raise InvalidRecord(f"expected counts of 0 or more, got {', '.join(map(str, counts))}")
     texts = [to_rows.storable(text) for text in (record.request, record.model, record.answer)]
     tokens = [to_rows.checked_integer(count, "tokens", bits=32) for count in counts[2:]]
-    key = digest(texts[0], texts[1], *tokens, texts[2])
+    key = digest(texts[0], texts[1], tokens[0], tokens[1], texts[2])
     of_answer = dict(zip(answer.c.keys(), (key, texts[0], texts[1], *tokens, texts[2]), strict=True))
     of_proposal = {
         "run_id": run_id,

@@ -161,9 +161,8 @@ class Asking:
         cap, used = self.caps.get(ask.operator), self.used.get(ask.operator, Cap(0, 0))
         left = None if cap is None else cap.calls - used.calls
         facts = (self.facts.kind, self.facts.task, self.facts.language)
-        others = {"biography": shown.biography, "good": shown.good, "far": shown.far}
-        refusals = tuple(self.refusals)
-        return Request(birth, ask.seed, *facts, shown.parent, **others, refusals=refusals, calls_left=left)
+        others = (shown.biography, shown.good, shown.far)
+        return Request(birth, ask.seed, *facts, shown.parent, *others, tuple(self.refusals), calls_left=left)
 
     def _asked(
         self, birth: int, position: int, request: Request, operator: str, of_block: Mapping[str, int]

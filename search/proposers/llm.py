@@ -109,7 +109,7 @@ def _post(address: str, body: bytes, seconds: float) -> _Response:
             return _Response(refusal.code, _retry_after(refusal.headers), refusal.read(10_000))
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def _retry_after(headers: Message) -> float | None:
     try:
         return max(0.0, float(headers.get("Retry-After", "")))
     except ValueError:

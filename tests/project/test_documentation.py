@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from germline.cli.main import COMMANDS, cli
+from germline.db.store import Store
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -76,3 +77,32 @@ def test_the_code_for_a_notebook_is_valid_python() -> None:
     [block] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     done = subprocess.run([sys.executable, "-c", f"import ast; ast.parse({block!r})"], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["ask.py", "elsewhere.py"])
+def test_every_block_of_the_page_on_ask_and_tell_runs(file: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "ask_tell.md").read_text(encoding="utf-8")
+    (tmp_path / file).write_text(code_blocks(page)[file], encoding="utf-8")
+    done = subprocess.run([sys.executable, "-P", file], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.slow
+def test_the_operator_of_the_page_on_operators_from_outside_can_be_searched_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "proposers.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("halve.py").write_text(code_blocks(page)["halve.py"], encoding="utf-8")
+    small = ["population=10", "block=16", "warmup=0", "lengths=0.05", "review_every=0"]
+    words = [word for text in (*small, "operators=halve.py:halve:0.5") for word in ("--set", text)]
+    search = ["search", "optimizer", "--births", "48", *words]
+    result = CliRunner().invoke(cli, [*search, "--executor", "inline", "--db", "runs.db"])
+    assert result.exit_code == 0, result.output
+    more = ["resume", "optimizer-1", "--births", "64", "--operator", "halve.py:halve", "--executor", "inline"]
+    result = CliRunner().invoke(cli, [*more, "--db", "runs.db"])
+    assert result.exit_code == 0, result.output
+    with Store("runs.db") as store:
+        assert "halve.py:halve" in {each.operator for each in store.individuals(1)}

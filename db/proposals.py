@@ -29,8 +29,8 @@ _COLUMNS: Final = from_rows.columns_of(
 
 
 def digest(request: str, model: str, prompt_tokens: int, answer_tokens: int, text: str) -> str:
-    """The key of an answer."""
-    return to_rows.digest(_KIND, json.dumps([request, model, prompt_tokens, answer_tokens, text]))
+    """The key of an answer. Values of other types, as a damaged file has them, give a key too."""
+    return to_rows.digest(_KIND, json.dumps([request, model, prompt_tokens, answer_tokens, text], default=repr))
 
 
 def rows(run_id: int, record: ProposalRecord) -> tuple[dict[str, Any], dict[str, Any]]:

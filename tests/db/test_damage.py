@@ -253,7 +253,12 @@ def test_bytes_in_any_column_raise_only_database_errors_and_are_reported_by_the_
     damaged: Damage, table: str, column: str
 ) -> None:
     conditions = {"genome": "fingerprint = 'print-3'", "parentage": "birth = 3 AND position = 1", "run": "id = 1"}
-    conditions |= {"training": "id = 1", "control": "run_id = 1 AND id = 1", "snapshot": "run_id = 1", "answer": "model = 'm'"}
+    conditions |= {
+        "training": "id = 1",
+        "control": "run_id = 1 AND id = 1",
+        "snapshot": "run_id = 1",
+        "answer": "model = 'm'",
+    }
     where = conditions.get(table, "run_id = 1 AND birth = 3")
     if table == "evaluation":
         where += " AND rung = 0"

@@ -193,6 +193,7 @@ def evolve(
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, kind.evaluator_options(settings))
     check_versions(run)
     confirm(settings, kind.own_operators, operators)
+    outside = operators_of(settings, kind.own_operators)
     _check_frames(run.kind, frames)
     if births is not None:
         _check_births(store, name, births)
@@ -205,7 +206,6 @@ def evolve(
     # A session whose workers do not start leaves the status as it was, for example `finished`.
     status = run.status if run.status in ("finished", "failed") else "stopped"
     pool: Executor | CallerExecutor | None = None
-    outside = operators_of(settings, kind.own_operators)
     began = time.monotonic()
 
     def over() -> bool:

@@ -128,6 +128,7 @@ class Asking:
     ) -> Proposal:
         parent = proposal.parents[0]
         refused = 0
+        lately = tuple(self.refusals)  # without those of this birth, whichever session they are of
         request: Request | None = None
         for position in range(PROPOSALS):
             if position < len(recorded):
@@ -137,9 +138,9 @@ class Asking:
                     break
                 if ask.operator not in self.operators:
                     raise NotRecorded(f"birth {birth}: the search asks {ask.operator}, no proposal is recorded")
-                request = request or self._request(birth, parent, ask)
-                if position:
-                    request = replace(request, refused=self.refusals[-1])
+                request = request or self._request(birth, parent, ask, lately)
+                told = self.refusals[-1] if position else None
+                request = replace(request, refused=told, calls_left=self._calls_left(ask.operator))
                 record = self._asked(birth, position, request, ask.operator, of_block)
             self._count(record)
             if record.status == "accepted":
@@ -155,14 +156,16 @@ class Asking:
         cap, used = self.caps.get(operator), self.used.get(operator, Cap(0, 0))
         return cap is not None and (used.calls >= cap.calls or used.tokens >= cap.tokens)
 
-    def _request(self, birth: int, parent: int, ask: Ask) -> Request:
+    def _calls_left(self, operator: str) -> int | None:
         assert self.used is not None
+        cap = self.caps.get(operator)
+        return None if cap is None else cap.calls - self.used.get(operator, Cap(0, 0)).calls
+
+    def _request(self, birth: int, parent: int, ask: Ask, lately: tuple[Refusal, ...]) -> Request:
         shown = self.showing.of(parent, ask)
-        cap, used = self.caps.get(ask.operator), self.used.get(ask.operator, Cap(0, 0))
-        left = None if cap is None else cap.calls - used.calls
         facts = (self.facts.kind, self.facts.task, self.facts.language)
         others = (shown.biography, shown.good, shown.far)
-        return Request(birth, ask.seed, *facts, shown.parent, *others, tuple(self.refusals), calls_left=left)
+        return Request(birth, ask.seed, *facts, shown.parent, *others, lately)
 
     def _asked(
         self, birth: int, position: int, request: Request, operator: str, of_block: Mapping[str, int]

@@ -41,12 +41,13 @@ def proposals(database: Path) -> list[ProposalRecord]:
 @pytest.mark.slow
 def test_a_killed_run_is_resumed_identical_and_no_answer_is_asked_for_twice(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole.db", tmp_path / "killed.db"
-    most = [1000]
+    kill = -1
     held: list[bool] = []
 
     def reply(request: dict[str, Any]) -> Reply:
-        """The answer; once so many calls were answered, calls are held for ever."""
-        if server.answered.total() < most[0]:
+        """The answer; at the moment of a kill, calls are held for ever."""
+        told = len(request["messages"]) > 2
+        if not {0: True, 1: server.answered.total() >= 3, 2: told}.get(kill, False):
             return tuned(request)
         held.append(True)
         return Reply(b"", pause=1000.0)
@@ -61,13 +62,14 @@ def test_a_killed_run_is_resumed_identical_and_no_answer_is_asked_for_twice(tmp_
         assert set(first.values()) == {1} and first == server.calls
         server.calls.clear()
         server.answered.clear()
-        # In the middle of calls, the very first too, and while the last block is scored.
-        for kill, most[0] in enumerate((0, 3, 9, 1000)):
+        # In the middle of the first call, of a later one, of one that tells of a refusal, and in the last block.
+        for kill in range(4):
             command = ["resume", "r", "--executor", "inline"] if kill else words(server.url)
             with start_command(*command, database=killed) as process:
                 wait_until(lambda: len(held) > kill or (kill == 3 and births() == BIRTHS))  # noqa: B023
                 process.send_signal(signal.SIGKILL)
                 process.communicate()
+        kill = -1
         assert run_command("resume", "r", "--executor", "inline", database=killed).returncode == 0
         assert len(held) == 3
         assert server.answered == first  # the same questions, each answered once

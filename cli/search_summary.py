@@ -9,6 +9,7 @@ from germline.cli.json_rows import run_row
 from germline.cli.output import print_json
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.printing import command_line, say
+from germline.cli.proposals import rejected_what
 from germline.db.records import RunRecord, RunSummary
 from germline.db.store import Store
 from germline.search.kinds import kind_named
@@ -88,7 +89,7 @@ def _print(
             say(f"winner  {label}  fitness {number(winner['fitness'])}, {_reason(run, last)}")
     if summary.rejected:
         time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
-        say(f"limits  {summary.rejected:,} genomes over the limits were rejected unscored{time}")
+        say(f"limits  {summary.rejected:,} {rejected_what(run)} were rejected unscored{time}")
     say(f"next    {command_line('show', run.name)}   {command_line('export', run.name, '-o', 'found.py')}")
     if summary.status == "stopped":
         say(f"go on   {resume}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import IO, Any
 
+from germline.evaluators.errors import one_line
 from germline.search.proposers.prompt import messages
 from germline.search.proposers.request import Answer, Request
 
@@ -131,7 +132,8 @@ def _read(body: bytes, request: str, model: str, calls: int) -> Answer:
     # A service that does not count gets four characters for a token, so that the limit on tokens holds.
     prompt, answer = _count(usage, "prompt_tokens", request), _count(usage, "completion_tokens", text)
     named = data.get("model")
-    return Answer(text, request, named if isinstance(named, str) and named else model, prompt, answer, calls)
+    name = one_line(named, 100) if isinstance(named, str) and named else model
+    return Answer(text, request, name, prompt, answer, calls)
 
 
 def _count(usage: Mapping[str, Any], name: str, text: str) -> int:

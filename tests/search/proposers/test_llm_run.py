@@ -4,12 +4,13 @@ import json
 import signal
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chat_server import ChatServer, Reply, chat_server, completion, tuned, wait_until
-from command_line import call
+from command_line import call, data
 from command_process import run_command, start_command
 from run_rows import rows
 
@@ -91,6 +92,19 @@ def test_the_key_is_nowhere_in_the_database_nor_printed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "sesame" not in done.stdout + done.stderr
     assert b"sesame" not in (tmp_path / "runs.db").read_bytes()
+
+
+@pytest.mark.slow
+def test_show_says_what_became_of_the_proposals_for_a_birth(store: Store, tmp_path: Path) -> None:
+    with chat_server() as server:
+        evolved(store, server)
+    made = store.proposals(1, 0, 1000)
+    refused = next(record for record in made if record.status == "invalid")
+    shown = call(tmp_path / "runs.db", "show", f"optimizer-1:{refused.birth}")
+    assert "proposed by llm (tiny-1), invalid: not Python" in " ".join(shown.output.split()).replace("line 1: ", "")
+    of_birth = [asdict(record) for record in made if record.birth == refused.birth]
+    assert data(tmp_path / "runs.db", "show", f"optimizer-1:{refused.birth}")["proposals"] == of_birth
+    assert data(tmp_path / "runs.db", "show", "optimizer-1:0")["proposals"] == []
 
 
 def evolved(store: Store, server: ChatServer, *more: str, share: float = 0.5, births: int = BIRTHS) -> Any:

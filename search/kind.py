@@ -123,6 +123,11 @@ class Kind(ABC, Generic[S, G]):
         asked = {short_name(name): share for name, share in shares(settings.operators, self.own_operators).items()}
         if not asked:
             return strategy
+        if settings.strategy in ("random", "constants"):
+            raise BadSetting(
+                f"expected a strategy that varies parents for the operator {next(iter(asked))}, got "
+                f"{settings.strategy}; leave the operator out"
+            )
         return OutsideOperators(strategy, asked, self.own_operators or None, self.first_asked(settings))
 
     def first_asked(self, settings: S) -> int:

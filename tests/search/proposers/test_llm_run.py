@@ -195,6 +195,7 @@ def test_settings_that_are_missing_or_wrong_are_refused(given: list[str], messag
         new_run(store, settings=given)
 
 
+@pytest.mark.slow
 def test_a_database_does_not_choose_where_the_key_is_sent(store: Store) -> None:
     run = new_run(store, settings=settings("http://elsewhere.example/v1"), births=16)
     with pytest.raises(UnconfirmedOperator, match=r"an address .* add --operator http://elsewhere\.example/v1"):

@@ -4,11 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from germline.programs.architecture.cells import SPACES
+from germline.programs.architecture.skeleton import Skeleton
+from germline.programs.architecture.space import ArchitectureSpace
+from germline.programs.optimizer import library
+from germline.programs.optimizer import parse as parse_program
+from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.kinds import kind_named
 from germline.search.proposers.names import operator_weights, short_name
 from germline.search.settings import BadSetting, check, from_config, to_config
 
 parse = operator_weights("insert", "delete")
+SPACE = OptimizerSpace(parse_program(library()["adamw_plain"]))
 
 
 def test_own_operators_have_weights_and_those_from_outside_shares(tmp_path: Path) -> None:
@@ -62,6 +69,18 @@ def test_the_config_of_a_run_is_read_back(name: str, operators: str) -> None:
         again = from_config(kind.settings_class, to_config(settings))
         check(again)
         assert again.operators == settings.operators
+
+
+@pytest.mark.parametrize(("name", "strategy"), [("optimizer", "constants"), ("architecture", "random")])
+def test_a_strategy_that_varies_no_parents_asks_nobody(name: str, strategy: str) -> None:
+    kind = kind_named(name)
+    settings = kind.resolve({}, [f"strategy={strategy}", "operators=llm:0.5"])
+    with pytest.raises(
+        BadSetting, match=f"expected a strategy that varies parents for the operator llm, got {strategy}"
+    ):
+        kind.strategy(
+            settings, ArchitectureSpace(SPACES["nb201"], Skeleton(16, 15)) if name == "architecture" else SPACE
+        )
 
 
 def test_a_language_model_is_not_asked_for_seeds() -> None:

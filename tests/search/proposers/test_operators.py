@@ -169,6 +169,7 @@ def test_an_operator_without_answers_ends_the_search_and_a_resume_goes_on(
     assert replay(store, "optimizer-1").difference is None
 
 
+@pytest.mark.slow
 def test_a_function_in_a_file_is_asked_only_if_it_is_named(
     erratic: tuple[str, Path], small_run: Callable[..., RunRecord], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +181,7 @@ def test_a_function_in_a_file_is_asked_only_if_it_is_named(
     next(iter(evolve(store, "optimizer-1", operators=["erratic.py:propose"])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -247,6 +249,7 @@ def test_whatever_a_function_does_has_an_outcome_and_the_next_question_an_answer
     assert answers[1].text == second if second != "no" else answers[1].error == error
 
 
+@pytest.mark.slow
 def test_an_operator_may_say_what_it_did(operator: Any) -> None:
     code = (
         "from germline.search.proposers.request import Answer\n"
@@ -257,6 +260,7 @@ def test_an_operator_may_say_what_it_did(operator: Any) -> None:
     assert plain.request == REQUEST.record()
 
 
+@pytest.mark.slow
 def test_the_process_of_an_operator_ends_with_its_search(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("import os, time\ndef propose(request): open('pid', 'w').write(str(os.getpid())); time.sleep(1000)")

@@ -24,12 +24,6 @@ def check_free(path: Path) -> None:
         raise UserError(f"{path} exists already; name another file, or add --force to replace it")
 
 
-def check_svg(path: Path) -> None:
-    """Raises UserError if a file name has an extension other than .svg."""
-    if path.suffix.lower() not in ("", ".svg"):
-        raise UserError(f"expected a name that ends in .svg, got {path}")
-
-
 def check_output(path: Path, ending: str, force: bool) -> None:
     """Raises UserError if a file that is to be written has another ending, or is there and is not to be replaced;
     ExportUnwritable if nothing can be written there."""

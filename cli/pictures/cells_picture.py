@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
-from matplotlib.patheffects import withStroke
+from matplotlib.patheffects import Stroke
 
 from germline.cli.pictures.page import Picture, Style, label
 from germline.programs.architecture.cell_layout import Arrow, Box, CellDrawing, Label
@@ -57,7 +57,9 @@ def _draw_arrow(axes: Axes, arrow: Arrow) -> None:
 def _draw_label(axes: Axes, each: Label) -> None:
     style: Style = {"color": each.colour, "ha": "right" if each.right else "left", "va": "baseline"}
     style |= {"fontweight": "bold" if each.bold else "normal", "size": each.size * POINTS_PER_PIXEL * _TEXT_SCALE}
-    axes.text(each.x, each.y, label(each.text), path_effects=[withStroke(linewidth=2.2, foreground="white")], **style)
+    # The white edge is outlines of letters, so it is drawn by itself: the text above stays a text.
+    axes.text(each.x, each.y, label(each.text), path_effects=[Stroke(linewidth=2.2, foreground="white")], **style)
+    axes.text(each.x, each.y, label(each.text), **style)
 
 
 def _draw_box(axes: Axes, box: Box) -> None:

@@ -11,6 +11,7 @@ from germline.cli.formatting import counted
 from germline.cli.pictures.page import (
     LINE_HEIGHT,
     MANY_POINTS,
+    SMALLEST_WITH_UNITS,
     Picture,
     Style,
     label,

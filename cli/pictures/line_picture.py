@@ -92,4 +92,5 @@ def _scale(axes: Axes, points: Sequence[Point]) -> None:
 
 def _legend_name(line: Line) -> str:
     name = label(line.name, LONGEST_NAME)
-    return f"{name} ({line.label})" if line.label else name
+    shown = f"{name} ({label(line.label, LONGEST_NAME)})" if line.label else name
+    return f" {shown}" if shown.startswith("_") else shown  # such names are left out of legends

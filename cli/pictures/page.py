@@ -37,7 +37,8 @@ Style = dict[str, Any]
 """How something is drawn: arguments of matplotlib."""
 
 _STYLE: Any = {
-    "font.family": "DejaVu Sans",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],  # the first comes with matplotlib
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.titlelocation": "left",
@@ -105,7 +106,9 @@ def picture_bytes(picture: Picture, file_format: str) -> bytes:
         picture.draw(figure)
         file = BytesIO()
         figure.savefig(file, format=file_format, dpi=DOTS_PER_INCH, metadata=_METADATA[file_format])
-    return file.getvalue()
+    content = file.getvalue()
+    # Without a document type, which names a file in the network.
+    return content[content.index(b"<svg") :] if file_format == "svg" else content
 
 
 def label(words: str, longest: int = 60) -> str:
@@ -142,7 +145,7 @@ def write_legend(axes: Axes, columns: int, handles: Sequence[Any] | None = None)
 
 def count_axis(axis: Axis, largest: float) -> None:
     """Marks an axis of counts at whole numbers, with units such as k or M where they are large."""
-    axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
     if largest >= SMALLEST_WITH_UNITS:
         axis.set_major_formatter(EngFormatter(sep=""))
 

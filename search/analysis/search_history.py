@@ -95,7 +95,9 @@ def shown_range(history: SearchHistory) -> tuple[float, float]:
     low, high = min(kept), max(kept)
     if not history.fitness:
         return low, high
-    return min(low, max(low - (high - low), float(np.quantile(history.fitness, LOW_SHARE)))), high
+    with np.errstate(over="ignore", invalid="ignore"):
+        lowest = float(np.quantile(history.fitness, LOW_SHARE))
+    return min(low, max(low - (high - low), lowest)), high
 
 
 def review_gains(history: SearchHistory) -> Mapping[str, Sequence[tuple[int, float]]]:

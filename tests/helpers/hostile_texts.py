@@ -42,7 +42,10 @@ compare * --json
 curve *
 curve NAME --json
 curve NAME -o curve.svg
+curve NAME -o curve.png
 draw NAME -o drawing.svg
+draw NAME -o drawing.pdf
+draw NAME --front -o front.svg
 export NAME -o exported.py
 export NAME -o exported.py --json --force
 simplify NAME
@@ -142,8 +145,10 @@ def harmless(path: Path) -> None:
     names = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert names <= {
         *("svg", "rect", "path", "text", "title", "g", "polyline", "polygon", "circle", "line", "defs", "tspan"),
-        *("linearGradient", "stop", "marker", "ellipse"),
+        *("marker", "style", "clipPath", "use", "image"),
     }
     assert all("http" not in value for element in root.iter() for value in element.attrib.values())
+    links = [element.get("{http://www.w3.org/1999/xlink}href", "#") for element in root.iter()]
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
     texts = [element.text or "" for element in root.iter()]
     assert all(text.isprintable() or not text.strip() for text in texts)

@@ -34,7 +34,7 @@ COMMANDS = {
     "compare": "Show statistics of runs over their seeds, and the settings in which they differ.",
     "curve": "Show learning curves: the state of runs after each block.",
     "play": "Play episodes with a policy.",
-    "draw": "Draw the cells of an architecture, or a generation of policies, as SVG.",
+    "draw": "Draw an architecture's cells or front, the course of a run, or a generation.",
     "export": "Write a candidate as a file that stands alone: for torch, optax or ONNX.",
     "db": "Check, upgrade and back up the database of runs; replay a run.",
     "doctor": "Show facts about this machine, and problems for a search.",

@@ -17,6 +17,7 @@ from germline.cli.output import print_json
 from germline.cli.pictures.formats import check_picture, picture_format
 from germline.cli.printing import say
 from germline.cli.reference import HELP, PICK, chosen
+from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.architecture.cell_layout import cell_drawing
 from germline.programs.architecture.drawing import draw as cells_as_svg
 from germline.programs.architecture.genome import read
@@ -38,13 +39,15 @@ from germline.search.analysis.search_history import search_history
 class Subject:
     """What to draw: a candidate or, for policies, a generation of its run.
 
-    `reference` is the text that named the candidate, `generation` a number (None: the last with children), `front`
-    whether the front of the run is wanted, `url` the database, and `file_format` that of the picture.
+    `reference` is the text that named the candidate, `generation` a number (None: the last with children), `task` the
+    task of its run as the user named it (None: not named), `front` whether the front of the run is wanted, `url` the
+    database, and `file_format` that of the picture.
     """
 
     candidate: Candidate
     reference: str
     generation: int | None
+    task: str | None
     front: bool
     url: str
     file_format: str
@@ -79,6 +82,9 @@ class Drawing:
     default=None,
     help="Number of the generation of policies; by default the last whose children were born.",
 )
+@click.option(
+    "--task", default=None, help="The task of a run of policies again, if it is a class in a file: it names the axes."
+)
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @db_option
 @json_option
@@ -88,6 +94,7 @@ def command(
     criterion: str | None,
     front: bool,
     number: int | None,
+    task: str | None,
     force: bool,
     url: str,
     as_json: bool,
@@ -114,7 +121,7 @@ def command(
     check_picture(path, force)
     candidate = chosen(reference, criterion, url)
     facts = genome_facts(candidate)
-    drawing = _drawing(Subject(candidate, reference, number, front, url, picture_format(path)))
+    drawing = _drawing(Subject(candidate, reference, number, task, front, url, picture_format(path)))
     write_whole(path, drawing.content)
     if as_json:
         keys = {"path": str(path), "ref": candidate.label, "fingerprint": facts["fingerprint"], **drawing.keys}
@@ -127,6 +134,8 @@ def _drawing(subject: Subject) -> Drawing:
     kind, label = subject.candidate.kind, subject.candidate.label
     if subject.generation is not None and kind != "policy":
         raise BadReference(f"expected a run of policies for --generation, got {label}; leave it out")
+    if subject.task is not None and kind != "policy":
+        raise BadReference(f"expected a run of policies for --task, got {label}; leave it out")
     if subject.front and kind != "architecture":
         raise BadReference(f"expected a run of architectures for --front, got {label}; leave it out")
     return _front(subject) if subject.front else _DRAWINGS[kind](subject)
@@ -180,9 +189,11 @@ def _generation(subject: Subject) -> Drawing:
     run = subject.candidate.run
     if run is None or ":" in subject.reference:
         raise BadReference(f"expected a RUN of policies to draw a generation of, got {subject.reference!r:.80}")
+    if subject.task is not None:
+        confirmed_name(run.task, subject.task)
     with open_store(subject.url) as store:
         generation = generation_of(store, run, subject.generation)
-    plot = scatter(generation, behaviour_names_of(run.task))
+    plot = scatter(generation, behaviour_names_of(run.task, confirmed=subject.task is not None))
     title = f"{run.name}, generation {generation.number}: {run.task}"
     picture = generation_picture(plot, title, _notes(generation, plot), walls_of(run.task))
     keys = {"ref": run.name, "generation": generation.number}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from germline.cli.formatting import counted
@@ -26,8 +27,8 @@ CLOUD = "#b8b8b8"
 REVIEW_COLOURS = (FAINT, "#0072b2", "#d55e00")
 _FITNESS_HEIGHT, _REVIEW_HEIGHT = 2.3, 1.3
 """Heights of the two plots in inches."""
-_COLUMNS = 3
-"""Columns of the legend."""
+_COLUMNS = 2
+"""Columns of the upper legend."""
 
 
 def history_picture(history: SearchHistory, title: str) -> Picture:
@@ -35,7 +36,7 @@ def history_picture(history: SearchHistory, title: str) -> Picture:
     gains = review_gains(history)
     notes = _notes(history)
     heights = [_FITNESS_HEIGHT, _REVIEW_HEIGHT] if gains else [_FITNESS_HEIGHT]
-    rows = -(-(len(history.operators) + 3) // _COLUMNS)
+    rows = -(-(len(history.operators) + 2) // _COLUMNS)
 
     def draw(figure: Figure) -> None:
         grid = figure.subplots(len(heights), 1, height_ratios=heights, sharex=True, squeeze=False)
@@ -56,8 +57,11 @@ def _draw_births(axes: Axes, history: SearchHistory) -> None:
     low, high = shown_range(history)
     scored = zip(history.births, history.fitness, strict=True)
     inside = [(birth, value) for birth, value in scored if low <= value and abs(value) < LARGEST_DRAWN]
-    look: Style = {"markersize": 1.6, "markeredgewidth": 0, "alpha": 0.7, "rasterized": len(inside) >= MANY_POINTS}
-    axes.plot(*_columns(inside), "o", color=CLOUD, label="births", gid="births", zorder=1, **look)
+    dots: Style = {"linestyle": "none", "marker": "o", "markersize": 1.6, "markeredgewidth": 0, "color": CLOUD}
+    many = len(inside) >= MANY_POINTS
+    axes.plot(*_columns([] if many else inside), label="births", gid="births", alpha=0.7, zorder=1, **dots)
+    if many:
+        _draw_density(axes, inside)
     best = [(birth, value) for birth, value in history.best if abs(value) < LARGEST_DRAWN]
     steps = [*best, (history.total - 1, best[-1][1])] if best else []
     axes.step(*_columns(steps), where="post", color=FAINT, label="best so far", gid="best", zorder=2)
@@ -69,6 +73,12 @@ def _draw_births(axes: Axes, history: SearchHistory) -> None:
     axes.set_xlim(-0.02 * history.total, 1.02 * history.total)
     axes.set_ylabel("fitness in the search")
     write_legend(axes, _COLUMNS)
+
+
+def _draw_density(axes: Axes, births: Sequence[tuple[int, float]]) -> None:
+    """Many births as an image: the darker, the more of them are in a place, by the logarithm of their number."""
+    colours = LinearSegmentedColormap.from_list("births", ["#e6e6e6", "#8c8c8c"])
+    axes.hist2d(*_columns(births), bins=(150, 90), cmap=colours, norm=LogNorm(), cmin=1, rasterized=True, zorder=1)
 
 
 def _draw_ancestors(axes: Axes, line: Sequence[tuple[LineStep, float]], operators: Sequence[OperatorGain]) -> None:
@@ -83,7 +93,7 @@ def _draw_ancestors(axes: Axes, line: Sequence[tuple[LineStep, float]], operator
         colour = colours.get(step.operator, "white")
         axes.plot([step.birth], [value], "*" if last else "o", color=colour, ms=size, gid=f"step-{step.birth}", **edge)
     for each in operators:
-        words = f"{label(each.operator, 16)} {each.gain:+.3g} ({each.steps}×)"
+        words = f"{label(each.operator, 16)} {each.gain:+.2g} ({each.steps}×)"
         axes.plot([], [], "o", color=colours[each.operator], ms=4.5, label=words, **edge)
 
 
@@ -93,7 +103,7 @@ def _draw_reviews(axes: Axes, gains: Mapping[str, Sequence[tuple[int, float]]]) 
         style: Style = {"color": REVIEW_COLOURS[i], "linestyle": ("-", "--", ":")[i]}
         axes.plot(*_columns(drawn), marker="o", markersize=2.6, label=label(name), gid=f"review-{i}", **style)
     axes.set_ylabel("gain over\nthe start")
-    write_legend(axes, _COLUMNS)
+    write_legend(axes, 3)
 
 
 def _notes(history: SearchHistory) -> list[str]:
@@ -108,6 +118,8 @@ def _notes(history: SearchHistory) -> list[str]:
             f"line: from the start to birth {history.line[-1].birth:,} (star), {steps}, {neutral} of them neutral"
         )
         notes.append("legend: what each operator gained along the line, and its steps")
+    if len(history.births) >= MANY_POINTS:
+        notes.append("grey: births; the darker, the more")
     unseen = [f"{below:,} below the plot"] if below else []
     unseen += [f"{failed:,} without an ok outcome"] if failed else []
     if unseen:

@@ -180,14 +180,16 @@ def descriptor_axes(outcomes: Sequence[EvaluationRecord], behaviour_names: Seque
     return Axes(names[a], names[b], positions, length)
 
 
-def behaviour_names_of(task: str) -> tuple[str, ...]:
+def behaviour_names_of(task: str, confirmed: bool = False) -> tuple[str, ...]:
     """Returns what the components of a task's behaviour are, as the task declares it; empty if it declares nothing.
 
-    A task that a database may not choose to import, such as a class in a file, is not asked.
+    Args:
+        task: the name of a run's task.
+        confirmed: whether the user named it too. If not, a task is not asked that a database may not choose to import,
+            such as a class in a file.
     """
-    chosen = _trusted_task(task)
-    names = () if chosen is None else chosen.behaviour_names
-    return tuple(names) if isinstance(names, tuple) and all(isinstance(name, str) for name in names) else ()
+    chosen = _policy_task(task) if confirmed or not needs_confirmation(task) else None
+    return () if chosen is None else chosen.behaviour_names
 
 
 def walls_of(task: str) -> list[Wall]:
@@ -195,7 +197,7 @@ def walls_of(task: str) -> list[Wall]:
 
     Only built-in tasks are asked, whose environments are cheap to build.
     """
-    chosen = _trusted_task(task) if task in BUILT_IN else None
+    chosen = _policy_task(task) if task in BUILT_IN else None
     if chosen is None:
         return []
     try:
@@ -207,15 +209,14 @@ def walls_of(task: str) -> list[Wall]:
     return [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in segments]
 
 
-def _trusted_task(task: str) -> type[PolicyTask] | None:
-    """The class of a task for policies; None for another kind, or for a task that is gone or has to be confirmed,
-    because a database may name a file of code, and drawing a run must not execute it."""
+def _policy_task(task: str) -> type[PolicyTask] | None:
+    """The class of a task for policies; None for another kind, or for a task that is gone."""
     try:
-        chosen = None if needs_confirmation(task) else task_class(task)
+        chosen = task_class(task)
     except Exception as error:
         log.warning("%s: drawn without what it declares (%s)", task, in_a_line(error))
         return None
-    return chosen if chosen is not None and issubclass(chosen, PolicyTask) else None
+    return chosen if issubclass(chosen, PolicyTask) else None
 
 
 def _with_children(store: "Store", run_name: str, distance: int) -> Sequence[ScoredIndividual]:

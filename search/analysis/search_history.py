@@ -89,7 +89,7 @@ def shown_range(history: SearchHistory) -> tuple[float, float]:
     below them at most as much again, as far as births with a fitness reach but for a share of `LOW_SHARE`.
     """
     kept = [step.fitness for step in history.line if step.fitness is not None]
-    kept += [fitness for _, fitness in history.best]
+    kept += [fitness for _, fitness in history.best[-1:]]
     if not kept:
         return 0.0, 0.0
     low, high = min(kept), max(kept)

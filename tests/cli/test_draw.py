@@ -66,6 +66,35 @@ def test_the_course_of_optimizers_leads_to_the_winner_or_to_a_birth(database: Pa
     assert f"birth {child.birth} (star), 1 step" in (tmp_path / "b.svg").read_text()
 
 
+TASK = """
+from germline.evaluators.tasks.gym import GymTask
+
+
+class Named(GymTask):
+    name, environment, behaviour_names = "named", "CartPole-v1", {names}
+"""
+
+
+@pytest.mark.slow
+def test_a_task_of_a_users_own_names_the_axes_if_the_user_names_it(tmp_path: Path) -> None:
+    file, database = tmp_path / "own.py", tmp_path / "own.db"
+    file.write_text(TASK.format(names='("place", "$speed$", "<angle>", "turn")'))
+    task = f"{file}:Named"
+    words = [part for word in SEARCHES["cart"] if "=" in word for part in ("--set", word)]
+    done = call(database, "search", "policy", "--task", task, "--births", "24", "--name", "own", *words)
+    assert done.exit_code == 0, done.output
+    axes = {"place", "$speed$", "<angle>", "turn"}
+    for named_task, expected in ((), 0), (("--task", task), 2):
+        assert call(database, "draw", "own", "-o", tmp_path / "a.svg", "--force", *named_task).exit_code == 0
+        shown = texts(ElementTree.fromstring((tmp_path / "a.svg").read_text()))
+        assert len(axes & set(shown)) == expected
+        assert len([text for text in shown if text.startswith("behaviour ")]) == 2 - expected
+    other = call(database, "draw", "own", "-o", tmp_path / "b.svg", "--task", "hard-maze")
+    assert other.exit_code == 2 and "the task of the run, got 'hard-maze'" in other.stderr
+    file.write_text(TASK.format(names="('place', 3)"))
+    assert "behaviour_names has to be a tuple of texts, not ('place', 3)" in call(database, "tasks", task).stderr
+
+
 @pytest.mark.slow
 def test_the_front_of_architectures_has_the_winner(database: Path, tmp_path: Path) -> None:
     row = data(database, "draw", "cells", "--front", "-o", tmp_path / "a.svg")
@@ -82,6 +111,7 @@ def test_the_front_of_architectures_has_the_winner(database: Path, tmp_path: Pat
         (("single", "--front"), "expected a run with several objectives for a front, got single"),
         (("opt", "--front"), "expected a run of architectures for --front, got opt:"),
         (("opt", "--generation", "1"), "expected a run of policies for --generation, got opt:"),
+        (("opt", "--task", "hard-maze"), "expected a run of policies for --task, got opt:"),
         (("library:lion",), "expected a RUN of optimizers to draw the course of, got 'library:lion'"),
     ],
 )

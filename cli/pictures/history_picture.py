@@ -117,6 +117,7 @@ def _notes(history: SearchHistory) -> list[str]:
         notes.append(
             f"line: from the start to birth {history.line[-1].birth:,} (star), {steps}, {neutral} of them neutral"
         )
+    if history.operators:
         notes.append("legend: what each operator gained along the line, and its steps")
     if len(history.births) >= MANY_POINTS:
         notes.append("grey: births; the darker, the more")

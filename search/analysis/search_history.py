@@ -85,11 +85,11 @@ def best_so_far(scored: Sequence[BirthScore]) -> list[tuple[int, float]]:
 def shown_range(history: SearchHistory) -> tuple[float, float]:
     """Returns the lowest and the highest fitness that a plot of the run shows.
 
-    Many programs are useless, some of them endlessly. So the range has the line of ancestors and the best so far, and
-    below them at most as much again, as far as births with a fitness reach but for a share of `LOW_SHARE`.
+    Many programs are useless, some of them endlessly. So the range has the line of ancestors and the best, and below
+    them at most as much again, as far as births with a fitness reach but for a share of `LOW_SHARE`.
     """
     kept = [step.fitness for step in history.line if step.fitness is not None]
-    kept += [fitness for _, fitness in history.best[-1:]]
+    kept += [fitness for _, fitness in (history.best if len(kept) < 2 else history.best[-1:])]
     if not kept:
         return 0.0, 0.0
     low, high = min(kept), max(kept)

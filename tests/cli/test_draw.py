@@ -81,7 +81,9 @@ def test_a_task_of_a_users_own_names_the_axes_if_the_user_names_it(tmp_path: Pat
     file.write_text(TASK.format(names='("place", "$speed$", "<angle>", "turn")'))
     task = f"{file}:Named"
     words = [part for word in SEARCHES["cart"] if "=" in word for part in ("--set", word)]
-    done = call(database, "search", "policy", "--task", task, "--births", "24", "--name", "own", *words)
+    done = call(
+        database, "search", "policy", "--task", task, "--births", "24", "--name", "own", "--executor", "inline", *words
+    )
     assert done.exit_code == 0, done.output
     axes = {"place", "$speed$", "<angle>", "turn"}
     for named_task, expected in ((), 0), (("--task", task), 2):
@@ -91,8 +93,10 @@ def test_a_task_of_a_users_own_names_the_axes_if_the_user_names_it(tmp_path: Pat
         assert len([text for text in shown if text.startswith("behaviour ")]) == 2 - expected
     other = call(database, "draw", "own", "-o", tmp_path / "b.svg", "--task", "hard-maze")
     assert other.exit_code == 2 and "the task of the run, got 'hard-maze'" in other.stderr
-    file.write_text(TASK.format(names="('place', 3)"))
-    assert "behaviour_names has to be a tuple of texts, not ('place', 3)" in call(database, "tasks", task).stderr
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(TASK.format(names="('place', 3)"))
+    refused = call(database, "tasks", f"{wrong}:Named")
+    assert "behaviour_names has to be a tuple of texts, not ('place', 3)" in refused.stderr
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ and no random name is in the file, and no setting of the user's (`matplotlibrc`)
 anywhere: none is read as mathematics or TeX, and characters that are not printable are replaced.
 """
 
-import logging
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -96,7 +95,6 @@ class Picture:
 
 def picture_bytes(picture: Picture, file_format: str) -> bytes:
     """Draws a picture and returns its file, in one of `FORMATS`."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # such as of a folder for its cache
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)

@@ -162,6 +162,7 @@ def test_a_picture_of_other_kinds_has_the_best_over_evaluations(database: Path, 
     assert {"evaluations", "best fitness so far", "opt: optimizer on digits-mlp"} <= set(texts(root))
 
 
+@pytest.mark.slow
 def test_policies_without_reviews_are_drawn_by_their_best_fitness(database: Path, tmp_path: Path) -> None:
     assert "best fitness so far" in texts(picture(database, tmp_path / "alone.svg", "maze"))
     mixed = texts(picture(database, tmp_path / "mixed.svg", "maze", "frost-1", "failed"))
@@ -169,6 +170,7 @@ def test_policies_without_reviews_are_drawn_by_their_best_fitness(database: Path
     assert "no ok outcome yet: failed" in mixed
 
 
+@pytest.mark.slow
 def test_a_run_of_optimizers_has_its_reviews_beside_the_search(tmp_path: Path) -> None:
     database = tmp_path / "germline.db"
     with Store(str(database)) as store:
@@ -190,6 +192,7 @@ def test_the_path_of_a_picture_goes_to_stderr_if_stdout_is_json(database: Path, 
     assert len(json.loads(done.stdout)) == 1 and f"wrote {path}" in done.stderr and path.exists()
 
 
+@pytest.mark.slow
 def test_markup_in_names_has_no_effect_in_a_picture(database: Path, tmp_path: Path) -> None:
     copied = tmp_path / "hostile.db"
     copied.write_bytes(database.read_bytes())

@@ -46,6 +46,7 @@ def test_with_walls_both_axes_have_one_scale() -> None:
     assert float(x1) - float(x0) == pytest.approx(float(y0) - float(y1), rel=0.001)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "markers",
     [

@@ -31,6 +31,7 @@ def drawn(*lines: Line, **plot: str) -> ElementTree.Element:
     return ElementTree.fromstring(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", LINES.values(), ids=LINES)
 def test_few_many_and_odd_points_make_a_picture_too(lines: list[Line]) -> None:
     root = drawn(*lines)
@@ -50,6 +51,7 @@ def test_points_are_in_proportion() -> None:
     assert max(band) == pytest.approx(y1, abs=0.01) and min(band) == pytest.approx(y0 - 0.75 * (y0 - y2), abs=0.01)
 
 
+@pytest.mark.slow
 def test_lines_of_the_same_colour_have_different_dashes() -> None:
     root = drawn(*LINES["many"])
     assert [stroke(root, f"line-{i}") for i in range(10)] == list(COLOURS)
@@ -62,6 +64,7 @@ def test_a_single_line_has_no_legend() -> None:
     assert {"alone", "b (search)"} <= set(texts(drawn(Line("alone", []), Line("b", [], label="search"))))
 
 
+@pytest.mark.slow
 def test_numbers_on_an_axis_are_short() -> None:
     assert {"500k", "1M", "1.5M"} <= set(texts(drawn(Line("a", [Point(2e6, 1.0)]))))
     assert {"0", "1000", "5000"} <= set(texts(drawn(Line("a", [Point(5000, 1.0)]))))

@@ -19,6 +19,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
+@pytest.mark.slow
 def test_the_front_is_what_nothing_dominates(store: Store) -> None:
     values = [(50.0, 100.0), (20.0, 400.0), (60.0, 400.0), (30.0, 100.0), (10.0, inf)]
     run = InventedRun(store, "cells", "architecture", TWO)

@@ -2,6 +2,7 @@
 
 import warnings
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,7 +25,10 @@ OF_OTHERS = ("Reacher-v4", "InvertedDoublePendulum-v4")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*ALWAYS, *WITH_BOX2D, *WITH_MUJOCO, *OF_OTHERS])
-def test_there_is_a_name_for_each_number_of_behaviour(name: str) -> None:
+def test_there_is_a_name_for_each_number_of_behaviour(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes a log there
     package = "Box2D" if name in WITH_BOX2D else "mujoco"
     if name not in ALWAYS and find_spec(package) is None:
         pytest.skip(f"{package} is not installed")

@@ -33,6 +33,8 @@ COMMANDS = {
     "leaderboard": "Place optimizers among the tuned baselines of all tasks.",
     "compare": "Show statistics of runs over their seeds, and the settings in which they differ.",
     "curve": "Show learning curves: the state of runs after each block.",
+    "dashboard": "Show runs as web pages on this machine.",
+    "report": "Write what the dashboard shows of RUN as a single HTML file.",
     "play": "Play episodes with a policy.",
     "draw": "Draw the cells of an architecture, or a generation of policies, as SVG.",
     "export": "Write a candidate as a file that stands alone: for torch, optax or ONNX.",

@@ -8,7 +8,19 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Row, exists, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from germline.db import check, exact_json, from_rows, lineage, owner, run_list, runs, sqlite_file, to_rows, trainings
+from germline.db import (
+    check,
+    columns,
+    exact_json,
+    from_rows,
+    lineage,
+    owner,
+    run_list,
+    runs,
+    sqlite_file,
+    to_rows,
+    trainings,
+)
 from germline.db.errors import (
     DamagedDatabase,
     InvalidRecord,
@@ -27,6 +39,7 @@ from germline.db.records import (
     ArtifactRecord,
     EvaluationRecord,
     Individual,
+    ReviewScore,
     RunRecord,
     RunScores,
     RunSummary,
@@ -92,6 +105,7 @@ class Store:
         on_wait: called with one line for the user each time the lock of another process delays a method.
         busy_seconds: how long the database itself waits for a lock before it reports it.
         wait_seconds: total time after which a method stops waiting and raises ``DatabaseLocked``.
+        read_only: open an existing database for reading alone; a method that writes raises ``ReadOnlyDatabase``.
 
     Raises:
         DatabaseError: one of its subclasses BadUrl, BadPath, MissingDatabase, NotADatabase, ForeignDatabase,
@@ -106,9 +120,11 @@ class Store:
         on_wait: Callable[[str], None] = lambda message: None,
         busy_seconds: float = 5.0,
         wait_seconds: float = 600.0,
+        read_only: bool = False,
     ) -> None:
         self._location = locate(url)
-        self._database = open_database(self._location, create, LockRetry(busy_seconds, wait_seconds, on_wait))
+        retry = LockRetry(busy_seconds, wait_seconds, on_wait)
+        self._database = open_database(self._location, create and not read_only, retry, read_only)
 
     def __enter__(self) -> Self:
         return self
@@ -496,6 +512,99 @@ class Store:
             return {row[0]: row[1] for row in connection.execute(counts)}
 
         return self._database.read(read)
+
+    # Columns of a run, for pictures of very many births
+
+    def birth_columns(self, run_name: str, first: int = 0) -> list[columns.BirthRow]:
+        """The births of a run from ``first`` on, in their order, without their genomes.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: columns.births(connection, runs.row_of(connection, run_name), first)
+        )
+
+    def evaluation_columns(self, run_name: str, after: int = 0) -> list[columns.EvaluationRow]:
+        """The evaluations of a run with an id above ``after``, in the order of recording, without their measures.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: columns.evaluations(connection, runs.row_of(connection, run_name), after)
+        )
+
+    def score_columns(self, run_name: str, after: int = 0) -> list[columns.ScoreRow]:
+        """The ok outcomes of a run with an id above ``after``: id, birth and fitness, in any order.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: columns.scores(connection, runs.row_of(connection, run_name), after)
+        )
+
+    def parent_columns(self, run_name: str, first: int = 0) -> list[columns.ParentRow]:
+        """Each birth from ``first`` on that has a parent, and its first parent, in the order of births.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: columns.parents(connection, runs.row_of(connection, run_name), first)
+        )
+
+    def objective_columns(self, run_name: str) -> list[tuple[int, Mapping[str, float]]]:
+        """The birth and the objectives of each ok outcome of a run, in any order.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(lambda connection: columns.objectives(connection, runs.row_of(connection, run_name)))
+
+    def review_scores(self, run_name: str) -> list[ReviewScore]:
+        """All reviews on the run's own task, in the order of recording.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: lineage.review_scores(connection, runs.row_of(connection, run_name))
+        )
+
+    def last_recorded(self, run_name: str) -> tuple[int, int]:
+        """The number of the run's last birth, -1 if there is none, and the id of its last evaluation, 0 if there is
+        none.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(lambda connection: columns.last(connection, runs.row_of(connection, run_name)))
+
+    def failure_counts(self, run_name: str) -> list[columns.FailureCount]:
+        """The errors of failures on the run's own task, the most frequent first.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(lambda connection: columns.failures(connection, runs.row_of(connection, run_name)))
+
+    def scored(self, run_name: str, births: Sequence[int]) -> list[ScoredIndividual]:
+        """The individuals of some births with their outcomes, in order of birth; a birth that is not recorded is left
+        out.
+
+        Raises:
+            UnknownRun
+        """
+        wanted = sorted(set(births))
+        found: list[ScoredIndividual] = []
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            found += self._database.read(
+                lambda connection: lineage.scored_of(connection, runs.row_of(connection, run_name), chunk)  # noqa: B023
+            )
+        return found
 
     # Stop requests and exported files
 

@@ -37,12 +37,12 @@ ParentRow = tuple[int, int]
 
 
 class FailureCount(NamedTuple):
-    """How often an error occurred with a status, and the first and the last birth that it befell. `error` is None
-    without a text."""
+    """How often (`times`) an error occurred with a status, and the first and the last birth that it befell. `error` is
+    None without a text."""
 
     status: str
     error: str | None
-    count: int
+    times: int
     birth: int
     last: int
 

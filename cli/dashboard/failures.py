@@ -43,6 +43,6 @@ def causes(counts: Sequence[FailureCount]) -> list[Cause]:
     for each in counts:
         error = on_a_line(each.error or "", 300)
         cause = found.setdefault((each.status, _DIGITS.sub("#", error)), Cause(each.status, error))
-        cause.count += each.count
+        cause.count += each.times
         cause.examples = sorted({*cause.examples, each.birth, each.last})[:EXAMPLES]
     return sorted(found.values(), key=lambda cause: -cause.count)[:MOST]

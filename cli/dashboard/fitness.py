@@ -13,6 +13,9 @@ from germline.search.analysis.review_curve import ReviewedProgram, review_curve,
 BINS = 300
 """The most points of a curve: more than a screen has columns would not be seen."""
 
+IN_A_BIN = 25
+"""The fewest births of a bin: quartiles of a handful are noise."""
+
 GAIN = "gain over the start"
 FITNESS = "fitness"
 
@@ -48,9 +51,9 @@ def extended(known: Scores | None, rows: Sequence[tuple[int, int, float]]) -> Sc
 
 
 def quartiles(values: NDArray[np.float64], bins: int = BINS) -> Quartiles:
-    """The quartiles of consecutive values `[N]` in at most `bins` bins of equal size."""
+    """The quartiles of consecutive values `[N]` in at most `bins` bins of equal size, of `IN_A_BIN` values or more."""
     count = len(values)
-    edges = np.unique(np.linspace(0, count, min(bins, count) + 1).astype(np.int64))
+    edges = np.unique(np.linspace(0, count, max(1, min(bins, count // IN_A_BIN)) + 1).astype(np.int64))
     bin_of = np.repeat(np.arange(len(edges) - 1), np.diff(edges))
     ordered = values[np.lexsort((values, bin_of))]
     sizes, first = np.diff(edges), edges[:-1]
@@ -65,8 +68,9 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
     only then can a longer training stand on the axis of the search.
 
     Returns:
-        `unit`; `x`, births; `best`, `low`, `median` and `high` at each x; `reviews`, series with a `name` and `points`
-        `[x, value, birth]`; `turning`, the birth after which search and longer reviews part, or None.
+        `unit`; `best`, points `[birth, value]` where the best so far rose; `x`, births, and `low`, `median` and `high`
+        at each; `reviews`, series with a `name` and `points` `[x, value, birth]`; `turning`, the birth after which
+        search and longer reviews part, or None.
     """
     if not len(scores.births):
         return {
@@ -80,7 +84,7 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
             "turning": None,
         }
     parts = quartiles(scores.fitness)
-    best = np.maximum.accumulate(scores.fitness)[parts.ends]
+    best = _rises(scores)
     programs = _programs(scores, reviews) if kind == "optimizer" else []
     start = next((program for program in programs if program.birth == 0 and program.search is not None), None)
     zero = start.search if start and start.search is not None else 0.0
@@ -89,17 +93,30 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
     return {
         "unit": GAIN if start else FITNESS,
         "x": scores.births[parts.ends].tolist(),
-        **{name: (values - zero).tolist() for name, values in (("best", best), ("low", parts.low))},
-        **{name: (values - zero).tolist() for name, values in (("median", parts.median), ("high", parts.high))},
+        "best": [[birth, value - zero] for birth, value in best],
+        "low": (parts.low - zero).tolist(),
+        "median": (parts.median - zero).tolist(),
+        "high": (parts.high - zero).tolist(),
         "reviews": series,
         "turning": turn.birth if turn else None,
     }
 
 
+def _rises(scores: Scores) -> list[list[float]]:
+    """Births at which the best fitness rose, and that fitness, `BINS` of them at most; and the last birth."""
+    best = np.maximum.accumulate(scores.fitness)
+    places = np.flatnonzero(np.diff(best, prepend=-np.inf) > 0)
+    if len(places) > BINS:  # the last rise in each of as many parts of the run
+        part = scores.births[places] * BINS // (int(scores.births[-1]) + 1)
+        places = places[np.flatnonzero(np.diff(part, append=BINS))]
+    chosen = sorted({*places.tolist(), len(best) - 1})
+    return [[int(scores.births[place]), float(best[place])] for place in chosen]
+
+
 def _programs(scores: Scores, reviews: Sequence[ReviewScore]) -> list[ReviewedProgram]:
     """The reviewed programs in the order of their reviews; `block` means nothing."""
     reviewed = dict.fromkeys(review.birth for review in reviews)
-    places = np.searchsorted(scores.births, list(reviewed)) if reviewed else []
+    places: list[int] = np.searchsorted(scores.births, list(reviewed)).tolist() if reviewed else []
     births = [
         BirthScore(birth, 0, None, None, float(scores.fitness[place]), None)
         for birth, place in zip(reviewed, places, strict=True)

@@ -25,7 +25,7 @@ def shown_births(scores: Scores, on_front: Sequence[int]) -> list[int]:
     """The births that are points: those on the front, the best, and an even spread of the others."""
     births = scores.births
     if len(births) <= BEST + SPREAD:
-        return births.tolist()
+        return [int(birth) for birth in births]
     best = births[np.argsort(-scores.fitness, kind="stable")[:BEST]]
     spread = births[np.linspace(0, len(births) - 1, SPREAD).astype(np.int64)]
     return sorted({*best.tolist(), *spread.tolist(), *on_front})

@@ -78,10 +78,8 @@ class Guard:
         if origin in (None, "null"):  # `null` with `no-referrer` policies; then the browser still says whence
             return headers.get("sec-fetch-site") == "same-origin"
         parts = urlsplit(origin or "")
-        return f"{parts.scheme}://{parts.netloc}" in self._origins and headers.get("sec-fetch-site") in (
-            None,
-            "same-origin",
-        )
+        named = f"{parts.scheme}://{parts.netloc}" in self._origins
+        return named and headers.get("sec-fetch-site") in (None, "same-origin")
 
 
 def is_token(given: object, token: str) -> bool:

@@ -58,12 +58,17 @@ class Token:
     style: str = ""
 
 
+NumberedLine = tuple[int | None, bool, list[Token]]
+"""The number of a line, whether it is live, and its pieces."""
+
+
 def individual_data(records: Records, formula: str | None) -> dict[str, Any]:
     """The texts of the page. A genome that is not valid is shown as it is, with the error."""
     candidate, scored = records.candidate, records.candidate.scored
     assert scored is not None and candidate.run is not None
     known = candidate.kind in PRESENTERS
-    lines, summary, one_line, problem = [(None, True, [Token(on_a_line(candidate.genome))])], "", "", ""
+    lines: list[NumberedLine] = [(None, True, [Token(on_a_line(candidate.genome))])]
+    summary = one_line = problem = ""
     facts: dict[str, Any] = {}
     if known:
         presenter = presenter_of(candidate.kind)

@@ -6,7 +6,7 @@ siblings of the next, the best few are shown, and whether they had children of t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -108,6 +108,7 @@ def tree_data(family: Family, choice: Chosen, individuals: Sequence[ScoredIndivi
         individuals: those of `choice.wanted`, with their outcomes.
     """
     steps = _steps(individuals)
+    by_birth = {each.individual.birth: each for each in individuals}
     fitness = {each.individual.birth: each.evaluation.fitness if each.evaluation else None for each in individuals}
     operators = {each.individual.birth: each.individual.operator for each in individuals}
     kept = np.bincount(family.parent[family.parent >= 0], minlength=len(family.parent))
@@ -122,7 +123,7 @@ def tree_data(family: Family, choice: Chosen, individuals: Sequence[ScoredIndivi
     place = {birth: i for i, birth in enumerate(choice.line)}
     for before, after in pairwise(choice.shown):
         folded = place[after] - place[before]
-        edge = steps.get(after, {}) if folded == 1 else {"gain": _difference(fitness.get(before), fitness.get(after))}
+        edge = steps.get(after, {}) if folded == 1 else _step(by_birth.get(before), by_birth.get(after))
         edges.append({"from": before, "to": after, "role": "line", "steps": folded, **edge})
     for parent, siblings in choice.siblings.items():
         nodes += [node(birth, "sibling") for birth in siblings]
@@ -150,21 +151,27 @@ def _largest_steps(line: Sequence[int], fitness: NDArray[np.float64], most: int)
 def _steps(individuals: Sequence[ScoredIndividual]) -> dict[int, dict[str, Any]]:
     """The gain and the changes of each individual whose first parent is among the individuals."""
     by_birth = {each.individual.birth: each for each in individuals}
-    steps = {}
-    for each in individuals:
-        parents = [by_birth[birth] for birth in each.individual.parents[:1] if birth in by_birth]
-        if not parents:
-            continue
-        try:
-            step = list(steps_of([parents[0], each]))[-1]
-        except BadReference as error:  # of a foreign database: the rest of the tree can be shown
-            steps[each.individual.birth] = {"gain": None, "diff": [str(error)[:DIFF_LENGTH]], "neutral": False}
-            continue
-        lines = [_line(change) for change in step.changes[:DIFF_LINES]]
-        if len(step.changes) > DIFF_LINES:
-            lines.append(f"… {len(step.changes) - DIFF_LINES:,} more lines")
-        steps[each.individual.birth] = {"gain": step.gain, "diff": lines, "neutral": step.neutral}
-    return steps
+    return {
+        each.individual.birth: _step(by_birth[each.individual.parents[0]], each)
+        for each in individuals
+        if each.individual.parents and each.individual.parents[0] in by_birth
+    }
+
+
+def _step(before: ScoredIndividual | None, after: ScoredIndividual | None) -> dict[str, Any]:
+    """The gain from an individual to a descendant, and the lines in which they differ."""
+    if before is None or after is None:
+        return {}
+    # As if it were the parent: for a fold, what its steps have changed together.
+    child = replace(after, individual=replace(after.individual, parents=(before.individual.birth,)))
+    try:
+        step = list(steps_of([before, child]))[-1]
+    except BadReference as error:  # of a foreign database: the rest of the tree can be shown
+        return {"gain": None, "diff": [on_a_line(str(error), DIFF_LENGTH)], "neutral": False}
+    lines = [_line(change) for change in step.changes[:DIFF_LINES]]
+    if len(step.changes) > DIFF_LINES:
+        lines.append(f"… {len(step.changes) - DIFF_LINES:,} more lines")
+    return {"gain": step.gain, "diff": lines, "neutral": step.neutral}
 
 
 def _line(change: Change) -> str:
@@ -172,7 +179,3 @@ def _line(change: Change) -> str:
     mark = {"added": "+", "removed": "-", "changed": "~"}[change.kind]
     texts = [line.text for line in (change.before, change.after) if line is not None]
     return on_a_line(f"{mark} {' → '.join(texts)}", DIFF_LENGTH)
-
-
-def _difference(before: float | None, after: float | None) -> float | None:
-    return None if before is None or after is None else after - before

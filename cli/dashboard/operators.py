@@ -11,6 +11,9 @@ from germline.cli.dashboard.run_columns import RunColumns
 BINS = 120
 """The most points of a curve of shares."""
 
+IN_A_BIN = 25
+"""The fewest births of a point."""
+
 MOST = 40
 """The most rows of the table. A run has a few dozen operators; a foreign database may have a name for each birth."""
 
@@ -35,7 +38,7 @@ def operator_rows(columns: RunColumns, line: Sequence[int]) -> list[dict[str, An
     records = _records(fitness)
     on_line = np.zeros(columns.size, np.bool_)
     on_line[list(line)] = True
-    rows = []
+    rows: list[dict[str, Any]] = []
     for index, name in enumerate(columns.operators):
         own = columns.operator == index
         count = int(own.sum())
@@ -52,7 +55,7 @@ def operator_rows(columns: RunColumns, line: Sequence[int]) -> list[dict[str, An
                 "line": int(on_line[own].sum()),
             }
         )
-    return sorted(rows, key=lambda row: -row["births"])[:MOST]
+    return sorted(rows, key=lambda row: -int(row["births"]))[:MOST]
 
 
 def shares_data(columns: RunColumns) -> dict[str, Any]:
@@ -60,7 +63,8 @@ def shares_data(columns: RunColumns) -> dict[str, Any]:
     and `failures` by status."""
     if not columns.size:
         return {"x": [], "hits": [], "failures": {}}
-    edges = np.unique(np.linspace(0, columns.size, min(BINS, columns.size) + 1).astype(np.int64))
+    bins = max(1, min(BINS, columns.size // IN_A_BIN))
+    edges = np.unique(np.linspace(0, columns.size, bins + 1).astype(np.int64))
     failures = {}
     for index, status in enumerate(columns.statuses):
         of_status = (columns.outcome >= 0) & (columns.status[columns.outcome] == index) if len(columns.ids) else None

@@ -38,7 +38,7 @@ def environment() -> Environment:
         "duration": duration,
         "rate": _rate,
         "time": _time,
-        "median": lambda values: median(values) if values else None,
+        "median": _median,
         "island": lambda data: Markup(page_json(data)),
         "verbatim": Markup,  # files of this package alone
         "formula": Markup,  # `formula` passes only elements that draw
@@ -55,6 +55,10 @@ def link(path: str, **values: object) -> str:
 def links(path: str, names: Sequence[str]) -> str:
     """The address of a page about several runs."""
     return f"/{path}?{urlencode([('name', name) for name in names], errors='replace')}"
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
 
 
 def _signed(value: float | None) -> str:

@@ -80,9 +80,9 @@ class RunColumns:
     def failed(self) -> Flags:
         """Whether the outcome of each birth `[N]` is a failure."""
         if "ok" not in self.statuses:
-            return self.outcome >= 0
+            return np.asarray(self.outcome >= 0, np.bool_)
         ok = self.statuses.index("ok")
-        return (self.outcome >= 0) & (self.status[self.outcome] != ok)
+        return np.asarray((self.outcome >= 0) & (self.status[self.outcome] != ok), np.bool_)
 
     @cached_property
     def children(self) -> Integers:

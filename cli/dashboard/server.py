@@ -21,6 +21,7 @@ def listen(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((LOOPBACK, port))
+        listening.listen(128)
     except OSError as error:
         listening.close()
         raise UserError(f"cannot listen on {LOOPBACK}:{port} ({error.strerror}); choose another --port", 1) from None

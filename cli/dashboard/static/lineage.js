@@ -72,13 +72,15 @@
     return group;
   };
 
-  const drawNode = (graph, name, link) => {
+  const drawNode = (graph, name, link, edges) => {
     const { x, y, width, height, node } = graph.node(name);
     const dead = node.role === "sibling" && !node.children ? " dead" : "";
     const linked = node.role !== "more" && link;
     const group = make(linked ? "a" : "g", { class: `${node.role}${dead}`, transform: `translate(${x - width / 2} ${y - height / 2})` });
     if (linked) group.setAttribute("href", link + node.birth);
     group.append(make("rect", { width, height, rx: 6 }));
+    const edge = edges.get(node.birth);
+    if (edge && node.role !== "more") group.append(make("title", {}, [`${node.operator} ${edgeText(edge)}`, ...(edge.diff || [])].join("\n")));
     if (node.role === "more") {
       group.append(make("text", { x: width / 2, y: 17, "text-anchor": "middle" }, `+ ${count(node.count)} more`));
       return group;
@@ -99,7 +101,8 @@
     const svg = make("svg", { width, height, viewBox: `${-diffWidth} 0 ${width} ${height}`, role: "group", "aria-label": "Lineage, from the seed at the top" });
     const edges = graph.edges().sort((a, b) => (a.name === "line") - (b.name === "line"));  // the line above the others
     edges.forEach((each) => svg.append(drawEdge(graph, each, diffWidth)));
-    graph.nodes().forEach((name) => svg.append(drawNode(graph, name, element.dataset.link)));
+    const above = new Map(data.edges.filter((edge) => edge.role !== "more").map((edge) => [edge.to, edge]));
+    graph.nodes().forEach((name) => svg.append(drawNode(graph, name, element.dataset.link, above)));
     element.replaceChildren(svg);
   };
 

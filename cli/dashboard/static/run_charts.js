@@ -6,43 +6,43 @@
   const line = (name, data, more = {}) => ({ name, type: "line", data, showSymbol: false, lineStyle: { width: 2 }, emphasis: { disabled: true }, ...more });
 
   // A band as two stacked areas: the lower edge without colour, and the difference with it.
-  const band = (name, x, low, high, fill) => [
-    { type: "line", name: `${name} `, data: pairs(x, low), stack: name, symbol: "none", lineStyle: { opacity: 0 }, silent: true, stackStrategy: "all", tooltip: { show: false } },
-    { type: "line", name: `${name}`, data: x.map((value, i) => [value, high[i] === null || low[i] === null ? null : high[i] - low[i]]), stack: name, stackStrategy: "all",
-      symbol: "none", lineStyle: { opacity: 0 }, areaStyle: { color: fill, opacity: 1 }, itemStyle: { color: fill }, silent: true },
+  const band = (name, x, low, high, fill, step = false) => [
+    { type: "line", name: `${name} `, data: pairs(x, low), step, stack: name, symbol: "none", lineStyle: { opacity: 0 }, silent: true, stackStrategy: "all", tooltip: { show: false } },
+    { type: "line", name: `${name}`, data: x.map((value, i) => [value, high[i] === null || low[i] === null ? null : high[i] - low[i]]), step, stack: name, stackStrategy: "all",
+      symbol: "none", lineStyle: { opacity: 0 }, areaStyle: { color: fill, opacity: 1 }, itemStyle: { color: colour("accent-soft") }, silent: true },
   ];
 
-  // The range of the axis: all of the curves that matter; the lower quartile of a young run may lie far below.
-  const range = (whole, ...others) => {
+  // The range of the axis: all of what is in focus, and of what is around it as much as takes the same room again.
+  const range = (focus, around = []) => {
     const known = (values) => values.filter((value) => value !== null && Number.isFinite(value)).sort((a, b) => a - b);
-    const all = known(whole), rest = known(others.flat());
-    const values = known([...all.slice(0, 1), ...all.slice(-1), rest[Math.floor(rest.length * 0.1)] ?? null, rest[rest.length - 1] ?? null]);
-    if (values.length === 0) return {};
-    const low = values[0], high = values[values.length - 1];
-    const room = (high - low || Math.abs(high) || 1) * 0.06;
-    return { min: low - room, max: high + room };
+    const inside = known(focus), outside = known(around);
+    if (inside.length === 0) return {};
+    const high = Math.max(inside[inside.length - 1], outside[outside.length - 1] ?? -Infinity);
+    const span = high - inside[0] || Math.abs(high) || 1;
+    const low = Math.max(inside[0] - span, Math.min(inside[0], outside[Math.floor(outside.length * 0.1)] ?? Infinity));
+    return { min: low - 0.06 * (high - low || span), max: high + 0.06 * (high - low || span) };
   };
 
   charts.fitness = (data, element) => {
-    if (data.x.length === 0) return null;
+    if (data.best.length === 0) return null;
     const reviews = data.reviews.map((each, i) => ({
       name: each.name, type: data.reviews[0].points.length > 60 ? "scatter" : "line", symbol: i ? "diamond" : "circle", symbolSize: 7,
       data: each.points.map(([x, y, birth]) => ({ value: [x, y], birth })), lineStyle: { width: 1, type: "dashed" }, color: series(i + 1),
     }));
     const option = base();
     const wide = element.clientWidth > 560;
-    option.legend.data = ["best so far", "median of births", "middle half of births", ...data.reviews.map((each) => each.name)];
+    option.legend.data = ["best so far", "median of births", { name: "middle half of births", icon: "roundRect" }, ...data.reviews.map((each) => each.name)];
     option.grid.top = wide ? 34 : 74;
     option.tooltip = { ...option.tooltip, trigger: "axis", formatter: (items) => {
       const rows = items.filter((item) => !item.seriesName.startsWith("middle")).map((item) => `${item.seriesName}  ${short(item.value[1])}`);
       return [`birth ${count(items[0].value[0])}`, ...rows].join("\n");
     } };
     option.xAxis = births();
-    option.yAxis = axis(data.unit, { nameGap: 52, ...range(data.best, data.median, ...data.reviews.map((each) => each.points.map((p) => p[1]))) });
+    option.yAxis = axis(data.unit, { nameGap: 52, ...range([...data.best.map((point) => point[1]), ...data.reviews.flatMap((each) => each.points.map((point) => point[1]))], data.median) });
     option.series = [
       ...band("middle half of births", data.x, data.low, data.high, colour("band")),
       line("median of births", pairs(data.x, data.median), { color: colour("series-6"), lineStyle: { width: 1.2 } }),
-      line("best so far", pairs(data.x, data.best), { color: colour("series-1"), step: "end", lineStyle: { width: 2.4 } }),
+      line("best so far", data.best, { color: colour("series-1"), step: "end", lineStyle: { width: 2.4 } }),
       ...reviews,
     ];
     option.dataZoom = [{ type: "inside", xAxisIndex: 0, zoomOnMouseWheel: "ctrl", filterMode: "none" }];
@@ -94,7 +94,7 @@
     option.xAxis = births();
     option.yAxis = axis("best fitness so far", { nameGap: 52, ...range(data.curves.flatMap((each) => [...each.median, ...each.high])) });
     option.series = data.curves.flatMap((each, i) => [
-      ...(each.runs.length > 1 ? band(`band ${i}`, each.x, each.low, each.high, `${series(i)}30`) : []),
+      ...(each.runs.length > 1 ? band(`band ${i}`, each.x, each.low, each.high, `${series(i)}30`, "end") : []),
       line(each.name, pairs(each.x, each.median), { color: series(i), step: "end" }),
     ]);
     return option;

@@ -15,7 +15,7 @@ from germline.db.sqlite_connection import FAILURES, as_database_error, connect
 
 _COLUMNS: Final = [field.name for field in fields(RunSummary)]
 
-QUERY: Final = """
+_SELECT: Final = """
 SELECT r.name, r.kind, r.task, r.preset, r.seed, r.status,
     (SELECT count(*) FROM individual i WHERE i.run_id = r.id) AS births,
     (SELECT count(*) FROM evaluation e WHERE e.run_id = r.id) AS evaluations,
@@ -31,10 +31,15 @@ LEFT JOIN evaluation best ON best.id = (
     WHERE b.run_id = r.id AND b.task = r.task AND b.status = 'ok' AND b.rung = 0 AND b.seed = 0
     ORDER BY b.fitness DESC NULLS LAST, b.birth LIMIT 1
 )
-ORDER BY r.created, r.name
+"""
+
+QUERY: Final = f"""{_SELECT}ORDER BY r.created, r.name
 """
 """Selects the values of a `RunSummary` of every run. The view `v_runs` of the database is for other tools: it is as
 much a part of a foreign file as its rows, and is not executed."""
+
+QUERY_OF_RUN: Final = f"{_SELECT}WHERE r.id = :run_id"
+"""Selects the same of one run."""
 
 
 def runs(url: str) -> list[RunSummary] | None:

@@ -198,6 +198,20 @@ class Store:
         rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(text(run_list.QUERY))))
         return [run_list.summary(row) for row in rows]
 
+    def summary(self, run_name: str) -> RunSummary:
+        """The progress of the run of this name.
+
+        Raises:
+            UnknownRun
+        """
+
+        def read(connection: Connection) -> RunSummary:
+            run_id = runs.row_of(connection, run_name).id
+            rows = from_rows.fetch(connection.execute(text(run_list.QUERY_OF_RUN), {"run_id": run_id}))
+            return next(run_list.summary(row) for row in rows)
+
+        return self._database.read(read)
+
     def claim(self, run_id: int, force: bool = False) -> None:
         """Makes the calling process the owner of the run and sets the status ``running``.
 

@@ -63,7 +63,7 @@ class Chosen(NamedTuple):
         line: all births of the line.
         shown: those of them in the tree.
         rows: those of them whose changes are listed.
-        siblings: for each of `shown` but the last, its other children in the tree, the best first.
+        siblings: for each of `shown`, its children that are not on the line, those in the tree, the best first.
         others: for each of these, how many further children there are.
     """
 
@@ -89,9 +89,9 @@ def chosen(family: Family, birth: int) -> Chosen:
     kept = np.bincount(family.parent[family.parent >= 0], minlength=len(family.parent))
     following = dict(pairwise(line))
     siblings, others = {}, {}
-    for each in shown[:-1]:
+    for each in shown:
         children = family.children(each)
-        children = children[children != following[each]]
+        children = children[children != following.get(each, -1)]
         # Failures come last, and among equals those with children of their own come first.
         order = np.lexsort((-kept[children], -np.nan_to_num(family.fitness[children], nan=-np.inf, neginf=-np.inf)))
         siblings[each] = children[order][:SIBLINGS].tolist()

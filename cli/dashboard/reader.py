@@ -57,8 +57,7 @@ class Reader:
     def summary(self, name: str) -> RunSummary:
         """The summary of a run."""
         with self._lock:
-            self._store.run(name)
-            return next(summary for summary in self._store.runs() if summary.name == name)
+            return self._store.summary(name)
 
     def run(self, name: str) -> RunRecord:
         """The record of a run."""

@@ -10,6 +10,7 @@ window.germline = (() => {
   const short = (value) => {
     if (value === null || value === undefined || Number.isNaN(value)) return "–";
     const size = Math.abs(value);
+    if (size >= 1e5 && size < 1e15) return value.toLocaleString("en-US", { notation: "compact", maximumSignificantDigits: 4 });
     if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
     return Number(value.toPrecision(4)).toString();
   };

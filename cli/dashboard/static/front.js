@@ -36,11 +36,11 @@
     const front = frontOf(points, x, y);
     const option = base();
     option.tooltip = { ...option.tooltip, formatter: (item) => `birth ${count(item.data.birth)}\n${x.name}  ${short(item.value[0])}\n${y.name}  ${short(item.value[1])}` };
-    const arrow = (each) => (each.direction ? `${each.name} (${each.direction === "min" ? "lower" : "higher"} is better)` : each.name);
+    const arrow = (each) => (each.direction ? `${each.name}, ${each.direction === "min" ? "less" : "more"} is better` : each.name);
     option.xAxis = axis(arrow(x));
-    option.yAxis = axis(arrow(y), { nameGap: 52 });
+    option.yAxis = axis(arrow(y), { nameGap: 52, nameTruncate: { maxWidth: 360 } });
     option.series = [{ name: "individuals", type: "scatter", symbolSize: 6, data: points, color: colour("series-6"), itemStyle: { opacity: 0.45 } }];
-    if (own.size) option.series.push({ name: "front of the run", type: "scatter", symbolSize: 9, data: points.filter((point) => own.has(point.birth)), color: series(1) });
+    if (own.size) option.series.push({ name: "front of the run", type: "scatter", symbolSize: 13, data: points.filter((point) => own.has(point.birth)), itemStyle: { color: "transparent", borderColor: series(1), borderWidth: 2 }, color: series(1) });
     if (front) option.series.push({ name: "front on these axes", type: "line", step: "end", symbol: "circle", symbolSize: 8, data: front, color: series(0), lineStyle: { width: 1.5 } });
     element.dataset.shown = points.length;
     const list = document.getElementById("front-list");

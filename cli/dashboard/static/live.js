@@ -1,7 +1,7 @@
 "use strict";
 // Follows a run: tables that are loaded after the page, texts and charts of a running search, and the choice of runs.
 (() => {
-  const POLL = 3000, REDRAW = 12000;
+  const POLL = 4000, REDRAW = 20000;
 
   const loadParts = async () => {
     for (const element of document.querySelectorAll("[data-part]")) {

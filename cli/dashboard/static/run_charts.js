@@ -29,19 +29,22 @@
       name: each.name, type: data.reviews[0].points.length > 60 ? "scatter" : "line", symbol: i ? "diamond" : "circle", symbolSize: 7,
       data: each.points.map(([x, y, birth]) => ({ value: [x, y], birth })), lineStyle: { width: 1, type: "dashed" }, color: series(i + 1),
     }));
+    const focus = range([...data.best.map((point) => point[1]), ...data.reviews.flatMap((each) => each.points.map((point) => point[1]))], data.median);
+    // A median that is mostly out of sight would only be spikes.
+    const seen = data.median.filter((value) => value >= focus.min).length > 0.6 * data.median.length;
     const option = base();
     const wide = element.clientWidth > 560;
-    option.legend.data = ["best so far", "median of births", { name: "middle half of births", icon: "roundRect" }, ...data.reviews.map((each) => each.name)];
+    option.legend.data = ["best so far", ...(seen ? ["median of births"] : []), { name: "middle half of births", icon: "roundRect" }, ...data.reviews.map((each) => each.name)];
     option.grid.top = wide ? 34 : 74;
     option.tooltip = { ...option.tooltip, trigger: "axis", formatter: (items) => {
       const rows = items.filter((item) => !item.seriesName.startsWith("middle")).map((item) => `${item.seriesName}  ${short(item.value[1])}`);
       return [`birth ${count(items[0].value[0])}`, ...rows].join("\n");
     } };
     option.xAxis = births();
-    option.yAxis = axis(data.unit, { nameGap: 52, ...range([...data.best.map((point) => point[1]), ...data.reviews.flatMap((each) => each.points.map((point) => point[1]))], data.median) });
+    option.yAxis = axis(data.unit, { nameGap: 52, ...focus });
     option.series = [
       ...band("middle half of births", data.x, data.low, data.high, colour("band")),
-      line("median of births", pairs(data.x, data.median), { color: colour("series-6"), lineStyle: { width: 1.2 } }),
+      ...(seen ? [line("median of births", pairs(data.x, data.median), { color: colour("series-6"), lineStyle: { width: 1.2 } })] : []),
       line("best so far", data.best, { color: colour("series-1"), step: "end", lineStyle: { width: 2.4 } }),
       ...reviews,
     ];

@@ -33,7 +33,7 @@ DIFF_LINES, DIFF_LENGTH = 8, 160
 
 
 @dataclass(frozen=True)
-class Family:
+class Ancestry:
     """The first parents and the fitness of the births of a run.
 
     Attributes:
@@ -82,28 +82,28 @@ class Chosen(NamedTuple):
         return sorted(listed | parents | {each for siblings in self.siblings.values() for each in siblings})
 
 
-def chosen(family: Family, birth: int) -> Chosen:
+def chosen(ancestry: Ancestry, birth: int) -> Chosen:
     """What to show of the lineage of `birth`."""
-    line = family.line(birth)
-    shown, rows = (_largest_steps(line, family.fitness, most) for most in (SHOWN, ROWS))
-    kept = np.bincount(family.parent[family.parent >= 0], minlength=len(family.parent))
+    line = ancestry.line(birth)
+    shown, rows = (_largest_steps(line, ancestry.fitness, most) for most in (SHOWN, ROWS))
+    kept = np.bincount(ancestry.parent[ancestry.parent >= 0], minlength=len(ancestry.parent))
     following = dict(pairwise(line))
     siblings, others = {}, {}
     for each in shown:
-        children = family.children(each)
+        children = ancestry.children(each)
         children = children[children != following.get(each, -1)]
         # Failures come last, and among equals those with children of their own come first.
-        order = np.lexsort((-kept[children], -np.nan_to_num(family.fitness[children], nan=-np.inf, neginf=-np.inf)))
+        order = np.lexsort((-kept[children], -np.nan_to_num(ancestry.fitness[children], nan=-np.inf, neginf=-np.inf)))
         siblings[each] = children[order][:SIBLINGS].tolist()
         others[each] = len(children) - len(siblings[each])
     return Chosen(line, shown, rows, siblings, others)
 
 
-def tree_data(family: Family, choice: Chosen, individuals: Sequence[ScoredIndividual]) -> dict[str, Any]:
+def tree_data(ancestry: Ancestry, choice: Chosen, individuals: Sequence[ScoredIndividual]) -> dict[str, Any]:
     """The tree: `nodes` and `edges` for a picture, `rows` for a table, `steps`, the length of the line.
 
     Args:
-        family: of the run.
+        ancestry: of the run.
         choice: what to show.
         individuals: those of `choice.wanted`, with their outcomes.
     """
@@ -111,7 +111,7 @@ def tree_data(family: Family, choice: Chosen, individuals: Sequence[ScoredIndivi
     by_birth = {each.individual.birth: each for each in individuals}
     fitness = {each.individual.birth: each.evaluation.fitness if each.evaluation else None for each in individuals}
     operators = {each.individual.birth: each.individual.operator for each in individuals}
-    kept = np.bincount(family.parent[family.parent >= 0], minlength=len(family.parent))
+    kept = np.bincount(ancestry.parent[ancestry.parent >= 0], minlength=len(ancestry.parent))
 
     def node(birth: int, role: str) -> dict[str, Any]:
         operator = on_a_line(operators.get(birth, ""), 40)

@@ -89,6 +89,9 @@ class Pages:
         if part == "failures":
             causes = self._reader.failures(name)
             return self._templates.get_template("part_failures.html").render(causes=causes, name=name, linked=True)
+        if part == "families":
+            template = self._templates.get_template("part_families.html")
+            return template.render(families=self._reader.families(name), name=name)
         raise NoSuchPage(f"there is no part {part!r:.40}")
 
     def error(self, message: str) -> str:

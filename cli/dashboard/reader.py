@@ -11,8 +11,10 @@ from germline.cli.candidate import Candidate
 from germline.cli.dashboard import dead_parts, failures, front, lineage_tree, operators, runs, workers
 from germline.cli.dashboard.fitness import Scores, extended, fitness_data
 from germline.cli.dashboard.individual import Records, individual_data
-from germline.cli.dashboard.lineage_tree import Family
+from germline.cli.dashboard.lineage_tree import Ancestry
 from germline.cli.dashboard.run_columns import RunColumns, read_columns
+from germline.cli.errors import BadReference
+from germline.cli.simplification.families import Family, families_of
 from germline.db.errors import NothingScored
 from germline.db.records import RunRecord, RunSummary, ScoredIndividual
 from germline.db.store import Store
@@ -21,6 +23,9 @@ from germline.search.analysis.hypervolume import objectives_of
 from germline.search.winner import winner
 
 T = TypeVar("T")
+
+FAMILIES_OF = 60
+"""Programs that are sorted into families: each takes some hundredths of a second."""
 
 RUNS_KEPT = 4
 """How many runs stay in memory: one of 300,000 births takes about 40 MB."""
@@ -101,7 +106,7 @@ class Reader:
 
         def read() -> list[dict[str, Any]]:
             found = self.winner(name)
-            line = self._family(name).line(found.individual.birth) if found else []
+            line = self._ancestry(name).line(found.individual.birth) if found else []
             return operators.operator_rows(self._columns(name), line)
 
         return self._derived(name, "operators", read)
@@ -139,13 +144,26 @@ class Reader:
 
         return self._derived(name, "front", read)
 
+    def families(self, name: str) -> list[Family]:
+        """The families of the best programs of a run; empty for other kinds, and where a genome is not valid."""
+        if self.run(name).kind != "optimizer":
+            return []
+
+        def read() -> list[Family]:
+            try:
+                return families_of(self._store.top(name, FAMILIES_OF))
+            except BadReference:
+                return []
+
+        return self._derived(name, "families", read)
+
     def tree(self, name: str, birth: int) -> dict[str, Any]:
         """The lineage of an individual."""
 
         def read() -> dict[str, Any]:
-            family = self._family(name)
-            choice = lineage_tree.chosen(family, birth)
-            return lineage_tree.tree_data(family, choice, self._store.scored(name, choice.wanted))
+            ancestry = self._ancestry(name)
+            choice = lineage_tree.chosen(ancestry, birth)
+            return lineage_tree.tree_data(ancestry, choice, self._store.scored(name, choice.wanted))
 
         with self._lock:
             self._store.individual(name, birth)  # raises UnknownBirth
@@ -166,9 +184,9 @@ class Reader:
         candidate = self.candidate(name, birth)
         start = self.candidate(name, 0) if birth and runs.compared_with_start(candidate.kind) else None
         with self._lock:
-            family = self._family(name)
-            children = family.children(birth)
-            fitness = np.nan_to_num(family.fitness[children], nan=-np.inf, neginf=-np.inf)
+            ancestry = self._ancestry(name)
+            children = ancestry.children(birth)
+            fitness = np.nan_to_num(ancestry.fitness[children], nan=-np.inf, neginf=-np.inf)
             records = Records(
                 candidate,
                 start,
@@ -195,8 +213,8 @@ class Reader:
 
         return self._derived(name, "scores", read)
 
-    def _family(self, name: str) -> Family:
-        def read() -> Family:
+    def _ancestry(self, name: str) -> Ancestry:
+        def read() -> Ancestry:
             scores, rows = self._scores(name), self._store.parent_columns(name)
             size = 1 + max(self._store.last_recorded(name)[0], *(each[0] for each in rows[-1:]), -1)
             size = max(size, int(scores.births[-1]) + 1 if len(scores.births) else 0)
@@ -205,9 +223,9 @@ class Reader:
                 births, parents = (np.array(column, np.int64) for column in zip(*rows, strict=True))
                 parent[births] = parents
             fitness[scores.births] = scores.fitness
-            return Family(parent, fitness)
+            return Ancestry(parent, fitness)
 
-        return self._derived(name, "family", read)
+        return self._derived(name, "ancestry", read)
 
     def _columns(self, name: str) -> RunColumns:
         def read() -> RunColumns:

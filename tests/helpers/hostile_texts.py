@@ -43,6 +43,8 @@ curve *
 curve NAME --json
 curve NAME -o curve.svg
 draw NAME -o drawing.svg
+report NAME -o report.html
+report NAME -o report.html --json --force
 export NAME -o exported.py
 export NAME -o exported.py --json --force
 simplify NAME

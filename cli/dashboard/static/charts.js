@@ -87,7 +87,14 @@ window.germline = (() => {
   };
 
   const all = () => [...document.querySelectorAll("[data-chart]")];
-  const refresh = async () => { for (const element of all()) await load(element); };
+  let drawn;
+  const firstDrawn = new Promise((resolve) => { drawn = resolve; });
+  const refresh = async () => {
+    for (const element of all()) {
+      await load(element);
+      drawn();
+    }
+  };
   const redraw = () => all().filter((element) => mounted.has(element)).forEach(draw);
 
   document.addEventListener("DOMContentLoaded", () => {
@@ -99,5 +106,5 @@ window.germline = (() => {
       waiting = setTimeout(() => mounted.forEach(({ chart }) => chart && !chart.isDisposed() && chart.resize()), 100);
     });
   });
-  return { charts, colour, series, short, count, base, axis, births, refresh, redraw, mounted };
+  return { charts, colour, series, short, count, base, axis, births, refresh, redraw, mounted, firstDrawn };
 })();

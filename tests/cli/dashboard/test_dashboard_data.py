@@ -8,7 +8,7 @@ from invented_runs import InventedRun
 
 from germline.cli.dashboard import failures, fitness, lineage_tree, operators, workers
 from germline.cli.dashboard.front import front_births
-from germline.cli.dashboard.lineage_tree import Family
+from germline.cli.dashboard.lineage_tree import Ancestry
 from germline.cli.dashboard.page_json import page_json
 from germline.cli.dashboard.reader import Reader
 from germline.cli.dashboard.run_columns import RunColumns, extended, read_columns
@@ -120,7 +120,7 @@ def test_the_line_goes_by_first_parents_and_folds_small_steps() -> None:
     parent = np.arange(-1, size - 1)
     values = np.zeros(size)
     values[50:] = 1.0
-    choice = lineage_tree.chosen(Family(parent, values), size - 1)
+    choice = lineage_tree.chosen(Ancestry(parent, values), size - 1)
     assert list(choice.line) == list(range(size))
     assert len(choice.shown) == lineage_tree.SHOWN and {0, 50, 99} <= set(choice.shown)
     assert list(choice.shown) == sorted(choice.shown)
@@ -130,15 +130,15 @@ def test_the_line_goes_by_first_parents_and_folds_small_steps() -> None:
 def test_siblings_are_the_best_other_children_and_the_rest_is_counted() -> None:
     parent = np.array([-1, 0, 0, 0, 0, 0, 1, 4])
     values = np.array([0.0, 5.0, 1.0, 2.0, np.nan, 3.0, 6.0, 0.0])
-    choice = lineage_tree.chosen(Family(parent, values), 6)
+    choice = lineage_tree.chosen(Ancestry(parent, values), 6)
     assert list(choice.line) == [0, 1, 6]
     assert choice.siblings[0] == [5, 3, 2] and choice.others[0] == 1
     assert choice.siblings[1] == [] and choice.others[1] == 0
 
 
 def test_a_circle_of_parents_in_a_damaged_database_ends() -> None:
-    assert Family(np.array([1, 0, 2]), np.zeros(3)).line(1) == [0, 1]
-    assert Family(np.array([1, 0, 2]), np.zeros(3)).line(2) == [2]
+    assert Ancestry(np.array([1, 0, 2]), np.zeros(3)).line(1) == [0, 1]
+    assert Ancestry(np.array([1, 0, 2]), np.zeros(3)).line(2) == [2]
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ PAGES = ("/", *(f"/{page}?name={NAME}" for page in ("run", "front", "lineage", "
 DATA = tuple(
     f"/data/{data}?name={NAME}" for data in ("fitness", "shares", "workers", "front", "lineage", "compare", "state")
 )
-PARTS = (f"/parts/operators?name={NAME}", f"/parts/failures?name={NAME}")
+PARTS = tuple(f"/parts/{part}?name={NAME}" for part in ("operators", "failures", "families"))
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,7 @@ def addresses(name: str) -> list[str]:
     return [
         *pages,
         *(f"/data/{each}?name={quoted}" for each in data),
-        *(f"/parts/{each}?name={quoted}" for each in ("operators", "failures")),
+        *(f"/parts/{each}?name={quoted}" for each in ("operators", "failures", "families")),
     ]
 
 

@@ -109,6 +109,13 @@ def parents(connection: Connection, run: Row[Any], first: int) -> list[ParentRow
     return _checked(connection, query, _PARENT_TYPES, "a parent")
 
 
+def children(connection: Connection, run: Row[Any], birth: int) -> list[int]:
+    """The births whose first parent is `birth`, in their order."""
+    columns = parentage.c
+    query = select(columns.birth).where(columns.run_id == run.id, columns.parent == birth, columns.position == 0)
+    return [row[0] for row in _checked(connection, query.order_by(columns.birth), (_INTEGER,), "a child")]
+
+
 def objectives(connection: Connection, run: Row[Any]) -> list[tuple[int, Mapping[str, float]]]:
     """The objectives of each ok outcome of a run, with its birth."""
     columns = evaluation.c

@@ -569,6 +569,16 @@ class Store:
             lambda connection: columns.parents(connection, runs.row_of(connection, run_name), first)
         )
 
+    def children(self, run_name: str, birth: int) -> list[int]:
+        """The births whose first parent is ``birth``, in their order.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: columns.children(connection, runs.row_of(connection, run_name), birth)
+        )
+
     def objective_columns(self, run_name: str) -> list[tuple[int, Mapping[str, float]]]:
         """The birth and the objectives of each ok outcome of a run, in any order.
 

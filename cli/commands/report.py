@@ -12,6 +12,7 @@ from germline.cli.options import db_option, json_option
 from germline.cli.output import check_output, print_json
 from germline.cli.printing import say
 from germline.programs.export.files import write_whole
+from germline.search.garbage_collection import rare_collections
 
 
 @click.command()
@@ -36,7 +37,7 @@ def command(run: str, path: Path, force: bool, url: str, as_json: bool) -> None:
         from germline.cli.dashboard.report import report
     except ModuleNotFoundError as error:
         raise UserError(f"a report needs {error.name}: run `pip install 'germline[dashboard]'`") from None
-    with closing(Reader(url)) as reader:
+    with closing(Reader(url)) as reader, rare_collections():
         text = report(reader, run, f"{datetime.now(UTC):%Y-%m-%d %H:%M}")
     write_whole(path, text)
     if as_json:

@@ -37,7 +37,7 @@ class Records:
     Attributes:
         candidate: with its outcome and all reviews.
         start: birth 0 of its run in the same form; None for kinds that are not compared with it.
-        children: births whose first parent it is, the fittest first.
+        children: births whose first parent it is, in their order.
         simplified, verdict: the latest of each; None without.
         artifacts: exported files.
     """

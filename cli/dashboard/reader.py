@@ -184,13 +184,10 @@ class Reader:
         candidate = self.candidate(name, birth)
         start = self.candidate(name, 0) if birth and runs.compared_with_start(candidate.kind) else None
         with self._lock:
-            ancestry = self._ancestry(name)
-            children = ancestry.children(birth)
-            fitness = np.nan_to_num(ancestry.fitness[children], nan=-np.inf, neginf=-np.inf)
             records = Records(
                 candidate,
                 start,
-                children[np.argsort(-fitness, kind="stable")].tolist(),
+                self._store.children(name, birth),
                 self._store.simplified(name, birth),
                 self._store.verdict(name, birth),
                 [each for each in self._store.artifacts(name) if each.birth == birth],

@@ -7,6 +7,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from germline.cli.errors import UserError
+from germline.search.garbage_collection import rare_collections
 
 LOOPBACK = "127.0.0.1"
 
@@ -33,4 +34,5 @@ def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> 
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off", workers=1)
     server = uvicorn.Server(config)
     ready()
-    server.run(sockets=[listening])
+    with rare_collections():  # rows are many small tuples without cycles
+        server.run(sockets=[listening])

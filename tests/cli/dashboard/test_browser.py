@@ -1,6 +1,7 @@
 """Every page in a real browser: no error, no request that leaves the machine, the keyboard, and 400 pixels."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,10 @@ from typing import Any
 import pytest
 from browser import CHROMIUM, browser, served, visit
 from command_line import call
+from command_process import start_command
 from hostile_texts import three_runs
+
+from germline.db.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
 
@@ -109,3 +113,30 @@ def test_a_report_opens_from_disk_without_a_network(started: Any, runs: Path, tm
             assert opened.page.locator(".tree svg").count() == 1
             assert opened.overflow <= 0 and opened.problems == []
             opened.page.context.close()
+
+
+def test_a_page_follows_a_search_and_stops_it(started: Any, tmp_path: Path) -> None:
+    path = tmp_path / "live.db"
+    small = ("lengths=0.1", "review_every=0", "population=8", "block=20")
+    settings = [word for setting in small for word in ("--set", setting)]
+    words = ("search", "optimizer", "--births", "1000000", "--executor", "inline", "--name", "live", *settings)
+    with start_command(*words, database=path) as search:
+        try:
+            with Store(str(path)) as store:
+                while not any(run.births >= 20 for run in store.runs()):
+                    assert search.poll() is None
+                    time.sleep(0.2)
+            with served(path) as number:
+                opened = visit(started).open(f"http://127.0.0.1:{number}/run?name=live")
+                births = opened.page.locator("[data-text=births]")
+                before = births.inner_text()
+                while births.inner_text() == before:  # the test's time limit ends it
+                    opened.page.wait_for_timeout(200)
+                opened.page.get_by_role("button", name="Stop").click()
+                opened.page.wait_for_url("**/run?name=live&stop=asked")
+                while opened.page.locator(".state").inner_text() != "stopped":
+                    opened.page.wait_for_timeout(200)
+                assert opened.problems == []
+            assert search.wait(60) == 0
+        finally:
+            search.kill()

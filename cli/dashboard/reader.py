@@ -148,14 +148,16 @@ class Reader:
         """The families of the best programs of a run; empty for other kinds, and where a genome is not valid."""
         if self.run(name).kind != "optimizer":
             return []
-
-        def read() -> list[Family]:
-            try:
-                return families_of(self._store.top(name, FAMILIES_OF))
-            except BadReference:
-                return []
-
-        return self._derived(name, "families", read)
+        with self._lock:
+            known = self._kept.get(name, {}).get("families")
+            if known and known[0] == self.state(name):
+                return list(known[1])
+        best = self._derived(name, "best", lambda: self._store.top(name, FAMILIES_OF))
+        try:
+            families = families_of(best)  # takes seconds, in which other pages are answered
+        except BadReference:
+            families = []
+        return self._derived(name, "families", lambda: families)
 
     def tree(self, name: str, birth: int) -> dict[str, Any]:
         """The lineage of an individual."""

@@ -21,7 +21,7 @@ window.germline = (() => {
     animation: false,
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: colour("ink") },
     color: [1, 2, 3, 4, 5, 6].map((i) => colour(`series-${i}`)),
-    grid: { left: 30, right: 30, top: 34, bottom: 28, containLabel: true },
+    grid: { left: 72, right: 34, top: 34, bottom: 48 },
     legend: { top: 0, left: 0, itemWidth: 14, itemHeight: 8, textStyle: { color: colour("quiet") }, inactiveColor: colour("faint") },
     tooltip: {
       renderMode: "richText", confine: true, backgroundColor: colour("card"), borderColor: colour("faint"),

@@ -18,6 +18,16 @@
 
   const selects = () => ["x", "y"].map((name) => document.getElementById(`axis-${name}`));
 
+  // The range of an axis: of values that scatter over powers of ten, those near the better ones.
+  const rangeOf = (values, direction) => {
+    if (!direction || values.length < 4) return {};
+    const sorted = [...values].sort((a, b) => (better(direction, a, b) ? -1 : 1));
+    const best = sorted[0], room = 3 * Math.abs(best - sorted[Math.floor(sorted.length / 2)]);
+    const worst = sorted[sorted.length - 1];
+    if (room === 0 || Math.abs(worst - best) <= 2 * room) return {};
+    return direction === "min" ? { max: best + room } : { min: best - room };
+  };
+
   charts.front = (data, element) => {
     if (data.births.length === 0) return null;
     const chosen = selects().map((select, i) => {
@@ -37,8 +47,12 @@
     const option = base();
     option.tooltip = { ...option.tooltip, formatter: (item) => `birth ${count(item.data.birth)}\n${x.name}  ${short(item.value[0])}\n${y.name}  ${short(item.value[1])}` };
     const arrow = (each) => (each.direction ? `${each.name}, ${each.direction === "min" ? "less" : "more"} is better` : each.name);
-    option.xAxis = axis(arrow(x));
-    option.yAxis = axis(arrow(y), { nameGap: 52, nameTruncate: { maxWidth: 360 } });
+    const ranges = [x, y].map((each, i) => rangeOf(points.map((point) => point.value[i]), each.direction));
+    const outside = points.filter((point) => ranges.some(({ min = -Infinity, max = Infinity }, i) => point.value[i] < min || point.value[i] > max)).length;
+    if (outside) option.title = { text: `${count(outside)} far worse ${outside === 1 ? "point is" : "points are"} not shown`, right: 0, bottom: 0, textStyle: { fontSize: 12, fontWeight: "normal", color: colour("quiet") } };
+    if (element.clientWidth < 560) option.grid.top = 58;
+    option.xAxis = axis(arrow(x), ranges[0]);
+    option.yAxis = axis(arrow(y), { nameGap: 52, ...ranges[1] });
     option.series = [{ name: "individuals", type: "scatter", symbolSize: 6, data: points, color: colour("series-6"), itemStyle: { opacity: 0.45 } }];
     if (own.size) option.series.push({ name: "front of the run", type: "scatter", symbolSize: 13, data: points.filter((point) => own.has(point.birth)), itemStyle: { color: "transparent", borderColor: series(1), borderWidth: 2 }, color: series(1) });
     if (front) option.series.push({ name: "front on these axes", type: "line", step: "end", symbol: "circle", symbolSize: 8, data: front, color: series(0), lineStyle: { width: 1.5 } });

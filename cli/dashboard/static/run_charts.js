@@ -65,6 +65,7 @@
       ...(data.dead.x.length ? [line("dead parts", pairs(data.dead.x, data.dead.dead), { color: series(5), lineStyle: { width: 2, type: "dashed" } })] : []),
     ];
     option.legend.type = "scroll";
+    option.grid.left = 48;
     return option;
   };
 

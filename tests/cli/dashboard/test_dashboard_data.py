@@ -1,16 +1,19 @@
 """The data of the pages, on small runs whose numbers are known."""
 
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from invented_runs import InventedRun
+from large_runs import large_run
 
 from germline.cli.dashboard import failures, fitness, lineage_tree, operators, workers
 from germline.cli.dashboard.front import front_births
 from germline.cli.dashboard.lineage_tree import Ancestry
 from germline.cli.dashboard.page_json import page_json
 from germline.cli.dashboard.reader import Reader
+from germline.cli.dashboard.report import report
 from germline.cli.dashboard.run_columns import RunColumns, extended, read_columns
 from germline.db.columns import FailureCount
 from germline.db.errors import ReadOnlyDatabase
@@ -166,3 +169,25 @@ def test_the_reader_cannot_write(tmp_path: Path) -> None:
         store.add_winners(1, [])
         InventedRun(store, "second")
         reader.close()
+
+
+@pytest.mark.slow
+def test_a_run_of_thousands_of_births_is_shown_in_little(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    large_run(path, 6000)
+    with closing(Reader(str(path))) as reader:
+        winner = reader.winner("large")
+        assert winner is not None
+        tree = reader.tree("large", winner.individual.birth)
+        assert tree["steps"] > lineage_tree.SHOWN
+        line = [node["birth"] for node in tree["nodes"] if node["role"] == "line"]
+        assert len(line) == lineage_tree.SHOWN and line[0] == 0 and line[-1] == winner.individual.birth
+        edges = [edge for edge in tree["edges"] if edge["role"] == "line"]
+        assert sum(edge["steps"] for edge in edges) == tree["steps"]
+        assert all(edge["diff"] for edge in edges) and sum(edge["gain"] for edge in edges) == pytest.approx(
+            (winner.evaluation.fitness or 0.0) + 0.9 if winner.evaluation else 0.0
+        )
+        assert len(page_json(reader.fitness("large"))) < 60_000
+        assert len(page_json(reader.front("large"))) < 200_000
+        assert sum(row["births"] for row in reader.operators("large")) == 6000
+        assert 1_000_000 < len(report(reader, "large", "now")) < 3_000_000

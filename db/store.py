@@ -173,7 +173,7 @@ class Store:
         """The run of this name.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
         return self._database.read(lambda connection: from_rows.run_record(runs.row_of(connection, name)))
 
@@ -189,7 +189,7 @@ class Store:
         run unless ``force`` is true.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             RunBusy: another process owns the run and may be alive.
         """
         self._database.write(lambda connection: runs.claim(connection, run_id, force))
@@ -199,7 +199,7 @@ class Store:
         """Gives up the calling process's ownership of the run, sets its status and adds ``seconds`` of driver time.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             RunBusy: another process owns the run.
             InvalidRecord: ``status`` is not ``stopped``, ``finished`` or ``failed``.
         """
@@ -213,7 +213,7 @@ class Store:
         Returns False and removes nothing if the run has individuals, or another process owns it.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
         return self._database.write(lambda connection: runs.forget(connection, run_id))
 
@@ -350,7 +350,8 @@ class Store:
         """The individual of this birth, with its outcome.
 
         Raises:
-            UnknownRun, UnknownBirth
+            UnknownRun: no run has that name.
+            UnknownBirth: the run has no such birth.
         """
 
         def read(connection: Connection) -> ScoredIndividual:
@@ -366,7 +367,7 @@ class Store:
         """The best individual, with its outcome.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             NothingScored: no outcome is ok.
         """
         best = self.top(run_name, 1)
@@ -378,7 +379,7 @@ class Store:
         """The ``n`` best individuals with an ok outcome (None: all), best first, without cache hits.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
         return self._database.read(lambda connection: lineage.top(connection, runs.row_of(connection, run_name), n))
 
@@ -388,7 +389,7 @@ class Store:
         ``germline.search.winner`` also answers for a run whose winners are not recorded.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
         return self._database.read(lambda connection: lineage.winner(connection, runs.row_of(connection, run_name)))
 
@@ -399,7 +400,7 @@ class Store:
         Empty if the run's winners are not recorded; ``germline.search.winner.winners`` derives those.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
         return self._database.read(
             lambda connection: lineage.winners(connection, runs.row_of(connection, run_name), first)
@@ -410,7 +411,7 @@ class Store:
         an outcome. Empty if there is no such block.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> list[ScoredIndividual]:
@@ -426,7 +427,7 @@ class Store:
             measure: the only measure to read from the outcomes of births, which can have hundreds of measures.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> RunScores:
@@ -452,7 +453,8 @@ class Store:
         """An individual and all its ancestors, oldest first.
 
         Raises:
-            UnknownRun, UnknownBirth
+            UnknownRun: no run has that name.
+            UnknownBirth: the run has no such birth.
         """
 
         def read(connection: Connection) -> list[ScoredIndividual]:
@@ -468,7 +470,7 @@ class Store:
         """Mean duration of an evaluation at rung 0, in seconds; 0.0 if there is none.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> float:
@@ -482,7 +484,7 @@ class Store:
         """Number of evaluations by status, without ok and without statuses that do not occur.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> dict[str, int]:
@@ -503,7 +505,7 @@ class Store:
         """Asks the driver of a run to stop.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def add(connection: Connection) -> None:
@@ -526,7 +528,7 @@ class Store:
         """Records that an individual was exported for ``target`` to the file ``path`` with the hash ``sha256``.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             RecordConflict: the run has no such birth.
             InvalidRecord: a value cannot be stored.
         """
@@ -547,7 +549,7 @@ class Store:
         """The files exported from a run, oldest first.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> list[ArtifactRecord]:
@@ -567,7 +569,7 @@ class Store:
         of the individual has the same genome and the same steps.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             RecordConflict: the run has no such birth.
             InvalidRecord: a value cannot be stored.
         """
@@ -603,7 +605,7 @@ class Store:
         """What an individual became by its latest simplification; None if none is recorded.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> SimplifiedRecord | None:
@@ -647,7 +649,7 @@ class Store:
         """Records what a tuned comparison has found of an individual.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             RecordConflict: the run has no such birth.
             InvalidRecord: a value cannot be stored.
         """
@@ -666,7 +668,7 @@ class Store:
         """The latest verdict on an individual; None if none is recorded.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> VerdictRecord | None:

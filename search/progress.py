@@ -15,7 +15,10 @@ class Progress:
     """The state of a search; yielded whenever outcomes were recorded and whenever a block is complete.
 
     Args:
-        births, evaluations, cache_hits, reviews: counts from the beginning of the run; evaluations include reviews.
+        births: the number of births, from the beginning of the run.
+        evaluations: the number of evaluations, reviews included.
+        cache_hits: the number of births that share an earlier outcome.
+        reviews: the number of reviews.
         failures: number of evaluations by status, without ok.
         best: the individual with the highest fitness at rung 0; None without an ok outcome.
         start: outcome of birth 0; None before it is known.

@@ -1,5 +1,6 @@
 """The reference of commands, from click: help, usage, arguments and options of each."""
 
+import html
 import inspect
 import re
 
@@ -24,8 +25,9 @@ def _section(command: click.Command, parent: click.Context, name: str, level: in
         return "\n".join(parts)
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     parts.append(f"```text\n{usage}\n```\n")
-    records = [param.get_help_record(context) for param in command.get_params(context)]
-    rows = [[code(names), _plain(meaning)] for names, meaning in filter(None, records) if "--help" not in names]
+    options = [param for param in command.get_params(context) if isinstance(param, click.Option)]
+    records = [option.get_help_record(context) for option in options if option.name != "help"]
+    rows = [[code(names), _plain(meaning)] for names, meaning in filter(None, records)]
     return "\n".join([*parts, table(["option", "meaning"], rows)] if rows else parts)
 
 
@@ -41,5 +43,5 @@ def _unwrapped(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text in which stars, brackets and angles are no Markdown."""
-    return re.sub(r"([*<>\[\]_])", r"\\\1", " ".join(text.split()))
+    """A text in which stars, brackets, underscores and angles are neither Markdown nor HTML."""
+    return re.sub(r"([*\[\]_])", r"\\\1", html.escape(" ".join(text.split()), quote=False))

@@ -16,15 +16,20 @@ def settings() -> str:
 
 def _section(kind: Kind[Any, Any]) -> str:
     presets = [
-        [code(name), f"{preset.births:,}", code(preset.task or kind.default_task), preset.description, _values(preset)]
+        [
+            code(name),
+            f"{preset.births:,}",
+            code(preset.task or kind.default_task),
+            f"{preset.description}<br>{_values(preset)}",
+        ]
         for name, preset in kind.presets.items()
     ]
-    keys = [[code(key.name), code(setting(key.default)), key.help] for key in kind.settable]
+    keys = [[code(key.name), key.help, code(setting(key.default))] for key in kind.settable]
     return "\n".join(
         [
             f"## {kind.name.capitalize()}s\n" if kind.name != "policy" else "## Policies\n",
-            table(["`--preset`", "births", "task", "what it is for", "settings"], presets),
-            table(["`--set`", "default", "meaning"], keys),
+            table(["`--preset`", "births", "task", "what it is for, and its settings"], presets),
+            table(["`--set`", "meaning", "default"], keys),
         ]
     )
 

@@ -37,6 +37,9 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 """What the line `<!-- from the code: NAME -->` of a page stands for."""
 _LINK = re.compile(r"(\]\()(?!https?:|#)([^)#\s]+)")
+_CODE_OF_TABLE = re.compile(r"(?<=[ |(])`[^`\n]*`")
+_INLINE_CODE = re.compile(r"<code>([^<]*)</code>")
+_OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 _MARKER = re.compile(r"^<!-- from the code: (.+?) -->$", re.MULTILINE)
 
 
@@ -53,7 +56,16 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         page.meta["hide"] = ["navigation"]
     if page.file.src_uri in OUTER_PAGES.values():
         return markdown
-    return with_parts(with_site_links(markdown, "docs"))
+    return with_plain_bars(with_parts(with_site_links(markdown, "docs")))
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
+    """Keeps options such as `--set` on one line: a browser would break behind each of their hyphens."""
+
+    def whole(match: re.Match[str]) -> str:
+        return "<code>" + _OPTION.sub(r'<span class="whole">\g<0></span>', match[1]) + "</code>"
+
+    return _INLINE_CODE.sub(whole, html)
 
 
 def site_text(path: str) -> str:
@@ -71,6 +83,13 @@ def with_site_links(text: str, folder: str) -> str:
         return match[1] + target.removeprefix("docs/")
 
     return _LINK.sub(rewritten, text)
+
+
+def with_plain_bars(text: str) -> str:
+    """The text without the backslash before a bar in code of a table, which GitHub needs and the site would show."""
+    lines = text.split("\n")
+    plain = (_CODE_OF_TABLE.sub(lambda match: match[0].replace("\\|", "|"), line) for line in lines)
+    return "\n".join(new if line.startswith("|") else line for line, new in zip(lines, plain, strict=True))
 
 
 def with_parts(text: str) -> str:

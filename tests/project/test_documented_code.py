@@ -18,6 +18,8 @@ from germline.programs.optimizer import parse
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 RUN = [name for name, text in TEXTS.items() if any(b.language != "text" and not b.reason for b in blocks(text))]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+VERBATIM = {"describe"}
+"""Commands whose output follows from their arguments alone: a page shows it word for word."""
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
@@ -94,7 +96,9 @@ def test_every_block_of_a_page_runs_after_those_before_it(
             if block.reason:
                 continue
             for words in block.commands:
-                run_command(words, f"{page}:{block.line}")
+                output = run_command(words, f"{page}:{block.line}")
+                if words[1] in VERBATIM and block.language == "console":
+                    assert block.text.split("\n", 1)[1].split() == output.split()
             if block.file:
                 Path(block.file).write_text(block.text, encoding="utf-8")
             elif block.language == "python" and not is_program(block):
@@ -106,9 +110,10 @@ def test_every_block_of_a_page_runs_after_those_before_it(
                 del sys.modules[name]
 
 
-def run_command(words: list[str], place: str) -> None:
-    """Runs a command of a block in this process, on a small budget."""
+def run_command(words: list[str], place: str) -> str:
+    """Runs a command of a block in this process, on a small budget, and returns what it prints."""
     assert words[0] == "germline", f"{place}: {words} needs a reason why it is not run"
     small = smaller(words[1:])
     result = CliRunner().invoke(cli, small)
     assert result.exit_code == 0, f"{place}: germline {' '.join(small)}\n{result.output}"
+    return result.stdout

@@ -81,6 +81,7 @@ def is_program(block: Block) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", RUN)
 def test_every_block_of_a_page_runs_after_those_before_it(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

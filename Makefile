@@ -7,14 +7,16 @@ unexport PYTHONDONTWRITEBYTECODE
 # One process per core; Numba, torch and BLAS get one thread each, because two on a busy core are slower than one.
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: setup demo check test lint kernels lint-and-kernels bench device reliability clean
+.PHONY: setup demo check test docs lint kernels lint-and-kernels bench device reliability clean
 setup: $(STAMP)
 
 # Without compiling: most modules of torch and Ray are never imported; the others compile when they are.
 $(STAMP): pyproject.toml constraints.txt
+	@echo 'Setting up .venv: installing Germline with torch and Ray, once. This takes a few minutes; pip lists what it does.'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile \
 		--constraint constraints.txt --editable '.[dev]'
+	@echo 'Installed. To call germline in this shell: . .venv/bin/activate'
 	@touch $@
 
 demo: setup
@@ -25,6 +27,16 @@ check: lint-and-kernels
 
 test: lint-and-kernels
 	$(PYTEST)
+
+# The documentation as a site, from the pages of docs/ and from the code: site/index.html, to be read without a network.
+docs: .venv/.docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo 'site/index.html has the documentation'
+
+.venv/.docs-installed: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+		--constraint constraints.txt --editable '.[docs]'
+	@touch $@
 
 # Each takes about a minute of one core in a new clone, and a few seconds later.
 lint-and-kernels: setup
@@ -51,4 +63,4 @@ reliability: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=tests/helpers OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/run.py $(SCENARIOS)
 
 clean:
-	rm -rf .venv build dist *.egg-info demo bench.json device.json device.txt wheels
+	rm -rf .venv build dist site *.egg-info demo bench.json device.json device.txt wheels

@@ -27,8 +27,11 @@ def germline(*words: str, quiet: bool = False) -> str:
     return done.stdout or ""
 
 
-def search(name: str, *options: str) -> dict[str, Any]:
+def search(name: str, says: str, *options: str) -> dict[str, Any]:
     """Searches for optimizers with Ray, and returns the summary of the run."""
+    print(
+        f"\n{says}\nRay starts and each worker loads the task and compiles, for up to a minute; then a line each 15 s."
+    )
     budget = ("--seed", str(SEED), "--evaluations", str(EVALUATIONS))
     words = ("search", "optimizer", "--name", name, *budget, "--executor", "ray", *options, "--json")
     summary: dict[str, Any] = json.loads(germline(*words, quiet=True))
@@ -62,8 +65,9 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     os.environ["GERMLINE_DB"] = str(FOLDER / "germline.db")
-    best = search("found")
-    tuned = search("constants", "--set", "strategy=constants")
+    best = search("found", f"1 of 3: a search for optimizers, {EVALUATIONS:,} trainings.")
+    says = "2 of 3: its baseline, which tunes the constants of the start program and leaves its structure."
+    tuned = search("constants", says, "--set", "strategy=constants")
     start = json.loads(germline("show", "found:0", "--json", quiet=True))["fitness"]
     winner = f"found:{best['winner']['birth']}"
     germline("lineage", winner)
@@ -77,7 +81,7 @@ def main() -> None:
     print(f"  {f'winner by its reviews, {winner}':<46} {best['winner']['fitness']:.4f}")
     print(f"\nThe optimizer: {EXPORT}")
     print(f"It trains a fresh 64-48-10 network to {accuracy_after_training():.1%} on held-out digits in 400 steps.")
-    print("\nThe same loop for a policy, which learns to swing up a chain of two rods:")
+    print("\n3 of 3: the same loop for a policy, which learns to swing up a chain of two rods:")
     options = ("--births", "1500", "--seed", str(SEED), "--executor", "inline")
     germline("search", "policy", "--task", "gym:Acrobot-v1", "--name", "swing", *options)
     germline("export", "swing", "-o", str(FOLDER / "swing.py"))

@@ -26,6 +26,7 @@ def run_row(summary: RunSummary) -> dict[str, Any]:
         "seconds": summary.seconds,
         "best": best,
         "created": summary.created,
+        "tags": list(summary.tags),
     }
 
 

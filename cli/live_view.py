@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from germline.cli.output import console
+from germline.cli.phrases import Phrases
 from germline.cli.presenters.registry import presenter_of, presenter_of_text
 from germline.cli.printing import say
 from germline.db.records import RunRecord
@@ -22,16 +23,21 @@ LOG_SECONDS = 15.0
 
 
 @contextmanager
-def live_view(run: RunRecord, births: int | None, seconds: float | None) -> Iterator[Callable[[Progress], None]]:
+def live_view(
+    run: RunRecord, births: int | None, seconds: float | None, starts_ray: bool = False
+) -> Iterator[Callable[[Progress], None]]:
     """Yields a function that shows a `Progress` on stderr.
 
     Args:
         run: the run.
         births: number of births at which the session ends, or None.
         seconds: time limit of the session, or None.
+        starts_ray: whether a Ray is started, which takes so long that without a terminal a line says so.
     """
     view = _View(run, births, seconds)
     if not sys.stderr.isatty():
+        if starts_ray:
+            say(f"{run.name}: starting Ray workers, which load {run.task}", err=True)
         yield view.log
         view.log_last()
         return
@@ -76,7 +82,7 @@ class _View:
         title = Text(f"{self.run.name} · {self.run.kind} on {self.run.task} · seed {self.run.seed}")
         if self.last is None:
             return Panel(Text("starting the workers and loading the task …", style="dim"), title=title)
-        lines = [Text("  ".join(self._counts(self.last))), Text("  ".join(self._clock(self.last)), style="dim")]
+        lines = [Phrases(self._counts(self.last)), Phrases(self._clock(self.last), style="dim")]
         bar = ProgressBar(total=self.births or 1, completed=self.last.births if self.births else 0)
         return Panel(Group(*lines, bar, *self._best(self.last)), title=title, border_style="dim")
 
@@ -97,13 +103,16 @@ class _View:
         first = self.first or progress
         elapsed = max(time.monotonic() - self.began, 1e-9)
         hits = progress.cache_hits / max(progress.births, 1)
+        frames_rate = (progress.frames - first.frames) / elapsed
         counts = [
-            f"{progress.births} births ({(progress.births - first.births) / elapsed:.1f}/s)",
-            f"{progress.evaluations} evaluations ({(progress.evaluations - first.evaluations) / elapsed:.1f}/s)",
-            f"{_amount(progress.frames)} frames ({_amount((progress.frames - first.frames) / elapsed)}/s)"
+            f"{progress.births} births{_rate(progress.births - first.births, elapsed)}",
+            f"{progress.evaluations} evaluations{_rate(progress.evaluations - first.evaluations, elapsed)}",
+            f"{_amount(progress.frames)} frames" + (f" ({_amount(frames_rate)}/s)" if frames_rate else "")
             if progress.frames
             else f"cache hits {hits:.0%}",
         ]
+        if progress.reviewing:  # no birth comes meanwhile, for a minute where reviews are long
+            counts.insert(1, f"reviewing, {progress.reviewing} to go")
         if progress.dead_share is not None and self.dead_parts is not None:
             counts.append(f"{self.dead_parts} {progress.dead_share:.0%}")
         if progress.failures:
@@ -125,6 +134,11 @@ class _View:
         if remaining:
             parts.append(f"remaining about {_clock(max(0.0, min(remaining)))}")
         return parts
+
+
+def _rate(count: int, seconds: float) -> str:
+    """A rate in brackets; empty where nothing came yet, because a rate of zero looks like a search that hangs."""
+    return f" ({count / seconds:.1f}/s)" if count else ""
 
 
 def _amount(number: float) -> str:

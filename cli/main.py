@@ -19,6 +19,7 @@ from germline.cli.interrupts import Interrupted
 COMMANDS = {
     "search": "Search for genomes of KIND and record every birth in the database.",
     "resume": "Continue RUN where it was stopped or killed.",
+    "import": "Record a run whose first births are genomes from elsewhere.",
     "stop": "Ask a running search to stop.",
     "runs": "List the runs with their progress and best fitness.",
     "presets": "List presets, and the keys of --set with their defaults.",
@@ -33,10 +34,12 @@ COMMANDS = {
     "leaderboard": "Place optimizers among the tuned baselines of all tasks.",
     "compare": "Show statistics of runs over their seeds, and the settings in which they differ.",
     "curve": "Show learning curves: the state of runs after each block.",
+    "dashboard": "Show runs as web pages on this machine.",
+    "report": "Write what the dashboard shows of RUN as a single HTML file.",
     "play": "Play episodes with a policy.",
-    "draw": "Draw the cells of an architecture, or a generation of policies, as SVG.",
+    "draw": "Draw an architecture's cells or front, the course of a run, or a generation.",
     "export": "Write a candidate as a file that stands alone: for torch, optax or ONNX.",
-    "db": "Check, upgrade and back up the database of runs; replay a run.",
+    "db": "Check, upgrade and back up the database; replay, rename, tag, delete runs.",
     "doctor": "Show facts about this machine, and problems for a search.",
 }
 """Every command with its line in `germline --help`.
@@ -44,6 +47,8 @@ COMMANDS = {
 A command is the attribute `command` of the module of the same name in `cli/commands`. The lines are here so that
 `germline --help` and completion need not import the modules.
 """
+_MODULES = {"import": "import_genomes"}
+"""Modules of commands whose name is a word of Python."""
 
 
 class Commands(click.Group):
@@ -56,7 +61,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"germline.cli.commands.{name}").command
+        command: click.Command = import_module(f"germline.cli.commands.{_MODULES.get(name, name)}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

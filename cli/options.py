@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from germline.cli.errors import UserError
+from germline.cli.output import AS_CSV
 from germline.evaluators.data.directory import VARIABLE
 from germline.evaluators.tasks.task_list import joined
 from germline.search.settings import amount
@@ -70,6 +72,7 @@ class SessionOptions:
         device: `auto`, `cpu` or `cuda`.
         ray_address: address of a running Ray cluster, or None.
         data: directory of data sets, or None for the default.
+        loggers: whom to tell of the run (`germline.search.loggers`), such as `tensorboard:logs`.
     """
 
     seconds: float | None
@@ -78,6 +81,7 @@ class SessionOptions:
     device: str
     ray_address: str | None
     data: str | None = None
+    loggers: tuple[str, ...] = ()
 
 
 def db_option(command: F) -> F:
@@ -104,9 +108,32 @@ def confirmed_task_option(command: F) -> F:
     )(command)
 
 
+def confirmed_operators_option(command: F) -> F:
+    """Adds `--operator`, as the argument `operators`: what the user repeats to allow that it is asked for genomes."""
+    return click.option(
+        "--operator",
+        "operators",
+        multiple=True,
+        metavar="NAME",
+        help="An operator from outside of the run (repeatable): FILE.py:function, or the address of llm, which must be "
+        "named because a database must not choose code or where a key is sent.",
+    )(command)
+
+
 def json_option(command: F) -> F:
-    """Adds `--json`, machine-readable output, as the argument `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")(command)
+    """Adds `--json` and `--csv`, machine-readable output, as the argument `as_json`: with --csv it is true too, and
+    `germline.cli.output.print_json` prints a table."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout instead of text.")
+    @click.option("--csv", "as_csv", is_flag=True, help="Print the data of --json as a table, a line for each record.")
+    @wraps(command)
+    def wrapper(*args: Any, as_json: bool, as_csv: bool, **options: Any) -> Any:
+        if as_json and as_csv:
+            raise UserError("expected --json or --csv, got both; leave one out")
+        click.get_current_context().meta[AS_CSV] = as_csv
+        return command(*args, as_json=as_json or as_csv, **options)
+
+    return cast(F, wrapper)
 
 
 def data_option(expose: bool) -> Callable[[F], F]:
@@ -170,6 +197,13 @@ def run_options(command: F) -> F:
         "--ray-address", default=None, metavar="ADDRESS", help="Address of a running Ray cluster: auto, or host:port."
     )
     @data_option(expose=True)
+    @click.option(
+        "--log",
+        "loggers",
+        multiple=True,
+        metavar="LOGGER",
+        help="Also log figures and the winner: tensorboard:DIR, mlflow[:URI] or wandb[:PROJECT]; repeatable.",
+    )
     @wraps(command)
     def wrapper(
         *args: Any,
@@ -179,9 +213,10 @@ def run_options(command: F) -> F:
         device: str,
         ray_address: str | None,
         data: str | None,
+        loggers: tuple[str, ...],
         **kwargs: Any,
     ) -> Any:
-        session = SessionOptions(seconds, workers, executor, device, ray_address, data)
+        session = SessionOptions(seconds, workers, executor, device, ray_address, data, loggers)
         return command(*args, session=session, **kwargs)
 
     return wrapper  # type: ignore[return-value]

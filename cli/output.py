@@ -12,6 +12,7 @@ import click
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from germline.cli.csv_text import csv_text
 from germline.cli.errors import UserError
 from germline.cli.printing import printable
 from germline.evaluators.data.directory import exists
@@ -24,12 +25,6 @@ def check_free(path: Path) -> None:
         raise UserError(f"{path} exists already; name another file, or add --force to replace it")
 
 
-def check_svg(path: Path) -> None:
-    """Raises UserError if a file name has an extension other than .svg."""
-    if path.suffix.lower() not in ("", ".svg"):
-        raise UserError(f"expected a name that ends in .svg, got {path}")
-
-
 def check_output(path: Path, ending: str, force: bool) -> None:
     """Raises UserError if a file that is to be written has another ending, or is there and is not to be replaced;
     ExportUnwritable if nothing can be written there."""
@@ -40,9 +35,18 @@ def check_output(path: Path, ending: str, force: bool) -> None:
     check_writable(path)
 
 
+AS_CSV = "germline.as_csv"
+"""The key in a context's `meta` that is true if the command was called with --csv."""
+
+
 def print_json(data: Any) -> None:
-    """Prints standard JSON: numbers that are not finite become strings, characters outside ASCII are escaped."""
-    click.echo(json.dumps(_finite(data), indent=2, allow_nan=False))
+    """Prints standard JSON: numbers that are not finite become strings, characters outside ASCII are escaped. With
+    --csv it prints the same data as a table."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.meta.get(AS_CSV):
+        click.echo(csv_text(_finite(data)), nl=False)
+    else:
+        click.echo(json.dumps(_finite(data), indent=2, allow_nan=False))
 
 
 @contextmanager

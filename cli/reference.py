@@ -22,20 +22,15 @@ from germline.cli.genome_file import (
     read_stdin,
 )
 from germline.cli.presenters.registry import presenter_of
+from germline.cli.reference_help import HELP as HELP
+from germline.cli.reference_help import PICK as PICK
+from germline.cli.reference_help import WINNER as WINNER
 from germline.cli.simplification.kept import SUFFIX, simplified_candidate
 from germline.db.errors import DatabaseError, MissingDatabase, UnknownRun
 from germline.programs.architecture.notation import is_published
 from germline.programs.optimizer.library import library, library_text
 from germline.search.picking import pick
 from germline.search.winner import winner
-
-PICK = "Which of RUN's architectures to take: knee, error, params, macs, latency, or under=3M (params)."
-WINNER = "its winner"
-HELP = (
-    f"REF is RUN ({WINNER}), RUN:best (the highest fitness), RUN:BIRTH, each of them also with :simplified behind it "
-    "(what germline simplify made of it), library:NAME, a file with a genome, - for a genome on stdin, or the text of "
-    "a genotype of DARTS or of a cell of NAS-Bench-201."
-)
 
 
 def resolve(reference: str, url: str) -> Candidate:

@@ -1,20 +1,15 @@
-"""The reviewed programs of an optimizer run as a table, as JSON and as lines of a picture."""
+"""The reviewed programs of an optimizer run as a table and as JSON."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 
-from germline.cli.curve_picture import Line, Point
 from germline.cli.formatting import QUIET, counted, number, plain_table, print_table, safe
-from germline.search.analysis.learning_curve import LearningCurve, Row
+from germline.search.analysis.learning_curve import LearningCurve
+from germline.search.analysis.line_plot import longest_rung, most_fresh_seeds
 from germline.search.analysis.review_curve import ReviewedProgram, turning_point
-
-GAIN = "gain over the start program"
-"""The quantity of the lines: a fitness minus that of the start program on the same seeds and steps."""
-
-Score = Callable[[ReviewedProgram], float | None]
 
 
 def review_json(curve: LearningCurve) -> dict[str, Any]:
@@ -34,7 +29,7 @@ def print_reviews(out: Console, reviewed: Sequence[ReviewedProgram], most: Calla
     """
     if not reviewed:
         return
-    rows = [_cells(program, _seeds(reviewed), _rung(reviewed)) for program in most(reviewed)]
+    rows = [_cells(program, most_fresh_seeds(reviewed), longest_rung(reviewed)) for program in most(reviewed)]
     table = plain_table(*rows[0], right=tuple(rows[0]))
     for cells in rows:
         table.add_row(*map(safe, cells.values()))
@@ -42,47 +37,6 @@ def print_reviews(out: Console, reviewed: Sequence[ReviewedProgram], most: Calla
     if len(rows) < len(reviewed):
         out.print(safe(f"{len(rows)} of {counted(len(reviewed), 'reviewed program')}; --json has them all", QUIET))
     out.print(safe(_verdict(reviewed), QUIET))
-
-
-def review_lines(curve: LearningCurve) -> list[Line]:
-    """Returns the lines of the gains in the search, over fresh seeds and at the longer rung, over evaluations; empty
-    if the start program was not reviewed."""
-    start = next((program for program in curve.reviewed if program.birth == 0), None)
-    if start is None:
-        return []
-    best = [(row, row.best) for row in curve.rows]
-    rows = {row.block: row for row in curve.rows}
-    fresh = f"mean of {counted(_seeds(curve.reviewed), 'fresh seed')}"
-    longer = f"rung {_rung(curve.reviewed)}"
-    lines = [
-        Line(curve.run.name, _gains(best, start.search), label="search"),
-        Line(curve.run.name, _reviewed_gains(curve.reviewed, rows, start, _fresh), label=fresh),
-        Line(curve.run.name, _reviewed_gains(curve.reviewed, rows, start, _longer), label=longer),
-    ]
-    return [line for line in lines if line.points]
-
-
-def _fresh(program: ReviewedProgram) -> float | None:
-    return program.fresh
-
-
-def _longer(program: ReviewedProgram) -> float | None:
-    return program.longer
-
-
-def _reviewed_gains(
-    reviewed: Sequence[ReviewedProgram], rows: Mapping[int, Row], start: ReviewedProgram, score: Score
-) -> list[Point]:
-    return _gains(
-        [(rows[program.block], score(program)) for program in reviewed if program.block in rows], score(start)
-    )
-
-
-def _gains(scores: Sequence[tuple[Row, float | None]], start: float | None) -> list[Point]:
-    """The gains of scores over that of the start program, at the evaluations of their rows."""
-    if start is None:
-        return []
-    return [Point(float(row.evaluations), score - start) for row, score in scores if score is not None]
 
 
 def _cells(program: ReviewedProgram, seeds: int, rung: int | None) -> dict[str, str]:
@@ -98,16 +52,8 @@ def _cells(program: ReviewedProgram, seeds: int, rung: int | None) -> dict[str, 
     return cells
 
 
-def _seeds(reviewed: Sequence[ReviewedProgram]) -> int:
-    return max((program.fresh_seeds for program in reviewed), default=0)
-
-
-def _rung(reviewed: Sequence[ReviewedProgram]) -> int | None:
-    return max((program.rung for program in reviewed if program.rung is not None), default=None)
-
-
 def _verdict(reviewed: Sequence[ReviewedProgram]) -> str:
-    rung, turn = _rung(reviewed), turning_point(reviewed)
+    rung, turn = longest_rung(reviewed), turning_point(reviewed)
     if rung is None:
         return "no review at a longer rung yet"
     if turn is not None:

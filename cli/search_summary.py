@@ -1,6 +1,7 @@
 """The summary at the end of a search session: counts, the best, the winner and the next commands."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from germline.cli.errors import UserError
@@ -9,6 +10,7 @@ from germline.cli.json_rows import run_row
 from germline.cli.output import print_json
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.printing import command_line, say
+from germline.cli.proposals import rejected_what
 from germline.db.records import RunRecord, RunSummary
 from germline.db.store import Store
 from germline.search.kinds import kind_named
@@ -16,7 +18,14 @@ from germline.search.kinds.architecture import ArchitectureSettings
 from germline.search.progress import Progress
 
 
-def finish(store: Store, run: RunRecord, last: Progress | None, resume: str, as_json: bool) -> None:
+def finish(
+    store: Store,
+    run: RunRecord,
+    last: Progress | None,
+    resume: str,
+    as_json: bool,
+    report: Callable[[dict[str, Any]], None] = print_json,
+) -> None:
     """Prints the summary of a session.
 
     Args:
@@ -25,6 +34,7 @@ def finish(store: Store, run: RunRecord, last: Progress | None, resume: str, as_
         last: its last progress; None if the session had none.
         resume: the command that resumes the run.
         as_json: whether to print JSON.
+        report: prints the data of the summary if `as_json`.
 
     Raises:
         UserError: the run is finished, and no individual has an ok outcome.
@@ -33,7 +43,7 @@ def finish(store: Store, run: RunRecord, last: Progress | None, resume: str, as_
     winner = _winner(store, run, last)
     saved = summary.rejected * store.mean_seconds(run.name) if summary.rejected else 0.0
     if as_json:
-        print_json({**run_row(summary), "winner": winner, "saved_seconds": saved})
+        report({**run_row(summary), "winner": winner, "saved_seconds": saved})
     if last is not None and last.best is not None:
         if not as_json:
             _print(store, run, summary, last, winner, saved, resume)
@@ -88,7 +98,7 @@ def _print(
             say(f"winner  {label}  fitness {number(winner['fitness'])}, {_reason(run, last)}")
     if summary.rejected:
         time = f", about {duration(saved)} of scoring saved" if saved >= 1 else ""
-        say(f"limits  {summary.rejected:,} genomes over the limits were rejected unscored{time}")
+        say(f"limits  {summary.rejected:,} {rejected_what(run)} were rejected unscored{time}")
     say(f"next    {command_line('show', run.name)}   {command_line('export', run.name, '-o', 'found.py')}")
     if summary.status == "stopped":
         say(f"go on   {resume}")

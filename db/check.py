@@ -22,12 +22,13 @@ from sqlalchemy import (
     true,
 )
 
-from germline.db import exact_json, file_schema, lineage
+from germline.db import exact_json, file_schema, lineage, proposals
 from germline.db.errors import DamagedDatabase
 from germline.db.from_rows import read_config, read_measures
 from germline.db.records import PARENTLESS
 from germline.db.revisions import VERSION_TABLE
 from germline.db.schema import (
+    answer,
     artifact,
     control,
     evaluation,
@@ -35,6 +36,7 @@ from germline.db.schema import (
     individual,
     metadata,
     parentage,
+    proposal,
     rejection,
     run,
     simplified,
@@ -58,7 +60,7 @@ def problems(connection: Connection) -> list[str]:
     altered = _schema_differences(connection)
     lines = [f"altered schema: {difference}" for difference in altered]
     lines += _file_problems(connection, bool(altered)) + _genome_problems(connection)
-    lines += _training_problems(connection)
+    lines += _training_problems(connection) + _answer_problems(connection)
     for row in connection.execute(select(run).order_by(run.c.id)).all():
         lines += [f"run {row.name}: {problem}" for problem in _run_problems(connection, row)]
     return lines
@@ -126,6 +128,19 @@ def _training_problems(connection: Connection) -> list[str]:
     ]
 
 
+def _answer_problems(connection: Connection) -> list[str]:
+    lines = [
+        f"answer {key}: its text does not match its digest"
+        for key, *values in connection.execute(_streamed(select(*answer.columns)))
+        if None in values or proposals.digest(*values) != key
+    ]
+    return lines[:_MAX_LISTED] + [
+        f"answer {key}: a value of the wrong type in {column}"
+        for column, keys in _wrong_types(connection, answer, answer.c.digest, true())
+        for key in keys[:_MAX_LISTED]
+    ]
+
+
 def _types(connection: Connection, row: Row[Any]) -> list[str]:
     without_birth = [
         (run, run.c.id, run.c.id == row.id),
@@ -137,7 +152,7 @@ def _types(connection: Connection, row: Row[Any]) -> list[str]:
         for table, key, condition in without_birth
         for column, _ in _wrong_types(connection, table, key, condition)
     ]
-    for table in (individual, parentage, rejection, evaluation, winner, artifact, simplified, verdict):
+    for table in (individual, parentage, rejection, evaluation, winner, artifact, simplified, verdict, proposal):
         for column, births in _wrong_types(connection, table, table.c.birth, table.c.run_id == row.id):
             lines += _births_line(births, f"a value of the wrong type in {column}")
     return lines
@@ -304,6 +319,25 @@ def _verdicts(connection: Connection, row: Row[Any]) -> list[str]:
     return _births_line(unreadable, "a verdict that cannot be read")
 
 
+def _proposals(connection: Connection, row: Row[Any]) -> list[str]:
+    of_run = proposal.c.run_id == row.id
+    gap = (
+        select(proposal.c.birth)
+        .where(of_run)
+        .group_by(proposal.c.birth)
+        .having(func.max(proposal.c.position) != func.count() - 1)
+    )
+    child = and_(individual.c.run_id == row.id, individual.c.birth == proposal.c.birth)
+    other = (
+        select(proposal.c.birth)
+        .join(individual, child)
+        .where(of_run, proposal.c.status == "accepted", individual.c.operator != proposal.c.operator)
+    )
+    return _query_line(connection, gap, "a gap in the list of proposals") + _query_line(
+        connection, other, "an accepted proposal, though another operator made it"
+    )
+
+
 def _outcomes(connection: Connection, row: Row[Any]) -> list[str]:
     if row.status != "finished":
         return []
@@ -340,6 +374,7 @@ _RULES: tuple[Callable[[Connection, Row[Any]], list[str]], ...] = (
     _snapshots,
     _simplified,
     _verdicts,
+    _proposals,
     _outcomes,
     _best,
 )

@@ -14,6 +14,8 @@ from germline.db.records import (
     BirthScore,
     EvaluationRecord,
     Individual,
+    ProposalRecord,
+    ProposalTotals,
     ReviewScore,
     RunRecord,
     RunSummary,
@@ -56,8 +58,8 @@ def _types(hint: Any) -> tuple[type, ...]:
 
 
 _RECORDS: Final[Sequence[type]] = (
-    ArtifactRecord, BirthScore, EvaluationRecord, Individual, ReviewScore, RunRecord, RunSummary, SimplifiedRecord,
-    Snapshot, TrainingRecord, VerdictRecord, Winner,
+    ArtifactRecord, BirthScore, EvaluationRecord, Individual, ProposalRecord, ProposalTotals, ReviewScore,
+    RunRecord, RunSummary, SimplifiedRecord, Snapshot, TrainingRecord, VerdictRecord, Winner,
 )  # fmt: skip
 _COLUMNS: Final = {record: _columns(record) for record in _RECORDS}
 COLUMN_INDEX: Final = {

@@ -42,16 +42,22 @@ class Database:
     raise subclasses of ``DatabaseError``. ``differences`` are those of a SQLite file's schema from Germline's.
     """
 
-    def __init__(self, location: Location, retry: LockRetry, differences: Differences | None = None) -> None:
+    def __init__(
+        self,
+        location: Location,
+        retry: LockRetry,
+        differences: Differences | None = None,
+        read_only: bool = False,
+    ) -> None:
         self.location = location
         self.differences = differences or Differences()
         self._retry = retry
         if isinstance(location, SqliteFile):
-            engine = _sqlite_engine(location, retry.busy_seconds)
+            engine = _sqlite_engine(location, retry.busy_seconds, read_only)
             self._reader = engine.execution_options()
             self._writer = engine.execution_options(germline_begin="IMMEDIATE")
         else:
-            engine = _server_engine(location, retry.busy_seconds)
+            engine = _server_engine(location, retry.busy_seconds, read_only)
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
             self._writer = engine.execution_options()
 
@@ -106,9 +112,10 @@ class Database:
             raise
 
 
-def _sqlite_engine(location: SqliteFile, busy_seconds: float) -> Engine:
+def _sqlite_engine(location: SqliteFile, busy_seconds: float, read_only: bool) -> Engine:
     def connect() -> sqlite3.Connection:
-        connection = connect_file(location.path, "rw" if location.path.exists() else "rwc", busy_seconds=busy_seconds)
+        mode = "ro" if read_only else "rw" if location.path.exists() else "rwc"
+        connection = connect_file(location.path, mode, busy_seconds=busy_seconds)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # only the driver of a run copies the log into the file
@@ -130,10 +137,12 @@ def _sqlite_engine(location: SqliteFile, busy_seconds: float) -> Engine:
     return engine
 
 
-def _server_engine(location: Server, busy_seconds: float) -> Engine:
+def _server_engine(location: Server, busy_seconds: float, read_only: bool) -> Engine:
     try:
         url = make_url(location.url)
         options = f"{url.query.get('options', '')} -c lock_timeout={max(1, round(busy_seconds * 1000))}"
+        if read_only:
+            options += " -c default_transaction_read_only=on"
         return create_engine(url, pool_size=1, max_overflow=0, connect_args={"options": options.strip()})
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         cause = hide_passwords(str(error), location.url)

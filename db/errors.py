@@ -83,7 +83,7 @@ class Unreachable(DatabaseError):
 
 
 class Unsupported(DatabaseError):
-    """The operation is not available for a database on a server."""
+    """The operation is not available for a database on a server, or without a package that is not installed."""
 
 
 class InvalidRecord(DatabaseError):

@@ -160,5 +160,9 @@ _CREATED: Final[Mapping[str, Mapping[str, str]]] = {
         "table training": "f677109906f91fda50b8a597464601a2",
         "table verdict": "26628270b963cd7a66807e391f17a4ca",
     },
+    "0007": {
+        "table answer": "f36d54b8be40ef0568f345011d2e5114",
+        "table proposal": "89296515591a4ba5c5c8bc72d69b0157",
+    },
 }
 """By revision, the objects that its migration creates or replaces."""

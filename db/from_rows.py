@@ -14,10 +14,13 @@ from germline.db import exact_json, owner
 from germline.db.column_types import COLUMN_INDEX, check_types
 from germline.db.errors import unreadable_row
 from germline.db.records import (
+    PROPOSAL_STATES,
     ArtifactRecord,
     BirthScore,
     EvaluationRecord,
     Individual,
+    ProposalRecord,
+    ProposalTotals,
     ReviewScore,
     RunRecord,
     SimplifiedRecord,
@@ -219,6 +222,37 @@ def simplified_record(values: Values) -> SimplifiedRecord:
     except ValueError as error:
         raise unreadable_row(f"the simplified birth {_key(SimplifiedRecord, values)}", error) from error
     return SimplifiedRecord(*values)
+
+
+def proposal_record(values: Values) -> ProposalRecord:
+    """The record of a proposal.
+
+    Raises:
+        DamagedDatabase: a value has a type that its column cannot have, the status is unknown, or a count is negative.
+    """
+    try:
+        check_types(ProposalRecord, values)
+        record = ProposalRecord(*values)
+        if record.status not in PROPOSAL_STATES:
+            raise ValueError(f"expected status out of {', '.join(PROPOSAL_STATES)}, got {record.status!r:.40}")
+        if min(record.position, record.calls, record.prompt_tokens, record.answer_tokens) < 0:
+            raise ValueError("expected counts of 0 or more")
+    except ValueError as error:
+        raise unreadable_row(f"the proposal for birth {_key(ProposalRecord, values)}", error) from error
+    return record
+
+
+def proposal_totals(values: Values) -> ProposalTotals:
+    """The totals of an operator.
+
+    Raises:
+        DamagedDatabase: a value that was added up is no whole number.
+    """
+    try:
+        check_types(ProposalTotals, values)
+    except ValueError as error:
+        raise unreadable_row("a proposal", error) from error
+    return ProposalTotals(*values)
 
 
 def training_record(values: Values) -> TrainingRecord:

@@ -62,6 +62,12 @@ def scored_individual(connection: Connection, run: Row[Any], birth: int) -> Scor
     return scored[0] if scored else None
 
 
+def scored_of(connection: Connection, run: Row[Any], births: Sequence[int]) -> list[ScoredIndividual]:
+    """The individuals of some births with their outcomes, in order of birth."""
+    chosen = select(individual.c.birth).where(_in_run(run.id), individual.c.birth.in_(births))
+    return _scored(connection, run, chosen)
+
+
 def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndividual]:
     """The ``n`` best individuals with an ok outcome (None: all), best first, without cache hits.
 

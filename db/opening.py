@@ -12,10 +12,11 @@ from germline.db.revisions import REVISIONS, require_current
 from germline.db.sqlite_file import RecordedSchema
 
 
-def open_database(location: Location, create: bool, retry: LockRetry) -> Database:
+def open_database(location: Location, create: bool, retry: LockRetry, read_only: bool = False) -> Database:
     """Opens the database at ``location``, whose schema must be the newest.
 
-    With ``create``, a missing or empty database gets the schema; several processes may do so at the same time.
+    With ``create``, a missing or empty database gets the schema; several processes may do so at the same time. With
+    ``read_only``, nothing is ever written through the connection.
 
     Raises:
         DatabaseError: the subclasses that ``Store`` lists.
@@ -26,10 +27,10 @@ def open_database(location: Location, create: bool, retry: LockRetry) -> Databas
             raise sqlite_file.missing_database(location.path)
         if schema is None:
             sqlite_path.create_file(location.path)
-        database = Database(location, retry, schema.differences if schema else None)
+        database = Database(location, retry, schema.differences if schema else None, read_only)
         revision = schema.revision if schema else None
     else:
-        database = Database(location, retry)
+        database = Database(location, retry, read_only=read_only)
         revision = database.read(lambda connection: migrate.recorded_revision(connection, str(location)))
         if revision is None and not create:
             database.close()

@@ -4,18 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from germline.db.notebook import NotebookRecord
+
 OUTCOMES: Final = ("ok", "diverged", "rejected", "timeout", "oom", "crashed")
 """The statuses that an evaluation can have."""
 
 RUN_STATES: Final = ("running", "stopped", "finished", "failed")
 """The statuses that a run can be recorded with. ``interrupted`` is displayed for ``running`` with a dead driver."""
 
-PARENTLESS: Final = ("seed", "random")
+PARENTLESS: Final = ("seed", "random", "import")
 """The operators without a parent; every other operator needs at least one parent."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(NotebookRecord):
     """A run.
 
     ``status`` is one of ``RUN_STATES``, or ``interrupted``. ``owner`` is the process that drives the run as
@@ -37,7 +39,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Individual:
+class Individual(NotebookRecord):
     """A birth in a run.
 
     ``parents`` are births, ``genome`` is the genome's text. ``cached_from`` is the earlier birth with the same
@@ -56,7 +58,7 @@ class Individual:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationRecord:
+class EvaluationRecord(NotebookRecord):
     """An evaluation: its key (fingerprint, task, rung, seed) and its outcome.
 
     ``birth`` is the individual that was scored. ``fitness`` (higher is better) is only for sorting: finite, and None
@@ -80,7 +82,7 @@ class EvaluationRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Winner:
+class Winner(NotebookRecord):
     """The winner of a run after a block.
 
     ``block`` is the last complete block, -1 if there is none. ``birth`` is None while no outcome is ok. ``closing``
@@ -104,8 +106,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class RunSummary:
-    """A row of ``germline runs``: the columns of ``germline.db.run_list.QUERY``, in their order."""
+class RunSummary(NotebookRecord):
+    """A row of ``germline runs``: the columns of ``germline.db.run_list.QUERY``, in their order, and the run's tags."""
 
     name: str
     kind: str
@@ -123,10 +125,11 @@ class RunSummary:
     best_fitness: float | None
     owner: str | None
     created: str
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredIndividual:
+class ScoredIndividual(NotebookRecord):
     """An individual with its outcome ``evaluation``, None if there is none yet. ``run`` is the name of the run."""
 
     run: str
@@ -173,7 +176,7 @@ class RunScores:
 
 
 @dataclass(frozen=True, slots=True)
-class ArtifactRecord:
+class ArtifactRecord(NotebookRecord):
     """A file exported from an individual. ``target`` is a target such as ``torch``, ``sha256`` the hash of the file."""
 
     birth: int
@@ -184,7 +187,7 @@ class ArtifactRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class SimplifiedRecord:
+class SimplifiedRecord(NotebookRecord):
     """The program that `germline simplify` made of an individual. It is no individual itself: no search bred it.
 
     ``birth`` is the individual that was simplified, ``genome`` the text of the simplified program and ``fingerprint``
@@ -199,7 +202,7 @@ class SimplifiedRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingRecord:
+class TrainingRecord(NotebookRecord):
     """The outcome of a training of a tuned comparison (`germline validate --against`).
 
     ``text`` says what was trained and how, ``seed`` on which batches and from which weights. ``fitness`` is None unless
@@ -215,8 +218,44 @@ class TrainingRecord:
     error: str | None
 
 
+PROPOSAL_STATES: Final = ("accepted", "invalid", "known", "failed")
+"""The statuses of a proposal: born, refused by the space, not new in the run, or without an answer."""
+
+
 @dataclass(frozen=True, slots=True)
-class VerdictRecord:
+class ProposalRecord:
+    """A proposal of an operator from outside: what it was asked for a birth, and what it answered.
+
+    ``position`` counts the proposals for the birth from 0. ``operator`` is the operator, ``status`` one of
+    ``PROPOSAL_STATES`` and ``reason`` why the proposal was not accepted, or None. ``calls`` is the number of requests
+    that were sent, ``request`` and ``answer`` are texts, ``model`` is the name of the model that answered, and the
+    tokens are those that it counted; an operator without a model has an empty name and no tokens.
+    """
+
+    birth: int
+    position: int
+    operator: str
+    status: str
+    reason: str | None
+    calls: int
+    request: str
+    model: str
+    prompt_tokens: int
+    answer_tokens: int
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalTotals:
+    """The calls and the tokens of an operator from outside in a run."""
+
+    operator: str
+    calls: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRecord(NotebookRecord):
     """What a tuned comparison has found of an individual; ``content`` is plain JSON."""
 
     birth: int

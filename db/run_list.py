@@ -12,10 +12,11 @@ from germline.db.location import SqliteFile, locate
 from germline.db.records import RunSummary
 from germline.db.revisions import require_current
 from germline.db.sqlite_connection import FAILURES, as_database_error, connect
+from germline.db.tags import tags_of
 
 _COLUMNS: Final = [field.name for field in fields(RunSummary)]
 
-QUERY: Final = """
+_SELECT: Final = """
 SELECT r.name, r.kind, r.task, r.preset, r.seed, r.status,
     (SELECT count(*) FROM individual i WHERE i.run_id = r.id) AS births,
     (SELECT count(*) FROM evaluation e WHERE e.run_id = r.id) AS evaluations,
@@ -24,17 +25,25 @@ SELECT r.name, r.kind, r.task, r.preset, r.seed, r.status,
     (SELECT coalesce(sum(j.genomes), 0) FROM rejection j WHERE j.run_id = r.id) AS rejected,
     r.seconds, best.birth AS best_birth,
     CASE WHEN best.negative_zero THEN CAST('-0.0' AS DOUBLE PRECISION) ELSE best.fitness END AS best_fitness,
-    r.owner, r.created
+    r.owner, r.created, r.environment
 FROM run r
 LEFT JOIN evaluation best ON best.id = (
     SELECT b.id FROM evaluation b
     WHERE b.run_id = r.id AND b.task = r.task AND b.status = 'ok' AND b.rung = 0 AND b.seed = 0
     ORDER BY b.fitness DESC NULLS LAST, b.birth LIMIT 1
 )
-ORDER BY r.created, r.name
 """
-"""Selects the values of a `RunSummary` of every run. The view `v_runs` of the database is for other tools: it is as
-much a part of a foreign file as its rows, and is not executed."""
+
+QUERY: Final = f"""{_SELECT}ORDER BY r.created, r.name
+"""
+"""Selects the values of a `RunSummary` of every run, and its environment, which holds its tags.
+
+The view `v_runs` of the database is for other tools: it is as much a part of a foreign file as its rows, and is not
+executed.
+"""
+
+QUERY_OF_RUN: Final = f"{_SELECT}WHERE r.id = :run_id"
+"""Selects the same of one run."""
 
 
 def runs(url: str) -> list[RunSummary] | None:
@@ -62,15 +71,16 @@ def summary(values: Sequence[Any]) -> RunSummary:
     """The record of a row of ``QUERY``, with the status ``interrupted`` if the driver is dead.
 
     Args:
-        values: the values in the order of the record's fields.
+        values: the values in the order of the record's fields, and the environment.
 
     Raises:
         DamagedDatabase: a value has a type that its column cannot have.
     """
+    *values, environment = values
     try:
         check_types(RunSummary, values)
     except ValueError as error:
         raise unreadable_row(f"run {values[_COLUMNS.index('name')]!r}", error) from error
     recorded = RunSummary(*values)
     status, driver = owner.displayed(recorded.status, recorded.owner)
-    return replace(recorded, status=status, owner=driver)
+    return replace(recorded, status=status, owner=driver, tags=tags_of(environment))

@@ -1,15 +1,16 @@
 """Reads, creates, claims and releases rows of ``run``, inside the transaction of the caller."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, Table, exists, func, insert, select, text, union, update
+from sqlalchemy import delete as remove
 
-from germline.db import from_rows, owner, to_rows
-from germline.db.errors import RunBusy, UnknownRun
+from germline.db import exact_json, from_rows, owner, tags, to_rows
+from germline.db.errors import RunBusy, RunExists, UnknownRun
 from germline.db.records import RunRecord
-from germline.db.schema import control, individual, run
+from germline.db.schema import control, genome, individual, metadata, proposal, run
 
 
 def row_of(connection: Connection, name: str) -> Row[Any]:
@@ -65,16 +66,24 @@ def claim(connection: Connection, run_id: int, force: bool) -> None:
         RunBusy: another process owns the run and may be alive.
     """
     row = _locked_row(connection, run_id)
-    driver, this_process = row.owner, owner.this_process()
-    if driver is not None and driver != this_process and row.status == "running" and not force:
-        process = " on ".join(reversed(driver.split(":")[:2]))
-        if not owner.on_this_host(driver):
-            raise RunBusy(f"run {row.name!r} is driven by process {process}, another machine: stop it there first")
-        if owner.is_alive(driver):
-            raise RunBusy(
-                f"run {row.name!r} is driven by process {process}: `germline stop {row.name}` ends it, or wait for it"
-            )
-    connection.execute(update(run).where(run.c.id == run_id).values(status="running", owner=this_process))
+    if not force:
+        _check_free(row)
+    values = {"status": "running", "owner": owner.this_process()}
+    connection.execute(update(run).where(run.c.id == run_id).values(**values))
+
+
+def _check_free(row: Row[Any]) -> None:
+    """Raises RunBusy if another process owns the run and may be alive."""
+    driver = row.owner
+    if driver is None or driver == owner.this_process() or row.status != "running":
+        return
+    process = " on ".join(reversed(driver.split(":")[:2]))
+    if not owner.on_this_host(driver):
+        raise RunBusy(f"run {row.name!r} is driven by process {process}, another machine: stop it there first")
+    if owner.is_alive(driver):
+        raise RunBusy(
+            f"run {row.name!r} is driven by process {process}: `germline stop {row.name}` ends it, or wait for it"
+        )
 
 
 def release(connection: Connection, run_id: int, status: str, seconds: float) -> None:
@@ -97,6 +106,67 @@ def forget(connection: Connection, run_id: int) -> bool:
         return False
     if connection.scalar(select(exists().where(individual.c.run_id == run_id))):
         return False
-    connection.execute(delete(control).where(control.c.run_id == run_id))
-    connection.execute(delete(run).where(run.c.id == run_id))
+    connection.execute(remove(proposal).where(proposal.c.run_id == run_id))
+    connection.execute(remove(control).where(control.c.run_id == run_id))
+    connection.execute(remove(run).where(run.c.id == run_id))
     return True
+
+
+def tag(connection: Connection, name: str, added: Sequence[str], removed: Sequence[str]) -> tuple[str, ...]:
+    """Adds tags to a run and removes others; returns those that it has then.
+
+    Raises:
+        UnknownRun: there is no such run.
+        DamagedDatabase: the row cannot be read.
+    """
+    row = _locked_row(connection, row_of(connection, name).id)
+    environment = {**from_rows.run_record(row).environment}
+    now = tags.changed(tags.tags_of(environment), added, removed)
+    environment[tags.KEY] = list(now)
+    values = {"environment": exact_json.dump_plain(environment, "the environment of a run")}
+    connection.execute(update(run).where(run.c.id == row.id).values(**values))
+    return now
+
+
+def rename(connection: Connection, name: str, new_name: str) -> None:
+    """Gives a run another name.
+
+    Raises:
+        UnknownRun: there is no such run.
+        RunBusy: another process owns the run and may be alive.
+        RunExists: another run has the new name.
+    """
+    row = _locked_row(connection, row_of(connection, name).id)
+    _check_free(row)
+    if connection.scalar(select(exists().where(run.c.name == new_name, run.c.id != row.id))):
+        raise RunExists(f"a run named {new_name!r} exists already: choose another name")
+    connection.execute(update(run).where(run.c.id == row.id).values(name=new_name))
+
+
+def delete(connection: Connection, name: str) -> int:
+    """Removes a run with all its rows, and the genomes that no other run has. Returns the number of its births.
+
+    Raises:
+        UnknownRun: there is no such run.
+        RunBusy: another process owns the run and may be alive.
+    """
+    row = _locked_row(connection, row_of(connection, name).id)
+    _check_free(row)
+    if connection.dialect.name == "postgresql":  # a search must not meet a genome that is removed before it commits
+        connection.execute(text("LOCK TABLE genome IN SHARE ROW EXCLUSIVE MODE"))
+    births = connection.scalar(select(func.count()).where(individual.c.run_id == row.id)) or 0
+    for table in _tables_of_runs():
+        connection.execute(remove(table).where(table.c.run_id == row.id))
+    connection.execute(remove(run).where(run.c.id == row.id))
+    # Without the index the database would read all individuals for each genome, to see that none refers to it.
+    connection.execute(text("CREATE INDEX ix_deletion ON individual (genome)"))
+    columns = [column for table in metadata.tables.values() for column in table.c if column.references(genome.c.digest)]
+    used = union(*(select(column) for column in columns))
+    connection.execute(remove(genome).where(genome.c.digest.not_in(used)))
+    connection.execute(text("DROP INDEX ix_deletion"))
+    return births
+
+
+def _tables_of_runs() -> list[Table]:
+    """The tables whose rows belong to a run; a table comes before those that its rows refer to."""
+    return [table for table in reversed(metadata.sorted_tables) if "run_id" in table.c]

@@ -211,6 +211,33 @@ verdict = Table(
     Index(None, "run_id", "birth"),
 )
 
+answer = Table(
+    "answer",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("request", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("answer_tokens", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+proposal = Table(
+    "proposal",
+    metadata,
+    Column("run_id", Integer, ForeignKey("run.id"), nullable=False),
+    Column("birth", Integer, nullable=False),  # an answer is recorded before the birth that it is for
+    Column("position", Integer, nullable=False),
+    Column("operator", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("calls", Integer, nullable=False),
+    Column("answer", Text, ForeignKey("answer.digest"), nullable=False),
+    PrimaryKeyConstraint("run_id", "birth", "position"),
+    CheckConstraint("status IN ('accepted', 'invalid', 'known', 'failed')", name="status"),
+    sqlite_with_rowid=False,
+)
+
 control = Table(
     "control",
     metadata,

@@ -8,7 +8,21 @@ from typing import Any, Final, Self
 from sqlalchemy import Connection, Row, exists, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from germline.db import check, exact_json, from_rows, lineage, owner, run_list, runs, sqlite_file, to_rows, trainings
+from germline.db import (
+    check,
+    columns,
+    exact_json,
+    from_rows,
+    lineage,
+    owner,
+    proposals,
+    run_list,
+    runs,
+    sqlite_file,
+    tags,
+    to_rows,
+    trainings,
+)
 from germline.db.errors import (
     DamagedDatabase,
     InvalidRecord,
@@ -19,6 +33,7 @@ from germline.db.errors import (
     Unsupported,
     unreadable_row,
 )
+from germline.db.frame import Library, columns_of_individuals, frame, frame_package
 from germline.db.location import SqliteFile, locate
 from germline.db.lock_retry import LockRetry
 from germline.db.opening import open_database
@@ -27,6 +42,9 @@ from germline.db.records import (
     ArtifactRecord,
     EvaluationRecord,
     Individual,
+    ProposalRecord,
+    ProposalTotals,
+    ReviewScore,
     RunRecord,
     RunScores,
     RunSummary,
@@ -69,9 +87,9 @@ class Store:
     - A run has one owner at a time, the process that claimed it. That only the owner adds to the run, and adds births
       in their order 0, 1, 2, …, is left to the caller.
     - A birth is added once, after its parents. An evaluation is unique per (run, fingerprint, task, rung, seed).
-      Recorded individuals and evaluations never change. The only rows that are ever replaced are the winner of a
-      closing, by a later closing after the same block, and the snapshot of a run, by a later one. The only run that is
-      ever removed is a run without individuals.
+      Recorded individuals, evaluations and proposals never change. The only rows that are ever replaced are the winner
+      of a closing, by a later closing after the same block, and the snapshot of a run, by a later one. A search removes
+      no run but its own without individuals; ``delete_run`` is for people.
     - The *outcome* of an individual is the evaluation of its fingerprint on the run's own task at rung 0, seed 0; so a
       cache hit has the outcome of the birth that it was cached from. All other evaluations are reviews, which do not
       change the best.
@@ -79,6 +97,7 @@ class Store:
     - The *winner* is the individual that the search hands over. The driver records it with each complete block and at
       the end of a budget (a *closing*). A block is complete if its winner is recorded. The winner of a later block
       replaces that of an earlier block, and a closing that of the block before it.
+    - The name and the tags of a run are for people; they can be changed, and nothing depends on them.
     - Floats are preserved exactly, and records are frozen.
     - Reading takes no write lock, and an iterator holds no transaction between its items, so rows can be written
       meanwhile.
@@ -92,6 +111,7 @@ class Store:
         on_wait: called with one line for the user each time the lock of another process delays a method.
         busy_seconds: how long the database itself waits for a lock before it reports it.
         wait_seconds: total time after which a method stops waiting and raises ``DatabaseLocked``.
+        read_only: open an existing database for reading alone; a method that writes raises ``ReadOnlyDatabase``.
 
     Raises:
         DatabaseError: one of its subclasses BadUrl, BadPath, MissingDatabase, NotADatabase, ForeignDatabase,
@@ -106,9 +126,11 @@ class Store:
         on_wait: Callable[[str], None] = lambda message: None,
         busy_seconds: float = 5.0,
         wait_seconds: float = 600.0,
+        read_only: bool = False,
     ) -> None:
         self._location = locate(url)
-        self._database = open_database(self._location, create, LockRetry(busy_seconds, wait_seconds, on_wait))
+        retry = LockRetry(busy_seconds, wait_seconds, on_wait)
+        self._database = open_database(self._location, create and not read_only, retry, read_only)
 
     def __enter__(self) -> Self:
         return self
@@ -173,7 +195,7 @@ class Store:
         """The run of this name.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
         return self._database.read(lambda connection: from_rows.run_record(runs.row_of(connection, name)))
 
@@ -182,6 +204,20 @@ class Store:
         rows = self._database.read(lambda connection: from_rows.fetch(connection.execute(text(run_list.QUERY))))
         return [run_list.summary(row) for row in rows]
 
+    def summary(self, run_name: str) -> RunSummary:
+        """The progress of the run of this name.
+
+        Raises:
+            UnknownRun
+        """
+
+        def read(connection: Connection) -> RunSummary:
+            run_id = runs.row_of(connection, run_name).id
+            rows = from_rows.fetch(connection.execute(text(run_list.QUERY_OF_RUN), {"run_id": run_id}))
+            return next(run_list.summary(row) for row in rows)
+
+        return self._database.read(read)
+
     def claim(self, run_id: int, force: bool = False) -> None:
         """Makes the calling process the owner of the run and sets the status ``running``.
 
@@ -189,7 +225,7 @@ class Store:
         run unless ``force`` is true.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             RunBusy: another process owns the run and may be alive.
         """
         self._database.write(lambda connection: runs.claim(connection, run_id, force))
@@ -199,7 +235,7 @@ class Store:
         """Gives up the calling process's ownership of the run, sets its status and adds ``seconds`` of driver time.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             RunBusy: another process owns the run.
             InvalidRecord: ``status`` is not ``stopped``, ``finished`` or ``failed``.
         """
@@ -213,9 +249,45 @@ class Store:
         Returns False and removes nothing if the run has individuals, or another process owns it.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
         return self._database.write(lambda connection: runs.forget(connection, run_id))
+
+    def tag_run(self, name: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> tuple[str, ...]:
+        """Adds tags to a run and removes others. Returns the tags that it has then, in alphabetical order.
+
+        Raises:
+            UnknownRun
+            InvalidRecord: a tag has other characters than letters, digits and ``_ . + / @ -``, or more than 64.
+        """
+        added = [tags.checked_tag(tag) for tag in add]
+        return self._database.write(lambda connection: runs.tag(connection, name, added, remove))
+
+    def rename_run(self, name: str, new_name: str) -> None:
+        """Gives a run another name; its records stay as they are.
+
+        Raises:
+            UnknownRun
+            RunBusy: another process owns the run and may be alive.
+            RunExists: another run has the new name.
+            InvalidRecord: the new name could be read as a path or RUN:BIRTH.
+        """
+        to_rows.checked_name(new_name)
+        try:
+            self._database.write(lambda connection: runs.rename(connection, name, new_name))
+        except RecordConflict as error:  # another process took the name at this moment
+            raise RunExists(f"a run named {new_name!r} exists already: choose another name") from error
+
+    def delete_run(self, name: str) -> int:
+        """Removes a run with all its records, and the genomes that no other run has. Returns the number of its births.
+
+        Trainings of tuned comparisons stay: they belong to no run. The file keeps its size; later rows fill the room.
+
+        Raises:
+            UnknownRun
+            RunBusy: another process owns the run and may be alive.
+        """
+        return self._database.write(lambda connection: runs.delete(connection, name))
 
     # Individuals, evaluations and winners, for the driver of a run
 
@@ -326,6 +398,28 @@ class Store:
             if after == before:
                 return
 
+    def frame(self, run_name: str, library: Library = "pandas") -> Any:
+        """The individuals of a run with their outcomes, as a table of pandas or polars with a row for each birth.
+
+        Columns: see ``germline.db.frame.columns_of_individuals``. Reviews are not in it.
+
+        Args:
+            run_name: the name of the run.
+            library: ``pandas`` (``pip install 'germline[frames]'``) or ``polars``, which must be installed.
+
+        Raises:
+            UnknownRun
+            Unsupported: there is no such library, or it is not installed.
+        """
+        package = frame_package(library)
+        run = self.run(run_name)
+        outcomes = {
+            record.fingerprint: record
+            for record in self.evaluations(run.id)
+            if (record.task, record.rung, record.seed) == (run.task, 0, 0)
+        }
+        return frame(columns_of_individuals(self.individuals(run.id), outcomes), package)
+
     def individuals_of(self, run_id: int, births: Sequence[int]) -> Iterator[Individual]:
         """The individuals of some births, in any order; a birth that is not recorded is left out."""
         for start in range(0, len(births), _CHUNK):
@@ -344,13 +438,38 @@ class Store:
             for row in rows:
                 yield from_rows.evaluation_record(row, kind)
 
+    # Proposals of operators from outside
+
+    def add_proposal(self, run_id: int, record: ProposalRecord) -> None:
+        """Adds a proposal for a birth that may not be recorded yet.
+
+        Raises:
+            RecordConflict: a proposal for the birth is recorded at this position already.
+            InvalidRecord: the status is unknown, or a count is negative or does not fit.
+        """
+        rows = proposals.rows(run_id, record)
+        self._add(lambda connection: proposals.add(connection, *rows), f"a proposal for birth {record.birth}")
+
+    def proposals(self, run_id: int, first: int, last: int) -> list[ProposalRecord]:
+        """The proposals for the births from ``first`` to ``last``, in the order of births and positions."""
+        return self._database.read(lambda connection: proposals.of_births(connection, run_id, first, last))
+
+    def refused_proposals(self, run_id: int, before: int, most: int) -> list[ProposalRecord]:
+        """The last proposals, at most ``most``, for births below ``before`` that were invalid or known."""
+        return self._database.read(lambda connection: proposals.refused(connection, run_id, before, most))
+
+    def proposal_totals(self, run_id: int, before: int) -> list[ProposalTotals]:
+        """The calls and tokens of each operator from outside for births below ``before``."""
+        return self._database.read(lambda connection: proposals.totals(connection, run_id, before))
+
     # Queries by the name of a run
 
     def individual(self, run_name: str, birth: int) -> ScoredIndividual:
         """The individual of this birth, with its outcome.
 
         Raises:
-            UnknownRun, UnknownBirth
+            UnknownRun: no run has that name.
+            UnknownBirth: the run has no such birth.
         """
 
         def read(connection: Connection) -> ScoredIndividual:
@@ -366,7 +485,7 @@ class Store:
         """The best individual, with its outcome.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             NothingScored: no outcome is ok.
         """
         best = self.top(run_name, 1)
@@ -378,7 +497,7 @@ class Store:
         """The ``n`` best individuals with an ok outcome (None: all), best first, without cache hits.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
         return self._database.read(lambda connection: lineage.top(connection, runs.row_of(connection, run_name), n))
 
@@ -388,7 +507,7 @@ class Store:
         ``germline.search.winner`` also answers for a run whose winners are not recorded.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
         return self._database.read(lambda connection: lineage.winner(connection, runs.row_of(connection, run_name)))
 
@@ -399,7 +518,7 @@ class Store:
         Empty if the run's winners are not recorded; ``germline.search.winner.winners`` derives those.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
         return self._database.read(
             lambda connection: lineage.winners(connection, runs.row_of(connection, run_name), first)
@@ -410,7 +529,7 @@ class Store:
         an outcome. Empty if there is no such block.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> list[ScoredIndividual]:
@@ -426,7 +545,7 @@ class Store:
             measure: the only measure to read from the outcomes of births, which can have hundreds of measures.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> RunScores:
@@ -452,7 +571,8 @@ class Store:
         """An individual and all its ancestors, oldest first.
 
         Raises:
-            UnknownRun, UnknownBirth
+            UnknownRun: no run has that name.
+            UnknownBirth: the run has no such birth.
         """
 
         def read(connection: Connection) -> list[ScoredIndividual]:
@@ -468,7 +588,7 @@ class Store:
         """Mean duration of an evaluation at rung 0, in seconds; 0.0 if there is none.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> float:
@@ -482,7 +602,7 @@ class Store:
         """Number of evaluations by status, without ok and without statuses that do not occur.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> dict[str, int]:
@@ -497,13 +617,116 @@ class Store:
 
         return self._database.read(read)
 
+    # Columns of a run, for pictures of very many births
+
+    def birth_columns(self, run_name: str, first: int = 0) -> list[columns.BirthRow]:
+        """The births of a run from ``first`` on, in their order, without their genomes.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: columns.births(connection, runs.row_of(connection, run_name), first)
+        )
+
+    def evaluation_columns(self, run_name: str, after: int = 0) -> list[columns.EvaluationRow]:
+        """The evaluations of a run with an id above ``after``, in the order of recording, without their measures.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: columns.evaluations(connection, runs.row_of(connection, run_name), after)
+        )
+
+    def score_columns(self, run_name: str, after: int = 0) -> list[columns.ScoreRow]:
+        """The ok outcomes of a run with an id above ``after``: id, birth and fitness, in any order.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: columns.scores(connection, runs.row_of(connection, run_name), after)
+        )
+
+    def parent_columns(self, run_name: str, first: int = 0) -> list[columns.ParentRow]:
+        """Each birth from ``first`` on that has a parent, and its first parent, in the order of births.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: columns.parents(connection, runs.row_of(connection, run_name), first)
+        )
+
+    def children(self, run_name: str, birth: int) -> list[int]:
+        """The births whose first parent is ``birth``, in their order.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: columns.children(connection, runs.row_of(connection, run_name), birth)
+        )
+
+    def objective_columns(self, run_name: str) -> list[tuple[int, Mapping[str, float]]]:
+        """The birth and the objectives of each ok outcome of a run, in any order.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(lambda connection: columns.objectives(connection, runs.row_of(connection, run_name)))
+
+    def review_scores(self, run_name: str) -> list[ReviewScore]:
+        """All reviews on the run's own task, in the order of recording.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(
+            lambda connection: lineage.review_scores(connection, runs.row_of(connection, run_name))
+        )
+
+    def last_recorded(self, run_name: str) -> tuple[int, int]:
+        """The number of the run's last birth, -1 if there is none, and the id of its last evaluation, 0 if there is
+        none.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(lambda connection: columns.last(connection, runs.row_of(connection, run_name)))
+
+    def failure_counts(self, run_name: str) -> list[columns.FailureCount]:
+        """The errors of failures on the run's own task, the most frequent first.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(lambda connection: columns.failures(connection, runs.row_of(connection, run_name)))
+
+    def scored(self, run_name: str, births: Sequence[int]) -> list[ScoredIndividual]:
+        """The individuals of some births with their outcomes, in order of birth; a birth that is not recorded is left
+        out.
+
+        Raises:
+            UnknownRun
+        """
+        wanted = sorted(set(births))
+        found: list[ScoredIndividual] = []
+        for start in range(0, len(wanted), _CHUNK):
+            chunk = wanted[start : start + _CHUNK]
+            found += self._database.read(
+                lambda connection: lineage.scored_of(connection, runs.row_of(connection, run_name), chunk)  # noqa: B023
+            )
+        return found
+
     # Stop requests and exported files
 
     def request_stop(self, run_name: str) -> None:
         """Asks the driver of a run to stop.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def add(connection: Connection) -> None:
@@ -526,7 +749,7 @@ class Store:
         """Records that an individual was exported for ``target`` to the file ``path`` with the hash ``sha256``.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             RecordConflict: the run has no such birth.
             InvalidRecord: a value cannot be stored.
         """
@@ -547,7 +770,7 @@ class Store:
         """The files exported from a run, oldest first.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> list[ArtifactRecord]:
@@ -567,7 +790,7 @@ class Store:
         of the individual has the same genome and the same steps.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             RecordConflict: the run has no such birth.
             InvalidRecord: a value cannot be stored.
         """
@@ -603,7 +826,7 @@ class Store:
         """What an individual became by its latest simplification; None if none is recorded.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> SimplifiedRecord | None:
@@ -647,7 +870,7 @@ class Store:
         """Records what a tuned comparison has found of an individual.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
             RecordConflict: the run has no such birth.
             InvalidRecord: a value cannot be stored.
         """
@@ -666,7 +889,7 @@ class Store:
         """The latest verdict on an individual; None if none is recorded.
 
         Raises:
-            UnknownRun
+            UnknownRun: no run has that name.
         """
 
         def read(connection: Connection) -> VerdictRecord | None:

@@ -41,6 +41,13 @@ class Space(Protocol[G]):
         """Why a genome is not valid in this space, in one line; None if it is."""
         ...
 
+    def refuses(self, genome: G) -> str | None:
+        """Why a genome from outside may not be born, in one line; None if it may.
+
+        It has to be valid and to keep the limits that operators keep by themselves.
+        """
+        ...
+
     def fingerprint(self, genome: G) -> str:
         """A hash that is equal for genomes that compute the same; outcomes are stored under it."""
         ...

@@ -14,20 +14,6 @@ RngFor = Callable[[int], np.random.Generator]
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """A genome that a strategy wants scored, with its origin.
-
-    `genome` is an object of the run's space, `parents` are birth numbers, and `rejected` is the number of genomes that
-    the space rejected for a limit before it returned this genome.
-    """
-
-    genome: Any
-    parents: tuple[int, ...]
-    operator: str
-    rejected: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Scored:
     """An individual with its outcome."""
 
@@ -38,6 +24,33 @@ class Scored:
     def fitness(self) -> float | None:
         """Fitness of the outcome, higher is better; None if the outcome is not ok."""
         return self.outcome.fitness
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question to an operator from outside: its name, a random number below 2^32, and the individuals to show, the
+    fittest of the run and the latest."""
+
+    operator: str
+    seed: int
+    best: tuple[Scored, ...]
+    recent: tuple[Scored, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A genome that a strategy wants scored, with its origin.
+
+    `genome` is an object of the run's space, `parents` are birth numbers, and `rejected` is the number of genomes that
+    the space rejected for a limit before it returned this genome. With `ask` an operator from outside is asked for a
+    child of the first parent, and `genome` is born if it gives none.
+    """
+
+    genome: Any
+    parents: tuple[int, ...]
+    operator: str
+    rejected: int = 0
+    ask: Ask | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,15 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
-from germline.db.records import EvaluationRecord, Individual, RunRecord, Snapshot, Winner
+from germline.db.records import (
+    EvaluationRecord,
+    Individual,
+    ProposalRecord,
+    ProposalTotals,
+    RunRecord,
+    Snapshot,
+    Winner,
+)
 from germline.evaluators.outcome import Outcome
 from germline.search.fold import ScoreKey
 from germline.search.individual import Scored
@@ -47,6 +55,23 @@ class Journal(Protocol):
     def outcomes_of(self, fingerprints: Sequence[str]) -> Iterable[tuple[int, ScoreKey, Outcome]]:
         """The recorded outcomes of these fingerprints on the run's own task, in any order: the birth that was scored,
         the key and the outcome of each."""
+        ...
+
+    def proposals(self, first: int, last: int) -> Sequence[ProposalRecord]:
+        """The recorded proposals of operators from outside for births from `first` to `last`, in their order."""
+        ...
+
+    def refused_proposals(self, before: int, most: int) -> Sequence[ProposalRecord]:
+        """The last proposals, at most `most`, for births below `before` that were not accepted, oldest first; without
+        those that gave no answer."""
+        ...
+
+    def proposal_totals(self, before: int) -> Sequence[ProposalTotals]:
+        """The calls and tokens of each operator from outside for births below `before`."""
+        ...
+
+    def record_proposal(self, record: ProposalRecord) -> None:
+        """Records a proposal for a birth that is not recorded yet."""
         ...
 
     def record_births(self, individuals: Sequence[Individual]) -> None:
@@ -97,6 +122,18 @@ class StoreJournal:
     def outcomes_of(self, fingerprints: Sequence[str]) -> Iterable[tuple[int, ScoreKey, Outcome]]:
         for record in self.store.evaluations_of(self.run.id, self.run.task, fingerprints):
             yield record.birth, (record.fingerprint, record.rung, record.seed), outcome_of(record)
+
+    def proposals(self, first: int, last: int) -> Sequence[ProposalRecord]:
+        return self.store.proposals(self.run.id, first, last)
+
+    def refused_proposals(self, before: int, most: int) -> Sequence[ProposalRecord]:
+        return self.store.refused_proposals(self.run.id, before, most)
+
+    def proposal_totals(self, before: int) -> Sequence[ProposalTotals]:
+        return self.store.proposal_totals(self.run.id, before)
+
+    def record_proposal(self, record: ProposalRecord) -> None:
+        self.store.add_proposal(self.run.id, record)
 
     def record_births(self, individuals: Sequence[Individual]) -> None:
         self.store.add_individuals(self.run.id, self.run.kind, individuals)

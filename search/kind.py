@@ -5,9 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from germline.evaluators.outcome import Objective
 from germline.programs.space import Space
 from germline.search.loop import LoopSettings
+from germline.search.proposers.asking import Cap
+from germline.search.proposers.names import shares, short_name
 from germline.search.settings import BadSetting, RunSettings, Setting, check, from_config, resolve, settable
+from germline.search.strategies.outside import OutsideOperators
 from germline.search.strategy import Strategy
 
 S = TypeVar("S", bound=RunSettings)
@@ -39,6 +43,7 @@ class Kind(ABC, Generic[S, G]):
             settings and space, and raises BadSetting for settings that the strategy does not support.
         gpu_pack: for a run that is created for a GPU and does not set `pack`: a pack is a whole block, but at most this
             many genomes. None: packs are as on a CPU.
+        own_operators: names in the setting `operators` that are of the kind; all others are from outside.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Kind(ABC, Generic[S, G]):
     presets: Mapping[str, Preset]
     strategies: Mapping[str, Callable[[S, Any], Strategy[Any]]]
     gpu_pack: int | None = None
+    own_operators: tuple[str, ...] = ()
 
     @property
     def settable(self) -> tuple[Setting, ...]:
@@ -113,7 +119,28 @@ class Kind(ABC, Generic[S, G]):
         """
         if settings.strategy not in self.strategies:
             raise BadSetting(f"expected strategy to be one of {', '.join(self.strategies)}, got {settings.strategy!r}")
-        return self.strategies[settings.strategy](settings, space)
+        strategy = self.strategies[settings.strategy](settings, space)
+        asked = {short_name(name): share for name, share in shares(settings.operators, self.own_operators).items()}
+        if not asked:
+            return strategy
+        if settings.strategy in ("random", "constants"):
+            raise BadSetting(
+                f"expected a strategy that varies parents for the operator {next(iter(asked))}, got "
+                f"{settings.strategy}; leave the operator out"
+            )
+        return OutsideOperators(strategy, asked, self.own_operators or None, self.first_asked(settings))
+
+    def first_asked(self, settings: S) -> int:
+        """The first birth for which an operator from outside may be asked."""
+        return 0
+
+    def language(self, settings: S) -> str:
+        """How genomes are written, for an operator from outside; made from the tables of the language."""
+        return ""
+
+    def caps(self, settings: S) -> dict[str, Cap]:
+        """Limits on what operators from outside may use in a run, by name."""
+        return {}
 
     def scoring_version(self, settings: S, task: Any) -> int:
         """The scoring version (see `SCORING_VERSION`) of a run with these settings on a task (a class)."""
@@ -122,6 +149,14 @@ class Kind(ABC, Generic[S, G]):
     @abstractmethod
     def evaluator_options(self, settings: S) -> dict[str, Any]:
         """Options of the evaluator that scores a run's genomes, as plain data."""
+
+    def objectives(self, settings: S, task: Any) -> Sequence[Objective]:
+        """The objectives of an ok outcome on a task (a class); the first makes the fitness."""
+        return tuple(task.objectives)
+
+    def required_measures(self, settings: S, task: Any) -> Sequence[str]:
+        """The measures without which the strategy cannot use an ok outcome on a task (a class)."""
+        return ()
 
     @abstractmethod
     def loop_settings(self, settings: S, seed: int) -> LoopSettings:

@@ -9,7 +9,7 @@ depends on time or on which job finishes first.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 
 from germline.db.errors import unreadable_row
 from germline.db.records import Snapshot, Winner
+from germline.evaluators.executors.caller_executor import CallerExecutor
 from germline.evaluators.executors.executor import Executor, Job
 from germline.evaluators.hurdle import Limit
 from germline.programs.space import Space
@@ -28,6 +29,8 @@ from germline.search.individual import Individual, Review, Scored
 from germline.search.journal import Journal
 from germline.search.known_outcomes import KnownOutcomes
 from germline.search.progress import Progress, Tally, frames_of
+from germline.search.proposers.asking import Asking, Cap, Facts
+from germline.search.proposers.operator import Operator
 from germline.search.snapshot import SearchState
 from germline.search.strategy import Strategy
 
@@ -85,20 +88,25 @@ class Search:
 
     Args:
         space, strategy: what is searched and how.
-        executor: scores jobs; the search submits to it and leaves it open.
+        executor: scores jobs; the search submits to it and leaves it open. While the caller has to score, the search
+            yields its progress again and again.
         journal: where births, outcomes and winners are recorded and read back from.
         settings: how the run is divided into blocks and packs.
         snapshot_every: births between two snapshots.
+        operators, caps, facts: operators from outside, see `Asking`; None: all that they proposed is recorded.
     """
 
     def __init__(
         self,
         space: Space[Any],
         strategy: Strategy[Any],
-        executor: Executor,
+        executor: Executor | CallerExecutor,
         journal: Journal,
         settings: LoopSettings,
         snapshot_every: int = SNAPSHOT_EVERY,
+        operators: Mapping[str, Operator] | None = None,
+        caps: Mapping[str, Cap] | None = None,
+        facts: Facts | None = None,
     ) -> None:
         self.space = space
         self.strategy = strategy
@@ -111,6 +119,7 @@ class Search:
         self.recorded: deque[Individual] = deque()
         self.known = KnownOutcomes(journal)
         self.outcomes = self.known.outcomes
+        self.asking = Asking(space, journal, self.known, operators or {}, caps or {}, facts or Facts())
         self.blocks_with_winner: set[int] = set()
         self.replayed = 0
         self.state = strategy.init()
@@ -217,7 +226,8 @@ class Search:
 
     def _breed(self, births: Sequence[int], number: int) -> list[Individual]:
         """Breeds these births of block `number` from the present state, and records the individuals."""
-        proposals = [self.strategy.breed(self.state, birth, self.rng_for) for birth in births]
+        bred = [self.strategy.breed(self.state, birth, self.rng_for) for birth in births]
+        proposals = self.asking.settled(births, bred)
         fingerprints = [self.space.fingerprint(proposal.genome) for proposal in proposals]
         self.known.meet(fingerprints)
         individuals = []
@@ -246,7 +256,8 @@ class Search:
                     self.tally.add_outcome(individual, outcome, (rung, seed) != (0, 0))
             if missing:
                 genomes = tuple(individual.genome for individual in missing)
-                job = Job((block.number, rung, seed, place), genomes, rung, seed, limit)
+                births = tuple(individual.birth for individual in missing)
+                job = Job((block.number, rung, seed, place), genomes, rung, seed, limit, births)
                 self.under_way[job.key] = block, missing
                 self.executor.submit(job)
                 block.jobs += 1
@@ -266,9 +277,15 @@ class Search:
             self.journal.record_winners(self._take_winners(), self._take_snapshot())
 
     def _receive(self) -> Progress:
-        """Waits for a job, and records its outcomes with the winner of the block that they complete."""
+        """Waits for a job, and records its outcomes with the winner of the block that they complete.
+
+        Records nothing if the caller of the search has to act first.
+        """
         before = self.tally.best
-        job, outcomes = self.executor.next()
+        received = self.executor.next()
+        if received is None:
+            return self._progress()
+        job, outcomes = received
         block, individuals = self.under_way.pop(job.key)
         block.jobs -= 1
         scored = [Scored(*pair) for pair in zip(individuals, outcomes, strict=True)]
@@ -388,6 +405,14 @@ class Search:
         """The number of recorded births without an outcome in blocks that this session has not opened."""
         return sum((individual.fingerprint, 0, 0) not in self.outcomes for individual in self.recorded)
 
+    def _reviewing(self) -> int:
+        """The number of reviews that are submitted and have no outcome yet."""
+        return sum(
+            len(individuals)
+            for (_, rung, seed, _), (_, individuals) in self.under_way.items()
+            if (rung, seed) != (0, 0)
+        )
+
     def _progress(self, new_best: bool = False, complete: int | None = None, unscored: int = 0) -> Progress:
         return self.tally.progress(
             winner=self.winner,
@@ -396,6 +421,7 @@ class Search:
             new_best=new_best,
             complete=complete,
             unscored=unscored,
+            reviewing=self._reviewing(),
         )
 
 

@@ -15,7 +15,10 @@ class Progress:
     """The state of a search; yielded whenever outcomes were recorded and whenever a block is complete.
 
     Args:
-        births, evaluations, cache_hits, reviews: counts from the beginning of the run; evaluations include reviews.
+        births: the number of births, from the beginning of the run.
+        evaluations: the number of evaluations, reviews included.
+        cache_hits: the number of births that share an earlier outcome.
+        reviews: the number of reviews.
         failures: number of evaluations by status, without ok.
         best: the individual with the highest fitness at rung 0; None without an ok outcome.
         start: outcome of birth 0; None before it is known.
@@ -28,6 +31,7 @@ class Progress:
         frames: frames that policies have played, reviews included.
         unscored: at the end, the number of births of earlier sessions that have no outcome, because the budget ends
             before their blocks.
+        reviewing: reviews whose outcomes the search waits for.
     """
 
     births: int = 0
@@ -45,6 +49,7 @@ class Progress:
     rejected: int = 0
     frames: int = 0
     unscored: int = 0
+    reviewing: int = 0
 
 
 class Tally:
@@ -116,6 +121,7 @@ class Tally:
         new_best: bool = False,
         complete: int | None = None,
         unscored: int = 0,
+        reviewing: int = 0,
     ) -> Progress:
         """The progress by the present counts."""
         return Progress(
@@ -134,6 +140,7 @@ class Tally:
             rejected=self.counts["rejected"],
             frames=self.counts["frames"],
             unscored=unscored,
+            reviewing=reviewing,
         )
 
 

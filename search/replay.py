@@ -9,16 +9,18 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
-from germline.db.records import Individual, RunRecord, Snapshot, Winner
+from germline.db.records import Individual, ProposalRecord, ProposalTotals, RunRecord, Snapshot, Winner
 from germline.db.store import Store
 from germline.evaluators.executors.executor import Job
 from germline.evaluators.outcome import Outcome
 from germline.search.environment import RunOutdated, check_genome_version
 from germline.search.fold import ScoreKey
+from germline.search.imports import strategy_of
 from germline.search.individual import Scored
 from germline.search.journal import recorded_outcomes
 from germline.search.kinds import kind_named
 from germline.search.loop import Search
+from germline.search.proposers.asking import NotRecorded
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,13 @@ def replay(store: Store, name: str) -> Replay:
     kind = kind_named(run.kind)
     settings = kind.from_config(run.config["settings"])
     space = kind.space(settings)
-    journal = _Comparison(list(store.individuals(run.id)), store.winners(name))
+    journal = _Comparison(store, run)
     executor = _Recorded(journal.fingerprints, dict(recorded_outcomes(store, run)))
     # Order and number of failures are no decision about genomes, and Ray workers may have had another order.
     loop_settings = replace(kind.loop_settings(settings, run.seed), max_failures=sys.maxsize)
-    strategy = kind.strategy(settings, space)
-    search = Search(space, strategy, executor, journal, loop_settings, snapshot_every=sys.maxsize)
+    strategy = strategy_of(kind, settings, space, run.config)
+    caps = kind.caps(settings)
+    search = Search(space, strategy, executor, journal, loop_settings, snapshot_every=sys.maxsize, caps=caps)
     difference = None
     try:
         for _ in search.events(births=len(journal.rows)):
@@ -73,7 +76,7 @@ def replay(store: Store, name: str) -> Replay:
         journal.compare_announced(run, search.winner, store)
     except _OutcomeMissing:
         pass
-    except Different as error:
+    except (Different, NotRecorded) as error:
         difference = str(error)
     answered = search.complete_blocks * loop_settings.block + len(search.cut_short)
     waiting = 0 if difference else max(0, len(journal.rows) - answered)
@@ -119,9 +122,11 @@ class _Recorded:
 class _Comparison:
     """A journal that compares what it is given to record with the rows of a run, and raises Different."""
 
-    def __init__(self, individuals: Sequence[Individual], winners: Mapping[int, int | None]) -> None:
-        self.rows = individuals
-        self.winners = winners
+    def __init__(self, store: Store, run: RunRecord) -> None:
+        self.store = store
+        self.run = run
+        self.rows = list(store.individuals(run.id))
+        self.winners = store.winners(run.name)
         self.fingerprints: dict[str, str] = {}
         """Fingerprints of the genomes that were derived so far, by genome text."""
         self.births_compared = 0
@@ -144,6 +149,18 @@ class _Comparison:
 
     def outcomes_of(self, fingerprints: Sequence[str]) -> Iterable[tuple[int, ScoreKey, Outcome]]:
         return ()
+
+    def proposals(self, first: int, last: int) -> Sequence[ProposalRecord]:
+        return self.store.proposals(self.run.id, first, last)
+
+    def refused_proposals(self, before: int, most: int) -> Sequence[ProposalRecord]:
+        return ()  # only questions show them, and nobody is asked
+
+    def proposal_totals(self, before: int) -> Sequence[ProposalTotals]:
+        return self.store.proposal_totals(self.run.id, before)
+
+    def record_proposal(self, record: ProposalRecord) -> None:
+        raise AssertionError("a replay asks nobody")
 
     def record_births(self, individuals: Sequence[Individual]) -> None:
         for individual in individuals:

@@ -7,7 +7,7 @@ with Store("germline.db") as store:
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,16 +15,21 @@ from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.device import resolve
 from germline.evaluators.evaluator import EvaluatorSpec
+from germline.evaluators.executors.caller_executor import CallerExecutor
 from germline.evaluators.executors.executor import Executor, Stopped
 from germline.evaluators.executors.inline_executor import InlineExecutor
 from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
 from germline.search.environment import RunOutdated, check_versions, environment, warn_of_other_versions
 from germline.search.failures import SearchFailed
 from germline.search.garbage_collection import rare_collections
+from germline.search.imports import KEY, checked_genomes, strategy_of
 from germline.search.journal import StoreJournal
 from germline.search.kinds import kind_named, preset_named
 from germline.search.loop import Search
 from germline.search.progress import Progress
+from germline.search.proposers.asking import Facts
+from germline.search.proposers.loading import check as check_operators
+from germline.search.proposers.loading import confirm, operators_of
 from germline.search.settings import BadSetting, RunSettings, to_config
 
 ExecutorName = Literal["auto", "ray", "inline"]
@@ -77,6 +82,7 @@ def plan_run(
     evaluations: int | None = None,
     frames: int | None = None,
     device: str = "auto",
+    imported: Sequence[str] = (),
 ) -> RunPlan:
     """Plans a run: checks its settings, and reads or measures what its config holds, such as a table of latencies.
 
@@ -92,6 +98,7 @@ def plan_run(
         evaluations: the run begins no block after so many evaluations.
         frames: the run begins no block after policies have played so many frames, reviews included.
         device: `auto`, `cpu` or `cuda`: where the run will begin, for which its packs are chosen.
+        imported: texts of genomes from elsewhere that become births of the run (`germline.search.imports`).
 
     Raises:
         ValueError: an unknown kind, task, preset or setting, or a bad value.
@@ -110,8 +117,9 @@ def plan_run(
     prepared = this.prepare(resolved, chosen_task)
     chosen_task.check_data()
     _check_frames(kind, frames)
+    check_operators(prepared, this.own_operators)
     prepared = this.calibrated(prepared, task_name, seed, device)
-    config = {
+    config: dict[str, Any] = {
         "config_version": CONFIG_VERSION,
         "genome_version": this.genome_version,
         "settings": to_config(prepared),
@@ -121,6 +129,8 @@ def plan_run(
         "evaluations": evaluations,
         "frames": frames,
     }
+    if imported:
+        config[KEY] = checked_genomes(this, prepared, imported, config["births"])
     return RunPlan(name, kind, task_name, preset, seed, config)
 
 
@@ -130,7 +140,7 @@ def evolve(
     *,
     task: str | None = None,
     workers: int = 1,
-    executor: ExecutorName = "auto",
+    executor: ExecutorName | CallerExecutor = "auto",
     device: str = "auto",
     ray_address: str | None = None,
     births: int | None = None,
@@ -138,6 +148,7 @@ def evolve(
     frames: int | None = None,
     seconds: float | None = None,
     force: bool = False,
+    operators: Collection[str] = (),
     stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Progress]:
     """Runs or resumes a recorded run; yields its progress whenever something was recorded.
@@ -147,7 +158,8 @@ def evolve(
         task: the run's task, which must be named here if it is a class in a file or `gym:<module>:<id>`, because a
             database must not choose code to import.
         workers: number of workers that score at the same time.
-        executor: `ray`, `inline` (this process), or `auto`: Ray for more than one worker or for an address.
+        executor: `ray`, `inline` (this process), or `auto`: Ray for more than one worker or for an address. With a
+            `CallerExecutor` the caller scores, as `germline.search.ask_tell` does.
         device: `auto`, `cpu` or `cuda`.
         ray_address: of a running Ray cluster; None: Ray is started on this machine if it is needed.
         births: stop after so many births in all.
@@ -156,6 +168,8 @@ def evolve(
         seconds: stop after so many seconds of this session.
         force: take the run from the process that owns it, even if that process may be alive: on another host its end
             cannot be seen from here.
+        operators: of the run's operators from outside, those that must be named here: functions in files, as
+            `FILE.py:function`, and the address of `llm` unless it is this machine's.
         stopped: polled between jobs; once it returns True, the session ends as if the iteration had been left.
 
     Leaving the iteration, for whatever reason, stops the run; a later `evolve` goes on with it. A run is finished when
@@ -164,6 +178,8 @@ def evolve(
     Raises:
         UnknownRun: there is no such run.
         UnconfirmedTask: the run's task has to be named, or another task is named.
+        UnconfirmedOperator: an operator from outside has to be named.
+        BadOperator: an operator from outside cannot be loaded.
         RunOutdated: the run has no settings, or began with another version of its task, genome or scoring.
         RunBusy: another process works on it.
         SearchFailed: so many scorings in a row have failed that scoring itself must be broken.
@@ -181,6 +197,8 @@ def evolve(
     settings: RunSettings = kind.from_config(run.config["settings"])
     spec = EvaluatorSpec(run.kind, run.task, run.seed, device, kind.evaluator_options(settings))
     check_versions(run)
+    confirm(settings, kind.own_operators, operators)
+    outside = operators_of(settings, kind.own_operators)
     _check_frames(run.kind, frames)
     if births is not None:
         _check_births(store, name, births)
@@ -192,7 +210,7 @@ def evolve(
     journal = StoreJournal(store, run)
     # A session whose workers do not start leaves the status as it was, for example `finished`.
     status = run.status if run.status in ("finished", "failed") else "stopped"
-    pool: Executor | None = None
+    pool: Executor | CallerExecutor | None = None
     began = time.monotonic()
 
     def over() -> bool:
@@ -200,10 +218,27 @@ def evolve(
 
     try:
         with rare_collections():
-            pool = make_executor(spec, workers, executor, ray_address, settings.timeout, over)
+            loop_settings = kind.loop_settings(settings, run.seed)
+            if isinstance(executor, CallerExecutor):
+                pool = executor
+                loop_settings = replace(loop_settings, pack=1, review_pack=1)  # what is told is recorded at once
+            else:
+                pool = make_executor(spec, workers, executor, ray_address, settings.timeout, over)
             space = kind.space(settings)
-            strategy = kind.strategy(settings, space)
-            search = Search(space, strategy, pool, journal, kind.loop_settings(settings, run.seed))
+            strategy = strategy_of(kind, settings, space, run.config)
+            for operator in outside.values():
+                operator.start()
+            facts = Facts(run.kind, run.task, kind.language(settings))
+            search = Search(
+                space,
+                strategy,
+                pool,
+                journal,
+                loop_settings,
+                operators=outside,
+                caps=kind.caps(settings),
+                facts=facts,
+            )
             search.read_records(evaluations, frames)
             if search.replayed:
                 warn_of_other_versions(run)
@@ -226,6 +261,8 @@ def evolve(
     finally:
         if pool is not None:
             pool.close()
+        for operator in outside.values():
+            operator.close()
         store.release(run.id, status, journal.unreported_seconds())
 
 

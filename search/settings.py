@@ -30,6 +30,12 @@ class RunSettings(Protocol):
     @property
     def timeout(self) -> float: ...
 
+    @property
+    def operators(self) -> Mapping[str, float]: ...
+
+    @property
+    def proposal_seconds(self) -> float: ...
+
 
 S = TypeVar("S", bound=RunSettings)
 
@@ -121,7 +127,7 @@ def _text(value: Any) -> str:
     if value is None:
         return "off"
     if isinstance(value, Mapping):
-        return ",".join(f"{key}:{weight}" for key, weight in value.items())
+        return ",".join(f"{key}:{weight}" for key, weight in value.items()) or "none"
     if isinstance(value, list | tuple):
         return ",".join(map(str, value)) or "none"
     return str(value)

@@ -53,6 +53,7 @@ def _replayed(store: Store, run: RunRecord) -> Iterator[Winner]:
     """
     # Only runs of older databases need what follows, and its imports take a second.
     from germline.search.fold import fold_block, fold_closing, winner_of
+    from germline.search.imports import strategy_of
     from germline.search.journal import recorded_outcomes
     from germline.search.kinds import KINDS
 
@@ -61,7 +62,7 @@ def _replayed(store: Store, run: RunRecord) -> Iterator[Winner]:
     kind = KINDS[run.kind]
     try:
         settings = kind.from_config(run.config["settings"])
-        strategy = kind.strategy(settings, kind.space(settings))
+        strategy = strategy_of(kind, settings, kind.space(settings), run.config)
         size = kind.loop_settings(settings, run.seed).block
     except (ValueError, LookupError, TypeError):
         return  # values, names or types that no search of this version has

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from statistics import median
 from typing import Any
@@ -15,6 +16,7 @@ from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.run_patterns import matching_runs
 from germline.search.analysis.comparison import Group, RunResult, compare
+from germline.search.analysis.paired import paired
 from germline.search.analysis.statistics import quartiles
 
 
@@ -31,6 +33,9 @@ def command(names: tuple[str, ...], url: str, as_json: bool) -> None:
     Runs with several objectives have a hypervolume: the share of a box that their front dominates. The box reaches from
     0 to an error of 100 % and, for each other objective, to the largest value in the compared runs on the same task.
 
+    Below the table the first group is compared with each other group of its kind and task, seed by seed, by an exact
+    sign-flip test: p is the chance of so large a mean difference if neither were better.
+
     RUN may be a pattern in quotes, with * for anything and ? for one character.
 
     \b
@@ -40,15 +45,16 @@ def command(names: tuple[str, ...], url: str, as_json: bool) -> None:
     """
     with open_store(url) as store:
         groups = compare(store, matching_runs(store.runs(), names))
-    rows = [_row(group) for group in groups]
+    rows = [_row(group, groups[0]) for group in groups]
     if as_json:
         print_json(rows)
     else:
         _print(rows)
 
 
-def _row(group: Group) -> dict[str, Any]:
+def _row(group: Group, first: Group) -> dict[str, Any]:
     run, values = group.results[0].run, group.values
+    of_seeds = None if group is first else paired(first, group)
     return {
         "kind": run.kind,
         "task": run.task,
@@ -63,6 +69,7 @@ def _row(group: Group) -> dict[str, Any]:
         "births": median(result.run.births for result in group.results),
         "evaluations": median(result.run.evaluations for result in group.results),
         "hypervolume": {**_spread(group.hypervolumes), "reference": group.reference} if group.reference else None,
+        "first_against": of_seeds and asdict(of_seeds),
     }
 
 
@@ -153,7 +160,16 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     unscored = sum(run["value"] is None for row in rows for run in row["runs"])
     if unscored:
         notes.append(f"runs without an ok outcome, which are not in the numbers: {unscored}")
+    notes += [_paired_note(rows[0], row) for row in rows if row["first_against"]]
     return [*notes, *(f"{_label(row)}: {doubt}" for row in rows for doubt in _doubts(row))]
+
+
+def _paired_note(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """How the first group compares with another, seed by seed."""
+    of_seeds = other["first_against"]
+    higher = f"higher in {of_seeds['higher']} of {of_seeds['seeds']} seeds"
+    p = f"p = {of_seeds['p']:.3g} by the exact sign-flip test"
+    return f"{_label(first)} against {_label(other)}: {higher}, by {number(of_seeds['difference'])} on average, {p}"
 
 
 def _hypervolume_note(row: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """`germline curve`: prints or draws learning curves of runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,18 +8,19 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
-from germline.cli.curve_picture import Line, Point, draw
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.formatting import QUIET, counted, number, plain_table, print_table, safe, with_interval
 from germline.cli.hypervolume_text import reference_point_text
 from germline.cli.options import db_option, json_option
-from germline.cli.output import check_free, check_svg, console, print_json
+from germline.cli.output import console, print_json
+from germline.cli.pictures.formats import check_picture, picture_format
 from germline.cli.printing import say
-from germline.cli.review_curve_view import GAIN, print_reviews, review_json, review_lines
+from germline.cli.review_curve_view import print_reviews, review_json
 from germline.cli.run_patterns import matching_runs
-from germline.programs.export.files import check_writable, write_whole
+from germline.programs.export.files import write_whole
 from germline.search.analysis.learning_curve import LearningCurve, Row, learning_curves
+from germline.search.analysis.line_plot import learning_plot, run_names
 from germline.search.analysis.statistics import half_width_or_none
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ TABLE_ROWS = 20
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="RUN...")
-@click.option("-o", "--output", "path", type=click.Path(path_type=Path), help="SVG file to draw the curves in.")
+@click.option("-o", "--output", "path", type=click.Path(path_type=Path), help="Draw the curves: .svg, .png or .pdf.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @db_option
 @json_option
@@ -56,26 +57,23 @@ def command(names: tuple[str, ...], path: Path | None, force: bool, url: str, as
       germline curve 'frost-*' -o curve.svg
     """
     if path is not None:
-        check_svg(path)
-        if not force:
-            check_free(path)
-        check_writable(path)
+        check_picture(path, force)
     with open_store(url) as store:
         runs = matching_runs(store.runs(), names)
         if path is not None:
             _check_one_kind([run.kind for run in runs])
         curves = learning_curves(store, [run.name for run in runs])
     if not any(curve.rows for curve in curves):
-        raise UserError(f"expected a run with a complete block, got {_names(curves)}; wait for the first block")
+        raise UserError(f"expected a run with a complete block, got {run_names(curves)}; wait for the first block")
     if path is not None:
-        write_whole(path, _picture(curves))
+        write_whole(path, _picture(curves, picture_format(path)))
     if as_json:
         print_json([_json(curve) for curve in curves])
     else:
         for curve in curves:
             _print(curve)
     if path is not None:
-        say(f"wrote {path}: the curve of {_names(curves)}", err=as_json)
+        say(f"wrote {path}: the curve of {run_names(curves)}", err=as_json)
 
 
 def evenly_spaced(rows: Sequence[T], most: int) -> list[T]:
@@ -89,11 +87,6 @@ def _check_one_kind(kinds: Sequence[str]) -> None:
     if len(set(kinds)) > 1:
         every = " and ".join(sorted(set(kinds)))
         raise UserError(f"expected runs of one kind in a picture, got {every}; draw each kind by itself")
-
-
-def _names(curves: Sequence[LearningCurve]) -> str:
-    first = ", ".join(curve.run.name for curve in curves[:3])
-    return first if len(curves) <= 3 else f"{first} and {len(curves) - 3} more"
 
 
 def _json(curve: LearningCurve) -> dict[str, Any]:
@@ -158,65 +151,16 @@ def _notes(curve: LearningCurve, printed: int) -> list[str]:
     return notes
 
 
-def _picture(curves: Sequence[LearningCurve]) -> str:
-    """The source of an SVG picture with a line for each run that has an ok outcome.
+def _picture(curves: Sequence[LearningCurve], file_format: str) -> bytes:
+    """A picture with a line for each run that has an ok outcome.
 
     Raises:
         UserError: there is no such run.
     """
-    if len(curves) == 1 and (gains := review_lines(curves[0])):
-        return draw(gains, _title(curves), "evaluations", GAIN, ["reviews: of the best program so far, a dot each"])
-    reviewed = [any(row.elite is not None for row in curve.rows) for curve in curves]
-    x = "frames" if all(row.frames for curve in curves for row in curve.rows) else "evaluations"
-    y = "best mean of reviews" if any(reviewed) else "best fitness so far"
-    lines = [
-        _line(curve, x, reviews, label="" if reviews == any(reviewed) else "best fitness")
-        for curve, reviews in zip(curves, reviewed, strict=True)
-    ]
-    drawn = [line for line in lines if line.points]
-    if not drawn:
-        raise UserError(f"expected a run with an ok outcome, got {_names(curves)}")
-    unscored = [curve for curve, line in zip(curves, lines, strict=True) if not line.points]
-    return draw(drawn, _title(curves), x, y, _picture_notes(drawn, unscored))
+    from germline.cli.pictures.line_picture import line_picture  # imports matplotlib, which a table does without
+    from germline.cli.pictures.page import picture_bytes
 
-
-def _line(curve: LearningCurve, x: str, reviews: bool, label: str) -> Line:
-    """The line of a run: the elite's mean if `reviews`, else the best fitness so far."""
-
-    def position(row: Row) -> float:
-        return float((row.frames if x == "frames" else row.evaluations) or 0)
-
-    points = []
-    for row in curve.rows:
-        value = row.elite if reviews else row.best
-        if value is not None:
-            half = half_width_or_none(row.deviation, row.episodes) if reviews else None
-            points.append(Point(position(row), value, half))
-    return Line(curve.run.name, points, _test_point(curve, position), label)
-
-
-def _test_point(curve: LearningCurve, position: Callable[[Row], float]) -> Point | None:
-    """The last test, at the x position of the block that it followed; None without a test."""
-    test = curve.test
-    before = [row for row in curve.rows if test and row.block <= test.block]
-    if test is None or not before:
-        return None
-    return Point(position(before[-1]), test.mean, half_width_or_none(test.deviation, test.episodes))
-
-
-def _title(curves: Sequence[LearningCurve]) -> str:
-    runs = [curve.run for curve in curves]
-    tasks = list(dict.fromkeys(run.task for run in runs))
-    subject = f"{runs[0].kind} on {tasks[0] if len(tasks) == 1 else f'{len(tasks)} tasks'}"
-    return subject if len(runs) > 1 else f"{runs[0].name}: {subject}"
-
-
-def _picture_notes(lines: Sequence[Line], unscored: Sequence[LearningCurve]) -> list[str]:
-    notes = []
-    if any(point.half_width is not None for line in lines for point in line.points):
-        notes.append("bands: from the spread of a review's episodes; reviews select, so the means are too high")
-    if any(line.test for line in lines):
-        notes.append("diamonds: the last test, with its 95 % confidence interval")
-    if unscored:
-        notes.append(f"no ok outcome yet: {_names(unscored)}")
-    return notes
+    plot = learning_plot(curves)
+    if not plot.lines:
+        raise UserError(f"expected a run with an ok outcome, got {run_names(curves)}")
+    return picture_bytes(line_picture(plot), file_format)

@@ -1,5 +1,6 @@
-"""`germline db`: checks, upgrades and backs up the database of runs, and replays a run."""
+"""`germline db`: checks, upgrades and backs up the database of runs; replays, renames, tags and deletes runs."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.formatting import counted
+from germline.cli.genome_file import names_file
 from germline.cli.options import db_option, json_option
 from germline.cli.output import print_json, stdout_apart
 from germline.cli.printing import on_a_line, say
@@ -19,7 +21,7 @@ from germline.search.replay import replay as derive_again
 
 @click.group(name="db")
 def command() -> None:
-    """Check, upgrade and back up the database of runs, and replay a run.
+    """Check, upgrade and back up the database of runs; replay, rename, tag and delete runs.
 
     \b
     Examples:
@@ -132,3 +134,90 @@ def backup(path: Path, url: str, as_json: bool) -> None:
         print_json({"path": str(path), "bytes": bytes_written})
     else:
         say(f"wrote {path} ({bytes_written:,} bytes)")
+
+
+@command.command()
+@click.argument("run")
+@click.argument("name")
+@db_option
+@json_option
+def rename(run: str, name: str, url: str, as_json: bool) -> None:
+    """Give RUN another NAME.
+
+    Its births, outcomes and seed stay as they are. A run that is being searched cannot be renamed.
+
+    \b
+    Example:
+      germline db rename optimizer-1 first
+    """
+    if names_file(name):
+        raise UserError(f"expected a name of a run, got {name!r:.80}, which commands would read as a file")
+    with open_store(url) as store:
+        store.rename_run(run, name)
+    if as_json:
+        print_json({"run": run, "name": name})
+    else:
+        say(f"renamed {run} to {name}")
+
+
+@command.command()
+@click.argument("run")
+@click.argument("tags", nargs=-1, required=True, metavar="TAG...")
+@click.option("--remove", is_flag=True, help="Remove the tags instead.")
+@db_option
+@json_option
+def tag(run: str, tags: tuple[str, ...], remove: bool, url: str, as_json: bool) -> None:
+    """Add each TAG to RUN, to find it by.
+
+    A tag is of letters, digits and _ . + / @ -; `germline runs --tag TAG` lists the runs that have it. Tags can be
+    changed while a run is searched, and nothing depends on them.
+
+    \b
+    Example:
+      germline db tag first paper figure-2
+    """
+    with open_store(url) as store:
+        now = store.tag_run(run, () if remove else tags, tags if remove else ())
+    if as_json:
+        print_json({"run": run, "tags": list(now)})
+    else:
+        say(f"{run}: {' '.join(now) or 'no tags'}")
+
+
+@command.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@db_option
+@json_option
+def delete(runs: tuple[str, ...], yes: bool, url: str, as_json: bool) -> None:
+    """Delete each RUN with all that was recorded of it, for good.
+
+    Other runs stay as they are; exported files too. The database file keeps its size, and later runs fill the room. A
+    run that is being searched is not deleted. Without --yes the command asks.
+
+    \b
+    Example:
+      germline db delete optimizer-1 --yes
+    """
+    with open_store(url) as store:
+        births = {summary.name: summary.births for summary in store.runs()}
+        for run in dict.fromkeys(runs):
+            store.run(run)  # all must be there before any is asked for or deleted
+        _confirm([f"{run} ({counted(births[run], 'birth')})" for run in dict.fromkeys(runs)], yes)
+        deleted = {run: store.delete_run(run) for run in dict.fromkeys(runs)}
+    if as_json:
+        print_json([{"run": run, "births": count} for run, count in deleted.items()])
+    else:
+        for run, count in deleted.items():
+            say(f"deleted {run}: {counted(count, 'birth')}")
+
+
+def _confirm(runs: list[str], yes: bool) -> None:
+    """Asks whether to delete. Raises UserError if the answer is no, or nobody can be asked."""
+    if yes:
+        return
+    question = on_a_line(f"delete {', '.join(runs)} for good?")
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UserError(f"expected --yes to {question.rstrip('?')}, since there is no terminal to ask on")
+    if not click.confirm(question, err=True):
+        raise UserError("nothing was deleted", 1)

@@ -2,29 +2,26 @@
 
 import sys
 from difflib import get_close_matches
+from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from germline.cli.artifacts import record_artifact
-from germline.cli.candidate import Candidate
 from germline.cli.errors import UserError
-from germline.cli.genome_facts import genome_facts
 from germline.cli.options import confirmed_task_option, db_option, json_option, size_options
 from germline.cli.output import check_free, print_json, stdout_apart
 from germline.cli.printing import say
-from germline.cli.reference import HELP, PICK, chosen
-from germline.cli.simplification.kept import smaller
-from germline.cli.verdicts import verdict_of
-from germline.evaluators.tasks.registry import confirmed_name
-from germline.programs.export.files import check_writable, weights_path, write_verified
+from germline.cli.reference_help import HELP, PICK
 
 if TYPE_CHECKING:
+    from germline.cli.candidate import Candidate
     from germline.cli.exports.request import ExportResult
 
 TARGETS = ("torch", "onnx", "optax")
+PACKAGES = {"torch": (), "onnx": ("onnx", "onnxruntime"), "optax": ("jax", "optax")}
+"""The optional packages that each target needs; the extra of Germline with them is named like the target."""
 
 _IMPORTED = ("gymnasium", "jax", "numpy", "optax", "safetensors", "torch")
 """Modules outside the standard library that exported code imports, directly or through torch or jax."""
@@ -78,13 +75,20 @@ def command(
       germline export architecture-1 -o net.onnx --to onnx
       germline export policy-1 -o agent.py
     """
-    # Imports torch, which takes seconds; `germline export --help` answers without.
-    from germline.cli.exports.exporters import exporter_of
-    from germline.cli.exports.request import ExportRequest
-
     _check_target(target, path, class_name)
+    _check_packages(target)
     if not force:
         check_free(path)
+    # Import torch, which takes seconds; `germline export --help` and a mistake are answered without.
+    from germline.cli.artifacts import record_artifact
+    from germline.cli.exports.exporters import exporter_of
+    from germline.cli.exports.request import ExportRequest
+    from germline.cli.genome_facts import genome_facts
+    from germline.cli.reference import chosen
+    from germline.cli.simplification.kept import smaller
+    from germline.cli.verdicts import verdict_of
+    from germline.programs.export.files import check_writable, weights_path, write_verified
+
     candidate = chosen(reference, criterion, url)
     if simplify:
         candidate = smaller(candidate, url)
@@ -145,11 +149,24 @@ def _check_weights_file(path: Path, weights: Path, force: bool) -> None:
         check_free(weights)
 
 
-def _check_task(candidate: Candidate, task: str) -> None:
+def _check_task(candidate: "Candidate", task: str) -> None:
     """Raises an error if `task` does not name the task of the candidate's run."""
+    from germline.evaluators.tasks.registry import confirmed_name
+
     if candidate.run is None:
         raise UserError(f"expected no --task for {candidate.label}, which is of no run; leave it out")
     confirmed_name(candidate.run.task, task)
+
+
+def _check_packages(target: str) -> None:
+    """Raises UserError if a package that a target needs is not installed. It looks for them without importing them,
+    since the search for what to export takes seconds."""
+    needed = PACKAGES[target]
+    if missing := [name for name in needed if find_spec(name) is None]:
+        raise UserError(
+            f"expected the packages {' and '.join(needed)} for --to {target}, {' and '.join(missing)} is missing; "
+            f"pip install 'germline[{target}]'"
+        )
 
 
 def _check_target(target: str, path: Path, class_name: str | None) -> None:

@@ -1,6 +1,6 @@
 """`germline lineage`: shows the ancestry of an individual."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import click
@@ -13,6 +13,7 @@ from germline.cli.formatting import QUIET, counted, gain, number, plain_table, p
 from germline.cli.genome_diff import Change, change_text, changes
 from germline.cli.genome_view import DEAD
 from germline.cli.json_rows import individual_row
+from germline.cli.lineage_steps import Step, fitness_of, steps_of
 from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of_text
@@ -90,57 +91,12 @@ def _simplification(scored: ScoredIndividual, record: SimplifiedRecord) -> Simpl
         raise BadReference(f"{scored.run}:{record.birth}{SUFFIX} is not a valid genome: {error}") from None
 
 
-class Step(NamedTuple):
-    """A step of a lineage.
-
-    Attributes:
-        scored: the individual.
-        gain: its fitness minus that of its first parent; None without a parent, or if either has no fitness.
-        changes: the lines that differ from its first parent.
-        neutral: whether its first parent has the same fingerprint.
-    """
-
-    scored: ScoredIndividual
-    gain: float | None
-    changes: Sequence[Change]
-    neutral: bool
-
-
-def steps_of(ancestry: Sequence[ScoredIndividual]) -> Iterator[Step]:
-    """The steps of a lineage, oldest first.
-
-    Raises:
-        BadReference: a genome in the database is not valid.
-    """
-    by_birth = {scored.individual.birth: scored for scored in ancestry}
-    for scored in ancestry:
-        individual = scored.individual
-        parents = [by_birth[birth] for birth in individual.parents if birth in by_birth]
-        if not parents:
-            yield Step(scored, None, (), neutral=False)
-            continue
-        parent = parents[0]
-        before, after = _fitness(parent), _fitness(scored)
-        fitness_gain = None if before is None or after is None else after - before
-        try:
-            differences = changes(parent.individual.genome, individual.genome)
-        except ValueError as error:
-            raise BadReference(
-                f"{scored.run}:{individual.birth} or its parent is not a valid genome: {error}"
-            ) from None
-        yield Step(scored, fitness_gain, differences, individual.fingerprint == parent.individual.fingerprint)
-
-
-def _fitness(scored: ScoredIndividual) -> float | None:
-    return scored.evaluation.fitness if scored.evaluation else None
-
-
 def _print(candidate: Candidate, steps: Sequence[Step], every: bool, last_step: Simplification | None) -> None:
     out = console()
     first, last = steps[0].scored, steps[-1].scored
     origin = presenter_of_text(candidate.genome).origin_name
     mutations = counted(len(steps) - 1, "mutation")
-    rise = f"fitness {number(_fitness(first))} → {number(_fitness(last))}"
+    rise = f"fitness {number(fitness_of(first))} → {number(fitness_of(last))}"
     out.print(Text.assemble(safe(candidate.label, "bold"), safe(f"  {mutations} from the {origin}, {rise}", QUIET)))
     out.print()
     numbers = ("birth", "fitness", "gain")
@@ -158,7 +114,7 @@ def _print(candidate: Candidate, steps: Sequence[Step], every: bool, last_step: 
         table.add_row(
             safe(individual.birth, "bold"),
             safe(individual.operator),
-            number(_fitness(step.scored)),
+            number(fitness_of(step.scored)),
             gain(step.gain),
             _change_text(step),
         )

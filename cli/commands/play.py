@@ -1,8 +1,8 @@
-"""`germline play`: plays episodes with a policy, and films the first."""
+"""`germline play`: plays episodes with a policy, and films the median episode."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from statistics import fmean, stdev
@@ -57,7 +57,7 @@ class Player(NamedTuple):
 )
 @click.option("--task", default=None, help="Task to play; by default the task of the policy's run.")
 @click.option(
-    "--video", type=click.Path(path_type=Path), default=None, help="Write a film of the first episode, .mp4 or .gif."
+    "--video", type=click.Path(path_type=Path), default=None, help="Write a film of the median episode, .mp4 or .gif."
 )
 @click.option("--force", is_flag=True, help="Replace an existing film.")
 @db_option
@@ -78,6 +78,9 @@ def command(
     with this seed. The mean return has a 95 % confidence interval (Student's t). An episode that fails or diverges (a
     return of more than 1e100) is listed, but left out of the mean.
 
+    A film shows the episode with the median return: of two in the middle the lower, among equals the earliest. With
+    --episodes 1 it shows the episode of --seed.
+
     \b
     Examples:
       germline play policy-1 --episodes 20
@@ -92,11 +95,13 @@ def command(
         raise UserError(f"expected seeds of at most {LAST_SEED}, got {seed + episodes - 1} for the last episode")
     with stdout_apart():
         player = _player(resolve(reference, url), task)
-        with closing(_film(player, seed)) if video else nullcontext() as film:
+        with closing(_film(player, seed)) if video else nullcontext():  # refuses what cannot be filmed before playing
             played, seconds = _play(player, range(seed, seed + episodes))
-            if video and film:
-                _write_film(film, video, seed, played[0])
-    row = _row(player, seed, played, seconds, video)
+        place = median_episode(played)
+        if video:
+            with closing(_film(player, seed + place)) as film:
+                _write_film(film, video, seed + place, played[place])
+    row = _row(player, seed, played, seconds, video, place)
     if as_json:
         print_json(row)
     else:
@@ -140,7 +145,9 @@ def _play(player: Player, seeds: range) -> tuple[list[EpisodeResult], float]:
         return played, max(perf_counter() - began, 1e-9)
 
 
-def _row(player: Player, seed: int, played: list[EpisodeResult], seconds: float, video: Path | None) -> dict[str, Any]:
+def _row(
+    player: Player, seed: int, played: list[EpisodeResult], seconds: float, video: Path | None, filmed: int
+) -> dict[str, Any]:
     errors = [_error(episode) for episode in played]
     returns = [episode.total_reward for episode, error in zip(played, errors, strict=True) if error is None]
     frames = sum(episode.steps for episode in played) * player.frames
@@ -156,7 +163,16 @@ def _row(player: Player, seed: int, played: list[EpisodeResult], seconds: float,
         "frames": frames,
         "frames_per_second": frames / seconds,
         "video": str(video) if video else None,
+        "video_seed": seed + filmed if video else None,
     }
+
+
+def median_episode(played: Sequence[EpisodeResult]) -> int:
+    """The place of the episode with the median return among those that count: of two in the middle the lower, among
+    equals the earliest. The first episode if none counts."""
+    counting = [i for i, episode in enumerate(played) if _error(episode) is None]
+    ordered = sorted(counting, key=lambda i: (played[i].total_reward, i))
+    return ordered[(len(ordered) - 1) // 2] if ordered else 0
 
 
 def _error(played: EpisodeResult) -> str | None:
@@ -167,7 +183,7 @@ def _error(played: EpisodeResult) -> str | None:
 
 
 def _film(player: Player, seed: int) -> Film:
-    """A film of the first episode, not yet played.
+    """A film of the episode of a seed, not yet played.
 
     Raises:
         InvalidTask: the task cannot be drawn, or the episode cannot begin.
@@ -187,7 +203,7 @@ def _film(player: Player, seed: int) -> Film:
 
 
 def _write_film(film: Film, path: Path, seed: int, played: EpisodeResult) -> None:
-    """Plays the first episode again and writes its pictures.
+    """Plays an episode again and writes its pictures.
 
     Raises:
         UserError: the episode has another return or length than before, or the film cannot be written.
@@ -222,4 +238,4 @@ def _print(row: dict[str, Any]) -> None:
     out.print(safe(f"{row['ref']}: mean return {mean} over {counted(count, 'episode')}", "bold"))
     out.print(safe(f"{row['task']}, {row['frames']:,} frames, {row['frames_per_second']:,.0f} a second", QUIET))
     if row["video"]:
-        out.print(safe(f"wrote {row['video']}: the episode of seed {row['episodes'][0]['seed']}"))
+        out.print(safe(f"wrote {row['video']}: the episode of seed {row['video_seed']}"))

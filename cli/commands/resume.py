@@ -4,6 +4,7 @@ import click
 
 from germline.cli.options import (
     SessionOptions,
+    confirmed_operators_option,
     confirmed_task_option,
     db_option,
     frames_option,
@@ -28,6 +29,7 @@ from germline.cli.options import (
     help="Take the run from its process even if that may be alive, as on another host: be sure that it has ended.",
 )
 @confirmed_task_option
+@confirmed_operators_option
 @run_options
 @db_option
 @json_option
@@ -38,6 +40,7 @@ def command(
     frames: int | None,
     force: bool,
     task: str | None,
+    operators: tuple[str, ...],
     session: SessionOptions,
     url: str,
     as_json: bool,
@@ -54,4 +57,4 @@ def command(
     # Imports numpy, numba and more; `germline resume --help` answers without.
     from germline.cli.search_session import Budget, resume
 
-    resume(session, url, as_json, run, Budget(births, evaluations, frames), force, task)
+    resume(session, url, as_json, run, Budget(births, evaluations, frames), force, task, operators)

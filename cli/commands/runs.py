@@ -12,27 +12,33 @@ from germline.db.records import RunSummary
 
 
 @click.command()
+@click.option("--tag", "tags", multiple=True, help="Only runs with this tag (germline db tag); repeatable: with each.")
 @db_option
 @json_option
-def command(url: str, as_json: bool) -> None:
+def command(tags: tuple[str, ...], url: str, as_json: bool) -> None:
     """List the runs, oldest first, with their progress and their best fitness.
 
     \b
-    Example:
+    Examples:
       germline runs
+      germline runs --tag paper
     """
-    summaries = all_runs(url)
+    summaries = [summary for summary in all_runs(url) if {*tags} <= {*summary.tags}]
     if as_json:
         print_json([run_row(summary) for summary in summaries])
     elif summaries:
         _print_table(summaries)
+    elif tags:
+        say(f"no run has the tag {' and '.join(tags)}", err=True)
     else:
         say("no runs yet; start one with: germline search optimizer", err=True)
 
 
 def _print_table(summaries: list[RunSummary]) -> None:
     numbers = ("births", "cached", "failed", "time", "best", "at")
-    table = plain_table("run", "task", "preset", "seed", "status", *numbers, right=("seed", *numbers))
+    tagged = any(run.tags for run in summaries)
+    columns = ("run", "task", "preset", "seed", "status", *numbers, *(("tags",) if tagged else ()))
+    table = plain_table(*columns, right=("seed", *numbers))
     for run in summaries:
         colour = {"running": "green", "failed": "red", "interrupted": "yellow"}.get(run.status, "")
         table.add_row(
@@ -47,5 +53,6 @@ def _print_table(summaries: list[RunSummary]) -> None:
             duration(run.seconds),
             number(run.best_fitness),
             safe("-" if run.best_birth is None else run.best_birth),
+            *((safe(" ".join(run.tags)),) if tagged else ()),
         )
     print_table(console(), table)

@@ -1,5 +1,7 @@
 """`germline search`: starts a run."""
 
+from typing import Any
+
 import click
 
 from germline.cli.errors import UserError
@@ -30,6 +32,13 @@ from germline.evaluators.tasks.task_list import joined
 )
 @frames_option
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the whole run.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 10_000),
+    default=None,
+    metavar="N",
+    help="Search N times in a row, with the seeds SEED, SEED + 1, …; the runs are called NAME-SEED.",
+)
 @run_options
 @db_option
 @json_option
@@ -43,6 +52,7 @@ def command(
     evaluations: int | None,
     frames: int | None,
     seed: int,
+    seeds: int | None,
     session: SessionOptions,
     url: str,
     as_json: bool,
@@ -67,18 +77,22 @@ def command(
         )
     # Imports numpy, numba and more; `germline search --help` answers without.
     from germline.cli.search_session import start
+    from germline.cli.seeds_session import start_with_seeds
 
-    start(
-        session,
-        url,
-        as_json,
-        kind=kind,
-        task=joined(tasks) if tasks else None,
-        preset=preset,
-        settings=settings,
-        seed=seed,
-        name=name,
-        births=births,
-        evaluations=evaluations,
-        frames=frames,
-    )
+    run: dict[str, Any] = {
+        "kind": kind,
+        "task": joined(tasks) if tasks else None,
+        "preset": preset,
+        "settings": settings,
+        "seed": seed,
+        "name": name,
+        "births": births,
+        "evaluations": evaluations,
+        "frames": frames,
+    }
+    if seeds is None:
+        start(session, url, as_json, **run)
+    elif seed + seeds > 2**63:
+        raise UserError(f"expected seeds of at most {2**63 - 1}, got {seed + seeds - 1} for the last run")
+    else:
+        start_with_seeds(session, url, as_json, seeds, **run)

@@ -1,5 +1,6 @@
 """`germline show`: shows the genome, scores and origin of a candidate."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +17,10 @@ from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of, presenter_of_text
 from germline.cli.printing import command_line
+from germline.cli.proposals import proposal_line, proposal_rows, proposals_for
 from germline.cli.reference import HELP, resolve
 from germline.cli.simplification.kept import SUFFIX, kept_with, simplified_row
-from germline.db.records import ScoredIndividual, SimplifiedRecord
+from germline.db.records import ProposalRecord, ScoredIndividual, SimplifiedRecord
 
 
 @click.command(epilog=HELP)
@@ -42,10 +44,11 @@ def command(reference: str, url: str, as_json: bool) -> None:
     facts = genome_facts(candidate)
     start = resolve(f"{candidate.run.name}:0", url) if candidate.run else None
     kept = kept_with(candidate, url)
+    proposals = proposals_for(candidate, url)
     if as_json:
-        print_json(_row(candidate, start, facts, kept))
+        print_json({**_row(candidate, start, facts, kept), "proposals": proposal_rows(proposals)})
     else:
-        _print(candidate, start, facts, kept)
+        _print(candidate, start, facts, kept, proposals)
 
 
 def _row(
@@ -65,11 +68,19 @@ def _row(
     }
 
 
-def _print(candidate: Candidate, start: Candidate | None, facts: dict[str, Any], kept: SimplifiedRecord | None) -> None:
+def _print(
+    candidate: Candidate,
+    start: Candidate | None,
+    facts: dict[str, Any],
+    kept: SimplifiedRecord | None,
+    proposals: Sequence[ProposalRecord],
+) -> None:
     out = console()
     presenter, genome = presenter_of_text(candidate.genome), candidate.genome
     out.print(Text.assemble(safe(candidate.label, "bold"), "  ", safe(_origin(candidate), QUIET)))
     out.print(safe(f"fingerprint {facts['fingerprint']}", QUIET))
+    for record in proposals:
+        out.print(safe(proposal_line(record), QUIET))
     out.print()
     out.print(lines_view(presenter.shorten(presenter.lines(genome))))
     out.print()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -14,9 +14,13 @@ from germline.cli.errors import UserError
 from germline.cli.interrupts import deferred_signals
 from germline.cli.options import SessionOptions
 from germline.cli.output import check_output, console, print_json, stdout_apart
+from germline.cli.pictures.formats import check_picture, picture_format
 from germline.cli.printing import say
 from germline.cli.reference import chosen
 from germline.programs.export.files import write_whole
+
+if TYPE_CHECKING:
+    from germline.search.analysis.line_plot import LinePlot
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,7 +66,7 @@ class AgainstOptions:
         lengths: multiples of the rung's steps.
         workers, executor, ray_address: where trainings are done.
         path: a Markdown file to write.
-        curves: an SVG file for the curves; beside it one for each task and length, if there are several.
+        curves: a picture's file for the curves; beside it one for each task and length, if there are several.
         force: whether an existing file is replaced.
     """
 
@@ -118,8 +122,8 @@ def against_options(command: F) -> F:
             "against_curves",
             type=click.Path(path_type=Path, dir_okay=False),
             default=None,
-            metavar="FILE.svg",
-            help="With --against: draw the loss curves, a picture for each task and length.",
+            metavar="FILE",
+            help="With --against: draw the loss curves, a picture (.svg, .png or .pdf) for each task and length.",
         ),
         click.option("--ray-address", "against_ray_address", default=None, metavar="ADDRESS", help="As of search."),
         click.option(
@@ -177,7 +181,7 @@ def compare_fairly(
     if against.path is not None:
         check_output(against.path, ".md", against.force)
     # Imports torch, which takes seconds; `germline validate --help` answers without.
-    from germline.cli.tuned_comparison.curves import picture_paths, pictures
+    from germline.cli.tuned_comparison.curves import picture_paths, plots
     from germline.cli.tuned_comparison.kept import keep_verdicts
     from germline.cli.tuned_comparison.output import as_data, markdown, print_comparison
     from germline.cli.tuned_comparison.session import ComparisonOptions, tuned_comparison
@@ -205,7 +209,7 @@ def compare_fairly(
             raise UserError(f"expected 2 to 40 seeds with --against, or auto, got {options.seeds}")
         if against.curves is not None:
             for drawing in picture_paths(options.tasks, options.lengths, against.curves):
-                check_output(drawing, ".svg", against.force)
+                check_picture(drawing, against.force)
         with open_store(url, create=True) as store, deferred_signals() as received:
             try:
                 comparison = tuned_comparison(candidates, options, store, url, lambda: bool(received))
@@ -215,9 +219,9 @@ def compare_fairly(
         kept = keep_verdicts([each for each in candidates if not isinstance(each, str)], comparison, url)
     if against.path is not None:
         write_whole(against.path, markdown(comparison, _command(references, options)))
-    drawings = {} if against.curves is None else pictures(comparison, against.curves)
-    for drawing, source in drawings.items():
-        write_whole(drawing, source)
+    drawings = {} if against.curves is None else plots(comparison, against.curves)
+    for drawing, plot in drawings.items():
+        write_whole(drawing, _picture(plot, picture_format(drawing)))
     if as_json:
         print_json(as_data(comparison))
     else:
@@ -226,6 +230,13 @@ def compare_fairly(
             say(f"wrote {written}")
         if kept:
             say(f"recorded the verdict on {', '.join(kept)}")
+
+
+def _picture(plot: "LinePlot", file_format: str) -> bytes:
+    from germline.cli.pictures.line_picture import line_picture  # imports matplotlib
+    from germline.cli.pictures.page import picture_bytes
+
+    return picture_bytes(line_picture(plot), file_format)
 
 
 def _command(references: tuple[str, ...], options: Any) -> str:

@@ -15,7 +15,8 @@ from germline.evaluators.outcome import Outcome
 class Job:
     """A pack of genomes to score together; `rung`, `seed` and `limit` are those of `Evaluator.score`.
 
-    `key` identifies the job for the caller, and differs from that of every other job.
+    `key` identifies the job for the caller, and differs from that of every other job. `births` are the births of the
+    genomes, in order, if a search submits them; else empty.
     """
 
     key: tuple[int, ...]
@@ -23,6 +24,7 @@ class Job:
     rung: int
     seed: int
     limit: Limit | None = None
+    births: tuple[int, ...] = ()
 
 
 class Executor(Protocol):

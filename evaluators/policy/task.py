@@ -49,6 +49,10 @@ class PolicyTask(Task):
     stacked_slots: ClassVar[int] = 256
     """Episodes played side by side on another device, whose networks compute as one batch."""
 
+    behaviour_names: ClassVar[tuple[str, ...]] = ()
+    """What the components of the behaviour descriptor are, in their order, such as `("final x position", "final y
+    position")`; pictures name their axes so. Empty: they are numbered."""
+
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
 

@@ -12,6 +12,7 @@ from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
 from germline.evaluators.policy.environments.acrobot import Acrobot
 from germline.evaluators.policy.environments.cart_pole import CartPole
 from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
+from germline.evaluators.policy.environments.gymnasium_behaviour import behaviour_names
 from germline.evaluators.policy.environments.gymnasium_slots import (
     DEFAULT_STEPS,
     Environment,
@@ -104,7 +105,12 @@ class GymTask(GymnasiumTask):
         if game := _ATARI.match(name):
             own = re.sub(r"(?<!^)(?=[A-Z])", "_", game["in_ale"] or game["before"]).lower()
             raise UnknownTask(f"expected atari:{own}, with the preprocessing of the field, got gym:{name:.60}")
-        attributes = {"name": f"gym:{name}", "environment": name, "light": name in VECTORISED}
+        attributes = {
+            "name": f"gym:{name}",
+            "environment": name,
+            "light": name in VECTORISED,
+            "behaviour_names": behaviour_names(name),
+        }
         return type("GymTask", (cls,), {**attributes, "__doc__": f"{name} of gymnasium."})
 
     @classmethod

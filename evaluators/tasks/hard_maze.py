@@ -17,6 +17,7 @@ class HardMazeTask(PolicyTask):
     name = "hard-maze"
     rungs = (Episodes(1), Episodes(1), Episodes(1))
     varies = False
+    behaviour_names = ("final x position", "final y position")
     slots = stacked_slots = 512
     pixels: ClassVar[bool] = False
 

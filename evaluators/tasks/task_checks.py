@@ -44,6 +44,8 @@ def checked(name: str, task: object) -> type[Task]:
         raise InvalidTask(
             f"task {name!r}: rungs has to be three, to train, review and test, not {shown(task.rungs, 80)}"
         )
+    if issubclass(task, PolicyTask):
+        _check_names(name, "behaviour_names", task.behaviour_names)
     for attribute in ("at_once", "slots", "stacked_slots"):
         _check_count(name, attribute, getattr(task, attribute, 1))
     for attribute in ("batch_invariant", "held_out_task"):
@@ -59,6 +61,11 @@ def _check_tuple(name: str, task: type[Task], attribute: str, item: type) -> Non
             f"task {name!r}: {attribute} has to be a tuple of at least one {item.__name__}, not {shown(declared)}; "
             f"add {attribute} = ({item.__name__}(...), ...) to the class{_rename_hint(task, attribute)}"
         )
+
+
+def _check_names(name: str, attribute: str, declared: object) -> None:
+    if not (isinstance(declared, tuple) and all(isinstance(each, str) for each in declared)):
+        raise InvalidTask(f"task {name!r}: {attribute} has to be a tuple of texts, not {shown(declared)}")
 
 
 def _rename_hint(task: type[Task], attribute: str) -> str:

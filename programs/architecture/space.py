@@ -142,6 +142,9 @@ class ArchitectureSpace:
                         return f"node {number}: {operation} of {source} is not in the space"
         return self.broken(genome)
 
+    def refuses(self, genome: Architecture) -> str | None:
+        return self.check(genome)
+
     def broken(self, genome: Architecture) -> str | None:
         """The first limit that a genome breaks, in one line; None if it keeps them all."""
         return self.limits.broken(count(genome, self.skeleton), self._latency(genome))

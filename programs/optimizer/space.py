@@ -159,6 +159,26 @@ class OptimizerSpace:
             return str(invalid)
         return None
 
+    def refuses(self, genome: Program) -> str | None:
+        """Besides what `check` says, limits on statements and states, and functions, shapes of states and inputs that
+        the operators of this space never give a program."""
+        if len(genome.body) > self.max_statements:
+            return f"expected at most {self.max_statements} statements, got {len(genome.body)}"
+        if len(genome.states) > self.limits.states:
+            return f"expected at most {self.limits.states} states, got {len(genome.states)}"
+        for line in genome.body:
+            if line.function not in self.functions and line.function != "=":
+                return f"expected functions of the search, got {line.function}, which it does not have"
+        plain = ("tree", "leaf", "scalar") if self.functions == FUNCTION_SETS["core"] else self.limits.shapes
+        shapes = dict.fromkeys((*plain, *(state.shape for state in self.start.states)))
+        for state in genome.states:
+            if state.shape not in shapes:
+                return f"expected states of shape {', '.join(shapes)}, got {state.name}: {state.shape}"
+        for name in genome.optional_inputs:
+            if name != "step" and name not in self.start.optional_inputs:
+                return f"expected no input {name}: the start program has none"
+        return self.check(genome)
+
     def fingerprint(self, genome: Program) -> str:
         traced = self._traced(genome)
         if traced.fingerprint is None:

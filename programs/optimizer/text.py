@@ -212,7 +212,7 @@ class _Reader:
         name = node.func.id
         if name not in PRIMITIVES or PRIMITIVES[name].operator:
             near = get_close_matches(name, PRIMITIVES, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "; docs/optimizers.md lists the functions"
+            hint = f"; did you mean {near[0]}?" if near else "; docs/language.md lists the functions"
             raise _fail(node, "unknown function", f"expected a function of the language, got {name!r:.60}{hint}")
         if node.keywords or any(isinstance(arg, ast.Starred) for arg in node.args):
             raise _fail(node, "syntax", f"expected plain arguments for {name}, got a keyword or a star")

@@ -43,6 +43,9 @@ class PolicySpace:
     def check(self, genome: Policy) -> str | None:
         return None if genome.network == self.network else "expected a policy with the network of the run"
 
+    def refuses(self, genome: Policy) -> str | None:
+        return self.check(genome)
+
     def fingerprint(self, policy: Policy) -> str:
         return genome.fingerprint(policy)
 

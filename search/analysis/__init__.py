@@ -1,9 +1,10 @@
 """Analysis of recorded runs, for commands and notebooks. Nothing here prints, writes to a database or scores.
 
 `learning_curve` has a row for the state of a run after each block, `comparison` groups runs over seeds and lists the
-settings in which the groups differ, `hypervolume` measures Pareto fronts, and `generation` is a scatter plot of the
-policies of a block. `policy_scores` chooses the decisive score of a policy, and `statistics` has quartiles and
-confidence intervals.
+settings in which the groups differ, and `hypervolume` measures Pareto fronts. The data of pictures are in `line_plot`
+(learning curves), `search_history` (the course of a run of optimizers, with `ancestor_line`), `front_plot` and
+`generation` (a scatter plot of the policies of a block). `policy_scores` chooses the decisive score of a policy, and
+`statistics` has quartiles and confidence intervals.
 
 Example:
     from germline.db.store import Store

@@ -13,8 +13,7 @@ import numpy as np
 from germline.db.records import EvaluationRecord, RunRecord, ScoredIndividual
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.policy.task import PolicyTask
-from germline.evaluators.tasks.registry import BUILT_IN, task_class
-from germline.programs.policy.drawing import PolicyMarker, Wall
+from germline.evaluators.tasks.registry import BUILT_IN, needs_confirmation, task_class
 from germline.search.analysis.policy_scores import mean_behaviour
 from germline.search.kinds.policy import PolicyKind
 from germline.search.winner import winners
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
     from germline.db.store import Store
 
 log = logging.getLogger(__name__)
+
+
+Wall = tuple[float, float, float, float]
+"""A line: x and y of one end, then x and y of the other, in the numbers of the axes."""
 
 
 class NoGeneration(ValueError):
@@ -46,6 +49,24 @@ class Generation:
     parents: Sequence[ScoredIndividual]
     elite: ScoredIndividual | None
     last: bool
+
+
+@dataclass(frozen=True)
+class PolicyMarker:
+    """A policy as a point of the plot.
+
+    Attributes:
+        x, y: place, in the numbers of the axes.
+        fitness: its fitness, which decides the colour.
+        parent: whether it is a parent of the next generation.
+        elite: whether it is the elite.
+    """
+
+    x: float
+    y: float
+    fitness: float
+    parent: bool = False
+    elite: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,12 +103,15 @@ def generation_of(store: "Store", run: RunRecord, number: int | None = None) -> 
     Args:
         store: the database of the run.
         run: the run.
-        number: of the generation, from 0; None: the last complete generation.
+        number: of the generation, from 0; None: the last complete generation whose children were born, so that its
+            parents are known; if there is none, the last complete generation.
 
     Raises:
         NoGeneration: the run has no such generation, or no individual in it has an ok outcome.
     """
-    individuals = store.block(run.name, number)
+    # Block k is bred from the state after block k - 1 - depth.
+    distance = 1 + PolicyKind().from_config(run.config.get("settings", {})).depth
+    individuals = store.block(run.name, number) if number is not None else _with_children(store, run.name, distance)
     if not individuals:
         complete = store.block(run.name)
         has = f"generations 0 to {complete[0].individual.block} are complete" if complete else "none is complete yet"
@@ -95,8 +119,7 @@ def generation_of(store: "Store", run: RunRecord, number: int | None = None) -> 
     number = individuals[0].individual.block
     if not any(_fitness(scored) is not None for scored in individuals):
         raise NoGeneration(f"nothing in generation {number} of {run.name} has an ok outcome; choose another generation")
-    # Block k is bred from the state after block k - 1 - depth.
-    offspring = store.block(run.name, number + 1 + PolicyKind().from_config(run.config.get("settings", {})).depth)
+    offspring = store.block(run.name, number + distance)
     parent_births = {parent for scored in offspring for parent in scored.individual.parents}
     by_birth = {scored.individual.birth: scored for scored in individuals}
     parents = [by_birth.get(birth) or store.individual(run.name, birth) for birth in sorted(parent_births)]
@@ -105,15 +128,20 @@ def generation_of(store: "Store", run: RunRecord, number: int | None = None) -> 
     return Generation(number, individuals, parents, elite, last=not offspring)
 
 
-def scatter(generation: Generation) -> Scatter:
-    """Returns the points of a generation: its policies, the older parents and the elite, by behaviour or return."""
+def scatter(generation: Generation, behaviour_names: Sequence[str] = ()) -> Scatter:
+    """Returns the points of a generation: its policies, the older parents and the elite, by behaviour or return.
+
+    Args:
+        generation: the generation.
+        behaviour_names: see `descriptor_axes`.
+    """
     by_birth = {scored.individual.birth: scored for scored in [*generation.individuals, *generation.parents]}
     if generation.elite:
         by_birth.setdefault(generation.elite.individual.birth, generation.elite)
     parents = {scored.individual.birth for scored in generation.parents}
     elite = generation.elite.individual.birth if generation.elite else None
     outcomes = _scored(by_birth)
-    axes = descriptor_axes(list(outcomes.values()))
+    axes = descriptor_axes(list(outcomes.values()), behaviour_names)
     points = [
         PolicyMarker(*position, fitness=outcome.fitness or 0.0, parent=birth in parents, elite=birth == elite)
         for (birth, outcome), position in zip(outcomes.items(), axes.positions, strict=True)
@@ -123,45 +151,85 @@ def scatter(generation: Generation) -> Scatter:
     return Scatter(points, axes, failed, older=len(points) + failed - len(own))
 
 
-def descriptor_axes(outcomes: Sequence[EvaluationRecord]) -> Axes:
+def descriptor_axes(outcomes: Sequence[EvaluationRecord], behaviour_names: Sequence[str] = ()) -> Axes:
     """Returns the axes of a scatter plot of outcomes.
 
-    They are the two components of the behaviour descriptor with the largest standard deviation. With a single component
-    the y axis is the return; without a descriptor the x axis is the episode length in decisions and the y axis the
-    return.
+    Args:
+        outcomes: all with a fitness.
+        behaviour_names: what the components of the behaviour descriptor are. If there are fewer or more names than
+            components, each component is named by its number.
+
+    The axes are the two components of the behaviour descriptor with the largest standard deviation. With a single
+    component the y axis is the return; without a descriptor the x axis is the episode length in decisions and the y
+    axis the return.
     """
     descriptors = [mean_behaviour(outcome) for outcome in outcomes]
     length = min(map(len, descriptors), default=0)
     returns = [outcome.fitness or 0.0 for outcome in outcomes]
+    numbered = [f"behaviour {i}" for i in range(length)]
+    names = list(behaviour_names) if len(behaviour_names) == length else numbered
     if length == 0:
         steps = [outcome.measures.get("steps", 0.0) / (outcome.measures.get("episodes") or 1.0) for outcome in outcomes]
         return Axes("decisions in an episode", "return", list(zip(steps, returns, strict=True)), length)
     if length == 1:
         first = [descriptor[0] for descriptor in descriptors]
-        return Axes("behaviour 0", "return", list(zip(first, returns, strict=True)), length)
+        return Axes(names[0], "return", list(zip(first, returns, strict=True)), length)
     deviations = [_deviation([descriptor[i] for descriptor in descriptors]) for i in range(length)]
     a, b = sorted(sorted(range(length), key=lambda i: -deviations[i])[:2])
     positions = [(descriptor[a], descriptor[b]) for descriptor in descriptors]
-    return Axes(f"behaviour {a}", f"behaviour {b}", positions, length)
+    return Axes(names[a], names[b], positions, length)
+
+
+def behaviour_names_of(task: str, confirmed: bool = False) -> tuple[str, ...]:
+    """Returns what the components of a task's behaviour are, as the task declares it; empty if it declares nothing.
+
+    Args:
+        task: the name of a run's task.
+        confirmed: whether the user named it too. If not, a task is not asked that a database may not choose to import,
+            such as a class in a file.
+    """
+    chosen = _policy_task(task) if confirmed or not needs_confirmation(task) else None
+    return () if chosen is None else chosen.behaviour_names
 
 
 def walls_of(task: str) -> list[Wall]:
     """Returns the walls of a task's environment as line segments; empty if it has none.
 
-    Only built-in tasks are loaded, because a database may name a file of code, and drawing a run must not execute it.
+    Only built-in tasks are asked, whose environments are cheap to build.
     """
-    if task not in BUILT_IN:
+    chosen = _policy_task(task) if task in BUILT_IN else None
+    if chosen is None:
         return []
     try:
-        chosen = task_class(task)
-        if not issubclass(chosen, PolicyTask):
-            return []
         with closing(chosen().environments(1)) as environments:
             segments = np.asarray(getattr(environments, "walls", ()), np.float64).reshape(-1, 4)
     except Exception as error:  # the points come from the database, and can be drawn without walls
         log.warning("%s: drawn without its walls (%s)", task, in_a_line(error))
         return []
     return [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in segments]
+
+
+def _policy_task(task: str) -> type[PolicyTask] | None:
+    """The class of a task for policies; None for another kind, or for a task that is gone."""
+    try:
+        chosen = task_class(task)
+    except Exception as error:
+        log.warning("%s: drawn without what it declares (%s)", task, in_a_line(error))
+        return None
+    return chosen if issubclass(chosen, PolicyTask) else None
+
+
+def _with_children(store: "Store", run_name: str, distance: int) -> Sequence[ScoredIndividual]:
+    """The last complete generation with children, which are born `distance` blocks later; else the last complete
+    generation; empty if none is complete."""
+    last = store.block(run_name)
+    if not last:
+        return last
+    number = last[0].individual.block
+    for earlier in range(number, max(-1, number - distance - 1), -1):
+        if store.block(run_name, earlier + distance):
+            return last if earlier == number else store.block(run_name, earlier)
+    return last
 
 
 def _fitness(scored: ScoredIndividual) -> float | None:

@@ -1,20 +1,23 @@
 """The kind `optimizer`: update rules as programs, scored by training with them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from germline.evaluators.evaluator import SCORING_VERSION
 from germline.evaluators.tasks.task_list import names_of
 from germline.programs.optimizer import Program, parse, trace, write
+from germline.programs.optimizer.card import card
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
 from germline.programs.optimizer.idioms import IDIOMS
 from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.kind import Kind, Preset
 from germline.search.kinds.optimizer_programs import donor_programs, is_core, island_programs, read_start
-from germline.search.kinds.optimizer_strategies import STRATEGIES, OptimizerSettings
+from germline.search.kinds.optimizer_strategies import OPERATORS, STRATEGIES, OptimizerSettings
 from germline.search.loop import LoopSettings
+from germline.search.proposers.asking import Cap
+from germline.search.proposers.names import LLM
 from germline.search.settings import BadSetting
 
 if TYPE_CHECKING:
@@ -98,6 +101,15 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
     presets = PRESETS
     strategies = STRATEGIES
     gpu_pack = 1_024
+    own_operators = OPERATORS
+
+    def resolve(self, preset: Mapping[str, Any], assignments: Sequence[str]) -> OptimizerSettings:
+        """As `Kind.resolve`. If `operators` names only some from outside, the preset's own operators stay."""
+        settings = super().resolve(preset, assignments)
+        if set(settings.operators) & set(OPERATORS):
+            return settings
+        own = preset.get("operators", OptimizerSettings().operators)
+        return replace(settings, operators={**own, **settings.operators})
 
     def prepare(self, settings: OptimizerSettings, task: "type[Task]") -> OptimizerSettings:
         if settings.block % settings.litter or settings.warmup % settings.litter:
@@ -186,6 +198,20 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         if settings.references is None:
             return options
         return {**options, "references": settings.references, "margin": settings.task_hurdle}
+
+    def first_asked(self, settings: OptimizerSettings) -> int:
+        return settings.warmup
+
+    def language(self, settings: OptimizerSettings) -> str:
+        return card(settings.functions, settings.max_statements, settings.max_states)
+
+    def caps(self, settings: OptimizerSettings) -> dict[str, Cap]:
+        return {LLM: Cap(settings.llm_calls, settings.llm_tokens)}
+
+    def required_measures(self, settings: OptimizerSettings, task: "type[Task]") -> Sequence[str]:
+        if settings.strategy != "front" or "tasks" not in settings.front:
+            return ()
+        return [f"{label}:gain" for label in getattr(task, "labels", ())]
 
     def loop_settings(self, settings: OptimizerSettings, seed: int) -> LoopSettings:
         return LoopSettings(seed, settings.block, settings.depth, settings.pack, settings.max_failures)

@@ -13,11 +13,13 @@ from germline.programs.optimizer import InvalidProgram, Program, library, parse
 from germline.programs.optimizer.idioms import IDIOMS
 from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.space import OptimizerSpace
+from germline.search.proposers.names import operator_weights
 from germline.search.settings import (
     BadSetting,
     any_text,
     choice,
     names,
+    number,
     positive,
     positive_or_off,
     positives,
@@ -103,7 +105,7 @@ def _evolution(
         start,
         population=settings.population,
         tournament=settings.tournament,
-        operators=settings.operators,
+        operators={name: weight for name, weight in settings.operators.items() if name in OPERATORS},
         warmup=settings.warmup,
         warmup_operators=CONSTANTS_ONLY,
         variants=settings.litter,
@@ -181,7 +183,9 @@ class OptimizerSettings:
         f"strategy front: what competes, out of {', '.join(OBJECTIVES)} (tasks: the gain on each of several tasks)",
     )
     operators: Mapping[str, float] = setting(
-        {"insert": 1.0, "delete": 1.0, "modify": 1.0}, weights(*OPERATORS), "relative weights of the operators"
+        {"insert": 1.0, "delete": 1.0, "modify": 1.0},
+        operator_weights(*OPERATORS),
+        "relative weights of the operators; llm, FILE.py:function and installed ones with their share of the births",
     )
     idioms: Sequence[str] = setting(
         list(IDIOMS),
@@ -252,6 +256,21 @@ class OptimizerSettings:
     )
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(600.0, positive, "seconds before the worker of a pack at rung 0 is replaced (Ray only)")
+    proposal_seconds: float = setting(
+        120.0, positive, "seconds after which an operator from outside is given up for a birth"
+    )
+    llm_url: str = setting(
+        "",
+        any_text,
+        "operator llm: address of a service that speaks OpenAI's chat protocol, such as http://host:8000/v1",
+    )
+    llm_model: str = setting("", any_text, "operator llm: name of the model")
+    llm_calls: int = setting(500, whole(0), "operator llm: most calls of the run")
+    llm_tokens: int = setting(
+        2_000_000, whole(0, 2**31 - 1), "operator llm: no call begins after so many tokens of the run"
+    )
+    llm_answer: int = setting(2_000, whole(16, 100_000), "operator llm: most tokens of an answer")
+    llm_temperature: float = setting(1.0, number(0, 2), "operator llm: temperature")
     donor_programs: Mapping[str, str] | None = None
     island_programs: Mapping[str, str] | None = None
     references: Sequence[Mapping[str, Any]] | None = None

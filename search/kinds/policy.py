@@ -10,6 +10,7 @@ from germline.programs.policy.space import PolicySpace
 from germline.search.kind import Kind, Preset
 from germline.search.kinds.policy_network import network_for, reports_no_behaviour, with_normalisation
 from germline.search.loop import LoopSettings
+from germline.search.proposers.names import operator_weights
 from germline.search.settings import BadSetting, choice, number, positive, setting, share, whole, widths
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.truncation import Sigma, Truncation
@@ -54,6 +55,11 @@ class PolicySettings:
 
     strategy: str = setting("truncation", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
     population: int = setting(100, whole(2), "births in a generation, which is a block")
+    operators: Mapping[str, float] = setting(
+        {},
+        operator_weights(language_model=False),
+        "operators from outside (FILE.py:function) with their share of the births, or none",
+    )
     parents: int = setting(10, whole(1), "individuals that may have children, including the elite")
     neighbours: int = setting(
         25, whole(1, 100_000), "novelty: number of nearest behaviour descriptors in the mean distance"
@@ -97,6 +103,9 @@ class PolicySettings:
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(
         600.0, positive, "seconds before the worker of a job is replaced, 10 times as many in reviews (Ray only)"
+    )
+    proposal_seconds: float = setting(
+        120.0, positive, "seconds after which an operator from outside is given up for a birth"
     )
     network_data: Mapping[str, Any] | None = None
 
@@ -164,6 +173,15 @@ class PolicyKind(Kind[PolicySettings, Policy]):
     def evaluator_options(self, settings: PolicySettings) -> dict[str, Any]:
         episodes = [settings.episodes, settings.review_episodes, max(1, settings.test_episodes)]
         return {"episodes": episodes, "starts": settings.starts, "steps": settings.steps, "slots": settings.slots}
+
+    def language(self, settings: PolicySettings) -> str:
+        return (
+            "A policy is one line of JSON: a network, the seed of its initial weights, and for each mutation the seed "
+            "and the standard deviation of the noise that it adds. A child appends pairs to `mutations`."
+        )
+
+    def required_measures(self, settings: PolicySettings, task: "type[PolicyTask]") -> Sequence[str]:
+        return ("behaviour_0",) if settings.strategy == "novelty" else ()
 
     def loop_settings(self, settings: PolicySettings, seed: int) -> LoopSettings:
         return LoopSettings(

@@ -191,7 +191,7 @@ def test_the_latency_of_an_architecture_is_measured(
         (("describe", "library:lion", "--latency", "--device", "tpu"), "expected a device out of"),
         (("describe", "cells", "--latency", "--device", "tpu"), "expected a device out of"),
         (("search", "architecture", "--set", "max_latency=fast"), "expected max_latency to be a positive number"),
-        (("draw", "library:lion", "-o", "x.svg"), "expected an architecture to draw"),
+        (("draw", "library:lion", "-o", "x.svg"), "expected a RUN of optimizers"),
         (("diff", "cells", "library:lion"), "expected two genomes of one kind"),
     ],
 )

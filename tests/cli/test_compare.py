@@ -205,3 +205,25 @@ def test_runs_with_several_objectives_have_a_hypervolume(database: Path, data: C
     note = "hypervolume on digits-cells: median over runs, share of the box up to validation_error 100, params 400"
     assert note in text.splitlines()
     assert "hypervolume" not in call(database, "small-*").stdout
+
+
+def test_the_first_group_is_compared_with_others_seed_by_seed(database: Path, data: Callable[..., Any]) -> None:
+    with Store(str(database)) as store:
+        for seed, (few, many) in enumerate([(-0.5, -0.4), (-0.9, -0.7), (-0.3, -0.2), (-0.6, -0.65)]):
+            optimizer(store, f"few-{seed}", seed).block(0, [few]).end()
+            run = InventedRun(store, f"many-{seed}", "optimizer", {"population": 300}, seed, 100)
+            run.block(0, [many]).end()
+    first, second = data("few-*", "many-*")
+    assert first["first_against"] is None
+    assert first["differs"] == {"population": 300}
+    against = second["first_against"]
+    assert (against["seeds"], against["higher"]) == (4, 3)
+    assert against["difference"] == pytest.approx((0.1 + 0.2 + 0.1 - 0.05) / 4)
+    assert against["p"] == 4 / 16  # of 16 assignments of signs four have a sum of at least 0.35 or at most -0.35
+    text = call(database, "few-*", "many-*").output
+    assert "population=300 against population=100: higher in 3 of 4 seeds" in " ".join(text.split())
+    assert "p = 0.25 by the exact sign-flip test" in " ".join(text.split())
+
+
+def test_groups_without_common_seeds_or_of_other_tasks_have_no_p(data: Callable[..., Any]) -> None:
+    assert [row["first_against"] for row in data("opt-*", "small-*", "large-*")] == [None] * 3

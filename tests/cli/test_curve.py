@@ -4,7 +4,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
-from math import inf, nan, sqrt
+from math import sqrt
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,13 +12,12 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 from invented_runs import BLOCK, InventedRun
+from svg_pictures import filled, named, places, stroke, texts
 
 from germline.cli.commands.curve import evenly_spaced
-from germline.cli.curve_picture import COLOURS, Line, Point, draw, tick_labels
 from germline.cli.main import cli
 from germline.db.store import Store
 
-SVG = "{http://www.w3.org/2000/svg}"
 TASK = "gym:CartPole-v1"
 UNREVIEWED = {"population": BLOCK, "candidates": 0}
 
@@ -146,34 +145,24 @@ def picture(database: Path, path: Path, *args: str) -> ElementTree.Element:
     return ElementTree.fromstring(path.read_text())
 
 
-def texts(root: ElementTree.Element) -> list[str]:
-    return [element.text or "" for element in root.iter(f"{SVG}text")]
-
-
-def places(line: ElementTree.Element) -> list[tuple[float, ...]]:
-    return [tuple(map(float, point.split(","))) for point in line.get("points", "").split()]
-
-
 def test_a_picture_of_policies_has_means_over_frames_with_bands_and_the_test(database: Path, tmp_path: Path) -> None:
     root = picture(database, tmp_path / "curve.svg", "frost-1", "frost-2")
-    first, second = root.iter(f"{SVG}polyline")
-    (x0, y0), (x1, y1) = places(first)
-    assert (x1 - 84) / (x0 - 84) == pytest.approx(470 / 240, abs=0.01) and y1 < y0
-    assert len(places(second)) == 1
-    bands = list(root.iter(f"{SVG}polygon"))
-    assert [len(places(band)) for band in bands] == [4, 2]
-    assert [band.get("stroke") for band in (first, second)] == [band.get("fill") for band in bands] == list(COLOURS[:2])
+    (x0, y0), (x1, y1) = places(root, "line-0")
+    [(x2, _)] = places(root, "line-1")
+    assert x0 == x2 < x1 and y1 < y0, "after 240 and 470 frames; a higher mean is higher"
+    assert stroke(root, "line-0") == filled(root, "band-0") != stroke(root, "line-1") == filled(root, "band-1")
     assert {"frames", "best mean of reviews", "frost-1", "frost-2", f"policy on {TASK}"} <= set(texts(root))
-    assert [element.text for element in root.iter(f"{SVG}title")].count("test") == 1
+    [(x, y)] = places(root, "test-0")
+    assert x == pytest.approx(x1) and y0 > y > y1 and not named(root, "test-1")
 
 
 def test_a_picture_of_other_kinds_has_the_best_over_evaluations(database: Path, tmp_path: Path) -> None:
     root = picture(database, tmp_path / "curve.svg", "opt")
-    [line] = root.iter(f"{SVG}polyline")
-    assert len(places(line)) == 2 and not list(root.iter(f"{SVG}polygon"))
+    assert len(places(root, "line-0")) == 2 and not named(root, "band-0")
     assert {"evaluations", "best fitness so far", "opt: optimizer on digits-mlp"} <= set(texts(root))
 
 
+@pytest.mark.slow
 def test_policies_without_reviews_are_drawn_by_their_best_fitness(database: Path, tmp_path: Path) -> None:
     assert "best fitness so far" in texts(picture(database, tmp_path / "alone.svg", "maze"))
     mixed = texts(picture(database, tmp_path / "mixed.svg", "maze", "frost-1", "failed"))
@@ -181,6 +170,7 @@ def test_policies_without_reviews_are_drawn_by_their_best_fitness(database: Path
     assert "no ok outcome yet: failed" in mixed
 
 
+@pytest.mark.slow
 def test_a_run_of_optimizers_has_its_reviews_beside_the_search(tmp_path: Path) -> None:
     database = tmp_path / "germline.db"
     with Store(str(database)) as store:
@@ -202,6 +192,7 @@ def test_the_path_of_a_picture_goes_to_stderr_if_stdout_is_json(database: Path, 
     assert len(json.loads(done.stdout)) == 1 and f"wrote {path}" in done.stderr and path.exists()
 
 
+@pytest.mark.slow
 def test_markup_in_names_has_no_effect_in_a_picture(database: Path, tmp_path: Path) -> None:
     copied = tmp_path / "hostile.db"
     copied.write_bytes(database.read_bytes())
@@ -244,38 +235,3 @@ def test_a_file_that_is_there_is_replaced_by_force(database: Path, tmp_path: Pat
     path.write_text("mine")
     assert call(database, "frost-1", "-o", path, "--force").exit_code == 0
     assert path.read_text().startswith("<svg")
-
-
-def test_numbers_on_an_axis_are_short() -> None:
-    assert list(tick_labels([0.0, 500_000.0, 1e6, 1.5e6]).values()) == ["0", "500k", "1M", "1.5M"]
-    assert list(tick_labels([0.0, 5000.0, 10_000.0]).values()) == ["0", "5k", "10k"]
-    assert list(tick_labels([-0.25, 0.1 + 0.2, 1000.0]).values()) == ["-0.25", "0.3", "1000"]
-    assert list(tick_labels([-2e9]).values()) == ["-2G"]
-
-
-LINES: dict[str, list[Line]] = {
-    "none": [],
-    "no points": [Line("a", [])],
-    "one point": [Line("a", [Point(3, 1.0, 0.5)])],
-    "nothing but zero": [Line("a", [Point(0, 0.0, 0.0)] * 2)],
-    "not finite": [Line("a", [Point(0, nan), Point(1, inf), Point(2, 5.0, inf), Point(3, -1e308)])],
-    "equal": [Line("a", [Point(i, 1e-9) for i in range(9)], Point(8, 1e-9))],
-    "many": [Line(f"run <{i}> " + 60 * "&", [Point(i, i), Point(9e9, -i)]) for i in range(40)],
-}
-
-
-@pytest.mark.parametrize("lines", LINES.values(), ids=LINES)
-def test_few_many_and_odd_points_make_a_picture_too(lines: list[Line]) -> None:
-    source = draw(lines, "a title", "x", "y", ["a note"])
-    root = ElementTree.fromstring(source)
-    assert not re.search(r"\b(nan|inf)\b", source) and {"a title", "x", "y", "a note"} <= set(texts(root))
-    height = float(root.get("height", ""))
-    assert all(0 <= float(element.get("y", "")) < height for element in root.iter(f"{SVG}text"))
-    for line in root.iter(f"{SVG}polyline"):
-        assert all(84 <= x <= 724 and 48 <= y <= 448 for x, y in places(line))
-
-
-def test_lines_of_the_same_colour_have_different_dashes() -> None:
-    root = ElementTree.fromstring(draw(LINES["many"], "a title", "x", "y"))
-    styles = [(element.get("stroke"), element.get("stroke-dasharray")) for element in root.iter(f"{SVG}polyline")]
-    assert len(set(styles[: 3 * len(COLOURS)])) == 3 * len(COLOURS)

@@ -1,5 +1,7 @@
 """`db` and `doctor`: the database and the machine."""
 
+import os
+import pty
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_process import start_command
 
 from germline.cli.machine_facts import WAL_FIXED
 
@@ -67,3 +70,49 @@ def test_doctor_fails_on_a_file_that_is_no_database(germline: Any, tmp_path: Pat
 def test_doctor_has_no_problem_without_a_database(data: Data, tmp_path: Path) -> None:
     assert data("doctor", db=tmp_path / "none.db")["database"]["runs"] == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_renamed(germline: Any, data: Any, copied: Path) -> None:
+    done = germline("db", "rename", "first", "second", db=copied)
+    assert done.exit_code == 0 and done.stdout == "renamed first to second\n"
+    assert [run["name"] for run in data("runs", db=copied)] == ["second", "waiting"]
+    assert data("db", "replay", "second", db=copied)["ok"] is True
+    taken = germline("db", "rename", "second", "waiting", db=copied)
+    assert taken.exit_code == 2 and "exists already" in taken.stderr
+    file = germline("db", "rename", "second", "second.json", db=copied)
+    assert file.exit_code == 2 and "would read as a file" in file.stderr
+
+
+def test_a_run_is_deleted_only_with_yes_or_an_answer(germline: Any, data: Any, copied: Path) -> None:
+    refused = germline("db", "delete", "first", db=copied)
+    assert refused.exit_code == 2 and "expected --yes to delete first (60 births) for good" in refused.stderr
+    unknown = germline("db", "delete", "first", "frist", "--yes", db=copied)
+    assert unknown.exit_code == 2 and "did you mean 'first'" in unknown.stderr
+    assert [run["name"] for run in data("runs", db=copied)] == ["first", "waiting"]
+    assert data("db", "delete", "first", "--yes", db=copied) == [{"run": "first", "births": 60}]
+    assert [run["name"] for run in data("runs", db=copied)] == ["waiting"]
+    assert data("db", "check", db=copied)["ok"] is True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("answer", "left"), [("n\n", ["first", "waiting"]), ("y\n", ["waiting"])])
+def test_on_a_terminal_deleting_asks(data: Any, copied: Path, answer: str, left: list[str]) -> None:
+    ours, theirs = pty.openpty()
+    with start_command("db", "delete", "first", database=copied, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        os.write(ours, answer.encode())
+        process.wait(60)
+    os.close(ours)
+    assert [run["name"] for run in data("runs", db=copied)] == left
+
+
+def test_a_run_is_found_by_its_tag(germline: Any, data: Any, copied: Path) -> None:
+    assert "tags" not in germline("runs", db=copied).stdout
+    assert germline("db", "tag", "first", "paper", "fig-2", db=copied).stdout == "first: fig-2 paper\n"
+    assert [run["name"] for run in data("runs", "--tag", "paper", "--tag", "fig-2", db=copied)] == ["first"]
+    assert "fig-2 paper" in germline("runs", db=copied).stdout
+    assert data("db", "tag", "first", "paper", "--remove", db=copied) == {"run": "first", "tags": ["fig-2"]}
+    nothing = germline("runs", "--tag", "paper", db=copied)
+    assert nothing.exit_code == 0 and nothing.stderr == "no run has the tag paper\n"
+    wrong = germline("db", "tag", "first", "two words", db=copied)
+    assert wrong.exit_code == 2 and "expected a tag of at most 64 letters" in wrong.stderr

@@ -1,6 +1,7 @@
 """`export`: a find as a file."""
 
 import importlib.util
+import subprocess
 import sys
 from collections.abc import Callable
 from hashlib import sha256
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from command_line import call
 
 from germline.db.store import Store
 
@@ -105,3 +107,26 @@ def test_a_name_that_no_class_can_have_is_refused(germline: Any, tmp_path: Path,
     result = germline("export", "library:lion", "-o", tmp_path / "lion.py", "--class-name", name)
     assert result.exit_code == 2 and "class name" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("target", "missing"), [("onnx", "onnxruntime"), ("optax", "jax")])
+def test_a_missing_package_is_named_before_anything_is_read(
+    tmp_path: Path, target: str, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    done = call(tmp_path / "nowhere.db", "export", "nobody", "-o", str(tmp_path / "a.onnx"), "--to", target)
+    if target == "optax":
+        done = call(tmp_path / "nowhere.db", "export", "nobody", "-o", str(tmp_path / "a.py"), "--to", target)
+    assert done.exit_code == 2 and f"{missing} is missing; pip install 'germline[{target}]'" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_missing_package_is_named_without_importing_torch(tmp_path: Path) -> None:
+    program = (
+        "import sys\nsys.modules['onnx'] = None\nfrom germline.cli.main import cli\n"
+        "try:\n    cli(['export', 'first', '-o', 'net.onnx', '--to', 'onnx'], standalone_mode=False)\n"
+        "except Exception as error:\n    print(error.message)\n"
+        "print([name for name in ('torch', 'numba', 'sqlalchemy', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert "onnx is missing" in done.stdout and done.stdout.endswith("[]\n"), done.stderr

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from germline.cli.commands.lineage import steps_of
+from germline.cli.lineage_steps import steps_of
 from germline.db.records import EvaluationRecord, Individual, ScoredIndividual
 from germline.db.store import Store
 

@@ -1,8 +1,8 @@
-"""`germline play`: episodes of a policy, and a film of the first episode."""
+"""`germline play`: episodes of a policy, and a film of the median episode."""
 
 import sys
 from collections.abc import Sequence
-from math import sqrt
+from math import nan, sqrt
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -14,7 +14,9 @@ import pytest
 import torch
 from command_line import call, data
 
+from germline.cli.commands.play import median_episode
 from germline.evaluators.policy.film import Film, Filmable
+from germline.evaluators.policy.player import EpisodeResult
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.policy.genome import Policy, read, write
@@ -80,15 +82,33 @@ def test_a_file_plays_at_the_task_that_is_named(database: Path, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["film.gif", "film.mp4"])
-def test_a_film_shows_the_first_episode(database: Path, tmp_path: Path, name: str) -> None:
+def test_a_film_shows_the_median_episode(database: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    row = data(database, "play", "cp:13", "--episodes", "2", "--video", str(path))
+    row = data(database, "play", "cp:13", "--episodes", "5", "--video", str(path))
+    median = sorted(row["episodes"], key=lambda episode: episode["return"])[2]
+    assert row["episodes"][0]["return"] != median["return"]  # else the film of the first would pass
+    assert row["video_seed"] in [e["seed"] for e in row["episodes"] if e["return"] == median["return"]]
     assert row["video"] == str(path) and [file.name for file in tmp_path.iterdir()] == [name]
     with imageio.get_reader(path) as film:
         pictures = [np.asarray(picture) for picture in film]
     assert pictures[0].shape[:2] == (400, 600)
-    expected = row["episodes"][0]["length"] + 1
+    expected = median["length"] + 1
     assert len(pictures) == expected if name == "film.mp4" else 1 < len(pictures) <= expected
+
+
+@pytest.mark.parametrize(
+    ("returns", "place"),
+    [
+        ((5.0,), 0),
+        ((9.0, 1.0), 1),
+        ((9.0, 1.0, 4.0), 2),
+        ((4.0, 1.0, 4.0, 9.0), 0),
+        ((nan, 7.0, 3.0, 5.0), 3),
+        ((nan, nan), 0),
+    ],
+)
+def test_the_median_episode_is_the_lower_middle_of_those_that_count(returns: tuple[float, ...], place: int) -> None:
+    assert median_episode([EpisodeResult(each, 1, (), None) for each in returns]) == place
 
 
 @pytest.mark.slow
@@ -124,6 +144,7 @@ def test_a_film_whose_episode_has_another_return_is_not_written(
 
 TASKS = '''
 import numpy as np
+from germline.evaluators.policy.player import EpisodeResult
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.policy.environments.environment import Step, EnvironmentSpec
 

@@ -131,6 +131,13 @@ def test_a_module_of_the_working_directory_registers_an_environment(folder: Path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("task", ["task.py:Task", "gym:worlds:World-v0"])
+def test_ray_workers_import_the_same_files(folder: Path, task: str) -> None:
+    done = germline(folder, *SEARCH, "--task", task, "--executor", "ray", "--workers", "1")
+    assert done.returncode == 0 and "fitness 4.0000" in done.stdout, done.stderr
+
+
+@pytest.mark.slow
 def test_frames_of_another_number_type_are_filmed(folder: Path) -> None:
     germline(folder, *SEARCH, "--task", "task.py:Task", "--executor", "inline", "--name", "world")
     done = germline(

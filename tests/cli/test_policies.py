@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from command_line import call, data
 from command_process import run_command
+from svg_pictures import named, places, texts
 
 from germline.cli.genome_diff import changes
 from germline.cli.genome_file import kind_of
@@ -27,7 +28,6 @@ from germline.programs.policy.genome import Policy, read, write
 from germline.programs.policy.network import Network, Normalisation
 from germline.search.winner import winner as winner_of
 
-SVG = "{http://www.w3.org/2000/svg}"
 CART_POLE = Network("mlp", (4,), 2, (32, 32))
 LONG = Policy(CART_POLE, 7, tuple((100 + i, 0.05) for i in range(100)))
 
@@ -349,20 +349,19 @@ def test_weights_that_are_there_are_replaced_only_by_force(database: Path, tmp_p
 
 def test_a_generation_is_drawn_with_its_parents_and_its_elite(database: Path, tmp_path: Path) -> None:
     path = tmp_path / "cloud.svg"
-    assert data(database, "draw", "cp", "-o", str(path), "--generation", "1")["generation"] == 1
+    assert data(database, "draw", "cp", "-o", str(path))["generation"] == 1, "the last one with children"
     root = ElementTree.fromstring(path.read_text())
-    texts = [node.text or "" for node in root.iter(f"{SVG}text")]
-    assert "cp, generation 1: gym:CartPole-v1" in texts and "parents of the next generation" in texts
-    assert "the two of 4 numbers of behaviour that vary most" in texts
-    dots = [node for node in root.iter(f"{SVG}circle") if node.find(f"{SVG}title") is not None]
+    assert {"cp, generation 1: gym:CartPole-v1", "parents of the next generation", "fitness"} <= set(texts(root))
+    assert "the two of 4 numbers of behaviour that vary most" in texts(root)
+    assert len([text for text in texts(root) if re.match("final (cart|pole) ", text)]) == 2, "the names of the axes"
     with Store(str(database)) as store:
         chosen = {birth for scored in store.block("cp", 2) for birth in scored.individual.parents}
         here = {scored.individual.birth for scored in store.block("cp", 1)}
         elite = store.winners("cp")[1]
     assert elite is not None
-    assert len(dots) == len(here | chosen | {elite})
-    assert sum(dot.get("r") == "5" for dot in dots) == len(chosen)
-    last = call(database, "draw", "cp", "-o", str(path), "--force")
+    drawn = [len(places(root, name)) for name in ("policies", "parents")]
+    assert drawn == [len((here | {elite}) - chosen), len(chosen)] and named(root, "elite") is not None
+    last = call(database, "draw", "cp", "-o", str(path), "--force", "--generation", "2")
     assert "generation 2 of cp" in last.stdout and "it has no children" in path.read_text()
 
 
@@ -386,8 +385,9 @@ def test_a_generation_is_drawn_with_its_parents_and_its_elite(database: Path, tm
         (("draw", "cp:3", "-o", "x.svg"), "expected a RUN of policies"),
         (("draw", "cp", "-o", "x.svg", "--generation", "9"), "generations 0 to 2 are complete"),
         (("draw", "cp", "-o", "nowhere/x.svg"), "expected an existing folder"),
-        (("draw", "cp", "-o", "x.png"), "expected a name that ends in .svg"),
-        (("curve", "cp", "-o", "x.png"), "expected a name that ends in .svg"),
+        (("draw", "cp", "-o", "x.gif"), "expected a name that ends in .svg, .png or .pdf, got x.gif"),
+        (("draw", "cp", "-o", "x.svg", "--front"), "expected a run of architectures for --front"),
+        (("curve", "cp", "-o", "x.jpg"), "expected a name that ends in .svg, .png or .pdf, got x.jpg"),
         (("tasks", "gym:Nope"), "expected an environment of gymnasium, got 'Nope'"),
         (("search", "policy", "--task", ""), "unknown task ''"),
         (("top", "cp", "-n", "99999999999999999999"), "1<=x<=1000000000"),

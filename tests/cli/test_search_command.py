@@ -20,6 +20,7 @@ from germline.cli.main import cli
 
 SMALL = ["population=20", "block=16", "pack=4", "lengths=0.05", "warmup=0", "litter=1", "review_every=16"]
 SETTINGS = [word for setting in SMALL for word in ("--set", setting)]
+SMALL_POLICY = ["--set", "population=2", "--set", "candidates=0", "--set", "test_episodes=0"]
 
 
 def germline(*words: str, db: Path) -> tuple[int, str, str]:
@@ -244,3 +245,53 @@ def test_a_search_says_if_nothing_better_than_its_start_was_found(tmp_path: Path
     cells = ["--preset", "eeea", "--task", "nb201-cifar10", "--set", "space=nb201", "--set", "population=20"]
     done = CliRunner().invoke(cli, ["search", "architecture", *cells, "--births", "200", *db])
     assert "winner  architecture-1:0  fitness" in done.stdout and "nothing better" not in done.stdout, done.output
+
+
+@pytest.mark.slow
+def test_several_seeds_are_runs_in_a_row(db: Path) -> None:
+    words = ("search", "policy", "--births", "2", "--seeds", "3", "--seed", "4", *SMALL_POLICY, "--executor", "inline")
+    code, out, err = germline(*words, "--name", "balance", db=db)
+    assert code == 0 and "spread  germline compare 'balance-*'" in out, err
+    runs = json.loads(germline("runs", "--json", db=db)[1])
+    assert [(run["name"], run["seed"], run["births"]) for run in runs] == [
+        ("balance-4", 4, 2),
+        ("balance-5", 5, 2),
+        ("balance-6", 6, 2),
+    ]
+    alone = ("search", "policy", "--births", "2", "--seed", "5", *SMALL_POLICY, "--executor", "inline")
+    germline(*alone, "--name", "alone", db=db)
+    genomes = [json.loads(germline("show", f"{run}:1", "--json", db=db)[1])["genome"] for run in ("balance-5", "alone")]
+    assert genomes[0] == genomes[1]
+    code, out, err = germline(*words, "--name", "balance", db=db)
+    assert code == 2 and "balance-4, balance-5, balance-6 exists already" in err
+    code, out, err = germline(*words, "--json", db=db)
+    assert code == 0 and [row["name"] for row in json.loads(out)] == ["policy-1", "policy-2", "policy-3"], err
+
+
+@pytest.mark.slow
+def test_seeds_that_were_not_begun_are_named(db: Path, tmp_path: Path) -> None:
+    broken = task_file(tmp_path, LINE.replace("x, y = self.x", "raise ValueError('no data'); x, y = self.x"))
+    words = ("search", "optimizer", "--task", f"{broken}:Line", *SETTINGS, "--births", "4", "--executor", "inline")
+    code, _, err = germline(*words, "--seeds", "3", "--seed", "7", db=db)
+    assert code == 1 and "not begun: seeds 8 to 9; the same search with --seed 8 --seeds 2 begins them" in err
+
+
+@pytest.mark.slow
+def test_a_search_and_its_resume_log_to_tensorboard(db: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    log = ("--log", f"tensorboard:{tmp_path / 'logs'}")
+    words = ("search", "policy", *SMALL_POLICY, "--births", "400", "--executor", "inline", "--name", "balance")
+    code, out, err = germline(*words, "--time", "0.3s", *log, db=db)
+    assert code == 0 and f"germline resume balance --db {db} {' '.join(log)}" in out, (out, err)
+    code, _, err = germline("resume", "balance", "--births", "400", "--executor", "inline", *log, db=db)
+    assert code == 0 and "WARNING" not in err, err
+    folder = tmp_path / "logs" / "balance"
+    assert len(list(folder.glob("events.out.tfevents.*"))) == 2
+    shown = json.loads(germline("show", "balance", "--json", db=db)[1])
+    assert (folder / "winner.json").read_text(encoding="utf-8") == shown["genome"]
+
+
+def test_an_unknown_logger_is_an_error_of_one_line_and_leaves_no_run_behind(db: Path) -> None:
+    code, out, err = germline("search", "policy", "--births", "2", "--log", "tensorbord:logs", db=db)
+    assert code == 2 and not out and not db.exists()
+    assert err == "Error: expected a logger, got 'tensorbord'; did you mean tensorboard?\n"

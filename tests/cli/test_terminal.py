@@ -52,8 +52,10 @@ def test_every_help_has_an_example_of_itself(germline: Any, names: tuple[str, ..
 
 
 @pytest.mark.parametrize("names", commands(), ids=" ".join)
-def test_every_command_but_stop_prints_json_with_the_option(germline: Any, names: tuple[str, ...]) -> None:
-    if names not in (("stop",), ("db",)):
+def test_every_command_but_stop_and_dashboard_prints_json_with_the_option(
+    germline: Any, names: tuple[str, ...]
+) -> None:
+    if names not in (("stop",), ("db",), ("dashboard",)):
         assert "--json" in germline(*names, "--help").stdout
 
 

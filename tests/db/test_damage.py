@@ -12,7 +12,7 @@ import pytest
 from germline.db import run_list
 from germline.db.errors import DamagedDatabase, DatabaseError
 from germline.db.exact_json import load_floats, load_plain
-from germline.db.records import EvaluationRecord, Individual, Snapshot, TrainingRecord, Winner
+from germline.db.records import EvaluationRecord, Individual, ProposalRecord, Snapshot, TrainingRecord, Winner
 from germline.db.schema import metadata
 from germline.db.store import Store
 
@@ -38,6 +38,9 @@ READERS: Final[Mapping[str, Callable[[Store], object]]] = {
     "simplified": lambda store: store.simplified("r", 3),
     "verdict": lambda store: store.verdict("r", 3),
     "trainings": lambda store: store.trainings("digits-mlp", "1", 0, [("t", 3)]),
+    "proposals": lambda store: store.proposals(1, 0, 9),
+    "refused proposals": lambda store: store.refused_proposals(1, 9, 9),
+    "totals of proposals": lambda store: store.proposal_totals(1, 9),
     "snapshot": lambda store: store.snapshot(1),
     "individuals of births": lambda store: list(store.individuals_of(1, [0, 3])),
     "evaluations of fingerprints": lambda store: list(store.evaluations_of(1, "digits-mlp", ["print-3"])),
@@ -79,6 +82,7 @@ def make(
             store.add_winners(run.id, [Winner(0, 3)], Snapshot(0, "state"))
             store.add_artifact("r", 3, "torch", "best.py", "00")
             store.add_simplified("r", 3, "smaller", "print-5", {"tier": "exact"})
+            store.add_proposal(run.id, ProposalRecord(3, 0, "llm", "known", "not new", 1, "ask", "m", 7, 5, "text"))
             store.add_verdict("r", 3, {"verdict": "better"})
             store.add_trainings(
                 "digits-mlp", "1", 0, [TrainingRecord("t", 3, "ok", -1.0, {"curve_00": 2.0}, 0.5, None)]
@@ -249,7 +253,12 @@ def test_bytes_in_any_column_raise_only_database_errors_and_are_reported_by_the_
     damaged: Damage, table: str, column: str
 ) -> None:
     conditions = {"genome": "fingerprint = 'print-3'", "parentage": "birth = 3 AND position = 1", "run": "id = 1"}
-    conditions |= {"training": "id = 1", "control": "run_id = 1 AND id = 1", "snapshot": "run_id = 1"}
+    conditions |= {
+        "training": "id = 1",
+        "control": "run_id = 1 AND id = 1",
+        "snapshot": "run_id = 1",
+        "answer": "model = 'm'",
+    }
     where = conditions.get(table, "run_id = 1 AND birth = 3")
     if table == "evaluation":
         where += " AND rung = 0"

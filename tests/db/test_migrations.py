@@ -29,8 +29,8 @@ LATER = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
@@ -91,7 +91,7 @@ def scripts(tmp_path: Path) -> Path:
     """The migrations of a later release."""
     target = tmp_path / "100% later"
     shutil.copytree(migrate.SCRIPTS, target)
-    (target / "versions" / "0007_note.py").write_text(LATER)
+    (target / "versions" / "0008_note.py").write_text(LATER)
     return target
 
 
@@ -108,26 +108,26 @@ def test_an_upgrade_runs_the_missing_scripts_and_preserves_the_rows(
 ) -> None:
     store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
     store.close()
-    assert upgrade(url, scripts, (*REVISIONS, "0007")) == ("0006", "0007")
+    assert upgrade(url, scripts, (*REVISIONS, "0008")) == ("0007", "0008")
     assert notes(url) == [("old", "upgraded")]
-    assert upgrade(url, scripts, (*REVISIONS, "0007")) == ("0007", "0007")
+    assert upgrade(url, scripts, (*REVISIONS, "0008")) == ("0008", "0008")
     if url.startswith("sqlite"):
-        with Store(str(tmp_path / "runs.db.0006.backup"), create=False) as before:
+        with Store(str(tmp_path / "runs.db.0007.backup"), create=False) as before:
             assert [summary.name for summary in before.runs()] == ["old"]
 
 
 @pytest.mark.slow
 def test_an_upgrade_that_fails_changes_nothing(url: str, store: Store, scripts: Path) -> None:
     store.create_run("old", "optimizer", "digits-mlp", "quick", 1, {}, {})
-    script = scripts / "versions" / "0007_note.py"
+    script = scripts / "versions" / "0008_note.py"
     script.write_text(LATER + '    raise RuntimeError("power cut")\n')
     for _ in range(2):
         with pytest.raises(RuntimeError, match="power cut"):
-            upgrade(url, scripts, (*REVISIONS, "0007"))
+            upgrade(url, scripts, (*REVISIONS, "0008"))
         assert [summary.name for summary in store.runs()] == ["old"]
         assert store.check() == []
     script.write_text(LATER)
-    assert upgrade(url, scripts, (*REVISIONS, "0007")) == ("0006", "0007")
+    assert upgrade(url, scripts, (*REVISIONS, "0008")) == ("0007", "0008")
     assert notes(url) == [("old", "upgraded")]
 
 
@@ -137,7 +137,7 @@ def test_a_database_of_the_newest_schema_is_not_changed(url: str, store: Store, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("released", ["schema-0001.db", "schema-0002.db", "schema-0005.db"])
+@pytest.mark.parametrize("released", ["schema-0001.db", "schema-0002.db", "schema-0005.db", "schema-0006.db"])
 def test_a_run_in_a_database_of_each_released_schema_can_be_resumed_after_an_upgrade(
     released: str, tmp_path: Path, born: Callable[..., Individual]
 ) -> None:

@@ -1,4 +1,4 @@
-"""The documentation is true: its links lead somewhere, its code runs, and it names every command."""
+"""The documentation is true: its links lead somewhere, and it names every command, table and page."""
 
 import re
 import subprocess
@@ -7,13 +7,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from documentation_blocks import blocks
 
-from germline.cli.main import COMMANDS, cli
+from germline.cli.main import COMMANDS
+from germline.db.schema import metadata
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-TASKS = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -43,36 +43,26 @@ def test_the_commands_page_lists_every_command_and_the_changelog_this_version() 
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def code_blocks(text: str) -> dict[str, str]:
-    """Python blocks of a page by the file name in their first line."""
-    blocks = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", text, re.DOTALL)
-    return dict(blocks)
+def test_the_page_of_the_database_says_what_a_row_of_every_table_is() -> None:
+    page = (ROOT / "docs" / "database.md").read_text(encoding="utf-8")
+    assert [name for name in metadata.tables if f"| `{name}` |" not in page] == []
+
+
+def test_every_page_has_a_place_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f": {page.name}\n" not in navigation] == []
+
+
+def test_a_link_in_the_readme_leads_to_the_page_about_ones_own_model() -> None:
+    assert "[your own model](docs/own_model.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("file", "arguments"),
-    [
-        ("my_task.py", ["optimizer", "--task", "my_task.py:Line", "--births", "16", "--set", "review_every=0"]),
-        (
-            "my_modules.py",
-            ["optimizer", "--task", "my_modules.py:Perceptron", "--births", "8", "--set", "review_every=0"],
-        ),
-        ("my_cells.py", ["architecture", "--task", "my_cells.py:Stripes", "--births", "4", "--set", "block=4"]),
-        ("my_env.py", ["policy", "--task", "my_env.py:Slippery", "--births", "100", "--set", "test_episodes=0"]),
-    ],
-)
-def test_every_task_of_the_tasks_page_can_be_searched(
-    file: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path(file).write_text(code_blocks(TASKS)[file], encoding="utf-8")
-    result = CliRunner().invoke(cli, ["search", *arguments, "--executor", "inline", "--db", "runs.db"])
-    assert result.exit_code == 0, result.output
-    assert "finished" in result.stdout
-
-
-def test_the_code_for_a_notebook_is_valid_python() -> None:
-    [block] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    done = subprocess.run([sys.executable, "-c", f"import ast; ast.parse({block!r})"], capture_output=True, check=False)
+@pytest.mark.parametrize("file", ["ask.py", "elsewhere.py"])
+def test_every_block_of_the_page_on_ask_and_tell_runs(file: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "ask_tell.md").read_text(encoding="utf-8")
+    [block] = [block for block in blocks(page) if block.file == file]
+    (tmp_path / file).write_text(block.text, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-P", file], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()

@@ -32,6 +32,7 @@ from germline.search.strategies.islands import Islands
 from germline.search.strategies.local_search import LocalSearch
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.nsga2 import NSGA2
+from germline.search.strategies.outside import OutsideOperators
 from germline.search.strategies.pareto_local import ParetoLocalSearch
 from germline.search.strategies.program_front import ProgramFront
 from germline.search.strategies.random_search import RandomSearch
@@ -102,6 +103,11 @@ CASES = {
         programs,
         lambda space: ConstantTuning(space, aging(space), 2, generations=2, block=BLOCK, places=1),
         "2fd93e1b9cc36aa4",
+    ),
+    "outside": Case(
+        programs,
+        lambda space: OutsideOperators(aging(space), {"llm": 0.3, "mine.py:f": 0.2}, ("insert", "modify"), first=3),
+        "5521c8a264b2a608",
     ),
     "front": Case(
         programs,
@@ -194,7 +200,12 @@ def fold(strategy: Strategy[Any], blocks: Sequence[Block]) -> Any:
 
 def test_the_battery_covers_every_strategy_of_every_kind() -> None:
     listed = {name for kind in KINDS.values() for name in kind.strategies}
-    assert listed - {"constants"} == set(CASES) - {"donors", "funnel", "tuning"}  # constants is aging, two wrap it
+    assert listed - {"constants"} == set(CASES) - {
+        "donors",
+        "funnel",
+        "tuning",
+        "outside",
+    }  # constants is aging, three wrap
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -246,6 +257,20 @@ def test_a_state_from_a_snapshot_continues_as_the_state_that_was_written(name: s
             assert same == [a is b for a in again.state.population for b in again.state.population]
         for birth in range(BLOCK * done, min(BLOCK * (done + 1), BLOCK * BLOCKS)):
             assert strategy.breed(again.state, birth, roll) == whole.proposals[birth]
+
+
+def test_operators_from_outside_are_asked_for_children_of_those_that_they_replace_once_there_are_outcomes() -> None:
+    _, _, plain = search(replace(CASES["aging"], strategy=aging))
+    strategy, _, asked = search(CASES["outside"])
+    assert [replace(proposal, ask=None) for proposal in asked.proposals] == plain.proposals
+    births = [birth for birth, proposal in enumerate(asked.proposals) if proposal.ask]
+    assert births and births[0] >= BLOCK
+    assert {asked.proposals[birth].operator for birth in births} == {"insert", "modify"}
+    assert {asked.proposals[birth].ask.operator for birth in births} == {"llm", "mine.py:f"}  # type: ignore[union-attr]
+    best = asked.states[-1].best
+    assert [each.fitness for each in best] == sorted((each.fitness for each in best), reverse=True)
+    assert len({each.individual.fingerprint for each in best}) == len(best)
+    assert strategy.limit(asked.states[-1]) is None
 
 
 def test_only_the_strategy_that_knows_all_genes_has_no_snapshots() -> None:

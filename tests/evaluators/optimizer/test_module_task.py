@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from documentation_blocks import blocks
 from own_modules import DIGITS
 from own_tasks import task_file
 from torch import Tensor, nn
@@ -158,8 +158,9 @@ def test_layers_of_many_candidates_have_the_gradients_of_each_alone(model: Calla
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["Perceptron", "Convolutions", "Rows", "Characters"])
 def test_the_modules_of_the_documentation_train_together_by_the_rules(name: str, tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "tasks.md").read_text(encoding="utf-8")
-    file = task_file(tmp_path, re.findall(r"```python\n# my_modules\.py\n(.*?)```", page, re.DOTALL)[0])
+    page = (Path(__file__).parents[3] / "docs" / "own_model.md").read_text(encoding="utf-8")
+    files = [task_file(tmp_path, block.text, block.file) for block in blocks(page) if block.file]
+    [file] = [file for file in files if f"class {name}(" in file.read_text()]
     task = task_class(f"{file}:{name}")()
     assert isinstance(task, ModuleTask) and task._modules[True].way == "rules"
     before, after = (train(task, [ADAM], Rung(steps, 8), SEED)[0].measures for steps in (1, 40))

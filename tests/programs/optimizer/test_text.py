@@ -106,7 +106,7 @@ def test_the_signature_declares_states_and_step() -> None:
 
 REFUSED = [
     ("unknown function", body("update = sqr(w)"), "did you mean sqrt?"),
-    ("unknown function", body("update = frobnicate(w)"), "'frobnicate'; docs/optimizers.md lists the functions"),
+    ("unknown function", body("update = frobnicate(w)"), "'frobnicate'; docs/language.md lists the functions"),
     ("unknown function", body("update = __import__('os')"), "'__import__'"),
     ("unknown function", body("update = eval('1')"), "'eval'"),
     ("arity", body("update = sqrt(w, g)"), "line 2: expected 1 argument for sqrt, got 2"),

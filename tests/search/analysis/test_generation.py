@@ -10,7 +10,14 @@ from invented_runs import BLOCK, InventedRun
 from germline.db.records import EvaluationRecord
 from germline.db.store import Store
 from germline.evaluators.policy.environments.hard_maze import HardMaze
-from germline.search.analysis.generation import NoGeneration, descriptor_axes, generation_of, scatter, walls_of
+from germline.search.analysis.generation import (
+    NoGeneration,
+    behaviour_names_of,
+    descriptor_axes,
+    generation_of,
+    scatter,
+    walls_of,
+)
 
 
 @pytest.fixture
@@ -41,6 +48,35 @@ def test_with_less_behaviour_the_return_is_on_the_y_axis() -> None:
 def test_behaviour_that_is_not_finite_does_not_decide_the_axes() -> None:
     axes = descriptor_axes([outcome(0, 1, nan), outcome(0, 2, inf), outcome(0, 3, 4)])
     assert (axes.x, axes.y, axes.positions[2]) == ("behaviour 0", "behaviour 1", (0, 3))
+
+
+def test_axes_have_the_names_that_the_task_declares() -> None:
+    outcomes = [outcome(0, 9, 1), outcome(5, 9, 2), outcome(9, 9, 3)]
+    axes = descriptor_axes(outcomes, ("depth", "colour", "noise"))
+    assert (axes.x, axes.y) == ("depth", "noise")
+    assert descriptor_axes([outcome(4)], ("depth",)).x == "depth"
+    wrong = descriptor_axes(outcomes, ("depth", "colour"))
+    assert (wrong.x, wrong.y) == ("behaviour 0", "behaviour 2"), "not as many names as numbers"
+
+
+def test_a_task_is_asked_for_names_unless_a_database_would_choose_code_so(tmp_path: Path) -> None:
+    proof, file = tmp_path / "proof", tmp_path / "task.py"
+    file.write_text(f"open({str(proof)!r}, 'w')")
+    assert behaviour_names_of("hard-maze") == ("final x position", "final y position")
+    assert behaviour_names_of("gym:CartPole-v1")[2] == "final pole angle"
+    for task in (f"{file}:Task", "gym:task:Thing-v0", "atari:pong", "digits-mlp", "a task that is gone"):
+        assert behaviour_names_of(task) == ()
+    assert not proof.exists()
+
+
+def test_the_last_generation_with_children_is_shown(store: Store) -> None:
+    run = InventedRun(store, "run").block(0, [1.0] * BLOCK).block(1, [1.0] * BLOCK).block(2, [1.0] * BLOCK)
+    assert generation_of(store, run.run).number == 1, "of the last, the parents are not known yet"
+    run.waiting(3)
+    assert generation_of(store, run.run).number == 2, "its children were born"
+    deep = InventedRun(store, "deep", settings={"population": BLOCK, "depth": 1}).block(0, [1.0] * BLOCK)
+    assert generation_of(store, deep.block(1, [2.0] * BLOCK).run).number == 1 and generation_of(store, deep.run).last
+    assert generation_of(store, deep.block(2, [3.0] * BLOCK).run).number == 0, "children are two blocks later"
 
 
 def test_individuals_that_failed_have_no_point(store: Store) -> None:

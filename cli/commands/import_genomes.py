@@ -1,0 +1,81 @@
+"""`germline import`: records a run whose first births are genomes from elsewhere."""
+
+import click
+
+from germline.cli.database import open_store
+from germline.cli.errors import BadReference
+from germline.cli.formatting import counted
+from germline.cli.options import Amount, db_option, json_option
+from germline.cli.output import print_json, stdout_apart
+from germline.cli.printing import command_line, say
+from germline.cli.reference import HELP, resolve
+from germline.evaluators.tasks.task_list import joined
+from germline.search.imports import KEY
+from germline.search.kinds import kind_named
+from germline.search.run import plan_run, record_run
+
+
+@click.command(epilog=HELP)
+@click.argument("references", nargs=-1, required=True, metavar="FILE...")
+@click.option("--preset", default="quick", show_default=True, help="Named settings to start from (germline presets).")
+@click.option("--task", "tasks", multiple=True, help="Task that scores candidates, as for germline search.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a setting of the preset; repeatable."
+)
+@click.option("--name", default=None, metavar="RUN", help="Name of the run; by default optimizer-1, optimizer-2, …")
+@click.option("--births", type=click.IntRange(min=1), default=None, help="The run is finished after so many births.")
+@click.option("--evaluations", type=click.IntRange(min=1), default=None, help="Or: begin no block after so many.")
+@click.option("--frames", type=Amount(), default=None, metavar="2M", help="Or, for policies: after so many frames.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the whole run.")
+@db_option
+@json_option
+def command(
+    references: tuple[str, ...],
+    preset: str,
+    tasks: tuple[str, ...],
+    settings: tuple[str, ...],
+    name: str | None,
+    births: int | None,
+    evaluations: int | None,
+    frames: int | None,
+    seed: int,
+    url: str,
+    as_json: bool,
+) -> None:
+    """Record a run that begins with genomes from elsewhere: a file, or any other REF, for each.
+
+    The genomes are kept in the run's config and become its first births, after the start program if there is one, with
+    the operator import. `germline resume` scores them and goes on: the search selects among them as among its own.
+    All genomes must be of one kind. Strategies that plan each birth (constants, local, pareto-local) take none.
+
+    \b
+    Example:
+      germline import found.txt library:lion --name mine --births 2000
+    """
+    candidates = [resolve(reference, url) for reference in references]
+    kinds = {candidate.kind: candidate.label for candidate in candidates}
+    if len(kinds) > 1:
+        got = " and ".join(f"{label} of kind {kind}" for kind, label in kinds.items())
+        raise BadReference(f"expected genomes of one kind, got {got}; import them into two runs")
+    [kind] = kinds
+    kind_named(kind)
+    with open_store(url, create=True) as store:
+        with stdout_apart():
+            plan = plan_run(
+                kind,
+                task=joined(tasks) if tasks else None,
+                preset=preset,
+                settings=settings,
+                seed=seed,
+                name=name,
+                births=births,
+                evaluations=evaluations,
+                frames=frames,
+                imported=[candidate.genome for candidate in candidates],
+            )
+        run = record_run(store, plan)
+    if as_json:
+        print_json({"run": run.name, "kind": kind, "imported": len(run.config[KEY])})
+    else:
+        say(f"recorded {run.name}, which begins with {counted(len(candidates), 'genome')} from elsewhere")
+        say(f"go on   {command_line('resume', run.name)}")

@@ -1,0 +1,151 @@
+"""The application: which address answers with what. Pages are HTML, `/data/…` is JSON, `/static/…` are files."""
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from germline.cli.dashboard.guard import Guard, is_token
+from germline.cli.dashboard.page_json import page_json
+from germline.cli.dashboard.pages import NoSuchPage, Pages
+from germline.cli.dashboard.reader import Reader
+from germline.cli.database import open_store
+from germline.cli.errors import is_ours, single_line
+
+STATIC = Path(__file__).with_name("static")
+LARGEST_FORM = 16_384
+"""The most bytes of a form."""
+
+
+def application(url: str, port: int) -> Starlette:
+    """The dashboard of a database.
+
+    Args:
+        url: of the database, which must exist.
+        port: that it will be served on.
+
+    Raises:
+        DatabaseError: the database cannot be read.
+    """
+    reader, token = Reader(url), secrets.token_urlsafe(24)
+    pages = Pages(reader, token)
+
+    def page(render: Callable[[Request], str]) -> Callable[[Request], Response]:
+        return _answer(lambda request: HTMLResponse(render(request)), pages)
+
+    def data(read: Callable[[str], Any]) -> Callable[[Request], Response]:
+        def answer(request: Request) -> Response:
+            return Response(page_json(read(name_of(request))), media_type="application/json", headers=_FRESH)
+
+        return _answer(answer, pages)
+
+    async def stop(request: Request) -> Response:
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LARGEST_FORM:
+                return PlainTextResponse("expected a short form", 413)
+        form = {key: values[0] for key, values in parse_qs(body.decode(errors="replace")).items()}
+        if not is_token(form.get("token"), token):
+            return PlainTextResponse("expected the token of a page of this server; load the page again", 403)
+        return await run_in_threadpool(_answer(lambda _: _stopped(url, form.get("name", "")), pages), request)
+
+    routes = [
+        Route("/", page(lambda request: pages.runs())),
+        Route("/run", page(lambda request: pages.run(name_of(request)))),
+        Route("/front", page(lambda request: pages.front(name_of(request)))),
+        Route("/lineage", page(lambda request: pages.lineage(name_of(request), birth_of(request)))),
+        Route("/individual", page(lambda request: pages.individual(name_of(request), birth_of(request)))),
+        Route("/compare", page(lambda request: pages.compare(request.query_params.getlist("name")))),
+        Route("/cells.svg", _answer(lambda request: _picture(pages, request), pages)),
+        Route("/data/fitness", data(reader.fitness)),
+        Route("/data/shares", data(reader.shares)),
+        Route("/data/workers", data(reader.workers)),
+        Route("/data/front", data(reader.front)),
+        Route("/data/state", data(pages.state)),
+        Route("/data/compare", _answer(lambda request: _comparison(reader, request), pages)),
+        Route("/data/lineage", _answer(lambda request: _tree(pages, request), pages)),
+        Route("/parts/{part}", page(lambda request: pages.part(request.path_params["part"], name_of(request)))),
+        Route("/stop", stop, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(Guard, port=port)])
+
+
+_FRESH = {"cache-control": "no-store"}
+
+
+def name_of(request: Request) -> str:
+    """The run that an address names.
+
+    Raises:
+        NoSuchPage: it names none.
+    """
+    name = request.query_params.get("name")
+    if name is None:
+        raise NoSuchPage("expected the name of a run in the address, as in /run?name=first")
+    return name
+
+
+def birth_of(request: Request) -> int | None:
+    """The birth that an address names; None: the winner.
+
+    Raises:
+        NoSuchPage: what it names is no number.
+    """
+    text = request.query_params.get("birth")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise NoSuchPage(f"expected the number of a birth, got {text!r:.40}")
+    return int(text)
+
+
+def _answer(respond: Callable[[Request], Response], pages: Pages) -> Callable[[Request], Response]:
+    """An endpoint whose known errors become a page of one line."""
+
+    def answer(request: Request) -> Response:
+        try:
+            response = respond(request)
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            missing = type(error).__name__ in ("UnknownRun", "UnknownBirth", "NoSuchPage", "NothingScored")
+            return HTMLResponse(pages.error(single_line(error)), 404 if missing else 500, headers=_FRESH)
+        response.headers.update(_FRESH)
+        return response
+
+    return answer
+
+
+def _stopped(url: str, name: str) -> Response:
+    """Asks a running search to stop, and leads back to its page."""
+    with open_store(url) as store:
+        if store.run(name).status != "running":
+            raise NoSuchPage("expected a running search; nothing to stop")
+        store.request_stop(name)
+    from germline.cli.dashboard.rendering import link
+
+    return RedirectResponse(link("run", name=name, stop="asked"), 303)
+
+
+def _picture(pages: Pages, request: Request) -> Response:
+    return Response(pages.cells(name_of(request), birth_of(request)), media_type="image/svg+xml")
+
+
+def _comparison(reader: Reader, request: Request) -> Response:
+    _, curves = reader.compared(request.query_params.getlist("name"))
+    return Response(page_json(curves), media_type="application/json")
+
+
+def _tree(pages: Pages, request: Request) -> Response:
+    return Response(page_json(pages.tree(name_of(request), birth_of(request))), media_type="application/json")

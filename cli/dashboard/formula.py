@@ -1,0 +1,42 @@
+"""The formula of an optimizer program as MathML, which browsers draw themselves."""
+
+from xml.etree import ElementTree
+
+from latex2mathml.converter import convert
+
+from germline.programs.optimizer import InvalidProgram, parse
+from germline.programs.optimizer.graph import live_program
+from germline.programs.optimizer.simplify.latex import latex
+
+MOST = 20_000
+"""The most characters of LaTeX that are converted."""
+
+_ELEMENTS = frozenset(
+    "math mrow mi mn mo mtext mspace mfrac msqrt mroot msub msup msubsup mtable mtr mtd mstyle mover munder".split()  # noqa: SIM905
+)
+_ATTRIBUTES = frozenset("display displaystyle columnalign rowspacing stretchy fence form mathvariant width".split())  # noqa: SIM905
+
+
+def formula(genome: str) -> str | None:
+    """The update of a program as MathML; None for a text that is no program, or a formula that is too long.
+
+    Only elements that draw formulas are passed on: what a genome names cannot become markup.
+    """
+    try:
+        text = latex(live_program(parse(genome)))
+    except InvalidProgram:
+        return None
+    if len(text) > MOST:
+        return None
+    root = ElementTree.fromstring(convert(text.replace("{aligned}", "{align*}"), display="block"))
+    return ElementTree.tostring(_drawn(root), encoding="unicode")
+
+
+def _drawn(element: ElementTree.Element) -> ElementTree.Element:
+    """A copy with the elements and attributes that draw formulas; another element becomes a row of its children."""
+    name = element.tag.rpartition("}")[2]
+    attributes = {key: value for key, value in element.attrib.items() if key in _ATTRIBUTES}
+    copy = ElementTree.Element(name if name in _ELEMENTS else "mrow", attributes)
+    copy.text = element.text
+    copy.extend([_drawn(child) for child in element])
+    return copy

@@ -1,0 +1,83 @@
+"""A run as a single HTML file, which needs no network and no other file.
+
+Its scripts and its style are those of the dashboard. A policy in the file lets a browser run them by their hashes, and
+nothing else: not a script of a database, and no request to anywhere.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from germline.cli.dashboard.pages import Pages
+from germline.cli.dashboard.reader import Reader
+from germline.cli.dashboard.rendering import environment
+
+STATIC = Path(__file__).with_name("static")
+
+SCRIPTS = ("vendor/echarts.min.js", "vendor/dagre.min.js", "charts.js", "run_charts.js", "front.js", "lineage.js")
+"""The scripts of the file, in their order."""
+
+
+def report(reader: Reader, name: str, made: str) -> str:
+    """The text of the file about a run.
+
+    Args:
+        reader: of the database.
+        name: of the run.
+        made: when the report is made, for its last line.
+
+    Raises:
+        UnknownRun: there is no such run.
+    """
+    pages = Pages(reader, token="")
+    header = pages.header(name, "")
+    winner = header["winner"]
+    islands = {
+        "fitness": reader.fitness(name),
+        "shares": reader.shares(name),
+        "workers": reader.workers(name),
+        "front": reader.front(name),
+    }
+    individual, cells = None, None
+    if winner is not None:
+        birth = winner.individual.birth
+        islands["tree"] = reader.tree(name, birth)
+        individual = reader.individual(name, birth)
+        if individual["cells"]:
+            cells = f"data:image/svg+xml;base64,{b64encode(pages.cells(name, birth).encode()).decode()}"
+    scripts = [_without_map((STATIC / script).read_text(encoding="utf-8")) for script in SCRIPTS]
+    style = (STATIC / "style.css").read_text(encoding="utf-8")
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            **header,
+            policy=policy(scripts, style),
+            style=style,
+            scripts=scripts,
+            islands=islands,
+            operators=reader.operators(name),
+            causes=reader.failures(name),
+            name=name,
+            linked=False,
+            individual=individual,
+            cells_source=cells,
+            made=made,
+        )
+    )
+
+
+def policy(scripts: Sequence[str], style: str) -> str:
+    """The Content-Security-Policy that allows these scripts and this style, and pictures within the file."""
+    hashes = " ".join(_hash(script) for script in scripts)
+    return f"default-src 'none'; script-src {hashes}; style-src {_hash(style)}; img-src data:; base-uri 'none'"
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _without_map(script: str) -> str:
+    """A script without the line that names a file for debuggers, which is not there."""
+    return "\n".join(line for line in script.splitlines() if not line.startswith("//# sourceMappingURL="))

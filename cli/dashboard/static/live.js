@@ -1,0 +1,60 @@
+"use strict";
+// Follows a run: tables that are loaded after the page, texts and charts of a running search, and the choice of runs.
+(() => {
+  const POLL = 4000, REDRAW = 20000;
+
+  const loadParts = async () => {
+    // Not before the first chart, which is what is looked at; and the failures first, which are read fastest.
+    if (document.querySelector("[data-chart]")) await germline.firstDrawn;
+    for (const element of [...document.querySelectorAll("[data-part]")].reverse()) {
+      const answer = await fetch(element.dataset.part);
+      if (!answer.ok) { element.textContent = `not shown: the server answered ${answer.status}`; continue; }
+      // The server escapes every text of its parts, and the policy of the page runs no script of them.
+      const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+      element.replaceChildren(...parsed.body.childNodes);
+      element.dataset.state = "drawn";
+    }
+  };
+
+  const follow = (element) => {
+    let state = element.dataset.state, drawn = Date.now();
+    const tick = async () => {
+      if (document.hidden) { setTimeout(tick, POLL); return; }
+      try {
+        const answer = await (await fetch(element.dataset.follow)).json();
+        Object.entries(answer.texts).forEach(([name, text]) => {
+          document.querySelectorAll(`[data-text="${name}"]`).forEach((place) => { place.textContent = text; });
+        });
+        const now = JSON.stringify(answer.state);
+        const ended = answer.status !== "running";
+        if (now !== state && (ended || Date.now() - drawn > REDRAW)) {
+          state = now;
+          drawn = Date.now();
+          await germline.refresh();
+          await loadParts();
+        }
+        if (ended) { window.location.reload(); return; }
+      } catch (error) { /* the server was stopped or is busy: the next poll tells */ }
+      setTimeout(tick, POLL);
+    };
+    setTimeout(tick, POLL);
+  };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    loadParts();
+    const followed = document.querySelector("[data-follow]");
+    if (followed) follow(followed);
+    const chosen = document.getElementById("chosen");
+    if (chosen) {
+      const boxes = [...document.querySelectorAll("input[name=name]")];
+      const button = chosen.querySelector("button");
+      const update = () => {
+        const number = boxes.filter((box) => box.checked).length;
+        button.disabled = number === 0;
+        button.textContent = number ? `Compare ${number} ${number === 1 ? "run" : "runs"}` : "Choose runs to compare";
+      };
+      boxes.forEach((box) => box.addEventListener("change", update));
+      update();
+    }
+  });
+})();

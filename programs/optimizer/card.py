@@ -1,0 +1,47 @@
+"""The language on a page, for a reader who is to write programs: made from the tables of the language."""
+
+from germline.programs.optimizer.library import library_text
+from germline.programs.optimizer.primitives import FUNCTION_SETS, PRIMITIVES, Primitive
+from germline.programs.optimizer.text import parse, write
+from germline.programs.optimizer.types import STATE_TYPES
+
+_EXAMPLE = "lion"
+
+
+def card(functions: str, max_statements: int, max_states: int) -> str:
+    """The rules and every function of a search, with what it computes in terms of torch.
+
+    Args:
+        functions: a key of `FUNCTION_SETS`.
+        max_statements, max_states: limits of the search.
+    """
+    shapes = ("tree", "leaf", "scalar") if functions == "core" else tuple(STATE_TYPES)
+    declared = [PRIMITIVES[name] for name in FUNCTION_SETS[functions] if name != "invert"]
+    return "\n".join(
+        [
+            "A program is the update rule of an optimizer, written as one Python function without control flow:",
+            "",
+            write(parse(library_text(_EXAMPLE))),
+            "w are the parameters, g their gradients, lr the learning rate of the schedule. The names between g and lr",
+            "are states: they start at zero and keep what the program returns for them. The optimizer subtracts the",
+            "update from w. The program returns the update and then each state, in the order of the inputs. `step`,",
+            "the number of the step from 1, may be a further input after lr.",
+            f"A state has the shape of w, or declares another, as in `s: leaf`, out of {', '.join(shapes)}.",
+            "Each line assigns a name; expressions may be nested. Literals are numbers. There are no other statements,",
+            "no imports, no attributes and no Python functions. Names are assigned before they are used.",
+            f"At most {max_statements} statements (each operation counts) and {max_states} states.",
+            "",
+            "Functions, with what each computes; those without a mark act on each element and broadcast, those marked",
+            "leaf act on each parameter tensor, those marked tree on all of them together:",
+            *map(_line, declared),
+        ]
+    )
+
+
+def _line(primitive: Primitive) -> str:
+    names = ("x", "y", "z")[: primitive.arity]
+    call = f"x {primitive.name} y" if primitive.operator else f"{primitive.name}({', '.join(names)})"
+    mark = f"  [{primitive.scope}]" if primitive.scope in ("leaf", "tree") else ""
+    meaning = primitive.source.format(*names)
+    helper = meaning.startswith("_")  # a helper of exported code says no more than the name
+    return f"  {call}{mark}" if helper else f"  {call} = {meaning}{mark}"

@@ -1,0 +1,90 @@
+"""The events of a search, told to loggers as they pass."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from germline.db.errors import DatabaseError
+from germline.db.records import ScoredIndividual
+from germline.db.store import Store
+from germline.search.loggers.delivery import Delivery
+from germline.search.loggers.run_logger import RunLogger, WinnerFile
+from germline.search.loggers.scalars import scalars_of
+from germline.search.progress import Progress
+from germline.search.winner import winner as winner_of
+
+
+def logged(store: Store, run_name: str, events: Iterator[Progress], loggers: Sequence[RunLogger]) -> Iterator[Progress]:
+    """Yields the events of a search as they are, and tells the loggers of them.
+
+    Figures are logged whenever a block is complete and at the end; blocks of earlier sessions, which a resume reads
+    back, are not logged again. The winner is logged when the events end, for whatever reason.
+
+    Args:
+        store: holds the run.
+        run_name: name of the run.
+        events: of `germline.search.run.evolve`; closed when this iterator is.
+        loggers: whom to tell.
+    """
+    if not loggers:
+        yield from events
+        return
+    deliveries = [Delivery(logger) for logger in loggers]
+    run = store.run(run_name)
+    for delivery in deliveries:
+        delivery.tell("begin", run)
+    last: Progress | None = None
+    speed = _Speed()
+    try:
+        for progress in events:
+            last = progress
+            if progress.complete is not None and progress.births > progress.replayed:
+                _tell(deliveries, progress, speed)
+            yield progress
+    finally:
+        if close := getattr(events, "close", None):
+            close()  # records the status of the run
+        if last is not None and last.births >= last.replayed:
+            _tell(deliveries, last, speed)
+        status, winner = "stopped", None
+        with suppress(DatabaseError):  # no outcome is ok, or the database is gone, which the search reports itself
+            status = store.run(run_name).status
+            winner = _file_of(winner_of(store, run_name), run.kind)
+        for delivery in deliveries:
+            delivery.tell("finish", status, winner)
+        for delivery in deliveries:
+            delivery.close()
+
+
+class _Speed:
+    """Evaluations per second since it was last asked."""
+
+    def __init__(self) -> None:
+        self.before: tuple[float, int] | None = None
+
+    def of(self, progress: Progress) -> dict[str, float]:
+        now, before = time.monotonic(), self.before
+        self.before = now, progress.evaluations
+        if before is None or now - before[0] < 1e-6:
+            return {}
+        return {"evaluations_per_second": (progress.evaluations - before[1]) / (now - before[0])}
+
+
+def _tell(deliveries: Sequence[Delivery], progress: Progress, speed: _Speed) -> None:
+    values = scalars_of(progress) | speed.of(progress)
+    for delivery in deliveries:
+        delivery.tell("scalars", progress.births, values)
+
+
+def _file_of(winner: ScoredIndividual, kind: str) -> WinnerFile:
+    individual, evaluation = winner.individual, winner.evaluation
+    facts = {
+        "run": winner.run,
+        "birth": individual.birth,
+        "operator": individual.operator,
+        "fingerprint": individual.fingerprint,
+        "fitness": evaluation.fitness if evaluation else None,
+        "objectives": dict(evaluation.objectives) if evaluation else {},
+        "measures": dict(evaluation.measures) if evaluation else {},
+    }
+    return WinnerFile("winner.txt" if kind == "optimizer" else "winner.json", individual.genome, facts)

@@ -1,0 +1,146 @@
+"""The operator `llm`: it asks a language model, at any service that speaks OpenAI's chat completions protocol.
+
+The key is read from the environment variable GERMLINE_LLM_KEY; it is sent to the service, and never kept or printed.
+What the model answers is only a text: the language of the run parses it, and nothing executes it.
+"""
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message
+from typing import IO, Any
+
+from germline.evaluators.errors import one_line
+from germline.search.proposers.prompt import messages
+from germline.search.proposers.request import Answer, Request
+
+KEY = "GERMLINE_LLM_KEY"
+TRIES = 3
+"""Calls for an answer while the service is overloaded or fails (status 429 and 500 to 599)."""
+FIRST_PAUSE = 1.0
+"""Seconds before the second call, unless the service names another time; twice as many before the third."""
+LARGEST = 2_000_000
+"""The most bytes that are read of a response."""
+
+
+@dataclass(frozen=True)
+class _Response:
+    """The status of a response, the seconds after which the service asks to be called again, and its bytes."""
+
+    status: int
+    retry_after: float | None
+    body: bytes
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection, since the key would go to another address."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
+
+
+def propose(
+    request: Request, *, url: str, model: str, answer_tokens: int, temperature: float, seconds: float
+) -> Answer:
+    """The model's answer to a request.
+
+    Args:
+        request: what is asked.
+        url: of the service, such as `http://host:8000/v1`.
+        model: its name.
+        answer_tokens: the most tokens of an answer.
+        temperature: of the model.
+        seconds: time limit of all calls together.
+    """
+    body = {
+        "model": model,
+        "messages": messages(request),
+        "max_tokens": answer_tokens,
+        "temperature": temperature,
+        "seed": request.seed % 2**31,
+        "n": 1,
+    }
+    text = json.dumps(body, ensure_ascii=False)
+    deadline = time.monotonic() + seconds
+    tries = TRIES if request.calls_left is None else min(TRIES, request.calls_left)
+    error = "no call is left"
+    for calls in range(1, tries + 1):
+        try:
+            response = _post(_address(url), text.encode(), deadline - time.monotonic())
+        except (OSError, ValueError) as problem:
+            return Answer("", text, model, calls=calls, error=_without_key(f"{type(problem).__name__}: {problem}"))
+        if response.status == 200:
+            return _read(response.body, text, model, calls)
+        error = _without_key(f"status {response.status}: {response.body.decode('utf-8', 'replace')[:200]}")
+        pause = FIRST_PAUSE * 2 ** (calls - 1) if response.retry_after is None else response.retry_after
+        again = response.status == 429 or response.status >= 500
+        if not again or calls == tries or time.monotonic() + pause >= deadline:
+            return Answer("", text, model, calls=calls, error=error)
+        time.sleep(pause)
+    return Answer("", text, model, error=error)
+
+
+def _address(url: str) -> str:
+    base = url.rstrip("/")
+    return base if base.endswith("/chat/completions") else f"{base}/chat/completions"
+
+
+def _post(address: str, body: bytes, seconds: float) -> _Response:
+    headers = {"Content-Type": "application/json", "User-Agent": "germline"}
+    if key := os.environ.get(KEY):
+        headers["Authorization"] = f"Bearer {key}"
+    call = urllib.request.Request(address, body, headers, method="POST")
+    try:
+        with _OPENER.open(call, timeout=max(0.1, seconds)) as response:
+            content = response.read(LARGEST + 1)
+            if len(content) > LARGEST:
+                raise ValueError(f"a response of more than {LARGEST:,} bytes")
+            return _Response(response.status, None, content)
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return _Response(refusal.code, _retry_after(refusal.headers), refusal.read(10_000))
+
+
+def _retry_after(headers: Message) -> float | None:
+    try:
+        return max(0.0, float(headers.get("Retry-After", "")))
+    except ValueError:
+        return None
+
+
+def _read(body: bytes, request: str, model: str, calls: int) -> Answer:
+    """The answer in the body of a response; an error if it is not of the protocol."""
+    try:
+        data: Any = json.loads(body)
+        text = data["choices"][0]["message"]["content"]
+        if not isinstance(text, str):
+            raise TypeError(f"expected a text as content, got {type(text).__name__}")
+    except (ValueError, LookupError, TypeError, RecursionError) as problem:
+        cause = _without_key(f"expected a chat completion ({type(problem).__name__}: {problem})")
+        return Answer("", request, model, calls=calls, error=cause)
+    usage = data.get("usage")
+    usage = usage if isinstance(usage, dict) else {}
+    # A service that does not count gets four characters for a token, so that the limit on tokens holds.
+    prompt, answer = _count(usage, "prompt_tokens", request), _count(usage, "completion_tokens", text)
+    named = data.get("model")
+    name = one_line(named, 100) if isinstance(named, str) and named else model
+    return Answer(text, request, name, prompt, answer, calls)
+
+
+def _count(usage: Mapping[str, Any], name: str, text: str) -> int:
+    count = usage.get(name)
+    return count if type(count) is int and 0 <= count < 2**31 else len(text) // 4
+
+
+def _without_key(text: str) -> str:
+    key = os.environ.get(KEY)
+    return text.replace(key, "***") if key else text

@@ -3,7 +3,7 @@
 with Store("germline.db") as store, AskTell(store, new_run(store, births=500).name) as search:
     while not search.finished:
         for asked in search.ask(8):
-            search.tell({asked.id: my_score(asked.genome, asked.rung, asked.seed)})
+            search.tell({asked.id: my_outcome(asked.genome, asked.rung, asked.seed)})
 
 It is the loop of every other search that breeds, records and decides (`germline.search.run.evolve`); only its executor
 is another. So the lineage is that of `evolve` for the same outcomes, in whatever order they are told.

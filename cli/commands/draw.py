@@ -164,7 +164,9 @@ def _front(subject: Subject) -> Drawing:
         raise BadReference(f"expected a RUN of architectures to draw the front of, got {subject.reference!r:.80}")
     with open_store(subject.url) as store:
         line = line_of(store.lineage(run.name, birth), birth)
-        plot = front_plot(run, store.top(run.name), [step.scored for step in line])
+        winner = store.winner(run.name)
+        marked = "winner" if winner is not None and winner.individual.birth == birth else f"birth {birth:,}"
+        plot = front_plot(run, store.top(run.name), [step.scored for step in line], marked)
     content = picture_bytes(front_picture(plot, f"{run.name}: the front on {run.task}"), subject.file_format)
     return Drawing(content, f"the front of {run.name}", {"front": len(plot.front)})
 

@@ -7,7 +7,7 @@ from germline.cli.errors import BadReference
 from germline.cli.formatting import counted
 from germline.cli.options import Amount, db_option, json_option
 from germline.cli.output import print_json, stdout_apart
-from germline.cli.printing import command_line, say
+from germline.cli.printing import say
 from germline.cli.reference import HELP, resolve
 from germline.evaluators.tasks.task_list import joined
 from germline.search.imports import KEY
@@ -74,8 +74,10 @@ def command(
                 imported=[candidate.genome for candidate in candidates],
             )
         run = record_run(store, plan)
+    from germline.cli.search_session import resume_command_of  # loads Ray's guards
+
     if as_json:
         print_json({"run": run.name, "kind": kind, "imported": len(run.config[KEY])})
     else:
         say(f"recorded {run.name}, which begins with {counted(len(candidates), 'genome')} from elsewhere")
-        say(f"go on   {command_line('resume', run.name)}")
+        say(f"go on   {resume_command_of(run, url, None)}")

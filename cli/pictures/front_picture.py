@@ -69,7 +69,7 @@ def _draw_plane(axes: Axes, plot: FrontPlot, other: int) -> None:
         axes.plot(*_columns(line), "--", color=INK, linewidth=0.5, marker=".", ms=2.0, gid="line", zorder=4)
         oldest: Style = {"mec": INK, "mew": 0.9, "markersize": 4.5, "label": "its oldest ancestor", "gid": "oldest"}
         axes.plot(
-            *_columns(line[-1:]), "*", color=WINNER, mec=INK, mew=0.5, ms=9, label="winner", gid="winner", zorder=6
+            *_columns(line[-1:]), "*", color=WINNER, mec=INK, mew=0.5, ms=9, label=plot.marked, gid="winner", zorder=6
         )
         axes.plot(*_columns(line[:1]), "D", color="white", zorder=5, **oldest)
     if _is_wide([x for x, _ in points]):

@@ -27,7 +27,8 @@ class FrontPlot:
         names: the objectives, in the order of the values.
         points: of each individual with a value of each objective.
         front: those of `points` that no other dominates, sorted.
-        line: of the winner's ancestors by first parents, from the oldest to the winner; empty without a winner.
+        line: of the marked individual's ancestors by first parents, from the oldest to itself; empty if none is marked.
+        marked: the marked individual in words.
     """
 
     run: RunRecord
@@ -35,15 +36,19 @@ class FrontPlot:
     points: Sequence[Values]
     front: Sequence[Values]
     line: Sequence[Values]
+    marked: str = "winner"
 
 
-def front_plot(run: RunRecord, individuals: Sequence[ScoredIndividual], line: Sequence[ScoredIndividual]) -> FrontPlot:
+def front_plot(
+    run: RunRecord, individuals: Sequence[ScoredIndividual], line: Sequence[ScoredIndividual], marked: str = "winner"
+) -> FrontPlot:
     """Returns the points of a run.
 
     Args:
         run: of architectures, with several objectives.
         individuals: those with an ok outcome.
-        line: the winner's ancestors by first parents, and the winner.
+        line: the ancestors of the winner, or of another marked individual, by first parents, and itself.
+        marked: that individual in words.
 
     Raises:
         NoFront: the run has a single objective, or no individual has a finite value of each objective.
@@ -56,7 +61,7 @@ def front_plot(run: RunRecord, individuals: Sequence[ScoredIndividual], line: Se
         raise NoFront(f"nothing in {run.name} has a value of each objective yet")
     ranks = pareto.fronts(np.array(points, np.float64))
     front = sorted({values for values, rank in zip(points, ranks, strict=True) if rank == 0})
-    return FrontPlot(run, names, points, front, _finite_values(line, names))
+    return FrontPlot(run, names, points, front, _finite_values(line, names), marked)
 
 
 def _finite_values(individuals: Sequence[ScoredIndividual], names: Sequence[str]) -> list[Values]:

@@ -53,6 +53,8 @@ def _search(words: list[str]) -> list[str]:
     given = {word.partition("=")[0] for before, word in pairwise(words) if before == "--set"}
     settings = {key: value for key, value in _UNLESS_GIVEN[kind].items() if key not in given} | _ALWAYS[kind]
     added = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    if "--seeds" in words:
+        words = [*_without(words, "--seeds"), "--seeds", "2"]
     return [*_without(words, *_BUDGETS), *added, "--births", BIRTHS[kind], "--executor", "inline"]
 
 

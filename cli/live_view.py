@@ -23,21 +23,16 @@ LOG_SECONDS = 15.0
 
 
 @contextmanager
-def live_view(
-    run: RunRecord, births: int | None, seconds: float | None, starts_ray: bool = False
-) -> Iterator[Callable[[Progress], None]]:
+def live_view(run: RunRecord, births: int | None, seconds: float | None) -> Iterator[Callable[[Progress], None]]:
     """Yields a function that shows a `Progress` on stderr.
 
     Args:
         run: the run.
         births: number of births at which the session ends, or None.
         seconds: time limit of the session, or None.
-        starts_ray: whether a Ray is started, which takes so long that without a terminal a line says so.
     """
     view = _View(run, births, seconds)
     if not sys.stderr.isatty():
-        if starts_ray:
-            say(f"{run.name}: starting Ray workers, which load {run.task}", err=True)
         yield view.log
         view.log_last()
         return
@@ -58,6 +53,7 @@ class _View:
         self.first: Progress | None = None
         self.last: Progress | None = None
         self.logged = self.began - LOG_SECONDS
+        self.written: Progress | None = None
         self.best_view: tuple[int, RenderableType] | None = None  # birth, and the view of its genome
 
     def keep(self, progress: Progress) -> None:
@@ -69,12 +65,12 @@ class _View:
         self.keep(progress)
         now = time.monotonic()
         if now - self.logged >= LOG_SECONDS:
-            self.logged = now
+            self.logged, self.written = now, progress
             say(f"{self.run.name}: {', '.join(self._counts(progress))}", err=True)
 
     def log_last(self) -> None:
-        """Writes the last progress of a session without a terminal."""
-        if self.last is not None:
+        """Writes the last progress of a session without a terminal, unless it was the last line already."""
+        if self.last is not None and self.last is not self.written:
             say(f"{self.run.name}: {', '.join(self._counts(self.last))}", err=True)
 
     def panel(self) -> RenderableType:

@@ -136,7 +136,6 @@ def run_session(
     task = _loaded_task(run, given_task)
     single = options.executor == "inline" or (options.executor == "auto" and task.light and not options.ray_address)
     workers = options.workers or (1 if single else _cores())
-    starts_ray = not options.ray_address and (options.executor == "ray" or (options.executor == "auto" and workers > 1))
     unlimited = not (budget.births or budget.evaluations or budget.frames)
     goal = run.config.get("births") if unlimited else budget.births
     resume_command = resume_command_of(run, url, options.data, budget, options.loggers)
@@ -159,7 +158,7 @@ def run_session(
     )
     events = logged(store, run.name, search, loggers_named(options.loggers))
     try:
-        with live_view(run, goal, options.seconds, starts_ray) as show, stdout_apart():
+        with live_view(run, goal, options.seconds) as show, stdout_apart():
             for last in events:
                 show(last)
     except (ClusterLost, DeviceLost, NoCluster, NoWorker) as error:

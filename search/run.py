@@ -6,6 +6,7 @@ with Store("germline.db") as store:
         print(progress.births, progress.best)
 """
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,8 @@ from germline.search.proposers.asking import Facts
 from germline.search.proposers.loading import check as check_operators
 from germline.search.proposers.loading import confirm, operators_of
 from germline.search.settings import BadSetting, RunSettings, to_config
+
+log = logging.getLogger(__name__)
 
 ExecutorName = Literal["auto", "ray", "inline"]
 
@@ -296,4 +299,6 @@ def make_executor(
         return InlineExecutor(spec)
     from germline.evaluators.executors.ray_executor import RayExecutor
 
+    if ray_address is None:  # takes seconds, in which nothing else is heard
+        log.info("starting Ray workers, which load %s", spec.task)
     return RayExecutor(spec, workers, ray_address, timeout, stopped)

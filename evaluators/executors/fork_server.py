@@ -230,6 +230,7 @@ class _Child:
                 try:
                     os.setpgid(0, 0)
                     os.close(supervisor.fileno())
+                    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not what a library has installed here
                     _reseed()
                     serve(descriptor, parent)
                 finally:

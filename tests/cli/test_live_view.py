@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from germline.cli.live_view import _View, live_view
+from germline.cli.live_view import _View
 from germline.cli.phrases import Phrases, lines_of
 from germline.db.store import Store
 from germline.search.progress import Progress
@@ -61,16 +61,3 @@ def test_the_progress_of_a_search_counts_the_reviews_to_come(tmp_path: Path) -> 
     assert reviews > 0 and max(waiting) > 0 and waiting[-1] == 0
     assert all(event.reviews + event.reviewing <= reviews for event in events)
     assert any(event.reviewing and event.births < 64 for event in events)  # not only those of the closing
-
-
-@pytest.mark.parametrize(
-    ("starts_ray", "first"), [(True, ["first: starting Ray workers, which load digits-mlp"]), (False, [])]
-)
-def test_without_a_terminal_a_search_says_that_ray_starts(
-    searched: Path, capsys: pytest.CaptureFixture[str], starts_ray: bool, first: list[str]
-) -> None:
-    with Store(str(searched)) as store:
-        run = store.run("first")
-    with live_view(run, None, None, starts_ray):
-        pass
-    assert capsys.readouterr().err.splitlines() == first

@@ -135,6 +135,7 @@ def test_a_module_of_the_working_directory_registers_an_environment(folder: Path
 def test_ray_workers_import_the_same_files(folder: Path, task: str) -> None:
     done = germline(folder, *SEARCH, "--task", task, "--executor", "ray", "--workers", "1")
     assert done.returncode == 0 and "fitness 4.0000" in done.stdout, done.stderr
+    assert "starting Ray workers, which load" in done.stderr
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ def test_help_and_completion_import_no_command() -> None:
         "import sys, click\nfrom germline.cli.main import cli\n"
         "cli(['--help'], standalone_mode=False)\n"
         "names = [item.value for item in cli.shell_complete(click.Context(cli), 'd')]\n"
-        "assert names == ['diff', 'describe', 'draw', 'db', 'doctor'], names\n"
+        "assert names == ['diff', 'describe', 'dashboard', 'draw', 'db', 'doctor'], names\n"
         "loaded = [name for name in sys.modules if name.startswith(('germline.cli.commands', 'rich', 'numpy'))]\n"
         "assert not loaded, loaded"
     )

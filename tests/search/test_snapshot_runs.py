@@ -41,7 +41,7 @@ def test_sessions_that_begin_from_snapshots_record_what_a_session_in_one_records
             new_run(store, **options, settings=settings, seed=5, name=each, births=72)  # type: ignore[arg-type]
         for _ in evolve(store, "whole", executor="inline"):
             pass
-        monkeypatch.setattr(Search.__init__, "__defaults__", (16,))
+        monkeypatch.setattr(Search.__init__, "__defaults__", (16, *Search.__init__.__defaults__[1:]))
         cuts = 0
         while store.run("cut").status != "finished":
             for progress in evolve(store, "cut", executor="inline"):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from germline.db.columns import BirthRow, EvaluationRow
+from germline.db.errors import unreadable_row
 from germline.db.store import Store
 
 Floats = NDArray[np.float64]
@@ -58,7 +59,7 @@ class RunColumns:
 
     @property
     def last(self) -> tuple[int, int]:
-        """The last birth and the id of the last evaluation, as `Store.last_recorded` returns them."""
+        """The last birth, -1 without, and the id of the last evaluation, 0 without."""
         return self.size - 1, int(self.ids[-1]) if len(self.ids) else 0
 
     @cached_property
@@ -67,7 +68,7 @@ class RunColumns:
         rows = np.full(self.size, NONE, np.int64)
         own = self.home & (self.rungs == 0) & (self.seeds == 0) & (self.births >= 0) & (self.births < self.size)
         rows[self.births[own]] = np.flatnonzero(own)
-        hits = np.flatnonzero((self.source >= 0) & (rows < 0))
+        hits = np.flatnonzero((self.source >= 0) & (self.source < self.size) & (rows < 0))
         rows[hits] = rows[self.source[hits]]
         return rows
 
@@ -83,18 +84,6 @@ class RunColumns:
             return np.asarray(self.outcome >= 0, np.bool_)
         ok = self.statuses.index("ok")
         return np.asarray((self.outcome >= 0) & (self.status[self.outcome] != ok), np.bool_)
-
-    @cached_property
-    def children(self) -> Integers:
-        """The number of children of each birth `[N]`, as their first parent."""
-        parents = self.parent[(self.parent >= 0) & (self.parent < self.size)]
-        return np.bincount(parents, minlength=self.size).astype(np.int64)
-
-    @cached_property
-    def best_so_far(self) -> Floats:
-        """The highest fitness up to each birth `[N]`; nan before the first."""
-        best = np.fmax.accumulate(self.birth_fitness) if self.size else self.birth_fitness
-        return np.asarray(best, np.float64)
 
     @property
     def _no_fitness(self) -> Floats:
@@ -119,7 +108,14 @@ def read_columns(store: Store, run_name: str, known: RunColumns | None = None) -
 
 
 def extended(known: RunColumns, births: Sequence[BirthRow], evaluations: Sequence[EvaluationRow]) -> RunColumns:
-    """The columns with more rows."""
+    """The columns with more rows.
+
+    Raises:
+        DamagedDatabase: the births do not follow each other without a gap.
+    """
+    for expected, row in enumerate(births, known.size):
+        if row[0] != expected:
+            raise unreadable_row(f"birth {expected}", f"it is missing before birth {row[0]}")
     operators, statuses, workers = list(known.operators), list(known.statuses), list(known.workers)
     born = list(zip(*births, strict=True)) or [()] * 5
     scored = list(zip(*evaluations, strict=True)) or [()] * 10

@@ -39,9 +39,15 @@ class Pages:
         kinds = sorted({row["kind"] for row in rows})
         return self._render("runs.html", "Runs", rows=rows, kinds=kinds, longest=LONGEST_LINK)
 
-    def run(self, name: str) -> str:
-        """A run. What takes longer than a moment is loaded by the page."""
-        return self._render("run.html", plain(name), **self.header(name, "run"))
+    def run(self, name: str, stopping: bool = False) -> str:
+        """A run. What takes longer than a moment is loaded by the page.
+
+        Args:
+            name: of the run.
+            stopping: whether a form has just asked it to stop.
+        """
+        header = self.header(name, "run")
+        return self._render("run.html", plain(name), **{**header, "stopping": stopping or header["stopping"]})
 
     def front(self, name: str) -> str:
         """The front of a run, with axes to choose."""
@@ -125,6 +131,7 @@ class Pages:
             "winner": winner,
             "texts": self._texts(summary),
             "state": self._reader.state(name),
+            "stopping": self._reader.stop_requested(name),
             "token": self._token,
         }
 

@@ -31,10 +31,13 @@
   charts.front = (data, element) => {
     if (data.births.length === 0) return null;
     const chosen = selects().map((select, i) => {
-      if (select.options.length === 0) {
-        data.axes.forEach((each) => select.add(new Option(each.name, each.name)));
-        select.value = i ? data.y : data.x;
-        select.addEventListener("change", germline.redraw);
+      const names = data.axes.map((each) => each.name);
+      if (names.join("\n") !== [...select.options].map((option) => option.value).join("\n")) {
+        // A running search may record measures that its first outcomes had not; what was chosen stays.
+        const first = select.options.length === 0, before = select.value;
+        select.replaceChildren(...names.map((name) => new Option(name, name)));
+        select.value = !first && names.includes(before) ? before : i ? data.y : data.x;
+        if (first) select.addEventListener("change", germline.redraw);
       }
       return data.axes.find((each) => each.name === select.value) || data.axes[0];
     });

@@ -8,7 +8,7 @@ import pytest
 from invented_runs import InventedRun
 from large_runs import large_run
 
-from germline.cli.dashboard import failures, fitness, lineage_tree, operators, workers
+from germline.cli.dashboard import failures, fitness, lineage_tree, operators, runs, workers
 from germline.cli.dashboard.front import front_births
 from germline.cli.dashboard.lineage_tree import Ancestry
 from germline.cli.dashboard.page_json import page_json
@@ -191,3 +191,29 @@ def test_a_run_of_thousands_of_births_is_shown_in_little(tmp_path: Path) -> None
         assert len(page_json(reader.front("large"))) < 200_000
         assert sum(row["births"] for row in reader.operators("large")) == 6000
         assert 1_000_000 < len(report(reader, "large", "now")) < 3_000_000
+
+
+def test_a_short_run_beside_a_long_one_is_a_curve_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    names = ["x" * 50 + end for end in ("a", "b")]
+    with Store(str(path)) as store:
+        InventedRun(store, names[0]).block(0, [1.0, 2.0, 3.0, 4.0]).complete(0, 3).end()
+        settings = {"population": 8, "candidates": 2}
+        InventedRun(store, names[1], settings=settings).block(0, [float(i) for i in range(2000)]).end()
+    with closing(Reader(str(path))) as reader:
+        curves = reader.compared(names)[1]["curves"]
+    short, long = sorted(curves, key=lambda curve: int(curve["x"][-1]))
+    assert short["x"] == [0, 1, 2, 3] and short["median"] == [1.0, 2.0, 3.0, 4.0]
+    assert long["x"][-1] == 1999 and len(long["x"]) == runs.POINTS
+    assert short["name"] != long["name"]
+
+
+def test_a_run_with_a_single_ok_outcome_has_axes(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with Store(str(path)) as store:
+        InventedRun(store, "first").block(0, [1.0, None])
+    with closing(Reader(str(path))) as reader:
+        data = reader.front("first")
+    axes = {axis["name"]: axis["values"] for axis in data["axes"]}
+    assert axes["fitness"] == [1.0] and axes["birth"] == [0]
+    assert data["x"] in axes and data["y"] in axes and data["x"] != data["y"]

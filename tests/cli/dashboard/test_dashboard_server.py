@@ -1,5 +1,6 @@
 """The server of the dashboard: what it answers, what it refuses, and that it writes nothing without its token."""
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -138,6 +139,9 @@ def test_stop_needs_the_token_of_a_page_and_its_origin(copied: Path) -> None:
             client = Client(port)
             page = client.ask("/run?name=waiting").text
             [token] = re.findall(r'name="token" value="([^"]+)"', page)
+            [state] = re.findall(r'data-state="([^"]+)"', page)
+            asked = json.loads(client.ask("/data/state?name=waiting").text)["state"]
+            assert json.loads(html.unescape(state)) == asked
             assert client.ask("/stop", "GET").status == 405
             assert client.post("/stop", name="waiting").status == 403
             assert client.post("/stop", name="waiting", token="x" * len(token)).status == 403
@@ -151,6 +155,11 @@ def test_stop_needs_the_token_of_a_page_and_its_origin(copied: Path) -> None:
             answer = client.post("/stop", name="waiting", token=token)
             assert answer.status == 303 and answer.headers["location"].startswith("/run?name=waiting")
             assert store.stop_requested(run.id)
+            page = client.ask("/run?name=waiting").text
+            assert "asked to stop" in page and "<button>Stop" not in page
+            store.handle_requests(run.id)  # as its driver does, before it ends
+            assert "asked to stop" in client.ask(answer.headers["location"]).text
+            assert "<button>Stop" in client.ask("/run?name=waiting").text
         store.release(run.id, "stopped", 0.0)
 
 

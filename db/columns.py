@@ -23,8 +23,8 @@ _NUMBER = frozenset((float, int))
 _NONE = frozenset((type(None),))
 
 
-BirthRow = tuple[int, int, str, int | None, int | None]
-"""A birth: its number, block, operator, the birth whose outcome it shares, and its first parent; None without."""
+BirthRow = tuple[int, str, int | None, int | None]
+"""A birth: its number, operator, the birth whose outcome it shares, and its first parent; None without."""
 
 EvaluationRow = tuple[int, int, int, int, int, str, float | None, float, str, str]
 """An evaluation: its id, which grows in the order of recording, its birth, whether it is on the run's own task, rung,
@@ -66,7 +66,7 @@ class LastRecorded(NamedTuple):
     winner: tuple[int, bool, int | None] | None
 
 
-_BIRTH_TYPES: Final = (_INTEGER, _INTEGER, _TEXT, _INTEGER | _NONE, _INTEGER | _NONE)
+_BIRTH_TYPES: Final = (_INTEGER, _TEXT, _INTEGER | _NONE, _INTEGER | _NONE)
 _EVALUATION_TYPES: Final = (
     *(_INTEGER, _INTEGER, frozenset((int, bool)), _INTEGER, _INTEGER, _TEXT, _NUMBER | _NONE, _NUMBER, _TEXT, _TEXT),
 )
@@ -82,7 +82,7 @@ def births(connection: Connection, run: Row[Any], first: int) -> list[BirthRow]:
     )
     columns = individual.c
     query = (
-        select(columns.birth, columns.block, columns.operator, columns.cached_from, parentage.c.parent)
+        select(columns.birth, columns.operator, columns.cached_from, parentage.c.parent)
         .outerjoin(parentage, first_parent)
         .where(columns.run_id == run.id, columns.birth >= first)
         .order_by(columns.birth)

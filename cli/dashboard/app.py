@@ -8,7 +8,6 @@ from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -28,7 +27,7 @@ LARGEST_FORM = 16_384
 """The most bytes of a form."""
 
 
-def application(url: str, port: int) -> Starlette:
+def application(url: str, port: int) -> Guard:
     """The dashboard of a database.
 
     Args:
@@ -80,7 +79,8 @@ def application(url: str, port: int) -> Starlette:
         Route("/stop", stop, methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(Guard, port=port)])
+    # Around all of Starlette, whose own answers to unforeseen errors are outside of its middleware.
+    return Guard(Starlette(routes=routes), port)
 
 
 _FRESH = {"cache-control": "no-store"}

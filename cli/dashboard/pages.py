@@ -81,7 +81,6 @@ class Pages:
                 "runs": [result.run.name for result in group.results],
                 "values": group.values,
                 "source": group.results[0].source,
-                "births": [result.run.births for result in group.results],
                 "differs": {plain(key): on_a_line(setting(value), 200) for key, value in group.differs.items()},
             }
             for place, group in enumerate(groups, 1)
@@ -138,7 +137,7 @@ class Pages:
     def _texts(self, summary: RunSummary) -> dict[str, str]:
         row = run_row(summary, self._reader.reference(summary))
         best = "-" if row["best"] is None else number(row["best"])
-        gain = "" if row["gain"] is None else f"{row['gain']:+.4g} over the start"
+        gain = "" if row["gain"] is None else f"{row['gain'] + 0.0:+.4g} over the start"
         rate = "-" if row["per_second"] is None else f"{row['per_second']:.3g}/s"
         hits = "-" if row["hits"] is None else f"{row['hits']:.1%}"
         failed = "-" if row["failed"] is None else f"{row['failed']:.1%}"

@@ -36,11 +36,8 @@ def run_row(run: RunSummary, reference: float | None) -> dict[str, Any]:
         "hits": run.cache_hits / run.births if run.births else None,
         "failures": run.failures,
         "failed": run.failures / run.evaluations if run.evaluations else None,
-        "rejected": run.rejected,
         "seconds": run.seconds,
         "best": run.best_fitness,
-        "best_birth": run.best_birth,
-        "reference": reference,
         "gain": gain,
         "created": run.created,
     }

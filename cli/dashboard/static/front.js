@@ -62,12 +62,19 @@
     element.dataset.shown = points.length;
     const list = document.getElementById("front-list");
     if (list) {
-      list.replaceChildren(...(front || []).slice(0, 24).map((point) => {
+      const most = 24, all = front || [];
+      list.replaceChildren(...all.slice(0, most).map((point) => {
         const link = document.createElement(element.dataset.link ? "a" : "span");
         if (element.dataset.link) link.href = element.dataset.link + point.birth;
         link.textContent = `${count(point.birth)}  (${short(point.value[0])}, ${short(point.value[1])})`;
         return link;
       }));
+      if (all.length > most) {
+        const more = document.createElement("span");
+        more.className = "quiet";
+        more.textContent = `and ${count(all.length - most)} more`;
+        list.append(more);
+      }
     }
     return option;
   };

@@ -7,12 +7,13 @@ reader that keeps what it has read asks only for what came later.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, and_, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, func, select
+from sqlalchemy.exc import DBAPIError
 
 from germline.db import exact_json
 from germline.db.errors import unreadable_row
 from germline.db.lineage import FITNESS
-from germline.db.schema import evaluation, individual, parentage, rejection
+from germline.db.schema import evaluation, individual, parentage, winner
 
 FAILING: Final = ("crashed", "diverged", "oom", "rejected", "timeout")
 """The statuses of failures."""
@@ -22,8 +23,8 @@ _NUMBER = frozenset((float, int))
 _NONE = frozenset((type(None),))
 
 
-BirthRow = tuple[int, int, str, int | None, int | None]
-"""A birth: its number, block, operator, the birth whose outcome it shares, and its first parent; None without."""
+BirthRow = tuple[int, str, int | None, int | None]
+"""A birth: its number, operator, the birth whose outcome it shares, and its first parent; None without."""
 
 EvaluationRow = tuple[int, int, int, int, int, str, float | None, float, str, str]
 """An evaluation: its id, which grows in the order of recording, its birth, whether it is on the run's own task, rung,
@@ -34,6 +35,9 @@ ScoreRow = tuple[int, int, float]
 
 ParentRow = tuple[int, int]
 """A birth and its first parent."""
+
+HitRow = tuple[int, int]
+"""A cache hit: its birth, and the birth whose outcome it shares."""
 
 
 class FailureCount(NamedTuple):
@@ -47,12 +51,27 @@ class FailureCount(NamedTuple):
     last: int
 
 
-_BIRTH_TYPES: Final = (_INTEGER, _INTEGER, _TEXT, _INTEGER | _NONE, _INTEGER | _NONE)
+class LastRecorded(NamedTuple):
+    """What was recorded of a run at last.
+
+    Attributes:
+        birth: the number of the last birth; -1 if there is none.
+        evaluation: the id of the last evaluation; 0 if there is none.
+        winner: block, whether it is the closing winner, and the birth (None: no outcome was ok) of the latest winner;
+            None if there is none. A block of cache hits alone adds a winner without an evaluation.
+    """
+
+    birth: int
+    evaluation: int
+    winner: tuple[int, bool, int | None] | None
+
+
+_BIRTH_TYPES: Final = (_INTEGER, _TEXT, _INTEGER | _NONE, _INTEGER | _NONE)
 _EVALUATION_TYPES: Final = (
     *(_INTEGER, _INTEGER, frozenset((int, bool)), _INTEGER, _INTEGER, _TEXT, _NUMBER | _NONE, _NUMBER, _TEXT, _TEXT),
 )
 _SCORE_TYPES: Final = (_INTEGER, _INTEGER, _NUMBER)
-_PARENT_TYPES: Final = (_INTEGER, _INTEGER)
+_PAIR_TYPES: Final = (_INTEGER, _INTEGER)
 _FAILURE_TYPES: Final = (_TEXT, _TEXT | _NONE, _INTEGER, _INTEGER, _INTEGER)
 
 
@@ -63,7 +82,7 @@ def births(connection: Connection, run: Row[Any], first: int) -> list[BirthRow]:
     )
     columns = individual.c
     query = (
-        select(columns.birth, columns.block, columns.operator, columns.cached_from, parentage.c.parent)
+        select(columns.birth, columns.operator, columns.cached_from, parentage.c.parent)
         .outerjoin(parentage, first_parent)
         .where(columns.run_id == run.id, columns.birth >= first)
         .order_by(columns.birth)
@@ -98,21 +117,32 @@ def scores(connection: Connection, run: Row[Any], after: int) -> list[ScoreRow]:
     return _checked(connection, query, _SCORE_TYPES, "an outcome")
 
 
-def parents(connection: Connection, run: Row[Any], first: int) -> list[ParentRow]:
-    """The first parent of each birth from `first` on that has one, in the order of births."""
+def parents(connection: Connection, run: Row[Any]) -> list[ParentRow]:
+    """The first parent of each birth that has one, in the order of births."""
     columns = parentage.c
     query = (
         select(columns.birth, columns.parent)
-        .where(columns.run_id == run.id, columns.birth >= first, columns.position == 0)
+        .where(columns.run_id == run.id, columns.position == 0)
         .order_by(columns.birth)
     )
-    return _checked(connection, query, _PARENT_TYPES, "a parent")
+    return _checked(connection, query, _PAIR_TYPES, "a parent")
+
+
+def hits(connection: Connection, run: Row[Any]) -> list[HitRow]:
+    """The cache hits of a run, in the order of births."""
+    columns = individual.c
+    query = (
+        select(columns.birth, columns.cached_from)
+        .where(columns.run_id == run.id, columns.cached_from.is_not(None))
+        .order_by(columns.birth)
+    )
+    return _checked(connection, query, _PAIR_TYPES, "a cache hit")
 
 
 def children(connection: Connection, run: Row[Any], birth: int) -> list[int]:
-    """The births whose first parent is `birth`, in their order."""
+    """The births of which `birth` is a parent, the first or another, in their order."""
     columns = parentage.c
-    query = select(columns.birth).where(columns.run_id == run.id, columns.parent == birth, columns.position == 0)
+    query = select(columns.birth).distinct().where(columns.run_id == run.id, columns.parent == birth)
     return [row[0] for row in _checked(connection, query.order_by(columns.birth), (_INTEGER,), "a child")]
 
 
@@ -144,18 +174,26 @@ def failures(connection: Connection, run: Row[Any]) -> list[FailureCount]:
     return [FailureCount._make(row) for row in rows]
 
 
-def rejected(connection: Connection, run: Row[Any]) -> int:
-    """The number of genomes that the space refused before they were born."""
-    total = select(func.coalesce(func.sum(rejection.c.genomes), 0)).where(rejection.c.run_id == run.id)
-    return int(connection.scalar(total) or 0)
+def last(connection: Connection, run: Row[Any]) -> LastRecorded:
+    """What was recorded of a run at last, which tells in a moment whether anything was recorded since."""
+    birth = _highest(connection, individual.c.birth, individual.c.run_id == run.id, "a birth")
+    recorded = _highest(connection, evaluation.c.id, evaluation.c.run_id == run.id, "an evaluation")
+    columns = winner.c
+    query = (
+        select(columns.block, columns.closing, columns.birth)
+        .where(columns.run_id == run.id)
+        .order_by(columns.block.desc(), columns.closing.desc())
+        .limit(1)
+    )
+    rows = _checked(connection, query, (_INTEGER, frozenset((int, bool)), _INTEGER | _NONE), "a winner")
+    won = next(((block, bool(closing), champion) for block, closing, champion in rows), None)
+    return LastRecorded(-1 if birth is None else birth, recorded or 0, won)
 
 
-def last(connection: Connection, run: Row[Any]) -> tuple[int, int]:
-    """The number of the last birth, -1 if there is none, and the id of the last evaluation, 0 if there is none: they
-    tell in a moment whether anything was recorded since."""
-    birth = connection.scalar(select(func.max(individual.c.birth)).where(individual.c.run_id == run.id))
-    recorded = connection.scalar(select(func.max(evaluation.c.id)).where(evaluation.c.run_id == run.id))
-    return -1 if birth is None else int(birth), int(recorded or 0)
+def _highest(connection: Connection, column: Column[int], own: ColumnElement[bool], what: str) -> int | None:
+    """The highest value of a column in the rows of a run; None without any."""
+    [(value,)] = _checked(connection, select(func.max(column)).where(own), (_INTEGER | _NONE,), what)
+    return None if value is None else int(value)
 
 
 def _checked(connection: Connection, query: Select[Any], types: Sequence[frozenset[type]], what: str) -> list[Any]:
@@ -165,11 +203,17 @@ def _checked(connection: Connection, query: Select[Any], types: Sequence[frozens
 
     Raises:
         DamagedDatabase: a value has another type.
+        DBAPIError: the driver's error, as SQLAlchemy's own rows raise it.
     """
     result = connection.execute(query)
+    driver = connection.dialect.loaded_dbapi
     assert result.cursor is not None
-    rows = list(result.cursor.fetchall())
-    result.close()
+    try:
+        rows = list(result.cursor.fetchall())
+    except driver.Error as error:
+        raise DBAPIError.instance(str(query), None, error, driver.Error) from error
+    finally:
+        result.close()
     for place, (column, allowed) in enumerate(zip(zip(*rows, strict=True), types, strict=False)):
         other = set(map(type, column)) - allowed
         if other:

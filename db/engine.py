@@ -143,7 +143,9 @@ def _server_engine(location: Server, busy_seconds: float, read_only: bool) -> En
         options = f"{url.query.get('options', '')} -c lock_timeout={max(1, round(busy_seconds * 1000))}"
         if read_only:
             options += " -c default_transaction_read_only=on"
-        return create_engine(url, pool_size=1, max_overflow=0, connect_args={"options": options.strip()})
+        # A reader waits for hours between two pages: a connection that the server has closed since is replaced.
+        given: dict[str, Any] = {"connect_args": {"options": options.strip()}, "pool_pre_ping": read_only}
+        return create_engine(url, pool_size=1, max_overflow=0, **given)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         cause = hide_passwords(str(error), location.url)
         raise BadUrl(f"expected a database URL, got {location} ({cause}): {EXAMPLES}") from error

@@ -649,18 +649,24 @@ class Store:
             lambda connection: columns.scores(connection, runs.row_of(connection, run_name), after)
         )
 
-    def parent_columns(self, run_name: str, first: int = 0) -> list[columns.ParentRow]:
-        """Each birth from ``first`` on that has a parent, and its first parent, in the order of births.
+    def parent_columns(self, run_name: str) -> list[columns.ParentRow]:
+        """Each birth that has a parent, and its first parent, in the order of births.
 
         Raises:
             UnknownRun
         """
-        return self._database.read(
-            lambda connection: columns.parents(connection, runs.row_of(connection, run_name), first)
-        )
+        return self._database.read(lambda connection: columns.parents(connection, runs.row_of(connection, run_name)))
+
+    def hit_columns(self, run_name: str) -> list[columns.HitRow]:
+        """Each cache hit, and the birth whose outcome it shares, in the order of births.
+
+        Raises:
+            UnknownRun
+        """
+        return self._database.read(lambda connection: columns.hits(connection, runs.row_of(connection, run_name)))
 
     def children(self, run_name: str, birth: int) -> list[int]:
-        """The births whose first parent is ``birth``, in their order.
+        """The births of which ``birth`` is a parent, the first or another, in their order.
 
         Raises:
             UnknownRun
@@ -687,9 +693,8 @@ class Store:
             lambda connection: lineage.review_scores(connection, runs.row_of(connection, run_name))
         )
 
-    def last_recorded(self, run_name: str) -> tuple[int, int]:
-        """The number of the run's last birth, -1 if there is none, and the id of its last evaluation, 0 if there is
-        none.
+    def last_recorded(self, run_name: str) -> columns.LastRecorded:
+        """What was recorded of a run at last: a birth, an evaluation and a winner.
 
         Raises:
             UnknownRun

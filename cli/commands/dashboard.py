@@ -27,6 +27,7 @@ def command(port: int, opens: bool, url: str) -> None:
       germline dashboard --db runs.db
     """
     try:
+        import germline.cli.dashboard.formula  # noqa: F401
         from germline.cli.dashboard.app import application
         from germline.cli.dashboard.server import LOOPBACK, listen, serve
     except ModuleNotFoundError as error:

@@ -33,6 +33,8 @@ def command(run: str, path: Path, force: bool, url: str, as_json: bool) -> None:
     """
     check_output(path, ".html", force)
     try:
+        # `formula` first: jinja2 may be there without the extra, as torch brings it; latex2mathml is not.
+        import germline.cli.dashboard.formula  # noqa: F401
         from germline.cli.dashboard.reader import Reader
         from germline.cli.dashboard.report import report
     except ModuleNotFoundError as error:

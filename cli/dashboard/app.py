@@ -8,25 +8,26 @@ from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from germline.cli.dashboard.current_store import WAIT_SECONDS
 from germline.cli.dashboard.guard import Guard, is_token
 from germline.cli.dashboard.page_json import page_json
 from germline.cli.dashboard.pages import NoSuchPage, Pages
 from germline.cli.dashboard.reader import Reader
-from germline.cli.database import open_store
+from germline.cli.dashboard.rendering import link
 from germline.cli.errors import is_ours, single_line
+from germline.db.store import Store
 
 STATIC = Path(__file__).with_name("static")
 LARGEST_FORM = 16_384
 """The most bytes of a form."""
 
 
-def application(url: str, port: int) -> Starlette:
+def application(url: str, port: int) -> Guard:
     """The dashboard of a database.
 
     Args:
@@ -61,7 +62,7 @@ def application(url: str, port: int) -> Starlette:
 
     routes = [
         Route("/", page(lambda request: pages.runs())),
-        Route("/run", page(lambda request: pages.run(name_of(request)))),
+        Route("/run", page(lambda request: pages.run(name_of(request), "stop" in request.query_params))),
         Route("/front", page(lambda request: pages.front(name_of(request)))),
         Route("/lineage", page(lambda request: pages.lineage(name_of(request), birth_of(request)))),
         Route("/individual", page(lambda request: pages.individual(name_of(request), birth_of(request)))),
@@ -78,7 +79,8 @@ def application(url: str, port: int) -> Starlette:
         Route("/stop", stop, methods=["POST"]),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(Guard, port=port)])
+    # Around all of Starlette, whose own answers to unforeseen errors are outside of its middleware.
+    return Guard(Starlette(routes=routes), port)
 
 
 _FRESH = {"cache-control": "no-store"}
@@ -129,12 +131,10 @@ def _answer(respond: Callable[[Request], Response], pages: Pages) -> Callable[[R
 
 def _stopped(url: str, name: str) -> Response:
     """Asks a running search to stop, and leads back to its page."""
-    with open_store(url) as store:
+    with Store(url, create=False, wait_seconds=WAIT_SECONDS) as store:
         if store.run(name).status != "running":
             raise NoSuchPage("expected a running search; nothing to stop")
         store.request_stop(name)
-    from germline.cli.dashboard.rendering import link
-
     return RedirectResponse(link("run", name=name, stop="asked"), 303)
 
 

@@ -24,7 +24,7 @@ class Cause:
         status: of the outcomes.
         error: the first error, on one line; empty without a text.
         count: how many evaluations ended so.
-        examples: births, the first and the last of each distinct error.
+        examples: births, the `EXAMPLES` first of the first and the last of each distinct error.
     """
 
     status: str

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from germline.db.records import BirthScore, ReviewScore
-from germline.search.analysis.review_curve import ReviewedProgram, review_curve, turning_point
+from germline.search.analysis.review_curve import ReviewedProgram, review_curve
 
 BINS = 300
 """The most points of a curve: more than a screen has columns would not be seen."""
@@ -69,8 +69,7 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
 
     Returns:
         `unit`; `best`, points `[birth, value]` where the best so far rose; `x`, births, and `low`, `median` and `high`
-        at each; `reviews`, series with a `name` and `points` `[x, value, birth]`; `turning`, the birth after which
-        search and longer reviews part, or None.
+        at each; `reviews`, series with a `name` and `points` `[x, value, birth]`.
     """
     if not len(scores.births):
         return {
@@ -81,7 +80,6 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
             "median": [],
             "high": [],
             "reviews": [],
-            "turning": None,
         }
     parts = quartiles(scores.fitness)
     best = _rises(scores)
@@ -89,7 +87,6 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
     start = next((program for program in programs if program.birth == 0 and program.search is not None), None)
     zero = start.search if start and start.search is not None else 0.0
     series = _program_series(programs, start, scores, reviews) if programs else _review_series(scores, reviews)
-    turn = turning_point(programs)
     return {
         "unit": GAIN if start else FITNESS,
         "x": scores.births[parts.ends].tolist(),
@@ -98,7 +95,6 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
         "median": (parts.median - zero).tolist(),
         "high": (parts.high - zero).tolist(),
         "reviews": series,
-        "turning": turn.birth if turn else None,
     }
 
 

@@ -55,10 +55,11 @@ def front_data(run: RunRecord, individuals: Sequence[ScoredIndividual], on_front
     those on the run's own front; `x` and `y`, the axes to begin with; `total` is left to the caller."""
     scored = [each for each in individuals if each.evaluation is not None and each.evaluation.fitness is not None]
     axes: dict[str, tuple[str | None, list[float | None]]] = {}
+    always = {"fitness", "birth", *objectives_of(run)}  # others only if they tell individuals apart
 
     def add(name: str, direction: str | None, values: Sequence[float | None]) -> None:
         known = [value for value in values if value is not None]
-        if name not in axes and known and (len(set(known)) > 1 or name in objectives_of(run)):
+        if name not in axes and known and (len(set(known)) > 1 or name in always):
             axes[name] = (direction, list(values))
 
     outcomes = [each.evaluation for each in scored if each.evaluation is not None]

@@ -2,7 +2,7 @@
 
 A page of another site can make a browser send requests to a loopback address. By a name that it lets point to 127.0.0.1
 (DNS rebinding) it could even read the answers. So a request must name a loopback host, and a POST must come from a page
-that this server has served.
+that this server has served, and a GET that a browser says comes from another site must open a page in a tab.
 """
 
 import hmac
@@ -12,8 +12,11 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HOSTS = ("127.0.0.1", "localhost", "[::1]")
+HOSTS = frozenset(("127.0.0.1", "localhost", "[::1]"))
 """The names of the machine itself, as a browser writes them."""
+
+HTTP_PORT = 80
+"""The port that browsers leave out of a Host header and of an origin."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -31,16 +34,16 @@ HEADERS = (
 
 
 class Guard:
-    """Middleware that answers what is refused, and adds headers of safety to every answer.
+    """An application around another: it answers what is refused, and adds headers of safety to every answer.
 
     Args:
         app: answers what is let through.
-        port: of the server; a Host header must name it.
+        port: of the server; a Host header must name it, unless it is 80, which browsers leave out.
     """
 
     def __init__(self, app: ASGIApp, port: int) -> None:
         self._app = app
-        self._hosts = frozenset(f"{host}:{port}" for host in HOSTS)
+        self._hosts = frozenset(f"{host}:{port}" for host in HOSTS) | (HOSTS if port == HTTP_PORT else frozenset())
         self._origins = frozenset(f"http://{host}" for host in self._hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,6 +69,8 @@ class Guard:
         if len(hosts) != 1 or hosts[0] not in self._hosts:
             return 421, "expected a Host header with 127.0.0.1 or localhost and the port of this server"
         if method in ("GET", "HEAD"):
+            if _embedded_elsewhere(headers):
+                return 403, "expected a request from a page of this server, or a link to a page"
             return None
         if method != "POST":
             return 405, f"expected GET, got {method[:20]}"
@@ -80,6 +85,14 @@ class Guard:
         parts = urlsplit(origin or "")
         named = f"{parts.scheme}://{parts.netloc}" in self._origins
         return named and headers.get("sec-fetch-site") in (None, "same-origin")
+
+
+def _embedded_elsewhere(headers: Headers) -> bool:
+    """Whether another site asks for more than to show a page in a tab of its own: it could learn from how long the
+    answer takes, or make the server compute. Browsers alone send these headers."""
+    if headers.get("sec-fetch-site") != "cross-site":
+        return False
+    return headers.get("sec-fetch-mode") != "navigate" or headers.get("sec-fetch-dest") != "document"
 
 
 def is_token(given: object, token: str) -> bool:

@@ -19,6 +19,9 @@ from germline.search.analysis.policy_scores import confidence_half_width
 MEASURES = 24
 """The most measures of an outcome that are listed."""
 
+REVIEWS = 20
+"""The most evaluations on a rung of a task that are listed: a test may have hundreds of seeds."""
+
 RELATIVES = 24
 """The most children that are listed."""
 
@@ -37,7 +40,7 @@ class Records:
     Attributes:
         candidate: with its outcome and all reviews.
         start: birth 0 of its run in the same form; None for kinds that are not compared with it.
-        children: births whose first parent it is, in their order.
+        children: births of which it is a parent, the first or another, in their order.
         simplified, verdict: the latest of each; None without.
         artifacts: exported files.
     """
@@ -97,6 +100,7 @@ def individual_data(records: Records, formula: str | None) -> dict[str, Any]:
         "formula": formula,
         "cells": candidate.kind == "architecture" and not problem,
         "scores": score_rows(candidate, records.start),
+        "more_scores": _cut(candidate)[1],
         "numbers": _numbers(candidate),
         "verdict": _verdict(records.verdict),
         "simplified": _simplified(records) if known else None,
@@ -118,12 +122,12 @@ def tokens(line: str) -> Iterator[Token]:
 
 def score_rows(candidate: Candidate, start: Candidate | None) -> list[dict[str, Any]]:
     """A row for each evaluation: `level`, `status`, `fitness`, `interval` (half width, None without), `gain` over the
-    start on the same level, `seconds` and `error`. Of the reviews of a level with many seeds the last 20 are listed."""
+    start on the same level, `seconds` and `error`. Of the reviews on a rung of a task the last `REVIEWS` are listed."""
     assert candidate.run is not None
     home = candidate.run.task
     by_level = {level(each, home): each.fitness for each in start.evaluations} if start else {}
     rows = []
-    for each in [*candidate.evaluations[:1], *candidate.evaluations[1:][-20:]]:
+    for each in _cut(candidate)[0]:
         name = level(each, home)
         before = by_level.get(name)
         rows.append(
@@ -138,6 +142,21 @@ def score_rows(candidate: Candidate, start: Candidate | None) -> list[dict[str, 
             }
         )
     return rows
+
+
+def _cut(candidate: Candidate) -> tuple[list[EvaluationRecord], list[str]]:
+    """The evaluations that are listed, and for each rung of a task how many earlier ones are not."""
+    assert candidate.run is not None
+    by_level: dict[str, list[EvaluationRecord]] = {}
+    for each in candidate.evaluations:
+        by_level.setdefault(level(replace(each, seed=0), candidate.run.task), []).append(each)
+    shown = [each for records in by_level.values() for each in records[-REVIEWS:]]
+    more = [
+        f"{on_a_line(name, 120)}: {len(records) - REVIEWS:,} earlier"
+        for name, records in by_level.items()
+        if len(records) > REVIEWS
+    ]
+    return shown, more
 
 
 def _indented(line: Line) -> str:

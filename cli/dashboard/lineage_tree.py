@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from germline.cli.dashboard.fitness import Scores
 from germline.cli.errors import BadReference
 from germline.cli.genome_diff import Change
 from germline.cli.lineage_steps import steps_of
 from germline.cli.printing import on_a_line
+from germline.db.columns import HitRow, ParentRow
 from germline.db.records import ScoredIndividual
 
 SHOWN = 14
@@ -38,7 +40,8 @@ class Ancestry:
 
     Attributes:
         parent: first parent of each birth `[N]`; -1 without.
-        fitness: of each birth that was scored `[N]`; nan for failures and cache hits.
+        fitness: of the outcome of each birth `[N]`, of a cache hit that which it shares; nan for failures and while
+            there is none.
     """
 
     parent: NDArray[np.int64]
@@ -54,6 +57,28 @@ class Ancestry:
     def children(self, birth: int) -> NDArray[np.int64]:
         """The births whose first parent is `birth`."""
         return np.flatnonzero(self.parent == birth)
+
+
+def ancestry_of(last: int, scores: Scores, parents: Sequence[ParentRow], hits: Sequence[HitRow]) -> Ancestry:
+    """The ancestry of a run.
+
+    Args:
+        last: its last birth; -1 without.
+        scores: its ok outcomes.
+        parents: each birth with a parent, and its first parent.
+        hits: each cache hit, and the birth whose outcome it shares.
+    """
+    size = 1 + max([last, *scores.births[-1:].tolist(), *(row[0] for row in (*parents[-1:], *hits[-1:]))])
+    parent, fitness = np.full(size, -1, np.int64), np.full(size, np.nan)
+    fitness[scores.births] = scores.fitness
+    if parents:
+        births, first = np.array(parents, np.int64).T
+        parent[births] = np.where((first >= 0) & (first < births), first, -1)
+    if hits:
+        births, sources = np.array(hits, np.int64).T
+        shared = (sources >= 0) & (sources < births)
+        fitness[births[shared]] = fitness[sources[shared]]
+    return Ancestry(parent, fitness)
 
 
 class Chosen(NamedTuple):

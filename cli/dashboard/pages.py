@@ -39,9 +39,15 @@ class Pages:
         kinds = sorted({row["kind"] for row in rows})
         return self._render("runs.html", "Runs", rows=rows, kinds=kinds, longest=LONGEST_LINK)
 
-    def run(self, name: str) -> str:
-        """A run. What takes longer than a moment is loaded by the page."""
-        return self._render("run.html", plain(name), **self.header(name, "run"))
+    def run(self, name: str, stopping: bool = False) -> str:
+        """A run. What takes longer than a moment is loaded by the page.
+
+        Args:
+            name: of the run.
+            stopping: whether a form has just asked it to stop.
+        """
+        header = self.header(name, "run")
+        return self._render("run.html", plain(name), **{**header, "stopping": stopping or header["stopping"]})
 
     def front(self, name: str) -> str:
         """The front of a run, with axes to choose."""
@@ -75,7 +81,6 @@ class Pages:
                 "runs": [result.run.name for result in group.results],
                 "values": group.values,
                 "source": group.results[0].source,
-                "births": [result.run.births for result in group.results],
                 "differs": {plain(key): on_a_line(setting(value), 200) for key, value in group.differs.items()},
             }
             for place, group in enumerate(groups, 1)
@@ -125,13 +130,14 @@ class Pages:
             "winner": winner,
             "texts": self._texts(summary),
             "state": self._reader.state(name),
+            "stopping": self._reader.stop_requested(name),
             "token": self._token,
         }
 
     def _texts(self, summary: RunSummary) -> dict[str, str]:
         row = run_row(summary, self._reader.reference(summary))
         best = "-" if row["best"] is None else number(row["best"])
-        gain = "" if row["gain"] is None else f"{row['gain']:+.4g} over the start"
+        gain = "" if row["gain"] is None else f"{row['gain'] + 0.0:+.4g} over the start"
         rate = "-" if row["per_second"] is None else f"{row['per_second']:.3g}/s"
         hits = "-" if row["hits"] is None else f"{row['hits']:.1%}"
         failed = "-" if row["failed"] is None else f"{row['failed']:.1%}"

@@ -1,17 +1,18 @@
 """Reads what the pages show, through a connection that cannot write, and keeps what never changes."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from germline.cli.candidate import Candidate
 from germline.cli.dashboard import dead_parts, failures, front, lineage_tree, operators, runs, workers
+from germline.cli.dashboard.current_store import CurrentStore
 from germline.cli.dashboard.fitness import Scores, extended, fitness_data
 from germline.cli.dashboard.individual import Records, individual_data
-from germline.cli.dashboard.lineage_tree import Ancestry
+from germline.cli.dashboard.kept_data import KeptData, RunState
+from germline.cli.dashboard.lineage_tree import Ancestry, ancestry_of
 from germline.cli.dashboard.run_columns import RunColumns, read_columns
 from germline.cli.errors import BadReference
 from germline.cli.simplification.families import Family, families_of
@@ -27,9 +28,6 @@ T = TypeVar("T")
 FAMILIES_OF = 60
 """Programs that are sorted into families: each takes some hundredths of a second."""
 
-RUNS_KEPT = 4
-"""How many runs stay in memory: one of 300,000 births takes about 40 MB."""
-
 
 class Reader:
     """The data of all pages. Methods may be called from several threads; one works at a time.
@@ -42,13 +40,18 @@ class Reader:
     """
 
     def __init__(self, url: str) -> None:
-        self._store = Store(url, create=False, read_only=True, wait_seconds=10.0)
         self._lock = RLock()
-        self._kept: OrderedDict[str, dict[str, tuple[Any, Any]]] = OrderedDict()
+        self._kept = KeptData()
+        self._database = CurrentStore(url, replaced=self._kept.clear)
+
+    @property
+    def _store(self) -> Store:
+        with self._lock:
+            return self._database.get()
 
     def close(self) -> None:
         """Closes the connection."""
-        self._store.close()
+        self._database.close()
 
     def summaries(self) -> list[RunSummary]:
         """All runs, oldest first."""
@@ -77,10 +80,16 @@ class Reader:
             evaluation = self._store.individual(summary.name, 0).evaluation
         return evaluation.fitness if evaluation else None
 
-    def state(self, name: str) -> list[Any]:
-        """What changes when something of a run is recorded: its last birth and evaluation, and its status."""
+    def state(self, name: str) -> RunState:
+        """What changes when something of a run is recorded, or another run has the name."""
         with self._lock:
-            return [*self._store.last_recorded(name), self._store.run(name).status]
+            run, last = self._store.run(name), self._store.last_recorded(name)
+        return RunState((run.id, run.created, run.seed), last, run.status)
+
+    def stop_requested(self, name: str) -> bool:
+        """Whether a run was asked to stop and has not begun to."""
+        with self._lock:
+            return self._store.stop_requested(self._store.run(name).id)
 
     def winner(self, name: str) -> ScoredIndividual | None:
         """The winner of a run; None before any outcome is ok."""
@@ -140,7 +149,7 @@ class Reader:
                 values = np.array([[objectives.get(each, np.nan) for each in names] for _, objectives in rows])
                 on_front = front.front_births([birth for birth, _ in rows], values.reshape(-1, len(names)))
             shown = self._store.scored(name, front.shown_births(scores, on_front[:1000]))
-            return {**front.front_data(run, shown, on_front), "total": len(scores.births)}
+            return front.front_data(run, shown, on_front)
 
         return self._derived(name, "front", read)
 
@@ -149,27 +158,26 @@ class Reader:
         if self.run(name).kind != "optimizer":
             return []
         with self._lock:
-            known = self._kept.get(name, {}).get("families")
-            if known and known[0] == self.state(name):
-                return list(known[1])
-        best = self._derived(name, "best", lambda: self._store.top(name, FAMILIES_OF))
+            state = self.state(name)  # before the programs are read: they are at least of this state
+            if self._kept.is_current(name, "families", state):
+                known: list[Family] = self._kept.get(name, "families", state)
+                return known
+            best = self._store.top(name, FAMILIES_OF)
         try:
             families = families_of(best)  # takes seconds, in which other pages are answered
         except BadReference:
             families = []
-        return self._derived(name, "families", lambda: families)
+        with self._lock:
+            self._kept.put(name, "families", state, families)
+        return families
 
     def tree(self, name: str, birth: int) -> dict[str, Any]:
-        """The lineage of an individual."""
-
-        def read() -> dict[str, Any]:
+        """The lineage of an individual. It is not kept: a run has as many as births."""
+        with self._lock:
+            self._store.individual(name, birth)  # raises UnknownBirth
             ancestry = self._ancestry(name)
             choice = lineage_tree.chosen(ancestry, birth)
             return lineage_tree.tree_data(ancestry, choice, self._store.scored(name, choice.wanted))
-
-        with self._lock:
-            self._store.individual(name, birth)  # raises UnknownBirth
-        return self._derived(name, f"tree {birth}", read)
 
     def candidate(self, name: str, birth: int) -> Candidate:
         """An individual as a candidate, with all its evaluations."""
@@ -181,9 +189,11 @@ class Reader:
 
     def individual(self, name: str, birth: int) -> dict[str, Any]:
         """The texts of the page of an individual."""
-        from germline.cli.dashboard.formula import formula  # imports the rules of simplification
+        candidate, text = self.candidate(name, birth), None
+        if candidate.kind == "optimizer":
+            from germline.cli.dashboard.formula import formula  # imports the rules of simplification
 
-        candidate = self.candidate(name, birth)
+            text = formula(candidate.genome)
         start = self.candidate(name, 0) if birth and runs.compared_with_start(candidate.kind) else None
         with self._lock:
             records = Records(
@@ -194,7 +204,7 @@ class Reader:
                 self._store.verdict(name, birth),
                 [each for each in self._store.artifacts(name) if each.birth == birth],
             )
-        return individual_data(records, formula(candidate.genome) if candidate.kind == "optimizer" else None)
+        return individual_data(records, text)
 
     def compared(self, names: Sequence[str]) -> tuple[list[Group], dict[str, Any]]:
         """Runs in groups that differ in seeds alone, and the data of their curves."""
@@ -205,43 +215,33 @@ class Reader:
         return groups, runs.comparison_data(groups, scores)
 
     def _scores(self, name: str) -> Scores:
-        def read() -> Scores:
-            known = self._kept[name].get("scores")
-            last = int(known[1].ids.max()) if known and len(known[1].ids) else 0
-            return extended(known[1] if known else None, self._store.score_columns(name, last))
+        def read(known: Scores | None) -> Scores:
+            last = int(known.ids.max()) if known and len(known.ids) else 0
+            return extended(known, self._store.score_columns(name, last))
 
-        return self._derived(name, "scores", read)
+        return self._grown(name, "scores", read)
 
     def _ancestry(self, name: str) -> Ancestry:
         def read() -> Ancestry:
-            scores, rows = self._scores(name), self._store.parent_columns(name)
-            size = 1 + max(self._store.last_recorded(name)[0], *(each[0] for each in rows[-1:]), -1)
-            size = max(size, int(scores.births[-1]) + 1 if len(scores.births) else 0)
-            parent, fitness = np.full(size, -1, np.int64), np.full(size, np.nan)
-            if rows:
-                births, parents = (np.array(column, np.int64) for column in zip(*rows, strict=True))
-                parent[births] = parents
-            fitness[scores.births] = scores.fitness
-            return Ancestry(parent, fitness)
+            scores, parents, hits = self._scores(name), self._store.parent_columns(name), self._store.hit_columns(name)
+            return ancestry_of(self._store.last_recorded(name).birth, scores, parents, hits)
 
         return self._derived(name, "ancestry", read)
 
     def _columns(self, name: str) -> RunColumns:
-        def read() -> RunColumns:
-            known = self._kept[name].get("columns")
-            return read_columns(self._store, name, known[1] if known else None)
-
-        return self._derived(name, "columns", read)
+        return self._grown(name, "columns", lambda known: read_columns(self._store, name, known))
 
     def _derived(self, name: str, what: str, read: Callable[[], T]) -> T:
         """What `read` returns, which is kept until more of the run is recorded."""
+        return self._grown(name, what, lambda known: read())
+
+    def _grown(self, name: str, what: str, read: Callable[[T | None], T]) -> T:
+        """What `read` returns for what was kept of the same run; it is kept until more of the run is recorded."""
         with self._lock:
             state = self.state(name)
-            kept = self._kept.setdefault(name, {})
-            self._kept.move_to_end(name)
-            while len(self._kept) > RUNS_KEPT:
-                self._kept.popitem(last=False)
-            if what not in kept or kept[what][0] != state:
-                kept[what] = (state, read())
-            value: T = kept[what][1]
+            known: T | None = self._kept.get(name, what, state)
+            if self._kept.is_current(name, what, state):
+                return cast("T", known)
+            value = read(known)
+            self._kept.put(name, what, state, value)
             return value

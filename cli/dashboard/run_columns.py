@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from germline.db.columns import BirthRow, EvaluationRow
+from germline.db.errors import unreadable_row
 from germline.db.store import Store
 
 Floats = NDArray[np.float64]
@@ -23,7 +24,7 @@ class RunColumns:
     """What was recorded of a run, a numpy column for each quantity. Rows are births, or evaluations in their order.
 
     Attributes:
-        block, source, parent: of the N births `[N]`; `source` is the birth whose outcome a cache hit shares and
+        source, parent: of the N births `[N]`; `source` is the birth whose outcome a cache hit shares and
             `parent` the first parent, both `NONE` if there is none. Row i is birth i.
         operator: of each birth `[N]`, an index into `operators`.
         operators, statuses, workers: the names behind the indices.
@@ -33,7 +34,6 @@ class RunColumns:
         created: of the evaluations `[M]`, UTC; NaT for a text that is no time.
     """
 
-    block: Integers = field(default_factory=lambda: np.empty(0, np.int64))
     source: Integers = field(default_factory=lambda: np.empty(0, np.int64))
     parent: Integers = field(default_factory=lambda: np.empty(0, np.int64))
     operator: Integers = field(default_factory=lambda: np.empty(0, np.int64))
@@ -54,11 +54,11 @@ class RunColumns:
     @property
     def size(self) -> int:
         """The number of births."""
-        return len(self.block)
+        return len(self.source)
 
     @property
     def last(self) -> tuple[int, int]:
-        """The last birth and the id of the last evaluation, as `Store.last_recorded` returns them."""
+        """The last birth, -1 without, and the id of the last evaluation, 0 without."""
         return self.size - 1, int(self.ids[-1]) if len(self.ids) else 0
 
     @cached_property
@@ -67,7 +67,7 @@ class RunColumns:
         rows = np.full(self.size, NONE, np.int64)
         own = self.home & (self.rungs == 0) & (self.seeds == 0) & (self.births >= 0) & (self.births < self.size)
         rows[self.births[own]] = np.flatnonzero(own)
-        hits = np.flatnonzero((self.source >= 0) & (rows < 0))
+        hits = np.flatnonzero((self.source >= 0) & (self.source < self.size) & (rows < 0))
         rows[hits] = rows[self.source[hits]]
         return rows
 
@@ -83,18 +83,6 @@ class RunColumns:
             return np.asarray(self.outcome >= 0, np.bool_)
         ok = self.statuses.index("ok")
         return np.asarray((self.outcome >= 0) & (self.status[self.outcome] != ok), np.bool_)
-
-    @cached_property
-    def children(self) -> Integers:
-        """The number of children of each birth `[N]`, as their first parent."""
-        parents = self.parent[(self.parent >= 0) & (self.parent < self.size)]
-        return np.bincount(parents, minlength=self.size).astype(np.int64)
-
-    @cached_property
-    def best_so_far(self) -> Floats:
-        """The highest fitness up to each birth `[N]`; nan before the first."""
-        best = np.fmax.accumulate(self.birth_fitness) if self.size else self.birth_fitness
-        return np.asarray(best, np.float64)
 
     @property
     def _no_fitness(self) -> Floats:
@@ -119,15 +107,21 @@ def read_columns(store: Store, run_name: str, known: RunColumns | None = None) -
 
 
 def extended(known: RunColumns, births: Sequence[BirthRow], evaluations: Sequence[EvaluationRow]) -> RunColumns:
-    """The columns with more rows."""
+    """The columns with more rows.
+
+    Raises:
+        DamagedDatabase: the births do not follow each other without a gap.
+    """
+    for expected, row in enumerate(births, known.size):
+        if row[0] != expected:
+            raise unreadable_row(f"birth {expected}", f"it is missing before birth {row[0]}")
     operators, statuses, workers = list(known.operators), list(known.statuses), list(known.workers)
-    born = list(zip(*births, strict=True)) or [()] * 5
+    born = list(zip(*births, strict=True)) or [()] * 4
     scored = list(zip(*evaluations, strict=True)) or [()] * 10
     return RunColumns(
-        block=_more(known.block, born[1]),
-        source=_more(known.source, [NONE if each is None else each for each in born[3]]),
-        parent=_more(known.parent, [NONE if each is None else each for each in born[4]]),
-        operator=_more(known.operator, _indices(operators, born[2])),
+        source=_more(known.source, [NONE if each is None else each for each in born[2]]),
+        parent=_more(known.parent, [NONE if each is None else each for each in born[3]]),
+        operator=_more(known.operator, _indices(operators, born[1])),
         operators=tuple(operators),
         ids=_more(known.ids, scored[0]),
         births=_more(known.births, scored[1]),
@@ -159,8 +153,11 @@ def _indices(names: list[str], values: Sequence[str]) -> list[int]:
 
 
 def _times(texts: Sequence[str]) -> "NDArray[np.datetime64]":
-    """ISO 8601 texts in UTC as times; NaT for all if one of them is something else."""
+    """ISO 8601 texts in UTC as times; NaT for a text that is something else."""
     try:
         return np.array([text.removesuffix("Z").removesuffix("+00:00") for text in texts], "datetime64[us]")
     except ValueError:
-        return np.full(len(texts), np.datetime64("NaT"), "datetime64[us]")
+        if len(texts) == 1:
+            return np.full(1, np.datetime64("NaT"), "datetime64[us]")
+        half = len(texts) // 2  # few texts are bad, and all at once are read much faster than each alone
+        return np.concatenate([_times(texts[:half]), _times(texts[half:])])

@@ -36,11 +36,8 @@ def run_row(run: RunSummary, reference: float | None) -> dict[str, Any]:
         "hits": run.cache_hits / run.births if run.births else None,
         "failures": run.failures,
         "failed": run.failures / run.evaluations if run.evaluations else None,
-        "rejected": run.rejected,
         "seconds": run.seconds,
         "best": run.best_fitness,
-        "best_birth": run.best_birth,
-        "reference": reference,
         "gain": gain,
         "created": run.created,
     }
@@ -54,17 +51,16 @@ def compared_with_start(kind: str) -> bool:
 def comparison_data(groups: Sequence[Group], scores: Mapping[str, Scores]) -> dict[str, Any]:
     """Curves of the best fitness so far: for each group of runs that differ in their seeds alone `name`, `runs`, `x`
     (births), and at each x the `median`, `low` and `high` over the seeds. A run that ended keeps its last value."""
-    last = max((int(scores[name].births[-1]) for name in scores if len(scores[name].births)), default=0)
-    x = np.unique(np.linspace(0, last, POINTS).astype(np.int64))
     curves = []
     for number, group in enumerate(groups, 1):
         members = [result.run.name for result in group.results if len(scores[result.run.name].births)]
         if not members:
             continue
+        # Each group has points of its own: beside a long run a short one would be a single point.
+        last = max(int(scores[name].births[-1]) for name in members)
+        x = np.unique(np.linspace(0, last, POINTS).astype(np.int64))
         values = np.stack([_best_at(scores[name], x) for name in members])
         known = ~np.isnan(values).any(0)
-        ends = [int(scores[name].births[-1]) for name in members]
-        known &= x <= max(ends)
         curves.append(
             {
                 "name": _name(number, members),
@@ -79,8 +75,9 @@ def comparison_data(groups: Sequence[Group], scores: Mapping[str, Scores]) -> di
 
 
 def _name(number: int, members: Sequence[str]) -> str:
-    first = members[0][:40]
-    return first if len(members) == 1 else f"{number}: {first} and {len(members) - 1} more"
+    """A name that no other group has: two long names may begin alike."""
+    others = f" and {len(members) - 1} more" if len(members) > 1 else ""
+    return f"{number}: {members[0][:40]}{others}"
 
 
 def _best_at(scores: Scores, x: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +43,18 @@ def test_a_run_without_births_has_a_report(germline: Any, tmp_path: Path) -> Non
     path = tmp_path / "waiting.html"
     assert germline("report", "waiting", "-o", path).exit_code == 0
     assert "waiting" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("missing", ["latex2mathml", "jinja2"])
+@pytest.mark.parametrize("command", [("report", "first", "-o", "report.html"), ("dashboard",)])
+def test_a_package_of_the_extra_that_is_missing_is_named(
+    germline: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str, command: tuple[str, ...]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("germline.cli.dashboard", missing))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.chdir(tmp_path)
+    result = germline(*command)
+    assert result.exit_code == 2 and isinstance(result.exception, SystemExit)
+    assert f"needs {missing}" in result.stderr and "pip install 'germline[dashboard]'" in result.stderr
+    assert list(tmp_path.iterdir()) == []

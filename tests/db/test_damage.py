@@ -43,6 +43,15 @@ READERS: Final[Mapping[str, Callable[[Store], object]]] = {
     "totals of proposals": lambda store: store.proposal_totals(1, 9),
     "snapshot": lambda store: store.snapshot(1),
     "individuals of births": lambda store: list(store.individuals_of(1, [0, 3])),
+    "columns of births": lambda store: store.birth_columns("r"),
+    "columns of evaluations": lambda store: store.evaluation_columns("r"),
+    "columns of scores": lambda store: store.score_columns("r"),
+    "columns of parents": lambda store: store.parent_columns("r"),
+    "columns of cache hits": lambda store: store.hit_columns("r"),
+    "columns of objectives": lambda store: store.objective_columns("r"),
+    "children": lambda store: store.children("r", 1),
+    "counts of failures": lambda store: store.failure_counts("r"),
+    "last recorded": lambda store: store.last_recorded("r"),
     "evaluations of fingerprints": lambda store: list(store.evaluations_of(1, "digits-mlp", ["print-3"])),
 }
 COLUMNS = [
@@ -267,6 +276,20 @@ def test_bytes_in_any_column_raise_only_database_errors_and_are_reported_by_the_
         with suppress(DatabaseError):
             read(store)
     assert store.check()
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "reader"),
+    [
+        ("individual", "operator", "columns of births"),
+        ("evaluation", "worker", "columns of evaluations"),
+        ("evaluation", "objectives", "columns of objectives"),
+    ],
+)
+def test_columns_with_text_that_is_not_utf_8_are_damage(damaged: Damage, table: str, column: str, reader: str) -> None:
+    store = damaged(f"UPDATE {table} SET {column} = CAST(x'ff' AS TEXT) WHERE birth = 3")
+    with pytest.raises(DamagedDatabase, match=r"is damaged .*UTF-8.*restore a copy"):
+        READERS[reader](store)
 
 
 @pytest.mark.slow

@@ -49,8 +49,8 @@ window.germline = (() => {
     element.append(box);
   };
 
-  const read = async (element) => {
-    const source = element.dataset.source;
+  // The data of an island of the page (`#…`) or of an address.
+  const read = async (source) => {
     if (source.startsWith("#")) return JSON.parse(document.getElementById(source.slice(1)).textContent);
     const answer = await fetch(source);
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
@@ -60,7 +60,12 @@ window.germline = (() => {
   const draw = (element) => {
     const { data, chart } = mounted.get(element);
     const option = charts[element.dataset.chart](data, element);
-    if (option === null) { note(element, element.dataset.empty || "nothing is recorded yet"); return; }
+    if (option === null) {
+      chart?.dispose();
+      note(element, element.dataset.empty || "nothing is recorded yet");
+      mounted.set(element, { data });
+      return;
+    }
     let canvas = chart;
     if (!canvas || canvas.isDisposed()) {
       element.replaceChildren();
@@ -76,12 +81,12 @@ window.germline = (() => {
 
   const load = async (element) => {
     try {
-      const data = await read(element);
+      const data = await read(element.dataset.source);
       mounted.set(element, { data, chart: mounted.get(element)?.chart });
       draw(element);
       element.dataset.state = "drawn";
     } catch (error) {
-      if (!mounted.has(element)) note(element, `not shown: ${error.message}`);
+      if (!mounted.get(element)?.chart) note(element, `not shown: ${error.message}`);
       element.dataset.state = "failed";
     }
   };
@@ -106,5 +111,5 @@ window.germline = (() => {
       waiting = setTimeout(() => mounted.forEach(({ chart }) => chart && !chart.isDisposed() && chart.resize()), 100);
     });
   });
-  return { charts, colour, series, short, count, base, axis, births, refresh, redraw, mounted, firstDrawn };
+  return { charts, colour, series, short, count, base, axis, births, read, refresh, redraw, mounted, firstDrawn };
 })();

@@ -31,10 +31,13 @@
   charts.front = (data, element) => {
     if (data.births.length === 0) return null;
     const chosen = selects().map((select, i) => {
-      if (select.options.length === 0) {
-        data.axes.forEach((each) => select.add(new Option(each.name, each.name)));
-        select.value = i ? data.y : data.x;
-        select.addEventListener("change", germline.redraw);
+      const names = data.axes.map((each) => each.name);
+      if (names.join("\n") !== [...select.options].map((option) => option.value).join("\n")) {
+        // A running search may record measures that its first outcomes had not; what was chosen stays.
+        const first = select.options.length === 0, before = select.value;
+        select.replaceChildren(...names.map((name) => new Option(name, name)));
+        select.value = !first && names.includes(before) ? before : i ? data.y : data.x;
+        if (first) select.addEventListener("change", germline.redraw);
       }
       return data.axes.find((each) => each.name === select.value) || data.axes[0];
     });
@@ -59,12 +62,19 @@
     element.dataset.shown = points.length;
     const list = document.getElementById("front-list");
     if (list) {
-      list.replaceChildren(...(front || []).slice(0, 24).map((point) => {
+      const most = 24, all = front || [];
+      list.replaceChildren(...all.slice(0, most).map((point) => {
         const link = document.createElement(element.dataset.link ? "a" : "span");
         if (element.dataset.link) link.href = element.dataset.link + point.birth;
         link.textContent = `${count(point.birth)}  (${short(point.value[0])}, ${short(point.value[1])})`;
         return link;
       }));
+      if (all.length > most) {
+        const more = document.createElement("span");
+        more.className = "quiet";
+        more.textContent = `and ${count(all.length - most)} more`;
+        list.append(more);
+      }
     }
     return option;
   };

@@ -141,8 +141,7 @@
     const element = document.querySelector("[data-tree]");
     if (!element) return;
     try {
-      const source = element.dataset.tree;
-      const data = source.startsWith("#") ? JSON.parse(document.getElementById(source.slice(1)).textContent) : await (await fetch(source)).json();
+      const data = await germline.read(element.dataset.tree);
       const draw = () => drawTree(element, data);
       draw();
       drawRows(document.getElementById("steps"), data, element.dataset.link);

@@ -7,21 +7,43 @@
     // Not before the first chart, which is what is looked at; and the failures first, which are read fastest.
     if (document.querySelector("[data-chart]")) await germline.firstDrawn;
     for (const element of [...document.querySelectorAll("[data-part]")].reverse()) {
-      const answer = await fetch(element.dataset.part);
-      if (!answer.ok) { element.textContent = `not shown: the server answered ${answer.status}`; continue; }
-      // The server escapes every text of its parts, and the policy of the page runs no script of them.
-      const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
-      element.replaceChildren(...parsed.body.childNodes);
-      element.dataset.state = "drawn";
+      if (element.contains(document.activeElement)) continue; // its link would lose the focus
+      try {
+        const answer = await fetch(element.dataset.part);
+        if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+        // The server escapes every text of its parts, and the policy of the page runs no script of them.
+        const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+        element.replaceChildren(...parsed.body.childNodes);
+        element.dataset.state = "drawn";
+      } catch (error) {
+        if (element.dataset.state !== "drawn") {
+          element.textContent = `not shown: ${error.message}`;
+          element.dataset.state = "failed";
+        }
+      }
     }
   };
 
+  // Says in the header that the run that is followed was deleted or renamed.
+  const gone = () => {
+    const message = document.createElement("span");
+    message.className = "loss";
+    message.setAttribute("role", "status");
+    message.textContent = "no longer in the database under this name";
+    document.querySelector(".head form")?.remove();
+    document.querySelector(".head").append(message);
+  };
+
   const follow = (element) => {
-    let state = element.dataset.state, drawn = Date.now();
+    // As the server's JSON has spaces that this lacks, parsed values are compared.
+    let state = JSON.stringify(JSON.parse(element.dataset.state)), drawn = Date.now();
     const tick = async () => {
       if (document.hidden) { setTimeout(tick, POLL); return; }
       try {
-        const answer = await (await fetch(element.dataset.follow)).json();
+        const response = await fetch(element.dataset.follow);
+        if (response.status === 404) { gone(); return; }
+        if (!response.ok) throw new Error(`the server answered ${response.status}`);
+        const answer = await response.json();
         Object.entries(answer.texts).forEach(([name, text]) => {
           document.querySelectorAll(`[data-text="${name}"]`).forEach((place) => { place.textContent = text; });
         });

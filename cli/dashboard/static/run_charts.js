@@ -26,7 +26,7 @@
   charts.fitness = (data, element) => {
     if (data.best.length === 0) return null;
     const reviews = data.reviews.map((each, i) => ({
-      name: each.name, type: data.reviews[0].points.length > 60 ? "scatter" : "line", symbol: i ? "diamond" : "circle", symbolSize: 7,
+      name: each.name, type: each.points.length > 60 ? "scatter" : "line", symbol: i ? "diamond" : "circle", symbolSize: 7,
       data: each.points.map(([x, y, birth]) => ({ value: [x, y], birth })), lineStyle: { width: 1, type: "dashed" }, color: series(i + 1),
     }));
     const focus = range([...data.best.map((point) => point[1]), ...data.reviews.flatMap((each) => each.points.map((point) => point[1]))], data.median);

@@ -11,6 +11,7 @@ from browser import CHROMIUM, browser, served, visit
 from command_line import call
 from command_process import start_command
 from hostile_texts import three_runs
+from invented_runs import InventedRun
 
 from germline.db.store import Store
 
@@ -115,6 +116,33 @@ def test_a_report_opens_from_disk_without_a_network(started: Any, runs: Path, tm
             opened.page.context.close()
 
 
+def test_a_run_with_one_ok_outcome_has_axes_to_choose(started: Any, tmp_path: Path) -> None:
+    path = tmp_path / "one.db"
+    with Store(str(path)) as store:
+        InventedRun(store, "one").block(0, [1.0, None])
+    with served(path) as number:
+        opened = visit(started).open(f"http://127.0.0.1:{number}/front?name=one")
+        assert opened.page.locator("#axis-x option").count() >= 2
+        assert opened.page.locator(".chart canvas").count() == 1
+        assert opened.problems == []
+
+
+def test_a_page_says_that_its_run_is_gone(started: Any, tmp_path: Path) -> None:
+    path = tmp_path / "gone.db"
+    with Store(str(path)) as store:
+        run = InventedRun(store, "gone").block(0, [1.0, 2.0, 3.0, 4.0])
+        with served(path) as number:
+            opened = visit(started).open(f"http://127.0.0.1:{number}/run?name=gone")
+            run.end()
+            store.rename_run("gone", "renamed")
+            status = opened.page.get_by_role("status")
+            while status.count() == 0:  # the test's time limit ends it
+                opened.page.wait_for_timeout(200)
+            assert status.inner_text() == "no longer in the database under this name"
+            assert opened.page.get_by_role("button", name="Stop").count() == 0
+            assert opened.page.locator("[data-state=failed]").count() == 0
+
+
 def test_a_page_follows_a_search_and_stops_it(started: Any, tmp_path: Path) -> None:
     path = tmp_path / "live.db"
     small = ("lengths=0.1", "review_every=0", "population=8", "block=20")
@@ -134,6 +162,7 @@ def test_a_page_follows_a_search_and_stops_it(started: Any, tmp_path: Path) -> N
                     opened.page.wait_for_timeout(200)
                 opened.page.get_by_role("button", name="Stop").click()
                 opened.page.wait_for_url("**/run?name=live&stop=asked")
+                assert opened.page.get_by_role("button", name="Stop").count() == 0
                 while opened.page.locator(".state").inner_text() != "stopped":
                     opened.page.wait_for_timeout(200)
                 assert opened.problems == []

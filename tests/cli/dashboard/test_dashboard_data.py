@@ -8,8 +8,9 @@ import pytest
 from invented_runs import InventedRun
 from large_runs import large_run
 
-from germline.cli.dashboard import failures, fitness, lineage_tree, operators, workers
+from germline.cli.dashboard import failures, fitness, lineage_tree, operators, runs, workers
 from germline.cli.dashboard.front import front_births
+from germline.cli.dashboard.individual import REVIEWS
 from germline.cli.dashboard.lineage_tree import Ancestry
 from germline.cli.dashboard.page_json import page_json
 from germline.cli.dashboard.reader import Reader
@@ -49,11 +50,11 @@ def test_many_rises_are_thinned_and_end_at_the_best() -> None:
 def columns() -> RunColumns:
     """Birth 1 is better than its parent 0, birth 2 a cache hit of 1, birth 3 a failure, birth 4 worse than 1."""
     births = [
-        (0, 0, "seed", None, None),
-        (1, 0, "tune", None, 0),
-        (2, 1, "tune", 1, 0),
-        (3, 1, "insert", None, 1),
-        (4, 1, "tune", None, 1),
+        (0, "seed", None, None),
+        (1, "tune", None, 0),
+        (2, "tune", 1, 0),
+        (3, "insert", None, 1),
+        (4, "tune", None, 1),
     ]
     rows = [(0, "ok", -1.0), (1, "ok", -0.5), (3, "crashed", None), (4, "ok", -0.7)]
     evaluations = [
@@ -86,7 +87,7 @@ def test_columns_that_grow_equal_those_read_at_once(tmp_path: Path) -> None:
         run.block(1, [-0.4, None, -0.5, -0.6], cached={2: 1}).score(4, -0.45, rung=1, seed=1)
         after, whole = read_columns(store, "grows", before), read_columns(store, "grows")
     assert after.size == 8 and after.last == whole.last
-    for name in ("block", "source", "parent", "ids", "births", "rungs", "seeds"):
+    for name in ("source", "parent", "ids", "births", "rungs", "seeds"):
         assert getattr(after, name).tolist() == getattr(whole, name).tolist()
     np.testing.assert_array_equal(after.birth_fitness, [-1.0, -0.5, np.nan, -0.7, -0.4, np.nan, -0.5, -0.6])
     assert after.failed.tolist() == [False, False, True, False, False, True, False, False]
@@ -103,7 +104,7 @@ def test_workers_are_busy_while_their_evaluations_take() -> None:
 
 def test_no_time_in_the_records_is_no_timeline() -> None:
     evaluations = [(1, 0, 1, 0, 0, "ok", 1.0, 1.0, "a", "not a time")]
-    assert workers.workers_data(extended(RunColumns(), [(0, 0, "seed", None, None)], evaluations))["workers"] == []
+    assert workers.workers_data(extended(RunColumns(), [(0, "seed", None, None)], evaluations))["workers"] == []
 
 
 def test_causes_of_failures_differ_in_more_than_numbers() -> None:
@@ -191,3 +192,56 @@ def test_a_run_of_thousands_of_births_is_shown_in_little(tmp_path: Path) -> None
         assert len(page_json(reader.front("large"))) < 200_000
         assert sum(row["births"] for row in reader.operators("large")) == 6000
         assert 1_000_000 < len(report(reader, "large", "now")) < 3_000_000
+
+
+def test_a_short_run_beside_a_long_one_is_a_curve_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    names = ["x" * 50 + end for end in ("a", "b")]
+    with Store(str(path)) as store:
+        InventedRun(store, names[0]).block(0, [1.0, 2.0, 3.0, 4.0]).complete(0, 3).end()
+        settings = {"population": 8, "candidates": 2}
+        InventedRun(store, names[1], settings=settings).block(0, [float(i) for i in range(2000)]).end()
+    with closing(Reader(str(path))) as reader:
+        curves = reader.compared(names)[1]["curves"]
+    short, long = sorted(curves, key=lambda curve: int(curve["x"][-1]))
+    assert short["x"] == [0, 1, 2, 3] and short["median"] == [1.0, 2.0, 3.0, 4.0]
+    assert long["x"][-1] == 1999 and len(long["x"]) == runs.POINTS
+    assert short["name"] != long["name"]
+
+
+def test_a_run_with_a_single_ok_outcome_has_axes(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with Store(str(path)) as store:
+        InventedRun(store, "first").block(0, [1.0, None])
+    with closing(Reader(str(path))) as reader:
+        data = reader.front("first")
+    axes = {axis["name"]: axis["values"] for axis in data["axes"]}
+    assert axes["fitness"] == [1.0] and axes["birth"] == [0]
+    assert data["x"] in axes and data["y"] in axes and data["x"] != data["y"]
+
+
+def test_a_text_that_is_no_time_leaves_the_other_times() -> None:
+    times = [TIME.format(1), "not a time", TIME.format(3), "", TIME.format(5)]
+    evaluations = [(i + 1, 0, 1, 1, i, "ok", 1.0, 1.0, "a", text) for i, text in enumerate(times)]
+    created = extended(RunColumns(), [(0, "seed", None, None)], evaluations).created
+    assert np.isnat(created).tolist() == [False, True, False, True, False]
+
+
+def test_of_many_reviews_each_rung_keeps_its_last_and_the_others_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    with Store(str(path)) as store:
+        run = InventedRun(store, "first").block(0, [1.0])
+        for seed in range(1, 4):
+            run.score(0, 1.5, rung=1, seed=seed)
+        for seed in range(1, 31):
+            run.score(0, 2.0, rung=2, seed=seed)
+    with closing(Reader(str(path))) as reader:
+        data = reader.individual("first", 0)
+    levels = [row["level"] for row in data["scores"]]
+    assert levels[0] == "rung 0" and [level for level in levels if "rung 1" in level] == [
+        "rung 1 seed 1",
+        "rung 1 seed 2",
+        "rung 1 seed 3",
+    ]
+    assert levels[-1] == "rung 2 seed 30" and len(levels) == 1 + 3 + REVIEWS
+    assert data["more_scores"] == ["rung 2: 10 earlier"]

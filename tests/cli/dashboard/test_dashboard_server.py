@@ -1,5 +1,7 @@
 """The server of the dashboard: what it answers, what it refuses, and that it writes nothing without its token."""
 
+import asyncio
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -8,7 +10,11 @@ from pathlib import Path
 import pytest
 from browser import served
 from page_client import Client
+from starlette.responses import PlainTextResponse
+from starlette.types import Message
 
+from germline.cli.dashboard.guard import Guard
+from germline.cli.dashboard.pages import Pages
 from germline.db.store import Store
 
 NAME = "first"
@@ -138,6 +144,9 @@ def test_stop_needs_the_token_of_a_page_and_its_origin(copied: Path) -> None:
             client = Client(port)
             page = client.ask("/run?name=waiting").text
             [token] = re.findall(r'name="token" value="([^"]+)"', page)
+            [state] = re.findall(r'data-state="([^"]+)"', page)
+            asked = json.loads(client.ask("/data/state?name=waiting").text)["state"]
+            assert json.loads(html.unescape(state)) == asked
             assert client.ask("/stop", "GET").status == 405
             assert client.post("/stop", name="waiting").status == 403
             assert client.post("/stop", name="waiting", token="x" * len(token)).status == 403
@@ -151,6 +160,11 @@ def test_stop_needs_the_token_of_a_page_and_its_origin(copied: Path) -> None:
             answer = client.post("/stop", name="waiting", token=token)
             assert answer.status == 303 and answer.headers["location"].startswith("/run?name=waiting")
             assert store.stop_requested(run.id)
+            page = client.ask("/run?name=waiting").text
+            assert "asked to stop" in page and "<button>Stop" not in page
+            store.handle_requests(run.id)  # as its driver does, before it ends
+            assert "asked to stop" in client.ask(answer.headers["location"]).text
+            assert "<button>Stop" in client.ask("/run?name=waiting").text
         store.release(run.id, "stopped", 0.0)
 
 
@@ -161,3 +175,45 @@ def test_the_database_is_not_written_by_reading(copied: Path) -> None:
         for target in (*PAGES, *DATA, *PARTS):
             assert Client(port).ask(target).status == 200
     assert copied.read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "destination", "status"),
+    [("navigate", "document", 200), ("navigate", "iframe", 403), ("no-cors", "image", 403), ("cors", "empty", 403)],
+)
+def test_another_site_may_open_a_page_in_a_tab_and_nothing_else(
+    client: Client, mode: str, destination: str, status: int
+) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": destination}
+    answer = client.ask(f"/run?name={NAME}", headers=headers)
+    assert answer.status == status and (NAME in answer.text) == (status == 200)
+
+
+@pytest.mark.slow
+def test_an_unforeseen_error_has_the_headers_of_safety_and_tells_nothing(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(pages: Pages) -> str:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(Pages, "runs", fail)
+    answer = client.ask("/")
+    assert answer.status == 500 and "secret" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize(("port", "status"), [(80, 200), (8765, 421)])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_port_80_alone_may_be_left_out_of_the_host(host: str, port: int, status: int) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host.encode())]}
+    asyncio.run(Guard(PlainTextResponse("inside"), port)(scope, receive, send))
+    assert sent[0]["status"] == status

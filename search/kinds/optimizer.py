@@ -41,9 +41,11 @@ PRESETS = {
         "hours on two cores: three tasks, islands, all operators, tuned constants, updates that keep their size",
         {
             "strategy": "islands",
-            "islands": ["nadamw", "lion", "muon"],
-            "functions": "extended",
-            "population": 100,
+            "start": "soap",
+            "islands": ["nadamw", "muon"],
+            "functions": "whitening",
+            "population": 50,
+            "task_hurdle": 0.5,
             "tournament": 3,
             "operators": {
                 "insert": 0.5,

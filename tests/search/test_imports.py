@@ -124,6 +124,7 @@ def test_a_run_without_imports_has_nothing_of_them_in_its_config(tmp_path: Path)
     [
         (["strategy=constants"], ["lion"], "expected a strategy that takes genomes from elsewhere"),
         (["tune_every=16"], ["lion"], "got tune_every"),
+        (["litter=2"], ["lion"], "expected litter=1 for genomes from elsewhere, got litter=2; use --set litter=1"),
         ([], ["lion"] * 30, "expected at least 31 births"),
         (
             ["functions=core"],

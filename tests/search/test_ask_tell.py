@@ -173,6 +173,16 @@ def test_asked_genomes_carry_an_id_and_what_they_are_scored_on(asked: AskTell) -
         ({"0:0:0": Outcome("ok", None, {"validation_loss": "low"})}, "expected validation_loss to be a number"),  # type: ignore[dict-item]
         ({"0:0:0": Outcome("crashed", 1.0)}, "expected no fitness and no objectives with the status crashed"),
         ({"0:0:0": Outcome("crashed", seconds=float("nan"))}, "expected seconds of 0 or more"),
+        (
+            {"0:0:0": Outcome("crashed", measures=None)},
+            "expected the measures of an outcome as numbers by name, got None",
+        ),  # type: ignore[arg-type]
+        (
+            {"0:0:0": Outcome("ok", objectives=None)},
+            "expected the objectives of an outcome as numbers by name, got None",
+        ),  # type: ignore[arg-type]
+        ({"0:0:0": Outcome("crashed", worker="a\0b")}, "a worker as text without NUL"),
+        ({"0:0:0": Outcome("crashed", worker="a\ud800b")}, "a worker as text without NUL"),
         ([("0:0:0", GOOD)], "expected outcomes by id"),
     ],
 )
@@ -221,3 +231,16 @@ def test_ask_gives_nothing_while_outcomes_are_missing_and_a_stopped_run_asks_no_
     asked.tell({"0:0:0": GOOD})
     assert asked.ask() == [] and asked.finished
     assert store.run("optimizer-1").status == "stopped"
+
+
+@pytest.mark.parametrize("seconds", [None, 0.0])
+def test_all_that_was_told_is_recorded_before_a_stop_or_the_end_of_the_time_is_heeded(
+    seconds: float | None, small_run: Callable[..., RunRecord], store: Store
+) -> None:
+    search = AskTell(store, small_run(births=32).name, seconds=seconds)
+    given = search.ask(4)
+    if seconds is None:
+        store.request_stop("optimizer-1")
+    search.tell({asked.id: GOOD for asked in given})
+    assert search.finished and store.run("optimizer-1").status == "stopped"
+    assert [record.birth for record in store.evaluations(1)] == [0, 1, 2, 3]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from run_rows import rows
 
+from germline.db.errors import RunBusy
 from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.evaluator import Evaluator
@@ -244,3 +245,14 @@ def test_all_that_was_told_is_recorded_before_a_stop_or_the_end_of_the_time_is_h
     search.tell({asked.id: GOOD for asked in given})
     assert search.finished and store.run("optimizer-1").status == "stopped"
     assert [record.birth for record in store.evaluations(1)] == [0, 1, 2, 3]
+
+
+def test_a_run_has_a_single_session_in_a_process(asked: AskTell, store: Store) -> None:
+    second = AskTell(store, "optimizer-1")
+    with pytest.raises(RunBusy, match="a session of this process: close it"):
+        second.ask()
+    with pytest.raises(RunBusy):
+        store.delete_run("optimizer-1")
+    asked.close()
+    with AskTell(store, "optimizer-1") as third:
+        assert [each.birth for each in third.ask(1)] == [0]

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +257,22 @@ def test_a_run_has_a_single_session_in_a_process(asked: AskTell, store: Store) -
     asked.close()
     with AskTell(store, "optimizer-1") as third:
         assert [each.birth for each in third.ask(1)] == [0]
+
+
+def test_a_budget_in_frames_needs_outcomes_that_count_frames(store: Store) -> None:
+    settings = ("population=4", "parents=2", "candidates=0", "test_episodes=0")
+    run = new_run(store, "policy", frames=100, settings=settings)
+    objective = AskTell(store, run.name)._objectives[0].name
+    without = Outcome("ok", objectives={objective: 1.0})
+    for session in ({}, {"frames": 50}):
+        with AskTell(store, run.name, **session) as search:
+            [asked] = search.ask(1)
+            with pytest.raises(BadTell, match="expected the measures frames of an ok outcome, got none"):
+                search.tell({asked.id: without})
+    with AskTell(store, run.name, births=8) as search:
+        [asked] = search.ask(1)
+        search.tell({asked.id: without})
+    with AskTell(store, run.name) as search:
+        while not search.finished:
+            search.tell({each.id: replace(without, measures={"frames": 20}) for each in search.ask()})
+    assert store.runs()[0].evaluations < 20

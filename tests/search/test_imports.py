@@ -165,3 +165,11 @@ def test_a_network_of_another_form_is_refused(tmp_path: Path) -> None:
     file.write_text(write(Policy(Network("mlp", (4,), 2, (7,)), 1)))
     done = call(tmp_path / "runs.db", "import", file, "--task", "gym:CartPole-v1")
     assert done.exit_code == 2 and "expected a policy with the network of the run" in done.stderr
+
+
+def test_the_command_refuses_the_name_of_a_file_and_warns_of_a_held_out_task(tmp_path: Path) -> None:
+    done = call(tmp_path / "runs.db", "import", "library:lion", "--name", "best.txt")
+    assert done.exit_code == 2 and "got 'best.txt', which commands would read as a file" in done.stderr
+    done = call(tmp_path / "runs.db", "import", "library:lion", "--task", "digits-deep", "--name", "deep")
+    assert done.exit_code == 0, done.stderr
+    assert "Warning: digits-deep is a held-out task" in done.stderr

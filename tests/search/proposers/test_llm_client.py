@@ -80,7 +80,7 @@ def test_a_key_that_no_header_can_hold_is_neither_sent_nor_quoted(key: str, monk
 )
 def test_a_call_that_was_cut_off_counts_with_an_estimate_of_its_tokens(reply: Reply, error: str) -> None:
     with chat_server(lambda request: reply) as server:
-        answer = ask(server, seconds=0.2)
+        answer = ask(server, seconds=0.15)
     [body] = server.calls
     assert (answer.calls, answer.prompt_tokens) == (1, len(body) // 4)
     assert answer.error is not None and answer.error.startswith(error)

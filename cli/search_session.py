@@ -42,7 +42,21 @@ class Budget:
     frames: int | None = None
 
 
-def start(options: SessionOptions, url: str, as_json: bool, report: Report = print_json, **run: Any) -> None:
+def warn_of_held_out_tasks(task: str) -> None:
+    """Warns of each held-out task in the task of a new run."""
+    for name in names_of(task):
+        if task_class(name).held_out_task:
+            say(f"Warning: {name} is a held-out task, so what is found on it cannot be judged on it", err=True)
+
+
+def start(
+    options: SessionOptions,
+    url: str,
+    as_json: bool,
+    report: Report = print_json,
+    begun: Callable[[RunRecord], object] = lambda run: None,
+    **run: Any,
+) -> None:
     """Creates a run in the database at `url` and searches.
 
     Args:
@@ -50,6 +64,7 @@ def start(options: SessionOptions, url: str, as_json: bool, report: Report = pri
         url: the database, which is created if it does not exist.
         as_json: whether to print the summary as JSON.
         report: prints the data of the summary if `as_json`.
+        begun: is told the run when it is recorded.
         run: arguments of `plan_run`.
 
     Raises:
@@ -59,11 +74,10 @@ def start(options: SessionOptions, url: str, as_json: bool, report: Report = pri
     with open_store(url, create=True) as store:
         with stdout_apart():
             plan = plan_run(**run, device=options.device)
-        for name in names_of(plan.task):
-            if task_class(name).held_out_task:
-                say(f"Warning: {name} is a held-out task, so what is found on it cannot be judged on it", err=True)
+        warn_of_held_out_tasks(plan.task)
         with deferred_signals() as received:  # from here on there is a run to resume
             record = record_run(store, plan)
+            begun(record)
             try:
                 named = operators_to_name(record)
                 run_session(

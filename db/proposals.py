@@ -84,7 +84,7 @@ def refused(connection: Connection, run_id: int, before: int, most: int) -> list
 
 def totals(connection: Connection, run_id: int, before: int) -> list[ProposalTotals]:
     """The calls and tokens of each operator for births below ``before``."""
-    tokens = func.sum(answer.c.prompt_tokens + answer.c.answer_tokens)
+    tokens = func.sum(answer.c.prompt_tokens) + func.sum(answer.c.answer_tokens)  # a sum of both may not fit in 32 bits
     query = (
         select(proposal.c.operator, func.sum(proposal.c.calls), tokens)
         .join(answer, answer.c.digest == proposal.c.answer)

@@ -1,7 +1,7 @@
 """Reads, creates, claims and releases rows of ``run``, inside the transaction of the caller."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, exists, func, insert, select, text, union, update
@@ -10,7 +10,7 @@ from sqlalchemy import delete as remove
 from germline.db import exact_json, from_rows, owner, tags, to_rows
 from germline.db.errors import RunBusy, RunExists, UnknownRun
 from germline.db.records import RunRecord
-from germline.db.schema import control, genome, individual, metadata, proposal, run
+from germline.db.schema import answer, control, genome, individual, metadata, proposal, run
 
 
 def row_of(connection: Connection, name: str) -> Row[Any]:
@@ -53,27 +53,30 @@ def _locked_row(connection: Connection, run_id: int) -> Row[Any]:
     return from_rows.run_row(row)
 
 
-def claim(connection: Connection, run_id: int, force: bool) -> None:
+def claim(connection: Connection, run_id: int, force: bool, driven: bool) -> None:
     """Makes the calling process the owner of the run and sets the status ``running``.
 
     Args:
         connection: a connection inside a write transaction.
         run_id: the id of the run.
         force: take the run even from an owner that may be alive.
+        driven: whether another session of the calling process drives the run.
 
     Raises:
         UnknownRun: there is no such run.
-        RunBusy: another process owns the run and may be alive.
+        RunBusy: another session of this process drives the run, or another process owns it and may be alive.
     """
     row = _locked_row(connection, run_id)
     if not force:
-        _check_free(row)
+        _check_free(row, driven)
     values = {"status": "running", "owner": owner.this_process()}
     connection.execute(update(run).where(run.c.id == run_id).values(**values))
 
 
-def _check_free(row: Row[Any]) -> None:
-    """Raises RunBusy if another process owns the run and may be alive."""
+def _check_free(row: Row[Any], driven: bool) -> None:
+    """Raises RunBusy if this process drives the run (``driven``), or another process owns it and may be alive."""
+    if driven:
+        raise RunBusy(f"run {row.name!r} is driven by a session of this process: close it, or leave its iteration")
     driver = row.owner
     if driver is None or driver == owner.this_process() or row.status != "running":
         return
@@ -106,7 +109,7 @@ def forget(connection: Connection, run_id: int) -> bool:
         return False
     if connection.scalar(select(exists().where(individual.c.run_id == run_id))):
         return False
-    connection.execute(remove(proposal).where(proposal.c.run_id == run_id))
+    _remove_proposals(connection, run_id)
     connection.execute(remove(control).where(control.c.run_id == run_id))
     connection.execute(remove(run).where(run.c.id == run_id))
     return True
@@ -128,32 +131,34 @@ def tag(connection: Connection, name: str, added: Sequence[str], removed: Sequen
     return now
 
 
-def rename(connection: Connection, name: str, new_name: str) -> None:
-    """Gives a run another name.
+def rename(connection: Connection, name: str, new_name: str, is_driven: Callable[[int], bool]) -> None:
+    """Gives a run another name. ``is_driven`` says whether this process drives the run with an id.
 
     Raises:
         UnknownRun: there is no such run.
-        RunBusy: another process owns the run and may be alive.
+        RunBusy: a session of this process drives the run, or another process owns it and may be alive.
         RunExists: another run has the new name.
     """
     row = _locked_row(connection, row_of(connection, name).id)
-    _check_free(row)
+    _check_free(row, is_driven(row.id))
     if connection.scalar(select(exists().where(run.c.name == new_name, run.c.id != row.id))):
         raise RunExists(f"a run named {new_name!r} exists already: choose another name")
     connection.execute(update(run).where(run.c.id == row.id).values(name=new_name))
 
 
-def delete(connection: Connection, name: str) -> int:
-    """Removes a run with all its rows, and the genomes that no other run has. Returns the number of its births.
+def delete(connection: Connection, name: str, is_driven: Callable[[int], bool]) -> int:
+    """Removes a run with all its rows, and the genomes and answers that no other run has. Returns the number of its
+    births. ``is_driven`` says whether this process drives the run with an id.
 
     Raises:
         UnknownRun: there is no such run.
-        RunBusy: another process owns the run and may be alive.
+        RunBusy: a session of this process drives the run, or another process owns it and may be alive.
     """
     row = _locked_row(connection, row_of(connection, name).id)
-    _check_free(row)
+    _check_free(row, is_driven(row.id))
     if connection.dialect.name == "postgresql":  # a search must not meet a genome that is removed before it commits
         connection.execute(text("LOCK TABLE genome IN SHARE ROW EXCLUSIVE MODE"))
+    _remove_proposals(connection, row.id)
     births = connection.scalar(select(func.count()).where(individual.c.run_id == row.id)) or 0
     for table in _tables_of_runs():
         connection.execute(remove(table).where(table.c.run_id == row.id))
@@ -165,6 +170,19 @@ def delete(connection: Connection, name: str) -> int:
     connection.execute(remove(genome).where(genome.c.digest.not_in(used)))
     connection.execute(text("DROP INDEX ix_deletion"))
     return births
+
+
+def _remove_proposals(connection: Connection, run_id: int) -> None:
+    """Removes the proposals of a run, and the answers that no other proposal refers to."""
+    if not connection.scalar(select(exists().where(proposal.c.run_id == run_id))):
+        return
+    if connection.dialect.name == "postgresql":  # a search must not meet an answer that is removed before it commits
+        connection.execute(text("LOCK TABLE answer IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(remove(proposal).where(proposal.c.run_id == run_id))
+    # As for genomes: without the index all proposals would be read for each answer.
+    connection.execute(text("CREATE INDEX ix_removal ON proposal (answer)"))
+    connection.execute(remove(answer).where(answer.c.digest.not_in(select(proposal.c.answer))))
+    connection.execute(text("DROP INDEX ix_removal"))
 
 
 def _tables_of_runs() -> list[Table]:

@@ -23,6 +23,7 @@ from germline.db import (
     to_rows,
     trainings,
 )
+from germline.db.driven_runs import DrivenRuns
 from germline.db.errors import (
     DamagedDatabase,
     InvalidRecord,
@@ -129,6 +130,7 @@ class Store:
         read_only: bool = False,
     ) -> None:
         self._location = locate(url)
+        self._driven = DrivenRuns(self._location)
         retry = LockRetry(busy_seconds, wait_seconds, on_wait)
         self._database = open_database(self._location, create and not read_only, retry, read_only)
 
@@ -141,7 +143,8 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes the connection. Runs that are still driven through the store are not driven any more."""
+        self._driven.close()
         self._database.close()
 
     # Runs
@@ -226,10 +229,16 @@ class Store:
 
         Raises:
             UnknownRun: no run has that name.
-            RunBusy: another process owns the run and may be alive.
+            RunBusy: another session of this process drives the run, or another process owns it and may be alive.
         """
-        self._database.write(lambda connection: runs.claim(connection, run_id, force))
-        self._database.use_write_ahead_log()
+        begun = self._driven.begin(run_id)
+        try:
+            self._database.write(lambda connection: runs.claim(connection, run_id, force, driven=not begun))
+            self._database.use_write_ahead_log()
+        except BaseException:
+            if begun:
+                self._driven.end(run_id)
+            raise
 
     def release(self, run_id: int, status: str, seconds: float) -> None:
         """Gives up the calling process's ownership of the run, sets its status and adds ``seconds`` of driver time.
@@ -241,7 +250,10 @@ class Store:
         """
         if status not in RUN_STATES[1:]:
             raise InvalidRecord(f"expected a released run to be one of {', '.join(RUN_STATES[1:])}, got {status!r}")
-        self._database.write(lambda connection: runs.release(connection, run_id, status, seconds))
+        try:
+            self._database.write(lambda connection: runs.release(connection, run_id, status, seconds))
+        finally:
+            self._driven.end(run_id)
 
     def forget(self, run_id: int) -> bool:
         """Removes a run without individuals, such as a run whose workers never started, so that its name is free.
@@ -268,26 +280,27 @@ class Store:
 
         Raises:
             UnknownRun
-            RunBusy: another process owns the run and may be alive.
+            RunBusy: a session of this process drives the run, or another process owns it and may be alive.
             RunExists: another run has the new name.
             InvalidRecord: the new name could be read as a path or RUN:BIRTH.
         """
         to_rows.checked_name(new_name)
         try:
-            self._database.write(lambda connection: runs.rename(connection, name, new_name))
+            self._database.write(lambda connection: runs.rename(connection, name, new_name, self._driven.includes))
         except RecordConflict as error:  # another process took the name at this moment
             raise RunExists(f"a run named {new_name!r} exists already: choose another name") from error
 
     def delete_run(self, name: str) -> int:
-        """Removes a run with all its records, and the genomes that no other run has. Returns the number of its births.
+        """Removes a run with all its records, and the genomes and answers that no other run has. Returns the number of
+        its births.
 
         Trainings of tuned comparisons stay: they belong to no run. The file keeps its size; later rows fill the room.
 
         Raises:
             UnknownRun
-            RunBusy: another process owns the run and may be alive.
+            RunBusy: a session of this process drives the run, or another process owns it and may be alive.
         """
-        return self._database.write(lambda connection: runs.delete(connection, name))
+        return self._database.write(lambda connection: runs.delete(connection, name, self._driven.includes))
 
     # Individuals, evaluations and winners, for the driver of a run
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from germline.db.errors import NothingScored
+from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.caller_executor import Asked, CallerExecutor
@@ -57,6 +58,7 @@ class AskTell:
         self._spec = EvaluatorSpec(run.kind, run.task, run.seed, "cpu", kind.evaluator_options(settings))
         self._objectives = kind.objectives(settings, chosen)
         self._measures = kind.required_measures(settings, chosen)
+        self._counted = ("frames",) if _has_frames_budget(run, session) else ()
         self._behaviours = _recorded_behaviours(store, name)
         self._executor = CallerExecutor(run.task)
         self._handed: set[str] = set()
@@ -126,7 +128,7 @@ class AskTell:
                 raise BadTell(
                     f"expected the id of a genome that waits, got {key!r:.60}: it was told before, or never asked"
                 )
-            taken[key] = checked(outcome, self._objectives, self._measures)
+            taken[key] = checked(outcome, self._objectives, (*self._measures, *self._counted))
             if self._measures and taken[key].status == "ok" and (count := behaviours(taken[key].measures)):
                 known = known or count
                 if count != known:
@@ -146,6 +148,12 @@ class AskTell:
             if self._executor.starved:
                 return
         self._executor.starved = self.finished = True
+
+
+def _has_frames_budget(run: RunRecord, session: Mapping[str, Any]) -> bool:
+    """Whether a session ends by the frames that outcomes report, without which it would never end."""
+    given = [session.get(budget) for budget in ("births", "evaluations", "frames")]
+    return bool(run.config.get("frames") if given == [None, None, None] else given[2])
 
 
 def _recorded_behaviours(store: Store, name: str) -> int:

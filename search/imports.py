@@ -106,9 +106,12 @@ def checked_genomes(kind: Kind[Any, Any], settings: Any, texts: Sequence[str], b
     """
     taking = STRATEGIES[kind.name]
     tune_every: int = getattr(settings, "tune_every", 0)
+    litter: int = getattr(settings, "litter", 1)
     if settings.strategy not in taking or tune_every:
         got = settings.strategy if settings.strategy not in taking else "tune_every"
         raise BadSetting(f"expected a strategy that takes genomes from elsewhere ({', '.join(taking)}), got {got}")
+    if litter > 1:  # variants of a leader would be born whose place a genome from elsewhere has taken
+        raise BadSetting(f"expected litter=1 for genomes from elsewhere, got litter={litter}; use --set litter=1")
     space = kind.space(settings)
     last = first_birth(kind.strategy(settings, space)) + len(texts)
     if last > min(_MOST, _MOST if births is None else births):

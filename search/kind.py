@@ -128,7 +128,11 @@ class Kind(ABC, Generic[S, G]):
                 f"expected a strategy that varies parents for the operator {next(iter(asked))}, got "
                 f"{settings.strategy}; leave the operator out"
             )
-        return OutsideOperators(strategy, asked, self.own_operators or None, self.first_asked(settings))
+        return OutsideOperators(strategy, asked, self.replaced_operators(settings) or None, self.first_asked(settings))
+
+    def replaced_operators(self, settings: S) -> tuple[str, ...]:
+        """The kind's operators whose children may be asked of an operator from outside; empty: all."""
+        return self.own_operators
 
     def first_asked(self, settings: S) -> int:
         """The first birth for which an operator from outside may be asked."""

@@ -232,16 +232,8 @@ def evolve(
             for operator in outside.values():
                 operator.start()
             facts = Facts(run.kind, run.task, kind.language(settings))
-            search = Search(
-                space,
-                strategy,
-                pool,
-                journal,
-                loop_settings,
-                operators=outside,
-                caps=kind.caps(settings),
-                facts=facts,
-            )
+            asked: dict[str, Any] = {"operators": outside, "caps": kind.caps(settings), "facts": facts}
+            search = Search(space, strategy, pool, journal, loop_settings, **asked)
             search.read_records(evaluations, frames)
             if search.replayed:
                 warn_of_other_versions(run)
@@ -250,6 +242,8 @@ def evolve(
                 pool.wait_until_ready()  # before anything is recorded
             for progress in search.events(births, evaluations, frames):
                 yield progress
+                if isinstance(pool, CallerExecutor) and pool.told:
+                    continue  # what the caller has told is recorded before the session ends
                 if store.stop_requested(run.id):
                     store.handle_requests(run.id)
                     return

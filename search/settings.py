@@ -50,15 +50,16 @@ class Setting:
     help: str
 
 
-def setting(default: T, parse: Callable[[str], T], help: str) -> T:
+def setting(default: T, parse: Callable[[str], T], help: str, recorded: Callable[[str], T] | None = None) -> T:
     """The field of a settings dataclass that presets and `--set` may assign.
 
     Args:
         default: the value without a preset and without `--set`.
         parse: turns the text of `--set` into a value, and raises ValueError with the expected form.
         help: the meaning, in one line, for `germline presets`.
+        recorded: as `parse`, for the value in the config of a run, if `parse` depends on the machine; None: `parse`.
     """
-    metadata = {"parse": parse, "help": help}
+    metadata = {"parse": parse, "help": help, "recorded": recorded or parse}
     declared: T = field(default_factory=lambda: copy(default), metadata=metadata)
     return declared
 
@@ -105,17 +106,20 @@ def from_config(settings_class: type[S], config: Mapping[str, Any]) -> S:
 
 
 def check(settings: RunSettings) -> None:
-    """Checks that `--set` takes every value of settings which come from a config.
+    """Checks the form of every value of settings which come from a config; the machine does not matter.
 
     Raises:
         BadSetting: a value is of another type, or out of range: another version wrote the config, or it is damaged.
     """
-    for declared in settable(type(settings)):
+    defaults = type(settings)()
+    for declared in fields(settings):
+        if not declared.metadata:
+            continue
         value = getattr(settings, declared.name)
         try:
-            if declared.parse(_text(value)) == (list(value) if isinstance(value, tuple) else value):
+            if declared.metadata["recorded"](_text(value)) == (list(value) if isinstance(value, tuple) else value):
                 continue
-            expected = f"of type {type(declared.default).__name__}"
+            expected = f"of type {type(getattr(defaults, declared.name)).__name__}"
         except ValueError as error:
             expected = str(error)
         raise BadSetting(f"expected {declared.name} in the config of the run to be {expected}, got {value!r:.60}")

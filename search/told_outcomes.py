@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from germline.db.to_rows import is_storable
 from germline.evaluators.errors import shown
 from germline.evaluators.outcome import NoNumber, Objective, Outcome, number_of, recordable
 
@@ -34,12 +35,17 @@ def checked(outcome: object, objectives: Sequence[Objective], measures: Sequence
         raise BadTell(f"expected an Outcome, got {shown(outcome)}; write for example Outcome('crashed', error='why')")
     if outcome.status not in STATUSES:
         raise BadTell(f"expected a status out of {', '.join(STATUSES)}, got {shown(outcome.status)}")
+    for name, values in (("objectives", outcome.objectives), ("measures", outcome.measures)):
+        if not isinstance(values, Mapping):
+            raise BadTell(f"expected the {name} of an outcome as numbers by name, got {shown(values)}")
     try:
         number_of("seconds", outcome.seconds)
     except NoNumber as error:
         raise BadTell(str(error)) from None
-    if not isinstance(outcome.worker, str) or not 0 <= float(outcome.seconds) < float("inf"):
-        raise BadTell(f"expected seconds of 0 or more and a worker as text, got {shown(outcome)}")
+    if not (isinstance(outcome.worker, str) and is_storable(outcome.worker)) or not 0 <= float(outcome.seconds) < float(
+        "inf"
+    ):
+        raise BadTell(f"expected seconds of 0 or more and a worker as text without NUL, got {shown(outcome)}")
     if outcome.status != "ok":
         if outcome.fitness is not None or outcome.objectives:
             raise BadTell(f"expected no fitness and no objectives with the status {outcome.status}, got both or one")
@@ -74,7 +80,7 @@ def _recordable(outcome: Outcome) -> Outcome:
     return replace(done, seconds=float(done.seconds))
 
 
-def _require(what: str, values: Any, names: Sequence[str]) -> None:
-    if not isinstance(values, Mapping) or not set(names) <= set(values):
-        got = ", ".join(map(str, values)) if isinstance(values, Mapping) else shown(values)
+def _require(what: str, values: Mapping[str, Any], names: Sequence[str]) -> None:
+    if not set(names) <= set(values):
+        got = ", ".join(map(str, values))
         raise BadTell(f"expected the {what} {', '.join(names)} of an ok outcome, got {got or 'none'!s:.200}")

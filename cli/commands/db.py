@@ -9,10 +9,10 @@ import click
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.formatting import counted
-from germline.cli.genome_file import names_file
 from germline.cli.options import db_option, json_option
 from germline.cli.output import print_json, stdout_apart
 from germline.cli.printing import on_a_line, say
+from germline.cli.run_names import check_run_name
 from germline.db.errors import AlteredSchema
 from germline.db.opening import upgrade as upgrade_database
 from germline.db.records import RunSummary
@@ -150,8 +150,7 @@ def rename(run: str, name: str, url: str, as_json: bool) -> None:
     Example:
       germline db rename optimizer-1 first
     """
-    if names_file(name):
-        raise UserError(f"expected a name of a run, got {name!r:.80}, which commands would read as a file")
+    check_run_name(name)
     with open_store(url) as store:
         store.rename_run(run, name)
     if as_json:

@@ -9,6 +9,7 @@ from germline.cli.options import Amount, db_option, json_option
 from germline.cli.output import print_json, stdout_apart
 from germline.cli.printing import say
 from germline.cli.reference import HELP, resolve
+from germline.cli.run_names import check_run_name
 from germline.evaluators.tasks.task_list import joined
 from germline.search.imports import KEY
 from germline.search.kinds import kind_named
@@ -52,6 +53,7 @@ def command(
     Example:
       germline import found.txt library:lion --name mine --births 2000
     """
+    check_run_name(name)
     candidates = [resolve(reference, url) for reference in references]
     kinds = {candidate.kind: candidate.label for candidate in candidates}
     if len(kinds) > 1:
@@ -73,9 +75,11 @@ def command(
                 frames=frames,
                 imported=[candidate.genome for candidate in candidates],
             )
-        run = record_run(store, plan)
-    from germline.cli.search_session import resume_command_of  # loads Ray's guards
+        # Loads Ray's guards.
+        from germline.cli.search_session import resume_command_of, warn_of_held_out_tasks
 
+        warn_of_held_out_tasks(plan.task)
+        run = record_run(store, plan)
     if as_json:
         print_json({"run": run.name, "kind": kind, "imported": len(run.config[KEY])})
     else:

@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from germline.cli.errors import UserError
-from germline.cli.genome_file import names_file
 from germline.cli.options import SessionOptions, db_option, frames_option, json_option, run_options
+from germline.cli.run_names import check_run_name
 from germline.evaluators.tasks.task_list import joined
 
 
@@ -71,10 +71,7 @@ def command(
       germline search optimizer --task digits-mlp --task text-transformer --births 500
       germline search policy --task gym:CartPole-v1 --frames 2M
     """
-    if name is not None and names_file(name):
-        raise UserError(
-            f"expected a name of a run, got {name!r:.80}, which commands would read as a file; leave out its end"
-        )
+    check_run_name(name)
     # Imports numpy, numba and more; `germline search --help` answers without.
     from germline.cli.search_session import start
     from germline.cli.seeds_session import start_with_seeds

@@ -131,7 +131,10 @@ class ArchitectureSettings:
         f"objectives that compete, out of {', '.join(OBJECTIVES)} (nsga2, pareto-local, eeea)",
     )
     operators: Mapping[str, float] = setting(
-        {}, operator_weights(), "operators from outside (llm, FILE.py:function) with their share of the births, or none"
+        {},
+        operator_weights(),
+        "operators from outside (llm, FILE.py:function) with their share of the births, or none",
+        operator_weights(recorded=True),
     )
     population: int = setting(40, whole(2), "individuals that live at a time (nsga2, eeea, aging)")
     crossover: float = setting(0.9, share, "probability that a child has two parents (nsga2)")

@@ -17,7 +17,7 @@ from germline.search.kinds.optimizer_programs import donor_programs, is_core, is
 from germline.search.kinds.optimizer_strategies import OPERATORS, STRATEGIES, OptimizerSettings
 from germline.search.loop import LoopSettings
 from germline.search.proposers.asking import Cap
-from germline.search.proposers.names import LLM
+from germline.search.proposers.names import LLM, shares
 from germline.search.settings import BadSetting
 
 if TYPE_CHECKING:
@@ -119,6 +119,12 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
                 f"expected block and warmup to be multiples of litter ({settings.litter}), got {settings.block} and "
                 f"{settings.warmup}: a batch of constant variants is born in one block"
             )
+        asked, replaced = shares(settings.operators, OPERATORS), self.replaced_operators(settings)
+        if asked and not set(settings.operators) & set(replaced):
+            raise BadSetting(
+                f"expected litter=1, or weights of {' or '.join(replaced)}, with the operator {next(iter(asked))}, got "
+                f"litter={settings.litter}: a structure that is born with variants is asked of no operator from outside"
+            )
         start = parse(read_start(settings.start))
         if settings.functions == "core" and (start.progress or start.loss):
             raise BadSetting(
@@ -200,6 +206,10 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         if settings.references is None:
             return options
         return {**options, "references": settings.references, "margin": settings.task_hurdle}
+
+    def replaced_operators(self, settings: OptimizerSettings) -> tuple[str, ...]:
+        """All; in batches of variants those whose children have no variants, since variants need the leader itself."""
+        return OPERATORS if settings.litter == 1 else tuple(settings.siblings)
 
     def first_asked(self, settings: OptimizerSettings) -> int:
         return settings.warmup

@@ -186,6 +186,7 @@ class OptimizerSettings:
         {"insert": 1.0, "delete": 1.0, "modify": 1.0},
         operator_weights(*OPERATORS),
         "relative weights of the operators; llm, FILE.py:function and installed ones with their share of the births",
+        operator_weights(*OPERATORS, recorded=True),
     )
     idioms: Sequence[str] = setting(
         list(IDIOMS),

@@ -59,6 +59,7 @@ class PolicySettings:
         {},
         operator_weights(language_model=False),
         "operators from outside (FILE.py:function) with their share of the births, or none",
+        operator_weights(language_model=False, recorded=True),
     )
     parents: int = setting(10, whole(1), "individuals that may have children, including the elite")
     neighbours: int = setting(

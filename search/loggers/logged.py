@@ -31,6 +31,7 @@ def logged(store: Store, run_name: str, events: Iterator[Progress], loggers: Seq
         return
     deliveries = [Delivery(logger) for logger in loggers]
     run = store.run(run_name)
+    earlier = max(store.winners(run_name), default=-1)  # the last block that is complete by the records
     for delivery in deliveries:
         delivery.tell("begin", run)
     last: Progress | None = None
@@ -38,7 +39,7 @@ def logged(store: Store, run_name: str, events: Iterator[Progress], loggers: Seq
     try:
         for progress in events:
             last = progress
-            if progress.complete is not None and progress.births > progress.replayed:
+            if progress.complete is not None and progress.complete > earlier:
                 _tell(deliveries, progress, speed)
             yield progress
     finally:
@@ -57,15 +58,18 @@ def logged(store: Store, run_name: str, events: Iterator[Progress], loggers: Seq
 
 
 class _Speed:
-    """Evaluations per second since it was last asked."""
+    """Evaluations per second since it was last asked; left out if there were none, so that the end of a session does
+    not take the place of what was logged at the same step."""
 
     def __init__(self) -> None:
         self.before: tuple[float, int] | None = None
 
     def of(self, progress: Progress) -> dict[str, float]:
         now, before = time.monotonic(), self.before
+        if before is not None and (progress.evaluations == before[1] or now - before[0] < 1e-6):
+            return {}
         self.before = now, progress.evaluations
-        if before is None or now - before[0] < 1e-6:
+        if before is None:
             return {}
         return {"evaluations_per_second": (progress.evaluations - before[1]) / (now - before[0])}
 

@@ -45,8 +45,8 @@ class RunLogger(Protocol):
 
 
 def run_id(run: RunRecord) -> str:
-    """What tells a run from every other, in any database, of 16 letters and digits: made of its name, its seed and when
-    it was created."""
+    """What tells a run from every other, in any database, of 16 letters and digits: made of its kind, its task, its
+    seed and when it was created. The name is left out, because a run can be renamed."""
     from hashlib import sha256
 
-    return sha256(f"{run.name}\n{run.seed}\n{run.created}".encode()).hexdigest()[:16]
+    return sha256(f"{run.kind}\n{run.task}\n{run.seed}\n{run.created}".encode()).hexdigest()[:16]

@@ -4,6 +4,7 @@ The key is read from the environment variable GERMLINE_LLM_KEY; it is sent to th
 What the model answers is only a text: the language of the run parses it, and nothing executes it.
 """
 
+import http.client
 import json
 import os
 import time
@@ -25,6 +26,7 @@ FIRST_PAUSE = 1.0
 """Seconds before the second call, unless the service names another time; twice as many before the third."""
 LARGEST = 2_000_000
 """The most bytes that are read of a response."""
+_BAD_KEY = f"expected a key of printable ASCII characters in {KEY}, got others; set it again"
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,23 @@ def propose(
         "n": 1,
     }
     text = json.dumps(body, ensure_ascii=False)
+    if not _is_sendable(_key()):
+        return Answer("", text, model, error=_BAD_KEY)
     deadline = time.monotonic() + seconds
     tries = TRIES if request.calls_left is None else min(TRIES, request.calls_left)
     error = "no call is left"
     for calls in range(1, tries + 1):
         try:
-            response = _post(_address(url), text.encode(), deadline - time.monotonic())
-        except (OSError, ValueError) as problem:
-            return Answer("", text, model, calls=calls, error=_without_key(f"{type(problem).__name__}: {problem}"))
+            response = _post(_address(url), text.encode(), deadline)
+        except (OSError, ValueError, http.client.HTTPException) as problem:
+            # A request that was cut off while it was answered has used tokens, which nobody reports.
+            cut_off = isinstance(problem, TimeoutError | http.client.HTTPException)
+            used = len(text) // 4 if cut_off else 0
+            error = _without_key(f"{type(problem).__name__}: {problem}")
+            return Answer("", text, model, used, calls=calls, error=error)
         if response.status == 200:
             return _read(response.body, text, model, calls)
-        error = _without_key(f"status {response.status}: {response.body.decode('utf-8', 'replace')[:200]}")
+        error = f"status {response.status}: {_without_key(response.body.decode('utf-8', 'replace'))[:200]}"
         pause = FIRST_PAUSE * 2 ** (calls - 1) if response.retry_after is None else response.retry_after
         again = response.status == 429 or response.status >= 500
         if not again or calls == tries or time.monotonic() + pause >= deadline:
@@ -94,20 +102,29 @@ def _address(url: str) -> str:
     return base if base.endswith("/chat/completions") else f"{base}/chat/completions"
 
 
-def _post(address: str, body: bytes, seconds: float) -> _Response:
+def _post(address: str, body: bytes, deadline: float) -> _Response:
     headers = {"Content-Type": "application/json", "User-Agent": "germline"}
-    if key := os.environ.get(KEY):
+    if key := _key():
         headers["Authorization"] = f"Bearer {key}"
     call = urllib.request.Request(address, body, headers, method="POST")
     try:
-        with _OPENER.open(call, timeout=max(0.1, seconds)) as response:
-            content = response.read(LARGEST + 1)
-            if len(content) > LARGEST:
-                raise ValueError(f"a response of more than {LARGEST:,} bytes")
-            return _Response(response.status, None, content)
+        with _OPENER.open(call, timeout=max(0.1, deadline - time.monotonic())) as response:
+            return _Response(response.status, None, _content(response, deadline))
     except urllib.error.HTTPError as refusal:
         with refusal:
             return _Response(refusal.code, _retry_after(refusal.headers), refusal.read(10_000))
+
+
+def _content(response: http.client.HTTPResponse, deadline: float) -> bytes:
+    """The body of a response. It is read as it comes, so that one that trickles in is given up in time."""
+    content = bytearray()
+    while part := response.read1(65_536):
+        content += part
+        if len(content) > LARGEST:
+            raise ValueError(f"a response of more than {LARGEST:,} bytes")
+        if time.monotonic() > deadline:
+            raise TimeoutError("the response did not end in time")
+    return bytes(content)
 
 
 def _retry_after(headers: Message) -> float | None:
@@ -132,8 +149,8 @@ def _read(body: bytes, request: str, model: str, calls: int) -> Answer:
     # A service that does not count gets four characters for a token, so that the limit on tokens holds.
     prompt, answer = _count(usage, "prompt_tokens", request), _count(usage, "completion_tokens", text)
     named = data.get("model")
-    name = one_line(named, 100) if isinstance(named, str) and named else model
-    return Answer(text, request, name, prompt, answer, calls)
+    name = one_line(_without_key(named), 100) if isinstance(named, str) and named else model
+    return Answer(_without_key(text), request, name, prompt, answer, calls)
 
 
 def _count(usage: Mapping[str, Any], name: str, text: str) -> int:
@@ -141,6 +158,19 @@ def _count(usage: Mapping[str, Any], name: str, text: str) -> int:
     return count if type(count) is int and 0 <= count < 2**31 else len(text) // 4
 
 
+def _key() -> str:
+    """The key without the white space around it, such as the end of the line of a file; empty if there is none."""
+    return os.environ.get(KEY, "").strip()
+
+
+def _is_sendable(key: str) -> bool:
+    """Whether a header can hold a key. An error of the client would quote others."""
+    return key.isascii() and key.isprintable()
+
+
 def _without_key(text: str) -> str:
-    key = os.environ.get(KEY)
-    return text.replace(key, "***") if key else text
+    key = _key()
+    if not key:
+        return text
+    # As JSON escapes it too, since a service may quote it in an error.
+    return text.replace(key, "***").replace(json.dumps(key)[1:-1], "***")

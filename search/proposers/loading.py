@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from germline.search.proposers.names import LLM, installed, is_file, shares, short_name
 from germline.search.proposers.operator import BadOperator, OperatorProcess
+from germline.search.proposers.prompt import estimated_tokens
 from germline.search.settings import RunSettings
 
 _LLM_PLACE = "germline.search.proposers.llm:propose"
@@ -89,7 +90,7 @@ def _operator(name: str, settings: RunSettings) -> OperatorProcess:
             "temperature": values.llm_temperature,
             "seconds": 0.95 * seconds,
         }
-        return OperatorProcess(name, _LLM_PLACE, seconds, options)
+        return OperatorProcess(name, _LLM_PLACE, seconds, options, estimated_tokens)
     if is_file(name):
         path = Path(name.rpartition(":")[0])
         if not path.is_file():
@@ -107,7 +108,7 @@ def _url(settings: RunSettings) -> str:
 
 
 def _checked_url(settings: RunSettings) -> SplitResult:
-    """Raises BadOperator unless the address of `llm` is a web address without a user and a password."""
+    """Raises BadOperator unless `llm_url` is a web address without a user, a password, a query and a fragment."""
     url = _url(settings)
     try:
         parts = urlsplit(url)
@@ -119,8 +120,10 @@ def _checked_url(settings: RunSettings) -> SplitResult:
             f"expected llm_url, the address of a service that speaks OpenAI's chat protocol, for the operator llm, got "
             f"{url!r:.80}; use --set llm_url=http://host:8000/v1"
         )
-    if parts.username or parts.password:
-        raise BadOperator("expected llm_url without a user and a password: a key belongs in GERMLINE_LLM_KEY")
+    if parts.username or parts.password or "?" in url or "#" in url:
+        raise BadOperator(
+            "expected llm_url without a user, a password, a query and a fragment: a key belongs in GERMLINE_LLM_KEY"
+        )
     return parts
 
 

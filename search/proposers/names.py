@@ -40,7 +40,9 @@ def shares(operators: Mapping[str, float], own: tuple[str, ...] = ()) -> dict[st
     return {name: share for name, share in operators.items() if name not in own and share > 0}
 
 
-def operator_weights(*own: str, language_model: bool = True) -> Callable[[str], dict[str, float]]:
+def operator_weights(
+    *own: str, language_model: bool = True, recorded: bool = False
+) -> Callable[[str], dict[str, float]]:
     """A parser of the setting `operators`: weights of operators of the kind, and shares of those from outside.
 
     It raises ValueError with the expected form.
@@ -48,6 +50,8 @@ def operator_weights(*own: str, language_model: bool = True) -> Callable[[str], 
     Args:
         own: names of the kind's operators; without any, the text may be `none`.
         language_model: whether `llm` is among those from outside.
+        recorded: whether the text comes from the config of a run, which any machine can read: paths stay as they are,
+            and no package has to be installed. Otherwise paths become absolute, and names must be of operators.
     """
     weighed = f"weights such as {own[0]}:1,{own[-1]}:0.5 over {', '.join(own)}" if own else ""
     shared = "shares of operators from outside such as FILE.py:function:0.2" + " or llm:0.2" * language_model
@@ -58,7 +62,7 @@ def operator_weights(*own: str, language_model: bool = True) -> Callable[[str], 
             return {}
         result: dict[str, float] = {}
         for part in text.split(","):
-            name, value = _parsed(part.strip(), own, language_model, expected)
+            name, value = _parsed(part.strip(), own, language_model, recorded, expected)
             if short_name(name) in map(short_name, result):
                 raise ValueError(f"different operators, each once: {expected}")
             result[name] = value
@@ -69,20 +73,24 @@ def operator_weights(*own: str, language_model: bool = True) -> Callable[[str], 
     return parse
 
 
-def _parsed(part: str, own: tuple[str, ...], language_model: bool, expected: str) -> tuple[str, float]:
+def _parsed(part: str, own: tuple[str, ...], language_model: bool, recorded: bool, expected: str) -> tuple[str, float]:
     if is_file(part):
         path, _, rest = part.rpartition(_FILE)
         function, _, share = rest.partition(":")
         if not function.isidentifier() or not path:
             raise ValueError(expected)
-        return f"{Path(f'{path}.py').resolve()}:{function}", _number(share, number(0, 1), expected)
+        file = f"{path}.py" if recorded else str(Path(f"{path}.py").resolve())
+        if "," in file:  # the folder that a relative path is in may have a comma
+            raise ValueError(f"{expected}, with a path without commas")
+        return f"{file}:{function}", _number(share, number(0, 1), expected)
     name, _, weight = part.partition(":")
     name = name.strip()
     if name in own:
         return name, _number(weight, positive, expected)
-    if (name == LLM and language_model) or (name != LLM and name in installed()):
-        return name, _number(weight, number(0, 1), expected)
-    raise ValueError(expected)
+    known = language_model if name == LLM else bool(name) if recorded else name in installed()
+    if not known:
+        raise ValueError(expected)
+    return name, _number(weight, number(0, 1), expected)
 
 
 def _number(text: str, parse: Callable[[str], float], expected: str) -> float:

@@ -6,7 +6,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -43,13 +43,23 @@ class OperatorProcess:
         place: `/path/to/file.py:function` or `module:function`.
         seconds: time limit of a request.
         options: further arguments of the function, as plain data.
+        tokens: of an operator whose requests are calls with a cap: the estimated tokens of a request in whose middle
+            the process ended or was ended. It then counts as a call. None: no call is counted.
     """
 
-    def __init__(self, name: str, place: str, seconds: float, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        place: str,
+        seconds: float,
+        options: Mapping[str, Any] | None = None,
+        tokens: Callable[[Request], int] | None = None,
+    ) -> None:
         self.name = name
         self.place = place
         self.seconds = seconds
         self.options = dict(options or {})
+        self.tokens = tokens
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -78,7 +88,8 @@ class OperatorProcess:
         answer = self._exchange(write_request(request), self.seconds)
         if isinstance(answer, str):
             self.close()
-            return Answer("", request.record(), error=answer)
+            calls, used = (0, 0) if self.tokens is None else (1, self.tokens(request))
+            return Answer("", request.record(), prompt_tokens=used, calls=calls, error=answer)
         known = Answer(**answer)
         return known if known.request is not None else replace(known, request=request.record())
 

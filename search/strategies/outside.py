@@ -31,7 +31,7 @@ class OutsideState(Generic[S]):
 class OutsideOperators(Strategy[OutsideState[S]], Generic[S]):
     """Asks operators from outside for a share of the children of another strategy.
 
-    Births without parents, batches of variants and numeric searches of constants are left to that strategy, and so is
+    Births without parents, variants and numeric searches of constants are left to that strategy, and so is
     everything before the first outcomes.
 
     Args:

@@ -17,6 +17,8 @@ from command_process import start_command
 from own_tasks import LINE, task_file
 
 from germline.cli.main import cli
+from germline.search.run import plan_run
+from germline.search.settings import BadSetting
 
 SMALL = ["population=20", "block=16", "pack=4", "lengths=0.05", "warmup=0", "litter=1", "review_every=16"]
 SETTINGS = [word for setting in SMALL for word in ("--set", setting)]
@@ -274,6 +276,31 @@ def test_seeds_that_were_not_begun_are_named(db: Path, tmp_path: Path) -> None:
     words = ("search", "optimizer", "--task", f"{broken}:Line", *SETTINGS, "--births", "4", "--executor", "inline")
     code, _, err = germline(*words, "--seeds", "3", "--seed", "7", db=db)
     assert code == 1 and "not begun: seeds 8 to 9; the same search with --seed 8 --seeds 2 begins them" in err
+
+
+def test_an_error_of_the_plan_concerns_all_seeds_and_prints_nothing_else(db: Path) -> None:
+    words = ("search", "policy", "--births", "2", "--seeds", "3", "--set", "populatoin=3", "--json")
+    code, out, err = germline(*words, db=db)
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: expected a setting, got 'populatoin'") and err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_hint_begins_at_the_first_seed_without_a_run(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = []
+
+    def plan(*args: Any, **options: Any) -> Any:
+        planned.append(options["seed"])
+        if len(planned) == 2:
+            raise BadSetting("the file of the setting is gone")
+        return plan_run(*args, **options)
+
+    monkeypatch.setattr("germline.cli.search_session.plan_run", plan)
+    words = ("search", "policy", "--births", "2", "--seeds", "3", *SMALL_POLICY, "--executor", "inline", "--json")
+    code, out, err = germline(*words, db=db)
+    assert code == 2 and [row["seed"] for row in json.loads(germline("runs", "--json", db=db)[1])] == [0]
+    assert len(json.loads(out)) == 1
+    assert "not begun: seeds 1 to 2; the same search with --seed 1 --seeds 2 begins them" in err
 
 
 @pytest.mark.slow

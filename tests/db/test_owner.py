@@ -46,6 +46,38 @@ def test_the_process_that_creates_a_run_owns_it_and_may_claim_it_again(store: St
     assert store.run("first").owner == f"{host()}:{os.getpid()}"
 
 
+def test_a_run_is_driven_by_a_single_session_of_a_process(store: Store, url: str, make_run: MakeRun) -> None:
+    run, free = make_run(), make_run("free")
+    store.claim(run.id)
+    with Store(url) as other:
+        for each in (store, other):
+            with pytest.raises(RunBusy, match="'first' is driven by a session of this process: close it"):
+                each.claim(run.id)
+            with pytest.raises(RunBusy):
+                each.rename_run("first", "second")
+            with pytest.raises(RunBusy):
+                each.delete_run("first")
+        other.claim(free.id)
+    store.claim(free.id)  # the session ended with its store
+    store.release(run.id, "stopped", 1.0)
+    store.rename_run("first", "second")
+    store.claim(run.id)
+    store.release(run.id, "stopped", 1.0)
+    assert store.delete_run("second") == 0
+
+
+def test_a_claim_that_fails_leaves_the_run_free(
+    store: Store, make_run: MakeRun, own: Callable[[str], object], neighbour: subprocess.Popen[str]
+) -> None:
+    run = make_run()
+    own(f"{host()}:{neighbour.pid}")
+    with pytest.raises(RunBusy):
+        store.claim(run.id)
+    own(f"{host()}:1")
+    own(owner.this_process())
+    store.claim(run.id)
+
+
 def test_a_run_that_a_live_process_drives_is_busy(
     store: Store, make_run: MakeRun, own: Callable[[str], object], neighbour: subprocess.Popen[str]
 ) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from germline.db.errors import InvalidRecord, RecordConflict
 from germline.db.records import Individual, ProposalRecord, ProposalTotals
+from germline.db.schema import answer
 from germline.db.store import Store
 
 RECORD = ProposalRecord(5, 0, "llm", "invalid", "expected a program", 2, "ask", "tiny", 100, 20, "a poem")
@@ -43,6 +45,30 @@ def test_a_proposal_is_recorded_once_and_a_run_that_has_only_proposals_can_be_re
         store.add_proposal(run_id, replace(RECORD, answer="another"))
     assert store.forget(run_id)
     assert store.proposals(run_id, 0, 99) == []
+
+
+def test_answers_that_no_other_run_has_are_removed_with_a_run(store: Store, run_id: int) -> None:
+    other = store.create_run("other", "optimizer", "digits-mlp", "quick", 1, {}, {}).id
+    store.add_proposal(run_id, RECORD)
+    store.add_proposal(run_id, replace(RECORD, birth=6, answer="its own"))
+    store.add_proposal(other, RECORD)
+    assert texts(store) == {"a poem", "its own"}
+    store.release(run_id, "stopped", 0.0)
+    store.delete_run("r")
+    assert texts(store) == {"a poem"}
+    assert store.proposals(other, 0, 99) == [RECORD]
+    assert store.forget(other)
+    assert texts(store) == set() and store.check() == []
+
+
+def texts(store: Store) -> set[str]:
+    """The texts of all recorded answers."""
+    return set(store._database.read(lambda connection: connection.scalars(select(answer.c.text)).all()))
+
+
+def test_the_tokens_of_an_answer_may_sum_to_more_than_32_bits_hold(store: Store, run_id: int) -> None:
+    store.add_proposal(run_id, replace(RECORD, prompt_tokens=2**31 - 1, answer_tokens=2**31 - 1))
+    assert store.proposal_totals(run_id, 9) == [ProposalTotals("llm", 2, 2**32 - 2)]
 
 
 def test_a_character_that_no_database_can_hold_does_not_cost_the_proposal(store: Store, run_id: int) -> None:

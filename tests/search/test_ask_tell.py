@@ -4,12 +4,14 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from run_rows import rows
 
+from germline.db.errors import RunBusy
 from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.evaluator import Evaluator
@@ -173,6 +175,16 @@ def test_asked_genomes_carry_an_id_and_what_they_are_scored_on(asked: AskTell) -
         ({"0:0:0": Outcome("ok", None, {"validation_loss": "low"})}, "expected validation_loss to be a number"),  # type: ignore[dict-item]
         ({"0:0:0": Outcome("crashed", 1.0)}, "expected no fitness and no objectives with the status crashed"),
         ({"0:0:0": Outcome("crashed", seconds=float("nan"))}, "expected seconds of 0 or more"),
+        (
+            {"0:0:0": Outcome("crashed", measures=None)},
+            "expected the measures of an outcome as numbers by name, got None",
+        ),  # type: ignore[arg-type]
+        (
+            {"0:0:0": Outcome("ok", objectives=None)},
+            "expected the objectives of an outcome as numbers by name, got None",
+        ),  # type: ignore[arg-type]
+        ({"0:0:0": Outcome("crashed", worker="a\0b")}, "a worker as text without NUL"),
+        ({"0:0:0": Outcome("crashed", worker="a\ud800b")}, "a worker as text without NUL"),
         ([("0:0:0", GOOD)], "expected outcomes by id"),
     ],
 )
@@ -221,3 +233,46 @@ def test_ask_gives_nothing_while_outcomes_are_missing_and_a_stopped_run_asks_no_
     asked.tell({"0:0:0": GOOD})
     assert asked.ask() == [] and asked.finished
     assert store.run("optimizer-1").status == "stopped"
+
+
+@pytest.mark.parametrize("seconds", [None, 0.0])
+def test_all_that_was_told_is_recorded_before_a_stop_or_the_end_of_the_time_is_heeded(
+    seconds: float | None, small_run: Callable[..., RunRecord], store: Store
+) -> None:
+    search = AskTell(store, small_run(births=32).name, seconds=seconds)
+    given = search.ask(4)
+    if seconds is None:
+        store.request_stop("optimizer-1")
+    search.tell({asked.id: GOOD for asked in given})
+    assert search.finished and store.run("optimizer-1").status == "stopped"
+    assert [record.birth for record in store.evaluations(1)] == [0, 1, 2, 3]
+
+
+def test_a_run_has_a_single_session_in_a_process(asked: AskTell, store: Store) -> None:
+    second = AskTell(store, "optimizer-1")
+    with pytest.raises(RunBusy, match="a session of this process: close it"):
+        second.ask()
+    with pytest.raises(RunBusy):
+        store.delete_run("optimizer-1")
+    asked.close()
+    with AskTell(store, "optimizer-1") as third:
+        assert [each.birth for each in third.ask(1)] == [0]
+
+
+def test_a_budget_in_frames_needs_outcomes_that_count_frames(store: Store) -> None:
+    settings = ("population=4", "parents=2", "candidates=0", "test_episodes=0")
+    run = new_run(store, "policy", frames=100, settings=settings)
+    objective = AskTell(store, run.name)._objectives[0].name
+    without = Outcome("ok", objectives={objective: 1.0})
+    for session in ({}, {"frames": 50}):
+        with AskTell(store, run.name, **session) as search:
+            [asked] = search.ask(1)
+            with pytest.raises(BadTell, match="expected the measures frames of an ok outcome, got none"):
+                search.tell({asked.id: without})
+    with AskTell(store, run.name, births=8) as search:
+        [asked] = search.ask(1)
+        search.tell({asked.id: without})
+    with AskTell(store, run.name) as search:
+        while not search.finished:
+            search.tell({each.id: replace(without, measures={"frames": 20}) for each in search.ask()})
+    assert store.runs()[0].evaluations < 20

@@ -124,6 +124,7 @@ def test_a_run_without_imports_has_nothing_of_them_in_its_config(tmp_path: Path)
     [
         (["strategy=constants"], ["lion"], "expected a strategy that takes genomes from elsewhere"),
         (["tune_every=16"], ["lion"], "got tune_every"),
+        (["litter=2"], ["lion"], "expected litter=1 for genomes from elsewhere, got litter=2; use --set litter=1"),
         ([], ["lion"] * 30, "expected at least 31 births"),
         (
             ["functions=core"],
@@ -164,3 +165,11 @@ def test_a_network_of_another_form_is_refused(tmp_path: Path) -> None:
     file.write_text(write(Policy(Network("mlp", (4,), 2, (7,)), 1)))
     done = call(tmp_path / "runs.db", "import", file, "--task", "gym:CartPole-v1")
     assert done.exit_code == 2 and "expected a policy with the network of the run" in done.stderr
+
+
+def test_the_command_refuses_the_name_of_a_file_and_warns_of_a_held_out_task(tmp_path: Path) -> None:
+    done = call(tmp_path / "runs.db", "import", "library:lion", "--name", "best.txt")
+    assert done.exit_code == 2 and "got 'best.txt', which commands would read as a file" in done.stderr
+    done = call(tmp_path / "runs.db", "import", "library:lion", "--task", "digits-deep", "--name", "deep")
+    assert done.exit_code == 0, done.stderr
+    assert "Warning: digits-deep is a held-out task" in done.stderr

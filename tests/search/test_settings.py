@@ -88,7 +88,7 @@ def test_stored_settings_pass_their_check(kind: Kind[Any, Any]) -> None:
         ("block", 0, "a whole number from 1 to 100000, got 0"),
         ("lengths", "1", "of type list, got '1'"),
         ("lengths", ["x"], "positive numbers up to a million"),
-        ("operators", {"foo": 1.0}, "weights such as insert:1"),
+        ("operators", {"foo": 2.0}, "weights such as insert:1"),
         ("hurdle", None, "a number from 0 to 1, got None"),
         ("start", 3, "of type str, got 3"),
         ("strategy", "magic", "one of aging, islands, front, random, constants, got 'magic'"),

@@ -14,7 +14,7 @@ from germline.db.store import Store
 from germline.search.loggers import UnknownLogger, logged, loggers_named
 from germline.search.loggers import delivery as delivery_module
 from germline.search.loggers.delivery import Delivery
-from germline.search.loggers.run_logger import RunLogger, WinnerFile
+from germline.search.loggers.run_logger import RunLogger, WinnerFile, run_id
 from germline.search.loggers.tensorboard import folder_name
 from germline.search.progress import Progress
 from germline.search.run import evolve, new_run
@@ -103,6 +103,44 @@ def test_a_resumed_run_logs_only_what_is_new(tmp_path: Path) -> None:
     steps = [value[0] for method, value in second.calls if method == "scalars"]
     assert min(steps) > 8 and steps[-1] == 16
     assert [method for method, _ in second.calls].count("finish") == 1
+
+
+@pytest.mark.slow
+def test_a_block_that_was_born_earlier_and_completed_by_a_resume_is_logged(tmp_path: Path) -> None:
+    heard = Heard()
+    search_births = {"executor": "inline", "device": "cpu", "births": 8}
+    with Store(str(tmp_path / "runs.db")) as store:
+        settings = [*SETTINGS[:4], "depth=1", "pack=1"]
+        new_run(store, "policy", task="gym:CartPole-v1", births=8, settings=settings, name="left")
+        for progress in evolve(store, "left", **search_births):  # type: ignore[arg-type]
+            if progress.births == 8 and progress.evaluations >= 2:
+                break
+    with Store(str(tmp_path / "runs.db")) as store:
+        assert store.winners("left") == {}
+        for _ in logged(store, "left", evolve(store, "left", **search_births), [heard]):  # type: ignore[arg-type]
+            pass
+        assert list(store.winners("left")) == [0, 1]
+    evaluations = [value[1]["evaluations"] for method, value in heard.calls if method == "scalars"]
+    assert evaluations == [4, 8, 8]  # a figure for each block, and at the end
+
+
+@pytest.mark.slow
+def test_the_last_speed_of_a_run_is_not_replaced_by_that_of_its_end(tmp_path: Path) -> None:
+    heard = Heard()
+    search(tmp_path / "runs.db", [heard])
+    by_step: dict[int, dict[str, float]] = {}
+    for method, value in heard.calls:
+        if method == "scalars":
+            by_step.setdefault(value[0], {}).update(value[1])
+    assert by_step[12]["evaluations_per_second"] > 0
+
+
+def test_a_renamed_run_goes_on_in_the_same_entry(tmp_path: Path) -> None:
+    with Store(str(tmp_path / "runs.db")) as store:
+        run, other = (store.create_run(None, "optimizer", "line", "quick", seed, {}, {}) for seed in (0, 1))
+        store.release(run.id, "stopped", 0.0)
+        store.rename_run(run.name, "another")
+        assert run_id(store.run("another")) == run_id(run) != run_id(other)
 
 
 @pytest.mark.slow

@@ -46,6 +46,46 @@ def test_the_key_is_sent_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> No
     assert answer.calls == 1  # a wrong key does not become right by calling again
 
 
+def test_the_key_is_masked_before_a_body_is_cut_and_in_what_the_model_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(llm.KEY, 'sesame"4711\n')
+    cut = Reply(b"x" * 195 + b'sesame"4711', 401)
+    told = completion('the key is sesame"4711', model="m" * 90 + 'sesame"4711')
+    escaped = Reply(json.dumps({"error": 'no such key: sesame"4711'}).encode(), 401)
+    with chat_server(lambda request: cut) as server:
+        answers = [ask(server)]
+        assert server.headers["Authorization"] == 'Bearer sesame"4711'
+    for reply in (told, escaped):
+        with chat_server(lambda request, reply=reply: reply) as server:  # type: ignore[misc]
+            answers.append(ask(server))
+    assert answers[1].text == "the key is ***" and answers[1].model == "m" * 90 + "***"
+    assert "sesame" not in str(answers)
+
+
+@pytest.mark.parametrize("key", ["sesame\r4711", "sesame\n4711", "sesame\x7f4711", "sesame\u20ac4711"])
+def test_a_key_that_no_header_can_hold_is_neither_sent_nor_quoted(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(llm.KEY, key)
+    with chat_server(lambda request: completion("a text")) as server:
+        answer = ask(server)
+    assert (answer.calls, server.calls.total()) == (0, 0)
+    assert answer.error == "expected a key of printable ASCII characters in GERMLINE_LLM_KEY, got others; set it again"
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply(b"", 200, {"Transfer-Encoding": "chunked"}), "IncompleteRead"),
+        (Reply(b"12345", drip=True), "TimeoutError: the response did not end in time"),
+        (Reply(b"late", pause=1000.0), "TimeoutError: timed out"),
+    ],
+)
+def test_a_call_that_was_cut_off_counts_with_an_estimate_of_its_tokens(reply: Reply, error: str) -> None:
+    with chat_server(lambda request: reply) as server:
+        answer = ask(server, seconds=0.15)
+    [body] = server.calls
+    assert (answer.calls, answer.prompt_tokens) == (1, len(body) // 4)
+    assert answer.error is not None and answer.error.startswith(error)
+
+
 def test_the_key_follows_no_redirection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(llm.KEY, "sesame")
     with chat_server(lambda request: completion("stolen")) as thief:

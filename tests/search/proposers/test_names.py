@@ -1,5 +1,6 @@
 """The grammar of operators from outside in `--set operators=…`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from germline.programs.optimizer import library
 from germline.programs.optimizer import parse as parse_program
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.kinds import kind_named
+from germline.search.proposers.loading import operators_of
 from germline.search.proposers.names import operator_weights, short_name
+from germline.search.proposers.operator import BadOperator
 from germline.search.settings import BadSetting, check, from_config, to_config
 
 parse = operator_weights("insert", "delete")
@@ -69,6 +72,31 @@ def test_the_config_of_a_run_is_read_back(name: str, operators: str) -> None:
         again = from_config(kind.settings_class, to_config(settings))
         check(again)
         assert again.operators == settings.operators
+
+
+def test_the_config_of_a_run_is_read_on_a_machine_with_other_files_and_packages(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "here")
+    operators = {"insert": 1.0, f"{tmp_path}/link/mine.py:f": 0.25, "of_no_package": 0.5}
+    settings = kind_named("optimizer").from_config({"operators": operators})
+    assert settings.operators == operators
+    with pytest.raises(BadOperator, match="the operator of_no_package of an installed package, there is none"):
+        operators_of(replace(settings, operators={"of_no_package": 0.5}), ("insert",))
+
+
+@pytest.mark.parametrize("operators", [{"insert": 0.0}, {"a:b": 1.0}, {"llm": 1.5}, {"": 0.5}, {"mine.py:f g": 0.5}])
+def test_operators_of_another_form_in_the_config_are_refused(operators: dict[str, float]) -> None:
+    with pytest.raises(BadSetting, match="expected operators in the config of the run to be weights"):
+        kind_named("optimizer").from_config({"operators": operators})
+
+
+def test_a_folder_with_a_comma_is_refused_since_its_run_could_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a,b").mkdir()
+    monkeypatch.chdir(tmp_path / "a,b")
+    with pytest.raises(ValueError, match="with a path without commas"):
+        parse("mine.py:f")
 
 
 @pytest.mark.parametrize(("name", "strategy"), [("optimizer", "constants"), ("architecture", "random")])

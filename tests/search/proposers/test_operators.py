@@ -18,6 +18,7 @@ from germline.search.proposers.operator import BadOperator, OperatorProcess
 from germline.search.proposers.request import Answer, Candidate, Request
 from germline.search.replay import replay
 from germline.search.run import evolve, new_run
+from germline.search.settings import BadSetting
 
 REQUEST = Request(9, 5, "optimizer", "digits-mlp", "", Candidate(7, "seed", "text", "ok", -1.0))
 
@@ -95,6 +96,27 @@ def test_what_becomes_of_a_proposal_is_counted_and_kept_with_its_birth(
             assert child.operator in ("insert", "delete", "modify", "tune")
             assert records[-1].reason
     assert {each.birth for each in individuals.values() if each.operator == "erratic.py:propose"} <= set(by_birth)
+
+
+@pytest.mark.slow
+def test_variants_share_the_structure_of_a_leader_that_is_born(
+    erratic: tuple[str, Path], small_run: Callable[..., RunRecord], store: Store
+) -> None:
+    name, _ = erratic
+    small_run(f"operators=insert:1,tune:1,{name}:1", "warmup=0", "litter=4", "lengths=0.05", births=64)
+    for _ in evolve(store, "optimizer-1", operators=[name]):
+        pass
+    individuals = {individual.birth: individual for individual in store.individuals(1)}
+    variants = [each for each in individuals.values() if "+" in each.operator and each.birth >= 4]
+    assert variants and any(each.operator == "erratic.py:propose" for each in individuals.values())
+    for variant in variants:
+        leader = individuals[variant.birth // 4 * 4]
+        assert (leader.operator, leader.parents) == (variant.operator.partition("+")[0], variant.parents)
+
+
+def test_an_operator_that_would_never_be_asked_is_refused(store: Store) -> None:
+    with pytest.raises(BadSetting, match=r"expected litter=1, or weights of tune or rate, .* llm, got litter=2"):
+        new_run(store, settings=["litter=2", "operators=insert:1,llm:0.5", "block=16", "warmup=0"])
 
 
 @pytest.mark.slow
@@ -247,6 +269,18 @@ def test_whatever_a_function_does_has_an_outcome_and_the_next_question_an_answer
     assert (answers[0].error, answers[0].text) == (error, "" if error else "1")
     # A process that ended begins anew, and does there what it did at first.
     assert answers[1].text == second if second != "no" else answers[1].error == error
+
+
+@pytest.mark.slow
+def test_a_request_with_a_cap_counts_as_a_call_if_its_process_is_ended(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("import time\ndef propose(request): time.sleep(1000)")
+    process = OperatorProcess("mine", f"{file}:propose", 0.5, tokens=lambda request: request.birth)
+    try:
+        answer = process.ask(REQUEST)
+    finally:
+        process.close()
+    assert (answer.calls, answer.prompt_tokens, answer.error) == (1, REQUEST.birth, "no answer after 0.5 s")
 
 
 @pytest.mark.slow

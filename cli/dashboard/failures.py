@@ -39,10 +39,10 @@ def causes(counts: Sequence[FailureCount]) -> list[Cause]:
     Args:
         counts: as `Store.failure_counts` returns them.
     """
-    found: dict[tuple[str, str], Cause] = {}
+    causes: dict[tuple[str, str], Cause] = {}
     for each in counts:
         error = on_a_line(each.error or "", 300)
-        cause = found.setdefault((each.status, _DIGITS.sub("#", error)), Cause(each.status, error))
+        cause = causes.setdefault((each.status, _DIGITS.sub("#", error)), Cause(each.status, error))
         cause.count += each.times
         cause.examples = sorted({*cause.examples, each.birth, each.last})[:EXAMPLES]
-    return sorted(found.values(), key=lambda cause: -cause.count)[:MOST]
+    return sorted(causes.values(), key=lambda cause: -cause.count)[:MOST]

@@ -92,13 +92,13 @@ def _sizes(run: RunRecord, individuals: Sequence[ScoredIndividual]) -> dict[str,
         return {}
     from germline.search.strategies.program_front import sizes
 
-    found: list[tuple[int | None, int | None]] = []
+    pairs: list[tuple[int | None, int | None]] = []
     for each in individuals:
         try:
-            found.append(sizes(each.individual.genome))
+            pairs.append(sizes(each.individual.genome))
         except ValueError:
-            found.append((None, None))
-    return {"live statements": [size for size, _ in found], "large states": [size for _, size in found]}
+            pairs.append((None, None))
+    return {"live statements": [size for size, _ in pairs], "large states": [size for _, size in pairs]}
 
 
 def _first_axes(run: RunRecord, names: Sequence[str]) -> tuple[str | None, str | None]:

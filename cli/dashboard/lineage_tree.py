@@ -89,7 +89,7 @@ class Chosen(NamedTuple):
         shown: those of them in the tree.
         rows: those of them whose changes are listed.
         siblings: for each of `shown`, its children that are not on the line, those in the tree, the best first.
-        others: for each of these, how many further children there are.
+        others: for each of `shown`, how many further children there are.
     """
 
     line: Sequence[int]

@@ -114,8 +114,8 @@ class Reader:
         """The rows of the table of operators."""
 
         def read() -> list[dict[str, Any]]:
-            found = self.winner(name)
-            line = self._ancestry(name).line(found.individual.birth) if found else []
+            winner = self.winner(name)
+            line = self._ancestry(name).line(winner.individual.birth) if winner else []
             return operators.operator_rows(self._columns(name), line)
 
         return self._derived(name, "operators", read)

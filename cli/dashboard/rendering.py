@@ -21,14 +21,14 @@ LONGEST_LINK = 2_000
 
 def environment() -> Environment:
     """The environment of all templates. A name that a template lacks is an error."""
-    made = Environment(
+    templates = Environment(
         loader=PackageLoader("germline.cli.dashboard"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {
+    templates.filters |= {
         "line": lambda value: on_a_line(str(value), LONGEST_NAME),
         "text": lambda value: on_a_line(str(value)),
         "number": number,
@@ -43,8 +43,8 @@ def environment() -> Environment:
         "verbatim": Markup,  # files of this package alone
         "formula": Markup,  # `formula` passes only elements that draw
     }
-    made.globals |= {"link": link, "links": links}
-    return made
+    templates.globals |= {"link": link, "links": links}
+    return templates
 
 
 def link(path: str, **values: object) -> str:

@@ -19,13 +19,13 @@ SCRIPTS = ("vendor/echarts.min.js", "vendor/dagre.min.js", "charts.js", "run_cha
 """The scripts of the file, in their order."""
 
 
-def report(reader: Reader, name: str, made: str) -> str:
+def report(reader: Reader, name: str, made_at: str) -> str:
     """The text of the file about a run.
 
     Args:
         reader: of the database.
         name: of the run.
-        made: when the report is made, for its last line.
+        made_at: when the report is made, for its last line.
 
     Raises:
         UnknownRun: there is no such run.
@@ -63,7 +63,7 @@ def report(reader: Reader, name: str, made: str) -> str:
             linked=False,
             individual=individual,
             cells_source=cells,
-            made=made,
+            made_at=made_at,
         )
     )
 

@@ -1,5 +1,6 @@
 """The parts of the documentation that are written from the code, and the site that `make docs` builds."""
 
+import os
 import re
 import subprocess
 import sys
@@ -70,8 +71,10 @@ def test_the_reference_of_the_database_has_every_column_and_view() -> None:
 @pytest.mark.skipif(find_spec("material") is None, reason="needs pip install 'germline[docs]'")
 def test_the_site_is_built_without_a_warning_and_needs_no_network_to_be_read(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+    # Material prints a notice about its successor unless this variable is set, as `make docs` does.
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
     scripts = r"<(?:script|img|iframe|source)[^>]*\ssrc=\"?https?:"
     loads = re.compile(scripts + r"|<link[^>]*\srel=\"?(?:stylesheet|preconnect)[^>]*https?:")
     pages = {page.name: page.read_text(encoding="utf-8") for page in tmp_path.rglob("*.html")}

@@ -22,6 +22,11 @@ HELP = (
 @click.option("--task", "tasks", multiple=True, metavar="TASK", help="Only on this task; repeatable.")
 @click.option("--held-out", is_flag=True, help="Only on tasks that are held out as a whole.")
 @click.option(
+    "--untuned",
+    is_flag=True,
+    help="Train each REF with its own constants, the same on every task, beside tuned baselines.",
+)
+@click.option(
     "--table",
     "table_path",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -63,6 +68,7 @@ def command(
     references: tuple[str, ...],
     tasks: tuple[str, ...],
     held_out: bool,
+    untuned: bool,
     table_path: Path | None,
     remake: bool,
     trials: int | None,
@@ -90,12 +96,15 @@ def command(
       germline leaderboard
       germline leaderboard optimizer-1 --held-out -o board.md
       germline leaderboard torch:RAdam --task digits-mlp
+      germline leaderboard optimizer-1 --held-out --untuned
       germline leaderboard --remake --table own.jsonl --task my_task.py:Line
     """
     given = {"trials": trials, "length": length, "seeds": seeds}
     protocol = {name: value for name, value in given.items() if value is not None}
     if protocol and not remake:
         raise UserError(f"expected --remake with --{next(iter(protocol))}; a REF is measured by the table's protocol")
+    if untuned and not references:
+        raise UserError("expected a REF with --untuned")
     if remake and references:
         raise UserError("expected --remake without a REF; make the table first, then place REF")
     if output_path is not None:
@@ -107,7 +116,7 @@ def command(
     from germline.cli.tuned_comparison.output import print_tables, tables_as_markdown
 
     session = SessionOptions(None, workers, executor, device, ray_address)
-    request = BoardRequest(references, tasks, held_out, table_path, remake, protocol, session, url)
+    request = BoardRequest(references, tasks, held_out, not untuned, table_path, remake, protocol, session, url)
     with stdout_apart():
         board, kept = leaderboard(request)
     tables, lines = board_tables(board), board_lines(board)

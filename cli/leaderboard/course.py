@@ -34,6 +34,7 @@ class BoardRequest:
         references: what is placed among the baselines; none: these alone.
         tasks: names of tasks; none: all of the table.
         held_out: True: held-out tasks alone.
+        tuned: False: each of `references` is trained with its own constants on every task.
         table: the file of the table; None: that of the package.
         remake: True: measure what the table lacks.
         protocol: fields of the protocol of a new table.
@@ -44,6 +45,7 @@ class BoardRequest:
     references: tuple[str, ...]
     tasks: tuple[str, ...]
     held_out: bool
+    tuned: bool
     table: Path | None
     remake: bool
     protocol: Mapping[str, Any]
@@ -57,6 +59,7 @@ class BoardRequest:
         for task in self.tasks:
             words += ["--task", task]
         words += ["--held-out"] if self.held_out else []
+        words += [] if self.tuned else ["--untuned"]
         return shlex.join([*words, *(["--table", str(self.table)] if self.table else [])])
 
 
@@ -90,7 +93,7 @@ def leaderboard(request: BoardRequest) -> tuple[Board, list[str]]:
         return board, []
     if not board.cells:
         raise UserError(f"expected a task that can be compared; {'; '.join(left_out_lines(board)):.500}")
-    contenders = judged_contenders(candidates, board.contenders)
+    contenders = judged_contenders(candidates, board.contenders, request.tuned)
     with _recorded(request.url) as (store, stopped):
         board = placed(board, tasks, contenders, request.session, store, stopped)
     programs = [each for each in candidates if not isinstance(each, str)]

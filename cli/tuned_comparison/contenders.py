@@ -1,6 +1,7 @@
 """The contenders of a tuned comparison, from what the user named."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from germline.cli.candidate import Candidate
 from germline.cli.errors import BadReference, UserError
@@ -48,9 +49,11 @@ def contenders_of(judged: Sequence[Candidate | str], against: Sequence[str], url
     return list(contenders.values())
 
 
-def judged_contenders(judged: Sequence[Candidate | str], besides: Sequence[Contender]) -> list[Contender]:
+def judged_contenders(
+    judged: Sequence[Candidate | str], besides: Sequence[Contender], tuned: bool = True
+) -> list[Contender]:
     """The contenders of what is judged beside others that are measured already; programs that are the same up to names
-    and dead statements stand once.
+    and dead statements stand once. Those that are not tuned may be among the others, which are.
 
     Raises:
         BadReference: a genome is invalid.
@@ -59,6 +62,8 @@ def judged_contenders(judged: Sequence[Candidate | str], besides: Sequence[Conte
     """
     labels = {write(live_program(c.knobs.program)): c.label for c in besides if isinstance(c.knobs, ProgramKnobs)}
     contenders = _judged(judged)
+    if not tuned:
+        return [replace(each, label=f"{each.label}, untuned", tuned=False) for each in contenders.values()]
     for key, contender in contenders.items():
         if key in labels:
             raise UserError(

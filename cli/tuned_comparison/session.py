@@ -83,7 +83,7 @@ def _costs(task: type[TrainingTask], contenders: Sequence[Contender], device: st
             steps[place] = program_step(task, knobs.program, device)
         elif isinstance(knobs, ClassKnobs) and device == "cpu":
             with suppress(Exception):  # of the user's class; its trainings have said why
-                step = class_step(task, optimizer_class(contender.label), knobs.arguments_at(knobs.box.default))
+                step = class_step(task, optimizer_class(knobs.given), knobs.arguments_at(knobs.box.default))
                 step(1)
                 steps[place] = step
     measured = dict(zip(steps, step_microseconds(list(steps.values()), device), strict=True))

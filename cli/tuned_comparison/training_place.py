@@ -92,4 +92,4 @@ def compared_task(name: str, rung: int) -> type[TrainingTask]:
 
 def class_names(contenders: Sequence[Contender]) -> dict[str, str]:
     """Returns for each class of torch, by its name in the text of a training, the name to import it by."""
-    return {c.knobs.name: absolute_name(c.label) for c in contenders if isinstance(c.knobs, ClassKnobs)}
+    return {c.knobs.name: absolute_name(c.knobs.given) for c in contenders if isinstance(c.knobs, ClassKnobs)}

@@ -124,7 +124,8 @@ def tuned_cell(
         results.append(result)
         best = result.tuning.best
         found = f"{best.loss:.4f} on validation data" if best else f"no point could be trained: {result.error}"
-        on_event(f"{task} ×{length:g}: {contender.label} tuned in {result.tuning.trainings} trainings, {found}")
+        how = "tuned" if contender.tuned else "with its own constants"
+        on_event(f"{task} ×{length:g}: {contender.label} {how} in {result.tuning.trainings} trainings, {found}")
     tuned = [(r.tuning.best.loss, place) for place, r in enumerate(results) if r.tuning.best and not r.contender.judged]
     actual = max(1, round(steps * length))
     return Cell(task, length, actual, curve_steps(actual), tuple(results), min(tuned)[1] if tuned else None)
@@ -132,7 +133,9 @@ def tuned_cell(
 
 def _tune(trainings: Trainings, contender: Contender, length: float, plan: TuningPlan) -> Iterator[ContenderResult]:
     """Yields the result of a contender after each pack of its tuning; the last is done."""
-    result = ContenderResult(contender, Tuning(contender.knobs.box, plan))
+    # With one trial and no descent the best point is the contender's own.
+    own = plan if contender.tuned else replace(plan, trials=1, rounds=0)
+    result = ContenderResult(contender, Tuning(contender.knobs.box, own))
     while (request := propose(result.tuning)) is not None:
         keys: list[Key] = [
             (contender.text(point, length, "validation"), TUNING_SEED + seed)

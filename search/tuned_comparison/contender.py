@@ -37,6 +37,7 @@ class Contender:
         judged: True if a verdict is wanted on it; False if it is what others are compared with.
         states: tensors as large as a parameter that it keeps for each; None if that is not known.
         proxy: the loss that the search found it with; None without a search.
+        tuned: False if it is trained with its own constants on every task, and the schedule of searches.
     """
 
     label: str
@@ -44,6 +45,7 @@ class Contender:
     judged: bool
     states: int | None = None
     proxy: float | None = None
+    tuned: bool = True
 
     def text(self, point: Point, length: float, split: Split, curve: bool = False) -> str:
         """Returns the text of its training at a point."""
@@ -58,7 +60,7 @@ def class_contender(name: str, judged: bool) -> Contender:
     """
     found = optimizer_class(name)
     try:
-        knobs = class_knobs(found, exact_name(name))
+        knobs = class_knobs(found, exact_name(name), name)
     except ValueError as error:
         raise InvalidClass(str(error)) from None
     return Contender(name, knobs, judged, states_of(found))

@@ -22,11 +22,13 @@ class ClassKnobs:
 
     Attributes:
         name: the name of the class in the text of a training, see `exact_name`.
+        given: the name that the user gave, by which the class is imported.
         box: its box.
         arguments: for each knob but the warm-up and the schedule, its argument, and its place in a tuple or None.
     """
 
     name: str
+    given: str
     box: Box
     arguments: tuple[tuple[str, int | None], ...]
 
@@ -47,8 +49,8 @@ class ClassKnobs:
         return ClassUse(self.name, self.arguments_at(point)), Schedule(SHAPES[shape], warmup)
 
 
-def class_knobs(optimizer_class: type, name: str) -> ClassKnobs:
-    """The knobs of a class whose constructor takes `lr`.
+def class_knobs(optimizer_class: type, name: str, given: str) -> ClassKnobs:
+    """The knobs of a class whose constructor takes `lr`; the names are those of `ClassKnobs`.
 
     Raises:
         ValueError: it does not.
@@ -71,7 +73,7 @@ def class_knobs(optimizer_class: type, name: str) -> ClassKnobs:
         elif argument == "weight_decay" and (number := _number(default)) is not None:
             knobs.append(decay_range("decay", number))
             arguments.append((argument, None))
-    return ClassKnobs(name, Box((*knobs, *schedule_choices())), tuple(arguments))
+    return ClassKnobs(name, given, Box((*knobs, *schedule_choices())), tuple(arguments))
 
 
 def _number(default: object) -> float | None:

@@ -90,6 +90,7 @@ def test_a_row_of_another_version_is_left_out_with_a_line(tmp_path: Path) -> Non
         (("library:lamb", "--held-out", "--task", "digits-mlp"), "expected a held-out task with --held-out"),
         (("library:lamb", "--trials", "3"), "expected --remake with --trials"),
         (("library:lamb", "--remake"), "expected --remake without a REF"),
+        (("--untuned",), "expected a REF with --untuned"),
         (("--table", "missing.jsonl"), "expected a table of baselines in missing.jsonl"),
         (("--remake", "--seeds", "7"), "expected the protocol of"),
         (("-o", "board.txt"), "ends in .md"),
@@ -162,6 +163,16 @@ def test_a_table_is_made_goes_on_and_measures_others_as_it_measured_its_rows(tmp
     [group] = board["groups"]
     pairs = [(each["ref"], each["against"]) for each in group["verdicts"]]
     assert pairs == [("library:lion", "library:adamw"), ("torch:SGD", "library:adamw")]
+
+    # Untuned, it has its own constants, which are those of the first of its sampled points; a baseline may be judged.
+    own = data(database, *command, "library:adamw", "--untuned")
+    results = {result["ref"]: result for result in own["tasks"][0]["results"]}
+    assert set(results) == {f"{ref}, untuned" for ref in ("library:lion", "torch:SGD", "library:adamw")} | {
+        "library:adamw"
+    }
+    assert results["torch:SGD, untuned"]["point"]["rate"] == 0.001
+    assert results["library:lion, untuned"]["point"] != lion["constants"]
+
     page = tmp_path / "board.md"
     text = call(database, *command, "-o", page)
     assert text.exit_code == 0 and "library:lion (judged)" in text.stdout and "Verdicts" in text.stdout

@@ -147,13 +147,13 @@ def test_a_program_without_a_rate_has_its_update_multiplied() -> None:
 
 def test_knobs_of_classes_are_those_of_the_programs_that_do_the_same() -> None:
     program = program_knobs(parse(library()["adamw"])).box.named(program_knobs(parse(library()["adamw"])).box.default)
-    knobs = class_knobs(torch.optim.AdamW, "AdamW@1")
+    knobs = class_knobs(torch.optim.AdamW, "AdamW@1", "torch:AdamW")
     assert sorted(map(str, knobs.box.default)) == sorted(map(str, program.values()))
     use, schedule = knobs.training_at(knobs.box.default)
     assert use.name == "AdamW@1" and schedule == Schedule()
     assert use.arguments == {"lr": 1e-3, "betas": [0.9, 0.999], "weight_decay": 0.01}
-    momentum = class_knobs(torch.optim.SGD, "SGD").box.knobs[1]
+    momentum = class_knobs(torch.optim.SGD, "SGD", "torch:SGD").box.knobs[1]
     assert isinstance(momentum, Range) and momentum.name == "momentum" and momentum.default == 0.0
     assert all(0.0 <= value < 1.0 for value in momentum.neighbours(0.0)) and momentum.border(0.0) is None
     with pytest.raises(ValueError, match="expected a class that takes lr"):
-        class_knobs(torch.nn.Linear, "Linear")
+        class_knobs(torch.nn.Linear, "Linear", "torch:Linear")

@@ -1,16 +1,18 @@
 """The presenter of each kind of genome."""
 
 from germline.cli.genome_file import kind_of
-from germline.cli.presenters.architecture import ArchitecturePresenter
-from germline.cli.presenters.optimizer import OptimizerPresenter
-from germline.cli.presenters.policy import PolicyPresenter
 from germline.cli.presenters.presenter import Presenter
+from germline.programs.late_classes import LateClasses
 from germline.search.kinds import kind_named
 
-_PRESENTERS: tuple[Presenter, ...] = (OptimizerPresenter(), ArchitecturePresenter(), PolicyPresenter())
-
-PRESENTERS: dict[str, Presenter] = {presenter.kind: presenter for presenter in _PRESENTERS}
-"""Presenters by kind."""
+PRESENTERS: LateClasses[Presenter] = LateClasses(
+    {
+        "optimizer": "germline.cli.presenters.optimizer:OptimizerPresenter",
+        "architecture": "germline.cli.presenters.architecture:ArchitecturePresenter",
+        "policy": "germline.cli.presenters.policy:PolicyPresenter",
+    }
+)
+"""Presenters by the name of their kind."""
 
 
 def presenter_of(kind: str) -> Presenter:

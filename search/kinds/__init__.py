@@ -3,13 +3,17 @@
 from difflib import get_close_matches
 from typing import Any
 
+from germline.programs.late_classes import LateClasses
 from germline.search.kind import Kind, Preset
-from germline.search.kinds.architecture import ArchitectureKind
-from germline.search.kinds.optimizer import OptimizerKind
-from germline.search.kinds.policy import PolicyKind
 
-KINDS: dict[str, Kind[Any, Any]] = {kind.name: kind for kind in (OptimizerKind(), ArchitectureKind(), PolicyKind())}
-"""Every kind by name."""
+KINDS: LateClasses[Kind[Any, Any]] = LateClasses(
+    {
+        "optimizer": "germline.search.kinds.optimizer:OptimizerKind",
+        "architecture": "germline.search.kinds.architecture:ArchitectureKind",
+        "policy": "germline.search.kinds.policy:PolicyKind",
+    }
+)
+"""Every kind by its `Kind.name`."""
 
 
 class UnknownKind(ValueError):

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from germline.evaluators.errors import InvalidTask, in_a_line, shown
+from germline.evaluators.optimizer.modules.checks import IGNORED, check_classes, check_numbers
+from germline.evaluators.optimizer.modules.computation import Computation
 from germline.evaluators.optimizer.modules.declared import declared
-from germline.evaluators.optimizer.modules.examples import examples_of
-from germline.evaluators.optimizer.modules.obstacles import obstacle_of
-from germline.evaluators.optimizer.modules.stacked_module import Score, StackedModule, Way
-from germline.evaluators.optimizer.modules.template import (
-    Tried,
-    built,
-    other_tensors,
-    specs_of,
-    trained_tensors,
-    tried,
-)
+from germline.evaluators.optimizer.modules.examples import SHUFFLE_SEED, examples_of
+from germline.evaluators.optimizer.modules.randomness import seeded
+from germline.evaluators.optimizer.modules.stacked_module import Way
+from germline.evaluators.optimizer.modules.template import built, specs_of
 from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
 from germline.evaluators.task import Rung, Split
 
-if TYPE_CHECKING:
-    from torch import nn
-
 log = logging.getLogger(__name__)
 
-NOISE = "(noise)"
-"""Name of the kept number from which the next random numbers of the model follow; no tensor of a module has it."""
 MEASURED_AT_ONCE = 250
 """Examples that pass through the models together when they are measured."""
-WAYS: tuple[Way, ...] = ("rules", "vmap")
-"""Ways to compute candidates together, the fastest first."""
 CACHED = 1 << 22
 """Numbers that the layers of all candidates may return together so that they stay in the cache, more or less."""
-TOLERANCE = 1e-3
-"""Relative difference at which the losses and gradients of candidates together and of one alone count as different."""
 
 
 class _SpecsOfModel:
@@ -72,6 +59,9 @@ class ModuleTask(TrainingTask):
     shuffled: ClassVar[bool] = True
     """Whether examples are divided into splits in an order drawn at random, the same each time. False: as they stand,
     the first for training; for windows of a text or a series, which overlap."""
+    gap: ClassVar[int] = 0
+    """Examples that are left out between two splits if `shuffled` is False: with windows of n places that begin at each
+    place of a series n - 1, so that no place is in two splits."""
     measured: ClassVar[int] = 2_000
     """Most examples on which a trained model is measured, spread evenly over the split."""
     _specs: ClassVar[tuple[ParameterSpec, ...]]
@@ -104,6 +94,12 @@ class ModuleTask(TrainingTask):
         the last axis of the output, and the mean squared error otherwise. `criterion = nn.L1Loss()` in the class works
         too, and so does any function of output and target.
         """
+        if not isinstance(output, Tensor):
+            raise TypeError(f"expected a tensor from model, got {type(output).__name__}; or define criterion")
+        if target.dtype == torch.bool:
+            raise TypeError(
+                "targets are bool: return them as float with criterion = nn.BCEWithLogitsLoss(), or as whole numbers"
+            )
         if target.is_floating_point():
             if output.shape != target.shape:
                 raise ValueError(f"output is {tuple(output.shape)} but target is {tuple(target.shape)}")
@@ -117,43 +113,45 @@ class ModuleTask(TrainingTask):
         """Returns means over a batch that are recorded beside the loss, by name, each a tensor of no axes.
 
         Unless a subclass has its own, it is the accuracy (0 to 1) if targets are whole numbers and the output has
-        classes on its last axis.
+        classes on its last axis; targets of -100, which the cross entropy ignores, do not count.
         """
-        if isinstance(output, Tensor) and not target.is_floating_point() and output.shape[:-1] == target.shape:
-            return {"accuracy": (output.argmax(-1) == target).float().mean()}
-        return {}
+        if not isinstance(output, Tensor) or target.is_floating_point() or output.shape[:-1] != target.shape:
+            return {}
+        hits = (output.argmax(-1) == target).float()
+        counted = target != IGNORED
+        return {"accuracy": hits.mean() if bool(counted.all()) else hits.sum() / counted.sum().clamp(min=1)}
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
         try:
-            data = declared(type(self), self, "data")()
-        except Exception as error:
-            raise InvalidTask(f"{self.name}: data() failed with {in_a_line(error)}") from error
-        self._criterion = declared(type(self), self, "criterion")
-        self._measures = declared(type(self), self, "measures")
-        self._examples = examples_of(data, self.shares, self.shuffled, device)
-        called = {training: self._called_once(training) for training in (True, False)}
-        written = called[True][1].written | called[False][1].written
-        starts = [other_tensors(built(self._model_function(), seed)) for seed in (0, 1)]
-        drawn = {name for name, value in starts[0].items() if not torch.equal(value, starts[1][name])}
-        self._kept = {name: value.to(device) for name, value in starts[0].items() if name in written | drawn}
-        names = [*(spec.name for spec in self.parameters), *self._kept]
-        self._modules = {
-            training: StackedModule(module, names, seen.random, seen.attends)
-            for training, (module, seen) in called.items()
-        }
+            # What data() draws is the same in each process, as the order of its examples is.
+            with seeded(SHUFFLE_SEED):
+                self._examples = examples_of(self._data(), self.shares, self.shuffled, device, self.gap)
+            check_numbers(self._examples.columns)
+            self._criterion = self._own_criterion()
+            self._measures = declared(type(self), self, "measures")
+            first = torch.arange(min(self.rungs[0].batch, self.size("train")), device=device)
+            tried_on = self._examples.batch("train", first)
+            names = [spec.name for spec in self.parameters]
+            self.computation = Computation(
+                self._model_function(), names, self._loss_of, self._measures_of, tried_on, device, self._check_targets
+            )
+            """How candidates pass through the module."""
+        except InvalidTask as error:
+            raise InvalidTask(f"{self.name}: {error}") from error
         if type(self).at_once is TrainingTask.at_once:
-            self.at_once = at_once(called[True][1].elements)  # type: ignore[misc]
-        self.obstacle = self._choose_way()
+            self.at_once = at_once(self.computation.elements)  # type: ignore[misc]
+        self.obstacle = self.computation.obstacle
         """Why candidates pass through the module one after the other; None if they do so together."""
         if self.obstacle is not None:
-            log.warning("%s: candidates train one after the other, 2 to 6 times slower: %s", self.name, self.obstacle)
+            log.warning("%s: candidates train one after the other, which is slower: %s", self.name, self.obstacle)
 
     def size(self, split: Split) -> int:
         return len(self._examples.rows[split])
 
     def loss(self, params: Mapping[str, Tensor], split: Split, index: Tensor) -> Tensor:
-        losses: Tensor = self._scores(params, split, index, split == "train", self._loss_of)
+        batch = self._examples.batch(split, index)
+        losses: Tensor = self.computation.scores(params, batch, split == "train", self._loss_of)
         return losses
 
     def measure(self, params: Mapping[str, Tensor], split: Split) -> dict[str, Tensor]:
@@ -161,38 +159,18 @@ class ModuleTask(TrainingTask):
         places = torch.arange(count, device=self.device) * self.size(split) // count
         totals: dict[str, Tensor] = {}
         with torch.no_grad():
-            for index in torch.split(places, MEASURED_AT_ONCE):
-                for name, values in self._scores(params, split, index, False, self._measures_of).items():
+            for index in _parts(places):
+                batch = self._examples.batch(split, index)
+                for name, values in self.computation.scores(params, batch, False, self._measures_of).items():
                     totals[name] = totals.get(name, 0) + values * (len(index) / count)
         return totals
 
     def start(self, generator: torch.Generator) -> dict[str, Tensor]:
-        model_seed, noise_seed = torch.randint(2**31, (2,), generator=generator).tolist()
-        module = built(self._model_function(), model_seed)
-        others = other_tensors(module)
-        noise = {NOISE: torch.tensor(noise_seed)} if self._random else {}
-        return {**trained_tensors(module), **{name: others[name] for name in self._kept}, **noise}
+        return self.computation.start(generator)
 
-    @property
-    def _random(self) -> bool:
-        return any(module.random for module in self._modules.values())
-
-    def _scores(self, params: Mapping[str, Tensor], split: Split, index: Tensor, training: bool, score: Score) -> Any:
-        """What `score` returns for each candidate on the examples `index` of a split."""
-        inputs, target = self._examples.batch(split, index)
-        trained = {spec.name: params[spec.name] for spec in self.parameters}
-        count = len(next(iter(trained.values())))
-        # Parameters alone, without what else `start` returned, are those of candidates that have not trained yet.
-        kept = {
-            name: params[name] if name in params else value.expand(count, *value.shape).clone()
-            for name, value in self._kept.items()
-        }
-        seed = 0
-        if NOISE in params:
-            seed = int(params[NOISE][0])
-            if training:  # measuring draws nothing that a later step depends on
-                params[NOISE].add_(1)
-        return self._modules[training](trained, kept, inputs, target, score, seed)
+    def set_way(self, way: Way) -> None:
+        """Sets how candidates are computed, for comparisons: otherwise the fastest way that is right is chosen."""
+        self.computation.set_way(way)
 
     def _loss_of(self, output: Any, target: Tensor) -> Tensor:
         loss = self._criterion(output, target)
@@ -202,82 +180,54 @@ class ModuleTask(TrainingTask):
         return loss
 
     def _measures_of(self, output: Any, target: Tensor) -> dict[str, Tensor]:
-        return {**self._measures(output, target), "loss": self._loss_of(output, target)}
+        measures = self._measures(output, target)
+        for name, value in measures.items():
+            if not isinstance(value, Tensor) or value.dim():
+                got = tuple(value.shape) if isinstance(value, Tensor) else shown(value)
+                raise ValueError(f"expected from measures the mean of {name} as a tensor of no axes, got {got}")
+        return {**measures, "loss": self._loss_of(output, target)}
+
+    def _data(self) -> Any:
+        try:
+            return declared(type(self), self, "data")()
+        except Exception as error:
+            raise InvalidTask(f"data() failed with {in_a_line(error)}") from error
+
+    def _own_criterion(self) -> Callable[[Any, Tensor], Tensor]:
+        """The function that gives the loss from output and target; a module among its forms moves to the device.
+
+        Raises:
+            InvalidTask: the criterion has parameters, which would not be trained.
+        """
+        criterion = declared(type(self), self, "criterion")
+        if isinstance(criterion, nn.Module):
+            if any(True for _ in criterion.parameters()):
+                raise InvalidTask("criterion has parameters, which are not trained: move them into the model")
+            return copy.deepcopy(criterion).to(self.device)
+        return criterion
+
+    def _check_targets(self, output: Any, target: Tensor) -> None:
+        """Refuses targets that are no classes, where the criterion is the cross entropy of this class."""
+        whole = not target.is_floating_point() and target.dtype != torch.bool
+        ours = type(self).criterion is ModuleTask.criterion
+        if ours and whole and isinstance(output, Tensor) and output.shape[:-1] == target.shape:
+            check_classes(output, self._examples.columns[-1])
 
     @classmethod
     def _model_function(cls) -> Callable[[], object]:
         return declared(cls, cls.__new__(cls), "model")
 
-    def _first_examples(self) -> Tensor:
-        return torch.arange(min(self.rungs[0].batch, self.size("train")), device=self.device)
 
-    def _called_once(self, training: bool) -> tuple[nn.Module, Tried]:
-        """The module in training mode, or in the mode in which it is measured, and what is seen when it is called.
-
-        Raises:
-            InvalidTask: the call of the module, or of criterion, fails.
-        """
-        inputs, target = self._examples.batch("train", self._first_examples())
-        module = built(self._model_function(), 0).to(self.device).train(training)
-        try:
-            return module, tried(module, lambda: self._measures_of(module(*inputs), target))
-        except Exception as error:
-            shapes = " and ".join(str(tuple(part.shape)) for part in inputs)
-            raise InvalidTask(
-                f"{self.name}: model or criterion failed on inputs {shapes} and targets {tuple(target.shape)} "
-                f"with {in_a_line(error)}"
-            ) from error
-
-    def _choose_way(self) -> str | None:
-        """Sets the fastest way in which two candidates get what each gets alone; returns the obstacle to both ways of
-        computing them together, or None."""
-        starts = [self.start(torch.Generator().manual_seed(seed)) for seed in (0, 1)]
-        starts[1] |= {name: value for name, value in starts[0].items() if name == NOISE}
-        both = {name: torch.stack([start[name] for start in starts]).to(self.device) for name in starts[0]}
-        self.set_way("alone")
-        alone = self._numbers(both, training=not self._random)
-        obstacle = None
-        for way in WAYS:
-            self.set_way(way)
-            try:
-                equal = _alike(self._numbers(both, training=not self._random), alone)
-                if self._random:  # together, the random numbers may be others than those that a module alone draws
-                    each = [{name: value[row : row + 1] for name, value in both.items()} for row in range(len(starts))]
-                    rows = torch.cat([self._numbers(one, training=True) for one in each])
-                    equal = equal and _alike(self._numbers(both, training=True), rows)
-            except Exception as error:
-                obstacle = obstacle_of(error)
-                continue
-            if equal:
-                return None
-            obstacle = "its numbers for two candidates together are not those of each alone"
-        self.set_way("alone")
-        return obstacle
-
-    def set_way(self, way: Way) -> None:
-        """Sets how candidates are computed, for comparisons: otherwise the fastest way that is right is chosen."""
-        for module in self._modules.values():
-            module.way = way
-
-    def _numbers(self, params: Mapping[str, Tensor], training: bool) -> Tensor:
-        """Loss, gradients and measured loss of each candidate on the first examples, `[N, numbers]`."""
-        tensors = {name: value.clone() for name, value in params.items()}
-        leaves = [tensors[spec.name].requires_grad_() for spec in self.parameters]
-        index = self._first_examples()
-        losses = self._scores(tensors, "train", index, training, self._loss_of)
-        gradients = torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
-        with torch.no_grad():
-            measured = self._scores(tensors, "train", index, False, self._loss_of)
-        return torch.cat([losses.detach()[:, None], *(each.flatten(1) for each in gradients), measured[:, None]], 1)
+def _parts(places: Tensor) -> list[Tensor]:
+    """Places in parts of `MEASURED_AT_ONCE`; a single one that is left over joins the last part, since a model may look
+    at its batch as a whole, as BatchNorm does."""
+    parts = list(torch.split(places, MEASURED_AT_ONCE))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
 
 
 def at_once(elements: int) -> int:
     """Candidates that pass through a module together on a CPU, a power of two, given the numbers that its layers
     return: more of a small model, whose layers take less time than what is around them."""
     return 1 << max(2, min(8, (CACHED // max(1, elements)).bit_length() - 1))
-
-
-def _alike(one: Tensor, other: Tensor) -> bool:
-    """Whether the numbers of candidates are equal but for rounding, `[N, numbers]` each."""
-    slack = TOLERANCE * other.abs().amax(1, keepdim=True)
-    return bool(((one - other).abs() <= slack).all())

@@ -46,8 +46,11 @@ def checked(name: str, task: object) -> type[Task]:
         )
     if issubclass(task, PolicyTask):
         _check_names(name, "behaviour_names", task.behaviour_names)
-    for attribute in ("at_once", "slots", "stacked_slots"):
+    for attribute in ("at_once", "slots", "stacked_slots", "measured"):
         _check_count(name, attribute, getattr(task, attribute, 1))
+    for number, rung in enumerate(task.rungs):
+        for attribute in ("steps", "batch"):
+            _check_count(name, f"{attribute} of rung {number}", getattr(rung, attribute, 1))
     for attribute in ("batch_invariant", "held_out_task"):
         if not isinstance(value := getattr(task, attribute), bool):
             raise InvalidTask(f"task {name!r}: {attribute} has to be True or False, not {shown(value)}")

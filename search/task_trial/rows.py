@@ -41,7 +41,7 @@ def _numbers(task: TrainingTask, params: Mapping[str, Tensor], index: Tensor) ->
     """Loss, gradients and measures of each candidate, `[N, numbers]`."""
     leaves = {name: values.clone().requires_grad_() for name, values in params.items()}
     losses = task.loss(leaves, "train", index)
-    gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
+    gradients = torch.autograd.grad(losses.sum(), list(leaves.values()), materialize_grads=True)
     with torch.no_grad():
         measures = task.measure(leaves, "validation")
     columns = [losses.detach(), *gradients, *(measures[name] for name in sorted(measures))]

@@ -39,7 +39,7 @@ class Examples:
         return tuple(inputs or [target]), target
 
 
-def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: str) -> Examples:
+def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: str, gap: int = 0) -> Examples:
     """Reads what the method `data` of a task returned.
 
     Args:
@@ -49,6 +49,7 @@ def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: s
             Not used if `data` is a mapping.
         shuffled: whether the examples are divided in an order drawn by `SHUFFLE_SEED`; False: as they stand.
         device: where the tensors are kept.
+        gap: examples that are left out at the end of train and of validation, if they are not shuffled.
 
     Raises:
         InvalidTask: the data are of another form, or a split is empty.
@@ -70,6 +71,11 @@ def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: s
     if 0 in sizes:
         raise InvalidTask(f"no split may be empty, but {len(order)} examples are divided into {sizes}; set shares")
     rows = dict(zip(SPLITS, torch.split(order[: sum(sizes)].to(device), sizes), strict=True))
+    if gap and not shuffled and not isinstance(data, Mapping):
+        for split in SPLITS[:-1]:
+            if len(rows[split]) <= gap:
+                raise InvalidTask(f"gap leaves out {gap} examples of {split}, which has {len(rows[split])}")
+            rows[split] = rows[split][:-gap]
     return Examples(tuple(column.to(device) for column in columns), rows)
 
 
@@ -115,8 +121,19 @@ def _column(value: object) -> Tensor:
 
 def _collated(dataset: "Dataset[object]") -> object:
     """All items of a dataset as tensors, as a `DataLoader` makes a batch of them."""
+    items = []
+    for place in range(len(dataset)):  # type: ignore[arg-type]
+        try:
+            items.append(dataset[place])
+        except Exception as error:
+            raise InvalidTask(f"item {place} of the Dataset failed with {in_a_line(error)}") from error
+    if not items:
+        raise InvalidTask("data is a Dataset without items")
+    if isinstance(items[0], Mapping):
+        keys = ", ".join(map(str, items[0]))
+        raise InvalidTask(f"the items of a Dataset have to be pairs (input, target), not dicts of {keys:.80}")
     try:
-        return default_collate([dataset[i] for i in range(len(dataset))])  # type: ignore[arg-type]
+        return default_collate(items)
     except (TypeError, RuntimeError) as error:
         raise InvalidTask(
             f"the items of a Dataset have to be tensors or numbers of equal shapes, got {in_a_line(error)}"

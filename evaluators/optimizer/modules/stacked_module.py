@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from germline.evaluators.optimizer.modules.randomness import seeded
 from germline.evaluators.optimizer.modules.slots import Slots
 
 Score = Callable[[Any, Tensor], Any]
@@ -27,8 +29,8 @@ class StackedModule:
     Args:
         module: the module, in the mode and on the device in which it is called. What is not stacked is its own.
         names: of the tensors that are stacked.
-        random: whether it draws random numbers. They are then the same for all candidates.
-        attends: whether it has attention.
+        random: True if the module draws random numbers, as dropout does; all candidates then get the same draws.
+        attends: True if the module calls a function for attention, which is then computed without fused kernels.
 
     Attributes:
         way: how candidates are computed.
@@ -47,19 +49,24 @@ class StackedModule:
         """What `score` returns for each candidate, `[N]`, or a dict of such tensors.
 
         Args:
-            params: of the candidates.
-            kept: buffers of the candidates, in which the module may write.
-            inputs, target: the examples, the same for every candidate.
-            score: of the module's output on them.
+            params: trained parameters by name, each `[N, *shape]`.
+            kept: buffers, and parameters that are not trained, by name, each `[N, *shape]`; updated in place.
+            inputs: what the module is called with, each `[batch, …]`, the same for all candidates.
+            target: `[batch, …]`, likewise.
+            score: function of the module's output and the target.
             seed: of the random numbers of this call.
         """
 
-        def of_one(params: Stacked, kept: Stacked) -> tuple[Any, dict[str, Tensor]]:
+        def of_one(params: Stacked, kept: Stacked, inputs: Sequence[Tensor]) -> tuple[Any, dict[str, Tensor]]:
             with self._slots.filled({**params, **kept}):
                 return score(self.module(*inputs), target), {name: self._slots.now(name) for name in kept}
 
         if self.way == "alone":
-            return self._one_after_the_other(of_one, params, kept, seed)
+            # Each with its own inputs: the module may write into them, as `nn.ReLU(inplace=True)` does.
+            return self._one_after_the_other(
+                lambda params, kept: of_one(params, kept, [part.clone() for part in inputs]), params, kept, seed
+            )
+        together = partial(of_one, inputs=inputs)
         # The module writes into copies, because autograd may need what it has read.
         copies = {name: tensor.clone() for name, tensor in kept.items()}
         with self._seeded(seed), _single_operations() if self.attends else nullcontext():
@@ -67,9 +74,9 @@ class StackedModule:
                 # Imported here: it uses parts of torch that a release may lack; if so, the next way is tried.
                 from germline.evaluators.optimizer.modules.together import with_rules
 
-                scores, after = with_rules(of_one, params, copies)
+                scores, after = with_rules(together, params, copies)
             else:
-                scores, after = vmap(of_one, randomness="same")(params, copies)
+                scores, after = vmap(together, randomness="same")(params, copies)
         for name, tensor in after.items():
             kept[name].copy_(tensor.detach())
         return scores
@@ -91,11 +98,8 @@ class StackedModule:
 
     @contextmanager
     def _seeded(self, seed: int) -> Iterator[None]:
-        """Random numbers from `seed`; those of the process go on as if there had been none."""
-        cuda = [torch.cuda.current_device()] if self.random and torch.cuda.is_available() else []
-        with torch.random.fork_rng(devices=cuda) if self.random else nullcontext():
-            if self.random:
-                torch.manual_seed(seed)
+        """Random numbers from `seed`, if the module draws any."""
+        with seeded(seed, torch.cuda.is_available()) if self.random else nullcontext():
             yield
 
 

@@ -1,6 +1,6 @@
 """The model of a task, built from a seed: which of its tensors are trained, kept for each candidate, or constant."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from germline.evaluators.errors import InvalidTask, in_a_line, shown
+from germline.evaluators.optimizer.modules.randomness import seeded, states
 from germline.evaluators.optimizer.task import ParameterSpec
 
 
@@ -19,8 +20,7 @@ def built(model: Callable[[], object], seed: int) -> nn.Module:
     Raises:
         InvalidTask: `model` fails, or what it returns cannot be trained.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         try:
             module = model()
         except Exception as error:
@@ -70,50 +70,72 @@ class Tried:
     """What is seen when a module is called once.
 
     Attributes:
-        written: names of its buffers that the call changed.
+        written: names of its buffers, and of its parameters that are not trained, that the call changed.
         random: whether the call drew random numbers.
         attends: whether it calls a function for attention.
         elements: numbers that all its layers returned, a measure of its activations.
+        result: what the call returned.
     """
 
     written: frozenset[str]
     random: bool
     attends: bool
     elements: int
+    result: Any
 
 
-def tried(module: nn.Module, call: Callable[[], object]) -> Tried:
-    """Calls a module by `call`, and restores its buffers and the generators of random numbers."""
+def tried(module: nn.Module, call: Callable[[], Any]) -> Tried:
+    """Calls a module by `call` with random numbers of seed 0, and restores its tensors and the generators.
+
+    Raises:
+        InvalidTask: the call changes a parameter that is trained, or registers a buffer.
+    """
     elements = 0
 
     def count(layer: nn.Module, inputs: object, output: object) -> None:
         nonlocal elements
         elements += 0 if list(layer.children()) else _numbers_of(layer, output)
 
-    before = {name: (tensor, tensor.clone(), tensor._version) for name, tensor in module.named_buffers()}
+    trained = trained_tensors(module)
+    before = {name: (tensor, tensor.detach().clone(), tensor._version) for name, tensor in _tensors(module)}
     handles = [layer.register_forward_hook(count) for layer in module.modules()]
-    cuda = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    cuda = torch.cuda.is_available()
     try:
-        with torch.random.fork_rng(devices=cuda):
-            states = _generator_states()
+        with seeded(0, cuda):
+            at_first = states(cuda)
             with _Names() as names:
-                call()
-            random = any(not torch.equal(*pair) for pair in zip(states, _generator_states(), strict=True))
+                result = call()
+            random = states(cuda) != at_first
     finally:
         for handle in handles:
             handle.remove()
     written = set()
-    for name, tensor in list(module.named_buffers()):
+    for name, tensor in list(_tensors(module)):
+        if name not in before:
+            raise InvalidTask(f"forward registers the buffer {name}: register it with its first value in __init__")
         first, value, version = before[name]
         # The statistics of BatchNorm change without a new version, and others by a write of equal values.
         if tensor is not first or tensor._version != version or not torch.equal(tensor, value):
+            if name in trained:
+                raise InvalidTask(
+                    f"forward writes into the parameter {name}, which is trained: compute with a changed copy of it, "
+                    "or use torch.nn.utils.parametrize"
+                )
             written.add(name)
             with torch.no_grad():
                 first.copy_(value)
             parent, _, attribute = name.rpartition(".")
-            module.get_submodule(parent)._buffers[attribute] = first.detach()
+            layer = module.get_submodule(parent)
+            if attribute in layer._buffers:
+                layer._buffers[attribute] = first.detach()
     attends = any("attention" in name or "transformer" in name for name in names.called)
-    return Tried(frozenset(written), random, attends, elements)
+    return Tried(frozenset(written), random, attends, elements, result)
+
+
+def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yields the parameters and buffers of a module by name, each tensor once."""
+    yield from module.named_parameters()
+    yield from module.named_buffers()
 
 
 def _numbers_of(layer: nn.Module, output: object) -> int:
@@ -135,7 +157,3 @@ class _Names(TorchFunctionMode):
     ) -> Any:
         self.called.add(getattr(function, "__name__", ""))
         return function(*args, **(kwargs or {}))
-
-
-def _generator_states() -> list[Tensor]:
-    return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if torch.cuda.is_available() else [])]

@@ -146,12 +146,12 @@ def images(*layers: nn.Module) -> Callable[[], nn.Module]:
 )
 def test_layers_of_many_candidates_have_the_gradients_of_each_alone(model: Callable[[], nn.Module]) -> None:
     task = with_data((X, Y), model=model)()
-    assert task._modules[True].way == "rules"
+    assert task.computation.way == "rules"
     starts = [task.start(torch.Generator().manual_seed(seed)) for seed in (5, 6, 7)]
     tensors = {name: torch.stack([start[name] for start in starts]) for name in starts[0]}
-    together = task._numbers(tensors, training=not task._random)
+    together = task.computation.numbers(tensors, training=not task.computation.random)
     task.set_way("alone")
-    alone = task._numbers(tensors, training=not task._random)
+    alone = task.computation.numbers(tensors, training=not task.computation.random)
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
 
 
@@ -162,7 +162,7 @@ def test_the_modules_of_the_documentation_train_together_by_the_rules(name: str,
     files = [task_file(tmp_path, block.text, block.file) for block in blocks(page) if block.file]
     [file] = [file for file in files if f"class {name}(" in file.read_text()]
     task = task_class(f"{file}:{name}")()
-    assert isinstance(task, ModuleTask) and task._modules[True].way == "rules"
+    assert isinstance(task, ModuleTask) and task.computation.way == "rules"
     before, after = (train(task, [ADAM], Rung(steps, 8), SEED)[0].measures for steps in (1, 40))
     assert before is not None and after is not None and after["loss"] < before["loss"]
 
@@ -170,9 +170,9 @@ def test_the_modules_of_the_documentation_train_together_by_the_rules(name: str,
 def test_a_convolution_with_many_patches_is_grouped(monkeypatch: pytest.MonkeyPatch) -> None:
     task = with_data((X, Y), model=images(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 3, 3, padding=1)))()
     tensors = {name: value[None].repeat(2, *[1] * value.dim()) for name, value in task.start(GENERATOR).items()}
-    by_patches = task._numbers(tensors, training=True)
+    by_patches = task.computation.numbers(tensors, training=True)
     monkeypatch.setattr("germline.evaluators.optimizer.modules.images.MOST_PATCHES", 0)
-    torch.testing.assert_close(task._numbers(tensors, training=True), by_patches, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(task.computation.numbers(tensors, training=True), by_patches, atol=1e-5, rtol=1e-4)
 
 
 def plainly_trained(task: ModuleTask) -> float:
@@ -321,7 +321,7 @@ def test_what_cannot_be_batched_runs_one_after_the_other_and_says_why(
         task = task_class(f"{task_file(tmp_path, DIGITS)}:Branching")()
     assert isinstance(task, ModuleTask) and task.obstacle is not None
     assert [record.getMessage() for record in caplog.records] == [
-        "perceptron: candidates train one after the other, 2 to 6 times slower: "
+        "perceptron: candidates train one after the other, which is slower: "
         "it decides by the value of a tensor: use torch.where instead of `if`"
     ]
     first, second = train(task, [ADAM, ADAM], RUNG, SEED)

@@ -3,11 +3,14 @@
 import logging
 import os
 import platform
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from germline.db.records import RunRecord
+from germline.evaluators.tasks import task_files
 from germline.evaluators.tasks.registry import task_class
+from germline.evaluators.tasks.task_list import names_of
 from germline.search.kinds import kind_named
 
 PACKAGES = (
@@ -33,14 +36,23 @@ class RunOutdated(ValueError):
     settings."""
 
 
-def environment() -> dict[str, Any]:
-    """Python, the machine, and the version of each package (None: not installed)."""
+FILES = "files"
+"""Key of the digests of the files that a run's tasks are in."""
+
+
+def environment(task: str) -> dict[str, Any]:
+    """Python, the machine, the version of each package (None: not installed), and of a task in a file a digest of it.
+
+    Args:
+        task: the full name of the task of a run, or the names of several.
+    """
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "system": platform.system(),
         "cores": os.cpu_count(),
         **{name: _version(name) for name in PACKAGES},
+        **({FILES: digests} if (digests := _digests(task)) else {}),
     }
 
 
@@ -78,10 +90,20 @@ def _check_version(run: RunRecord, what: str, now: int) -> None:
 
 
 def warn_of_other_versions(run: RunRecord) -> None:
-    """Logs a warning for packages whose version has changed, since they may score otherwise.
+    """Logs a warning for packages whose version has changed, since they may score otherwise, and for files of tasks
+    that have changed.
 
     A package that the record does not name, or that was not installed, is left out.
     """
+    recorded = run.environment.get(FILES)
+    now = _digests(run.task)
+    for path, digest in recorded.items() if isinstance(recorded, dict) else ():
+        if now.get(path) != digest:
+            log.warning(
+                "%s has changed since %s began; if the model, the data or the loss is another, start a new run",
+                repr(path)[1:-1],
+                run.name,
+            )
     pairs = [(name, run.environment.get(name), _version(name)) for name in PACKAGES]
     changes = [
         # As a literal without its quotes: a record may hold anything, and a terminal obeys control characters.
@@ -93,6 +115,12 @@ def warn_of_other_versions(run: RunRecord) -> None:
         log.warning(
             "%s was made with %s: what follows may not be what it would have been", run.name, "; ".join(changes)
         )
+
+
+def _digests(task: str) -> dict[str, str]:
+    """The digest of each file that a task is in, by its path."""
+    paths = {task_files.split_name(name)[0] for name in names_of(task) if task_files.is_file(name)}
+    return {str(path): sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(paths)}
 
 
 def _version(package: str) -> str | None:

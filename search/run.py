@@ -68,7 +68,7 @@ def record_run(store: Store, plan: RunPlan) -> RunRecord:
     Raises:
         RunExists: the name is taken.
     """
-    run = store.create_run(plan.name, plan.kind, plan.task, plan.preset, plan.seed, plan.config, environment())
+    run = store.create_run(plan.name, plan.kind, plan.task, plan.preset, plan.seed, plan.config, environment(plan.task))
     store.release(run.id, "stopped", 0.0)
     return store.run(run.name)
 

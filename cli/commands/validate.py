@@ -37,7 +37,7 @@ from germline.search.validation import Contender, ValidationResult, validate, wi
     type=click.IntRange(min=0),
     default=None,
     help="Rung of the task: how long to train, or how many episodes to play (germline tasks).  "
-    "[default: 1, or 0 with --against]",
+    "[default: 1, or 0 with --against or if there is no other]",
 )
 @click.option(
     "--seeds",
@@ -103,7 +103,7 @@ def command(
     against.require_unused()
     if seeds == "auto":
         raise UserError("expected --against with --seeds auto; name a number")
-    rung, seeds = 1 if rung is None else rung, 3 if seeds is None else int(seeds)
+    seeds = 3 if seeds is None else int(seeds)
     sizes = {"full_channels": channels, "full_cells": cells}
     given_sizes = {name: size for name, size in sizes.items() if size is not None}
     with stdout_apart():
@@ -111,6 +111,8 @@ def command(
         kind = _kind_of(candidates)
         home = _task_for(kind, candidates, task)
         hint = "; name its task with --task" if task is None else ""
+        if rung is None:  # a task may have no second rung
+            rung = min(1, *(len(task_class(each).rungs) - 1 for each in names_of(home)))
         rows_of: dict[str, list[dict[str, Any]]] = {}
         for each in names_of(home):
             _check(kind, candidates, each, rung, given_sizes, hint)

@@ -1,22 +1,27 @@
 """The language on a page, for a reader who is to write programs: made from the tables of the language."""
 
 from germline.programs.optimizer.library import library_text
-from germline.programs.optimizer.primitives import FUNCTION_SETS, PRIMITIVES, Primitive
+from germline.programs.optimizer.primitives import PRIMITIVES, Primitive
+from germline.programs.optimizer.space import OptimizerSpace
 from germline.programs.optimizer.text import parse, write
-from germline.programs.optimizer.types import STATE_TYPES
 
 _EXAMPLE = "lion"
+_INPUTS = {
+    "step": "`step`, the number of the step from 1",
+    "progress": "`progress`, the share of the training that is done",
+    "loss": "`loss`, the training loss of the step",
+}
 
 
-def card(functions: str, max_statements: int, max_states: int) -> str:
+def card(space: OptimizerSpace) -> str:
     """The rules and every function of a search, with what it computes in terms of torch.
 
     Args:
-        functions: a key of `FUNCTION_SETS`.
-        max_statements, max_states: limits of the search.
+        space: the programs of the search; what it refuses is not on the card.
     """
-    shapes = ("tree", "leaf", "scalar") if functions == "core" else tuple(STATE_TYPES)
-    declared = [PRIMITIVES[name] for name in FUNCTION_SETS[functions] if name != "invert"]
+    shapes = space.state_shapes
+    declared = [PRIMITIVES[name] for name in space.functions if name != "invert"]
+    readout = ["A state `x: readout` has the shape of w; the model is evaluated with what it keeps, and not with w."]
     return "\n".join(
         [
             "A program is the update rule of an optimizer, written as one Python function without control flow:",
@@ -24,12 +29,13 @@ def card(functions: str, max_statements: int, max_states: int) -> str:
             write(parse(library_text(_EXAMPLE))),
             "w are the parameters, g their gradients, lr the learning rate of the schedule. The names between g and lr",
             "are states: they start at zero and keep what the program returns for them. The optimizer subtracts the",
-            "update from w. The program returns the update and then each state, in the order of the inputs. `step`,",
-            "the number of the step from 1, may be a further input after lr.",
+            "update from w. The program returns the update and then each state, in the order of the inputs.",
+            f"Further inputs after lr may be {', '.join(_INPUTS[name] for name in space.optional_inputs)}.",
             f"A state has the shape of w, or declares another, as in `s: leaf`, out of {', '.join(shapes)}.",
+            *(readout if "readout" in shapes else []),
             "Each line assigns a name; expressions may be nested. Literals are numbers. There are no other statements,",
             "no imports, no attributes and no Python functions. Names are assigned before they are used.",
-            f"At most {max_statements} statements (each operation counts) and {max_states} states.",
+            f"At most {space.max_statements} statements (each operation counts) and {space.limits.states} states.",
             "",
             "Functions, with what each computes; those without a mark act on each element and broadcast, those marked",
             "leaf act on each parameter tensor, those marked tree on all of them together:",

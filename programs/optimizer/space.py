@@ -169,15 +169,26 @@ class OptimizerSpace:
         for line in genome.body:
             if line.function not in self.functions and line.function != "=":
                 return f"expected functions of the search, got {line.function}, which it does not have"
-        plain = ("tree", "leaf", "scalar") if self.functions == FUNCTION_SETS["core"] else self.limits.shapes
-        shapes = dict.fromkeys((*plain, *(state.shape for state in self.start.states)))
+        shapes = self.state_shapes
         for state in genome.states:
             if state.shape not in shapes:
                 return f"expected states of shape {', '.join(shapes)}, got {state.name}: {state.shape}"
         for name in genome.optional_inputs:
-            if name != "step" and name not in self.start.optional_inputs:
+            if name not in self.optional_inputs:
                 return f"expected no input {name}: the start program has none"
         return self.check(genome)
+
+    @property
+    def state_shapes(self) -> tuple[str, ...]:
+        """Shapes of states that a program may have, keys of `types.STATE_TYPES`; `readout` only if the start has it."""
+        plain = ("tree", "leaf", "scalar") if self.functions == FUNCTION_SETS["core"] else self.limits.shapes
+        own = (state.shape for state in self.start.states)
+        return tuple(dict.fromkeys((*(shape for shape in plain if shape != "readout"), *own)))
+
+    @property
+    def optional_inputs(self) -> tuple[str, ...]:
+        """Inputs after `lr` that a program may have: `step`, and those of the start program."""
+        return tuple(dict.fromkeys(("step", *self.start.optional_inputs)))
 
     def fingerprint(self, genome: Program) -> str:
         traced = self._traced(genome)

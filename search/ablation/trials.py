@@ -87,13 +87,13 @@ class Trials:
                 are not trained with the other seeds; None: all are.
 
         Raises:
-            ReferenceFailed
+            ReferenceFailed: the reference fails with a seed.
         """
         looks = [self.seeds] if margin is None else [self.seeds[:FIRST_LOOK], self.seeds]
         comparisons: dict[str, Comparison] = {}
         alive = list(dict.fromkeys(texts))
         for seeds in looks:
-            self._train([reference, *alive], seeds)
+            self._train(list(dict.fromkeys((reference, *alive))), seeds)
             comparisons |= {text: self._comparison(text, reference, seeds) for text in alive}
             if margin is not None:
                 alive = [text for text in alive if comparisons[text].lower <= margin]

@@ -215,7 +215,7 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         return settings.warmup
 
     def language(self, settings: OptimizerSettings) -> str:
-        return card(settings.functions, settings.max_statements, settings.max_states)
+        return card(self.space(settings))
 
     def caps(self, settings: OptimizerSettings) -> dict[str, Cap]:
         return {LLM: Cap(settings.llm_calls, settings.llm_tokens)}

@@ -110,6 +110,9 @@ def _header(data: Mapping[str, Any], path: Path) -> BaselineTable:
 
 def _protocol(data: Mapping[str, Any]) -> Protocol:
     protocol = Protocol(**{str(name): value for name, value in data.items()})
+    counts = (protocol.trials, protocol.tuning_seeds, protocol.rounds, protocol.seeds)
+    if any(type(count) is not int for count in counts) or type(protocol.length) not in (int, float):
+        raise ValueError(f"the protocol {data}")
     allowed = (
         (protocol.trials, range(1, 4_097)),
         (protocol.tuning_seeds, range(2, 41)),

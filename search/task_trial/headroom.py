@@ -57,6 +57,8 @@ def estimate_headroom(subject: Subject) -> Report | None:
     deviations = headroom_of(results)
     best = min(OTHERS, key=lambda name: results[name].mean)
     findings = [Finding("tuned losses", f"{losses} ({amount})")]
+    if deviations is None and all(isfinite(results[name].mean) for name in (REFERENCE, best)):
+        return Report(findings, "No headroom can be told: losses depend on no seed. Do all parameters get a gradient?")
     if deviations is None:
         return Report(findings, "No headroom can be told: too many of these trainings diverged.")
     findings.append(Finding("headroom", f"{deviations:.1f} standard deviations between seeds, by {best} (an estimate)"))

@@ -13,8 +13,8 @@ from germline.search.task_trial.report import Finding, Report
 from germline.search.task_trial.subject import Subject
 
 ROUNDS = 3
-USUAL = "2 to 6 times"
-"""How much faster a candidate of a built-in task is beside others than alone (`tests/benchmarks/module_tasks.py`)."""
+USUAL = "2 to 15 times"
+"""How much faster a candidate is beside others than alone, from attention to a small perceptron (docs/own_model.md)."""
 
 
 def measure_speed(subject: Subject) -> Report | None:

@@ -1,6 +1,6 @@
 """The course of a comparison: tune every contender on every task at every length, train it with fresh seeds, judge."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from math import inf, isfinite
@@ -18,14 +18,14 @@ from germline.search.tuning.tuning import Tuning, TuningPlan, advance, propose
 TUNING_SEED, TARGET_SEED, FINAL_SEED = 4_000, 5_000, 6_000
 """First evaluation seeds, apart from each other and from those of searches (0), reviews (from 1 on), validations (from
 1,000 on) and ablations (from 2,000 on)."""
-BLOCK = 5
-"""Seeds that are added at once until a verdict is decided."""
+SEEDS_ADDED = 5
+"""Final seeds that are added at once until all verdicts are decided."""
 MOST_SEEDS = 30
-"""No more seeds are added after as many."""
-TARGET_SHARE = 2
-"""The target comes from so many times as many seeds of the reference as there are final seeds; see `MOST_TARGET`."""
+"""The largest number of final seeds with `--seeds auto`."""
+TARGET_FACTOR = 2
+"""Seeds of the reference for the target, as a multiple of the final seeds; at most `MOST_TARGET`."""
 MOST_TARGET = 20
-"""Most seeds for the target."""
+"""Most seeds of the reference for the target."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ def compared(
         The cells, the verdict of each judged contender beside each other, and the number of final seeds.
     """
     cells: list[Cell] = []
-    for task, each in steps.items():
+    for task, rung_steps in steps.items():
         with opened(task) as trainings:
             for length in plan.lengths:
-                cells.append(tuned_cell(trainings, task, length, each, contenders, plan, on_event))
-    seeds = plan.seeds or 2 * BLOCK
-    looks = 1 if plan.seeds is not None else 1 + (MOST_SEEDS - seeds) // BLOCK
+                cells.append(tuned_cell(trainings, task, length, rung_steps, contenders, plan, on_event))
+    seeds = plan.seeds or 2 * SEEDS_ADDED
+    looks = 1 if plan.seeds is not None else 1 + (MOST_SEEDS - seeds) // SEEDS_ADDED
     while True:
         done: list[Cell] = []
         for task in steps:
@@ -82,13 +82,13 @@ def compared(
         pairs = verdicts(done, looks)
         undecided = [pair for pair in pairs if pair.verdict.more is not None]
         on_event(f"{seeds} final seeds: {len(pairs) - len(undecided)} of {len(pairs)} verdicts decided")
-        if plan.seeds is not None or not undecided or seeds + BLOCK > MOST_SEEDS:
+        if plan.seeds is not None or not undecided or seeds + SEEDS_ADDED > MOST_SEEDS:
             return tuple(done), pairs, seeds
-        seeds += BLOCK
+        seeds += SEEDS_ADDED
 
 
 def verdicts(cells: Sequence[Cell], looks: int = 1) -> tuple[Pair, ...]:
-    """Returns the verdict on each judged contender beside each other, over the cells where both were trained.
+    """Returns the verdict on each judged contender beside each other, over the cells where either was trained.
 
     `looks` is how often it is asked for at most, see `judge`.
     """
@@ -98,11 +98,8 @@ def verdicts(cells: Sequence[Cell], looks: int = 1) -> tuple[Pair, ...]:
         for other, baseline in enumerate(contenders):
             if not contender.judged or baseline.judged:
                 continue
-            paired = [
-                PairedCell(cell.task, cell.length, cell.results[place].losses, cell.results[other].losses)
-                for cell in cells
-                if cell.results[place].finals and cell.results[other].finals
-            ]
+            both = [(cell, *cell.paired_losses(place, other)) for cell in cells]
+            paired = [PairedCell(cell.task, cell.length, ours, theirs) for cell, ours, theirs in both if ours]
             if paired:
                 pairs.append(Pair(place, other, judge(paired, looks)))
     return tuple(pairs)
@@ -120,23 +117,23 @@ def tuned_cell(
     """Returns the cell with every contender tuned; `length` multiplies `steps`, those of the rung."""
     results = []
     for contender in contenders:
-        *_, result = _tune(trainings, contender, length, plan.tuning)
+        result = _tuned(trainings, contender, length, plan.tuning)
         results.append(result)
         best = result.tuning.best
-        found = f"{best.loss:.4f} on validation data" if best else f"no point could be trained: {result.error}"
+        loss = f"{best.loss:.4f} on validation data" if best else f"no point could be trained: {result.error}"
         how = "tuned" if contender.tuned else "with its own constants"
-        on_event(f"{task} ×{length:g}: {contender.label} {how} in {result.tuning.trainings} trainings, {found}")
+        on_event(f"{task} ×{length:g}: {contender.label} {how} in {result.tuning.trainings} trainings, {loss}")
     tuned = [(r.tuning.best.loss, place) for place, r in enumerate(results) if r.tuning.best and not r.contender.judged]
     actual = max(1, round(steps * length))
     return Cell(task, length, actual, curve_steps(actual), tuple(results), min(tuned)[1] if tuned else None)
 
 
-def _tune(trainings: Trainings, contender: Contender, length: float, plan: TuningPlan) -> Iterator[ContenderResult]:
-    """Yields the result of a contender after each pack of its tuning; the last is done."""
+def _tuned(trainings: Trainings, contender: Contender, length: float, plan: TuningPlan) -> ContenderResult:
+    """The result of a contender whose tuning is done."""
     # With one trial and no descent the best point is the contender's own.
     own = plan if contender.tuned else replace(plan, trials=1, rounds=0)
-    result = ContenderResult(contender, Tuning(contender.knobs.box, own))
-    while (request := propose(result.tuning)) is not None:
+    tuning, error = Tuning(contender.knobs.box, own), None
+    while (request := propose(tuning)) is not None:
         keys: list[Key] = [
             (contender.text(point, length, "validation"), TUNING_SEED + seed)
             for point in request.points
@@ -145,8 +142,8 @@ def _tune(trainings: Trainings, contender: Contender, length: float, plan: Tunin
         outcomes = trainings.outcomes(keys)
         losses = [loss_of(outcome) for outcome in outcomes]
         rows = [losses[i : i + request.seeds] for i in range(0, len(losses), request.seeds)]
-        result = replace(result, tuning=advance(result.tuning, rows), error=_latest_error(outcomes) or result.error)
-        yield result
+        tuning, error = advance(tuning, rows), _latest_error(outcomes) or error
+    return ContenderResult(contender, tuning, error=error)
 
 
 def with_finals(trainings: Trainings, cell: Cell, seeds: int) -> Cell:
@@ -158,7 +155,7 @@ def with_finals(trainings: Trainings, cell: Cell, seeds: int) -> Cell:
     results = list(cell.results)
     for i, place in enumerate(places):
         own = tuple(outcomes[i * seeds : (i + 1) * seeds])
-        results[place] = replace(results[place], finals=own, error=_latest_error(own))
+        results[place] = replace(results[place], finals=own, error=_latest_error(own) or results[place].error)
     return replace(cell, results=tuple(results))
 
 
@@ -167,7 +164,7 @@ def with_target(trainings: Trainings, cell: Cell, seeds: int) -> Cell:
     if cell.reference is None:
         return cell
     text = _final_text(cell, cell.reference)
-    count = min(MOST_TARGET, TARGET_SHARE * seeds)
+    count = min(MOST_TARGET, TARGET_FACTOR * seeds)
     outcomes = trainings.outcomes([(text, TARGET_SEED + seed) for seed in range(count)])
     target = median((curve_of(outcome) or (inf,))[-1] for outcome in outcomes)
     return replace(cell, target=target if isfinite(target) else None)

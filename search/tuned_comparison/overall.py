@@ -16,7 +16,7 @@ FACTORS = (1.0, 1.25, 1.5, 2.0)
 
 @dataclass(frozen=True)
 class Overall:
-    """A contender over all tasks and lengths at which it could be trained.
+    """A contender over all tasks and lengths; where no point of it could be trained, it failed with each seed.
 
     Attributes:
         speed_up: geometric mean of its speed-ups over the best tuned baseline of each; None without any.
@@ -50,7 +50,7 @@ def overall(comparison: TunedComparison) -> tuple[Overall, ...]:
 
 def improvement(comparison: TunedComparison, pair: Pair) -> float:
     """Returns the probability that a final loss of the judged contender is below one of the other, mean over tasks."""
-    both = [(cell.results[pair.place].losses, cell.results[pair.other].losses) for cell in comparison.cells]
+    both = [cell.paired_losses(pair.place, pair.other) for cell in comparison.cells]
     trained = [losses for losses in both if all(losses)]
     return probability_of_improvement([a for a, _ in trained], [b for _, b in trained])
 

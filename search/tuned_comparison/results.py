@@ -40,7 +40,7 @@ class ContenderResult:
 
     @property
     def losses(self) -> tuple[float, ...]:
-        """The final held-out losses; infinite where a training failed."""
+        """The final held-out losses; infinite where a training failed. Empty if no point could be trained."""
         return tuple(map(loss_of, self.finals))
 
     @property
@@ -56,7 +56,7 @@ class ContenderResult:
 
     @property
     def deviation(self) -> float | None:
-        """Their standard deviation; None for fewer than two."""
+        """The sample standard deviation of the finite final losses; None for fewer than two."""
         finite = [loss for loss in self.losses if isfinite(loss)]
         return stdev(finite) if len(finite) > 1 else None
 
@@ -98,11 +98,20 @@ class Cell:
         return median_low(steps_to(curve, self.curve_steps, self.target) for curve in curves)
 
     def speed_ups(self, place: int) -> tuple[float, ...]:
-        """The speed-up of a contender over the reference with each final seed; empty without a target."""
+        """The speed-up of a contender over the reference with each final seed; empty without a target. A contender of
+        which no point could be trained failed with each seed."""
         if self.target is None or self.reference is None:
             return ()
-        reference = median_curve(self.results[self.reference].curves)
-        return tuple(speed_up(curve, reference, self.curve_steps, self.target) for curve in self.results[place].curves)
+        curves = self.results[self.reference].curves
+        reference = median_curve(curves)
+        own = self.results[place].curves or ((),) * len(curves)
+        return tuple(speed_up(curve, reference, self.curve_steps, self.target) for curve in own)
+
+    def paired_losses(self, place: int, other: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The final losses of two contenders, paired by seed. A contender of which no point could be trained failed
+        with each seed; both are empty if that is so of both."""
+        ours, theirs = self.results[place].losses, self.results[other].losses
+        return ours or (inf,) * len(theirs), theirs or (inf,) * len(ours)
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ LEVEL = 0.01
 """A p-value below this, after correction, is a difference."""
 SHARE = 0.75
 """Share of the tasks on which a better contender is better."""
-FAILED = 10.0
-"""A loss that is not finite counts as the worst finite loss and so many times the range of all finite losses."""
+FAILED_RANGES = 10.0
+"""A loss that is not finite counts as the largest finite loss plus this many times the range of the finite losses."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class PairedCell:
 
     Attributes:
         task, length: of the cell.
-        losses: of the contender that is judged.
-        others: of that which it is compared with.
+        losses: final losses of the contender that is judged, one for each seed; infinite where a training failed.
+        others: those of the baseline, in the same order.
     """
 
     task: str
@@ -58,7 +58,7 @@ class CellVerdict:
         p: of the exact two-sided sign-flip test.
         holm: the same, corrected for all cells.
         better: True if there is a gain, significant after correction.
-        worse: True if it is worse by more than a standard deviation between seeds.
+        worse: True if it is worse by more than the standard deviation of the baseline between seeds.
     """
 
     task: str
@@ -132,7 +132,7 @@ def _gains(cell: PairedCell) -> list[float]:
     """The paired differences, in which a loss that is not finite is much worse than any other."""
     finite = [loss for loss in (*cell.losses, *cell.others) if isfinite(loss)]
     spread = max(finite) - min(finite) if finite else 0.0
-    bound = max(finite, default=0.0) + FAILED * (spread or 1.0)
+    bound = max(finite, default=0.0) + FAILED_RANGES * (spread or 1.0)
     ours = [loss if isfinite(loss) else bound for loss in cell.losses]
     theirs = [loss if isfinite(loss) else bound for loss in cell.others]
     return [other - loss for loss, other in zip(ours, theirs, strict=True)]

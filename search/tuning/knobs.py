@@ -53,13 +53,14 @@ class Range:
         """Returns the values one step from a value within the range; those of zero are its least and its middle."""
         if self.zero and value == 0.0:
             return [self.low, sqrt(self.low * self.high)]
-        size = self._size(value)
+        size = max(self._size(value), self.low)  # 0 for the weight 1 of a complement, which has no logarithm
         sizes = [max(self.low, size / STEP), min(self.high, size * STEP)]
         near = [self._value(each) for each in sizes if abs(each / size - 1) > 1e-6]
         return [*([0.0] if self.zero else []), *near]
 
     def border(self, value: Value) -> Side | None:
-        """Returns the side on which a value lies on the border, if the range can be widened there."""
+        """Returns `above` or `below` if the size of a value (of a complement: 1 minus the value) is at the upper or
+        lower end of a range that can be widened there; None otherwise."""
         if self.zero and value == 0.0:
             return None
         size = self._size(value)
@@ -104,7 +105,7 @@ class Choice:
         return [option for option in self.options if option != value]
 
     def border(self, value: Value) -> Side | None:
-        """Returns None."""
+        """Returns None: a choice has no ends."""
         return None
 
     def widened(self, side: Side) -> "Choice":
@@ -146,7 +147,10 @@ class Box:
             side = knob.border(value)
             knobs.append(knob.widened(side) if side else knob)
             if side:
-                phrases.append(f"{knob.name} {side} {value:.3g}")
+                # The ends of a complement are those of 1 minus the value.
+                turned = isinstance(knob, Range) and knob.complement
+                word = {"above": "below", "below": "above"}[side] if turned else side
+                phrases.append(f"{knob.name} {word} {value:.3g}")
         return Box(tuple(knobs)), phrases
 
     def named(self, point: Point) -> dict[str, Value]:

@@ -95,7 +95,8 @@ def test_classes_of_torch_and_of_a_file_are_contenders(tmp_path: Path) -> None:
     comparison = data(tmp_path / "a.db", *command, "--executor", "inline", "--seeds", "auto")
     [cell] = comparison["cells"]
     sgd, program, broken = cell["results"]
-    [verdict] = comparison["verdicts"]
+    verdict, beside_broken = comparison["verdicts"]
+    assert beside_broken["against"].endswith("Broken") and beside_broken["verdict"] == "better"
     assert comparison["seeds"] == len(sgd["losses"]) in (10, 15, 20, 25, 30)
     assert comparison["seeds"] == 30 or verdict["more_seeds"] is None
     assert sgd["ref"] == "torch:SGD" and set(sgd["point"]) >= {"rate", "momentum", "decay", "warm-up", "schedule"}

@@ -91,3 +91,30 @@ def test_programs_that_are_clearly_worse_are_not_trained_with_all_seeds() -> Non
     trials = Trials(evaluator, 0, range(FIRST_SEED, FIRST_SEED + 9))
     good, bad = trials.compare(["good", "bad"], "reference", 0.1)
     assert (good.seeds, bad.seeds) == (9, FIRST_LOOK) and good.within(0.1) and not bad.within(0.1)
+
+
+def test_no_step_after_the_first_that_does_not_hold_is_kept() -> None:
+    """Or else each further step would be one more chance to hold by luck."""
+
+    def loss(text: str, seed: int) -> float:
+        first_seeds = seed < FIRST_SEED + MOST_SEEDS
+        return 1.0 if first_seeds or ("arcsin" in text) == ("sign" in text) else 1.5  # without one of the two worse
+
+    program = parse("def train(w, g, lr):\n  x = sign(g)\n  x = arcsin(x)\n  update = x * lr\n  return update\n")
+    result = ablate(program, Formula(loss), 0, 6, 0.01)  # type: ignore[arg-type]
+    assert not result.steps and result.program == program and len(result.taken_back) > 1
+    assert "sign" not in write(result.taken_back[-1].after) and "arcsin" not in write(result.taken_back[-1].after)
+
+
+def test_a_step_whose_simplification_is_worse_stays_as_it_was_tried() -> None:
+    """The simplified program is trained too, and a rule that holds but for rounding may change what a training does."""
+
+    def loss(text: str, seed: int) -> float:
+        return 2.0 if "abs" not in text and "arcsin" not in text else 1.0
+
+    program = parse(
+        "def train(w, g, lr):\n  x = abs(g)\n  x = abs(x)\n  x = arcsin(x)\n  update = x * lr\n  return update\n"
+    )
+    result = ablate(program, Formula(loss), 0, 6, 0.01)  # type: ignore[arg-type]
+    assert all(step.comparison.within(result.margin) for step in result.steps)
+    assert result.confirmation.within(result.margin)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_tasks import LINE, task_file
 
 from germline.db.store import Store
 from germline.search.environment import environment
@@ -58,7 +59,7 @@ def test_the_record_holds_everything_that_decides_outcomes(package: str) -> None
         expected: str | None = version(package)
     except PackageNotFoundError:
         expected = None
-    assert environment()[package] == expected
+    assert environment("cartpole")[package] == expected
 
 
 @pytest.mark.slow
@@ -68,7 +69,7 @@ def test_a_run_that_is_resumed_with_other_versions_warns_in_a_line(
     recorded(path, gymnasium="0.0.1", numpy="0.1.0")
     with caplog.at_level(logging.WARNING):
         go_on(store, 8)
-    now = environment()
+    now = environment("cartpole")
     assert warnings(caplog) == [
         f"begun was made with numpy 0.1.0, now {now['numpy']}; gymnasium 0.0.1, now {now['gymnasium']}: "
         "what follows may not be what it would have been"
@@ -105,3 +106,24 @@ def test_a_recorded_version_cannot_command_a_terminal(
     go_on(store, 8)
     [said] = warnings(caplog)
     assert "gymnasium \\x1b[31m1\\n2x" in said and said.isprintable() and len(said) < 200
+
+
+@pytest.mark.slow
+def test_a_run_whose_file_has_changed_warns_when_it_is_resumed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = f"{task_file(tmp_path, LINE)}:Line"
+    settings = ("lengths=0.05", "warmup=0", "population=4", "block=2")
+    with Store(str(tmp_path / "runs.db")) as store:
+        new_run(store, task=task, name="begun", settings=settings, births=4)
+        for births in (4, 6):
+            for _ in evolve(store, "begun", task=task, executor="inline", births=births):
+                pass
+        assert warnings(caplog) == []
+        path = Path(task.rpartition(":")[0])
+        path.write_text(path.read_text() + "\n# another line\n")
+        for _ in evolve(store, "begun", task=task, executor="inline", births=8):
+            pass
+    assert warnings(caplog) == [
+        f"{path} has changed since begun began; if the model, the data or the loss is another, start a new run"
+    ]

@@ -12,7 +12,7 @@ from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.roles import constants
 from germline.search.tuning.class_box import class_knobs
 from germline.search.tuning.knobs import Box, Choice, Point, Range
-from germline.search.tuning.program_box import program_knobs
+from germline.search.tuning.program_box import beta_range, program_knobs
 from germline.search.tuning.sobol import sobol
 from germline.search.tuning.tuning import Tuning, TuningPlan, advance, propose
 
@@ -87,6 +87,17 @@ def test_a_best_point_on_the_border_widens_the_box() -> None:
     assert tuning.best is not None and 0.4 < float(tuning.best.point[0]) < 2.5
     assert tuning.widened[0] == "rate above 0.1"
     assert isinstance(tuning.box.knobs[0], Range) and tuning.box.knobs[0].high >= 1.0
+
+
+def test_a_range_that_grows_is_told_by_the_value_and_not_by_its_complement() -> None:
+    beta = beta_range("beta of m", 0.99)
+    box = Box((beta,))
+    assert box.widened_at((1 - beta.low,))[1] == ["beta of m above 0.999"]
+    assert box.widened_at((1 - beta.high,))[1] == ["beta of m below 0.9"]
+
+
+def test_a_momentum_of_one_has_neighbours() -> None:
+    assert all(isinstance(value, float) and 0 < value < 1 for value in beta_range("momentum", 1.0).neighbours(1.0))
 
 
 def test_everything_that_diverges_ends_the_tuning_without_a_best_point() -> None:

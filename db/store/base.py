@@ -22,9 +22,9 @@ CHUNK: Final = 500
 
 
 class BaseStore:
-    """An open database, as a whole: its parts inherit from this class, and `Store` from them.
+    """The part of the store for the database as a whole. The classes of the other parts inherit from this class.
 
-    The arguments and errors are those of `Store`.
+    `Store` documents the arguments and errors.
     """
 
     def __init__(

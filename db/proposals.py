@@ -8,9 +8,9 @@ import json
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from germline.db import from_rows, to_rows
+from germline.db.conflicts import insert_into
 from germline.db.errors import InvalidRecord
 from germline.db.records import PROPOSAL_STATES, ProposalRecord, ProposalTotals
 from germline.db.schema import answer, proposal
@@ -64,8 +64,7 @@ def rows(run_id: int, record: ProposalRecord) -> tuple[dict[str, Any], dict[str,
 
 def add(connection: Connection, of_answer: dict[str, Any], of_proposal: dict[str, Any]) -> None:
     """Adds a proposal, and its answer unless it is there."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(answer).on_conflict_do_nothing(), [of_answer])
+    connection.execute(insert_into(connection, answer).on_conflict_do_nothing(), [of_answer])
     connection.execute(insert(proposal), [of_proposal])
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from germline.db import exact_json, from_rows, to_rows
+from germline.db.conflicts import insert_into
 from germline.db.errors import InvalidRecord
 from germline.db.records import OUTCOMES, TrainingRecord
 from germline.db.schema import training
@@ -58,8 +58,7 @@ def _row(record: TrainingRecord) -> dict[str, Any]:
 
 def add(connection: Connection, new: Sequence[dict[str, Any]]) -> None:
     """Adds rows; those that are there already stay as they are."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(training).on_conflict_do_nothing(), list(new))
+    connection.execute(insert_into(connection, training).on_conflict_do_nothing(), list(new))
 
 
 def find(

@@ -1,0 +1,114 @@
+"""What the driver of a run records while it searches: births, their evaluations, winners and snapshots."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+
+from germline.db import to_rows
+from germline.db.conflicts import insert_into
+from germline.db.records import EvaluationRecord, Individual, Snapshot, Winner
+from germline.db.schema import evaluation, genome, individual, parentage, rejection, run, snapshot, winner
+from germline.db.store.base import BaseStore
+
+Rows = Sequence[Mapping[str, Any]]
+"""Rows of a table: a value for each column, by its name."""
+
+
+class RecordingStore(BaseStore):
+    """The part of the store for what the driver of a run records. `HistoryStore` reads it back."""
+
+    def add_individuals(self, run_id: int, kind: str, records: Sequence[Individual]) -> None:
+        """Adds individuals with their genomes and parents. ``kind`` is the kind of the run.
+
+        Raises:
+            RecordConflict: a birth is recorded already, or a parent or ``cached_from`` is no earlier birth.
+            InvalidRecord: a value cannot be stored, or the parents do not suit the operator.
+        """
+        digests = to_rows.genome_digests(kind, records)
+        genomes = to_rows.genome_rows(kind, records, digests)
+        individuals = to_rows.individual_rows(run_id, records, digests)
+        parents = to_rows.parentage_rows(run_id, records)
+        rejections = to_rows.rejection_rows(run_id, records)
+
+        def add(connection: Connection) -> None:
+            if genomes:
+                connection.execute(insert_into(connection, genome).on_conflict_do_nothing(), genomes)
+                connection.execute(insert(individual), individuals)
+            if parents:
+                connection.execute(insert(parentage), parents)
+            if rejections:
+                connection.execute(insert(rejection), rejections)
+
+        self._add(f"births {_births_text(records)} of run {run_id}", add)
+
+    def add_evaluations(
+        self,
+        run_id: int,
+        records: Sequence[EvaluationRecord],
+        seconds: float = 0.0,
+        winners: Sequence[Winner] = (),
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        """Adds evaluations, the winners of the blocks that they complete, and ``seconds`` of driver time to the run.
+
+        The snapshot, if there is one, replaces the run's last.
+
+        Raises:
+            RecordConflict: an evaluation or the winner of a block is recorded already, or a birth is not recorded.
+            InvalidRecord: a value cannot be stored, a status is unknown, or a fitness is not finite or not of an ok
+                outcome.
+        """
+        evaluations = to_rows.evaluation_rows(run_id, records)
+        winner_rows = to_rows.winner_rows(run_id, winners)
+
+        def add(connection: Connection) -> None:
+            if evaluations:
+                connection.execute(insert(evaluation), evaluations)
+            _add_winners(connection, winner_rows)
+            _replace_snapshot(connection, run_id, snapshot)
+            if seconds:
+                connection.execute(update(run).where(run.c.id == run_id).values(seconds=run.c.seconds + seconds))
+
+        self._add(f"evaluations for births {_births_text(records)} of run {run_id}", add)
+
+    def add_winners(self, run_id: int, winners: Sequence[Winner], snapshot: Snapshot | None = None) -> None:
+        """Adds the winners of blocks whose outcomes are recorded. The snapshot, if any, replaces the run's last.
+
+        Raises:
+            RecordConflict: the winner of a block is recorded already, or its birth is not recorded.
+        """
+        rows = to_rows.winner_rows(run_id, winners)
+        blocks = ", ".join(str(record.block) for record in winners) or "none"
+
+        def add(connection: Connection) -> None:
+            _add_winners(connection, rows)
+            _replace_snapshot(connection, run_id, snapshot)
+
+        self._add(f"winners of blocks {blocks} of run {run_id}", add)
+
+
+def _add_winners(connection: Connection, rows: Rows) -> None:
+    """Adds rows of ``winner``; a closing replaces an earlier closing after the same block."""
+    of_blocks = [row for row in rows if not row["closing"]]
+    if of_blocks:
+        connection.execute(insert(winner), of_blocks)
+    for row in rows:
+        if row["closing"]:
+            add = insert_into(connection, winner).values(**row)
+            keys = [winner.c.run_id, winner.c.block, winner.c.closing]
+            connection.execute(add.on_conflict_do_update(index_elements=keys, set_={"birth": add.excluded.birth}))
+
+
+def _replace_snapshot(connection: Connection, run_id: int, latest: Snapshot | None) -> None:
+    """Makes a snapshot the only one of the run; None: the run keeps the one it has."""
+    if latest is None:
+        return
+    add = insert_into(connection, snapshot).values(run_id=run_id, block=latest.block, content=latest.content)
+    replaced = {"block": add.excluded.block, "content": add.excluded.content}
+    connection.execute(add.on_conflict_do_update(index_elements=[snapshot.c.run_id], set_=replaced))
+
+
+def _births_text(records: Sequence[Individual] | Sequence[EvaluationRecord]) -> str:
+    births = [record.birth for record in records]
+    return f"{min(births)} to {max(births)}" if births else "none"

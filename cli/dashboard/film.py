@@ -71,11 +71,11 @@ def film_offer(candidate: Candidate) -> dict[str, Any] | None:
     if candidate.kind != "policy" or candidate.run is None:
         return None
     task, refusal = candidate.run.task, ""
-    words = ["play", candidate.label, "--video", "film.gif"]
+    words = ["play", candidate.label]
     if needs_confirmation(task):
         refusal = "The task is code that a database must not choose, so it is not imported here. If you trust it:"
         words += ["--task", task]
-    return {"episodes": EPISODES, "command": command_line(*words), "refusal": refusal}
+    return {"episodes": EPISODES, "command": command_line(*words, "--video", "film.gif"), "refusal": refusal}
 
 
 def film_order(candidate: Candidate) -> FilmOrder:

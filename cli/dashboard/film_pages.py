@@ -46,4 +46,12 @@ class FilmPages:
         return Response(film.image, media_type="image/gif")
 
     async def _order(self, request: Request) -> FilmOrder:
+        """What a request asks for.
+
+        Raises:
+            NoFilm: it comes from another site, which could make the server compute by opening tabs; and as
+                `Pages.film_order` does.
+        """
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            raise NoFilm("expected a request from a page of this server; open the page of the individual")
         return await run_in_threadpool(self._pages.film_order, name_of(request), birth_of(request))

@@ -19,8 +19,8 @@ def command(port: int, opens: bool, url: str) -> None:
     """Show the runs of a database as web pages, on this machine alone.
 
     The pages show runs and their comparison, fitness over births with reviews, operators, failures, workers, the front,
-    lineages and individuals, and follow a search while it runs. They listen on 127.0.0.1 and change nothing, but for
-    the button that asks a running search to stop. Ctrl-C ends the server.
+    lineages and individuals, policies as films, and follow a search while it runs. They listen on 127.0.0.1 and change
+    nothing, but for the button that asks a running search to stop. Ctrl-C ends the server.
 
     \b
     Example:

@@ -16,7 +16,7 @@ from germline.cli.formatting import size
 from germline.evaluators.executors.fork_server import ending
 
 SECONDS = 120.0
-"""Time limit of a film, with the start of its process. One of 500 pictures of 600×400 takes about 9 s."""
+"""Time limit of a film, with the start of its process. One of 500 pictures of 600×400 takes about 9 s of a core."""
 
 ORDER, ANSWER, IMAGE = "order.json", "answer.json", "film.gif"
 """Files through which both processes talk: what the environment prints cannot disturb them."""

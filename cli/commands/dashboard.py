@@ -19,8 +19,8 @@ def command(port: int, opens: bool, url: str) -> None:
     """Show the runs of a database as web pages, on this machine alone.
 
     The pages show runs and their comparison, fitness over births with reviews, operators, failures, workers, the front,
-    lineages and individuals, and follow a search while it runs. They listen on 127.0.0.1 and change nothing, but for
-    the button that asks a running search to stop. Ctrl-C ends the server.
+    lineages and individuals, policies as films, and follow a search while it runs. They listen on 127.0.0.1 and change
+    nothing, but for the button that asks a running search to stop. Ctrl-C ends the server.
 
     \b
     Example:
@@ -29,16 +29,19 @@ def command(port: int, opens: bool, url: str) -> None:
     try:
         import germline.cli.dashboard.formula  # noqa: F401
         from germline.cli.dashboard.app import application
+        from germline.cli.dashboard.film_maker import FilmMaker
+        from germline.cli.dashboard.films import Films
         from germline.cli.dashboard.server import LOOPBACK, listen, serve
     except ModuleNotFoundError as error:
         raise UserError(f"the dashboard needs {error.name}: run `pip install 'germline[dashboard]'`") from None
     listening = listen(port)
     address = f"http://{LOOPBACK}:{listening.getsockname()[1]}/"
-    app = application(url, listening.getsockname()[1])
+    films = Films(FilmMaker())
+    app = application(url, listening.getsockname()[1], films)
 
     def ready() -> None:
         say(f"{address}  (Ctrl-C ends it)")
         if opens:
             webbrowser.open(address)
 
-    serve(app, listening, ready)
+    serve(app, listening, ready, ending=films.stop)

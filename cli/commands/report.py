@@ -25,7 +25,8 @@ def command(run: str, path: Path, force: bool, url: str, as_json: bool) -> None:
     """Write what the dashboard shows of RUN as a single HTML file.
 
     The file opens in any browser without a network: fitness over births with reviews, operators, failures, workers, the
-    front, the lineage of the winner, and the winner itself.
+    front, the lineage of the winner, and the winner itself. If that is a policy, it plays an
+    episode, whose film is in the file if it is small.
 
     \b
     Example:

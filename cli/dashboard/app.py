@@ -1,7 +1,7 @@
 """The application: which address answers with what. Pages are HTML, `/data/…` is JSON, `/static/…` are files."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,7 +13,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from germline.cli.dashboard.addresses import birth_of, name_of
 from germline.cli.dashboard.current_store import WAIT_SECONDS
+from germline.cli.dashboard.film_maker import FilmMaker
+from germline.cli.dashboard.film_pages import FilmPages
+from germline.cli.dashboard.films import Films
 from germline.cli.dashboard.guard import Guard, is_token
 from germline.cli.dashboard.page_json import page_json
 from germline.cli.dashboard.pages import NoSuchPage, Pages
@@ -27,18 +31,20 @@ LARGEST_FORM = 16_384
 """The most bytes of a form."""
 
 
-def application(url: str, port: int) -> Guard:
+def application(url: str, port: int, films: Films | None = None) -> Guard:
     """The dashboard of a database.
 
     Args:
         url: of the database, which must exist.
         port: that it will be served on.
+        films: makes films, and is stopped when the server ends. None: films that end by themselves.
 
     Raises:
         DatabaseError: the database cannot be read.
     """
-    reader, token = Reader(url), secrets.token_urlsafe(24)
+    reader, token, films = Reader(url), secrets.token_urlsafe(24), films or Films(FilmMaker())
     pages = Pages(reader, token)
+    film_pages = FilmPages(pages, films)
 
     def page(render: Callable[[Request], str]) -> Callable[[Request], Response]:
         return _answer(lambda request: HTMLResponse(render(request)), pages)
@@ -68,6 +74,8 @@ def application(url: str, port: int) -> Guard:
         Route("/individual", page(lambda request: pages.individual(name_of(request), birth_of(request)))),
         Route("/compare", page(lambda request: pages.compare(request.query_params.getlist("name")))),
         Route("/cells.svg", _answer(lambda request: _picture(pages, request), pages)),
+        Route("/film.gif", _answer_later(film_pages.image, pages)),
+        Route("/parts/film", _answer_later(film_pages.part, pages)),
         Route("/data/fitness", data(reader.fitness)),
         Route("/data/shares", data(reader.shares)),
         Route("/data/workers", data(reader.workers)),
@@ -86,32 +94,6 @@ def application(url: str, port: int) -> Guard:
 _FRESH = {"cache-control": "no-store"}
 
 
-def name_of(request: Request) -> str:
-    """The run that an address names.
-
-    Raises:
-        NoSuchPage: it names none.
-    """
-    name = request.query_params.get("name")
-    if name is None:
-        raise NoSuchPage("expected the name of a run in the address, as in /run?name=first")
-    return name
-
-
-def birth_of(request: Request) -> int | None:
-    """The birth that an address names; None: the winner.
-
-    Raises:
-        NoSuchPage: what it names is no number.
-    """
-    text = request.query_params.get("birth")
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise NoSuchPage(f"expected the number of a birth, got {text!r:.40}")
-    return int(text)
-
-
 def _answer(respond: Callable[[Request], Response], pages: Pages) -> Callable[[Request], Response]:
     """An endpoint whose known errors become a page of one line."""
 
@@ -119,14 +101,35 @@ def _answer(respond: Callable[[Request], Response], pages: Pages) -> Callable[[R
         try:
             response = respond(request)
         except Exception as error:
-            if not is_ours(error):
-                raise
-            missing = type(error).__name__ in ("UnknownRun", "UnknownBirth", "NoSuchPage", "NothingScored")
-            return HTMLResponse(pages.error(single_line(error)), 404 if missing else 500, headers=_FRESH)
+            return _refusal(error, pages)
         response.headers.update(_FRESH)
         return response
 
     return answer
+
+
+def _answer_later(
+    respond: Callable[[Request], Awaitable[Response]], pages: Pages
+) -> Callable[[Request], Awaitable[Response]]:
+    """The same for an endpoint that waits without a thread."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            response = await respond(request)
+        except Exception as error:
+            return _refusal(error, pages)
+        response.headers.update(_FRESH)
+        return response
+
+    return answer
+
+
+def _refusal(error: Exception, pages: Pages) -> Response:
+    """The page of a known error. Raises any other."""
+    if not is_ours(error):
+        raise error
+    missing = type(error).__name__ in ("UnknownRun", "UnknownBirth", "NoSuchPage", "NothingScored", "NoFilm")
+    return HTMLResponse(pages.error(single_line(error)), 404 if missing else 500, headers=_FRESH)
 
 
 def _stopped(url: str, name: str) -> Response:

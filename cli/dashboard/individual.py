@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from germline.cli.candidate import Candidate
+from germline.cli.dashboard.film import film_offer
 from germline.cli.errors import BadReference
 from germline.cli.formatting import level
 from germline.cli.genome_facts import genome_facts
@@ -99,6 +100,7 @@ def individual_data(records: Records, formula: str | None) -> dict[str, Any]:
         "problem": problem,
         "formula": formula,
         "cells": candidate.kind == "architecture" and not problem,
+        "film": None if problem else film_offer(candidate),
         "scores": score_rows(candidate, records.start),
         "more_scores": _cut(candidate)[1],
         "numbers": _numbers(candidate),

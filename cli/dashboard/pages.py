@@ -1,8 +1,9 @@
 """The pages: what each passes to its template."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from germline.cli.dashboard.film import FilmOrder, film_order
 from germline.cli.dashboard.reader import Reader
 from germline.cli.dashboard.rendering import LONGEST_LINK, environment, plain
 from germline.cli.dashboard.runs import run_row
@@ -109,6 +110,21 @@ class Pages:
         if candidate.kind != "architecture":
             raise NoSuchPage(f"expected an architecture, got {candidate.label}, of kind {candidate.kind}")
         return draw(read(candidate.genome))
+
+    def film_order(self, name: str, birth: int | None) -> FilmOrder:
+        """What it takes to film a policy.
+
+        Raises:
+            NoFilm: its task is code that a database must not choose, or the settings of its run cannot be read.
+        """
+        candidate = self._reader.candidate(name, self._birth(name, birth))
+        if candidate.kind != "policy":
+            raise NoSuchPage(f"expected a policy, got {candidate.label}, of kind {candidate.kind}")
+        return film_order(candidate)
+
+    def film(self, texts: Mapping[str, Any]) -> str:
+        """A film, or why there is none: a part of the page of an individual, which is loaded by itself."""
+        return self._templates.get_template("part_film.html").render(film=texts)
 
     def tree(self, name: str, birth: int | None) -> dict[str, Any]:
         """The data of the page of a lineage."""

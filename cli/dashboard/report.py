@@ -8,7 +8,11 @@ from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+from germline.cli.candidate import Candidate
+from germline.cli.dashboard.film import NoFilm, film_order, film_texts, no_film_texts
+from germline.cli.dashboard.film_maker import FilmMaker
 from germline.cli.dashboard.pages import Pages
 from germline.cli.dashboard.reader import Reader
 from germline.cli.dashboard.rendering import environment
@@ -17,6 +21,9 @@ STATIC = Path(__file__).with_name("static")
 
 SCRIPTS = ("vendor/echarts.min.js", "vendor/dagre.min.js", "charts.js", "run_charts.js", "front.js", "lineage.js")
 """The scripts of the file, in their order."""
+
+MOST_FILM_BYTES = 500_000
+"""The largest film of a winner; a larger one would make up most of the file."""
 
 
 def report(reader: Reader, name: str, made_at: str) -> str:
@@ -39,11 +46,13 @@ def report(reader: Reader, name: str, made_at: str) -> str:
         "workers": reader.workers(name),
         "front": reader.front(name),
     }
-    individual, cells = None, None
+    individual, cells, film = None, None, None
     if winner is not None:
         birth = winner.individual.birth
         islands["tree"] = reader.tree(name, birth)
         individual = reader.individual(name, birth)
+        if individual["film"] and not individual["film"]["refusal"]:
+            film = _film(reader.candidate(name, birth))
         if individual["cells"]:
             cells = f"data:image/svg+xml;base64,{b64encode(pages.cells(name, birth).encode()).decode()}"
     scripts = [_without_map((STATIC / script).read_text(encoding="utf-8")) for script in SCRIPTS]
@@ -63,9 +72,21 @@ def report(reader: Reader, name: str, made_at: str) -> str:
             linked=False,
             individual=individual,
             cells_source=cells,
+            film_source=None,
+            film=film,
             made_at=made_at,
         )
     )
+
+
+def _film(candidate: Candidate) -> dict[str, Any]:
+    """The film of a policy with its texts, or why there is none."""
+    try:
+        order = film_order(candidate)
+        film = FilmMaker(MOST_FILM_BYTES).make(order)
+    except NoFilm as problem:
+        return no_film_texts(problem)
+    return film_texts(film, order, f"data:image/gif;base64,{b64encode(film.image).decode()}")
 
 
 def policy(scripts: Sequence[str], style: str) -> str:

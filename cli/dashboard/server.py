@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -29,10 +30,29 @@ def listen(port: int) -> socket.socket:
     return listening
 
 
-def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Serves an application until SIGINT or SIGTERM."""
+class _Server(uvicorn.Server):
+    """A server that ends what its answers wait for, before it waits for its answers."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._ending()
+        super().handle_exit(sig, frame)
+
+
+def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], None], ending: Callable[[], None]) -> None:
+    """Serves an application until SIGINT or SIGTERM.
+
+    Args:
+        app: the application.
+        listening: the socket.
+        ready: called before the first request is answered.
+        ending: called when the signal comes, before open requests are answered.
+    """
     config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, lifespan="off", workers=1)
-    server = uvicorn.Server(config)
+    server = _Server(config, ending)
     ready()
     with rare_collections():  # rows are many small tuples without cycles
         server.run(sockets=[listening])

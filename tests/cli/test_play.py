@@ -14,7 +14,7 @@ import pytest
 import torch
 from command_line import call, data
 
-from germline.cli.commands.play import median_episode
+from germline.cli.policy_player import median_episode
 from germline.evaluators.policy.film import Film, Filmable
 from germline.evaluators.policy.player import EpisodeResult
 from germline.evaluators.policy.task import PolicyTask

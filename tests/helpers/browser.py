@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import uvicorn
 
 from germline.cli.dashboard.app import application
+from germline.cli.dashboard.films import Films
 from germline.cli.dashboard.server import listen
 
 CHROMIUM = shutil.which("chromium")
@@ -18,11 +19,14 @@ CHROMIUM = shutil.which("chromium")
 
 
 @contextmanager
-def served(database: str | Path) -> Iterator[int]:
-    """Serves the dashboard of a database on a free port, in a thread; yields the port."""
+def served(database: str | Path, films: Films | None = None) -> Iterator[int]:
+    """Serves the dashboard of a database on a free port, in a thread; yields the port. `films` are as in
+    `application`."""
     listening = listen(0)
     port = listening.getsockname()[1]
-    config = uvicorn.Config(application(str(database), port), log_level="error", access_log=False, lifespan="off")
+    config = uvicorn.Config(
+        application(str(database), port, films), log_level="error", access_log=False, lifespan="off"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

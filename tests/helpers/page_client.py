@@ -12,6 +12,7 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     text: str
+    body: bytes
 
 
 class Client:
@@ -23,7 +24,7 @@ class Client:
     def ask(
         self, target: str, method: str = "GET", headers: Mapping[str, str] | None = None, body: str | None = None
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=240)
         wanted = {"Host": f"127.0.0.1:{self.port}", **(headers or {})}
         connection.putrequest(method, target, skip_host=True)
         for name, value in wanted.items():
@@ -32,9 +33,10 @@ class Client:
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body.encode() if body is not None else None)
         response = connection.getresponse()
-        text = response.read().decode(errors="replace")
+        content = response.read()
         connection.close()
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
+        names = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, names, content.decode(errors="replace"), content)
 
     def post(self, target: str, headers: Mapping[str, str] | None = None, **form: str) -> Answer:
         own = {"Origin": f"http://127.0.0.1:{self.port}", "Content-Type": "application/x-www-form-urlencoded"}

@@ -13,6 +13,8 @@ from command_process import start_command
 from hostile_texts import three_runs
 from invented_runs import InventedRun
 
+from germline.cli.dashboard.film_maker import FilmMaker
+from germline.cli.dashboard.films import Films
 from germline.db.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")]
@@ -81,6 +83,42 @@ def test_the_keyboard_opens_an_individual_of_the_tree(started: Any, port: int) -
     page.keyboard.press("Enter")
     page.wait_for_url("**/individual?name=optimizer&birth=*")
     assert opened.problems == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1280, "light")])
+def test_the_keyboard_shows_and_hides_the_film_of_a_policy(started: Any, port: int, width: int, scheme: str) -> None:
+    opened = visit(started, width, scheme).open(f"http://127.0.0.1:{port}/individual?name=policy")
+    page, details = opened.page, opened.page.locator("[data-film]")
+    assert page.locator("img").count() == 0
+    details.locator("summary").focus()
+    page.keyboard.press("Enter")
+    image = page.get_by_role("img", name="Film of policy policy:")
+    image.wait_for()
+    while not image.evaluate("image => image.complete"):  # the test's time limit ends it
+        page.wait_for_timeout(50)
+    assert image.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [600, 400]
+    assert details.get_attribute("data-state") == "drawn"
+    assert page.get_by_role("status").inner_text().startswith("The episode with the median return of 5: seed ")
+    assert opened.overflow <= 0
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Space")
+    image.wait_for(state="hidden")
+    assert opened.problems == []
+    page.context.close()
+
+
+def test_a_film_that_failed_is_asked_for_again_when_it_is_opened_again(started: Any, runs: Path) -> None:
+    films = Films(FilmMaker(most_bytes=100))
+    with served(runs, films) as number:
+        opened = visit(started).open(f"http://127.0.0.1:{number}/individual?name=policy")
+        page, summary = opened.page, opened.page.locator("[data-film] summary")
+        summary.click()
+        page.get_by_text("No film: its ").wait_for()
+        films.stop()
+        summary.click()
+        summary.click()
+        page.get_by_text("No film: the server is ending").wait_for()
+        assert opened.problems == []
 
 
 def test_other_axes_draw_another_front(started: Any, port: int) -> None:

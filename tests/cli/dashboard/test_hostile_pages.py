@@ -52,6 +52,8 @@ ELEMENTS = frozenset(
         "th",
         "td",
         "code",
+        "details",
+        "summary",
         "pre",
         "select",
         "label",
@@ -94,7 +96,7 @@ class Inert(HTMLParser):
         self.inside = tag
         for name, value in attrs:
             elsewhere = name in ("href", "src", "action") and not (value or "").startswith(
-                ("/", "#", "data:image/svg+xml;")
+                ("/", "#", "data:image/svg+xml;", "data:image/gif;")
             )
             if name.startswith("on") or name == "style" or elsewhere or urlsplit(value or "").scheme == "javascript":
                 self.found.append(f"{tag} {name}={(value or '')[:60]}")
@@ -135,6 +137,7 @@ def addresses(name: str) -> list[str]:
     quoted = quote(name, safe="", errors="replace")
     pages = [f"/{page}?name={quoted}" for page in ("run", "front", "lineage", "individual", "compare")]
     pages += [f"/individual?name={quoted}&birth=3", f"/lineage?name={quoted}&birth=3", f"/cells.svg?name={quoted}"]
+    pages += [f"/film.gif?name={quoted}&birth=3", f"/parts/film?name={quoted}&birth=3"]
     data = ("fitness", "shares", "workers", "front", "lineage", "compare", "state")
     return [
         *pages,
@@ -161,7 +164,7 @@ def test_every_text_of_a_database_is_inert_in_every_page(
                 if answer.headers["content-type"] == "application/json":
                     json.loads(answer.text, parse_constant=lambda constant: pytest.fail(constant))
                     assert "<" not in answer.text
-                elif "svg" not in answer.headers["content-type"]:
+                elif "image" not in answer.headers["content-type"]:
                     inert(answer.text)
 
 

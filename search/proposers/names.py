@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from germline.search.settings import number, positive
+from germline.search.value_parsers import number, positive
 
 GROUP = "germline.operators"
 """Entry-point group in which an installed package lists its operators."""

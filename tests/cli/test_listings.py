@@ -87,7 +87,7 @@ def test_presets_lists_every_preset_and_every_setting(data: Data, germline: Any)
 def test_settings_are_printed_in_the_form_of_set(germline: Any) -> None:
     from germline.cli.formatting import setting
     from germline.search.kinds import KINDS
-    from germline.search.settings import widths
+    from germline.search.value_parsers import widths
 
     for one in KINDS["optimizer"].settable:
         assert one.parse(setting(one.default)) == one.default

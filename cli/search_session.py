@@ -11,10 +11,10 @@ from germline.cli.database import open_store
 from germline.cli.errors import UserError, exit_status, single_line
 from germline.cli.interrupts import deferred_signals
 from germline.cli.live_view import live_view
-from germline.cli.options import SessionOptions
 from germline.cli.output import print_json, stdout_apart
 from germline.cli.printing import command_line, say
 from germline.cli.search_summary import finish
+from germline.cli.session_options import SessionOptions
 from germline.db.errors import DatabaseError
 from germline.db.passwords import without_passwords
 from germline.db.records import RunRecord

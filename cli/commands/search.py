@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 from germline.cli.errors import UserError
-from germline.cli.options import SessionOptions, db_option, json_option, run_options
+from germline.cli.options import db_option, json_option
 from germline.cli.plan_options import plan_options
+from germline.cli.session_options import SessionOptions, session_options
 
 
 @click.command()
@@ -19,7 +20,7 @@ from germline.cli.plan_options import plan_options
     metavar="N",
     help="Search N times in a row, with the seeds SEED, SEED + 1, …; the runs are called NAME-SEED.",
 )
-@run_options
+@session_options
 @db_option
 @json_option
 def command(

@@ -58,7 +58,7 @@ from germline.search.validation import Contender, ValidationResult, validate, wi
     type=click.IntRange(1, 100_000),
     help="Number of cells of an architecture's network; by default its run's.",
 )
-@device_option
+@device_option()
 @data_option(expose=False)
 @db_option
 @json_option

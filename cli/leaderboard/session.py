@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from germline.cli.errors import UserError
-from germline.cli.options import SessionOptions
 from germline.cli.printing import say
+from germline.cli.session_options import SessionOptions
 from germline.cli.tuned_comparison.training_place import TrainingPlace, class_names, compared_task
 from germline.db.store import Store
 from germline.evaluators.optimizer.task import TrainingTask

@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from germline.cli.candidate import Candidate
-from germline.cli.options import SessionOptions
 from germline.cli.printing import say
+from germline.cli.session_options import SessionOptions
 from germline.cli.tuned_comparison.contenders import contenders_of, require_optimizers
 from germline.cli.tuned_comparison.training_place import TrainingPlace, class_names, compared_task
 from germline.db.store import Store

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from germline.cli.errors import BadReference, UserError
-from germline.cli.options import SessionOptions
+from germline.cli.session_options import SessionOptions
 from germline.cli.tuned_comparison.kept import StoreMemo, version_of
 from germline.db.store import Store
 from germline.evaluators.device import resolve as resolved_device

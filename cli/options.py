@@ -11,7 +11,7 @@ from germline.cli.errors import UserError
 from germline.cli.output import AS_CSV
 from germline.evaluators.data.directory import VARIABLE
 from germline.evaluators.device import DEVICES
-from germline.evaluators.tasks.task_list import joined
+from germline.evaluators.tasks.name_grammar import joined
 from germline.search.value_parsers import amount
 
 F = TypeVar("F", bound=Callable[..., Any])

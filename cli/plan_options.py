@@ -8,7 +8,7 @@ import click
 
 from germline.cli.options import frames_option
 from germline.cli.run_names import check_run_name
-from germline.evaluators.tasks.task_list import joined
+from germline.evaluators.tasks.name_grammar import joined
 
 F = TypeVar("F", bound=Callable[..., Any])
 

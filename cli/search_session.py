@@ -21,8 +21,8 @@ from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.executors.executor import ClusterLost, DeviceLost, NoCluster, NoWorker
 from germline.evaluators.task import Task
+from germline.evaluators.tasks.name_grammar import names_of
 from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
-from germline.evaluators.tasks.task_list import names_of
 from germline.search.kinds import KINDS
 from germline.search.loggers import logged, loggers_named
 from germline.search.progress import Progress

@@ -24,7 +24,8 @@ from germline.evaluators.policy.networks.backend import networks_of
 from germline.evaluators.policy.picture import Picture
 from germline.evaluators.policy.player import Episode, EpisodeResult, play
 from germline.evaluators.policy.task import PolicyTask, opened_environments
-from germline.evaluators.tasks.registry import absolute_name, confirmed_name
+from germline.evaluators.tasks.name_grammar import absolute_name
+from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.export.files import check_writable
 from germline.programs.policy.genome import Policy
 from germline.programs.policy.parameters import replay

@@ -174,8 +174,8 @@ def compare_fairly(
     from germline.cli.tuned_comparison.session import ComparisonOptions, tuned_comparison
     from germline.evaluators.executors.executor import Stopped
     from germline.evaluators.optimizer.torch_classes import is_class_name
-    from germline.evaluators.tasks.registry import absolute_name, confirmed_name
-    from germline.evaluators.tasks.task_list import names_of
+    from germline.evaluators.tasks.name_grammar import absolute_name, names_of
+    from germline.evaluators.tasks.registry import confirmed_name
 
     with stdout_apart():
         candidates = [each if is_class_name(each) else chosen(each, criterion, url) for each in references]

@@ -12,7 +12,8 @@ from germline.db.store import Store
 from germline.evaluators.device import resolve as resolved_device
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.tasks.registry import absolute_name, task_class
+from germline.evaluators.tasks.name_grammar import absolute_name
+from germline.evaluators.tasks.registry import task_class
 from germline.search.run import make_executor
 from germline.search.tuned_comparison.contender import Contender
 from germline.search.tuned_comparison.trainings import Trainings

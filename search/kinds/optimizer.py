@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from germline.evaluators.evaluator import SCORING_VERSION
-from germline.evaluators.tasks.task_list import names_of
+from germline.evaluators.tasks.name_grammar import names_of
 from germline.programs.optimizer import Program, parse, trace, write
 from germline.programs.optimizer.card import card
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from germline.search.proposers.names import LLM, installed, is_file, shares, short_name
+from germline.search.proposers.names import LLM, absolute, installed, is_file, shares, short_name, split_file
 from germline.search.proposers.operator import BadOperator, OperatorProcess
 from germline.search.proposers.prompt import estimated_tokens
 from germline.search.proposers.settings import LanguageModelSettings
@@ -45,14 +45,6 @@ def confirm(settings: RunSettings, own: tuple[str, ...], named: Collection[str])
                 f"expected the operator {name} of the run by name, because it is {what} that a database must not "
                 f"choose; if you trust it, add --operator {shlex.quote(name)}"
             )
-
-
-def absolute(name: str) -> str:
-    """The name of an operator, with an absolute path if it is a function in a file."""
-    if not is_file(name):
-        return name
-    path, _, function = name.rpartition(":")
-    return f"{Path(path).resolve()}:{function}"
 
 
 def operators_of(settings: RunSettings, own: tuple[str, ...]) -> dict[str, OperatorProcess]:
@@ -93,7 +85,7 @@ def _operator(name: str, settings: RunSettings) -> OperatorProcess:
         }
         return OperatorProcess(name, _LLM_PLACE, seconds, options, estimated_tokens)
     if is_file(name):
-        path = Path(name.rpartition(":")[0])
+        path = Path(split_file(name)[0])
         if not path.is_file():
             raise BadOperator(f"expected the file of the operator {name}, there is none at {path}")
         return OperatorProcess(short_name(name), name, seconds)

@@ -26,6 +26,7 @@ from germline.evaluators.optimizer.modules.template import (
     tried,
 )
 from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
+from germline.evaluators.optimizer.training_loop import gradients_of
 from germline.evaluators.task import Rung, Split
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ class ModuleTask(TrainingTask):
         leaves = [tensors[spec.name].requires_grad_() for spec in self.parameters]
         index = self._first_examples()
         losses = self._scores(tensors, "train", index, training, self._loss_of)
-        gradients = torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
+        gradients = gradients_of(losses, leaves)
         with torch.no_grad():
             measured = self._scores(tensors, "train", index, False, self._loss_of)
         return torch.cat([losses.detach()[:, None], *(each.flatten(1) for each in gradients), measured[:, None]], 1)

@@ -14,10 +14,10 @@ from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.tasks.name_grammar import absolute_name
 from germline.evaluators.tasks.registry import task_class
+from germline.search.knob_tuning.class_box import ClassKnobs
 from germline.search.run import make_executor
 from germline.search.tuned_comparison.contender import Contender
 from germline.search.tuned_comparison.trainings import Trainings
-from germline.search.tuning.class_box import ClassKnobs
 
 TIMEOUT = 600.0
 """Seconds that a pack may take on Ray for each multiple of the steps of rung 0."""

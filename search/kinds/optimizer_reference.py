@@ -68,7 +68,7 @@ def measured_references(
 
 
 def _reference(name: str, evaluator: OptimizerEvaluator, review_rung: int | None) -> Reference:
-    program = _tuned(name, evaluator)
+    program = _with_tuned_rate(name, evaluator)
     levels = {0: range(SEEDS)} | ({} if review_rung is None else {review_rung: range(1)})
     full = {rung: [_fitness(evaluator, program, rung, seed) for seed in seeds] for rung, seeds in levels.items()}
     lengths, evaluator.lengths = evaluator.lengths, tuple(length / 2 for length in evaluator.lengths)
@@ -89,7 +89,7 @@ def _reference(name: str, evaluator: OptimizerEvaluator, review_rung: int | None
     return Reference(program, _operations(evaluator), fitness, units)
 
 
-def _tuned(name: str, evaluator: OptimizerEvaluator) -> str:
+def _with_tuned_rate(name: str, evaluator: OptimizerEvaluator) -> str:
     """The text of the optimizer with the rate that is best at rung 0 with seed 0."""
     program = parse(library_text(OPTIMIZER))
     best = _best(evaluator, [write(with_rate(program, rate)) for rate in RATES])

@@ -67,17 +67,17 @@ def _constants(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy
         restart=settings.restart,
         passing=_passing(settings),
     )
-    return _reviewed(_tuned(aging, settings, space), settings)
+    return _reviewed(_with_tuned_constants(aging, settings, space), settings)
 
 
 def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    return _reviewed(_tuned(_evolution(settings, space, space.start), settings, space), settings)
+    return _reviewed(_with_tuned_constants(_evolution(settings, space, space.start), settings, space), settings)
 
 
 def _islands(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
     starts = [space.start, *(parse(text) for text in (settings.island_programs or {}).values())]
     islands = [_evolution(settings, space, start, birth) for birth, start in enumerate(starts)]
-    return _reviewed(_tuned(Islands(islands, settings.migrate_every), settings, space), settings)
+    return _reviewed(_with_tuned_constants(Islands(islands, settings.migrate_every), settings, space), settings)
 
 
 def _front(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
@@ -85,10 +85,12 @@ def _front(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any
         raise BadSetting(f"expected at least two objectives for strategy=front, got front={','.join(settings.front)}")
     children = _evolution(settings, space, space.start)
     front = ProgramFront(space, settings.front, children, settings.population, _passing(settings))
-    return _reviewed(_tuned(front, settings, space), settings)
+    return _reviewed(_with_tuned_constants(front, settings, space), settings)
 
 
-def _tuned(strategy: Strategy[Any], settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+def _with_tuned_constants(
+    strategy: Strategy[Any], settings: "OptimizerSettings", space: OptimizerSpace
+) -> Strategy[Any]:
     """The strategy with the tuning of constants by a numeric search, if the settings ask for it."""
     if not settings.tune_every:
         return strategy

@@ -68,7 +68,7 @@ def states_of(optimizer_class: OptimizerClass) -> int | None:
 
 
 class _Model:
-    """The model in training, and its result if it has diverged."""
+    """The model in training, as `InTraining`, with its result once it has diverged."""
 
     def __init__(
         self,

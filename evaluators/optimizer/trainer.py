@@ -96,7 +96,7 @@ def shape_of(value: object) -> tuple[int, ...] | str:
 
 
 class _Pack:
-    """The candidates in training, and the results of candidates that have diverged or were dropped."""
+    """The candidates in training, as `InTraining`, and the results of those that have diverged or were dropped."""
 
     rows: ModelRows
     """What passes through the model."""

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -11,8 +10,9 @@ import click
 from germline.cli.errors import UserError
 from germline.cli.output import AS_CSV
 from germline.evaluators.data.directory import VARIABLE
-from germline.evaluators.tasks.task_list import joined
-from germline.search.settings import amount
+from germline.evaluators.device import DEVICES
+from germline.evaluators.tasks.name_grammar import joined
+from germline.search.value_parsers import amount
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,36 +52,55 @@ class Amount(click.ParamType[int]):
         return count
 
 
-device_option = click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Device that trains candidates, or computes the networks of policies.",
-)
+def device_option(
+    help: str = "Device that trains candidates, or computes the networks of policies.", default: str = "auto"
+) -> Callable[[F], F]:
+    """Adds `--device`, a name out of `germline.evaluators.device.DEVICES`, as the argument `device`."""
+    return click.option("--device", type=click.Choice(DEVICES), default=default, show_default=True, help=help)
 
 
-@dataclass(frozen=True)
-class SessionOptions:
-    """How a search runs in this session. It changes no result, except that the device decides the packs of a new run.
+def worker_options(work: str = "candidates are scored", only_with: str | None = None) -> Callable[[F], F]:
+    """Adds `--workers`, `--executor` and `--ray-address`, where work is done.
 
-    Attributes:
-        seconds: time limit, or None.
-        workers: number of workers; None: as many as suit the task.
-        executor: `auto`, `ray` or `inline`.
-        device: `auto`, `cpu` or `cuda`.
-        ray_address: address of a running Ray cluster, or None.
-        data: directory of data sets, or None for the default.
-        loggers: whom to tell of the run (`germline.search.loggers`), such as `tensorboard:logs`.
+    The command receives `workers`, None for as many as suit the task, `executor` and `ray_address`, None without a
+    cluster.
+
+    Args:
+        work: a passive clause that names the work, for the help of `--executor`.
+        only_with: the option that these belong to. Their help begins with it, their arguments with its name, as in
+            `against_workers`, and `executor` too is None unless it is given.
     """
 
-    seconds: float | None
-    workers: int | None
-    executor: str
-    device: str
-    ray_address: str | None
-    data: str | None = None
-    loggers: tuple[str, ...] = ()
+    def text(sentence: str) -> str:
+        return sentence if only_with is None else f"With {only_with}: {sentence[0].lower()}{sentence[1:]}"
+
+    def argument(name: str) -> str:
+        return name if only_with is None else f"{only_with.strip('-')}_{name}"
+
+    workers = click.option(
+        "--workers",
+        argument("workers"),
+        type=click.IntRange(min=1),
+        default=None,
+        help=text("Number of workers; by default one per core, or 1 for tasks that take milliseconds."),
+    )
+    executor = click.option(
+        "--executor",
+        argument("executor"),
+        type=click.Choice(["auto", "ray", "inline"]),
+        default="auto" if only_with is None else None,
+        show_default=True,
+        help=text(f"Where {work}: on Ray workers, or inline in this process; auto: Ray for several workers.")
+        + "  [default: auto]" * (only_with is not None),
+    )
+    ray_address = click.option(
+        "--ray-address",
+        argument("ray_address"),
+        default=None,
+        metavar="ADDRESS",
+        help=text("Address of a running Ray cluster: auto, or host:port."),
+    )
+    return lambda command: workers(executor(ray_address(command)))
 
 
 def db_option(command: F) -> F:
@@ -166,60 +185,6 @@ frames_option = click.option(
     metavar="2M",
     help="For policies: begin no block after this many frames in total, with reviews.",
 )
-
-
-def run_options(command: F) -> F:
-    """Adds the options of `SessionOptions`, as the argument `session`."""
-
-    @click.option(
-        "--time",
-        "seconds",
-        type=Duration(),
-        default=None,
-        metavar="10m",
-        help="Time limit: stop after the packs in flight at that time.",
-    )
-    @click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        default=None,
-        help="Number of workers; by default one per core, or 1 for tasks that take milliseconds.",
-    )
-    @click.option(
-        "--executor",
-        type=click.Choice(["auto", "ray", "inline"]),
-        default="auto",
-        show_default=True,
-        help="Where candidates are scored: on Ray workers, or inline in this process; auto: Ray for several workers.",
-    )
-    @device_option
-    @click.option(
-        "--ray-address", default=None, metavar="ADDRESS", help="Address of a running Ray cluster: auto, or host:port."
-    )
-    @data_option(expose=True)
-    @click.option(
-        "--log",
-        "loggers",
-        multiple=True,
-        metavar="LOGGER",
-        help="Also log figures and the winner: tensorboard:DIR, mlflow[:URI] or wandb[:PROJECT]; repeatable.",
-    )
-    @wraps(command)
-    def wrapper(
-        *args: Any,
-        seconds: float | None,
-        workers: int | None,
-        executor: str,
-        device: str,
-        ray_address: str | None,
-        data: str | None,
-        loggers: tuple[str, ...],
-        **kwargs: Any,
-    ) -> Any:
-        session = SessionOptions(seconds, workers, executor, device, ray_address, data, loggers)
-        return command(*args, session=session, **kwargs)
-
-    return wrapper  # type: ignore[return-value]
 
 
 def size_options(command: F) -> F:

@@ -11,18 +11,18 @@ from germline.cli.database import open_store
 from germline.cli.errors import UserError, exit_status, single_line
 from germline.cli.interrupts import deferred_signals
 from germline.cli.live_view import live_view
-from germline.cli.options import SessionOptions
 from germline.cli.output import print_json, stdout_apart
 from germline.cli.printing import command_line, say
 from germline.cli.search_summary import finish
+from germline.cli.session_options import SessionOptions
 from germline.db.errors import DatabaseError
 from germline.db.passwords import without_passwords
 from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.evaluators.executors.executor import ClusterLost, DeviceLost, NoCluster, NoWorker
 from germline.evaluators.task import Task
+from germline.evaluators.tasks.name_grammar import names_of
 from germline.evaluators.tasks.registry import confirmed_name, needs_confirmation, task_class
-from germline.evaluators.tasks.task_list import names_of
 from germline.search.kinds import KINDS
 from germline.search.loggers import logged, loggers_named
 from germline.search.progress import Progress

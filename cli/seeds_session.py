@@ -5,10 +5,10 @@ from typing import Any
 
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
-from germline.cli.options import SessionOptions
 from germline.cli.output import print_json
 from germline.cli.printing import command_line, say
 from germline.cli.search_session import start
+from germline.cli.session_options import SessionOptions
 from germline.db.errors import DatabaseError
 from germline.db.records import RunRecord
 

@@ -17,7 +17,7 @@ from germline.evaluators.hurdle import Limit
 from germline.evaluators.memory import out_of_memory, release_memory
 from germline.evaluators.outcome import Objective, Outcome, recordable
 from germline.evaluators.task import Split, Task, independent_rows
-from germline.evaluators.tasks.task_list import names_of
+from germline.evaluators.tasks.name_grammar import names_of
 
 log = logging.getLogger(__name__)
 

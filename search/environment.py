@@ -8,9 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from germline.db.records import RunRecord
-from germline.evaluators.tasks import task_files
+from germline.evaluators.tasks.name_grammar import file_and_class, is_in_file, names_of
 from germline.evaluators.tasks.registry import task_class
-from germline.evaluators.tasks.task_list import names_of
 from germline.search.kinds import kind_named
 
 PACKAGES = (
@@ -119,7 +118,7 @@ def warn_of_other_versions(run: RunRecord) -> None:
 
 def _digests(task: str) -> dict[str, str]:
     """The digest of each file that a task is in, by its path."""
-    paths = {task_files.split_name(name)[0] for name in names_of(task) if task_files.is_file(name)}
+    paths = {file_and_class(name)[0] for name in names_of(task) if is_in_file(name)}
     return {str(path): sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(paths)}
 
 

@@ -9,7 +9,8 @@ from germline.evaluators.outcome import Objective
 from germline.programs.space import Space
 from germline.search.loop import LoopSettings
 from germline.search.proposers.asking import Cap
-from germline.search.proposers.names import shares, short_name
+from germline.search.proposers.names import LLM, shares, short_name
+from germline.search.proposers.settings import LanguageModelSettings
 from germline.search.settings import BadSetting, RunSettings, Setting, check, from_config, resolve, settable
 from germline.search.strategies.outside import OutsideOperators
 from germline.search.strategy import Strategy
@@ -144,7 +145,9 @@ class Kind(ABC, Generic[S, G]):
 
     def caps(self, settings: S) -> dict[str, Cap]:
         """Limits on what operators from outside may use in a run, by name."""
-        return {}
+        return (
+            {LLM: Cap(settings.llm_calls, settings.llm_tokens)} if isinstance(settings, LanguageModelSettings) else {}
+        )
 
     def scoring_version(self, settings: S, task: Any) -> int:
         """The scoring version (see `SCORING_VERSION`) of a run with these settings on a task (a class)."""

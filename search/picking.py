@@ -6,7 +6,7 @@ import numpy as np
 
 from germline.search import pareto
 from germline.search.chance import beats_chance
-from germline.search.settings import amount
+from germline.search.value_parsers import amount
 
 CRITERIA = "knee, error, params, macs, latency, or a limit such as under=3M"
 

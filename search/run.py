@@ -19,7 +19,8 @@ from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.caller_executor import CallerExecutor
 from germline.evaluators.executors.executor import Executor, Stopped
 from germline.evaluators.executors.inline_executor import InlineExecutor
-from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
+from germline.evaluators.tasks.name_grammar import absolute_name
+from germline.evaluators.tasks.registry import confirmed_name, task_class
 from germline.search.environment import RunOutdated, check_versions, environment, warn_of_other_versions
 from germline.search.failures import SearchFailed
 from germline.search.garbage_collection import rare_collections

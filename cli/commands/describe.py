@@ -6,7 +6,7 @@ import click
 
 from germline.cli.formatting import QUIET, milliseconds, plain_table, print_table, safe
 from germline.cli.genome_facts import genome_facts
-from germline.cli.options import db_option, json_option, size_options
+from germline.cli.options import db_option, device_option, json_option, size_options
 from germline.cli.output import console, print_json
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.printing import say
@@ -19,7 +19,7 @@ from germline.programs.architecture.notation import NOTATIONS
 @click.option(
     "--latency", "timed", is_flag=True, help="Measure a network's time for one image, or an optimizer's for a step."
 )
-@click.option("--device", default="cpu", show_default=True, help="Device of --latency: cpu, cuda or auto.")
+@device_option("With --latency: device that is timed.", default="cpu")
 @click.option(
     "--as",
     "notation",

@@ -1,16 +1,17 @@
 """`germline import`: records a run whose first births are genomes from elsewhere."""
 
+from typing import Any
+
 import click
 
 from germline.cli.database import open_store
 from germline.cli.errors import BadReference
 from germline.cli.formatting import counted
-from germline.cli.options import Amount, db_option, json_option
+from germline.cli.options import db_option, json_option
 from germline.cli.output import print_json, stdout_apart
+from germline.cli.plan_options import plan_options
 from germline.cli.printing import say
 from germline.cli.reference import HELP, resolve
-from germline.cli.run_names import check_run_name
-from germline.evaluators.tasks.task_list import joined
 from germline.search.imports import KEY
 from germline.search.kinds import kind_named
 from germline.search.run import plan_run, record_run
@@ -18,28 +19,12 @@ from germline.search.run import plan_run, record_run
 
 @click.command(epilog=HELP)
 @click.argument("references", nargs=-1, required=True, metavar="FILE...")
-@click.option("--preset", default="quick", show_default=True, help="Named settings to start from (germline presets).")
-@click.option("--task", "tasks", multiple=True, help="Task that scores candidates, as for germline search.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replace a setting of the preset; repeatable."
-)
-@click.option("--name", default=None, metavar="RUN", help="Name of the run; by default optimizer-1, optimizer-2, …")
-@click.option("--births", type=click.IntRange(min=1), default=None, help="The run is finished after so many births.")
-@click.option("--evaluations", type=click.IntRange(min=1), default=None, help="Or: begin no block after so many.")
-@click.option("--frames", type=Amount(), default=None, metavar="2M", help="Or, for policies: after so many frames.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of the whole run.")
+@plan_options
 @db_option
 @json_option
 def command(
     references: tuple[str, ...],
-    preset: str,
-    tasks: tuple[str, ...],
-    settings: tuple[str, ...],
-    name: str | None,
-    births: int | None,
-    evaluations: int | None,
-    frames: int | None,
-    seed: int,
+    plan_arguments: dict[str, Any],
     url: str,
     as_json: bool,
 ) -> None:
@@ -53,7 +38,6 @@ def command(
     Example:
       germline import found.txt library:lion --name mine --births 2000
     """
-    check_run_name(name)
     candidates = [resolve(reference, url) for reference in references]
     kinds = {candidate.kind: candidate.label for candidate in candidates}
     if len(kinds) > 1:
@@ -63,18 +47,7 @@ def command(
     kind_named(kind)
     with open_store(url, create=True) as store:
         with stdout_apart():
-            plan = plan_run(
-                kind,
-                task=joined(tasks) if tasks else None,
-                preset=preset,
-                settings=settings,
-                seed=seed,
-                name=name,
-                births=births,
-                evaluations=evaluations,
-                frames=frames,
-                imported=[candidate.genome for candidate in candidates],
-            )
+            plan = plan_run(kind, **plan_arguments, imported=[candidate.genome for candidate in candidates])
         # Loads Ray's guards.
         from germline.cli.search_session import resume_command_of, warn_of_held_out_tasks
 

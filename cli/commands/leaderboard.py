@@ -6,9 +6,10 @@ import click
 
 from germline.cli.errors import UserError
 from germline.cli.formatting import QUIET, safe
-from germline.cli.options import SessionOptions, data_option, db_option, device_option, json_option
+from germline.cli.options import data_option, db_option, device_option, json_option, worker_options
 from germline.cli.output import check_output, console, print_json, stdout_apart
 from germline.cli.printing import say
+from germline.cli.session_options import SessionOptions
 from germline.programs.export.files import write_whole
 
 HELP = (
@@ -42,15 +43,7 @@ HELP = (
     help="With --remake of a new table: length of a training, as a multiple of the steps of rung 0.",
 )
 @click.option("--seeds", type=click.IntRange(2, 40), help="With --remake of a new table: final seeds.")
-@click.option("--workers", type=click.IntRange(min=1), default=None, help="Number of workers, as of search.")
-@click.option(
-    "--executor",
-    type=click.Choice(["auto", "ray", "inline"]),
-    default="auto",
-    show_default=True,
-    help="Where trainings are done, as of search.",
-)
-@click.option("--ray-address", default=None, metavar="ADDRESS", help="As of search.")
+@worker_options("trainings are done")
 @click.option(
     "-o",
     "--output",
@@ -60,7 +53,7 @@ HELP = (
     help="A file for the tables as Markdown, .md.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-@device_option
+@device_option("Device that trains models.")
 @data_option(expose=False)
 @db_option
 @json_option

@@ -17,7 +17,8 @@ from germline.cli.policy_player import Player, episode_error, median_episode, pl
 from germline.cli.reference import resolve
 from germline.cli.video import check_format
 from germline.evaluators.policy.player import EpisodeResult
-from germline.evaluators.tasks.registry import absolute_name, confirmed_name
+from germline.evaluators.tasks.name_grammar import absolute_name
+from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.export.files import check_writable
 from germline.search.analysis.statistics import half_width
 from germline.search.kinds.policy import PolicySettings

@@ -3,14 +3,13 @@
 import click
 
 from germline.cli.options import (
-    SessionOptions,
     confirmed_operators_option,
     confirmed_task_option,
     db_option,
     frames_option,
     json_option,
-    run_options,
 )
+from germline.cli.session_options import SessionOptions, session_options
 
 
 @click.command()
@@ -30,7 +29,7 @@ from germline.cli.options import (
 )
 @confirmed_task_option
 @confirmed_operators_option
-@run_options
+@session_options
 @db_option
 @json_option
 def command(

@@ -47,7 +47,7 @@ _OUTPUT = "A file to write: a report if its name ends in .md, the program alone 
     default=None,
     help="With --ablate: the largest worsening, as a share of the program's loss.  [default: 0.02]",
 )
-@device_option
+@device_option("With --ablate: device that trains models.")
 @data_option(expose=False)
 @db_option
 @json_option

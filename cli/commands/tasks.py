@@ -15,8 +15,8 @@ from germline.cli.output import console, print_json, stdout_apart
 from germline.cli.presenters.registry import presenter_of
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.policy.task import PolicyTask, environment_spec_of
+from germline.evaluators.tasks.name_grammar import names_of
 from germline.evaluators.tasks.registry import describe, task_class, task_names
-from germline.evaluators.tasks.task_list import names_of
 
 _MORE = (
     "an entry point of the group germline.tasks, a class as FILE.py:Class, or a variant of a task for optimizers as "

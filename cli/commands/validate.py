@@ -16,8 +16,8 @@ from germline.cli.reference import HELP, PICK, chosen
 from germline.cli.tuned_comparison.command import AgainstOptions, Seeds, against_options, compare_fairly
 from germline.evaluators.policy.compatibility import playable
 from germline.evaluators.task import Task
-from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
-from germline.evaluators.tasks.task_list import joined, names_of
+from germline.evaluators.tasks.name_grammar import absolute_name, joined, names_of
+from germline.evaluators.tasks.registry import confirmed_name, task_class
 from germline.search.kind import Kind
 from germline.search.kinds import kind_named
 from germline.search.validation import Contender, ValidationResult, validate, with_baselines
@@ -58,7 +58,7 @@ from germline.search.validation import Contender, ValidationResult, validate, wi
     type=click.IntRange(1, 100_000),
     help="Number of cells of an architecture's network; by default its run's.",
 )
-@device_option
+@device_option()
 @data_option(expose=False)
 @db_option
 @json_option

@@ -12,8 +12,8 @@ from germline.cli.errors import UserError
 from germline.cli.interrupts import deferred_signals
 from germline.cli.leaderboard.report import left_out_lines
 from germline.cli.leaderboard.session import placed, remade_table, table_to_remake, tasks_of_board
-from germline.cli.options import SessionOptions
 from germline.cli.reference import resolve
+from germline.cli.session_options import SessionOptions
 from germline.cli.tuned_comparison.contenders import judged_contenders, require_optimizers
 from germline.cli.tuned_comparison.kept import keep_verdicts
 from germline.db.store import Store

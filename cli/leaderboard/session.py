@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from germline.cli.errors import UserError
-from germline.cli.options import SessionOptions
 from germline.cli.printing import say
+from germline.cli.session_options import SessionOptions
 from germline.cli.tuned_comparison.training_place import TrainingPlace, class_names, compared_task
 from germline.db.store import Store
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.tasks.registry import absolute_name, needs_confirmation
-from germline.evaluators.tasks.task_list import names_of
+from germline.evaluators.tasks.name_grammar import absolute_name, names_of
+from germline.evaluators.tasks.registry import needs_confirmation
 from germline.search.leaderboard.board import Board, LeftOut
 from germline.search.leaderboard.measure import remade, with_judged
 from germline.search.leaderboard.protocol import Protocol

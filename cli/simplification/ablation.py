@@ -8,8 +8,8 @@ from germline.cli.errors import BadReference, UserError
 from germline.cli.printing import say
 from germline.cli.simplification.ablation_report import AblationReport, worsening
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.tasks.registry import absolute_name, confirmed_name, task_class
-from germline.evaluators.tasks.task_list import names_of
+from germline.evaluators.tasks.name_grammar import absolute_name, names_of
+from germline.evaluators.tasks.registry import confirmed_name, task_class
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.simplify import Tier
 from germline.search.ablation.ablate import AblationStep, ablate

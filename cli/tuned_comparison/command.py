@@ -12,11 +12,12 @@ import click
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.interrupts import deferred_signals
-from germline.cli.options import SessionOptions
+from germline.cli.options import worker_options
 from germline.cli.output import check_output, console, print_json, stdout_apart
 from germline.cli.pictures.formats import check_picture, picture_format
 from germline.cli.printing import say
 from germline.cli.reference import chosen
+from germline.cli.session_options import SessionOptions
 from germline.programs.export.files import write_whole
 
 if TYPE_CHECKING:
@@ -125,21 +126,7 @@ def against_options(command: F) -> F:
             metavar="FILE",
             help="With --against: draw the loss curves, a picture (.svg, .png or .pdf) for each task and length.",
         ),
-        click.option("--ray-address", "against_ray_address", default=None, metavar="ADDRESS", help="As of search."),
-        click.option(
-            "--executor",
-            "against_executor",
-            type=click.Choice(["auto", "ray", "inline"]),
-            default=None,
-            help="With --against: where trainings are done, as of search.",
-        ),
-        click.option(
-            "--workers",
-            "against_workers",
-            type=click.IntRange(min=1),
-            default=None,
-            help="With --against: number of workers, as of search.",
-        ),
+        worker_options("trainings are done", only_with="--against"),
         click.option(
             "--lengths",
             "against_lengths",
@@ -187,8 +174,8 @@ def compare_fairly(
     from germline.cli.tuned_comparison.session import ComparisonOptions, tuned_comparison
     from germline.evaluators.executors.executor import Stopped
     from germline.evaluators.optimizer.torch_classes import is_class_name
-    from germline.evaluators.tasks.registry import absolute_name, confirmed_name
-    from germline.evaluators.tasks.task_list import names_of
+    from germline.evaluators.tasks.name_grammar import absolute_name, names_of
+    from germline.evaluators.tasks.registry import confirmed_name
 
     with stdout_apart():
         candidates = [each if is_class_name(each) else chosen(each, criterion, url) for each in references]

@@ -8,12 +8,12 @@ from germline.cli.errors import BadReference, UserError
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import resolve
 from germline.evaluators.optimizer.torch_classes import is_class_name
-from germline.evaluators.tasks.task_list import names_of
+from germline.evaluators.tasks.name_grammar import names_of
 from germline.programs.optimizer import InvalidProgram, parse, write
 from germline.programs.optimizer.graph import live_program
+from germline.search.knob_tuning.program_box import ProgramKnobs
 from germline.search.leaderboard.protocol import BASELINES
 from germline.search.tuned_comparison.contender import Contender, class_contender, program_contender
-from germline.search.tuning.program_box import ProgramKnobs
 
 
 def contenders_of(judged: Sequence[Candidate | str], against: Sequence[str], url: str) -> list[Contender]:

@@ -1,7 +1,6 @@
 """What a tuned comparison leaves in the database: its trainings, and the verdicts on individuals of runs."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
 from germline.cli.candidate import Candidate
@@ -14,7 +13,8 @@ from germline.evaluators.evaluator import SCORING_VERSION
 from germline.evaluators.optimizer.training_evaluator import TRAINING_VERSION
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.task import Task
-from germline.evaluators.tasks import task_files
+from germline.evaluators.tasks.name_grammar import file_and_class, is_in_file
+from germline.evaluators.tasks.task_files import digest_of
 from germline.search.tuned_comparison.results import TunedComparison
 from germline.search.tuned_comparison.trainings import Key
 
@@ -52,9 +52,8 @@ class StoreMemo:
 def version_of(task: type[Task], name: str, device: str) -> str:
     """What decides the numbers of a training on a task: versions, the kind of device, a digest of the task's file."""
     parts = [f"task {task.version}", f"scoring {SCORING_VERSION}", f"training {TRAINING_VERSION}", device]
-    if task_files.is_file(name):
-        path, _ = task_files.split_name(name)
-        parts.append(sha256(path.read_bytes()).hexdigest()[:16])
+    if is_in_file(name):
+        parts.append(digest_of(file_and_class(name)[0]))
     return ", ".join(parts)
 
 

@@ -7,9 +7,9 @@ from rich.console import Console
 
 from germline.cli.formatting import QUIET, plain_table, print_table, safe
 from germline.cli.tuned_comparison.report import TextTable, tables
+from germline.search.knob_tuning.tuning import REPORTED
 from germline.search.tuned_comparison.overall import FACTORS, improvement, overall
 from germline.search.tuned_comparison.results import Cell, TunedComparison
-from germline.search.tuning.tuning import REPORTED
 
 
 def print_comparison(out: Console, comparison: TunedComparison) -> None:

@@ -6,10 +6,10 @@ from math import isfinite
 from statistics import median
 
 from germline.cli.formatting import number
+from germline.search.knob_tuning.tuning import REPORTED, KnobTuning
 from germline.search.tuned_comparison.overall import FACTORS, improvement, overall
 from germline.search.tuned_comparison.results import Cell, ContenderResult, TunedComparison
 from germline.search.tuned_comparison.verdict import Verdict
-from germline.search.tuning.tuning import REPORTED, Tuning
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _tunings(cell: Cell) -> TextTable:
     return TextTable(f"{_title(cell)}: tuning on validation data", headers, tuple(rows))
 
 
-def point_text(tuning: Tuning) -> str:
+def point_text(tuning: KnobTuning) -> str:
     """The best point of a tuning in words; empty if no point could be trained."""
     point = tuning.box.named(tuning.best.point) if tuning.best else {}
     return ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else value for name, value in point.items())

@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from germline.cli.candidate import Candidate
-from germline.cli.options import SessionOptions
 from germline.cli.printing import say
+from germline.cli.session_options import SessionOptions
 from germline.cli.tuned_comparison.contenders import contenders_of, require_optimizers
 from germline.cli.tuned_comparison.training_place import TrainingPlace, class_names, compared_task
 from germline.db.store import Store
@@ -15,12 +15,12 @@ from germline.evaluators.optimizer.step_cost import Step, program_step, step_mic
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.torch_classes import optimizer_class
 from germline.evaluators.task import Rung
+from germline.search.knob_tuning.class_box import ClassKnobs
+from germline.search.knob_tuning.program_box import ProgramKnobs
+from germline.search.knob_tuning.tuning import KnobTuningPlan
 from germline.search.tuned_comparison.compare import ComparisonPlan, compared
 from germline.search.tuned_comparison.contender import Contender
 from germline.search.tuned_comparison.results import TunedComparison
-from germline.search.tuning.class_box import ClassKnobs
-from germline.search.tuning.program_box import ProgramKnobs
-from germline.search.tuning.tuning import TuningPlan
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def tuned_comparison(
     classes = {task: compared_task(task, options.rung) for task in options.tasks}
     contenders = contenders_of(judged, options.against, url)
     place = TrainingPlace(store, options.session, options.rung, max(options.lengths), class_names(contenders), stopped)
-    plan = ComparisonPlan(replace(TuningPlan(), trials=options.trials), options.lengths, options.seeds)
+    plan = ComparisonPlan(replace(KnobTuningPlan(), trials=options.trials), options.lengths, options.seeds)
     steps = {task: _rung(each, options.rung).steps for task, each in classes.items()}
     cells, pairs, seeds = compared(contenders, steps, place.opened, plan, lambda text: say(text, err=True))
     costs = {task: _costs(each, contenders, place.device) for task, each in classes.items()}

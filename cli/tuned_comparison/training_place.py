@@ -6,17 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from germline.cli.errors import BadReference, UserError
-from germline.cli.options import SessionOptions
+from germline.cli.session_options import SessionOptions
 from germline.cli.tuned_comparison.kept import StoreMemo, version_of
 from germline.db.store import Store
 from germline.evaluators.device import resolve as resolved_device
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.tasks.registry import absolute_name, task_class
+from germline.evaluators.tasks.name_grammar import absolute_name
+from germline.evaluators.tasks.registry import task_class
+from germline.search.knob_tuning.class_box import ClassKnobs
 from germline.search.run import make_executor
 from germline.search.tuned_comparison.contender import Contender
 from germline.search.tuned_comparison.trainings import Trainings
-from germline.search.tuning.class_box import ClassKnobs
 
 TIMEOUT = 600.0
 """Seconds that a pack may take on Ray for each multiple of the steps of rung 0."""

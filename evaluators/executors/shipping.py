@@ -10,8 +10,7 @@ from typing import Any
 
 from germline.evaluators.data.directory import directory
 from germline.evaluators.evaluator import EvaluatorSpec
-from germline.evaluators.tasks import task_files
-from germline.evaluators.tasks.task_list import joined, names_of
+from germline.evaluators.tasks.name_grammar import file_and_class, is_in_file, joined, names_of
 
 LARGEST_FOLDER = 64 * 2**20
 """Most bytes that are sent to each machine."""
@@ -38,7 +37,7 @@ def shipped(spec: EvaluatorSpec) -> tuple[EvaluatorSpec, dict[str, Any]]:
         TooLarge: the folder has more than `LARGEST_FOLDER` bytes.
         TwoFolders: several tasks are in files of different folders.
     """
-    files = {name: task_files.split_name(name) for name in names_of(spec.task) if task_files.is_file(name)}
+    files = {name: file_and_class(name) for name in names_of(spec.task) if is_in_file(name)}
     if not files:
         return spec, {}
     folders = {path.resolve().parent for path, _ in files.values()}

@@ -10,9 +10,8 @@ from torch import Tensor
 from germline.evaluators.optimizer.schedule import Schedule
 from germline.evaluators.optimizer.step_cost import Step
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.optimizer.trainer import CHECK_EVERY, TrainingResult
+from germline.evaluators.optimizer.training_loop import TrainingResult, initial_tensors, run_training
 from germline.evaluators.task import Rung, Split
-from germline.evaluators.training_seeds import batches, weight_seed
 
 OptimizerClass = Callable[..., torch.optim.Optimizer]
 
@@ -34,27 +33,9 @@ def train_with_class(
     schedule-free optimizers have, is switched for measurements. The exceptions of the class are not caught.
     """
     task = task.for_training(seed)
-    start = task.start(torch.Generator().manual_seed(weight_seed(seed)))
-    weights = {spec.name: start[spec.name].to(device, copy=True).requires_grad_() for spec in task.parameters}
-    kept = {name: value.to(device, copy=True)[None] for name, value in start.items() if name not in weights}
-    optimizer = optimizer_class(list(weights.values()), **arguments)
-    rates = [group["lr"] for group in optimizer.param_groups]
-    curve = []
-    loss = torch.zeros(1)
-    for step, index in enumerate(batches(task.size("train"), rung, seed, device), 1):
-        _switch(optimizer, "train")
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * schedule.value(step - 1, rung.steps)
-        optimizer.zero_grad()
-        loss = task.loss(_views(weights) | kept, "train", index)
-        loss.sum().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        if step in curve_steps:
-            curve.append(_measured(task, optimizer, weights, kept, split)["loss"])
-        if (step % CHECK_EVERY == 0 or step == rung.steps) and not _finite(loss, weights):
-            return TrainingResult(None, step)
-    measures = _measured(task, optimizer, weights, kept, split)
-    return TrainingResult(measures if math.isfinite(measures["loss"]) else None, rung.steps, curve=tuple(curve))
+    model = _Model(task, optimizer_class, arguments, seed, device)
+    [result] = run_training(model, schedule.value, task, rung, seed, device, split, curve_steps)
+    return result
 
 
 def class_step(task: type[TrainingTask], optimizer_class: OptimizerClass, arguments: Mapping[str, Any]) -> Step:
@@ -86,28 +67,64 @@ def states_of(optimizer_class: OptimizerClass) -> int | None:
     return sum(isinstance(value, Tensor) and value.shape == weight.shape for value in state.values())
 
 
-def _views(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights as those of a pack with one row."""
-    return {name: weight[None] for name, weight in weights.items()}
+class _Model:
+    """The model in training, as `InTraining`, with its result once it has diverged."""
 
+    def __init__(
+        self,
+        task: TrainingTask,
+        optimizer_class: OptimizerClass,
+        arguments: Mapping[str, Any],
+        seed: Sequence[int],
+        device: str,
+    ) -> None:
+        parameters, others = initial_tensors(task, seed)
+        self.task = task
+        self.weights = {name: value.to(device, copy=True).requires_grad_() for name, value in parameters.items()}
+        self.kept = {name: value.to(device, copy=True)[None] for name, value in others.items()}
+        self.optimizer = optimizer_class(list(self.weights.values()), **arguments)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.losses = torch.zeros(1)
+        self.curve: list[float] = []
+        self.diverged: TrainingResult | None = None
 
-@torch.no_grad()
-def _measured(
-    task: TrainingTask,
-    optimizer: torch.optim.Optimizer,
-    weights: Mapping[str, Tensor],
-    kept: Mapping[str, Tensor],
-    split: Split,
-) -> dict[str, float]:
-    _switch(optimizer, "eval")
-    return {name: float(value[0]) for name, value in task.measure({**_views(weights), **kept}, split).items()}
+    def step(self, index: Tensor, lr: float, step: int, progress: float) -> None:
+        _switch(self.optimizer, "train")
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * lr
+        self.optimizer.zero_grad()
+        self.losses = self.task.loss(self._tensors(), "train", index)
+        self.losses.sum().backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+
+    def record_curve(self, split: Split) -> None:
+        self.curve.append(self._measured(split)["loss"])
+
+    def drop_diverged(self, step: int, last: bool = False) -> bool:
+        if self.diverged is None and not all(
+            bool(torch.isfinite(each).all()) for each in (self.losses, *self.weights.values())
+        ):
+            self.diverged = TrainingResult(None, step)
+        return self.diverged is None
+
+    def finish(self, steps: int, split: Split) -> list[TrainingResult]:
+        if self.diverged is not None:
+            return [self.diverged]
+        measures = self._measured(split)
+        finite = math.isfinite(measures["loss"])
+        return [TrainingResult(measures if finite else None, steps, curve=tuple(self.curve))]
+
+    @torch.no_grad()
+    def _measured(self, split: Split) -> dict[str, float]:
+        _switch(self.optimizer, "eval")
+        return {name: float(value[0]) for name, value in self.task.measure(self._tensors(), split).items()}
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """The weights, and what is kept beside them, as those of a pack with one row."""
+        return {name: weight[None] for name, weight in self.weights.items()} | self.kept
 
 
 def _switch(optimizer: torch.optim.Optimizer, mode: str) -> None:
     switch = getattr(optimizer, mode, None)
     if callable(switch):
         switch()
-
-
-def _finite(loss: Tensor, weights: Mapping[str, Tensor]) -> bool:
-    return bool(torch.isfinite(loss).all()) and all(bool(torch.isfinite(each).all()) for each in weights.values())

@@ -8,7 +8,8 @@ from germline.evaluators.hurdle import Hurdle, Limit, limit_for
 from germline.evaluators.loaded_task import loaded_task
 from germline.evaluators.optimizer.engine import prepare
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.optimizer.trainer import TrainingResult, train
+from germline.evaluators.optimizer.trainer import train
+from germline.evaluators.optimizer.training_loop import TrainingResult
 from germline.evaluators.outcome import Outcome, mean_of
 from germline.evaluators.task import Rung, Split
 from germline.programs.optimizer import InvalidProgram, Program, parse, trace

@@ -34,3 +34,7 @@ class Schedule:
         if self.shape == "linear":
             return 1.0 - (step - warmup) / left
         return 0.5 + 0.5 * math.cos(math.pi * (step - warmup) / left)
+
+
+SCHEDULE = Schedule()
+"""The schedule of every search: up to 1 over 5 % of the steps, then half a cosine to 0."""

@@ -23,7 +23,7 @@ class SeveralEvaluator(Evaluator[Program]):
     dearest, and a program for which it is above the limit of `score` by more than `margin` is rejected.
 
     Args:
-        task: the names of several tasks (`germline.evaluators.tasks.task_list`).
+        task: the names of several tasks (`germline.evaluators.tasks.name_grammar`).
         seed, device: as of `OptimizerEvaluator`.
         references: the data of the `Reference` of each task, in the order of the names, from a run's config.
         margin: see above; None: no program is rejected for its gain.

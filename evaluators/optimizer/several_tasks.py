@@ -6,7 +6,7 @@ from typing import ClassVar
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.outcome import Objective
 from germline.evaluators.task import Rung, Task
-from germline.evaluators.tasks.task_list import joined
+from germline.evaluators.tasks.name_grammar import joined
 
 GAIN = Objective("gain", "max")
 """Mean over the tasks of the gain over each task's reference, in its units (`germline.evaluators.optimizer.reference`).

@@ -4,12 +4,12 @@ Such a name decides what is imported. It comes from the user's own command, neve
 """
 
 import inspect
-from hashlib import sha256
 
 import torch
 
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.tasks import task_files
+from germline.evaluators.tasks.name_grammar import file_and_class, is_in_file
 
 PREFIX = "torch:"
 NOT_COMPARED = ("LBFGS", "SparseAdam")
@@ -22,7 +22,7 @@ class InvalidClass(ValueError):
 
 def is_class_name(name: str) -> bool:
     """Returns True if a name has the form of a class: `torch:NAME`, or a file that ends in `.py` with a class."""
-    return name.startswith(PREFIX) or task_files.is_file(name)
+    return name.startswith(PREFIX) or is_in_file(name)
 
 
 def optimizer_class(name: str) -> type[torch.optim.Optimizer]:
@@ -57,10 +57,10 @@ def exact_name(name: str) -> str:
     if name.startswith(PREFIX):
         return f"{name}@{torch.__version__}"
     try:
-        path, class_name = task_files.split_name(name, "optimizer")
+        path, class_name = file_and_class(name, "optimizer")
     except InvalidTask as error:
         raise InvalidClass(str(error)) from error
-    return f"{path.name}:{class_name}@{sha256(path.read_bytes()).hexdigest()[:16]}"
+    return f"{path.name}:{class_name}@{task_files.digest_of(path)}"
 
 
 def _is_optimizer(found: object) -> bool:

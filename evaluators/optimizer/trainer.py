@@ -12,7 +12,6 @@ stay. So the bits of a candidate do not depend on when its neighbours diverge.
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,47 +20,26 @@ from germline.evaluators.errors import shown
 from germline.evaluators.hurdle import Hurdle
 from germline.evaluators.memory import out_of_memory
 from germline.evaluators.optimizer.engine import ProgramEngine
-from germline.evaluators.optimizer.schedule import Schedule
+from germline.evaluators.optimizer.model_rows import ModelRows
+from germline.evaluators.optimizer.schedule import SCHEDULE, Schedule
 from germline.evaluators.optimizer.task import TrainingTask
+from germline.evaluators.optimizer.training_loop import (
+    CHECK_EVERY,
+    TrainingResult,
+    gradients_of,
+    initial_tensors,
+    run_training,
+)
 from germline.evaluators.task import Rung, Split, independent_rows
-from germline.evaluators.training_seeds import batches, weight_seed
 from germline.programs.optimizer import Program
 from germline.programs.optimizer.flat import Layout
 
-SCHEDULE = Schedule()
-"""The schedule of every search."""
-CHECK_EVERY = 10
-"""Steps between checks of which candidates are still finite; a check is a transfer to the host."""
 COMPACT_BELOW = 0.75
 """The buffer of a pack of independent rows is compacted when a smaller share of its rows is still in training."""
 
 
 class BadTask(ValueError):
     """A task's model breaks the contract of `TrainingTask`."""
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The result of training a candidate.
-
-    `measures` are those of the trained model, by name; None if the candidate was found to have diverged, or was dropped
-    at the hurdle, after `step` steps. `hurdle_loss` is its training loss at the hurdle, the mean over the last
-    `CHECK_EVERY` steps before it; None without a hurdle, if it diverged before, or if the mean is not finite. `dropped`
-    is True if that loss exceeded the threshold. `curve` is the loss on the measured split after each of the
-    `curve_steps`; empty if the candidate is out.
-    """
-
-    measures: Mapping[str, float] | None
-    step: int
-    hurdle_loss: float | None = None
-    dropped: bool = False
-    curve: tuple[float, ...] = ()
-
-
-def schedule(step: int, steps: int) -> float:
-    """Returns the input `lr` of all programs at a step, counted from 0: linear warm-up to 1 over 5 % of the steps, then
-    half a cosine to 0."""
-    return SCHEDULE.value(step, steps)
 
 
 def train(
@@ -99,63 +77,17 @@ def train(
     task = task.for_training(seed)
     pack = _Pack(task, programs, seed, device, compiled)
     hurdle_step = hurdle.step(rung.steps, CHECK_EVERY) if hurdle else 0
-    for step, index in enumerate(batches(task.size("train"), rung, seed, device), 1):
-        progress = (step - 1) / rung.steps
-        if schedules is None:
-            pack.step(index, schedule(step - 1, rung.steps), step, progress)
-        else:
-            pack.step(index, [each.value(step - 1, rung.steps) for each in schedules], step, progress)
-        if step in curve_steps:
-            pack.record_curve(split)
+
+    def after_step(step: int) -> None:
         if hurdle_step - CHECK_EVERY < step <= hurdle_step:
             pack.record_losses()
         if hurdle and step == hurdle_step:
             pack.apply_hurdle(hurdle, step)
-        if step % CHECK_EVERY == 0 and not pack.drop_diverged(step):
-            break
-    pack.drop_diverged(rung.steps, last=True)
-    return pack.finish(rung.steps, split)
 
+    def rates(step: int, steps: int) -> float | Sequence[float]:
+        return SCHEDULE.value(step, steps) if schedules is None else [each.value(step, steps) for each in schedules]
 
-class ModelRows:
-    """The parameters and gradients of a pack's candidates in the order in which they pass through the model.
-
-    Args:
-        engine: the engine that updates them, in an order of its own: programs that run alike stand together.
-        in_place: True: row i belongs to candidate i. False: the order of the engine, which needs no copies.
-
-    Attributes:
-        candidates: the candidate of each row.
-        parameters, gradients: float32 `[N, P]`; the engine's own buffers if both have the same order.
-    """
-
-    def __init__(self, engine: ProgramEngine, in_place: bool) -> None:
-        self.engine = engine
-        self.order: Tensor | None = None
-        self.candidates, self.parameters, self.gradients = engine.order, engine.parameters, engine.gradients
-        if in_place and engine.order != sorted(engine.order):
-            self.candidates = sorted(engine.order)
-            self.order = torch.tensor(engine.order, device=engine.parameters.device)
-            stride = engine.parameters.stride(0)  # rows begin at the same alignment as in the engine
-            self.parameters, self.gradients = (
-                engine.parameters.new_zeros(len(self.candidates), stride)[:, : engine.parameters.shape[1]]
-                for _ in range(2)
-            )
-
-    @torch.no_grad()
-    def read(self) -> None:
-        """Copies the parameters from the engine, if the model has another order."""
-        if self.order is not None:
-            self.parameters[self.order] = self.engine.parameters
-
-    def write_gradients(self) -> None:
-        """Copies the gradients to the engine, if the model has another order."""
-        if self.order is not None:
-            self.engine.gradients.copy_(self.gradients[self.order])
-
-    def of_engine(self, values: Tensor) -> Tensor:
-        """A value of each row, `[N]`, in the order of the engine."""
-        return values if self.order is None else values[self.order]
+    return run_training(pack, rates, task, rung, seed, device, split, curve_steps, after_step)
 
 
 def shape_of(value: object) -> tuple[int, ...] | str:
@@ -164,7 +96,7 @@ def shape_of(value: object) -> tuple[int, ...] | str:
 
 
 class _Pack:
-    """The candidates in training, and the results of candidates that have diverged or were dropped."""
+    """The candidates in training, as `InTraining`, and the results of those that have diverged or were dropped."""
 
     rows: ModelRows
     """What passes through the model."""
@@ -187,16 +119,13 @@ class _Pack:
         self.layout = Layout(tuple(spec.shape for spec in task.parameters))
         self.engine = ProgramEngine(programs, self.layout, device, compiled)
         self.reads_loss = any(program.loss for program in programs)
-        generator = torch.Generator().manual_seed(weight_seed(seed))
-        start = task.start(generator)
-        row = torch.cat([start[spec.name].reshape(-1) for spec in task.parameters]).to(device)
+        parameters, others = initial_tensors(task, seed)
+        row = torch.cat([value.reshape(-1) for value in parameters.values()]).to(device)
         self.results: dict[int, TrainingResult] = {}
         self.hurdle_losses: dict[int, float] = {}
         self.curves: dict[int, list[float]] = {candidate: [] for candidate in range(self.count)}
         self.engine.parameters.copy_(row.expand(self.count, -1))
-        names = {spec.name for spec in task.parameters}
-        others = {name: value.to(device) for name, value in start.items() if name not in names}
-        self.kept = {name: value.expand(self.count, *value.shape).clone() for name, value in others.items()}
+        self.kept = {name: value.to(device).expand(self.count, *value.shape).clone() for name, value in others.items()}
         self._make_views()
 
     def step(self, index: Tensor, lr: float | Sequence[float], step: int, progress: float = 0.0) -> None:
@@ -212,7 +141,7 @@ class _Pack:
                     f"expected loss of {self.task.name} to have one entry a candidate ({expected},), got {got}"
                 )
             # The views are leaves of their own: differentiating the buffer would build a full-size gradient for each.
-            leaves = torch.autograd.grad(losses.sum(), list(views.values()), materialize_grads=True)
+            leaves = gradients_of(losses, list(views.values()))
             torch.cat([leaf.reshape(len(leaf), -1) for leaf in leaves], 1, out=gradients)
             self.losses[rows] = losses.detach()
         self.rows.write_gradients()

@@ -13,8 +13,9 @@ from germline.evaluators.optimizer.class_trainer import train_with_class
 from germline.evaluators.optimizer.engine import prepare
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.torch_classes import optimizer_class
-from germline.evaluators.optimizer.trainer import TrainingResult, train
+from germline.evaluators.optimizer.trainer import train
 from germline.evaluators.optimizer.training import ClassUse, InvalidTraining, Training, read_training
+from germline.evaluators.optimizer.training_loop import TrainingResult
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.task import Rung, Split
 from germline.programs.optimizer import InvalidProgram, Program, parse, trace

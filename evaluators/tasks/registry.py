@@ -1,9 +1,7 @@
 """Tasks by name.
 
-A name is that of a built-in task, of a family such as `gym:<id>`, of a task of an installed package, or of a class in a
-file; of a variant such as `digits-mlp@batch=8`; or of several tasks, joined by `+`. Another process builds the task
-from the name alone, for which a path has to be absolute (`absolute_name`). Listing the names imports neither torch nor
-any task.
+The forms of names are those of `name_grammar` beside this file. Another process builds the task from the name alone,
+for which a path has to be absolute (`absolute_name` there). Listing the names imports neither torch nor any task.
 """
 
 import inspect
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from germline.evaluators.errors import InvalidTask, UnconfirmedTask, UnknownTask, in_a_line, one_line
 from germline.evaluators.tasks import task_files
-from germline.evaluators.tasks.task_list import joined, names_of
+from germline.evaluators.tasks.name_grammar import absolute_name, is_in_file, names_of, split_family, split_variant
 
 if TYPE_CHECKING:
     from germline.evaluators.task import Episodes, Rung, Task
@@ -134,14 +132,14 @@ def task_class(name: str) -> "type[Task]":
         from germline.evaluators.optimizer.several_tasks import several_tasks
 
         return several_tasks(names, [task_class(each) for each in names])
-    prefix, _, parameter = name.partition(":")
+    prefix, parameter = split_family(name)
     if "@" in name and prefix not in FAMILIES:
-        from germline.evaluators.tasks.variants import split_variant, task_variant
-
         base, variant = split_variant(name)
         if variant is not None:
+            from germline.evaluators.tasks.variants import task_variant  # here, since it imports torch
+
             return task_variant(task_class(base), base, variant)
-    if task_files.is_file(name):
+    if is_in_file(name):
         return _checked(name, task_files.load(name))
     if name in BUILT_IN:
         return _checked(name, _imported(BUILT_IN[name][0]))
@@ -173,27 +171,13 @@ def describe(name: str) -> TaskDescription:
     return TaskDescription(listed_name, task.kind, task.version, task.held_out_task, summary, task.rungs, parameters)
 
 
-def absolute_name(name: str) -> str:
-    """Returns the name of the same task in any working directory: the path of a file is made absolute.
-
-    Raises:
-        InvalidTask: the file does not exist, or no class is given.
-    """
-    if len(names := names_of(name)) > 1:
-        return joined([absolute_name(each) for each in names])
-    if not task_files.is_file(name):
-        return name
-    path, class_name = task_files.split_name(name)
-    return f"{path.resolve()}:{class_name}"
-
-
 def needs_confirmation(name: str) -> bool:
     """Returns True if the name of a task decides which file or module is imported: `path/to/file.py:Class`, and
     `gym:<module>:<id>`, for which gymnasium imports the module. Of several tasks, one is enough."""
     if len(names := names_of(name)) > 1:
         return any(needs_confirmation(each) for each in names)
-    prefix, _, parameter = name.partition(":")
-    return task_files.is_file(name) or (prefix in FAMILIES and ":" in parameter)
+    prefix, parameter = split_family(name)
+    return is_in_file(name) or (prefix in FAMILIES and ":" in parameter)
 
 
 def confirmed_name(recorded: str, named: str | None = None) -> str:

@@ -7,38 +7,19 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from germline.evaluators.data.directory import exists
 from germline.evaluators.errors import InvalidTask, in_a_line
 from germline.evaluators.plugin_path import import_from
-
-
-def is_file(name: str) -> bool:
-    """Returns True if the name of a task names a file."""
-    return name.endswith(".py") or ".py:" in name
-
-
-def split_name(name: str, noun: str = "task") -> tuple[Path, str]:
-    """Returns the path and the class of `path/to/file.py:Class`; `noun` says in messages what it is.
-
-    Raises:
-        InvalidTask: the file does not exist, or no class is given.
-    """
-    file, _, class_name = name.rpartition(":") if ".py:" in name else (name, "", "")
-    if not class_name:
-        raise InvalidTask(f"{noun} {name!r} names a file but no class; write {file}:Class")
-    path = Path(file)
-    if not exists(path, Path.is_file):
-        raise InvalidTask(f"{noun} {name!r}: there is no file {file}; check the path (working directory: {Path.cwd()})")
-    return path, class_name
+from germline.evaluators.tasks.name_grammar import file_and_class
 
 
 def load(name: str, noun: str = "task") -> object:
-    """Returns what `path/to/file.py:Class` names; the file is imported once per process. `noun` is as of `split_name`.
+    """Returns what `path/to/file.py:Class` names; the file is imported once per process. `noun` is as of
+    `file_and_class`.
 
     Raises:
         InvalidTask: there is no such file or no such name in it, or the file cannot be imported.
     """
-    path, class_name = split_name(name, noun)
+    path, class_name = file_and_class(name, noun)
     module = _import(name, path, noun)
     if not hasattr(module, class_name):
         classes = [
@@ -48,6 +29,11 @@ def load(name: str, noun: str = "task") -> object:
             f"{noun} {name!r}: no class {class_name!r} in the file; it defines {', '.join(classes) or 'no class'}"
         )
     return getattr(module, class_name)
+
+
+def digest_of(path: Path) -> str:
+    """Returns the first 16 hexadecimal digits of the SHA-256 of a file of code, which change when its text does."""
+    return sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _import(name: str, path: Path, noun: str) -> ModuleType:

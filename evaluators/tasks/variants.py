@@ -91,16 +91,6 @@ class TaskVariant(TrainingTask):
         return {name: tensor * scales[name] if name in scales else tensor for name, tensor in params.items()}
 
 
-def split_variant(name: str) -> tuple[str, str | None]:
-    """Returns the name of the task and the text of the variant in the name of a task; None: it names no variant.
-
-    A path may have an @, but the variant of a task in a file stands behind its class.
-    """
-    before, colon, last = name.rpartition(":")
-    base, at, variant = last.partition("@")
-    return (before + colon + base, variant) if at and (colon or "/" not in last) else (name, None)
-
-
 def variant_of(name: str, text: str) -> Variant:
     """Returns the variant in a text, such as `rescaled,batch=8`; `name` is the task's, for the message.
 

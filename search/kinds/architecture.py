@@ -17,21 +17,8 @@ from germline.programs.architecture.space import ArchitectureSpace, Limits
 from germline.search.kind import Kind, Preset
 from germline.search.kinds.architecture_network import latency_table, measured_latencies, skeleton
 from germline.search.loop import LoopSettings
-from germline.search.proposers.asking import Cap
-from germline.search.proposers.names import LLM, operator_weights
-from germline.search.settings import (
-    BadSetting,
-    amount,
-    any_text,
-    choice,
-    milliseconds,
-    names,
-    number,
-    positive,
-    setting,
-    share,
-    whole,
-)
+from germline.search.proposers.settings import LanguageModelSettings, shares_setting
+from germline.search.settings import BadSetting, setting
 from germline.search.strategies.aging import AgingEvolution
 from germline.search.strategies.eeea import EEEA
 from germline.search.strategies.local_search import LocalSearch
@@ -39,6 +26,7 @@ from germline.search.strategies.nsga2 import NSGA2
 from germline.search.strategies.pareto_local import ParetoLocalSearch
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
+from germline.search.value_parsers import amount, choice, milliseconds, names, positive, share, whole
 
 if TYPE_CHECKING:
     from germline.evaluators.architecture.task import CellTask
@@ -115,7 +103,7 @@ STRATEGIES: Mapping[str, Callable[["ArchitectureSettings", ArchitectureSpace], S
 
 
 @dataclass(frozen=True, slots=True)
-class ArchitectureSettings:
+class ArchitectureSettings(LanguageModelSettings):
     """Settings of a search for architectures.
 
     `--set` does not take the last four fields, which are None until the run is created: `classes`, `image` and
@@ -130,12 +118,7 @@ class ArchitectureSettings:
         names(*OBJECTIVES),
         f"objectives that compete, out of {', '.join(OBJECTIVES)} (nsga2, pareto-local, eeea)",
     )
-    operators: Mapping[str, float] = setting(
-        {},
-        operator_weights(),
-        "operators from outside (llm, FILE.py:function) with their share of the births, or none",
-        operator_weights(recorded=True),
-    )
+    operators: Mapping[str, float] = shares_setting(language_model=True)
     population: int = setting(40, whole(2), "individuals that live at a time (nsga2, eeea, aging)")
     crossover: float = setting(0.9, share, "probability that a child has two parents (nsga2)")
     tournament: int = setting(10, whole(1), "individuals drawn to find a parent (aging)")
@@ -180,21 +163,6 @@ class ArchitectureSettings:
     )
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(3600.0, positive, "seconds before the worker of a job is replaced (Ray only)")
-    proposal_seconds: float = setting(
-        120.0, positive, "seconds after which an operator from outside is given up for a birth"
-    )
-    llm_url: str = setting(
-        "",
-        any_text,
-        "operator llm: address of a service that speaks OpenAI's chat protocol, such as http://host:8000/v1",
-    )
-    llm_model: str = setting("", any_text, "operator llm: name of the model")
-    llm_calls: int = setting(500, whole(0), "operator llm: most calls of the run")
-    llm_tokens: int = setting(
-        2_000_000, whole(0, 2**31 - 1), "operator llm: no call begins after so many tokens of the run"
-    )
-    llm_answer: int = setting(2_000, whole(16, 100_000), "operator llm: most tokens of an answer")
-    llm_temperature: float = setting(1.0, number(0, 2), "operator llm: temperature")
     classes: int | None = None
     image: Sequence[int] | None = None
     chance_error: float | None = None
@@ -295,9 +263,6 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
 
     def language(self, settings: ArchitectureSettings) -> str:
         return card(SPACES[settings.space])
-
-    def caps(self, settings: ArchitectureSettings) -> dict[str, Cap]:
-        return {LLM: Cap(settings.llm_calls, settings.llm_tokens)}
 
     def objectives(self, settings: ArchitectureSettings, task: "type[CellTask]") -> Sequence[Objective]:
         measured = () if settings.latency_table is None else (OBJECTIVES["latency"],)

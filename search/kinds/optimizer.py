@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from germline.evaluators.evaluator import SCORING_VERSION
-from germline.evaluators.tasks.task_list import names_of
+from germline.evaluators.tasks.name_grammar import names_of
 from germline.programs.optimizer import Program, parse, trace, write
 from germline.programs.optimizer.card import card
 from germline.programs.optimizer.fingerprint import FINGERPRINT_VERSION, fingerprint
@@ -16,8 +16,7 @@ from germline.search.kind import Kind, Preset
 from germline.search.kinds.optimizer_programs import donor_programs, is_core, island_programs, read_start
 from germline.search.kinds.optimizer_strategies import OPERATORS, STRATEGIES, OptimizerSettings
 from germline.search.loop import LoopSettings
-from germline.search.proposers.asking import Cap
-from germline.search.proposers.names import LLM, shares
+from germline.search.proposers.names import shares
 from germline.search.settings import BadSetting
 
 if TYPE_CHECKING:
@@ -216,9 +215,6 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
 
     def language(self, settings: OptimizerSettings) -> str:
         return card(self.space(settings))
-
-    def caps(self, settings: OptimizerSettings) -> dict[str, Cap]:
-        return {LLM: Cap(settings.llm_calls, settings.llm_tokens)}
 
     def required_measures(self, settings: OptimizerSettings, task: "type[Task]") -> Sequence[str]:
         if settings.strategy != "front" or "tasks" not in settings.front:

@@ -6,15 +6,14 @@ from contextlib import closing
 from statistics import fmean, stdev
 from typing import Any
 
-import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from germline.evaluators.device import NoDevice, resolve
 from germline.evaluators.errors import in_a_line
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
+from germline.evaluators.optimizer.gradient_cost import gradient_call
 from germline.evaluators.optimizer.reference import Reference
-from germline.evaluators.training_seeds import batches
 from germline.programs.optimizer import parse, write
 from germline.programs.optimizer.library import library_text
 from germline.programs.optimizer.mutate import rate_constant, with_rate
@@ -69,7 +68,7 @@ def measured_references(
 
 
 def _reference(name: str, evaluator: OptimizerEvaluator, review_rung: int | None) -> Reference:
-    program = _tuned(name, evaluator)
+    program = _with_tuned_rate(name, evaluator)
     levels = {0: range(SEEDS)} | ({} if review_rung is None else {review_rung: range(1)})
     full = {rung: [_fitness(evaluator, program, rung, seed) for seed in seeds] for rung, seeds in levels.items()}
     lengths, evaluator.lengths = evaluator.lengths, tuple(length / 2 for length in evaluator.lengths)
@@ -90,7 +89,7 @@ def _reference(name: str, evaluator: OptimizerEvaluator, review_rung: int | None
     return Reference(program, _operations(evaluator), fitness, units)
 
 
-def _tuned(name: str, evaluator: OptimizerEvaluator) -> str:
+def _with_tuned_rate(name: str, evaluator: OptimizerEvaluator) -> str:
     """The text of the optimizer with the rate that is best at rung 0 with seed 0."""
     program = parse(library_text(OPTIMIZER))
     best = _best(evaluator, [write(with_rate(program, rate)) for rate in RATES])
@@ -121,11 +120,8 @@ def _fitness(evaluator: OptimizerEvaluator, program: str, rung: int, seed: int) 
 def _operations(evaluator: OptimizerEvaluator) -> float:
     """Floating-point operations of a candidate's training at rung 0: products and convolutions of its gradients. No
     times, so that the order of tasks is the same on a busy machine."""
-    task, rung = evaluator.task, evaluator.rungs[0]
-    start = task.start(torch.Generator().manual_seed(0))
-    tensors = {name: value[None].to(evaluator.device) for name, value in start.items()}
-    trained = [tensors[spec.name].requires_grad_() for spec in task.parameters]
-    index = next(batches(task.size("train"), rung, [0], evaluator.device))
+    rung = evaluator.rungs[0]
+    call = gradient_call(evaluator.task, rung, device=evaluator.device)
     with FlopCounterMode(display=False) as counter:
-        torch.autograd.grad(task.loss(tensors, "train", index).sum(), trained, materialize_grads=True)
+        call()
     return float(counter.get_total_flops()) * rung.steps * sum(evaluator.lengths)

@@ -14,20 +14,8 @@ from germline.programs.optimizer.idioms import IDIOMS
 from germline.programs.optimizer.primitives import FUNCTION_SETS
 from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.proposers.names import operator_weights
-from germline.search.settings import (
-    BadSetting,
-    any_text,
-    choice,
-    names,
-    number,
-    positive,
-    positive_or_off,
-    positives,
-    setting,
-    share,
-    weights,
-    whole,
-)
+from germline.search.proposers.settings import LanguageModelSettings
+from germline.search.settings import BadSetting, setting
 from germline.search.strategies.aging import AgingEvolution, Donors, Restart
 from germline.search.strategies.constant_tuning import ConstantTuning
 from germline.search.strategies.funnel import Funnel
@@ -35,6 +23,17 @@ from germline.search.strategies.islands import Islands
 from germline.search.strategies.program_front import OBJECTIVES, ProgramFront
 from germline.search.strategies.random_search import RandomSearch
 from germline.search.strategy import Strategy
+from germline.search.value_parsers import (
+    any_text,
+    choice,
+    names,
+    positive,
+    positive_or_off,
+    positives,
+    share,
+    weights,
+    whole,
+)
 
 OPERATORS = ("insert", "delete", "modify", "tune", "rate", "replace", "wrap", "unwrap", "idiom", "graft", "cross")
 PAIR_OPERATORS = ("graft", "cross")
@@ -68,17 +67,17 @@ def _constants(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy
         restart=settings.restart,
         passing=_passing(settings),
     )
-    return _reviewed(_tuned(aging, settings, space), settings)
+    return _reviewed(_with_tuned_constants(aging, settings, space), settings)
 
 
 def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
-    return _reviewed(_tuned(_evolution(settings, space, space.start), settings, space), settings)
+    return _reviewed(_with_tuned_constants(_evolution(settings, space, space.start), settings, space), settings)
 
 
 def _islands(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
     starts = [space.start, *(parse(text) for text in (settings.island_programs or {}).values())]
     islands = [_evolution(settings, space, start, birth) for birth, start in enumerate(starts)]
-    return _reviewed(_tuned(Islands(islands, settings.migrate_every), settings, space), settings)
+    return _reviewed(_with_tuned_constants(Islands(islands, settings.migrate_every), settings, space), settings)
 
 
 def _front(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
@@ -86,10 +85,12 @@ def _front(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any
         raise BadSetting(f"expected at least two objectives for strategy=front, got front={','.join(settings.front)}")
     children = _evolution(settings, space, space.start)
     front = ProgramFront(space, settings.front, children, settings.population, _passing(settings))
-    return _reviewed(_tuned(front, settings, space), settings)
+    return _reviewed(_with_tuned_constants(front, settings, space), settings)
 
 
-def _tuned(strategy: Strategy[Any], settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
+def _with_tuned_constants(
+    strategy: Strategy[Any], settings: "OptimizerSettings", space: OptimizerSpace
+) -> Strategy[Any]:
     """The strategy with the tuning of constants by a numeric search, if the settings ask for it."""
     if not settings.tune_every:
         return strategy
@@ -153,7 +154,7 @@ STRATEGIES: Mapping[str, Callable[["OptimizerSettings", OptimizerSpace], Strateg
 
 
 @dataclass(frozen=True, slots=True)
-class OptimizerSettings:
+class OptimizerSettings(LanguageModelSettings):
     """Settings of a search for optimizers. `start` is a name or a file until the run is created, then the program.
 
     `--set` does not take `donor_programs` and `island_programs`: the texts of the library programs that are donors, and
@@ -257,21 +258,6 @@ class OptimizerSettings:
     )
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(600.0, positive, "seconds before the worker of a pack at rung 0 is replaced (Ray only)")
-    proposal_seconds: float = setting(
-        120.0, positive, "seconds after which an operator from outside is given up for a birth"
-    )
-    llm_url: str = setting(
-        "",
-        any_text,
-        "operator llm: address of a service that speaks OpenAI's chat protocol, such as http://host:8000/v1",
-    )
-    llm_model: str = setting("", any_text, "operator llm: name of the model")
-    llm_calls: int = setting(500, whole(0), "operator llm: most calls of the run")
-    llm_tokens: int = setting(
-        2_000_000, whole(0, 2**31 - 1), "operator llm: no call begins after so many tokens of the run"
-    )
-    llm_answer: int = setting(2_000, whole(16, 100_000), "operator llm: most tokens of an answer")
-    llm_temperature: float = setting(1.0, number(0, 2), "operator llm: temperature")
     donor_programs: Mapping[str, str] | None = None
     island_programs: Mapping[str, str] | None = None
     references: Sequence[Mapping[str, Any]] | None = None

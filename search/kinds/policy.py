@@ -10,11 +10,12 @@ from germline.programs.policy.space import PolicySpace
 from germline.search.kind import Kind, Preset
 from germline.search.kinds.policy_network import network_for, reports_no_behaviour, with_normalisation
 from germline.search.loop import LoopSettings
-from germline.search.proposers.names import operator_weights
-from germline.search.settings import BadSetting, choice, number, positive, setting, share, whole, widths
+from germline.search.proposers.settings import ProposerSettings, shares_setting
+from germline.search.settings import BadSetting, setting
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.truncation import Sigma, Truncation
 from germline.search.strategy import Strategy
+from germline.search.value_parsers import choice, number, positive, share, whole, widths
 
 if TYPE_CHECKING:
     from germline.evaluators.policy.task import PolicyTask
@@ -46,7 +47,7 @@ STRATEGIES: Mapping[str, Callable[["PolicySettings", PolicySpace], Strategy[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class PolicySettings:
+class PolicySettings(ProposerSettings):
     """Settings of a search for policies.
 
     `--set` does not take `network_data`: the network that all policies of the run share, in the form of
@@ -55,12 +56,7 @@ class PolicySettings:
 
     strategy: str = setting("truncation", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
     population: int = setting(100, whole(2), "births in a generation, which is a block")
-    operators: Mapping[str, float] = setting(
-        {},
-        operator_weights(language_model=False),
-        "operators from outside (FILE.py:function) with their share of the births, or none",
-        operator_weights(language_model=False, recorded=True),
-    )
+    operators: Mapping[str, float] = shares_setting(language_model=False)
     parents: int = setting(10, whole(1), "individuals that may have children, including the elite")
     neighbours: int = setting(
         25, whole(1, 100_000), "novelty: number of nearest behaviour descriptors in the mean distance"
@@ -104,9 +100,6 @@ class PolicySettings:
     max_failures: int = setting(50, whole(1), "the search stops after this many failures in a row")
     timeout: float = setting(
         600.0, positive, "seconds before the worker of a job is replaced, 10 times as many in reviews (Ray only)"
-    )
-    proposal_seconds: float = setting(
-        120.0, positive, "seconds after which an operator from outside is given up for a birth"
     )
     network_data: Mapping[str, Any] | None = None
 

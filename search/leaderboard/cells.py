@@ -7,11 +7,11 @@ from math import isfinite
 from germline.evaluators.optimizer.training_evaluator import curve_steps
 from germline.evaluators.outcome import Outcome
 from germline.programs.optimizer.library import library_text
+from germline.search.knob_tuning.tuning import KnobTuning, Trial
 from germline.search.leaderboard.protocol import YARDSTICK, Protocol
 from germline.search.leaderboard.table import BaselineRow, InvalidTable, Versions
 from germline.search.tuned_comparison.contender import Contender, program_contender
 from germline.search.tuned_comparison.results import Cell, ContenderResult
-from germline.search.tuning.tuning import Trial, Tuning
 
 CURVE_DIGITS = 5
 """Significant digits of the losses of a curve."""
@@ -60,7 +60,7 @@ def row_of(cell: Cell, place: int, versions: Versions) -> BaselineRow:
 
 def _result(row: BaselineRow, protocol: Protocol) -> ContenderResult:
     contender = baseline_contender(row.baseline)
-    tuning = Tuning(contender.knobs.box, protocol.plan.tuning, "done", trainings=row.trainings, widened=row.widened)
+    tuning = KnobTuning(contender.knobs.box, protocol.plan.tuning, "done", trainings=row.trainings, widened=row.widened)
     if row.constants is None or row.tuned is None:
         return ContenderResult(contender, tuning, error=row.error)
     names = list(tuning.box.named(tuning.box.default))

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from germline.search.knob_tuning.tuning import KnobTuningPlan
 from germline.search.tuned_comparison.compare import ComparisonPlan
-from germline.search.tuning.tuning import TuningPlan
 
 YARDSTICK = "library:adamw"
 """The baseline whose tuned loss is the target of a task, and whose steps to it are a speed-up of 1."""
@@ -39,15 +39,15 @@ class Protocol:
     """
 
     trials: int = 32
-    tuning_seeds: int = TuningPlan.seeds
-    rounds: int = TuningPlan.rounds
+    tuning_seeds: int = KnobTuningPlan.seeds
+    rounds: int = KnobTuningPlan.rounds
     length: float = 1.0
     seeds: int = 15
 
     @property
     def plan(self) -> ComparisonPlan:
         """The plan of a comparison by this protocol."""
-        tuning = TuningPlan(self.trials, self.tuning_seeds, self.rounds)
+        tuning = KnobTuningPlan(self.trials, self.tuning_seeds, self.rounds)
         return ComparisonPlan(tuning, (self.length,), self.seeds)
 
     def __str__(self) -> str:

@@ -6,8 +6,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from germline.search.knob_tuning.knobs import Value
 from germline.search.leaderboard.protocol import BASELINES, Protocol
-from germline.search.tuning.knobs import Value
 
 
 class InvalidTable(ValueError):

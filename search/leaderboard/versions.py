@@ -7,7 +7,8 @@ import torch
 from germline.evaluators.evaluator import SCORING_VERSION
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.training_evaluator import TRAINING_VERSION
-from germline.evaluators.tasks import task_files
+from germline.evaluators.tasks.name_grammar import file_and_class, is_in_file
+from germline.evaluators.tasks.task_files import digest_of
 from germline.programs.optimizer import parse, write
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.library import library_text
@@ -18,8 +19,9 @@ from germline.search.leaderboard.table import BaselineRow, Versions
 def versions_of(name: str, task: type[TrainingTask], baseline: str, device: str) -> Versions:
     """The versions that decide the numbers of a baseline on a task now, on a device `cpu` or `cuda`; `name` is the full
     name of the task."""
-    program = _digest(write(live_program(parse(library_text(baseline.removeprefix("library:"))))).encode())
-    code = _digest(task_files.split_name(name)[0].read_bytes()) if task_files.is_file(name) else None
+    text = write(live_program(parse(library_text(baseline.removeprefix("library:")))))
+    program = sha256(text.encode()).hexdigest()[:16]
+    code = digest_of(file_and_class(name)[0]) if is_in_file(name) else None
     return Versions(task.version, SCORING_VERSION, TRAINING_VERSION, program, code, device, torch.__version__)
 
 
@@ -45,7 +47,3 @@ def outdated(row: BaselineRow, task: type[TrainingTask], protocol: Protocol) -> 
 def steps_of(task: type[TrainingTask], protocol: Protocol) -> int:
     """The steps of a training by a protocol."""
     return max(1, round(task.rungs[0].steps * protocol.length))
-
-
-def _digest(content: bytes) -> str:
-    return sha256(content).hexdigest()[:16]

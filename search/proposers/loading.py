@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from germline.search.proposers.names import LLM, installed, is_file, shares, short_name
+from germline.search.proposers.names import LLM, absolute, installed, is_file, shares, short_name, split_file
 from germline.search.proposers.operator import BadOperator, OperatorProcess
 from germline.search.proposers.prompt import estimated_tokens
+from germline.search.proposers.settings import LanguageModelSettings
 from germline.search.settings import RunSettings
 
 _LLM_PLACE = "germline.search.proposers.llm:propose"
@@ -26,7 +27,7 @@ class UnconfirmedOperator(ValueError):
 def needs_confirmation(settings: RunSettings, own: tuple[str, ...]) -> list[str]:
     """What the user of a run with these settings has to name: functions in files, and the address of a service."""
     names = shares(settings.operators, own)
-    addresses = [_url(settings)] if LLM in names and not _is_loopback(_checked_url(settings)) else []
+    addresses = [_language_model(settings).llm_url] if LLM in names and not _is_loopback(_checked_url(settings)) else []
     return [*filter(is_file, names), *addresses]
 
 
@@ -44,14 +45,6 @@ def confirm(settings: RunSettings, own: tuple[str, ...], named: Collection[str])
                 f"expected the operator {name} of the run by name, because it is {what} that a database must not "
                 f"choose; if you trust it, add --operator {shlex.quote(name)}"
             )
-
-
-def absolute(name: str) -> str:
-    """The name of an operator, with an absolute path if it is a function in a file."""
-    if not is_file(name):
-        return name
-    path, _, function = name.rpartition(":")
-    return f"{Path(path).resolve()}:{function}"
 
 
 def operators_of(settings: RunSettings, own: tuple[str, ...]) -> dict[str, OperatorProcess]:
@@ -80,19 +73,19 @@ def _operator(name: str, settings: RunSettings) -> OperatorProcess:
     seconds = settings.proposal_seconds
     if name == LLM:
         _checked_url(settings)
-        values: Any = settings
-        if not values.llm_model:
+        service = _language_model(settings)
+        if not service.llm_model:
             raise BadOperator("expected llm_model, the name of a model, for the operator llm; use --set llm_model=NAME")
         options: Mapping[str, Any] = {
-            "url": values.llm_url,
-            "model": values.llm_model,
-            "answer_tokens": values.llm_answer,
-            "temperature": values.llm_temperature,
+            "url": service.llm_url,
+            "model": service.llm_model,
+            "answer_tokens": service.llm_answer,
+            "temperature": service.llm_temperature,
             "seconds": 0.95 * seconds,
         }
         return OperatorProcess(name, _LLM_PLACE, seconds, options, estimated_tokens)
     if is_file(name):
-        path = Path(name.rpartition(":")[0])
+        path = Path(split_file(name)[0])
         if not path.is_file():
             raise BadOperator(f"expected the file of the operator {name}, there is none at {path}")
         return OperatorProcess(short_name(name), name, seconds)
@@ -102,14 +95,14 @@ def _operator(name: str, settings: RunSettings) -> OperatorProcess:
     return OperatorProcess(name, point.value, seconds)
 
 
-def _url(settings: RunSettings) -> str:
-    values: Any = settings
-    return str(values.llm_url)
+def _language_model(settings: RunSettings) -> LanguageModelSettings:
+    assert isinstance(settings, LanguageModelSettings)  # no other kind's setting `operators` takes `llm`
+    return settings
 
 
 def _checked_url(settings: RunSettings) -> SplitResult:
     """Raises BadOperator unless `llm_url` is a web address without a user, a password, a query and a fragment."""
-    url = _url(settings)
+    url = _language_model(settings).llm_url
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from germline.search.settings import number, positive
+from germline.search.value_parsers import number, positive
 
 GROUP = "germline.operators"
 """Entry-point group in which an installed package lists its operators."""
@@ -22,6 +22,20 @@ def is_file(name: str) -> bool:
     return _FILE in name
 
 
+def split_file(name: str) -> tuple[str, str]:
+    """The path and the function of the name of an operator in a file, without its share."""
+    path, _, function = name.rpartition(_FILE)
+    return f"{path}.py", function
+
+
+def absolute(name: str) -> str:
+    """The name of an operator, with an absolute path if it is a function in a file."""
+    if not is_file(name):
+        return name
+    path, function = split_file(name)
+    return f"{Path(path).resolve()}:{function}"
+
+
 def installed() -> Mapping[str, EntryPoint]:
     """The operators of installed packages by name."""
     return {point.name: point for point in sorted(entry_points(group=GROUP)) if point.name != LLM}
@@ -31,8 +45,8 @@ def short_name(name: str) -> str:
     """The name of an operator in records: of a function in a file `file.py:function`, without its folder."""
     if not is_file(name):
         return name
-    path, _, function = name.rpartition(_FILE)
-    return f"{Path(path).name}{_FILE}{function}"
+    path, function = split_file(name)
+    return f"{Path(path).name}:{function}"
 
 
 def shares(operators: Mapping[str, float], own: tuple[str, ...] = ()) -> dict[str, float]:
@@ -75,11 +89,11 @@ def operator_weights(
 
 def _parsed(part: str, own: tuple[str, ...], language_model: bool, recorded: bool, expected: str) -> tuple[str, float]:
     if is_file(part):
-        path, _, rest = part.rpartition(_FILE)
+        path, rest = split_file(part)
         function, _, share = rest.partition(":")
-        if not function.isidentifier() or not path:
+        if not function.isidentifier() or path == ".py":
             raise ValueError(expected)
-        file = f"{path}.py" if recorded else str(Path(f"{path}.py").resolve())
+        file = path if recorded else str(Path(path).resolve())
         if "," in file:  # the folder that a relative path is in may have a comma
             raise ValueError(f"{expected}, with a path without commas")
         return f"{file}:{function}", _number(share, number(0, 1), expected)

@@ -1,5 +1,5 @@
-"""Tuning of promising structures: a part of the births search the constants of the best structures, while another
-strategy goes on with the rest.
+"""The tuning of constants: a part of the births search the constants of the best structures, while another strategy
+goes on with the rest.
 
 A new structure has the constants that it was born with, and is judged by them: a good structure with poor constants is
 lost. So the best structure that was not tuned yet gets some generations of a numeric search (`normal_search`) over its

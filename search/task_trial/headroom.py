@@ -14,16 +14,16 @@ from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.trainer import train
 from germline.evaluators.task import Rung
 from germline.programs.optimizer import library, parse
+from germline.search.knob_tuning.knobs import Point
+from germline.search.knob_tuning.program_box import ProgramKnobs, program_knobs
+from germline.search.knob_tuning.tuning import FINALISTS, KnobTuning, KnobTuningPlan, advance, propose
 from germline.search.task_trial.report import Finding, Report
 from germline.search.task_trial.speed import seconds_a_step
 from germline.search.task_trial.subject import Subject
-from germline.search.tuning.knobs import Point
-from germline.search.tuning.program_box import ProgramKnobs, program_knobs
-from germline.search.tuning.tuning import FINALISTS, Tuning, TuningPlan, advance, propose
 
 REFERENCE = "adamw"
 OTHERS = ("muon", "lion", "sgd_momentum")
-PLAN = TuningPlan(trials=16, seeds=2, rounds=0)
+PLAN = KnobTuningPlan(trials=16, seeds=2, rounds=0)
 SEEDS = 6
 """Fresh seeds with which the best point of each is trained."""
 STEPS, LEAST_STEPS = 100, 25
@@ -79,7 +79,7 @@ def headroom_of(results: Mapping[str, Tuned]) -> float | None:
 
 def tuned(task: TrainingTask, knobs: ProgramKnobs, rung: Rung) -> Tuned:
     """The losses, with fresh seeds, at the best of the points of `PLAN`, on the validation split."""
-    tuning = Tuning(knobs.box, PLAN)
+    tuning = KnobTuning(knobs.box, PLAN)
     while tuning.phase in ("sample", "confirm"):
         request = propose(tuning)
         assert request is not None

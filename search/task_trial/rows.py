@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from germline.evaluators.optimizer.task import TrainingTask
+from germline.evaluators.optimizer.training_loop import gradients_of
 from germline.evaluators.training_seeds import batches
 
 CANDIDATES = 16
@@ -41,7 +42,7 @@ def _numbers(task: TrainingTask, params: Mapping[str, Tensor], index: Tensor) ->
     """Loss, gradients and measures of each candidate, `[N, numbers]`."""
     leaves = {name: values.clone().requires_grad_() for name, values in params.items()}
     losses = task.loss(leaves, "train", index)
-    gradients = torch.autograd.grad(losses.sum(), list(leaves.values()), materialize_grads=True)
+    gradients = gradients_of(losses, list(leaves.values()))
     with torch.no_grad():
         measures = task.measure(leaves, "validation")
     columns = [losses.detach(), *gradients, *(measures[name] for name in sorted(measures))]

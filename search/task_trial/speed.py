@@ -3,12 +3,10 @@
 import time
 from collections.abc import Callable
 
-import torch
-
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
+from germline.evaluators.optimizer.gradient_cost import gradient_call
 from germline.evaluators.optimizer.module_task import ModuleTask
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.training_seeds import batches
 from germline.search.task_trial.report import Finding, Report
 from germline.search.task_trial.subject import Subject
 
@@ -43,21 +41,14 @@ def measure_speed(subject: Subject) -> Report | None:
 
 def seconds_a_step(task: TrainingTask, count: int) -> float:
     """The least processor seconds for loss and gradients of a candidate, of `count` at once."""
-    start = task.start(torch.Generator().manual_seed(0))
-    tensors = {name: value.expand(count, *value.shape).clone() for name, value in start.items()}
-    leaves = [tensors[spec.name].requires_grad_() for spec in task.parameters]
-    index = next(batches(task.size("train"), task.rungs[0], (0,), "cpu"))
-
-    def step() -> None:
-        torch.autograd.grad(task.loss(tensors, "train", index).sum(), leaves, materialize_grads=True)
-
-    step()
-    return min(_seconds(step) for _ in range(ROUNDS)) / count
+    call = gradient_call(task, task.rungs[0], count)
+    call()
+    return min(_seconds(call) for _ in range(ROUNDS)) / count
 
 
-def _seconds(step: Callable[[], None]) -> float:
+def _seconds(call: Callable[[], None]) -> float:
     began = time.process_time()
-    step()
+    call()
     return time.process_time() - began
 
 

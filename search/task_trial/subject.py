@@ -11,7 +11,8 @@ from germline.evaluators.evaluator import Evaluator, EvaluatorSpec
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
 from germline.evaluators.task import Rung, Task
 from germline.evaluators.tasks.image_cells import ImageCellTask
-from germline.evaluators.tasks.registry import absolute_name, task_class
+from germline.evaluators.tasks.name_grammar import absolute_name
+from germline.evaluators.tasks.registry import task_class
 from germline.programs.optimizer import library, parse
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.space import OptimizerSpace

@@ -8,12 +8,12 @@ from statistics import median
 
 from germline.evaluators.optimizer.training_evaluator import curve_steps
 from germline.evaluators.outcome import Outcome
+from germline.search.knob_tuning.knobs import Point
+from germline.search.knob_tuning.tuning import KnobTuning, KnobTuningPlan, advance, propose
 from germline.search.tuned_comparison.contender import Contender
 from germline.search.tuned_comparison.results import Cell, ContenderResult, Pair, curve_of, loss_of
 from germline.search.tuned_comparison.trainings import Key, Trainings
 from germline.search.tuned_comparison.verdict import PairedCell, judge
-from germline.search.tuning.knobs import Point
-from germline.search.tuning.tuning import Tuning, TuningPlan, advance, propose
 
 TUNING_SEED, TARGET_SEED, FINAL_SEED = 4_000, 5_000, 6_000
 """First evaluation seeds, apart from each other and from those of searches (0), reviews (from 1 on), validations (from
@@ -38,7 +38,7 @@ class ComparisonPlan:
         seeds: final seeds; None: 10, and blocks of 5 more until all verdicts are decided or there are 30.
     """
 
-    tuning: TuningPlan = field(default_factory=TuningPlan)
+    tuning: KnobTuningPlan = field(default_factory=KnobTuningPlan)
     lengths: tuple[float, ...] = (1.0, 4.0)
     seeds: int | None = 10
 
@@ -128,11 +128,11 @@ def tuned_cell(
     return Cell(task, length, actual, curve_steps(actual), tuple(results), min(tuned)[1] if tuned else None)
 
 
-def _tuned(trainings: Trainings, contender: Contender, length: float, plan: TuningPlan) -> ContenderResult:
+def _tuned(trainings: Trainings, contender: Contender, length: float, plan: KnobTuningPlan) -> ContenderResult:
     """The result of a contender whose tuning is done."""
     # With one trial and no descent the best point is the contender's own.
     own = plan if contender.tuned else replace(plan, trials=1, rounds=0)
-    tuning, error = Tuning(contender.knobs.box, own), None
+    tuning, error = KnobTuning(contender.knobs.box, own), None
     while (request := propose(tuning)) is not None:
         keys: list[Key] = [
             (contender.text(point, length, "validation"), TUNING_SEED + seed)

@@ -9,9 +9,9 @@ from germline.evaluators.optimizer.torch_classes import InvalidClass, exact_name
 from germline.evaluators.optimizer.training import ClassUse, Training, write_training
 from germline.evaluators.task import Split
 from germline.programs.optimizer import parse
-from germline.search.tuning.class_box import class_knobs
-from germline.search.tuning.knobs import Box, Point
-from germline.search.tuning.program_box import program_knobs
+from germline.search.knob_tuning.class_box import class_knobs
+from germline.search.knob_tuning.knobs import Box, Point
+from germline.search.knob_tuning.program_box import program_knobs
 
 
 class Knobs(Protocol):

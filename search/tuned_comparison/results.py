@@ -5,10 +5,10 @@ from math import inf, isfinite
 from statistics import fmean, median_low, stdev
 
 from germline.evaluators.outcome import Outcome
+from germline.search.knob_tuning.tuning import KnobTuning
 from germline.search.tuned_comparison.contender import Contender
 from germline.search.tuned_comparison.speed_up import median_curve, speed_up, steps_to
 from germline.search.tuned_comparison.verdict import Verdict
-from germline.search.tuning.tuning import Tuning
 
 
 def loss_of(outcome: Outcome) -> float:
@@ -34,7 +34,7 @@ class ContenderResult:
     """
 
     contender: Contender
-    tuning: Tuning
+    tuning: KnobTuning
     finals: tuple[Outcome, ...] = ()
     error: str | None = None
 

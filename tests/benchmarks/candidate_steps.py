@@ -16,7 +16,8 @@ import torch
 
 from germline.evaluators.memory import keep_freed_memory
 from germline.evaluators.optimizer.engine import ProgramEngine
-from germline.evaluators.optimizer.trainer import schedule, train
+from germline.evaluators.optimizer.schedule import SCHEDULE
+from germline.evaluators.optimizer.trainer import train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.optimizer import Program, parse, trace
@@ -67,7 +68,7 @@ def train_alone(made: modules.Made, program: Program, rung: Rung, device: str) -
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), targets[index].flatten())
         gradients = torch.autograd.grad(loss, weights)
         with torch.no_grad():
-            updates = interpreter.step(weights, gradients, schedule(step, rung.steps))
+            updates = interpreter.step(weights, gradients, SCHEDULE.value(step, rung.steps))
             for weight, update in zip(weights, updates, strict=True):
                 weight -= update
     with torch.no_grad():

@@ -87,7 +87,7 @@ def test_presets_lists_every_preset_and_every_setting(data: Data, germline: Any)
 def test_settings_are_printed_in_the_form_of_set(germline: Any) -> None:
     from germline.cli.formatting import setting
     from germline.search.kinds import KINDS
-    from germline.search.settings import widths
+    from germline.search.value_parsers import widths
 
     for one in KINDS["optimizer"].settable:
         assert one.parse(setting(one.default)) == one.default
@@ -150,8 +150,8 @@ def test_tasks_names_the_held_out_tasks_and_a_search_on_one_warns(germline: Any,
 
 
 def test_no_preset_searches_on_a_held_out_task() -> None:
+    from germline.evaluators.tasks.name_grammar import names_of
     from germline.evaluators.tasks.registry import task_class
-    from germline.evaluators.tasks.task_list import names_of
     from germline.search.kinds import KINDS
 
     tasks = [preset.task or kind.default_task for kind in KINDS.values() for preset in kind.presets.values()]

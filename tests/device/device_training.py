@@ -15,8 +15,9 @@ from reference_runs import START
 
 from germline.evaluators.memory import out_of_memory, release_memory
 from germline.evaluators.optimizer.engine import ProgramEngine
+from germline.evaluators.optimizer.schedule import SCHEDULE
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.optimizer.trainer import _Pack, schedule, train
+from germline.evaluators.optimizer.trainer import _Pack, train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
 from germline.evaluators.training_seeds import batches
@@ -100,11 +101,11 @@ def pack_cost(task: TrainingTask, pool: Sequence[Program], batch: int, device: s
     pack = _Pack(task, pool, (0,), device, True)
     indices = batches(task.size("train"), Rung(WARM + steps, batch), (0,), device)
     for step in range(WARM):
-        pack.step(next(indices), schedule(step, WARM + steps), step + 1)
+        pack.step(next(indices), SCHEDULE.value(step, WARM + steps), step + 1)
     candidate_steps.synchronize(device)
     ready = perf_counter()
     for step in range(WARM, WARM + steps):
-        pack.step(next(indices), schedule(step, WARM + steps), step + 1)
+        pack.step(next(indices), SCHEDULE.value(step, WARM + steps), step + 1)
     candidate_steps.synchronize(device)
     return {"seconds_until_ready": ready - began, "milliseconds_per_step": 1e3 * (perf_counter() - ready) / steps}
 

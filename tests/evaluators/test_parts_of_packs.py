@@ -11,7 +11,8 @@ from own_tasks import LINE, task_file
 
 from germline.evaluators.evaluator import EVALUATED_AT_ONCE, Evaluator, EvaluatorSpec
 from germline.evaluators.optimizer import evaluator as optimizer_evaluator
-from germline.evaluators.optimizer.trainer import TrainingResult, train
+from germline.evaluators.optimizer.trainer import train
+from germline.evaluators.optimizer.training_loop import TrainingResult
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.digits_mlp import DigitsMLP

@@ -15,8 +15,8 @@ from germline.db.store import Store
 from germline.evaluators.errors import InvalidTask, UnconfirmedTask
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.optimizer.reference import BadReferences, Reference, references_from
+from germline.evaluators.tasks.name_grammar import joined
 from germline.evaluators.tasks.registry import confirmed_name, task_class
-from germline.evaluators.tasks.task_list import joined, names_of
 from germline.programs.optimizer import library
 from germline.search.replay import replay
 from germline.search.run import new_run
@@ -25,14 +25,7 @@ from germline.search.settings import BadSetting
 SETTINGS = ("population=8", "block=8", "pack=4", "lengths=0.1", "warmup=0", "review_every=16", "task_hurdle=0.1")
 
 
-def test_several_names_are_one_text(tmp_path: Path) -> None:
-    assert names_of("digits-mlp") == ("digits-mlp",)
-    paths = ("/a+b/own.py:Line", "digits-mlp", "/c/d.py:E")
-    assert names_of(joined(paths)) == paths
-    own = task_file(tmp_path, "", "a+b.py")
-    for relative in (f"{own}:Line", f"{own}:Line+digits-mlp"):
-        assert names_of(relative) == tuple(relative.replace("Line+", "Line ").split())
-    assert names_of("atari:frostbite+digits-mlp") == ("atari:frostbite", "digits-mlp")
+def test_several_tasks_are_different_ones_for_optimizers_and_confirmed_if_any_must_be() -> None:
     with pytest.raises(UnconfirmedTask, match="add --task"):
         confirmed_name("digits-mlp+/tmp/own.py:Line")
     for names, message in (

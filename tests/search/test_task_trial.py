@@ -7,13 +7,13 @@ import pytest
 from own_modules import DIGITS
 from own_tasks import LINE, task_file
 
+from germline.search.knob_tuning.tuning import KnobTuningPlan
 from germline.search.task_trial import TRIALS, headroom
 from germline.search.task_trial.report import Report
 from germline.search.task_trial.rows import equal_rows
 from germline.search.task_trial.same_bits import same_bits
 from germline.search.task_trial.speed import measure_speed
 from germline.search.task_trial.subject import subject_of
-from germline.search.tuning.tuning import TuningPlan
 
 SUBCLASSES = """
 
@@ -126,7 +126,7 @@ def test_what_a_trial_says_of_built_in_tasks_of_the_other_kinds() -> None:
 
 @pytest.mark.slow
 def test_a_training_task_is_timed_and_its_headroom_estimated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(headroom, "PLAN", TuningPlan(trials=4, seeds=2, rounds=0))
+    monkeypatch.setattr(headroom, "PLAN", KnobTuningPlan(trials=4, seeds=2, rounds=0))
     monkeypatch.setattr(headroom, "STEPS", 12)
     file = task_file(tmp_path, DIGITS)
     together, alone = (subject_of(f"{file}:{name}") for name in ("Perceptron", "Branching"))

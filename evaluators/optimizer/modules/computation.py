@@ -11,6 +11,7 @@ from germline.evaluators.optimizer.modules.checks import TOLERANCE, check_gradie
 from germline.evaluators.optimizer.modules.obstacles import obstacle_of
 from germline.evaluators.optimizer.modules.stacked_module import Score, StackedModule, Way
 from germline.evaluators.optimizer.modules.template import Tried, built, other_tensors, trained_tensors, tried
+from germline.evaluators.optimizer.training_loop import gradients_of
 
 NOISE = "(noise)"
 """Name of the kept number from which the next random numbers of the model follow; no tensor of a module has it."""
@@ -196,7 +197,7 @@ class Computation:
         tensors = {name: value.clone() for name, value in params.items()}
         leaves = [tensors[name].requires_grad_() for name in self._names]
         losses = self.scores(tensors, self._first, training, self._loss_of)
-        return losses.detach(), torch.autograd.grad(losses.sum(), leaves, materialize_grads=True), tensors
+        return losses.detach(), gradients_of(losses, leaves), tensors
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:

@@ -17,7 +17,8 @@ from torch.utils.data import Dataset, IterableDataset
 
 from germline.evaluators.errors import InvalidTask
 from germline.evaluators.optimizer.module_task import ModuleTask
-from germline.evaluators.optimizer.trainer import schedule, train
+from germline.evaluators.optimizer.schedule import SCHEDULE
+from germline.evaluators.optimizer.trainer import train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import describe, task_class
 from germline.evaluators.training_seeds import batches, weight_seed
@@ -194,7 +195,7 @@ def plainly_trained(task: ModuleTask) -> float:
         loss = F.cross_entropy(module(x).flatten(0, -2), y.flatten())
         gradients = torch.autograd.grad(loss, weights, materialize_grads=True)
         with torch.no_grad():
-            updates = interpreter.step(weights, gradients, schedule(step, RUNG.steps))
+            updates = interpreter.step(weights, gradients, SCHEDULE.value(step, RUNG.steps))
             for weight, update in zip(weights, updates, strict=True):
                 weight -= update
     x, y = (column[examples.rows["validation"]] for column in examples.columns)

@@ -10,7 +10,8 @@ from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.executors.executor import Job
 from germline.evaluators.executors.inline_executor import score_here
 from germline.evaluators.optimizer import evaluator as training
-from germline.evaluators.optimizer.trainer import BadTask, TrainingResult, train
+from germline.evaluators.optimizer.trainer import BadTask, train
+from germline.evaluators.optimizer.training_loop import TrainingResult
 from germline.programs.optimizer import library, parse
 
 GOOD = library()["adamw_plain"]

@@ -5,20 +5,21 @@ import math
 import pytest
 import torch
 
-from germline.evaluators.optimizer.schedule import SHAPES, Schedule
-from germline.evaluators.optimizer.trainer import schedule, train
+from germline.evaluators.optimizer.schedule import SCHEDULE, SHAPES, Schedule
+from germline.evaluators.optimizer.trainer import train
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.optimizer import library, parse
 
 
 def test_default_is_the_schedule_of_searches() -> None:
+    assert Schedule() == SCHEDULE
     for steps in (1, 7, 200, 301):
         for step in range(steps):
             warmup = max(1, round(0.05 * steps))
             risen = (step + 1) / warmup
             fallen = 0.5 + 0.5 * math.cos(math.pi * (step - warmup) / max(1, steps - warmup))
-            assert Schedule().value(step, steps) == schedule(step, steps) == (risen if step < warmup else fallen)
+            assert SCHEDULE.value(step, steps) == (risen if step < warmup else fallen)
 
 
 def test_shapes_after_a_warm_up_of_ten_steps() -> None:

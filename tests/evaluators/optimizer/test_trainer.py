@@ -11,8 +11,10 @@ from torch import Tensor
 
 from germline.evaluators import training_seeds
 from germline.evaluators.hurdle import Hurdle
+from germline.evaluators.optimizer.schedule import SCHEDULE
 from germline.evaluators.optimizer.task import TrainingTask
-from germline.evaluators.optimizer.trainer import TrainingResult, schedule, train
+from germline.evaluators.optimizer.trainer import train
+from germline.evaluators.optimizer.training_loop import TrainingResult
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
 from germline.evaluators.training_seeds import batches
@@ -48,7 +50,7 @@ def alone(task: TrainingTask, program: Program, rung: Rung, seed: tuple[int, ...
         gradients = torch.autograd.grad(loss, weights)
         weights = [weight.detach() for weight in weights]
         progress = step / rung.steps
-        updates = interpreter.step(weights, gradients, schedule(step, rung.steps), progress, float(loss.detach()))
+        updates = interpreter.step(weights, gradients, SCHEDULE.value(step, rung.steps), progress, float(loss.detach()))
         weights = [weight - update for weight, update in zip(weights, updates, strict=True)]
     weights = interpreter.evaluated(weights)
     if not all(torch.isfinite(weight).all() for weight in weights):
@@ -194,8 +196,8 @@ def test_the_held_out_split_gives_other_numbers_than_validation(digits: Training
 
 
 def test_the_schedule_rises_to_one_and_falls_to_nearly_zero() -> None:
-    values = [schedule(step, 200) for step in range(200)]
+    values = [SCHEDULE.value(step, 200) for step in range(200)]
     assert max(values) == 1.0 and values.index(1.0) == 9
     assert values[:10] == sorted(values[:10]) and values[10:] == sorted(values[10:], reverse=True)
     assert 0.0 < values[-1] < 1e-3
-    assert schedule(0, 1) == 1.0
+    assert SCHEDULE.value(0, 1) == 1.0

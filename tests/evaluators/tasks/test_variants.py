@@ -10,7 +10,7 @@ from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import describe, task_class
-from germline.evaluators.tasks.variants import TaskVariant, split_variant
+from germline.evaluators.tasks.variants import TaskVariant
 from germline.programs.optimizer import library
 
 torch.set_num_threads(1)
@@ -91,19 +91,6 @@ def test_only_tasks_for_optimizers_have_variants() -> None:
         task_class("digits-cells@rescaled")
     with pytest.raises(UnknownTask, match="'digits-mlp'"):
         task_class("digits-mpl@rescaled")
-
-
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [
-        ("digits-mlp", ("digits-mlp", None)),
-        ("a@b/task.py", ("a@b/task.py", None)),
-        ("a@b/task.py:Mine", ("a@b/task.py:Mine", None)),
-        ("a@b/task.py:Mine@rescaled", ("a@b/task.py:Mine", "rescaled")),
-    ],
-)
-def test_a_variant_stands_behind_the_class(name: str, parts: tuple[str, str | None]) -> None:
-    assert split_variant(name) == parts
 
 
 def test_a_task_in_a_file_has_variants(tmp_path: Path) -> None:

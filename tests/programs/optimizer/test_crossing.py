@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from programs_of_lines import program_of
 from torch import Tensor
 
 from germline.programs.optimizer import Program, library, parse, trace, write
@@ -20,10 +21,6 @@ SOME = ("adamw_plain", "adafactor", "lion", "lamb", "muon", "sgd_momentum", "hyp
 PAIRS = list(product(SOME, SOME))
 LIMITS = Limits(statements=200, states=20)
 ADAMW = PROGRAMS["adamw_plain"]
-
-
-def text(signature: str, *lines: str) -> Program:
-    return parse(f"def train({signature}):\n" + "".join(f"  {line}\n" for line in lines))
 
 
 def inputs(seed: int = 0, steps: int = 5) -> list[tuple[list[Tensor], list[Tensor], float]]:
@@ -132,12 +129,12 @@ def test_a_state_under_the_same_name_but_with_another_decay_is_kept_apart() -> N
 
 def test_a_graft_into_a_recurrence_does_not_share_the_state_that_it_changes() -> None:
     """The donor's value goes where the average `m` of the program takes its gradient: both averages go on."""
-    program = text("w, g, m, lr", "m = interp(g, m, 0.9)", "update = m * lr", "return update, m")
+    program = program_of("w, g, m, lr", "m = interp(g, m, 0.9)", "update = m * lr", "return update, m")
     graph = trace(program)
     place = next(place for place in live_places(program, graph) if place[:2] == (0, 0))
     child = grafted(program, graph, place, program, graph, graph.statements[0], LIMITS)
     assert child is not None
-    expected = text(
+    expected = program_of(
         "w, g, m, s1, lr",
         "x1 = interp(g, s1, 0.9)",
         "m = interp(x1, m, 0.9)",
@@ -148,13 +145,13 @@ def test_a_graft_into_a_recurrence_does_not_share_the_state_that_it_changes() ->
 
 
 def test_what_is_there_already_is_no_graft() -> None:
-    program = text("w, g, lr", "u = g * lr", "return u")
+    program = program_of("w, g, lr", "u = g * lr", "return u")
     graph = trace(program)
     assert grafted(program, graph, Place(1, 0, graph.update), program, graph, graph.update, LIMITS) is None
 
 
 def test_a_donor_without_operations_has_nothing_to_graft() -> None:
-    donor = text("w, g, lr", "return g")
+    donor = program_of("w, g, lr", "return g")
     assert graft(ADAMW, trace(ADAMW), donor, trace(donor), LIMITS, np.random.default_rng(0)) is None
 
 

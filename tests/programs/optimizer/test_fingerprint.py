@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from programs_of_lines import program_of
 
 from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import fingerprint, numeric_fingerprint, structural_fingerprint
@@ -21,8 +22,7 @@ ADAMW = library()["adamw_plain"]
 
 
 def fingerprint_of(*lines: str, signature: str = "w, g, m, v, lr", returns: str = "update, m, v") -> str:
-    text = "\n".join([f"def train({signature}):", *(f"  {line}" for line in lines), f"  return {returns}"])
-    return fingerprint(trace(parse(text)))
+    return fingerprint(trace(program_of(signature, *lines, f"return {returns}")))
 
 
 def fingerprint_of_text(text: str) -> str:

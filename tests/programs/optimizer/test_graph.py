@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 import torch
+from programs_of_lines import program_of
 from reference_runs import mutants as random_mutants
 
 from germline.programs.optimizer import InvalidProgram, Program, Statement, library, parse, trace
@@ -19,7 +20,7 @@ SHAPES = ((), (4,), (3, 5), (2, 3, 2, 2))
 
 
 def program(*lines: str, signature: str = "w, g, m, v, lr", returns: str = "update, m, v") -> Program:
-    return parse("\n".join([f"def train({signature}):", *(f"  {line}" for line in lines), f"  return {returns}"]))
+    return program_of(signature, *lines, f"return {returns}")
 
 
 @pytest.mark.parametrize(

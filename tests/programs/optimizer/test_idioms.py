@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from programs_of_lines import program_of
 
 from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import structural_fingerprint
@@ -35,37 +36,33 @@ def structure(program: Program) -> str:
     return structural_fingerprint(trace(program))
 
 
-def text(signature: str, *lines: str) -> Program:
-    return parse(f"def train({signature}):\n" + "".join(f"  {line}\n" for line in lines))
-
-
 WHAT_BECOMES_OF_SGD = {
-    "average": text("w, g, s1, lr", "s1 = interp(g, s1, 0.9)", "update = s1 * lr", "return update, s1"),
-    "adaptive": text(
+    "average": program_of("w, g, s1, lr", "s1 = interp(g, s1, 0.9)", "update = s1 * lr", "return update, s1"),
+    "adaptive": program_of(
         "w, g, s1, lr", "s1 = interp(square(g), s1, 0.9)", "update = (g / sqrt(s1)) * lr", "return update, s1"
     ),
-    "sign": text("w, g, lr", "update = sign(g) * lr", "return update"),
-    "trust_ratio": text("w, g, lr", "update = (g * (norm(w) / norm(g))) * lr", "return update"),
-    "unit_leaf": text("w, g, lr", "update = (g / norm(g)) * lr", "return update"),
-    "normalize_leaf": text("w, g, lr", "update = (g / sqrt(leaf_mean(square(g)))) * lr", "return update"),
-    "normalize_row": text("w, g, lr", "update = (g / sqrt(row_mean(square(g)))) * lr", "return update"),
-    "cautious": text(
+    "sign": program_of("w, g, lr", "update = sign(g) * lr", "return update"),
+    "trust_ratio": program_of("w, g, lr", "update = (g * (norm(w) / norm(g))) * lr", "return update"),
+    "unit_leaf": program_of("w, g, lr", "update = (g / norm(g)) * lr", "return update"),
+    "normalize_leaf": program_of("w, g, lr", "update = (g / sqrt(leaf_mean(square(g)))) * lr", "return update"),
+    "normalize_row": program_of("w, g, lr", "update = (g / sqrt(row_mean(square(g)))) * lr", "return update"),
+    "cautious": program_of(
         "w, g, lr",
         "mask = greater(g * g, 0.0)",
         "update = (g * (mask * reciprocal(max(leaf_mean(mask), 0.001)))) * lr",
         "return update",
     ),
-    "orthogonalize": text(
+    "orthogonalize": program_of(
         "w, g, lr", "o = orthogonalize(g)", "update = (o * (norm(g) / norm(o))) * lr", "return update"
     ),
-    "whiten_rows": text(
+    "whiten_rows": program_of(
         "w, g, s1: left, lr",
         "s1 = interp(matmul(g, transpose(g)), s1, 0.9)",
         "o = matmul(inverse_root(s1), g)",
         "update = (o * (norm(g) / norm(o))) * lr",
         "return update, s1",
     ),
-    "whiten_columns": text(
+    "whiten_columns": program_of(
         "w, g, s1: right, lr",
         "s1 = interp(matmul(transpose(g), g), s1, 0.9)",
         "o = matmul(g, inverse_root(s1))",
@@ -75,13 +72,15 @@ WHAT_BECOMES_OF_SGD = {
 }
 
 WHAT_BECOMES_OF_MOMENTUM = {
-    "bias_correction": text(
+    "bias_correction": program_of(
         "w, g, m, lr, step",
         "m = interp(g, m, 0.9)",
         "update = (m * reciprocal(1.0 - power(0.9, step))) * lr",
         "return update, m",
     ),
-    "nesterov": text("w, g, m, lr", "m = interp(g, m, 0.9)", "update = interp(g, m, 0.9) * lr", "return update, m"),
+    "nesterov": program_of(
+        "w, g, m, lr", "m = interp(g, m, 0.9)", "update = interp(g, m, 0.9) * lr", "return update, m"
+    ),
 }
 
 
@@ -106,7 +105,7 @@ def test_from_adamw_without_bias_correction_idioms_make_cautious_adamw() -> None
     program = applied("bias_correction", program, average_of_squares)
     decayed = next(i for i, line in enumerate(program.body) if line.function == "+")
     program = applied("cautious", program, decayed)
-    expected = text(
+    expected = program_of(
         "w, g, m, v, lr, step",
         "m = interp(g, m, 0.9)",
         "v = interp(square(g), v, 0.999)",
@@ -120,22 +119,22 @@ def test_from_adamw_without_bias_correction_idioms_make_cautious_adamw() -> None
 
 
 def test_a_state_has_the_shape_of_the_value_that_it_averages() -> None:
-    rows = text("w, g, lr", "r = row_mean(g)", "n = norm(g)", "update = (g / r) / n", "return update")
+    rows = program_of("w, g, lr", "r = row_mean(g)", "n = norm(g)", "update = (g / r) / n", "return update")
     assert applied("average", rows, 2, 1).states[0].shape == "row"
     assert applied("average", rows, 3, 1).states[0].shape == "leaf"
-    flipped = text("w, g, lr", "t = transpose(g)", "a = matmul(g, t)", "update = matmul(a, g)", "return update")
+    flipped = program_of("w, g, lr", "t = transpose(g)", "a = matmul(g, t)", "update = matmul(a, g)", "return update")
     assert with_idiom(flipped, trace(flipped), use_of(flipped, 1, 1), IDIOMS["average"], 0.9, LIMITS) is None
 
 
 def test_an_input_that_is_assigned_again_is_still_read() -> None:
-    program = text("w, g, lr", "g = square(g)", "w = sqrt(g)", "update = w * lr", "return update")
+    program = program_of("w, g, lr", "g = square(g)", "w = sqrt(g)", "update = w * lr", "return update")
     child = applied("trust_ratio", program, 2)
-    expected = text("w, g, lr", "x = sqrt(square(g))", "update = (x * (norm(w) / norm(x))) * lr", "return update")
+    expected = program_of("w, g, lr", "x = sqrt(square(g))", "update = (x * (norm(w) / norm(x))) * lr", "return update")
     assert structure(child) == structure(expected)
 
 
 def test_a_program_that_uses_the_name_step_for_something_else_gets_no_step() -> None:
-    program = text("w, g, m, lr", "step = interp(g, m, 0.9)", "update = step * lr", "return update, step")
+    program = program_of("w, g, m, lr", "step = interp(g, m, 0.9)", "update = step * lr", "return update, step")
     assert with_idiom(program, trace(program), use_of(program, 1), IDIOMS["bias_correction"], 0.9, LIMITS) is None
 
 
@@ -155,7 +154,7 @@ def test_idioms_use_allowed_functions_alone(functions: str) -> None:
 
 
 def test_products_of_rows_are_averaged_only_in_a_search_that_may_take_their_root() -> None:
-    program = text("w, g, lr", "a = matmul(g, transpose(g))", "update = matmul(a, g) * lr", "return update")
+    program = program_of("w, g, lr", "a = matmul(g, transpose(g))", "update = matmul(a, g) * lr", "return update")
     place = use_of(program, 2)
     for functions, shapes in (("extended", []), ("whitening", ["left"])):
         limits = OptimizerSpace(program, functions).limits
@@ -185,7 +184,7 @@ def test_a_program_grows_neither_beyond_its_statements_nor_beyond_its_states() -
 
 
 def test_dead_parts_make_room() -> None:
-    full = text("w, g, a, b, lr", "x = square(g)", "y = square(x)", "update = g * lr", "return update, y, x")
+    full = program_of("w, g, a, b, lr", "x = square(g)", "y = square(x)", "update = g * lr", "return update, y, x")
     child = idiom(full, trace(full), ("average",), Limits(statements=3, states=2), np.random.default_rng(0))
     assert child is not None
     assert (len(child.body), len(child.states)) == (2, 1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from programs_of_lines import program_of
 
 from germline.programs.optimizer import Program, library, parse, trace
 from germline.programs.optimizer.space import OptimizerSpace
@@ -15,10 +16,6 @@ AS_BRED = OptimizerSpace(ADAMW, "extended")
 
 def size(program: Program) -> float | None:
     return update_rms(trace(program))
-
-
-def text(signature: str, *lines: str) -> Program:
-    return parse(f"def train({signature}):\n" + "".join(f"  {line}\n" for line in lines))
 
 
 def adamw_with(line: str) -> Program:
@@ -59,19 +56,19 @@ def test_slow_averages_count_as_in_a_training() -> None:
 
 
 def test_a_program_without_a_constant_that_scales_it_gets_a_last_statement_and_keeps_its_states() -> None:
-    program = text("w, g, m, lr", "m = interp(g, m, 0.9)", "return m, m")
-    assert resized(program, -3) == text("w, g, m, lr", "m = interp(g, m, 0.9)", "x1 = m * 0.125", "return x1, m")
+    program = program_of("w, g, m, lr", "m = interp(g, m, 0.9)", "return m, m")
+    assert resized(program, -3) == program_of("w, g, m, lr", "m = interp(g, m, 0.9)", "x1 = m * 0.125", "return x1, m")
 
 
 def test_updates_that_are_zero_or_not_finite_have_no_size() -> None:
-    assert size(text("w, g, lr", "update = g * 0.0", "return update")) is None
-    assert size(text("w, g, lr", "update = g * exp(1000.0)", "return update")) is None
+    assert size(program_of("w, g, lr", "update = g * 0.0", "return update")) is None
+    assert size(program_of("w, g, lr", "update = g * exp(1000.0)", "return update")) is None
     assert octaves_to(None, 1.0) == octaves_to(1.0, None) == 0
 
 
 def test_changes_of_a_rate_are_bounded() -> None:
     assert octaves_to(1e-30, 1.0) == LARGEST and octaves_to(1.0, 1e-30) == -LARGEST
-    huge = text("w, g, lr", "update = g * 1e+29", "return update")
+    huge = program_of("w, g, lr", "update = g * 1e+29", "return update")
     assert resized(huge, LARGEST) == huge
 
 
@@ -101,8 +98,8 @@ def test_children_with_other_constants_stay_as_they_are(operator: str) -> None:
 
 def test_a_rule_that_feeds_its_rate_back_stays_as_it_is_unless_it_comes_nearer() -> None:
     """One octave of its rate multiplies the updates of such a rule by 2^100."""
-    wanted = text("w, g, s, lr", "update = g * 0.001", "return update, s")
-    fed = text("w, g, s, lr", "a = s + g", "update = a * 0.9", "s = update * 2.0", "return update, s")
+    wanted = program_of("w, g, s, lr", "update = g * 0.001", "return update, s")
+    fed = program_of("w, g, s, lr", "a = s + g", "update = a * 0.9", "s = update * 2.0", "return update, s")
     space = OptimizerSpace(wanted, keep_size=True)
     child = space._resized(space._traced(fed), space._traced(wanted))
     before, after = (abs(octaves_to(size(each), size(wanted))) for each in (fed, child))
@@ -110,7 +107,7 @@ def test_a_rule_that_feeds_its_rate_back_stays_as_it_is_unless_it_comes_nearer()
 
 
 def test_a_child_that_has_no_room_for_another_statement_stays_as_it_is() -> None:
-    parent = text("w, g, lr", "update = g * lr", "return update")
+    parent = program_of("w, g, lr", "update = g * lr", "return update")
     roomy, full = (OptimizerSpace(parent, max_statements=limit, keep_size=True) for limit in (9, 2))
     refused = 0
     for seed in range(60):

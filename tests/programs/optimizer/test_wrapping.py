@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from programs_of_lines import program_of
 
 from germline.programs.optimizer import Program, library, parse, trace, write
 from germline.programs.optimizer.fingerprint import structural_fingerprint
@@ -27,10 +28,6 @@ def structure(of: Program) -> str:
     return structural_fingerprint(trace(of))
 
 
-def text(signature: str, *lines: str) -> Program:
-    return parse(f"def train({signature}):\n" + "".join(f"  {line}\n" for line in lines))
-
-
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_wrapped_program_has_another_live_function_and_the_same_states(name: str) -> None:
     parent = program(name)
@@ -47,9 +44,9 @@ def test_the_direction_of_adamw_is_wrapped_within_some_thousand_tries() -> None:
 
 
 def test_another_argument_may_be_a_variable_or_a_new_constant() -> None:
-    parent = text("w, g, lr", "update = g * lr", "return update")
+    parent = program_of("w, g, lr", "update = g * lr", "return update")
     children = {write(wrapped(parent, seed, ("+",))) for seed in range(200)}
-    assert write(text("w, g, lr", "x1 = g + w", "update = x1 * lr", "return update")) in children
+    assert write(program_of("w, g, lr", "x1 = g + w", "update = x1 * lr", "return update")) in children
     assert any("x1 = update + " in child and child.rstrip().endswith("return x1") for child in children)
     assert any("x1 = g + -0." in child for child in children)
 
@@ -76,15 +73,15 @@ def test_unwrapping_leads_back_from_a_wrapped_program() -> None:
 
 
 def test_a_program_without_room_or_without_a_function_that_fits_has_no_child() -> None:
-    full = text("w, g, lr", "update = g * lr", "return update")
+    full = program_of("w, g, lr", "update = g * lr", "return update")
     assert wrap(full, trace(full), EXTENDED, Limits(statements=1, states=8), np.random.default_rng(0)) is None
     constants = tuple(name for name in EXTENDED if not PRIMITIVES[name].arity)
     assert wrap(full, trace(full), constants, LIMITS, np.random.default_rng(0)) is None
-    bare = text("w, g, lr", "return g")
+    bare = program_of("w, g, lr", "return g")
     assert unwrap(bare, trace(bare), LIMITS, np.random.default_rng(0)) is None
 
 
 def test_dead_statements_make_room() -> None:
-    parent = text("w, g, lr", "dead = sign(w)", "update = g * lr", "return update")
+    parent = program_of("w, g, lr", "dead = sign(w)", "update = g * lr", "return update")
     child = wrapped(parent, 0, limits=Limits(statements=2, states=8))
     assert len(child.body) == 2 and "dead" not in write(child)

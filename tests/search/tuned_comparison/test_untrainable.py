@@ -7,18 +7,18 @@ import pytest
 
 from germline.evaluators.outcome import Outcome
 from germline.programs.optimizer import library
+from germline.search.knob_tuning.tuning import KnobTuning, KnobTuningPlan
 from germline.search.tuned_comparison.compare import verdicts
 from germline.search.tuned_comparison.contender import Contender, program_contender
 from germline.search.tuned_comparison.overall import improvement, overall
 from germline.search.tuned_comparison.results import Cell, ContenderResult, TunedComparison
-from germline.search.tuning.tuning import Tuning, TuningPlan
 
 SEEDS = 12
 STEPS = (10, 20, 30, 40)
 
 
 def result(contender: Contender, finals: tuple[Outcome, ...]) -> ContenderResult:
-    return ContenderResult(contender, Tuning(contender.knobs.box, TuningPlan()), finals)
+    return ContenderResult(contender, KnobTuning(contender.knobs.box, KnobTuningPlan()), finals)
 
 
 def finals(loss: float) -> tuple[Outcome, ...]:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from programs_of_lines import program_of
 from reference_runs import RoundsOnce, mutants, run_alone, same
 from torch import Tensor
 
@@ -22,8 +23,7 @@ STEPS = 4
 
 
 def program(*lines: str, inputs: str = "m, v, lr", returns: str = "m, v") -> Program:
-    body = "".join(f"  {line}\n" for line in lines)
-    return parse(f"def train(w, g, {inputs}):\n{body}  return u, {returns}\n")
+    return program_of(f"w, g, {inputs}", *lines, f"return u, {returns}")
 
 
 def using(name: str) -> Program:

@@ -9,8 +9,8 @@ from typing import Any
 
 from germline.evaluators.optimizer.schedule import SHAPES, Schedule
 from germline.evaluators.optimizer.training import ClassUse
-from germline.search.tuning.knobs import Box, Point, Range
-from germline.search.tuning.program_box import beta_range, decay_range, rate_range, schedule_choices
+from germline.search.knob_tuning.knobs import Box, Point, Range
+from germline.search.knob_tuning.program_box import beta_range, decay_range, rate_range, schedule_choices
 
 DEFAULT_RATE = 1e-3
 """The rate of a class that has no default for `lr`."""

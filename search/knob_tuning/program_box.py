@@ -21,7 +21,7 @@ from germline.programs.optimizer.export.roles import constants
 from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.graph import live_program
 from germline.programs.optimizer.program import Statement
-from germline.search.tuning.knobs import Box, Choice, Point, Range
+from germline.search.knob_tuning.knobs import Box, Choice, Point, Range
 
 RATE_FACTOR = 100.0
 DECAYS = (1e-4, 1.0)

@@ -1,4 +1,7 @@
-"""Tuning as a pure state machine: `propose` says which points to train next, `advance` takes their losses.
+"""The tuning of knobs as a pure state machine: `propose` says which points to train next, `advance` takes their losses.
+
+It makes optimizers comparable. What tunes the constants of programs in a search, the strategy `constant_tuning` and the
+operator `tune`, is something else.
 
 1. The optimizer's own values and scrambled Sobol points, with one tuning seed.
 2. The best few of them again, with all tuning seeds: one point wins, and the spread of its losses is known.
@@ -15,8 +18,8 @@ from math import inf, isfinite
 from statistics import fmean, variance
 from typing import Literal
 
-from germline.search.tuning.knobs import Box, Point, Range
-from germline.search.tuning.sobol import sobol
+from germline.search.knob_tuning.knobs import Box, Point, Range
+from germline.search.knob_tuning.sobol import sobol
 
 Phase = Literal["sample", "confirm", "descend", "sweep", "done"]
 
@@ -31,8 +34,8 @@ REPORTED = (1, 5, 20, 64)
 
 
 @dataclass(frozen=True)
-class TuningPlan:
-    """How much is tuned, the same for each contender.
+class KnobTuningPlan:
+    """How thoroughly knobs are tuned, the same for each contender.
 
     Attributes:
         trials: sampled points, the optimizer's own values first.
@@ -69,8 +72,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Tuning:
-    """A tuning under way.
+class KnobTuning:
+    """The tuning of an optimizer's knobs, under way or done.
 
     Attributes:
         box: the box now.
@@ -86,7 +89,7 @@ class Tuning:
     """
 
     box: Box
-    plan: TuningPlan
+    plan: KnobTuningPlan
     phase: Phase = "sample"
     sampled: tuple[Trial, ...] = ()
     best: Trial | None = None
@@ -101,7 +104,7 @@ class Tuning:
         return min((trial.loss for trial in self.sampled[:trials]), default=inf)
 
 
-def propose(tuning: Tuning) -> Request | None:
+def propose(tuning: KnobTuning) -> Request | None:
     """Returns what to train next; None if the tuning is done."""
     box, plan = tuning.box, tuning.plan
     if tuning.phase == "sample":
@@ -117,7 +120,7 @@ def propose(tuning: Tuning) -> Request | None:
     return Request(tuple(map(tuple, _sweep(tuning))), plan.seeds)
 
 
-def advance(tuning: Tuning, losses: Sequence[Sequence[float]]) -> Tuning:
+def advance(tuning: KnobTuning, losses: Sequence[Sequence[float]]) -> KnobTuning:
     """Returns the next state.
 
     Args:
@@ -141,16 +144,16 @@ def advance(tuning: Tuning, losses: Sequence[Sequence[float]]) -> Tuning:
     return replace(tuning, good_rates=_good_rates(tuning, trials), phase="done")
 
 
-def _finalists(tuning: Tuning) -> list[Trial]:
+def _finalists(tuning: KnobTuning) -> list[Trial]:
     finite = [trial for trial in tuning.sampled if isfinite(trial.loss)]
     return sorted(finite, key=lambda trial: trial.loss)[:FINALISTS]
 
 
-def _after(rounds: int, plan: TuningPlan) -> Phase:
+def _after(rounds: int, plan: KnobTuningPlan) -> Phase:
     return "descend" if rounds < plan.rounds else "sweep"
 
 
-def _descended(tuning: Tuning, found: Trial) -> Tuning:
+def _descended(tuning: KnobTuning, found: Trial) -> KnobTuning:
     """The state after a round of descent, of which `found` is the best neighbour."""
     assert tuning.best is not None and tuning.deviation is not None
     gain = tuning.best.loss - found.loss
@@ -162,7 +165,7 @@ def _descended(tuning: Tuning, found: Trial) -> Tuning:
     return replace(wider, phase=_after(rounds, tuning.plan))
 
 
-def _widened(tuning: Tuning) -> Tuning:
+def _widened(tuning: KnobTuning) -> KnobTuning:
     """The state with a wider box, if its best point lies on the border."""
     assert tuning.best is not None
     box, phrases = tuning.box.widened_at(tuning.best.point)
@@ -175,7 +178,7 @@ def _pooled(trials: Sequence[Trial]) -> float:
     return float(fmean(variances) ** 0.5) if variances else 0.0
 
 
-def _sweep(tuning: Tuning) -> list[Point]:
+def _sweep(tuning: KnobTuning) -> list[Point]:
     """The best point at multiples of its rate."""
     assert tuning.best is not None
     rate, (value, *others) = tuning.box.knobs[0], tuning.best.point
@@ -183,7 +186,7 @@ def _sweep(tuning: Tuning) -> list[Point]:
     return [(rate.scaled(value, factor), *others) for factor in SWEEP]
 
 
-def _good_rates(tuning: Tuning, trials: Sequence[Trial]) -> tuple[float, float]:
+def _good_rates(tuning: KnobTuning, trials: Sequence[Trial]) -> tuple[float, float]:
     """The lowest and highest rate that are good together with all rates between them and the best."""
     assert tuning.best is not None and tuning.deviation is not None
     bound = tuning.best.loss + GOOD * tuning.deviation

@@ -1,4 +1,4 @@
-"""Tuning on functions whose best point is known, and boxes of programs."""
+"""The tuning of knobs on functions whose best point is known, and boxes of programs."""
 
 from collections.abc import Callable
 from math import inf, isclose, log10
@@ -10,11 +10,11 @@ from germline.evaluators.optimizer.schedule import Schedule
 from germline.programs.optimizer import library, parse, write
 from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.roles import constants
-from germline.search.tuning.class_box import class_knobs
-from germline.search.tuning.knobs import Box, Choice, Point, Range
-from germline.search.tuning.program_box import beta_range, program_knobs
-from germline.search.tuning.sobol import sobol
-from germline.search.tuning.tuning import Tuning, TuningPlan, advance, propose
+from germline.search.knob_tuning.class_box import class_knobs
+from germline.search.knob_tuning.knobs import Box, Choice, Point, Range
+from germline.search.knob_tuning.program_box import beta_range, program_knobs
+from germline.search.knob_tuning.sobol import sobol
+from germline.search.knob_tuning.tuning import KnobTuning, KnobTuningPlan, advance, propose
 
 BOX = Box(
     (
@@ -26,8 +26,8 @@ BOX = Box(
 )
 
 
-def tuned(box: Box, loss: Callable[[Point, int], float], plan: TuningPlan) -> Tuning:
-    tuning = Tuning(box, plan)
+def tuned(box: Box, loss: Callable[[Point, int], float], plan: KnobTuningPlan) -> KnobTuning:
+    tuning = KnobTuning(box, plan)
     while (request := propose(tuning)) is not None:
         tuning = advance(tuning, [[loss(point, seed) for seed in range(request.seeds)] for point in request.points])
     return tuning
@@ -47,7 +47,7 @@ def bowl(rate: float, decay: float, size: float, shape: str, noise: float = 0.01
 
 
 def test_finds_the_best_point_of_a_bowl() -> None:
-    tuning = tuned(BOX, bowl(0.02, 0.003, 0.2, "linear"), TuningPlan())
+    tuning = tuned(BOX, bowl(0.02, 0.003, 0.2, "linear"), KnobTuningPlan())
     assert tuning.best is not None and tuning.phase == "done" and tuning.widened == ()
     values = BOX.named(tuning.best.point)
     assert 0.01 < values["rate"] < 0.04 and values["schedule"] == "linear"  # type: ignore[operator]
@@ -64,16 +64,16 @@ def test_finds_the_best_point_of_a_bowl() -> None:
 
 
 def test_same_plan_gives_the_same_points_and_another_seed_gives_others() -> None:
-    first = propose(Tuning(BOX, TuningPlan(seed=3)))
-    assert first == propose(Tuning(BOX, TuningPlan(seed=3))) != propose(Tuning(BOX, TuningPlan(seed=4)))
+    first = propose(KnobTuning(BOX, KnobTuningPlan(seed=3)))
+    assert first == propose(KnobTuning(BOX, KnobTuningPlan(seed=3))) != propose(KnobTuning(BOX, KnobTuningPlan(seed=4)))
     assert first is not None
-    fewer = propose(Tuning(BOX, TuningPlan(trials=5, seed=3)))
+    fewer = propose(KnobTuning(BOX, KnobTuningPlan(trials=5, seed=3)))
     assert fewer is not None and fewer.points == first.points[:5], "a smaller budget is the beginning of a larger one"
     assert sobol(3, 0, 0) == []
 
 
 def test_sampled_points_fill_the_ranges() -> None:
-    request = propose(Tuning(BOX, TuningPlan()))
+    request = propose(KnobTuning(BOX, KnobTuningPlan()))
     assert request is not None
     rates, decays, betas, shapes = zip(*request.points, strict=True)
     assert min(rates) < 3e-5 and max(rates) > 3e-2 and all(1e-5 <= rate <= 0.1 for rate in rates)  # type: ignore
@@ -83,7 +83,7 @@ def test_sampled_points_fill_the_ranges() -> None:
 
 
 def test_a_best_point_on_the_border_widens_the_box() -> None:
-    tuning = tuned(BOX, bowl(1.0, 0.003, 0.2, "linear"), TuningPlan(rounds=16))
+    tuning = tuned(BOX, bowl(1.0, 0.003, 0.2, "linear"), KnobTuningPlan(rounds=16))
     assert tuning.best is not None and 0.4 < float(tuning.best.point[0]) < 2.5
     assert tuning.widened[0] == "rate above 0.1"
     assert isinstance(tuning.box.knobs[0], Range) and tuning.box.knobs[0].high >= 1.0
@@ -101,19 +101,19 @@ def test_a_momentum_of_one_has_neighbours() -> None:
 
 
 def test_everything_that_diverges_ends_the_tuning_without_a_best_point() -> None:
-    tuning = tuned(BOX, lambda point, seed: inf, TuningPlan(trials=4))
+    tuning = tuned(BOX, lambda point, seed: inf, KnobTuningPlan(trials=4))
     assert tuning.phase == "done" and tuning.best is None and tuning.trainings == 4
-    later = tuned(BOX, lambda point, seed: inf if seed else 1.0, TuningPlan(trials=4))
+    later = tuned(BOX, lambda point, seed: inf if seed else 1.0, KnobTuningPlan(trials=4))
     assert later.phase == "done" and later.best is None
 
 
 def test_equal_losses_end_the_descent() -> None:
-    tuning = tuned(BOX, lambda point, seed: 1.0, TuningPlan(trials=4))
+    tuning = tuned(BOX, lambda point, seed: 1.0, KnobTuningPlan(trials=4))
     assert tuning.rounds == 1 and tuning.best is not None and tuning.best.point == BOX.default
 
 
 def test_rounds_and_trainings_are_counted() -> None:
-    tuning = tuned(BOX, bowl(0.02, 0.003, 0.2, "linear"), TuningPlan(trials=8, seeds=2, rounds=0))
+    tuning = tuned(BOX, bowl(0.02, 0.003, 0.2, "linear"), KnobTuningPlan(trials=8, seeds=2, rounds=0))
     assert tuning.rounds == 0 and tuning.trainings == 8 + 4 * 2 + 8 * 2
 
 

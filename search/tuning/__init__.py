@@ -1,1 +1,0 @@
-"""Tuning of an optimizer's numbers within a declared box: Sobol points, then coordinate descent."""

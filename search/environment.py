@@ -3,13 +3,13 @@
 import logging
 import os
 import platform
-from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from germline.db.records import RunRecord
 from germline.evaluators.tasks.name_grammar import file_and_class, is_in_file, names_of
 from germline.evaluators.tasks.registry import task_class
+from germline.evaluators.tasks.task_files import digest_of
 from germline.search.kinds import kind_named
 
 PACKAGES = (
@@ -119,7 +119,7 @@ def warn_of_other_versions(run: RunRecord) -> None:
 def _digests(task: str) -> dict[str, str]:
     """The digest of each file that a task is in, by its path."""
     paths = {file_and_class(name)[0] for name in names_of(task) if is_in_file(name)}
-    return {str(path): sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(paths)}
+    return {str(path): digest_of(path) for path in sorted(paths)}
 
 
 def _version(package: str) -> str | None:

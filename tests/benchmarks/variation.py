@@ -5,8 +5,8 @@ A way to search is a set of settings: `base` has insert, delete, modify and tune
 and `all+size` add the tuning of constants, and children that keep the size of their parent's updates, to all operators.
 The gain of a search is the fitness of its best individual minus that of its start program, both on the search's own
 proxy, so it includes the luck of the best, for every way alike. Searches of one seed have the same initial weights and
-batches, so ways are compared by differences within seeds: bootstrap intervals (percentiles of 10,000 means), and the p of
-the exact sign-flip test.
+batches, so ways are compared by differences within seeds: bootstrap intervals (percentiles of 10,000 means), and the p
+of the exact sign-flip test.
 
 Each finished search is a line of a JSONL file, and is not repeated: interrupt the script and start it again. Several
 processes may share the work (`--part 0/2`, `--part 1/2`), each with a file of its own; the report takes all files.

@@ -148,7 +148,7 @@ def _notes(curve: LearningCurve, printed: int) -> list[str]:
     if curve.reference:
         notes.append(f"hypervolume: of the front so far, {reference_point_text(curve.reference)}")
     if curve.qd_offset is not None:
-        notes.append(f"QD score: sum of the fitness in the occupied cells, less {number(curve.qd_offset)} for each")
+        notes.append(f"QD score: sum of the fitness in the occupied cells, each less {number(curve.qd_offset)}")
     if curve.test:
         test = curve.test
         episodes = f" in {counted(test.episodes, 'episode')}" if test.episodes else ""

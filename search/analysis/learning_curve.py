@@ -75,8 +75,8 @@ class LearningCurve:
 
     `test` is None for other kinds than policies, and before a test. `reference` is the reference point of the
     hypervolumes by objective; None for a run with a single objective. `reviewed` has the reviewed programs of a run of
-    optimizers in the order of their reviews; empty for other kinds. `qd_offset` is the offset of the QD scores; None for
-    a run without a map.
+    optimizers in the order of their reviews; empty for other kinds. `qd_offset` is the offset of the QD scores; None
+    for a run without a map.
     """
 
     run: RunRecord

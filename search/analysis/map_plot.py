@@ -66,15 +66,13 @@ def map_plot(store: "Store", run: RunRecord, names: Sequence[str] = ()) -> MapPl
     mapped = mapped_run(store, run, blocks)
     if mapped is None:
         raise NoMap(f"expected a run with strategy=map-elites, got {run.name}")
-    known = mapped.layout.empty()
-    for known in mapped.maps():
-        pass
+    known = mapped.last_map()
     [offset] = qd_offsets([mapped])
     if known.bounds is None or not known.occupants or offset is None:
         raise NoMap(f"nothing in {run.name} has a cell of the map yet; wait for the first block")
     block = blocks[-1][0].block
     winner = won.get(block)
-    births = [*(occupant.individual for occupant in known.occupants), winner]
+    births = [*(occupant.individual for occupant in known.occupants), *([] if winner is None else [winner])]
     return MapPlot(
         run,
         mapped.layout,

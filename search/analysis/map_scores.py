@@ -5,6 +5,7 @@ less an offset: the setting `qd_offset`, or the lowest fitness in the compared r
 different offsets cannot be compared, so the offset is always printed beside the score.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
@@ -46,6 +47,11 @@ class MappedRun:
                 ],
             )
             yield known
+
+    def last_map(self) -> BehaviourMap[int]:
+        """The map after the last block; empty without blocks."""
+        last = deque(self.maps(), maxlen=1)
+        return last[0] if last else self.layout.empty()
 
     def coverage(self, known: BehaviourMap[int]) -> float:
         """The share of cells that are occupied."""

@@ -63,7 +63,7 @@ def _cells(settings: MapSettings, dimensions: int) -> Cells:
     shape = settings.cells
     if len(shape) not in (1, dimensions):
         raise BadSetting(
-            f"expected a number of cells for each of {dimensions} behaviours, or one for all, got "
+            f"expected cells for each mapped behaviour ({dimensions}), or one number for all, got "
             f"cells={','.join(map(str, shape))}"
         )
     if settings.voronoi or (dimensions > MOST_GRID_DIMENSIONS and len(shape) != dimensions):
@@ -81,7 +81,7 @@ def _bounds(settings: MapSettings, task: type[PolicyTask], behaviours: Sequence[
     if list(settings.bounds) != ["auto"]:
         if len(settings.bounds) != len(behaviours):
             raise BadSetting(
-                f"expected bounds=auto, or a range for each of {len(behaviours)} behaviours, got "
+                f"expected bounds=auto, or a range for each mapped behaviour ({len(behaviours)}), got "
                 f"bounds={','.join(settings.bounds)}"
             )
         return tuple(_range(text) for text in settings.bounds)

@@ -1,8 +1,8 @@
 """What strategies leave on a map of behaviours: MAP-Elites, novelty, the Deep GA and random search at equal births.
 
-All have the network and the σ of the preset `maze`, and the same 20 by 20 grid of final positions, on which runs without
-a map are placed afterwards. Runs do not end when the maze is solved. The offset of the QD score is the lowest fitness of
-all runs.
+All have the network and the σ of the preset `maze`, and the same 20 by 20 grid of final positions, on which runs
+without a map are placed afterwards. Runs do not end when the maze is solved. The offset of the QD score is the lowest
+fitness of all runs.
 
 Takes about five minutes on one core, so `make bench` leaves it out: `python tests/benchmarks/run.py behaviour-maps`.
 """

@@ -1,5 +1,6 @@
 """Pictures of maps: heat maps, bars, and lines across axes."""
 
+import re
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -62,8 +63,10 @@ def test_the_winner_is_marked_where_it_behaved_so_and_walls_give_both_axes_one_s
     paths = [path.get("d", "").split() for each in root.iter(f"{SVG}g") if each.get("id") == "wall" for path in each]
     (_, left, bottom, _, right, _), (_, _, _, _, _, top) = ([*map(_number, path)] for path in paths)
     assert right - left == pytest.approx(bottom - top, rel=0.001)
-    ring = places(root, "winner")
-    x, y = ((min(ends) + max(ends)) / 2 for ends in zip(*ring, strict=True))
+    group = named(root, "winner")
+    assert group is not None
+    outline = re.findall(r"(-?[\d.]+) (-?[\d.]+)", next(group.iter(f"{SVG}path")).get("d", ""))
+    x, y = ((min(map(float, ends)) + max(map(float, ends))) / 2 for ends in zip(*outline, strict=True))
     east, north = plot.behaviours[11]
     assert (x - left) / (right - left) == pytest.approx((east + 1) / 4, abs=0.01)
     assert (bottom - y) / (bottom - top) == pytest.approx((north + 1) / 4, abs=0.01)

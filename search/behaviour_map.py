@@ -6,6 +6,7 @@ cell.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -17,6 +18,8 @@ T = TypeVar("T")
 Bounds = tuple[tuple[float, float], ...]
 """The lowest and the highest value of each dimension of a map."""
 
+MOST_CELLS, MOST_VORONOI_CELLS, MOST_BEHAVIOURS = 100_000, 4_000, 100
+"""Limits of a layout. Centroids take seconds to compute for so many Voronoi cells."""
 LARGEST = 1e300
 """Behaviours beyond are taken as this, so that their differences are finite."""
 MARGIN = 0.5
@@ -130,6 +133,8 @@ def read_layout(data: Any) -> MapLayout:
     bounds = data.get("bounds")
     if not (_counts(behaviours, 0) and _counts(shape, 1)):
         raise BadLayout(f"expected behaviours and cells of a map as whole numbers, got {data!r:.60}")
+    if max(behaviours) >= MOST_BEHAVIOURS or prod(shape) > (MOST_CELLS if "grid" in data else MOST_VORONOI_CELLS):
+        raise BadLayout(f"expected at most {MOST_CELLS:,} cells of a map, got {data!r:.60}")
     cells: Cells = GridCells(tuple(shape)) if "grid" in data else VoronoiCells(shape[0], len(behaviours))
     if cells.dimensions != len(behaviours):
         raise BadLayout(f"expected a number of cells for each behaviour of a map, got {data!r:.60}")
@@ -155,6 +160,6 @@ def _counts(value: Any, least: int) -> bool:
     """Whether a value is a list of a few whole numbers that a map may have."""
     return (
         isinstance(value, list)
-        and 0 < len(value) <= 100
-        and all(type(number) is int and least <= number <= 100_000 for number in value)
+        and 0 < len(value) <= MOST_BEHAVIOURS
+        and all(type(number) is int and least <= number <= MOST_CELLS for number in value)
     )

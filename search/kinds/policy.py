@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
 from germline.programs.policy.network import read_network
 from germline.programs.policy.space import PolicySpace
+from germline.search.behaviour_map import MOST_VORONOI_CELLS
 from germline.search.kind import Kind, Preset
 from germline.search.kinds.policy_map import (
     map_layout_for,
@@ -95,7 +96,7 @@ class PolicySettings:
     )
     voronoi: int = setting(
         0,
-        whole(0, 4_000),
+        whole(0, MOST_VORONOI_CELLS),
         "map-elites: cells of a Voronoi map in place of a grid; 0: a grid, or 1000 of them for four behaviours or more",
     )
     qd_offset: float | Literal["auto"] = setting(

@@ -4,12 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from germline.evaluators.policy.task import PolicyTask
-from germline.search.behaviour_map import BadLayout, Bounds, MapLayout, is_range, read_layout
+from germline.search.behaviour_map import (
+    MOST_BEHAVIOURS,
+    MOST_CELLS,
+    BadLayout,
+    Bounds,
+    MapLayout,
+    is_range,
+    read_layout,
+)
 from germline.search.kinds.policy_network import behaviour_length
 from germline.search.map_cells import Cells, GridCells, VoronoiCells
 from germline.search.settings import BadSetting, whole
 
-MOST_CELLS = 100_000
 MOST_GRID_DIMENSIONS = 3
 """A map of more behaviours is a Voronoi map, unless the setting `cells` has a number for each of them."""
 VORONOI_CELLS = 1_000
@@ -110,7 +117,7 @@ def parse_behaviours(text: str) -> list[int] | Literal["all"]:
     if text == "all":
         return "all"
     try:
-        numbers = [whole(0, 99)(part) for part in text.split(",")]
+        numbers = [whole(0, MOST_BEHAVIOURS - 1)(part) for part in text.split(",")]
     except ValueError:
         numbers = []
     if not numbers or len(set(numbers)) < len(numbers):

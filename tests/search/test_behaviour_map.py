@@ -86,6 +86,7 @@ def test_a_layout_is_the_same_after_it_was_stored(layout: MapLayout) -> None:
     "change",
     [
         *({"grid": None}, {"grid": [5, 2, 2]}, {"grid": [5, 0]}, {"grid": [5.0, 2]}, {"grid": [10**6, 2]}),
+        *({"grid": [400, 400]}, {"behaviours": [0, 100]}),
         *({"voronoi": 9}, {"behaviours": [0]}, {"behaviours": [0, -1]}, {"behaviours": "01"}, {"behaviours": []}),
         *({"bounds": [[0, 1]]}, {"bounds": [[0, 1], [1, 1]]}, {"bounds": [[0, 1], [0, math.inf]]}, {"bounds": 3}),
         *({"bounds": [[0, 1], [0, math.nan]]}, {"bounds": [["0", 1], [0, 1]]}, {"bounds": [[True, 2], [0, 1]]}),

@@ -130,6 +130,17 @@ def test_the_bounds_are_the_settings_else_the_tasks_else_learned() -> None:
     assert prepared(task="gym:CartPole-v1").bounds is None
 
 
+def test_bounds_of_a_task_for_another_number_of_behaviours_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from germline.evaluators.tasks.hard_maze import HardMazeTask\n\n\n"
+        "class Own(HardMazeTask):\n    name, behaviour_bounds = 'own', ((0, 1),)\n"
+    )
+    with pytest.raises(BadSetting, match=r"expected behaviour_bounds of own for the 2 behaviours .*, got 1; correct"):
+        prepared(task=f"{file}:Own")
+    assert prepared("bounds=0:1,0:2", task=f"{file}:Own").bounds == ((0.0, 1.0), (0.0, 2.0))
+
+
 def test_more_than_three_behaviours_or_a_setting_make_a_voronoi_map() -> None:
     assert prepared(task="gym:CartPole-v1").data()["voronoi"] == 1_000
     assert prepared("behaviours=0,1,2", task="gym:CartPole-v1").data()["grid"] == [20, 20, 20]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from germline.db.records import BirthScore, ReviewScore, RunRecord, RunScores
 from germline.search.analysis.hypervolume import ScoredPoints, hypervolume_by_block, reference_points, scored_points
-from germline.search.analysis.map_scores import MappedRun, mapped_run, qd_offsets, qd_score
+from germline.search.analysis.map_scores import MappedRun, layout_of, mapped_run, qd_offsets, qd_score
 from germline.search.analysis.review_curve import ReviewedProgram, review_curve
 from germline.search.policy_rungs import REVIEW, TEST
 from germline.search.winner import winners
@@ -107,7 +107,8 @@ def learning_curves(store: "Store", names: Sequence[str]) -> list[LearningCurve]
     for name in names:
         scores, winner_births = store.scores(name, FRAMES), winners(store, name)
         curves.append(learning_curve(scores, winner_births))
-        mapped.append(mapped_run(store, scores.run, complete_blocks(scores, winner_births)))
+        has_map = layout_of(scores.run) is not None
+        mapped.append(mapped_run(store, scores.run, complete_blocks(scores, winner_births)) if has_map else None)
     curves = [_with_map(*each) for each in zip(curves, mapped, qd_offsets(mapped), strict=True)]
     points = [scored_points(store, name) for name in names]
     return [

@@ -1,10 +1,10 @@
 """What strategies leave on a map of behaviours: MAP-Elites, novelty, the Deep GA and random search at equal births.
 
-All have the network of the preset `maze`, its σ of 0.05 or what their name says, and the same 20 by 20 grid of final
-positions, on which runs without a map are placed afterwards. Runs do not end when the maze is solved. The offset of the
-QD score is the lowest fitness of all runs.
+All have the network of the preset `maze`, its σ of 0.05 and 250 births a generation or what their name says, and the
+same 20 by 20 grid of final positions, on which runs without a map are placed afterwards. Runs do not end when the maze
+is solved. The offset of the QD score is the lowest fitness of all runs.
 
-Takes about two minutes on one core, so `make bench` leaves it out: `python tests/benchmarks/run.py behaviour-maps`.
+Takes about three minutes on one core, so `make bench` leaves it out: `python tests/benchmarks/run.py behaviour-maps`.
 """
 
 import tempfile
@@ -24,8 +24,10 @@ SEEDS = (1, 2, 3, 4, 5)
 WAYS: dict[str, tuple[str, ...]] = {
     "map-elites": ("strategy=map-elites",),
     "map-elites-0.2": ("strategy=map-elites", "sigma=0.2"),
+    "map-elites-of-50": ("strategy=map-elites", "population=50"),
     "novelty": (),
     "novelty-0.2": ("sigma=0.2",),
+    "novelty-of-50": ("population=50",),
     "truncation": ("strategy=truncation",),
     "random": ("strategy=random",),
 }

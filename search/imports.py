@@ -24,7 +24,7 @@ OPERATOR = "import"
 STRATEGIES = {
     "optimizer": ("aging", "islands", "front", "random"),
     "architecture": ("nsga2", "aging", "eeea", "random"),
-    "policy": ("truncation", "novelty", "random"),
+    "policy": ("truncation", "novelty", "map-elites", "random"),
 }
 """The strategies that select among whatever was born. The others, such as a climb from neighbour to neighbour or the
 tuning of one program's constants, follow a plan in which each birth has its place."""

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import atari
+import behaviour_maps
 import breeding
 import candidate_steps
 import cartpole
@@ -25,6 +26,7 @@ import torch
 
 BENCHMARKS = {
     "atari": atari.rows,
+    "behaviour-maps": behaviour_maps.rows,
     "breeding": breeding.rows,
     "candidate-steps": candidate_steps.rows,
     "cartpole": cartpole.rows,

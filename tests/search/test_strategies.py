@@ -21,15 +21,18 @@ from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
 from germline.search import snapshot
+from germline.search.behaviour_map import MapLayout
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, Scored
 from germline.search.kinds import KINDS
 from germline.search.loop import rng_for
+from germline.search.map_cells import GridCells, VoronoiCells
 from germline.search.strategies.aging import AgingEvolution, AgingState
 from germline.search.strategies.constant_tuning import ConstantTuning
 from germline.search.strategies.eeea import EEEA
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.islands import Islands
 from germline.search.strategies.local_search import LocalSearch
+from germline.search.strategies.map_elites import MapElites
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.nsga2 import NSGA2
 from germline.search.strategies.outside import OutsideOperators
@@ -130,6 +133,21 @@ CASES = {
         lambda space: Novelty(Truncation(space, 5, 3, Sigma(0.1), candidates=0), neighbours=2, archive=0.3),
         "02f95b8139fe5962",
     ),
+    "map-elites": Case(
+        policies,
+        lambda space: MapElites(
+            Truncation(space, 5, 0, Sigma(0.1, decay=0.9), candidates=2),
+            MapLayout((0, 1), ((0.0, 1.0), (0.0, 1.0)), GridCells((3, 2))),
+        ),
+        "cacdae339fb42b40",
+    ),
+    "voronoi": Case(
+        policies,
+        lambda space: MapElites(
+            Truncation(space, 5, 0, Sigma(0.1), candidates=0), MapLayout((1, 0), None, VoronoiCells(5, 2))
+        ),
+        "03207bbe581f4baf",
+    ),
 }
 """Every strategy; the golden hashes hold lineages still, and may change only with a new version of the genome."""
 
@@ -205,7 +223,8 @@ def test_the_battery_covers_every_strategy_of_every_kind() -> None:
         "funnel",
         "tuning",
         "outside",
-    }  # constants is aging, three wrap
+        "voronoi",
+    }  # constants is aging, three wrap, voronoi is map-elites
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -76,7 +76,7 @@ def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any
 
 def _islands(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
     starts = [space.start, *(parse(text) for text in (settings.island_programs or {}).values())]
-    islands = [_evolution(settings, space, start, birth) for birth, start in enumerate(starts)]
+    islands = [_evolution(settings, space, start, birth, len(starts)) for birth, start in enumerate(starts)]
     return _reviewed(_with_tuned_constants(Islands(islands, settings.migrate_every), settings, space), settings)
 
 
@@ -99,7 +99,7 @@ def _with_tuned_constants(
 
 
 def _evolution(
-    settings: "OptimizerSettings", space: OptimizerSpace, start: Program, seed_birth: int = 0
+    settings: "OptimizerSettings", space: OptimizerSpace, start: Program, seed_birth: int = 0, starts: int = 1
 ) -> AgingEvolution:
     return AgingEvolution(
         space,
@@ -117,6 +117,7 @@ def _evolution(
         pair_operators=PAIR_OPERATORS,
         donors=_donors(settings),
         seed_birth=seed_birth,
+        starts=starts,
     )
 
 

@@ -81,6 +81,7 @@ class AgingEvolution(Strategy[AgingState]):
             genome with a name, which is recorded with the operator, as in `graft(lion)`.
         donors: where donors come from, each with the same probability.
         seed_birth: the birth that is the start genome.
+        starts: number of first births that are start genomes, of this population and of others beside it.
     """
 
     state_classes = (AgingState, Member)
@@ -102,6 +103,7 @@ class AgingEvolution(Strategy[AgingState]):
         pair_operators: Collection[str] = (),
         donors: Sequence[Donors] = ("population",),
         seed_birth: int = 0,
+        starts: int = 1,
     ) -> None:
         self.space: Any = space  # a PairingSpace, if there are pair operators
         self.start = start
@@ -121,6 +123,8 @@ class AgingEvolution(Strategy[AgingState]):
         self.pair_operators = pair_operators
         self.donors = donors
         self.seed_birth = seed_birth
+        self.first_leader = max(starts if first else 0, self.random_births)
+        """The first birth that may lead a batch of variants: those before it are start genomes, or drawn."""
 
     def init(self) -> AgingState:
         start = self.unscored_start
@@ -135,6 +139,8 @@ class AgingEvolution(Strategy[AgingState]):
         if birth < self.warmup:
             return self._child(state, rng_for, birth, self.warmup_operators)
         first = max(birth - birth % self.variants, self.warmup)
+        if first < self.first_leader:
+            return self._child(state, rng_for, birth, self.operators)
         leader = self._child(state, rng_for, first, self.operators)
         if birth == first:
             return leader

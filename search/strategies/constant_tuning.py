@@ -73,7 +73,8 @@ class ConstantTuning(Strategy[TuningState[S]], Generic[S]):
     Args:
         space: the space of the genomes.
         inner: the strategy of the other births.
-        every: every so many births, one is of the tuning; `block // every` births are a generation, at least 2.
+        every: of so many successive births the last is drawn by a numeric search; `block // every` births are a
+            generation, at least 2.
         generations: the number of generations of each structure.
         block: births in a block.
         places: the number of structures that are tuned at a time: blocks in flight.

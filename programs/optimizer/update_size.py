@@ -80,8 +80,7 @@ def resized(program: Program, octaves: int) -> Program:
         return program.with_numbers({place: scaled(old, octaves) or old})
     update, *states = program.returns
     name = new_name(program)
-    body = (*program.body, Statement(name, "*", (update, 2.0**octaves)))
-    return Program(body, program.states, program.step, (name, *states), program.progress, program.loss)
+    return program.with_body((*program.body, Statement(name, "*", (update, 2.0**octaves))), (name, *states))
 
 
 @cache

@@ -221,7 +221,8 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         return {**options, "references": settings.references, "margin": settings.task_hurdle}
 
     def replaced_operators(self, settings: OptimizerSettings) -> tuple[str, ...]:
-        """All; in batches of variants those whose children have no variants, since variants need the leader itself."""
+        """All operators; with `litter` over 1 only those of `siblings`: the other children lead a batch, and an answer
+        from outside cannot be bred again for its variants."""
         return OPERATORS if settings.litter == 1 else tuple(settings.siblings)
 
     def first_asked(self, settings: OptimizerSettings) -> int:

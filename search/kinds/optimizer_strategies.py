@@ -16,7 +16,7 @@ from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.proposers.names import operator_weights
 from germline.search.proposers.settings import LanguageModelSettings
 from germline.search.settings import BadSetting, setting
-from germline.search.strategies.aging import AgingEvolution, Donors, Restart
+from germline.search.strategies.aging import AgingEvolution, DonorSource, Restart
 from germline.search.strategies.constant_tuning import ConstantTuning
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.islands import Islands
@@ -121,10 +121,10 @@ def _evolution(
     )
 
 
-def _donors(settings: "OptimizerSettings") -> Sequence[Donors]:
+def _donors(settings: "OptimizerSettings") -> Sequence[DonorSource]:
     """The sources of donors: a source for each name in the setting."""
     programs = {name: parse(text) for name, text in (settings.donor_programs or {}).items()}
-    sources: list[Donors] = []
+    sources: list[DonorSource] = []
     for name in settings.donors:
         if name == "population":
             sources.append("population")

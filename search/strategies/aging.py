@@ -21,8 +21,9 @@ from germline.search.strategy import Strategy
 Restart = Literal["start", "best", "alternate"]
 """The genome that a restarted population consists of; `alternate`: the best and the start genome in turn."""
 
-Donors = Literal["population"] | Mapping[str, Any]
-"""Where operators of two genomes take the second: from the population, or one of these genomes by name."""
+DonorSource = Literal["population"] | Mapping[str, Any]
+"""Where operators of two genomes take the second, the donor. `population`: the winner of a tournament; a mapping: one
+of its genomes, drawn by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class AgingEvolution(Strategy[AgingState]):
         pair_operators: those of all operators that take two genomes; the space has to be a `PairingSpace` if there are
             any. The second, the donor, is the winner of another tournament and becomes the second parent; or it is a
             genome with a name, which is recorded with the operator, as in `graft(lion)`.
-        donors: where donors come from, each with the same probability.
+        donors: the sources of donors, drawn with the same probability.
         seed_birth: the birth that is the start genome.
         starts: number of first births that are start genomes, of this population and of others beside it.
     """
@@ -101,7 +102,7 @@ class AgingEvolution(Strategy[AgingState]):
         restart: Restart = "best",
         passing: float = 1.0,
         pair_operators: Collection[str] = (),
-        donors: Sequence[Donors] = ("population",),
+        donors: Sequence[DonorSource] = ("population",),
         seed_birth: int = 0,
         starts: int = 1,
     ) -> None:
@@ -199,16 +200,16 @@ class AgingEvolution(Strategy[AgingState]):
     def _child_with_donor(
         self, state: AgingState, parent: Individual, operator: str, rng: np.random.Generator
     ) -> Proposal:
-        donors = self.donors[int(rng.random() * len(self.donors))]
+        source = self.donors[int(rng.random() * len(self.donors))]
         parents = [parent.birth]
-        if isinstance(donors, str):
+        if isinstance(source, str):
             second = self._parent(state, rng)
             donor = self.space.read(second.genome)
             parents.append(second.birth)
             origin = operator
         else:
-            name = list(donors)[int(rng.random() * len(donors))]
-            donor = donors[name]
+            name = list(source)[int(rng.random() * len(source))]
+            donor = source[name]
             origin = f"{operator}({name})"
         child = self.space.combine(self.space.read(parent.genome), donor, operator, rng)
         return Proposal(child.genome, tuple(parents), origin, child.rejected)

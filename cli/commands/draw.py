@@ -42,10 +42,10 @@ from germline.search.analysis.search_history import search_history
 class Subject:
     """What to draw: a candidate or, for policies, a generation or the map of its run.
 
-    `reference` is the text that named the candidate, `generation` a number (None: the map of a run that has one, else
-    the last generation with children), `task` the
-    task of its run as the user named it (None: not named), `front` whether the front of the run is wanted, `url` the
-    database, and `file_format` that of the picture.
+    `reference` is the text that named the candidate, and `generation` the number of a generation; None: the map of a
+    run that has a map, else the last generation with children. `task` is the task of its run as the user named it
+    (None: not named), `front` whether the front of the run is wanted, `url` the database, and `file_format` that of
+    the picture.
     """
 
     candidate: Candidate

@@ -85,8 +85,9 @@ def command(
 
     With --against an optimizer is judged fairly: it and each contender are tuned with the same trials, at each length
     again, then trained with paired fresh seeds. It is better only if p < 0.01 after correction on three quarters of the
-    tasks, and on none worse by more than a standard deviation between seeds. Trainings are recorded and not done again,
-    so an interrupted comparison goes on where it was; the verdict is recorded with the individual.
+    tasks, and on none worse by more than the standard deviation of the other optimizer between seeds. Trainings are
+    recorded and not done again, so an interrupted comparison goes on where it was; the verdict is recorded with the
+    individual.
 
     \b
     Examples:

@@ -15,6 +15,7 @@ import breeding
 import candidate_steps
 import cartpole
 import cells
+import documented_modules
 import exported_optimizers
 import hard_maze
 import module_tasks
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "candidate-steps": candidate_steps.rows,
     "cartpole": cartpole.rows,
     "cells": cells.rows,
+    "documented-modules": documented_modules.rows,
     "exported-optimizers": exported_optimizers.rows,
     "hard-maze": hard_maze.rows,
     "mutation": mutation.rows,

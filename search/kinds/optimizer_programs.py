@@ -6,6 +6,7 @@ from pathlib import Path
 from germline.evaluators.data.directory import exists
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.library import library_text
+from germline.programs.optimizer.named_numbers import without_named_numbers
 from germline.programs.optimizer.primitives import FUNCTION_SETS, PRIMITIVES
 from germline.programs.optimizer.program import clashing_state
 from germline.search.settings import BadSetting
@@ -17,6 +18,8 @@ class BadStart(ValueError):
 
 def read_start(start: str) -> str:
     """The text of a start program, which is given by its name in the library or by the path of a file.
+
+    Names of numbers are replaced by the numbers, since operators change numbers where they are used.
 
     Raises:
         ValueError: there is no such program or file, or its text is not a valid program.
@@ -39,7 +42,8 @@ def read_start(start: str) -> str:
         raise BadStart(f"the start program {start} is not valid: {invalid}") from None
     if clash := clashing_state(program):
         raise BadStart(f"the start program {start} cannot be searched: {clash}")
-    return text
+    plain = without_named_numbers(program)
+    return text if plain == program else write(plain)
 
 
 def donor_programs(donors: Sequence[str], functions: str) -> dict[str, str] | None:

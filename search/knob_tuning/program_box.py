@@ -20,6 +20,7 @@ from germline.programs.optimizer.export.learning_rate import find_learning_rate
 from germline.programs.optimizer.export.roles import constants
 from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.graph import live_program
+from germline.programs.optimizer.named_numbers import without_named_numbers
 from germline.programs.optimizer.program import Statement
 from germline.search.knob_tuning.knobs import Box, Choice, Point, Range
 
@@ -67,7 +68,7 @@ class ProgramKnobs:
 
 def program_knobs(program: Program) -> ProgramKnobs:
     """The knobs of a valid program."""
-    live = live_program(program)
+    live = without_named_numbers(live_program(program))
     rate = find_learning_rate(live)
     rates = _rate_places(live, rate.default, sorted(rate.literals))
     knobs: list[Range] = [rate_range(rate.default)]

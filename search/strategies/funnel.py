@@ -86,7 +86,9 @@ class Funnel(Strategy[FunnelState[S]], Generic[S]):
         return state.due
 
     def closing(self, state: FunnelState[S]) -> Sequence[Review]:
-        return self._missing_reviews(state, [self.inner.winner(state.inner)])
+        # What is due of a run that is shorter than a block is the start program, which the winner is compared with.
+        due = [review.individual for review in state.due]
+        return self._missing_reviews(state, [*due, self.inner.winner(state.inner)])
 
     def winner(self, state: FunnelState[S]) -> Individual | None:
         if not state.summaries:

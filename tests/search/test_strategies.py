@@ -520,6 +520,17 @@ def test_the_funnel_reviews_each_new_best_once_and_hands_over_what_is_real_and_l
     assert strategy.winner(state).birth == 2
 
 
+def test_a_run_that_is_shorter_than_a_block_reviews_its_start_too() -> None:
+    strategy = Funnel(aging(), rung=1, every=64, seeds=1)
+    state = strategy.advance(strategy.init(), Block(births=(scored(0, 1.0), scored(1, 5.0), scored(2, 0.0))))
+    asked = strategy.closing(state)
+    assert [(review.individual.birth, review.rung) for review in asked] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    # Birth 1 is better at rung 0, also with fresh seeds, and worse than the start program at the longer rung.
+    answers = [Outcome("ok", fitness) for fitness in (1.0, 1.0, 4.0, 0.5)]
+    block = Block(reviews=tuple(Reviewed(review, outcome) for review, outcome in zip(asked, answers, strict=True)))
+    assert strategy.winner(strategy.advance(state, block)).birth == 0
+
+
 def test_the_hurdle_follows_the_living_and_waits_until_they_are_a_population() -> None:
     strategy = aging(passing=0.6)
     state = strategy.init()

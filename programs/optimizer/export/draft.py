@@ -13,6 +13,7 @@ from germline.programs.optimizer.export.progress import from_step_count
 from germline.programs.optimizer.export.signs import Place
 from germline.programs.optimizer.export.weight_decays import with_separate_decays
 from germline.programs.optimizer.graph import live_program, trace
+from germline.programs.optimizer.named_numbers import without_named_numbers
 from germline.programs.optimizer.program import Program
 from germline.programs.optimizer.text import parse, write
 
@@ -78,7 +79,7 @@ def draft_of(program: Program, exact: bool = False) -> Draft:
     """
     # Parsing the program's own text proves that it consists of names and numbers only.
     program = parse(write(from_step_count(program)))
-    program = without_unread_copies(live_program(program))
+    program = without_unread_copies(without_named_numbers(live_program(program)))
     if not exact:
         program = with_common_rate(without_unread_copies(with_averages(program)))
         program = with_separate_decays(program)

@@ -14,6 +14,10 @@ WORK = 20_000
 """Nodes of a program's forms that are looked at or rewritten at most: some hundredths of a second, without detours."""
 
 
+_CONSTANT = b"constant"
+"""The key of every number, if constants do not count."""
+
+
 class Kinship(NamedTuple):
     """Digests of a simplified form, 24 hexadecimal digits each.
 
@@ -54,10 +58,13 @@ def _keys(form: Form, state_keys: dict[int, bytes], constants: bool) -> list[byt
         if i in state_keys:
             keys.append(_hash([b"state", state_keys[i]]))
         elif node.literal is not None:
-            keys.append(repr(node.literal).encode() if constants else b"constant")
+            keys.append(repr(node.literal).encode() if constants else _CONSTANT)
         else:
             if len(parts) > 1 and PRIMITIVES[node.function].commutative:
                 parts.sort()
+            if node.function == "interp" and not constants and parts[2] == _CONSTANT:
+                # interp(x, y, 0.9) is interp(y, x, 0.1), and which is shorter depends on the other constants.
+                parts[:2] = sorted(parts[:2])
             keys.append(_hash([node.function.encode(), *parts]))
     return keys
 

@@ -9,6 +9,7 @@ It is the loop of every other search that breeds, records and decides (`germline
 is another. So the lineage is that of `evolve` for the same outcomes, in whatever order they are told.
 """
 
+import threading
 from collections.abc import Mapping
 from itertools import islice
 from types import TracebackType
@@ -32,7 +33,8 @@ __all__ = ["AskTell", "Asked", "BadTell"]
 class AskTell:
     """A recorded run that asks for outcomes.
 
-    Open a run again, after its process was killed too, and `ask` gives the genomes that have no outcome.
+    Open a run again, after its process was killed too, and `ask` gives the genomes that have no outcome. Threads of a
+    process may ask and tell at the same time; one waits for the other.
 
     Args:
         store: the database of the run.
@@ -61,6 +63,7 @@ class AskTell:
         self._counted = ("frames",) if _has_frames_budget(run, session) else ()
         self._behaviours = _recorded_behaviours(store, name)
         self._executor = CallerExecutor(run.task)
+        self._lock = threading.RLock()
         self._handed: set[str] = set()
         self._events = evolve(store, name, task=run.task, executor=self._executor, **session)
 
@@ -74,7 +77,8 @@ class AskTell:
 
     def close(self) -> None:
         """Stops the run, unless it is finished. What was told is recorded; what was asked will be asked again."""
-        self._events.close()  # type: ignore[attr-defined]
+        with self._lock:
+            self._events.close()  # type: ignore[attr-defined]
 
     @property
     def evaluator(self) -> EvaluatorSpec:
@@ -84,7 +88,8 @@ class AskTell:
     @property
     def waiting(self) -> list[Asked]:
         """The genomes that this session has given and that have no outcome yet, oldest first."""
-        return [asked for asked, _ in self._executor.waiting.values() if asked.id in self._handed]
+        with self._lock:
+            return [asked for asked, _ in self._executor.waiting.values() if asked.id in self._handed]
 
     def ask(self, most: int | None = None) -> list[Asked]:
         """Genomes to score, oldest first, none that this session has given before.
@@ -97,14 +102,15 @@ class AskTell:
         Raises:
             RunBusy, RunOutdated, BadSetting: as `evolve`, by the first call.
         """
-        if most is not None and most < 0:
-            raise ValueError(f"expected 0 or more genomes to ask for, got {most}")
-        if not self._executor.starved:
-            self._advance()
-        new = (asked for asked, _ in self._executor.waiting.values() if asked.id not in self._handed)
-        given = list(islice(new, most))
-        self._handed.update(asked.id for asked in given)
-        return given
+        if most is not None and (not isinstance(most, int) or most < 0):
+            raise ValueError(f"expected the most genomes to ask for, a whole number of 0 or more, got {most!r:.60}")
+        with self._lock:
+            if not self._executor.starved:
+                self._advance()
+            new = (asked for asked, _ in self._executor.waiting.values() if asked.id not in self._handed)
+            given = list(islice(new, most))
+            self._handed.update(asked.id for asked in given)
+            return given
 
     def tell(self, outcomes: Mapping[str, Outcome]) -> None:
         """Records outcomes, by the ids of the genomes; any number of them, in any order. When it returns, all of them
@@ -119,6 +125,10 @@ class AskTell:
         """
         if not isinstance(outcomes, Mapping):
             raise BadTell(f"expected outcomes by id, as in {{'17:0:0': outcome}}, got {type(outcomes).__name__}")
+        with self._lock:
+            self._tell(outcomes)
+
+    def _tell(self, outcomes: Mapping[str, Outcome]) -> None:
         if not self._executor.starved and not self.finished:
             self._advance()
         known = self._behaviours

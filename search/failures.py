@@ -38,5 +38,6 @@ class FailureLimit:
         if outcome.status != "ok" and self.in_a_row >= self.most:
             counts = ", ".join(f"{count} {status}" for status, count in sorted(failures.items()))
             raise SearchFailed(
-                f"the last {self.in_a_row} scorings failed ({counts}); the last one: {outcome.error or outcome.status}"
+                f"the last {self.in_a_row} scorings failed (in the whole run: {counts}); the last one: "
+                f"{outcome.error or outcome.status}"
             )

@@ -1,7 +1,7 @@
 """The events of a search, told to loggers as they pass."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from germline.db.errors import DatabaseError
@@ -17,8 +17,9 @@ from germline.search.winner import winner as winner_of
 def logged(store: Store, run_name: str, events: Iterator[Progress], loggers: Sequence[RunLogger]) -> Iterator[Progress]:
     """Yields the events of a search as they are, and tells the loggers of them.
 
-    Figures are logged whenever a block is complete and at the end; blocks of earlier sessions, which a resume reads
-    back, are not logged again. The winner is logged when the events end, for whatever reason.
+    Figures are logged whenever a block is complete and at the end, unless they are those that were logged last; blocks
+    of earlier sessions, which a resume reads back, are not logged again. The winner is logged when the events end, for
+    whatever reason.
 
     Args:
         store: holds the run.
@@ -35,18 +36,18 @@ def logged(store: Store, run_name: str, events: Iterator[Progress], loggers: Seq
     for delivery in deliveries:
         delivery.tell("begin", run)
     last: Progress | None = None
-    speed = _Speed()
+    figures = _Figures(deliveries)
     try:
         for progress in events:
             last = progress
             if progress.complete is not None and progress.complete > earlier:
-                _tell(deliveries, progress, speed)
+                figures.tell(progress)
             yield progress
     finally:
         if close := getattr(events, "close", None):
             close()  # records the status of the run
         if last is not None and last.births >= last.replayed:
-            _tell(deliveries, last, speed)
+            figures.tell(last)
         status, winner = "stopped", None
         with suppress(DatabaseError):  # no outcome is ok, or the database is gone, which the search reports itself
             status = store.run(run_name).status
@@ -74,10 +75,22 @@ class _Speed:
         return {"evaluations_per_second": (progress.evaluations - before[1]) / (now - before[0])}
 
 
-def _tell(deliveries: Sequence[Delivery], progress: Progress, speed: _Speed) -> None:
-    values = scalars_of(progress) | speed.of(progress)
-    for delivery in deliveries:
-        delivery.tell("scalars", progress.births, values)
+class _Figures:
+    """Tells loggers the figures of a run, over its births."""
+
+    def __init__(self, deliveries: Sequence[Delivery]) -> None:
+        self.deliveries = deliveries
+        self.speed = _Speed()
+        self.last: tuple[int, Mapping[str, float]] | None = None
+
+    def tell(self, progress: Progress) -> None:
+        values = scalars_of(progress)
+        if self.last == (progress.births, values):
+            return
+        self.last = progress.births, values
+        values = values | self.speed.of(progress)
+        for delivery in self.deliveries:
+            delivery.tell("scalars", progress.births, values)
 
 
 def _file_of(winner: ScoredIndividual, kind: str) -> WinnerFile:

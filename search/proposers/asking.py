@@ -89,7 +89,8 @@ class Asking:
         self.used: dict[str, Cap] | None = None
         """Calls and tokens of each operator so far; None until the first question."""
         self.refusals: deque[Refusal] = deque(maxlen=REFUSALS)
-        self.failures = 0
+        self.failures: dict[str, int] = {}
+        """How often in a row each operator has given no answer."""
         self.last_failure: str | None = None
 
     def settled(self, births: Sequence[int], proposals: Sequence[Proposal]) -> list[Proposal]:
@@ -175,7 +176,7 @@ class Asking:
         text = storable(answer.text)
         if answer.error is None:
             status, reason = self._judged(genome_text(text), of_block)
-            self.failures = 0
+            self.failures[operator] = 0
         else:
             status, reason = "failed", one_line(answer.error)
             self._warn(operator, reason)
@@ -183,9 +184,10 @@ class Asking:
         texts = (answer.request or request.record(), answer.model)
         record = ProposalRecord(birth, position, operator, status, reason, answer.calls, *texts, *tokens, text)
         self.journal.record_proposal(record)
-        if self.failures >= MOST_FAILURES:
+        if self.failures[operator] >= MOST_FAILURES:
             raise SearchFailed(
-                f"the operator {operator} gave no answer {self.failures} times in a row; the last time: {reason}"
+                f"the operator {operator} gave no answer {self.failures[operator]} times in a row; the last time: "
+                f"{reason}. Once it answers, germline resume goes on"
             )
         return record
 
@@ -215,7 +217,7 @@ class Asking:
             self.refusals.append(Refusal(record.answer, record.reason or ""))
 
     def _warn(self, operator: str, reason: str) -> None:
-        self.failures += 1
+        self.failures[operator] = self.failures.get(operator, 0) + 1
         if reason != self.last_failure:
             log.warning("the operator %s gave no answer (%s); another operator takes its place", operator, reason)
         self.last_failure = reason

@@ -135,19 +135,24 @@ def _retry_after(headers: Message) -> float | None:
 
 
 def _read(body: bytes, request: str, model: str, calls: int) -> Answer:
-    """The answer in the body of a response; an error if it is not of the protocol."""
+    """The answer in the body of a response; an error if it is not of the protocol. Its tokens count either way."""
+    data: Any = None
+    text, error = "", None
     try:
-        data: Any = json.loads(body)
-        text = data["choices"][0]["message"]["content"]
-        if not isinstance(text, str):
-            raise TypeError(f"expected a text as content, got {type(text).__name__}")
+        data = json.loads(body)
+        content = data["choices"][0]["message"]["content"]
+        if not isinstance(content, str):
+            raise TypeError(f"expected a text as content, got {type(content).__name__}")
+        text = content
     except (ValueError, LookupError, TypeError, RecursionError) as problem:
-        cause = _without_key(f"expected a chat completion ({type(problem).__name__}: {problem})")
-        return Answer("", request, model, calls=calls, error=cause)
+        error = _without_key(f"expected a chat completion ({type(problem).__name__}: {problem})")
+    data = data if isinstance(data, dict) else {}
     usage = data.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     # A service that does not count gets four characters for a token, so that the limit on tokens holds.
     prompt, answer = _count(usage, "prompt_tokens", request), _count(usage, "completion_tokens", text)
+    if error is not None:
+        return Answer("", request, model, prompt, answer, calls, error=error)
     named = data.get("model")
     name = one_line(_without_key(named), 100) if isinstance(named, str) and named else model
     return Answer(_without_key(text), request, name, prompt, answer, calls)

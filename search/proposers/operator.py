@@ -3,6 +3,7 @@
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -97,6 +98,9 @@ class OperatorProcess:
         if self._process is None:
             return
         process, self._process = self._process, None
+        # Its group, which has what the function started as well, such as a command that hangs.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout):

@@ -2,12 +2,14 @@
 
 Run as `python -m germline.search.proposers.process`. The first line of stdin is the operator's place and options, every
 further line a request, and each is answered by a line of JSON on stdout. What the function prints goes to stderr. The
-process ends as soon as its stdin does, in the middle of a call too, so that it outlives no search.
+process, with what the function started, ends as soon as its stdin does, in the middle of a call too, so that nothing
+outlives a search. The function itself has an empty stdin.
 """
 
 import importlib
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from dataclasses import asdict
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TextIO
 
 from germline.evaluators.errors import in_a_line, shown
 from germline.evaluators.plugin_path import import_from
@@ -64,13 +66,15 @@ def _is_plain(answer: Answer) -> bool:
     return all(isinstance(text, str) for text in texts) and all(type(n) is int and 0 <= n < 2**31 for n in counts)
 
 
-def _lines() -> Iterator[str]:
-    """The lines of stdin, read by a thread that ends the process with it."""
+def _lines(requests: TextIO) -> Iterator[str]:
+    """The lines of the search, read by a thread that ends the process, and those that it started, with them."""
     queue: SimpleQueue[str] = SimpleQueue()
 
     def read() -> None:
-        for line in sys.stdin:
+        for line in requests:
             queue.put(line)
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()
@@ -82,7 +86,10 @@ def main() -> None:
     """Answers requests until stdin ends."""
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the function prints must not be read as an answer
-    lines = _lines()
+    requests = os.fdopen(os.dup(0), encoding="utf-8")
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)  # what the function starts must not wait for, or read, the requests
+    lines = _lines(requests)
     start = json.loads(next(lines))
     try:
         function = load(start["place"])

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,18 @@ def test_a_session_that_was_left_in_the_middle_is_asked_again_for_what_has_no_ou
                     if len(given) == 1:
                         search.tell({given[0].id: score(given[0])})
         assert sessions > 1
+    assert rows(tmp_path / "asked.db") == rows(evolved("optimizer"))
+
+
+@pytest.mark.slow
+def test_threads_may_tell_at_the_same_time(evolved: Callable[[str], Path], tmp_path: Path) -> None:
+    with Store(str(tmp_path / "asked.db")) as store:
+        new_run(store, "optimizer", name="r", seed=3, **KINDS["optimizer"])
+        with AskTell(store, "r") as search, ThreadPoolExecutor(4) as pool:
+            score = scorer(search)
+            while not search.finished:
+                outcomes = [(asked.id, score(asked)) for asked in search.ask()]
+                list(pool.map(lambda scored: search.tell(dict([scored])), outcomes))
     assert rows(tmp_path / "asked.db") == rows(evolved("optimizer"))
 
 

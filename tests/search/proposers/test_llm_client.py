@@ -61,6 +61,22 @@ def test_the_key_is_masked_before_a_body_is_cut_and_in_what_the_model_says(monke
     assert "sesame" not in str(answers)
 
 
+def test_tokens_count_also_if_the_answer_is_unusable() -> None:
+    # As of a model that has thought until its limit.
+    usage = {"prompt_tokens": 5_000, "completion_tokens": 2_000}
+    empty = {"choices": [{"message": {"content": None}, "finish_reason": "length"}], "usage": usage}
+    with chat_server(lambda request: Reply(json.dumps(empty).encode())) as server:
+        answer = ask(server)
+    assert answer.error is not None and answer.error.startswith(
+        "expected a chat completion (TypeError: expected a text"
+    )
+    assert (answer.calls, answer.prompt_tokens, answer.answer_tokens) == (1, 5_000, 2_000)
+    with chat_server(lambda request: Reply(b"<html>")) as server:
+        answer = ask(server)
+        [body] = server.calls
+    assert answer.error is not None and (answer.calls, answer.prompt_tokens) == (1, len(body) // 4)
+
+
 @pytest.mark.parametrize("key", ["sesame\r4711", "sesame\n4711", "sesame\x7f4711", "sesame\u20ac4711"])
 def test_a_key_that_no_header_can_hold_is_neither_sent_nor_quoted(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(llm.KEY, key)

@@ -45,6 +45,8 @@ class Kind(ABC, Generic[S, G]):
         gpu_pack: for a run that is created for a GPU and does not set `pack`: a pack is a whole block, but at most this
             many genomes. None: packs are as on a CPU.
         own_operators: names in the setting `operators` that are of the kind; all others are from outside.
+        score_settings: names of settings that decide what is scored, such as the length of a training. Scores of runs
+            that differ in them are not compared.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Kind(ABC, Generic[S, G]):
     strategies: Mapping[str, Callable[[S, Any], Strategy[Any]]]
     gpu_pack: int | None = None
     own_operators: tuple[str, ...] = ()
+    score_settings: tuple[str, ...] = ()
 
     @property
     def settable(self) -> tuple[Setting, ...]:

@@ -16,7 +16,7 @@ from germline.cli.options import db_option, json_option
 from germline.cli.output import console, print_json
 from germline.cli.run_patterns import matching_runs
 from germline.search.analysis.comparison import Group, RunResult, compare
-from germline.search.analysis.paired import paired
+from germline.search.analysis.paired import differently_scored, paired
 from germline.search.analysis.statistics import quartiles
 
 
@@ -34,7 +34,8 @@ def command(names: tuple[str, ...], url: str, as_json: bool) -> None:
     0 to an error of 100 % and, for each other objective, to the largest value in the compared runs on the same task.
 
     Below the table the first group is compared with each other group of its kind and task, seed by seed, by an exact
-    sign-flip test: p is the chance of so large a mean difference if neither were better.
+    sign-flip test: p is the chance of so large a mean difference if neither were better. Scores of other trainings
+    (another --set lengths, steps, cells or channels) are not compared.
 
     RUN may be a pattern in quotes, with * for anything and ? for one character.
 
@@ -70,6 +71,7 @@ def _row(group: Group, first: Group) -> dict[str, Any]:
         "evaluations": median(result.run.evaluations for result in group.results),
         "hypervolume": {**_spread(group.hypervolumes), "reference": group.reference} if group.reference else None,
         "first_against": of_seeds and asdict(of_seeds),
+        "scored_otherwise": list(differently_scored(first, group)),
     }
 
 
@@ -161,6 +163,7 @@ def _notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if unscored:
         notes.append(f"runs without an ok outcome, which are not in the numbers: {unscored}")
     notes += [_paired_note(rows[0], row) for row in rows if row["first_against"]]
+    notes += [_other_scores_note(rows[0], row) for row in rows if row["scored_otherwise"]]
     return [*notes, *(f"{_label(row)}: {doubt}" for row in rows for doubt in _doubts(row))]
 
 
@@ -170,6 +173,12 @@ def _paired_note(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     higher = f"higher in {of_seeds['higher']} of {of_seeds['seeds']} seeds"
     p = f"p = {of_seeds['p']:.3g} by the exact sign-flip test"
     return f"{_label(first)} against {_label(other)}: {higher}, by {number(of_seeds['difference'])} on average, {p}"
+
+
+def _other_scores_note(first: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Why the first group is not compared with another."""
+    names = " and ".join(other["scored_otherwise"])
+    return f"{_label(first)} and {_label(other)} are not compared: their scores depend on {names}"
 
 
 def _hypervolume_note(row: Mapping[str, Any]) -> str:

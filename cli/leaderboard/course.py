@@ -92,7 +92,10 @@ def leaderboard(request: BoardRequest) -> tuple[Board, list[str]]:
     if not candidates:
         return board, []
     if not board.cells:
-        raise UserError(f"expected a task that can be compared; {'; '.join(left_out_lines(board)):.500}")
+        raise UserError(
+            f"expected a task that can be compared; {'; '.join(left_out_lines(board)):.500}. To measure a task of your "
+            "own write germline leaderboard --remake --table own.jsonl --task FILE.py:Class, then name that --table here"
+        )
     contenders = judged_contenders(candidates, board.contenders, request.tuned)
     with _recorded(request.url) as (store, stopped):
         board = placed(board, tasks, contenders, request.session, store, stopped)

@@ -226,6 +226,7 @@ class ArchitectureKind(Kind[ArchitectureSettings, Architecture]):
     settings_class = ArchitectureSettings
     presets = PRESETS
     strategies = STRATEGIES
+    score_settings = ("cells", "channels")
     gpu_pack = 16
 
     def prepare(self, settings: ArchitectureSettings, task: "type[CellTask]") -> ArchitectureSettings:

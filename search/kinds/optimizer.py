@@ -103,6 +103,7 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
     strategies = STRATEGIES
     gpu_pack = 1_024
     own_operators = OPERATORS
+    score_settings = ("lengths",)
 
     def resolve(self, preset: Mapping[str, Any], assignments: Sequence[str]) -> OptimizerSettings:
         """As `Kind.resolve`. If `operators` names only some from outside, the preset's own operators stay."""

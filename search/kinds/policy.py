@@ -178,6 +178,7 @@ class PolicyKind(Kind[PolicySettings, Policy]):
     settings_class = PolicySettings
     presets = PRESETS
     strategies = STRATEGIES
+    score_settings = ("steps",)
 
     def prepare(self, settings: PolicySettings, task: "type[PolicyTask]") -> PolicySettings:
         network = network_for(settings, task)

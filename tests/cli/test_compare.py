@@ -225,5 +225,16 @@ def test_the_first_group_is_compared_with_others_seed_by_seed(database: Path, da
     assert "p = 0.25 by the exact sign-flip test" in " ".join(text.split())
 
 
+def test_runs_whose_trainings_are_of_other_lengths_are_not_compared(database: Path, data: Callable[..., Any]) -> None:
+    with Store(str(database)) as store:
+        for seed, (short, long) in enumerate([(-0.5, -0.4), (-0.9, -0.7)]):
+            optimizer(store, f"short-{seed}", seed).block(0, [short]).end()
+            InventedRun(store, f"long-{seed}", "optimizer", {"lengths": [3.0]}, seed, 100).block(0, [long]).end()
+    _, second = data("short-*", "long-*")
+    assert second["first_against"] is None and second["scored_otherwise"] == ["lengths"]
+    text = " ".join(call(database, "short-*", "long-*").output.split())
+    assert "are not compared: their scores depend on lengths" in text and "p = " not in text
+
+
 def test_groups_without_common_seeds_or_of_other_tasks_have_no_p(data: Callable[..., Any]) -> None:
     assert [row["first_against"] for row in data("opt-*", "small-*", "large-*")] == [None] * 3

@@ -93,8 +93,8 @@ def leaderboard(request: BoardRequest) -> tuple[Board, list[str]]:
         return board, []
     if not board.cells:
         raise UserError(
-            f"expected a task that can be compared; {'; '.join(left_out_lines(board)):.500}. To measure a task of your "
-            "own write germline leaderboard --remake --table own.jsonl --task FILE.py:Class, then name that --table here"
+            f"expected a task that can be compared; {'; '.join(left_out_lines(board)):.500}. A task of your own is "
+            "measured by germline leaderboard --remake --table own.jsonl --task FILE.py:Class; name that --table here"
         )
     contenders = judged_contenders(candidates, board.contenders, request.tuned)
     with _recorded(request.url) as (store, stopped):

@@ -50,6 +50,8 @@ class LoweredValues:
         self.buffers = Buffers(used, {"lr", "step", "loss"}, self._is_read)
         self.buffers.types |= {"w": TREE, "g": TREE}
         for node, name in enumerate(program.inputs):
+            if name in states:  # a read-out may be written and never read
+                self.buffers.types[name] = graph.nodes[node].type
             if not self.uses[node]:
                 continue
             if name in ("lr", *program.optional_inputs):

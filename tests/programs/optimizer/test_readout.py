@@ -159,3 +159,10 @@ def test_variation_keeps_programs_with_a_readout_valid() -> None:
     for step in range(200):
         program = space.vary(program, tuple(space.operators)[step % len(space.operators)], rng).genome
         assert space.check(program) is None and program.readout is not None
+
+
+@pytest.mark.parametrize("readout", ["w * 0.5", "g", "m"])
+def test_a_readout_that_nothing_reads_is_exported(readout: str) -> None:
+    body = f"  m = interp(w, m, 0.9)\n  x = {readout}\n  update = g * lr\n"
+    program = parse(f"def train(w, g, m, x: readout, lr):\n{body}  return update, m, x\n")
+    assert "class Unread" in verified_torch(program, Origin(None, None, "0" * 24, None, None), "Unread").content

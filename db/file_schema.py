@@ -164,5 +164,10 @@ _CREATED: Final[Mapping[str, Mapping[str, str]]] = {
         "table answer": "f36d54b8be40ef0568f345011d2e5114",
         "table proposal": "89296515591a4ba5c5c8bc72d69b0157",
     },
+    "0008": {
+        "table genome": "c826c33e56ac2fa9d2a2a34ad690c24c",
+        "view v_best": "f9cbc9abe2f2b4e8606b51481f6a7554",
+        "view v_genomes": "5b34e37eb41e41400103540937bb78cc",
+    },
 }
 """By revision, the objects that its migration creates or replaces."""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, select
 from germline.db import from_rows, lineage, runs
 from germline.db.errors import unreadable_row
 from germline.db.frame import Library, columns_of_individuals, frame, frame_package
+from germline.db.genomes.reading import GenomeTexts
 from germline.db.records import EvaluationRecord, Individual, Snapshot
 from germline.db.schema import evaluation, snapshot
 from germline.db.store.base import CHUNK, BaseStore
@@ -21,9 +22,11 @@ class HistoryStore(BaseStore):
 
     def individuals(self, run_id: int, first: int = 0) -> Iterator[Individual]:
         """All individuals of a run from birth ``first`` on, in order of birth."""
-        after = first - 1
-        while page := self._read(lineage.page, run_id, after, _PAGE):
-            for record in page:
+        texts = GenomeTexts(kept=False)
+        last, after = None, first - 1
+        while last != after:
+            last = after
+            for record in self._read(lineage.page, run_id, after, _PAGE, texts):
                 if record.birth <= after:
                     raise unreadable_row(f"birth {record.birth}", f"it comes after birth {after}")
                 after = record.birth
@@ -31,8 +34,9 @@ class HistoryStore(BaseStore):
 
     def individuals_of(self, run_id: int, births: Sequence[int]) -> Iterator[Individual]:
         """The individuals of some births, in any order; a birth that is not recorded is left out."""
+        texts = GenomeTexts(kept=False)
         for start in range(0, len(births), CHUNK):
-            yield from self._read(lineage.of_births, run_id, births[start : start + CHUNK])
+            yield from self._read(lineage.of_births, run_id, births[start : start + CHUNK], texts)
 
     def evaluations(self, run_id: int) -> Iterator[EvaluationRecord]:
         """All evaluations of a run, in the order of recording."""

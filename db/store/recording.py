@@ -7,8 +7,10 @@ from sqlalchemy import Connection, insert, update
 
 from germline.db import to_rows
 from germline.db.conflicts import insert_into
+from germline.db.genomes.recent import Genome
+from germline.db.genomes.writing import NewGenome, digests_of_births
 from germline.db.records import EvaluationRecord, Individual, Snapshot, Winner
-from germline.db.schema import evaluation, genome, individual, parentage, rejection, run, snapshot, winner
+from germline.db.schema import evaluation, individual, parentage, rejection, run, snapshot, winner
 from germline.db.store.base import BaseStore
 
 Rows = Sequence[Mapping[str, Any]]
@@ -26,21 +28,23 @@ class RecordingStore(BaseStore):
             InvalidRecord: a value cannot be stored, or the parents do not suit the operator.
         """
         digests = to_rows.genome_digests(kind, records)
-        genomes = to_rows.genome_rows(kind, records, digests)
+        ordered = sorted(zip(records, digests, strict=True), key=lambda each: each[0].birth)
         individuals = to_rows.individual_rows(run_id, records, digests)
         parents = to_rows.parentage_rows(run_id, records)
         rejections = to_rows.rejection_rows(run_id, records)
 
-        def add(connection: Connection) -> None:
-            if genomes:
-                connection.execute(insert_into(connection, genome).on_conflict_do_nothing(), genomes)
-                connection.execute(insert(individual), individuals)
+        def add(connection: Connection) -> Mapping[str, Genome]:
+            if not records:
+                return {}
+            stored = self._genomes.add(connection, kind, _new_genomes(connection, run_id, ordered))
+            connection.execute(insert(individual), individuals)
             if parents:
                 connection.execute(insert(parentage), parents)
             if rejections:
                 connection.execute(insert(rejection), rejections)
+            return stored
 
-        self._add(f"births {_births_text(records)} of run {run_id}", add)
+        self._genomes.remember(self._add(f"births {_births_text(records)} of run {run_id}", add))
 
     def add_evaluations(
         self,
@@ -86,6 +90,17 @@ class RecordingStore(BaseStore):
             _replace_snapshot(connection, run_id, snapshot)
 
         self._add(f"winners of blocks {blocks} of run {run_id}", add)
+
+
+def _new_genomes(connection: Connection, run_id: int, records: Sequence[tuple[Individual, str]]) -> list[NewGenome]:
+    """The genomes of individuals and digests, in order of birth, each with that of its first parent."""
+    digests = {record.birth: digest for record, digest in records}
+    elsewhere = {record.parents[0] for record, _ in records if record.parents and record.parents[0] not in digests}
+    digests |= digests_of_births(connection, run_id, sorted(elsewhere))
+    return [
+        NewGenome(digest, record.fingerprint, record.genome, digests.get(record.parents[0]) if record.parents else None)
+        for record, digest in records
+    ]
 
 
 def _add_winners(connection: Connection, rows: Rows) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from germline.db import exact_json, from_rows, runs, to_rows
-from germline.db.conflicts import insert_into
+from germline.db.genomes.reading import STORED_COLUMNS, GenomeTexts, StoredGenome
+from germline.db.genomes.recent import Genome
+from germline.db.genomes.writing import NewGenome
 from germline.db.records import ArtifactRecord, SimplifiedRecord, VerdictRecord
 from germline.db.schema import artifact, genome, simplified, verdict
 from germline.db.store.base import BaseStore
@@ -76,7 +78,7 @@ class ResultStore(BaseStore):
         }
         to_rows.checked_text(genome_text, "a simplified genome")
 
-        def add(connection: Connection) -> bool:
+        def add(connection: Connection) -> Mapping[str, Genome] | None:
             row = runs.row_of(connection, run_name)
             key = to_rows.digest(row.kind, genome_text)
             latest = connection.execute(
@@ -86,13 +88,15 @@ class ResultStore(BaseStore):
                 .limit(1)
             ).all()
             if [tuple(record) for record in latest] == [(key, values["steps"])]:
-                return False
-            of_genome = {"digest": key, "kind": row.kind, "fingerprint": fingerprint, "text": genome_text}
-            connection.execute(insert_into(connection, genome).on_conflict_do_nothing(), [of_genome])
+                return None
+            of_genome = NewGenome(key, fingerprint, genome_text, None)
+            stored = self._genomes.add(connection, row.kind, [of_genome])
             connection.execute(insert(simplified).values(run_id=row.id, genome=key, **values))
-            return True
+            return stored
 
-        return self._add(f"what birth {birth} of run {run_name!r} became by simplification", add)
+        stored = self._add(f"what birth {birth} of run {run_name!r} became by simplification", add)
+        self._genomes.remember(stored or {})
+        return stored is not None
 
     def simplified(self, run_name: str, birth: int) -> SimplifiedRecord | None:
         """What an individual became by its latest simplification; None if none is recorded.
@@ -102,16 +106,19 @@ class ResultStore(BaseStore):
         """
 
         def read(connection: Connection, row: Row[Any]) -> SimplifiedRecord | None:
-            columns = from_rows.columns_of(SimplifiedRecord, simplified, genome=genome.c.text)
+            columns = from_rows.columns_of(SimplifiedRecord, simplified)
             query = (
-                select(*columns)
+                select(*columns, *STORED_COLUMNS)
                 .join(genome, genome.c.digest == simplified.c.genome)
                 .where(simplified.c.run_id == row.id, simplified.c.birth == birth)
                 .order_by(simplified.c.id.desc())
                 .limit(1)
             )
-            rows = from_rows.fetch(connection.execute(query))
-            return next((from_rows.simplified_record(values) for values in rows), None)
+            for values in from_rows.fetch(connection.execute(query)):
+                texts = GenomeTexts(kept=True)
+                texts.load(connection, [StoredGenome(*values[len(columns) :])])
+                return from_rows.simplified_record(values[: len(columns)], texts)
+            return None
 
         return self._read_run(run_name, read)
 

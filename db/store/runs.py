@@ -68,6 +68,7 @@ class RunStore(BaseStore):
                 # Two processes on a server can choose the same number; the second to write takes the next number.
                 if attempt == _NAMING_ATTEMPTS - 1:
                     raise
+        self._genomes.forget()  # the run may have the id of one that was deleted
         self._database.use_write_ahead_log()
         return record
 
@@ -123,8 +124,8 @@ class RunStore(BaseStore):
             raise RunExists(f"a run named {new_name!r} exists already: choose another name") from error
 
     def delete_run(self, name: str) -> int:
-        """Removes a run with all its records, and the genomes and answers that no other run has. Returns the number of
-        its births.
+        """Removes a run with all its records, and the genomes and answers that no other run has or is based on. Returns
+        the number of its births.
 
         Trainings of tuned comparisons stay: they belong to no run. The file keeps its size; later rows fill the room.
 
@@ -132,4 +133,6 @@ class RunStore(BaseStore):
             UnknownRun: no run has that name.
             RunBusy: a session of this process drives the run, or another process owns it and may be alive.
         """
-        return self._write(runs.delete, name, self._driven.includes)
+        births = self._write(runs.delete, name, self._driven.includes)
+        self._genomes.forget()
+        return births

@@ -1,0 +1,139 @@
+"""How many bytes a birth takes in a database, how long it takes to write a block, and to read what is there.
+
+`python tests/benchmarks/storage.py [KIND] [--births N]`: `policy` writes the lineage of a Deep GA, 1,000 generations of
+100 births, `optimizer` 20,000 births of programs that descend from each other by the language's own operators. Genomes,
+digests and parents are real and outcomes invented: what is measured is storage. `--keep FILE` keeps the database.
+"""
+
+import argparse
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+
+from large_runs import large_run
+
+from germline.db.records import EvaluationRecord, Individual, Winner
+from germline.db.store import Store
+from germline.programs.policy.genome import Policy, fingerprint, write
+from germline.programs.policy.network import read_network
+from germline.search.run import new_run
+
+POPULATION, PARENTS, SIGMA = 100, 20, 0.002
+NETWORK = {"form": "mlp", "observation": [8], "hidden": [32, 32], "activation": "tanh", "actions": 4}
+MEASURES = ("deviation", "episodes", "steps", "frames", "behaviour_0", "behaviour_1")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", nargs="?", choices=["policy", "optimizer"], default="policy")
+    parser.add_argument("--births", type=int)
+    parser.add_argument("--keep", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.keep or Path(folder) / "runs.db"
+        if options.kind == "policy":
+            write_policies(path, options.births or 1000 * POPULATION)
+        else:
+            began = time.process_time()
+            large_run(path, options.births or 20_000)
+            print(f"bred and written in {time.process_time() - began:.1f} s of CPU")
+        report(path)
+
+
+def write_policies(path: Path, births: int) -> None:
+    """A run of policies by truncation selection, and what its blocks cost, by generation."""
+    draw = Random(1)
+    network = read_network(NETWORK)
+    with Store(str(path)) as store:
+        run = new_run(store, kind="policy", task="gym:CartPole-v1", name="large", births=births, seed=1)
+        parents: list[tuple[int, Policy]] = []
+        size, began, spent = 0, time.process_time(), 0.0
+        for block in range(births // POPULATION):
+            children = [_child(parents, network, draw) for _ in range(POPULATION)]
+            first = block * POPULATION
+            records = [
+                Individual(
+                    first + place, block, parent, "mutate" if parent else "random", write(each), fingerprint(each)
+                )
+                for place, (parent, each) in enumerate(children)
+            ]
+            outcomes = [_outcome(record, run.task, draw) for record in records]
+            began = time.process_time()
+            store.add_individuals(run.id, run.kind, records)
+            spent += time.process_time() - began
+            store.add_evaluations(run.id, outcomes, 1.0, [Winner(block, first)])
+            ranked = sorted(outcomes, key=lambda each: -(each.fitness or 0.0))[:PARENTS]
+            parents = [(each.birth, children[each.birth - first][1]) for each in ranked]
+            if (block + 1) in (10, 100, 200, 400, 600, 750, 800, 1000):
+                grown = _bytes(path)
+                print(
+                    f"generation {block + 1:5}: {grown / 1e6:7.1f} MB, {grown / POPULATION / (block + 1):6.0f} bytes each;"
+                    f" {1e3 * spent / (block + 1):.1f} ms of CPU for the births of a block"
+                )
+                size = grown
+        store.release(run.id, "finished", 1.0)
+    print(f"{size / 1e6:.1f} MB at the last of these")
+
+
+def _child(parents: list[tuple[int, Policy]], network: object, draw: Random) -> tuple[tuple[int, ...], Policy]:
+    if not parents:
+        return (), Policy(network, draw.randrange(1 << 32))  # type: ignore[arg-type]
+    birth, parent = draw.choice(parents)
+    return (birth,), parent.child(draw.randrange(1 << 32), SIGMA)
+
+
+def _outcome(record: Individual, task: str, draw: Random) -> EvaluationRecord:
+    value = 500 * draw.random()
+    measures = {name: value * (place + 1) for place, name in enumerate(MEASURES)} | {"steps": 100.0, "frames": 100.0}
+    measures |= {"episodes": 1.0}
+    key = (record.birth, record.fingerprint, task, 0, 0)
+    return EvaluationRecord(*key, "ok", value, {"return": value}, measures, 0.01, "host:1234/pack-1", None)
+
+
+def report(path: Path) -> None:
+    """The bytes of each table, and the seconds of reading."""
+    with Store(str(path)) as store:
+        run = store.run("large")
+        births = store.summary("large").births
+        best = store.best("large").individual.birth
+
+        def read() -> Iterator[int]:
+            return (len(each.genome) for each in store.individuals(run.id))
+
+        readings: dict[str, Callable[[], object]] = {
+            "top 10": lambda: store.top("large", 10),
+            "the lineage of the best": lambda: store.lineage("large", best),
+            "one individual": lambda: store.individual("large", best),
+            "all individuals": lambda: sum(read()),
+            "check": store.check,
+        }
+        for name, reading in readings.items():
+            began = time.process_time()
+            reading()
+            print(f"{name}: {time.process_time() - began:.3f} s of CPU")
+        with closing(sqlite3.connect(path)) as connection:
+            stored = connection.execute("SELECT sum(length(text)) FROM genome").fetchone()[0]
+        whole = sum(read())
+    print(
+        f"{births} births, {_bytes(path) / births:.0f} bytes each, {whole / births:.0f} of them genomes as whole texts"
+    )
+    print(f"texts take {stored / births:.0f} characters each")
+
+
+def _bytes(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint (TRUNCATE)").fetchall()
+        return int(
+            connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()[0]
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -74,8 +74,8 @@ def write_policies(path: Path, births: int) -> None:
             if (block + 1) in (10, 100, 200, 400, 600, 750, 800, 1000):
                 grown = _bytes(path)
                 print(
-                    f"generation {block + 1:5}: {grown / 1e6:7.1f} MB, {grown / POPULATION / (block + 1):6.0f} bytes each;"
-                    f" {1e3 * spent / (block + 1):.1f} ms of CPU for the births of a block"
+                    f"generation {block + 1:5}: {grown / 1e6:7.1f} MB, {grown / POPULATION / (block + 1):6.0f} bytes"
+                    f" each, {1e3 * spent / (block + 1):.1f} ms of CPU for births of a block"
                 )
                 size = grown
         store.release(run.id, "finished", 1.0)

@@ -95,7 +95,7 @@ class TunableSpace(Space[G], Protocol[G]):
     """A space whose genomes have a structure, and constants that a numeric search can move."""
 
     def structure(self, genome: G) -> str:
-        """A hash that is equal for genomes that `moved` makes of one another."""
+        """A hash that is equal for genomes that `moved` makes of one another, unless rounding makes constants equal."""
         ...
 
     def axes(self, genome: G) -> int:

@@ -56,8 +56,8 @@ def environment(task: str) -> dict[str, Any]:
 
 
 def check_versions(run: RunRecord) -> None:
-    """Refuses a run whose task, genome or scoring has another version now: its new outcomes could not be compared with
-    the recorded outcomes.
+    """Refuses a run whose task, genome, strategy or scoring has another version now: what follows could not be compared
+    with what is recorded.
 
     Raises:
         RunOutdated: a version differs; the run can be read, but not resumed.
@@ -66,18 +66,24 @@ def check_versions(run: RunRecord) -> None:
     """
     task, kind = task_class(run.task), kind_named(run.kind)
     _check_version(run, "task", task.version)
-    check_genome_version(run)
+    check_lineage_versions(run)
     settings = kind.from_config(run.config.get("settings", {}))
     _check_version(run, "scoring", kind.scoring_version(settings, task))
 
 
-def check_genome_version(run: RunRecord) -> None:
-    """Refuses a run whose genomes had other operators or another meaning when it began.
+def check_lineage_versions(run: RunRecord) -> None:
+    """Refuses a run whose genomes had other operators or another meaning, or whose strategy decided otherwise, when it
+    began.
 
     Raises:
-        RunOutdated
+        RunOutdated: a version differs.
+        UnknownKind: this version does not know the kind of the run.
+        BadSetting: a setting in the run's config that this version does not take.
     """
-    _check_version(run, "genome", kind_named(run.kind).genome_version)
+    kind = kind_named(run.kind)
+    _check_version(run, "genome", kind.genome_version)
+    settings = kind.from_config(run.config.get("settings", {}))
+    _check_version(run, "strategy", kind.strategy_version(settings))
 
 
 def _check_version(run: RunRecord, what: str, now: int) -> None:

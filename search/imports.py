@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from germline.evaluators.hurdle import Limit
+from germline.programs.optimizer.space import OptimizerSpace
 from germline.programs.space import Space
 from germline.search.individual import Block, Individual, Proposal, Review, RngFor
 from germline.search.kind import Kind
@@ -24,7 +25,7 @@ OPERATOR = "import"
 STRATEGIES = {
     "optimizer": ("aging", "islands", "front", "random"),
     "architecture": ("nsga2", "aging", "eeea", "random"),
-    "policy": ("truncation", "novelty", "random"),
+    "policy": ("truncation", "novelty", "map-elites", "random"),
 }
 """The strategies that select among whatever was born. The others, such as a climb from neighbour to neighbour or the
 tuning of one program's constants, follow a plan in which each birth has its place."""
@@ -119,14 +120,17 @@ def checked_genomes(kind: Kind[Any, Any], settings: Any, texts: Sequence[str], b
     genomes = []
     for number, text in enumerate(texts, 1):
         genome = space.read(text)
-        if why := space.check(genome) or _foreign_inputs(settings, genome):
+        if why := space.check(genome) or _foreign_names(settings, space, genome):
             raise BadSetting(f"expected genomes of the run's space, got at place {number} another: {why}")
         genomes.append(space.write(genome))
     return genomes
 
 
-def _foreign_inputs(settings: Any, genome: Any) -> str | None:
-    """Why a program has inputs that the functions of a search do not give; None for other genomes."""
-    if getattr(settings, "functions", "") == "core" and (genome.progress or genome.loss):
+def _foreign_names(settings: Any, space: Space[Any], genome: Any) -> str | None:
+    """Why a program has inputs that the functions of a search do not give, or a state under the name of an input; None
+    for other genomes."""
+    if not isinstance(space, OptimizerSpace):
+        return None
+    if settings.functions == "core" and (genome.progress or genome.loss):
         return "it has the input progress or loss; use --set functions=extended"
-    return None
+    return space.names_clash(genome)

@@ -149,6 +149,10 @@ class Kind(ABC, Generic[S, G]):
             {LLM: Cap(settings.llm_calls, settings.llm_tokens)} if isinstance(settings, LanguageModelSettings) else {}
         )
 
+    def strategy_version(self, settings: S) -> int:
+        """A number that changes when a strategy with these settings breeds or selects otherwise."""
+        return 1
+
     def scoring_version(self, settings: S, task: Any) -> int:
         """The scoring version (see `SCORING_VERSION`) of a run with these settings on a task (a class)."""
         return 2

@@ -13,7 +13,7 @@ from germline.db.records import Individual, ProposalRecord, ProposalTotals, RunR
 from germline.db.store import Store
 from germline.evaluators.executors.executor import Job
 from germline.evaluators.outcome import Outcome
-from germline.search.environment import RunOutdated, check_genome_version
+from germline.search.environment import RunOutdated, check_lineage_versions
 from germline.search.fold import ScoreKey
 from germline.search.imports import strategy_of
 from germline.search.individual import Scored
@@ -58,7 +58,7 @@ def replay(store: Store, name: str) -> Replay:
     run = store.run(name)
     if "settings" not in run.config:
         raise RunOutdated(f"expected settings in the config of {run.name}, got none; it cannot be replayed")
-    check_genome_version(run)
+    check_lineage_versions(run)
     kind = kind_named(run.kind)
     settings = kind.from_config(run.config["settings"])
     space = kind.space(settings)

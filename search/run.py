@@ -127,6 +127,7 @@ def plan_run(
         "config_version": CONFIG_VERSION,
         "genome_version": this.genome_version,
         "settings": to_config(prepared),
+        "strategy_version": this.strategy_version(prepared),
         "task_version": chosen_task.version,
         "scoring_version": this.scoring_version(prepared, chosen_task),
         "births": births if births or evaluations or frames else chosen.births,

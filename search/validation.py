@@ -18,7 +18,7 @@ FIRST_SEED = 1_000
 
 
 @dataclass(frozen=True)
-class Contender:
+class ValidatedGenome:
     """A genome, and the settings under which it is trained.
 
     `label` is its name in the output; for a baseline, `of` is the label of the contender that it is compared with.
@@ -38,7 +38,7 @@ class ValidationResult:
     `measure` names the objective that is reported, `facts` describe the genome.
     """
 
-    contender: Contender
+    contender: ValidatedGenome
     measure: str
     outcomes: tuple[Outcome, ...]
     facts: Mapping[str, Any]
@@ -68,24 +68,24 @@ class ValidationResult:
         return self.outcomes[0].error or self.outcomes[0].status
 
 
-def with_baselines(kind: Kind[Any, Any], task: str, contenders: Sequence[Contender]) -> list[Contender]:
+def with_baselines(kind: Kind[Any, Any], task: str, contenders: Sequence[ValidatedGenome]) -> list[ValidatedGenome]:
     """Returns the contenders with the settings of a full training on a task, followed by their baselines.
 
     Contenders with the same baseline share it, and a baseline that is also a contender is left out.
     """
     full = [replace(contender, values=kind.in_full(contender.values, task_class(task))) for contender in contenders]
     known = {_key(contender) for contender in full}
-    baselines: dict[str, Contender] = {}
+    baselines: dict[str, ValidatedGenome] = {}
     for contender in full:
         label, genome, values = kind.baseline(contender.genome, contender.values)
-        baseline = Contender(label, genome, values, baseline=True, of=contender.label)
+        baseline = ValidatedGenome(label, genome, values, baseline=True, of=contender.label)
         if _key(baseline) not in known:
             baselines.setdefault(_key(baseline), baseline)
     return [*full, *baselines.values()]
 
 
 def validate(
-    kind: Kind[Any, Any], task: str, contenders: Sequence[Contender], rung: int, seeds: int, device: str = "cpu"
+    kind: Kind[Any, Any], task: str, contenders: Sequence[ValidatedGenome], rung: int, seeds: int, device: str = "cpu"
 ) -> list[ValidationResult]:
     """Validates the contenders in this process; contenders with equal settings share a batch.
 
@@ -119,5 +119,5 @@ def validate(
     ]
 
 
-def _key(contender: Contender) -> str:
+def _key(contender: ValidatedGenome) -> str:
     return json.dumps([contender.genome, to_config(contender.values)], sort_keys=True)

@@ -49,6 +49,9 @@ def command(names: tuple[str, ...], path: Path | None, force: bool, url: str, as
     The box reaches from 0 to an error of 100 % and, for each other objective, to the largest value in the named runs on
     the same task.
 
+    Runs of the strategy map-elites have the coverage of their map, the share of cells that are occupied, and the QD
+    score, the sum of the fitness in the occupied cells less an offset, which stands below.
+
     Incomplete blocks are left out. RUN may be a pattern in quotes, with * for anything and ? for one character.
 
     \b
@@ -99,6 +102,7 @@ def _json(curve: LearningCurve) -> dict[str, Any]:
         "rows": [asdict(row) for row in curve.rows],
         "test": asdict(curve.test) if curve.test else None,
         "hypervolume_reference": curve.reference,
+        "qd_offset": curve.qd_offset,
         **(review_json(curve) if run.kind == "optimizer" else {}),
     }
 
@@ -131,6 +135,8 @@ def _cells(row: Row, curve: LearningCurve) -> dict[str, str]:
         cells |= {"elite": number(row.elite), "±": "" if half is None else number(half)}
     if curve.reference:
         cells["hypervolume"] = number(row.hypervolume)
+    if row.coverage is not None:
+        cells |= {"coverage": number(row.coverage), "QD score": number(row.qd_score)}
     return cells
 
 
@@ -141,6 +147,8 @@ def _notes(curve: LearningCurve, printed: int) -> list[str]:
         notes.append("±: from the spread of a review's episodes; reviews select, so the elite's mean is too high")
     if curve.reference:
         notes.append(f"hypervolume: of the front so far, {reference_point_text(curve.reference)}")
+    if curve.qd_offset is not None:
+        notes.append(f"QD score: sum of the fitness in the occupied cells, each less {number(curve.qd_offset)}")
     if curve.test:
         test = curve.test
         episodes = f" in {counted(test.episodes, 'episode')}" if test.episodes else ""

@@ -1,4 +1,4 @@
-"""`germline draw`: draws an architecture, a front, a generation of policies, or the course of a run of optimizers."""
+"""`germline draw`: draws an architecture, a front, a generation or map of policies, or the course of optimizers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from germline.cli.output import print_json
 from germline.cli.pictures.formats import check_picture, picture_format
 from germline.cli.printing import say
 from germline.cli.reference import HELP, PICK, chosen
+from germline.db.records import RunRecord
 from germline.evaluators.tasks.registry import confirmed_name
 from germline.programs.architecture.cell_layout import cell_drawing
 from germline.programs.architecture.drawing import draw as cells_as_svg
@@ -32,16 +33,19 @@ from germline.search.analysis.generation import (
     scatter,
     walls_of,
 )
+from germline.search.analysis.map_plot import map_plot
+from germline.search.analysis.map_scores import layout_of
 from germline.search.analysis.search_history import search_history
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What to draw: a candidate or, for policies, a generation of its run.
+    """What to draw: a candidate or, for policies, a generation or the map of its run.
 
-    `reference` is the text that named the candidate, `generation` a number (None: the last with children), `task` the
-    task of its run as the user named it (None: not named), `front` whether the front of the run is wanted, `url` the
-    database, and `file_format` that of the picture.
+    `reference` is the text that named the candidate, and `generation` the number of a generation; None: the map of a
+    run that has a map, else the last generation with children. `task` is the task of its run as the user named it
+    (None: not named), `front` whether the front of the run is wanted, `url` the database, and `file_format` that of
+    the picture.
     """
 
     candidate: Candidate
@@ -111,12 +115,17 @@ def command(
     episodes ended, or by return and episode length if the task reports no behaviour. Colours show fitness; parents of
     the next generation and the elite are marked.
 
+    Of a run with a map (strategy map-elites), unless --generation is given: the map. Of two mapped behaviours each cell
+    has the colour of its fitness; of a single behaviour it is a bar; of more, each policy is a line across an axis for
+    each behaviour.
+
     \b
     Examples:
       germline draw architecture-1 -o cells.svg
       germline draw architecture-1 --front -o front.pdf
       germline draw optimizer-1 -o course.png
       germline draw policy-1 -o cloud.svg --generation 20
+      germline draw map-1 -o map.svg
     """
     check_picture(path, force)
     candidate = chosen(reference, criterion, url)
@@ -193,6 +202,8 @@ def _generation(subject: Subject) -> Drawing:
         raise BadReference(f"expected a RUN of policies to draw a generation of, got {subject.reference!r:.80}")
     if subject.task is not None:
         confirmed_name(run.task, subject.task)
+    if subject.generation is None and layout_of(run) is not None:
+        return _map(subject, run)
     with open_store(subject.url) as store:
         generation = generation_of(store, run, subject.generation)
     plot = scatter(generation, behaviour_names_of(run.task, confirmed=subject.task is not None))
@@ -201,6 +212,20 @@ def _generation(subject: Subject) -> Drawing:
     keys = {"ref": run.name, "generation": generation.number}
     content = picture_bytes(picture, subject.file_format)
     return Drawing(content, f"generation {generation.number} of {run.name}", keys)
+
+
+def _map(subject: Subject, run: RunRecord) -> Drawing:
+    from germline.cli.pictures.map_picture import map_picture
+    from germline.cli.pictures.page import picture_bytes
+
+    with open_store(subject.url) as store:
+        plot = map_plot(store, run, behaviour_names_of(run.task, confirmed=subject.task is not None))
+    picture = map_picture(plot, f"{run.name}: the map on {run.task}", walls_of(run.task))
+    occupied, cells = len(plot.occupants), plot.layout.cells.count
+    keys = {"ref": run.name, "generation": plot.block, "cells": cells, "occupied": occupied}
+    keys |= {"coverage": plot.coverage, "qd_score": plot.score, "qd_offset": plot.offset}
+    words = f"the map of {run.name}, {occupied:,} of {counted(cells, 'cell')} occupied"
+    return Drawing(picture_bytes(picture, subject.file_format), words, keys)
 
 
 _DRAWINGS: Mapping[str, Callable[[Subject], Drawing]] = {

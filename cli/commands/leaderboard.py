@@ -43,7 +43,7 @@ HELP = (
     help="With --remake of a new table: length of a training, as a multiple of the steps of rung 0.",
 )
 @click.option("--seeds", type=click.IntRange(2, 40), help="With --remake of a new table: final seeds.")
-@worker_options("trainings are done")
+@worker_options("trainings run")
 @click.option(
     "-o",
     "--output",

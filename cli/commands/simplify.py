@@ -70,12 +70,13 @@ def command(
 
     Every step is the application of one rule, and is checked: the programs before and after it run side by side on
     several distributions of gradients. Rules of the tier `exact` hold for all numbers, those of `almost` for real
-    numbers almost everywhere, those of `bounded` within a bound. The rules never try anything on a task: what only
-    hardly matters there, such as the clipping of gradients, stays.
+    numbers almost everywhere, those of `bounded` within a bound. The rules do not train: a statement that changes
+    the program but hardly its results on a task, such as clipping, stays.
 
-    With --ablate, that goes too. Models are trained on the task with fresh seeds, and a statement or state is removed,
-    or a constant rounded, if the 95 % interval of the mean paired worsening lies below the margin: the most expendable
-    first, and always compared with the program before all removals. The result is confirmed with other seeds.
+    --ablate removes such statements too. Models are trained on the task with fresh seeds, and a statement or state is
+    removed, or a constant rounded, if the 95 % interval of the mean paired worsening lies below the margin: the most
+    expendable first, and always compared with the program before all removals. The result is confirmed with other
+    seeds.
 
     Prints the program, its steps, a LaTeX formula, and what the program is.
 

@@ -8,7 +8,7 @@ import click
 from germline.cli.candidate import Candidate
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
-from germline.cli.formatting import QUIET, number, plain_table, print_table, safe
+from germline.cli.formatting import QUIET, counted, number, plain_table, print_table, safe
 from germline.cli.genome_facts import genome_facts
 from germline.cli.hypervolume_text import reference_point_text
 from germline.cli.json_rows import individual_row
@@ -20,6 +20,8 @@ from germline.cli.simplification.families import MOST, families_of, family_row, 
 from germline.db.records import RunRecord, ScoredIndividual
 from germline.db.store import Store
 from germline.search.analysis.hypervolume import hypervolume, objectives_of, points_of, reference_point
+from germline.search.analysis.map_plot import NoMap, map_plot
+from germline.search.analysis.map_scores import layout_of
 from germline.search.pareto import fronts
 from germline.search.picking import front
 from germline.search.strategies.program_front import front_names, program_points
@@ -62,6 +64,9 @@ def command(run: str, count: int, by_family: bool, url: str, as_json: bool) -> N
     A line below has the hypervolume of the front: the share that it dominates of a box of objectives. The box reaches
     from 0 to 100 % for an error, and to the largest value in the run for every other objective.
 
+    Of a run with a map (strategy map-elites) a line below says how many of its cells are occupied, and its QD score:
+    the sum of the fitness in these cells, each less the lowest fitness of the run, or the setting qd_offset.
+
     With --families, programs whose simplified forms (germline simplify) differ in names and constants alone are one
     family. Each family is listed once, with its best member, how many programs it has and in how many forms; only the
     best 1,000 programs of the run are sorted into families.
@@ -83,12 +88,13 @@ def command(run: str, count: int, by_family: bool, url: str, as_json: bool) -> N
         else:
             ranking = Ranking(store.top(run, count))
         winner_text = None if as_json or not ranking.individuals else _winner_text(store, record, ranking)
+        map_text = None if as_json else _map_text(store, record)
     if as_json:
         print_json([individual_row(scored) for scored in ranking.individuals])
     elif ranking.individuals:
         _print(record, ranking)
-        if winner_text:
-            console().print(safe(winner_text, QUIET))
+        for text in filter(None, (winner_text, map_text)):
+            console().print(safe(text, QUIET))
     else:
         say(f"{run} has no ok outcome yet", err=True)
 
@@ -120,6 +126,18 @@ def _winner_text(store: Store, run: RunRecord, ranking: Ranking) -> str | None:
     if score is None and winner == ranking.individuals[0]:
         return None
     return f"winner: {run.name}:{winner.individual.birth}" + (f", {score}" if score else "")
+
+
+def _map_text(store: Store, run: RunRecord) -> str | None:
+    """The coverage and the QD score of the map of a run; None if it has no map, or nothing in it yet."""
+    if layout_of(run) is None:
+        return None
+    try:
+        plot = map_plot(store, run)
+    except NoMap:
+        return None
+    occupied = f"{len(plot.occupants):,} of {counted(plot.layout.cells.count, 'cell')} occupied"
+    return f"map: {occupied}, QD score {number(plot.score)}, with an offset of {number(plot.offset)}"
 
 
 def _front_first(run: RunRecord, individuals: Sequence[ScoredIndividual], count: int) -> Ranking:

@@ -13,14 +13,15 @@ from germline.cli.options import data_option, db_option, device_option, json_opt
 from germline.cli.output import console, print_json, stdout_apart
 from germline.cli.presenters.registry import presenter_of
 from germline.cli.reference import HELP, PICK, chosen
-from germline.cli.tuned_comparison.command import AgainstOptions, Seeds, against_options, compare_fairly
+from germline.cli.tuned_comparison.command import compare_fairly
+from germline.cli.tuned_comparison.options import AgainstOptions, Seeds, against_options
 from germline.evaluators.policy.compatibility import playable
 from germline.evaluators.task import Task
 from germline.evaluators.tasks.name_grammar import absolute_name, joined, names_of
 from germline.evaluators.tasks.registry import confirmed_name, task_class
 from germline.search.kind import Kind
 from germline.search.kinds import kind_named
-from germline.search.validation import Contender, ValidationResult, validate, with_baselines
+from germline.search.validation import ValidatedGenome, ValidationResult, validate, with_baselines
 
 
 @click.command(epilog=HELP)
@@ -84,8 +85,9 @@ def command(
 
     With --against an optimizer is judged fairly: it and each contender are tuned with the same trials, at each length
     again, then trained with paired fresh seeds. It is better only if p < 0.01 after correction on three quarters of the
-    tasks, and on none worse by more than a standard deviation between seeds. Trainings are recorded and not done again,
-    so an interrupted comparison goes on where it was; the verdict is recorded with the individual.
+    tasks, and on none worse by more than the standard deviation of the other optimizer between seeds. Trainings are
+    recorded and not done again, so an interrupted comparison goes on where it was; the verdict is recorded with the
+    individual.
 
     \b
     Examples:
@@ -174,14 +176,14 @@ def _check(
             playable(candidate.genome, task, candidate.label, hint)
 
 
-def _contender(candidate: Candidate, task: str, sizes: Mapping[str, int]) -> Contender:
+def _contender(candidate: Candidate, task: str, sizes: Mapping[str, int]) -> ValidatedGenome:
     """A candidate with the settings of its run or, without a run, those of the preset `quick` for the task. `sizes`
     (channels, cells) replace those of the settings."""
     kind = kind_named(candidate.kind)
     settings = candidate.settings
     if settings is None:
         settings = kind.prepare(kind.resolve(kind.presets["quick"].values, []), task_class(task))
-    return Contender(candidate.label, candidate.genome, replace(settings, **sizes))
+    return ValidatedGenome(candidate.label, candidate.genome, replace(settings, **sizes))
 
 
 def _row(result: ValidationResult, kind: str, task: str, rung: int) -> dict[str, Any]:

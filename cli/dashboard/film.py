@@ -1,4 +1,4 @@
-"""The film of a policy's individual: what a page offers, what it takes to make one, and the texts beside it."""
+"""The film of a policy: the offer on the page of an individual, the order that a film follows from, and its texts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +63,7 @@ class Film:
 
 
 def film_offer(candidate: Candidate) -> dict[str, Any] | None:
-    """What the page of an individual says before any film is made. None for kinds that play no episodes.
+    """What the page of an individual says before the film is asked for. None for kinds that play no episodes.
 
     `episodes` is the number of episodes of which one is filmed, `command` films it without the dashboard, and `refusal`
     says why the dashboard does not, or nothing.

@@ -50,7 +50,7 @@ class FilmMaker:
             raise NoFilm(f"its files cannot be written ({error.strerror or type(error).__name__})") from None
 
     def stop(self) -> None:
-        """Ends the film that is being made, and makes no more. May be called from a signal handler."""
+        """Ends the process that renders a film, and starts no other. May be called from a signal handler."""
         self._stopped = True
         if (process := self._process) is not None:
             _end(process)

@@ -24,7 +24,7 @@ class FilmPages:
         self._films = films
 
     async def part(self, request: Request) -> Response:
-        """The film with its caption, once it is made, or one line in its place."""
+        """The film with its caption, once it is rendered, or a line that says why there is no film."""
         try:
             order = await self._order(request)
             film = await self._films.get(order)
@@ -37,10 +37,10 @@ class FilmPages:
         return HTMLResponse(self._pages.film(texts))
 
     async def image(self, request: Request) -> Response:
-        """The image, which is made if it is not kept.
+        """The image of the film, which is rendered if it is not kept.
 
         Raises:
-            NoFilm: it cannot be made.
+            NoFilm: the film cannot be rendered.
         """
         film = await self._films.get(await self._order(request))
         return Response(film.image, media_type="image/gif")

@@ -1,4 +1,4 @@
-"""Films that were asked for on pages: made one at a time, and the last ones kept in memory."""
+"""Films that were asked for on pages: rendered one after the other, and the last films kept in memory."""
 
 import asyncio
 from collections import OrderedDict
@@ -19,7 +19,7 @@ class Films:
     """Films by their orders. A request that waits for its turn takes no thread, so that pages are answered meanwhile.
 
     Args:
-        maker: makes them.
+        maker: renders films.
     """
 
     def __init__(self, maker: FilmMaker) -> None:
@@ -29,11 +29,11 @@ class Films:
         self._asking = 0
 
     async def get(self, order: FilmOrder) -> Film:
-        """The film of an order, which is made if it is not kept. What cannot be made is tried anew by each call:
-        a missing package may have been installed.
+        """The film of an order, which is rendered if it is not kept. A film that failed is tried anew by each call: a
+        missing package may have been installed.
 
         Raises:
-            NoFilm: it cannot be made, or too many others are being made.
+            NoFilm: the film cannot be rendered, or too many requests wait for other films.
         """
         if (film := self._known(order)) is not None:
             return film
@@ -51,7 +51,7 @@ class Films:
             self._asking -= 1
 
     def stop(self) -> None:
-        """Ends the film that is being made, and makes no more. May be called from a signal handler."""
+        """Ends the process that renders a film, and starts no other. May be called from a signal handler."""
         self._maker.stop()
 
     def _known(self, order: FilmOrder) -> Film | None:

@@ -1,156 +1,23 @@
-"""The options of `germline validate` that begin a tuned comparison, and what it does with them."""
+"""What `germline validate --against` does with its options."""
 
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from functools import wraps
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-import click
+from typing import TYPE_CHECKING, Any
 
 from germline.cli.database import open_store
 from germline.cli.errors import UserError
 from germline.cli.interrupts import deferred_signals
-from germline.cli.options import worker_options
 from germline.cli.output import check_output, console, print_json, stdout_apart
 from germline.cli.pictures.formats import check_picture, picture_format
 from germline.cli.printing import say
 from germline.cli.reference import chosen
 from germline.cli.session_options import SessionOptions
+from germline.cli.tuned_comparison.options import AgainstOptions
 from germline.programs.export.files import write_whole
 
 if TYPE_CHECKING:
     from germline.search.analysis.line_plot import LinePlot
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 DEFAULT_TRIALS, DEFAULT_LENGTHS, DEFAULT_SEEDS = 64, (1.0, 4.0), 10
-
-
-class Seeds(click.ParamType[int | str]):
-    """A number of seeds from 1 to 1,000, or `auto`."""
-
-    name = "seeds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        text = str(value)
-        if text != "auto" and not (text.isdecimal() and 1 <= int(text[:5]) <= 1_000):
-            self.fail(f"expected a number from 1 to 1,000, or auto, got {text!r:.40}", param, ctx)
-        return text if text == "auto" else int(text)
-
-
-class Lengths(click.ParamType[tuple[float, ...]]):
-    """Multiples of a rung's steps such as `1,4`."""
-
-    name = "lengths"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            lengths = tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            lengths = ()
-        if not lengths or len(set(lengths)) < len(lengths) or not all(0.0 < length <= 1_000.0 for length in lengths):
-            self.fail(f"expected different multiples of a rung's steps such as 1,4, got {str(value)!r:.40}", param, ctx)
-        return lengths
-
-
-@dataclass(frozen=True)
-class AgainstOptions:
-    """What was given of the options of a comparison; None and empty: not given.
-
-    Attributes:
-        references: what is compared with.
-        trials: sampled points of each tuning.
-        lengths: multiples of the rung's steps.
-        workers, executor, ray_address: where trainings are done.
-        path: a Markdown file to write.
-        curves: a picture's file for the curves; beside it one for each task and length, if there are several.
-        force: whether an existing file is replaced.
-    """
-
-    references: tuple[str, ...] = ()
-    trials: int | None = None
-    lengths: tuple[float, ...] | None = None
-    workers: int | None = None
-    executor: str | None = None
-    ray_address: str | None = None
-    path: Path | None = None
-    curves: Path | None = None
-    force: bool = False
-
-    def require_unused(self) -> None:
-        """Raises UserError if an option was given that needs `--against`."""
-        given = {
-            "--trials": self.trials,
-            "--lengths": self.lengths,
-            "--workers": self.workers,
-            "--executor": self.executor,
-            "--ray-address": self.ray_address,
-            "--output": self.path,
-            "--curves": self.curves,
-        }
-        for option, value in given.items():
-            if value is not None:
-                raise UserError(
-                    f"expected --against with {option}, which belongs to a comparison; add it, or leave it out"
-                )
-
-
-def against_options(command: F) -> F:
-    """Adds `--against` and the options that belong to it, as the argument `against`."""
-
-    @wraps(command)
-    def wrapper(*args: Any, **options: Any) -> Any:
-        names = [declared.name for declared in fields(AgainstOptions)]
-        of_comparison = {name: options.pop(f"against_{name}") for name in names}
-        return command(*args, against=AgainstOptions(**of_comparison), **options)
-
-    for option in (
-        click.option("--force", "against_force", is_flag=True, help="Replace an existing file."),
-        click.option(
-            "-o",
-            "--output",
-            "against_path",
-            type=click.Path(path_type=Path, dir_okay=False),
-            default=None,
-            help="With --against: a file for the tables as Markdown, .md.",
-        ),
-        click.option(
-            "--curves",
-            "against_curves",
-            type=click.Path(path_type=Path, dir_okay=False),
-            default=None,
-            metavar="FILE",
-            help="With --against: draw the loss curves, a picture (.svg, .png or .pdf) for each task and length.",
-        ),
-        worker_options("trainings are done", only_with="--against"),
-        click.option(
-            "--lengths",
-            "against_lengths",
-            type=Lengths(),
-            default=None,
-            help="With --against: lengths of training, as multiples of the rung's steps.  [default: 1,4]",
-        ),
-        click.option(
-            "--trials",
-            "against_trials",
-            type=click.IntRange(1, 4_096),
-            default=None,
-            help="With --against: sampled points that each contender is tuned with.  [default: 64]",
-        ),
-        click.option(
-            "--against",
-            "against_references",
-            multiple=True,
-            metavar="REF,...",
-            help="Judge beside these optimizers: REF, torch:NAME, FILE.py:Class, or baselines (five of the library).",
-        ),
-    ):
-        wrapper = option(wrapper)
-    return cast(F, wrapper)
 
 
 def compare_fairly(
@@ -164,7 +31,22 @@ def compare_fairly(
     url: str,
     as_json: bool,
 ) -> None:
-    """Compares, prints and writes the result."""
+    """Compares optimizers, prints the result, writes the files that were asked for, and records the verdicts.
+
+    Args:
+        references: the judged optimizers.
+        criterion: which individual of a run is meant; None: its winner.
+        tasks: names of tasks; empty: the task of the first run, or `digits-mlp`.
+        rung: whose steps lengths are multiples of; None: 0.
+        seeds: final seeds, or `auto`; None: the default.
+        against: what they are compared with, and how.
+        device: device that trains.
+        url: database of runs and trainings.
+        as_json: True: JSON instead of tables.
+
+    Raises:
+        BadReference, UserError: something that was named cannot be compared, or a file cannot be written.
+    """
     if against.path is not None:
         check_output(against.path, ".md", against.force)
     # Imports torch, which takes seconds; `germline validate --help` answers without.

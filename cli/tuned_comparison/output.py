@@ -6,8 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from germline.cli.formatting import QUIET, plain_table, print_table, safe
-from germline.cli.tuned_comparison.report import TextTable, tables
-from germline.search.knob_tuning.tuning import REPORTED
+from germline.cli.tuned_comparison.report import TextTable, reported_trials, tables
 from germline.search.tuned_comparison.overall import FACTORS, improvement, overall
 from germline.search.tuned_comparison.results import Cell, TunedComparison
 
@@ -115,7 +114,7 @@ def _cell(comparison: TunedComparison, cell: Cell) -> dict[str, Any]:
         "results": [
             {
                 "ref": result.contender.label,
-                "best_after": {str(count): result.tuning.best_after(count) for count in REPORTED},
+                "best_after": {str(count): result.tuning.best_after(count) for count in reported_trials(cell)},
                 "tuned": result.tuning.best.loss if result.tuning.best else None,
                 "tuning_deviation": result.tuning.deviation,
                 "trainings": result.tuning.trainings,

@@ -6,7 +6,7 @@ from math import isfinite
 from statistics import median
 
 from germline.cli.formatting import number
-from germline.search.knob_tuning.tuning import REPORTED, KnobTuning
+from germline.search.knob_tuning.tuning import KnobTuning
 from germline.search.tuned_comparison.overall import FACTORS, improvement, overall
 from germline.search.tuned_comparison.results import Cell, ContenderResult, TunedComparison
 from germline.search.tuned_comparison.verdict import Verdict
@@ -83,13 +83,14 @@ def _errors(results: Sequence[ContenderResult]) -> list[str]:
 
 def _tunings(cell: Cell) -> TextTable:
     rows = []
+    reported = reported_trials(cell)
     for result in cell.results:
         tuning = result.tuning
         rates = "-" if tuning.good_rates is None else f"{tuning.good_rates[0]:.2g}…{tuning.good_rates[1]:.2g}"
         rows.append(
             (
                 result.contender.label,
-                *(_loss(tuning.best_after(count)) for count in REPORTED),
+                *(_loss(tuning.best_after(count)) for count in reported),
                 number(tuning.best.loss if tuning.best else None),
                 number(tuning.deviation),
                 str(tuning.trainings),
@@ -98,9 +99,15 @@ def _tunings(cell: Cell) -> TextTable:
                 "; ".join(tuning.widened) or "-",
             )
         )
-    after = tuple(f"after {count}" for count in REPORTED)
+    after = tuple(f"after {count}" for count in reported)
     headers = ("contender", *after, "descent", "±", "trainings", "good rates", "best point", "box widened")
     return TextTable(f"{_title(cell)}: tuning on validation data", headers, tuple(rows))
+
+
+def reported_trials(cell: Cell) -> tuple[int, ...]:
+    """Numbers of trials after which the best losses of a cell are reported; the last is the most that any contender
+    had."""
+    return max((result.tuning.plan for result in cell.results), key=lambda plan: plan.trials).reported
 
 
 def point_text(tuning: KnobTuning) -> str:

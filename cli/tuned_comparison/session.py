@@ -1,4 +1,4 @@
-"""The course of `germline validate --against`."""
+"""A tuned comparison of candidates, with what is recorded of it: the course of `germline validate --against`."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,11 +25,11 @@ from germline.search.tuned_comparison.results import TunedComparison
 
 @dataclass(frozen=True)
 class ComparisonOptions:
-    """What the command line says of a comparison.
+    """The options of a comparison, with the defaults filled in.
 
     Attributes:
-        against: what is compared with.
-        tasks: full names of tasks.
+        against: names of the contenders that the judged ones are compared with.
+        tasks: names of tasks, with absolute paths of files.
         rung: whose steps lengths are multiples of.
         trials: sampled points of each tuning.
         lengths: multiples of the rung's steps.

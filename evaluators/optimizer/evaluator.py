@@ -1,6 +1,7 @@
 """Scores optimizer programs by training a task's model with them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from germline.evaluators.device import resolve
 from germline.evaluators.evaluator import Evaluator, Rejected
@@ -10,6 +11,7 @@ from germline.evaluators.optimizer.engine import prepare
 from germline.evaluators.optimizer.task import TrainingTask
 from germline.evaluators.optimizer.trainer import train
 from germline.evaluators.optimizer.training_loop import TrainingResult
+from germline.evaluators.optimizer.training_outcome import diverged, scored
 from germline.evaluators.outcome import Outcome, mean_of
 from germline.evaluators.task import Rung, Split
 from germline.programs.optimizer import InvalidProgram, Program, parse, trace
@@ -102,14 +104,9 @@ class OptimizerEvaluator(Evaluator[Program]):
         measures = [result.measures for result in results if result.measures is not None]
         if len(measures) < replicates:
             return _failure(results[-1])
-        objective = self.task.objectives[0]
         mean = {name: mean_of([replicate[name] for replicate in measures]) for name in measures[0]}
-        # Every task measures `loss`; it is the value of an objective that has no measure of its own.
-        value = mean.get(objective.name, mean["loss"])
-        sign = -1.0 if objective.direction == "min" else 1.0
-        name = objective.heldout_name if split == "heldout" else objective.name
-        others = {key: number for key, number in mean.items() if key not in ("loss", objective.name)}
-        return Outcome("ok", sign * value, {name: value}, {**others, **_losses(measures), **_hurdle_loss(results)})
+        outcome = scored(self.task, mean, split)
+        return replace(outcome, measures={**outcome.measures, **_losses(measures), **_hurdle_loss(results)})
 
 
 def _losses(measures: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -127,8 +124,7 @@ def _hurdle_loss(results: Sequence[TrainingResult]) -> dict[str, float]:
 def _failure(result: TrainingResult) -> Outcome:
     """The outcome of a program whose last training gave no measures: `rejected` at the hurdle, else `diverged`."""
     if not result.dropped:
-        error = f"loss or parameters not finite by step {result.step}"
-        return Outcome("diverged", measures={"step": result.step}, error=error)
+        return diverged(result.step)
     loss = "not finite" if result.hurdle_loss is None else f"{result.hurdle_loss:.4g}"
     error = f"training loss {loss} at step {result.step}, above the threshold of the hurdle"
     return Outcome("rejected", measures={"step": result.step, **_hurdle_loss([result])}, error=error)

@@ -21,13 +21,11 @@ from germline.evaluators.optimizer.modules.examples import SHUFFLE_SEED, example
 from germline.evaluators.optimizer.modules.randomness import seeded
 from germline.evaluators.optimizer.modules.stacked_module import Way
 from germline.evaluators.optimizer.modules.template import built, specs_of
-from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
+from germline.evaluators.optimizer.task import MEASURED_AT_ONCE, ParameterSpec, TrainingTask
 from germline.evaluators.task import Rung, Split
 
 log = logging.getLogger(__name__)
 
-MEASURED_AT_ONCE = 250
-"""Examples that pass through the models together when they are measured."""
 CACHED = 1 << 22
 """Numbers that the layers of all candidates may return together so that they stay in the cache, more or less."""
 

@@ -19,12 +19,12 @@ class SeveralEvaluator(Evaluator[Program]):
     """Scores optimizer programs on several tasks; the fitness is the mean of the gains over the tasks' references.
 
     The tasks are trained one after the other, cheap ones first. A program that fails on a task sees no further task.
-    Nor does one that is hopeless on a task: the measure `hurdle` is minus the smallest gain on all tasks but the
-    dearest, and a program for which it is above the limit of `score` by more than `margin` is rejected.
+    After each task but the last, the measure `hurdle` is set to minus the smallest gain so far. A program is rejected,
+    and sees no further task, if `hurdle > limit + margin`, where `limit` is the argument of `score`.
 
     Args:
         task: the names of several tasks (`germline.evaluators.tasks.name_grammar`).
-        seed, device: as of `OptimizerEvaluator`.
+        seed, device: see `OptimizerEvaluator`.
         references: the data of the `Reference` of each task, in the order of the names, from a run's config.
         margin: see above; None: no program is rejected for its gain.
         options: further options of `OptimizerEvaluator`, for each task.

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+MEASURED_AT_ONCE = 250
+"""Examples of a large model that are measured together, so that those of all candidates fit the memory."""
+
 
 @dataclass(frozen=True)
 class ParameterSpec:

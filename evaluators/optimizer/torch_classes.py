@@ -32,20 +32,20 @@ def optimizer_class(name: str) -> type[torch.optim.Optimizer]:
         InvalidClass: there is no such class, its file cannot be imported, or it is no optimizer of torch.
     """
     if name.startswith(PREFIX):
-        found: object = getattr(torch.optim, name.removeprefix(PREFIX), None)
-        if not _is_optimizer(found) or name.removeprefix(PREFIX) in NOT_COMPARED:
+        named: object = getattr(torch.optim, name.removeprefix(PREFIX), None)
+        if not _is_optimizer(named) or name.removeprefix(PREFIX) in NOT_COMPARED:
             known = [key for key in dir(torch.optim) if _is_optimizer(getattr(torch.optim, key))]
             listed = ", ".join(key for key in known if key not in NOT_COMPARED)
             raise InvalidClass(f"expected torch:NAME with one of {listed}, got {name!r:.80}")
     else:
         try:
-            found = task_files.load(name, "optimizer")
+            named = task_files.load(name, "optimizer")
         except InvalidTask as error:
             raise InvalidClass(str(error)) from error
-        if not _is_optimizer(found):
+        if not _is_optimizer(named):
             raise InvalidClass(f"expected a subclass of torch.optim.Optimizer, got {name!r:.200}; derive it from that")
-    assert inspect.isclass(found) and issubclass(found, torch.optim.Optimizer)
-    return found
+    assert inspect.isclass(named) and issubclass(named, torch.optim.Optimizer)
+    return named
 
 
 def exact_name(name: str) -> str:
@@ -63,5 +63,5 @@ def exact_name(name: str) -> str:
     return f"{path.name}:{class_name}@{task_files.digest_of(path)}"
 
 
-def _is_optimizer(found: object) -> bool:
-    return inspect.isclass(found) and issubclass(found, torch.optim.Optimizer) and found is not torch.optim.Optimizer
+def _is_optimizer(value: object) -> bool:
+    return inspect.isclass(value) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer

@@ -16,6 +16,7 @@ from germline.evaluators.optimizer.torch_classes import optimizer_class
 from germline.evaluators.optimizer.trainer import train
 from germline.evaluators.optimizer.training import ClassUse, InvalidTraining, Training, read_training
 from germline.evaluators.optimizer.training_loop import TrainingResult
+from germline.evaluators.optimizer.training_outcome import diverged, scored
 from germline.evaluators.outcome import Outcome
 from germline.evaluators.task import Rung, Split
 from germline.programs.optimizer import InvalidProgram, Program, parse, trace
@@ -124,14 +125,9 @@ class TrainingEvaluator(Evaluator[ReadTraining]):
 
     def _outcome(self, result: TrainingResult, split: Split) -> Outcome:
         if result.measures is None:
-            error = f"loss or parameters not finite by step {result.step}"
-            return Outcome("diverged", measures={"step": result.step}, error=error)
-        objective = self.task.objectives[0]
-        value = result.measures.get(objective.name, result.measures["loss"])
-        sign = -1.0 if objective.direction == "min" else 1.0
-        name = objective.heldout_name if split == "heldout" else objective.name
+            return diverged(result.step)
         curve = {f"curve_{i:02}": loss for i, loss in enumerate(result.curve)}
-        return Outcome("ok", sign * value, {name: value}, curve)
+        return scored(self.task, result.measures, split, curve)
 
 
 def curve_steps(steps: int) -> tuple[int, ...]:

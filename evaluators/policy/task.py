@@ -53,6 +53,10 @@ class PolicyTask(Task):
     """What the components of the behaviour descriptor are, in their order, such as `("final x position", "final y
     position")`; pictures name their axes so. Empty: they are numbered."""
 
+    behaviour_bounds: ClassVar[tuple[tuple[float, float], ...]] = ()
+    """The lowest and the highest value of each component of the behaviour descriptor, such as `((0, 200), (0, 200))`:
+    the bounds of maps. Empty: not known, and a search learns them from its first births."""
+
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
 

@@ -12,7 +12,7 @@ from germline.evaluators.errors import InvalidTask, UnknownTask, in_a_line
 from germline.evaluators.policy.environments.acrobot import Acrobot
 from germline.evaluators.policy.environments.cart_pole import CartPole
 from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
-from germline.evaluators.policy.environments.gymnasium_behaviour import behaviour_names
+from germline.evaluators.policy.environments.gymnasium_behaviour import behaviour_bounds, behaviour_names
 from germline.evaluators.policy.environments.gymnasium_slots import (
     DEFAULT_STEPS,
     Environment,
@@ -110,6 +110,7 @@ class GymTask(GymnasiumTask):
             "environment": name,
             "light": name in VECTORISED,
             "behaviour_names": behaviour_names(name),
+            "behaviour_bounds": behaviour_bounds(name),
         }
         return type("GymTask", (cls,), {**attributes, "__doc__": f"{name} of gymnasium."})
 

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from germline.evaluators.policy.environments.environment import Environments, EnvironmentSpec
-from germline.evaluators.policy.environments.hard_maze import GOAL_RADIUS, PIXEL_SPEC, SPEC, HardMaze
+from germline.evaluators.policy.environments.hard_maze import GOAL_RADIUS, PIXEL_SPEC, SIZE, SPEC, HardMaze
 from germline.evaluators.policy.task import PolicyTask
 from germline.evaluators.task import Episodes
 
@@ -18,6 +18,7 @@ class HardMazeTask(PolicyTask):
     rungs = (Episodes(1), Episodes(1), Episodes(1))
     varies = False
     behaviour_names = ("final x position", "final y position")
+    behaviour_bounds = ((0.0, SIZE), (0.0, SIZE))
     slots = stacked_slots = 512
     pixels: ClassVar[bool] = False
 

@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from germline.evaluators.data.load import SPLITS, mnist5k
-from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
+from germline.evaluators.optimizer.modules.patches import patches_under
+from germline.evaluators.optimizer.task import MEASURED_AT_ONCE, ParameterSpec, TrainingTask
 from germline.evaluators.task import Rung, Split
 from germline.evaluators.tasks.classification import Params, cross_entropy, loss_and_accuracy
 
 CHANNELS1, KERNEL1, SIDE1 = 8, 5, 12
 CHANNELS2, KERNEL2, SIDE2 = 16, 3, 5
 FEATURES, CLASSES = CHANNELS2 * SIDE2 * SIDE2, 10
-MEASURED_AT_ONCE = 250
 
 
 class MNIST5kConv(TrainingTask):
@@ -73,7 +72,7 @@ def _logits(params: Params, patches: Tensor) -> Tensor:
     rows = kernel1 if n > 1 else kernel1.repeat(2, 1)
     hidden = (rows @ patches)[: n * CHANNELS1].view(n, CHANNELS1, SIDE1**2 * batch)
     hidden = (hidden + params["conv1.bias"][:, :, None]).relu_()
-    columns = _Patches2.apply(hidden.view(n, CHANNELS1, SIDE1, SIDE1, batch))  # type: ignore[no-untyped-call]
+    columns = patches_under(hidden.view(n, CHANNELS1, SIDE1, SIDE1, batch), (KERNEL2, KERNEL2), (2, 2))
     kernel2 = params["conv2.weight"].reshape(n, CHANNELS2, CHANNELS1 * KERNEL2**2)
     hidden = (torch.bmm(kernel2, columns) + params["conv2.bias"][:, :, None]).relu_()
     return torch.bmm(params["output.weight"], hidden.view(n, FEATURES, batch)) + params["output.bias"][:, :, None]
@@ -83,27 +82,3 @@ def _patches1(images: Tensor) -> Tensor:
     """Patches under the kernel of layer 1, the same for all candidates: `[batch, 28, 28]` → `[25, 12 * 12 * batch]`."""
     windows = images.unfold(1, KERNEL1, 2).unfold(2, KERNEL1, 2)
     return windows.permute(3, 4, 1, 2, 0).reshape(KERNEL1**2, -1)
-
-
-class _Patches2(torch.autograd.Function):
-    """Patches under the kernel of layer 2: `[N, 8, 12, 12, batch]` → `[N, 8 * 3 * 3, 5 * 5 * batch]`.
-
-    The backward pass is written out because that of torch's `unfold` takes as long as the rest of the step.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor) -> Tensor:
-        n, channels, _, _, batch = ctx.shape = images.shape
-        windows = images.unfold(2, KERNEL2, 2).unfold(3, KERNEL2, 2).permute(0, 1, 5, 6, 2, 3, 4)
-        return windows.reshape(n, channels * KERNEL2**2, SIDE2**2 * batch)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        n, channels, _, _, batch = ctx.shape
-        patches = gradients[0].reshape(n, channels, KERNEL2, KERNEL2, SIDE2, SIDE2, batch)
-        images = patches.new_zeros(ctx.shape)
-        reach = 2 * SIDE2 - 1
-        for y in range(KERNEL2):
-            for x in range(KERNEL2):
-                images[:, :, y : y + reach : 2, x : x + reach : 2] += patches[:, :, y, x]
-        return images

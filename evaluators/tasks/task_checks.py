@@ -1,6 +1,7 @@
 """Checks that the class of a task declares everything that a search reads from it."""
 
 import inspect
+import math
 from typing import Any
 
 from germline.evaluators.architecture.task import CellTask
@@ -46,6 +47,7 @@ def checked(name: str, task: object) -> type[Task]:
         )
     if issubclass(task, PolicyTask):
         _check_names(name, "behaviour_names", task.behaviour_names)
+        _check_ranges(name, "behaviour_bounds", task.behaviour_bounds)
     for attribute in ("at_once", "slots", "stacked_slots", "measured"):
         _check_count(name, attribute, getattr(task, attribute, 1))
     for number, rung in enumerate(task.rungs):
@@ -69,6 +71,18 @@ def _check_tuple(name: str, task: type[Task], attribute: str, item: type) -> Non
 def _check_names(name: str, attribute: str, declared: object) -> None:
     if not (isinstance(declared, tuple) and all(isinstance(each, str) for each in declared)):
         raise InvalidTask(f"task {name!r}: {attribute} has to be a tuple of texts, not {shown(declared)}")
+
+
+def _check_ranges(name: str, attribute: str, declared: object) -> None:
+    if not (isinstance(declared, tuple) and all(map(_is_range, declared))):
+        raise InvalidTask(
+            f"task {name!r}: {attribute} has to be a tuple of pairs (low, high) of numbers, not {shown(declared)}"
+        )
+
+
+def _is_range(value: Any) -> bool:
+    numbers = isinstance(value, tuple) and len(value) == 2 and all(type(end) in (int, float) for end in value)
+    return numbers and -math.inf < value[0] < value[1] < math.inf
 
 
 def _rename_hint(task: type[Task], attribute: str) -> str:

@@ -74,10 +74,10 @@ def check_free_name(class_name: str, used: Collection[str], suffix: str) -> None
         )
 
 
-def numbered_name(name: str, used: Collection[str]) -> str:
-    """`name`, or the first of name2, name3, … that is not one of the `used` names."""
+def numbered_name(name: str, used: Collection[str], separator: str = "") -> str:
+    """`name`, or the first of name2, name3, … that is not one of the `used` names; `separator` is before the number."""
     number, candidate = 1, name
     while candidate in used:
         number += 1
-        candidate = f"{name}{number}"
+        candidate = f"{name}{separator}{number}"
     return candidate

@@ -53,7 +53,7 @@ _EXACT = frozenset(
 )
 """Functions that consist of operations which IEEE 754 defines exactly."""
 
-_MAGNIFYING = frozenset(("inverse_root", "eigenbasis"))
+MAGNIFYING = frozenset(("inverse_root", "eigenbasis"))
 """Functions that magnify the rounding of their argument, so that their float32 bits depend on the machine although
 they are computed in float64."""
 
@@ -123,7 +123,7 @@ def numeric_fingerprint(graph: Graph) -> str | None:
 
     24 hexadecimal digits; None if the run is inconclusive, see the head of this file.
     """
-    if any(graph.nodes[i].function in _MAGNIFYING for i in graph.live):
+    if any(graph.nodes[i].function in MAGNIFYING for i in graph.live):
         return None
     program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=float32_call)
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]

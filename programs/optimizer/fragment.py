@@ -7,11 +7,17 @@ it is computed (`x1 = lr`), so that a fragment may read any value.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from typing import NamedTuple
 
 from germline.programs.optimizer.graph import Graph, live_program, trace
-from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, Program, State, Statement
+from germline.programs.optimizer.program import (
+    OPTIONAL_INPUTS,
+    Argument,
+    Program,
+    State,
+    Statement,
+    unused_names,
+)
 from germline.programs.optimizer.types import SCALAR, STATE_TYPES
 
 
@@ -194,8 +200,8 @@ class _Splice:
             self.names.setdefault(node, name)
 
     def new_name(self, prefix: str) -> str:
-        """The first of x1, x2, … that no name of the program or the fragment equals, for the prefix x."""
-        name = next(name for number in count(1) if (name := f"{prefix}{number}") not in self.used)
+        """The first of x1, x2, … that neither the program nor the fragment uses, for the prefix x."""
+        name = next(unused_names(prefix, self.used))
         self.used.add(name)
         return name
 

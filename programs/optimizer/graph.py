@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from germline.programs.optimizer.primitives import PRIMITIVES
 from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, InvalidProgram, Program, State, Statement
+from germline.programs.optimizer.statement_place import statement_place
 from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch
 
 
@@ -99,7 +100,8 @@ def trace(program: Program, parent: tuple[Program, Graph] | None = None) -> Grap
     if parent is not None and _can_extend(program, *parent):
         return _extend(program, *parent)
     inputs = program.inputs
-    work = _Work([_input(name, program.states) for name in inputs], dict(zip(inputs, range(len(inputs)), strict=True)))
+    scope = dict(zip(inputs, range(len(inputs)), strict=True))
+    work = _Work(program, [_input(name, program.states) for name in inputs], scope)
     state_nodes = tuple(work.scope[state.name] for state in program.states)
     statements = [work.execute(i, line) for i, line in enumerate(program.body)]
     return _finish(program, work, statements, state_nodes)
@@ -108,9 +110,10 @@ def trace(program: Program, parent: tuple[Program, Graph] | None = None) -> Grap
 class _Work:
     """A graph under construction: its nodes, and the node that each name stands for so far."""
 
-    __slots__ = ("_literals", "nodes", "scope")
+    __slots__ = ("_literals", "nodes", "program", "scope")
 
-    def __init__(self, nodes: list[Node], scope: dict[str, int]) -> None:
+    def __init__(self, program: Program, nodes: list[Node], scope: dict[str, int]) -> None:
+        self.program = program
         self.nodes = nodes
         self.scope = scope
         self._literals: dict[float, int] | None = None
@@ -126,7 +129,7 @@ class _Work:
         nodes, find = self.nodes, self.scope.get
         args: list[Any] = [find(arg) for arg in line.args]  # type: ignore[arg-type]
         if None in args:
-            args = [self._argument(arg, position, line) for arg in line.args]
+            args = [self._argument(arg, position) for arg in line.args]
         if line.function == "=":
             node: int = args[0]
         else:
@@ -134,18 +137,18 @@ class _Work:
             key = (line.function, *[nodes[arg][3] for arg in args])
             result = _RESULT_TYPES.get(key) or _infer(key)
             if isinstance(result, str):
-                raise _reject("type", position, line, result)
+                raise self._reject("type", position, result)
             literal = None if args else PRIMITIVES[line.function].run()
             nodes.append(_new(Node, (line.function, tuple(args), literal, result)))
         self.scope[line.target] = node
         return node
 
-    def _argument(self, arg: Argument, position: int, line: Statement) -> int:
+    def _argument(self, arg: Argument, position: int) -> int:
         """The node of a name or a literal; a new literal is added."""
         nodes = self.nodes
         if isinstance(arg, str):
             if arg not in self.scope:
-                raise _reject("unknown name", position, line, f"{arg} is used before it is assigned")
+                raise self._reject("unknown name", position, f"{arg} is used before it is assigned")
             return self.scope[arg]
         if not arg:
             # As keys, 0.0 and -0.0 would be equal.
@@ -161,6 +164,10 @@ class _Work:
         nodes.append(_new(Node, ("literal", (), arg, SCALAR)))
         return len(nodes) - 1
 
+    def _reject(self, reason: str, position: int, message: str) -> InvalidProgram:
+        """The error for a statement."""
+        return InvalidProgram(reason, f"{statement_place(self.program, position)}: {message}")
+
 
 def _can_extend(program: Program, parent: Program, graph: Graph) -> bool:
     """True if `_extend` applies: equal inputs, and a parent's graph with few left-over nodes."""
@@ -175,7 +182,7 @@ def _extend(program: Program, parent: Program, graph: Graph) -> Graph:
     head = _shared(body, old)
     tail = _shared(body[head:][::-1], old[head:][::-1])
     inputs = program.inputs
-    work = _Work(list(graph.nodes), dict(zip(inputs, range(len(inputs)), strict=True)))
+    work = _Work(program, list(graph.nodes), dict(zip(inputs, range(len(inputs)), strict=True)))
     scope, execute = work.scope, work.execute
     statements = list(graph.statements[:head])
     scope.update(zip([line.target for line in body[:head]], statements, strict=True))
@@ -282,12 +289,6 @@ def _live(nodes: list[Node], roots: list[int], next_value: dict[int, int]) -> tu
                 live.add(arg)
                 stack.append(arg)
     return tuple(sorted(live))
-
-
-def _reject(reason: str, position: int, line: Statement, message: str) -> InvalidProgram:
-    """The error for a statement."""
-    function = "copy" if line.function == "=" else line.function
-    return InvalidProgram(reason, f"statement {position + 1} ({line.target} = {function}): {message}")
 
 
 def live_program(program: Program, graph: Graph | None = None) -> Program:

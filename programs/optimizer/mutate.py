@@ -18,7 +18,7 @@ import numpy as np
 
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.primitives import PRIMITIVES
-from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, Program, Statement
+from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, Program, Statement, unused_names
 from germline.programs.optimizer.types import SCALAR, STATE_TYPES, TREE, Type, TypeMismatch
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def insert(program: Program, functions: Sequence[str], max_statements: int, rng:
         return None
     position = int(rng.random() * (len(program.body) + 1))
     line = random_statement(program, position, functions, rng)
-    return _with_body(program, (*program.body[:position], line, *program.body[position:]))
+    return program.with_body((*program.body[:position], line, *program.body[position:]))
 
 
 def delete(program: Program, rng: np.random.Generator) -> Program | None:
@@ -47,7 +47,7 @@ def delete(program: Program, rng: np.random.Generator) -> Program | None:
     if not program.body:
         return None
     position = int(rng.random() * len(program.body))
-    return _with_body(program, program.body[:position] + program.body[position + 1 :])
+    return program.with_body(program.body[:position] + program.body[position + 1 :])
 
 
 def modify(program: Program, rng: np.random.Generator) -> Program | None:
@@ -168,12 +168,12 @@ def random_program(template: Program, functions: Sequence[str], length: int, rng
 
     Its inputs and returned names are those of `template`.
     """
-    program = _with_body(template, ())
+    program = template.with_body(())
     for position in range(length):
         line = random_statement(program, position, functions, rng)
         if position == length - 1:
             line = Statement(template.returns[0], line.function, line.args)
-        program = _with_body(program, (*program.body, line))
+        program = program.with_body((*program.body, line))
     return program
 
 
@@ -199,7 +199,7 @@ def random_valid_program(
     types = {name: SCALAR if name in ("lr", *OPTIONAL_INPUTS) else TREE for name in template.inputs}
     types.update({state.name: STATE_TYPES[state.shape] for state in template.states})
     returned = dict(zip(template.returns, (TREE, *(STATE_TYPES[s.shape] for s in template.states)), strict=True))
-    program = _with_body(template, ())
+    program = template.with_body(())
     for position in range(length):
         missing = [name for name, expected in returned.items() if types.get(name) != expected]
         forced = None
@@ -216,7 +216,7 @@ def random_valid_program(
         else:
             return None
         types[line.target] = result
-        program = _with_body(program, (*program.body, line))
+        program = program.with_body((*program.body, line))
     return program
 
 
@@ -253,11 +253,7 @@ def _visible(program: Program, position: int) -> list[str]:
 
 def new_name(program: Program) -> str:
     """The first of x1, x2, … that the program does not use."""
-    used = {*program.inputs, *program.returns, *(line.target for line in program.body)}
-    number = 1
-    while f"x{number}" in used:
-        number += 1
-    return f"x{number}"
+    return next(unused_names("x", {*program.inputs, *program.returns, *(line.target for line in program.body)}))
 
 
 def _constant_places(program: Program) -> list[tuple[int, int]]:
@@ -281,11 +277,7 @@ def scaled(constant: float, power: float) -> float:
 
 
 def _with_statement(program: Program, i: int, line: Statement) -> Program:
-    return _with_body(program, (*program.body[:i], line, *program.body[i + 1 :]))
-
-
-def _with_body(program: Program, body: tuple[Statement, ...]) -> Program:
-    return Program(body, program.states, program.step, program.returns, program.progress, program.loss)
+    return program.with_body((*program.body[:i], line, *program.body[i + 1 :]))
 
 
 def _pick(options: Sequence[T], rng: np.random.Generator) -> T:

@@ -27,10 +27,11 @@ from germline.programs.optimizer.types import (
     Type,
     TypeMismatch,
     broadcast,
+    broadcast_shapes,
+    by_leaf,
     column_shape,
     columns,
     row_shape,
-    type_of,
 )
 
 Scope = Literal["constant", "elementwise", "leaf", "tree"]
@@ -86,8 +87,7 @@ def _per_leaf(shape: Callable[..., Shape]) -> TypeRule:
 
     def rule(types: tuple[Type, ...]) -> Type:
         _check_trees(types)
-        by_leaf = zip(*(argument.shapes or () for argument in types), strict=True)
-        return type_of(tuple(shape(*shapes) for shapes in by_leaf))
+        return by_leaf(shape, types)
 
     return rule
 
@@ -117,9 +117,9 @@ def _no_type(types: tuple[Type, ...]) -> Type:
 
 def _matmul_shape(a: Shape, b: Shape) -> Shape:
     if len(a) < 2 and len(b) < 2:
-        return broadcast((type_of((a,)), type_of((b,)))).shapes[0]  # type: ignore[index]
+        return broadcast_shapes(a, b)
     if len(a) < 2 or len(b) < 2 or columns(a) != b[0]:
-        raise TypeMismatch(f"expected as many columns as rows, got {a} and {b}")
+        raise TypeMismatch(f"expected as many columns of the first as rows of the second, got {a} and {b}")
     return (a[0], *b[1:])
 
 

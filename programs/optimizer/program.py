@@ -1,7 +1,8 @@
 """Optimizer programs as data: the genomes of this kind."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 Argument = str | float
 """The name of a variable, or a literal."""
@@ -50,6 +51,8 @@ class Program:
         returns: the name of the update, then that of the next value of each state.
         progress: True if it has the input `progress`: the share of the training's steps that are done, 0 at the first.
         loss: True if it has the input `loss`: the loss of the batch that gave the gradients, before the step.
+        lines: for each statement the line of the text that it was read from, counted from 1, for messages. `parse`
+            fills it; it is empty for other programs, such as a child.
     """
 
     body: tuple[Statement, ...]
@@ -58,6 +61,7 @@ class Program:
     returns: tuple[str, ...] = ("update", "m", "v")
     progress: bool = False
     loss: bool = False
+    lines: tuple[int, ...] = field(default=(), init=False, repr=False, compare=False)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -88,6 +92,11 @@ class Program:
         are the parameters."""
         return next((k for k, state in enumerate(self.states) if state.shape == "readout"), None)
 
+    def with_body(self, body: Sequence[Statement], returns: tuple[str, ...] | None = None) -> "Program":
+        """The program with other statements and the same inputs; `returns` None: it returns the same names."""
+        # Every birth comes here, and `dataclasses.replace` takes three times as long.
+        return Program(tuple(body), self.states, self.step, returns or self.returns, self.progress, self.loss)
+
     def with_numbers(self, numbers: Mapping[tuple[int, int], float]) -> "Program":
         """The program with other literals.
 
@@ -99,3 +108,26 @@ class Program:
             args = body[i].args
             body[i] = replace(body[i], args=(*args[:j], number, *args[j + 1 :]))
         return replace(self, body=tuple(body))
+
+
+def unused_names(prefix: str, used: Collection[str]) -> Iterator[str]:
+    """Those of x1, x2, … that are not `used`, for the prefix x."""
+    return (name for number in count(1) if (name := f"{prefix}{number}") not in used)
+
+
+def clashing_state(program: Program, allowed: Collection[str] = ()) -> str | None:
+    """Why a program has a state with the name of an optional input, such as `loss`; None if it has none.
+
+    Such a program is read and trained like any other, but variation may take the state for the input.
+
+    Args:
+        program: any program.
+        allowed: names of states that are allowed nevertheless.
+    """
+    for state in program.states:
+        if state.name in OPTIONAL_INPUTS and state.name not in allowed:
+            inputs = ", ".join(OPTIONAL_INPUTS)
+            return (
+                f"expected other names of states than {inputs}, which are inputs after lr, got {state.name}; rename it"
+            )
+    return None

@@ -15,7 +15,7 @@ from germline.programs.optimizer.fragment import Limits
 from germline.programs.optimizer.graph import Graph, trace
 from germline.programs.optimizer.idioms import IDIOMS, idiom
 from germline.programs.optimizer.primitives import FUNCTION_SETS
-from germline.programs.optimizer.program import InvalidProgram, Program, Statement
+from germline.programs.optimizer.program import InvalidProgram, Program, Statement, clashing_state
 from germline.programs.optimizer.text import parse, write
 from germline.programs.optimizer.types import STATE_TYPES
 from germline.programs.optimizer.update_size import octaves_to, resized, update_rms
@@ -160,8 +160,8 @@ class OptimizerSpace:
         return None
 
     def refuses(self, genome: Program) -> str | None:
-        """Besides what `check` says, limits on statements and states, and functions, shapes of states and inputs that
-        the operators of this space never give a program."""
+        """Besides what `check` says, limits on statements and states, and functions, names and shapes of states and
+        inputs that the operators of this space never give a program."""
         if len(genome.body) > self.max_statements:
             return f"expected at most {self.max_statements} statements, got {len(genome.body)}"
         if len(genome.states) > self.limits.states:
@@ -176,7 +176,12 @@ class OptimizerSpace:
         for name in genome.optional_inputs:
             if name not in self.optional_inputs:
                 return f"expected no input {name}: the start program has none"
-        return self.check(genome)
+        return self.names_clash(genome) or self.check(genome)
+
+    def names_clash(self, genome: Program) -> str | None:
+        """Why a program has a state with the name of an optional input; None if it has none that the start program has
+        not: those of an older run may."""
+        return clashing_state(genome, [state.name for state in self.start.states])
 
     @property
     def state_shapes(self) -> tuple[str, ...]:

@@ -14,11 +14,21 @@ import keyword
 import math
 import re
 import warnings
+from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cached_property
 
 from germline.programs.optimizer.primitives import PRIMITIVES
-from germline.programs.optimizer.program import OPTIONAL_INPUTS, Argument, InvalidProgram, Program, State, Statement
+from germline.programs.optimizer.program import (
+    OPTIONAL_INPUTS,
+    Argument,
+    InvalidProgram,
+    Program,
+    State,
+    Statement,
+    unused_names,
+)
+from germline.programs.optimizer.statement_text import expression
 from germline.programs.optimizer.types import STATE_TYPES
 
 MAX_CHARACTERS = 65_536
@@ -68,12 +78,7 @@ def write(program: Program) -> str:
 
 def write_statement(line: Statement) -> str:
     """The line of a statement, without its indentation."""
-    args = [arg if isinstance(arg, str) else repr(arg) for arg in line.args]
-    if line.function == "=":
-        return f"{line.target} = {args[0]}"
-    if PRIMITIVES[line.function].operator:
-        return f"{line.target} = {args[0]} {line.function} {args[1]}"
-    return f"{line.target} = {line.function}({', '.join(args)})"
+    return f"{line.target} = {expression(line)}"
 
 
 def _cached_text(line: Statement) -> str:
@@ -98,12 +103,12 @@ class _Reader:
     def __init__(self, function: ast.FunctionDef) -> None:
         self.function = function
         self.body: list[Statement] = []
-        self.new_names = 0
+        self.lines: list[int] = []
 
     @cached_property
-    def names_used(self) -> set[str]:
-        """The names that the lines of the function use; the new names of nested operations differ from them."""
-        return {node.id for node in ast.walk(self.function) if isinstance(node, ast.Name)}
+    def new_names(self) -> Iterator[str]:
+        """Names for nested operations: those of t1, t2, … that the text does not use."""
+        return unused_names("t", {node.id for node in ast.walk(self.function) if isinstance(node, ast.Name)})
 
     def read(self) -> Program:
         """The program of the function."""
@@ -118,7 +123,9 @@ class _Reader:
         for node in lines[:-1]:
             self._assignment(node)
         returns = self._returns(lines[-1], states)
-        return Program(tuple(self.body), states, returns=returns, **dict.fromkeys(optional, True))
+        program = Program(tuple(self.body), states, returns=returns, **dict.fromkeys(optional, True))
+        object.__setattr__(program, "lines", tuple(self.lines))
+        return program
 
     def _signature(self, args: ast.arguments) -> tuple[tuple[State, ...], list[str]]:
         """The states, and the inputs after `lr`."""
@@ -177,6 +184,7 @@ class _Reader:
             self._append(node, Statement(target, *value))
         else:
             self._append(node, Statement(target, "=", (value,)))
+        self.lines += [node.lineno] * (len(self.body) - len(self.lines))
 
     def _append(self, node: ast.AST, line: Statement) -> None:
         if len(self.body) == MAX_STATEMENTS:
@@ -227,15 +235,8 @@ class _Reader:
         value = self._operation(node, depth + 1)
         if not isinstance(value, tuple):
             return value
-        self._append(node, Statement(self._new_name(), *value))
+        self._append(node, Statement(next(self.new_names), *value))
         return self.body[-1].target
-
-    def _new_name(self) -> str:
-        """The next of t1, t2, … that the text does not use."""
-        while True:
-            self.new_names += 1
-            if (name := f"t{self.new_names}") not in self.names_used:
-                return name
 
     def _literal(self, node: ast.AST, value: object) -> float:
         """The number of a literal, which has to be finite."""

@@ -4,7 +4,7 @@ Types are inferred on a reference tree of mixed ranks. No leaf of it, taken as a
 is square, so that two shapes are equal there only if they are equal for every model.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -28,7 +28,7 @@ class Type:
         return type_of, (self.shapes,)
 
     def __str__(self) -> str:
-        return _NAMES.get(self, "a tree with the leaf shapes " + str(self.shapes))
+        return _NAMES.get(self) or _shown(self.shapes or ())
 
 
 @cache
@@ -116,19 +116,43 @@ class TypeMismatch(ValueError):
     """Arguments of types that a function does not take; the message says what was expected and what it got."""
 
 
+def _shown(shapes: tuple[Shape, ...]) -> str:
+    """A tree without a name, by its shapes for two parameters: a matrix, and the kernel of a convolution."""
+    (matrix, shape), (kernel, other) = ((REFERENCE[i], shapes[i]) for i in (2, 4))
+    return f"a tree of shape {shape} for a parameter of shape {matrix}, and {other} for {kernel}"
+
+
+def by_leaf(result: Callable[..., Shape], types: Sequence[Type]) -> Type:
+    """The type of a function per leaf, from the types of its arguments, which are trees.
+
+    Args:
+        result: the shape of the result at a leaf, from the shapes of the arguments at that leaf.
+        types: of the arguments, at least one.
+
+    Raises:
+        TypeMismatch: `result` does, for a parameter that is named in the message.
+    """
+    shapes = []
+    for parameter, *arguments in zip(REFERENCE, *(each.shapes or () for each in types), strict=True):
+        try:
+            shapes.append(result(*arguments))
+        except TypeMismatch as mismatch:
+            raise TypeMismatch(f"{mismatch} for a parameter of shape {parameter}") from None
+    return type_of(tuple(shapes))
+
+
 def broadcast(types: tuple[Type, ...]) -> Type:
     """The result type of an elementwise function: scalars fit every type, trees broadcast leaf by leaf.
 
     Raises:
         TypeMismatch: the shapes at a leaf do not broadcast.
     """
-    trees = [argument.shapes for argument in types if argument.shapes is not None]
-    if not trees:
-        return SCALAR
-    return type_of(tuple(_broadcast_shapes(at_leaf) for at_leaf in zip(*trees, strict=True)))
+    trees = [argument for argument in types if argument.shapes is not None]
+    return by_leaf(broadcast_shapes, trees) if trees else SCALAR
 
 
-def _broadcast_shapes(shapes: tuple[Shape, ...]) -> Shape:
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The shape to which shapes broadcast, as in torch. Raises TypeMismatch: they do not."""
     rank = max(map(len, shapes))
     padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
     result = []

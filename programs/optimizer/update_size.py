@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from germline.programs.optimizer.fingerprint import float32_call
+from germline.programs.optimizer.fingerprint import MAGNIFYING, float32_call
 from germline.programs.optimizer.flat import FlatProgram, Layout
 from germline.programs.optimizer.graph import Graph
 from germline.programs.optimizer.mutate import new_name, rate_constant, scaled
@@ -32,14 +32,17 @@ LARGEST = 20
 def update_rms(graph: Graph) -> float | None:
     """The root mean square of all elements of a program's updates, over some steps on fixed gradients.
 
-    The program runs in float32 as for its fingerprint, so that the bits do not depend on the machine.
+    The program runs in float32 as for its fingerprint, so that the bits do not depend on the machine. A program with
+    live functions whose bits do (`MAGNIFYING`) has no size, and a child keeps its rate.
 
     Args:
         graph: a traced program.
 
     Returns:
-        None if it is zero or not finite.
+        None if it is zero or not finite, or not the same on every machine.
     """
+    if any(graph.nodes[i].function in MAGNIFYING for i in graph.live):
+        return None
     program = FlatProgram(graph, _LAYOUT, np, _LAYOUT.leaf_of, call=float32_call)
     literals = [np.full((1, 1), graph.nodes[i].literal, np.float32) for i in program.literals]
     state_nodes = {k: graph.nodes[graph.state_nodes[k]] for k in graph.live_states}
@@ -77,8 +80,7 @@ def resized(program: Program, octaves: int) -> Program:
         return program.with_numbers({place: scaled(old, octaves) or old})
     update, *states = program.returns
     name = new_name(program)
-    body = (*program.body, Statement(name, "*", (update, 2.0**octaves)))
-    return Program(body, program.states, program.step, (name, *states), program.progress, program.loss)
+    return program.with_body((*program.body, Statement(name, "*", (update, 2.0**octaves))), (name, *states))
 
 
 @cache

@@ -142,7 +142,7 @@ class _Work:
     ) -> None:
         self.given = self.program = given
         self.trials, self.tier, self.on_step = trials, tier, on_step
-        self.loss = trials.compare([write(given)], write(given))[0].reference
+        self.loss = trials.compare([write(given)], write(given))[0].reference_loss
         self.margin = share * abs(self.loss)
         self.steps: list[AblationStep] = []
 
@@ -203,7 +203,7 @@ def _confirm(given: Program, steps: Sequence[AblationStep], trials: Trials, shar
     the last of them."""
     programs = [given, *(step.after for step in steps)]
     comparisons = trials.compare([write(program) for program in programs], write(given))
-    margin = share * abs(comparisons[0].reference)
+    margin = share * abs(comparisons[0].reference_loss)
     holding = 0  # the given program is no worse than itself, even where the margin is zero
     while holding < len(steps) and comparisons[holding + 1].within(margin):
         holding += 1

@@ -28,7 +28,7 @@ class Comparison:
 
     Attributes:
         seeds: how many seeds.
-        reference: mean loss of the reference.
+        reference_loss: mean loss of the reference.
         loss: mean loss of the program; None if it failed with any seed.
         worsening: mean of the paired differences of both losses, above 0 if the program is worse; None if it failed.
         half_width: half width of the 95 % confidence interval of `worsening`; None if it failed.
@@ -36,7 +36,7 @@ class Comparison:
     """
 
     seeds: int
-    reference: float
+    reference_loss: float
     loss: float | None
     worsening: float | None
     half_width: float | None

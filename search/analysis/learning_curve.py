@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from germline.db.records import BirthScore, ReviewScore, RunRecord, RunScores
 from germline.search.analysis.hypervolume import ScoredPoints, hypervolume_by_block, reference_points, scored_points
+from germline.search.analysis.map_scores import MappedRun, layout_of, mapped_run, qd_offsets, qd_score
 from germline.search.analysis.review_curve import ReviewedProgram, review_curve
 from germline.search.policy_rungs import REVIEW, TEST
 from germline.search.winner import winners
@@ -38,6 +39,9 @@ class Row:
         deviation, episodes: standard deviation of the returns in this review, and their number.
         hypervolume: share of the box up to the curve's reference point that the front of all births so far dominates,
             0 to 1; None for a run with a single objective.
+        coverage: share of the cells of the map that are occupied, 0 to 1; None for a strategy without a map.
+        qd_score: sum of the fitness of the individuals in the map, less the offset of the curve for each; None without
+            a map, or without an ok outcome.
     """
 
     block: int
@@ -50,6 +54,8 @@ class Row:
     deviation: float | None = None
     episodes: int | None = None
     hypervolume: float | None = None
+    coverage: float | None = None
+    qd_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,8 @@ class LearningCurve:
 
     `test` is None for other kinds than policies, and before a test. `reference` is the reference point of the
     hypervolumes by objective; None for a run with a single objective. `reviewed` has the reviewed programs of a run of
-    optimizers in the order of their reviews; empty for other kinds.
+    optimizers in the order of their reviews; empty for other kinds. `qd_offset` is the offset of the QD scores; None
+    for a run without a map.
     """
 
     run: RunRecord
@@ -77,6 +84,7 @@ class LearningCurve:
     test: LastTest | None
     reference: Mapping[str, float] | None = None
     reviewed: Sequence[ReviewedProgram] = ()
+    qd_offset: float | None = None
 
 
 def learning_curve_of(store: "Store", name: str) -> LearningCurve:
@@ -90,12 +98,18 @@ def learning_curve_of(store: "Store", name: str) -> LearningCurve:
 
 def learning_curves(store: "Store", names: Sequence[str]) -> list[LearningCurve]:
     """Returns the learning curves of runs. Runs with the same task and objectives share a reference point, so
-    their hypervolumes are comparable.
+    their hypervolumes are comparable; runs with the same task share the offset of their QD scores.
 
     Raises:
         UnknownRun: the database has no run of some name.
     """
-    curves = [learning_curve(store.scores(name, FRAMES), winners(store, name)) for name in names]
+    curves, mapped = [], []
+    for name in names:
+        scores, winner_births = store.scores(name, FRAMES), winners(store, name)
+        curves.append(learning_curve(scores, winner_births))
+        has_map = layout_of(scores.run) is not None
+        mapped.append(mapped_run(store, scores.run, complete_blocks(scores, winner_births)) if has_map else None)
+    curves = [_with_map(*each) for each in zip(curves, mapped, qd_offsets(mapped), strict=True)]
     points = [scored_points(store, name) for name in names]
     return [
         curve if run is None or reference is None else _with_hypervolume(curve, run, reference)
@@ -154,6 +168,16 @@ def _with_hypervolume(curve: LearningCurve, run: ScoredPoints, reference: Mappin
     volumes = hypervolume_by_block(run, reference, [row.block for row in curve.rows])
     rows = [replace(row, hypervolume=volume) for row, volume in zip(curve.rows, volumes, strict=True)]
     return replace(curve, rows=rows, reference=reference)
+
+
+def _with_map(curve: LearningCurve, mapped: MappedRun | None, offset: float | None) -> LearningCurve:
+    if mapped is None:
+        return curve
+    rows = [
+        replace(row, coverage=mapped.coverage(known), qd_score=None if offset is None else qd_score(known, offset))
+        for row, known in zip(curve.rows, mapped.maps(), strict=True)
+    ]
+    return replace(curve, rows=rows, qd_offset=offset)
 
 
 def _reviews_by_time(blocks: Sequence[Sequence[BirthScore]], reviews: Sequence[ReviewScore]) -> list[list[ReviewScore]]:

@@ -141,6 +141,11 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
                 f"expected a block of at least {4 * settings.tune_every} births, four for a generation of the tuning, "
                 f"got block={settings.block} with tune_every={settings.tune_every}"
             )
+        if settings.tune_every and settings.litter > 1 and settings.tune_every % settings.litter:
+            raise BadSetting(
+                f"expected tune_every to be a multiple of litter ({settings.litter}), got {settings.tune_every}: the "
+                "first of a batch of variants is no birth of the tuning"
+            )
         if (settings.strategy == "islands") != bool(settings.islands):
             raise BadSetting(
                 f"expected strategy=islands together with islands=NAME,..., got strategy={settings.strategy} and "
@@ -192,6 +197,15 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
             settings.keep_size == "on",
         )
 
+    def strategy_version(self, settings: OptimizerSettings) -> int:
+        """Version 2 where version 1 had faults: programs with tuned constants entered whichever island was next; with
+        `litter` and no warm-up, the first batch had variants of a program that was not born; `keep_size` measured
+        updates whose last bits depend on the machine."""
+        tuned = settings.tune_every > 0 and settings.strategy == "islands"
+        unborn = settings.litter > 1 and settings.warmup <= len(settings.islands)
+        machine = settings.keep_size == "on" and settings.functions == "whitening"
+        return 2 if tuned or unborn or machine else 1
+
     def scoring_version(self, settings: OptimizerSettings, task: "type[Task]") -> int:
         """Version 3 for a task that does not claim `batch_invariant`, and for programs that may have functions outside
         the core or states of other shapes than tree, leaf and scalar; else version 2, whose numbers are the same.
@@ -207,7 +221,8 @@ class OptimizerKind(Kind[OptimizerSettings, Program]):
         return {**options, "references": settings.references, "margin": settings.task_hurdle}
 
     def replaced_operators(self, settings: OptimizerSettings) -> tuple[str, ...]:
-        """All; in batches of variants those whose children have no variants, since variants need the leader itself."""
+        """All operators; with `litter` over 1 only those of `siblings`: the other children lead a batch, and an answer
+        from outside cannot be bred again for its variants."""
         return OPERATORS if settings.litter == 1 else tuple(settings.siblings)
 
     def first_asked(self, settings: OptimizerSettings) -> int:

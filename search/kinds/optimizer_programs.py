@@ -7,6 +7,7 @@ from germline.evaluators.data.directory import exists
 from germline.programs.optimizer import InvalidProgram, Program, library, parse, trace, write
 from germline.programs.optimizer.library import library_text
 from germline.programs.optimizer.primitives import FUNCTION_SETS, PRIMITIVES
+from germline.programs.optimizer.program import clashing_state
 from germline.search.settings import BadSetting
 
 
@@ -28,13 +29,16 @@ def read_start(start: str) -> str:
         return library_text(start.removeprefix("library:"))
     try:
         text = path.read_text(encoding="utf-8")
-        trace(parse(text))
+        program = parse(text)
+        trace(program)
     except OSError as error:
         raise BadStart(f"cannot read the start program {start} ({error.strerror})") from None
     except UnicodeDecodeError:
         raise BadStart(f"expected a text file as the start program, got bytes that are not UTF-8: {start}") from None
     except InvalidProgram as invalid:
         raise BadStart(f"the start program {start} is not valid: {invalid}") from None
+    if clash := clashing_state(program):
+        raise BadStart(f"the start program {start} cannot be searched: {clash}")
     return text
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import closing
+from copy import copy
 from statistics import fmean, stdev
 from typing import Any
 
@@ -71,9 +72,9 @@ def _reference(name: str, evaluator: OptimizerEvaluator, review_rung: int | None
     program = _with_tuned_rate(name, evaluator)
     levels = {0: range(SEEDS)} | ({} if review_rung is None else {review_rung: range(1)})
     full = {rung: [_fitness(evaluator, program, rung, seed) for seed in seeds] for rung, seeds in levels.items()}
-    lengths, evaluator.lengths = evaluator.lengths, tuple(length / 2 for length in evaluator.lengths)
-    half = {rung: [_fitness(evaluator, program, rung, seed) for seed in seeds] for rung, seeds in levels.items()}
-    evaluator.lengths = lengths
+    half_as_long = copy(evaluator)  # of the same loaded task
+    half_as_long.lengths = tuple(length / 2 for length in evaluator.lengths)
+    half = {rung: [_fitness(half_as_long, program, rung, seed) for seed in seeds] for rung, seeds in levels.items()}
     fitness = {str(rung): [value for value in values if value is not None] for rung, values in full.items()}
     if any(len(fitness[str(rung)]) < len(values) for rung, values in full.items()):
         raise BadSetting(f"expected a task on which {OPTIMIZER} does not diverge, tuned, got {name}; leave it out")

@@ -16,7 +16,7 @@ from germline.programs.optimizer.space import OptimizerSpace
 from germline.search.proposers.names import operator_weights
 from germline.search.proposers.settings import LanguageModelSettings
 from germline.search.settings import BadSetting, setting
-from germline.search.strategies.aging import AgingEvolution, Donors, Restart
+from germline.search.strategies.aging import AgingEvolution, DonorSource, Restart
 from germline.search.strategies.constant_tuning import ConstantTuning
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.islands import Islands
@@ -76,7 +76,7 @@ def _aging(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any
 
 def _islands(settings: "OptimizerSettings", space: OptimizerSpace) -> Strategy[Any]:
     starts = [space.start, *(parse(text) for text in (settings.island_programs or {}).values())]
-    islands = [_evolution(settings, space, start, birth) for birth, start in enumerate(starts)]
+    islands = [_evolution(settings, space, start, birth, len(starts)) for birth, start in enumerate(starts)]
     return _reviewed(_with_tuned_constants(Islands(islands, settings.migrate_every), settings, space), settings)
 
 
@@ -99,7 +99,7 @@ def _with_tuned_constants(
 
 
 def _evolution(
-    settings: "OptimizerSettings", space: OptimizerSpace, start: Program, seed_birth: int = 0
+    settings: "OptimizerSettings", space: OptimizerSpace, start: Program, seed_birth: int = 0, starts: int = 1
 ) -> AgingEvolution:
     return AgingEvolution(
         space,
@@ -117,13 +117,14 @@ def _evolution(
         pair_operators=PAIR_OPERATORS,
         donors=_donors(settings),
         seed_birth=seed_birth,
+        starts=starts,
     )
 
 
-def _donors(settings: "OptimizerSettings") -> Sequence[Donors]:
+def _donors(settings: "OptimizerSettings") -> Sequence[DonorSource]:
     """The sources of donors: a source for each name in the setting."""
     programs = {name: parse(text) for name, text in (settings.donor_programs or {}).items()}
-    sources: list[Donors] = []
+    sources: list[DonorSource] = []
     for name in settings.donors:
         if name == "population":
             sources.append("population")

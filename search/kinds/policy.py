@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Any, Literal
 from germline.programs.policy.genome import FINGERPRINT_VERSION, Policy, fingerprint, read, write
 from germline.programs.policy.network import read_network
 from germline.programs.policy.space import PolicySpace
+from germline.search.behaviour_map import MOST_VORONOI_CELLS
 from germline.search.kind import Kind, Preset
-from germline.search.kinds.policy_network import network_for, reports_no_behaviour, with_normalisation
+from germline.search.kinds.policy_map import (
+    map_layout_for,
+    map_layout_of,
+    parse_behaviours,
+    parse_bounds,
+    parse_cells,
+    parse_offset,
+)
+from germline.search.kinds.policy_network import behaviour_length, network_for, with_normalisation
 from germline.search.loop import LoopSettings
 from germline.search.proposers.settings import ProposerSettings, shares_setting
 from germline.search.settings import BadSetting, setting
+from germline.search.strategies.map_elites import MapElites
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.truncation import Sigma, Truncation
 from germline.search.strategy import Strategy
@@ -30,6 +40,10 @@ def _novelty(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
     return Novelty(deep_ga, settings.neighbours, settings.archive, settings.blend)
 
 
+def _map_elites(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
+    return MapElites(_deep_ga(settings, space, parents=0), map_layout_of(settings))
+
+
 def _random(settings: "PolicySettings", space: PolicySpace) -> Strategy[Any]:
     return _deep_ga(settings, space, parents=0)
 
@@ -42,6 +56,7 @@ def _deep_ga(settings: "PolicySettings", space: PolicySpace, parents: int) -> Tr
 STRATEGIES: Mapping[str, Callable[["PolicySettings", PolicySpace], Strategy[Any]]] = {
     "truncation": _truncation,
     "novelty": _novelty,
+    "map-elites": _map_elites,
     "random": _random,
 }
 
@@ -50,8 +65,9 @@ STRATEGIES: Mapping[str, Callable[["PolicySettings", PolicySpace], Strategy[Any]
 class PolicySettings(ProposerSettings):
     """Settings of a search for policies.
 
-    `--set` does not take `network_data`: the network that all policies of the run share, in the form of
-    `Network.data`; None until the run is created.
+    `--set` does not take `network_data`, the network that all policies of the run share, in the form of `Network.data`,
+    nor `map_data`, the cells of the map of `map-elites`, in the form of `MapLayout.data`. Both are None until the run
+    is created, and `map_data` is None for other strategies.
     """
 
     strategy: str = setting("truncation", choice(*STRATEGIES), f"search strategy: {', '.join(STRATEGIES)}")
@@ -63,6 +79,25 @@ class PolicySettings(ProposerSettings):
     )
     archive: float = setting(0.01, share, "novelty: probability that a birth enters the archive")
     blend: float = setting(0.0, share, "novelty: weight of the return in the choice of parents; 0: novelty alone")
+    behaviours: Sequence[int] | Literal["all"] = setting(
+        "all", parse_behaviours, "map-elites: components of the behaviour, from 0, that are mapped, as in 0,3, or all"
+    )
+    cells: Sequence[int] = setting(
+        [20], parse_cells, "map-elites: cells of the grid along each mapped behaviour, as in 20,40; one number: for all"
+    )
+    bounds: Sequence[str] = setting(
+        ["auto"],
+        parse_bounds,
+        "map-elites: range LOW:HIGH of each mapped behaviour; auto: the task's, else learned from the first generation",
+    )
+    voronoi: int = setting(
+        0,
+        whole(0, MOST_VORONOI_CELLS),
+        "map-elites: cells of a Voronoi map in place of a grid; 0: a grid, or 1000 of them for four behaviours or more",
+    )
+    qd_offset: float | Literal["auto"] = setting(
+        "auto", parse_offset, "map-elites: fitness that counts 0 in the QD score; auto: the lowest of the run"
+    )
     sigma: float = setting(0.05, number(1e-9, 1e6), "standard deviation of a mutation")
     sigma_decay: float = setting(1.0, number(1e-6, 1), "factor of sigma after each generation")
     sigma_least: float = setting(0.0, number(0, 1e6), "lower bound of sigma")
@@ -102,6 +137,7 @@ class PolicySettings(ProposerSettings):
         600.0, positive, "seconds before the worker of a job is replaced, 10 times as many in reviews (Ray only)"
     )
     network_data: Mapping[str, Any] | None = None
+    map_data: Mapping[str, Any] | None = None
 
 
 PRESETS = {
@@ -145,7 +181,7 @@ class PolicyKind(Kind[PolicySettings, Policy]):
 
     def prepare(self, settings: PolicySettings, task: "type[PolicyTask]") -> PolicySettings:
         network = network_for(settings, task)
-        if settings.strategy == "novelty" and reports_no_behaviour(task):
+        if settings.strategy == "novelty" and behaviour_length(task) == 0:
             raise BadSetting(
                 f"expected a task that reports behaviour descriptors, from which novelty is computed, got {task.name}; "
                 "--set strategy=truncation"
@@ -158,6 +194,8 @@ class PolicyKind(Kind[PolicySettings, Policy]):
             )
         network = with_normalisation(network, settings, task)
         settings = replace(settings, network_data=network.data())
+        if settings.strategy == "map-elites":
+            settings = replace(settings, map_data=map_layout_for(settings, task).data())
         self.strategy(settings, self.space(settings))
         return settings
 
@@ -175,6 +213,8 @@ class PolicyKind(Kind[PolicySettings, Policy]):
         )
 
     def required_measures(self, settings: PolicySettings, task: "type[PolicyTask]") -> Sequence[str]:
+        if settings.strategy == "map-elites":
+            return [f"behaviour_{number}" for number in range(1 + max(map_layout_of(settings).behaviours))]
         return ("behaviour_0",) if settings.strategy == "novelty" else ()
 
     def loop_settings(self, settings: PolicySettings, seed: int) -> LoopSettings:

@@ -59,14 +59,14 @@ def with_normalisation(network: Network, settings: NetworkSettings, task: type[P
     return replace(network, normalisation=_measured_normalisation(task, network))
 
 
-def reports_no_behaviour(task: type[PolicyTask]) -> bool:
-    """True if the task reports no behaviour descriptor. A task whose episodes cannot start counts as reporting one;
-    scoring raises the real error."""
+def behaviour_length(task: type[PolicyTask]) -> int | None:
+    """The number of components of the behaviour descriptor that a task reports; None if its episodes cannot start, of
+    which scoring raises the real error."""
     slot = np.zeros(1, np.int64)
     with suppress(Exception), opened_environments(task(), 1) as environments:
         environments.reset(slot, [0])
-        return bool(environments.behaviour(slot).shape[1] == 0)
-    return False
+        return int(environments.behaviour(slot).shape[1])
+    return None
 
 
 def _network(settings: NetworkSettings, spec: EnvironmentSpec, task: str) -> Network:

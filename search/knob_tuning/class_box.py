@@ -34,13 +34,13 @@ class ClassKnobs:
 
     def arguments_at(self, point: Point) -> dict[str, Any]:
         """Returns the arguments of the class at a point."""
-        found: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         for (argument, place), value in zip(self.arguments, point, strict=False):
             if place is None:
-                found[argument] = value
+                arguments[argument] = value
             else:
-                found.setdefault(argument, []).append(value)
-        return found
+                arguments.setdefault(argument, []).append(value)
+        return arguments
 
     def training_at(self, point: Point) -> tuple[ClassUse, Schedule]:
         """Returns the use of the class, and the schedule, at a point of the box."""
@@ -50,10 +50,14 @@ class ClassKnobs:
 
 
 def class_knobs(optimizer_class: type, name: str, given: str) -> ClassKnobs:
-    """The knobs of a class whose constructor takes `lr`; the names are those of `ClassKnobs`.
+    """The knobs of an optimizer class of torch.
+
+    Args:
+        optimizer_class: its constructor takes `lr`.
+        name, given: see `ClassKnobs`.
 
     Raises:
-        ValueError: it does not.
+        ValueError: the constructor takes no argument `lr`.
     """
     parameters = inspect.signature(optimizer_class).parameters
     if "lr" not in parameters:

@@ -76,12 +76,15 @@ def program_knobs(program: Program) -> ProgramKnobs:
     for constant in constants(live, rate.literals):
         written = tuple(place for place in constant.places if place[1] < len(live.body[place[0]].args))
         if constant.role == "weight decay":
-            knobs.append(decay_range(_fresh("decay", names), constant.value))
+            name = numbered_name("decay", names, " ")
+            knobs.append(decay_range(name, constant.value))
         elif constant.role in ("decay", "momentum") and 0 < constant.value < 1:
-            name = "beta" if constant.state is None else f"beta of {live.states[constant.state].name}"
-            knobs.append(beta_range(_fresh(name, names), constant.value))
+            beta = "beta" if constant.state is None else f"beta of {live.states[constant.state].name}"
+            name = numbered_name(beta, names, " ")
+            knobs.append(beta_range(name, constant.value))
         else:
             continue
+        names.add(name)
         places.append(written)
     return ProgramKnobs(live, Box((*knobs, *schedule_choices())), rates, tuple(places))
 
@@ -97,7 +100,8 @@ def decay_range(name: str, default: float) -> Range:
 
 
 def beta_range(name: str, default: float) -> Range:
-    """The range of the weight of a moving average, or of a momentum; that of 0 and of 1 is the range of 0.9."""
+    """The range of the weight of a moving average, or of a momentum. A default of 0, whose range would have no room,
+    and one of 1, which has no logarithm, get the range that 0.9 would have."""
     size = 1 - (0.9 if default in (0, 1) else default)
     most = 1 - LEAST_BETA
     return Range(
@@ -114,16 +118,6 @@ def beta_range(name: str, default: float) -> Range:
 def schedule_choices() -> tuple[Choice, Choice]:
     """The warm-up and the schedule, at first those of every search."""
     return Choice("warm-up", 0.05, WARMUPS), Choice("schedule", "cosine", tuple(SHAPES))
-
-
-def _fresh(name: str, names: set[str]) -> str:
-    """The name, with a number behind it if it is taken."""
-    number, fresh = 1, name
-    while fresh in names:
-        number += 1
-        fresh = f"{name} {number}"
-    names.add(fresh)
-    return fresh
 
 
 def _rate_places(program: Program, default: float, literals: list[Place]) -> tuple[Place, ...]:

@@ -30,7 +30,7 @@ SWEEP = tuple(10 ** (k / 4) for k in range(-4, 5) if k)
 GOOD = 2.0
 """A rate is good if its mean loss exceeds the best by at most so many standard deviations between seeds."""
 REPORTED = (1, 5, 20, 64)
-"""Numbers of sampled points after which the best loss is reported."""
+"""Numbers of sampled points after which the best loss is reported, as far as there are as many."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class KnobTuningPlan:
     rounds: int = 8
     seed: int = 0
 
+    @property
+    def reported(self) -> tuple[int, ...]:
+        """Numbers of sampled points after which the best loss is reported; the last is that of all."""
+        return (*(count for count in REPORTED if count < self.trials), self.trials)
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -64,7 +69,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Request:
+class TrialRequest:
     """Points to train, each with the first `seeds` tuning seeds."""
 
     points: tuple[Point, ...]
@@ -104,20 +109,20 @@ class KnobTuning:
         return min((trial.loss for trial in self.sampled[:trials]), default=inf)
 
 
-def propose(tuning: KnobTuning) -> Request | None:
+def propose(tuning: KnobTuning) -> TrialRequest | None:
     """Returns what to train next; None if the tuning is done."""
     box, plan = tuning.box, tuning.plan
     if tuning.phase == "sample":
         shares = sobol(len(box.knobs), plan.trials - 1, plan.seed)
-        return Request((box.default, *map(box.sample, shares)), 1)
+        return TrialRequest((box.default, *map(box.sample, shares)), 1)
     if tuning.phase == "confirm":
-        return Request(tuple(trial.point for trial in _finalists(tuning)), plan.seeds)
+        return TrialRequest(tuple(trial.point for trial in _finalists(tuning)), plan.seeds)
     if tuning.phase == "done":
         return None
     assert tuning.best is not None
     if tuning.phase == "descend":
-        return Request(tuple(box.neighbours(tuning.best.point)), plan.seeds)
-    return Request(tuple(map(tuple, _sweep(tuning))), plan.seeds)
+        return TrialRequest(tuple(box.neighbours(tuning.best.point)), plan.seeds)
+    return TrialRequest(tuple(map(tuple, _sweep(tuning))), plan.seeds)
 
 
 def advance(tuning: KnobTuning, losses: Sequence[Sequence[float]]) -> KnobTuning:
@@ -153,12 +158,12 @@ def _after(rounds: int, plan: KnobTuningPlan) -> Phase:
     return "descend" if rounds < plan.rounds else "sweep"
 
 
-def _descended(tuning: KnobTuning, found: Trial) -> KnobTuning:
-    """The state after a round of descent, of which `found` is the best neighbour."""
+def _descended(tuning: KnobTuning, neighbour: Trial) -> KnobTuning:
+    """The state after a round of descent, of which `neighbour` is the best point."""
     assert tuning.best is not None and tuning.deviation is not None
-    gain = tuning.best.loss - found.loss
+    gain = tuning.best.loss - neighbour.loss
     rounds = tuning.rounds + 1
-    moved = replace(tuning, best=found if gain > 0 else tuning.best, rounds=rounds)
+    moved = replace(tuning, best=neighbour if gain > 0 else tuning.best, rounds=rounds)
     wider = _widened(moved) if gain > 0 else moved
     if (gain <= 0 or gain < tuning.deviation) and wider.box == tuning.box:
         return replace(wider, phase="sweep")

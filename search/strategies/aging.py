@@ -21,8 +21,9 @@ from germline.search.strategy import Strategy
 Restart = Literal["start", "best", "alternate"]
 """The genome that a restarted population consists of; `alternate`: the best and the start genome in turn."""
 
-Donors = Literal["population"] | Mapping[str, Any]
-"""Where operators of two genomes take the second: from the population, or one of these genomes by name."""
+DonorSource = Literal["population"] | Mapping[str, Any]
+"""Where operators of two genomes take the second, the donor. `population`: the winner of a tournament; a mapping: one
+of its genomes, drawn by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,9 @@ class AgingEvolution(Strategy[AgingState]):
         pair_operators: those of all operators that take two genomes; the space has to be a `PairingSpace` if there are
             any. The second, the donor, is the winner of another tournament and becomes the second parent; or it is a
             genome with a name, which is recorded with the operator, as in `graft(lion)`.
-        donors: where donors come from, each with the same probability.
+        donors: the sources of donors, drawn with the same probability.
         seed_birth: the birth that is the start genome.
+        starts: number of first births that are start genomes, of this population and of others beside it.
     """
 
     state_classes = (AgingState, Member)
@@ -100,8 +102,9 @@ class AgingEvolution(Strategy[AgingState]):
         restart: Restart = "best",
         passing: float = 1.0,
         pair_operators: Collection[str] = (),
-        donors: Sequence[Donors] = ("population",),
+        donors: Sequence[DonorSource] = ("population",),
         seed_birth: int = 0,
+        starts: int = 1,
     ) -> None:
         self.space: Any = space  # a PairingSpace, if there are pair operators
         self.start = start
@@ -121,6 +124,8 @@ class AgingEvolution(Strategy[AgingState]):
         self.pair_operators = pair_operators
         self.donors = donors
         self.seed_birth = seed_birth
+        self.first_leader = max(starts if first else 0, self.random_births)
+        """The first birth that may lead a batch of variants: those before it are start genomes, or drawn."""
 
     def init(self) -> AgingState:
         start = self.unscored_start
@@ -135,6 +140,8 @@ class AgingEvolution(Strategy[AgingState]):
         if birth < self.warmup:
             return self._child(state, rng_for, birth, self.warmup_operators)
         first = max(birth - birth % self.variants, self.warmup)
+        if first < self.first_leader:
+            return self._child(state, rng_for, birth, self.operators)
         leader = self._child(state, rng_for, first, self.operators)
         if birth == first:
             return leader
@@ -193,16 +200,16 @@ class AgingEvolution(Strategy[AgingState]):
     def _child_with_donor(
         self, state: AgingState, parent: Individual, operator: str, rng: np.random.Generator
     ) -> Proposal:
-        donors = self.donors[int(rng.random() * len(self.donors))]
+        source = self.donors[int(rng.random() * len(self.donors))]
         parents = [parent.birth]
-        if isinstance(donors, str):
+        if isinstance(source, str):
             second = self._parent(state, rng)
             donor = self.space.read(second.genome)
             parents.append(second.birth)
             origin = operator
         else:
-            name = list(donors)[int(rng.random() * len(donors))]
-            donor = donors[name]
+            name = list(source)[int(rng.random() * len(source))]
+            donor = source[name]
             origin = f"{operator}({name})"
         child = self.space.combine(self.space.read(parent.genome), donor, operator, rng)
         return Proposal(child.genome, tuple(parents), origin, child.rejected)

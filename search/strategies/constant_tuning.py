@@ -2,7 +2,7 @@
 goes on with the rest.
 
 A new structure has the constants that it was born with, and is judged by them: a good structure with poor constants is
-lost. So the best structure that was not tuned yet gets some generations of a numeric search (`normal_search`) over its
+lost. So the best structure that was not tuned yet gets some generations of a numeric search (`sep_cma_es`) over its
 constants. Its births are ordinary individuals of the run: the other strategy sees them like its own, and they become
 parents if they are good.
 
@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from germline.evaluators.hurdle import Limit
 from germline.programs.space import TunableSpace
 from germline.search.individual import Block, Individual, Proposal, Review, RngFor, Scored
-from germline.search.strategies.normal_search import Normal, draw, normal, updated
+from germline.search.strategies.sep_cma_es import Normal, draw, initial, tell
 from germline.search.strategy import Strategy
 
 S = TypeVar("S")
@@ -42,7 +42,7 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """The search for the constants of a structure: the individual whose constants are the origin, the distribution that
-    constants are drawn from, and the generations left."""
+    constants are drawn from, and `left`, the number of generations left, with the present one."""
 
     structure: str
     origin: Individual
@@ -73,10 +73,11 @@ class ConstantTuning(Strategy[TuningState[S]], Generic[S]):
     Args:
         space: the space of the genomes.
         inner: the strategy of the other births.
-        every: every so many births, one is of the tuning; `block // every` births are a generation, at least 2.
-        generations: the number of generations of each structure.
+        every: of so many successive births the last is drawn by a numeric search; `block // every` births of a block
+            are a generation, at least 2.
+        generations: number of generations for which a structure is tuned.
         block: births in a block.
-        places: the number of structures that are tuned at a time: blocks in flight.
+        places: number of structures tuned at a time: depth + 1, so that each block in flight has its own.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class ConstantTuning(Strategy[TuningState[S]], Generic[S]):
 
     def _begun(self, candidate: Candidate) -> Tuning:
         size = self.space.axes(self.space.read(candidate.individual.genome))
-        return Tuning(candidate.structure, candidate.individual, normal(size, FIRST_STEP), self.generations)
+        return Tuning(candidate.structure, candidate.individual, initial(size, FIRST_STEP), self.generations)
 
     def _next_generation(self, tuning: Tuning, births: Sequence[Scored]) -> Tuning | None:
         """The search after its births of a block; None after its last generation."""
@@ -148,7 +149,7 @@ class ConstantTuning(Strategy[TuningState[S]], Generic[S]):
             key=lambda scored: (-(scored.fitness or 0.0), scored.individual.birth),
         )
         points = [self.space.octaves(origin, self.space.read(scored.individual.genome)) for scored in ranked]
-        return replace(tuning, distribution=updated(tuning.distribution, points, len(own)), left=tuning.left - 1)
+        return replace(tuning, distribution=tell(tuning.distribution, points, len(own)), left=tuning.left - 1)
 
     def _is_of(self, tuning: Tuning, individual: Individual) -> bool:
         return individual.operator == OPERATOR and individual.parents == (tuning.origin.birth,)

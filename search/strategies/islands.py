@@ -1,6 +1,7 @@
 """Islands: several populations that evolve apart, each from a start genome of its own, and exchange their best.
 
 Births 0, 1, … are the start genomes, a birth for each island; after them batches of births go to the islands in turn.
+A birth whose constants another strategy drew (`constant_tuning.py`) goes to the island of the structure that it tunes.
 From time to time the best individual of each island enters the population of the next (a ring), as its youngest; the
 oldest there is removed. The child of a migrant has the migrant for its parent, so a lineage may lead from one start
 genome to another.
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from germline.evaluators.hurdle import Limit
 from germline.search.individual import Block, Individual, Proposal, RngFor
 from germline.search.strategies.aging import AgingEvolution, AgingState, Member
+from germline.search.strategies.constant_tuning import OPERATOR as TUNED
 from germline.search.strategy import Strategy
 
 
@@ -28,7 +30,8 @@ class Islands(Strategy[IslandsState]):
 
     Args:
         islands: the evolution of each. That at position i has `seed_birth` i; all have the same `variants`.
-        every: births, of all islands together, between two migrations.
+        every: births, of all islands together, between two migrations, which take place at the end of a block: one, if
+            the block ends with more births than a further multiple of this number.
     """
 
     state_classes = (IslandsState, AgingState, Member)
@@ -46,7 +49,7 @@ class Islands(Strategy[IslandsState]):
 
     def advance(self, state: IslandsState, block: Block) -> IslandsState:
         blocks = [
-            Block(births=tuple(scored for scored in block.births if self._island_of(scored.individual.birth) == i))
+            Block(births=tuple(scored for scored in block.births if self._home_of(scored.individual) == i))
             for i in range(len(self.islands))
         ]
         states = [
@@ -67,6 +70,10 @@ class Islands(Strategy[IslandsState]):
         """The best individual of all islands; among equals that of the first island."""
         best = [each.best for each in state.islands if each.best is not None]
         return max(best, key=lambda member: member.rank).individual if best else None
+
+    def _home_of(self, individual: Individual) -> int:
+        """The island that an individual enters: of tuned constants that of the parent, which has the structure."""
+        return self._island_of(individual.parents[0] if individual.operator == TUNED else individual.birth)
 
     def _island_of(self, birth: int) -> int:
         count = len(self.islands)

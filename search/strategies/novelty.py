@@ -8,13 +8,11 @@ individuals become parents, unless `blend` mixes them in; but the winner is the 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import count, takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from germline.evaluators.outcome import Outcome
-from germline.search.failures import SearchFailed
+from germline.search.behaviours import descriptor
 from germline.search.individual import Block, Individual, Proposal, Review, RngFor
 from germline.search.strategies.truncation import Truncation, TruncationState
 from germline.search.strategy import Strategy
@@ -91,22 +89,6 @@ class Novelty(Strategy[NoveltyState]):
         number."""
         digest = sha256(f"archive {individual.fingerprint}".encode()).digest()[:8]
         return int.from_bytes(digest) < self.archive * 2**64
-
-
-def descriptor(outcome: Outcome) -> tuple[float, ...]:
-    """The behaviour descriptor of a policy: the measures `behaviour_0`, `behaviour_1`, …
-
-    Raises:
-        SearchFailed: the task reports no behaviour descriptor.
-    """
-    names = takewhile(outcome.measures.__contains__, (f"behaviour_{number}" for number in count()))
-    values = tuple(outcome.measures[name] for name in names)
-    if not values:
-        raise SearchFailed(
-            "expected a task that reports behaviour descriptors, from which novelty is computed, got one without; "
-            "--set strategy=truncation"
-        )
-    return values
 
 
 def novelty(points: Floats, others: Floats, neighbours: int) -> Floats:

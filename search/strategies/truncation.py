@@ -9,6 +9,8 @@ are no parents, which is random search.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from germline.programs.policy.space import PolicySpace
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, RngFor, Scored
 from germline.search.policy_rungs import REVIEW, TEST
@@ -95,7 +97,10 @@ class Truncation(Strategy[TruncationState]):
         if not state.parents:
             return random_proposal(self.space, birth, rng_for)
         rng = rng_for(birth)
-        parent = state.parents[int(rng.integers(len(state.parents)))]
+        return self.child(state.parents[int(rng.integers(len(state.parents)))], birth, rng)
+
+    def child(self, parent: Individual, birth: int, rng: np.random.Generator) -> Proposal:
+        """A mutation of a parent, with the σ of the generation of `birth`."""
         child = self.space.mutate(self.space.read(parent.genome), self.sigma.at(birth // self.population), rng)
         return Proposal(child, (parent.birth,), "mutate")
 

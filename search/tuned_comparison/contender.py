@@ -58,12 +58,12 @@ def class_contender(name: str, judged: bool) -> Contender:
     Raises:
         InvalidClass: there is no such class, or it takes no `lr`.
     """
-    found = optimizer_class(name)
+    optimizer = optimizer_class(name)
     try:
-        knobs = class_knobs(found, exact_name(name), name)
+        knobs = class_knobs(optimizer, exact_name(name), name)
     except ValueError as error:
         raise InvalidClass(str(error)) from None
-    return Contender(name, knobs, judged, states_of(found))
+    return Contender(name, knobs, judged, states_of(optimizer))
 
 
 def program_contender(label: str, text: str, judged: bool, proxy: float | None = None) -> Contender:

@@ -36,9 +36,9 @@ class PairedCell:
     """The final losses of two contenders on one task at one length, paired by seed.
 
     Attributes:
-        task, length: of the cell.
+        task, length: the task, and the length of training as a multiple of the rung's steps.
         losses: final losses of the contender that is judged, one for each seed; infinite where a training failed.
-        others: those of the baseline, in the same order.
+        others: final losses of the baseline, one for each seed, in the order of `losses`.
     """
 
     task: str
@@ -52,7 +52,7 @@ class CellVerdict:
     """How a contender compares in one cell.
 
     Attributes:
-        task, length: of the cell.
+        task, length: see `PairedCell`.
         gain: mean of the paired differences, above 0 if the contender's loss is lower.
         low, high: the 95 % BCa interval of the gain.
         p: of the exact two-sided sign-flip test.

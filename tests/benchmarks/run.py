@@ -10,10 +10,12 @@ import warnings
 from pathlib import Path
 
 import atari
+import behaviour_maps
 import breeding
 import candidate_steps
 import cartpole
 import cells
+import documented_modules
 import exported_optimizers
 import hard_maze
 import module_tasks
@@ -25,10 +27,12 @@ import torch
 
 BENCHMARKS = {
     "atari": atari.rows,
+    "behaviour-maps": behaviour_maps.rows,
     "breeding": breeding.rows,
     "candidate-steps": candidate_steps.rows,
     "cartpole": cartpole.rows,
     "cells": cells.rows,
+    "documented-modules": documented_modules.rows,
     "exported-optimizers": exported_optimizers.rows,
     "hard-maze": hard_maze.rows,
     "mutation": mutation.rows,

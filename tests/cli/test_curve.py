@@ -68,9 +68,11 @@ def test_a_row_has_the_state_of_a_run_after_a_block(database: Path) -> None:
     assert (found["run"], found["kind"], found["task"], found["status"]) == ("frost-1", "policy", TASK, "finished")
     assert found["rows"] == [
         {"block": 0, "births": 4, "evaluations": 6, "frames": 240, "best": 5.0, "median": 3.0,
-         "elite": 4.0, "deviation": 6.0, "episodes": 9, "hypervolume": None},
+         "elite": 4.0, "deviation": 6.0, "episodes": 9, "hypervolume": None,
+         "coverage": None, "qd_score": None},
         {"block": 1, "births": 8, "evaluations": 11, "frames": 470, "best": 8.0, "median": 2.0,
-         "elite": 7.0, "deviation": 3.0, "episodes": 9, "hypervolume": None},
+         "elite": 7.0, "deviation": 3.0, "episodes": 9, "hypervolume": None,
+         "coverage": None, "qd_score": None},
     ]  # fmt: skip
     assert found["test"] == {"block": 1, "mean": 6.0, "deviation": 3.0, "episodes": 9}
 
@@ -80,6 +82,7 @@ def test_other_kinds_have_no_frames_and_no_elite(database: Path) -> None:
     assert found["rows"][1] == {
         "block": 1, "births": 8, "evaluations": 9, "frames": None, "best": -1.0, "median": -2.0,
         "elite": None, "deviation": None, "episodes": None, "hypervolume": None,
+        "coverage": None, "qd_score": None,
     }  # fmt: skip
     assert [row["evaluations"] for row in found["rows"]] == [5, 9] and found["test"] is None
     assert "frames" not in call(database, "opt").stdout

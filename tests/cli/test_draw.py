@@ -25,6 +25,10 @@ SEARCHES = {
         *("policy", "--task", "gym:CartPole-v1", "--births", "24"),
         *("population=8", "parents=4", "candidates=2", "review_episodes=2", "test_episodes=2", "hidden=4"),
     ),
+    "maze": (
+        *("policy", "--preset", "maze", "--births", "24", "strategy=map-elites", "cells=5", "steps=60"),
+        *("population=8", "candidates=0", "hidden=4"),
+    ),
 }
 
 
@@ -40,7 +44,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [("opt",), ("cells",), ("cells", "--front"), ("cart",)], ids=" ".join)
+@pytest.mark.parametrize("words", [("opt",), ("cells",), ("cells", "--front"), ("cart",), ("maze",)], ids=" ".join)
 def test_a_picture_is_written_in_the_format_of_its_name(database: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
     for ending, beginning in BEGINNINGS.items():
         paths = [tmp_path / f"{number}.{ending}" for number in range(2)]
@@ -64,6 +68,38 @@ def test_the_course_of_optimizers_leads_to_the_winner_or_to_a_birth(database: Pa
     assert {"opt: optimizer on digits-mlp", "fresh seeds", "rung 1"} <= set(texts(root))
     call(database, "draw", f"opt:{child.birth}", "-o", tmp_path / "b.svg")
     assert f"birth {child.birth} (star), 1 step" in (tmp_path / "b.svg").read_text()
+
+
+@pytest.mark.slow
+def test_a_run_with_a_map_is_drawn_as_its_map_and_a_generation_of_it_if_asked(database: Path, tmp_path: Path) -> None:
+    row = data(database, "draw", "maze", "-o", tmp_path / "a.svg")
+    assert (row["ref"], row["generation"], row["cells"]) == ("maze", 2, 25)
+    assert row["coverage"] == row["occupied"] / 25 and row["qd_score"] > 0 > row["qd_offset"]
+    [curve] = data(database, "curve", "maze")
+    last = curve["rows"][-1]
+    assert [curve["qd_offset"], last["coverage"], last["qd_score"]] == [
+        *(row[key] for key in ("qd_offset", "coverage", "qd_score")),
+    ]
+    root = ElementTree.fromstring((tmp_path / "a.svg").read_text())
+    assert {"maze: the map on hard-maze", "final x position", "final y position", "fitness"} <= set(texts(root))
+    assert named(root, "wall") is not None and named(root, "map") is not None
+    said = call(database, "draw", "maze", "-o", tmp_path / "b.svg").stdout
+    assert f"the map of maze, {row['occupied']} of 25 cells occupied" in said
+    generation = data(database, "draw", "maze", "--generation", "1", "-o", tmp_path / "c.svg")
+    assert generation["generation"] == 1 and "coverage" not in generation
+    assert "maze, generation 1: hard-maze" in texts(ElementTree.fromstring((tmp_path / "c.svg").read_text()))
+
+
+@pytest.mark.slow
+def test_curve_and_top_have_the_scores_of_a_map(database: Path) -> None:
+    lines = call(database, "curve", "maze").stdout.splitlines()
+    [curve] = data(database, "curve", "maze")
+    assert lines[1].split()[-3:] == ["coverage", "QD", "score"] and len(curve["rows"]) == 3
+    assert lines[-1].startswith("QD score: sum of the fitness in the occupied cells, each less -")
+    said = call(database, "top", "maze").stdout.splitlines()[-1]
+    occupied = round(25 * curve["rows"][-1]["coverage"])
+    assert said.startswith(f"map: {occupied} of 25 cells occupied, QD score ") and "with an offset of -" in said
+    assert not [line for line in call(database, "top", "cart").stdout.splitlines() if line.startswith("map:")]
 
 
 TASK = """

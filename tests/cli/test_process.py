@@ -98,7 +98,9 @@ def test_a_signal_ends_a_command_at_any_moment(tmp_path: Path, name: str, number
     draw = random.Random(f"{name} {number}")
     for moment in (0.0, draw.uniform(0.0, 0.5), draw.uniform(0.5, 3.0)):
         code, err, ended = interrupted(tmp_path, COMMANDS[name], number, moment)
-        assert "Traceback" not in err and err.count("\n") <= (3 if name == "search" else 2), err
+        # A search may have told its progress by then, and tells it once more when it stops.
+        others = [line for line in err.splitlines() if not line.startswith("optimizer-1: ")]
+        assert "Traceback" not in err and len(others) <= 2, err
         assert ended or code == 128 + number, (moment, code, err)
         assert not [path for path in tmp_path.iterdir() if ".tmp" in path.name]
 

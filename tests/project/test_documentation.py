@@ -11,6 +11,8 @@ from documentation_blocks import blocks
 
 from germline.cli.main import COMMANDS
 from germline.db.schema import metadata
+from germline.programs.optimizer.idioms import IDIOMS
+from germline.programs.optimizer.primitives import FUNCTION_SETS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -66,3 +68,15 @@ def test_every_block_of_the_page_on_ask_and_tell_runs(file: str, tmp_path: Path)
     done = subprocess.run([sys.executable, "-P", file], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_the_table_of_idioms_has_each_idiom_with_the_functions_that_it_needs() -> None:
+    page = (ROOT / "docs" / "optimizers.md").read_text(encoding="utf-8")
+    table = page.partition("| idiom | `x` becomes | functions |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    listed = {name: functions for names, _, functions in rows for name in re.findall(r"`(\w+)`", names)}
+    least = {
+        name: next(key for key, functions in FUNCTION_SETS.items() if idiom.functions <= set(functions))
+        for name, idiom in IDIOMS.items()
+    }
+    assert listed == least

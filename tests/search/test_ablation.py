@@ -50,7 +50,7 @@ def test_programs_are_compared_by_paired_differences(digits: Any) -> None:
     same, worse, failed = trials.compare([SIGNS, slower, diverging], SIGNS)
     assert (same.worsening, same.half_width, same.seeds) == (0.0, 0.0, 6)
     assert worse.loss is not None and worse.worsening is not None and worse.half_width is not None
-    assert worse.worsening == pytest.approx(worse.loss - worse.reference) and worse.lower > 0
+    assert worse.worsening == pytest.approx(worse.loss - worse.reference_loss) and worse.lower > 0
     losses = [trials.losses[slower, seed] for seed in trials.seeds]
     assert worse.half_width < (max(losses) - min(losses)) / 2  # far below the spread of the losses themselves
     assert failed.loss is None and not failed.within(1e9) and "not finite" in str(failed.error)

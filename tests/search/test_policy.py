@@ -20,6 +20,8 @@ from germline.search.winner import winner
 
 SMALL = ("population=12", "parents=4", "pack=5", "candidates=3", "review_episodes=2", "test_episodes=3", "hidden=6")
 
+MAPPED = ("strategy=map-elites", "behaviours=0,2", "cells=5,4")
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
@@ -71,10 +73,12 @@ def test_a_run_that_was_cut_anywhere_equals_a_run_that_was_not(store: Store) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("starts", ["own", "common"])
-def test_the_lineage_is_the_same_for_any_number_of_workers(store: Store, local_ray: None, starts: str) -> None:
+@pytest.mark.parametrize("settings", [("starts=own",), ("starts=common",), MAPPED], ids=",".join)
+def test_the_lineage_is_the_same_for_any_number_of_workers(
+    store: Store, local_ray: None, settings: tuple[str, ...]
+) -> None:
     for workers in (0, 1, 2):
-        create(store, f"with-{workers}", f"starts={starts}", "normalise=on", births=36)
+        create(store, f"with-{workers}", "normalise=on", *settings, births=36)
         executor = "ray" if workers else "inline"
         last(evolve(store, f"with-{workers}", workers=workers or 1, executor=executor))  # type: ignore[arg-type]
     assert born(store, "with-0") == born(store, "with-1") == born(store, "with-2")
@@ -90,9 +94,10 @@ def test_neither_packs_nor_slots_change_outcomes(store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_as_if_nothing_had_been(store: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [(), MAPPED], ids=["truncation", "map-elites"])
+def test_a_killed_run_goes_on_as_if_nothing_had_been(store: Store, tmp_path: Path, settings: tuple[str, ...]) -> None:
     for name in ("whole", "killed"):
-        create(store, name, "episodes=30", "review_episodes=30", births=240)
+        create(store, name, "episodes=30", "review_episodes=30", *settings, births=240)
     last(evolve(store, "whole"))
     script = (
         "import sys; from germline.db.store import Store; from germline.search.run import evolve\n"
@@ -227,6 +232,35 @@ def test_a_network_without_hidden_layers_is_searched(store: Store) -> None:
             lambda store: create(store, "x", "strategy=novelty", task="gym:CarRacing-v3"),
             "expected a task that reports behaviour descriptors.*got gym:CarRacing-v3; --set strategy=truncation",
         ),
+        (
+            lambda store: create(store, "x", "strategy=map-elites", task="gym:CarRacing-v3"),
+            "expected a task that reports behaviour descriptors, got gym:CarRacing-v3, which reports none; --set stra",
+        ),
+        (
+            lambda store: create(store, "x", "strategy=map-elites", "behaviours=1,4"),
+            "expected a task that reports behaviour 4, got gym:CartPole-v1, which reports behaviours 0 to 3",
+        ),
+        (lambda store: create(store, "x", "behaviours=0,0"), "expected behaviours to be different numbers"),
+        (lambda store: create(store, "x", "behaviours="), "expected behaviours to be different numbers"),
+        (lambda store: create(store, "x", "cells=0"), "expected cells to be a whole number from 1 to 100000, or sev"),
+        (
+            lambda store: create(store, "x", "strategy=map-elites", "cells=3,3"),
+            "expected cells for each mapped behaviour \\(4\\), or one number for all, got cells=3,3",
+        ),
+        (
+            lambda store: create(store, "x", "strategy=map-elites", "cells=18,18,18,18"),
+            "expected at most 100,000 cells, got 104,976 of cells=18,18,18,18; --set voronoi=1000",
+        ),
+        (lambda store: create(store, "x", "bounds=1:1"), "expected bounds to be a range LOW:HIGH"),
+        (lambda store: create(store, "x", "bounds=0:inf"), "expected bounds to be a range LOW:HIGH"),
+        (lambda store: create(store, "x", "bounds=0:1,nan:2"), "expected bounds to be a range LOW:HIGH"),
+        (lambda store: create(store, "x", "bounds=0"), "expected bounds to be a range LOW:HIGH"),
+        (
+            lambda store: create(store, "x", "strategy=map-elites", "behaviours=1", "bounds=0:1,0:1"),
+            "expected bounds=auto, or a range for each mapped behaviour \\(1\\), got bounds=0:1,0:1",
+        ),
+        (lambda store: create(store, "x", "voronoi=5000"), "expected voronoi to be a whole number from 0 to 4000"),
+        (lambda store: create(store, "x", "qd_offset=nan"), "expected qd_offset to be a number up to 1e12, or auto"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_anything_is_recorded(

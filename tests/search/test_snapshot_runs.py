@@ -17,6 +17,10 @@ RUNS: dict[str, tuple[dict[str, str], list[str]]] = {
     "local": (TABLE, []),
     "pareto-local": (TABLE, ["strategy=pareto-local", "objectives=validation_error,params"]),
     "truncation": (POLES, ["population=8", "candidates=3", "review_episodes=2", "test_episodes=2", "steps=30"]),
+    "map-elites": (
+        {"kind": "policy", "task": "hard-maze"},
+        ["strategy=map-elites", "population=8", "candidates=3", "cells=6", "hidden=4", "test_episodes=2", "steps=60"],
+    ),
     "random": (POLES, ["strategy=random", "population=8", "candidates=3", "review_episodes=2", "steps=30"]),
 }
 

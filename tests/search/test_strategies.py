@@ -21,15 +21,18 @@ from germline.programs.policy.network import Network
 from germline.programs.policy.space import PolicySpace
 from germline.programs.space import Space
 from germline.search import snapshot
+from germline.search.behaviour_map import MapLayout
 from germline.search.individual import Block, Individual, Proposal, Review, Reviewed, Scored
 from germline.search.kinds import KINDS
 from germline.search.loop import rng_for
+from germline.search.map_cells import GridCells, VoronoiCells
 from germline.search.strategies.aging import AgingEvolution, AgingState
 from germline.search.strategies.constant_tuning import ConstantTuning
 from germline.search.strategies.eeea import EEEA
 from germline.search.strategies.funnel import Funnel
 from germline.search.strategies.islands import Islands
 from germline.search.strategies.local_search import LocalSearch
+from germline.search.strategies.map_elites import MapElites
 from germline.search.strategies.novelty import Novelty
 from germline.search.strategies.nsga2 import NSGA2
 from germline.search.strategies.outside import OutsideOperators
@@ -96,7 +99,7 @@ CASES = {
             pair_operators=("graft", "cross"),
             donors=("population", {"lion": LION}),
         ),
-        "85483e4ad9fc7504",
+        "cc9167e76294bc43",
     ),
     "islands": Case(programs, lambda space: archipelago(space, islands=2), "a2a702030a36c222"),
     "tuning": Case(
@@ -114,7 +117,7 @@ CASES = {
         lambda space: ProgramFront(
             space, ("fitness", "statements", "memory"), aging(space, variants=2, sibling_operators={"rate": 1.0}), 5
         ),
-        "623e87a0f17d6a51",
+        "3bfd53912673dc68",
     ),
     "random": Case(programs, lambda space: RandomSearch(space, space.start), "e2d08688907a737c"),
     "funnel": Case(programs, lambda space: Funnel(aging(space), rung=1, every=4, seeds=2), "5521c8a264b2a608"),
@@ -129,6 +132,21 @@ CASES = {
         policies,
         lambda space: Novelty(Truncation(space, 5, 3, Sigma(0.1), candidates=0), neighbours=2, archive=0.3),
         "02f95b8139fe5962",
+    ),
+    "map-elites": Case(
+        policies,
+        lambda space: MapElites(
+            Truncation(space, 5, 0, Sigma(0.1, decay=0.9), candidates=2),
+            MapLayout((0, 1), ((0.0, 1.0), (0.0, 1.0)), GridCells((3, 2))),
+        ),
+        "cacdae339fb42b40",
+    ),
+    "voronoi": Case(
+        policies,
+        lambda space: MapElites(
+            Truncation(space, 5, 0, Sigma(0.1), candidates=0), MapLayout((1, 0), None, VoronoiCells(5, 2))
+        ),
+        "03207bbe581f4baf",
     ),
 }
 """Every strategy; the golden hashes hold lineages still, and may change only with a new version of the genome."""
@@ -205,7 +223,8 @@ def test_the_battery_covers_every_strategy_of_every_kind() -> None:
         "funnel",
         "tuning",
         "outside",
-    }  # constants is aging, three wrap
+        "voronoi",
+    }  # constants is aging, three wrap, voronoi is map-elites
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -395,6 +414,36 @@ def test_islands_meet_in_migrations_alone() -> None:
     islands = [[member.individual.birth for member in each.population] for each in state.islands]
     assert islands == [[6, 9, 8], [7, 10, 9], [8, 11, 10]]
     assert strategy.winner(state).birth == 10
+
+
+def test_programs_with_tuned_constants_enter_the_island_of_their_structure() -> None:
+    """The first island is far ahead, so all structures that are tuned are of it."""
+    space = OptimizerSpace(SPACE.start)
+    strategy = ConstantTuning(space, archipelago(space, every=10**6), every=4, generations=2, block=16, places=1)
+    state = strategy.init()
+    home: dict[int, int] = {0: 0, 1: 1, 2: 2}
+    tuned = 0
+    for first in range(0, 96, 16):
+        births = []
+        for birth in range(first, first + 16):
+            proposal = strategy.breed(state, birth, roll)
+            if proposal.parents:
+                home[birth] = home[proposal.parents[0]]
+            tuned += proposal.operator == "cma"
+            births.append(scored_program(space, birth, proposal, birth / 100 - 10 * home[birth]))
+        state = strategy.advance(state, Block(births=tuple(births)))
+    islands = [{home[member.individual.birth] for member in each.population} for each in state.inner.islands]
+    assert tuned > 10 and islands == [{0}, {1}, {2}]
+
+
+def test_there_are_no_variants_of_start_programs() -> None:
+    alone = aging(variants=4, sibling_operators={"tune": 1.0})
+    operators = [alone.breed(alone.init(), birth, roll).operator for birth in range(8)]
+    assert operators[0] == "seed" and not any("+" in each for each in operators[:5])
+    assert operators[5:] == [f"{operators[4]}+tune"] * 3 or operators[4] == "tune"
+    islands = archipelago(variants=2, sibling_operators={"tune": 1.0}, starts=3)
+    assert [islands.breed(islands.init(), birth, roll).operator for birth in range(3)] == ["seed"] * 3
+    assert "+" not in islands.breed(islands.init(), 3, roll).operator
 
 
 def test_the_hurdle_of_islands_is_that_of_the_island_with_the_largest_losses() -> None:

@@ -124,7 +124,7 @@ def _first_numbers(column: Tensor) -> Tensor:
 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
-    """The plain attributes of all layers by name; numbers and texts that are equal are the same object."""
+    """The plain attributes of all layers, such as counters and cached tensors, by name."""
     ours = set(vars(nn.Module()))
     return {
         f"{prefix}.{name}" if prefix else name: value

@@ -14,5 +14,5 @@ def declared(owner: type, instance: object, name: str) -> Callable[..., Any]:
     raw = inspect.getattr_static(owner, name)
     if inspect.isfunction(raw) and next(iter(inspect.signature(raw).parameters), None) != "self":
         return raw
-    found: Callable[..., Any] = getattr(instance, name)
-    return found
+    function: Callable[..., Any] = getattr(instance, name)
+    return function

@@ -61,6 +61,7 @@ _CROSS_ENTROPY = batched(
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
+    """`F.linear` of two or more axes, with a matrix of weights for each candidate."""
     return _LINEAR(x, weight, bias) if weight.dim() == 2 and x.dim() > 1 else NotImplemented
 
 
@@ -72,6 +73,7 @@ def embedding(
     *others: Any,
     **named: Any,
 ) -> Any:
+    """`F.embedding` with a table for each candidate, and with none of the options from `padding_idx` on."""
     if padding_idx is not None or max_norm is not None or any(others) or any(named.values()):
         return NotImplemented
     return _EMBEDDING(input, weight)
@@ -87,6 +89,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
+    """`F.cross_entropy` of logits `[examples, classes]` and whole numbers as targets: a mean without class weights."""
     plain = weight is None and size_average is None and reduce is None and reduction == "mean"
     if not plain or input.dim() != 2 or target.dim() != 1 or target.is_floating_point():
         return NotImplemented

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from germline.evaluators.optimizer.modules.patches import Pair, patches_under
 from germline.evaluators.optimizer.modules.rule import batched, stacked
 
 MOST_PATCHES = 1 << 25
 """Numbers in the patches of all candidates, beyond which a grouped convolution is better."""
-Pair = tuple[int, int]
 
 
 def _convolution(
@@ -37,7 +37,7 @@ def _convolution(
     if any(padding):
         x = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
     if own[0]:
-        patches = _Patches.apply(x.permute(0, 2, 3, 4, 1), tuple(kernel), stride)  # type: ignore[no-untyped-call]
+        patches = patches_under(x.permute(0, 2, 3, 4, 1), (kernel[0], kernel[1]), stride)
         maps = torch.bmm(weight.reshape(count, outputs, -1), patches)
     else:
         windows = x.unfold(2, kernel[0], stride[0]).unfold(3, kernel[1], stride[1])
@@ -57,33 +57,6 @@ def _grouped(
     else:
         maps = F.conv2d(x, weight.flatten(0, 1), flat, stride, padding)
     return maps.view(len(maps), count, outputs, *maps.shape[2:]).transpose(0, 1)
-
-
-class _Patches(torch.autograd.Function):
-    """Patches under a kernel: `[N, channels, height, width, batch]` → `[N, channels * kernel, places * batch]`.
-
-    The backward pass is written out because that of torch's `unfold` takes as long as the rest of a step.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, kernel: Pair, stride: Pair) -> Tensor:
-        ctx.shape, ctx.kernel, ctx.stride = images.shape, kernel, stride
-        windows = images.unfold(2, kernel[0], stride[0]).unfold(3, kernel[1], stride[1])
-        ctx.places = windows.shape[2], windows.shape[3]
-        patches = windows.permute(0, 1, 5, 6, 2, 3, 4)
-        return patches.reshape(len(images), images.shape[1] * kernel[0] * kernel[1], -1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        n, channels, _, _, batch = ctx.shape
-        (high, wide), (down, right), (rows, columns) = ctx.kernel, ctx.stride, ctx.places
-        patches = gradients[0].reshape(n, channels, high, wide, rows, columns, batch)
-        images = patches.new_zeros(ctx.shape)
-        for y in range(high):
-            for x in range(wide):
-                part = images[:, :, y : y + down * (rows - 1) + 1 : down, x : x + right * (columns - 1) + 1 : right]
-                part += patches[:, :, y, x]
-        return images, None, None
 
 
 def _batch_norm(
@@ -123,6 +96,7 @@ def conv2d(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Any:
+    """`F.conv2d` of images `[batch, channels, height, width]` on a CPU, without groups, dilation or named padding."""
     if x.device.type != "cpu" or x.dim() != 4 or groups != 1 or _pair(dilation) != (1, 1) or isinstance(padding, str):
         return NotImplemented
     return _CONVOLUTION(x, weight, bias, _pair(stride), _pair(padding))
@@ -143,4 +117,5 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Any:
+    """`F.batch_norm` with any arguments; running means and variances have a candidate axis too."""
     return _BATCH_NORM(input, running_mean, running_var, weight, bias, training, momentum, eps)

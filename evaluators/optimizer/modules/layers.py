@@ -22,7 +22,8 @@ RULES: Mapping[Callable[..., Any], Callable[..., Any]] = {
     F.multi_head_attention_forward: multi_head_attention,
     **{getattr(torch, name): layer_of(name) for name in CELLS},
 }
-"""Functions by those they stand for. They return NotImplemented for arguments that they leave to `vmap`."""
+"""For a function of torch, the function that computes it for all candidates under `vmap`. It takes the same arguments,
+and returns NotImplemented for arguments that `vmap` should handle."""
 
 
 class OwnRules(TorchFunctionMode):

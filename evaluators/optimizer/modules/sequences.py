@@ -53,6 +53,8 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Any:
+    """`F.scaled_dot_product_attention` of three or more axes, all but the last two of equal sizes, without dropout, and
+    with no mask or one that all heads share, `[queries, keys]`."""
     shapes = query.shape[:-2] == key.shape[:-2] == value.shape[:-2]
     if dropout_p or enable_gqa or not shapes or query.dim() < 3 or (attn_mask is not None and attn_mask.dim() != 2):
         return NotImplemented
@@ -77,6 +79,7 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Any:
+    """`F.layer_norm` over the last axis, in float32 on a CPU, with the usual `eps`."""
     plain = len(normalized_shape) == 1 and eps == EPSILON and input.dim() > 1
     if not plain or input.device.type != "cpu" or input.dtype != torch.float32:
         return NotImplemented

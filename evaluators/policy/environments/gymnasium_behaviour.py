@@ -2,8 +2,10 @@
 
 The descriptor is the last state of an environment of classic control, the last position where an environment reports
 positions, else the last observation (`GymnasiumEnvironments.behaviour`). Names of observations follow gymnasium's
-documentation of each environment.
+documentation of each environment. Bounds are known where the environment itself keeps its state within them.
 """
+
+from math import pi
 
 _X, _X_AND_Y = ("final x position",), ("final x position", "final y position")
 _LANDER = (
@@ -56,6 +58,14 @@ _NAMES: dict[str, tuple[str, ...]] = {
 }
 """By id, or by id without its version for all other versions."""
 
+_CAR_BOUNDS = ((-1.2, 0.6), (-0.07, 0.07))
+_BOUNDS: dict[str, tuple[tuple[float, float], ...]] = {
+    "Acrobot": ((-pi, pi), (-pi, pi), (-4 * pi, 4 * pi), (-9 * pi, 9 * pi)),
+    "MountainCar": _CAR_BOUNDS,
+    "MountainCarContinuous": _CAR_BOUNDS,
+}
+"""By id without its version. Angles are in radians, angular velocities in radians per second."""
+
 
 def behaviour_names(identifier: str) -> tuple[str, ...]:
     """Returns a name for each component of the behaviour of an environment; empty if they are not known.
@@ -64,3 +74,13 @@ def behaviour_names(identifier: str) -> tuple[str, ...]:
         identifier: id of the environment, such as `CartPole-v1`.
     """
     return _NAMES.get(identifier) or _NAMES.get(identifier.rpartition("-v")[0], ())
+
+
+def behaviour_bounds(identifier: str) -> tuple[tuple[float, float], ...]:
+    """Returns the lowest and the highest value of each component of the behaviour of an environment; empty if they are
+    not known.
+
+    Args:
+        identifier: id of the environment, such as `MountainCar-v0`.
+    """
+    return _BOUNDS.get(identifier.rpartition("-v")[0], ())

@@ -186,6 +186,19 @@ def test_an_unusable_class_is_refused_with_the_reason(plug_in: Path, class_name:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("bounds", ["[(0, 1)]", "((0, 1), 3)", "((1, 1),)", "((0, float('inf')),)", "(('0', 1),)"])
+def test_bounds_of_behaviours_that_are_no_ranges_are_refused_with_the_reason(tmp_path: Path, bounds: str) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from germline.evaluators.tasks.hard_maze import HardMazeTask\n\n\n"
+        f"class Own(HardMazeTask):\n    name, behaviour_bounds = 'own', {bounds}\n"
+    )
+    told = r"behaviour_bounds has to be a tuple of pairs \(low, high\) of numbers, not "
+    with pytest.raises(InvalidTask, match=told) as caught:
+        task_class(f"{file}:Own")
+    assert "\n" not in str(caught.value)
+
+
 FORMER_NAMES = {
     "leaves": """
 from germline.evaluators.optimizer.task import TrainingTask

@@ -69,10 +69,22 @@ def test_every_expression_has_its_type(expression: str, kind: Type) -> None:
         ("clip(w, g)", "expected a scalar as the second argument, got a tree like w"),
         ("invert(w)", "use negative or reciprocal"),
         ("invert(lr)", "use negative or reciprocal"),
-        ("w + transpose(w)", "expected shapes that broadcast, got (3, 2) and (2, 3)"),
-        ("matmul(w, w)", "expected as many columns as rows, got (3, 2) and (3, 2)"),
+        (
+            "w + transpose(w)",
+            "(m = w + transpose(w)): expected shapes that broadcast, got (3, 2) and (2, 3)",
+        ),
+        (
+            "matmul(w, w)",
+            "(m = matmul(w, w)): expected as many columns of the first as rows of the second, got (3, 2) and (3, 2)",
+        ),
+        ("g * matmul(transpose(w), -g + w * 2.0) + w", "line 3 (g * matmul(transpose(w), negative(g) + (w * 2.0))): "),
         ("matmul(w, lr)", "expected a tree, got a scalar"),
-        ("matmul(norm(w), w)", "expected as many columns as rows"),
+        ("matmul(norm(w), w)", "expected as many columns"),
+        ("inverse_root(w)", "expected as many columns as rows, such as matmul(x, transpose(x)) has, got (3, 2) for"),
+        (
+            "dot(w, transpose(w))",
+            "got a tree like w and a tree of shape (2, 3) for a parameter of shape (3, 2), and (8, 3)",
+        ),
         ("rank_one(column_mean(w), row_mean(w))", "expected row means and column means"),
         ("rank_one(w, g)", "expected row means and column means"),
         ("rank_one(row_mean(w), norm(w))", "expected row means and column means"),
@@ -84,15 +96,28 @@ def test_a_function_of_the_wrong_types_is_rejected(expression: str, message: str
         trace(program("update = w", f"m = {expression}"))
     assert rejected.value.reason == "type"
     assert message in str(rejected.value)
-    assert str(rejected.value).startswith("statement ")
+    assert str(rejected.value).startswith("line 3 (")
+
+
+def test_an_error_of_a_program_without_a_text_names_the_statement() -> None:
+    given = program("update = w", "m = g + matmul(g, g)")
+    message = r"statement 2 \(t1 = matmul\(g, g\)\): expected as many columns"
+    with pytest.raises(InvalidProgram, match=message):
+        trace(given.with_body(given.body))
+
+
+def test_an_error_on_a_line_of_many_statements_stays_short() -> None:
+    doubled = "; ".join(["x = w + g", *["x = x + x"] * 100, "x = x + y"])
+    with pytest.raises(InvalidProgram, match=r"line 2 \(x = .{1,130}\): y is used"):
+        trace(program(doubled, "update = x"))
 
 
 @pytest.mark.parametrize(
     ("reason", "message", "invalid"),
     [
-        ("unknown name", "statement 1 (update = +): x is used", program("update = w + x")),
+        ("unknown name", "line 2 (update = w + x): x is used", program("update = w + x")),
         ("unknown name", "x is used before it is assigned", program("update = w + x", "x = g * lr")),
-        ("unknown name", "statement 1 (update = copy): x is used", program("update = x")),
+        ("unknown name", "line 2 (update = x): x is used", program("update = x")),
         ("unknown name", "return line: update is never assigned", program("x = w * lr")),
         ("unknown name", "step is used", program("update = w * step")),
         ("return type", "expected update (the update) to be a tree like w, got a scalar", program("update = lr * 2.0")),

@@ -1,6 +1,7 @@
 """Variation: what the operators do, that they are reproducible, and that no mutant breaks anything."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from hashlib import sha256
 from itertools import islice
 
@@ -233,3 +234,11 @@ def test_a_signature_that_no_random_program_has_is_an_error_in_a_line() -> None:
     space = OptimizerSpace(parse(exchange), "core")
     with pytest.raises(InvalidProgram, match="expected a start program whose signature random programs can have"):
         space.draw(np.random.default_rng(0))
+
+
+def test_other_statements_leave_all_else_of_a_program_as_it_is() -> None:
+    program = parse("def train(w, g, s: leaf, lr, step, progress, loss):\n  u = g * lr\n  return u, s\n")
+    other = program.with_body(program.body[:0])
+    kept = {field.name for field in fields(Program)} - {"body", "lines"}
+    assert all(getattr(other, name) == getattr(program, name) for name in kept)
+    assert (other.body, other.lines, program.lines) == ((), (), (2,))

@@ -22,7 +22,9 @@ from germline.programs.optimizer.simplify.latex import latex
 from germline.programs.optimizer.simplify.proof import prove_whole
 from germline.programs.optimizer.simplify.report import paragraph
 from germline.programs.optimizer.space import OptimizerSpace
+from germline.search.imports import checked_genomes
 from germline.search.kinds.optimizer import OptimizerKind, OptimizerSettings
+from germline.search.kinds.optimizer_programs import BadStart, read_start
 from germline.search.settings import BadSetting
 
 BOTH = """def train(w, g, m, lr, progress, loss):
@@ -60,6 +62,19 @@ def test_a_state_may_have_the_name_of_one() -> None:
     program = parse("def train(w, g, loss, lr):\n  loss = loss + g\n  u = loss * lr\n  return u, loss\n")
     assert [state.name for state in program.states] == ["loss"] and not program.loss
     assert simplify(program).program.optional_inputs == ()
+
+
+def test_a_search_takes_no_new_program_with_such_a_state(tmp_path: Path) -> None:
+    clashing = "def train(w, g, loss, lr):\n  loss = loss + g\n  u = loss * lr\n  return u, loss\n"
+    space = OptimizerSpace(parse(library()["adamw"]), "extended")
+    assert "got loss; rename it" in str(space.refuses(parse(clashing)))
+    assert OptimizerSpace(parse(clashing)).refuses(parse(clashing)) is None, "a run that has such a state goes on"
+    path = tmp_path / "clashing.txt"
+    path.write_text(clashing, encoding="utf-8")
+    with pytest.raises(BadStart, match="got loss; rename it"):
+        read_start(str(path))
+    with pytest.raises(BadSetting, match="got loss; rename it"):
+        checked_genomes(OptimizerKind(), OptimizerSettings(start=library()["adamw"]), [clashing], 100)
 
 
 def test_those_that_nothing_reads_go() -> None:

@@ -63,6 +63,14 @@ def test_finds_the_best_point_of_a_bowl() -> None:
     assert low < 0.02 < high
 
 
+@pytest.mark.parametrize(
+    ("trials", "reported"),
+    [(1, (1,)), (16, (1, 5, 16)), (20, (1, 5, 20)), (64, (1, 5, 20, 64)), (100, (1, 5, 20, 64, 100))],
+)
+def test_best_losses_are_reported_after_no_more_trials_than_there_are(trials: int, reported: tuple[int, ...]) -> None:
+    assert KnobTuningPlan(trials=trials).reported == reported
+
+
 def test_same_plan_gives_the_same_points_and_another_seed_gives_others() -> None:
     first = propose(KnobTuning(BOX, KnobTuningPlan(seed=3)))
     assert first == propose(KnobTuning(BOX, KnobTuningPlan(seed=3))) != propose(KnobTuning(BOX, KnobTuningPlan(seed=4)))

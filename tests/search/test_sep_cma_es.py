@@ -1,19 +1,19 @@
-"""The numeric search over vectors."""
+"""sep-CMA-ES, the numeric search over vectors."""
 
 import numpy as np
 import pytest
 
-from germline.search.strategies.normal_search import SMALLEST_STEP, Normal, draw, normal, updated
+from germline.search.strategies.sep_cma_es import SMALLEST_STEP, Normal, draw, initial, tell
 
 
 def minimised(size: int, count: int, generations: int, scale: float) -> Normal:
     """The distribution after a search for the minimum of a quadratic function around 2; `scale` is between its axes."""
-    distribution, rng = normal(size, 1.0), np.random.default_rng(0)
+    distribution, rng = initial(size, 1.0), np.random.default_rng(0)
     factors = np.geomspace(1.0, scale, size)
     for _ in range(generations):
         points = [draw(distribution, rng) for _ in range(count)]
         points.sort(key=lambda point: float((factors * (np.array(point) - 2.0) ** 2).sum()))
-        distribution = updated(distribution, points, count)
+        distribution = tell(distribution, points, count)
     return distribution
 
 
@@ -30,13 +30,13 @@ def test_it_learns_the_scales_of_the_axes() -> None:
 
 def test_points_that_failed_leave_the_rest_to_count() -> None:
     rng = np.random.default_rng(0)
-    start = normal(2, 1.0)
+    start = initial(2, 1.0)
     points = [draw(start, rng) for _ in range(8)]
-    assert updated(start, points[:1], 8).mean == points[0]
-    assert updated(start, points[:5], 8).mean == updated(start, points[:4], 8).mean
+    assert tell(start, points[:1], 8).mean == points[0]
+    assert tell(start, points[:5], 8).mean == tell(start, points[:4], 8).mean
 
 
 def test_a_generation_that_failed_halves_the_step() -> None:
-    start = normal(2, 1.0)
-    assert updated(start, [], 8) == Normal(start.mean, 0.5, start.variances, start.step_path, start.variance_path)
-    assert updated(normal(2, SMALLEST_STEP), [], 8).step == SMALLEST_STEP
+    start = initial(2, 1.0)
+    assert tell(start, [], 8) == Normal(start.mean, 0.5, start.variances, start.step_path, start.variance_path)
+    assert tell(initial(2, SMALLEST_STEP), [], 8).step == SMALLEST_STEP

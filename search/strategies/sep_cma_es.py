@@ -1,5 +1,5 @@
-"""A search over real vectors that draws from a normal distribution and moves it to the better draws: CMA-ES with a
-diagonal covariance (sep-CMA-ES, Ros and Hansen 2008), with the constants of Hansen's tutorial (arXiv 1604.00772).
+"""sep-CMA-ES: CMA-ES with a diagonal covariance (Ros and Hansen 2008), with the constants of Hansen's tutorial (arXiv
+1604.00772). It draws real vectors from a normal distribution and moves the distribution to the better ones.
 
 The diagonal is enough for the few constants of a program, and needs no eigenvectors, whose last bits differ between
 machines. All values are plain floats in frozen data, so that a state can be compared, kept and recomputed.
@@ -17,14 +17,14 @@ SMALLEST_STEP, LARGEST_STEP = 1e-6, 8.0
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """A normal distribution over vectors of n numbers, and how it moved.
+    """The state of the search: a normal distribution over vectors of n numbers, and how it moved.
 
     Attributes:
-        mean: its mean, n numbers.
-        step: its step size, a factor of all deviations.
+        mean: its mean m, n numbers.
+        step: its step size σ, a factor of all deviations.
         variances: the diagonal of its covariance divided by step², n numbers.
-        step_path, variance_path: the weighted means of recent steps of the mean that control the step size and the
-            variances, n numbers each.
+        step_path, variance_path: the evolution paths p_σ and p_c, which are weighted means of recent steps of the mean
+            and control the step size and the variances, n numbers each.
         generation: number of updates.
     """
 
@@ -36,7 +36,7 @@ class Normal:
     generation: int = 0
 
 
-def normal(size: int, step: float) -> Normal:
+def initial(size: int, step: float) -> Normal:
     """Returns the distribution around 0 of `size` numbers, at least one, with `step` as each one's deviation."""
     zeros = (0.0,) * size
     return Normal(zeros, step, (1.0,) * size, zeros, zeros)
@@ -51,13 +51,14 @@ def draw(distribution: Normal, rng: np.random.Generator) -> tuple[float, ...]:
     )
 
 
-def updated(distribution: Normal, points: Sequence[Sequence[float]], count: int) -> Normal:
+def tell(distribution: Normal, points: Sequence[Sequence[float]], count: int) -> Normal:
     """Returns the distribution after a generation.
 
     Args:
-        distribution: that the points were drawn from.
-        points: those with a result, the best first; the better half of `count` points moves the mean.
-        count: points of the generation, with those that failed; at least 2.
+        distribution: the one that the points were drawn from.
+        points: `[m][n]`, the draws with a fitness, the best first; at most the best `count // 2` move the mean. If
+            there are none, the step size is halved.
+        count: λ, the number of draws of the generation, failed ones included; at least 2.
     """
     if not points:
         return replace(distribution, step=max(SMALLEST_STEP, distribution.step / 2))

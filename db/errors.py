@@ -47,7 +47,8 @@ def unreadable_row(what: str, why: object) -> DamagedDatabase:
 
 
 class GenomesTooLong(DatabaseError):
-    """The genomes that were asked for would be more text than memory or time allows."""
+    """The genomes that were asked for would be more text than memory or time allows, since a few stored bytes can stand
+    for a long text."""
 
 
 class ForeignDatabase(DatabaseError):

@@ -16,7 +16,6 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exist
 
 from germline.db.errors import unreadable_row
 from germline.db.from_rows import (
-    Values,
     birth_score,
     columns_of,
     evaluation_record,
@@ -25,7 +24,7 @@ from germline.db.from_rows import (
     review_score,
     winner_record,
 )
-from germline.db.genomes.reading import STORED_COLUMNS, GenomeTexts, StoredGenome
+from germline.db.genomes.reading import GenomeTexts
 from germline.db.records import (
     BirthScore,
     EvaluationRecord,
@@ -34,7 +33,7 @@ from germline.db.records import (
     ScoredIndividual,
     Winner,
 )
-from germline.db.schema import evaluation, genome, individual, parentage, rejection
+from germline.db.schema import evaluation, individual, parentage, rejection
 from germline.db.schema import winner as winner_table
 
 FITNESS: Final = case((evaluation.c.negative_zero, literal(-0.0)), else_=evaluation.c.fitness)
@@ -62,10 +61,12 @@ def scored_individual(connection: Connection, run: Row[Any], birth: int) -> Scor
     return scored[0] if scored else None
 
 
-def scored_of(connection: Connection, run: Row[Any], births: Sequence[int]) -> list[ScoredIndividual]:
+def scored_of(
+    connection: Connection, run: Row[Any], births: Sequence[int], texts: GenomeTexts
+) -> list[ScoredIndividual]:
     """The individuals of some births with their outcomes, in order of birth."""
     chosen = select(individual.c.birth).where(_in_run(run.id), individual.c.birth.in_(births))
-    return _scored(connection, run, chosen)
+    return _scored(connection, run, chosen, texts)
 
 
 def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndividual]:
@@ -153,8 +154,8 @@ def of_births(connection: Connection, run_id: int, births: Sequence[int], texts:
 def _records(
     connection: Connection, rows: Sequence[Row[Any]], parents: Mapping[int, tuple[int, ...]], texts: GenomeTexts
 ) -> Iterator[Individual]:
-    loaded = _loaded(connection, rows, texts)
-    return (individual_record(values, texts, parents) for values in loaded)
+    texts.load(connection, [row.genome for row in rows])
+    return (individual_record(list(row), texts, parents) for row in rows)
 
 
 def birth_scores(connection: Connection, run: Row[Any], measure: str) -> list[BirthScore]:
@@ -188,27 +189,16 @@ def without_outcome(connection: Connection, run: Row[Any], *conditions: ColumnEl
     return list(connection.scalars(query.order_by("birth")))
 
 
-def _loaded(connection: Connection, rows: Sequence[Row[Any]], texts: GenomeTexts) -> list[Values]:
-    """The values of rows without those of `STORED_COLUMNS`, at their end, which `texts` takes."""
-    width = len(STORED_COLUMNS)
-    texts.load(connection, [StoredGenome(*row[-width:]) for row in rows])
-    return [list(row[:-width]) for row in rows]
-
-
 def _individuals(run_id: int) -> Select[Any]:
-    return (
-        select(*_INDIVIDUAL_COLUMNS, *STORED_COLUMNS)
-        .join(genome, genome.c.digest == individual.c.genome)
-        .outerjoin(rejection, _REJECTED)
-        .where(_in_run(run_id))
-    )
+    return select(*_INDIVIDUAL_COLUMNS).outerjoin(rejection, _REJECTED).where(_in_run(run_id))
 
 
-def _scored(connection: Connection, run: Row[Any], births: Select[Any]) -> list[ScoredIndividual]:
+def _scored(
+    connection: Connection, run: Row[Any], births: Select[Any], texts: GenomeTexts | None = None
+) -> list[ScoredIndividual]:
     """The individuals of the births that the query ``births`` selects, with their outcomes, in order of birth."""
     query = (
-        select(evaluation.c.id, *_INDIVIDUAL_COLUMNS, *EVALUATION_COLUMNS, *STORED_COLUMNS)
-        .join(genome, genome.c.digest == individual.c.genome)
+        select(evaluation.c.id, *_INDIVIDUAL_COLUMNS, *EVALUATION_COLUMNS)
         .outerjoin(rejection, _REJECTED)
         .outerjoin(evaluation, outcome_of(run))
         .where(_in_run(run.id), individual.c.birth.in_(births))
@@ -216,9 +206,11 @@ def _scored(connection: Connection, run: Row[Any], births: Select[Any]) -> list[
     )
     rows = connection.execute(query).all()
     parents = _parents(connection, run.id, parentage.c.birth.in_(births))
-    width, texts = len(_INDIVIDUAL_COLUMNS), GenomeTexts(kept=True)
+    texts = texts or GenomeTexts(kept=True)
+    texts.load(connection, [row.genome for row in rows])
+    width = len(_INDIVIDUAL_COLUMNS)
     scored = []
-    for outcome_id, *values in _loaded(connection, rows, texts):
+    for outcome_id, *values in rows:
         record = individual_record(values[:width], texts, parents)
         outcome = None if outcome_id is None else evaluation_record(values[width:], run.kind)
         scored.append(ScoredIndividual(run.name, record, outcome))

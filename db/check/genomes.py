@@ -7,9 +7,9 @@ from sqlalchemy import Connection, select, true
 from germline.db.check.lines import MAX_LISTED, streamed
 from germline.db.check.value_types import wrong_types
 from germline.db.errors import GenomesTooLong
-from germline.db.genomes.reading import STORED_COLUMNS, GenomeTexts, StoredGenome
+from germline.db.genomes.reading import GenomeTexts
 from germline.db.schema import genome
-from germline.db.to_rows import digest
+from germline.db.to_rows import digest as digest_of
 
 
 def genome_problems(connection: Connection) -> list[str]:
@@ -29,26 +29,26 @@ def genome_problems(connection: Connection) -> list[str]:
 
 def _text_problems(connection: Connection) -> Iterator[str]:
     texts = GenomeTexts(kept=False)
-    with connection.execute(streamed(select(*STORED_COLUMNS))) as result:
-        for part in result.partitions():
-            rows = [StoredGenome(*row) for row in part]
-            texts.load(connection, rows)
-            for row in rows:
+    with connection.execute(streamed(select(genome.c.digest))) as result:
+        for part in result.scalars().partitions():
+            texts.load(connection, part)
+            for digest in part:
                 try:
-                    problem = _problem(row, texts)
+                    problem = _problem(digest, texts)
                 except GenomesTooLong:
                     yield "genomes: their texts are too long, together, for what is stored; not all were compared"
                     return
                 if problem:
-                    yield f"genome {row.digest}: {problem}"
+                    yield f"genome {digest}: {problem}"
 
 
-def _problem(row: StoredGenome, texts: GenomeTexts) -> str | None:
-    if row.base is None and (row.head, row.tail, row.depth) != (None, None, None):
+def _problem(digest: str, texts: GenomeTexts) -> str | None:
+    row = texts.row(digest)
+    if row is not None and row.base is None and (row.head, row.tail, row.depth) != (None, None, None):
         return "a whole text with head, tail or depth"
     try:
-        text = texts.text(row.digest)
+        text = texts.text(digest)
     except ValueError as error:
         return f"its text cannot be read ({error})"
-    is_sound = None not in (row.digest, row.kind, text) and digest(str(row.kind), str(text)) == row.digest
+    is_sound = row is not None and digest_of(str(row.kind), text) == digest
     return None if is_sound else "its text does not match its digest"

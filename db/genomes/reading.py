@@ -1,30 +1,30 @@
 """Makes texts of rows of ``genome``: the only place that does.
 
-Rows may come from anywhere. A chain of differences has at most ``MOST_ROWS`` rows, whatever they say, since depths must
-fall as `base_depth` has it; a difference gives at most ``LONGEST`` characters; and all that is made of the rows of a
-query is bounded too, since a file of many small differences to one long text could stand for terabytes.
+Rows may come from anywhere, and a row of a few bytes may stand for a long text. So depths must fall from base to base
+as `base_depth` has it, which ends a chain after `MOST_ROWS` rows; a difference gives at most ``LONGEST`` characters;
+and what is made of all rows together has a bound.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal, select
 
 from germline.db.errors import GenomesTooLong
 from germline.db.genomes.difference import DEEPEST, Difference, applied, base_depth
-from germline.db.genomes.recent import Genome, RecentGenomes
+from germline.db.genomes.recent import RecentTexts
 from germline.db.schema import genome
 
-MOST_ROWS: Final = 32
-"""Rows that a text is made of, at most: each but the last has a depth with a bit less than the one before."""
+MOST_ROWS: Final = DEEPEST.bit_length() + 1
+"""Rows that a text is made of, at most: the depth of each but the first has a bit less than that of the row before."""
 
-MOST_KEPT: Final = 2 * 10**9
-"""Characters that may be made of differences for a list, which keeps all of them in memory."""
+MOST_BYTES: Final = 2 * 10**9
+"""Bytes of memory that the texts which are made of differences may take together, if all are kept."""
 
-MOST_PASSING: Final = 2 * 10**9
-MOST_PASSING_TIMES: Final = 1000
-"""Characters that may be made of differences one after the other: `MOST_PASSING`, and `MOST_PASSING_TIMES` as many as
-are stored. Policies of 17,000 generations need 1,000 times as many."""
+MOST_BYTES_PASSING: Final = 250_000
+"""Bytes that may be made for each genome besides, if texts are used one after the other. A policy has as many after
+10,000 generations, and as many on average in a run of twice that length."""
 
 _CHUNK: Final = 500
 
@@ -41,129 +41,122 @@ class StoredGenome(NamedTuple):
     depth: int | None
     text: str
 
+    def level(self) -> int:
+        """The depth; 0 if the text is whole.
 
-STORED_COLUMNS: Final = [genome.c[name] for name in StoredGenome._fields]
-"""The columns that a query must select for `StoredGenome`."""
+        Raises:
+            ValueError: a difference has no depth.
+        """
+        if self.base is None:
+            return 0
+        if type(self.depth) is not int or not 1 <= self.depth <= DEEPEST:
+            raise ValueError(f"expected a depth of a difference, got {self.depth!r:.40}")
+        return self.depth
+
+    def difference(self) -> Difference:
+        """How the text differs from that of the base.
+
+        Raises:
+            ValueError: a value has a type that it cannot have.
+        """
+        if type(self.head) is not int or type(self.tail) is not int or type(self.text) is not str:
+            values = f"{self.head!r:.40}, {self.tail!r:.40} and {self.text!r:.40}"
+            raise ValueError(f"expected two lengths and a text in a difference, got {values}")
+        return Difference(self.head, self.tail, self.text)
+
+
+_COLUMNS: Final = [genome.c[name] for name in StoredGenome._fields]
 
 
 class GenomeTexts:
-    """The texts of genomes whose rows were loaded.
-
-    Rows of neighbours share most of their bases, so the texts that were made last are remembered, and the rows of a
-    page with all their bases are read at once, level by level. The texts themselves are made when they are asked for.
+    """The texts of genomes whose rows were loaded. Each is made when it is asked for; neighbours share most of their
+    bases, so the texts that were used last are remembered.
 
     Args:
         kept: whether the caller keeps all texts in memory.
+        recent: where texts are remembered; None: in a place of its own.
     """
 
-    def __init__(self, kept: bool) -> None:
+    def __init__(self, kept: bool, recent: RecentTexts | None = None) -> None:
         self._kept = kept
+        self._recent = RecentTexts() if recent is None else recent
         self._rows: dict[str, StoredGenome] = {}
-        self._bases: dict[str, Genome] = {}
-        self._recent = RecentGenomes()
-        self._stored = self._made = 0
+        self._asked = self._made = 0
 
-    def load(self, connection: Connection, rows: Iterable[StoredGenome]) -> None:
-        """Takes rows, in the place of those before, and reads the rows of their bases."""
-        self._rows, self._bases = {row.digest: row for row in rows}, {}
-        level = list(self._rows.values())
-        for _ in range(MOST_ROWS):
-            self._stored += sum(len(row.text) for row in level if isinstance(row.text, str))
-            wanted = []
-            for key in {row.base: None for row in level if isinstance(row.base, str)}:
-                if (known := self._recent.get(key)) is not None:
-                    self._bases[key] = known  # held, for it may be dropped before it is needed
-                elif key not in self._rows:
-                    wanted.append(key)
-            if not wanted:
-                return
-            level = list(_rows_of(connection, wanted))
-            self._rows |= {row.digest: row for row in level}
+    def load(self, connection: Connection, digests: Iterable[str]) -> None:
+        """Reads the rows of some digests and of their bases, in the place of those that were loaded before. A digest
+        without a row is left out."""
+        wanted = [key for key in dict.fromkeys(digests) if isinstance(key, str)]
+        self._asked += len(wanted)
+        self._rows = {row.digest: row for row in _rows_with_bases(connection, wanted)}
 
-    def load_keys(self, connection: Connection, keys: Iterable[str]) -> None:
-        """The same for the rows of some digests; a digest without a row is left out."""
-        self.load(connection, list(_rows_of(connection, list(keys))))
+    def put(self, row: StoredGenome, text: str) -> None:
+        """Takes a row as if it was loaded, with its whole text."""
+        self._rows[row.digest] = row
+        if row.base is not None:
+            self._recent.add(row.digest, text)
 
-    def __contains__(self, digest: str) -> bool:
-        """Whether the row of a digest was loaded, or is a base of such a row."""
-        return digest in self._rows or digest in self._bases
+    def row(self, digest: str | None) -> StoredGenome | None:
+        """The row of a digest; None if it is not loaded."""
+        return None if digest is None else self._rows.get(digest)
 
-    def text(self, digest: str) -> Any:
-        """The text of a genome whose row was loaded. In a damaged file a whole text may have any type.
+    def base_of(self, row: StoredGenome) -> StoredGenome:
+        """The row of the base of a difference.
 
         Raises:
-            ValueError: the row does not tell the text.
-            GenomesTooLong: it would be more text than memory or time allows.
+            ValueError: it is not there, or cannot be the base.
         """
-        row = self._rows.get(digest)
-        if row is not None and row.base is None:
-            return row.text
-        return self.genome(digest).text
-
-    def genome(self, digest: str) -> Genome:
-        """The genome of a row that was loaded, or of a base of such a row.
-
-        Raises:
-            ValueError: the row does not tell the text.
-            GenomesTooLong: it would be more text than memory or time allows.
-        """
-        changes: list[StoredGenome] = []
-        key = digest
-        while (known := self._recent.get(key) or self._bases.get(key)) is None:
-            row = self._rows.get(key)
-            if row is None:
-                raise ValueError(f"expected a genome {key!r:.40} in its chain of bases, got none")
-            if row.base is None:
-                known = _whole(row)
-                self._recent.add(key, known)
-                break
-            _check_difference(row)
-            changes.append(row)
-            key = row.base
-            if len(changes) >= MOST_ROWS:
-                raise ValueError(f"expected a chain of at most {MOST_ROWS} bases")
-        for row in reversed(changes):
-            known = self._child(known, row)
-            self._recent.add(row.digest, known)
-        return known
-
-    def _child(self, base: Genome, row: StoredGenome) -> Genome:
-        assert row.head is not None and row.tail is not None and row.depth is not None
+        base = self.row(row.base) if isinstance(row.base, str) else None
+        if base is None:
+            raise ValueError(f"expected a genome {row.base!r:.40} in its chain of bases, got none")
         if base.kind != row.kind:
             raise ValueError(f"expected a base of kind {row.kind!r:.20}, got {base.kind!r:.20}")
-        if base.depth != base_depth(row.depth):
-            raise ValueError(f"expected a base at depth {base_depth(row.depth)}, got depth {base.depth}")
-        text = applied(base.text, Difference(row.head, row.tail, row.text))
-        self._made += len(text)
-        most = MOST_KEPT if self._kept else MOST_PASSING + MOST_PASSING_TIMES * self._stored
+        if base.level() != base_depth(row.level()):
+            raise ValueError(f"expected a base at depth {base_depth(row.level())}, got depth {base.level()}")
+        return base
+
+    def text(self, digest: str) -> str:
+        """The text of a genome whose row was loaded.
+
+        Raises:
+            ValueError: the rows do not tell the text.
+            GenomesTooLong: all texts together would take more memory or time than a sound file needs.
+        """
+        row = self.row(digest)
+        if row is None:
+            raise ValueError(f"expected a genome {digest!r:.40}, got none")
+        changes: list[StoredGenome] = []
+        text = None
+        while row.base is not None and (text := self._recent.get(row.digest)) is None:
+            changes.append(row)
+            row = self.base_of(row)
+        if text is None:
+            text = row.text
+        if type(text) is not str:
+            raise ValueError(f"expected genome of type str, got {text!r:.40}")
+        for row in reversed(changes):
+            text = applied(text, row.difference())
+            self._count(text)
+            self._recent.add(row.digest, text)
+        return text
+
+    def _count(self, text: str) -> None:
+        self._made += sys.getsizeof(text)
+        most = MOST_BYTES if self._kept else MOST_BYTES + MOST_BYTES_PASSING * self._asked
         if self._made > most:
             raise GenomesTooLong(
-                f"the genomes that were asked for have more than {most:,} characters as whole texts: ask for fewer"
+                f"expected genomes of at most {most:,} bytes as whole texts, got more: ask for fewer births,"
+                " or see `germline db check`"
             )
-        return Genome(row.kind, row.base, row.depth, text)
 
 
-def _rows_of(connection: Connection, keys: list[str]) -> Iterable[StoredGenome]:
-    for start in range(0, len(keys), _CHUNK):
-        query = select(*STORED_COLUMNS).where(genome.c.digest.in_(keys[start : start + _CHUNK]))
-        for row in connection.execute(query).all():
+def _rows_with_bases(connection: Connection, digests: list[str]) -> Iterator[StoredGenome]:
+    for start in range(0, len(digests), _CHUNK):
+        asked = select(genome.c.digest, literal(1).label("row")).where(
+            genome.c.digest.in_(digests[start : start + _CHUNK])
+        )
+        chain = asked.cte("chain", recursive=True)
+        bases = select(genome.c.base, chain.c.row + 1).join(chain, genome.c.digest == chain.c.digest)
+        chain = chain.union(bases.where(genome.c.base.is_not(None), chain.c.row < MOST_ROWS))
+        for row in connection.execute(select(*_COLUMNS).where(genome.c.digest.in_(select(chain.c.digest)))).all():
             yield StoredGenome(*row)
-
-
-def _whole(row: StoredGenome) -> Genome:
-    if not isinstance(row.text, str):
-        raise ValueError(f"expected a base with a text, got {row.text!r:.40}")
-    return Genome(row.kind, None, 0, row.text)
-
-
-def _check_difference(row: StoredGenome) -> None:
-    expected: dict[str, tuple[Any, Callable[[Any], bool]]] = {
-        "base": (row.base, lambda value: type(value) is str),
-        "head": (row.head, lambda value: type(value) is int),
-        "tail": (row.tail, lambda value: type(value) is int),
-        "depth": (row.depth, lambda value: type(value) is int and 1 <= value <= DEEPEST),
-        "text": (row.text, lambda value: type(value) is str),
-    }
-    for name, (value, is_sound) in expected.items():
-        if not is_sound(value):
-            raise ValueError(f"expected a {name} of a difference, got {value!r:.40}")

@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from germline.db import to_rows
 from germline.db.conflicts import insert_into
-from germline.db.genomes.recent import Genome
-from germline.db.genomes.writing import NewGenome, digests_of_births
+from germline.db.genomes.writing import NewGenome, add_genomes
 from germline.db.records import EvaluationRecord, Individual, Snapshot, Winner
 from germline.db.schema import evaluation, individual, parentage, rejection, run, snapshot, winner
-from germline.db.store.base import BaseStore
+from germline.db.store.base import CHUNK, BaseStore
 
 Rows = Sequence[Mapping[str, Any]]
 """Rows of a table: a value for each column, by its name."""
@@ -33,18 +32,16 @@ class RecordingStore(BaseStore):
         parents = to_rows.parentage_rows(run_id, records)
         rejections = to_rows.rejection_rows(run_id, records)
 
-        def add(connection: Connection) -> Mapping[str, Genome]:
-            if not records:
-                return {}
-            stored = self._genomes.add(connection, kind, _new_genomes(connection, run_id, ordered))
-            connection.execute(insert(individual), individuals)
+        def add(connection: Connection) -> None:
+            if individuals:
+                add_genomes(connection, kind, _new_genomes(connection, run_id, ordered), self._recent_texts)
+                connection.execute(insert(individual), individuals)
             if parents:
                 connection.execute(insert(parentage), parents)
             if rejections:
                 connection.execute(insert(rejection), rejections)
-            return stored
 
-        self._genomes.remember(self._add(f"births {_births_text(records)} of run {run_id}", add))
+        self._add(f"births {_births_text(records)} of run {run_id}", add)
 
     def add_evaluations(
         self,
@@ -96,11 +93,23 @@ def _new_genomes(connection: Connection, run_id: int, records: Sequence[tuple[In
     """The genomes of individuals and digests, in order of birth, each with that of its first parent."""
     digests = {record.birth: digest for record, digest in records}
     elsewhere = {record.parents[0] for record, _ in records if record.parents and record.parents[0] not in digests}
-    digests |= digests_of_births(connection, run_id, sorted(elsewhere))
+    digests |= _digests_of(connection, run_id, sorted(elsewhere))
     return [
         NewGenome(digest, record.fingerprint, record.genome, digests.get(record.parents[0]) if record.parents else None)
         for record, digest in records
     ]
+
+
+def _digests_of(connection: Connection, run_id: int, births: Sequence[int]) -> dict[int, str]:
+    """The digests of the genomes of some births of a run; a birth that is not recorded is left out."""
+    query = select(individual.c.birth, individual.c.genome)
+    return {
+        birth: digest
+        for start in range(0, len(births), CHUNK)
+        for birth, digest in connection.execute(
+            query.where(individual.c.run_id == run_id, individual.c.birth.in_(births[start : start + CHUNK]))
+        )
+    }
 
 
 def _add_winners(connection: Connection, rows: Rows) -> None:

@@ -6,11 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from germline.db import exact_json, from_rows, runs, to_rows
-from germline.db.genomes.reading import STORED_COLUMNS, GenomeTexts, StoredGenome
-from germline.db.genomes.recent import Genome
-from germline.db.genomes.writing import NewGenome
+from germline.db.genomes.reading import GenomeTexts
+from germline.db.genomes.writing import NewGenome, add_genomes
 from germline.db.records import ArtifactRecord, SimplifiedRecord, VerdictRecord
-from germline.db.schema import artifact, genome, simplified, verdict
+from germline.db.schema import artifact, simplified, verdict
 from germline.db.store.base import BaseStore
 
 
@@ -78,7 +77,7 @@ class ResultStore(BaseStore):
         }
         to_rows.checked_text(genome_text, "a simplified genome")
 
-        def add(connection: Connection) -> Mapping[str, Genome] | None:
+        def add(connection: Connection) -> bool:
             row = runs.row_of(connection, run_name)
             key = to_rows.digest(row.kind, genome_text)
             latest = connection.execute(
@@ -88,15 +87,12 @@ class ResultStore(BaseStore):
                 .limit(1)
             ).all()
             if [tuple(record) for record in latest] == [(key, values["steps"])]:
-                return None
-            of_genome = NewGenome(key, fingerprint, genome_text, None)
-            stored = self._genomes.add(connection, row.kind, [of_genome])
+                return False
+            add_genomes(connection, row.kind, [NewGenome(key, fingerprint, genome_text, None)], self._recent_texts)
             connection.execute(insert(simplified).values(run_id=row.id, genome=key, **values))
-            return stored
+            return True
 
-        stored = self._add(f"what birth {birth} of run {run_name!r} became by simplification", add)
-        self._genomes.remember(stored or {})
-        return stored is not None
+        return self._add(f"what birth {birth} of run {run_name!r} became by simplification", add)
 
     def simplified(self, run_name: str, birth: int) -> SimplifiedRecord | None:
         """What an individual became by its latest simplification; None if none is recorded.
@@ -108,17 +104,17 @@ class ResultStore(BaseStore):
         def read(connection: Connection, row: Row[Any]) -> SimplifiedRecord | None:
             columns = from_rows.columns_of(SimplifiedRecord, simplified)
             query = (
-                select(*columns, *STORED_COLUMNS)
-                .join(genome, genome.c.digest == simplified.c.genome)
+                select(*columns)
                 .where(simplified.c.run_id == row.id, simplified.c.birth == birth)
                 .order_by(simplified.c.id.desc())
                 .limit(1)
             )
-            for values in from_rows.fetch(connection.execute(query)):
-                texts = GenomeTexts(kept=True)
-                texts.load(connection, [StoredGenome(*values[len(columns) :])])
-                return from_rows.simplified_record(values[: len(columns)], texts)
-            return None
+            row_found = connection.execute(query).first()
+            if row_found is None:
+                return None
+            texts = GenomeTexts(kept=True)
+            texts.load(connection, [row_found.genome])
+            return from_rows.simplified_record(list(row_found), texts)
 
         return self._read_run(run_name, read)
 

@@ -68,7 +68,6 @@ class RunStore(BaseStore):
                 # Two processes on a server can choose the same number; the second to write takes the next number.
                 if attempt == _NAMING_ATTEMPTS - 1:
                     raise
-        self._genomes.forget()  # the run may have the id of one that was deleted
         self._database.use_write_ahead_log()
         return record
 
@@ -133,6 +132,4 @@ class RunStore(BaseStore):
             UnknownRun: no run has that name.
             RunBusy: a session of this process drives the run, or another process owns it and may be alive.
         """
-        births = self._write(runs.delete, name, self._driven.includes)
-        self._genomes.forget()
-        return births
+        return self._write(runs.delete, name, self._driven.includes)

@@ -25,7 +25,6 @@ class SessionStore(BaseStore):
         begun = self._driven.begin(run_id)
         try:
             self._write(runs.claim, run_id, force, driven=not begun)
-            self._genomes.forget()  # another process may have changed what is stored
             self._database.use_write_ahead_log()
         except BaseException:
             if begun:

@@ -36,7 +36,7 @@ def _text_problems(connection: Connection) -> Iterator[str]:
                 try:
                     problem = _problem(digest, texts)
                 except GenomesTooLong:
-                    yield "genomes: their texts are too long, together, for what is stored; not all were compared"
+                    yield "genomes: more text than their rows can be expected to stand for; not all was compared"
                     return
                 if problem:
                     yield f"genome {digest}: {problem}"

@@ -16,8 +16,8 @@ from germline.db.genomes.difference import DEEPEST, Difference, applied, base_de
 from germline.db.genomes.recent import RecentTexts
 from germline.db.schema import genome
 
-MOST_ROWS: Final = DEEPEST.bit_length() + 1
-"""Rows that a text is made of, at most: the depth of each but the first has a bit less than that of the row before."""
+MOST_ROWS: Final = 80
+"""Rows that a text is made of, at most: one more than the octal digits of a depth can sum up to."""
 
 MOST_BYTES: Final = 2 * 10**9
 """Bytes of memory that the texts which are made of differences may take together, if all are kept."""

@@ -24,6 +24,7 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
+import numpy as np
 from large_runs import large_run
 
 from germline.db.records import EvaluationRecord, Individual, Winner
@@ -34,7 +35,8 @@ from germline.search.run import new_run
 
 POPULATION, PARENTS, SIGMA = 100, 20, 0.002
 NETWORK = {"form": "mlp", "observation": [8], "hidden": [32, 32], "activation": "tanh", "actions": 4}
-MEASURES = ("deviation", "episodes", "steps", "frames", "behaviour_0", "behaviour_1")
+REVIEWS = 5
+"""Reviews after a generation."""
 
 
 GENERATIONS = (10, 100, 300, 500, 750, 1000)
@@ -82,7 +84,7 @@ def write_policies(path: Path, births: int) -> None:
     draw = Random(1)
     network = read_network(NETWORK)
     with Store(str(path)) as store:
-        run = new_run(store, kind="policy", task="gym:CartPole-v1", name="large", births=births, seed=1)
+        run = new_run(store, kind="policy", task="gym:LunarLander-v3", name="large", births=births, seed=1)
         parents: list[tuple[int, Policy]] = []
         sizes, spent, spent_before = {0: _bytes(path)}, 0.0, 0.0
         for block in range(births // POPULATION):
@@ -95,10 +97,11 @@ def write_policies(path: Path, births: int) -> None:
                 for place, (parent, each) in enumerate(children)
             ]
             outcomes = [_outcome(record, run.task, draw) for record in records]
+            reviews = [_outcome(record, run.task, draw, rung=1) for record in records[:REVIEWS]]
             began = time.process_time()
             store.add_individuals(run.id, run.kind, records)
             spent += time.process_time() - began
-            store.add_evaluations(run.id, outcomes, 1.0, [Winner(block, first)])
+            store.add_evaluations(run.id, outcomes + reviews, 1.0, [Winner(block, first)])
             ranked = sorted(outcomes, key=lambda each: -(each.fitness or 0.0))[:PARENTS]
             parents = [(each.birth, children[each.birth - first][1]) for each in ranked]
             spent_before = spent if block + 1 + STEP in GENERATIONS else spent_before
@@ -120,12 +123,14 @@ def _child(parents: list[tuple[int, Policy]], network: object, draw: Random) -> 
     return (birth,), parent.child(draw.randrange(1 << 32), SIGMA)
 
 
-def _outcome(record: Individual, task: str, draw: Random) -> EvaluationRecord:
+def _outcome(record: Individual, task: str, draw: Random, rung: int = 0) -> EvaluationRecord:
+    """An outcome as long as that of LunarLander, whose measures are eight floats of 32 bits."""
     value = 500 * draw.random()
-    measures = {name: value * (place + 1) for place, name in enumerate(MEASURES)} | {"steps": 100.0, "frames": 100.0}
-    measures |= {"episodes": 1.0}
-    key = (record.birth, record.fingerprint, task, 0, 0)
-    return EvaluationRecord(*key, "ok", value, {"return": value}, measures, 0.01, "host:1234/pack-1", None)
+    measures = {"episodes": 1.0, "steps": 100.0, "frames": 100.0}
+    measures |= {f"behaviour_{place}": float(np.float32(draw.gauss(0, 1))) for place in range(6)}
+    measures |= {"behaviour_6": 0.0, "behaviour_7": 1.0}
+    key = (record.birth, record.fingerprint, task, rung, 0)
+    return EvaluationRecord(*key, "ok", value, {"return": value}, measures, 0.01, "inline", None)
 
 
 def measure_commands(path: Path, run: str, folder: Path) -> None:

@@ -11,7 +11,15 @@ from germline.evaluators.errors import message_of
 _FAILURES = frozenset(
     (
         *("ClusterLost", "DeviceLost", "NoCluster", "NoWorker", "SearchFailed"),
-        *("AlteredSchema", "DamagedDatabase", "DatabaseError", "DatabaseLocked", "DiskFull", "NoRoom"),
+        *(
+            "AlteredSchema",
+            "DamagedDatabase",
+            "DatabaseError",
+            "DatabaseLocked",
+            "DiskFull",
+            "GenomesTooLong",
+            "NoRoom",
+        ),
         "ExportMismatch",
     )
 )

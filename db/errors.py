@@ -46,6 +46,11 @@ def unreadable_row(what: str, why: object) -> DamagedDatabase:
     return DamagedDatabase(f"{what} cannot be read ({why}): restore a copy made with `germline db backup`")
 
 
+class GenomesTooLong(DatabaseError):
+    """The genomes that were asked for would be more text than memory or time allows, since a few stored bytes can stand
+    for a long text."""
+
+
 class ForeignDatabase(DatabaseError):
     """The database belongs to another program; Germline does not change it."""
 

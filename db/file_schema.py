@@ -164,5 +164,10 @@ _CREATED: Final[Mapping[str, Mapping[str, str]]] = {
         "table answer": "f36d54b8be40ef0568f345011d2e5114",
         "table proposal": "89296515591a4ba5c5c8bc72d69b0157",
     },
+    "0008": {
+        "table genome": "c826c33e56ac2fa9d2a2a34ad690c24c",
+        "view v_best": "b462ae5999b9186460aa2ba086c0978e",
+        "view v_genomes": "c088363c4f8b5744d9a93acd6ef2a70e",
+    },
 }
 """By revision, the objects that its migration creates or replaces."""

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, CursorResult, Row
 from germline.db import exact_json, owner
 from germline.db.column_types import COLUMN_INDEX, check_types
 from germline.db.errors import unreadable_row
+from germline.db.genomes.reading import GenomeTexts
 from germline.db.records import (
     PROPOSAL_STATES,
     ArtifactRecord,
@@ -36,10 +37,12 @@ _BUDGETS: Final = ("births", "evaluations", "frames")  # of the config of a run
 _LARGEST_COUNT: Final = 2**53  # up to here a float holds every integer exactly
 
 _BIRTH: Final = COLUMN_INDEX[Individual]["birth"]
+_GENOME: Final = COLUMN_INDEX[Individual]["genome"]
 _PARENTS: Final = [field.name for field in fields(Individual)].index("parents")
 _RUNG: Final = COLUMN_INDEX[EvaluationRecord]["rung"]
 _OBJECTIVES: Final = COLUMN_INDEX[EvaluationRecord]["objectives"]
 _MEASURES: Final = COLUMN_INDEX[EvaluationRecord]["measures"]
+_SIMPLIFIED_GENOME: Final = COLUMN_INDEX[SimplifiedRecord]["genome"]
 _STEPS: Final = COLUMN_INDEX[SimplifiedRecord]["steps"]
 _TRAINING_MEASURES: Final = COLUMN_INDEX[TrainingRecord]["measures"]
 _CONTENT: Final = COLUMN_INDEX[VerdictRecord]["content"]
@@ -98,17 +101,19 @@ def run_record(row: Row[Any]) -> RunRecord:
     return RunRecord(**values)
 
 
-def individual_record(values: Values, parents: Mapping[int, tuple[int, ...]]) -> Individual:
+def individual_record(values: Values, texts: GenomeTexts, parents: Mapping[int, tuple[int, ...]]) -> Individual:
     """The record of an individual.
 
     Args:
-        values: the values of all fields but ``parents``.
+        values: the values of all fields but ``parents``, with the digest of the genome in the place of its text.
+        texts: of the genomes of any number of births.
         parents: the parents of each birth that has parents, for any number of births.
 
     Raises:
-        DamagedDatabase: a value has a type that its column cannot have.
+        DamagedDatabase: a value has a type that its column cannot have, or the text of the genome cannot be read.
     """
     try:
+        values[_GENOME] = texts.text(values[_GENOME])
         check_types(Individual, values)
     except ValueError as error:
         raise unreadable_row(f"birth {values[_BIRTH]!r}", error) from error
@@ -210,13 +215,14 @@ def artifact_record(values: Values) -> ArtifactRecord:
     return ArtifactRecord(*values)
 
 
-def simplified_record(values: Values) -> SimplifiedRecord:
-    """The record of a simplified program.
+def simplified_record(values: Values, texts: GenomeTexts) -> SimplifiedRecord:
+    """The record of a simplified program. ``texts`` has the text of the digest in the place of the genome.
 
     Raises:
-        DamagedDatabase: a value has a type that its column cannot have, or the steps cannot be parsed.
+        DamagedDatabase: a value has a type that its column cannot have, or the text or the steps cannot be read.
     """
     try:
+        values[_SIMPLIFIED_GENOME] = texts.text(values[_SIMPLIFIED_GENOME])
         check_types(SimplifiedRecord, values)
         values[_STEPS] = exact_json.load_plain(values[_STEPS])
     except ValueError as error:

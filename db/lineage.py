@@ -9,7 +9,7 @@ and keep the connection in its transaction.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, literal, or_, select
@@ -24,6 +24,7 @@ from germline.db.from_rows import (
     review_score,
     winner_record,
 )
+from germline.db.genomes.reading import GenomeTexts
 from germline.db.records import (
     BirthScore,
     EvaluationRecord,
@@ -32,16 +33,14 @@ from germline.db.records import (
     ScoredIndividual,
     Winner,
 )
-from germline.db.schema import evaluation, genome, individual, parentage, rejection
+from germline.db.schema import evaluation, individual, parentage, rejection
 from germline.db.schema import winner as winner_table
 
 FITNESS: Final = case((evaluation.c.negative_zero, literal(-0.0)), else_=evaluation.c.fitness)
 """The exact fitness of an evaluation. Queries sort by the column itself, in which SQLite stores -0.0 as 0.0."""
 
 EVALUATION_COLUMNS: Final = columns_of(EvaluationRecord, evaluation, fitness=FITNESS)
-_INDIVIDUAL_COLUMNS: Final = columns_of(
-    Individual, individual, genome=genome.c.text, rejected=func.coalesce(rejection.c.genomes, 0)
-)
+_INDIVIDUAL_COLUMNS: Final = columns_of(Individual, individual, rejected=func.coalesce(rejection.c.genomes, 0))
 _WINNER_COLUMNS: Final = columns_of(Winner, winner_table)
 _BIRTH_SCORE_COLUMNS: Final = columns_of(
     BirthScore, individual, outcome_id=evaluation.c.id, fitness=FITNESS, measure=evaluation.c.measures
@@ -62,10 +61,12 @@ def scored_individual(connection: Connection, run: Row[Any], birth: int) -> Scor
     return scored[0] if scored else None
 
 
-def scored_of(connection: Connection, run: Row[Any], births: Sequence[int]) -> list[ScoredIndividual]:
+def scored_of(
+    connection: Connection, run: Row[Any], births: Sequence[int], texts: GenomeTexts
+) -> list[ScoredIndividual]:
     """The individuals of some births with their outcomes, in order of birth."""
     chosen = select(individual.c.birth).where(_in_run(run.id), individual.c.birth.in_(births))
-    return _scored(connection, run, chosen)
+    return _scored(connection, run, chosen, texts)
 
 
 def top(connection: Connection, run: Row[Any], n: int | None) -> list[ScoredIndividual]:
@@ -133,22 +134,28 @@ def ancestry(connection: Connection, run: Row[Any], birth: int) -> list[ScoredIn
     return _scored(connection, run, select(births.c.birth))
 
 
-def page(connection: Connection, run_id: int, after: int, size: int) -> list[Individual]:
-    """At most ``size`` individuals after birth ``after``, in order of birth."""
+def page(connection: Connection, run_id: int, after: int, size: int, texts: GenomeTexts) -> Iterator[Individual]:
+    """At most ``size`` individuals after birth ``after``, in order of birth. Their rows are read at once; the records,
+    with the texts of their genomes, are made as they are asked for."""
     query = _individuals(run_id).where(individual.c.birth > after).order_by(individual.c.birth).limit(size)
     rows = connection.execute(query).all()
     if not rows:
-        return []
+        return iter(())
     on_page = and_(parentage.c.birth >= rows[0].birth, parentage.c.birth <= rows[-1].birth)
-    parents = _parents(connection, run_id, on_page)
-    return [individual_record(list(row), parents) for row in rows]
+    return _records(connection, rows, _parents(connection, run_id, on_page), texts)
 
 
-def of_births(connection: Connection, run_id: int, births: Sequence[int]) -> list[Individual]:
-    """The individuals of some births; a birth that is not recorded is left out."""
+def of_births(connection: Connection, run_id: int, births: Sequence[int], texts: GenomeTexts) -> Iterator[Individual]:
+    """The same of some births, in any order; a birth that is not recorded is left out."""
     rows = connection.execute(_individuals(run_id).where(individual.c.birth.in_(births))).all()
-    parents = _parents(connection, run_id, parentage.c.birth.in_(births))
-    return [individual_record(list(row), parents) for row in rows]
+    return _records(connection, rows, _parents(connection, run_id, parentage.c.birth.in_(births)), texts)
+
+
+def _records(
+    connection: Connection, rows: Sequence[Row[Any]], parents: Mapping[int, tuple[int, ...]], texts: GenomeTexts
+) -> Iterator[Individual]:
+    texts.load(connection, [row.genome for row in rows])
+    return (individual_record(list(row), texts, parents) for row in rows)
 
 
 def birth_scores(connection: Connection, run: Row[Any], measure: str) -> list[BirthScore]:
@@ -183,19 +190,15 @@ def without_outcome(connection: Connection, run: Row[Any], *conditions: ColumnEl
 
 
 def _individuals(run_id: int) -> Select[Any]:
-    return (
-        select(*_INDIVIDUAL_COLUMNS)
-        .join(genome, genome.c.digest == individual.c.genome)
-        .outerjoin(rejection, _REJECTED)
-        .where(_in_run(run_id))
-    )
+    return select(*_INDIVIDUAL_COLUMNS).outerjoin(rejection, _REJECTED).where(_in_run(run_id))
 
 
-def _scored(connection: Connection, run: Row[Any], births: Select[Any]) -> list[ScoredIndividual]:
+def _scored(
+    connection: Connection, run: Row[Any], births: Select[Any], texts: GenomeTexts | None = None
+) -> list[ScoredIndividual]:
     """The individuals of the births that the query ``births`` selects, with their outcomes, in order of birth."""
     query = (
         select(evaluation.c.id, *_INDIVIDUAL_COLUMNS, *EVALUATION_COLUMNS)
-        .join(genome, genome.c.digest == individual.c.genome)
         .outerjoin(rejection, _REJECTED)
         .outerjoin(evaluation, outcome_of(run))
         .where(_in_run(run.id), individual.c.birth.in_(births))
@@ -203,10 +206,12 @@ def _scored(connection: Connection, run: Row[Any], births: Select[Any]) -> list[
     )
     rows = connection.execute(query).all()
     parents = _parents(connection, run.id, parentage.c.birth.in_(births))
+    texts = texts or GenomeTexts(kept=True)
+    texts.load(connection, [row.genome for row in rows])
     width = len(_INDIVIDUAL_COLUMNS)
     scored = []
     for outcome_id, *values in rows:
-        record = individual_record(values[:width], parents)
+        record = individual_record(values[:width], texts, parents)
         outcome = None if outcome_id is None else evaluation_record(values[width:], run.kind)
         scored.append(ScoredIndividual(run.name, record, outcome))
     return scored

@@ -4,7 +4,7 @@ from typing import Final
 
 from germline.db.errors import ForeignDatabase, SchemaNewer, SchemaOutdated
 
-REVISIONS: Final[tuple[str, ...]] = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS: Final[tuple[str, ...]] = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 
 VERSION_TABLE: Final = "germline_version"
 """Alembic's table of the revision. Its name tells Germline's databases from those of other programs with Alembic."""

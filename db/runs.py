@@ -147,8 +147,8 @@ def rename(connection: Connection, name: str, new_name: str, is_driven: Callable
 
 
 def delete(connection: Connection, name: str, is_driven: Callable[[int], bool]) -> int:
-    """Removes a run with all its rows, and the genomes and answers that no other run has. Returns the number of its
-    births. ``is_driven`` says whether this process drives the run with an id.
+    """Removes a run with all its rows, and the genomes and answers that no other run has or is based on. Returns the
+    number of its births. ``is_driven`` says whether this process drives the run with an id.
 
     Raises:
         UnknownRun: there is no such run.
@@ -163,13 +163,23 @@ def delete(connection: Connection, name: str, is_driven: Callable[[int], bool]) 
     for table in _tables_of_runs():
         connection.execute(remove(table).where(table.c.run_id == row.id))
     connection.execute(remove(run).where(run.c.id == row.id))
-    # Without the index the database would read all individuals for each genome, to see that none refers to it.
-    connection.execute(text("CREATE INDEX ix_deletion ON individual (genome)"))
-    columns = [column for table in metadata.tables.values() for column in table.c if column.references(genome.c.digest)]
-    used = union(*(select(column) for column in columns))
-    connection.execute(remove(genome).where(genome.c.digest.not_in(used)))
-    connection.execute(text("DROP INDEX ix_deletion"))
+    _remove_genomes(connection)
     return births
+
+
+def _remove_genomes(connection: Connection) -> None:
+    """Removes the genomes that nothing refers to, and that are no bases, of bases, of others that stay."""
+    # Without indexes the database would read all individuals and genomes for each, to see that none refers to it.
+    connection.execute(text("CREATE INDEX ix_deletion ON individual (genome)"))
+    connection.execute(text("CREATE INDEX ix_deletion_of_bases ON genome (base)"))
+    columns = [column for table in metadata.tables.values() for column in table.c if column.references(genome.c.digest)]
+    referring = union(*(select(column.label("digest")) for column in columns if column.table is not genome)).subquery()
+    used = select(referring.c.digest).cte("used", recursive=True)
+    bases = select(genome.c.base).join(used, genome.c.digest == used.c.digest).where(genome.c.base.is_not(None))
+    used = used.union(bases)
+    connection.execute(remove(genome).where(genome.c.digest.not_in(select(used.c.digest))))
+    connection.execute(text("DROP INDEX ix_deletion"))
+    connection.execute(text("DROP INDEX ix_deletion_of_bases"))
 
 
 def _remove_proposals(connection: Connection, run_id: int) -> None:

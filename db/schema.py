@@ -1,6 +1,7 @@
-"""The tables and views of a database of runs, as the newest migration leaves them.
+"""The tables of a database of runs, as the newest migration leaves them. The views are in ``views.py``.
 
-Genomes are content-addressed: a text is stored once for all runs and births. An evaluation belongs to a *fingerprint*
+Genomes are content-addressed: a text is stored once for all runs and births, whole or as the difference to that of
+another genome, its base (``germline.db.genomes``). An evaluation belongs to a *fingerprint*
 in a run, so that a cache hit needs no row in ``evaluation``. The outcome of an individual is the evaluation of its
 fingerprint on the run's own task at rung 0, seed 0; all other evaluations are reviews.
 """
@@ -59,6 +60,11 @@ genome = Table(
     Column("kind", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("text", Text, nullable=False),
+    # All are NULL if the text is whole; else it stands between the beginning and the end of the base's.
+    Column("base", Text, ForeignKey("genome.digest")),
+    Column("head", Integer),
+    Column("tail", Integer),
+    Column("depth", Integer),
 )
 
 individual = Table(
@@ -248,52 +254,3 @@ control = Table(
     Column("handled", Boolean, nullable=False),
     CheckConstraint("request IN ('stop', 'pause')", name="request"),
 )
-
-_BEST: Final = """
-    SELECT b.id FROM evaluation b
-    WHERE b.run_id = r.id AND b.task = r.task AND b.status = 'ok' AND b.rung = 0 AND b.seed = 0
-    ORDER BY b.fitness DESC NULLS LAST, b.birth LIMIT 1
-"""
-
-VIEWS: Final = {
-    "v_best": f"""
-CREATE VIEW v_best AS
-SELECT r.name AS run, e.birth, e.fitness, e.objectives, e.measures, i.operator, i.fingerprint, g.text AS genome
-FROM run r
-JOIN evaluation e ON e.id = ({_BEST})
-JOIN individual i ON i.run_id = r.id AND i.birth = e.birth
-JOIN genome g ON g.digest = i.genome
-""",
-    "v_lineage": """
-CREATE VIEW v_lineage AS
-SELECT r.name AS run, i.birth, p.parent, i.operator, e.fitness, f.fitness AS parent_fitness
-FROM run r
-JOIN individual i ON i.run_id = r.id
-LEFT JOIN evaluation e ON e.run_id = r.id AND e.fingerprint = i.fingerprint
-    AND e.task = r.task AND e.rung = 0 AND e.seed = 0
-LEFT JOIN parentage p ON p.run_id = r.id AND p.birth = i.birth
-LEFT JOIN individual j ON j.run_id = r.id AND j.birth = p.parent
-LEFT JOIN evaluation f ON f.run_id = r.id AND f.fingerprint = j.fingerprint
-    AND f.task = r.task AND f.rung = 0 AND f.seed = 0
-""",
-    "v_failures": """
-CREATE VIEW v_failures AS
-SELECT r.name AS run, e.birth, e.status, e.error, e.rung, e.seed
-FROM run r
-JOIN evaluation e ON e.run_id = r.id
-WHERE e.status <> 'ok'
-""",
-    "v_runs": f"""
-CREATE VIEW v_runs AS
-SELECT r.name, r.kind, r.task, r.preset, r.seed, r.status,
-    (SELECT count(*) FROM individual i WHERE i.run_id = r.id) AS births,
-    (SELECT count(*) FROM evaluation e WHERE e.run_id = r.id) AS evaluations,
-    (SELECT count(i.cached_from) FROM individual i WHERE i.run_id = r.id) AS cache_hits,
-    (SELECT count(*) FROM evaluation e WHERE e.run_id = r.id AND e.status <> 'ok') AS failures,
-    (SELECT coalesce(sum(j.genomes), 0) FROM rejection j WHERE j.run_id = r.id) AS rejected,
-    r.seconds, best.birth AS best_birth, best.fitness AS best_fitness, r.owner, r.created
-FROM run r
-LEFT JOIN evaluation best ON best.id = ({_BEST})
-""",
-}
-"""The views by name, in the order of their creation: a read interface for any SQL tool."""

@@ -91,15 +91,6 @@ def checked_seed(seed: int) -> int:
     return checked_integer(seed, "the seed of a run")
 
 
-def genome_rows(kind: str, records: Sequence[Individual], digests: Sequence[str]) -> list[dict[str, Any]]:
-    """A row of ``genome`` for each distinct genome."""
-    rows = {
-        key: {"digest": key, "kind": kind, "fingerprint": record.fingerprint, "text": record.genome}
-        for record, key in zip(records, digests, strict=True)
-    }
-    return list(rows.values())
-
-
 def individual_rows(run_id: int, records: Sequence[Individual], digests: Sequence[str]) -> list[dict[str, Any]]:
     """A row of ``individual`` for each record, in order of birth, so that no row refers to a later row."""
     rows = [

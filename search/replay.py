@@ -125,7 +125,7 @@ class _Comparison:
     def __init__(self, store: Store, run: RunRecord) -> None:
         self.store = store
         self.run = run
-        self.rows = list(store.individuals(run.id))
+        self.rows = list(store.individuals(run.id, kept=True))
         self.winners = store.winners(run.name)
         self.fingerprints: dict[str, str] = {}
         """Fingerprints of the genomes that were derived so far, by genome text."""

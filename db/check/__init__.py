@@ -1,7 +1,8 @@
 """Checks the invariants of a database of runs (`germline db check`), which must hold after any crash.
 
 A rule is a function whose docstring says what must hold, and which returns a line for each breach. Rules for the
-database as a whole are in `database.py`, rules for a run in `value_types.py`, `texts.py`, `births.py`, `outcomes.py`.
+database as a whole are in `database.py` and `genomes.py`, rules for a run in `value_types.py`, `texts.py`, `births.py`
+and `outcomes.py`.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
-from germline.db.check import births, database, outcomes, texts, value_types
+from germline.db.check import births, database, genomes, outcomes, texts, value_types
 from germline.db.errors import DamagedDatabase
 from germline.db.schema import run
 
@@ -40,7 +41,7 @@ def problems(connection: Connection) -> list[str]:
     """
     altered = database.schema_differences(connection)
     lines = [f"altered schema: {difference}" for difference in altered]
-    lines += database.file_problems(connection, bool(altered)) + database.genome_problems(connection)
+    lines += database.file_problems(connection, bool(altered)) + genomes.genome_problems(connection)
     lines += database.training_problems(connection) + database.answer_problems(connection)
     for row in connection.execute(select(run).order_by(run.c.id)).all():
         lines += [f"run {row.name}: {problem}" for problem in _run_problems(connection, row)]

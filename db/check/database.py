@@ -8,7 +8,7 @@ from germline.db import exact_json, file_schema, proposals
 from germline.db.check.lines import MAX_LISTED, is_readable, streamed
 from germline.db.check.value_types import wrong_types
 from germline.db.revisions import VERSION_TABLE
-from germline.db.schema import answer, genome, metadata, training
+from germline.db.schema import answer, metadata, training
 from germline.db.server_schema import server_differences
 from germline.db.to_rows import digest
 
@@ -34,17 +34,6 @@ def file_problems(connection: Connection, altered: bool) -> list[str]:
     lines = [line for check in checks for line in connection.scalars(text(check)) if line != "ok"]
     dangling = [row for table in tables for row in connection.execute(text(f"PRAGMA foreign_key_check{table}"))]
     return lines + [f"a row of {row[0]} refers to a missing row of {row[2]}" for row in dangling[:MAX_LISTED]]
-
-
-def genome_problems(connection: Connection) -> list[str]:
-    """The text of a genome gives its digest, and its values have a type that their column can have."""
-    rows = connection.execute(streamed(select(genome.c.digest, genome.c.kind, genome.c.text)))
-    changed = [key for key, *parts in rows if None in parts or digest(*map(str, parts)) != key]
-    return [f"genome {key}: its text does not match its digest" for key in changed[:MAX_LISTED]] + [
-        f"genome {key}: a value of the wrong type in {column}"
-        for column, keys in wrong_types(connection, genome, genome.c.digest, true())
-        for key in keys[:MAX_LISTED]
-    ]
 
 
 def training_problems(connection: Connection) -> list[str]:

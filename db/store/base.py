@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 from germline.db import runs, sqlite_file
 from germline.db.driven_runs import DrivenRuns
 from germline.db.errors import DamagedDatabase, RecordConflict, Unsupported
+from germline.db.genomes.recent import RecentTexts
 from germline.db.location import SqliteFile, locate
 from germline.db.lock_retry import LockRetry
 from germline.db.opening import open_database
@@ -38,6 +39,7 @@ class BaseStore:
     ) -> None:
         self._location = locate(url)
         self._driven = DrivenRuns(self._location)
+        self._recent_texts = RecentTexts()
         retry = LockRetry(busy_seconds, wait_seconds, on_wait)
         self._database = open_database(self._location, create and not read_only, retry, read_only)
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, select
 from germline.db import from_rows, lineage, runs
 from germline.db.errors import unreadable_row
 from germline.db.frame import Library, columns_of_individuals, frame, frame_package
+from germline.db.genomes.reading import GenomeTexts
 from germline.db.records import EvaluationRecord, Individual, Snapshot
 from germline.db.schema import evaluation, snapshot
 from germline.db.store.base import CHUNK, BaseStore
@@ -19,20 +20,32 @@ _PAGE: Final = 5000
 class HistoryStore(BaseStore):
     """The part of the store that reads back what `RecordingStore` records, for runs of any length."""
 
-    def individuals(self, run_id: int, first: int = 0) -> Iterator[Individual]:
-        """All individuals of a run from birth ``first`` on, in order of birth."""
-        after = first - 1
-        while page := self._read(lineage.page, run_id, after, _PAGE):
-            for record in page:
+    def individuals(self, run_id: int, first: int = 0, kept: bool = False) -> Iterator[Individual]:
+        """All individuals of a run from birth ``first`` on, in order of birth. ``kept`` says that the caller keeps them
+        all in memory.
+
+        Raises:
+            GenomesTooLong: the genomes have more text than memory, or else time, allows.
+        """
+        texts = GenomeTexts(kept)
+        last, after = None, first - 1
+        while last != after:
+            last = after
+            for record in self._read(lineage.page, run_id, after, _PAGE, texts):
                 if record.birth <= after:
                     raise unreadable_row(f"birth {record.birth}", f"it comes after birth {after}")
                 after = record.birth
                 yield record
 
     def individuals_of(self, run_id: int, births: Sequence[int]) -> Iterator[Individual]:
-        """The individuals of some births, in any order; a birth that is not recorded is left out."""
+        """The individuals of some births, in any order; a birth that is not recorded is left out.
+
+        Raises:
+            GenomesTooLong: the genomes have more text than memory allows.
+        """
+        texts = GenomeTexts(kept=True)
         for start in range(0, len(births), CHUNK):
-            yield from self._read(lineage.of_births, run_id, births[start : start + CHUNK])
+            yield from self._read(lineage.of_births, run_id, births[start : start + CHUNK], texts)
 
     def evaluations(self, run_id: int) -> Iterator[EvaluationRecord]:
         """All evaluations of a run, in the order of recording."""
@@ -83,6 +96,7 @@ class HistoryStore(BaseStore):
         Raises:
             UnknownRun: no run has that name.
             Unsupported: there is no such library, or it is not installed.
+            GenomesTooLong: the genomes have more text than memory allows.
         """
         package = frame_package(library)
         run = self._read_run(run_name, lambda connection, row: from_rows.run_record(row))
@@ -91,7 +105,7 @@ class HistoryStore(BaseStore):
             for record in self.evaluations(run.id)
             if (record.task, record.rung, record.seed) == (run.task, 0, 0)
         }
-        return frame(columns_of_individuals(self.individuals(run.id), outcomes), package)
+        return frame(columns_of_individuals(self.individuals(run.id, kept=True), outcomes), package)
 
 
 def _rows(connection: Connection, query: Select[Any]) -> Iterator[from_rows.Values]:

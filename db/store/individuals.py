@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Row, select
 
 from germline.db import columns, from_rows, lineage, runs
 from germline.db.errors import NothingScored, UnknownBirth
+from germline.db.genomes.reading import GenomeTexts
 from germline.db.records import EvaluationRecord, ScoredIndividual
 from germline.db.schema import evaluation
 from germline.db.store.base import CHUNK, BaseStore
@@ -39,9 +40,10 @@ class IndividualStore(BaseStore):
             UnknownRun: no run has that name.
         """
         wanted = sorted(set(births))
+        texts = GenomeTexts(kept=True)
         scored: list[ScoredIndividual] = []
         for start in range(0, len(wanted), CHUNK):
-            scored += self._read_run(run_name, lineage.scored_of, wanted[start : start + CHUNK])
+            scored += self._read_run(run_name, lineage.scored_of, wanted[start : start + CHUNK], texts)
         return scored
 
     def best(self, run_name: str) -> ScoredIndividual:

@@ -1,18 +1,24 @@
 """What the driver of a run records while it searches: births, their evaluations, winners and snapshots."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from germline.db import to_rows
 from germline.db.conflicts import insert_into
+from germline.db.genomes.writing import NewGenome, add_genomes
 from germline.db.records import EvaluationRecord, Individual, Snapshot, Winner
-from germline.db.schema import evaluation, genome, individual, parentage, rejection, run, snapshot, winner
-from germline.db.store.base import BaseStore
+from germline.db.schema import evaluation, individual, parentage, rejection, run, snapshot, winner
+from germline.db.store.base import CHUNK, BaseStore
 
 Rows = Sequence[Mapping[str, Any]]
 """Rows of a table: a value for each column, by its name."""
+
+
+_DIGESTS: Final = select(individual.c.birth, individual.c.genome).where(
+    individual.c.run_id == bindparam("run"), individual.c.birth.in_(bindparam("births", expanding=True))
+)
 
 
 class RecordingStore(BaseStore):
@@ -26,14 +32,14 @@ class RecordingStore(BaseStore):
             InvalidRecord: a value cannot be stored, or the parents do not suit the operator.
         """
         digests = to_rows.genome_digests(kind, records)
-        genomes = to_rows.genome_rows(kind, records, digests)
+        ordered = sorted(zip(records, digests, strict=True), key=lambda each: each[0].birth)
         individuals = to_rows.individual_rows(run_id, records, digests)
         parents = to_rows.parentage_rows(run_id, records)
         rejections = to_rows.rejection_rows(run_id, records)
 
         def add(connection: Connection) -> None:
-            if genomes:
-                connection.execute(insert_into(connection, genome).on_conflict_do_nothing(), genomes)
+            if individuals:
+                add_genomes(connection, kind, _new_genomes(connection, run_id, ordered), self._recent_texts)
                 connection.execute(insert(individual), individuals)
             if parents:
                 connection.execute(insert(parentage), parents)
@@ -86,6 +92,26 @@ class RecordingStore(BaseStore):
             _replace_snapshot(connection, run_id, snapshot)
 
         self._add(f"winners of blocks {blocks} of run {run_id}", add)
+
+
+def _new_genomes(connection: Connection, run_id: int, records: Sequence[tuple[Individual, str]]) -> list[NewGenome]:
+    """The genomes of individuals and digests, in order of birth, each with that of its first parent."""
+    digests = {record.birth: digest for record, digest in records}
+    elsewhere = {record.parents[0] for record, _ in records if record.parents and record.parents[0] not in digests}
+    digests |= _digests_of(connection, run_id, sorted(elsewhere))
+    return [
+        NewGenome(digest, record.fingerprint, record.genome, digests.get(record.parents[0]) if record.parents else None)
+        for record, digest in records
+    ]
+
+
+def _digests_of(connection: Connection, run_id: int, births: Sequence[int]) -> dict[int, str]:
+    """The digests of the genomes of some births of a run; a birth that is not recorded is left out."""
+    found: dict[int, str] = {}
+    for start in range(0, len(births), CHUNK):
+        values = {"run": run_id, "births": births[start : start + CHUNK]}
+        found.update((row.birth, row.genome) for row in connection.execute(_DIGESTS, values))
+    return found
 
 
 def _add_winners(connection: Connection, rows: Rows) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from germline.db import exact_json, from_rows, runs, to_rows
-from germline.db.conflicts import insert_into
+from germline.db.genomes.reading import GenomeTexts
+from germline.db.genomes.writing import NewGenome, add_genomes
 from germline.db.records import ArtifactRecord, SimplifiedRecord, VerdictRecord
-from germline.db.schema import artifact, genome, simplified, verdict
+from germline.db.schema import artifact, simplified, verdict
 from germline.db.store.base import BaseStore
 
 
@@ -87,8 +88,7 @@ class ResultStore(BaseStore):
             ).all()
             if [tuple(record) for record in latest] == [(key, values["steps"])]:
                 return False
-            of_genome = {"digest": key, "kind": row.kind, "fingerprint": fingerprint, "text": genome_text}
-            connection.execute(insert_into(connection, genome).on_conflict_do_nothing(), [of_genome])
+            add_genomes(connection, row.kind, [NewGenome(key, fingerprint, genome_text, None)], self._recent_texts)
             connection.execute(insert(simplified).values(run_id=row.id, genome=key, **values))
             return True
 
@@ -102,16 +102,19 @@ class ResultStore(BaseStore):
         """
 
         def read(connection: Connection, row: Row[Any]) -> SimplifiedRecord | None:
-            columns = from_rows.columns_of(SimplifiedRecord, simplified, genome=genome.c.text)
+            columns = from_rows.columns_of(SimplifiedRecord, simplified)
             query = (
                 select(*columns)
-                .join(genome, genome.c.digest == simplified.c.genome)
                 .where(simplified.c.run_id == row.id, simplified.c.birth == birth)
                 .order_by(simplified.c.id.desc())
                 .limit(1)
             )
-            rows = from_rows.fetch(connection.execute(query))
-            return next((from_rows.simplified_record(values) for values in rows), None)
+            row_found = connection.execute(query).first()
+            if row_found is None:
+                return None
+            texts = GenomeTexts(kept=True)
+            texts.load(connection, [row_found.genome])
+            return from_rows.simplified_record(list(row_found), texts)
 
         return self._read_run(run_name, read)
 

@@ -123,8 +123,8 @@ class RunStore(BaseStore):
             raise RunExists(f"a run named {new_name!r} exists already: choose another name") from error
 
     def delete_run(self, name: str) -> int:
-        """Removes a run with all its records, and the genomes and answers that no other run has. Returns the number of
-        its births.
+        """Removes a run with all its records, and the genomes and answers that no other run has or is based on. Returns
+        the number of its births.
 
         Trainings of tuned comparisons stay: they belong to no run. The file keeps its size; later rows fill the room.
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from markdown_table import code, table
 
-from germline.db.schema import VIEWS, metadata
+from germline.db.schema import metadata
+from germline.db.views import VIEWS
 
 
 def database() -> str:

@@ -68,7 +68,7 @@ def recorded(path: Path) -> list[Any]:
         ("UPDATE evaluation SET seed = 'abc' WHERE rung = 2", "top cp", "expected seed of type int, got 'abc'"),
         ("UPDATE evaluation SET worker = x'00ff'", "show cp --json", "expected worker of type str"),
         ("UPDATE individual SET block = 'abc' WHERE birth = 3", "draw cp -o cp.svg", "expected block of type int"),
-        ("UPDATE genome SET text = x'ff'", "lineage cp", "expected genome of type str"),
+        ("UPDATE genome SET text = x'ff', base = NULL", "lineage cp", "expected genome of type str"),
     ],
 )
 def test_a_damaged_record_is_one_line_and_nothing_is_recorded(

@@ -158,7 +158,7 @@ def test_a_hostile_genome_is_inert(germline: Any, hostile: Hostile, tmp_path: Pa
     path = hostile("plain", True)
     with closing(sqlite3.connect(path)) as connection:
         some = "digest IN (SELECT genome FROM individual WHERE birth = 3)" if len(genome) > 1_000_000 else "true"
-        connection.execute(f"UPDATE genome SET text = ? WHERE {some}", (genome,))
+        connection.execute(f"UPDATE genome SET text = ?, base = NULL WHERE {some}", (genome,))
         connection.commit()
     (tmp_path / "genome.txt").write_text(genome)
     for kind in KINDS:

@@ -127,7 +127,7 @@ def test_json_escapes_what_could_drive_a_terminal(germline: Any, hostile: Path, 
 )
 def test_a_genome_that_is_none_is_refused_in_a_line(germline: Any, copied: Path, command: list[str]) -> None:
     with closing(sqlite3.connect(copied)) as connection:
-        connection.execute("UPDATE genome SET text = ?", (f"import os\n{HOSTILE}",))
+        connection.execute("UPDATE genome SET text = ?, base = NULL", (f"import os\n{HOSTILE}",))
         connection.commit()
     result = germline(*command, db=copied)
     assert result.exit_code == 2 and isinstance(result.exception, SystemExit)

@@ -11,7 +11,7 @@ COLUMNS = {
     "rejection": "birth, genomes",
     "evaluation": "birth, fingerprint, task, rung, seed, status, fitness, objectives, error, negative_zero",
     "winner": "block, closing, birth",
-    "genome": "digest, kind, fingerprint, text",
+    "genome": "digest, kind, fingerprint, text, base, head, tail, depth",
     "proposal": "birth, position, operator, status, reason, calls, answer",
     "answer": "digest, request, model, prompt_tokens, answer_tokens, text",
 }

@@ -17,7 +17,8 @@ from setting_reference import settings
 from task_reference import tasks
 
 from germline.cli.main import COMMANDS, cli
-from germline.db.schema import VIEWS, metadata
+from germline.db.schema import metadata
+from germline.db.views import VIEWS
 from germline.evaluators.tasks.registry import task_names
 from germline.programs.optimizer import library as library_texts
 from germline.programs.optimizer.primitives import WHITENING

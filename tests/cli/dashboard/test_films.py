@@ -159,7 +159,7 @@ def test_a_genome_that_is_no_policy_is_one_line(played: Path, tmp_path: Path) ->
     path = tmp_path / "other.db"
     path.write_bytes(played.read_bytes())
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE genome SET text = '<b>no policy</b>'")
+        connection.execute("UPDATE genome SET text = '<b>no policy</b>', base = NULL")
         connection.commit()
     with served(path) as number:
         page = Client(number).ask("/individual?name=cp&birth=13").text

@@ -190,7 +190,7 @@ def test_a_hostile_genome_is_inert(three: bytes, tmp_path: Path, genome: str) ->
     path.write_bytes(three)
     with closing(sqlite3.connect(path)) as connection:
         some = "digest IN (SELECT genome FROM individual WHERE birth = 3)" if len(genome) > 100_000 else "true"
-        connection.execute(f"UPDATE genome SET text = ? WHERE {some}", (genome,))
+        connection.execute(f"UPDATE genome SET text = ?, base = NULL WHERE {some}", (genome,))
         connection.commit()
     with served(path) as port:
         for name in KINDS:

@@ -1,0 +1,168 @@
+"""Makes texts of rows of ``genome``: the only place that does.
+
+Rows may come from anywhere, and a row of a few bytes may stand for a long text. So depths must fall from base to base
+as `base_depth` has it, which ends a chain after `MOST_ROWS` rows; a difference gives at most ``LONGEST`` characters;
+and what is made of all rows together has a bound.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, Select, bindparam, literal, select
+
+from germline.db.errors import GenomesTooLong
+from germline.db.genomes.difference import DEEPEST, Difference, applied, base_depth
+from germline.db.genomes.recent import RecentTexts
+from germline.db.schema import genome
+
+MOST_ROWS: Final = 80
+"""Rows that a text is made of, at most: one more than the octal digits of a depth can sum up to."""
+
+MOST_BYTES: Final = 2 * 10**9
+"""Bytes of memory that the texts which are made of differences may take together, if all are kept."""
+
+MOST_BYTES_PASSING: Final = 250_000
+"""Bytes that may be made for each genome besides, if texts are used one after the other. A policy has as many after
+10,000 generations, and as many on average in a run of twice that length."""
+
+_CHUNK: Final = 500
+
+
+class StoredGenome(NamedTuple):
+    """A row of ``genome``. ``base``, ``head``, ``tail`` and ``depth`` are None if ``text`` is the whole text. In a
+    damaged file a value may have any type."""
+
+    digest: str
+    kind: str
+    base: str | None
+    head: int | None
+    tail: int | None
+    depth: int | None
+    text: str
+
+    def level(self) -> int:
+        """The depth; 0 if the text is whole.
+
+        Raises:
+            ValueError: a difference has no depth.
+        """
+        if self.base is None:
+            return 0
+        if type(self.depth) is not int or not 1 <= self.depth <= DEEPEST:
+            raise ValueError(f"expected a depth of a difference, got {self.depth!r:.40}")
+        return self.depth
+
+    def difference(self) -> Difference:
+        """How the text differs from that of the base.
+
+        Raises:
+            ValueError: a value has a type that it cannot have.
+        """
+        if type(self.head) is not int or type(self.tail) is not int or type(self.text) is not str:
+            values = f"{self.head!r:.40}, {self.tail!r:.40} and {self.text!r:.40}"
+            raise ValueError(f"expected two lengths and a text in a difference, got {values}")
+        return Difference(self.head, self.tail, self.text)
+
+
+def _with_bases() -> Select[Any]:
+    """The rows of the digests ``digests`` and of their bases, at most `MOST_ROWS` for each digest."""
+    asked = select(genome.c.digest, literal(1).label("row")).where(
+        genome.c.digest.in_(bindparam("digests", expanding=True))
+    )
+    chain = asked.cte("chain", recursive=True)
+    bases = select(genome.c.base, chain.c.row + 1).join(chain, genome.c.digest == chain.c.digest)
+    chain = chain.union(bases.where(genome.c.base.is_not(None), chain.c.row < MOST_ROWS))
+    columns = [genome.c[name] for name in StoredGenome._fields]
+    return select(*columns).where(genome.c.digest.in_(select(chain.c.digest)))
+
+
+_WITH_BASES: Final = _with_bases()  # once, since that takes longer than to execute it for the births of a block
+
+
+class GenomeTexts:
+    """The texts of genomes whose rows were loaded. Each is made when it is asked for; neighbours share most of their
+    bases, so the texts that were used last are remembered.
+
+    Args:
+        kept: whether the caller keeps all texts in memory.
+        recent: where texts are remembered; None: in a place of its own.
+    """
+
+    def __init__(self, kept: bool, recent: RecentTexts | None = None) -> None:
+        self._kept = kept
+        self._recent = RecentTexts() if recent is None else recent
+        self._rows: dict[str, StoredGenome] = {}
+        self._asked = self._made = 0
+
+    def load(self, connection: Connection, digests: Iterable[str]) -> None:
+        """Reads the rows of some digests and of their bases, in the place of those that were loaded before. A digest
+        without a row is left out."""
+        wanted = [key for key in dict.fromkeys(digests) if isinstance(key, str)]
+        self._asked += len(wanted)
+        self._rows = {row.digest: row for row in _rows_with_bases(connection, wanted)}
+
+    def put(self, row: StoredGenome, text: str) -> None:
+        """Takes a row as if it was loaded, with its whole text."""
+        self._rows[row.digest] = row
+        if row.base is not None:
+            self._recent.add(row.digest, text)
+
+    def row(self, digest: str | None) -> StoredGenome | None:
+        """The row of a digest; None if it is not loaded."""
+        return None if digest is None else self._rows.get(digest)
+
+    def base_of(self, row: StoredGenome) -> StoredGenome:
+        """The row of the base of a difference.
+
+        Raises:
+            ValueError: it is not there, or cannot be the base.
+        """
+        base = self.row(row.base) if isinstance(row.base, str) else None
+        if base is None:
+            raise ValueError(f"expected a genome {row.base!r:.40} in its chain of bases, got none")
+        if base.kind != row.kind:
+            raise ValueError(f"expected a base of kind {row.kind!r:.20}, got {base.kind!r:.20}")
+        if base.level() != base_depth(row.level()):
+            raise ValueError(f"expected a base at depth {base_depth(row.level())}, got depth {base.level()}")
+        return base
+
+    def text(self, digest: str) -> str:
+        """The text of a genome whose row was loaded.
+
+        Raises:
+            ValueError: the rows do not tell the text.
+            GenomesTooLong: all texts together would take more memory or time than a sound file needs.
+        """
+        row = self.row(digest)
+        if row is None:
+            raise ValueError(f"expected a genome {digest!r:.40}, got none")
+        changes: list[StoredGenome] = []
+        text = None
+        while row.base is not None and (text := self._recent.get(row.digest)) is None:
+            changes.append(row)
+            row = self.base_of(row)
+        if text is None:
+            text = row.text
+        if type(text) is not str:
+            raise ValueError(f"expected genome of type str, got {text!r:.40}")
+        for row in reversed(changes):
+            text = applied(text, row.difference())
+            self._count(text)
+            self._recent.add(row.digest, text)
+        return text
+
+    def _count(self, text: str) -> None:
+        self._made += sys.getsizeof(text)
+        most = MOST_BYTES if self._kept else MOST_BYTES + MOST_BYTES_PASSING * self._asked
+        if self._made > most:
+            raise GenomesTooLong(
+                f"expected genomes of at most {most:,} bytes as whole texts, got more: ask for fewer births,"
+                " or see `germline db check`"
+            )
+
+
+def _rows_with_bases(connection: Connection, digests: list[str]) -> Iterator[StoredGenome]:
+    for start in range(0, len(digests), _CHUNK):
+        for row in connection.execute(_WITH_BASES, {"digests": digests[start : start + _CHUNK]}).all():
+            yield StoredGenome._make(row)

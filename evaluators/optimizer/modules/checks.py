@@ -89,8 +89,8 @@ def check_repeats(module: nn.Module, score: Score) -> None:
             cause = (
                 f"{', '.join(changed[:3])} changed: {register}"
                 if changed
-                else "if it draws random numbers, draw them from the global generators of torch, numpy or Python, which "
-                "are seeded; if it counts or keeps something in a hook, a function or a class, keep it in a buffer"
+                else "if it draws random numbers, draw them from the global generators of torch, numpy or Python, "
+                "which are seeded; if it counts or keeps something in a hook or a function, let that be a buffer"
             )
             raise InvalidTask(
                 f"two calls with the same weights and examples give the losses {first:.6g} and {again:.6g}; {cause}"

@@ -212,7 +212,7 @@ class ModuleTask(TrainingTask):
             InvalidTask: the criterion has parameters, which would not be trained.
         """
         criterion = declared(type(self), self, "criterion")
-        if inspect.isclass(criterion) and issubclass(criterion, nn.Module):
+        if isinstance(criterion, type):
             raise InvalidTask(f"criterion is the class {criterion.__name__}: add () to make a module of it")
         if isinstance(criterion, nn.Module):
             if any(True for _ in criterion.parameters()):

@@ -191,19 +191,21 @@ class Computation:
         return Numbers(losses[0], by_name, {name: after[name][0] for name in self._kept})
 
     def _reads_in_backward(self, start: Mapping[str, Tensor]) -> bool:
-        """Whether gradients change if a candidate's tensors do not stand in the module during its backward pass."""
+        """Whether gradients change if a candidate's tensors do not stand in the module during the backward pass. If not,
+        they no longer do from now on, which is faster."""
         stacked = self._modules[True]
         numbers = self._candidate(start, True, self._batches[0])
-        stacked.filled_backward = False
+        stacked.own_backward = False
         try:
             others = self._candidate(start, True, self._batches[0])
         except Exception:  # a checkpoint raises if what it computes again has other shapes
-            return True
-        finally:
-            stacked.filled_backward = True
-            stacked.module.zero_grad(set_to_none=True)
-        pairs = [(others.gradients, numbers.gradients), (others.others, numbers.others)]
-        return not all(alike(a[name], b[name], 0.0) for a, b in pairs for name in b)
+            stacked.own_backward = True
+        else:
+            pairs = [(others.gradients, numbers.gradients), (others.others, numbers.others)]
+            stacked.own_backward = not all(alike(a[name], b[name], 0.0) for a, b in pairs for name in b)
+        stacked.module.zero_grad(set_to_none=True)
+        self._modules[False].own_backward = stacked.own_backward
+        return stacked.own_backward
 
     def _choose_way(self) -> str | None:
         """Sets the fastest way in which two candidates get what each gets alone; returns the obstacle to both ways of

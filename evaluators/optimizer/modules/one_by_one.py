@@ -1,4 +1,4 @@
-"""Candidates that pass through a module one after the other, each with a backward pass of its own, as in torch."""
+"""Candidates that pass through a module one after the other, if need be each with a backward pass of its own."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -23,19 +23,20 @@ class OneByOne:
         slots: the places of the candidates' tensors in the module.
         score: calls the module on inputs of its own, and returns a tensor of no axes or a dict of them.
         seeded: a context in which a call gets its random numbers.
-        filled_backward: whether a candidate's tensors still stand in the module during its backward pass. False is for
-            finding out whether that matters, as it does to `torch.utils.checkpoint`, which calls layers again.
+        own_backward: whether each candidate has a backward pass of its own, during which its tensors still stand in the
+            module. `torch.utils.checkpoint` needs that, since it calls layers again. False is faster: the backward pass
+            of all candidates comes later.
     """
 
     slots: Slots
     score: Callable[[], Any]
     seeded: Callable[[], AbstractContextManager[None]]
-    filled_backward: bool = True
+    own_backward: bool = True
 
     def scores(self, params: Stacked, kept: Stacked) -> Any:
         """What `score` returns for each candidate, `[N]` or a dict of such tensors, as `StackedModule` does."""
-        if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in params.values()):
-            return _Losses.apply(self, tuple(params), kept, *params.values())
+        if self.own_backward and torch.is_grad_enabled() and any(tensor.requires_grad for tensor in params.values()):
+            return _Losses.apply(self, tuple(params), kept, *params.values())  # type: ignore[no-untyped-call]
         scores = []
         for row, copies in _rows(params, kept):
             with self.seeded(), self.slots.filled({**row, **copies}):
@@ -51,14 +52,11 @@ class OneByOne:
         gradients: list[list[Tensor]] = [[] for _ in params]
         for row, copies in _rows(params, kept):
             leaves = {name: tensor.detach().requires_grad_() for name, tensor in row.items()}
-            with self.seeded():
-                with self.slots.filled({**leaves, **copies}):
-                    loss = self.score()
-                    if self.filled_backward:
-                        _backward(loss)
-                    self._keep(copies, kept, len(losses))
-                if not self.filled_backward:
-                    _backward(loss)
+            with self.seeded(), self.slots.filled({**leaves, **copies}):
+                loss = self.score()
+                if loss.requires_grad:
+                    loss.backward()
+                self._keep(copies, kept, len(losses))
             losses.append(loss.detach())
             for each, leaf in zip(gradients, leaves.values(), strict=True):
                 each.append(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad)
@@ -88,15 +86,9 @@ class _Losses(torch.autograd.Function):
         return (None, None, None, *gradients)
 
 
-def _backward(loss: Tensor) -> None:
-    if loss.requires_grad:
-        loss.backward()  # type: ignore[no-untyped-call]
-
-
 def _rows(params: Stacked, kept: Stacked) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-    """Yields the parameters of each candidate by name, and copies of what is kept for it."""
-    for number in range(len(next(iter(params.values())))):
-        yield (
-            {name: tensor[number] for name, tensor in params.items()},
-            {name: tensor[number].clone() for name, tensor in kept.items()},
-        )
+    """Yields the parameters of each candidate by name, and copies of what is kept for it. With `unbind` a backward pass
+    stacks the gradients of all in one step."""
+    rows = zip(*(tensor.unbind(0) for tensor in params.values()), strict=True)
+    for number, row in enumerate(rows):
+        yield dict(zip(params, row, strict=True)), {name: tensor[number].clone() for name, tensor in kept.items()}

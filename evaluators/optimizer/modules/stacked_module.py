@@ -31,7 +31,7 @@ class StackedModule:
 
     Attributes:
         way: how candidates are computed.
-        filled_backward: see `OneByOne`, which has candidates one after the other.
+        own_backward: see `OneByOne`, which has candidates one after the other.
     """
 
     def __init__(self, module: nn.Module, names: Iterable[str], random: bool, attends: bool) -> None:
@@ -39,7 +39,7 @@ class StackedModule:
         self.attends = attends
         self.random = random
         self.way: Way = "rules"
-        self.filled_backward = True
+        self.own_backward = True
         self._slots = Slots(module, names)
 
     def __call__(
@@ -62,7 +62,7 @@ class StackedModule:
                 self._slots,
                 lambda: score(self.module(*(part.clone() for part in inputs)), target.clone()),
                 lambda: self._seeded(seed),
-                self.filled_backward,
+                self.own_backward,
             )
             return each.scores(params, kept)
 

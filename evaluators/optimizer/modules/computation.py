@@ -191,8 +191,8 @@ class Computation:
         return Numbers(losses[0], by_name, {name: after[name][0] for name in self._kept})
 
     def _reads_in_backward(self, start: Mapping[str, Tensor]) -> bool:
-        """Whether gradients change if a candidate's tensors do not stand in the module during the backward pass. If not,
-        they no longer do from now on, which is faster."""
+        """Whether gradients change if a candidate's tensors do not stand in the module during the backward pass. If
+        not, they no longer do from now on, which is faster."""
         stacked = self._modules[True]
         numbers = self._candidate(start, True, self._batches[0])
         stacked.own_backward = False

@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from germline.cli.errors import UserError, exit_status, is_ours, single_line
 from germline.cli.interrupts import Interrupted
+from germline.evaluators.errors import in_a_line, of_foreign_code
 
 COMMANDS = {
     "search": "Search for genomes of KIND and record every birth in the database.",
@@ -98,8 +99,11 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             raise _on_one_line(error) from None
-        except KeyboardInterrupt:  # where Python's own handler is at work; click would exit with status 1
-            raise Interrupted(signal.SIGINT) from None
+        except (KeyboardInterrupt, SystemExit) as error:
+            if not isinstance(error, of_foreign_code()):  # Ctrl-C; click would exit with status 1
+                raise Interrupted(signal.SIGINT) from None
+            cause = f"code of a task, an optimizer or a library raised {in_a_line(error)}"
+            raise UserError(f"{cause}, which would end the command; let it raise another exception", 1) from None
         except Exception as error:
             if not is_ours(error):
                 raise

@@ -4,6 +4,8 @@ A task is code of its author: the message of its error, or the `repr` of its val
 that drive a terminal, and may itself raise. Everything that quotes such a text quotes it through this file.
 """
 
+import signal
+
 MOST_CHARACTERS = 300
 """Length to which the text of a foreign error is cut."""
 
@@ -21,6 +23,17 @@ class InvalidTask(ValueError):
 
 class UnconfirmedTask(ValueError):
     """A run has a task whose code is imported only if the user names the task too."""
+
+
+def of_foreign_code() -> tuple[type[BaseException], ...]:
+    """The classes of exceptions that code of a task or a user's class may raise, to be named in an `except` clause.
+
+    SystemExit is among them. KeyboardInterrupt is so only where this process handles SIGINT in its own way, as the
+    command line does: its handlers raise another exception, or nothing.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        return (Exception, SystemExit)
+    return (Exception, SystemExit, KeyboardInterrupt)
 
 
 def in_a_line(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from germline.evaluators.errors import of_foreign_code
 from germline.evaluators.optimizer.schedule import Schedule
 from germline.evaluators.optimizer.step_cost import Step
 from germline.evaluators.optimizer.task import TrainingTask
@@ -61,7 +62,7 @@ def states_of(optimizer_class: OptimizerClass) -> int | None:
         optimizer = optimizer_class([weight])
         _switch(optimizer, "train")
         optimizer.step()
-    except Exception:  # whatever a class of the user's raises; its trainings will say why
+    except of_foreign_code():  # whatever a class of the user's raises; its trainings will say why
         return None
     state = optimizer.state[weight]
     return sum(isinstance(value, Tensor) and value.shape == weight.shape for value in state.values())

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from germline.evaluators.errors import InvalidTask, in_a_line, shown
+from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, shown
 from germline.evaluators.optimizer.modules.checks import IGNORED, check_classes, check_numbers
 from germline.evaluators.optimizer.modules.computation import Computation
 from germline.evaluators.optimizer.modules.declared import declared
@@ -129,10 +129,11 @@ class ModuleTask(TrainingTask):
             self._criterion = self._own_criterion()
             self._measures = declared(type(self), self, "measures")
             first = torch.arange(min(self.rungs[0].batch, self.size("train")), device=device)
-            tried_on = self._examples.batch("train", first)
-            names = [spec.name for spec in self.parameters]
+            last = self.size("train") - 1 - first
+            batches = self._examples.batch("train", first), self._examples.batch("train", last)
+            model, check = self._model_function(), self._check_targets
             self.computation = Computation(
-                self._model_function(), names, self._loss_of, self._measures_of, tried_on, device, self._check_targets
+                model, self.parameters, self._loss_of, self._measures_of, batches, device, check
             )
             """How candidates pass through the module."""
         except InvalidTask as error:
@@ -179,16 +180,29 @@ class ModuleTask(TrainingTask):
 
     def _measures_of(self, output: Any, target: Tensor) -> dict[str, Tensor]:
         measures = self._measures(output, target)
+        if not isinstance(measures, Mapping):
+            raise InvalidTask(f"expected from measures a dict of means by name, such as {{}}, got {shown(measures)}")
         for name, value in measures.items():
+            self._check_name(name)
             if not isinstance(value, Tensor) or value.dim():
                 got = tuple(value.shape) if isinstance(value, Tensor) else shown(value)
                 raise ValueError(f"expected from measures the mean of {name} as a tensor of no axes, got {got}")
         return {**measures, "loss": self._loss_of(output, target)}
 
+    def _check_name(self, name: object) -> None:
+        """Refuses a measure whose name is that of the loss, or is no text on a line. A task that declares objectives of
+        its own may measure them; those that it inherits are its loss."""
+        ours = type(self).objectives is TrainingTask.objectives
+        taken = [name for each in self.objectives for name in (each.name, each.heldout_name)] if ours else []
+        if name == "loss" or name in taken:
+            raise InvalidTask(f"{name} in measures is the name of the loss from criterion: give the measure another")
+        if not isinstance(name, str) or not name.isprintable() or not name.strip():
+            raise InvalidTask(f"expected names in measures that are printable texts, got {shown(name)}")
+
     def _data(self) -> Any:
         try:
             return declared(type(self), self, "data")()
-        except Exception as error:
+        except of_foreign_code() as error:
             raise InvalidTask(f"data() failed with {in_a_line(error)}") from error
 
     def _own_criterion(self) -> Callable[[Any, Tensor], Tensor]:
@@ -198,6 +212,8 @@ class ModuleTask(TrainingTask):
             InvalidTask: the criterion has parameters, which would not be trained.
         """
         criterion = declared(type(self), self, "criterion")
+        if isinstance(criterion, type):
+            raise InvalidTask(f"criterion is the class {criterion.__name__}: add () to make a module of it")
         if isinstance(criterion, nn.Module):
             if any(True for _ in criterion.parameters()):
                 raise InvalidTask("criterion has parameters, which are not trained: move them into the model")
@@ -213,7 +229,10 @@ class ModuleTask(TrainingTask):
 
     @classmethod
     def _model_function(cls) -> Callable[[], object]:
-        return declared(cls, cls.__new__(cls), "model")
+        model = declared(cls, cls.__new__(cls), "model")
+        if isinstance(model, nn.Module):
+            raise InvalidTask("model is a module: make it a method that returns a fresh module each time")
+        return model
 
 
 def _parts(places: Tensor) -> list[Tensor]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from germline.evaluators.device import resolve
-from germline.evaluators.errors import in_a_line
+from germline.evaluators.errors import in_a_line, of_foreign_code
 from germline.evaluators.evaluator import Evaluator, Rejected
 from germline.evaluators.hurdle import Limit
 from germline.evaluators.loaded_task import loaded_task
@@ -117,7 +117,7 @@ class TrainingEvaluator(Evaluator[ReadTraining]):
                     *(self.task, self.classes[use.name], use.arguments, rung, entropy),
                     *(self.device, first.split, each.training.schedule, curve),
                 )
-            except Exception as error:  # a class of the user's; what fits no memory is an outcome too
+            except of_foreign_code() as error:  # a class of the user's; what fits no memory is an outcome too
                 outcomes.append(Outcome("oom" if out_of_memory(error) else "crashed", error=in_a_line(error)))
             else:
                 outcomes.append(self._outcome(result, first.split))

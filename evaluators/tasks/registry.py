@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
-from germline.evaluators.errors import InvalidTask, UnconfirmedTask, UnknownTask, in_a_line, one_line
+from germline.evaluators.errors import InvalidTask, UnconfirmedTask, UnknownTask, in_a_line, of_foreign_code, one_line
 from germline.evaluators.tasks import task_files
 from germline.evaluators.tasks.name_grammar import absolute_name, is_in_file, names_of, split_family, split_variant
 
@@ -217,7 +217,7 @@ def _installed() -> dict[str, EntryPoint]:
 def _load_entry_point(name: str, point: EntryPoint) -> object:
     try:
         return point.load()
-    except Exception as error:
+    except of_foreign_code() as error:
         raise InvalidTask(
             f"task {name!r}: the installed entry point {point.value!r} failed with {in_a_line(error)}; "
             "repair or uninstall the package it came with"

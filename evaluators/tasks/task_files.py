@@ -7,7 +7,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from germline.evaluators.errors import InvalidTask, in_a_line
+from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code
 from germline.evaluators.plugin_path import import_from
 from germline.evaluators.tasks.name_grammar import file_and_class
 
@@ -51,7 +51,7 @@ def _import(name: str, path: Path, noun: str) -> ModuleType:
     module = sys.modules[key] = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except of_foreign_code() as error:
         del sys.modules[key]
         raise InvalidTask(
             f"{noun} {name!r}: importing {path} failed with {in_a_line(error)}; correct the file"

@@ -10,7 +10,7 @@ from typing import Any
 from torch.utils.flop_counter import FlopCounterMode
 
 from germline.evaluators.device import NoDevice, resolve
-from germline.evaluators.errors import in_a_line
+from germline.evaluators.errors import in_a_line, of_foreign_code
 from germline.evaluators.evaluator import EvaluatorSpec
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
 from germline.evaluators.optimizer.gradient_cost import gradient_call
@@ -63,7 +63,7 @@ def measured_references(
                 references.append(_reference(name, evaluator, review_rung).data())
         except BadSetting:
             raise
-        except Exception as error:  # code of the task, which may raise anything
+        except of_foreign_code() as error:  # code of the task, which may raise anything
             raise BadSetting(f"no reference on {name}: {in_a_line(error)}") from error
     return references
 

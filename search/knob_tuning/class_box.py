@@ -61,7 +61,7 @@ def class_knobs(optimizer_class: type, name: str, given: str) -> ClassKnobs:
     """
     parameters = inspect.signature(optimizer_class).parameters
     if "lr" not in parameters:
-        raise ValueError(f"expected a class that takes lr, got {name}, which takes {', '.join(parameters)}")
+        raise ValueError(f"expected a class that takes lr, got {given}, which takes {', '.join(parameters)}")
     rate = _number(parameters["lr"].default) or DEFAULT_RATE
     knobs: list[Range] = [rate_range(rate)]
     arguments: list[tuple[str, int | None]] = [("lr", None)]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from germline.evaluators.errors import in_a_line, one_line
+from germline.evaluators.errors import in_a_line, of_foreign_code, one_line
 from germline.evaluators.evaluator import Evaluator
 from germline.evaluators.optimizer.evaluator import OptimizerEvaluator
 from germline.evaluators.outcome import Outcome
@@ -89,7 +89,7 @@ def _tried(name: str, way: Callable[[], Scores]) -> _Comparison:
         return _Comparison(name, way())
     except NoOutcomes as error:
         return _Comparison(name, {}, str(error))
-    except Exception as error:
+    except of_foreign_code() as error:
         return _Comparison(name, {}, in_a_line(error))
 
 

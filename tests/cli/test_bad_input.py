@@ -20,6 +20,42 @@ def refused(result: Result, *expected: str) -> None:
         assert text in result.stderr
 
 
+ENDING = """
+from germline.evaluators.optimizer.task import ParameterSpec, TrainingTask
+from germline.evaluators.task import Rung
+
+
+class Ending(TrainingTask):
+    name = "ending"
+    rungs = (Rung(5, 4),)
+    parameters = (ParameterSpec("w", (2,), 1.0),)
+
+    def __init__(self, device="cpu"):
+        raise SystemExit(0)
+
+    def size(self, split):
+        return 9
+
+    def loss(self, params, split, index):
+        return params["w"].sum(1)
+
+    def measure(self, params, split):
+        return {"loss": params["w"].sum(1)}
+"""
+
+
+@pytest.mark.slow
+def test_a_task_that_ends_the_process_is_an_error(germline: Any, tmp_path: Path) -> None:
+    file = tmp_path / "ending.py"
+    file.write_text(ENDING)
+    result = germline("tasks", f"{file}:Ending", "--check")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "Error: code of a task, an optimizer or a library raised SystemExit: 0, which would"
+    )
+    assert result.stderr.count("\n") == 1
+
+
 READERS = [["top"], ["show"], ["lineage"], ["describe"], ["diff", "first"], ["export", "-o", "x.py"]]
 
 

@@ -1,20 +1,17 @@
 """What is checked of a module and its examples before candidates train with them: mistakes that training would hide."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor, nn
 
 from germline.evaluators.errors import InvalidTask
+from germline.evaluators.optimizer.modules.plain_values import attributes_of, numbers_of
 from germline.evaluators.optimizer.modules.template import tried
 
 IGNORED = -100
 """The target of an example that the cross entropy of torch leaves out."""
 LOOKED_AT = 10_000_000
 """Numbers of a column that are looked at, so that a large data set is checked in a fraction of a second."""
-TOLERANCE = 1e-3
-"""Relative difference at which the losses and gradients of two ways to compute them count as different."""
 REPEATED = 1e-6
 """Relative difference at which the losses of two calls with the same numbers count as different."""
 
@@ -73,62 +70,34 @@ def check_repeats(module: nn.Module, score: Score) -> None:
     Raises:
         InvalidTask: it names the attributes that change, if there are any.
     """
-    losses: list[float] = []
-    before = _attributes(module)
-    for training in (False, True, False, True):
+    losses: dict[bool, list[float]] = {True: [], False: []}
+    register = "register it as a buffer, so that each candidate has its own"
+    attributes = attributes_of(module)
+    for training in (False, True, True, False, False):
         module.train(training)
-        losses.append(float(tried(module, lambda: score(module).detach()).result))
-    for first, again in (losses[0::2], losses[1::2]):
+        numbers = numbers_of(module)
+        losses[training].append(float(tried(module, lambda: score(module).detach()).result))
+        counted = [name for name, value in numbers_of(module).items() if numbers.get(name, value) != value]
+        # A counter may have an effect only after many calls, or a very small one.
+        if counted and len(losses[training]) > 1:
+            raise InvalidTask(f"each call of the model changes {', '.join(counted[:3])}: {register}")
+    for first, *others in losses.values():
+        again = max(others, key=lambda loss: abs(first - loss))
         if first != again and not abs(first - again) <= REPEATED * abs(first):
-            after = _attributes(module)
-            changed = [name for name, value in after.items() if before.get(name, after) is not value]
+            after = attributes_of(module)
+            changed = [name for name, value in after.items() if attributes.get(name, after) is not value]
             cause = (
-                f"{', '.join(changed[:3])} changed: register it as a buffer, so that each candidate has its own"
+                f"{', '.join(changed[:3])} changed: {register}"
                 if changed
-                else "draw random numbers from the global generators of torch, numpy or Python, which are seeded"
+                else "if it draws random numbers, draw them from the global generators of torch, numpy or Python, "
+                "which are seeded; if it counts or keeps something in a hook or a function, let that be a buffer"
             )
             raise InvalidTask(
                 f"two calls with the same weights and examples give the losses {first:.6g} and {again:.6g}; {cause}"
             )
 
 
-def check_gradients(module: nn.Module, score: Score, ours: Mapping[str, Tensor]) -> None:
-    """Refuses a module of which parameters are used elsewhere than in their places, where candidates have theirs.
-
-    Args:
-        module: in the mode in which `ours` were computed, with the same weights.
-        score: its loss on the first examples.
-        ours: the gradient of each trained parameter as candidates get it, by name.
-
-    Raises:
-        InvalidTask: a gradient is another than that of the module itself; it names the parameters.
-    """
-    parameters = {name: each for name, each in module.named_parameters() if each.requires_grad}
-    leaves = list(parameters.values())
-    seen = tried(module, lambda: torch.autograd.grad(score(module), leaves, allow_unused=True, materialize_grads=True))
-    plain: dict[str, Tensor] = dict(zip(parameters, seen.result, strict=True))
-    slack = TOLERANCE * max(float(each.abs().max()) for each in plain.values() if each.numel())
-    wrong = [name for name in parameters if not bool(((plain[name] - ours[name]).abs() <= slack).all())]
-    if wrong:
-        raise InvalidTask(
-            f"the gradient of {', '.join(wrong[:3])} is another than that of the module by itself: the module also "
-            "holds it in a list, a tuple or a function, which candidates cannot replace; use it as an attribute alone, "
-            "or in an nn.ParameterList"
-        )
-
-
 def _first_numbers(column: Tensor) -> Tensor:
     """The first rows of a column, of about `LOOKED_AT` numbers together."""
     each = column[0].numel() if len(column) else 1
     return column[: max(1, LOOKED_AT // max(1, each))]
-
-
-def _attributes(module: nn.Module) -> dict[str, Any]:
-    """The plain attributes of all layers, such as counters and cached tensors, by name."""
-    ours = set(vars(nn.Module()))
-    return {
-        f"{prefix}.{name}" if prefix else name: value
-        for prefix, layer in module.named_modules()
-        for name, value in vars(layer).items()
-        if name not in ours
-    }

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset, default_collate
 
 from germline.evaluators.data.load import SPLITS
-from germline.evaluators.errors import InvalidTask, in_a_line, shown
+from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code, shown
 from germline.evaluators.task import Split
 
 _WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32)
@@ -35,8 +35,8 @@ class Examples:
         places = self.rows[split][index]
         batch = [column[places] for column in self.columns]
         *inputs, target = [part.long() if part.dtype in _WHOLE else part for part in batch]
-        # A single column is its own target, as for an autoencoder.
-        return tuple(inputs or [target]), target
+        # A single column is its own target, as for an autoencoder; a copy, since the model may write into its inputs.
+        return tuple(inputs or [target.clone()]), target
 
 
 def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: str, gap: int = 0) -> Examples:
@@ -60,6 +60,13 @@ def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: s
         parts = [_columns(data[split]) for split in SPLITS]
         if len({len(part) for part in parts}) != 1:
             raise InvalidTask(f"the splits of data differ in their number of tensors: {[len(part) for part in parts]}")
+        for number, column in enumerate(zip(*parts, strict=True)):
+            kinds = [(str(part.dtype), tuple(part.shape[1:])) for part in column]
+            if len(set(kinds)) != 1:
+                seen = ", ".join(
+                    f"{kind} {shape} in {split}" for (kind, shape), split in zip(kinds, SPLITS, strict=True)
+                )
+                raise InvalidTask(f"the examples of tensor {number} of data differ between splits: {seen}")
         columns = tuple(torch.cat(column) for column in zip(*parts, strict=True))
         order, sizes = torch.arange(len(columns[0])), [len(part[0]) for part in parts]
     else:
@@ -69,6 +76,8 @@ def examples_of(data: object, shares: Sequence[float], shuffled: bool, device: s
         generator = torch.Generator().manual_seed(SHUFFLE_SEED)
         order = torch.randperm(count, generator=generator) if shuffled else torch.arange(count)
     if 0 in sizes:
+        if isinstance(data, Mapping):
+            raise InvalidTask(f"no split may be empty, but data has {sizes} examples of {', '.join(SPLITS)}")
         raise InvalidTask(f"no split may be empty, but {len(order)} examples are divided into {sizes}; set shares")
     rows = dict(zip(SPLITS, torch.split(order[: sum(sizes)].to(device), sizes), strict=True))
     if gap and not shuffled and not isinstance(data, Mapping):
@@ -113,7 +122,14 @@ def _column(value: object) -> Tensor:
             "data has to be tensors such as (inputs, targets), a Dataset, or one of these for each split, not "
             f"{shown(value)}"
         )
-    tensor = torch.as_tensor(value).detach()
+    if isinstance(value, Tensor) and (value.is_nested or value.layout != torch.strided or value.is_quantized):
+        what = "nested" if value.is_nested else "quantized" if value.is_quantized else "sparse"
+        change = {"nested": "to_padded_tensor()", "quantized": "dequantize()", "sparse": "to_dense()"}[what]
+        raise InvalidTask(f"data has a {what} tensor: return an ordinary tensor of it, by its method {change}")
+    try:
+        tensor = torch.as_tensor(value).detach()
+    except TypeError as error:
+        raise InvalidTask(f"an array of data cannot be a tensor: {in_a_line(error)}") from error
     if not tensor.dim():
         raise InvalidTask(f"each tensor of data has to have a row for each example, not {shown(value)}")
     return tensor.float() if tensor.dtype == torch.float64 else tensor
@@ -125,7 +141,7 @@ def _collated(dataset: "Dataset[object]") -> object:
     for place in range(len(dataset)):  # type: ignore[arg-type]
         try:
             items.append(dataset[place])
-        except Exception as error:
+        except of_foreign_code() as error:
             raise InvalidTask(f"item {place} of the Dataset failed with {in_a_line(error)}") from error
     if not items:
         raise InvalidTask("data is a Dataset without items")

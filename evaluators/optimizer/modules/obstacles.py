@@ -3,6 +3,7 @@
 from germline.evaluators.errors import in_a_line, message_of
 
 _HINTS: tuple[tuple[str, str], ...] = (
+    ("requires_grad_()", "it changes requires_grad in forward: freeze parameters in __init__"),
     ("data-dependent control flow", "it decides by the value of a tensor: use torch.where instead of `if`"),
     (".item()", "it reads the value of a tensor: use torch.where, and a number for momentum of BatchNorm"),
     ("aten::lstm", "an LSTM with dropout, or of a packed sequence: use one LSTM for each layer, and nn.Dropout"),

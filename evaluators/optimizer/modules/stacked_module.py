@@ -1,8 +1,7 @@
 """A module as a function of the stacked parameters of many candidates: by `vmap`, or one candidate after the other."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -10,14 +9,12 @@ from torch import Tensor, nn
 from torch.func import vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from germline.evaluators.optimizer.modules.one_by_one import OneByOne, Stacked
 from germline.evaluators.optimizer.modules.randomness import seeded
 from germline.evaluators.optimizer.modules.slots import Slots
 
 Score = Callable[[Any, Tensor], Any]
 """A function of a model's output and the target that returns a tensor, or a dict of tensors, of no axes."""
-Stacked = Mapping[str, Tensor]
-"""Tensors `[N, *shape]` by name."""
-
 
 Way = Literal["rules", "vmap", "alone"]
 """Together by `vmap` with rules of ours for common layers, together by `vmap` alone, or one after the other."""
@@ -34,6 +31,7 @@ class StackedModule:
 
     Attributes:
         way: how candidates are computed.
+        own_backward: see `OneByOne`, which has candidates one after the other.
     """
 
     def __init__(self, module: nn.Module, names: Iterable[str], random: bool, attends: bool) -> None:
@@ -41,6 +39,7 @@ class StackedModule:
         self.attends = attends
         self.random = random
         self.way: Way = "rules"
+        self.own_backward = True
         self._slots = Slots(module, names)
 
     def __call__(
@@ -57,16 +56,20 @@ class StackedModule:
             seed: of the random numbers of this call.
         """
 
-        def of_one(params: Stacked, kept: Stacked, inputs: Sequence[Tensor]) -> tuple[Any, dict[str, Tensor]]:
+        if self.way == "alone":
+            # Each with its own inputs: the module may write into them, as `nn.ReLU(inplace=True)` does.
+            each = OneByOne(
+                self._slots,
+                lambda: score(self.module(*(part.clone() for part in inputs)), target.clone()),
+                lambda: self._seeded(seed),
+                self.own_backward,
+            )
+            return each.scores(params, kept)
+
+        def together(params: Stacked, kept: Stacked) -> tuple[Any, dict[str, Tensor]]:
             with self._slots.filled({**params, **kept}):
                 return score(self.module(*inputs), target), {name: self._slots.now(name) for name in kept}
 
-        if self.way == "alone":
-            # Each with its own inputs: the module may write into them, as `nn.ReLU(inplace=True)` does.
-            return self._one_after_the_other(
-                lambda params, kept: of_one(params, kept, [part.clone() for part in inputs]), params, kept, seed
-            )
-        together = partial(of_one, inputs=inputs)
         # The module writes into copies, because autograd may need what it has read.
         copies = {name: tensor.clone() for name, tensor in kept.items()}
         with self._seeded(seed), _single_operations() if self.attends else nullcontext():
@@ -81,32 +84,11 @@ class StackedModule:
             kept[name].copy_(tensor.detach())
         return scores
 
-    def _one_after_the_other(
-        self, of_one: Callable[[Stacked, Stacked], tuple[Any, Any]], params: Stacked, kept: Stacked, seed: int
-    ) -> Any:
-        scores = []
-        for number, row in enumerate(_rows(params)):
-            copies = {name: tensor[number].clone() for name, tensor in kept.items()}
-            with self._seeded(seed):
-                score, after = of_one(row, copies)
-            scores.append(score)
-            for name, tensor in after.items():
-                kept[name][number].copy_(tensor.detach())
-        if isinstance(scores[0], dict):
-            return {name: torch.stack([score[name] for score in scores]) for name in scores[0]}
-        return torch.stack(scores)
-
     @contextmanager
     def _seeded(self, seed: int) -> Iterator[None]:
         """Random numbers from `seed`, if the module draws any."""
         with seeded(seed, torch.cuda.is_available()) if self.random else nullcontext():
             yield
-
-
-def _rows(stacked: Stacked) -> Iterator[dict[str, Tensor]]:
-    """Yields the tensors of each candidate by name. With `unbind` backward stacks the gradients of all in one step."""
-    for row in zip(*(tensor.unbind(0) for tensor in stacked.values()), strict=True):
-        yield dict(zip(stacked, row, strict=True))
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from germline.evaluators.errors import InvalidTask, in_a_line, shown
+from germline.evaluators.errors import InvalidTask, in_a_line, of_foreign_code
+from germline.evaluators.optimizer.modules.module_form import module_of
 from germline.evaluators.optimizer.modules.randomness import seeded, states
 from germline.evaluators.optimizer.task import ParameterSpec
 
@@ -23,22 +23,10 @@ def built(model: Callable[[], object], seed: int) -> nn.Module:
     with seeded(seed):
         try:
             module = model()
-        except Exception as error:
+        except of_foreign_code() as error:
             cause = in_a_line(error)
             raise InvalidTask(f"model() failed with {cause}; it is called before data(), without attributes") from error
-    if not isinstance(module, nn.Module):
-        raise InvalidTask(f"model() has to return a torch.nn.Module, not {shown(module)}")
-    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        if is_lazy(tensor):
-            raise InvalidTask(f"{name} of the model is lazy: give its layer the number of inputs")
-        if tensor.dtype in (torch.float16, torch.bfloat16) or tensor.is_complex():
-            raise InvalidTask(f"{name} of the model is {tensor.dtype}; candidates train in float32: leave the cast out")
-    for name, layer in module.named_modules():
-        if getattr(layer, "sparse", False) is True:
-            raise InvalidTask(f"{name} of the model has sparse gradients, which programs do not take: leave sparse out")
-    if not any(parameter.requires_grad for parameter in module.parameters()):
-        raise InvalidTask("the model has no parameter to train")
-    return module.float()
+    return module_of(module)
 
 
 def trained_tensors(module: nn.Module) -> dict[str, Tensor]:

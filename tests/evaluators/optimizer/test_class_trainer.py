@@ -9,6 +9,8 @@ from germline.evaluators.optimizer.class_trainer import states_of, train_with_cl
 from germline.evaluators.optimizer.schedule import Schedule
 from germline.evaluators.optimizer.torch_classes import InvalidClass, exact_name, is_class_name, optimizer_class
 from germline.evaluators.optimizer.trainer import train
+from germline.evaluators.optimizer.training import ClassUse, Training, write_training
+from germline.evaluators.optimizer.training_evaluator import TrainingEvaluator
 from germline.evaluators.task import Rung
 from germline.evaluators.tasks.registry import task_class
 from germline.programs.optimizer import library, parse
@@ -99,3 +101,25 @@ def test_names_of_classes(tmp_path: Path) -> None:
     before = exact_name(f"{file}:Switching")
     file.write_text(OWN + "\n")
     assert exact_name(f"{file}:Switching") != before, "another text is another contender"
+
+
+ENDING = """
+import torch
+
+
+class Ending(torch.optim.SGD):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr=lr)
+
+    def step(self, closure=None):
+        raise SystemExit(0)
+"""
+
+
+def test_a_class_that_ends_the_process_is_an_outcome(tmp_path: Path) -> None:
+    file = tmp_path / "ending.py"
+    file.write_text(ENDING)
+    evaluator = TrainingEvaluator("digits-mlp", 0, classes={"ending": f"{file}:Ending"})
+    training = Training(ClassUse("ending", {"lr": 0.1}), Schedule("constant", 0.0), 0.01, "validation", False)
+    [outcome] = evaluator.score([write_training(training)], 0, 0)
+    assert (outcome.status, outcome.error) == ("crashed", "SystemExit: 0")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -115,11 +116,11 @@ class LateBuffer(Base):
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        (InList, "the gradient of layer.weight is another than that of the module by itself"),
+        (InList, "held holds parameters or layers in a list, a tuple or a dict"),
         (Clamped, "forward writes into the parameter layer.weight"),
-        (Counted, "calls changed: register it as a buffer"),
+        (Counted, "each call of the model changes calls: register it as a buffer"),
         (MeanOfTraining, "mean changed: register it as a buffer"),
-        (OwnGenerator, "draw random numbers from the global generators"),
+        (OwnGenerator, "draw them from the global generators of torch, numpy or Python"),
         (LateBuffer, "forward registers the buffer mask: register it with its first value in __init__"),
     ],
 )
@@ -134,7 +135,7 @@ class Drawing(Base):
 
     def __init__(self) -> None:
         super().__init__()
-        self.order = np.random.permutation(6).tolist()  # noqa: NPY002
+        self.register_buffer("order", torch.from_numpy(np.random.permutation(6)))  # noqa: NPY002
 
     def forward(self, x: Tensor) -> Tensor:
         kept = random.random() < 0.5 if self.training else True
@@ -225,6 +226,11 @@ class Empty(Broken):
         return 0
 
 
+def splits(**others: Any) -> dict[str, Any]:
+    """All examples in each split, but for the splits that are given."""
+    return {"train": (X, Y), "validation": (X, Y), "heldout": (X, Y), **others}
+
+
 NAN = torch.cat([X[:5], torch.full((1, 6), torch.nan), X[6:]])
 
 
@@ -243,6 +249,25 @@ NAN = torch.cat([X[:5], torch.full((1, 6), torch.nan), X[6:]])
         ({"criterion": lambda self, output, target: output.sum() / 0 * 0}, "loss of the untrained model"),
         ({"measures": lambda self, o, t: {"hits": (o.argmax(-1) == t).float()}}, "the mean of hits as a tensor of no"),
         ({"measures": lambda self, o, t: {"hits": 0.5}}, "the mean of hits as a tensor of no axes, got 0.5"),
+        ({"measures": lambda self, o, t: None}, "expected from measures a dict of means by name"),
+        ({"measures": lambda self, o, t: {"validation_loss": o.sum()}}, "validation_loss in measures is the name of"),
+        (
+            {"measures": lambda self, o, t: {"heldout_loss": o.sum()}},
+            "heldout_loss in measures is the name of the loss",
+        ),
+        ({"measures": lambda self, o, t: {"loss": o.sum()}}, "loss in measures is the name of the loss from criterion"),
+        ({"measures": lambda self, o, t: {"a\nb": o.sum()}}, "names in measures that are printable texts"),
+        ({"criterion": nn.CrossEntropyLoss}, "criterion is the class CrossEntropyLoss: add ()"),
+        ({"criterion": lambda self, o, t: torch.tensor(1.0)}, "the loss depends on no parameter of the model"),
+        ({"criterion": lambda self, o, t: F.cross_entropy(o.detach(), t)}, "the loss depends on no parameter"),
+        ({"model": nn.Linear(6, 3)}, "model is a module: make it a method"),
+        ({"data": lambda self: (X.to_sparse(), Y)}, "data has a sparse tensor: return an ordinary tensor of it"),
+        ({"data": lambda self: torch.nested.nested_tensor([X[:2], X[:3]])}, "data has a nested tensor"),
+        ({"data": lambda self: (X.to(torch.complex64), Y)}, "tensor 0 of data is complex"),
+        ({"data": lambda self: (X > 0, Y)}, "tensor 0 of data is bool: return it as float"),
+        ({"data": lambda self: (X.half(), Y)}, "tensor 0 of data is torch.float16: return it as float32"),
+        ({"data": lambda self: splits(validation=(X[:5, :4], Y[:5]))}, "differ between splits: torch.float32 (6,) in"),
+        ({"data": lambda self: splits(heldout=(X[:0], Y[:0]))}, "but data has [90, 90, 0] examples of train"),
     ],
 )
 def test_examples_and_functions_that_cannot_be_used_are_refused(attributes: dict[str, Any], expected: str) -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
-from germline.evaluators.optimizer.modules import dense, images, sequences
+from germline.evaluators.optimizer.modules import dense, images, recurrent_cells, sequences
 from germline.evaluators.optimizer.modules.multi_head import multi_head_attention
 from germline.evaluators.optimizer.modules.recurrent import CELLS, layer_of
 
@@ -21,6 +21,10 @@ RULES: Mapping[Callable[..., Any], Callable[..., Any]] = {
     F.scaled_dot_product_attention: sequences.attention,
     F.multi_head_attention_forward: multi_head_attention,
     **{getattr(torch, name): layer_of(name) for name in CELLS},
+    torch.lstm_cell: recurrent_cells.lstm_cell,
+    torch.gru_cell: recurrent_cells.gru_cell,
+    torch.rnn_tanh_cell: recurrent_cells.plain_cell(torch.tanh),
+    torch.rnn_relu_cell: recurrent_cells.plain_cell(torch.relu),
 }
 """For a function of torch, the function that computes it for all candidates under `vmap`. It takes the same arguments,
 and returns NotImplemented for arguments that `vmap` should handle."""

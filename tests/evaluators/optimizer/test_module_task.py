@@ -126,6 +126,29 @@ class Attending(Tied):
     model = _Attending  # type: ignore[assignment]
 
 
+class _Cells(nn.Module):
+    """A recurrent cell over three positions of two inputs each."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__()
+        self.cell, self.output = getattr(nn, name)(2, 5, **options), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        state: Any = None
+        for position in x.view(-1, 3, 2).unbind(1):
+            state = self.cell(position, state)
+        result: Tensor = self.output(state[0] if isinstance(state, tuple) else state)
+        return result
+
+
+class _Packed(_Recurrent):
+    def forward(self, x: Tensor) -> Tensor:
+        lengths = torch.full((len(x),), 3)
+        packed = nn.utils.rnn.pack_padded_sequence(x.view(-1, 3, 2), lengths, batch_first=True)
+        result: Tensor = self.output(self.layer(packed)[1][-1])
+        return result
+
+
 def images(*layers: nn.Module) -> Callable[[], nn.Module]:
     """A network of layers on images of 6×6."""
     return lambda: nn.Sequential(nn.Linear(6, 36), nn.Unflatten(1, (1, 6, 6)), *copy.deepcopy(layers), nn.Flatten())
@@ -139,6 +162,9 @@ def images(*layers: nn.Module) -> Callable[[], nn.Module]:
         images(nn.Conv2d(1, 4, 3, dilation=2), nn.GroupNorm(2, 4), nn.MaxPool2d(2), nn.Conv2d(4, 4, 1, groups=2)),
         lambda: _Recurrent("GRU", bias=False, batch_first=True, num_layers=2),
         lambda: _Recurrent("RNN", nonlinearity="relu", batch_first=True),
+        lambda: _Cells("LSTMCell"),
+        lambda: _Cells("GRUCell", bias=False),
+        lambda: _Cells("RNNCell"),
         lambda: nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, affine=False), nn.LayerNorm(4, bias=False)),
         lambda: nn.Sequential(
             nn.Unflatten(1, (3, 2)), nn.TransformerEncoderLayer(2, 1, 4, batch_first=True), nn.Flatten()
@@ -334,6 +360,7 @@ def test_what_cannot_be_batched_runs_one_after_the_other_and_says_why(
     ("model", "change"),
     [
         (lambda: _Recurrent("LSTM", batch_first=True, num_layers=2, dropout=0.1), "one LSTM for each layer"),
+        (lambda: _Packed("GRU", batch_first=True), "a packed sequence: use one GRU for each layer, and padded"),
         (
             lambda: nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3, momentum=None)),
             "a number for momentum of BatchNorm",

@@ -13,6 +13,7 @@ from typing import Any
 from germline.cli.candidate import Candidate
 from germline.cli.dashboard.film import NoFilm, film_order, film_texts, no_film_texts
 from germline.cli.dashboard.film_maker import FilmMaker
+from germline.cli.dashboard.page_json import SCREEN_DIGITS, page_json
 from germline.cli.dashboard.pages import Pages
 from germline.cli.dashboard.reader import Reader
 from germline.cli.dashboard.rendering import environment
@@ -65,7 +66,7 @@ def report(reader: Reader, name: str, made_at: str) -> str:
             policy=policy(scripts, style),
             style=style,
             scripts=scripts,
-            islands=islands,
+            islands={key: page_json(data, None if key == "front" else SCREEN_DIGITS) for key, data in islands.items()},
             operators=reader.operators(name),
             causes=reader.failures(name),
             name=name,

@@ -94,7 +94,7 @@ def fitness_data(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> d
     programs = _programs(scores, reviews) if kind == "optimizer" else []
     start = next((program for program in programs if program.birth == 0 and program.search is not None), None)
     zero = start.search if start and start.search is not None else 0.0
-    series = _program_series(programs, start, scores, reviews) if programs else _review_series(scores, reviews)
+    series = _program_series(programs, start, scores, reviews) if programs else _review_series(kind, scores, reviews)
     return {
         "unit": GAIN if start else FITNESS,
         "x": [int(scores.births[0]), *scores.births[parts.ends].tolist()],
@@ -142,7 +142,7 @@ def _program_series(
 ) -> list[dict[str, Any]]:
     at = {review.birth: x for review, x in zip(reversed(reviews), reversed(_positions(scores, reviews)), strict=True)}
     rungs = [program.rung for program in programs if program.rung is not None]
-    names = {"fresh": "fresh seeds", "longer": f"rung {max(rungs)}" if rungs else "longer"}
+    names = {"fresh": "fresh seeds", "longer": f"longer training (rung {max(rungs)})" if rungs else "longer training"}
     series = []
     for key, name in names.items():
         zero = getattr(start, key) if start else 0.0
@@ -157,7 +157,7 @@ def _program_series(
     return series
 
 
-def _review_series(scores: Scores, reviews: Sequence[ReviewScore]) -> list[dict[str, Any]]:
+def _review_series(kind: str, scores: Scores, reviews: Sequence[ReviewScore]) -> list[dict[str, Any]]:
     """Reviews of other kinds: of those at about the same time, the best."""
     best: dict[tuple[int, int], list[Any]] = {}
     width = max(1, int(scores.births[-1]) // BINS)
@@ -165,11 +165,11 @@ def _review_series(scores: Scores, reviews: Sequence[ReviewScore]) -> list[dict[
         key = (review.rung, x // width)
         if review.fitness is not None and (key not in best or best[key][1] < review.fitness):
             best[key] = [x, review.fitness, review.birth]
-    names = {0: "fresh seeds", 1: "reviews", 2: "tests"}
+    names = {0: "fresh seeds", 1: "reviews", 2: "tests"} if kind == "policy" else {0: "fresh seeds"}
     rungs = sorted({rung for rung, _ in best})
     return [
         {
-            "name": names.get(rung, f"rung {rung}"),
+            "name": names.get(rung, f"longer trainings (rung {rung})"),
             "points": sorted(point for key, point in best.items() if key[0] == rung),
         }
         for rung in rungs

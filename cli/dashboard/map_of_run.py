@@ -3,7 +3,6 @@
 from threading import Lock
 from typing import Any
 
-from germline.cli.dashboard.no_such_page import NoSuchPage
 from germline.db.records import RunRecord
 from germline.db.store import Store
 from germline.search.analysis.generation import behaviour_names_of, walls_of
@@ -46,15 +45,9 @@ def map_texts(plot: MapPlot) -> dict[str, Any]:
 
 
 def map_image(plot: MapPlot) -> bytes:
-    """The picture of a map as SVG.
+    """The picture of a map as SVG."""
+    from germline.cli.pictures.map_picture import map_picture  # matplotlib takes half a second to import
+    from germline.cli.pictures.page import picture_bytes
 
-    Raises:
-        NoSuchPage: matplotlib is missing.
-    """
-    try:
-        from germline.cli.pictures.map_picture import map_picture  # matplotlib takes half a second
-        from germline.cli.pictures.page import picture_bytes
-    except ModuleNotFoundError as error:
-        raise NoSuchPage(f"the picture of a map needs {error.name}: run `pip install {error.name}`") from None
     with _drawing:
         return picture_bytes(map_picture(plot, f"{plot.run.name}: the map", walls_of(plot.run.task)), "svg")

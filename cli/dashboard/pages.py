@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from germline.cli.dashboard.compared_tasks import compared_tasks
 from germline.cli.dashboard.film import FilmOrder, film_order
 from germline.cli.dashboard.map_of_run import has_map, map_image, map_texts
 from germline.cli.dashboard.no_such_page import NoSuchPage
 from germline.cli.dashboard.reader import Reader
 from germline.cli.dashboard.rendering import LONGEST_LINK, environment, link, plain, rate
 from germline.cli.dashboard.runs import run_row
-from germline.cli.formatting import duration, number, setting
+from germline.cli.formatting import duration, number
 from germline.cli.printing import on_a_line
 from germline.db.records import RunSummary
 from germline.programs.architecture.drawing import draw
@@ -91,7 +92,7 @@ class Pages:
         """An individual, by default the winner."""
         chosen = self._birth(name, birth)
         header = self.header(name, "individual" if birth is None else "")
-        data = {**self._reader.individual(name, chosen), "note": self._winner_note(header, chosen)}
+        data = {**self._reader.individual(name, chosen), "note": self.winner_note(header, chosen)}
         return self._render("individual.html", f"{plain(name)}:{chosen}", individual=data, **header)
 
     def compare(self, names: Sequence[str]) -> str:
@@ -101,17 +102,7 @@ class Pages:
                 f"expected 1 to {MOST_COMPARED} runs to compare, got {len(names)}; choose them on the page of runs"
             )
         groups, _ = self._reader.compared(names)
-        rows = [
-            {
-                "number": place,
-                "runs": [result.run.name for result in group.results],
-                "values": group.values,
-                "source": group.results[0].source,
-                "differs": {plain(key): on_a_line(setting(value), 200) for key, value in group.differs.items()},
-            }
-            for place, group in enumerate(groups, 1)
-        ]
-        return self._render("compare.html", "Comparison", names=list(names), groups=rows)
+        return self._render("compare.html", "Comparison", names=list(names), tasks=compared_tasks(groups))
 
     def part(self, part: str, name: str) -> str:
         """A table of the page of a run, which is loaded by itself."""
@@ -211,7 +202,7 @@ class Pages:
             "gain": gain,
         }
 
-    def _winner_note(self, header: Mapping[str, Any], birth: int) -> str:
+    def winner_note(self, header: Mapping[str, Any], birth: int) -> str:
         """What a page of the winner says of it, if another individual has the highest fitness; else nothing."""
         winner = header["winner"]
         if winner is None or winner.individual.birth != birth:

@@ -1,16 +1,16 @@
 """Reads what the pages show, through a connection that cannot write, and keeps what never changes."""
 
 from collections.abc import Callable, Sequence
-from threading import Lock, RLock
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 
 from germline.cli.candidate import Candidate
 from germline.cli.dashboard import dead_parts, failures, front, lineage_tree, operators, runs, workers
+from germline.cli.dashboard.derived_data import DerivedData
 from germline.cli.dashboard.fitness import Scores, extended, fitness_data
 from germline.cli.dashboard.individual import Records, individual_data
-from germline.cli.dashboard.kept_data import KeptData, RunState
+from germline.cli.dashboard.kept_data import RunState
 from germline.cli.dashboard.lineage_tree import Ancestry, ancestry_of
 from germline.cli.dashboard.map_of_run import map_of
 from germline.cli.dashboard.run_columns import RunColumns, read_columns
@@ -30,11 +30,6 @@ T = TypeVar("T")
 FAMILIES_OF = 60
 """Programs that are sorted into families: each takes some hundredths of a second."""
 
-COLUMNS_KEPT, CHARTS_KEPT = 4, 32
-"""Of how many runs columns stay in memory, 40 MB for 300,000 births, and of how many what charts and tables show."""
-
-_COLUMNS = frozenset(("scores", "columns", "ancestry"))
-
 
 class Reader:
     """The data of all pages. Methods may be called from several threads, and do not wait for each other unless they
@@ -49,10 +44,8 @@ class Reader:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._columns_kept, self._charts_kept = KeptData(COLUMNS_KEPT), KeptData(CHARTS_KEPT)
-        self._lock = Lock()
-        self._deriving: dict[tuple[str, str], RLock] = {}
-        self._stores = StorePool(url, replaced=self._forget)
+        self._kept = DerivedData(self.state)
+        self._stores = StorePool(url, replaced=self._kept.clear)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -259,7 +252,7 @@ class Reader:
             with self._stores.store() as store:
                 return extended(known, store.score_columns(name, last))
 
-        return self._grown(name, "scores", read)
+        return self._kept.get(name, "scores", read)
 
     def _ancestry(self, name: str) -> Ancestry:
         def read() -> Ancestry:
@@ -275,28 +268,8 @@ class Reader:
             with self._stores.store() as store:
                 return read_columns(store, name, known)
 
-        return self._grown(name, "columns", read)
+        return self._kept.get(name, "columns", read)
 
     def _derived(self, name: str, what: str, read: Callable[[], T]) -> T:
         """What `read` returns, which is kept until more of the run is recorded."""
-        return self._grown(name, what, lambda known: read())
-
-    def _grown(self, name: str, what: str, read: Callable[[T | None], T]) -> T:
-        """What `read` returns for what was kept of the same run; it is kept until more of the run is recorded. A thread
-        that asks for what another thread reads waits for it."""
-        kept = self._columns_kept if what in _COLUMNS else self._charts_kept
-        with self._lock:
-            deriving = self._deriving.setdefault((name, what), RLock())
-        with deriving:
-            state = self.state(name)  # before anything is read: what is read is at least of this state
-            known: T | None = kept.get(name, what, state)
-            if kept.is_current(name, what, state):
-                return cast("T", known)
-            value = read(known)
-            kept.put(name, what, state, value)
-            return value
-
-    def _forget(self) -> None:
-        """Forgets what was derived from a file that was replaced."""
-        self._columns_kept.clear()
-        self._charts_kept.clear()
+        return self._kept.get(name, what, lambda known: read())

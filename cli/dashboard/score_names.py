@@ -34,6 +34,6 @@ def _of_policy(evaluation: EvaluationRecord) -> str:
 
 def _of_training(evaluation: EvaluationRecord) -> str:
     if evaluation.rung == 0:
-        return "search" if evaluation.seed == 0 else f"search’s length, fresh seed {evaluation.seed}"
+        return "search" if evaluation.seed == 0 else f"fresh seed {evaluation.seed}"
     seed = f", fresh seed {evaluation.seed}" if evaluation.seed else ""
     return f"longer training (rung {evaluation.rung}){seed}"

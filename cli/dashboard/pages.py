@@ -5,7 +5,7 @@ from typing import Any
 
 from germline.cli.dashboard.compared_tasks import compared_tasks
 from germline.cli.dashboard.film import FilmOrder, film_order
-from germline.cli.dashboard.map_of_run import has_map, map_image, map_texts
+from germline.cli.dashboard.map_of_run import has_map, map_texts
 from germline.cli.dashboard.no_such_page import NoSuchPage
 from germline.cli.dashboard.reader import Reader
 from germline.cli.dashboard.rendering import LONGEST_LINK, environment, link, plain, rate
@@ -131,10 +131,10 @@ class Pages:
 
     def map_picture(self, name: str) -> bytes:
         """The map of a run as SVG."""
-        plot = self._reader.map(name)
-        if plot is None:
+        picture = self._reader.map_picture(name)
+        if picture is None:
             raise NoSuchPage(f"expected a run with a map, got {plain(name)}")
-        return map_image(plot)
+        return picture
 
     def cells(self, name: str, birth: int | None) -> str:
         """The cells of an architecture as SVG."""

@@ -12,7 +12,7 @@ from germline.cli.dashboard.fitness import Scores, extended, fitness_data
 from germline.cli.dashboard.individual import Records, individual_data
 from germline.cli.dashboard.kept_data import RunState
 from germline.cli.dashboard.lineage_tree import Ancestry, ancestry_of
-from germline.cli.dashboard.map_of_run import map_of
+from germline.cli.dashboard.map_of_run import map_image, map_of
 from germline.cli.dashboard.run_columns import RunColumns, read_columns
 from germline.cli.dashboard.store_pool import StorePool
 from germline.cli.dashboard.winner_note import winner_note
@@ -184,6 +184,15 @@ class Reader:
                 return map_of(store, store.run(name))
 
         return self._derived(name, "map", read)
+
+    def map_picture(self, name: str) -> bytes | None:
+        """The map of a run as SVG; None without."""
+
+        def read() -> bytes | None:
+            plot = self.map(name)
+            return None if plot is None else map_image(plot)
+
+        return self._derived(name, "map picture", read)
 
     def families(self, name: str) -> list[Family]:
         """The families of the best programs of a run; empty for other kinds, and where a genome is not valid."""

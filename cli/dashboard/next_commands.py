@@ -24,7 +24,7 @@ def next_commands(candidate: Candidate, url: str) -> list[str]:
         url: the database, which the commands name unless it is the default.
     """
     label = candidate.label
-    commands = [("export", label, "-o", "found.py")]
+    commands: list[tuple[str, ...]] = [("export", label, "-o", "found.py")]
     commands += [("export", label, "--to", target, "-o", file) for target, file in _EXPORTS.get(candidate.kind, ())]
     if candidate.kind == "optimizer":
         commands.append(("simplify", label))
